@@ -1,0 +1,65 @@
+"""Merkle trees that OpenZeppelin's `MerkleProof` verifies.
+
+A leaf is keccak of its 32-byte value, a node keccak of its two children in ascending order; an odd node at the end of
+a level moves up unchanged. Leaves are hashed once more than nodes' children, so a node can't pose as a leaf's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.hashing import ZERO_HASH, keccak
+
+
+def leaf_hash(value: bytes) -> bytes:
+    """The leaf node of a 32-byte value."""
+    return keccak(value)
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The parent of two nodes, whichever side each stands on."""
+    return keccak(left + right) if left <= right else keccak(right + left)
+
+
+def _levels(values: Sequence[bytes]) -> list[list[bytes]]:
+    levels = [[leaf_hash(value) for value in values]]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        above = [node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+        if len(below) % 2:
+            above.append(below[-1])
+        levels.append(above)
+    return levels
+
+
+def merkle_root(values: Sequence[bytes]) -> bytes:
+    """Root over 32-byte values in the order given; 32 zero bytes where there is none."""
+    return _levels(values)[-1][0] if values else ZERO_HASH
+
+
+def merkle_proof(values: Sequence[bytes], index: int) -> list[bytes]:
+    """The sibling nodes that lead from value `index` to the root, lowest first."""
+    return merkle_proofs(values, [index])[0]
+
+
+def merkle_proofs(values: Sequence[bytes], indexes: Sequence[int]) -> list[list[bytes]]:
+    """Proofs for many values of one tree, the tree being built once."""
+    levels = _levels(values)
+    proofs = []
+    for index in indexes:
+        proof, at = [], index
+        for level in levels[:-1]:
+            sibling = at ^ 1
+            if sibling < len(level):
+                proof.append(level[sibling])
+            at //= 2
+        proofs.append(proof)
+    return proofs
+
+
+def verify_proof(*, value: bytes, proof: Sequence[bytes], root: bytes) -> bool:
+    """Whether the value is a leaf under the root."""
+    node = leaf_hash(value)
+    for sibling in proof:
+        node = node_hash(node, sibling)
+    return node == root

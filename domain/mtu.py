@@ -1,0 +1,80 @@
+"""Market time units: 15 minutes, `[start, end)` in UTC, numbered by unix seconds // 900."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NewType
+from zoneinfo import ZoneInfo
+
+MtuIndex = NewType("MtuIndex", int)
+MarketSeconds = NewType("MarketSeconds", int)
+
+MTU_SECONDS = 900
+"""Length of a market time unit in seconds (Regulation (EU) 2019/943, article 8: at most 15 minutes)."""
+
+
+def mtu_of(seconds: int) -> MtuIndex:
+    """The MTU that contains this unix time."""
+    return MtuIndex(seconds // MTU_SECONDS)
+
+
+def mtu_start(mtu: int) -> MarketSeconds:
+    """Unix time at which the MTU begins (included)."""
+    return MarketSeconds(mtu * MTU_SECONDS)
+
+
+def mtu_end(mtu: int) -> MarketSeconds:
+    """Unix time at which the MTU has ended (excluded)."""
+    return MarketSeconds((mtu + 1) * MTU_SECONDS)
+
+
+def isoformat_utc(seconds: int) -> str:
+    """RFC 3339 text of a unix time, in UTC with a trailing Z."""
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class MtuRange:
+    """`count` MTUs from `first` on.
+
+    >>> list(MtuRange(first=10, count=2))
+    [10, 11]
+    >>> 12 in MtuRange(first=10, count=2)
+    False
+    """
+
+    first: int
+    count: int
+
+    def __iter__(self) -> Iterator[MtuIndex]:
+        return (MtuIndex(mtu) for mtu in range(self.first, self.first + self.count))
+
+    def __contains__(self, mtu: object) -> bool:
+        return isinstance(mtu, int) and self.first <= mtu < self.first + self.count
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def start(self) -> MarketSeconds:
+        """Unix time of the first instant inside."""
+        return mtu_start(self.first)
+
+    @property
+    def end(self) -> MarketSeconds:
+        """Unix time of the first instant after."""
+        return mtu_start(self.first + self.count)
+
+
+def local_midnight(*, day: date, zone: ZoneInfo) -> MarketSeconds:
+    """Unix time at which the local day begins."""
+    return MarketSeconds(int(datetime.combine(day, time(0), tzinfo=zone).timestamp()))
+
+
+def local_day(*, day: date, zone: ZoneInfo) -> MtuRange:
+    """The MTUs of a local calendar day: 96, or 92 / 100 where the clock changes."""
+    begin = local_midnight(day=day, zone=zone)
+    end = local_midnight(day=day + timedelta(days=1), zone=zone)
+    return MtuRange(first=mtu_of(begin), count=(end - begin) // MTU_SECONDS)

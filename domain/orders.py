@@ -1,0 +1,114 @@
+"""An order as its holder signs it, and the tag and word that stand for it in a book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from domain.eip712 import CANCEL, ORDER, SCHEDULE, Domain
+from domain.hashing import from_hex, keccak, to_hex
+from domain.units import MAX_LOTS, NO_PRICE, check_range
+from domain.words import OrderWord, Side
+
+ORDER_ID_BYTES = 16
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A limit order of one market and MTU. `order_id` and the random `salt` are made by the device.
+
+    `limit_neur_per_wh` in nEUR/Wh: the most a bid pays, the least an ask takes. `revision` counts from 0 and rises
+    with each change or cancel of the same `order_id`.
+    """
+
+    market: bytes
+    mtu: int
+    side: Side
+    limit_neur_per_wh: int
+    quantity_lots: int
+    account: bytes
+    order_id: bytes
+    revision: int
+    salt: bytes
+
+    def __post_init__(self) -> None:
+        check_range(field="mtu", value=self.mtu, lowest=0, highest=2**32 - 1)
+        check_range(field="limit_neur_per_wh", value=self.limit_neur_per_wh, lowest=NO_PRICE + 1, highest=2**31 - 1)
+        check_range(field="quantity_lots", value=self.quantity_lots, lowest=1, highest=MAX_LOTS)
+        check_range(field="revision", value=self.revision, lowest=0, highest=2**32 - 1)
+
+    def values(self) -> dict[str, Any]:
+        """The members of the signed struct."""
+        return {
+            "market": self.market,
+            "mtu": self.mtu,
+            "side": int(self.side),
+            "limitPriceNeurPerWh": self.limit_neur_per_wh,
+            "quantityLots": self.quantity_lots,
+            "account": self.account,
+            "orderId": self.order_id,
+            "revision": self.revision,
+            "salt": self.salt,
+        }
+
+    def digest(self, domain: Domain) -> bytes:
+        """What the order key signs."""
+        return domain.digest(ORDER, self.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form: the signed members, bytes as hex."""
+        return {key: to_hex(item) if isinstance(item, bytes) else item for key, item in self.values().items()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Order:
+        """Read the JSON form. Raises KeyError, ValueError or OutOfRange."""
+        return cls(
+            market=from_hex(data["market"]),
+            mtu=data["mtu"],
+            side=Side(data["side"]),
+            limit_neur_per_wh=data["limitPriceNeurPerWh"],
+            quantity_lots=data["quantityLots"],
+            account=from_hex(data["account"]),
+            order_id=from_hex(data["orderId"]),
+            revision=data["revision"],
+            salt=from_hex(data["salt"]),
+        )
+
+    def word(self, *, tag: bytes) -> OrderWord:
+        """The order as it stands in the book, not yet cleared."""
+        return OrderWord(
+            tag=int.from_bytes(tag, "big"),
+            side=self.side,
+            limit_neur_per_wh=self.limit_neur_per_wh,
+            quantity_lots=self.quantity_lots,
+        )
+
+
+def tag_of(digest: bytes) -> bytes:
+    """The 16 bytes by which an order is known in its book; only who holds order and salt can open them."""
+    return digest[:16]
+
+
+def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, revision: int) -> bytes:
+    """What the order key signs to withdraw an order; `revision` is the last one plus one."""
+    return domain.digest(CANCEL, {"market": market, "mtu": mtu, "orderId": order_id, "revision": revision})
+
+
+def schedule_hash(net_wh: list[int] | tuple[int, ...]) -> bytes:
+    """Hash over a net schedule: one int32 big-endian per MTU, + = import, - = export."""
+    return keccak(b"".join(value.to_bytes(4, "big", signed=True) for value in net_wh))
+
+
+def schedule_digest(
+    *, domain: Domain, market: bytes, first_mtu: int, point: bytes, net_wh: list[int], revision: int
+) -> bytes:
+    """What the order key signs to nominate the net schedule of its connection point."""
+    values = {
+        "market": market,
+        "firstMtu": first_mtu,
+        "point": point,
+        "valuesHash": schedule_hash(net_wh),
+        "revision": revision,
+    }
+    return domain.digest(SCHEDULE, values)

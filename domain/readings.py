@@ -1,0 +1,152 @@
+"""Meter readings: cumulative registers, the interval energy between them, and the leaf that commits to both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from domain.eip712 import ATTESTATION, Domain
+from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.merkle import merkle_root
+from domain.units import check_range
+
+
+class Quality(IntEnum):
+    """How a reading came about (IEC 61968-9 reading quality, reduced)."""
+
+    MEASURED = 0
+    SUBSTITUTE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Registers of one meter at the end of one MTU, and the energy of that MTU. All energies in Wh, never negative."""
+
+    meter_code: str
+    mtu: int
+    import_register_wh: int
+    export_register_wh: int
+    import_wh: int
+    export_wh: int
+    sequence: int
+    quality: Quality
+    nonce: bytes
+
+    def __post_init__(self) -> None:
+        for name in ("import_register_wh", "export_register_wh", "import_wh", "export_wh"):
+            check_range(field=name, value=getattr(self, name), lowest=0, highest=2**53 - 1)
+        check_range(field="sequence", value=self.sequence, lowest=0, highest=2**32 - 1)
+
+    @property
+    def meter_id(self) -> bytes:
+        """keccak of the meter code."""
+        return text_id(self.meter_code)
+
+    def hash(self) -> bytes:
+        """`readingHash` of docs/protocol.md section 4; the random nonce keeps it from being guessed."""
+        numbers = (
+            self.mtu,
+            self.import_register_wh,
+            self.export_register_wh,
+            self.import_wh,
+            self.export_wh,
+            self.sequence,
+            int(self.quality),
+        )
+        return keccak(self.meter_id + b"".join(number.to_bytes(32, "big") for number in numbers) + self.nonce)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "meter": self.meter_code,
+            "mtu": self.mtu,
+            "import_register_wh": self.import_register_wh,
+            "export_register_wh": self.export_register_wh,
+            "import_wh": self.import_wh,
+            "export_wh": self.export_wh,
+            "sequence": self.sequence,
+            "quality": int(self.quality),
+            "nonce": to_hex(self.nonce),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Reading:
+        """Read the JSON form. Raises KeyError, ValueError or OutOfRange."""
+        return cls(
+            meter_code=data["meter"],
+            mtu=data["mtu"],
+            import_register_wh=data["import_register_wh"],
+            export_register_wh=data["export_register_wh"],
+            import_wh=data["import_wh"],
+            export_wh=data["export_wh"],
+            sequence=data["sequence"],
+            quality=Quality(data["quality"]),
+            nonce=from_hex(data["nonce"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What attesters sign for one area and MTU. Energies are sums over all leaves, in Wh."""
+
+    area: bytes
+    mtu: int
+    revision: int
+    root: bytes
+    count: int
+    import_wh: int
+    export_wh: int
+
+    @classmethod
+    def of(cls, *, area: bytes, mtu: int, revision: int, readings: Sequence[Reading]) -> Attestation:
+        """The attestation over these readings, put into ascending order of meter id."""
+        ordered = in_leaf_order(readings)
+        return cls(
+            area=area,
+            mtu=mtu,
+            revision=revision,
+            root=merkle_root([reading.hash() for reading in ordered]),
+            count=len(ordered),
+            import_wh=sum(reading.import_wh for reading in ordered),
+            export_wh=sum(reading.export_wh for reading in ordered),
+        )
+
+    def values(self) -> dict[str, Any]:
+        """The members of the signed struct."""
+        return {
+            "area": self.area,
+            "mtu": self.mtu,
+            "revision": self.revision,
+            "root": self.root,
+            "count": self.count,
+            "importWh": self.import_wh,
+            "exportWh": self.export_wh,
+        }
+
+    def digest(self, domain: Domain) -> bytes:
+        """What an attester signs (domain: the Readings contract)."""
+        return domain.digest(ATTESTATION, self.values())
+
+
+def in_leaf_order(readings: Sequence[Reading]) -> list[Reading]:
+    """Readings by ascending meter id, the order of leaves under an attestation's root."""
+    return sorted(readings, key=lambda reading: reading.meter_id)
+
+
+def chain_readings_root(previous: bytes, attestation: Attestation) -> bytes:
+    """The next value of an area and period's running `readingsRoot`."""
+    numbers = (attestation.mtu, attestation.revision)
+    totals = (attestation.count, attestation.import_wh, attestation.export_wh)
+    return keccak(
+        previous
+        + b"".join(number.to_bytes(32, "big") for number in numbers)
+        + attestation.root
+        + b"".join(number.to_bytes(32, "big") for number in totals)
+    )
+
+
+def chain_clearing_root(previous: bytes, *, market: bytes, mtu: int, result: bytes) -> bytes:
+    """The next value of an area and period's running `clearingRoot`; `result` is 32 zero bytes for a void."""
+    return keccak(previous + market + mtu.to_bytes(32, "big") + result)
