@@ -1,0 +1,72 @@
+# The two commands: `make run` and `make test`. Everything else is for those who carry on.
+PYTHON ?= python3
+GRID ?= 1-LV-semiurb4--2-sw
+DAY ?= 2016-06-15
+PV ?= 1
+OUT ?= out/demo-day
+VENV := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only check lint types imports format unit bench gas lock contracts
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install everything the project needs, from its locks
+	@$(PYTHON) scripts/bootstrap.py
+
+run: setup ## Start the whole system with its demo community; Ctrl-C stops it, the next run goes on
+	@$(VENV)/dominoes up
+
+reset: setup ## Throw the state of `make run` away
+	@$(VENV)/dominoes reset --yes
+
+demo-day: setup ## One local day as fast as it can: GRID= DAY= PV= OUT=
+	@$(VENV)/dominoes demo-day --grid $(GRID) --day $(DAY) --pv $(PV) --out $(OUT)
+
+verify: setup ## Repeat the verdict on a bundle: BUNDLE= [ANCHORS=] [RPC=]
+	@$(VENV)/dominoes verify $(BUNDLE) $(if $(ANCHORS),--anchors $(ANCHORS)) $(if $(RPC),--rpc $(RPC))
+
+doctor: setup ## Say what is installed, running and wrong
+	@$(VENV)/dominoes doctor
+
+test: setup check ## Format, types, imports and every test that needs no host software
+	@$(VENV)/pytest -m "not host"
+	@$(VENV)/python -m scripts.forge test
+
+test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
+
+test-full-only: setup
+	@$(VENV)/python scripts/host_software.py
+	@$(VENV)/pytest -m host
+
+check: lint types imports ## Format, lint, strict types and the import contract
+
+lint:
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+
+types:
+	@$(VENV)/mypy
+
+imports:
+	@$(VENV)/lint-imports
+
+format: ## Rewrite the sources in the project's format
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+unit: ## The tests of single modules, in seconds
+	@$(VENV)/pytest -m unit
+
+bench: setup ## Every performance figure as a ratio, written to docs/benchmarks.md's sources
+	@$(VENV)/python -m benchmarks
+
+contracts: setup ## Compile the contracts and rewrite the shipped artifacts
+	@$(VENV)/python -m contracts.compile
+
+lock: ## Compile the requirement files anew, by hash and without addresses
+	@for name in uv node runtime dev; do \
+	  $(VENV)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --upgrade requirements/$$name.in -o requirements/$$name.txt; done
+	@npm install --package-lock-only

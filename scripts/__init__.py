@@ -1,0 +1,1 @@
+"""Composition root: the `dominoes` command line, the processes it starts, the demo community and the verifier."""
