@@ -1,0 +1,60 @@
+"""From a point's envelope to the cap fields of its orders (docs/protocol.md section 3, "Caps")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearing.book import Book, Ints
+from domain.units import NO_CAP, lots_floor
+
+NO_POINT = -1
+"""Point index of an order that stands outside the grid model (a retailer at the transformer): never capped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Most energy a point may draw and feed in one MTU, in Wh, both not negative; None where nothing limits it."""
+
+    import_wh: int | None = None
+    export_wh: int | None = None
+
+    def within(self, other: Envelope) -> Envelope:
+        """The tighter of both in each direction."""
+        return Envelope(
+            import_wh=_least(self.import_wh, other.import_wh), export_wh=_least(self.export_wh, other.export_wh)
+        )
+
+
+def _least(first: int | None, second: int | None) -> int | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
+
+
+def apply_caps(book: Book, *, points: Ints, envelopes: Mapping[int, Envelope], lot_wh: int) -> Book:
+    """The book with each order's cap set from the envelope of its point (`points`: point index per order).
+
+    A point's asks share its export cap, its bids its import cap, never netted: best limit first (lowest ask, highest
+    bid), then ascending tag; each order's cap is min(quantity, what is left). Orders of points without a cap keep
+    NO_CAP.
+    """
+    caps = np.full(len(book), NO_CAP, dtype=np.int64)
+    for point, envelope in envelopes.items():
+        mine = points == point
+        for is_ask, cap_wh in ((True, envelope.export_wh), (False, envelope.import_wh)):
+            if cap_wh is not None:
+                positions = np.flatnonzero(mine & (book.is_ask == is_ask))
+                _share_cap(book, caps, positions, is_ask=is_ask, left=lots_floor(energy_wh=cap_wh, lot_wh=lot_wh))
+    return book.with_caps(caps)
+
+
+def _share_cap(book: Book, caps: Ints, positions: Ints, *, is_ask: bool, left: int) -> None:
+    sign = 1 if is_ask else -1
+    # positions ascend by tag, and Python's sort is stable
+    for position in sorted(positions.tolist(), key=lambda at: sign * int(book.limit_neur_per_wh[at])):
+        granted = min(int(book.quantity_lots[position]), left)
+        caps[position] = granted
+        left -= granted

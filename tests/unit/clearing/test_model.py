@@ -1,0 +1,76 @@
+"""The model of record proposes; what a solver gets wrong never becomes a result."""
+
+from __future__ import annotations
+
+import pulp
+import pytest
+
+from clearing.auction import Levels, clear
+from clearing.book import Book
+from clearing.model import SolverFailed, SolverRefused, clear_by_model, run_solver, solve_levels
+from clearing.verify import Check
+from domain.words import OrderWord, Side
+
+pytestmark = pytest.mark.unit
+
+
+def book() -> Book:
+    orders = [(Side.BID, 20, 3), (Side.BID, 10, 2), (Side.ASK, 5, 3), (Side.ASK, 10, 4)]
+    return Book.from_words(
+        OrderWord(tag=tag, side=side, limit_neur_per_wh=limit, quantity_lots=lots)
+        for tag, (side, limit, lots) in enumerate(orders)
+    )
+
+
+def test_clear_by_model__surplus_free_trade_at_the_margin__is_made() -> None:
+    result = clear_by_model(book())
+
+    assert result.traded_lots == 5
+    assert result.same_as(clear(book()))
+
+
+def test_clear_by_model__solver_forgets_surplus_free_volume__is_refused() -> None:
+    def lazy(levels: Levels) -> tuple[list[float], list[float]]:
+        return [0.0, 3.0], [3.0, 0.0]
+
+    with pytest.raises(SolverRefused) as caught:
+        clear_by_model(book(), solve=lazy)
+
+    assert {finding.check for finding in caught.value.findings} == {Check.OPTIMUM}
+
+
+@pytest.mark.parametrize("volume", [1.0, 4.0])
+def test_clear_by_model__solver_lies_about_the_volume__is_refused(volume: float) -> None:
+    with pytest.raises(SolverRefused):
+        clear_by_model(book(), solve=lambda levels: ([volume], [volume]))
+
+
+@pytest.mark.parametrize("proposal", [([3.0], [2.0]), ([99.0], [99.0]), ([-1.0], [-1.0]), ([0.0], [5.0])])
+def test_clear_by_model__impossible_proposal__fails(proposal: tuple[list[float], list[float]]) -> None:
+    with pytest.raises(SolverFailed):
+        clear_by_model(book(), solve=lambda levels: proposal)
+
+
+def test_clear_by_model__solver_says_nothing_trades__is_refused() -> None:
+    with pytest.raises(SolverRefused):
+        clear_by_model(book(), solve=lambda levels: ([0.0], [0.0]))
+
+
+def test_run_solver__infeasible_model__fails_with_its_name() -> None:
+    problem = pulp.LpProblem("impossible", pulp.LpMinimize)
+    x = pulp.LpVariable("x", 0, 1)
+    problem += x
+    problem += x >= 2
+
+    with pytest.raises(SolverFailed) as caught:
+        run_solver(problem)
+
+    assert caught.value.model == "impossible"
+
+
+def test_solve_levels__one_sided__proposes_nothing_without_a_solver() -> None:
+    import numpy as np
+
+    levels = Levels(np.array([3]), np.array([5]), np.array([0]))
+
+    assert solve_levels(levels) == ([0.0], [0.0])
