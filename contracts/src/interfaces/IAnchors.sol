@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Anchors: the head of the operator's journal, fixed in time
+/// @notice Safety: a journal that was rewritten before an anchor no longer leads to it. Liveness assumes the operator sends anchors; a missing one is visible.
+/// @dev Constructor: `Anchors(IRoles roles)`.
+interface IAnchors {
+    /* EVENTS */
+
+    /// @notice The journal's head after entry `sequence`.
+    event HeadAnchored(uint64 indexed sequence, bytes32 head, bytes32 previousHead);
+
+    /* ERRORS */
+
+    /// @notice Thrown when the sequence is not above the last one.
+    error AnchorsSequenceNotRising(uint64 last, uint64 given);
+    /// @notice Thrown when the head is 0.
+    error AnchorsHeadInvalid();
+
+    /* CHANGES */
+
+    /// @notice Anchors the head of the journal. Operator for all areas only.
+    /// @param sequence of the journal's last entry, above the last anchored one
+    /// @param head hash of that entry
+    function anchor(uint64 sequence, bytes32 head) external;
+
+    /* VIEWS */
+
+    /// @notice The last anchor; zeros if there is none.
+    /// @return sequence of the journal entry
+    /// @return head its hash
+    /// @return blockTime when it was anchored
+    function latest() external view returns (uint64 sequence, bytes32 head, uint64 blockTime);
+}

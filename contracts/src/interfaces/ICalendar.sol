@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @notice Deadlines of one area, in seconds of market time.
+/// @param attestSeconds after the end of an MTU, how long its readings may come as revision 0
+/// @param horizonSeconds how long corrections may come: of readings after the end of their period, of settlements after the
+/// first settlement of the period (which is never before that end); at least `attestSeconds`
+struct AreaParams {
+    uint32 attestSeconds;
+    uint32 horizonSeconds;
+}
+
+/// @notice A run of MTUs that is settled together.
+/// @param firstMtu index of its first MTU (unix seconds // 900)
+/// @param count number of MTUs, 1 to 3,200
+struct Period {
+    uint32 firstMtu;
+    uint32 count;
+}
+
+/// @title Calendar: market time, areas and their periods
+/// @notice Market time = origin + (block time − start) × speed, fixed at deployment. In production speed is 1 and origin = start.
+/// @notice Safety: periods of an area are contiguous and never change, so each MTU belongs to at most one period.
+/// @notice Liveness: periods may be declared late (also for the past), so a break of the operator never blocks an area for ever.
+/// @dev Constructor: `Calendar(IRoles roles, uint64 origin, uint64 start, uint32 speed)`.
+interface ICalendar {
+    /* EVENTS */
+
+    /// @notice An area came into being.
+    event AreaCreated(bytes32 indexed area, AreaParams params);
+    /// @notice A period was declared; its MTUs are [firstMtu, firstMtu + count).
+    event PeriodDeclared(bytes32 indexed area, uint32 indexed period, uint32 firstMtu, uint32 count);
+
+    /* ERRORS */
+
+    /// @notice Thrown when speed is 0 or above 86,400, or start lies after the deployment block.
+    error CalendarConfigInvalid();
+    /// @notice Thrown when an area's id is 0, its deadlines are 0, above ten years, or its horizon ends before its attestation deadline.
+    error CalendarAreaInvalid();
+    /// @notice Thrown when the area exists already.
+    error CalendarAreaExists(bytes32 area);
+    /// @notice Thrown when the area does not exist.
+    error CalendarAreaUnknown(bytes32 area);
+    /// @notice Thrown when a period has no MTU, more than 3,200, or runs beyond the range of MTU indices.
+    error CalendarPeriodInvalid();
+    /// @notice Thrown when a period does not begin where the one before ends.
+    error CalendarPeriodNotContiguous(uint32 expectedFirstMtu);
+    /// @notice Thrown when the period has not been declared.
+    error CalendarPeriodUnknown(bytes32 area, uint32 period);
+
+    /* CHANGES */
+
+    /// @notice Creates an area. Registrar only.
+    function createArea(bytes32 area, AreaParams calldata params) external;
+
+    /// @notice Declares the next period of an area. Operator of the area only.
+    /// @return period its number: 1, 2, … per area
+    function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period);
+
+    /* VIEWS */
+
+    /// @notice Market time in unix seconds.
+    function marketTime() external view returns (uint64);
+
+    /// @notice Market time (unix seconds) at block time `start`.
+    function origin() external view returns (uint64);
+
+    /// @notice Block time (unix seconds) at which market time was `origin`.
+    function start() external view returns (uint64);
+
+    /// @notice Seconds of market time per second of block time.
+    function speed() external view returns (uint32);
+
+    /// @notice The deadlines of an area; reverts if it does not exist.
+    function areaOf(bytes32 area) external view returns (AreaParams memory);
+
+    /// @notice Number of periods declared; the last one has this number.
+    function periodCount(bytes32 area) external view returns (uint32);
+
+    /// @notice Bounds of a period; reverts if it was not declared.
+    function periodOf(bytes32 area, uint32 period) external view returns (Period memory);
+}
