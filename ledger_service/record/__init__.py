@@ -1,0 +1,29 @@
+"""The journal: the one write path for facts, and the database everything else is a view in."""
+
+from ledger_service.record.errors import (
+    CursorMovedBack,
+    JournalBroken,
+    KeyReused,
+    NestedTransaction,
+    PayloadErased,
+    StorageUnavailable,
+    UnknownDatabase,
+)
+from ledger_service.record.journal import Entry, Head, Verified
+from ledger_service.record.record import Record
+from ledger_service.record.transaction import Transaction
+
+__all__ = [
+    "CursorMovedBack",
+    "Entry",
+    "Head",
+    "JournalBroken",
+    "KeyReused",
+    "NestedTransaction",
+    "PayloadErased",
+    "Record",
+    "StorageUnavailable",
+    "Transaction",
+    "UnknownDatabase",
+    "Verified",
+]

@@ -1,0 +1,82 @@
+"""What can go wrong with the journal, one class per cause."""
+
+from __future__ import annotations
+
+from domain.errors import DominoesError
+
+
+class KeyReused(DominoesError):
+    """An idempotency key was used before, with another kind or payload."""
+
+    status = 422
+    code = "key-reused"
+
+    def __init__(self, *, key: str, sequence: int) -> None:
+        self.key, self.sequence = key, sequence
+        super().__init__(f"key {key} already names entry {sequence} with other content; use a new key for a new fact")
+
+
+class CursorMovedBack(DominoesError):
+    """A cursor only moves forward; going back would do work twice."""
+
+    status = 500
+    code = "cursor-moved-back"
+
+    def __init__(self, *, name: str, at: int, to: int) -> None:
+        self.name, self.at, self.to = name, at, to
+        super().__init__(f"cursor {name} stands at {at} and can't move back to {to}; rebuild the views instead")
+
+
+class NestedTransaction(DominoesError):
+    """A thread asked for a write transaction while it already holds one."""
+
+    status = 500
+    code = "nested-transaction"
+
+    def __init__(self) -> None:
+        super().__init__("this thread already holds the write transaction; pass `tx` down instead of beginning another")
+
+
+class StorageUnavailable(DominoesError):
+    """The database can't be written or read now: disk full, locked by another process, or server away."""
+
+    status = 503
+    code = "storage-unavailable"
+    retryable = True
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the record can't be reached ({reason}); nothing was changed, try again when it is back")
+
+
+class UnknownDatabase(DominoesError):
+    """The URL names no database this record runs on."""
+
+    status = 500
+    code = "unknown-database"
+
+    def __init__(self, *, url: str) -> None:
+        self.url = url
+        super().__init__(f"no record can be kept in {url}; give sqlite:///path/file.db or postgresql://user@host/name")
+
+
+class JournalBroken(DominoesError):
+    """The journal does not verify: an entry was changed, lost, added or emptied outside the write path."""
+
+    status = 500
+    code = "journal-broken"
+
+    def __init__(self, *, sequence: int, check: str) -> None:
+        self.sequence, self.check = sequence, check
+        super().__init__(f"entry {sequence} fails the check '{check}'; stop the service and restore the last backup")
+
+
+class PayloadErased(DominoesError):
+    """The payload of this entry has been erased; only its hash remains."""
+
+    status = 410
+    code = "payload-erased"
+
+    def __init__(self, *, sequence: int) -> None:
+        self.sequence = sequence
+        super().__init__(f"the content of entry {sequence} was erased; its erasure record says when and why")

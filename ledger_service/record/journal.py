@@ -1,0 +1,172 @@
+"""Entries of the journal: their hashes (docs/protocol.md section 6), how they are read and how they are verified."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from domain.hashing import ZERO_HASH, keccak
+from ledger_service.record.errors import JournalBroken, PayloadErased
+from ledger_service.record.tables import journal_cursor, journal_entry, journal_key, journal_payload
+
+ERASURE_KIND = "erasure.done"
+"""Kind of the fact that lists which payloads were emptied, and why."""
+
+READ_BATCH_ENTRIES = 1_000
+"""Entries read at once when the whole journal is walked: keeps memory flat whatever the journal's length."""
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry: its sequence (0 and 32 zero bytes where the journal is empty)."""
+
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One fact. `payload` and `salt` are None once erased; `repeated` says that this append had been made before."""
+
+    sequence: int
+    kind: str
+    payload: Payload | None
+    salt: bytes | None
+    payload_hash: bytes
+    previous: bytes
+    hash: bytes
+    key: str | None = None
+    repeated: bool = False
+
+    def content(self) -> Payload:
+        """The payload, where the caller needs it. Raises PayloadErased once it is gone."""
+        if self.payload is None:
+            raise PayloadErased(sequence=self.sequence)
+        return self.payload
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verified journal holds."""
+
+    head: Head
+    erased: int
+
+
+def payload_hash(*, salt: bytes, payload_text: bytes) -> bytes:
+    """keccak(salt || canonical JSON of the payload)."""
+    return keccak(salt + payload_text)
+
+
+def entry_hash(*, sequence: int, kind: str, payload_hash: bytes, previous: bytes) -> bytes:
+    """keccak(uint64 sequence || keccak(utf8 kind) || payload hash || previous)."""
+    return keccak(sequence.to_bytes(8, "big") + keccak(kind.encode("utf-8")) + payload_hash + previous)
+
+
+def select_entries() -> Select[Any]:
+    """Headers with payloads and keys, one row per entry."""
+    joined = journal_entry.join(journal_payload).outerjoin(
+        journal_key, journal_key.c.sequence == journal_entry.c.sequence
+    )
+    return select(journal_entry, journal_payload.c.salt, journal_payload.c.payload, journal_key.c.key).select_from(
+        joined
+    )
+
+
+def entry_of(row: Row[Any], *, repeated: bool = False) -> Entry:
+    """The entry of a row of `select_entries`."""
+    return Entry(
+        sequence=row.sequence,
+        kind=row.kind,
+        payload=None if row.payload is None else json.loads(row.payload),
+        salt=row.salt,
+        payload_hash=row.payload_hash,
+        previous=row.previous,
+        hash=row.hash,
+        key=row.key,
+        repeated=repeated,
+    )
+
+
+def read_head(connection: Connection) -> Head:
+    """The last entry's sequence and hash as this connection sees them."""
+    query = select(journal_entry.c.sequence, journal_entry.c.hash).order_by(journal_entry.c.sequence.desc()).limit(1)
+    row = connection.execute(query).first()
+    return Head(sequence=0, hash=ZERO_HASH) if row is None else Head(sequence=row.sequence, hash=row.hash)
+
+
+def read_entries(connection: Connection, *, after: int, kinds: Sequence[str] | None, limit: int) -> list[Entry]:
+    """Up to `limit` entries with a sequence above `after`, ascending; only of these kinds unless None."""
+    query = select_entries().where(journal_entry.c.sequence > after)
+    if kinds is not None:
+        query = query.where(journal_entry.c.kind.in_(kinds))
+    query = query.order_by(journal_entry.c.sequence).limit(limit)
+    return [entry_of(row) for row in connection.execute(query)]
+
+
+def walk_entries(connection: Connection, *, after: int = 0, kinds: Sequence[str] | None = None) -> Iterator[Entry]:
+    """Every entry after `after` in order, read in batches."""
+    while batch := read_entries(connection, after=after, kinds=kinds, limit=READ_BATCH_ENTRIES):
+        yield from batch
+        after = batch[-1].sequence
+
+
+def verify_journal(connection: Connection) -> Verified:
+    """Recompute the whole chain from its payloads. Raises JournalBroken naming the first entry that fails, and why.
+
+    An emptied payload passes only if an erasure fact later in the chain lists it.
+    """
+    head = Head(sequence=0, hash=ZERO_HASH)
+    missing: set[int] = set()
+    erased = 0
+    query = select(journal_entry, journal_payload.c.salt, journal_payload.c.payload).select_from(
+        journal_entry.outerjoin(journal_payload)
+    )
+    while True:
+        page = query.where(journal_entry.c.sequence > head.sequence).order_by(journal_entry.c.sequence)
+        rows = connection.execute(page.limit(READ_BATCH_ENTRIES)).all()
+        if not rows:
+            break
+        for row in rows:
+            _check_link(row, head)
+            if row.payload is None or row.salt is None:
+                missing.add(row.sequence)
+                erased += 1
+            elif row.kind == ERASURE_KIND:
+                missing.difference_update(json.loads(row.payload)["sequences"])
+            head = Head(sequence=row.sequence, hash=row.hash)
+    if missing:
+        raise JournalBroken(sequence=min(missing), check="payload is there or its erasure is a fact")
+    _check_side_tables(connection, head)
+    return Verified(head=head, erased=erased)
+
+
+def _check_link(row: Row[Any], head: Head) -> None:
+    if row.sequence != head.sequence + 1:
+        raise JournalBroken(sequence=head.sequence + 1, check="sequence has no gap")
+    if row.previous != head.hash:
+        raise JournalBroken(sequence=row.sequence, check="previous is the hash of the entry before")
+    expected = entry_hash(sequence=row.sequence, kind=row.kind, payload_hash=row.payload_hash, previous=row.previous)
+    if row.hash != expected:
+        raise JournalBroken(sequence=row.sequence, check="hash covers sequence, kind, payload hash and previous")
+    if row.payload is None or row.salt is None:
+        return
+    if payload_hash(salt=row.salt, payload_text=row.payload.encode("utf-8")) != row.payload_hash:
+        raise JournalBroken(sequence=row.sequence, check="payload hash covers salt and payload")
+
+
+def _check_side_tables(connection: Connection, head: Head) -> None:
+    for column, check in (
+        (journal_payload.c.sequence, "every payload belongs to an entry"),
+        (journal_key.c.sequence, "every key names an entry"),
+        (journal_cursor.c.sequence, "every cursor stands within the journal"),
+    ):
+        beyond = connection.execute(select(column).where(column > head.sequence).limit(1)).scalar()
+        if beyond is not None:
+            raise JournalBroken(sequence=beyond, check=check)

@@ -1,0 +1,29 @@
+"""Bringing a database's tables up to date with Alembic, inside one write transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+from ledger_service.record.engine import begin_write
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+"""Where the revisions are: one branch per package, each from its own base."""
+
+
+def alembic_config() -> Config:
+    """Alembic's settings without a file, for this package and for `alembic` on the command line."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def migrate_to_head(engine: Engine) -> None:
+    """Run every migration that the database lacks; two processes starting at once run them one after the other."""
+    config = alembic_config()
+    with engine.connect() as connection, begin_write(connection):
+        config.attributes["connection"] = connection
+        command.upgrade(config, "heads")

@@ -1,0 +1,164 @@
+"""Opening the record on SQLite or PostgreSQL, its one write transaction at a time, and its readers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from ledger_service.record.engine import begin_write, open_engine
+from ledger_service.record.errors import JournalBroken, NestedTransaction, StorageUnavailable
+from ledger_service.record.journal import (
+    ERASURE_KIND,
+    Entry,
+    Head,
+    Payload,
+    Verified,
+    read_entries,
+    read_head,
+    verify_journal,
+)
+from ledger_service.record.migrate import migrate_to_head
+from ledger_service.record.tables import journal_key, journal_payload
+from ledger_service.record.transaction import Transaction, erased_key
+
+
+class Record:
+    """The journal and the views beside it. Safe to use from several threads; several processes may share a database."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+        self._writing = threading.Lock()
+        self._writer: int | None = None
+        self._grown = threading.Condition()
+        self._seen = 0
+
+    @classmethod
+    def open(cls, url: str) -> Record:
+        """Open a record, made where there is none, its tables brought up to date.
+
+        `url` is `sqlite:///<path>` or `postgresql://…`. Raises UnknownDatabase or StorageUnavailable.
+        """
+        record = cls(url)
+        with _storage():
+            migrate_to_head(record.engine)
+        record._seen = record.head().sequence
+        return record
+
+    def close(self) -> None:
+        """Give the connections back; on SQLite the last one to close folds the WAL into the file."""
+        self.engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """The write transaction: committed at the end of the block, undone where the block raises.
+
+        Only one runs at a time over all threads and processes, so what is checked in it still holds when it commits.
+        Raises StorageUnavailable where the database can't be written, NestedTransaction where this thread holds one.
+        """
+        me = threading.get_ident()
+        if self._writer == me:
+            raise NestedTransaction
+        with self._writing:
+            self._writer = me
+            try:
+                with _storage(), self.engine.connect() as connection, begin_write(connection):
+                    tx = Transaction(connection)
+                    yield tx
+                    tx.flush()
+                    reached = tx.head.sequence
+            finally:
+                self._writer = None
+        with self._grown:
+            self._seen = max(self._seen, reached)
+            self._grown.notify_all()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one committed state of the record throughout; what is written through it is undone."""
+        with _storage(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin() as transaction:
+                yield connection
+                transaction.rollback()
+
+    def entries(
+        self,
+        *,
+        after: int = 0,
+        kinds: Sequence[str] | None = None,
+        limit: int = 1000,
+        connection: Connection | None = None,
+    ) -> list[Entry]:
+        """Up to `limit` entries with a sequence above `after`, ascending; only of these kinds unless None."""
+        if connection is not None:
+            return read_entries(connection, after=after, kinds=kinds, limit=limit)
+        with self.read() as fresh:
+            return read_entries(fresh, after=after, kinds=kinds, limit=limit)
+
+    def head(self) -> Head:
+        """The last committed entry's sequence and hash."""
+        with self.read() as connection:
+            return read_head(connection)
+
+    def wait_beyond(self, sequence: int, *, timeout_s: float) -> bool:
+        """Wait until this process has committed an entry above `sequence`; False where the time ran out first.
+
+        Other processes' commits are not announced: a caller that shares its database asks again after the timeout.
+        """
+        with self._grown:
+            return self._grown.wait_for(lambda: self._seen > sequence, timeout=timeout_s)
+
+    def verify(self) -> Verified:
+        """Recompute the whole chain. Raises JournalBroken naming the first entry that fails."""
+        with self.read() as connection:
+            return verify_journal(connection)
+
+    def erase(self, sequences: Sequence[int], reason: str, *, details: Payload | None = None) -> Entry:
+        """Empty payload and salt of these entries for good and append the `erasure.done` fact that says so.
+
+        `details` (for example the tags whose openings are gone) goes into that fact and must name nobody. Views hold
+        copies: rebuild those that show the entries. Raises JournalBroken where an entry does not exist.
+        """
+        wanted = sorted(set(sequences))
+        with self.begin() as tx:
+            head = tx.head
+            if not wanted or wanted[0] < 1 or wanted[-1] > head.sequence:
+                raise JournalBroken(sequence=wanted[-1] if wanted else 0, check="an entry to erase exists")
+            for sequence in wanted:
+                _empty(tx.connection, sequence)
+            fact: Payload = {"sequences": wanted, "reason": reason, **(details or {})}
+            entry = tx.append(ERASURE_KIND, fact)
+        if self.engine.dialect.name == "sqlite":
+            # The write-ahead log still holds the old pages until it is folded in and cut.
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return entry
+
+
+def _empty(connection: Connection, sequence: int) -> None:
+    connection.execute(
+        update(journal_payload).where(journal_payload.c.sequence == sequence).values(salt=None, payload=None)
+    )
+    row = connection.execute(journal_key.select().where(journal_key.c.sequence == sequence)).first()
+    if row is not None:
+        connection.execute(
+            update(journal_key).where(journal_key.c.sequence == sequence).values(key=erased_key(row.key))
+        )
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Turn a database that can't be reached or written into one clear, retryable error."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StorageUnavailable(reason=str(error.orig)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StorageUnavailable(reason=str(error.orig)) from error
+        raise

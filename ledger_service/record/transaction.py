@@ -1,0 +1,177 @@
+"""One write transaction: facts appended, cursors moved and views changed together, or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from domain.hashing import canonical_json, keccak
+from domain.units import check_range
+from ledger_service.record.errors import CursorMovedBack, KeyReused
+from ledger_service.record.journal import (
+    Entry,
+    Head,
+    Payload,
+    entry_hash,
+    entry_of,
+    payload_hash,
+    read_entries,
+    read_head,
+    select_entries,
+)
+from ledger_service.record.tables import KEY_LENGTH_MAX, journal_cursor, journal_entry, journal_key, journal_payload
+
+SALT_BYTES = 32
+"""Random bytes hashed with each payload, so that nobody can guess a payload from its hash."""
+
+KEYS_PER_QUERY = 500
+"""Keys looked up by one statement: below the 999 parameters every SQLite takes."""
+
+ERASED_KEY_PREFIX = "erased:"
+"""Begins what stays of the key of an erased entry: its hash, so that a repeat is still known."""
+
+
+def erased_key(key: str) -> str:
+    """What stays of an idempotency key once its entry is erased."""
+    return ERASED_KEY_PREFIX + keccak(key.encode("utf-8")).hex()
+
+
+class Transaction:
+    """The write transaction that `Record.begin` hands out; no other writer runs beside it.
+
+    Appends are collected and written in bulk: when `connection` is asked for, and at commit. So a reader through
+    `connection` always sees the facts appended before.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._head: Head | None = None
+        self._entries: list[Entry] = []
+        self._texts: list[str] = []
+        self._known: dict[str, Entry | None] = {}
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of this transaction, for views; facts appended so far are visible through it."""
+        self.flush()
+        return self._connection
+
+    @property
+    def head(self) -> Head:
+        """The last entry, those of this transaction included."""
+        if self._head is None:
+            self._head = read_head(self._connection)
+        return self._head
+
+    def append(self, kind: str, payload: Payload, *, key: str | None = None) -> Entry:
+        """Add one fact and return it.
+
+        This function will return the first entry with `repeated` set where `key` was used with the same kind and
+        payload before, raise KeyReused where it was used with others, and NotCanonical for a payload without
+        canonical JSON form (floats, integers beyond 2^53).
+        """
+        text = canonical_json(payload)
+        if key is not None:
+            first = self.find(key)
+            if first is not None:
+                return _repeated(first, kind=kind, text=text, key=key)
+        salt = secrets.token_bytes(SALT_BYTES)
+        digest = payload_hash(salt=salt, payload_text=text)
+        previous = self.head
+        sequence = previous.sequence + 1
+        chained = entry_hash(sequence=sequence, kind=kind, payload_hash=digest, previous=previous.hash)
+        entry = Entry(
+            sequence=sequence,
+            kind=kind,
+            payload=payload,
+            salt=salt,
+            payload_hash=digest,
+            previous=previous.hash,
+            hash=chained,
+            key=key,
+        )
+        self._head = Head(sequence=sequence, hash=chained)
+        self._entries.append(entry)
+        self._texts.append(text.decode("utf-8"))
+        if key is not None:
+            self._known[key] = entry
+        return entry
+
+    def find(self, key: str) -> Entry | None:
+        """The entry appended under this key, if any."""
+        if key not in self._known:
+            self.preload([key])
+        return self._known[key]
+
+    def preload(self, keys: Iterable[str]) -> None:
+        """Look many keys up at once, so that each later `find` or `append` with one of them needs no query."""
+        asked = {key: erased_key(key) for key in keys if key not in self._known}
+        for key in asked:
+            check_range(field="key length", value=len(key), lowest=1, highest=KEY_LENGTH_MAX)
+        names = [name for pair in asked.items() for name in pair]
+        found: dict[str, Entry] = {}
+        for start in range(0, len(names), KEYS_PER_QUERY):
+            query = select_entries().where(journal_key.c.key.in_(names[start : start + KEYS_PER_QUERY]))
+            found.update((row.key, entry_of(row)) for row in self._connection.execute(query))
+        for key, hidden in asked.items():
+            self._known[key] = found.get(key) or found.get(hidden)
+
+    def cursor(self, name: str) -> int:
+        """Sequence of the last entry this reader has dealt with; 0 where it has not begun."""
+        query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == name)
+        return self._connection.execute(query).scalar() or 0
+
+    def advance(self, name: str, sequence: int) -> None:
+        """Move a cursor forward. Raises CursorMovedBack where it stands further already."""
+        query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == name)
+        at = self._connection.execute(query).scalar()
+        if at is None:
+            self._connection.execute(insert(journal_cursor).values(name=name, sequence=sequence))
+            return
+        if sequence < at:
+            raise CursorMovedBack(name=name, at=at, to=sequence)
+        self._connection.execute(update(journal_cursor).where(journal_cursor.c.name == name).values(sequence=sequence))
+
+    def entries(self, *, after: int = 0, kinds: Sequence[str] | None = None, limit: int = 1000) -> list[Entry]:
+        """As `Record.entries`, seeing this transaction's own facts."""
+        return read_entries(self.connection, after=after, kinds=kinds, limit=limit)
+
+    def flush(self) -> None:
+        """Write the collected appends; `Record.begin` calls it before it commits."""
+        if not self._entries:
+            return
+        entries, texts = self._entries, self._texts
+        self._entries, self._texts = [], []
+        self._connection.execute(insert(journal_entry), [_header(entry) for entry in entries])
+        self._connection.execute(
+            insert(journal_payload),
+            [
+                {"sequence": entry.sequence, "salt": entry.salt, "payload": text}
+                for entry, text in zip(entries, texts, strict=True)
+            ],
+        )
+        keys = [{"key": entry.key, "sequence": entry.sequence} for entry in entries if entry.key is not None]
+        if keys:
+            self._connection.execute(insert(journal_key), keys)
+
+
+def _header(entry: Entry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "kind": entry.kind,
+        "payload_hash": entry.payload_hash,
+        "previous": entry.previous,
+        "hash": entry.hash,
+    }
+
+
+def _repeated(first: Entry, *, kind: str, text: bytes, key: str) -> Entry:
+    if first.kind != kind:
+        raise KeyReused(key=key, sequence=first.sequence)
+    if first.salt is not None and payload_hash(salt=first.salt, payload_text=text) != first.payload_hash:
+        raise KeyReused(key=key, sequence=first.sequence)
+    return replace(first, repeated=True)
