@@ -87,7 +87,7 @@ class Book:
 
     @classmethod
     def from_words(cls, words: Iterable[OrderWord]) -> Book:
-        """A book of order words in any order; their accepted quantities are ignored. Raises BookNotSorted on repeats."""
+        """A book of words in any order; accepted quantities are ignored. Raises BookNotSorted where a tag repeats."""
         ordered = sorted(words, key=lambda word: word.tag)
         return cls(
             tag_high=np.array([word.tag >> 64 for word in ordered], dtype=np.uint64),

@@ -10,32 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pulp
 
 from clearing.auction import Levels, allocate, levels_of, margins
 from clearing.book import Book, Clearing
+from clearing.lp import Minimise, SolverFailed
 from clearing.verify import Finding, check_clearing
 from domain.errors import DominoesError
-
-SOLVER_THREADS = 1
-"""HiGHS threads: one, so that the same model takes the same path on every machine."""
 
 Proposal = tuple[list[float], list[float]]
 """Lots proposed per price level: of bids, of asks."""
 
 Solve = Callable[[Levels], Proposal]
-
-
-class SolverFailed(DominoesError):
-    """The solver gave no optimal solution: nothing was cleared."""
-
-    code = "solver-failed"
-    status = 503
-    retryable = True
-
-    def __init__(self, *, model: str, reason: str) -> None:
-        self.model, self.reason = model, reason
-        super().__init__(f"the solver gave no solution of the {model} model ({reason}); retry, or use the numeric path")
 
 
 class SolverRefused(DominoesError):
@@ -77,31 +62,23 @@ def solve_levels(levels: Levels) -> Proposal:
     proposal: Proposal = ([0.0] * len(levels.bid_lots), [0.0] * len(levels.ask_lots))
     if not bids.index or not asks.index:
         return proposal
-    problem = pulp.LpProblem("clearing", pulp.LpMinimize)
-    bought = [pulp.LpVariable(f"b{i}", 0, lots) for i, lots in enumerate(bids.lots)]
-    sold = [pulp.LpVariable(f"a{i}", 0, lots) for i, lots in enumerate(asks.lots)]
-    # doubled, so that the half nEUR/Wh of the volume is whole
-    costs = [(lots, 2 * limit) for lots, limit in zip(sold, asks.limit_neur_per_wh, strict=True)]
-    costs += [(lots, -2 * limit - 1) for lots, limit in zip(bought, bids.limit_neur_per_wh, strict=True)]
-    problem += pulp.LpAffineExpression(costs)
-    problem += pulp.LpAffineExpression([(v, 1) for v in bought] + [(v, -1) for v in sold]) == 0
-    run_solver(problem)
+    program = Minimise("clearing")
+    # prices are doubled, so that the half nEUR/Wh of the volume is whole
+    bought = [
+        program.variable(highest=lots, cost=-2 * limit - 1)
+        for lots, limit in zip(bids.lots, bids.limit_neur_per_wh, strict=True)
+    ]
+    sold = [
+        program.variable(highest=lots, cost=2 * limit)
+        for lots, limit in zip(asks.lots, asks.limit_neur_per_wh, strict=True)
+    ]
+    program.equal([(v, 1) for v in bought] + [(v, -1) for v in sold], 0)
+    values = program.solve()
     for index, variable in zip(bids.index, bought, strict=True):
-        proposal[0][index] = float(variable.value())
+        proposal[0][index] = values[variable]
     for index, variable in zip(asks.index, sold, strict=True):
-        proposal[1][index] = float(variable.value())
+        proposal[1][index] = values[variable]
     return proposal
-
-
-def run_solver(problem: pulp.LpProblem) -> None:
-    """Solve in place by HiGHS. Raises SolverFailed unless the solution is optimal."""
-    try:
-        problem.solve(pulp.HiGHS(msg=False, threads=SOLVER_THREADS))
-    except pulp.PulpSolverError as error:
-        raise SolverFailed(model=problem.name, reason=str(error)) from error
-    # a solve cut short also reports the status "Optimal": only sol_status tells
-    if problem.sol_status != pulp.LpSolutionOptimal:
-        raise SolverFailed(model=problem.name, reason=pulp.LpSolution[problem.sol_status])
 
 
 def clear_by_model(book: Book, *, solve: Solve = solve_levels) -> Clearing:

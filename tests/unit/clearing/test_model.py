@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pulp
+import numpy as np
 import pytest
 
 from clearing.auction import Levels, clear
 from clearing.book import Book
-from clearing.model import SolverFailed, SolverRefused, clear_by_model, run_solver, solve_levels
+from clearing.lp import Minimise, SolverFailed
+from clearing.model import SolverRefused, clear_by_model, solve_levels
 from clearing.verify import Check
 from domain.words import OrderWord, Side
 
@@ -56,21 +57,17 @@ def test_clear_by_model__solver_says_nothing_trades__is_refused() -> None:
         clear_by_model(book(), solve=lambda levels: ([0.0], [0.0]))
 
 
-def test_run_solver__infeasible_model__fails_with_its_name() -> None:
-    problem = pulp.LpProblem("impossible", pulp.LpMinimize)
-    x = pulp.LpVariable("x", 0, 1)
-    problem += x
-    problem += x >= 2
+def test_solve__infeasible_program__fails_with_its_name() -> None:
+    program = Minimise("impossible")
+    program.at_least([(program.variable(highest=1, cost=1), 1)], 2)
 
     with pytest.raises(SolverFailed) as caught:
-        run_solver(problem)
+        program.solve()
 
     assert caught.value.model == "impossible"
 
 
 def test_solve_levels__one_sided__proposes_nothing_without_a_solver() -> None:
-    import numpy as np
-
     levels = Levels(np.array([3]), np.array([5]), np.array([0]))
 
     assert solve_levels(levels) == ([0.0], [0.0])
