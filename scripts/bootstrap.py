@@ -96,10 +96,6 @@ def _install_node_tools() -> None:
         npm = _link_node_wheel() / "npm"
         env["PATH"] = f"{BIN}{os.pathsep}{env.get('PATH', '')}"
     _run(npm, "ci", "--no-fund", "--no-audit", "--loglevel=error", env=env)
-    for native in (ROOT / "node_modules" / "@foundry-rs").glob("*/bin/*"):
-        link = ROOT / "node_modules" / ".bin" / native.name
-        link.unlink(missing_ok=True)
-        link.symlink_to(native)
 
 
 def main() -> int:
