@@ -1,0 +1,118 @@
+"""Repeated requests: an Idempotency-Key is answered once, and from then on with the first answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+
+from sqlalchemy import delete, insert, select
+
+from domain.errors import DominoesError
+from ledger_service.access.tables import IDEMPOTENCY_KEY_MAX, request_answer
+from ledger_service.record import Record
+
+ANSWER_KEPT_SECONDS = 7 * 86_400
+"""How long answers are kept. A repeat after that meets the natural key of the fact itself, so it does no harm."""
+
+
+class IdempotencyKeyReused(DominoesError):
+    """The key came before with another request."""
+
+    status = 422
+    code = "idempotency-key-reused"
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__("this Idempotency-Key was used for another request; use a new key for a new request")
+
+
+class RequestInFlight(DominoesError):
+    """The same key is being worked on at this moment."""
+
+    status = 409
+    code = "request-in-flight"
+    retryable = True
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__("a request with this Idempotency-Key is being worked on; ask again in a moment")
+
+
+class BadIdempotencyKey(DominoesError):
+    """The key is empty, too long or not plain text."""
+
+    status = 400
+    code = "bad-idempotency-key"
+
+    def __init__(self) -> None:
+        super().__init__(f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered: HTTP status and body."""
+
+    status: int
+    body: bytes
+
+
+def check_key(key: str) -> str:
+    """The key, if it may be one. Raises BadIdempotencyKey."""
+    if not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX or not all("!" <= character <= "~" for character in key):
+        raise BadIdempotencyKey
+    return key
+
+
+class AnswerBook:
+    """Answers by principal and key. Keys of different principals never meet.
+
+    Two requests with one key at the same time: the first works, the second is told to wait. A crash between effect
+    and stored answer is harmless because every fact has a natural key of its own.
+    """
+
+    def __init__(self, *, record: Record) -> None:
+        self._record = record
+        self._in_flight: set[tuple[bytes, str]] = set()
+        self._lock = Lock()
+
+    @contextmanager
+    def hold(self, *, principal: bytes, key: str) -> Iterator[None]:
+        """Keep the key to this request while it is worked on. Raises RequestInFlight."""
+        with self._lock:
+            if (principal, key) in self._in_flight:
+                raise RequestInFlight(key=key)
+            self._in_flight.add((principal, key))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight.discard((principal, key))
+
+    def first_answer(self, *, principal: bytes, key: str, input_hash: bytes) -> Answer | None:
+        """What was answered before to this key, if anything. Raises IdempotencyKeyReused for another input."""
+        query = select(request_answer).where(request_answer.c.principal == principal, request_answer.c.key == key)
+        with self._record.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        if row.input_hash != input_hash:
+            raise IdempotencyKeyReused(key=key)
+        return Answer(status=row.status, body=row.body)
+
+    def store(self, *, principal: bytes, key: str, input_hash: bytes, answer: Answer, now: int) -> None:
+        """Remember an answer; those older than ANSWER_KEPT_SECONDS are dropped on the way."""
+        values = {
+            "principal": principal,
+            "key": key,
+            "input_hash": input_hash,
+            "status": answer.status,
+            "body": answer.body,
+            "answered_at": now,
+        }
+        with self._record.begin() as tx:
+            tx.connection.execute(
+                delete(request_answer).where(request_answer.c.answered_at < now - ANSWER_KEPT_SECONDS)
+            )
+            tx.connection.execute(insert(request_answer).values(**values))

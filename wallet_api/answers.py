@@ -1,0 +1,106 @@
+"""Successful answers: JSON, pages with RFC 8288 links."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from domain.errors import DominoesError
+from domain.units import NEUR_PER_EUR
+
+JSON_MEDIA_TYPE = "application/json"
+
+PAGE_ITEMS_DEFAULT = 100
+"""Items of a page where the client does not say."""
+
+PAGE_ITEMS_MAX = 500
+"""Most items of one page."""
+
+_EUR_DECIMALS = 9
+_Item = TypeVar("_Item")
+
+
+class BadCursor(DominoesError):
+    """`after` is not a value that a Link header gave."""
+
+    status = 400
+    code = "bad-cursor"
+
+    def __init__(self) -> None:
+        super().__init__("the parameter after is none that a Link header gave; begin again without it")
+
+
+def json_answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A value as a JSON answer."""
+    return Response(orjson.dumps(value), status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
+
+
+def eur_text(amount_neur: int) -> str:
+    """An amount in euro for people, exact: all nine decimals."""
+    sign = "-" if amount_neur < 0 else ""
+    whole, rest = divmod(abs(amount_neur), NEUR_PER_EUR)
+    return f"{sign}{whole}.{rest:0{_EUR_DECIMALS}d}"
+
+
+def money(amount_neur: int) -> dict[str, str]:
+    """An amount as decimal text in nEUR and, for people, in EUR."""
+    return {"neur": str(amount_neur), "eur": eur_text(amount_neur)}
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a list is asked for: at most `limit` items whose key is above `after`."""
+
+    limit: int
+    after: str | None
+
+
+def paging(
+    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="Most items of this page")] = PAGE_ITEMS_DEFAULT,
+    after: Annotated[str | None, Query(max_length=200, description="From the Link header of the page before")] = None,
+) -> Paging:
+    """The paging parameters of a request."""
+    return Paging(limit=limit, after=None if after is None else _decode_cursor(after))
+
+
+def _encode_cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode("utf-8")).decode("ascii").rstrip("=")
+
+
+def _decode_cursor(text: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise BadCursor from error
+
+
+def number_key(*numbers: int) -> str:
+    """A sort key of non-negative numbers that compares as text like the numbers do."""
+    return ".".join(f"{number:020d}" for number in numbers)
+
+
+def page_answer(
+    request: Request,
+    *,
+    items: Iterable[_Item],
+    key: Callable[[_Item], str],
+    page: Paging,
+    shape: Callable[[_Item], Any] | None = None,
+) -> Response:
+    """One page of `items` in ascending order of `key`, with a Link header where there are more."""
+    ordered = sorted(items, key=key)
+    if page.after is not None:
+        ordered = [item for item in ordered if key(item) > page.after]
+    shown = ordered[: page.limit]
+    headers = {}
+    if len(ordered) > len(shown):
+        url = request.url.include_query_params(limit=page.limit, after=_encode_cursor(key(shown[-1])))
+        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return json_answer({"items": [item if shape is None else shape(item) for item in shown]}, headers=headers)

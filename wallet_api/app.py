@@ -1,0 +1,69 @@
+"""The application: routers, policy check, problem answers, surroundings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from domain.hashing import to_hex
+from ledger_service.access.idempotency import AnswerBook
+from wallet_api import problems
+from wallet_api.answers import json_answer
+from wallet_api.middleware import Metrics, Surroundings
+from wallet_api.openapi import describe
+from wallet_api.policy import PrincipalCache, anyone, require_policies
+from wallet_api.routers import session
+from wallet_api.services import API_VERSION, Services, services_of
+
+_DESCRIPTION = """
+The DOMINOES local energy market: keys, signed orders and their receipts, balances, bills with proofs, the DSO's and the
+attesters' signatures. Energy is whole Wh, price whole nEUR/Wh (1 ct/kWh = 10,000), money whole nEUR as decimal text;
+MTU = unix seconds // 900. Every write carries its holder's EIP-712 signature: ask `/v1/typed-data` for what to sign.
+"""
+
+ROUTERS: tuple[APIRouter, ...] = (session.router,)
+"""What is served below /v1, each router with its full paths."""
+
+service_router = APIRouter(tags=["service"])
+
+
+@service_router.get("/health")
+async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Whether the service can read its record; 503 where not."""
+    head = await run_in_threadpool(services_of(request).record.head)
+    return json_answer({"status": "ok", "journal": {"sequence": head.sequence, "head": to_hex(head.hash)}})
+
+
+@service_router.get("/metrics")
+async def metrics(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Prometheus metrics: counts and durations by route, nothing personal."""
+    counters: Metrics = request.app.state.metrics
+    return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Build the API over its services. Raises PolicyMissing where a route declares no policy."""
+    app = FastAPI(
+        title="DOMINOES wallet API",
+        version=API_VERSION,
+        description=_DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.state.principals = PrincipalCache(services.directory)
+    app.state.answers = AnswerBook(record=services.record)
+    app.state.metrics = Metrics()
+    for router in (service_router, *ROUTERS):
+        # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
+        app.router.routes.extend(router.routes)
+    problems.install(app)
+    app.add_middleware(Surroundings, metrics=app.state.metrics)
+    require_policies(app)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,32 @@
+"""The types of fields in bodies and parameters: bytes as 0x hex, money as decimal text, codes as plain names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+"""20 bytes, lower-case 0x hex."""
+
+Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
+Bytes16 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$")]
+Signature = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
+"""65 bytes r, s, v."""
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,79}$")]
+"""A human-readable name: area, market, meter, metering point, participant, tariff."""
+
+AmountNeur = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,27}$")]
+"""A positive amount of money in nEUR, as decimal text."""
+
+CreditNeur = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$")]
+"""A credit limit in nEUR, as decimal text; 0 ends it."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+"""Words for people."""
+
+Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
+PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]

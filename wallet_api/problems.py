@@ -1,0 +1,172 @@
+"""Problem details (RFC 9457): every answer that is not a success, in one shape and without internals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from domain.errors import DominoesError
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+FINDINGS_MAX = 20
+"""Findings listed in one answer; a request with more is wrong as a whole."""
+
+RETRY_AFTER_SECONDS = 1
+"""What a retryable problem tells the client to wait."""
+
+_log = structlog.get_logger("wallet_api")
+
+
+class MalformedBody(DominoesError):
+    """The body is no JSON of the accepted kind."""
+
+    status = 400
+    code = "malformed-body"
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"request body refused: {reason}; send UTF-8 JSON without floats, NaN or repeated keys")
+
+
+class BodyTooLarge(DominoesError):
+    """More bytes than one request may carry."""
+
+    status = 413
+    code = "body-too-large"
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"request body is larger than {limit_bytes} bytes; split it into several requests")
+
+
+class NotJson(DominoesError):
+    """The body's media type is not application/json."""
+
+    status = 415
+    code = "not-json"
+
+    def __init__(self) -> None:
+        super().__init__("send the body as application/json")
+
+
+class InvalidFields(DominoesError):
+    """The body is JSON but not of the shape asked for; `findings` lists each place (RFC 6901 pointer) and reason."""
+
+    status = 422
+    code = "invalid-fields"
+
+    def __init__(self, *, findings: Sequence[dict[str, str]]) -> None:
+        self.findings = list(findings)[:FINDINGS_MAX]
+        super().__init__("the body doesn't have the shape asked for; see errors and the documentation at /docs")
+
+
+class NoSuchThing(DominoesError):
+    """Nothing public has this name."""
+
+    status = 404
+    code = "not-found"
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(f"there is no such {what}; list them to see what there is")
+
+
+class NotAvailable(DominoesError):
+    """The service runs without the part that would answer this."""
+
+    status = 503
+    code = "not-available"
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(f"{what} is not available on this service; ask its operator")
+
+
+def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
+    """The members of a problem; `type` is stable and may be switched on by clients."""
+    return {
+        "type": f"/problems/{code}",
+        "title": code.replace("-", " "),
+        "status": status,
+        "detail": detail,
+        **facts,
+    }
+
+
+def problem_of(error: DominoesError) -> dict[str, Any]:
+    """The problem of an anticipated failure."""
+    facts: dict[str, Any] = {"retryable": error.retryable}
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotAvailable):
+        # What is broken inside (paths, hosts, SQL) is for the log, not for the answer.
+        _log.error("request failed", code=error.code, cause=str(error))
+        detail = "the service can't do this now; nothing was changed; try again, and tell the operator if it stays"
+        return problem_body(status=error.status, code=error.code, detail=detail, **facts)
+    findings = getattr(error, "findings", None)
+    if isinstance(findings, list) and findings:
+        facts["errors"] = findings
+    return problem_body(status=error.status, code=error.code, detail=str(error), **facts)
+
+
+def problem_response(body: dict[str, Any], *, headers: dict[str, str] | None = None) -> Response:
+    """A problem as an HTTP answer."""
+    return Response(orjson.dumps(body), status_code=int(body["status"]), media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+
+
+def pointer(location: Sequence[Any]) -> str:
+    """RFC 6901 pointer of a place in the body."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def findings_of(errors: Sequence[Any]) -> list[dict[str, str]]:
+    """Pydantic's errors as pointer and reason, without echoing what was sent."""
+    return [{"pointer": pointer(error["loc"]), "detail": str(error["msg"])} for error in errors[:FINDINGS_MAX]]
+
+
+def _headers_of(error: DominoesError) -> dict[str, str] | None:
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    if error.retryable:
+        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return None
+
+
+async def _on_dominoes_error(_: Request, error: Exception) -> Response:
+    known = cast(DominoesError, error)
+    return problem_response(problem_of(known), headers=_headers_of(known))
+
+
+async def _on_validation_error(_: Request, error: Exception) -> Response:
+    invalid = cast(RequestValidationError, error)
+    body = problem_of(InvalidFields(findings=findings_of(invalid.errors())))
+    return problem_response(body)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    known = cast(HTTPException, error)
+    status = HTTPStatus(known.status_code)
+    code = status.phrase.lower().replace(" ", "-")
+    detail = f"{status.phrase}; see /docs for what there is and how it is asked for"
+    body = problem_body(status=status.value, code=code, detail=detail)
+    return problem_response(body, headers=dict(known.headers) if known.headers else None)
+
+
+def internal_problem() -> Response:
+    """What is said of a failure nobody anticipated: nothing but that it is logged."""
+    detail = "something failed here that should not; it is logged; try again, and tell the operator if it stays"
+    return problem_response(problem_body(status=500, code="internal", detail=detail, retryable=True))
+
+
+def install(app: FastAPI) -> None:
+    """Give the application its problem answers."""
+    app.add_exception_handler(DominoesError, _on_dominoes_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)

@@ -1,0 +1,114 @@
+"""Login, and typed data for everything that is signed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from domain.eip712 import SHAPES
+from domain.hashing import from_hex
+from ledger_service.access.directory import Principal
+from ledger_service.access.tokens import TOKEN_SECONDS
+from wallet_api.answers import json_answer
+from wallet_api.fields import Address, Signature
+from wallet_api.openapi import body_of
+from wallet_api.policy import EVERYBODY, allow, anyone
+from wallet_api.services import API_PREFIX, services_of
+from wallet_api.strict_json import Body, parse, read_body, validate
+from wallet_api.typed_data import shape_named, signing_view, values_from_json
+from wallet_api.writes import adapter_of
+
+SMALL_BODY_BYTES_MAX = 16_384
+"""Logins and single structs are small."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["session"])
+
+
+class ChallengeRequest(Body):
+    """Who wants to log in."""
+
+    account: Address
+
+
+class SessionRequest(Body):
+    """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
+
+    nonce: str
+    signature: Signature
+
+
+@router.post("/session/challenge", status_code=201, openapi_extra=body_of(ChallengeRequest))
+async def ask_for_challenge(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Ask for a login text. It is given for any address, is good for one use, and expires after five minutes."""
+    body = validate(adapter_of(ChallengeRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
+    services = services_of(request)
+    challenge = services.challenges.issue(address=from_hex(body.account), now=services.wall_clock())
+    shown = {"nonce": challenge.nonce, "text": challenge.text, "expires_at": challenge.expires_at}
+    return json_answer(shown, status=201)
+
+
+@router.post("/session", status_code=201, openapi_extra=body_of(SessionRequest))
+async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Exchange a signed login text for an access token (15 minutes)."""
+    body = validate(adapter_of(SessionRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
+    services = services_of(request)
+    now = services.wall_clock()
+    address = services.challenges.redeem(nonce=body.nonce, signature=from_hex(body.signature), now=now)
+    principal = await run_in_threadpool(services.directory.find, address)
+    token, claims = services.tokens.issue(address=address, role=principal.role, now=now)
+    shown = {
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": TOKEN_SECONDS,
+        "expires_at": claims.expires_at,
+        "account": principal.account,
+        "role": principal.role,
+        "name": principal.name,
+    }
+    return json_answer(shown, status=201)
+
+
+@router.get("/session")
+async def who_am_i(who: Annotated[Principal, allow(*EVERYBODY)]) -> Response:
+    """The principal of the token: account, role, name, area."""
+    shown = {"account": who.account, "role": who.role, "name": who.name, "area": who.area, "point": who.point}
+    return json_answer(shown)
+
+
+@router.get("/jwks")
+async def jwks(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """The public key that access tokens are signed with (RFC 7517)."""
+    return json_answer(services_of(request).tokens.jwks(), headers={"Cache-Control": "public, max-age=300"})
+
+
+_VALUES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The members of the struct (docs/protocol.md section 2); integers as numbers or decimal text.",
+        "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
+    }
+}
+
+
+@router.get("/typed-data")
+async def list_shapes(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Every shape that is signed: its type string and verifying contract."""
+    deployment = services_of(request).deployment
+    shown = [
+        {"shape": shape.name, "type": shape.type_string, "domain": deployment.domain_of(shape).as_json()}
+        for shape in SHAPES.values()
+    ]
+    return json_answer({"items": shown})
+
+
+@router.post("/typed-data/{shape}", openapi_extra=_VALUES_BODY)
+async def typed_data(request: Request, shape: str, _: Annotated[None, anyone()]) -> Response:
+    """Exactly what is to be signed: EIP-712 JSON for `eth_signTypedData_v4`, and its digest. Stores nothing."""
+    signed = shape_named(shape)
+    given = parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX))
+    values = values_from_json(signed, given if isinstance(given, dict) else {"": given})
+    domain = services_of(request).deployment.domain_of(signed)
+    return json_answer(signing_view(shape=signed, domain=domain, values=values))

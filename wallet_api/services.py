@@ -1,0 +1,83 @@
+"""What the API is given by the composition root: everything it needs, nothing it makes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from fastapi import Request
+
+from domain.eip712 import MARKET_SHAPES, READINGS_SHAPES, Domain, Shape
+from ledger_service.access.challenges import ChallengeBook
+from ledger_service.access.directory import Directory
+from ledger_service.access.tokens import TokenIssuer
+from ledger_service.record import Record
+
+API_VERSION = "1.0.0"
+"""Version of the API's documentation; the path's /v1 changes only with an incompatible one."""
+
+
+API_PREFIX = "/v1"
+"""Where every route of this version lives."""
+
+
+class MarketClock(Protocol):
+    """Market time as the chain keeps it (docs/protocol.md section 1)."""
+
+    @property
+    def speed(self) -> int:
+        """Market seconds per chain second."""
+
+    def market_time(self) -> int:
+        """Market time now, unix seconds."""
+
+    def chain_time(self) -> int:
+        """Time of the chain's last block, unix seconds."""
+
+
+class ClockControl(Protocol):
+    """Steps the embedded node's time; given on embedded nodes only."""
+
+    def advance_to(self, market_time: int) -> int:
+        """Let market time reach this value (unix seconds) and return the market time reached. It never goes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The contracts this service works with: chain id and 20-byte addresses by contract name."""
+
+    chain_id: int
+    addresses: Mapping[str, bytes]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further public facts of the deployment (code hashes, genesis, start block), shown as they are."""
+
+    def domain_of(self, shape: Shape) -> Domain:
+        """The EIP-712 domain of a shape's verifying contract."""
+        if shape in MARKET_SHAPES:
+            contract = "Market"
+        elif shape in READINGS_SHAPES:
+            contract = "Readings"
+        else:
+            contract = "Settlement"
+        return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The dependencies of the API."""
+
+    record: Record
+    clock: MarketClock
+    wall_clock: Callable[[], int]
+    """Unix seconds now, for logins and tokens only."""
+    directory: Directory
+    tokens: TokenIssuer
+    challenges: ChallengeBook
+    deployment: Deployment
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that answers this request."""
+    services: Services = request.app.state.services
+    return services

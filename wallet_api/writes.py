@@ -1,0 +1,84 @@
+"""The one way a write goes: body read and checked, Idempotency-Key honoured, blocking work done in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request
+from pydantic import BaseModel, TypeAdapter
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from domain.hashing import keccak
+from ledger_service.access.directory import Principal
+from ledger_service.access.idempotency import Answer, AnswerBook, check_key
+from wallet_api.answers import JSON_MEDIA_TYPE
+from wallet_api.services import Services, services_of
+from wallet_api.strict_json import BODY_BYTES_MAX, parse, read_body, validate
+
+_Body = TypeVar("_Body", bound=BaseModel)
+_ADAPTERS: dict[type[BaseModel], TypeAdapter[Any]] = {}
+
+
+class Created:
+    """The result of a write: the JSON to answer, and whether the same write had been made before."""
+
+    __slots__ = ("repeated", "value")
+
+    def __init__(self, value: Any, *, repeated: bool = False) -> None:
+        self.value, self.repeated = value, repeated
+
+    @property
+    def status(self) -> int:
+        """201 for something new, 200 where it was there already."""
+        return 200 if self.repeated else 201
+
+
+def adapter_of(shape: type[_Body]) -> TypeAdapter[_Body]:
+    """The validator of a body shape, built once."""
+    if shape not in _ADAPTERS:
+        _ADAPTERS[shape] = TypeAdapter(shape)
+    return _ADAPTERS[shape]
+
+
+async def write(
+    request: Request,
+    *,
+    who: Principal,
+    shape: type[_Body],
+    work: Callable[[Services, _Body], Created],
+    limit_bytes: int = BODY_BYTES_MAX,
+) -> Response:
+    """Do one write and answer it; a repeat under the same Idempotency-Key gets the first answer."""
+    raw = await read_body(request, limit_bytes=limit_bytes)
+    body = validate(adapter_of(shape), parse(raw))
+    services = services_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return _response(await run_in_threadpool(_do, services, body, work), repeated=False)
+    book: AnswerBook = request.app.state.answers
+    input_hash = keccak(f"{request.method} {request.url.path}\n".encode() + raw)
+
+    def keyed() -> tuple[Answer, bool]:
+        with book.hold(principal=who.address, key=check_key(key)):
+            first = book.first_answer(principal=who.address, key=key, input_hash=input_hash)
+            if first is not None:
+                return first, True
+            answer = _do(services, body, work)
+            book.store(principal=who.address, key=key, input_hash=input_hash, answer=answer, now=services.wall_clock())
+            return answer, False
+
+    answer, repeated = await run_in_threadpool(keyed)
+    return _response(answer, repeated=repeated)
+
+
+def _do(services: Services, body: _Body, work: Callable[[Services, _Body], Created]) -> Answer:
+    made = work(services, body)
+    return Answer(status=made.status, body=orjson.dumps(made.value))
+
+
+def _response(answer: Answer, *, repeated: bool) -> Response:
+    headers = {"Idempotency-Hit": "true"} if repeated else None
+    return Response(answer.body, status_code=answer.status, media_type=JSON_MEDIA_TYPE, headers=headers)
