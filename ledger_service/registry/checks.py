@@ -1,0 +1,69 @@
+"""Forms every registered thing must have."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.units import check_range
+from ledger_service.registry.errors import Malformed, VersionOutOfOrder
+from ledger_service.registry.tables import CODE_LENGTH_MAX
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
+_HEX = re.compile(r"[0-9a-f]+")
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_MTU_HIGHEST = 2**32 - 1
+
+
+def check_code(*, field: str, value: Any) -> None:
+    """Codes are plain ASCII, so that they sort, compare and print the same everywhere. Raises Malformed."""
+    if not isinstance(value, str) or len(value) > CODE_LENGTH_MAX or not _CODE.fullmatch(value):
+        raise Malformed(field=field, value=value, expected="1 to 100 letters, digits, spaces or . _ / : - signs")
+
+
+def check_hex(*, field: str, value: Any, length: int) -> None:
+    """`length` bytes as lower-case 0x hex. Raises Malformed."""
+    digits = value[2:] if isinstance(value, str) and value.startswith("0x") else ""
+    if len(digits) != 2 * length or not _HEX.fullmatch(digits):
+        raise Malformed(field=field, value=value, expected=f"{length} bytes as lower-case 0x hex")
+
+
+def check_address(*, field: str, value: Any) -> None:
+    """An address other than zero. Raises Malformed."""
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value) or int(value, 16) == 0:
+        raise Malformed(field=field, value=value, expected="an address as lower-case 0x hex, not zero")
+
+
+def check_mtu(*, field: str, value: Any) -> None:
+    """An MTU index. Raises OutOfRange."""
+    check_range(field=field, value=value, lowest=0, highest=_MTU_HIGHEST)
+
+
+def check_zone(value: Any) -> None:
+    """A zone the system knows. Raises Malformed."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise Malformed(field="zone", value=value, expected="an IANA zone such as Europe/Berlin") from error
+
+
+def check_gate_local(value: Any) -> None:
+    """A local time of day, "HH:MM". Raises Malformed."""
+    try:
+        if not re.fullmatch(r"\d\d:\d\d", value):
+            raise ValueError(value)
+        time.fromisoformat(value)
+    except (ValueError, TypeError) as error:
+        raise Malformed(field="gate_local", value=value, expected="a local time such as 12:00") from error
+
+
+def check_successor(*, what: str, name: str, version: int, valid_from_mtu: int, last: tuple[int, int] | None) -> None:
+    """Versions are 1, 2, … and each begins after the one before (`last` = its version and first MTU)."""
+    expected, earliest = (1, -1) if last is None else (last[0] + 1, last[1])
+    if version != expected:
+        raise VersionOutOfOrder(what=what, name=name, version=version, reason=f"version {expected} is next")
+    if valid_from_mtu <= earliest:
+        reason = f"it begins at MTU {valid_from_mtu}, not after MTU {earliest}"
+        raise VersionOutOfOrder(what=what, name=name, version=version, reason=reason)

@@ -1,0 +1,100 @@
+"""Why the registry refuses something, one class per cause."""
+
+from __future__ import annotations
+
+from domain.errors import DominoesError
+
+
+class AlreadyRegistered(DominoesError):
+    """The id is taken by something else."""
+
+    status = 409
+    code = "already-registered"
+
+    def __init__(self, *, what: str, name: str) -> None:
+        self.what, self.name = what, name
+        super().__init__(
+            f"{what} {name} is registered already with other content; choose another id or the next version"
+        )
+
+
+class NotRegistered(DominoesError):
+    """Something referred to is not in the registry."""
+
+    status = 404
+    code = "not-registered"
+
+    def __init__(self, *, what: str, name: str) -> None:
+        self.what, self.name = what, name
+        super().__init__(f"{what} {name} is not registered; register it first or correct the reference")
+
+
+class Malformed(DominoesError):
+    """A field has a form that can't be meant."""
+
+    code = "malformed"
+
+    def __init__(self, *, field: str, value: object, expected: str) -> None:
+        self.field, self.value, self.expected = field, value, expected
+        super().__init__(f"{field} is {value!r}; give {expected}")
+
+
+class WrongParty(DominoesError):
+    """A participant is of the wrong kind or area for the part it shall play."""
+
+    code = "wrong-party"
+
+    def __init__(self, *, account: str, expected: str) -> None:
+        self.account, self.expected = account, expected
+        super().__init__(f"{account} can't take this part; it needs {expected}")
+
+
+class WrongSigner(DominoesError):
+    """The signature is by another key than the one that must consent."""
+
+    status = 403
+    code = "wrong-signer"
+
+    def __init__(self, *, expected: str, signer: str) -> None:
+        self.expected, self.signer = expected, signer
+        super().__init__(
+            f"signed by {signer}, but {expected} must sign; "
+            "check chain id, contract and key, and sign the typed data again"
+        )
+
+
+class VersionOutOfOrder(DominoesError):
+    """Versions count up by one and begin to be valid later than the one before."""
+
+    status = 409
+    code = "version-out-of-order"
+
+    def __init__(self, *, what: str, name: str, version: int, reason: str) -> None:
+        self.what, self.name, self.version, self.reason = what, name, version, reason
+        super().__init__(
+            f"version {version} of {what} {name} is refused: {reason}; publish the next version after the last"
+        )
+
+
+class NonceUsed(DominoesError):
+    """A guarantee's nonce must rise."""
+
+    status = 409
+    code = "nonce-used"
+
+    def __init__(self, *, last: int, given: int) -> None:
+        self.last, self.given = last, given
+        super().__init__(f"guarantee nonce {given} is not above the last one, {last}; sign again with a higher nonce")
+
+
+class NoAgreement(DominoesError):
+    """An account has no agreement, or no tariff version is valid, at an MTU."""
+
+    status = 409
+    code = "no-agreement"
+
+    def __init__(self, *, name: str, mtu: int) -> None:
+        self.name, self.mtu = name, mtu
+        super().__init__(
+            f"nothing is agreed for {name} at MTU {mtu}; publish a tariff and sign an agreement valid by then"
+        )

@@ -1,0 +1,281 @@
+"""Writing the registry: each operation checks, appends one fact and brings its view up to date.
+
+All happens in the caller's transaction. A repeat with the same content returns the first entry (`repeated` set); the
+same id with other content raises AlreadyRegistered. What must exist on chain is asked for in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from domain.hashing import hash_json, to_hex
+from domain.units import BASIS_POINTS, check_range
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Entry, KeyReused, Transaction
+from ledger_service.registry import queries
+from ledger_service.registry.checks import (
+    check_address,
+    check_code,
+    check_gate_local,
+    check_hex,
+    check_mtu,
+    check_successor,
+    check_zone,
+)
+from ledger_service.registry.errors import AlreadyRegistered, Malformed, NotRegistered, WrongParty
+from ledger_service.registry.models import Agreement, Area, Market, Meter, Participant, Tariff
+from ledger_service.registry.views import fold
+
+PARTICIPANT_KINDS = ("household", "retailer", "dso", "tax")
+"""A household trades at its point, a retailer at the transformer; dso and tax only receive money."""
+
+SECONDS_MAX = 10 * 365 * 86_400
+"""Longest deadline an area or market may have: ten years, as the contracts check."""
+
+CLEAR_SECONDS_MAX = 86_400
+"""Longest time from a gate to the clearing deadline: the gate is on the day before delivery."""
+
+CONNECTION_W_MAX = 10**9
+"""Largest connection power in W: a gigawatt, beyond any low-voltage point and within the energy of an int32 per MTU."""
+
+PRICE_MAX = 2**31 - 1
+"""Largest price in nEUR/Wh of a tariff: about 2 EUR per Wh, the range of an order's limit."""
+
+UINT24_MAX = 2**24 - 1
+"""Largest lot (Wh) and tick (nEUR/Wh) the Market contract takes."""
+
+THRESHOLD_LOWEST = 2
+"""Fewest attesters that must agree: one alone would be trusted."""
+
+
+def put(
+    tx: Transaction, *, kind: str, payload: dict[str, Any], key: str, what: str, check: Callable[[], None]
+) -> Entry:
+    """The one way in: repeat, or check, append and fold."""
+    try:
+        entry = tx.append(kind, payload, key=key) if tx.find(key) is not None else None
+    except KeyReused as error:
+        raise AlreadyRegistered(what=what, name=key.split(":", 1)[1]) from error
+    if entry is None:
+        check()
+        entry = tx.append(kind, payload, key=key)
+        fold(tx.connection, entry)
+    return entry
+
+
+def define_area(tx: Transaction, *, area: Area) -> Entry:
+    """Define a grid area and ask for it on chain. Raises Malformed, OutOfRange, AlreadyRegistered."""
+
+    def check() -> None:
+        check_code(field="area", value=area.area)
+        check_zone(area.zone)
+        for name in ("attest_seconds", "horizon_seconds", "challenge_seconds"):
+            check_range(field=name, value=getattr(area, name), lowest=1, highest=SECONDS_MAX)
+        check_range(
+            field="horizon_seconds", value=area.horizon_seconds, lowest=area.attest_seconds, highest=SECONDS_MAX
+        )
+        if to_hex(hash_json(area.grid_model)) != area.grid_model_hash:
+            raise Malformed(field="grid_model_hash", value=area.grid_model_hash, expected="the hash of grid_model")
+        _check_attesters(area)
+
+    payload = asdict(area) | {"attesters": [asdict(attester) for attester in area.attesters]}
+    entry = put(tx, kind="area.defined", payload=payload, key=f"area:{area.area}", what="area", check=check)
+    request_transaction(
+        tx,
+        key=f"createArea:{area.area}",
+        role="registrar",
+        contract="Calendar",
+        function="createArea",
+        args=[to_hex(area.area_id), [area.attest_seconds, area.horizon_seconds]],
+    )
+    return entry
+
+
+def _check_attesters(area: Area) -> None:
+    for attester in area.attesters:
+        check_code(field="attester", value=attester.name)
+        check_code(field="organisation", value=attester.organisation)
+        check_address(field="attester address", value=attester.address)
+    for field in ("name", "address"):
+        values = [getattr(attester, field) for attester in area.attesters]
+        if len(set(values)) != len(values):
+            raise Malformed(field=f"attester {field}", value=values, expected="a different one for each attester")
+    check_range(field="threshold", value=area.threshold, lowest=THRESHOLD_LOWEST, highest=max(len(area.attesters), 1))
+    organisations = [attester.organisation for attester in area.attesters]
+    if any(organisations.count(name) >= area.threshold for name in organisations):
+        raise Malformed(
+            field="attesters", value=organisations, expected="fewer keys per organisation than the threshold"
+        )
+
+
+def define_market(tx: Transaction, *, market: Market) -> Entry:
+    """Define a market of a defined area and ask for it on chain.
+
+    Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered.
+    """
+
+    def check() -> None:
+        queries.area(tx.connection, market.area)
+        check_code(field="market", value=market.market)
+        if market.market != f"{market.area}/DA":
+            raise Malformed(
+                field="market", value=market.market, expected=f"{market.area}/DA, the area's day-ahead market"
+            )
+        check_gate_local(market.gate_local)
+        check_range(field="lot_wh", value=market.lot_wh, lowest=1, highest=UINT24_MAX)
+        check_range(field="tick_neur_per_wh", value=market.tick_neur_per_wh, lowest=1, highest=UINT24_MAX)
+        low, high = market.min_limit_neur_per_wh, market.max_limit_neur_per_wh
+        check_range(field="min_limit_neur_per_wh", value=low, lowest=-PRICE_MAX, highest=PRICE_MAX)
+        check_range(field="max_limit_neur_per_wh", value=high, lowest=low, highest=PRICE_MAX)
+        if low % market.tick_neur_per_wh or high % market.tick_neur_per_wh:
+            raise Malformed(field="limits", value=[low, high], expected=f"multiples of {market.tick_neur_per_wh}")
+        check_range(field="grace_seconds", value=market.grace_seconds, lowest=1, highest=SECONDS_MAX)
+        check_range(field="sign_seconds", value=market.sign_seconds, lowest=market.grace_seconds, highest=SECONDS_MAX)
+        check_range(
+            field="clear_seconds", value=market.clear_seconds, lowest=market.sign_seconds, highest=CLEAR_SECONDS_MAX
+        )
+
+    payload = asdict(market)
+    entry = put(tx, kind="market.defined", payload=payload, key=f"market:{market.market}", what="market", check=check)
+    params = [
+        to_hex(queries.area(tx.connection, market.area).area_id),
+        market.lot_wh,
+        market.tick_neur_per_wh,
+        market.min_limit_neur_per_wh,
+        market.max_limit_neur_per_wh,
+        market.grace_seconds,
+        market.sign_seconds,
+        market.clear_seconds,
+    ]
+    request_transaction(
+        tx,
+        key=f"createMarket:{market.market}",
+        role="registrar",
+        contract="Market",
+        function="createMarket",
+        args=[market.market_hex, params],
+    )
+    return entry
+
+
+def publish_tariff(tx: Transaction, *, tariff: Tariff) -> Entry:
+    """Publish the next version of a tariff. Raises Malformed, OutOfRange, VersionOutOfOrder, AlreadyRegistered."""
+
+    def check() -> None:
+        check_code(field="tariff", value=tariff.tariff)
+        check_mtu(field="valid_from_mtu", value=tariff.valid_from_mtu)
+        for name, value in asdict(tariff).items():
+            if name.endswith("_neur_per_wh"):
+                check_range(field=name, value=value, lowest=-PRICE_MAX, highest=PRICE_MAX)
+        check_range(field="vat_bp", value=tariff.vat_bp, lowest=0, highest=BASIS_POINTS)
+        versions = queries.tariff_versions(tx.connection, tariff.tariff)
+        last = (versions[-1].version, versions[-1].valid_from_mtu) if versions else None
+        check_successor(
+            what="tariff",
+            name=tariff.tariff,
+            version=tariff.version,
+            valid_from_mtu=tariff.valid_from_mtu,
+            last=last,
+        )
+
+    key = f"tariff:{tariff.tariff}:{tariff.version}"
+    return put(tx, kind="tariff.published", payload=asdict(tariff), key=key, what="tariff", check=check)
+
+
+def sign_agreement(tx: Transaction, *, agreement: Agreement) -> Entry:
+    """Record the next version of an agreement of a household with a retailer of its area, under a published tariff.
+
+    Raises Malformed, NotRegistered, WrongParty, VersionOutOfOrder, AlreadyRegistered.
+    """
+
+    def check() -> None:
+        check_code(field="agreement", value=agreement.agreement)
+        check_mtu(field="valid_from_mtu", value=agreement.valid_from_mtu)
+        household = require_participant(tx, account=agreement.account, kind="household")
+        retailer = require_participant(tx, account=agreement.retailer, kind="retailer")
+        if household.area != retailer.area:
+            raise WrongParty(account=agreement.retailer, expected=f"a retailer of area {household.area}")
+        if not queries.tariff_versions(tx.connection, agreement.tariff):
+            raise NotRegistered(what="tariff", name=agreement.tariff)
+        same = queries.agreement_versions(tx.connection, agreement.agreement)
+        if same and same[0].account != agreement.account:
+            raise AlreadyRegistered(what="agreement", name=agreement.agreement)
+        last = (same[-1].version, same[-1].valid_from_mtu) if same else None
+        check_successor(
+            what="agreement",
+            name=agreement.agreement,
+            version=agreement.version,
+            valid_from_mtu=agreement.valid_from_mtu,
+            last=last,
+        )
+
+    key = f"agreement:{agreement.agreement}:{agreement.version}"
+    return put(tx, kind="agreement.signed", payload=asdict(agreement), key=key, what="agreement", check=check)
+
+
+def require_participant(tx: Transaction, *, account: str, kind: str) -> Participant:
+    """The participant with this account, if it is of this kind. Raises NotRegistered, WrongParty."""
+    participant = queries.participant_of(tx.connection, account)
+    if participant is None:
+        raise NotRegistered(what="account", name=account)
+    if participant.kind != kind:
+        raise WrongParty(account=account, expected=f"kind {kind}, it is {participant.kind}")
+    return participant
+
+
+def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
+    """Register a party and its settlement account. Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered."""
+
+    def check() -> None:
+        check_code(field="participant", value=participant.participant)
+        check_address(field="account", value=participant.account)
+        queries.area(tx.connection, participant.area)
+        if participant.kind not in PARTICIPANT_KINDS:
+            raise Malformed(field="kind", value=participant.kind, expected=" or ".join(PARTICIPANT_KINDS))
+        if (participant.kind == "household") != (participant.point is not None):
+            raise Malformed(field="point", value=participant.point, expected="a point for a household, none for others")
+        for name in ("connection_import_w", "connection_export_w"):
+            check_range(field=name, value=getattr(participant, name), lowest=0, highest=CONNECTION_W_MAX)
+        if queries.participant_of(tx.connection, participant.account) is not None:
+            raise AlreadyRegistered(what="account", name=participant.account)
+        if queries.order_key(tx.connection, participant.account) is not None:
+            raise AlreadyRegistered(what="address", name=f"{participant.account} (as an order key)")
+        if participant.point is not None:
+            check_code(field="point", value=participant.point)
+            if queries.participant_at(tx.connection, participant.point) is not None:
+                raise AlreadyRegistered(what="point", name=participant.point)
+
+    key = f"participant:{participant.participant}"
+    payload = asdict(participant)
+    return put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+
+
+def register_meter(tx: Transaction, *, meter: Meter) -> Entry:
+    """Register a meter at a household's point, or a new key of it.
+
+    Raises Malformed, NotRegistered, AlreadyRegistered.
+    """
+
+    def check() -> None:
+        check_code(field="meter", value=meter.meter)
+        if any(sign in meter.meter for sign in "/+# "):
+            raise Malformed(
+                field="meter", value=meter.meter, expected="no / or space: the code is part of an MQTT topic"
+            )
+        check_hex(field="public_key", value=meter.public_key, length=32)
+        check_mtu(field="valid_from_mtu", value=meter.valid_from_mtu)
+        holder = queries.participant_at(tx.connection, meter.point)
+        if holder is None or holder.area != meter.area:
+            raise NotRegistered(what="point", name=f"{meter.point} of area {meter.area}")
+        for other in queries.meters(tx.connection, area=meter.area):
+            if other.meter == meter.meter and other.point != meter.point:
+                raise AlreadyRegistered(what="meter", name=meter.meter)
+            if other.point == meter.point and other.valid_from_mtu >= meter.valid_from_mtu:
+                raise AlreadyRegistered(what="meter of point", name=f"{meter.point} at MTU {meter.valid_from_mtu}")
+            if other.public_key == meter.public_key:
+                raise AlreadyRegistered(what="meter key", name=meter.public_key)
+
+    key = f"meter:{meter.meter}:{meter.valid_from_mtu}"
+    return put(tx, kind="meter.registered", payload=asdict(meter), key=key, what="meter", check=check)

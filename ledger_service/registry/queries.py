@@ -1,0 +1,207 @@
+"""Reading the registry. Addresses are lower-case 0x hex; "valid at an MTU" means the latest one that began by then."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Table, select
+
+from ledger_service.registry.errors import NoAgreement, NotRegistered
+from ledger_service.registry.models import (
+    Agreement,
+    Area,
+    Attester,
+    Guarantee,
+    Market,
+    Meter,
+    OrderKey,
+    Participant,
+    Tariff,
+)
+from ledger_service.registry.tables import (
+    registry_agreement,
+    registry_area,
+    registry_guarantee,
+    registry_key,
+    registry_market,
+    registry_meter,
+    registry_participant,
+    registry_tariff,
+)
+
+_Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
+
+
+def _noun(kind: type[_Noun], row: Row[Any]) -> _Noun:
+    mapping = row._mapping
+    return kind(**{field.name: mapping[field.name] for field in fields(kind)})
+
+
+def _all(connection: Connection, kind: type[_Noun], table: Table, *conditions: Any) -> list[_Noun]:
+    query = select(table).where(*conditions).order_by(table.c.sequence)
+    return [_noun(kind, row) for row in connection.execute(query)]
+
+
+def _last(connection: Connection, kind: type[_Noun], table: Table, *conditions: Any) -> _Noun | None:
+    order = [table.c.valid_from_mtu.desc()] if "valid_from_mtu" in table.c else []
+    row = connection.execute(
+        select(table).where(*conditions).order_by(*order, table.c.sequence.desc()).limit(1)
+    ).first()
+    return None if row is None else _noun(kind, row)
+
+
+def _area(row: Row[Any]) -> Area:
+    values = {field.name: row._mapping[field.name] for field in fields(Area)}
+    values["grid_model"] = json.loads(row.grid_model)
+    values["attesters"] = tuple(Attester(**item) for item in json.loads(row.attesters))
+    return Area(**values)
+
+
+def areas(connection: Connection) -> list[Area]:
+    """Every area, in order of definition."""
+    return [_area(row) for row in connection.execute(select(registry_area).order_by(registry_area.c.sequence))]
+
+
+def area(connection: Connection, code: str) -> Area:
+    """An area by its code. Raises NotRegistered."""
+    row = connection.execute(select(registry_area).where(registry_area.c.area == code)).first()
+    if row is None:
+        raise NotRegistered(what="area", name=code)
+    return _area(row)
+
+
+def markets(connection: Connection, *, area: str | None = None) -> list[Market]:
+    """Every market, or those of one area, in order of definition."""
+    conditions = [] if area is None else [registry_market.c.area == area]
+    return _all(connection, Market, registry_market, *conditions)
+
+
+def market(connection: Connection, code: str) -> Market:
+    """A market by its code. Raises NotRegistered."""
+    found = _last(connection, Market, registry_market, registry_market.c.market == code)
+    if found is None:
+        raise NotRegistered(what="market", name=code)
+    return found
+
+
+def participants(connection: Connection, *, area: str | None = None) -> list[Participant]:
+    """Every participant, or those of one area, in order of registration."""
+    conditions = [] if area is None else [registry_participant.c.area == area]
+    return _all(connection, Participant, registry_participant, *conditions)
+
+
+def participant_of(connection: Connection, account: str) -> Participant | None:
+    """The participant that holds a settlement account."""
+    return _last(connection, Participant, registry_participant, registry_participant.c.account == account)
+
+
+def participant_at(connection: Connection, point: str) -> Participant | None:
+    """The participant at a connection point."""
+    return _last(connection, Participant, registry_participant, registry_participant.c.point == point)
+
+
+def participant_by_id(connection: Connection, participant: str) -> Participant | None:
+    """The participant with this id."""
+    return _last(connection, Participant, registry_participant, registry_participant.c.participant == participant)
+
+
+def order_keys(connection: Connection, *, account: str | None = None) -> list[OrderKey]:
+    """Every registered order key, or those of one account, in order of registration."""
+    conditions = [] if account is None else [registry_key.c.account == account]
+    return _all(connection, OrderKey, registry_key, *conditions)
+
+
+def order_key(connection: Connection, order_key: str) -> OrderKey | None:
+    """The registration of an order key, whether it is still valid or not."""
+    return _last(connection, OrderKey, registry_key, registry_key.c.order_key == order_key)
+
+
+def order_key_of(connection: Connection, *, account: str, mtu: int) -> OrderKey | None:
+    """The one key that may sign an account's orders of an MTU."""
+    return _last(
+        connection, OrderKey, registry_key, registry_key.c.account == account, registry_key.c.valid_from_mtu <= mtu
+    )
+
+
+def account_by_order_key(connection: Connection, *, order_key: str, mtu: int) -> str | None:
+    """The account whose orders of an MTU this key may sign; None where it is unknown, not yet or no longer valid."""
+    row = _last(connection, OrderKey, registry_key, registry_key.c.order_key == order_key)
+    if row is None:
+        return None
+    valid = order_key_of(connection, account=row.account, mtu=mtu)
+    return row.account if valid is not None and valid.order_key == order_key else None
+
+
+def tariff_versions(connection: Connection, tariff: str | None = None) -> list[Tariff]:
+    """Every version of a tariff (of all tariffs where None), in order of publication."""
+    conditions = [] if tariff is None else [registry_tariff.c.tariff == tariff]
+    return _all(connection, Tariff, registry_tariff, *conditions)
+
+
+def tariff_at(connection: Connection, *, tariff: str, mtu: int) -> Tariff:
+    """The version of a tariff that is valid at delivery. Raises NoAgreement."""
+    condition = (registry_tariff.c.tariff == tariff, registry_tariff.c.valid_from_mtu <= mtu)
+    found = _last(connection, Tariff, registry_tariff, *condition)
+    if found is None:
+        raise NoAgreement(name=f"tariff {tariff}", mtu=mtu)
+    return found
+
+
+def agreements(connection: Connection, *, account: str | None = None, retailer: str | None = None) -> list[Agreement]:
+    """Every agreement version, of one account or one retailer where given, in order of signing."""
+    conditions = []
+    if account is not None:
+        conditions.append(registry_agreement.c.account == account)
+    if retailer is not None:
+        conditions.append(registry_agreement.c.retailer == retailer)
+    return _all(connection, Agreement, registry_agreement, *conditions)
+
+
+def agreement_versions(connection: Connection, agreement: str) -> list[Agreement]:
+    """Every version of one agreement, in order of signing."""
+    return _all(connection, Agreement, registry_agreement, registry_agreement.c.agreement == agreement)
+
+
+def agreement_at(connection: Connection, *, account: str, mtu: int) -> Agreement:
+    """The agreement of an account that is valid at delivery. Raises NoAgreement."""
+    condition = (registry_agreement.c.account == account, registry_agreement.c.valid_from_mtu <= mtu)
+    found = _last(connection, Agreement, registry_agreement, *condition)
+    if found is None:
+        raise NoAgreement(name=f"account {account}", mtu=mtu)
+    return found
+
+
+def meters(connection: Connection, *, area: str | None = None) -> list[Meter]:
+    """Every meter key, or those of one area, in order of registration."""
+    conditions = [] if area is None else [registry_meter.c.area == area]
+    return _all(connection, Meter, registry_meter, *conditions)
+
+
+def meters_at(connection: Connection, *, area: str, mtu: int) -> dict[str, Meter]:
+    """The meter of each point of an area that counts at an MTU, by point."""
+    query = (
+        select(registry_meter)
+        .where(registry_meter.c.area == area, registry_meter.c.valid_from_mtu <= mtu)
+        .order_by(registry_meter.c.valid_from_mtu, registry_meter.c.sequence)
+    )
+    return {row.point: _noun(Meter, row) for row in connection.execute(query)}
+
+
+def meter_key(connection: Connection, *, meter: str, mtu: int) -> Meter | None:
+    """The key with which a meter signs its reading of an MTU."""
+    return _last(
+        connection, Meter, registry_meter, registry_meter.c.meter == meter, registry_meter.c.valid_from_mtu <= mtu
+    )
+
+
+def guarantees(connection: Connection, *, account: str | None = None) -> list[Guarantee]:
+    """Every guarantee ever given, or those for one account, in order of time."""
+    conditions = [] if account is None else [registry_guarantee.c.account == account]
+    return _all(connection, Guarantee, registry_guarantee, *conditions)
+
+
+def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
+    """The guarantee that counts for an account now: the last one given."""
+    return _last(connection, Guarantee, registry_guarantee, registry_guarantee.c.account == account)

@@ -1,0 +1,149 @@
+"""Views of the registry."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+
+from ledger_service.record.tables import Integer64, metadata
+
+CODE_LENGTH_MAX = 100
+"""Longest code of an area, market, point, meter, participant, tariff or agreement."""
+
+ADDRESS_LENGTH = 42
+"""An address as 0x hex."""
+
+_Code = String(CODE_LENGTH_MAX)
+_Address = String(ADDRESS_LENGTH)
+
+
+def _sequence() -> Column[int]:
+    return Column("sequence", Integer64, ForeignKey("journal_entry.sequence"), nullable=False)
+
+
+registry_area = Table(
+    "registry_area",
+    metadata,
+    Column("area", _Code, primary_key=True),
+    Column("zone", String(64), nullable=False),
+    Column("attest_seconds", Integer, nullable=False),
+    Column("horizon_seconds", Integer, nullable=False),
+    Column("challenge_seconds", Integer, nullable=False),
+    Column("grid_model", Text, nullable=False),
+    Column("grid_model_hash", String(66), nullable=False),
+    Column("attesters", Text, nullable=False),
+    Column("threshold", Integer, nullable=False),
+    _sequence(),
+)
+
+registry_market = Table(
+    "registry_market",
+    metadata,
+    Column("market", _Code, primary_key=True),
+    Column("area", _Code, nullable=False),
+    Column("lot_wh", Integer, nullable=False),
+    Column("tick_neur_per_wh", Integer, nullable=False),
+    Column("min_limit_neur_per_wh", Integer64, nullable=False),
+    Column("max_limit_neur_per_wh", Integer64, nullable=False),
+    Column("grace_seconds", Integer, nullable=False),
+    Column("sign_seconds", Integer, nullable=False),
+    Column("clear_seconds", Integer, nullable=False),
+    Column("gate_local", String(5), nullable=False),
+    _sequence(),
+)
+
+registry_tariff = Table(
+    "registry_tariff",
+    metadata,
+    Column("tariff", _Code, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("valid_from_mtu", Integer64, nullable=False),
+    Column("supply_neur_per_wh", Integer64, nullable=False),
+    Column("feed_in_neur_per_wh", Integer64, nullable=False),
+    Column("imbalance_surplus_neur_per_wh", Integer64, nullable=False),
+    Column("imbalance_shortfall_neur_per_wh", Integer64, nullable=False),
+    Column("excess_neur_per_wh", Integer64, nullable=False),
+    Column("grid_fee_neur_per_wh", Integer64, nullable=False),
+    Column("grid_fee_local_neur_per_wh", Integer64, nullable=False),
+    Column("levy_neur_per_wh", Integer64, nullable=False),
+    Column("compensation_neur_per_wh", Integer64, nullable=False),
+    Column("vat_bp", Integer, nullable=False),
+    _sequence(),
+)
+
+registry_agreement = Table(
+    "registry_agreement",
+    metadata,
+    Column("agreement", _Code, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("account", _Address, nullable=False),
+    Column("retailer", _Address, nullable=False),
+    Column("tariff", _Code, nullable=False),
+    Column("valid_from_mtu", Integer64, nullable=False),
+    _sequence(),
+    Index("ix_registry_agreement_account_valid_from_mtu", "account", "valid_from_mtu"),
+    Index("ix_registry_agreement_retailer", "retailer"),
+)
+
+registry_participant = Table(
+    "registry_participant",
+    metadata,
+    Column("participant", _Code, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("area", _Code, nullable=False),
+    Column("account", _Address, nullable=False),
+    Column("point", _Code, nullable=True),
+    Column("connection_import_w", Integer64, nullable=False),
+    Column("connection_export_w", Integer64, nullable=False),
+    _sequence(),
+    UniqueConstraint("account"),
+    UniqueConstraint("point"),
+    Index("ix_registry_participant_area", "area"),
+)
+
+registry_meter = Table(
+    "registry_meter",
+    metadata,
+    Column("meter", _Code, primary_key=True),
+    Column("valid_from_mtu", Integer64, primary_key=True, autoincrement=False),
+    Column("point", _Code, nullable=False),
+    Column("public_key", String(66), nullable=False),
+    Column("area", _Code, nullable=False),
+    _sequence(),
+    Index("ix_registry_meter_area", "area"),
+    Index("ix_registry_meter_point", "point"),
+)
+
+registry_key = Table(
+    "registry_key",
+    metadata,
+    Column("order_key", _Address, primary_key=True),
+    Column("account", _Address, nullable=False),
+    Column("point", _Code, nullable=True),
+    Column("valid_from_mtu", Integer64, nullable=False),
+    Column("signature", String(132), nullable=False),
+    _sequence(),
+    Index("ix_registry_key_account_valid_from_mtu", "account", "valid_from_mtu"),
+)
+
+registry_guarantee = Table(
+    "registry_guarantee",
+    metadata,
+    Column("account", _Address, primary_key=True),
+    Column("guarantor", _Address, primary_key=True),
+    Column("nonce", Integer64, primary_key=True, autoincrement=False),
+    Column("credit_neur", Integer64, nullable=False),
+    Column("signature", String(132), nullable=False),
+    _sequence(),
+)
+
+TABLES = (
+    registry_area,
+    registry_market,
+    registry_tariff,
+    registry_agreement,
+    registry_participant,
+    registry_meter,
+    registry_key,
+    registry_guarantee,
+)
+"""Every view of this package."""
