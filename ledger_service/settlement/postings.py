@@ -27,22 +27,30 @@ class Posting:
     amount_neur: int
 
 
-def postings_of(statements: Mapping[bytes, Mapping[str, Any]], *, retailer_of: Mapping[bytes, bytes]) -> list[Posting]:
+def postings_of(
+    statements: Mapping[bytes, Mapping[str, Any]], *, retailer_of: Mapping[tuple[str, int], bytes]
+) -> list[Posting]:
     """The pairs of one settlement, summed per (account, other side, kind), in ascending order.
 
-    `retailer_of` gives each household's retailer. Raises MoneyMade if the sum is not zero, before anything is written.
+    `retailer_of` gives the retailer of each agreement version. The pairs are those of the whole statement, earlier
+    revisions included. Raises MoneyMade if the sum is not zero, before anything is written.
     """
     dso = _single(statements, PartyKind.DSO)
     tax = _single(statements, PartyKind.TAX)
     totals: dict[tuple[bytes, bytes, str], int] = {}
     for account, statement in statements.items():
         sides = {Other.POOL: POOL, Other.DSO: dso, Other.TAX: tax}
-        if statement["kind"] == PartyKind.HOUSEHOLD:
-            sides[Other.RETAILER] = retailer_of[account]
+        agreement_at = {item["mtu"]: item for item in statement["opens"]}
         for line in statement["lines"]:
             if "tariff" in line or ("vat_bp" in line and account == tax):
                 continue  # the mirror of a household's line, which has made this pair already
-            key = (account, sides[_OTHER[line["kind"]]], line["kind"])
+            side = _OTHER[line["kind"]]
+            if side == Other.RETAILER:
+                agreed = agreement_at[line["mtu"]]
+                other = retailer_of[agreed["agreement"], agreed["agreement_version"]]
+            else:
+                other = sides[side]
+            key = (account, other, line["kind"])
             totals[key] = totals.get(key, 0) + int(line["amount_neur"])
     return check_balanced(_pairs(totals))
 

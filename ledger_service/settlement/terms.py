@@ -103,7 +103,13 @@ def _spans(
 
 def _newest(versions: list[_Version], mtu: int) -> _Version | None:
     valid = [version for version in versions if version.valid_from_mtu <= mtu]
-    return max(valid, key=lambda version: (version.valid_from_mtu, version.version), default=None)
+    return max(valid, key=_rank, default=None)
+
+
+def _rank(version: Agreement | Tariff) -> tuple[int, int, str]:
+    """Later validity, then higher version, then id (only where an account has several agreements at once)."""
+    name = version.agreement if isinstance(version, Agreement) else version.tariff
+    return (version.valid_from_mtu, version.version, name)
 
 
 def agreement_json(agreement: Agreement) -> dict[str, Any]:
