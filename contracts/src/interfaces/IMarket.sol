@@ -174,6 +174,8 @@ interface IMarket {
     error MarketNotOptimal();
     /// @notice Thrown when the price is not the one the rule gives.
     error MarketPriceWrong(int32 expectedNeurPerWh, int32 givenNeurPerWh);
+    /// @notice Thrown when a range of MTUs is empty, longer than 3,200, or leaves its period.
+    error MarketRangeInvalid();
     /// @notice Thrown when no MTU of the range can be voided now.
     error MarketNothingToVoid();
     /// @notice Thrown when the hint does not name the last program that begins at or before the MTU.

@@ -20,7 +20,7 @@ interface IRegistry {
     /* EVENTS */
 
     /// @notice A deployment was listed.
-    event ContractRegistered(string name, uint32 indexed version, address indexed at, bytes32 codeHash);
+    event ContractRegistered(string name, uint32 indexed version, address indexed location, bytes32 codeHash);
 
     /* ERRORS */
 

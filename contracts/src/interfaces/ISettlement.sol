@@ -132,7 +132,7 @@ interface ISettlement {
     error SettlementUnbalanced(int256 sumNeur);
     /// @notice Thrown when there is no open settlement to abandon.
     error SettlementNotOpen();
-    /// @notice Thrown when an amount is 0 or beyond the range of balances (±2^79 nEUR).
+    /// @notice Thrown when an amount is 0 or beyond the range of balances (±(2^78 − 1) nEUR).
     error SettlementAmountInvalid();
     /// @notice Thrown when an account is the zero address, or a pair names one account twice.
     error SettlementAccountInvalid(address account);

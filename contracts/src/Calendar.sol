@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {AreaParams, ICalendar, Period} from "./interfaces/ICalendar.sol";
+import {IRoles, Role} from "./interfaces/IRoles.sol";
+import {Time} from "./libraries/Time.sol";
+
+/// @title Calendar (documented on ICalendar)
+contract Calendar is ICalendar {
+    /// @notice Longest period: a month of 15-minute MTUs and some reserve.
+    uint32 public constant MAX_PERIOD_MTUS = 3200;
+
+    /// @notice Largest speed: a day in a second.
+    uint32 public constant MAX_SPEED = 86_400;
+
+    IRoles private immutable ROLES;
+    uint64 private immutable ORIGIN;
+    uint64 private immutable START;
+    uint32 private immutable SPEED;
+
+    mapping(bytes32 area => AreaParams) private _areas;
+    mapping(bytes32 area => Period[]) private _periods;
+
+    constructor(IRoles roles, uint64 origin_, uint64 start_, uint32 speed_) {
+        if (speed_ == 0 || speed_ > MAX_SPEED || start_ > block.timestamp) revert CalendarConfigInvalid();
+        ROLES = roles;
+        ORIGIN = origin_;
+        START = start_;
+        SPEED = speed_;
+    }
+
+    /* CHANGES */
+
+    /// @inheritdoc ICalendar
+    function createArea(bytes32 area, AreaParams calldata params) external {
+        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        if (
+            area == 0 || params.attestSeconds == 0 || params.horizonSeconds < params.attestSeconds
+                || params.horizonSeconds > Time.MAX_WINDOW_SECONDS
+        ) revert CalendarAreaInvalid();
+        if (_areas[area].attestSeconds != 0) revert CalendarAreaExists(area);
+        _areas[area] = params;
+        emit AreaCreated(area, params);
+    }
+
+    /// @inheritdoc ICalendar
+    function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period) {
+        _requireArea(area);
+        ROLES.requireRole(msg.sender, Role.Operator, area);
+        if (count == 0 || count > MAX_PERIOD_MTUS || firstMtu > type(uint32).max - count) {
+            revert CalendarPeriodInvalid();
+        }
+        Period[] storage periods = _periods[area];
+        uint256 declared = periods.length;
+        if (declared != 0) {
+            Period memory last = periods[declared - 1];
+            if (firstMtu != last.firstMtu + last.count) revert CalendarPeriodNotContiguous(last.firstMtu + last.count);
+        }
+        periods.push(Period({firstMtu: firstMtu, count: count}));
+        period = uint32(declared + 1);
+        emit PeriodDeclared(area, period, firstMtu, count);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc ICalendar
+    function marketTime() external view returns (uint64) {
+        return uint64(ORIGIN + (block.timestamp - START) * SPEED);
+    }
+
+    /// @inheritdoc ICalendar
+    function origin() external view returns (uint64) {
+        return ORIGIN;
+    }
+
+    /// @inheritdoc ICalendar
+    function start() external view returns (uint64) {
+        return START;
+    }
+
+    /// @inheritdoc ICalendar
+    function speed() external view returns (uint32) {
+        return SPEED;
+    }
+
+    /// @inheritdoc ICalendar
+    function areaOf(bytes32 area) external view returns (AreaParams memory) {
+        _requireArea(area);
+        return _areas[area];
+    }
+
+    /// @inheritdoc ICalendar
+    function periodCount(bytes32 area) external view returns (uint32) {
+        return uint32(_periods[area].length);
+    }
+
+    /// @inheritdoc ICalendar
+    function periodOf(bytes32 area, uint32 period) external view returns (Period memory) {
+        if (period == 0 || period > _periods[area].length) revert CalendarPeriodUnknown(area, period);
+        return _periods[area][period - 1];
+    }
+
+    function _requireArea(bytes32 area) private view {
+        if (_areas[area].attestSeconds == 0) revert CalendarAreaUnknown(area);
+    }
+}

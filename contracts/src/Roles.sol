@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {Grant, IRoles, Proposal, Role, RolesConfig} from "./interfaces/IRoles.sol";
+
+/// @title Roles (documented on IRoles)
+contract Roles is IRoles {
+    /// @notice Signatures looked at in one quorum, so that its cost is bounded.
+    uint256 private constant MAX_SIGNATURES = 32;
+
+    uint8 private immutable THRESHOLD;
+    uint32 private immutable DELAY_SECONDS;
+    uint32 private immutable PAUSE_SECONDS;
+    uint32 private immutable COOL_DOWN_SECONDS;
+
+    mapping(address key => Grant) private _grants;
+    mapping(address key => Proposal) private _proposals;
+    mapping(Role role => mapping(bytes32 area => uint256)) private _keyCounts;
+    mapping(bytes32 organisation => Role) private _organisationRoles;
+    mapping(bytes32 organisation => uint256) private _organisationKeys;
+
+    /// @dev End of the last pause (block time), running or over; 0 before the first one.
+    uint64 private _pausedUntil;
+
+    modifier onlySecurityAdmin() {
+        requireRole(msg.sender, Role.SecurityAdmin, 0);
+        _;
+    }
+
+    constructor(RolesConfig memory config_, Grant[] memory grants) {
+        if (
+            config_.attesterThreshold < 2 || config_.attesterThreshold > MAX_SIGNATURES || config_.delaySeconds == 0
+                || config_.pauseSeconds == 0 || config_.coolDownSeconds < config_.pauseSeconds
+        ) revert RolesConfigInvalid();
+        THRESHOLD = config_.attesterThreshold;
+        DELAY_SECONDS = config_.delaySeconds;
+        PAUSE_SECONDS = config_.pauseSeconds;
+        COOL_DOWN_SECONDS = config_.coolDownSeconds;
+
+        uint256[7] memory holders;
+        for (uint256 i = 0; i < grants.length; ++i) {
+            bool newOrganisation = _organisationKeys[grants[i].organisation] == 0;
+            _checkGrant(grants[i]);
+            _grant(grants[i]);
+            // Attesters count by organisation, because only distinct organisations make a quorum.
+            if (grants[i].role != Role.Attester || newOrganisation) ++holders[uint256(grants[i].role)];
+        }
+        if (
+            holders[uint256(Role.Operator)] == 0 || holders[uint256(Role.Dso)] == 0
+                || holders[uint256(Role.Registrar)] == 0 || holders[uint256(Role.SecurityAdmin)] == 0
+                || holders[uint256(Role.Attester)] < config_.attesterThreshold
+        ) revert RolesConfigInvalid();
+    }
+
+    /* CHANGES */
+
+    /// @inheritdoc IRoles
+    function proposeGrant(Grant calldata grant) external onlySecurityAdmin {
+        _checkGrant(grant);
+        uint64 readyAt = _propose(grant.key, Proposal({replaces: address(0), readyAt: 0, grant: grant}));
+        emit GrantProposed(grant.key, grant.role, grant.organisation, grant.area, readyAt);
+    }
+
+    /// @inheritdoc IRoles
+    function proposeRevocation(address key) external onlySecurityAdmin {
+        _checkRevocation(key);
+        Grant memory none;
+        uint64 readyAt = _propose(key, Proposal({replaces: key, readyAt: 0, grant: none}));
+        emit RevocationProposed(key, readyAt);
+    }
+
+    /// @inheritdoc IRoles
+    function proposeReplacement(address key, address newKey) external onlySecurityAdmin {
+        Grant memory grant = _grants[key];
+        if (grant.role == Role.None) revert RolesKeyUnknown(key);
+        if (newKey == address(0)) revert RolesGrantInvalid();
+        if (_grants[newKey].role != Role.None) revert RolesKeyTaken(newKey);
+        grant.key = newKey;
+        uint64 readyAt = _propose(newKey, Proposal({replaces: key, readyAt: 0, grant: grant}));
+        emit ReplacementProposed(key, newKey, readyAt);
+    }
+
+    /// @inheritdoc IRoles
+    function cancelProposal(address key) external onlySecurityAdmin {
+        if (_proposals[key].readyAt == 0) revert RolesProposalUnknown(key);
+        delete _proposals[key];
+        emit ProposalCancelled(key);
+    }
+
+    /// @inheritdoc IRoles
+    function acceptGrant() external {
+        Proposal memory proposal = _proposals[msg.sender];
+        if (proposal.grant.role == Role.None) revert RolesProposalUnknown(msg.sender);
+        if (block.timestamp < proposal.readyAt) revert RolesProposalEarly(proposal.readyAt);
+        delete _proposals[msg.sender];
+        if (proposal.replaces != address(0)) {
+            // The replaced key may have been revoked meanwhile, by another proposal.
+            if (_grants[proposal.replaces].role == Role.None) revert RolesKeyUnknown(proposal.replaces);
+            _revoke(proposal.replaces);
+        }
+        _checkGrant(proposal.grant);
+        _grant(proposal.grant);
+    }
+
+    /// @inheritdoc IRoles
+    function revoke(address key) external onlySecurityAdmin {
+        Proposal memory proposal = _proposals[key];
+        if (proposal.readyAt == 0 || proposal.grant.role != Role.None) revert RolesProposalUnknown(key);
+        if (block.timestamp < proposal.readyAt) revert RolesProposalEarly(proposal.readyAt);
+        _checkRevocation(key);
+        delete _proposals[key];
+        _revoke(key);
+    }
+
+    /* PAUSE */
+
+    /// @inheritdoc IRoles
+    function pause() external onlySecurityAdmin {
+        if (_pausedUntil != 0 && block.timestamp < uint256(_pausedUntil) + COOL_DOWN_SECONDS) {
+            revert RolesCoolDown(_pausedUntil + COOL_DOWN_SECONDS);
+        }
+        _pausedUntil = uint64(block.timestamp) + PAUSE_SECONDS;
+        emit Paused(msg.sender, _pausedUntil);
+    }
+
+    /// @inheritdoc IRoles
+    function unpause() external onlySecurityAdmin {
+        if (!paused()) revert RolesNotPaused();
+        _pausedUntil = uint64(block.timestamp);
+        emit Unpaused(msg.sender);
+    }
+
+    /// @inheritdoc IRoles
+    function paused() public view returns (bool) {
+        return block.timestamp < _pausedUntil;
+    }
+
+    /// @inheritdoc IRoles
+    function requireNotPaused() external view {
+        if (paused()) revert RolesPaused(_pausedUntil);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc IRoles
+    function config() external view returns (RolesConfig memory) {
+        return RolesConfig({
+            attesterThreshold: THRESHOLD,
+            delaySeconds: DELAY_SECONDS,
+            pauseSeconds: PAUSE_SECONDS,
+            coolDownSeconds: COOL_DOWN_SECONDS
+        });
+    }
+
+    /// @inheritdoc IRoles
+    function grantOf(address key) external view returns (Grant memory) {
+        return _grants[key];
+    }
+
+    /// @inheritdoc IRoles
+    function proposalOf(address key) external view returns (Proposal memory) {
+        return _proposals[key];
+    }
+
+    /// @inheritdoc IRoles
+    function keyCount(Role role, bytes32 area) external view returns (uint256) {
+        return _keyCounts[role][area];
+    }
+
+    /// @inheritdoc IRoles
+    function organisationRole(bytes32 organisation) external view returns (Role) {
+        return _organisationRoles[organisation];
+    }
+
+    /// @inheritdoc IRoles
+    function hasRole(address key, Role role, bytes32 area) public view returns (bool) {
+        Grant storage grant = _grants[key];
+        return role != Role.None && grant.role == role && (grant.area == 0 || grant.area == area);
+    }
+
+    /// @inheritdoc IRoles
+    function requireRole(address key, Role role, bytes32 area) public view {
+        if (!hasRole(key, role, area)) revert RolesMissing(key, role, area);
+    }
+
+    /// @inheritdoc IRoles
+    function requireQuorum(bytes32 digest, bytes32 area, bytes[] calldata signatures) external view {
+        uint256 n = signatures.length;
+        if (n < THRESHOLD || n > MAX_SIGNATURES) revert RolesQuorumSize(n, THRESHOLD);
+        bytes32[] memory organisations = new bytes32[](n);
+        address last = address(0);
+        for (uint256 i = 0; i < n; ++i) {
+            address signer = ECDSA.recover(digest, signatures[i]);
+            if (signer <= last) revert RolesSignersUnordered(signer);
+            last = signer;
+            requireRole(signer, Role.Attester, area);
+            bytes32 organisation = _grants[signer].organisation;
+            for (uint256 j = 0; j < i; ++j) {
+                if (organisations[j] == organisation) revert RolesOrganisationTwice(organisation);
+            }
+            organisations[i] = organisation;
+        }
+    }
+
+    /* INTERNAL */
+
+    function _propose(address key, Proposal memory proposal) private returns (uint64 readyAt) {
+        if (_proposals[key].readyAt != 0) revert RolesProposalPending(key);
+        readyAt = uint64(block.timestamp) + DELAY_SECONDS;
+        proposal.readyAt = readyAt;
+        _proposals[key] = proposal;
+    }
+
+    function _checkGrant(Grant memory grant) private view {
+        if (grant.key == address(0) || grant.role == Role.None || grant.organisation == 0) revert RolesGrantInvalid();
+        // These three act on things that belong to no area.
+        if (grant.area != 0 && (grant.role == Role.SecurityAdmin || grant.role == Role.Registrar || grant.role == Role.Treasurer)) {
+            revert RolesGrantInvalid();
+        }
+        if (_grants[grant.key].role != Role.None) revert RolesKeyTaken(grant.key);
+        Role held = _organisationRoles[grant.organisation];
+        if (held != Role.None && held != grant.role) revert RolesOrganisationTaken(grant.organisation, held);
+    }
+
+    function _checkRevocation(address key) private view {
+        Grant memory grant = _grants[key];
+        if (grant.role == Role.None) revert RolesKeyUnknown(key);
+        bool mayBeEmpty = grant.role == Role.Attester || grant.role == Role.Treasurer;
+        if (!mayBeEmpty && _keyCounts[grant.role][grant.area] == 1) revert RolesLastKey(grant.role, grant.area);
+    }
+
+    function _grant(Grant memory grant) private {
+        _grants[grant.key] = grant;
+        ++_keyCounts[grant.role][grant.area];
+        ++_organisationKeys[grant.organisation];
+        _organisationRoles[grant.organisation] = grant.role;
+        emit RoleGranted(grant.key, grant.role, grant.organisation, grant.area);
+    }
+
+    function _revoke(address key) private {
+        Grant memory grant = _grants[key];
+        delete _grants[key];
+        --_keyCounts[grant.role][grant.area];
+        if (--_organisationKeys[grant.organisation] == 0) delete _organisationRoles[grant.organisation];
+        emit RoleRevoked(key, grant.role, grant.organisation, grant.area);
+    }
+}

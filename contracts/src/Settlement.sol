@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {ICalendar, Period} from "./interfaces/ICalendar.sol";
+import {IMarket} from "./interfaces/IMarket.sol";
+import {IReadings} from "./interfaces/IReadings.sol";
+import {IRoles, Role} from "./interfaces/IRoles.sol";
+import {
+    Account,
+    ISettlement,
+    OpenSettlement,
+    Redemption,
+    SettlementPage,
+    SettlementState
+} from "./interfaces/ISettlement.sol";
+import {Hashes} from "./libraries/Hashes.sol";
+import {Time} from "./libraries/Time.sol";
+
+/// @title Settlement (documented on ISettlement)
+contract Settlement is ISettlement, EIP712 {
+    /// @notice Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in cannot overflow.
+    int256 public constant MAX_BALANCE_NEUR = (1 << 78) - 1;
+
+    /// @notice Pages per settlement: 131,072 accounts.
+    uint256 public constant MAX_PAGES = 64;
+
+    /// @dev All of an account that a settlement touches, in one slot.
+    /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned.
+    struct Slot {
+        int80 balance;
+        int80 pending;
+        uint32 epoch;
+        uint64 creditNeur;
+    }
+
+    /// @dev The settlement between its pages. `number` is that of the last one ever opened.
+    struct Open {
+        bytes32 id;
+        bytes32 readingsRoot;
+        uint160 lastAccount;
+        uint32 nextPage;
+        uint32 number;
+        int128 sumNeur;
+        uint64 abandonAt;
+    }
+
+    /// @dev What one reference was used for; each use has its own space of references.
+    enum RefUse {
+        Deposit,
+        Cover,
+        Redemption
+    }
+
+    IRoles private immutable ROLES;
+    ICalendar private immutable CALENDAR;
+    IMarket private immutable MARKET;
+    IReadings private immutable READINGS;
+    uint32 private immutable CHALLENGE_SECONDS;
+    uint32 private immutable PAGE_SECONDS;
+
+    /// @inheritdoc ISettlement
+    uint256 public supply;
+
+    Open private _open;
+    mapping(address account => Slot) private _slots;
+    /// @dev Bit number % 256 of word number / 256: the settlement with this number took effect.
+    mapping(uint256 index => uint256 bits) private _committed;
+    mapping(address account => address) private _guarantors;
+    mapping(address account => address) private _successors;
+    mapping(address guarantor => mapping(address account => uint64)) private _guaranteeNonces;
+    mapping(bytes32 area => mapping(uint32 period => SettlementState)) private _settlements;
+    mapping(bytes32 area => mapping(uint32 period => mapping(uint32 revision => bytes32))) private _statementsRoots;
+    mapping(bytes32 key => bool) private _usedRefs;
+    mapping(address account => mapping(bytes32 ref => Redemption)) private _redemptions;
+
+    constructor(
+        IRoles roles,
+        ICalendar calendar,
+        IMarket market,
+        IReadings readings,
+        uint32 challengeSeconds_,
+        uint32 pageSeconds_
+    ) EIP712("DOMINOES", "1") {
+        if (
+            challengeSeconds_ == 0 || challengeSeconds_ > Time.MAX_WINDOW_SECONDS || pageSeconds_ == 0
+                || pageSeconds_ > Time.MAX_WINDOW_SECONDS
+        ) revert SettlementConfigInvalid();
+        ROLES = roles;
+        CALENDAR = calendar;
+        MARKET = market;
+        READINGS = readings;
+        CHALLENGE_SECONDS = challengeSeconds_;
+        PAGE_SECONDS = pageSeconds_;
+    }
+
+    /* SETTLEMENT */
+
+    /// @inheritdoc ISettlement
+    function settle(
+        SettlementPage calldata target,
+        bytes32[] calldata pageHashes,
+        uint256[] calldata words,
+        bytes[] calldata signatures
+    ) external {
+        ROLES.requireNotPaused();
+        _requirePage(target.page, pageHashes, words);
+        bytes32 wordsHash = Hashes.chain(pageHashes);
+        Open memory open = target.page == 0
+            ? _begin(target, wordsHash, pageHashes.length, signatures)
+            : _continue(target, wordsHash);
+        _book(words, open);
+
+        if (open.id != 0) {
+            emit SettlementPageBooked(target.area, target.period, target.revision, target.page, open.id);
+        }
+        if (uint256(target.page) + 1 < pageHashes.length) {
+            open.nextPage = target.page + 1;
+            _open = open;
+            return;
+        }
+        if (open.sumNeur != 0) revert SettlementUnbalanced(open.sumNeur);
+        if (open.id != 0) {
+            _committed[open.number >> 8] |= 1 << (open.number & 0xff);
+            _close(open.number);
+        }
+        _commit(target, wordsHash, open.readingsRoot);
+    }
+
+    /// @inheritdoc ISettlement
+    function abandonSettlement() external {
+        bytes32 id = _open.id;
+        if (id == 0) revert SettlementNotOpen();
+        uint64 time = CALENDAR.marketTime();
+        if (time <= _open.abandonAt) revert SettlementTooEarly(_open.abandonAt + 1, time);
+        _close(_open.number);
+        emit SettlementAbandoned(id);
+    }
+
+    /// @inheritdoc ISettlement
+    function finalise(bytes32 area, uint32 period) external {
+        SettlementState storage state = _settlements[area][period];
+        if (state.revisions == 0) revert SettlementNone(area, period);
+        if (state.isFinal) revert SettlementFinal(area, period);
+        if (_open.id != 0) revert SettlementBusy(_open.id);
+        uint64 horizon = _horizon(area, state.settledAt);
+        uint64 time = CALENDAR.marketTime();
+        if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
+        state.isFinal = true;
+        emit PeriodFinalised(area, period);
+    }
+
+    /* MONEY */
+
+    /// @inheritdoc ISettlement
+    function deposit(address account, uint96 amountNeur, bytes32 ref) external {
+        ROLES.requireRole(msg.sender, Role.Treasurer, 0);
+        if (account == address(0)) revert SettlementAccountInvalid(account);
+        if (amountNeur == 0) revert SettlementAmountInvalid();
+        _useRef(RefUse.Deposit, address(0), ref);
+        supply += amountNeur;
+        _move(account, int256(uint256(amountNeur)));
+        emit Deposited(account, amountNeur, ref);
+    }
+
+    /// @inheritdoc ISettlement
+    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
+        external
+    {
+        ROLES.requireRole(msg.sender, Role.Operator, 0);
+        if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
+        uint64 lastNonce = _guaranteeNonces[guarantor][account];
+        if (nonce <= lastNonce) revert SettlementNonceUsed(lastNonce, nonce);
+        _requireSigner(guarantor, Hashes.guarantee(guarantor, account, creditNeur, nonce), signature);
+
+        Slot memory slot = _load(account);
+        address before = _guarantors[account];
+        uint256 excess = _excess(slot.balance, slot.creditNeur);
+        if (before != guarantor && before != address(0) && excess != 0) revert SettlementDebtOpen(account, excess);
+        _guaranteeNonces[guarantor][account] = nonce;
+        _guarantors[account] = guarantor;
+        slot.creditNeur = creditNeur;
+        _slots[account] = slot;
+        emit GuaranteeSet(guarantor, account, creditNeur, nonce);
+        _callGuarantee(account, slot.balance, creditNeur);
+    }
+
+    /// @inheritdoc ISettlement
+    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref, bytes calldata signature)
+        external
+    {
+        if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
+        if (amountNeur == 0) revert SettlementAmountInvalid();
+        _requireSigner(guarantor, Hashes.cover(guarantor, account, amountNeur, ref), signature);
+        _useRef(RefUse.Cover, guarantor, ref);
+        int256 balance = balanceOf(guarantor);
+        int256 amount = int256(uint256(amountNeur));
+        if (balance < amount) revert SettlementBalanceLow(guarantor, balance, amountNeur);
+        _move(guarantor, -amount);
+        _move(account, amount);
+        emit DebtCovered(guarantor, account, amountNeur, ref);
+    }
+
+    /// @inheritdoc ISettlement
+    function requestRedemption(
+        address account,
+        uint96 amountNeur,
+        bytes32 ref,
+        uint64 deadline,
+        bytes calldata signature
+    ) external {
+        if (amountNeur == 0) revert SettlementAmountInvalid();
+        uint64 time = CALENDAR.marketTime();
+        if (time > deadline) revert SettlementTooLate(deadline, time);
+        _requireSigner(account, Hashes.redemption(account, amountNeur, ref, deadline), signature);
+        _useRef(RefUse.Redemption, account, ref);
+        uint64 readyAt = time + CHALLENGE_SECONDS;
+        _redemptions[account][ref] = Redemption({amountNeur: amountNeur, readyAt: readyAt});
+        emit RedemptionRequested(account, amountNeur, ref, readyAt);
+    }
+
+    /// @inheritdoc ISettlement
+    function completeRedemption(address account, bytes32 ref) external {
+        Redemption memory redemption = _redemptions[account][ref];
+        if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
+        uint64 time = CALENDAR.marketTime();
+        if (time < redemption.readyAt) revert SettlementTooEarly(redemption.readyAt, time);
+        int256 balance = balanceOf(account);
+        if (balance <= 0 || supply == 0) revert SettlementNothingToRedeem(account);
+        uint256 amount = redemption.amountNeur;
+        if (amount > uint256(balance)) amount = uint256(balance);
+        // Others' debt may leave less money than there are credits.
+        if (amount > supply) amount = supply;
+        delete _redemptions[account][ref];
+        supply -= amount;
+        _move(account, -int256(amount));
+        emit Redeemed(account, amount, ref);
+    }
+
+    /// @inheritdoc ISettlement
+    function replaceAccount(
+        address account,
+        address successor,
+        bytes calldata accountSignature,
+        bytes calldata successorSignature
+    ) external {
+        if (_open.id != 0) revert SettlementBusy(_open.id);
+        if (account == successor) revert SettlementAccountInvalid(account);
+        bytes32 structHash = Hashes.accountReplacement(account, successor);
+        _requireSigner(account, structHash, accountSignature);
+        _requireSigner(successor, structHash, successorSignature);
+
+        Slot memory slot = _load(account);
+        int256 balance = slot.balance;
+        if (_successors[account] == address(0)) {
+            _requireFresh(account, successor);
+            _successors[account] = successor;
+            _guarantors[successor] = _guarantors[account];
+            _slots[successor].creditNeur = slot.creditNeur;
+            delete _guarantors[account];
+        } else if (_successors[account] != successor) {
+            revert SettlementSuccessorInvalid(account, successor);
+        }
+        delete _slots[account];
+        _move(successor, balance);
+        emit AccountReplaced(account, successor, balance);
+    }
+
+    /* VIEWS */
+
+    /// @inheritdoc ISettlement
+    function accountOf(address account) external view returns (Account memory) {
+        Slot memory slot = _load(account);
+        return Account({
+            balanceNeur: slot.balance,
+            creditNeur: slot.creditNeur,
+            guarantor: _guarantors[account],
+            successor: _successors[account]
+        });
+    }
+
+    /// @inheritdoc ISettlement
+    function balanceOf(address account) public view returns (int256) {
+        return _load(account).balance;
+    }
+
+    /// @inheritdoc ISettlement
+    function settlementOf(bytes32 area, uint32 period) external view returns (SettlementState memory) {
+        return _settlements[area][period];
+    }
+
+    /// @inheritdoc ISettlement
+    function statementsRootOf(bytes32 area, uint32 period, uint32 revision) external view returns (bytes32) {
+        return _statementsRoots[area][period][revision];
+    }
+
+    /// @inheritdoc ISettlement
+    function openSettlement() external view returns (OpenSettlement memory) {
+        return OpenSettlement({id: _open.id, nextPage: _open.nextPage, abandonAt: _open.abandonAt});
+    }
+
+    /// @inheritdoc ISettlement
+    function redemptionOf(address account, bytes32 ref) external view returns (Redemption memory) {
+        return _redemptions[account][ref];
+    }
+
+    /// @inheritdoc ISettlement
+    function guaranteeNonceOf(address guarantor, address account) external view returns (uint64) {
+        return _guaranteeNonces[guarantor][account];
+    }
+
+    /// @inheritdoc ISettlement
+    function challengeSeconds() external view returns (uint32) {
+        return CHALLENGE_SECONDS;
+    }
+
+    /// @inheritdoc ISettlement
+    function settlementDigest(
+        bytes32 area,
+        uint32 period,
+        uint32 revision,
+        bytes32 wordsHash,
+        bytes32 clearingRoot,
+        bytes32 readingsRoot,
+        bytes32 statementsRoot,
+        bytes32 tariffHash
+    ) external view returns (bytes32) {
+        return _digest(
+            Hashes.SignedSettlement({
+                area: area,
+                period: period,
+                revision: revision,
+                wordsHash: wordsHash,
+                clearingRoot: clearingRoot,
+                readingsRoot: readingsRoot,
+                statementsRoot: statementsRoot,
+                tariffHash: tariffHash
+            })
+        );
+    }
+
+    /// @inheritdoc ISettlement
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    /* INTERNAL: SETTLEMENT */
+
+    /// @dev All pages but the last are full; a settlement without amounts has no page and comes as page 0 without words.
+    function _requirePage(uint256 page, bytes32[] calldata pageHashes, uint256[] calldata words) private pure {
+        uint256 pages = pageHashes.length;
+        if (pages == 0) {
+            if (page != 0 || words.length != 0) revert SettlementPageInvalid();
+            return;
+        }
+        bool full = words.length == Hashes.PAGE_WORDS;
+        bool sized = page + 1 < pages ? full : words.length != 0 && words.length <= Hashes.PAGE_WORDS;
+        if (pages > MAX_PAGES || page >= pages || !sized) revert SettlementPageInvalid();
+        bytes32 given;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            calldatacopy(data, words.offset, shl(5, words.length))
+            given := keccak256(data, shl(5, words.length))
+        }
+        if (given != pageHashes[page]) revert SettlementPageHashWrong(uint32(page));
+    }
+
+    function _settlementId(SettlementPage calldata target, bytes32 wordsHash) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                target.area, target.period, target.revision, wordsHash, target.statementsRoot, target.tariffHash
+            )
+        );
+    }
+
+    /// @dev The open settlement, if this is its next page.
+    function _continue(SettlementPage calldata target, bytes32 wordsHash) private view returns (Open memory open) {
+        open = _open;
+        bool sameOne = open.id != 0 && open.id == _settlementId(target, wordsHash);
+        if (!sameOne || open.nextPage != target.page) revert SettlementPageOrder(sameOne ? open.nextPage : 0);
+    }
+
+    /// @dev Checks everything about a settlement but its words. With a single page nothing is ever stored as open: its id stays 0.
+    function _begin(SettlementPage calldata target, bytes32 wordsHash, uint256 pages, bytes[] calldata signatures)
+        private
+        returns (Open memory open)
+    {
+        if (_open.id != 0) revert SettlementBusy(_open.id);
+        _requireSettleable(target.area, target.period, target.revision);
+        open.number = _open.number;
+        open.readingsRoot = _requireSigned(target, wordsHash, signatures);
+        if (pages > 1) {
+            open.id = _settlementId(target, wordsHash);
+            open.abandonAt = CALENDAR.marketTime() + PAGE_SECONDS;
+            ++open.number;
+        }
+    }
+
+    /// @dev Checks the attesters' signatures over words and roots; returns the readings root they signed.
+    function _requireSigned(SettlementPage calldata target, bytes32 wordsHash, bytes[] calldata signatures)
+        private
+        returns (bytes32 readingsRoot)
+    {
+        readingsRoot = READINGS.readingsRoot(target.area, target.period);
+        bytes32 digest = _digest(
+            Hashes.SignedSettlement({
+                area: target.area,
+                period: target.period,
+                revision: target.revision,
+                wordsHash: wordsHash,
+                clearingRoot: MARKET.clearingRoot(target.area, target.period),
+                readingsRoot: readingsRoot,
+                statementsRoot: target.statementsRoot,
+                tariffHash: target.tariffHash
+            })
+        );
+        ROLES.requireQuorum(digest, target.area, signatures);
+        emit SettlementSigned(target.area, target.period, target.revision, digest, signatures);
+    }
+
+    function _requireSettleable(bytes32 area, uint32 period, uint32 revision) private view {
+        SettlementState memory state = _settlements[area][period];
+        if (state.isFinal) revert SettlementFinal(area, period);
+        if (revision != state.revisions) revert SettlementRevisionWrong(state.revisions, revision);
+        uint64 time = CALENDAR.marketTime();
+        if (revision != 0) {
+            uint64 horizon = _horizon(area, state.settledAt);
+            if (time > horizon) revert SettlementTooLate(horizon, time);
+            return;
+        }
+        Period memory bounds = CALENDAR.periodOf(area, period);
+        uint64 ended = Time.startOf(uint256(bounds.firstMtu) + bounds.count);
+        if (time < ended) revert SettlementTooEarly(ended, time);
+        uint256 cleared = MARKET.resolvedCount(area, period);
+        uint256 required = MARKET.requiredCount(area, period);
+        if (cleared != required) revert SettlementUncleared(cleared, required);
+        uint256 read = READINGS.resolvedCount(area, period);
+        if (read != bounds.count) revert SettlementUnread(read, bounds.count);
+    }
+
+    function _horizon(bytes32 area, uint64 settledAt) private view returns (uint64) {
+        return settledAt + CALENDAR.areaOf(area).horizonSeconds;
+    }
+
+    /// @dev Books the amounts of one page: at once (single page), or pending under the open settlement's number. Updates sum and last account.
+    function _book(uint256[] calldata words, Open memory open) private {
+        (uint160 last, int256 sum, bool pending) = (open.lastAccount, open.sumNeur, open.id != 0);
+        for (uint256 i = 0; i < words.length; ++i) {
+            uint160 account = uint160(words[i] >> 96);
+            int256 amount = int96(uint96(words[i]));
+            if (account <= last || amount == 0) revert SettlementWordInvalid(i);
+            last = account;
+            _requireInRange(amount);
+            Slot memory slot = _load(address(account));
+            int256 balance = slot.balance + amount;
+            _requireInRange(balance);
+            // Amounts are in range and pages are bounded: the sum cannot overflow.
+            unchecked {
+                sum += amount;
+            }
+            if (pending) {
+                slot.pending = int80(amount);
+                slot.epoch = open.number;
+            } else {
+                slot.balance = int80(balance);
+            }
+            _slots[address(account)] = slot;
+            _callGuarantee(address(account), balance, slot.creditNeur);
+        }
+        open.lastAccount = last;
+        open.sumNeur = int128(sum);
+    }
+
+    function _commit(SettlementPage calldata target, bytes32 wordsHash, bytes32 readingsRoot) private {
+        SettlementState storage state = _settlements[target.area][target.period];
+        if (target.revision == 0) state.settledAt = CALENDAR.marketTime();
+        state.revisions = target.revision + 1;
+        _statementsRoots[target.area][target.period][target.revision] = target.statementsRoot;
+        emit PeriodSettled(
+            target.area,
+            target.period,
+            target.revision,
+            wordsHash,
+            MARKET.clearingRoot(target.area, target.period),
+            readingsRoot,
+            target.statementsRoot,
+            target.tariffHash
+        );
+    }
+
+    /// @dev Forgets the open settlement; its number stays used.
+    function _close(uint32 number) private {
+        delete _open;
+        _open.number = number;
+    }
+
+    /* INTERNAL: ACCOUNTS */
+
+    /// @dev The account with a pending amount folded in (its settlement took effect), kept (it is open) or dropped (it was abandoned).
+    function _load(address account) private view returns (Slot memory slot) {
+        slot = _slots[account];
+        if (slot.epoch == 0) return slot;
+        if (_committed[slot.epoch >> 8] & (1 << (slot.epoch & 0xff)) != 0) {
+            slot.balance += slot.pending;
+        } else if (_open.id != 0 && _open.number == slot.epoch) {
+            return slot;
+        }
+        (slot.pending, slot.epoch) = (0, 0);
+    }
+
+    function _move(address account, int256 amount) private {
+        Slot memory slot = _load(account);
+        int256 balance = slot.balance + amount;
+        // A fall is always possible, so that nobody's way out depends on the range.
+        if (amount > 0) _requireInRange(balance);
+        slot.balance = int80(balance);
+        _slots[account] = slot;
+    }
+
+    function _requireInRange(int256 amount) private pure {
+        if (amount > MAX_BALANCE_NEUR || amount < -MAX_BALANCE_NEUR) revert SettlementAmountInvalid();
+    }
+
+    function _requireFresh(address account, address successor) private view {
+        Slot memory slot = _slots[successor];
+        bool used = slot.balance != 0 || slot.pending != 0 || slot.creditNeur != 0;
+        if (used || _guarantors[successor] != address(0) || _successors[successor] != address(0)) {
+            revert SettlementSuccessorInvalid(account, successor);
+        }
+    }
+
+    function _excess(int256 balance, uint64 creditNeur) private pure returns (uint256) {
+        int256 below = -balance - int256(uint256(creditNeur));
+        return below > 0 ? uint256(below) : 0;
+    }
+
+    function _callGuarantee(address account, int256 balance, uint64 creditNeur) private {
+        uint256 excess = _excess(balance, creditNeur);
+        if (excess != 0) emit GuaranteeCalled(account, _guarantors[account], excess);
+    }
+
+    function _useRef(RefUse use, address by, bytes32 ref) private {
+        bytes32 key = keccak256(abi.encode(use, by, ref));
+        if (_usedRefs[key]) revert SettlementRefUsed(ref);
+        _usedRefs[key] = true;
+    }
+
+    function _digest(Hashes.SignedSettlement memory settlement) private view returns (bytes32) {
+        return _hashTypedDataV4(Hashes.settlement(settlement));
+    }
+
+    function _requireSigner(address expected, bytes32 structHash, bytes calldata signature) private view {
+        address signer = ECDSA.recover(_hashTypedDataV4(structHash), signature);
+        if (signer != expected) revert SettlementSignerWrong(expected, signer);
+    }
+}
