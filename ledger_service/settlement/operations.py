@@ -1,0 +1,142 @@
+"""Collecting attesters' signatures over a proposed settlement, and asking the chain for it once enough have signed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from domain.eip712 import SETTLEMENT, Domain
+from domain.errors import DominoesError
+from domain.hashing import text_id, to_hex
+from domain.signing import recover
+from domain.words import page_hashes, pages_of
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Transaction
+from ledger_service.registry.tables import registry_area
+from ledger_service.settlement.package import proposal_values
+from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state
+from ledger_service.settlement.tables import settlement_signature
+
+
+class NotAnAttester(DominoesError):
+    """The signature recovers to a key that attests nothing in this area, or signs another settlement."""
+
+    status = 403
+    code = "not-an-attester"
+
+    def __init__(self, *, signer: str, area: str) -> None:
+        self.signer, self.area = signer, area
+        super().__init__(
+            f"the signature recovers to {signer}, no attester of area {area}; "
+            "fetch the newest proposal and sign its typed data with the attester's key"
+        )
+
+
+class SettlementOutdated(DominoesError):
+    """The period has a newer proposal, or this one is in effect already."""
+
+    status = 409
+    code = "settlement-outdated"
+
+    def __init__(self, *, area: str, period: int, revision: int) -> None:
+        self.area, self.period, self.revision = area, period, revision
+        super().__init__(f"period {period} of {area} is past revision {revision}; fetch the newest proposal")
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """How many distinct attesters have signed, how many it takes, and whether this call completed it."""
+
+    signatures: int
+    threshold: int
+    complete: bool
+
+
+def sign_settlement(
+    tx: Transaction, *, area: str, period: int, revision: int, signature: bytes, domain: Domain
+) -> Collected:
+    """Take one attester's signature over the newest proposal (domain: the Settlement contract).
+
+    With the threshold reached, `settlement.signed` is appended and the chain is asked to settle. A repeat changes
+    nothing. Raises BadSignature, NotAnAttester, NothingProposed, SettlementOutdated.
+    """
+    state = period_state(tx.connection, area=area, period=period)
+    if state.proposal_revision is None or revision > state.proposal_revision:
+        raise NothingProposed(area=area, period=period, revision=revision)
+    if revision < state.proposal_revision or revision < state.settled:
+        raise SettlementOutdated(area=area, period=period, revision=revision)
+    proposal = latest_proposal(tx.connection, area=area, period=period, revision=revision)
+    digest = domain.digest(SETTLEMENT, proposal_values(proposal))
+    row = tx.connection.execute(select(registry_area).where(registry_area.c.area == area)).one()
+    attesters = {item["address"] for item in json.loads(row.attesters)}
+    signer = recover(digest, signature)
+    if to_hex(signer) not in attesters:
+        raise NotAnAttester(signer=to_hex(signer), area=area)
+    held = _collect(tx, digest=digest, signer=signer, signature=signature)
+    if len(held) < row.threshold:
+        return Collected(signatures=len(held), threshold=row.threshold, complete=False)
+    complete = _complete(tx, proposal=proposal, digest=digest, held=held, threshold=row.threshold)
+    return Collected(signatures=len(held), threshold=row.threshold, complete=complete)
+
+
+def _collect(tx: Transaction, *, digest: bytes, signer: bytes, signature: bytes) -> dict[bytes, bytes]:
+    """Signatures by attester over this digest, the new one included; the first of an attester stays."""
+    table = settlement_signature
+    rows = tx.connection.execute(select(table).where(table.c.digest == digest)).all()
+    held = {row.attester: row.signature for row in rows}
+    if signer not in held:
+        held[signer] = signature
+        tx.connection.execute(insert(table).values(digest=digest, attester=signer, signature=signature))
+    return held
+
+
+def _complete(
+    tx: Transaction, *, proposal: Mapping[str, Any], digest: bytes, held: Mapping[bytes, bytes], threshold: int
+) -> bool:
+    """Append `settlement.signed` with exactly the threshold's worth of signatures, once, and ask for `settle`."""
+    name = f"{proposal['area']}:{proposal['period']}:{proposal['revision']}:{digest[:8].hex()}"
+    key = f"settlement.signed:{name}"
+    if tx.find(key) is not None:
+        return False
+    chosen = sorted(held)[:threshold]
+    payload = {
+        "area": proposal["area"],
+        "period": proposal["period"],
+        "revision": proposal["revision"],
+        "signatures": [{"attester": to_hex(item), "signature": to_hex(held[item])} for item in chosen],
+    }
+    tx.append("settlement.signed", payload, key=key)
+    _request_settle(tx, proposal=proposal, name=name, signatures=[to_hex(held[item]) for item in chosen])
+    return True
+
+
+def _request_settle(tx: Transaction, *, proposal: Mapping[str, Any], name: str, signatures: list[str]) -> None:
+    """One transaction per page of words; one without words where no money moves."""
+    words = [int(word, 16) for word in proposal["words"]]
+    hashes = [to_hex(item) for item in page_hashes(words)]
+    for page, part in enumerate(pages_of(words) or [[]]):
+        target = [
+            to_hex(text_id(proposal["area"])),
+            proposal["period"],
+            proposal["revision"],
+            page,
+            proposal["statements_root"],
+            proposal["tariff_hash"],
+        ]
+        request_transaction(
+            tx,
+            key=f"settle:{name}:{page}",
+            role="operator",
+            contract="Settlement",
+            function="settle",
+            args=[target, hashes, [str(word) for word in part], signatures if page == 0 else []],
+        )
+
+
+def signed_typed_data(proposal: Mapping[str, Any], *, domain: Domain) -> dict[str, Any]:
+    """The typed data of a proposal, for an attester's signer."""
+    return SETTLEMENT.typed_data(domain=domain, values=proposal_values(proposal))

@@ -1,0 +1,200 @@
+"""Reading settlement: what is resolved, what is proposed, statements, and the package attesters check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from domain.errors import DominoesError
+from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.merkle import merkle_proof
+from domain.statements import statement_hash, statement_leaf
+from domain.words import unpack_settlement_word
+from ledger_service.record import Entry
+from ledger_service.record.journal import entry_of, select_entries
+from ledger_service.record.tables import journal_entry
+from ledger_service.settlement.package import Roots
+from ledger_service.settlement.tables import settlement_event, settlement_period, settlement_source
+from ledger_service.settlement.views import ATTESTED, CLEARED, UNREAD, VOIDED
+
+SEQUENCES_PER_QUERY = 500
+"""Entries fetched by one statement: below the 999 parameters every SQLite takes."""
+
+
+class UnknownPeriod(DominoesError):
+    """No such period was declared for the area."""
+
+    status = 404
+    code = "unknown-period"
+
+    def __init__(self, *, area: str, period: int) -> None:
+        self.area, self.period = area, period
+        super().__init__(f"area {area} has no period {period}; ask for the list of periods")
+
+
+class NothingProposed(DominoesError):
+    """The period has no proposed settlement of that revision."""
+
+    status = 404
+    code = "nothing-proposed"
+    retryable = True
+
+    def __init__(self, *, area: str, period: int, revision: int | None) -> None:
+        self.area, self.period, self.revision = area, period, revision
+        wanted = "settlement" if revision is None else f"settlement of revision {revision}"
+        super().__init__(f"no {wanted} of period {period} of area {area} is proposed; ask again once it has ended")
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodState:
+    """Where a period stands. `settled` counts the revisions in effect on chain."""
+
+    area: str
+    period: int
+    first_mtu: int
+    count: int
+    settled: int
+    settled_at: int | None
+    settled_readings_root: bytes | None
+    is_final: bool
+    proposal_sequence: int | None
+    proposal_revision: int | None
+    proposal_roots: bytes | None
+    signed_sequence: int | None
+
+    @property
+    def next_revision(self) -> int:
+        """The revision that a settlement made now carries."""
+        return self.settled
+
+
+def period_states(connection: Connection, *, area: str | None = None) -> list[PeriodState]:
+    """All periods, or those of one area, ascending."""
+    table = settlement_period
+    query = select(table).order_by(table.c.area, table.c.period)
+    if area is not None:
+        query = query.where(table.c.area == area)
+    return [_state(row) for row in connection.execute(query)]
+
+
+def period_state(connection: Connection, *, area: str, period: int) -> PeriodState:
+    """One period. Raises UnknownPeriod."""
+    table = settlement_period
+    row = connection.execute(select(table).where(table.c.area == area, table.c.period == period)).first()
+    if row is None:
+        raise UnknownPeriod(area=area, period=period)
+    return _state(row)
+
+
+def _state(row: Row[Any]) -> PeriodState:
+    return PeriodState(**dict(row._mapping))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the chain did in a period, in its order: `clearings` and `readings` as (what, market, mtu, data)."""
+
+    clearings: tuple[tuple[str, str, int, dict[str, Any]], ...]
+    readings: tuple[tuple[str, str, int, dict[str, Any]], ...]
+    roots: Roots
+
+    def complete(self, *, markets: int, count: int) -> bool:
+        """Whether every (market, MTU) is cleared or void and every MTU attested or unread."""
+        return len(self.clearings) == markets * count and len({item[2] for item in self.readings}) == count
+
+
+def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
+    """The chain's events of one period in the order of their happening, and its running roots after the last."""
+    table = settlement_event
+    query = select(table).where(table.c.area == area, table.c.period == period)
+    rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
+    clearings = [row for row in rows if row.what in (CLEARED, VOIDED)]
+    readings = [row for row in rows if row.what in (ATTESTED, UNREAD)]
+    return Resolution(
+        clearings=tuple((row.what, row.market, row.mtu, json.loads(row.data)) for row in clearings),
+        readings=tuple((row.what, row.area, row.mtu, json.loads(row.data)) for row in readings),
+        roots=Roots(
+            clearing_root=clearings[-1].root if clearings else ZERO_HASH,
+            readings_root=readings[-1].root if readings else ZERO_HASH,
+        ),
+    )
+
+
+def entries_by_sequence(connection: Connection, sequences: Iterable[int]) -> list[Entry]:
+    """These entries, ascending."""
+    wanted = sorted(set(sequences))
+    found = []
+    for start in range(0, len(wanted), SEQUENCES_PER_QUERY):
+        part = wanted[start : start + SEQUENCES_PER_QUERY]
+        query = select_entries().where(journal_entry.c.sequence.in_(part)).order_by(journal_entry.c.sequence)
+        found += [entry_of(row) for row in connection.execute(query)]
+    return found
+
+
+def sources(connection: Connection, *, area: str, period: int, kind: str) -> list[Entry]:
+    """The entries of one kind that belong to a period, ascending."""
+    table = settlement_source
+    conditions = (table.c.area == area, table.c.period == period, table.c.kind == kind)
+    return entries_by_sequence(connection, connection.execute(select(table.c.sequence).where(*conditions)).scalars())
+
+
+def proposals(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, Any]]:
+    """The newest `settlement.proposed` payload of each revision."""
+    entries = sources(connection, area=area, period=period, kind="settlement.proposed")
+    return {entry.payload["revision"]: entry.payload for entry in entries if entry.payload is not None}
+
+
+def latest_proposal(connection: Connection, *, area: str, period: int, revision: int | None = None) -> dict[str, Any]:
+    """The newest `settlement.proposed` payload of a period, or of one revision of it. Raises NothingProposed."""
+    state = period_state(connection, area=area, period=period)
+    if state.proposal_sequence is None or (revision is not None and revision != state.proposal_revision):
+        found = {} if state.proposal_sequence is None else proposals(connection, area=area, period=period)
+        if revision is None or revision not in found:
+            raise NothingProposed(area=area, period=period, revision=revision)
+        return found[revision]
+    return entries_by_sequence(connection, [state.proposal_sequence])[0].content()
+
+
+def settled_before(connection: Connection, *, area: str, period: int, revision: int) -> dict[str, int]:
+    """Sum of each account's words in the revisions before this one, in nEUR."""
+    totals: dict[str, int] = {}
+    if revision == 0:
+        return totals
+    for earlier, payload in proposals(connection, area=area, period=period).items():
+        if earlier >= revision:
+            continue
+        for word in payload["words"]:
+            account, amount = unpack_settlement_word(int(word, 16))
+            totals[to_hex(account)] = totals.get(to_hex(account), 0) + amount
+    return totals
+
+
+def statement_of(
+    connection: Connection, *, account: str, area: str, period: int, revision: int | None = None
+) -> dict[str, Any]:
+    """`{"account","salt","statement"}` of one account. Raises NothingProposed, also where it has no statement."""
+    proposal = latest_proposal(connection, area=area, period=period, revision=revision)
+    for item in proposal["statements"]:
+        if item["account"] == account:
+            return dict(item)
+    raise NothingProposed(area=area, period=period, revision=revision)
+
+
+def statement_proof(proposal: dict[str, Any], *, account: str) -> list[str]:
+    """The Merkle proof from an account's statement to the proposal's statements root."""
+    items = sorted(proposal["statements"], key=lambda item: item["account"])
+    leaves = [
+        statement_leaf(
+            account=from_hex(item["account"]),
+            period=proposal["period"],
+            revision=proposal["revision"],
+            hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
+        )
+        for item in items
+    ]
+    index = [item["account"] for item in items].index(account)
+    return [to_hex(node) for node in merkle_proof(leaves, index)]

@@ -1,0 +1,140 @@
+"""The settlement stage: proposes what is due, asks the chain for what is signed, and ends corrections."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from domain.hashing import from_hex, text_id, to_hex
+from domain.mtu import MtuRange
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Record, Transaction
+from ledger_service.registry.tables import registry_area, registry_market
+from ledger_service.settlement.compute import commit, settle
+from ledger_service.settlement.gather import gather
+from ledger_service.settlement.package import inputs_of, period_of, roots_of
+from ledger_service.settlement.queries import PeriodState, period_states, resolution
+from ledger_service.settlement.views import KINDS, fold
+
+SALT_BYTES = 32
+"""Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
+
+ENTRIES_PER_RUN = 1_000
+"""Facts folded into the views in one write transaction, so that others get their turn."""
+
+CURSOR = "settlement"
+
+
+class SettlementStage:
+    """Settles each period once it has ended and is resolved, and again where later readings change it."""
+
+    name = "settlement"
+
+    def __init__(self, record: Record, *, salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)) -> None:
+        self._record = record
+        self._salt = salt
+
+    def run(self, now: int) -> bool:
+        """Fold new facts; then propose and finalise what is due at market time `now`."""
+        if self._fold(now):
+            return True
+        with self._record.read() as connection:
+            due = [state for state in period_states(connection) if not state.is_final]
+            horizon = dict(connection.execute(select(registry_area.c.area, registry_area.c.horizon_seconds)).tuples())
+        done = False
+        for state in due:
+            ends_at = None if state.settled_at is None else state.settled_at + horizon[state.area]
+            if ends_at is not None and now > ends_at:
+                done |= self._finalise(state)
+            elif now >= MtuRange(first=state.first_mtu, count=state.count).end:
+                done |= self._propose(state)
+        return done
+
+    def _fold(self, now: int) -> bool:
+        with self._record.begin() as tx:
+            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
+            for entry in entries:
+                fold(tx.connection, entry, now=now)
+            if entries:
+                tx.advance(CURSOR, entries[-1].sequence)
+        return bool(entries)
+
+    def _finalise(self, state: PeriodState) -> bool:
+        with self._record.begin() as tx:
+            entry = request_transaction(
+                tx,
+                key=f"finalise:{state.area}:{state.period}",
+                role="operator",
+                contract="Settlement",
+                function="finalise",
+                args=[to_hex(text_id(state.area)), state.period],
+            )
+        return not entry.repeated
+
+    def _propose(self, state: PeriodState) -> bool:
+        """Compute outside the write transaction, then write unless another fact came between."""
+        with self._record.read() as connection:
+            resolved = resolution(connection, area=state.area, period=state.period)
+            query = select(registry_market.c.market).where(registry_market.c.area == state.area)
+            markets = len(connection.execute(query).all())
+            roots = resolved.roots.clearing_root + resolved.roots.readings_root
+            if not resolved.complete(markets=markets, count=state.count) or not _is_due(state, roots):
+                return False
+            package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
+        payload = self._proposal(package)
+        if from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"]) != roots:
+            raise RootsDiffer(area=state.area, period=state.period)
+        with self._record.begin() as tx:
+            return _append_proposal(tx, payload)
+
+    def _proposal(self, package: dict[str, Any]) -> dict[str, Any]:
+        period = period_of(package)
+        settled = settle(inputs_of(package))
+        salts = {account: self._salt() for account in settled.statements}
+        commitment = commit(settled, period=period.period, revision=period.revision, salts=salts)
+        roots = roots_of(package)
+        return {
+            "area": period.area,
+            "period": period.period,
+            "revision": period.revision,
+            "words": [f"0x{word:064x}" for word in settled.words],
+            "words_hash": to_hex(commitment.words_hash),
+            "clearing_root": to_hex(roots.clearing_root),
+            "readings_root": to_hex(roots.readings_root),
+            "statements_root": to_hex(commitment.statements_root),
+            "tariff_hash": to_hex(commitment.tariff_hash),
+            "statements": [
+                {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement}
+                for account, statement in settled.statements.items()
+            ],
+        }
+
+
+class RootsDiffer(RuntimeError):
+    """The running roots recomputed from the record are not the chain's: the order of events was misread."""
+
+    def __init__(self, *, area: str, period: int) -> None:
+        self.area, self.period = area, period
+        super().__init__(
+            f"roots of period {period} of {area} differ from the chain's; rebuild the views and report this"
+        )
+
+
+def _is_due(state: PeriodState, roots: bytes) -> bool:
+    """Whether this state of the chain asks for a proposal that is not made yet."""
+    if state.settled and roots[32:] == state.settled_readings_root:
+        return False  # in effect already, and no later reading
+    return state.proposal_revision != state.next_revision or state.proposal_roots != roots
+
+
+def _append_proposal(tx: Transaction, payload: dict[str, Any]) -> bool:
+    area, period, revision = payload["area"], payload["period"], payload["revision"]
+    state = payload["clearing_root"][2:18] + payload["readings_root"][2:18]
+    key = f"settlement.proposed:{area}:{period}:{revision}:{state}"
+    if tx.find(key) is not None:
+        return False  # made before, under other salts
+    tx.append("settlement.proposed", payload, key=key)
+    return True
