@@ -76,7 +76,7 @@ def _encode_cursor(key: str) -> str:
 
 def _decode_cursor(text: str) -> str:
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("utf-8")
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise BadCursor from error
 

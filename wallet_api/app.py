@@ -16,7 +16,8 @@ from wallet_api.answers import json_answer
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
-from wallet_api.routers import session
+from wallet_api.projection import Projection
+from wallet_api.routers import holdings, keys, public, registrar, session
 from wallet_api.services import API_VERSION, Services, services_of
 
 _DESCRIPTION = """
@@ -25,7 +26,7 @@ attesters' signatures. Energy is whole Wh, price whole nEUR/Wh (1 ct/kWh = 10,00
 MTU = unix seconds // 900. Every write carries its holder's EIP-712 signature: ask `/v1/typed-data` for what to sign.
 """
 
-ROUTERS: tuple[APIRouter, ...] = (session.router,)
+ROUTERS: tuple[APIRouter, ...] = (session.router, public.router, keys.router, holdings.router, registrar.router)
 """What is served below /v1, each router with its full paths."""
 
 service_router = APIRouter(tags=["service"])
@@ -58,6 +59,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.principals = PrincipalCache(services.directory)
     app.state.answers = AnswerBook(record=services.record)
+    app.state.projection = Projection(record=services.record)
     app.state.metrics = Metrics()
     for router in (service_router, *ROUTERS):
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.

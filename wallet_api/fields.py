@@ -14,7 +14,7 @@ Bytes16 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
 """65 bytes r, s, v."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,79}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$")]
 """A human-readable name: area, market, meter, metering point, participant, tariff."""
 
 AmountNeur = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,27}$")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request
 
@@ -12,7 +12,9 @@ from domain.eip712 import MARKET_SHAPES, READINGS_SHAPES, Domain, Shape
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
+from ledger_service.clock import MarketClock
 from ledger_service.record import Record
+from wallet_api.projection import Projection
 
 API_VERSION = "1.0.0"
 """Version of the API's documentation; the path's /v1 changes only with an incompatible one."""
@@ -22,35 +24,24 @@ API_PREFIX = "/v1"
 """Where every route of this version lives."""
 
 
-class MarketClock(Protocol):
-    """Market time as the chain keeps it (docs/protocol.md section 1)."""
-
-    @property
-    def speed(self) -> int:
-        """Market seconds per chain second."""
-
-    def market_time(self) -> int:
-        """Market time now, unix seconds."""
-
-    def chain_time(self) -> int:
-        """Time of the chain's last block, unix seconds."""
-
-
-class ClockControl(Protocol):
-    """Steps the embedded node's time; given on embedded nodes only."""
-
-    def advance_to(self, market_time: int) -> int:
-        """Let market time reach this value (unix seconds) and return the market time reached. It never goes back."""
-
-
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The contracts this service works with: chain id and 20-byte addresses by contract name."""
 
     chain_id: int
     addresses: Mapping[str, bytes]
+    origin_seconds: int
+    """Market time at `start_seconds` (docs/protocol.md section 1)."""
+    start_seconds: int
+    """Block time at which market time was `origin_seconds`."""
+    speed: int
+    """Market seconds per second of block time; 1 in production."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Further public facts of the deployment (code hashes, genesis, start block), shown as they are."""
+
+    def chain_time(self, market_time: int) -> int:
+        """The block time that belongs to a market time, rounded down, in unix seconds."""
+        return self.start_seconds + (market_time - self.origin_seconds) // self.speed
 
     def domain_of(self, shape: Shape) -> Domain:
         """The EIP-712 domain of a shape's verifying contract."""
@@ -81,3 +72,9 @@ def services_of(request: Request) -> Services:
     """The services of the application that answers this request."""
     services: Services = request.app.state.services
     return services
+
+
+def projection_of(request: Request) -> Projection:
+    """The folded public journal of the application that answers this request."""
+    projection: Projection = request.app.state.projection
+    return projection

@@ -1,0 +1,73 @@
+"""Registering through the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.wallet_api.world import AREA, MARKET, MARKET_BODY, TARIFF_BODY, World, household
+
+pytestmark = pytest.mark.unit
+
+
+def test_register__first_time__created_and_listed(market: World) -> None:
+    listed = market.get("registry office", "/v1/participants").json()["items"]
+
+    assert [one["participant"] for one in listed] == [
+        "grid account",
+        "household 1",
+        "household 2",
+        "retailer 1",
+        "retailer 2",
+        "tax office",
+    ]
+    assert market.get(None, "/v1/areas").json()["items"][0]["area"] == AREA
+    assert market.get(None, f"/v1/markets/{MARKET}").json()["lot_wh"] == 10
+
+
+def test_register__repeated__first_answer_and_nothing_new(market: World) -> None:
+    before = market.head()
+
+    answer = market.post("registry office", "/v1/participants", household("household 1", "DE-LV1-P1"))
+
+    assert answer.status_code == 200
+    assert market.head() == before
+
+
+def test_register__same_id_other_body__refused(market: World) -> None:
+    before = market.head()
+
+    answer = market.post("registry office", "/v1/markets", MARKET_BODY | {"lot_wh": 20})
+
+    assert answer.status_code == 409
+    assert answer.json()["type"] == "/problems/already-registered"
+    assert market.head() == before
+
+
+@pytest.mark.parametrize("field", ["role", "sequence", "owner", "status"])
+def test_register__field_nobody_asked_for__refused(market: World, field: str) -> None:
+    before = market.head()
+
+    answer = market.post("registry office", "/v1/tariffs", TARIFF_BODY | {"version": 2, field: "x"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"/{field}"
+    assert market.head() == before
+
+
+def test_list__in_pages__link_leads_through_all(market: World) -> None:
+    seen, url, requests = [], "/v1/participants?limit=2", 0
+    while url:
+        requests += 1
+        answer = market.get("registry office", url)
+        seen += [one["participant"] for one in answer.json()["items"]]
+        link = answer.headers.get("link")
+        url = link.partition(">")[0].removeprefix("<") if link else ""
+
+    assert seen == sorted(seen)
+    assert len(seen) == 6
+    assert requests == 3
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1000000000", "limit=x", "after=%00"])
+def test_list__bad_paging__refused(market: World, query: str) -> None:
+    assert market.get("registry office", f"/v1/participants?{query}").status_code in (400, 422)

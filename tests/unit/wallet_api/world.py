@@ -1,0 +1,242 @@
+"""A small world to talk to over the API: a record on SQLite, one area, its parties, and a clock that the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from httpx import Response
+from starlette.testclient import TestClient
+
+from domain.eip712 import SHAPES
+from domain.hashing import from_hex, keccak, to_hex
+from domain.signing import SigningKey
+from ledger_service.access.challenges import ChallengeBook, personal_message_digest
+from ledger_service.access.directory import Directory, OrganisationKey
+from ledger_service.access.roles import Role
+from ledger_service.access.tokens import TokenIssuer, load_or_create_key
+from ledger_service.clock import ManualClock
+from ledger_service.record import Record
+from ledger_service.registry import queries
+from wallet_api.app import create_app
+from wallet_api.services import Deployment, Services
+
+ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
+WALL_SECONDS = 1_800_000_000
+MARKET_SECONDS = 1_464_739_200  # 2016-06-01T00:00:00Z
+FIRST_MTU = MARKET_SECONDS // 900 + 96
+AREA, MARKET = "DE-LV1", "DE-LV1/DA"
+CHAIN_ID = 31_337
+CONTRACTS = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
+
+
+def key_named(name: str) -> SigningKey:
+    """The same key for the same name in every test."""
+    return SigningKey(keccak(f"test key of {name}".encode()))
+
+
+def address(name: str) -> str:
+    """The 0x address of a named key."""
+    return to_hex(key_named(name).address)
+
+
+ORGANISATIONS = {
+    "grid operator": Role.DSO,
+    "attester north": Role.ATTESTER,
+    "attester south": Role.ATTESTER,
+    "audit office": Role.AUDITOR,
+    "market operator": Role.OPERATOR,
+    "house bank": Role.TREASURER,
+    "registry office": Role.REGISTRAR,
+    "security office": Role.SECURITY_ADMIN,
+}
+
+AREA_BODY: dict[str, Any] = {
+    "area": AREA,
+    "zone": "Europe/Berlin",
+    "attest_seconds": 3_600,
+    "horizon_seconds": 86_400,
+    "challenge_seconds": 3_600,
+    "grid_model": {"nodes": [1, 2], "lines": [{"from": 1, "to": 2}]},
+    "attesters": [
+        {"name": f"a{number}", "address": address(f"attester {side}"), "organisation": f"organisation {side}"}
+        for number, side in enumerate(("north", "south", "west"), start=1)
+    ],
+    "threshold": 2,
+}
+
+MARKET_BODY: dict[str, Any] = {
+    "market": MARKET,
+    "area": AREA,
+    "lot_wh": 10,
+    "tick_neur_per_wh": 100,
+    "min_limit_neur_per_wh": -1_000_000,
+    "max_limit_neur_per_wh": 5_000_000,
+    "grace_seconds": 900,
+    "sign_seconds": 7_200,
+    "clear_seconds": 10_800,
+    "gate_local": "12:00",
+}
+
+TARIFF_BODY: dict[str, Any] = {
+    "tariff": "household",
+    "version": 1,
+    "valid_from_mtu": 0,
+    "supply_neur_per_wh": 300_000,
+    "feed_in_neur_per_wh": 80_000,
+    "imbalance_surplus_neur_per_wh": 60_000,
+    "imbalance_shortfall_neur_per_wh": 350_000,
+    "excess_neur_per_wh": 400_000,
+    "grid_fee_neur_per_wh": 80_000,
+    "grid_fee_local_neur_per_wh": 40_000,
+    "levy_neur_per_wh": 20_000,
+    "compensation_neur_per_wh": 80_000,
+    "vat_bp": 1_900,
+}
+
+
+def household(name: str, point: str) -> dict[str, Any]:
+    """A household's registration: 10 kW in, 5 kW out."""
+    return {
+        "participant": name,
+        "kind": "household",
+        "area": AREA,
+        "account": address(name),
+        "point": point,
+        "connection_import_w": 10_000,
+        "connection_export_w": 5_000,
+    }
+
+
+def party(name: str, kind: str) -> dict[str, Any]:
+    """A retailer's, DSO's or tax account's registration."""
+    return {"participant": name, "kind": kind, "area": AREA, "account": address(name)}
+
+
+@dataclass
+class World:
+    """The application and whoever talks to it."""
+
+    services: Services
+    clock: ManualClock
+    app: FastAPI
+    client: TestClient
+    wall: list[int]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def log_in(self, name: str) -> Response:
+        """Log in with a named key, afresh."""
+        asked = self.client.post("/v1/session/challenge", json={"account": address(name)}).json()
+        signature = key_named(name).sign(personal_message_digest(asked["text"]))
+        return self.client.post("/v1/session", json={"nonce": asked["nonce"], "signature": to_hex(signature)})
+
+    def headers(self, name: str | None) -> dict[str, str]:
+        """Headers of a named party, logged in once; none for None."""
+        if name is None:
+            return {}
+        if name not in self.tokens:
+            answer = self.log_in(name)
+            assert answer.status_code == 201, answer.text
+            self.tokens[name] = answer.json()["access_token"]
+        return {"Authorization": f"Bearer {self.tokens[name]}"}
+
+    def get(self, name: str | None, path: str, **params: Any) -> Response:
+        """GET as a named party."""
+        return self.client.get(path, params=params or None, headers=self.headers(name))
+
+    def post(self, name: str | None, path: str, body: Any, **headers: str) -> Response:
+        """POST JSON as a named party; keyword names become headers with dashes."""
+        sent = {key.replace("_", "-"): value for key, value in headers.items()} | self.headers(name)
+        return self.client.post(path, json=body, headers=sent)
+
+    def post_raw(self, name: str | None, path: str, body: bytes, content_type: str = "application/json") -> Response:
+        """POST bytes as a named party."""
+        headers = self.headers(name) | {"Content-Type": content_type}
+        return self.client.post(path, content=body, headers=headers)
+
+    def sign(self, name: str, shape: str, values: dict[str, Any]) -> str:
+        """A named party's signature over a shape."""
+        domain = self.services.deployment.domain_of(SHAPES[shape])
+        return to_hex(key_named(name).sign(domain.digest(SHAPES[shape], values)))
+
+    def head(self) -> bytes:
+        """The journal's head, to see whether anything was written."""
+        return self.services.record.head().hash
+
+    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+        """Append a fact as another stage would; returns its sequence."""
+        with self.services.record.begin() as tx:
+            return tx.append(kind, payload).sequence
+
+    def populate(self) -> None:
+        """Register the area, its market, tariff and parties through the API."""
+        for path, body in (
+            ("/v1/areas", AREA_BODY),
+            ("/v1/markets", MARKET_BODY),
+            ("/v1/tariffs", TARIFF_BODY),
+            *(("/v1/participants", household(f"household {n}", f"DE-LV1-P{n}")) for n in (1, 2)),
+            *(("/v1/participants", party(f"retailer {n}", "retailer")) for n in (1, 2)),
+            ("/v1/participants", party("grid account", "dso")),
+            ("/v1/participants", party("tax office", "tax")),
+        ):
+            answer = self.post("registry office", path, body)
+            assert answer.status_code == 201, answer.text
+        for number in (1, 2):
+            agreement = {
+                "agreement": f"agreement {number}",
+                "version": 1,
+                "account": address(f"household {number}"),
+                "retailer": address(f"retailer {number}"),
+                "tariff": "household",
+                "valid_from_mtu": 0,
+            }
+            assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
+
+
+def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
+    """The API's services on a SQLite record in `tmp_path`."""
+    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+
+    def participant_of(account: str) -> Any:
+        with record.read() as connection:
+            return queries.participant_of(connection, account)
+
+    organisations = [
+        OrganisationKey(
+            address=key_named(name).address,
+            role=role,
+            name=name,
+            area=AREA if role in (Role.DSO, Role.ATTESTER) else None,
+        )
+        for name, role in ORGANISATIONS.items()
+    ]
+    clock = ManualClock(MARKET_SECONDS)
+    services = Services(
+        record=record,
+        clock=clock,
+        wall_clock=lambda: wall[0],
+        directory=Directory(organisations=organisations, participant_of=participant_of),
+        tokens=TokenIssuer(key=load_or_create_key(tmp_path / "token.pem"), issuer=ISSUER, audience=AUDIENCE),
+        challenges=ChallengeBook(audience=AUDIENCE),
+        deployment=Deployment(
+            chain_id=CHAIN_ID,
+            addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
+            origin_seconds=MARKET_SECONDS,
+            start_seconds=WALL_SECONDS,
+            speed=60,
+        ),
+    )
+    return services, clock
+
+
+def open_world(tmp_path: Path) -> Iterator[World]:
+    """A world for the length of a test."""
+    wall = [WALL_SECONDS]
+    services, clock = make_services(tmp_path, wall=wall)
+    app = create_app(services)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield World(services=services, clock=clock, app=app, client=client, wall=wall)
+    services.record.close()

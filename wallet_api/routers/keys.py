@@ -1,0 +1,64 @@
+"""Order keys: the device keys that an account consents to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from domain.eip712 import KEY_REGISTRATION
+from ledger_service.access.directory import Principal
+from ledger_service.access.roles import NotAllowed
+from ledger_service.registry import OrderKey, queries
+from ledger_service.registry.consents import register_key
+from wallet_api.answers import Paging, number_key, page_answer, paging
+from wallet_api.fields import Address, Code, Signature, Uint32
+from wallet_api.openapi import body_of
+from wallet_api.policy import TRADERS, allow
+from wallet_api.routers.registrar import created
+from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.strict_json import Body
+from wallet_api.writes import Created, write
+
+router = APIRouter(prefix=API_PREFIX, tags=["trading"])
+
+
+class KeyBody(Body):
+    """A device key, the point it trades for (none for a retailer), and the account's signature (KeyRegistration)."""
+
+    account: Address
+    order_key: Address
+    point: Code | None = None
+    valid_from_mtu: Uint32
+    signature: Signature
+
+
+def require_own(who: Principal, account: str) -> None:
+    """A holder writes for its own account only. Raises NotAllowed."""
+    if account != who.account:
+        raise NotAllowed(role=f"{who.role} of another account", allowed=("the account itself",))
+
+
+@router.post("/keys", status_code=201, openapi_extra=body_of(KeyBody))
+async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Register the key that signs one's orders from an MTU on; the key before it ends there."""
+
+    def work(services: Services, body: KeyBody) -> Created:
+        require_own(who, body.account)
+        domain = services.deployment.domain_of(KEY_REGISTRATION)
+        with services.record.begin() as tx:
+            return created(register_key(tx, domain=domain, key=OrderKey(**body.model_dump())))
+
+    return await write(request, who=who, shape=KeyBody, work=work)
+
+
+@router.get("/keys")
+def list_keys(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
+    """One's own registered keys, from the first MTU each is valid for."""
+    with services_of(request).record.read() as connection:
+        found = queries.order_keys(connection, account=who.account)
+    return page_answer(request, items=found, key=lambda one: number_key(one.valid_from_mtu), page=page, shape=asdict)

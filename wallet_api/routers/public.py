@@ -1,0 +1,204 @@
+"""What anyone may read: market time, areas, markets, gates, prices, the ledger's addresses and anchored head."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from domain.eip712 import SHAPES, Domain
+from domain.hashing import to_hex
+from domain.mtu import isoformat_utc, mtu_of, mtu_start
+from ledger_service.registry import Market, queries
+from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
+from wallet_api.lookup import market_named
+from wallet_api.policy import anyone
+from wallet_api.projection import Outcome, Program
+from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
+
+PRICES_MAX = 3_000
+"""Most MTUs of one price query: a month."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["public"])
+
+
+@router.get("/clock")
+def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """Market time, the block time it belongs to, and how fast market time runs (1 in production)."""
+    services = services_of(request)
+    now = services.clock.now()
+    shown = {
+        "market_time": now,
+        "market_time_utc": isoformat_utc(now),
+        "mtu": mtu_of(now),
+        "chain_time": services.deployment.chain_time(now),
+        "speed": services.deployment.speed,
+    }
+    return json_answer(shown)
+
+
+@router.get("/areas")
+def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
+    """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
+    with services_of(request).record.read() as connection:
+        found = queries.areas(connection)
+    shown = [
+        {
+            "area": area.area,
+            "area_id": to_hex(area.area_id),
+            "zone": area.zone,
+            "attest_seconds": area.attest_seconds,
+            "horizon_seconds": area.horizon_seconds,
+            "challenge_seconds": area.challenge_seconds,
+            "grid_model_hash": area.grid_model_hash,
+            "threshold": area.threshold,
+            "attesters": [
+                {"name": attester.name, "address": attester.address, "organisation": attester.organisation}
+                for attester in area.attesters
+            ],
+        }
+        for area in found
+    ]
+    return page_answer(request, items=shown, key=lambda area: str(area["area"]), page=page)
+
+
+def market_json(market: Market) -> dict[str, Any]:
+    """A market as it is shown: its rules, energies in Wh, prices in nEUR/Wh, times in seconds."""
+    names = (
+        "market area lot_wh tick_neur_per_wh min_limit_neur_per_wh max_limit_neur_per_wh "
+        "grace_seconds sign_seconds clear_seconds gate_local"
+    )
+    return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
+
+
+@router.get("/markets")
+def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
+    """The markets and their rules: lot, tick, limits, gate."""
+    with services_of(request).record.read() as connection:
+        found = [market_json(market) for market in queries.markets(connection)]
+    return page_answer(request, items=found, key=lambda market: str(market["market"]), page=page)
+
+
+@router.get("/markets/{market:path}/programs")
+def list_programs(
+    request: Request,
+    market: str,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[None, anyone()],
+    state: Annotated[str | None, Query(max_length=20)] = None,
+) -> Response:
+    """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        known = market_named(connection, market)
+    now = services.clock.now()
+    found = [
+        program
+        for program in projection_of(request).programs(market=known.market)
+        if state is None or program.state(now=now) == state
+    ]
+    return page_answer(
+        request,
+        items=found,
+        key=lambda program: number_key(program.program),
+        page=page,
+        shape=lambda program: program_json(program, market=known, now=now),
+    )
+
+
+def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any]:
+    """A program as everyone may see it."""
+    return {
+        "market": program.market,
+        "area": program.area,
+        "program": program.program,
+        "period": program.period,
+        "first_mtu": program.first_mtu,
+        "count": program.count,
+        "starts": isoformat_utc(mtu_start(program.first_mtu)),
+        "gate": program.gate,
+        "gate_utc": isoformat_utc(program.gate),
+        "book_deadline": program.gate + market.grace_seconds,
+        "sign_deadline": program.gate + market.sign_seconds,
+        "clear_deadline": program.gate + market.clear_seconds,
+        "verdict_deadline": program.deadline,
+        "resolved_mtus": program.resolved,
+        "state": program.state(now=now),
+    }
+
+
+@router.get("/markets/{market:path}/prices")
+def prices(
+    request: Request,
+    market: str,
+    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    _: Annotated[None, anyone()],
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
+) -> Response:
+    """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
+    with services_of(request).record.read() as connection:
+        known = market_named(connection, market)
+    found = projection_of(request).outcomes(market=known.market, first_mtu=first_mtu, count=count)
+    return json_answer({"market": known.market, "items": [_price_json(one, lot_wh=known.lot_wh) for one in found]})
+
+
+def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
+    price = outcome.price_neur_per_wh
+    return {
+        "mtu": outcome.mtu,
+        "starts": isoformat_utc(mtu_start(outcome.mtu)),
+        "price_neur_per_wh": price,
+        "price_ct_per_kwh": None if price is None else price_text(price),
+        "volume_wh": outcome.volume_lots * lot_wh,
+        "state": "void" if outcome.void else "cleared",
+    }
+
+
+def price_text(price_neur_per_wh: int) -> str:
+    """A price in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)."""
+    whole, rest = divmod(abs(price_neur_per_wh), 10_000)
+    return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
+
+
+@router.get("/markets/{market:path}")
+def one_market(request: Request, market: str, _: Annotated[None, anyone()]) -> Response:
+    """One market, by code or 0x id."""
+    with services_of(request).record.read() as connection:
+        return json_answer(market_json(market_named(connection, market)))
+
+
+@router.get("/ledger")
+def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """The deployment: chain, contracts, signing domains, the journal's head and the last head anchored on chain."""
+    services = services_of(request)
+    head = services.record.head()
+    deployment = services.deployment
+    anchor = projection_of(request).last_anchor()
+    shown = {
+        "chain_id": deployment.chain_id,
+        "contracts": {name: to_hex(address) for name, address in deployment.addresses.items()},
+        "market_time": {
+            "origin_seconds": deployment.origin_seconds,
+            "start_seconds": deployment.start_seconds,
+            "speed": deployment.speed,
+        },
+        "signing": _signing(deployment),
+        "journal": {"sequence": head.sequence, "head": to_hex(head.hash)},
+        "last_anchor": None if anchor is None else asdict(anchor),
+        **deployment.details,
+    }
+    return json_answer(shown)
+
+
+def _signing(deployment: Deployment) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for shape in SHAPES.values():
+        domain: Domain = deployment.domain_of(shape)
+        shown[shape.name] = {
+            "type": shape.type_string,
+            "domain": domain.as_json(),
+            "domain_separator": to_hex(domain.separator),
+        }
+    return shown

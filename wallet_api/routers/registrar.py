@@ -1,0 +1,251 @@
+"""The registrar: areas, markets, participants, meters, agreements and tariffs. Ids are the natural keys of repeats."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from domain.hashing import hash_json, to_hex
+from ledger_service.access.directory import Principal
+from ledger_service.access.roles import Role
+from ledger_service.record import Entry
+from ledger_service.registry import Agreement, Area, Attester, Market, Meter, Participant, Tariff, operations, queries
+from wallet_api.answers import Paging, number_key, page_answer, paging
+from wallet_api.fields import Address, Bytes32, Code, Int32, PositiveInt, Uint32, Uint53
+from wallet_api.openapi import body_of
+from wallet_api.policy import allow
+from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.strict_json import Body
+from wallet_api.writes import Created, write
+
+AREA_BODY_BYTES_MAX = 8_388_608
+"""An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
+
+READERS = (Role.REGISTRAR, Role.AUDITOR, Role.OPERATOR)
+"""Who may read the lists of the registry."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
+
+
+class AttesterBody(Body):
+    """One attester of an area: its name in topics, signing address, organisation."""
+
+    name: Code
+    address: Address
+    organisation: Code
+
+
+class AreaBody(Body):
+    """A grid area. Deadlines in seconds of market time; the grid model's numbers are whole."""
+
+    area: Code
+    zone: Code
+    attest_seconds: PositiveInt
+    horizon_seconds: PositiveInt
+    challenge_seconds: PositiveInt
+    grid_model: dict[str, Any]
+    attesters: list[AttesterBody]
+    threshold: PositiveInt
+
+
+class MarketBody(Body):
+    """A day-ahead auction. Lot in Wh, prices in nEUR/Wh, `gate_local` "HH:MM" on the day before delivery."""
+
+    market: Code
+    area: Code
+    lot_wh: PositiveInt
+    tick_neur_per_wh: PositiveInt
+    min_limit_neur_per_wh: Int32
+    max_limit_neur_per_wh: Int32
+    grace_seconds: PositiveInt
+    sign_seconds: PositiveInt
+    clear_seconds: PositiveInt
+    gate_local: str
+
+
+class TariffBody(Body):
+    """One version of a tariff, prices in nEUR/Wh, VAT in basis points, valid from an MTU on."""
+
+    tariff: Code
+    version: PositiveInt
+    valid_from_mtu: Uint32
+    supply_neur_per_wh: Int32
+    feed_in_neur_per_wh: Int32
+    imbalance_surplus_neur_per_wh: Int32
+    imbalance_shortfall_neur_per_wh: Int32
+    excess_neur_per_wh: Int32
+    grid_fee_neur_per_wh: Int32
+    grid_fee_local_neur_per_wh: Int32
+    levy_neur_per_wh: Int32
+    compensation_neur_per_wh: Int32
+    vat_bp: Uint32
+
+
+class AgreementBody(Body):
+    """One version of a household's agreement with its retailer, under a tariff, from an MTU on."""
+
+    agreement: Code
+    version: PositiveInt
+    account: Address
+    retailer: Address
+    tariff: Code
+    valid_from_mtu: Uint32
+
+
+class ParticipantBody(Body):
+    """A party: kind household, retailer, dso or tax; a household has a point; connection powers in W."""
+
+    participant: Code
+    kind: str
+    area: Code
+    account: Address
+    point: Code | None = None
+    connection_import_w: Uint53 = 0
+    connection_export_w: Uint53 = 0
+
+
+class MeterBody(Body):
+    """A meter at a point with its Ed25519 public key, from an MTU on."""
+
+    meter: Code
+    point: Code
+    public_key: Bytes32
+    area: Code
+    valid_from_mtu: Uint32
+
+
+def created(entry: Entry) -> Created:
+    """What is answered for a fact of the registry: its content and its place in the journal."""
+    return Created({"sequence": entry.sequence, **entry.content()}, repeated=entry.repeated)
+
+
+@router.post("/areas", status_code=201, openapi_extra=body_of(AreaBody))
+async def define_area(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Define a grid area with its grid model and attesters."""
+
+    def work(services: Services, body: AreaBody) -> Created:
+        fields = body.model_dump(exclude={"attesters"})
+        attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
+        area = Area(**fields, grid_model_hash=to_hex(hash_json(body.grid_model)), attesters=attesters)
+        with services.record.begin() as tx:
+            entry = operations.define_area(tx, area=area)
+        shown = {name: value for name, value in entry.content().items() if name != "grid_model"}
+        return Created({"sequence": entry.sequence, **shown}, repeated=entry.repeated)
+
+    return await write(request, who=who, shape=AreaBody, work=work, limit_bytes=AREA_BODY_BYTES_MAX)
+
+
+@router.post("/markets", status_code=201, openapi_extra=body_of(MarketBody))
+async def define_market(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Define a market of an area."""
+
+    def work(services: Services, body: MarketBody) -> Created:
+        with services.record.begin() as tx:
+            return created(operations.define_market(tx, market=Market(**body.model_dump())))
+
+    return await write(request, who=who, shape=MarketBody, work=work)
+
+
+@router.post("/tariffs", status_code=201, openapi_extra=body_of(TariffBody))
+async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Publish the next version of a tariff; versions already in force never change."""
+
+    def work(services: Services, body: TariffBody) -> Created:
+        with services.record.begin() as tx:
+            return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump())))
+
+    return await write(request, who=who, shape=TariffBody, work=work)
+
+
+@router.post("/agreements", status_code=201, openapi_extra=body_of(AgreementBody))
+async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Record the next version of an agreement between a household and a retailer."""
+
+    def work(services: Services, body: AgreementBody) -> Created:
+        with services.record.begin() as tx:
+            return created(operations.sign_agreement(tx, agreement=Agreement(**body.model_dump())))
+
+    return await write(request, who=who, shape=AgreementBody, work=work)
+
+
+@router.post("/participants", status_code=201, openapi_extra=body_of(ParticipantBody))
+async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Register a party with its settlement account and, for a household, its connection point."""
+
+    def work(services: Services, body: ParticipantBody) -> Created:
+        with services.record.begin() as tx:
+            return created(operations.register_participant(tx, participant=Participant(**body.model_dump())))
+
+    return await write(request, who=who, shape=ParticipantBody, work=work)
+
+
+@router.post("/meters", status_code=201, openapi_extra=body_of(MeterBody))
+async def register_meter(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
+    """Register a meter, or a meter's next key."""
+
+    def work(services: Services, body: MeterBody) -> Created:
+        with services.record.begin() as tx:
+            return created(operations.register_meter(tx, meter=Meter(**body.model_dump())))
+
+    return await write(request, who=who, shape=MeterBody, work=work)
+
+
+@router.get("/participants")
+def list_participants(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS)],
+    area: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Registered parties, by id."""
+    with services_of(request).record.read() as connection:
+        found = queries.participants(connection, area=area)
+    return page_answer(request, items=found, key=lambda one: one.participant, page=page, shape=asdict)
+
+
+@router.get("/meters")
+def list_meters(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS)],
+    area: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Registered meters and their keys."""
+    with services_of(request).record.read() as connection:
+        found = queries.meters(connection, area=area)
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: f"{one.meter} {number_key(one.valid_from_mtu)}",
+        page=page,
+        shape=asdict,
+    )
+
+
+@router.get("/agreements")
+def list_agreements(
+    request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[Principal, allow(*READERS)]
+) -> Response:
+    """Agreements, all versions."""
+    with services_of(request).record.read() as connection:
+        found = queries.agreements(connection)
+    return page_answer(
+        request, items=found, key=lambda one: f"{one.agreement} {number_key(one.version)}", page=page, shape=asdict
+    )
+
+
+@router.get("/tariffs")
+def list_tariffs(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
+) -> Response:
+    """Tariffs, all versions: published prices, so every party may read them."""
+    with services_of(request).record.read() as connection:
+        found = queries.tariff_versions(connection)
+    return page_answer(
+        request, items=found, key=lambda one: f"{one.tariff} {number_key(one.version)}", page=page, shape=asdict
+    )
