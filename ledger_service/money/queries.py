@@ -1,0 +1,156 @@
+"""Reading money: balances, credit, movements, redemptions, guarantees, and the comparison with the chain. All nEUR."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.money.views import BANK, account_row
+from ledger_service.settlement.postings import POOL
+
+MOVEMENTS_PER_PAGE = 200
+"""Movements returned at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One half of a pair: + is a credit of the account. `area`, `period`, `revision` are None outside settlements."""
+
+    sequence: int
+    position: int
+    account: bytes
+    other: bytes
+    kind: str
+    amount_neur: int
+    area: str | None
+    period: int | None
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeState:
+    """An account's credit line: `called_neur` is what its guarantor owes now, the debt beyond the line."""
+
+    account: bytes
+    guarantor: bytes
+    credit_neur: int
+    balance_neur: int
+    called_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionState:
+    """A redemption the chain knows: completed once `redeemed_neur` is set (it may be less than asked for)."""
+
+    account: bytes
+    ref: bytes
+    amount_neur: int
+    ready_at: int
+    redeemed_neur: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An account whose balance here and on chain differ."""
+
+    account: bytes
+    recorded_neur: int
+    chain_neur: int
+
+
+def balance_neur(connection: Connection, *, account: bytes) -> int:
+    """What the account holds; negative is debt."""
+    row = account_row(connection, account)
+    return 0 if row is None else int(row.balance_neur)
+
+
+def credit_neur(connection: Connection, *, account: bytes) -> int:
+    """How far below zero the account may go by its guarantor's line."""
+    row = account_row(connection, account)
+    return 0 if row is None else int(row.credit_neur)
+
+
+def available_neur(connection: Connection, *, account: bytes) -> int:
+    """Balance and credit line together; negative where the guarantor is called."""
+    row = account_row(connection, account)
+    return 0 if row is None else int(row.balance_neur) + int(row.credit_neur)
+
+
+def supply_neur(connection: Connection) -> int:
+    """Deposits less redemptions: the sum of all balances."""
+    return -balance_neur(connection, account=BANK)
+
+
+def postings(
+    connection: Connection, *, account: bytes, after: tuple[int, int] = (0, -1), limit: int = MOVEMENTS_PER_PAGE
+) -> list[Movement]:
+    """Movements of an account in order, those after (sequence, position)."""
+    table = money_movement
+    beyond = (table.c.sequence > after[0]) | ((table.c.sequence == after[0]) & (table.c.position > after[1]))
+    query = select(table).where(table.c.account == account, beyond)
+    rows = connection.execute(query.order_by(table.c.sequence, table.c.position).limit(limit))
+    return [
+        Movement(
+            sequence=row.sequence,
+            position=row.position,
+            account=row.account,
+            other=row.other,
+            kind=row.kind,
+            amount_neur=int(row.amount_neur),
+            area=row.area,
+            period=row.period,
+            revision=row.revision,
+        )
+        for row in rows
+    ]
+
+
+def guarantees(connection: Connection, *, guarantor: bytes | None = None) -> list[GuaranteeState]:
+    """Credit lines in force, all or those of one guarantor, ascending by account."""
+    table = money_account
+    query = select(table).where(table.c.guarantor.is_not(None)).order_by(table.c.account)
+    if guarantor is not None:
+        query = query.where(table.c.guarantor == guarantor)
+    return [
+        GuaranteeState(
+            account=row.account,
+            guarantor=row.guarantor,
+            credit_neur=int(row.credit_neur),
+            balance_neur=int(row.balance_neur),
+            called_neur=max(-int(row.balance_neur) - int(row.credit_neur), 0),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def redemptions(connection: Connection, *, account: bytes | None = None) -> list[RedemptionState]:
+    """Redemptions the chain knows, all or those of one account, in the order in which they become ready."""
+    table = money_redemption
+    query = select(table).order_by(table.c.ready_at, table.c.account, table.c.ref)
+    if account is not None:
+        query = query.where(table.c.account == account)
+    return [
+        RedemptionState(
+            account=row.account,
+            ref=row.ref,
+            amount_neur=int(row.amount_neur),
+            ready_at=row.ready_at,
+            redeemed_neur=None if row.redeemed_neur is None else int(row.redeemed_neur),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def reconcile(connection: Connection, *, chain_balance_neur: Callable[[bytes], int]) -> list[Difference]:
+    """Every account whose balance differs from what `chain_balance_neur` gives; empty where all agree."""
+    differences = []
+    for row in connection.execute(select(money_account).order_by(money_account.c.account)):
+        if row.account in (BANK, POOL):
+            continue
+        recorded, held = int(row.balance_neur), chain_balance_neur(row.account)
+        if recorded != held:
+            differences.append(Difference(account=row.account, recorded_neur=recorded, chain_neur=held))
+    return differences

@@ -1,0 +1,45 @@
+"""The money stage: keeps balances as the chain has them and completes redemptions when they are ready."""
+
+from __future__ import annotations
+
+from ledger_service.money.operations import request_completion
+from ledger_service.money.queries import redemptions
+from ledger_service.money.views import KINDS, fold
+from ledger_service.record import Record
+
+ENTRIES_PER_RUN = 1_000
+"""Facts folded into the views in one write transaction, so that others get their turn."""
+
+CURSOR = "money"
+
+
+class MoneyStage:
+    """Follows the settlement stage: what the chain settled must have been folded there as a proposal before."""
+
+    name = "money"
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._asked: set[tuple[bytes, bytes]] = set()
+
+    def run(self, now: int) -> bool:
+        """Fold new facts; then ask for every redemption that is ready at market time `now`."""
+        with self._record.begin() as tx:
+            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
+            for entry in entries:
+                fold(tx.connection, entry)
+            if entries:
+                tx.advance(CURSOR, entries[-1].sequence)
+                return True
+        with self._record.read() as connection:
+            ready = [
+                item
+                for item in redemptions(connection)
+                if item.redeemed_neur is None and item.ready_at <= now and (item.account, item.ref) not in self._asked
+            ]
+        if not ready:
+            return False
+        with self._record.begin() as tx:
+            fresh = [not request_completion(tx, account=item.account, ref=item.ref).repeated for item in ready]
+        self._asked.update((item.account, item.ref) for item in ready)
+        return any(fresh)

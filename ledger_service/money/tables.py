@@ -1,0 +1,48 @@
+"""Views of money: movements in pairs, balances with credit lines, redemptions on their way."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+
+from ledger_service.record.tables import KEY_LENGTH_MAX, Integer64, metadata
+
+AMOUNT_LENGTH_MAX = 32
+"""Digits of an amount as text: the contract's bound of 2^79 nEUR has 24."""
+
+money_movement = Table(
+    "money_movement",
+    metadata,
+    Column("sequence", Integer64, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False, index=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("other", LargeBinary(20), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Column("area", String(128), nullable=True),
+    Column("period", Integer64, nullable=True),
+    Column("revision", Integer, nullable=True),
+    Index("ix_money_movement_account_sequence", "account", "sequence"),
+)
+
+money_account = Table(
+    "money_account",
+    metadata,
+    Column("account", LargeBinary(20), primary_key=True),
+    Column("balance_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Column("credit_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Column("guarantor", LargeBinary(20), nullable=True),
+)
+
+money_redemption = Table(
+    "money_redemption",
+    metadata,
+    Column("account", LargeBinary(20), primary_key=True),
+    Column("ref", LargeBinary(32), primary_key=True),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False),
+    Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Column("ready_at", Integer64, nullable=False),
+    Column("redeemed_neur", String(AMOUNT_LENGTH_MAX), nullable=True),
+    Column("redeemed_key", String(KEY_LENGTH_MAX), nullable=True),
+    UniqueConstraint("key"),
+)

@@ -1,0 +1,233 @@
+"""How the chain's events become movements and balances.
+
+A balance is what the chain holds: it changes with included transactions only, always in pairs whose sum is zero. A
+transaction that comes into another block replaces what it did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from domain.errors import DominoesError
+from domain.hashing import from_hex, text_id, to_hex
+from domain.words import unpack_settlement_word
+from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.record import Entry, Transaction
+from ledger_service.record.journal import walk_entries
+from ledger_service.registry.tables import registry_agreement, registry_area
+from ledger_service.settlement.postings import Posting, check_balanced, postings_of
+from ledger_service.settlement.queries import proposals
+
+BANK = b"\x00" * 19 + b"\x01"
+"""The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
+
+KINDS = ("chain.included", "chain.failed")
+"""Kinds of facts the views of money are made of."""
+
+Args = dict[str, Any]
+
+
+class SettlementNotProposed(DominoesError):
+    """The chain settled something this record never proposed."""
+
+    status = 500
+    code = "settlement-not-proposed"
+
+    def __init__(self, *, area: str, period: int, revision: int) -> None:
+        self.area, self.period, self.revision = area, period, revision
+        super().__init__(
+            f"the chain settled period {period} of {area}, revision {revision}, with words this record has not "
+            "proposed; stop the service and compare the journal with the chain"
+        )
+
+
+def fold(connection: Connection, entry: Entry) -> None:
+    """Bring the views up to date with one fact of KINDS; an erased one leaves no trace."""
+    if entry.payload is None:
+        return
+    _undo(connection, entry.payload["key"])
+    position = 0
+    for event in entry.payload.get("events", ()):
+        handler = _HANDLERS.get(event["event"]) if event["contract"] == "Settlement" else None
+        if handler is not None:
+            postings, about = handler(connection, entry, event["args"])
+            position = _write(connection, entry, postings, about, position)
+
+
+def rebuild_views(tx: Transaction) -> None:
+    """Empty the views and fold every fact again (those of settlement must be rebuilt before)."""
+    for table in (money_movement, money_account, money_redemption):
+        tx.connection.execute(delete(table))
+    for entry in walk_entries(tx.connection, kinds=KINDS):
+        fold(tx.connection, entry)
+
+
+def account_row(connection: Connection, account: bytes) -> Row[Any] | None:
+    """Balance, credit line and guarantor of an account; None where nothing ever happened on it."""
+    return connection.execute(select(money_account).where(money_account.c.account == account)).first()
+
+
+def _undo(connection: Connection, key: str) -> None:
+    rows = connection.execute(select(money_movement).where(money_movement.c.key == key)).all()
+    for row in rows:
+        _add(connection, row.account, -int(row.amount_neur))
+    if rows:
+        connection.execute(delete(money_movement).where(money_movement.c.key == key))
+    connection.execute(delete(money_redemption).where(money_redemption.c.key == key))
+    undone = update(money_redemption).where(money_redemption.c.redeemed_key == key)
+    connection.execute(undone.values(redeemed_neur=None, redeemed_key=None))
+
+
+def _write(
+    connection: Connection, entry: Entry, postings: Iterable[Posting], about: dict[str, Any], position: int
+) -> int:
+    balanced = check_balanced(postings)
+    for posting in balanced:
+        connection.execute(
+            insert(money_movement).values(
+                sequence=entry.sequence,
+                position=position,
+                key=entry.content()["key"],
+                account=posting.account,
+                other=posting.other,
+                kind=posting.kind,
+                amount_neur=str(posting.amount_neur),
+                **about,
+            )
+        )
+        _add(connection, posting.account, posting.amount_neur)
+        position += 1
+    return position
+
+
+def _add(connection: Connection, account: bytes, amount_neur: int) -> None:
+    row = account_row(connection, account)
+    table = money_account
+    if row is None:
+        connection.execute(insert(table).values(account=account, balance_neur=str(amount_neur), credit_neur="0"))
+        return
+    balance = int(row.balance_neur) + amount_neur
+    connection.execute(update(table).where(table.c.account == account).values(balance_neur=str(balance)))
+
+
+def pair(*, account: bytes, other: bytes, kind: str, amount_neur: int) -> list[Posting]:
+    """A credit of `account` and the debit of `other` that pays for it."""
+    return [
+        Posting(account=account, other=other, kind=kind, amount_neur=amount_neur),
+        Posting(account=other, other=account, kind=kind, amount_neur=-amount_neur),
+    ]
+
+
+Folded = tuple[list[Posting], dict[str, Any]]
+
+
+def _deposited(_connection: Connection, _entry: Entry, args: Args) -> Folded:
+    amount = int(args["amountNeur"])
+    return pair(account=from_hex(args["account"]), other=BANK, kind="deposit", amount_neur=amount), {}
+
+
+def _covered(_connection: Connection, _entry: Entry, args: Args) -> Folded:
+    account, guarantor = from_hex(args["account"]), from_hex(args["guarantor"])
+    return pair(account=account, other=guarantor, kind="cover", amount_neur=int(args["amountNeur"])), {}
+
+
+def _requested(connection: Connection, entry: Entry, args: Args) -> Folded:
+    connection.execute(
+        insert(money_redemption).values(
+            account=from_hex(args["account"]),
+            ref=from_hex(args["ref"]),
+            key=entry.content()["key"],
+            amount_neur=str(int(args["amountNeur"])),
+            ready_at=int(args["readyAt"]),
+        )
+    )
+    return [], {}
+
+
+def _redeemed(connection: Connection, entry: Entry, args: Args) -> Folded:
+    account, amount = from_hex(args["account"]), int(args["amountNeur"])
+    table = money_redemption
+    done = update(table).where(table.c.account == account, table.c.ref == from_hex(args["ref"]))
+    connection.execute(done.values(redeemed_neur=str(amount), redeemed_key=entry.content()["key"]))
+    return pair(account=BANK, other=account, kind="redemption", amount_neur=amount), {}
+
+
+def _guaranteed(connection: Connection, _entry: Entry, args: Args) -> Folded:
+    account = from_hex(args["account"])
+    _add(connection, account, 0)
+    values = {"credit_neur": str(int(args["creditNeur"])), "guarantor": from_hex(args["guarantor"])}
+    connection.execute(update(money_account).where(money_account.c.account == account).values(**values))
+    return [], {}
+
+
+def _replaced(connection: Connection, _entry: Entry, args: Args) -> Folded:
+    account, successor = from_hex(args["account"]), from_hex(args["successor"])
+    row = account_row(connection, account)
+    _add(connection, successor, 0)
+    if row is not None and row.guarantor is not None:
+        table = money_account
+        line = {"credit_neur": row.credit_neur, "guarantor": row.guarantor}
+        connection.execute(update(table).where(table.c.account == successor).values(**line))
+        none = {"credit_neur": "0", "guarantor": None}
+        connection.execute(update(table).where(table.c.account == account).values(**none))
+    amount = int(args["balanceNeur"])
+    return pair(account=successor, other=account, kind="replacement", amount_neur=amount), {}
+
+
+def _settled(connection: Connection, _entry: Entry, args: Args) -> Folded:
+    """The pairs behind a settlement's words: those of its statements less those of the revision before."""
+    rows = connection.execute(select(registry_area.c.area)).scalars()
+    area = next(code for code in rows if to_hex(text_id(code)) == args["area"])
+    period, revision = int(args["period"]), int(args["revision"])
+    known = proposals(connection, area=area, period=period)
+    proposal = known.get(revision)
+    if proposal is None or proposal["words_hash"] != args["wordsHash"]:
+        raise SettlementNotProposed(area=area, period=period, revision=revision)
+    table = registry_agreement
+    query = select(table.c.agreement, table.c.version, table.c.retailer)
+    retailer_of = {(row.agreement, row.version): from_hex(row.retailer) for row in connection.execute(query)}
+    now = _totals(_postings(proposal, retailer_of))
+    for key, amount in _totals(_postings(known[revision - 1], retailer_of) if revision else []).items():
+        now[key] = now.get(key, 0) - amount
+    postings = [Posting(*key, amount_neur=amount) for key, amount in sorted(now.items()) if amount]
+    _check_words(postings, proposal, area=area, period=period, revision=revision)
+    return postings, {"area": area, "period": period, "revision": revision}
+
+
+def _postings(proposal: dict[str, Any], retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:
+    statements = {from_hex(item["account"]): item["statement"] for item in proposal["statements"]}
+    return postings_of(statements, retailer_of=retailer_of)
+
+
+def _totals(postings: Iterable[Posting]) -> dict[tuple[bytes, bytes, str], int]:
+    totals: dict[tuple[bytes, bytes, str], int] = {}
+    for posting in postings:
+        key = (posting.account, posting.other, posting.kind)
+        totals[key] = totals.get(key, 0) + posting.amount_neur
+    return totals
+
+
+def _check_words(
+    postings: Iterable[Posting], proposal: dict[str, Any], *, area: str, period: int, revision: int
+) -> None:
+    """What the pairs give each account is what its settlement word moves; the pool keeps nothing."""
+    due: dict[bytes, int] = {}
+    for posting in postings:
+        due[posting.account] = due.get(posting.account, 0) + posting.amount_neur
+    words = dict(unpack_settlement_word(int(word, 16)) for word in proposal["words"])
+    if {account: amount for account, amount in due.items() if amount} != words:
+        raise SettlementNotProposed(area=area, period=period, revision=revision)
+
+
+_HANDLERS: dict[str, Callable[[Connection, Entry, Args], Folded]] = {
+    "Deposited": _deposited,
+    "DebtCovered": _covered,
+    "RedemptionRequested": _requested,
+    "Redeemed": _redeemed,
+    "GuaranteeSet": _guaranteed,
+    "AccountReplaced": _replaced,
+    "PeriodSettled": _settled,
+}
