@@ -2,18 +2,19 @@
 
 A linear program picks what each point may no longer draw or feed; sensitivities of voltages and loadings come from the
 AC power flow itself, at the schedules at hand, and the AC power flow checks what the program picked. Where a limit is
-still broken, the grid is linearised again at the capped schedules with a larger margin. Caps only ever fall.
+still broken, the grid is linearised again at the capped schedules with a larger margin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearing.caps import Envelope
+from clearing.grid import MICRO
 from clearing.lp import Minimise, SolverFailed
 from clearing.powerflow import LOADING_LIMIT_MICRO, Flow, PowerFlow, Violation
 from domain.units import MTUS_PER_HOUR
@@ -21,12 +22,18 @@ from domain.units import MTUS_PER_HOUR
 PROBE_W = 200
 """Step of the finite differences: far above the power flow's tolerance, far below where a grid bends."""
 
-LINEAR_ROUNDS = 6
-"""How often one MTU is linearised, capped and checked by AC power flow before it is given up."""
+LINEAR_ROUNDS = 10
+"""How often one MTU is linearised, capped and checked by AC power flow at most."""
+
+CLEAN_ROUNDS = 2
+"""Clean proposals after which the cheapest counts: the second is linearised near the limits, where it is exact."""
+
+SLACK_SHARE = 1e-4
+"""A row met with less than this share to spare is binding."""
 
 LOADING_MARGIN_MICRO = 2_000
 VOLTAGE_MARGIN_MICRO = 100
-"""Kept free of each limit in the first linear round; each further round adds as much again."""
+"""Kept free of each limit; each proposal that the AC power flow refuses adds as much again."""
 
 NEAR_LOADING_MICRO = 900_000
 NEAR_VOLTAGE_MICRO = 10_000
@@ -50,6 +57,12 @@ TRADED_COST = 1_000.0
 
 IMPORT_COST = 1_000_000.0
 """Cost of capping a Wh of import, before its lost surplus: only where no export can help."""
+
+SHORTFALL_COST = 100_000_000.0
+"""Cost of each Wh that the linear model cannot find: beyond any other, so that it comes last."""
+
+DAMPING = 0.5
+"""Part of a step that is taken where the linear model fell short: far beyond the limits it underrates what helps."""
 
 NEUR_PER_COST = 1_000
 """Lost surplus in nEUR/Wh is divided by this, so that none outweighs the order of the three kinds."""
@@ -86,7 +99,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One element at or near a limit: by how much it must fall (in 1e-6), and how much each point's Wh lowers it."""
+    """One element at or near a limit: by how much it must fall from its value without any envelope (in 1e-6, as the
+    linear model has it), and how much each Wh shed at each point lowers it."""
 
     violation: Violation
     needed: float
@@ -103,48 +117,78 @@ class _Part:
     untraded: bool
 
 
+@dataclass(slots=True)
+class _Search:
+    """One MTU while its envelopes are sought: the net energies at hand, and the cheapest clean ones so far."""
+
+    situation: Situation
+    net_wh: Ints
+    margin: int = 1
+    clean: int = 0
+    rounds: int = 0
+    over: bool = False
+    cost: float = float("inf")
+    best_wh: Ints | None = None
+    binding: tuple[Violation, ...] = ()
+    candidate: tuple[Violation, ...] = ()
+    watched: set[tuple[str, str]] = field(default_factory=set)
+
+    def plan(self) -> Plan:
+        """The outcome of the search."""
+        if self.best_wh is None:
+            return Plan(None, self.candidate, self.rounds)
+        return Plan(_envelopes(self.situation.net_wh, self.best_wh), self.binding, self.rounds)
+
+
 def plan_envelopes(*, power_flow: PowerFlow, situations: Mapping[int, Situation]) -> dict[int, Plan]:
     """Plan envelopes for each MTU (key) that breaks a limit; the MTUs are linearised and checked in common batches."""
-    plans: dict[int, Plan] = {}
-    binding: dict[int, set[Violation]] = {mtu: set() for mtu in situations}
-    net = {mtu: situation.net_wh.copy() for mtu, situation in situations.items()}
-    for number in range(1, LINEAR_ROUNDS + 1):
-        todo = [mtu for mtu in situations if mtu not in plans]
-        if not todo:
-            break
-        rows_of = _linearise(power_flow, {mtu: net[mtu] for mtu in todo}, margin=number)
-        for mtu in todo:
-            rows = rows_of[mtu]
-            shed = _solve(situations[mtu], net[mtu], rows) if rows is not None else None
-            if rows is None or shed is None:
-                plans[mtu] = Plan(None, tuple(_broken(rows)), number)
-                continue
-            net[mtu] = _capped(net[mtu], shed)
-            binding[mtu] |= set(_binding(rows, shed))
-        _settle(power_flow, situations, net, binding, plans, number)
-    for mtu in situations.keys() - plans.keys():
-        plans[mtu] = Plan(None, _ordered(binding[mtu]), LINEAR_ROUNDS)
-    return plans
+    searches = {mtu: _Search(situation, situation.net_wh.copy()) for mtu, situation in situations.items()}
+    for _ in range(LINEAR_ROUNDS):
+        todo = {mtu: search for mtu, search in searches.items() if not search.over}
+        if todo:
+            rows = _linearise(power_flow, todo)
+            for mtu, search in todo.items():
+                _step(search, rows[mtu])
+            _check(power_flow, [search for search in todo.values() if not search.over])
+    return {mtu: search.plan() for mtu, search in searches.items()}
 
 
-def _settle(
-    power_flow: PowerFlow,
-    situations: Mapping[int, Situation],
-    net: Mapping[int, Ints],
-    binding: Mapping[int, set[Violation]],
-    plans: dict[int, Plan],
-    number: int,
-) -> None:
-    """Check the capped schedules by AC power flow and finish the MTUs that are clean."""
-    todo = [mtu for mtu in situations if mtu not in plans]
-    if not todo:
+def _step(search: _Search, rows: Sequence[_Row] | None) -> None:
+    """Solve the linear model at the net energies at hand, and move to what it proposes."""
+    search.rounds += 1
+    shed = _solve(search.situation, rows) if rows is not None else None
+    if rows is None or shed is None:
+        search.over = True
         return
-    flow = power_flow.run(np.stack([net[mtu] for mtu in todo]))
+    search.net_wh = _capped(search.situation.net_wh, shed)
+    search.candidate = _binding(rows, shed)
+
+
+def _check(power_flow: PowerFlow, searches: Sequence[_Search]) -> None:
+    """Check what was proposed by AC power flow: keep the cheapest clean proposal, widen the margin of the others."""
+    if not searches:
+        return
+    flow = power_flow.run(np.stack([search.net_wh for search in searches]))
     broken = {violation.mtu for violation in power_flow.violations(flow)}
-    for at, mtu in enumerate(todo):
-        if at not in broken:
-            envelopes = _envelopes(situations[mtu].net_wh, net[mtu])
-            plans[mtu] = Plan(envelopes, _ordered(binding[mtu]), number)
+    for at, search in enumerate(searches):
+        if at in broken:
+            search.margin += 1
+            continue
+        search.clean += 1
+        search.over = search.clean >= CLEAN_ROUNDS
+        cost = _cost(search.situation, search.net_wh)
+        if cost < search.cost:
+            search.cost, search.best_wh, search.binding = cost, search.net_wh, search.candidate
+
+
+def _cost(situation: Situation, net_wh: Ints) -> float:
+    """Cost of what a proposal sheds, by the same measure as the linear model."""
+    shed, cost = np.abs(situation.net_wh - net_wh).astype(np.float64), 0.0
+    for part in _parts(situation):
+        taken = min(part.energy_wh, float(shed[part.point]))
+        shed[part.point] -= taken
+        cost += taken * part.cost
+    return cost
 
 
 def _envelopes(before: Ints, after: Ints) -> dict[int, Envelope]:
@@ -161,47 +205,38 @@ def _capped(net: Ints, shed: Floats) -> Ints:
     return np.sign(net) * np.minimum(remaining, np.abs(net))
 
 
-def _ordered(found: Iterable[Violation]) -> tuple[Violation, ...]:
-    """One entry per element, its first (worst) value kept, in a fixed order."""
-    worst: dict[tuple[str, str, str], Violation] = {}
-    for violation in sorted(found, key=lambda v: -abs(v.value_micro - v.limit_micro)):
-        worst.setdefault((violation.kind, violation.code, violation.quantity), violation)
-    return tuple(worst[key] for key in sorted(worst))
-
-
-def _broken(rows: Sequence[_Row] | None) -> tuple[Violation, ...]:
-    return _ordered(row.violation for row in rows or () if row.needed > 0)
-
-
-def _binding(rows: Sequence[_Row], shed: Floats) -> list[Violation]:
-    """The broken elements that decided what had to be shed: those without slack."""
-    return [
+def _binding(rows: Sequence[_Row], shed: Floats) -> tuple[Violation, ...]:
+    """The broken elements that decided what had to be shed: those without slack, in a fixed order."""
+    tight = [
         row.violation
         for row in rows
-        if row.needed > 0 and float(row.lowered_per_wh @ shed) - row.needed <= 1e-4 * row.needed
+        if row.needed > 0 and float(row.lowered_per_wh @ shed) - row.needed <= SLACK_SHARE * row.needed
     ]
+    return tuple(sorted(tight, key=lambda found: (found.kind, found.code, found.quantity)))
 
 
-def _linearise(power_flow: PowerFlow, net: Mapping[int, Ints], *, margin: int) -> dict[int, list[_Row] | None]:
-    """Rows of each MTU at its net energies; None where the power flow has no solution there."""
+def _linearise(power_flow: PowerFlow, searches: Mapping[int, _Search]) -> dict[int, list[_Row] | None]:
+    """Rows of each MTU at its net energies at hand; None where the power flow has no solution there.
+
+    One scenario per bus and direction tells what a little more of it does; points of one bus share it.
+    """
     scenarios, owners = [], []
-    bus_of = power_flow.point_bus
-    for net_wh in net.values():
-        power_w = net_wh * MTUS_PER_HOUR
-        probes = _probe_points(net_wh, bus_of)
-        batch = np.repeat(power_w[None, :].astype(np.float64), len(probes) + 1, axis=0)
+    for search in searches.values():
+        scheduled = search.situation.net_wh
+        probes = _probe_points(scheduled, power_flow.point_bus)
+        batch = np.repeat(search.net_wh[None, :] * float(MTUS_PER_HOUR), len(probes) + 1, axis=0)
         for at, point in enumerate(probes, start=1):
-            batch[at, point] -= np.sign(power_w[point]) * min(PROBE_W, abs(int(power_w[point])))
+            batch[at, point] += np.sign(scheduled[point]) * PROBE_W
         scenarios.append(batch)
         owners.append(probes)
     flow = power_flow.run_watts(np.concatenate(scenarios))
     rows: dict[int, list[_Row] | None] = {}
     start = 0
-    for (mtu, net_wh), batch, probes in zip(net.items(), scenarios, owners, strict=True):
-        part = slice(start, start + len(batch))
-        start += len(batch)
+    for (mtu, search), probes in zip(searches.items(), owners, strict=True):
+        part = slice(start, start + len(probes) + 1)
+        start = part.stop
         own = Flow(flow.voltage_pu[part], flow.loading[part], flow.solved[part])
-        rows[mtu] = _rows(power_flow, own, batch, probes, net_wh, mtu, margin) if own.solved.all() else None
+        rows[mtu] = _rows(power_flow, own, search, probes) if own.solved.all() else None
     return rows
 
 
@@ -214,60 +249,54 @@ def _probe_points(net_wh: Ints, bus_of: Ints) -> list[int]:
     return sorted(chosen.values())
 
 
-def _rows(
-    power_flow: PowerFlow, flow: Flow, batch: Floats, probes: list[int], net_wh: Ints, mtu: int, margin: int
-) -> list[_Row]:
+def _rows(power_flow: PowerFlow, flow: Flow, search: _Search, probes: list[int]) -> list[_Row]:
     """The elements at or near a limit with their sensitivities to a Wh shed at each point."""
-    bus_of, energy = power_flow.point_bus, np.abs(net_wh)
-    probe_of = {(int(bus_of[point]), bool(net_wh[point] > 0)): at for at, point in enumerate(probes)}
-    owner = np.array([probe_of.get((int(b), bool(n > 0)), -1) for b, n in zip(bus_of, net_wh, strict=True)])
-    probed_wh = np.abs(batch[0] - batch[1:]).sum(axis=1) / MTUS_PER_HOUR
-    voltage, loading = flow.voltage_pu * 1e6, flow.loading * 1e6
+    scheduled, bus_of = search.situation.net_wh, power_flow.point_bus
+    shed = np.abs(scheduled - search.net_wh).astype(np.float64)
+    probe_of = {(int(bus_of[point]), bool(scheduled[point] > 0)): at for at, point in enumerate(probes)}
+    owner = np.array(
+        [probe_of.get((int(bus), bool(net > 0)), -1) if net else -1 for bus, net in zip(bus_of, scheduled, strict=True)]
+    )
     rows = []
-    for violation, values, sign in _near(power_flow, voltage, loading, mtu):
-        size = LOADING_MARGIN_MICRO if violation.quantity == "loading" else VOLTAGE_MARGIN_MICRO
-        needed = sign * (values[0] - violation.limit_micro)
-        needed += margin * size if violation_broken(violation) else 0.0
-        lowered = sign * (values[0] - values[1:]) / probed_wh
-        per_point = np.where(energy > 0, np.append(lowered, 0.0)[owner], 0.0)
+    for violation, values, sign in _near(power_flow, flow, search.watched):
+        lowered = sign * (values[1:] - values[0]) * MTUS_PER_HOUR / PROBE_W
+        per_point = np.append(lowered, 0.0)[owner]
         most = np.abs(per_point).max(initial=0.0)
-        rows.append(_Row(violation, float(needed), np.where(np.abs(per_point) < SMALLEST_SHARE * most, 0.0, per_point)))
+        per_point[np.abs(per_point) < SMALLEST_SHARE * most] = 0.0
+        size = LOADING_MARGIN_MICRO if violation.quantity == "loading" else VOLTAGE_MARGIN_MICRO
+        needed = sign * (values[0] - violation.limit_micro) + float(per_point @ shed)
+        rows.append(_Row(violation, needed + search.margin * size, per_point))
     return rows
 
 
-def violation_broken(violation: Violation) -> bool:
-    """Whether the value is beyond the limit (and not only near it)."""
-    over = violation.value_micro - violation.limit_micro
-    return over < 0 if violation.quantity == "undervoltage" else over > 0
-
-
 def _near(
-    power_flow: PowerFlow, voltage: Floats, loading: Floats, mtu: int
+    power_flow: PowerFlow, flow: Flow, watched: set[tuple[str, str]]
 ) -> Iterable[tuple[Violation, Floats, float]]:
-    """(element, its values in 1e-6 over base and probes, sign that makes a fall an improvement)."""
-    grid = power_flow.grid
+    """Elements that are, or once were, at or near a limit: (element, its values in 1e-6 over base and probes, sign that
+    makes a fall an improvement). Those found are added to `watched`."""
+    grid, voltage, loading = power_flow.grid, flow.voltage_pu * MICRO, flow.loading * MICRO
+    candidates: list[tuple[str, str, str, int, int, Floats, float]] = []
     for at, bus in enumerate(grid.buses):
-        value = round(voltage[0, at])
-        if value > bus.highest_micro_pu - NEAR_VOLTAGE_MICRO:
-            yield Violation(mtu, "bus", bus.code, "overvoltage", value, bus.highest_micro_pu), voltage[:, at], 1.0
-        if value < bus.lowest_micro_pu + NEAR_VOLTAGE_MICRO:
-            yield Violation(mtu, "bus", bus.code, "undervoltage", value, bus.lowest_micro_pu), voltage[:, at], -1.0
-    for at in np.flatnonzero(loading[0] > NEAR_LOADING_MICRO).tolist():
+        high, low = bus.highest_micro_pu, bus.lowest_micro_pu
+        candidates.append(("bus", bus.code, "overvoltage", high, high - NEAR_VOLTAGE_MICRO, voltage[:, at], 1.0))
+        candidates.append(("bus", bus.code, "undervoltage", low, low + NEAR_VOLTAGE_MICRO, voltage[:, at], -1.0))
+    for at, code in enumerate(power_flow.branch_codes):
         kind = "line" if at < len(grid.lines) else "transformer"
-        value = round(loading[0, at])
-        code = power_flow.branch_codes[at]
-        yield Violation(mtu, kind, code, "loading", value, LOADING_LIMIT_MICRO), loading[:, at], 1.0
+        candidates.append((kind, code, "loading", LOADING_LIMIT_MICRO, NEAR_LOADING_MICRO, loading[:, at], 1.0))
+    for kind, code, quantity, limit, near, values, sign in candidates:
+        if sign * (values[0] - near) > 0:
+            watched.add((code, quantity))
+        if (code, quantity) in watched:
+            yield Violation(0, kind, code, quantity, round(values[0]), limit), values, sign
 
 
-def _parts(situation: Situation, net_wh: Ints) -> list[_Part]:
-    """What may still be capped: by point, cheapest first, less what earlier rounds already took."""
+def _parts(situation: Situation) -> list[_Part]:
+    """What may be capped, by point, cheapest first; together no more than the point's net energy."""
     parts: list[_Part] = []
-    for point in np.flatnonzero(net_wh).tolist():
-        scheduled, left = float(abs(situation.net_wh[point])), float(abs(net_wh[point]))
-        taken = scheduled - left
-        for part in _all_parts(situation, point, scheduled=scheduled, exports=bool(net_wh[point] < 0)):
-            energy = min(max(part.energy_wh - taken, 0.0), left)
-            taken = max(taken - part.energy_wh, 0.0)
+    for point in np.flatnonzero(situation.net_wh).tolist():
+        scheduled = left = float(abs(situation.net_wh[point]))
+        for part in _all_parts(situation, point, scheduled=scheduled, exports=bool(situation.net_wh[point] < 0)):
+            energy = min(part.energy_wh, left)
             left -= energy
             if energy > 0:
                 parts.append(replace(part, energy_wh=energy))
@@ -291,9 +320,12 @@ def _all_parts(situation: Situation, point: int, *, scheduled: float, exports: b
     ]
 
 
-def _solve(situation: Situation, net_wh: Ints, rows: Sequence[_Row]) -> Floats | None:
-    """Wh to shed per point at least cost so that every row falls as needed; None where that is impossible."""
-    parts = _parts(situation, net_wh)
+def _solve(situation: Situation, rows: Sequence[_Row]) -> Floats | None:
+    """Wh to shed per point at least cost so that every row falls as needed, half of it where that is out of reach.
+
+    None where nothing can be shed.
+    """
+    parts, net_wh = _parts(situation), situation.net_wh
     program = Minimise("envelopes")
     numbers = [program.variable(highest=part.energy_wh, cost=part.cost) for part in parts]
     untraded: dict[int, list[int]] = {}
@@ -305,6 +337,7 @@ def _solve(situation: Situation, net_wh: Ints, rows: Sequence[_Row]) -> Floats |
     for own in untraded.values():
         energy = sum(parts[number].energy_wh for number in own)
         program.at_least([(largest, energy), *((number, -1.0) for number in own)], 0.0)
+    short: list[int] = []
     for row in rows:
         scale = float(np.abs(row.lowered_per_wh).max(initial=0.0))
         if scale == 0.0 and row.needed <= 0:
@@ -313,7 +346,8 @@ def _solve(situation: Situation, net_wh: Ints, rows: Sequence[_Row]) -> Floats |
             (number, float(row.lowered_per_wh[part.point]) / (scale or 1.0))
             for number, part in zip(numbers, parts, strict=True)
         ]
-        program.at_least([pair for pair in factors if pair[1] != 0.0] or [(largest, 0.0)], row.needed / (scale or 1.0))
+        short.append(program.variable(highest=None, cost=SHORTFALL_COST))
+        program.at_least([(short[-1], 1.0), *(f for f in factors if f[1] != 0.0)], row.needed / (scale or 1.0))
     try:
         values = program.solve()
     except SolverFailed:
@@ -321,4 +355,6 @@ def _solve(situation: Situation, net_wh: Ints, rows: Sequence[_Row]) -> Floats |
     shed = np.zeros(len(net_wh))
     for number, part in zip(numbers, parts, strict=True):
         shed[part.point] += values[number]
-    return shed
+    if any(values[number] > 0.5 for number in short):
+        shed *= DAMPING
+    return shed if shed.max(initial=0.0) >= 0.5 else None

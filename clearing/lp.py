@@ -5,15 +5,20 @@ Coefficients and results are floats. Whoever calls it turns a result into intege
 
 from __future__ import annotations
 
+import functools
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
+import highspy as _highspy
 import pulp as _pulp
 
 from domain.errors import DominoesError
 
 pulp: Any = _pulp
-"""PuLP is only partly typed."""
+highspy: Any = _highspy
+"""PuLP and HiGHS are only partly typed."""
 
 SOLVER_THREADS = 1
 """HiGHS threads: one, so that the same model takes the same path on every machine."""
@@ -31,6 +36,24 @@ class SolverFailed(DominoesError):
         super().__init__(f"the solver gave no solution of the {model} model ({reason}); retry, or use the numeric path")
 
 
+@functools.cache
+def _print_banner_nowhere() -> None:
+    """Let HiGHS print its banner, which no option stops, into the void: it does so once per process, to file 1.
+
+    Standard output carries results that other programs read (`--json`).
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    void = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(void, 1)
+        highspy.Highs()
+    finally:
+        os.dup2(kept, 1)
+        os.close(void)
+        os.close(kept)
+
+
 class Minimise:
     """A linear program to be minimised, built row by row and solved once."""
 
@@ -40,8 +63,8 @@ class Minimise:
         self._variables: list[Any] = []
         self._costs: list[tuple[Any, float]] = []
 
-    def variable(self, *, highest: float, cost: float) -> int:
-        """Add a variable in [0, highest] and return its number."""
+    def variable(self, *, highest: float | None, cost: float) -> int:
+        """Add a variable in [0, highest] (None: without bound) and return its number."""
         number = len(self._variables)
         added = self._problem.add_variable(f"x{number}", 0, highest)
         self._variables.append(added)
@@ -61,6 +84,7 @@ class Minimise:
 
     def solve(self) -> list[float]:
         """The value of each variable, by number. Raises SolverFailed unless the solution is optimal."""
+        _print_banner_nowhere()
         self._problem.setObjective(pulp.LpAffineExpression(self._costs))
         try:
             self._problem.solve(pulp.HiGHS(msg=False, threads=SOLVER_THREADS))
