@@ -1,0 +1,208 @@
+"""Who may sign what in an area: meters with their keys and connections, attesters, deadlines.
+
+Facts of the journal, handed to attesters by the service as one JSON object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.eip712 import Domain
+from domain.hashing import from_hex, text_id, to_hex
+
+
+@dataclass(frozen=True, slots=True)
+class MeterKey:
+    """One Ed25519 key of a meter. It signs registers at the end of MTUs from `valid_from_mtu` - 1 (the baseline) on,
+    before `valid_until_mtu` (None while no later registration replaced it). Connection powers in W.
+    """
+
+    meter_code: str
+    point_code: str
+    public_key: bytes
+    valid_from_mtu: int
+    valid_until_mtu: int | None
+    connection_import_w: int
+    connection_export_w: int
+
+    def covers(self, mtu: int) -> bool:
+        """Whether a register at the end of this MTU may be signed with the key."""
+        return self.valid_from_mtu - 1 <= mtu and (self.valid_until_mtu is None or mtu < self.valid_until_mtu)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "meter": self.meter_code,
+            "point": self.point_code,
+            "public_key": to_hex(self.public_key),
+            "valid_from_mtu": self.valid_from_mtu,
+            "valid_until_mtu": self.valid_until_mtu,
+            "connection_import_w": self.connection_import_w,
+            "connection_export_w": self.connection_export_w,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> MeterKey:
+        """Read the JSON form. Raises KeyError or ValueError."""
+        return cls(
+            meter_code=data["meter"],
+            point_code=data["point"],
+            public_key=from_hex(data["public_key"]),
+            valid_from_mtu=data["valid_from_mtu"],
+            valid_until_mtu=data["valid_until_mtu"],
+            connection_import_w=data["connection_import_w"],
+            connection_export_w=data["connection_export_w"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AttesterEntry:
+    """An attester of the area: its name in topics, its signing address, the organisation it acts for."""
+
+    name: str
+    address: bytes
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A settlement period of the area: `count` MTUs from `first_mtu` on."""
+
+    number: int
+    first_mtu: int
+    count: int
+
+    def __contains__(self, mtu: object) -> bool:
+        return isinstance(mtu, int) and self.first_mtu <= mtu < self.first_mtu + self.count
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything an attester needs to know of its area. `readings_domain`: where receipts and attestations count."""
+
+    area: str
+    attesters: tuple[AttesterEntry, ...]
+    threshold: int
+    attest_seconds: int
+    horizon_seconds: int
+    chain_id: int
+    readings_contract: bytes
+    settlement_contract: bytes
+    meters: tuple[MeterKey, ...]
+    periods: tuple[Period, ...]
+    _keys: dict[str, tuple[MeterKey, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keys: dict[str, tuple[MeterKey, ...]] = {}
+        for entry in sorted(self.meters, key=lambda entry: -entry.valid_from_mtu):
+            keys[entry.meter_code] = (*keys.get(entry.meter_code, ()), entry)
+        object.__setattr__(self, "_keys", keys)
+
+    @property
+    def area_id(self) -> bytes:
+        """keccak of the area code."""
+        return text_id(self.area)
+
+    @property
+    def readings_domain(self) -> Domain:
+        """EIP-712 domain of the Readings contract."""
+        return Domain(chain_id=self.chain_id, verifying_contract=self.readings_contract)
+
+    @property
+    def settlement_domain(self) -> Domain:
+        """EIP-712 domain of the Settlement contract."""
+        return Domain(chain_id=self.chain_id, verifying_contract=self.settlement_contract)
+
+    def keys_of(self, meter_code: str) -> tuple[MeterKey, ...]:
+        """The keys ever registered for a meter, newest first; empty for an unknown meter."""
+        return self._keys.get(meter_code, ())
+
+    def meters_at(self, mtu: int) -> list[MeterKey]:
+        """The meters of which one reading is due for this MTU, with the key that is valid then, by meter id."""
+        due = []
+        for keys in self._keys.values():
+            entry = next((key for key in keys if key.valid_from_mtu <= mtu and key.covers(mtu)), None)
+            if entry is not None:
+                due.append(entry)
+        return sorted(due, key=lambda entry: text_id(entry.meter_code))
+
+    def period_of(self, mtu: int) -> Period | None:
+        """The declared period that contains the MTU."""
+        return next((period for period in self.periods if mtu in period), None)
+
+    def attester_named(self, name: str) -> AttesterEntry | None:
+        """The attester of this name."""
+        return next((entry for entry in self.attesters if entry.name == name), None)
+
+    def attester_at(self, address: bytes) -> AttesterEntry | None:
+        """The attester who signs with this address."""
+        return next((entry for entry in self.attesters if entry.address == address), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form, as the service serves it."""
+        return {
+            "area": self.area,
+            "attesters": [
+                {"name": entry.name, "address": to_hex(entry.address), "organisation": entry.organisation}
+                for entry in self.attesters
+            ],
+            "threshold": self.threshold,
+            "attest_seconds": self.attest_seconds,
+            "horizon_seconds": self.horizon_seconds,
+            "chain_id": self.chain_id,
+            "readings_contract": to_hex(self.readings_contract),
+            "settlement_contract": to_hex(self.settlement_contract),
+            "meters": [entry.as_json() for entry in self.meters],
+            "periods": [
+                {"period": period.number, "first_mtu": period.first_mtu, "count": period.count}
+                for period in self.periods
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Registry:
+        """Read the JSON form. Raises KeyError or ValueError."""
+        return cls(
+            area=data["area"],
+            attesters=tuple(
+                AttesterEntry(name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"])
+                for entry in data["attesters"]
+            ),
+            threshold=data["threshold"],
+            attest_seconds=data["attest_seconds"],
+            horizon_seconds=data["horizon_seconds"],
+            chain_id=data["chain_id"],
+            readings_contract=from_hex(data["readings_contract"]),
+            settlement_contract=from_hex(data["settlement_contract"]),
+            meters=tuple(MeterKey.from_json(entry) for entry in data["meters"]),
+            periods=tuple(
+                Period(number=entry["period"], first_mtu=entry["first_mtu"], count=entry["count"])
+                for entry in data["periods"]
+            ),
+        )
+
+
+def close_validity(entries: Iterable[MeterKey]) -> tuple[MeterKey, ...]:
+    """Give each registration of a meter the beginning of its next one as its end."""
+    by_meter: dict[str, list[MeterKey]] = {}
+    for entry in entries:
+        by_meter.setdefault(entry.meter_code, []).append(entry)
+    closed = []
+    for registrations in by_meter.values():
+        registrations.sort(key=lambda entry: entry.valid_from_mtu)
+        for entry, later in zip(registrations, [*registrations[1:], None], strict=True):
+            until = None if later is None else later.valid_from_mtu
+            closed.append(
+                MeterKey(
+                    meter_code=entry.meter_code,
+                    point_code=entry.point_code,
+                    public_key=entry.public_key,
+                    valid_from_mtu=entry.valid_from_mtu,
+                    valid_until_mtu=until,
+                    connection_import_w=entry.connection_import_w,
+                    connection_export_w=entry.connection_export_w,
+                )
+            )
+    return tuple(closed)

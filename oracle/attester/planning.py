@@ -1,0 +1,271 @@
+"""Which MTUs are due for an attestation, and with which leaves: the same answer for every attester that holds the same readings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from ledger_service.metering.derive import leaves
+from ledger_service.metering.registry import Period, Registry
+from oracle.attester.book import MeterBook
+
+LEAVES_PER_PROPOSAL = 2_000
+"""Most leaves proposed at once: about 400 KB of MQTT payload; whoever is behind proposes again."""
+
+
+@dataclass(frozen=True)
+class AttestedMtu:
+    """Where an MTU stands: the next revision, and the leaves of the last accepted attestation by meter (None if none)."""
+
+    next_revision: int
+    leaves: Mapping[str, Reading] | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One MTU of a proposal. `readings` are in leaf order."""
+
+    mtu: int
+    revision: int
+    readings: tuple[Reading, ...]
+
+    def attestation(self, area_id: bytes) -> Attestation:
+        """What is signed for it."""
+        return Attestation.of(area=area_id, mtu=self.mtu, revision=self.revision, readings=self.readings)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Entries of one period, derived from registers up to the end of `horizon_mtu`."""
+
+    period: int
+    horizon_mtu: int
+    entries: tuple[Entry, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form; readings as rows."""
+        return {
+            "period": self.period,
+            "horizon": self.horizon_mtu,
+            "entries": [
+                {"mtu": entry.mtu, "revision": entry.revision, "readings": [_row(reading) for reading in entry.readings]}
+                for entry in self.entries
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Proposal:
+        """Read the JSON form. Raises KeyError, ValueError, TypeError or OutOfRange."""
+        return cls(
+            period=int(data["period"]),
+            horizon_mtu=int(data["horizon"]),
+            entries=tuple(
+                Entry(
+                    mtu=int(entry["mtu"]),
+                    revision=int(entry["revision"]),
+                    readings=tuple(_unrow(int(entry["mtu"]), row) for row in entry["readings"]),
+                )
+                for entry in data["entries"]
+            ),
+        )
+
+
+def _row(reading: Reading) -> list[Any]:
+    return [
+        reading.meter_code,
+        reading.import_register_wh,
+        reading.export_register_wh,
+        reading.import_wh,
+        reading.export_wh,
+        reading.sequence,
+        int(reading.quality),
+        to_hex(reading.nonce),
+    ]
+
+
+def _unrow(mtu: int, row: list[Any]) -> Reading:
+    meter, import_register, export_register, import_wh, export_wh, sequence, quality, nonce = row
+    nonce_bytes = from_hex(nonce)
+    if len(nonce_bytes) != 32:
+        raise ValueError("a nonce has 32 bytes")
+    return Reading(
+        meter_code=meter,
+        mtu=mtu,
+        import_register_wh=import_register,
+        export_register_wh=export_register,
+        import_wh=import_wh,
+        export_wh=export_wh,
+        sequence=sequence,
+        quality=Quality(quality),
+        nonce=nonce_bytes,
+    )
+
+
+@dataclass
+class Situation:
+    """What a plan follows from. `through_mtu`: every MTU up to it has been attested (or can't be any more)."""
+
+    registry: Registry
+    books: Mapping[str, MeterBook]
+    attested: dict[int, AttestedMtu]
+    through_mtu: int
+    dirty: dict[str, int] = field(default_factory=dict)
+    """lowest MTU per meter about which something was learnt after it had been attested"""
+
+
+def newest_due(*, registry: Registry, market_time: int, cut_off_s: int) -> int:
+    """The last MTU of a declared period whose cut-off has passed; -1 if there is none."""
+    last_ended = (market_time - cut_off_s) // MTU_SECONDS - 1
+    ends = [min(period.first_mtu + period.count - 1, last_ended) for period in registry.periods]
+    begun = [end for period, end in zip(registry.periods, ends, strict=True) if end >= period.first_mtu]
+    return max(begun, default=-1)
+
+
+def correctable_from(*, registry: Registry, market_time: int) -> int:
+    """The first MTU whose period still takes corrections."""
+    open_periods = [
+        period.first_mtu
+        for period in registry.periods
+        if mtu_start(period.first_mtu + period.count) + registry.horizon_seconds > market_time
+    ]
+    return min(open_periods, default=0)
+
+
+def _begin_of_change(situation: Situation, meter_code: str, *, floor_mtu: int, horizon_mtu: int) -> int:
+    """First MTU of a meter whose leaf may differ from the attested one."""
+    book, first_new = situation.books[meter_code], situation.through_mtu + 1
+    begin = first_new
+    if meter_code in situation.dirty:
+        before = book.believed_before(situation.dirty[meter_code])
+        begin = min(begin, floor_mtu if before is None else before.mtu + 1)
+    last = situation.attested.get(situation.through_mtu)
+    leaf = last.leaves.get(meter_code) if last is not None and last.leaves is not None else None
+    if leaf is not None and leaf.quality is Quality.SUBSTITUTE and book.believes_between(first_new, horizon_mtu):
+        before = book.believed_before(first_new)
+        begin = min(begin, floor_mtu if before is None else before.mtu + 1)
+    return max(begin, floor_mtu)
+
+
+def desired(
+    *,
+    registry: Registry,
+    book: MeterBook,
+    first_mtu: int,
+    last_mtu: int,
+    horizon_mtu: int,
+    nonce_of: Callable[[int], bytes],
+) -> dict[int, Reading]:
+    """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered."""
+    code = book.key.meter_code
+    first = max(first_mtu, min(key.valid_from_mtu for key in registry.keys_of(code)))
+    if first > last_mtu:
+        return {}
+    known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
+    derived = leaves(meter_code=code, known=known, first_mtu=first, last_mtu=last_mtu, nonce_of=nonce_of)
+    return {reading.mtu: reading for reading in derived}
+
+
+def plan(
+    situation: Situation, *, horizon_mtu: int, floor_mtu: int, nonce_of: Callable[[str, int], bytes]
+) -> Proposal | None:
+    """The next proposal, None where nothing is due: MTUs not attested yet, and attested ones whose leaves changed.
+
+    `floor_mtu` is the first MTU that may still be corrected, `nonce_of` gives the nonce of a substitute.
+    """
+    registry, first_new = situation.registry, situation.through_mtu + 1
+    wanted: dict[int, dict[str, Reading]] = {mtu: {} for mtu in range(max(first_new, floor_mtu), horizon_mtu + 1)}
+    for code, book in situation.books.items():
+        begin = _begin_of_change(situation, code, floor_mtu=floor_mtu, horizon_mtu=horizon_mtu)
+
+        def substitute_nonce(mtu: int, code: str = code) -> bytes:
+            stands = situation.attested.get(mtu)
+            leaf = stands.leaves.get(code) if stands is not None and stands.leaves is not None else None
+            if leaf is not None and leaf.quality is Quality.SUBSTITUTE:
+                return leaf.nonce
+            return nonce_of(code, mtu)
+
+        found = desired(
+            registry=registry,
+            book=book,
+            first_mtu=begin,
+            last_mtu=horizon_mtu,
+            horizon_mtu=horizon_mtu,
+            nonce_of=substitute_nonce,
+        )
+        for mtu, reading in found.items():
+            stands = situation.attested.get(mtu)
+            if mtu >= first_new or stands is None or stands.leaves is None or stands.leaves.get(code) != reading:
+                wanted.setdefault(mtu, {})[code] = reading
+    return _paged(situation, wanted, horizon_mtu)
+
+
+def _paged(situation: Situation, wanted: dict[int, dict[str, Reading]], horizon_mtu: int) -> Proposal | None:
+    entries: list[Entry] = []
+    period: Period | None = None
+    total = 0
+    for mtu in sorted(wanted):
+        belongs = situation.registry.period_of(mtu)
+        if belongs is None:
+            continue
+        stands = situation.attested.get(mtu)
+        due = {key.meter_code for key in situation.registry.meters_at(mtu)}
+        merged = dict(stands.leaves) if stands is not None and stands.leaves is not None else {}
+        merged.update(wanted[mtu])
+        readings = tuple(in_leaf_order([reading for code, reading in merged.items() if code in due]))
+        total += len(readings)
+        if period is not None and (belongs != period or total > LEAVES_PER_PROPOSAL):
+            break
+        period = belongs
+        revision = 0 if stands is None else stands.next_revision
+        entries.append(Entry(mtu=mtu, revision=revision, readings=readings))
+    if period is None:
+        return None
+    return Proposal(period=period.number, horizon_mtu=horizon_mtu, entries=tuple(entries))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a proposal and one's own derivation part: (meter, MTU), the proposed leaf and one's own (None = none)."""
+
+    meter_code: str
+    mtu: int
+    proposed: Reading | None
+    own: Reading | None
+
+
+def differences(proposal: Proposal, *, registry: Registry, books: Mapping[str, MeterBook]) -> list[Difference]:
+    """All leaves on which the proposal differs from what this attester derives; a substitute's nonce is the proposer's."""
+    first = min(entry.mtu for entry in proposal.entries)
+    last = max(entry.mtu for entry in proposal.entries)
+    proposed = {(reading.meter_code, entry.mtu): reading for entry in proposal.entries for reading in entry.readings}
+    own: dict[tuple[str, int], Reading] = {}
+    mtus = {entry.mtu for entry in proposal.entries}
+    for code, book in books.items():
+
+        def nonce_of(mtu: int, code: str = code) -> bytes:
+            leaf = proposed.get((code, mtu))
+            return leaf.nonce if leaf is not None else ZERO_HASH
+
+        found = desired(
+            registry=registry,
+            book=book,
+            first_mtu=first,
+            last_mtu=last,
+            horizon_mtu=proposal.horizon_mtu,
+            nonce_of=nonce_of,
+        )
+        own.update({(code, mtu): reading for mtu, reading in found.items() if mtu in mtus})
+    return [
+        Difference(meter_code=code, mtu=mtu, proposed=proposed.get((code, mtu)), own=own.get((code, mtu)))
+        for code, mtu in sorted(proposed.keys() | own.keys())
+        if proposed.get((code, mtu)) != own.get((code, mtu))
+    ]
+
+
+def has_ended(mtu: int, *, market_time: int, cut_off_s: int) -> bool:
+    """Whether the cut-off of an MTU has passed."""
+    return mtu_end(mtu) + cut_off_s <= market_time

@@ -1,0 +1,142 @@
+"""One MQTT session: QoS 1 both ways, acknowledged only when the caller says so, connecting again by itself."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion
+
+from domain.errors import DominoesError
+
+KEEPALIVE_S = 30
+"""Seconds between pings; the broker drops a silent client after one and a half times this."""
+
+RECONNECT_S_MAX = 5
+"""Longest pause between attempts to connect again."""
+
+QOS = 1
+"""At least once, both ways: duplicates are recognised, losses would need asking again."""
+
+
+class BrokerAway(DominoesError):
+    """The broker did not accept a connection in time."""
+
+    code = "broker-away"
+    status = 503
+    retryable = True
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        super().__init__(f"no MQTT broker answers at {host}:{port}; start it or correct the address")
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is. With `ca`, TLS 1.2 or later; with `certificate` and `key`, a client certificate."""
+
+    host: str
+    port: int
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that came in and is not acknowledged yet. `generation` tells the connection it came over."""
+
+    topic: str
+    payload: bytes
+    mid: int
+    generation: int
+
+
+class MqttSession:
+    """A named, persistent session. `on_message` runs on the network thread and must be quick."""
+
+    def __init__(
+        self,
+        *,
+        address: BrokerAddress,
+        client_id: str,
+        subscriptions: Sequence[str],
+        on_message: Callable[[Incoming], None],
+        on_connected: Callable[[], None] | None = None,
+    ) -> None:
+        self.address = address
+        self.connected = threading.Event()
+        self.generation = 0
+        self._subscriptions = tuple(subscriptions)
+        self._on_message = on_message
+        self._on_connected = on_connected
+        client = Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False, manual_ack=True, userdata=None
+        )
+        client.max_queued_messages_set(0)
+        client.max_inflight_messages_set(1000)
+        client.reconnect_delay_set(min_delay=1, max_delay=RECONNECT_S_MAX)
+        client.on_connect = self._connected
+        client.on_disconnect = self._disconnected
+        client.on_subscribe = self._subscribed
+        client.on_message = self._received
+        if address.ca is not None:
+            context = ssl.create_default_context(cafile=str(address.ca))
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if address.certificate is not None and address.key is not None:
+                context.load_cert_chain(certfile=str(address.certificate), keyfile=str(address.key))
+            client.tls_set_context(context)
+        self._client = client
+
+    def start(self, *, timeout_s: float | None = 10.0) -> None:
+        """Connect in the background; wait until subscribed unless `timeout_s` is None. Raises BrokerAway."""
+        self._client.connect_async(self.address.host, self.address.port, keepalive=KEEPALIVE_S)
+        self._client.loop_start()
+        if timeout_s is not None and not self.connected.wait(timeout_s):
+            self.stop()
+            raise BrokerAway(host=self.address.host, port=self.address.port)
+
+    def stop(self) -> None:
+        """Disconnect; the session stays at the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Queue a message; sent now, or after the next connect."""
+        self._client.publish(topic, payload, qos=QOS)
+
+    def acknowledge(self, message: Incoming) -> None:
+        """Tell the broker to forget a message; nothing where the connection it came over is gone."""
+        if message.generation == self.generation and message.mid:
+            self._client.ack(message.mid, QOS)
+
+    def _connected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            return
+        self.generation += 1
+        if self._subscriptions:
+            client.subscribe([(topic, QOS) for topic in self._subscriptions])
+        else:
+            self._ready()
+
+    def _subscribed(self, client: Client, userdata: Any, mid: int, reasons: Any, properties: Any) -> None:
+        self._ready()
+
+    def _ready(self) -> None:
+        self.connected.set()
+        if self._on_connected is not None:
+            self._on_connected()
+
+    def _disconnected(self, client: Client, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self.connected.clear()
+
+    def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+        mid = message.mid if message.qos else 0
+        self._on_message(
+            Incoming(topic=message.topic, payload=message.payload, mid=mid, generation=self.generation)
+        )
