@@ -1,0 +1,282 @@
+"""Deploy all contracts: a plan made by pure functions, sent as ordinary transactions, checked by code hash.
+
+Addresses follow from sender and nonce, so that the whole plan is known, and can be stored, before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.artifacts import CONTRACT_NAMES, Artifact, load_artifacts
+from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
+from contracts.transactions import SignedTransaction, Transaction, created_address
+from domain.eip712 import Domain
+from domain.errors import DominoesError
+from domain.hashing import from_hex, keccak, to_hex
+from domain.signing import SigningKey
+
+DEPLOYMENT_GAS = 12_000_000
+"""Gas limit of one deployment: twice what the largest contract a chain takes (24 KiB) needs."""
+
+ROLE_NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
+"""Roles by the number that IRoles.sol gives them."""
+
+ALL_AREAS = bytes(32)
+"""Scope of a grant that counts in every area."""
+
+
+class ConstructorUnknown(DominoesError):
+    """A contract's constructor asks for something the deployment does not know."""
+
+    status = 500
+    code = "constructor-unknown"
+
+    def __init__(self, *, contract: str, parameter: str) -> None:
+        self.contract, self.parameter = contract, parameter
+        super().__init__(f"constructor of {contract} wants {parameter}; add it to DeploymentConfig")
+
+
+class ContractMissing(DominoesError):
+    """There is no code where a contract should be."""
+
+    status = 500
+    code = "contract-missing"
+
+    def __init__(self, *, contract: str, address: bytes) -> None:
+        self.contract, self.address = contract, address
+        super().__init__(
+            f"no code at {to_hex(address)}, where {contract} should be; check the node's address or deploy first"
+        )
+
+
+class CodeWrong(DominoesError):
+    """Other code runs where a contract should be."""
+
+    status = 500
+    code = "code-wrong"
+
+    def __init__(self, *, contract: str, address: bytes, expected: bytes, found: bytes) -> None:
+        self.contract, self.address, self.expected, self.found = contract, address, expected, found
+        super().__init__(
+            f"{contract} at {to_hex(address)} has code hash {to_hex(found)} instead of {to_hex(expected)}; "
+            "do not use this chain: its contracts are not the ones of this deployment"
+        )
+
+
+class WrongChain(DominoesError):
+    """The node serves another chain."""
+
+    status = 500
+    code = "wrong-chain"
+
+    def __init__(self, *, expected: int, found: int) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"the node serves chain {found}, the deployment is on chain {expected}; correct the node's address"
+        )
+
+
+class WrongGenesis(DominoesError):
+    """The node's chain has the right id but begins with another block."""
+
+    status = 500
+    code = "wrong-genesis"
+
+    def __init__(self, *, expected: bytes, found: bytes) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(
+            f"the node's chain begins with {to_hex(found)} instead of {to_hex(expected)}; correct the node's address"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGrant:
+    """A key's role. `role` is a name of ROLE_NUMBERS, `area` 32 zero bytes for all areas."""
+
+    address: bytes
+    role: str
+    organisation: bytes
+    area: bytes = ALL_AREAS
+
+    def as_struct(self) -> list[Any]:
+        """As IRoles.Grant."""
+        return [self.address, ROLE_NUMBERS[self.role], self.organisation, self.area]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentConfig:
+    """What is fixed at deployment. `origin` and `start` unix seconds of market and block time; all others seconds."""
+
+    grants: tuple[RoleGrant, ...]
+    origin: int
+    start: int
+    speed: int = 1
+    attester_threshold: int = 2
+    delay_seconds: int = 172_800
+    pause_seconds: int = 604_800
+    cool_down_seconds: int = 1_209_600
+    challenge_seconds: int = 86_400
+    page_seconds: int = 86_400
+
+    def parameters(self) -> dict[str, Any]:
+        """Constructor arguments by the name they have in Solidity."""
+        roles_config = [self.attester_threshold, self.delay_seconds, self.pause_seconds, self.cool_down_seconds]
+        return {
+            "grants": [grant.as_struct() for grant in self.grants],
+            "config": roles_config,
+            "origin": self.origin,
+            "start": self.start,
+            "speed": self.speed,
+            "challengeSeconds": self.challenge_seconds,
+            "pageSeconds": self.page_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Contracts on a chain, and what must hold for a node to be believed. Block numbers are those of the chain."""
+
+    chain_id: int
+    genesis_hash: bytes
+    addresses: Mapping[str, bytes]
+    code_hashes: Mapping[str, bytes]
+    start_block: int
+
+    def domain(self, contract: str) -> Domain:
+        """The EIP-712 domain of a contract."""
+        return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form, bytes as hex."""
+        return {
+            "chain_id": self.chain_id,
+            "genesis_hash": to_hex(self.genesis_hash),
+            "addresses": {name: to_hex(address) for name, address in self.addresses.items()},
+            "code_hashes": {name: to_hex(hashed) for name, hashed in self.code_hashes.items()},
+            "start_block": self.start_block,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Deployment:
+        """Read the JSON form. Raises KeyError or ValueError."""
+        return cls(
+            chain_id=data["chain_id"],
+            genesis_hash=from_hex(data["genesis_hash"]),
+            addresses={name: from_hex(text) for name, text in data["addresses"].items()},
+            code_hashes={name: from_hex(text) for name, text in data["code_hashes"].items()},
+            start_block=data["start_block"],
+        )
+
+
+@dataclass(frozen=True)
+class DeploymentPlan:
+    """Signed transactions that deploy all contracts, by contract name, and the addresses they will have."""
+
+    chain_id: int
+    addresses: Mapping[str, bytes]
+    transactions: Mapping[str, SignedTransaction]
+
+
+def plan_deployment(
+    *,
+    config: DeploymentConfig,
+    key: SigningKey,
+    chain_id: int,
+    nonce: int = 0,
+    gas_price_wei: int = 0,
+    artifacts: Mapping[str, Artifact] | None = None,
+) -> DeploymentPlan:
+    """Sign the deployment of all contracts from `key`, whose next nonce is `nonce`. Raises ConstructorUnknown."""
+    compiled = load_artifacts() if artifacts is None else artifacts
+    addresses: dict[str, bytes] = {}
+    transactions: dict[str, SignedTransaction] = {}
+    for at, name in enumerate(CONTRACT_NAMES):
+        known = {**config.parameters(), **{other.lower(): address for other, address in addresses.items()}}
+        arguments = compiled[name].abi.encode_constructor(_arguments(compiled[name], known))
+        transaction = Transaction(
+            chain_id=chain_id,
+            nonce=nonce + at,
+            to=None,
+            data=compiled[name].code + arguments,
+            gas=DEPLOYMENT_GAS,
+            gas_price_wei=gas_price_wei,
+        )
+        transactions[name] = transaction.sign(key)
+        addresses[name] = created_address(sender=key.address, nonce=nonce + at)
+    return DeploymentPlan(chain_id=chain_id, addresses=addresses, transactions=transactions)
+
+
+def _arguments(artifact: Artifact, known: Mapping[str, Any]) -> list[Any]:
+    names = [str(parameter["name"]).strip("_") for parameter in artifact.abi.constructor["inputs"]]
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ConstructorUnknown(contract=artifact.name, parameter=missing[0])
+    return [known[name] for name in names]
+
+
+def read_deployment(*, rpc: Rpc, plan: DeploymentPlan, artifacts: Mapping[str, Artifact] | None = None) -> Deployment:
+    """The deployment once its transactions are mined. Raises ContractMissing, or CodeWrong for code not ours."""
+    compiled = load_artifacts() if artifacts is None else artifacts
+    codes = read_codes(rpc=rpc, addresses=plan.addresses)
+    for name, code in codes.items():
+        found = compiled[name].code_hash_of(code)
+        if found != compiled[name].code_hash:
+            raise CodeWrong(contract=name, address=plan.addresses[name], expected=compiled[name].code_hash, found=found)
+    receipts = rpc.batch([("eth_getTransactionReceipt", (to_hex(tx.hash),)) for tx in plan.transactions.values()])
+    blocks = [as_int(receipt["blockNumber"]) for receipt in receipts if isinstance(receipt, dict)]
+    return Deployment(
+        chain_id=plan.chain_id,
+        genesis_hash=genesis_hash(rpc),
+        addresses=dict(plan.addresses),
+        code_hashes={name: keccak(code) for name, code in codes.items()},
+        start_block=min(blocks, default=0),
+    )
+
+
+def read_codes(*, rpc: Rpc, addresses: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Code at each address. Raises ContractMissing where there is none."""
+    answers = rpc.batch([("eth_getCode", (to_hex(address), "latest")) for address in addresses.values()])
+    codes: dict[str, bytes] = {}
+    for (name, address), answer in zip(addresses.items(), answers, strict=True):
+        if isinstance(answer, RpcError):
+            raise answer
+        codes[name] = as_bytes(answer)
+        if not codes[name]:
+            raise ContractMissing(contract=name, address=address)
+    return codes
+
+
+def genesis_hash(rpc: Rpc) -> bytes:
+    """Hash of block 0."""
+    header = rpc.header(0)
+    if header is None:
+        raise NodeAnswerInvalid(url=rpc.url, reason="it has no block 0")
+    return header.hash
+
+
+def check_deployment(*, rpc: Rpc, deployment: Deployment) -> None:
+    """Refuse a node that is not the deployment's: WrongChain, WrongGenesis, ContractMissing or CodeWrong."""
+    found_chain = rpc.chain_id()
+    if found_chain != deployment.chain_id:
+        raise WrongChain(expected=deployment.chain_id, found=found_chain)
+    found_genesis = genesis_hash(rpc)
+    if found_genesis != deployment.genesis_hash:
+        raise WrongGenesis(expected=deployment.genesis_hash, found=found_genesis)
+    for name, code in read_codes(rpc=rpc, addresses=deployment.addresses).items():
+        if keccak(code) != deployment.code_hashes[name]:
+            raise CodeWrong(
+                contract=name,
+                address=deployment.addresses[name],
+                expected=deployment.code_hashes[name],
+                found=keccak(code),
+            )
+
+
+def send_plan(*, rpc: Rpc, transactions: Sequence[SignedTransaction]) -> None:
+    """Send the transactions of a plan; a node that has one already is content. Raises RpcError."""
+    answers = rpc.batch([("eth_sendRawTransaction", (to_hex(tx.raw),)) for tx in transactions])
+    for answer in answers:
+        if isinstance(answer, RpcError) and "known" not in answer.message and "nonce too low" not in answer.message:
+            raise answer

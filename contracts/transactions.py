@@ -1,0 +1,71 @@
+"""Transactions as bytes: legacy form of EIP-155, which every London chain takes, signed by any `SigningKey`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import rlp  # type: ignore[import-untyped]
+
+from domain.hashing import keccak
+from domain.signing import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a sender signs. `to` is None for a deployment; `gas_price_wei` and `gas` as in the Ethereum yellow paper."""
+
+    chain_id: int
+    nonce: int
+    to: bytes | None
+    data: bytes
+    gas: int
+    gas_price_wei: int = 0
+
+    def _fields(self) -> list[int | bytes]:
+        return [self.nonce, self.gas_price_wei, self.gas, self.to or b"", 0, self.data]
+
+    def sign(self, key: SigningKey) -> SignedTransaction:
+        """Sign for this chain only (EIP-155)."""
+        fields = self._fields()
+        signature = key.sign(keccak(_encode([*fields, self.chain_id, 0, 0])))
+        recovery = signature[64] - 27 + 35 + 2 * self.chain_id
+        scalars = (int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"))
+        raw = _encode([*fields, recovery, *scalars])
+        return SignedTransaction(transaction=self, sender=key.address, raw=raw, hash=keccak(raw))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction ready to be sent, and the hash under which a chain knows it."""
+
+    transaction: Transaction
+    sender: bytes
+    raw: bytes
+    hash: bytes
+
+
+def decode_transaction(raw: bytes, *, chain_id: int) -> Transaction:
+    """What was signed, out of the signed bytes of one of our own transactions."""
+    nonce, gas_price, gas, to, _, data, *_ = cast("list[bytes]", rlp.decode(raw))
+    return Transaction(
+        chain_id=chain_id,
+        nonce=int.from_bytes(nonce, "big"),
+        to=to or None,
+        data=data,
+        gas=int.from_bytes(gas, "big"),
+        gas_price_wei=int.from_bytes(gas_price, "big"),
+    )
+
+
+def _encode(fields: list[int | bytes]) -> bytes:
+    return cast(bytes, rlp.encode([_minimal(field) if isinstance(field, int) else field for field in fields]))
+
+
+def _minimal(number: int) -> bytes:
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def created_address(*, sender: bytes, nonce: int) -> bytes:
+    """Address of the contract that a deployment from `sender` at `nonce` creates."""
+    return keccak(_encode([sender, nonce]))[12:]

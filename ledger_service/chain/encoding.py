@@ -1,0 +1,123 @@
+"""From a stage's request to calldata with a gas limit, and from a node's logs back to named events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.artifacts import Artifact, load_artifacts
+from contracts.deploy import Deployment
+from contracts.rpc import as_bytes
+from domain.errors import DominoesError
+from domain.hashing import from_hex
+
+GAS_BASE = 3_000_000
+"""Gas limit of a call without data: far above any single step of the contracts."""
+
+GAS_PER_DATA_BYTE = 2_000
+"""Gas limit added per byte of calldata; the dearest function (closing books) needs under 1,000."""
+
+GAS_PER_COUNTED = 120_000
+"""Gas limit added per MTU of a range that a call names by its count."""
+
+_COUNT_ARGUMENT = {"voidMtus": 4, "markUnread": 3, "openProgram": 3, "declarePeriod": 2}
+
+
+class RequestInvalid(DominoesError):
+    """A `chain.requested` fact does not name a call that the contracts have."""
+
+    status = 500
+    code = "chain-request-invalid"
+
+    def __init__(self, *, key: str, reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"chain request {key} can't be encoded: {reason}; the stage that made it is at fault")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call a stage asked for, as in the `chain.requested` fact."""
+
+    key: str
+    role: str
+    contract: str
+    function: str
+    args: Sequence[Any]
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Request:
+        """Read the fact. Raises RequestInvalid."""
+        try:
+            return cls(
+                key=payload["key"],
+                role=payload["role"],
+                contract=payload["contract"],
+                function=payload["function"],
+                args=payload["args"],
+            )
+        except KeyError as error:
+            raise RequestInvalid(key=str(payload.get("key")), reason=f"{error} is missing") from error
+
+    def as_payload(self) -> dict[str, Any]:
+        """The payload of the fact; its journal key is `chain:<key>`."""
+        return {
+            "key": self.key,
+            "role": self.role,
+            "contract": self.contract,
+            "function": self.function,
+            "args": list(self.args),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedCall:
+    """Where a call goes, its calldata and its gas limit."""
+
+    to: bytes
+    data: bytes
+    gas: int
+
+
+class Codec:
+    """Encodes requests and decodes logs for one deployment."""
+
+    def __init__(self, deployment: Deployment, *, artifacts: Mapping[str, Artifact] | None = None) -> None:
+        self._deployment = deployment
+        self._artifacts = load_artifacts() if artifacts is None else artifacts
+        self._by_address = {address: name for name, address in deployment.addresses.items()}
+
+    def encode(self, request: Request, *, gas_max: int) -> EncodedCall:
+        """The call of a request. Raises RequestInvalid."""
+        artifact = self._artifacts.get(request.contract)
+        if artifact is None:
+            raise RequestInvalid(key=request.key, reason=f"there is no contract {request.contract}")
+        try:
+            data = artifact.abi.encode_call(request.function, request.args)
+        except DominoesError as error:
+            raise RequestInvalid(key=request.key, reason=str(error)) from error
+        counted = _COUNT_ARGUMENT.get(request.function)
+        units = int(request.args[counted]) if counted is not None else 0
+        gas = GAS_BASE + GAS_PER_DATA_BYTE * len(data) + GAS_PER_COUNTED * units
+        return EncodedCall(to=self._deployment.addresses[request.contract], data=data, gas=min(gas, gas_max))
+
+    def events(self, logs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Our contracts' events out of a receipt's logs, in order; others' logs are passed over."""
+        found = []
+        for log in logs:
+            name = self._by_address.get(from_hex(str(log["address"]).lower()))
+            if name is None:
+                continue
+            topics = [as_bytes(topic) for topic in log["topics"]]
+            event = self._artifacts[name].abi.decode_event(topics, as_bytes(log["data"]))
+            if event is not None:
+                found.append({"contract": name, "event": event.name, "args": event.args})
+        return found
+
+    def revert_reason(self, data: bytes) -> str | None:
+        """A custom error of any of our contracts, or the text of a plain revert; None where it is neither."""
+        for artifact in self._artifacts.values():
+            reason = artifact.abi.decode_error(data)
+            if reason is not None:
+                return reason
+        return None

@@ -1,0 +1,82 @@
+"""What can go wrong between the journal and the chain, one class per cause."""
+
+from __future__ import annotations
+
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+
+
+class SignerMissing(DominoesError):
+    """A request names a role of which this gateway holds no key."""
+
+    status = 500
+    code = "signer-missing"
+
+    def __init__(self, *, role: str) -> None:
+        self.role = role
+        super().__init__(f"no key of role {role} is loaded; add its keystore to the service's keys")
+
+
+class FinalityBroken(DominoesError):
+    """A block that was final is gone: too many sealers lie, or the node follows another chain."""
+
+    status = 500
+    code = "finality-broken"
+
+    def __init__(self, *, number: int, expected: bytes, found: bytes | None) -> None:
+        self.number, self.expected, self.found = number, expected, found
+        now = to_hex(found) if found is not None else "no block"
+        super().__init__(
+            f"final block {number} was {to_hex(expected)} and is now {now}; settlement is halted: "
+            "compare several nodes, keep their evidence, and call the sealers' operators"
+        )
+
+
+class NodeNotStarted(DominoesError):
+    """The embedded node ended or did not answer after its start."""
+
+    status = 503
+    code = "node-not-started"
+    retryable = True
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the embedded chain node did not start: {reason}; `npm ci` installs it, `dominoes doctor` checks it"
+        )
+
+
+class NodeBinaryMissing(DominoesError):
+    """The program of a chain node is not installed."""
+
+    status = 500
+    code = "node-binary-missing"
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} is not installed; run `make setup`")
+
+
+class BlockTimeNotRising(DominoesError):
+    """A block must be later than the one before."""
+
+    status = 500
+    code = "block-time-not-rising"
+
+    def __init__(self, *, last: int, given: int) -> None:
+        self.last, self.given = last, given
+        super().__init__(f"block time {given} is not after {last}; give a later time")
+
+
+class ReplayDiverged(DominoesError):
+    """Replaying the journal's blocks gave another chain than the one recorded."""
+
+    status = 500
+    code = "replay-diverged"
+
+    def __init__(self, *, number: int, expected: bytes, found: bytes) -> None:
+        self.number, self.expected, self.found = number, expected, found
+        super().__init__(
+            f"replay gave block {number} hash {to_hex(found)} instead of {to_hex(expected)}; "
+            "the node's version or options have changed, or the record was altered: restore a backup"
+        )

@@ -1,0 +1,111 @@
+"""What became of sent transactions: receipts turned into facts, blocks checked against the chain as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
+from domain.hashing import to_hex
+from ledger_service.chain.encoding import Codec
+from ledger_service.chain.outbox import Stored
+
+OUT_OF_GAS = "out of gas"
+"""Reason of a failure that used all its gas."""
+
+REASON_UNKNOWN = "reverted without a reason"
+"""Reason of a failure that the node can't repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A transaction that came into a block. `block_time` in unix seconds; `reason` is None where it succeeded."""
+
+    key: str
+    tx_hash: bytes
+    block: int
+    block_hash: bytes
+    block_time: int
+    gas_used: int
+    events: tuple[dict[str, Any], ...]
+    reason: str | None
+
+    def fact(self) -> tuple[str, dict[str, Any]]:
+        """Kind and payload of the fact that says so."""
+        place = {"key": self.key, "tx_hash": to_hex(self.tx_hash), "block": self.block, "gas_used": self.gas_used}
+        place |= {"block_hash": to_hex(self.block_hash), "block_time": self.block_time}
+        if self.reason is not None:
+            return "chain.failed", {**place, "reason": self.reason}
+        return "chain.included", {**place, "events": list(self.events)}
+
+
+def read_outcomes(*, rpc: Rpc, codec: Codec, waiting: Sequence[Stored], hashes: Mapping[bytes, str]) -> list[Outcome]:
+    """Outcomes of those transactions that are in blocks of the chain as it is now, in chain order.
+
+    `hashes` are all attempts by hash with their key; one attempt at most can be in a block. A receipt whose block is
+    not the node's block of that number is passed over: it belongs to a chain that is gone.
+    """
+    asked = list(hashes)
+    answers = rpc.batch([("eth_getTransactionReceipt", (to_hex(item),)) for item in asked])
+    receipts = {}
+    for item, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Mapping) and answer.get("blockNumber") is not None:
+            if as_bytes(answer["transactionHash"]) != item:
+                raise NodeAnswerInvalid(url=rpc.url, reason="it gave the receipt of another transaction")
+            receipts[item] = answer
+    numbers = sorted({as_int(receipt["blockNumber"]) for receipt in receipts.values()})
+    headers = {header.number: header for header in rpc.headers(numbers) if header is not None}
+    stored = {item.key: item for item in waiting}
+    found: list[tuple[int, int, Outcome]] = []
+    for item, receipt in receipts.items():
+        header = headers.get(as_int(receipt["blockNumber"]))
+        if header is None or header.hash != as_bytes(receipt["blockHash"]):
+            continue
+        outcome = _outcome(
+            rpc=rpc,
+            codec=codec,
+            stored=stored[hashes[item]],
+            receipt=receipt,
+            tx_hash=item,
+            block_time=header.timestamp,
+        )
+        found.append((header.number, as_int(receipt["transactionIndex"]), outcome))
+    return [outcome for _, _, outcome in sorted(found, key=lambda entry: entry[:2])]
+
+
+def _outcome(
+    *, rpc: Rpc, codec: Codec, stored: Stored, receipt: Mapping[str, Any], tx_hash: bytes, block_time: int
+) -> Outcome:
+    succeeded = as_int(receipt["status"]) == 1
+    return Outcome(
+        key=stored.key,
+        tx_hash=tx_hash,
+        block=as_int(receipt["blockNumber"]),
+        block_hash=as_bytes(receipt["blockHash"]),
+        block_time=block_time,
+        gas_used=as_int(receipt["gasUsed"]),
+        events=tuple(codec.events(receipt["logs"])) if succeeded else (),
+        reason=None if succeeded else failure_reason(rpc=rpc, codec=codec, tx_hash=tx_hash, receipt=receipt),
+    )
+
+
+def failure_reason(*, rpc: Rpc, codec: Codec, tx_hash: bytes, receipt: Mapping[str, Any]) -> str:
+    """Why a transaction failed, by repeating its call on the state of its block and of the one before.
+
+    Nodes store no reason; where the state has moved on since, the repeated call may give none.
+    """
+    sent = rpc.call("eth_getTransactionByHash", to_hex(tx_hash))
+    if sent is None:
+        return REASON_UNKNOWN
+    if as_int(receipt["gasUsed"]) == as_int(sent["gas"]):
+        return OUT_OF_GAS
+    call = {"from": sent["from"], "to": sent["to"], "data": sent["input"], "gas": sent["gas"]}
+    number = as_int(receipt["blockNumber"])
+    for at in (number, number - 1):
+        try:
+            rpc.call("eth_call", call, hex(at))
+        except RpcError as error:
+            reason = codec.revert_reason(as_bytes(error.data)) if error.data else None
+            return reason or error.message or REASON_UNKNOWN
+    return REASON_UNKNOWN

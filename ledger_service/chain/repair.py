@@ -1,0 +1,253 @@
+"""Sending, sending again, and the ways in which nonces go wrong: gaps, prices too low, and nonces others have used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from contracts.deploy import Deployment
+from contracts.rpc import Rpc, RpcError, as_bytes, as_int
+from contracts.transactions import SignedTransaction, decode_transaction
+from contracts.transactions import Transaction as ChainTransaction
+from domain.hashing import to_hex
+from domain.signing import SigningKey
+from ledger_service.chain import outbox
+from ledger_service.chain.encoding import EncodedCall, Request
+from ledger_service.chain.outbox import Stored
+from ledger_service.chain.profile import ChainProfile, bumped_price
+from ledger_service.record import Record, Transaction
+
+FILL_GAS = 21_000
+"""Gas of a transaction that does nothing: it only uses up a nonce."""
+
+SCAN_BATCH_BLOCKS = 50
+"""Blocks read at once while looking for transactions that the record does not know."""
+
+_KNOWN = ("already known", "known transaction", "already imported", "already exists")
+_TOO_LOW = ("nonce too low", "nonce is too low", "invalid nonce")
+_UNDERPRICED = ("underpriced", "less than block base fee", "gas price below", "fee too low", "gas price too low")
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A transaction on the chain from one of our keys that the record does not know (its database was restored)."""
+
+    nonce: int
+    to: bytes
+    data: bytes
+    tx_hash: bytes
+    signed: SignedTransaction
+
+
+@dataclass(slots=True)
+class _Sent:
+    first_block: int
+    last_block: int
+
+
+class Repair:
+    """Keeps signed transactions moving towards a block. Knows in memory only what it may forget."""
+
+    def __init__(
+        self,
+        *,
+        record: Record,
+        rpc: Rpc,
+        deployment: Deployment,
+        signers: Mapping[str, SigningKey],
+        profile: ChainProfile,
+    ) -> None:
+        self._record, self._rpc, self._deployment, self._profile = record, rpc, deployment, profile
+        self._keys = {key.address: (role, key) for role, key in signers.items()}
+        self._sent: dict[bytes, _Sent] = {}
+        self._foreign: dict[tuple[bytes, bytes, bytes], Foreign] = {}
+        self._floor: dict[bytes, int] = {}
+
+    # Nonces
+
+    def next_nonce(self, connection: Connection, sender: bytes) -> int:
+        """The next free nonce: after the highest one stored, and after all the chain knows of this key."""
+        stored = outbox.next_nonce(connection, sender)
+        if sender not in self._floor:
+            self._floor[sender] = self._chain_nonce(sender)
+        return max(stored or 0, self._floor[sender])
+
+    def _chain_nonce(self, sender: bytes) -> int:
+        return as_int(self._rpc.call("eth_getTransactionCount", to_hex(sender), "latest"))
+
+    def find_unknown(self) -> None:
+        """Index transactions of our keys that the chain has and the record lacks, as after restoring a backup."""
+        behind = {}
+        with self._record.read() as connection:
+            for sender in self._keys:
+                self._floor[sender] = self._chain_nonce(sender)
+                known = outbox.next_nonce(connection, sender) or 0
+                if self._floor[sender] > known:
+                    behind[sender] = known
+        if behind:
+            self._scan(behind)
+
+    def _scan(self, behind: Mapping[bytes, int]) -> None:
+        head = self._rpc.block_number()
+        for start in range(self._deployment.start_block, head + 1, SCAN_BATCH_BLOCKS):
+            numbers = range(start, min(start + SCAN_BATCH_BLOCKS, head + 1))
+            for block in self._rpc.batch([("eth_getBlockByNumber", (hex(number), True)) for number in numbers]):
+                for sent in block["transactions"] if isinstance(block, Mapping) else ():
+                    sender = as_bytes(sent["from"])
+                    if sender in behind and as_int(sent["nonce"]) >= behind[sender] and sent["to"] is not None:
+                        foreign = _foreign(sent)
+                        self._foreign[(sender, foreign.to, foreign.data)] = foreign
+        _log.warning("chain.unknown_transactions", count=len(self._foreign))
+
+    def adopt(self, tx: Transaction, *, wanted: Request, call: EncodedCall, request: int) -> bool:
+        """Whether this very call was sent before by a record that was lost; then it is stored, not sent again."""
+        role_key = next((key for role, key in self._keys.values() if role == wanted.role), None)
+        if role_key is None:
+            return False
+        found = self._foreign.pop((role_key.address, call.to, call.data), None)
+        if found is None:
+            return False
+        outbox.store(
+            tx,
+            key=wanted.key,
+            request=request,
+            role=wanted.role,
+            contract=wanted.contract,
+            function=wanted.function,
+            signed=found.signed,
+        )
+        _log.info("chain.adopted", key=wanted.key, tx_hash=to_hex(found.tx_hash))
+        return True
+
+    # Sending
+
+    def send(self) -> int:
+        """Send what is signed and was not sent lately, and mend what the node refuses; returns how many were sent."""
+        with self._record.read() as connection:
+            waiting = outbox.pending(connection)
+        if not waiting:
+            return 0
+        head = self._rpc.block_number()
+        self._fill_gaps(waiting)
+        due = [item for item in waiting if self._is_due(item, head)]
+        answers = self._rpc.batch([("eth_sendRawTransaction", (to_hex(item.raw),)) for item in due])
+        for item, answer in zip(due, answers, strict=True):
+            sent = self._sent.setdefault(item.tx_hash, _Sent(first_block=head, last_block=head))
+            sent.last_block = head
+            if isinstance(answer, RpcError):
+                self._refused(item, answer, waited_blocks=head - sent.first_block)
+        return len(due)
+
+    def _is_due(self, item: Stored, head: int) -> bool:
+        sent = self._sent.get(item.tx_hash)
+        return sent is None or head - sent.last_block >= self._profile.resend_blocks
+
+    def _refused(self, item: Stored, error: RpcError, *, waited_blocks: int) -> None:
+        message = error.message.lower()
+        if any(text in message for text in _TOO_LOW):
+            self._nonce_used(item)
+        elif any(text in message for text in _UNDERPRICED):
+            self._reprice(item)
+        elif any(text in message for text in _KNOWN):
+            if waited_blocks >= self._profile.reprice_blocks:
+                self._reprice(item)
+        else:
+            _log.error("chain.refused", key=item.key, error=error.message)
+            self._sent.pop(item.tx_hash, None)
+
+    def _reprice(self, item: Stored) -> None:
+        """Sign the same call at a higher price; at the cap it waits as it is."""
+        price = bumped_price(profile=self._profile, price_wei=item.gas_price_wei)
+        if price is None:
+            _log.warning("chain.price_at_cap", key=item.key, gas_price_wei=item.gas_price_wei)
+            return
+        self._sign_again(item, nonce=item.nonce, gas_price_wei=price)
+
+    def _nonce_used(self, item: Stored) -> None:
+        """The chain has this nonce: used by ours (its receipt comes), or by another, then ours takes a new one."""
+        with self._record.read() as connection:
+            hashes = outbox.attempts(connection, [item.key])
+        receipts = self._rpc.batch([("eth_getTransactionReceipt", (to_hex(tx_hash),)) for tx_hash in hashes])
+        if any(isinstance(receipt, Mapping) for receipt in receipts):
+            return
+        self._floor[item.sender] = self._chain_nonce(item.sender)
+        if self._floor[item.sender] <= item.nonce:
+            return
+        with self._record.begin() as tx:
+            nonce = self.next_nonce(tx.connection, item.sender)
+        _log.warning("chain.nonce_taken", key=item.key, nonce=item.nonce, new_nonce=nonce)
+        self._sign_again(item, nonce=nonce, gas_price_wei=item.gas_price_wei)
+
+    def _sign_again(self, item: Stored, *, nonce: int, gas_price_wei: int) -> None:
+        _, key = self._keys[item.sender]
+        before = decode_transaction(item.raw, chain_id=self._deployment.chain_id)
+        signed = ChainTransaction(
+            chain_id=self._deployment.chain_id,
+            nonce=nonce,
+            to=before.to,
+            data=before.data,
+            gas=before.gas,
+            gas_price_wei=gas_price_wei,
+        ).sign(key)
+        self._store(key=item.key, item=item, signed=signed)
+        self._rpc.batch([("eth_sendRawTransaction", (to_hex(signed.raw),))])
+
+    def _fill_gaps(self, waiting: list[Stored]) -> None:
+        """Use up nonces that no transaction of ours holds, so that those after them are not stuck for ever."""
+        for sender, (role, key) in self._keys.items():
+            ours = {item.nonce for item in waiting if item.sender == sender}
+            if not ours:
+                continue
+            missing = [nonce for nonce in range(self._chain_nonce(sender), max(ours)) if nonce not in ours]
+            for nonce in missing:
+                self._fill(sender=sender, role=role, key=key, nonce=nonce)
+
+    def _fill(self, *, sender: bytes, role: str, key: SigningKey, nonce: int) -> None:
+        signed = ChainTransaction(
+            chain_id=self._deployment.chain_id,
+            nonce=nonce,
+            to=sender,
+            data=b"",
+            gas=FILL_GAS,
+            gas_price_wei=self._profile.gas_price_wei,
+        ).sign(key)
+        with self._record.begin() as tx:
+            if outbox.holds(tx.connection, sender=sender, nonce=nonce):
+                return
+            name = f"fill:{to_hex(sender)}:{nonce}"
+            outbox.store(tx, key=name, request=0, role=role, contract="", function="", signed=signed)
+        _log.warning("chain.gap_filled", sender=to_hex(sender), nonce=nonce)
+        self._rpc.batch([("eth_sendRawTransaction", (to_hex(signed.raw),))])
+
+    def _store(self, *, key: str, item: Stored, signed: SignedTransaction) -> None:
+        with self._record.begin() as tx:
+            outbox.store(
+                tx,
+                key=key,
+                request=0,
+                role=item.role,
+                contract=item.contract,
+                function=item.function,
+                signed=signed,
+            )
+
+
+def _foreign(sent: Mapping[str, object]) -> Foreign:
+    transaction = ChainTransaction(
+        chain_id=0,
+        nonce=as_int(sent["nonce"]),
+        to=as_bytes(sent["to"]),
+        data=as_bytes(sent["input"]),
+        gas=as_int(sent["gas"]),
+        gas_price_wei=as_int(sent["gasPrice"]),
+    )
+    tx_hash = as_bytes(sent["hash"])
+    signed = SignedTransaction(transaction=transaction, sender=as_bytes(sent["from"]), raw=b"", hash=tx_hash)
+    return Foreign(
+        nonce=transaction.nonce, to=as_bytes(sent["to"]), data=transaction.data, tx_hash=tx_hash, signed=signed
+    )

@@ -1,0 +1,58 @@
+"""Deploying the contracts on the embedded chain, with every transaction stored before it is mined."""
+
+from __future__ import annotations
+
+from contracts.artifacts import load_artifacts
+from contracts.deploy import Deployment, DeploymentConfig, plan_deployment, read_deployment
+from contracts.rpc import as_int
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.signing import SigningKey
+from ledger_service.chain import outbox
+from ledger_service.chain.embedded import EmbeddedNode
+from ledger_service.chain.tables import INCLUDED
+from ledger_service.record import Record
+
+DEPLOYER = "deployer"
+"""Role under which deployments are stored; its key has no right in any contract."""
+
+
+class DeploymentFailed(DominoesError):
+    """A contract's constructor refused what it was given."""
+
+    status = 500
+    code = "deployment-failed"
+
+    def __init__(self, *, contract: str) -> None:
+        self.contract = contract
+        super().__init__(f"deployment of {contract} reverted; check grants, times and delays against its interface")
+
+
+def deploy_embedded(
+    *, record: Record, node: EmbeddedNode, config: DeploymentConfig, key: SigningKey, timestamp: int
+) -> Deployment:
+    """Deploy all contracts in one block at this block time (unix seconds). Raises DeploymentFailed."""
+    plan = plan_deployment(config=config, key=key, chain_id=node.settings.chain_id)
+    with record.begin() as tx:
+        for name, signed in plan.transactions.items():
+            outbox.store(
+                tx, key=f"deploy:{name}", request=0, role=DEPLOYER, contract=name, function="constructor", signed=signed
+            )
+    header = node.mine(timestamp=timestamp, transactions=[(tx.hash, tx.raw) for tx in plan.transactions.values()])
+    placed = []
+    for name, signed in plan.transactions.items():
+        receipt = node.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash))
+        if receipt is None or as_int(receipt["status"]) != 1:
+            raise DeploymentFailed(contract=name)
+        placed.append(
+            outbox.Placed(
+                key=f"deploy:{name}",
+                status=INCLUDED,
+                tx_hash=signed.hash,
+                block_number=header.number,
+                block_hash=header.hash,
+            )
+        )
+    with record.begin() as tx:
+        outbox.place_all(tx, placed)
+    return read_deployment(rpc=node.rpc, plan=plan, artifacts=load_artifacts())
