@@ -34,6 +34,9 @@ PARTICIPANT_KINDS = ("household", "retailer", "dso", "tax")
 SECONDS_MAX = 10 * 365 * 86_400
 """Longest deadline an area or market may have: ten years, as the contracts check."""
 
+DAYLIGHT_SECONDS = 3_600
+"""By how much a day may be shorter than 24 hours where the clock changes."""
+
 CLEAR_SECONDS_MAX = 86_400
 """Longest time from a gate to the clearing deadline: the gate is on the day before delivery."""
 
@@ -136,6 +139,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
         check_range(
             field="clear_seconds", value=market.clear_seconds, lowest=market.sign_seconds, highest=CLEAR_SECONDS_MAX
         )
+        _check_time_after_gate(market)
 
     payload = asdict(market)
     entry = put(tx, kind="market.defined", payload=payload, key=f"market:{market.market}", what="market", check=check)
@@ -158,6 +162,13 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
         args=[market.market_hex, params],
     )
     return entry
+
+
+def _check_time_after_gate(market: Market) -> None:
+    """The program must be cleared before its first MTU, also on the night when the clock loses an hour."""
+    hours, minutes = map(int, market.gate_local.split(":"))
+    left = 86_400 - hours * 3_600 - minutes * 60 - DAYLIGHT_SECONDS
+    check_range(field="clear_seconds", value=market.clear_seconds, lowest=1, highest=max(left, 1))
 
 
 def publish_tariff(tx: Transaction, *, tariff: Tariff) -> Entry:

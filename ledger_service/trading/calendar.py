@@ -1,0 +1,165 @@
+"""The calendar stage: one period per local day, and each market's day-ahead program of it.
+
+The period of day D is declared when the local day D−1 begins (at once where that has passed). Its programs are opened
+once the chain has the period; one whose gate has passed by then is not opened, as nobody could trade in it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import Connection, select
+
+from domain.hashing import to_hex
+from domain.mtu import local_day, local_midnight, mtu_start
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Record, Transaction
+from ledger_service.record.journal import READ_BATCH_ENTRIES
+from ledger_service.record.tables import journal_cursor
+from ledger_service.registry import queries as registry
+from ledger_service.registry.models import Area, Market
+from ledger_service.trading import queries
+from ledger_service.trading.queries import Period
+from ledger_service.trading.views import AWAITED_PREFIXES, fold
+
+INCLUSION_CURSOR = "calendar"
+"""Name of the cursor over the chain's inclusions."""
+
+
+def gate_time(*, market: Market, area: Area, day: date) -> int:
+    """Market time of the gate of delivery day `day`: the market's local gate time on the day before."""
+    local = datetime.combine(day - timedelta(days=1), time.fromisoformat(market.gate_local), tzinfo=area.zone_info)
+    return int(local.timestamp())
+
+
+def day_of(*, area: Area, seconds: int) -> date:
+    """The local day that contains a time."""
+    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(area.zone_info).date()
+
+
+class CalendarStage:
+    """Declares periods and opens programs. Each step is one transaction, and is found done after a restart.
+
+    `first_day` is the first delivery day of an area without periods (the first day that can still be traded where
+    None), `last_day` the last one to declare (no end where None).
+    """
+
+    name = "calendar"
+
+    def __init__(self, record: Record, *, first_day: date | None = None, last_day: date | None = None) -> None:
+        self._record, self._first_day, self._last_day = record, first_day, last_day
+        self._seen: int | None = None
+
+    def run(self, now: int) -> bool:
+        """Take inclusions in, declare what is due, open what is declared."""
+        noted = self._note_inclusions()
+        with self._record.read() as connection:
+            due = [area.area for area in registry.areas(connection) if self._is_due(connection, area, now)]
+        for code in due:
+            with self._record.begin() as tx:
+                area = registry.area(tx.connection, code)
+                self._open_programs(tx, area, now)
+                if self._may_declare(tx.connection, area, now):
+                    self._declare(tx, area, now)
+        return noted or bool(due)
+
+    def _note_inclusions(self) -> bool:
+        with self._record.read() as connection:
+            if self._seen is None:
+                self._seen = _cursor(connection)
+            entries = self._record.entries(
+                after=self._seen, kinds=["chain.included"], limit=READ_BATCH_ENTRIES, connection=connection
+            )
+        wanted = [entry for entry in entries if entry.content()["key"].startswith(AWAITED_PREFIXES)]
+        if wanted:
+            with self._record.begin() as tx:
+                fold(tx.connection, wanted)
+                tx.advance(INCLUSION_CURSOR, wanted[-1].sequence)
+        if entries:
+            self._seen = entries[-1].sequence
+        return bool(entries) and (bool(wanted) or len(entries) == READ_BATCH_ENTRIES)
+
+    def _is_due(self, connection: Connection, area: Area, now: int) -> bool:
+        return self._may_declare(connection, area, now) or bool(self._programs_due(connection, area, now))
+
+    def _may_declare(self, connection: Connection, area: Area, now: int) -> bool:
+        markets = registry.markets(connection, area=area.area)
+        # A market takes part from the next declared period on, so all of them must be on chain before the first.
+        if not markets or not all(queries.is_included(connection, f"createMarket:{item.market}") for item in markets):
+            return False
+        day = self._next_day(connection, area, markets, now)
+        if self._last_day is not None and day > self._last_day:
+            return False
+        return now >= local_midnight(day=day - timedelta(days=1), zone=area.zone_info)
+
+    def _next_day(self, connection: Connection, area: Area, markets: list[Market], now: int) -> date:
+        last = queries.last_period(connection, area=area.area)
+        if last is not None:
+            return day_of(area=area, seconds=mtu_start(last.first_mtu + last.count))
+        if self._first_day is not None:
+            return self._first_day
+        day = day_of(area=area, seconds=now) + timedelta(days=1)
+        while any(now >= gate_time(market=market, area=area, day=day) for market in markets):
+            day += timedelta(days=1)
+        return day
+
+    def _declare(self, tx: Transaction, area: Area, now: int) -> None:
+        markets = registry.markets(tx.connection, area=area.area)
+        day = self._next_day(tx.connection, area, markets, now)
+        mtus = local_day(day=day, zone=area.zone_info)
+        last = queries.last_period(tx.connection, area=area.area)
+        number = 1 if last is None else last.period + 1
+        payload = {"area": area.area, "period": number, "first_mtu": mtus.first, "count": mtus.count}
+        entry = tx.append("period.declared", payload, key=f"period:{area.area}:{number}")
+        fold(tx.connection, [entry])
+        request_transaction(
+            tx,
+            key=f"declarePeriod:{area.area}:{number}",
+            role="operator",
+            contract="Calendar",
+            function="declarePeriod",
+            args=[to_hex(area.area_id), mtus.first, mtus.count],
+        )
+
+    def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
+        """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
+        period = queries.last_period(connection, area=area.area)
+        if period is None or not queries.is_included(connection, f"declarePeriod:{area.area}:{period.period}"):
+            return []
+        day = day_of(area=area, seconds=mtu_start(period.first_mtu))
+        due = []
+        for market in registry.markets(connection, area=area.area):
+            gate = gate_time(market=market, area=area, day=day)
+            last = queries.last_program(connection, market=market.market)
+            if now < gate and (last is None or last.period < period.period):
+                due.append((market, period, gate))
+        return due
+
+    def _open_programs(self, tx: Transaction, area: Area, now: int) -> None:
+        for market, period, gate in self._programs_due(tx.connection, area, now):
+            last = queries.last_program(tx.connection, market=market.market)
+            number = 1 if last is None else last.program + 1
+            payload = {
+                "market": market.market,
+                "area": area.area,
+                "program": number,
+                "period": period.period,
+                "first_mtu": period.first_mtu,
+                "count": period.count,
+                "gate": gate,
+            }
+            entry = tx.append("program.opened", payload, key=f"program:{market.market}:{number}")
+            fold(tx.connection, [entry])
+            request_transaction(
+                tx,
+                key=f"openProgram:{market.market}:{number}",
+                role="operator",
+                contract="Market",
+                function="openProgram",
+                args=[market.market_hex, period.period, period.first_mtu, period.count, gate],
+            )
+
+
+def _cursor(connection: Connection) -> int:
+    query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == INCLUSION_CURSOR)
+    return connection.execute(query).scalar() or 0

@@ -1,0 +1,250 @@
+"""Why an order, cancel or schedule is refused: one class per cause. A refusal changes nothing."""
+
+from __future__ import annotations
+
+from domain.errors import DominoesError
+
+
+class MalformedSubmission(DominoesError):
+    """A field is missing, unknown, or not of its type."""
+
+    code = "malformed"
+
+    def __init__(self, *, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"{field}: {reason}; see the typed data of this shape in the API documentation")
+
+
+class UnknownMarket(DominoesError):
+    """There is no market with this id."""
+
+    status = 404
+    code = "unknown-market"
+
+    def __init__(self, *, market: str) -> None:
+        self.market = market
+        super().__init__(f"market {market} does not exist here; take its id from the list of markets")
+
+
+class KeyNotValid(DominoesError):
+    """The signature is by a key that may not sign for this account (or any) at this MTU."""
+
+    status = 403
+    code = "key-not-valid"
+
+    def __init__(self, *, signer: str, account: str | None, mtu: int) -> None:
+        self.signer, self.account, self.mtu = signer, account, mtu
+        whom = "any account" if account is None else account
+        super().__init__(
+            f"{signer} is not the order key of {whom} at MTU {mtu}; check chain id and contract of the typed data, "
+            "sign with the registered key or register this one"
+        )
+
+
+class ProgramNotOpen(DominoesError):
+    """No program of the market that has opened contains the MTU."""
+
+    status = 409
+    code = "program-not-open"
+    retryable = True
+
+    def __init__(self, *, market: str, mtu: int) -> None:
+        self.market, self.mtu = market, mtu
+        super().__init__(
+            f"market {market} does not trade MTU {mtu} yet; wait until its program opens, or correct the MTU"
+        )
+
+
+class GateClosed(DominoesError):
+    """The gate of the MTU has closed."""
+
+    status = 409
+    code = "gate-closed"
+
+    def __init__(self, *, market: str, mtu: int, gate: int | None) -> None:
+        self.market, self.mtu, self.gate = market, mtu, gate
+        when = "earlier" if gate is None else f"at market time {gate}"
+        super().__init__(f"the gate of market {market} for MTU {mtu} closed {when}; trade a later day")
+
+
+class OffTick(DominoesError):
+    """The limit is not a multiple of the market's tick."""
+
+    code = "off-tick"
+
+    def __init__(self, *, limit_neur_per_wh: int, tick_neur_per_wh: int) -> None:
+        self.limit_neur_per_wh, self.tick_neur_per_wh = limit_neur_per_wh, tick_neur_per_wh
+        super().__init__(
+            f"limit {limit_neur_per_wh} nEUR/Wh is no multiple of the tick; round it to {tick_neur_per_wh}"
+        )
+
+
+class OutOfBand(DominoesError):
+    """The limit lies outside the market's price band."""
+
+    code = "out-of-band"
+
+    def __init__(self, *, limit_neur_per_wh: int, lowest: int, highest: int) -> None:
+        self.limit_neur_per_wh, self.lowest, self.highest = limit_neur_per_wh, lowest, highest
+        super().__init__(f"limit {limit_neur_per_wh} nEUR/Wh is out of band; choose one from {lowest} to {highest}")
+
+
+class OrderConflict(DominoesError):
+    """The order id and revision were used for something else."""
+
+    status = 409
+    code = "order-conflict"
+
+    def __init__(self, *, order_id: str, revision: int) -> None:
+        self.order_id, self.revision = order_id, revision
+        super().__init__(
+            f"order {order_id} has another body at revision {revision}; use a new id, or the next revision to change it"
+        )
+
+
+class RevisionOutOfOrder(DominoesError):
+    """A change or cancel must carry the last revision plus one."""
+
+    status = 409
+    code = "revision-out-of-order"
+
+    def __init__(self, *, name: str, expected: int, given: int) -> None:
+        self.name, self.expected, self.given = name, expected, given
+        super().__init__(f"{name} expects revision {expected}, not {given}; fetch its state and sign again")
+
+
+class OrderMoved(DominoesError):
+    """A change must stay in its market and MTU."""
+
+    status = 409
+    code = "order-moved"
+
+    def __init__(self, *, order_id: str, mtu: int) -> None:
+        self.order_id, self.mtu = order_id, mtu
+        super().__init__(f"order {order_id} belongs to MTU {mtu}; cancel it and send a new one for another MTU")
+
+
+class OrderUnknown(DominoesError):
+    """There is no such order of this account in an open program."""
+
+    status = 404
+    code = "order-unknown"
+
+    def __init__(self, *, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"no open order {order_id} of this account; send it with revision 0 first")
+
+
+class OrderWithdrawn(DominoesError):
+    """The order was cancelled and does not come back."""
+
+    status = 409
+    code = "order-withdrawn"
+
+    def __init__(self, *, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"order {order_id} was cancelled; send a new one with a new id")
+
+
+class BeyondConnection(DominoesError):
+    """The account's live orders of one side and MTU, or its schedule, exceed what the connection can carry."""
+
+    code = "beyond-connection"
+
+    def __init__(self, *, mtu: int, energy_wh: int, limit_wh: int) -> None:
+        self.mtu, self.energy_wh, self.limit_wh = mtu, energy_wh, limit_wh
+        super().__init__(f"{energy_wh} Wh at MTU {mtu} exceed the connection's {limit_wh} Wh; reduce or cancel orders")
+
+
+class BeyondSchedule(DominoesError):
+    """The account's live asks of one MTU exceed the export it nominated (none nominated counts as 0)."""
+
+    code = "beyond-schedule"
+
+    def __init__(self, *, mtu: int, energy_wh: int, export_wh: int) -> None:
+        self.mtu, self.energy_wh, self.export_wh = mtu, energy_wh, export_wh
+        super().__init__(
+            f"sales of {energy_wh} Wh at MTU {mtu} are covered by a scheduled export of {export_wh} Wh only; "
+            "nominate a schedule that covers them first"
+        )
+
+
+class NoGuarantor(DominoesError):
+    """No retailer guarantees for the account."""
+
+    status = 403
+    code = "no-guarantor"
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(f"no retailer guarantees for {account}; ask your retailer for a guarantee")
+
+
+class BeyondCredit(DominoesError):
+    """What the account's live orders may cost at worst exceeds its balance and credit line."""
+
+    code = "beyond-credit"
+
+    def __init__(self, *, exposure_neur: int, available_neur: int) -> None:
+        self.exposure_neur, self.available_neur = exposure_neur, available_neur
+        super().__init__(
+            f"orders could cost {exposure_neur} nEUR, but balance and credit line are {available_neur} nEUR; "
+            "deposit money or cancel orders"
+        )
+
+
+class TagTaken(DominoesError):
+    """Another order of the MTU has the same tag; words of a book must differ in their tags."""
+
+    status = 409
+    code = "tag-taken"
+
+    def __init__(self, *, tag: str) -> None:
+        self.tag = tag
+        super().__init__(f"another order has the tag {tag}; draw a new salt and sign again")
+
+
+class WrongPoint(DominoesError):
+    """The schedule is for a point that is not the account's."""
+
+    status = 403
+    code = "wrong-point"
+
+    def __init__(self, *, point: str) -> None:
+        self.point = point
+        super().__init__(f"point {point} is not this account's connection point; nominate for your own")
+
+
+class NotAProgram(DominoesError):
+    """A schedule must cover exactly the MTUs of one open program."""
+
+    code = "not-a-program"
+
+    def __init__(self, *, market: str, first_mtu: int, count: int) -> None:
+        self.market, self.first_mtu, self.count = market, first_mtu, count
+        super().__init__(
+            f"no open program of {market} has {count} MTUs from {first_mtu}; nominate all MTUs of one program"
+        )
+
+
+class IntakeBusy(DominoesError):
+    """More submissions wait than are accepted."""
+
+    status = 503
+    code = "intake-busy"
+    retryable = True
+
+    def __init__(self, *, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"{waiting} submissions are waiting; try the same request again in a moment")
+
+
+class IntakeClosed(DominoesError):
+    """The service is stopping."""
+
+    status = 503
+    code = "intake-closed"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("the service is stopping and takes no orders; try the same request again when it is back")

@@ -1,0 +1,289 @@
+"""What order intake must know to decide, held in memory and kept in step with the journal.
+
+Everything here follows from facts: it is loaded from the views once and then moved forward by each new entry, whoever
+appended it. So a second process, the registry and the gate are seen as soon as they have committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from domain.hashing import from_hex
+from domain.words import Side
+from ledger_service.record import Entry, Transaction
+from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
+from ledger_service.registry import queries as registry
+from ledger_service.registry.models import Market, Participant
+from ledger_service.registry.views import REGISTRY_KINDS
+from ledger_service.trading import queries
+from ledger_service.trading.queries import BookOrder, Program, Schedule
+from ledger_service.trading.tables import trading_order
+from ledger_service.trading.views import TRADING_KINDS, order_row
+
+STATE_KINDS = (*REGISTRY_KINDS, *TRADING_KINDS)
+"""Facts that change what intake may accept."""
+
+
+@dataclass(slots=True)
+class Holder:
+    """A participant as intake sees it: its keys by first MTU ascending, its credit line, its exposure per MTU."""
+
+    participant: Participant
+    keys: list[tuple[int, str]] = field(default_factory=list)
+    credit_neur: int | None = None
+    cost_by_mtu: dict[int, int] = field(default_factory=dict)
+    exposure_neur: int = 0
+
+    def key_at(self, mtu: int) -> str | None:
+        """The key that may sign for an MTU."""
+        valid = None
+        for first_mtu, order_key in self.keys:
+            if first_mtu > mtu:
+                break
+            valid = order_key
+        return valid
+
+    def add_cost(self, *, mtu: int, amount_neur: int) -> None:
+        """Raise (or lower) what the holder's orders may cost at worst."""
+        self.exposure_neur += amount_neur
+        left = self.cost_by_mtu.get(mtu, 0) + amount_neur
+        if left:
+            self.cost_by_mtu[mtu] = left
+        else:
+            self.cost_by_mtu.pop(mtu, None)
+
+    def drop_settled(self, before_mtu: int) -> None:
+        """Forget MTUs that are in the balance already."""
+        for mtu in [mtu for mtu in self.cost_by_mtu if mtu < before_mtu]:
+            self.exposure_neur -= self.cost_by_mtu.pop(mtu)
+
+
+@dataclass(slots=True)
+class Usage:
+    """Energy of a holder's live orders of one MTU, per side."""
+
+    bid_wh: int = 0
+    ask_wh: int = 0
+
+
+@dataclass(slots=True)
+class MarketBook:
+    """One market: its rules, the open program of each MTU, and where closed programs end."""
+
+    market: Market
+    programs: dict[int, Program] = field(default_factory=dict)
+    closed_end_mtu: int = 0
+
+
+def worst_cost_neur(*, market: Market, side: Side, limit_neur_per_wh: int, quantity_lots: int) -> int:
+    """The most an order can cost its holder: a bid at its limit; an ask that would even pay to be rid of its energy."""
+    price = limit_neur_per_wh if side is Side.BID else -limit_neur_per_wh
+    return max(price, 0) * quantity_lots * market.lot_wh
+
+
+class TradingState:
+    """The whole of it. Not thread-safe: only the holder of the write transaction uses it."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+        self.markets: dict[bytes, MarketBook] = {}
+        self.by_code: dict[str, MarketBook] = {}
+        self.holders: dict[str, Holder] = {}
+        self.account_by_key: dict[str, str] = {}
+        self.orders: dict[tuple[str, bytes], BookOrder] = {}
+        self.usage: dict[tuple[str, str, int], Usage] = {}
+        self.tags: dict[str, set[tuple[int, bytes]]] = {}
+        self.schedules: dict[tuple[str, int, str], Schedule] = {}
+        self.settled_before: dict[str, int] = {}
+
+    @classmethod
+    def load(cls, connection: Connection, *, settled_before: Callable[[str], int]) -> TradingState:
+        """Read the views as this connection sees them; orders of MTUs that are settled already are left out.
+
+        `settled_before` gives, for an area's code, its first MTU that is not settled.
+        """
+        state = cls()
+        state.sequence = read_head(connection).sequence
+        for market in registry.markets(connection):
+            state._add_market(market)
+        for participant in registry.participants(connection):
+            state.holders[participant.account] = Holder(participant)
+        for key in registry.order_keys(connection):
+            state._add_key(key.account, key.order_key, key.valid_from_mtu)
+        for given in registry.guarantees(connection):
+            state._give_credit(given.account, given.credit_neur)
+        for program in queries.programs(connection):
+            state._add_program(program)
+            if not program.closed:
+                found = queries.schedules(connection, market=program.market, first_mtu=program.first_mtu)
+                for schedule in found.values():
+                    state._put_schedule(schedule)
+        for book in state.markets.values():
+            unsettled = select(trading_order).where(
+                trading_order.c.market == book.market.market,
+                trading_order.c.mtu >= settled_before(book.market.area),
+            )
+            for row in connection.execute(unsettled):
+                state._put_order(queries.order_from_row(row))
+        return state
+
+    def catch_up(self, tx: Transaction) -> None:
+        """Take in what others have appended since."""
+        head = tx.head.sequence
+        while self.sequence < head:
+            entries = read_entries(tx.connection, after=self.sequence, kinds=STATE_KINDS, limit=READ_BATCH_ENTRIES)
+            for entry in entries:
+                self.apply(entry)
+            self.sequence = entries[-1].sequence if len(entries) == READ_BATCH_ENTRIES else head
+
+    def apply(self, entry: Entry) -> None:
+        """Take in one fact; kinds that do not matter here, and erased facts, change nothing."""
+        if entry.payload is not None and entry.kind in _APPLY:
+            _APPLY[entry.kind](self, entry, entry.payload)
+
+    def drop_settled(self, settled_before: dict[str, int]) -> None:
+        """Forget what orders of MTUs could have cost that are in the balances by now (first other MTU by area)."""
+        for area, before_mtu in settled_before.items():
+            if before_mtu > self.settled_before.get(area, 0):
+                self.settled_before[area] = before_mtu
+                for holder in self.holders.values():
+                    if holder.participant.area == area:
+                        holder.drop_settled(before_mtu)
+
+    def export_wh(self, *, market: str, program: Program, point: str, mtu: int) -> int:
+        """Export nominated for an MTU, 0 where nothing was nominated."""
+        schedule = self.schedules.get((market, program.first_mtu, point))
+        return 0 if schedule is None else max(-schedule.net_wh[mtu - program.first_mtu], 0)
+
+    def _give_credit(self, account: str, credit_neur: int) -> None:
+        holder = self.holders.get(account)
+        if holder is not None:  # None where the holder's registration was erased
+            holder.credit_neur = credit_neur
+
+    def _add_market(self, market: Market) -> None:
+        book = MarketBook(market)
+        self.markets[market.market_id] = self.by_code[market.market] = book
+        self.tags[market.market] = set()
+
+    def _add_key(self, account: str, order_key: str, valid_from_mtu: int) -> None:
+        holder = self.holders.get(account)
+        if holder is not None:
+            self.account_by_key[order_key] = account
+            holder.keys.append((valid_from_mtu, order_key))
+
+    def _add_program(self, program: Program) -> None:
+        book = self.by_code[program.market]
+        if program.closed:
+            book.closed_end_mtu = max(book.closed_end_mtu, program.first_mtu + program.count)
+        else:
+            book.programs.update(dict.fromkeys(program.mtus, program))
+
+    def _close(self, market: str, number: int) -> None:
+        book = self.by_code[market]
+        program = next((item for item in book.programs.values() if item.program == number), None)
+        if program is None:
+            return
+        gone = program.mtus
+        for mtu in gone:
+            book.programs.pop(mtu)
+        book.closed_end_mtu = max(book.closed_end_mtu, program.first_mtu + program.count)
+        # Costs stay until the MTUs are settled; the orders themselves can no longer change.
+        self.orders = {key: item for key, item in self.orders.items() if item.market != market or item.mtu not in gone}
+        self.usage = {key: item for key, item in self.usage.items() if key[1] != market or key[2] not in gone}
+        self.tags[market] = {item for item in self.tags[market] if item[0] not in gone}
+        self.schedules = {key: item for key, item in self.schedules.items() if key[:2] != (market, program.first_mtu)}
+
+    def _put_order(self, order: BookOrder) -> None:
+        """Take in an order's new last revision, in place of the one before."""
+        book = self.by_code[order.market]
+        key = (order.account, order.order_id)
+        before = self.orders.get(key)
+        if before is not None and not before.withdrawn:
+            self._count(book, before, -1)
+        if order.mtu in book.programs:
+            self.orders[key] = order
+        if not order.withdrawn:
+            self._count(book, order, 1)
+
+    def _count(self, book: MarketBook, order: BookOrder, sign: int) -> None:
+        cost = worst_cost_neur(
+            market=book.market,
+            side=order.side,
+            limit_neur_per_wh=order.limit_neur_per_wh,
+            quantity_lots=order.quantity_lots,
+        )
+        holder = self.holders.get(order.account)
+        if holder is not None:
+            holder.add_cost(mtu=order.mtu, amount_neur=sign * cost)
+        if order.mtu not in book.programs:
+            return
+        usage = self.usage.setdefault((order.account, order.market, order.mtu), Usage())
+        energy_wh = sign * order.quantity_lots * book.market.lot_wh
+        if order.side is Side.BID:
+            usage.bid_wh += energy_wh
+        else:
+            usage.ask_wh += energy_wh
+        tags = self.tags[order.market]
+        (tags.add if sign > 0 else tags.discard)((order.mtu, order.tag))
+
+    def _put_schedule(self, schedule: Schedule) -> None:
+        if schedule.first_mtu in self.by_code[schedule.market].programs:
+            self.schedules[schedule.market, schedule.first_mtu, schedule.point] = schedule
+
+
+def _market(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._add_market(Market(**payload))
+
+
+def _participant(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state.holders[payload["account"]] = Holder(Participant(**payload))
+
+
+def _key(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._add_key(payload["account"], payload["order_key"], payload["valid_from_mtu"])
+
+
+def _guarantee(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._give_credit(payload["account"], int(payload["credit_neur"]))
+
+
+def _program(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._add_program(Program(**payload, closed=False))
+
+
+def _book(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._close(payload["market"], payload["program"])
+
+
+def _order(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    row = order_row(entry)
+    state._put_order(BookOrder(**row | {"side": Side(row["side"])}))
+
+
+def _cancel(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    key = (payload["account"], from_hex(payload["order_id"]))
+    before = state.orders.get(key)
+    if before is not None:
+        state._put_order(replace(before, revision=payload["revision"], withdrawn=True, sequence=entry.sequence))
+
+
+def _schedule(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    names = ("market", "first_mtu", "point", "revision")
+    state._put_schedule(Schedule(net_wh=tuple(payload["net_wh"]), **{name: payload[name] for name in names}))
+
+
+_APPLY = {
+    "market.defined": _market,
+    "participant.registered": _participant,
+    "key.registered": _key,
+    "guarantee.given": _guarantee,
+    "program.opened": _program,
+    "book.closed": _book,
+    "order.accepted": _order,
+    "order.cancelled": _cancel,
+    "schedule.nominated": _schedule,
+}

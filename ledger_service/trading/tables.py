@@ -1,0 +1,84 @@
+"""Views of trading."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
+
+from ledger_service.record.tables import Integer64, metadata
+from ledger_service.registry.tables import ADDRESS_LENGTH, CODE_LENGTH_MAX
+
+_Code = String(CODE_LENGTH_MAX)
+_Address = String(ADDRESS_LENGTH)
+
+
+def _sequence(name: str = "sequence") -> Column[int]:
+    return Column(name, Integer64, ForeignKey("journal_entry.sequence"), nullable=False)
+
+
+trading_period = Table(
+    "trading_period",
+    metadata,
+    Column("area", _Code, primary_key=True),
+    Column("period", Integer, primary_key=True, autoincrement=False),
+    Column("first_mtu", Integer64, nullable=False),
+    Column("count", Integer, nullable=False),
+    _sequence(),
+)
+
+trading_program = Table(
+    "trading_program",
+    metadata,
+    Column("market", _Code, primary_key=True),
+    Column("program", Integer, primary_key=True, autoincrement=False),
+    Column("area", _Code, nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("first_mtu", Integer64, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("gate", Integer64, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    _sequence(),
+    Index("ix_trading_program_closed_gate", "closed", "gate"),
+)
+
+trading_order = Table(
+    "trading_order",
+    metadata,
+    Column("account", _Address, primary_key=True),
+    Column("order_id", LargeBinary(16), primary_key=True),
+    Column("market", _Code, nullable=False),
+    Column("mtu", Integer64, nullable=False),
+    Column("side", Integer, nullable=False),
+    Column("limit_neur_per_wh", Integer64, nullable=False),
+    Column("quantity_lots", Integer64, nullable=False),
+    Column("revision", Integer64, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("tag", LargeBinary(16), nullable=False),
+    Column("point", _Code, nullable=True),
+    Column("order_key", _Address, nullable=False),
+    Column("market_time", Integer64, nullable=False),
+    _sequence(),
+    Index("ix_trading_order_market_mtu", "market", "mtu"),
+    Index("ix_trading_order_tag", "tag"),
+)
+
+trading_schedule = Table(
+    "trading_schedule",
+    metadata,
+    Column("market", _Code, primary_key=True),
+    Column("first_mtu", Integer64, primary_key=True, autoincrement=False),
+    Column("point", _Code, primary_key=True),
+    Column("revision", Integer64, nullable=False),
+    Column("net_wh", Text, nullable=False),
+    Column("market_time", Integer64, nullable=False),
+    _sequence(),
+)
+
+trading_inclusion = Table(
+    "trading_inclusion",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    _sequence(),
+)
+
+TABLES = (trading_period, trading_program, trading_order, trading_schedule, trading_inclusion)
+"""Every view of this package."""

@@ -1,0 +1,205 @@
+"""How trading's facts become its views, in bulk, at once and when they are rebuilt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.hashing import from_hex
+from ledger_service.record import Entry, Transaction
+from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries
+from ledger_service.trading.tables import (
+    TABLES,
+    trading_inclusion,
+    trading_order,
+    trading_period,
+    trading_program,
+    trading_schedule,
+)
+
+TRADING_KINDS = (
+    "period.declared",
+    "program.opened",
+    "order.accepted",
+    "order.cancelled",
+    "schedule.nominated",
+    "book.closed",
+)
+"""Kinds of facts this package appends."""
+
+FOLDED_KINDS = (*TRADING_KINDS, "chain.included")
+"""Kinds of facts its views are made of."""
+
+AWAITED_PREFIXES = ("createMarket:", "declarePeriod:")
+"""Chain requests whose inclusion the calendar waits for."""
+
+Row = dict[str, Any]
+
+
+def upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
+    """Insert rows; where a primary key exists, take over the new values."""
+    if not rows:
+        return
+    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = build(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+
+def order_row(entry: Entry) -> Row:
+    """The row of an `order.accepted` fact."""
+    payload = entry.content()
+    order = payload["order"]
+    return {
+        "account": order["account"],
+        "order_id": from_hex(order["orderId"]),
+        "market": payload["market"],
+        "mtu": order["mtu"],
+        "side": order["side"],
+        "limit_neur_per_wh": order["limitPriceNeurPerWh"],
+        "quantity_lots": order["quantityLots"],
+        "revision": order["revision"],
+        "withdrawn": False,
+        "tag": from_hex(payload["tag"]),
+        "point": payload["point"],
+        "order_key": payload["order_key"],
+        "market_time": payload["market_time"],
+        "sequence": entry.sequence,
+    }
+
+
+class _Batch:
+    """Rows of many facts, the last state of each, so that each table is written once."""
+
+    def __init__(self) -> None:
+        self.orders: dict[tuple[str, bytes], Row] = {}
+        self.withdrawn: list[Row] = []
+        self.schedules: dict[tuple[str, int, str], Row] = {}
+        self.periods: list[Row] = []
+        self.programs: dict[tuple[str, int], Row] = {}
+        self.closed: list[Row] = []
+        self.inclusions: dict[str, Row] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Take one fact in; an erased one leaves no trace."""
+        if entry.payload is not None:
+            _FOLDS[entry.kind](self, entry, entry.payload)
+
+    def add_order(self, entry: Entry, payload: Row) -> None:
+        """An order accepted or changed."""
+        row = order_row(entry)
+        self.orders[row["account"], row["order_id"]] = row
+
+    def add_cancel(self, entry: Entry, payload: Row) -> None:
+        """An order withdrawn."""
+        key = (payload["account"], from_hex(payload["order_id"]))
+        state = {"revision": payload["revision"], "withdrawn": True, "sequence": entry.sequence}
+        if key in self.orders:
+            self.orders[key] |= state
+        else:
+            self.withdrawn.append(
+                {"b_account": key[0], "b_order_id": key[1], **{f"b_{k}": v for k, v in state.items()}}
+            )
+
+    def add_schedule(self, entry: Entry, payload: Row) -> None:
+        """A schedule nominated or revised."""
+        row = {name: payload[name] for name in ("market", "first_mtu", "point", "revision", "market_time")}
+        row |= {"net_wh": json.dumps(payload["net_wh"]), "sequence": entry.sequence}
+        self.schedules[row["market"], row["first_mtu"], row["point"]] = row
+
+    def add_period(self, entry: Entry, payload: Row) -> None:
+        """A period declared."""
+        self.periods.append({**payload, "sequence": entry.sequence})
+
+    def add_program(self, entry: Entry, payload: Row) -> None:
+        """A program opened."""
+        self.programs[payload["market"], payload["program"]] = {
+            **payload,
+            "closed": False,
+            "sequence": entry.sequence,
+        }
+
+    def add_book(self, entry: Entry, payload: Row) -> None:
+        """A program's books closed."""
+        key = (payload["market"], payload["program"])
+        if key in self.programs:
+            self.programs[key]["closed"] = True
+        else:
+            self.closed.append({"b_market": key[0], "b_program": key[1]})
+
+    def add_inclusion(self, entry: Entry, payload: Row) -> None:
+        """A transaction included that the calendar waits for."""
+        if payload["key"].startswith(AWAITED_PREFIXES):
+            self.inclusions.setdefault(payload["key"], {"key": payload["key"], "sequence": entry.sequence})
+
+    def write(self, connection: Connection) -> None:
+        """Bring the tables up to date."""
+        upsert(connection, trading_period, self.periods)
+        upsert(connection, trading_program, list(self.programs.values()))
+        upsert(connection, trading_order, list(self.orders.values()))
+        upsert(connection, trading_schedule, list(self.schedules.values()))
+        if self.inclusions:
+            build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            statement = build(trading_inclusion).on_conflict_do_nothing()
+            connection.execute(statement, list(self.inclusions.values()))
+        if self.withdrawn:
+            connection.execute(_WITHDRAW, self.withdrawn)
+        if self.closed:
+            connection.execute(_CLOSE, self.closed)
+
+
+_WITHDRAW = (
+    update(trading_order)
+    .where(
+        trading_order.c.account == bindparam("b_account"),
+        trading_order.c.order_id == bindparam("b_order_id"),
+    )
+    .values(
+        revision=bindparam("b_revision"),
+        withdrawn=bindparam("b_withdrawn"),
+        sequence=bindparam("b_sequence"),
+    )
+)
+
+_CLOSE = (
+    update(trading_program)
+    .where(
+        trading_program.c.market == bindparam("b_market"),
+        trading_program.c.program == bindparam("b_program"),
+    )
+    .values(closed=True)
+)
+
+_FOLDS = {
+    "period.declared": _Batch.add_period,
+    "program.opened": _Batch.add_program,
+    "order.accepted": _Batch.add_order,
+    "order.cancelled": _Batch.add_cancel,
+    "schedule.nominated": _Batch.add_schedule,
+    "book.closed": _Batch.add_book,
+    "chain.included": _Batch.add_inclusion,
+}
+
+
+def fold(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Bring the views up to date with facts of FOLDED_KINDS, in their order."""
+    batch = _Batch()
+    for entry in entries:
+        batch.add(entry)
+    batch.write(connection)
+
+
+def rebuild_views(tx: Transaction) -> None:
+    """Empty the views and fold every fact again."""
+    connection = tx.connection
+    for table in TABLES:
+        connection.execute(delete(table))
+    after = 0
+    while entries := read_entries(connection, after=after, kinds=FOLDED_KINDS, limit=READ_BATCH_ENTRIES):
+        fold(connection, entries)
+        after = entries[-1].sequence

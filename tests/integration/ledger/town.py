@@ -1,0 +1,302 @@
+"""A small community for tests: an area, its market, a retailer, households with keys, agreements and guarantees."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
+from domain.hashing import hash_json, text_id, to_hex
+from domain.orders import Order, cancel_digest, schedule_digest
+from domain.signing import SigningKey
+from domain.words import Side
+from ledger_service.clock import ManualClock
+from ledger_service.record import Record
+from ledger_service.registry import consents, operations
+from ledger_service.registry.models import (
+    Agreement,
+    Area,
+    Attester,
+    Guarantee,
+    Market,
+    Meter,
+    OrderKey,
+    Participant,
+    Tariff,
+)
+from ledger_service.stage import run_until_quiet
+from ledger_service.trading import (
+    CalendarStage,
+    GateStage,
+    Intake,
+    ReceiptSigner,
+    SignedCancel,
+    SignedOrder,
+    SignedSchedule,
+    queries,
+)
+from ledger_service.trading.queries import Program
+
+NOW = 1_465_970_400
+"""Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""
+
+AREA, MARKET = "TEST", "TEST/DA"
+MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
+SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+CREDIT_NEUR = 100 * 10**9
+
+
+def area(**changes: Any) -> Area:
+    """A valid area."""
+    grid = {"buses": 3}
+    attesters = tuple(
+        Attester(name=f"a{n}", address=to_hex(bytes([n + 1]) * 20), organisation=f"org{n}") for n in range(3)
+    )
+    base = Area(
+        area=AREA,
+        zone="Europe/Berlin",
+        attest_seconds=3_600,
+        horizon_seconds=86_400,
+        challenge_seconds=3_600,
+        grid_model=grid,
+        grid_model_hash=to_hex(hash_json(grid)),
+        attesters=attesters,
+        threshold=2,
+    )
+    return replace(base, **changes)
+
+
+def market(**changes: Any) -> Market:
+    """A valid market of that area."""
+    base = Market(
+        market=MARKET,
+        area=AREA,
+        lot_wh=10,
+        tick_neur_per_wh=100,
+        min_limit_neur_per_wh=-500_000,
+        max_limit_neur_per_wh=4_000_000,
+        grace_seconds=900,
+        sign_seconds=7_200,
+        clear_seconds=10_800,
+        gate_local="12:00",
+    )
+    return replace(base, **changes)
+
+
+def tariff(**changes: Any) -> Tariff:
+    """A valid tariff, version 1, valid from the beginning."""
+    base = Tariff(
+        tariff="home",
+        version=1,
+        valid_from_mtu=0,
+        supply_neur_per_wh=300_000,
+        feed_in_neur_per_wh=80_000,
+        imbalance_surplus_neur_per_wh=50_000,
+        imbalance_shortfall_neur_per_wh=350_000,
+        excess_neur_per_wh=100_000,
+        grid_fee_neur_per_wh=70_000,
+        grid_fee_local_neur_per_wh=30_000,
+        levy_neur_per_wh=20_000,
+        compensation_neur_per_wh=60_000,
+        vat_bp=1_900,
+    )
+    return replace(base, **changes)
+
+
+def participant(n: int, key: SigningKey, **changes: Any) -> Participant:
+    """Household number n."""
+    base = Participant(
+        participant=f"household-{n}",
+        kind="household",
+        area=AREA,
+        account=to_hex(key.address),
+        point=f"POINT-{n}",
+        connection_import_w=17_000,
+        connection_export_w=10_000,
+    )
+    return replace(base, **changes)
+
+
+def signed_key(account: SigningKey, device: bytes, *, point: str | None, valid_from_mtu: int = 0) -> OrderKey:
+    """A key registration that its account signed."""
+    unsigned = OrderKey(
+        account=to_hex(account.address),
+        order_key=to_hex(device),
+        point=point,
+        valid_from_mtu=valid_from_mtu,
+        signature="",
+    )
+    digest = SETTLEMENT_DOMAIN.digest(KEY_REGISTRATION, consents.key_registration_values(unsigned))
+    return replace(unsigned, signature=to_hex(account.sign(digest)))
+
+
+def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int, nonce: int = 1) -> Guarantee:
+    """A guarantee that its guarantor signed."""
+    unsigned = Guarantee(
+        guarantor=to_hex(guarantor.address),
+        account=to_hex(account),
+        credit_neur=credit_neur,
+        nonce=nonce,
+        signature="",
+    )
+    digest = SETTLEMENT_DOMAIN.digest(GUARANTEE, consents.guarantee_values(unsigned))
+    return replace(unsigned, signature=to_hex(guarantor.sign(digest)))
+
+
+@dataclass
+class FixedFunds:
+    """Balances as the test says."""
+
+    balances: dict[str, int] = field(default_factory=dict)
+    first_unsettled: int = 0
+
+    def balance_neur(self, account: str) -> int:
+        """Balance of an account, nEUR."""
+        return self.balances.get(account, 0)
+
+    def settled_before(self, area: str) -> int:
+        """First MTU that is not settled."""
+        return self.first_unsettled
+
+
+class Resident:
+    """A settlement account and the device that signs its orders."""
+
+    def __init__(self, name: str, point: str | None) -> None:
+        self.name, self.point = name, point
+        self.account, self.device = SigningKey.generate(), SigningKey.generate()
+
+    @property
+    def account_hex(self) -> str:
+        """The account as facts carry it."""
+        return to_hex(self.account.address)
+
+    def sign_order(self, order: Order, *, domain: Domain = MARKET_DOMAIN) -> SignedOrder:
+        """The order with this device's signature."""
+        return SignedOrder(order=order, signature=self.device.sign(order.digest(domain)))
+
+    def order(self, **changes: Any) -> SignedOrder:
+        """A signed bid of 10 lots at 100,000 nEUR/Wh unless changed; `mtu` must be given."""
+        values = {
+            "market": text_id(MARKET),
+            "side": Side.BID,
+            "limit_neur_per_wh": 100_000,
+            "quantity_lots": 10,
+            "account": self.account.address,
+            "order_id": secrets.token_bytes(16),
+            "revision": 0,
+            "salt": secrets.token_bytes(32),
+        }
+        return self.sign_order(Order(**values | changes))
+
+    def cancel(self, order: Order, *, revision: int) -> SignedCancel:
+        """A signed cancel."""
+        names = {"market": order.market, "mtu": order.mtu, "order_id": order.order_id, "revision": revision}
+        return SignedCancel(**names, signature=self.device.sign(cancel_digest(domain=MARKET_DOMAIN, **names)))
+
+    def schedule(self, program: Program, net_wh: list[int], *, revision: int = 0) -> SignedSchedule:
+        """A signed schedule for a program."""
+        point = self.point or ""
+        digest = schedule_digest(
+            domain=MARKET_DOMAIN,
+            market=text_id(program.market),
+            first_mtu=program.first_mtu,
+            point=text_id(point),
+            net_wh=net_wh,
+            revision=revision,
+        )
+        return SignedSchedule(
+            market=text_id(program.market),
+            first_mtu=program.first_mtu,
+            point=point,
+            net_wh=tuple(net_wh),
+            revision=revision,
+            signature=self.device.sign(digest),
+        )
+
+
+class Town:
+    """The registered community, its clock, and what runs in it."""
+
+    def __init__(self, record: Record, *, households: int, credit_neur: int = CREDIT_NEUR) -> None:
+        self.record = record
+        self.clock = ManualClock(NOW)
+        self.operator = SigningKey.generate()
+        self.funds = FixedFunds()
+        self.retailer = Resident("retailer", None)
+        self.residents = [Resident(f"household-{n}", f"POINT-{n}") for n in range(households)]
+        with record.begin() as tx:
+            operations.define_area(tx, area=area())
+            operations.define_market(tx, market=market())
+            operations.publish_tariff(tx, tariff=tariff())
+            self._register_retailer(tx)
+            for n, resident in enumerate(self.residents):
+                self._register_household(tx, n, resident, credit_neur)
+        self.calendar = CalendarStage(record, last_day=date(2016, 6, 17))
+        self.gate = GateStage(record)
+        self.intake = self.make_intake()
+
+    def make_intake(self) -> Intake:
+        """An intake of its own over the same record, as a second process has."""
+        return Intake(
+            record=self.record,
+            domain=MARKET_DOMAIN,
+            clock=self.clock,
+            funds=self.funds,
+            signer=ReceiptSigner(key=self.operator, domain=MARKET_DOMAIN),
+        )
+
+    def _register_retailer(self, tx: Any) -> None:
+        kind = {"participant": "retailer", "kind": "retailer", "point": None}
+        powers = {"connection_import_w": 0, "connection_export_w": 0}
+        operations.register_participant(tx, participant=participant(0, self.retailer.account, **kind, **powers))
+        key = signed_key(self.retailer.account, self.retailer.device.address, point=None)
+        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
+
+    def _register_household(self, tx: Any, n: int, resident: Resident, credit_neur: int) -> None:
+        account = resident.account
+        operations.register_participant(tx, participant=participant(n, account))
+        meter = Meter(
+            meter=f"METER-{n}", point=f"POINT-{n}", public_key=to_hex(account.secret), area=AREA, valid_from_mtu=0
+        )
+        operations.register_meter(tx, meter=meter)
+        key = signed_key(account, resident.device.address, point=resident.point)
+        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
+        agreement = Agreement(
+            agreement=f"agreement-{n}",
+            version=1,
+            account=resident.account_hex,
+            retailer=self.retailer.account_hex,
+            tariff="home",
+            valid_from_mtu=0,
+        )
+        operations.sign_agreement(tx, agreement=agreement)
+        guarantee = signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur)
+        consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
+
+    def include(self, key: str) -> None:
+        """What the chain gateway reports once a transaction is in a block."""
+        with self.record.begin() as tx:
+            tx.append("chain.included", {"key": key, "tx_hash": "0x00", "block": 1, "block_time": 1, "events": []})
+
+    def open_program(self) -> Program:
+        """Let the calendar declare and open the first day; both on chain."""
+        self.include(f"createMarket:{MARKET}")
+        run_until_quiet([self.calendar], self.clock.now())
+        self.include(f"declarePeriod:{AREA}:1")
+        run_until_quiet([self.calendar], self.clock.now())
+        return self.program
+
+    @property
+    def program(self) -> Program:
+        """The program opened last."""
+        with self.record.read() as connection:
+            found = queries.last_program(connection, market=MARKET)
+        assert found is not None
+        return found
+
+    def send(self, *items: Any) -> list[Any]:
+        """Outcomes of submissions, in one transaction."""
+        return self.intake.process(items)
