@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import power_grid_model as _pgm
 from numpy.typing import NDArray
+from power_grid_model.errors import PowerGridError  # type: ignore[attr-defined]  # re-exported without saying so
 
 from clearing.grid import MICRO, NANO, GridModel
 from domain.errors import DominoesError
@@ -102,7 +103,7 @@ class PowerFlow:
             self._model: Any = pgm.PowerGridModel(
                 _input_data(grid, buses, self._loaded_buses, self._load_ids), system_frequency=grid.frequency_hz
             )
-        except pgm.errors.PowerGridError as error:
+        except PowerGridError as error:
             raise PowerFlowFailed(reason=str(error)) from error
 
     def run(self, net_wh: Ints) -> Flow:
@@ -131,7 +132,7 @@ class PowerFlow:
                 },
                 continue_on_batch_error=True,
             )
-        except pgm.errors.PowerGridError as error:
+        except PowerGridError as error:
             raise PowerFlowFailed(reason=str(error)) from error
         solved = np.ones(scenarios, dtype=np.bool_)
         failure = self._model.batch_error

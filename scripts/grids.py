@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,8 @@ READ_TIMEOUT_S = 300
 
 CACHE_FORMAT = "4"
 """Part of the cache folder's name: a change of format never reads old files."""
+
+_GRID_CODE = re.compile(r"1-LV-(rural[123]|semiurb[45]|urban6)--[012]-(sw|no_sw)")
 
 Ints = NDArray[np.int64]
 
@@ -166,7 +169,7 @@ def load_community(*, grid_code: str, cache: Path, pv_permille: int = 1000) -> C
     """
     if isinstance(pv_permille, bool) or not isinstance(pv_permille, int) or not 0 <= pv_permille <= PV_PERMILLE_HIGHEST:
         raise BadPvFactor(pv_permille=pv_permille)
-    if not grid_code.replace("-", "").replace("_", "").isalnum():  # it becomes a folder's name
+    if not _GRID_CODE.fullmatch(grid_code):
         raise UnknownGrid(grid_code=grid_code)
     folder = cache / f"{grid_code}.v{CACHE_FORMAT}"
     if not (folder / "community.json").exists():

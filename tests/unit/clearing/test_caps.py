@@ -16,11 +16,11 @@ pytestmark = pytest.mark.unit
 def capped(orders: list[tuple[Side, int, int, int]], envelopes: dict[int, Envelope], lot_wh: int = 10) -> list[int]:
     book = Book.from_words(
         OrderWord(tag=tag, side=side, limit_neur_per_wh=limit, quantity_lots=lots)
-        for tag, (_, limit, lots, _) in enumerate(orders)
-        for side in [orders[tag][0]]
+        for tag, (side, limit, lots, _) in enumerate(orders)
     )
     points = np.array([point for _, _, _, point in orders], dtype=np.int64)
-    return apply_caps(book, points=points, envelopes=envelopes, lot_wh=lot_wh).cap_lots.tolist()
+    caps: list[int] = apply_caps(book, points=points, envelopes=envelopes, lot_wh=lot_wh).cap_lots.tolist()
+    return caps
 
 
 def test_apply_caps__export_cap__best_ask_first_then_tag() -> None:

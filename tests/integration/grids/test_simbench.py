@@ -1,0 +1,111 @@
+"""Real grids: read in a process of its own, equal to pandapower, and bound only where PV is raised."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandapower
+import pytest
+import simbench
+
+from clearing.grid import GridModel
+from clearing.powerflow import PowerFlow
+from clearing.program import MtuBook, validate_program
+from scripts.grids import Community, load_community
+from scripts.simbench_reader import _households, _Network
+
+pytestmark = pytest.mark.integration
+
+CODE = "1-LV-semiurb4--2-sw"
+SUNNY_DAY = date(2016, 6, 21)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("grids")
+
+
+@pytest.fixture(scope="module")
+def community(cache: Path) -> Community:
+    return load_community(grid_code=CODE, cache=cache)
+
+
+def net_wh(community: Community) -> np.ndarray:
+    profile = community.day_profile(SUNNY_DAY)
+    return profile.load_wh - profile.generation_wh
+
+
+def test_load_community__simbench_grid__households_and_profiles(community: Community, cache: Path) -> None:
+    profile = community.day_profile(SUNNY_DAY)
+
+    assert len(community.grid.points) >= 40
+    assert profile.load_wh.min() >= 0
+    assert profile.generation_wh.min() >= 0
+    assert profile.load_wh.sum() > 0 < profile.generation_wh.sum()
+    limits_wh = np.array([[point.import_w // 4, point.export_w // 4] for point in community.grid.points])
+    assert (profile.load_wh.max(axis=1) <= limits_wh[:, 0]).all()
+    assert (profile.generation_wh.max(axis=1) <= limits_wh[:, 1]).all()
+    assert load_community(grid_code=CODE, cache=cache).grid == community.grid
+
+
+@pytest.fixture(scope="module")
+def source_net() -> object:
+    return simbench.get_simbench_net(CODE)
+
+
+def pandapower_state(source_net: object, grid: GridModel, flows_wh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Voltages (bus) and line loadings (line), in the order of our model, of one MTU's net schedules."""
+    net = deepcopy(source_net)
+    network = _Network(net)
+    buses = {network.bus_code(int(bus)): int(bus) for bus in net.bus.index if network.root(int(bus)) == int(bus)}
+    households = _households(network)
+    for kind in ("load", "sgen", "storage"):
+        table = getattr(net, kind)
+        table.drop(table.index, inplace=True)
+    for household, energy in zip(households, flows_wh.tolist(), strict=True):
+        reactive = max(energy, 0) * grid.import_tan_phi_permille / 1000
+        pandapower.create_load(net, household.bus, p_mw=energy * 4e-6, q_mvar=reactive * 4e-6)
+    pandapower.runpp(net, tolerance_mva=1e-10, trafo_model="pi", numba=False)
+    lines = {name.replace(" ", "-"): index for index, name in net.line.name.items()}
+    return (
+        np.array([net.res_bus.vm_pu[buses[bus.code]] for bus in grid.buses]),
+        np.array([net.res_line.loading_percent[lines[line.code]] / 100 for line in grid.lines]),
+    )
+
+
+@pytest.mark.parametrize("pv_permille", [1_000, 3_000])
+def test_power_flow__day_and_night__equals_pandapower(cache: Path, source_net: object, pv_permille: int) -> None:
+    community = load_community(grid_code=CODE, cache=cache, pv_permille=pv_permille)
+    flows = net_wh(community).T[[4, 52, 80]]
+    state = PowerFlow(community.grid).run(flows)
+
+    for at, flow in enumerate(flows):
+        voltage_pu, loading = pandapower_state(source_net, community.grid, flow)
+        assert np.abs(state.voltage_pu[at] - voltage_pu).max() < 1e-6
+        assert np.abs(state.loading[at, : len(loading)] - loading).max() < 1e-5
+
+
+@pytest.mark.parametrize(("pv_permille", "binds"), [(1_000, False), (3_000, True)])
+def test_validate_program__real_day__binds_only_with_raised_pv(cache: Path, pv_permille: int, binds: bool) -> None:
+    community = load_community(grid_code=CODE, cache=cache, pv_permille=pv_permille)
+    schedules = net_wh(community)
+    mtus = community.day_profile(SUNNY_DAY).mtus
+
+    result = validate_program(
+        books=[MtuBook.from_orders([]) for _ in mtus],
+        schedules_wh=schedules,
+        grid=community.grid,
+        first_mtu=mtus.first,
+        lot_wh=10,
+    )
+
+    assert bool(result.envelopes) == binds
+    capped = schedules.copy()
+    for point, envelopes in result.envelopes.items():
+        for mtu, envelope in envelopes.items():
+            capped[point, mtu - mtus.first] = -(envelope.export_wh or 0)
+    power_flow = PowerFlow(community.grid)
+    assert power_flow.violations(power_flow.run(capped.T)) == []

@@ -1,0 +1,63 @@
+"""What the AC power flow finds on the street."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clearing.grid import GridModel
+from clearing.powerflow import PowerFlow, PowerFlowFailed
+
+pytestmark = pytest.mark.unit
+
+
+def test_violations__small_flows__none(street: GridModel) -> None:
+    power_flow = PowerFlow(street)
+
+    flow = power_flow.run(np.array([[500, 500, 500], [0, 0, -1_000]]))
+
+    assert power_flow.violations(flow) == []
+
+
+def test_violations__each_limit_broken__is_named_with_value_and_limit(street: GridModel) -> None:
+    power_flow = PowerFlow(street)
+    # 15 kWh in a quarter of an hour are 60 kW; 38 kW at the end of 0.4 ohm lift its voltage by 9 %
+    net_wh = np.array([[-7_500, -7_500, 0], [0, 0, -9_500], [6_000, 6_000, 0], [0, 0, 9_500]])
+
+    found = power_flow.violations(power_flow.run(net_wh))
+
+    named = {(violation.mtu, violation.code, violation.quantity) for violation in found}
+    assert (0, "trafo", "loading") in named
+    assert (1, "far", "overvoltage") in named
+    assert (2, "trafo", "loading") in named
+    assert (3, "far", "undervoltage") in named
+    assert all(
+        v.value_micro < v.limit_micro if v.quantity == "undervoltage" else v.value_micro > v.limit_micro for v in found
+    )
+
+
+def test_violations__no_solution__is_a_finding_of_its_own(street: GridModel) -> None:
+    power_flow = PowerFlow(street)
+
+    flow = power_flow.run(np.array([[0, 0, 0], [0, 0, 500_000]]))
+
+    assert [(v.mtu, v.quantity) for v in power_flow.violations(flow)] == [(1, "no_solution")]
+    assert flow.voltage_micro[1].tolist() == [0, 0, 0]
+
+
+def test_run__one_mtu_or_many__same_state(street: GridModel) -> None:
+    power_flow = PowerFlow(street)
+    net_wh = np.array([[100, -200, 300], [-400, 500, -600]])
+
+    together = power_flow.run(net_wh)
+
+    assert np.array_equal(together.voltage_pu[1], power_flow.run(net_wh[1:]).voltage_pu[0])
+
+
+def test_power_flow__vector_group_that_cannot_be__is_refused(street: GridModel) -> None:
+    broken = replace(street, transformers=(replace(street.transformers[0], clock=4),))
+
+    with pytest.raises(PowerFlowFailed):
+        PowerFlow(broken)
