@@ -1,0 +1,1 @@
+"""Evidence: bundles from which an outsider repeats every step (docs/evidence.md)."""

@@ -1,0 +1,100 @@
+"""How a bundle is written: canonical files in a directory, then the manifest, then the directory under its name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol
+
+from domain.errors import DominoesError
+from domain.hashing import canonical_json
+
+FORMAT = "dominoes-evidence/1"
+MANIFEST = "manifest.json"
+
+
+class Hasher(Protocol):
+    """keccak256 fed in parts."""
+
+    def update(self, data: bytes, /) -> Any:
+        """Take more bytes."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Hash of all bytes taken, as hex without prefix."""
+        ...
+
+
+def new_hasher() -> Hasher:
+    """A fresh keccak256, the faster library where it is there (as in `domain.hashing`)."""
+    try:
+        import sha3
+    except ImportError:
+        from Crypto.Hash import keccak
+
+        fallback: Hasher = keccak.new(digest_bits=256)
+        return fallback
+    fast: Hasher = sha3.keccak_256()
+    return fast
+
+
+class NotABundle(DominoesError):
+    """The place for a bundle holds something else."""
+
+    status = 409
+    code = "not-a-bundle"
+
+    def __init__(self, *, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} exists and is no evidence bundle; give an empty or a new folder")
+
+
+class BundleWriter:
+    """Writes one bundle; it appears under its name only once complete, replacing an older bundle there."""
+
+    def __init__(self, directory: Path, *, kind: str) -> None:
+        if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).exists():
+            raise NotABundle(path=directory)
+        self._directory, self._kind = directory, kind
+        self._partial = directory.with_name(directory.name + ".partial")
+        self._files: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> BundleWriter:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            return
+        manifest = {"files": self._files, "format": FORMAT, "kind": self._kind}
+        (self._partial / MANIFEST).write_bytes(canonical_json(manifest))
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._partial.rename(self._directory)
+
+    def value(self, name: str, value: Any) -> None:
+        """A file of one canonical JSON value."""
+        self._write(name, [canonical_json(value)])
+
+    def lines(self, name: str, values: Iterable[Any]) -> None:
+        """A file of one canonical JSON object per line, written as they come."""
+        self._write(name, (canonical_json(value) + b"\n" for value in values))
+
+    def raw_lines(self, name: str, lines: Iterable[bytes]) -> None:
+        """A file of lines that are canonical JSON already."""
+        self._write(name, (line + b"\n" for line in lines))
+
+    def _write(self, name: str, parts: Iterable[bytes]) -> None:
+        hasher, size = new_hasher(), 0
+        with (self._partial / name).open("wb") as file:
+            sink: BinaryIO = file
+            for part in parts:
+                sink.write(part)
+                hasher.update(part)
+                size += len(part)
+        self._files[name] = {"bytes": size, "keccak": "0x" + hasher.hexdigest()}
