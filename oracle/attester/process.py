@@ -1,0 +1,331 @@
+"""One attester at work: broker session, group commits, agreement, and a second thread for what it asks of the service."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.errors import DominoesError
+from domain.signing import SigningKey
+from ledger_service.metering.registry import Registry
+from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S, Agreement
+from oracle.attester.config import POLL_S, REGISTRY_S, SETTLEMENT_S
+from oracle.attester.intake import Intake, Outgoing
+from oracle.attester.service import ServiceAway, ServiceClient, ServiceRefused
+from oracle.attester.store import Store
+from oracle.mqtt import BrokerAddress, Incoming, MqttSession
+from oracle.topics import Topics
+
+GROUP_MESSAGES_MAX = 500
+"""Most meter messages in one commit: one fsync for all of them, and none waits longer than their verification takes."""
+
+IDLE_S = 0.02
+"""Longest wait for the first message of a group, so that proposals are not late."""
+
+GAP_RETRY_S = 2.0
+"""Wall seconds between requests for what is still missing."""
+
+RETRY_S = 1.0
+"""Wall seconds before the service is asked again after it failed to answer."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How often things are done: wall seconds, but for the cut-off, which is market time after an MTU's end."""
+
+    cut_off_s: int = CUT_OFF_S
+    proposer_timeout_s: float = PROPOSER_TIMEOUT_S
+    poll_s: float = POLL_S
+    registry_s: float = REGISTRY_S
+    settlement_s: float = SETTLEMENT_S
+
+
+SettlementWork = Callable[[Registry], int]
+"""Checks and signs what settlements wait for it; returns how many were signed. Runs on the service thread."""
+
+
+class Attester:
+    """Runs from `start` to `stop`; everything it must not lose is in its store."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        area: str,
+        key: SigningKey,
+        store_path: Path,
+        broker: BrokerAddress,
+        service: ServiceClient,
+        timing: Timing | None = None,
+        settlement: SettlementWork | None = None,
+    ) -> None:
+        self.name, self.area, self.key = name, area, key
+        self.timing = timing or Timing()
+        self.store = Store(store_path)
+        self._service = service
+        self._settlement = settlement
+        self._market_time = 0
+        self._time_lock = threading.Lock()
+        self._inbox: queue.SimpleQueue[Incoming | Callable[[], None] | None] = queue.SimpleQueue()
+        self._asks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._asked: set[str] = set()
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._next_gaps = 0.0
+        self.intake: Intake | None = None
+        self.agreement: Agreement | None = None
+        topics = Topics(area)
+        self._reading_prefix = f"{topics.base}/meter/"
+        self._session = MqttSession(
+            address=broker,
+            client_id=f"attester-{name}",
+            subscriptions=[topics.reading("+"), topics.attest("+", "+")],
+            on_message=self._inbox.put,
+            on_connected=lambda: self._inbox.put(self._on_connected),
+        )
+
+    # ---- life
+
+    def start(self, *, timeout_s: float | None = 10.0) -> None:
+        """Load the registry (from the service, else the last one known), connect, and begin."""
+        self._begin(self._first_registry())
+        for target in (self._work, self._ask_service):
+            thread = threading.Thread(target=target, name=f"attester-{self.name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._session.start(timeout_s=timeout_s)
+
+    def _first_registry(self) -> Registry:
+        while True:
+            try:
+                registry = self._service.registry(self.area)
+                self._refresh_time()
+                return registry
+            except DominoesError as error:
+                known = self.store.setting("registry")
+                if known is not None:
+                    self._market_time = int(self.store.setting("market_time") or 0)
+                    return Registry.from_json(known)
+                _log.warning("attester %s waits for the service: %s", self.name, error)
+                if self._stopping.wait(RETRY_S):
+                    raise
+
+    def _begin(self, registry: Registry) -> None:
+        self._remember(registry)
+        self.intake = Intake(
+            name=self.name,
+            key=self.key,
+            store=self.store,
+            registry=registry,
+            market_now=self.market_now,
+            refresh=self._refresh_time,
+        )
+        self.agreement = Agreement(
+            name=self.name,
+            key=self.key,
+            store=self.store,
+            intake=self.intake,
+            market_now=self.market_now,
+            cut_off_s=self.timing.cut_off_s,
+            timeout_s=self.timing.proposer_timeout_s,
+        )
+
+    def _remember(self, registry: Registry) -> None:
+        with self.store.commit():
+            self.store.remember("registry", registry.as_json())
+            self.store.remember("market_time", self.market_now())
+
+    def stop(self) -> None:
+        """Finish the group in hand, disconnect and close the store."""
+        self._stopping.set()
+        self._inbox.put(None)
+        self._asks.put(None)
+        for thread in self._threads:
+            thread.join(timeout=15)
+        self._session.stop()
+        self.store.close()
+
+    # ---- time
+
+    def market_now(self) -> int:
+        """Market time as last heard; it never goes back."""
+        with self._time_lock:
+            return self._market_time
+
+    def _refresh_time(self) -> int:
+        try:
+            heard = self._service.market_time()
+        except DominoesError:
+            return self.market_now()
+        with self._time_lock:
+            self._market_time = max(self._market_time, heard)
+            return self._market_time
+
+    # ---- the working thread: everything that touches store, intake and agreement
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._turn()
+            except Exception:  # a full disk, say: nothing was acknowledged, so begin again from what is committed
+                _log.exception("attester %s starts again from its store", self.name)
+                if self._stopping.wait(RETRY_S):
+                    return
+                assert self.intake is not None
+                self._begin(self.intake.registry)
+
+    def _turn(self) -> None:
+        intake, agreement = self._parts()
+        readings: list[Incoming] = []
+        others: list[Incoming] = []
+        for item in self._take_group():
+            if callable(item):
+                item()
+            elif item.topic.startswith(self._reading_prefix):
+                readings.append(item)
+            else:
+                others.append(item)
+        if readings:
+            outgoing, lowest = intake.take((item.topic, item.payload) for item in readings)
+            agreement.changed(lowest)
+            self._publish(outgoing)
+        for item in readings:
+            self._session.acknowledge(item)
+        for item in others:
+            parts = item.topic.split("/")
+            self._publish(agreement.receive(sender=parts[-2], kind=parts[-1], payload=item.payload))
+            self._session.acknowledge(item)
+        wall = time.monotonic()
+        if wall >= self._next_gaps:
+            self._next_gaps = wall + GAP_RETRY_S
+            self._publish(intake.ask_gaps())
+        self._publish(agreement.tick(wall=wall))
+        if agreement.submission is not None:
+            self._ask_once("submit", self._submit)
+        elif agreement.wants_sync:
+            self._ask_once("sync", self._sync)
+
+    def _parts(self) -> tuple[Intake, Agreement]:
+        if self.intake is None or self.agreement is None:
+            raise RuntimeError("start the attester before it works")
+        return self.intake, self.agreement
+
+    def _take_group(self) -> list[Incoming | Callable[[], None]]:
+        group: list[Incoming | Callable[[], None]] = []
+        try:
+            item = self._inbox.get(timeout=IDLE_S)
+            while item is not None:
+                group.append(item)
+                if len(group) >= GROUP_MESSAGES_MAX:
+                    break
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            pass
+        return group
+
+    def _publish(self, outgoing: list[Outgoing]) -> None:
+        for message in outgoing:
+            self._session.publish(message.topic, message.payload)
+
+    def _on_connected(self) -> None:
+        intake, agreement = self._parts()
+        self._publish(intake.ask_everything())
+        agreement.wants_sync = True
+
+    # ---- the service thread
+
+    def _ask_once(self, name: str, ask: Callable[[], None]) -> None:
+        """Hand a question to the service thread unless it is being asked already."""
+        if name in self._asked:
+            return
+        self._asked.add(name)
+
+        def run() -> None:
+            try:
+                ask()
+            finally:
+                self._inbox.put(lambda: self._asked.discard(name))
+
+        self._asks.put(run)
+
+    def _ask_service(self) -> None:
+        due = {"time": 0.0, "registry": 0.0, "settlement": 0.0}
+        every = {
+            "time": self.timing.poll_s,
+            "registry": self.timing.registry_s,
+            "settlement": self.timing.settlement_s,
+        }
+        work = {"time": self._poll_time, "registry": self._poll_registry, "settlement": self._poll_settlements}
+        while not self._stopping.is_set():
+            try:
+                ask = self._asks.get(timeout=max(0.005, min(due.values()) - time.monotonic()))
+                if ask is None:
+                    return
+                self._guarded(ask)
+            except queue.Empty:
+                pass
+            for name, at in due.items():
+                if time.monotonic() >= at:
+                    self._guarded(work[name])
+                    due[name] = time.monotonic() + every[name]
+
+    def _guarded(self, ask: Callable[[], None]) -> None:
+        try:
+            ask()
+        except ServiceAway as error:
+            _log.info("attester %s: %s", self.name, error)
+            self._stopping.wait(min(RETRY_S, self.timing.poll_s))
+        except DominoesError as error:
+            _log.warning("attester %s: %s", self.name, error)
+        except Exception:  # one bad answer must not end the thread
+            _log.exception("attester %s could not use an answer of the service", self.name)
+
+    def _poll_time(self) -> None:
+        self._refresh_time()
+
+    def _poll_registry(self) -> None:
+        registry = self._service.registry(self.area)
+        if self.intake is not None and registry != self.intake.registry:
+            self._inbox.put(lambda: self._use_registry(registry))
+
+    def _use_registry(self, registry: Registry) -> None:
+        intake, agreement = self._parts()
+        self._remember(registry)
+        known = set(intake.books)
+        intake.use_registry(registry)
+        agreement.use_registry(registry)
+        fresh = set(intake.books) - known
+        self._publish([item for item in intake.ask_everything() if item.topic.split("/")[-3] in fresh])
+
+    def _poll_settlements(self) -> None:
+        if self._settlement is not None and self.intake is not None:
+            self._settlement(self.intake.registry)
+
+    def _submit(self) -> None:
+        _, agreement = self._parts()
+        payload = agreement.submission
+        if payload is None:
+            return
+        try:
+            self._service.submit_attestations(payload)
+        except ServiceRefused as error:
+            reason = str(error)
+            self._inbox.put(lambda: agreement.rejected(reason))
+            return
+        self._inbox.put(lambda: self._publish(agreement.submitted()))
+
+    def _sync(self) -> None:
+        _, agreement = self._parts()
+        first, count = agreement.sync_range()
+        states: list[dict[str, Any]] = []
+        if count:
+            states = self._service.attestation_states(self.area, first, count)
+        self._inbox.put(lambda: agreement.synced(states))

@@ -1,0 +1,236 @@
+"""A small area with meters, a service that records what holds, and attesters around an embedded broker."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nacl.signing import SigningKey as MeterKeyPair
+
+from domain.hashing import text_id
+from domain.mtu import mtu_end
+from domain.readings import Reading
+from domain.signing import SigningKey
+from ledger_service.metering.errors import AttestationRefused
+from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry
+from ledger_service.metering.verify import VerifiedAttestation, verify_payload
+from oracle.attester.process import Attester, Timing
+from oracle.attester.service import ServiceAway, ServiceRefused
+from oracle.broker import EmbeddedBroker
+from oracle.meter import Measurement, MeterFleet, ReceiptTrust
+from oracle.meter_log import MeterLog
+from oracle.mqtt import BrokerAddress
+
+FIRST_MTU = 1_900_000
+AREA = "TEST/LV1"
+
+
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
+    """Wait for something that other threads bring about."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it did not come about in time")
+        time.sleep(0.02)
+
+
+@dataclass
+class RecordingService:
+    """Stands for the ledger service: verifies what attesters hand in and remembers it."""
+
+    registry_now: Registry
+    now: int
+    away: bool = False
+    recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def _answer(self) -> None:
+        if self.away:
+            raise ServiceAway(reason="stopped by the test")
+
+    def market_time(self) -> int:
+        self._answer()
+        return self.now
+
+    def registry(self, area: str) -> Registry:
+        self._answer()
+        return self.registry_now
+
+    def leaves(self, mtu: int) -> dict[str, Reading] | None:
+        held = self.recorded.get(mtu)
+        return {reading.meter_code: reading for reading in held[-1].readings} if held else None
+
+    def submit_attestations(self, payload: dict[str, Any]) -> None:
+        self._answer()
+        with self.lock:
+            try:
+                items = verify_payload(
+                    payload,
+                    registry=self.registry_now,
+                    next_revision=lambda mtu: len(self.recorded.get(mtu, [])),
+                    leaves_at=self.leaves,
+                )
+            except AttestationRefused as error:
+                self.refused.append(str(error))
+                raise ServiceRefused(http_status=error.status, problem=str(error)) from error
+            for item in items:
+                self.recorded.setdefault(item.attestation.mtu, []).append(item)
+
+    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
+        self._answer()
+        with self.lock:
+            return [
+                {
+                    "mtu": mtu,
+                    "next_revision": len(self.recorded.get(mtu, [])),
+                    "attestation": self.recorded[mtu][-1].as_json() if mtu in self.recorded else None,
+                }
+                for mtu in range(first_mtu, first_mtu + count)
+            ]
+
+    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
+        return []
+
+    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
+        raise ServiceRefused(http_status=404, problem="no settlements here")
+
+    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
+        raise ServiceRefused(http_status=404, problem="no settlements here")
+
+
+class Community:
+    """Meters, attesters, service and broker of one area."""
+
+    def __init__(self, *, folder: Path, meters: int, mtus: int) -> None:
+        self.folder = folder
+        self.mtus = range(FIRST_MTU, FIRST_MTU + mtus)
+        self.codes = [f"M{number:03d}" for number in range(meters)]
+        self.meter_keys = {code: MeterKeyPair(text_id(code)) for code in self.codes}
+        self.attester_keys = {f"A{number}": SigningKey(text_id(f"attester {number}")) for number in range(3)}
+        entries = tuple(
+            AttesterEntry(name=name, address=key.address, organisation=f"organisation {name}")
+            for name, key in self.attester_keys.items()
+        )
+        registered = tuple(
+            MeterKey(
+                meter_code=code,
+                point_code=f"P-{code}",
+                public_key=bytes(key.verify_key),
+                valid_from_mtu=FIRST_MTU,
+                valid_until_mtu=None,
+                connection_import_w=20_000,
+                connection_export_w=20_000,
+            )
+            for code, key in self.meter_keys.items()
+        )
+        self.registry = Registry(
+            area=AREA,
+            attesters=entries,
+            threshold=2,
+            attest_seconds=86_400,
+            horizon_seconds=30 * 86_400,
+            chain_id=31_337,
+            readings_contract=b"\x11" * 20,
+            settlement_contract=b"\x22" * 20,
+            meters=registered,
+            periods=(Period(number=0, first_mtu=FIRST_MTU, count=mtus),),
+        )
+        self.service = RecordingService(registry_now=self.registry, now=mtu_end(FIRST_MTU - 1))
+        self.port = free_port()
+        self.broker = EmbeddedBroker(port=self.port)
+        self.address = BrokerAddress(host="127.0.0.1", port=self.port)
+        self.attesters: dict[str, Attester] = {}
+        self.timing = Timing(cut_off_s=120, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
+        self.fleet: MeterFleet | None = None
+
+    def start(self, *, attesters: int = 3) -> None:
+        self.broker.start()
+        for name in list(self.attester_keys)[:attesters]:
+            self.start_attester(name)
+        self.fleet = self.new_fleet()
+
+    def new_fleet(self) -> MeterFleet:
+        trust = ReceiptTrust(attesters=self.registry.attesters, threshold=2, domain=self.registry.readings_domain)
+        fleet = MeterFleet(
+            area=AREA,
+            log=MeterLog(self.folder / "meters.sqlite"),
+            trust=trust,
+            shared=self.address,
+            republish_s=2.0,
+        )
+        for code, key in self.meter_keys.items():
+            fleet.add(meter_code=code, key=key)
+        fleet.start()
+        return fleet
+
+    def start_attester(self, name: str) -> Attester:
+        attester = Attester(
+            name=name,
+            area=AREA,
+            key=self.attester_keys[name],
+            store_path=self.folder / f"{name}.sqlite",
+            broker=self.address,
+            service=self.service,
+            timing=self.timing,
+        )
+        attester.start()
+        self.attesters[name] = attester
+        return attester
+
+    def registers(self, code: str, mtu: int) -> Measurement:
+        """Registers that rise by 100 + n Wh of import and n Wh of export per MTU."""
+        number, steps = self.codes.index(code), mtu - FIRST_MTU + 1
+        return Measurement(
+            meter_code=code,
+            mtu=mtu,
+            import_register_wh=1_000 * number + (100 + number) * steps,
+            export_register_wh=number * steps,
+        )
+
+    def measure(self, first: int, last: int, *, without: tuple[str, ...] = ()) -> None:
+        assert self.fleet is not None
+        self.fleet.record(
+            self.registers(code, mtu) for code in self.codes if code not in without for mtu in range(first, last + 1)
+        )
+
+    def stop(self) -> None:
+        if self.fleet is not None:
+            self.fleet.stop()
+        for attester in self.attesters.values():
+            attester.stop()
+        self.broker.stop()
+
+
+@pytest.fixture
+def make_community(tmp_path: Path) -> Iterator[Callable[..., Community]]:
+    """Make a community and stop everything of it in the end."""
+    made: list[Community] = []
+
+    def make(*, meters: int, mtus: int) -> Community:
+        community = Community(folder=tmp_path, meters=meters, mtus=mtus)
+        made.append(community)
+        return community
+
+    yield make
+    for community in made:
+        community.stop()
+
+
+@pytest.fixture
+def wait() -> Callable[..., None]:
+    """The waiting helper."""
+    return wait_until

@@ -1,0 +1,35 @@
+"""Meters, an embedded broker and three attesters: from signed registers to attestations that verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.mtu import mtu_end
+from domain.readings import Quality
+
+pytestmark = pytest.mark.integration
+
+
+def test_attesting__hundred_meters_several_mtus__each_attested_by_two_of_three(
+    make_community: Callable[..., Any], wait: Callable[..., None]
+) -> None:
+    community = make_community(meters=100, mtus=4)
+    community.start()
+    first, last = community.mtus[0], community.mtus[-1]
+    community.service.now = mtu_end(last) + 10
+
+    community.measure(first - 1, last)
+    wait(lambda: community.fleet.waiting() == 0)
+    community.service.now = mtu_end(last) + 130
+    wait(lambda: len(community.service.recorded) == 4)
+
+    for mtu in community.mtus:
+        (item,) = community.service.recorded[mtu]
+        assert item.attestation.count == 100
+        assert item.attestation.import_wh == sum(100 + number for number in range(100))
+        assert item.attestation.export_wh == sum(range(100))
+        assert all(reading.quality is Quality.MEASURED for reading in item.readings)
+    assert community.service.refused == []
