@@ -13,11 +13,25 @@ from domain.hashing import to_hex
 from ledger_service.access.idempotency import AnswerBook
 from wallet_api import problems
 from wallet_api.answers import json_answer
+from wallet_api.bundles import Bundles
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
 from wallet_api.projection import Projection
-from wallet_api.routers import holdings, keys, public, registrar, session
+from wallet_api.routers import (
+    attester,
+    dso,
+    evidence,
+    holdings,
+    keys,
+    money,
+    operator,
+    orders,
+    public,
+    registrar,
+    retailer,
+    session,
+)
 from wallet_api.services import API_VERSION, Services, services_of
 
 _DESCRIPTION = """
@@ -26,7 +40,20 @@ attesters' signatures. Energy is whole Wh, price whole nEUR/Wh (1 ct/kWh = 10,00
 MTU = unix seconds // 900. Every write carries its holder's EIP-712 signature: ask `/v1/typed-data` for what to sign.
 """
 
-ROUTERS: tuple[APIRouter, ...] = (session.router, public.router, keys.router, holdings.router, registrar.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    session.router,
+    public.router,
+    keys.router,
+    orders.router,
+    holdings.router,
+    money.router,
+    registrar.router,
+    retailer.router,
+    dso.router,
+    attester.router,
+    evidence.router,
+    operator.router,
+)
 """What is served below /v1, each router with its full paths."""
 
 service_router = APIRouter(tags=["service"])
@@ -60,6 +87,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.principals = PrincipalCache(services.directory)
     app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
+    app.state.bundles = Bundles(services)
     app.state.metrics = Metrics()
     for router in (service_router, *ROUTERS):
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.

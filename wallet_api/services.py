@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from fastapi import Request
 
@@ -13,7 +14,8 @@ from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
 from ledger_service.clock import MarketClock
-from ledger_service.record import Record
+from ledger_service.record import Entry, Record
+from ledger_service.trading import Intake
 from wallet_api.projection import Projection
 
 API_VERSION = "1.0.0"
@@ -54,6 +56,18 @@ class Deployment:
         return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])
 
 
+class VerdictDesk(Protocol):
+    """Records the DSO's verdict on a validated program: checks deadline and signer, appends one fact."""
+
+    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
+        """Record a signature over the Program, once; a repeat returns the first fact with `repeated` set."""
+        ...
+
+    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
+        """Record a signed Refusal, once; a repeat returns the first fact with `repeated` set."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The dependencies of the API."""
@@ -66,6 +80,16 @@ class Services:
     tokens: TokenIssuer
     challenges: ChallengeBook
     deployment: Deployment
+    intake: Intake
+    """Order intake, started."""
+    verdicts: VerdictDesk
+    """Where the DSO's verdicts are recorded."""
+    evidence_folder: Path
+    """Where exported public bundles are kept until the next anchor; emptied at will."""
+    auditor_seal: bytes | None = None
+    """X25519 public key that auditor bundles are sealed to; None only in demos, where they leave unsealed."""
+    clock_control: Callable[[int], int] | None = None
+    """Embedded nodes only: lets market time reach a value (unix seconds) and returns the market time reached."""
 
 
 def services_of(request: Request) -> Services:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
-from domain.eip712 import SHAPES
+from domain.eip712 import ORDER, SHAPES
 from domain.hashing import from_hex, keccak, to_hex
 from domain.signing import SigningKey
 from ledger_service.access.challenges import ChallengeBook, personal_message_digest
@@ -19,8 +19,9 @@ from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
-from ledger_service.record import Record
+from ledger_service.record import Entry, Record
 from ledger_service.registry import queries
+from ledger_service.trading import Intake, ReceiptSigner
 from wallet_api.app import create_app
 from wallet_api.services import Deployment, Services
 
@@ -196,6 +197,37 @@ class World:
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
 
 
+class NoMoney:
+    """Balances of a market in which nothing was settled yet: whoever has a credit line lives from it."""
+
+    def balance_neur(self, account: str) -> int:
+        """Nobody holds anything."""
+        return 0
+
+    def settled_before(self, area: str) -> int:
+        """Nothing is settled."""
+        return 0
+
+
+class Verdicts:
+    """A verdict desk that only records, so that the API's part can be seen alone."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
+        """Record a signature."""
+        payload = {"market": market, "program": program, "dso": "0x", "signature": to_hex(signature)}
+        with self._record.begin() as tx:
+            return tx.append("program.signed", payload, key=f"verdict:{market}:{program}")
+
+    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
+        """Record a refusal."""
+        payload = {"market": market, "program": program, "dso": "0x", "reason": reason, "signature": to_hex(signature)}
+        with self._record.begin() as tx:
+            return tx.append("program.refused", payload, key=f"verdict:{market}:{program}")
+
+
 def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
     """The API's services on a SQLite record in `tmp_path`."""
     record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
@@ -214,6 +246,26 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
         for name, role in ORGANISATIONS.items()
     ]
     clock = ManualClock(MARKET_SECONDS)
+    deployment = Deployment(
+        chain_id=CHAIN_ID,
+        addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
+        origin_seconds=MARKET_SECONDS,
+        start_seconds=WALL_SECONDS,
+        speed=60,
+    )
+    domain = deployment.domain_of(ORDER)
+    intake = Intake(
+        record=record,
+        domain=domain,
+        clock=clock,
+        funds=NoMoney(),
+        signer=ReceiptSigner(key=key_named("market operator"), domain=domain),
+    )
+
+    def advance(market_time: int) -> int:
+        clock.advance_to(market_time)
+        return clock.now()
+
     services = Services(
         record=record,
         clock=clock,
@@ -221,13 +273,11 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
         directory=Directory(organisations=organisations, participant_of=participant_of),
         tokens=TokenIssuer(key=load_or_create_key(tmp_path / "token.pem"), issuer=ISSUER, audience=AUDIENCE),
         challenges=ChallengeBook(audience=AUDIENCE),
-        deployment=Deployment(
-            chain_id=CHAIN_ID,
-            addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
-            origin_seconds=MARKET_SECONDS,
-            start_seconds=WALL_SECONDS,
-            speed=60,
-        ),
+        deployment=deployment,
+        intake=intake,
+        verdicts=Verdicts(record),
+        evidence_folder=tmp_path / "evidence",
+        clock_control=advance,
     )
     return services, clock
 
@@ -236,7 +286,9 @@ def open_world(tmp_path: Path) -> Iterator[World]:
     """A world for the length of a test."""
     wall = [WALL_SECONDS]
     services, clock = make_services(tmp_path, wall=wall)
+    services.intake.start()
     app = create_app(services)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
+    services.intake.close()
     services.record.close()

@@ -1,0 +1,198 @@
+"""Money: balances, movements, deposits, redemptions. Amounts in nEUR as decimal text, + is a credit of the holder."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from domain.eip712 import REDEMPTION
+from domain.hashing import from_hex, to_hex
+from domain.mtu import isoformat_utc
+from ledger_service.access.directory import Principal
+from ledger_service.access.queries import entries_with_key
+from ledger_service.access.roles import Role
+from ledger_service.money import operations, queries
+from ledger_service.registry import queries as registry
+from ledger_service.registry.errors import NotRegistered
+from ledger_service.settlement import queries as settlement
+from ledger_service.trading import queries as trading
+from ledger_service.trading.state import worst_cost_neur
+from wallet_api.answers import BadCursor, Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
+from wallet_api.openapi import body_of
+from wallet_api.policy import TRADERS, allow
+from wallet_api.routers.keys import require_own
+from wallet_api.routers.registrar import created
+from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.strict_json import Body
+from wallet_api.writes import Created, write
+
+REDEMPTIONS_READ_MAX = 1_000
+"""Most redemptions of one account that are listed."""
+
+ORDERS_RESERVED_MAX = 100_000
+"""Most live orders of one account that are summed: beyond any household's or retailer's two open days."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["money"])
+
+
+class DepositBody(Body):
+    """Money that came in by bank: for whom, how much, and the payment's reference, which is booked once."""
+
+    account: Address
+    amount_neur: AmountNeur
+    ref: Bytes32
+
+
+class RedemptionBody(Body):
+    """Money to be paid out, signed by the account (Redemption); `deadline` in unix seconds of market time."""
+
+    account: Address
+    amount_neur: AmountNeur
+    ref: Bytes32
+    deadline: Uint53
+    signature: Signature
+
+
+@router.post("/deposits", status_code=201, openapi_extra=body_of(DepositBody))
+async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
+    """Book a deposit; the payment reference is its natural key."""
+
+    def work(services: Services, body: DepositBody) -> Created:
+        with services.record.begin() as tx:
+            if registry.participant_of(tx.connection, body.account) is None:
+                raise NotRegistered(what="account", name=body.account)
+            entry = operations.deposit(
+                tx, account=from_hex(body.account), amount_neur=int(body.amount_neur), ref=from_hex(body.ref)
+            )
+        return created(entry)
+
+    return await write(request, who=who, shape=DepositBody, work=work)
+
+
+@router.post("/redemptions", status_code=201, openapi_extra=body_of(RedemptionBody))
+async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
+
+    def work(services: Services, body: RedemptionBody) -> Created:
+        require_own(who, body.account)
+        with services.record.begin() as tx:
+            entry = operations.request_redemption(
+                tx,
+                account=from_hex(body.account),
+                amount_neur=int(body.amount_neur),
+                ref=from_hex(body.ref),
+                deadline=body.deadline,
+                signature=from_hex(body.signature),
+                now=services.clock.now(),
+                domain=services.deployment.domain_of(REDEMPTION),
+            )
+        return created(entry)
+
+    return await write(request, who=who, shape=RedemptionBody, work=work)
+
+
+@router.get("/redemptions")
+def list_redemptions(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
+    """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), or done."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        known = {one.ref: one for one in queries.redemptions(connection, account=who.address)}
+        asked = entries_with_key(connection, prefix=f"redemption:{who.account}:", limit=REDEMPTIONS_READ_MAX)
+    found = [_redemption_json(one) for one in known.values()]
+    found += [
+        {"ref": entry.payload["ref"], "amount": money(int(entry.payload["amount_neur"])), "state": "requested"}
+        for entry in asked
+        if entry.payload is not None and from_hex(entry.payload["ref"]) not in known
+    ]
+    return page_answer(request, items=found, key=lambda one: str(one["ref"]), page=page)
+
+
+def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
+    done = one.redeemed_neur is not None
+    return {
+        "ref": to_hex(one.ref),
+        "amount": money(one.amount_neur),
+        "ready_at": one.ready_at,
+        "ready_at_utc": isoformat_utc(one.ready_at),
+        "redeemed": None if one.redeemed_neur is None else money(one.redeemed_neur),
+        "state": "redeemed" if done else "in-challenge-window",
+    }
+
+
+@router.get("/balance")
+def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """One's balance, credit line, what live orders may cost at worst, and what is left for new ones."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        held = queries.balance_neur(connection, account=who.address)
+        credit = queries.credit_neur(connection, account=who.address)
+        reserved = reserved_neur(connection, who=who)
+    shown = {
+        "account": who.account,
+        "balance": money(held),
+        "credit": money(credit),
+        "reserved": money(reserved),
+        "available": money(held + credit - reserved),
+    }
+    return json_answer(shown)
+
+
+def reserved_neur(connection: Connection, *, who: Principal) -> int:
+    """The most that one's live orders of unsettled MTUs may cost, in nEUR, as order intake counts it."""
+    periods = settlement.period_states(connection, area=who.area)
+    unsettled = [state.first_mtu for state in periods if state.settled == 0]
+    if not unsettled:
+        return 0
+    markets = {market.market: market for market in registry.markets(connection)}
+    live = trading.orders_of(connection, account=who.account, first_mtu=min(unsettled), limit=ORDERS_RESERVED_MAX)
+    return sum(
+        worst_cost_neur(
+            market=markets[order.market],
+            side=order.side,
+            limit_neur_per_wh=order.limit_neur_per_wh,
+            quantity_lots=order.quantity_lots,
+        )
+        for order in live
+        if not order.withdrawn
+    )
+
+
+@router.get("/postings")
+def postings(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
+    """The movements of one's account in order, each with its other side; their sum is the balance."""
+    with services_of(request).record.read() as connection:
+        found = queries.postings(connection, account=who.address, after=_after(page), limit=page.limit + 1)
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: number_key(one.sequence, one.position),
+        page=page,
+        shape=lambda one: {
+            "sequence": one.sequence,
+            "position": one.position,
+            "kind": one.kind,
+            "other": to_hex(one.other),
+            "amount": money(one.amount_neur),
+            "area": one.area,
+            "period": one.period,
+            "revision": one.revision,
+        },
+    )
+
+
+def _after(page: Paging) -> tuple[int, int]:
+    if page.after is None:
+        return (0, -1)
+    sequence, _, position = page.after.partition(".")
+    try:
+        return int(sequence), int(position)
+    except ValueError as error:
+        raise BadCursor from error

@@ -1,0 +1,291 @@
+"""Orders: signed submissions in, receipts out, one or up to 500 at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.mtu import isoformat_utc, mtu_start
+from ledger_service.access.directory import Principal
+from ledger_service.access.roles import NotYours
+from ledger_service.trading import (
+    Accepted,
+    SignedOrder,
+    Submission,
+    parse_cancel,
+    parse_order,
+    parse_schedule,
+    queries,
+)
+from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
+from wallet_api.fields import Address, Bytes16, Bytes32, Int32, PositiveInt, Signature, Uint32
+from wallet_api.middleware import Metrics
+from wallet_api.openapi import body_of
+from wallet_api.policy import TRADERS, allow
+from wallet_api.problems import InvalidFields, problem_of
+from wallet_api.projection import accepted_by_tag
+from wallet_api.routers.keys import require_own
+from wallet_api.services import API_PREFIX, projection_of, services_of
+from wallet_api.strict_json import Body, parse, read_body
+
+SUBMISSIONS_MAX = 500
+"""Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["trading"])
+
+
+class OrderMessage(Body):
+    """The signed members of an Order, named as in its typed data. side 0 = bid (buys), 1 = ask (sells)."""
+
+    market: Bytes32
+    mtu: Uint32
+    side: int
+    limitPriceNeurPerWh: Int32
+    quantityLots: PositiveInt
+    account: Address
+    orderId: Bytes16
+    revision: Uint32
+    salt: Bytes32
+
+
+class OrderBody(Body):
+    """An order, new (revision 0) or changed (last revision + 1), and its device's signature."""
+
+    order: OrderMessage
+    signature: Signature
+
+
+class CancelMessage(Body):
+    """The signed members of a Cancel; `revision` is the order's last one + 1."""
+
+    market: Bytes32
+    mtu: Uint32
+    orderId: Bytes16
+    revision: PositiveInt
+
+
+class CancelBody(Body):
+    """A withdrawal and its signature."""
+
+    cancel: CancelMessage
+    signature: Signature
+
+
+class ScheduleMessage(Body):
+    """A net schedule over one program: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
+
+    market: Bytes32
+    firstMtu: Uint32
+    point: str
+    netWh: list[Int32]
+    revision: Uint32
+
+
+class ScheduleBody(Body):
+    """A schedule and its signature."""
+
+    schedule: ScheduleMessage
+    signature: Signature
+
+
+_Parser = Callable[[Any, Principal], Submission]
+
+
+def _member(item: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(item, dict) or item.keys() != {name, "signature"}:
+        detail = f"must be an object with exactly {name} and signature"
+        raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
+    return item[name], item["signature"]
+
+
+def _order(item: Any, who: Principal) -> SignedOrder:
+    message, signature = _member(item, "order")
+    submission = parse_order(message, signature=signature)
+    require_own(who, to_hex(submission.order.account))
+    return submission
+
+
+def _cancel(item: Any, _: Principal) -> Submission:
+    message, signature = _member(item, "cancel")
+    return parse_cancel(message, signature=signature)
+
+
+def _schedule(item: Any, _: Principal) -> Submission:
+    message, signature = _member(item, "schedule")
+    return parse_schedule(message, signature=signature)
+
+
+@router.post("/orders", status_code=201, openapi_extra=body_of(OrderBody | list[OrderBody]))
+async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Place or change orders until the gate. One: 201 with its receipt, 200 for a repeat. A list: an outcome each.
+
+    The order id is the natural key: the same body again gives the same receipt, another body is refused.
+    """
+    return await _submit(request, who=who, parser=_order)
+
+
+@router.post("/orders/cancellations", status_code=201, openapi_extra=body_of(CancelBody | list[CancelBody]))
+async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Withdraw orders until the gate; answered like orders."""
+    return await _submit(request, who=who, parser=_cancel)
+
+
+@router.post("/schedules", status_code=201, openapi_extra=body_of(ScheduleBody | list[ScheduleBody]))
+async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
+    return await _submit(request, who=who, parser=_schedule)
+
+
+async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
+    value = parse(await read_body(request))
+    if not isinstance(value, list):
+        outcomes = await _decide(request, [value], who=who, parser=parser)
+        outcome = outcomes[0]
+        if isinstance(outcome, DominoesError):
+            raise outcome
+        return json_answer(_accepted_json(outcome), status=200 if outcome.repeated else 201)
+    if not 1 <= len(value) <= SUBMISSIONS_MAX:
+        detail = f"must hold 1 to {SUBMISSIONS_MAX} submissions"
+        raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
+    outcomes = await _decide(request, value, who=who, parser=parser)
+    return json_answer({"items": [_outcome_json(outcome) for outcome in outcomes]})
+
+
+async def _decide(
+    request: Request, items: list[Any], *, who: Principal, parser: _Parser
+) -> list[Accepted | DominoesError]:
+    """One outcome per item: those of the right form go to the writer together, in their order."""
+    outcomes: list[Accepted | DominoesError | None] = []
+    submissions: list[Submission] = []
+    for item in items:
+        try:
+            submissions.append(parser(item, who))
+            outcomes.append(None)
+        except DominoesError as error:
+            outcomes.append(error)
+    if submissions:
+        future = services_of(request).intake.submit(submissions)
+        answers: list[Accepted | DominoesError] = await asyncio.wrap_future(future)
+        decided = iter(answers)
+        outcomes = [next(decided) if outcome is None else outcome for outcome in outcomes]
+    metrics: Metrics = request.app.state.metrics
+    found = [outcome for outcome in outcomes if outcome is not None]
+    for outcome in found:
+        metrics.orders.labels(outcome.code if isinstance(outcome, DominoesError) else "accepted").inc()
+    return found
+
+
+def _accepted_json(accepted: Accepted) -> dict[str, Any]:
+    return {
+        "status": "exists" if accepted.repeated else "accepted",
+        "sequence": accepted.entry.sequence,
+        "journal_head": to_hex(accepted.entry.hash),
+        "receipt": None if accepted.receipt is None else accepted.receipt.as_json(),
+    }
+
+
+def _outcome_json(outcome: Accepted | DominoesError) -> dict[str, Any]:
+    if isinstance(outcome, DominoesError):
+        return {"status": "refused", "problem": problem_of(outcome)}
+    return _accepted_json(outcome)
+
+
+@router.get("/orders")
+def list_orders(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    who: Annotated[Principal, allow(*TRADERS)],
+    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
+    count: Annotated[int, Query(ge=1, le=2**32 - 1)] = 2**32 - 1,
+) -> Response:
+    """One's own orders in their last revision, by MTU and id, withdrawn ones included."""
+    with services_of(request).record.read() as connection:
+        found = queries.orders_of(
+            connection,
+            account=who.account,
+            first_mtu=first_mtu,
+            count=count,
+            limit=page.limit + 1,
+            after=_after(page),
+        )
+    return page_answer(
+        request, items=found, key=_order_cursor, page=page, shape=lambda order: _order_json(request, order)
+    )
+
+
+def _order_cursor(order: queries.BookOrder) -> str:
+    return f"{order.mtu:020d} {order.order_id.hex()}"
+
+
+def _after(page: Paging) -> tuple[int, bytes] | None:
+    if page.after is None:
+        return None
+    mtu, _, order_id = page.after.partition(" ")
+    try:
+        return int(mtu), bytes.fromhex(order_id)
+    except ValueError as error:
+        raise BadCursor from error
+
+
+def _order_json(request: Request, order: queries.BookOrder) -> dict[str, Any]:
+    outcomes = projection_of(request).outcomes(market=order.market, first_mtu=order.mtu, count=1)
+    state = "withdrawn" if order.withdrawn else "in-book"
+    if outcomes and not order.withdrawn:
+        state = "void" if outcomes[0].void else "cleared"
+    return {
+        "order_id": to_hex(order.order_id),
+        "market": order.market,
+        "mtu": order.mtu,
+        "starts": isoformat_utc(mtu_start(order.mtu)),
+        "side": "ask" if order.side else "bid",
+        "limit_neur_per_wh": order.limit_neur_per_wh,
+        "quantity_lots": order.quantity_lots,
+        "revision": order.revision,
+        "tag": to_hex(order.tag),
+        "point": order.point,
+        "order_key": order.order_key,
+        "market_time": order.market_time,
+        "sequence": order.sequence,
+        "state": state,
+    }
+
+
+def _own_order(request: Request, who: Principal, order_id: str) -> queries.BookOrder:
+    with services_of(request).record.read() as connection:
+        found = queries.order_of(connection, account=who.account, order_id=bytes.fromhex(order_id[2:]))
+    if found is None:
+        raise NotYours(what="order")
+    return found
+
+
+@router.get("/orders/{order_id}")
+def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """One of one's own orders, with what was accepted of it once its MTU is cleared."""
+    order = _own_order(request, who, order_id)
+    shown = _order_json(request, order)
+    if shown["state"] == "cleared":
+        projection = projection_of(request)
+        outcome = projection.outcomes(market=order.market, first_mtu=order.mtu, count=1)[0]
+        word = accepted_by_tag(projection.payload(outcome.sequence)).get(to_hex(order.tag))
+        shown |= {
+            "accepted_lots": 0 if word is None else word.accepted_lots,
+            "price_neur_per_wh": outcome.price_neur_per_wh,
+        }
+    return json_answer(shown)
+
+
+@router.get("/orders/{order_id}/receipt")
+def receipt(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """The operator's receipt of an order's last revision, the same bytes as when it was first given."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        entry = queries.order_entry(connection, account=who.account, order_id=bytes.fromhex(order_id[2:]))
+    if entry is None:
+        raise NotYours(what="order")
+    return json_answer(services.intake.receipt_of(entry).as_json())

@@ -1,0 +1,262 @@
+"""The retailer: its customers, guarantees, cover, and what settled for them, never for anybody else's customers."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from domain.eip712 import COVER, GUARANTEE
+from domain.hashing import from_hex, to_hex
+from domain.mtu import mtu_of
+from ledger_service.access.directory import Principal
+from ledger_service.access.roles import NotYours, Role
+from ledger_service.money import operations as money_operations
+from ledger_service.money import queries as money_queries
+from ledger_service.registry import Guarantee
+from ledger_service.registry import queries as registry
+from ledger_service.registry.consents import give_guarantee
+from ledger_service.settlement import queries as settlement
+from wallet_api.answers import Paging, money, page_answer, paging
+from wallet_api.fields import Address, AmountNeur, Bytes32, CreditNeur, Signature, Uint53
+from wallet_api.openapi import body_of
+from wallet_api.policy import allow
+from wallet_api.routers.holdings import settlement_state
+from wallet_api.routers.keys import require_own
+from wallet_api.routers.registrar import created
+from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.strict_json import Body
+from wallet_api.writes import Created, write
+
+VAT_KIND = "vat"
+"""The one kind of line without an MTU: it belongs to the whole statement."""
+
+router = APIRouter(prefix=API_PREFIX, tags=["retailer"])
+
+
+class GuaranteeBody(Body):
+    """How far below zero the guarantor lets an account go, with its signature (Guarantee); the nonce must rise."""
+
+    guarantor: Address
+    account: Address
+    credit_neur: CreditNeur
+    nonce: Uint53
+    signature: Signature
+
+
+class CoverBody(Body):
+    """Debt of an account paid from its guarantor's balance, with the guarantor's signature (Cover)."""
+
+    guarantor: Address
+    account: Address
+    amount_neur: AmountNeur
+    ref: Bytes32
+    signature: Signature
+
+
+@router.post("/guarantees", status_code=201, openapi_extra=body_of(GuaranteeBody))
+async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
+    """Give, change or (with 0) end the credit line of a household."""
+
+    def work(services: Services, body: GuaranteeBody) -> Created:
+        require_own(who, body.guarantor)
+        domain = services.deployment.domain_of(GUARANTEE)
+        given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
+        with services.record.begin() as tx:
+            return created(give_guarantee(tx, domain=domain, guarantee=given))
+
+    return await write(request, who=who, shape=GuaranteeBody, work=work)
+
+
+@router.post("/cover", status_code=201, openapi_extra=body_of(CoverBody))
+async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
+    """Pay what a guaranteed account owes beyond its credit line."""
+
+    def work(services: Services, body: CoverBody) -> Created:
+        require_own(who, body.guarantor)
+        with services.record.begin() as tx:
+            entry = money_operations.give_cover(
+                tx,
+                guarantor=from_hex(body.guarantor),
+                account=from_hex(body.account),
+                amount_neur=int(body.amount_neur),
+                ref=from_hex(body.ref),
+                signature=from_hex(body.signature),
+                domain=services.deployment.domain_of(COVER),
+            )
+        return created(entry)
+
+    return await write(request, who=who, shape=CoverBody, work=work)
+
+
+@router.get("/guarantees")
+def list_guarantees(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
+) -> Response:
+    """The credit lines one has given that are in force on chain, and what is called from them now."""
+    with services_of(request).record.read() as connection:
+        found = money_queries.guarantees(connection, guarantor=who.address)
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: one.account.hex(),
+        page=page,
+        shape=lambda one: {
+            "account": to_hex(one.account),
+            "credit": money(one.credit_neur),
+            "called": money(one.called_neur),
+        },
+    )
+
+
+@router.get("/retailer/customers")
+def list_customers(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
+) -> Response:
+    """Accounts whose agreement valid now is with this retailer, and those that will be."""
+    services = services_of(request)
+    now = mtu_of(services.clock.now())
+    with services.record.read() as connection:
+        found = [
+            {
+                "account": agreement.account,
+                "participant": participant.participant,
+                "point": participant.point,
+                "agreement": asdict(agreement),
+                "state": "now" if agreement.valid_from_mtu <= now else "later",
+            }
+            for agreement in registry.agreements(connection, retailer=who.account)
+            if _counts(connection, agreement.account, agreement.valid_from_mtu, now=now, retailer=who.account)
+            and (participant := registry.participant_of(connection, agreement.account)) is not None
+        ]
+    latest = {one["account"]: one for one in found}
+    return page_answer(request, items=latest.values(), key=lambda one: str(one["account"]), page=page)
+
+
+def _counts(connection: Connection, account: str, valid_from_mtu: int, *, now: int, retailer: str) -> bool:
+    """Whether the agreement that holds at the later of now and its beginning is still with this retailer."""
+    return registry.agreement_at(connection, account=account, mtu=max(valid_from_mtu, now)).retailer == retailer
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerTotal:
+    """The lines of one kind of one customer in one settlement, summed. `partial`: it changed retailer in the period."""
+
+    account: str
+    kind: str
+    energy_wh: int
+    amount_neur: int
+    partial: bool
+
+
+def own_mtus(connection: Connection, statement: dict[str, Any], *, retailer: str) -> set[int]:
+    """The MTUs of a household's statement in which its agreement was with this retailer."""
+    ours: dict[tuple[str, int], bool] = {}
+    by_version = {
+        (agreement.agreement, agreement.version): agreement.retailer == retailer
+        for agreement in registry.agreements(connection, account=statement["account"])
+    }
+    ours.update(by_version)
+    return {
+        opened["mtu"]
+        for opened in statement["opens"]
+        if ours.get((opened["agreement"], opened["agreement_version"]), False)
+    }
+
+
+def customer_totals(
+    connection: Connection, proposal: dict[str, Any], *, retailer: str, account: str | None = None
+) -> Iterator[CustomerTotal]:
+    """Per own customer and kind of line: energy and amount over the period, never a profile by MTU."""
+    for item in proposal["statements"]:
+        statement = item["statement"]
+        if statement["kind"] != "household" or account not in (None, statement["account"]):
+            continue
+        mtus = own_mtus(connection, statement, retailer=retailer)
+        partial = len(mtus) < len(statement["opens"])
+        sums: dict[str, tuple[int, int]] = {}
+        for line in statement["lines"]:
+            if line["mtu"] not in mtus if line["kind"] != VAT_KIND else partial or not mtus:
+                continue
+            energy_wh, amount_neur = sums.get(line["kind"], (0, 0))
+            sums[line["kind"]] = (energy_wh + line.get("energy_wh", 0), amount_neur + int(line["amount_neur"]))
+        for kind, (energy_wh, amount_neur) in sums.items():
+            yield CustomerTotal(statement["account"], kind, energy_wh, amount_neur, partial)
+
+
+def _settlement(
+    request: Request, who: Principal, *, area: str | None, period: int, revision: int | None, account: str | None
+) -> tuple[dict[str, Any], str, list[CustomerTotal]]:
+    if area is not None and area != who.area:
+        raise NotYours(what="settlement")
+    code = str(who.area)
+    with services_of(request).record.read() as connection:
+        if account is not None and not any(
+            agreement.retailer == who.account for agreement in registry.agreements(connection, account=account)
+        ):
+            raise NotYours(what="customer")
+        proposal = settlement.latest_proposal(connection, area=code, period=period, revision=revision)
+        state = settlement.period_state(connection, area=code, period=period)
+        totals = list(customer_totals(connection, proposal, retailer=who.account, account=account))
+    return proposal, settlement_state(state, revision=proposal["revision"]), totals
+
+
+@router.get("/retailer/settlements")
+def settlements(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    who: Annotated[Principal, allow(Role.RETAILER)],
+    period: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    area: Annotated[str | None, Query(max_length=100)] = None,
+    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    account: Annotated[str | None, Query(pattern=r"^0x[0-9a-f]{40}$")] = None,
+) -> Response:
+    """What settled for one's own customers in a period (the newest revision, or the one given), per customer and kind.
+
+    Amounts have the customer's sign: + was credited to the customer.
+    """
+    proposal, state, totals = _settlement(request, who, area=area, period=period, revision=revision, account=account)
+    return page_answer(
+        request,
+        items=totals,
+        key=lambda one: f"{one.account} {one.kind}",
+        page=page,
+        shape=lambda one: {
+            "account": one.account,
+            "area": proposal["area"],
+            "period": proposal["period"],
+            "revision": proposal["revision"],
+            "state": state,
+            "kind": one.kind,
+            "energy_wh": one.energy_wh,
+            "amount": money(one.amount_neur),
+            "partial": one.partial,
+        },
+    )
+
+
+@router.get("/retailer/settlements/{period}/export.csv")
+def export_csv(
+    request: Request,
+    period: int,
+    who: Annotated[Principal, allow(Role.RETAILER)],
+    area: Annotated[str | None, Query(max_length=100)] = None,
+    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+) -> Response:
+    """The same as a CSV file: no cell begins with a sign that a spreadsheet takes for a formula, but for numbers."""
+    proposal, state, totals = _settlement(request, who, area=area, period=period, revision=revision, account=None)
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["account", "area", "period", "revision", "state", "kind", "energy_wh", "amount_neur", "partial"])
+    for one in sorted(totals, key=lambda total: (total.account, total.kind)):
+        fixed = [proposal["area"], proposal["period"], proposal["revision"], state]
+        rows.writerow([one.account, *fixed, one.kind, one.energy_wh, one.amount_neur, int(one.partial)])
+    name = f"settlement-{proposal['period']}-{proposal['revision']}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
