@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ledger_service.record import Record
@@ -51,20 +53,26 @@ class Postgres:
 
     def create(self, database: str) -> str:
         """A new database, once the server answers."""
-        import psycopg
+        with self._link() as link:
+            link.execute(f'CREATE DATABASE "{database}"')
+        return self.url(database)
 
+    def _link(self) -> psycopg.Connection:
         for _ in range(200):
             try:
-                with psycopg.connect(f"host={self.folder} user=dominoes dbname=postgres", autocommit=True) as link:
-                    link.execute(f'CREATE DATABASE "{database}"')
-                return self.url(database)
+                return psycopg.connect(f"host={self.folder} user=dominoes dbname=postgres", autocommit=True)
             except psycopg.OperationalError:
                 time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text())
 
+    def restart(self) -> None:
+        """Start it again after a stop, and wait until it answers."""
+        self._process = self._start()
+        self._link().close()
+
     def stop(self) -> None:
         """Fast shutdown."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGINT)
         self._process.wait(timeout=30)
 
 

@@ -1,0 +1,227 @@
+"""Order intake against its bounds: group commit against one commit per order, batches against singles, signatures.
+
+Every ratio is of two figures of the same run on the same machine; single figures say little. In process: no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from coincurve import PublicKey
+
+from domain.eip712 import GUARANTEE, KEY_REGISTRATION, ORDER, Domain
+from domain.hashing import hash_json, text_id, to_hex
+from domain.orders import Order
+from domain.signing import SigningKey, recover
+from domain.words import Side
+from ledger_service.clock import ManualClock
+from ledger_service.record import Record
+from ledger_service.registry import Area, Attester, Guarantee, Market, OrderKey, Participant, consents, operations
+from ledger_service.stage import run_until_quiet
+from ledger_service.trading import CalendarStage, Intake, ReceiptSigner, SignedOrder, queries
+
+ACCOUNTS = 100
+"""Households of the benchmark's community."""
+
+ORDERS = 4_800
+"""Orders per measurement: half a day of bids of every household."""
+
+SUBMITTERS = 64
+"""Concurrent submitters of single orders, as in performance.md (f)."""
+
+BATCH_ORDERS = 100
+"""Orders of one batch request, as in performance.md (f)."""
+
+ROUNDS = 3
+"""Interleaved rounds; the best of each counts."""
+
+NOW = 1_465_970_400
+DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
+SETTLEMENT = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+
+
+class _Funds:
+    def balance_neur(self, account: str) -> int:
+        return 0
+
+    def settled_before(self, area: str) -> int:
+        return 0
+
+
+class _Community:
+    """A fresh record with ACCOUNTS households that may bid, and an intake over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.record = Record.open(f"sqlite:///{folder}/record.db")
+        self.retailer = SigningKey.generate()
+        self.accounts = [SigningKey.generate() for _ in range(ACCOUNTS)]
+        self.devices = [SigningKey.generate() for _ in range(ACCOUNTS)]
+        with self.record.begin() as tx:
+            self._define(tx)
+            for n in range(ACCOUNTS):
+                self._register(tx, n)
+            tx.append("chain.included", {"key": "createMarket:B/DA"})
+        stage = CalendarStage(self.record)
+        run_until_quiet([stage], NOW)
+        with self.record.begin() as tx:
+            tx.append("chain.included", {"key": "declarePeriod:B:1"})
+        run_until_quiet([stage], NOW)
+        with self.record.read() as connection:
+            program = queries.last_program(connection, market="B/DA")
+        assert program is not None
+        self.program = program
+        self.intake = Intake(
+            record=self.record,
+            domain=DOMAIN,
+            clock=ManualClock(NOW),
+            funds=_Funds(),
+            signer=ReceiptSigner(key=SigningKey.generate(), domain=DOMAIN),
+        )
+
+    def _define(self, tx: Any) -> None:
+        attesters = tuple(Attester(f"a{n}", to_hex(bytes([n + 1]) * 20), f"o{n}") for n in range(3))
+        hashed = to_hex(hash_json({}))
+        operations.define_area(tx, area=Area("B", "Europe/Berlin", 3600, 86400, 3600, {}, hashed, attesters, 2))
+        market = Market("B/DA", "B", 10, 100, -500_000, 4_000_000, 900, 7200, 10800, "12:00")
+        operations.define_market(tx, market=market)
+        retailer = Participant("retailer", "retailer", "B", to_hex(self.retailer.address), None, 0, 0)
+        operations.register_participant(tx, participant=retailer)
+
+    def _register(self, tx: Any, n: int) -> None:
+        account, point = to_hex(self.accounts[n].address), f"P{n}"
+        household = Participant(f"h{n}", "household", "B", account, point, 10**6, 10**6)
+        operations.register_participant(tx, participant=household)
+        key = OrderKey(account, to_hex(self.devices[n].address), point, 0, "")
+        digest = SETTLEMENT.digest(KEY_REGISTRATION, consents.key_registration_values(key))
+        key = replace(key, signature=to_hex(self.accounts[n].sign(digest)))
+        consents.register_key(tx, domain=SETTLEMENT, key=key)
+        given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, "")
+        digest = SETTLEMENT.digest(GUARANTEE, consents.guarantee_values(given))
+        given = replace(given, signature=to_hex(self.retailer.sign(digest)))
+        consents.give_guarantee(tx, domain=SETTLEMENT, guarantee=given)
+
+    def orders(self, count: int) -> list[SignedOrder]:
+        """Signed bids, fresh ids each time."""
+        made = []
+        for n in range(count):
+            order = Order(
+                market=text_id("B/DA"),
+                mtu=self.program.first_mtu + n // ACCOUNTS % self.program.count,
+                side=Side.BID,
+                limit_neur_per_wh=100_000 + 100 * (n % 1_000),
+                quantity_lots=1,
+                account=self.accounts[n % ACCOUNTS].address,
+                order_id=secrets.token_bytes(16),
+                revision=0,
+                salt=secrets.token_bytes(32),
+            )
+            signature = self.devices[n % ACCOUNTS].sign(order.digest(DOMAIN))
+            made.append(SignedOrder(order=order, signature=signature))
+        return made
+
+
+def _rate(count: int, work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - begin)
+
+
+async def _submit_all(intake: Intake, requests: Sequence[Sequence[SignedOrder]], submitters: int) -> None:
+    waiting = list(requests)
+
+    async def submitter() -> None:
+        while waiting:
+            outcomes = await asyncio.wrap_future(intake.submit(waiting.pop()))
+            for outcome in outcomes:
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    await asyncio.gather(*(submitter() for _ in range(submitters)))
+
+
+def _one_by_one(intake: Intake, orders: Sequence[SignedOrder]) -> None:
+    for order in orders:
+        (outcome,) = intake.process([order])
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+def _intake_rates(community: _Community) -> dict[str, float]:
+    intake, rates = community.intake, {}
+    few = community.orders(ORDERS // 8)
+    rates["commit_per_order"] = _rate(len(few), lambda: _one_by_one(intake, few))
+    singles = [[order] for order in community.orders(ORDERS // 2)]
+    rates["single_grouped"] = _rate(len(singles), lambda: asyncio.run(_submit_all(intake, singles, SUBMITTERS)))
+    orders = community.orders(ORDERS)
+    batches = [orders[start : start + BATCH_ORDERS] for start in range(0, ORDERS, BATCH_ORDERS)]
+    rates["batch_grouped"] = _rate(ORDERS, lambda: asyncio.run(_submit_all(intake, batches, 8)))
+    return rates
+
+
+def _signature_rates(orders: Sequence[SignedOrder]) -> dict[str, float]:
+    digests = [(item.order.digest(DOMAIN), item.signature) for item in orders]
+    raw = [(digest, signature[:64] + bytes([signature[64] - 27])) for digest, signature in digests]
+    count = len(orders)
+    return {
+        "libsecp_recover": _rate(
+            count, lambda: [PublicKey.from_signature_and_message(sig, dig, hasher=None) for dig, sig in raw]
+        ),
+        "hash_and_recover": _rate(
+            count, lambda: [recover(item.order.digest(DOMAIN), item.signature) for item in orders]
+        ),
+        "eth_account": _rate(count // 8, lambda: [_eth_account(item) for item in orders[: count // 8]]),
+    }
+
+
+def _eth_account(item: SignedOrder) -> str:
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+
+    message = encode_typed_data(full_message=ORDER.typed_data(domain=DOMAIN, values=item.order.values()))
+    found: str = Account.recover_message(message, signature=item.signature)
+    return found
+
+
+def run() -> dict[str, Any]:
+    """Rates (per second) and ratios with their bounds of performance.md (f) and (g), best of ROUNDS."""
+    best: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(ROUNDS):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            community = _Community(place)
+            community.intake.start()
+            rates = _intake_rates(community) | _signature_rates(community.orders(ORDERS // 4))
+            community.intake.close()
+            community.record.verify()
+            community.record.close()
+            best = {name: max(rate, best.get(name, 0.0)) for name, rate in rates.items()}
+    verify_share = best["batch_grouped"] / best["hash_and_recover"]
+    return {
+        "name": "intake",
+        "rates_per_second": {name: round(rate) for name, rate in best.items()},
+        "ratios": {
+            "single_grouped / commit_per_order": _ratio(best, "single_grouped", "commit_per_order", 2.5),
+            "batch_grouped / single_grouped": _ratio(best, "batch_grouped", "single_grouped", 1.0),
+            "hash_and_recover / libsecp_recover": _ratio(best, "hash_and_recover", "libsecp_recover", 0.8),
+            "hash_and_recover / eth_account": _ratio(best, "hash_and_recover", "eth_account", 4.0),
+            "batch_grouped / hash_and_recover": {"value": round(verify_share, 3), "at_least": 0.2},
+        },
+    }
+
+
+def _ratio(rates: dict[str, float], one: str, other: str, bound: float) -> dict[str, float]:
+    return {"value": round(rates[one] / rates[other], 3), "at_least": bound}
+
+
+if __name__ == "__main__":
+    import json
+
+    print(json.dumps(run(), indent=2))
