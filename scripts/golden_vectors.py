@@ -94,7 +94,7 @@ def _orders() -> list[dict[str, Any]]:
         ("largest quantity", Side.ASK, 2**31 - 1, MAX_LOTS),
         ("lowest limit", Side.BID, NO_PRICE + 1, 1_000),
     )
-    found = []
+    found: list[dict[str, Any]] = []
     for name, side, limit, quantity in rows:
         order = Order(
             market=MARKET,

@@ -1,0 +1,32 @@
+"""Anchors: the head of the operator's journal, fixed in time.
+
+Made from src/interfaces/IAnchors.sol by `python -m scripts.make_bindings`; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from contracts.bindings.base import LATEST, Binding, Block, Call, members
+
+
+class Anchors(Binding):
+    """Safety: a journal that was rewritten before an anchor no longer leads to it. Liveness assumes the operator
+    sends anchors; a missing one is visible.
+    """
+
+    contract = "Anchors"
+
+    def anchor(self, *, sequence: int, head: bytes) -> Call:
+        """Anchors the head of the journal. Operator for all areas only. `head`: hash of that entry. `sequence`: of
+        the journal's last entry, above the last anchored one.
+        """
+        return self._call("anchor", [sequence, head])
+
+    def latest(self, *, block: Block = LATEST) -> tuple[int, bytes, int]:
+        """The last anchor; zeros if there is none. Returns block_time: when it was anchored. Returns head: its
+        hash. Returns sequence: of the journal entry.
+        """
+        return cast(
+            "tuple[int, bytes, int]", members(self._read("latest", [], block=block), ["uint64", "bytes32", "uint64"])
+        )

@@ -1,0 +1,82 @@
+"""Calendar: market time, areas and their periods.
+
+Made from src/interfaces/ICalendar.sol by `python -m scripts.make_bindings`; do not edit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.bindings.base import LATEST, Binding, Block, Call, Struct
+
+
+@dataclass(frozen=True, slots=True)
+class AreaParams(Struct):
+    """`AreaParams` of the interface."""
+
+    attest_seconds: int
+    horizon_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Period(Struct):
+    """`Period` of the interface."""
+
+    first_mtu: int
+    count: int
+
+
+class Calendar(Binding):
+    """Market time = origin + (block time − start) × speed, fixed at deployment. In production speed is 1 and
+    origin = start. Safety: periods of an area are contiguous and never change, so each MTU belongs to at most
+    one period. Liveness: periods may be declared late (also for the past), so a break of the operator never
+    blocks an area for ever.
+    """
+
+    contract = "Calendar"
+
+    def max_period_mtus(self, *, block: Block = LATEST) -> int:
+        """Longest period: a month of 15-minute MTUs and some reserve."""
+        return int(self._read("MAX_PERIOD_MTUS", [], block=block))
+
+    def max_speed(self, *, block: Block = LATEST) -> int:
+        """Largest speed: a day in a second."""
+        return int(self._read("MAX_SPEED", [], block=block))
+
+    def area_of(self, *, area: bytes, block: Block = LATEST) -> AreaParams:
+        """The deadlines of an area; reverts if it does not exist."""
+        return AreaParams.read(self._read("areaOf", [area], block=block))
+
+    def create_area(self, *, area: bytes, params: AreaParams) -> Call:
+        """Creates an area. Registrar only."""
+        return self._call("createArea", [area, params])
+
+    def declare_period(self, *, area: bytes, first_mtu: int, count: int) -> Call:
+        """Declares the next period of an area. Operator of the area only. Returns period: its number: 1, 2, … per
+        area.
+        """
+        return self._call("declarePeriod", [area, first_mtu, count])
+
+    def market_time(self, *, block: Block = LATEST) -> int:
+        """Market time in unix seconds."""
+        return int(self._read("marketTime", [], block=block))
+
+    def origin(self, *, block: Block = LATEST) -> int:
+        """Market time (unix seconds) at block time `start`."""
+        return int(self._read("origin", [], block=block))
+
+    def period_count(self, *, area: bytes, block: Block = LATEST) -> int:
+        """Number of periods declared; the last one has this number."""
+        return int(self._read("periodCount", [area], block=block))
+
+    def period_of(self, *, area: bytes, period: int, block: Block = LATEST) -> Period:
+        """Bounds of a period; reverts if it was not declared."""
+        return Period.read(self._read("periodOf", [area, period], block=block))
+
+    def speed(self, *, block: Block = LATEST) -> int:
+        """Seconds of market time per second of block time."""
+        return int(self._read("speed", [], block=block))
+
+    def start(self, *, block: Block = LATEST) -> int:
+        """Block time (unix seconds) at which market time was `origin`."""
+        return int(self._read("start", [], block=block))

@@ -1,0 +1,100 @@
+"""Readings: what was metered, as m of n attesters of distinct organisations saw it.
+
+Made from src/interfaces/IReadings.sol by `python -m scripts.make_bindings`; do not edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members
+from contracts.rpc import as_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation(Struct):
+    """`Attestation` of the interface."""
+
+    area: bytes
+    mtu: int
+    revision: int
+    root: bytes
+    count: int
+    import_wh: int
+    export_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingState(Struct):
+    """`ReadingState` of the interface."""
+
+    revisions: int
+    unread: bool
+    count: int
+    import_wh: int
+    export_wh: int
+    root: bytes
+
+
+class Readings(Binding):
+    """Safety assumes: fewer than m attesting organisations lie together. The contract sees no single reading and
+    no meter. Liveness assumes: m attesters answer by the deadline; otherwise anyone marks the MTU Unread (it
+    settles as traded) and a later attestation corrects it.
+    """
+
+    contract = "Readings"
+
+    def max_mark_mtus(self, *, block: Block = LATEST) -> int:
+        """MTUs one call may mark."""
+        return int(self._read("MAX_MARK_MTUS", [], block=block))
+
+    def attest(self, *, period: int, attestation: Attestation, signatures: Sequence[bytes]) -> Call:
+        """Records one attestation. Anyone may send it, also in a pause. Revision 0 from the end of the MTU to
+        attestSeconds later; later revisions until period end + horizonSeconds. `period`: the area's period that
+        contains the MTU. `signatures`: m or more of the area's attesters, ascending by signer.
+        """
+        return self._call("attest", [period, attestation, signatures])
+
+    def attest_many(
+        self, *, period: int, attestations: Sequence[Attestation], signatures: Sequence[Sequence[bytes]]
+    ) -> Call:
+        """Records several attestations of one period; all or none."""
+        return self._call("attestMany", [period, attestations, signatures])
+
+    def attestation_digest(self, *, attestation: Attestation, block: Block = LATEST) -> bytes:
+        """The EIP-712 digest an attester signs."""
+        return as_bytes(self._read("attestationDigest", [attestation], block=block))
+
+    def domain_separator(self, *, block: Block = LATEST) -> bytes:
+        """The EIP-712 domain separator of this contract."""
+        return as_bytes(self._read("domainSeparator", [], block=block))
+
+    def eip712_domain(self, *, block: Block = LATEST) -> tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]:
+        """(no comment)"""
+        return cast(
+            "tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]",
+            members(
+                self._read("eip712Domain", [], block=block),
+                ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"],
+            ),
+        )
+
+    def mark_unread(self, *, area: bytes, period: int, first_mtu: int, count: int) -> Call:
+        """Marks all MTUs of a range Unread that have no attestation and whose deadline has passed. Anyone, also in
+        a pause. `count`: 1 to 3,200. `period`: the area's period that contains the range.
+        """
+        return self._call("markUnread", [area, period, first_mtu, count])
+
+    def reading_of(self, *, area: bytes, mtu: int, block: Block = LATEST) -> ReadingState:
+        """Where the readings of (area, MTU) stand."""
+        return ReadingState.read(self._read("readingOf", [area, mtu], block=block))
+
+    def readings_root(self, *, area: bytes, period: int, block: Block = LATEST) -> bytes:
+        """Running root over the attestations and marks of (area, period), in the order of their happening."""
+        return as_bytes(self._read("readingsRoot", [area, period], block=block))
+
+    def resolved_count(self, *, area: bytes, period: int, block: Block = LATEST) -> int:
+        """Number of MTUs of (area, period) that are attested or Unread."""
+        return int(self._read("resolvedCount", [area, period], block=block))

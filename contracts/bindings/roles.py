@@ -1,0 +1,131 @@
+"""Roles: who may do what, changed only in the open and with a delay.
+
+Made from src/interfaces/IRoles.sol by `python -m scripts.make_bindings`; do not edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, none
+
+
+@dataclass(frozen=True, slots=True)
+class RolesConfig(Struct):
+    """`RolesConfig` of the interface."""
+
+    attester_threshold: int
+    delay_seconds: int
+    pause_seconds: int
+    cool_down_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Struct):
+    """`Grant` of the interface."""
+
+    key: bytes
+    role: int
+    organisation: bytes
+    area: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal(Struct):
+    """`Proposal` of the interface."""
+
+    replaces: bytes
+    ready_at: int
+    grant: Grant
+
+
+class Roles(Binding):
+    """Safety rests on: a key has one role; an organisation holds one kind of role; one organisation gives one vote
+    in a quorum and m is at least 2; every change is proposed by a security admin, visible for `delaySeconds`,
+    and completed by a second step. Liveness rests on: the roles operator, DSO, registrar and security admin
+    never lose the last key of a scope (replace it instead), and a pause ends by itself.
+    """
+
+    contract = "Roles"
+
+    def accept_grant(self) -> Call:
+        """Second step of a grant or replacement, sent by the new key itself after the delay: shows that somebody
+        holds the key.
+        """
+        return self._call("acceptGrant", [])
+
+    def cancel_proposal(self, *, key: bytes) -> Call:
+        """Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to
+        be revoked). Security admin only.
+        """
+        return self._call("cancelProposal", [key])
+
+    def config(self, *, block: Block = LATEST) -> RolesConfig:
+        """The fixed numbers given at deployment."""
+        return RolesConfig.read(self._read("config", [], block=block))
+
+    def grant_of(self, *, key: bytes, block: Block = LATEST) -> Grant:
+        """What `key` holds; role None if nothing."""
+        return Grant.read(self._read("grantOf", [key], block=block))
+
+    def has_role(self, *, key: bytes, role: int, area: bytes, block: Block = LATEST) -> bool:
+        """Whether `key` holds `role` for `area`, by its own scope or for all areas."""
+        return bool(self._read("hasRole", [key, role, area], block=block))
+
+    def key_count(self, *, role: int, area: bytes, block: Block = LATEST) -> int:
+        """Number of keys that hold `role` with exactly the scope `area` (0 = the keys for all areas)."""
+        return int(self._read("keyCount", [role, area], block=block))
+
+    def organisation_role(self, *, organisation: bytes, block: Block = LATEST) -> int:
+        """The kind of role an organisation holds; None if it has no key."""
+        return int(self._read("organisationRole", [organisation], block=block))
+
+    def pause(self) -> Call:
+        """Stops openProgram, closeBooks, recordProgram, clear and settle for at most `pauseSeconds`. Security
+        admin only.
+        """
+        return self._call("pause", [])
+
+    def paused(self, *, block: Block = LATEST) -> bool:
+        """Whether a pause is running."""
+        return bool(self._read("paused", [], block=block))
+
+    def proposal_of(self, *, key: bytes, block: Block = LATEST) -> Proposal:
+        """The proposal under `key`; `readyAt` 0 if none."""
+        return Proposal.read(self._read("proposalOf", [key], block=block))
+
+    def propose_grant(self, *, grant: Grant) -> Call:
+        """Proposes that `grant.key` receives its role. Security admin only."""
+        return self._call("proposeGrant", [grant])
+
+    def propose_replacement(self, *, key: bytes, new_key: bytes) -> Call:
+        """Proposes that `newKey` takes over role, organisation and scope of `key`. Security admin only."""
+        return self._call("proposeReplacement", [key, new_key])
+
+    def propose_revocation(self, *, key: bytes) -> Call:
+        """Proposes that `key` loses its role. Security admin only."""
+        return self._call("proposeRevocation", [key])
+
+    def require_not_paused(self, *, block: Block = LATEST) -> None:
+        """Reverts with RolesPaused while a pause is running."""
+        return none(self._read("requireNotPaused", [], block=block))
+
+    def require_quorum(self, *, digest: bytes, area: bytes, signatures: Sequence[bytes], block: Block = LATEST) -> None:
+        """Reverts unless at least m attesters of `area`, all of distinct organisations, signed `digest`. `digest`:
+        EIP-712 digest of the calling contract. `signatures`: 65 bytes r‖s‖v each, in strictly ascending order
+        of signer; each one must be valid.
+        """
+        return none(self._read("requireQuorum", [digest, area, signatures], block=block))
+
+    def require_role(self, *, key: bytes, role: int, area: bytes, block: Block = LATEST) -> None:
+        """Reverts with RolesMissing unless `hasRole`."""
+        return none(self._read("requireRole", [key, role, area], block=block))
+
+    def revoke(self, *, key: bytes) -> Call:
+        """Second step of a revocation, by a security admin after the delay."""
+        return self._call("revoke", [key])
+
+    def unpause(self) -> Call:
+        """Ends the pause early. Security admin only; the cool-down runs from now."""
+        return self._call("unpause", [])

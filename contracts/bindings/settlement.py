@@ -1,0 +1,212 @@
+"""Settlement: e-money balances in nEUR, moved only by what everybody can recompute.
+
+Made from src/interfaces/ISettlement.sol by `python -m scripts.make_bindings`; do not edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members
+from contracts.rpc import as_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Struct):
+    """`Account` of the interface."""
+
+    balance_neur: int
+    credit_neur: int
+    guarantor: bytes
+    successor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSettlement(Struct):
+    """`OpenSettlement` of the interface."""
+
+    id: bytes
+    next_page: int
+    abandon_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption(Struct):
+    """`Redemption` of the interface."""
+
+    amount_neur: int
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPage(Struct):
+    """`SettlementPage` of the interface."""
+
+    area: bytes
+    period: int
+    revision: int
+    page: int
+    statements_root: bytes
+    tariff_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementState(Struct):
+    """`SettlementState` of the interface."""
+
+    revisions: int
+    settled_at: int
+    is_final: bool
+
+
+class Settlement(Binding):
+    """Safety assumes: fewer than m attesting organisations lie together, and the treasurer books only deposits
+    that exist. It does not assume an honest operator: a settlement needs the attesters' signatures over roots
+    that this contract reads from Market and Readings itself. Always: Σ balances (committed) = supply = deposits
+    − redemptions ≥ 0. Every settlement has sum zero and happens wholly or not at all. Liveness assumes nobody:
+    redemption, cover, replacement and finalise work in a pause and without the operator; a settlement that
+    stalls between its pages can be abandoned.
+    """
+
+    contract = "Settlement"
+
+    def max_balance_neur(self, *, block: Block = LATEST) -> int:
+        """Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in
+        cannot overflow.
+        """
+        return int(self._read("MAX_BALANCE_NEUR", [], block=block))
+
+    def max_pages(self, *, block: Block = LATEST) -> int:
+        """Pages per settlement: 131,072 accounts."""
+        return int(self._read("MAX_PAGES", [], block=block))
+
+    def abandon_settlement(self) -> Call:
+        """Drops the open settlement after its deadline. Anyone, also in a pause."""
+        return self._call("abandonSettlement", [])
+
+    def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
+        """An account as it stands now; pages of an open settlement do not count."""
+        return Account.read(self._read("accountOf", [account], block=block))
+
+    def balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
+        """Balance of an account, nEUR; + is a credit of the holder."""
+        return int(self._read("balanceOf", [account], block=block))
+
+    def challenge_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds between request and completion of a redemption."""
+        return int(self._read("challengeSeconds", [], block=block))
+
+    def complete_redemption(self, *, account: bytes, ref: bytes) -> Call:
+        """Burns min(requested, balance, supply) once the challenge window passed. Anyone, also in a pause."""
+        return self._call("completeRedemption", [account, ref])
+
+    def cover(self, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
+        """Moves money from a guarantor's balance to the account, with the guarantor's signature (EIP-712 `Cover`).
+        Anyone may relay, also in a pause.
+        """
+        return self._call("cover", [guarantor, account, amount_neur, ref, signature])
+
+    def deposit(self, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
+        """Books money that came in. Treasurer only. `ref` is the payment's unique reference."""
+        return self._call("deposit", [account, amount_neur, ref])
+
+    def domain_separator(self, *, block: Block = LATEST) -> bytes:
+        """The EIP-712 domain separator of this contract."""
+        return as_bytes(self._read("domainSeparator", [], block=block))
+
+    def eip712_domain(self, *, block: Block = LATEST) -> tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]:
+        """(no comment)"""
+        return cast(
+            "tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]",
+            members(
+                self._read("eip712Domain", [], block=block),
+                ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"],
+            ),
+        )
+
+    def finalise(self, *, area: bytes, period: int) -> Call:
+        """Ends corrections of a period after its horizon. Anyone, also in a pause."""
+        return self._call("finalise", [area, period])
+
+    def guarantee(self, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
+        """Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
+        Operator only.
+        """
+        return self._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
+
+    def guarantee_nonce_of(self, *, guarantor: bytes, account: bytes, block: Block = LATEST) -> int:
+        """Last nonce used by a guarantor for an account."""
+        return int(self._read("guaranteeNonceOf", [guarantor, account], block=block))
+
+    def open_settlement(self, *, block: Block = LATEST) -> OpenSettlement:
+        """The settlement that is open between its pages."""
+        return OpenSettlement.read(self._read("openSettlement", [], block=block))
+
+    def redemption_of(self, *, account: bytes, ref: bytes, block: Block = LATEST) -> Redemption:
+        """A redemption that is not completed."""
+        return Redemption.read(self._read("redemptionOf", [account, ref], block=block))
+
+    def replace_account(
+        self, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
+    ) -> Call:
+        """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
+        `AccountReplacement`). Anyone may relay, also in a pause. What reaches the old account later can be
+        moved by calling again with the same pair. Not while a settlement of several pages is open.
+        """
+        return self._call("replaceAccount", [account, successor, account_signature, successor_signature])
+
+    def request_redemption(
+        self, *, account: bytes, amount_neur: int, ref: bytes, deadline: int, signature: bytes
+    ) -> Call:
+        """Asks for a redemption, with the account's signature (EIP-712 `Redemption`). Anyone may relay, also in a
+        pause. `deadline`: market time until which the signature may be used.
+        """
+        return self._call("requestRedemption", [account, amount_neur, ref, deadline, signature])
+
+    def settle(
+        self, *, target: SettlementPage, page_hashes: Sequence[bytes], words: Sequence[int], signatures: Sequence[bytes]
+    ) -> Call:
+        """Books one page of a settlement; with the last page it takes effect. Anyone; stopped by a pause. Revision
+        0 once the period ended, every (market, MTU) is Cleared or Void and every MTU attested or Unread;
+        corrections until the first settlement + horizonSeconds. `page_hashes`: hashes of all pages; none for a
+        settlement without amounts. `signatures`: with page 0: m or more attesters' over EIP-712 `Settlement`,
+        ascending by signer; ignored with later pages. `target`: which page of which settlement. `words`:
+        `address:160 | amount:int96` of this page, accounts strictly ascending over all pages.
+        """
+        return self._call("settle", [target, page_hashes, words, signatures])
+
+    def settlement_digest(
+        self,
+        *,
+        area: bytes,
+        period: int,
+        revision: int,
+        words_hash: bytes,
+        clearing_root: bytes,
+        readings_root: bytes,
+        statements_root: bytes,
+        tariff_hash: bytes,
+        block: Block = LATEST,
+    ) -> bytes:
+        """The EIP-712 digest the attesters sign."""
+        return as_bytes(
+            self._read(
+                "settlementDigest",
+                [area, period, revision, words_hash, clearing_root, readings_root, statements_root, tariff_hash],
+                block=block,
+            )
+        )
+
+    def settlement_of(self, *, area: bytes, period: int, block: Block = LATEST) -> SettlementState:
+        """Where the settlement of (area, period) stands."""
+        return SettlementState.read(self._read("settlementOf", [area, period], block=block))
+
+    def statements_root_of(self, *, area: bytes, period: int, revision: int, block: Block = LATEST) -> bytes:
+        """Root of the statements of a settlement that took effect; 0 otherwise."""
+        return as_bytes(self._read("statementsRootOf", [area, period, revision], block=block))
+
+    def supply(self, *, block: Block = LATEST) -> int:
+        """Σ balances = deposits − redemptions, nEUR."""
+        return int(self._read("supply", [], block=block))
