@@ -43,7 +43,8 @@ class SettlementStage:
             return True
         with self._record.read() as connection:
             due = [state for state in period_states(connection) if not state.is_final]
-            horizon = dict(connection.execute(select(registry_area.c.area, registry_area.c.horizon_seconds)).tuples())
+            horizons = connection.execute(select(registry_area.c.area, registry_area.c.horizon_seconds))
+            horizon = {row.area: row.horizon_seconds for row in horizons}
         done = False
         for state in due:
             ends_at = None if state.settled_at is None else state.settled_at + horizon[state.area]

@@ -1,0 +1,357 @@
+"""A small settled day: three households, a retailer, DSO and tax account, four MTUs, real signatures, no chain.
+
+MTU 1000 trades between households, 1001 trades under an export cap with the retailer's help, 1002 is void, 1003 has no
+readings in time. Facts are written as the stages write them; the chain's events are played with the contracts' roots.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clearing.auction import clear
+from clearing.book import Book
+from domain.eip712 import KEY_REGISTRATION, SETTLEMENT, Domain
+from domain.hashing import ZERO_HASH, hash_json, keccak, text_id, to_hex
+from domain.orders import Order, tag_of
+from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
+from domain.signing import SigningKey
+from domain.words import Side, book_hash, mask_word, result_hash, words_hash
+from ledger_service.record import Record, Transaction
+from ledger_service.registry import views as registry_views
+from ledger_service.settlement.package import proposal_values
+
+AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
+MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
+READINGS_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x33" * 20)
+ENDED = (FIRST + COUNT) * 900
+HORIZON_SECONDS = 86_400
+
+TARIFF = {
+    "tariff": "standard",
+    "version": 1,
+    "valid_from_mtu": 0,
+    "supply_neur_per_wh": 300_000,
+    "feed_in_neur_per_wh": 80_000,
+    "imbalance_surplus_neur_per_wh": 60_000,
+    "imbalance_shortfall_neur_per_wh": 350_000,
+    "excess_neur_per_wh": 500_000,
+    "grid_fee_neur_per_wh": 70_000,
+    "grid_fee_local_neur_per_wh": 30_000,
+    "levy_neur_per_wh": 20_000,
+    "compensation_neur_per_wh": 40_000,
+    "vat_bp": 1_900,
+}
+
+
+def key(name: str) -> SigningKey:
+    return SigningKey(keccak(name.encode()))
+
+
+@dataclass
+class Scene:
+    """The record under construction, and what the chain would hold."""
+
+    record: Record
+    clearing_root: bytes = ZERO_HASH
+    readings_root: bytes = ZERO_HASH
+    block: int = 10
+    attested: dict[int, int] = field(default_factory=dict)
+
+    def append(self, tx: Transaction, kind: str, payload: dict[str, Any]) -> Any:
+        entry = tx.append(kind, payload)
+        if kind in registry_views.REGISTRY_KINDS:
+            registry_views.fold(tx.connection, entry)
+        return entry
+
+    def include(self, key: str, events: list[tuple[str, str, dict[str, Any]]]) -> None:
+        self.block += 1
+        listed = [{"contract": contract, "event": event, "args": args} for contract, event, args in events]
+        payload = {
+            "key": key,
+            "tx_hash": to_hex(keccak(key.encode())),
+            "block": self.block,
+            "block_time": self.block,
+            "gas_used": 21_000,
+            "events": listed,
+        }
+        with self.record.begin() as tx:
+            tx.append("chain.included", payload)
+
+    def cleared(self, mtu: int, result: bytes | None) -> None:
+        root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=mtu, result=result or ZERO_HASH)
+        self.clearing_root = root
+        args = {"market": to_hex(text_id(MARKET)), "mtu": mtu, "clearingRoot": to_hex(root)}
+        if result is None:
+            self.include(f"void:{mtu}", [("Market", "MtuVoided", args)])
+        else:
+            full = {**args, "priceNeurPerWh": 0, "tradedLots": 0, "resultHash": to_hex(result)}
+            self.include(f"clear:{mtu}", [("Market", "MtuCleared", full)])
+
+    def unread(self, mtu: int) -> None:
+        empty = Attestation(text_id(AREA), mtu, 0, ZERO_HASH, 0, 0, 0)
+        self.readings_root = chain_readings_root(self.readings_root, empty)
+        self.attested[mtu] = 1
+        args = {"area": to_hex(text_id(AREA)), "mtu": mtu, "readingsRoot": to_hex(self.readings_root)}
+        self.include(f"unread:{mtu}", [("Readings", "ReadingsUnread", args)])
+
+    def attest(self, mtu: int, energies: dict[str, tuple[int, int]]) -> None:
+        revision = self.attested.get(mtu, 0)
+        self.attested[mtu] = revision + 1
+        readings = in_leaf_order([reading(meter, mtu, *wh) for meter, wh in energies.items()])
+        attestation = Attestation.of(area=text_id(AREA), mtu=mtu, revision=revision, readings=readings)
+        digest = attestation.digest(READINGS_DOMAIN)
+        signatures = [to_hex(key(f"attester{n}").sign(digest)) for n in (1, 2)]
+        fact = {
+            "mtu": mtu,
+            "revision": revision,
+            "root": to_hex(attestation.root),
+            "count": attestation.count,
+            "import_wh": attestation.import_wh,
+            "export_wh": attestation.export_wh,
+            "signatures": signatures,
+            "readings": [item.as_json() for item in readings],
+        }
+        with self.record.begin() as tx:
+            tx.append("reading.attested", {"area": AREA, "period": PERIOD, "attestations": [fact], "messages": []})
+        self.readings_root = chain_readings_root(self.readings_root, attestation)
+        args = {
+            "area": to_hex(text_id(AREA)),
+            "mtu": mtu,
+            "revision": revision,
+            "root": to_hex(attestation.root),
+            "count": attestation.count,
+            "importWh": attestation.import_wh,
+            "exportWh": attestation.export_wh,
+            "readingsRoot": to_hex(self.readings_root),
+            "signatures": signatures,
+        }
+        self.include(f"attest:{mtu}:{revision}", [("Readings", "ReadingsAttested", args)])
+
+    def settled(self, proposal: dict[str, Any]) -> None:
+        args = {
+            "area": to_hex(text_id(AREA)),
+            "period": PERIOD,
+            "revision": proposal["revision"],
+            "wordsHash": proposal["words_hash"],
+            "clearingRoot": proposal["clearing_root"],
+            "readingsRoot": proposal["readings_root"],
+            "statementsRoot": proposal["statements_root"],
+            "tariffHash": proposal["tariff_hash"],
+        }
+        self.include(f"settle:{proposal['revision']}", [("Settlement", "PeriodSettled", args)])
+
+    def anchor(self) -> None:
+        head = self.record.head()
+        args = {"sequence": head.sequence, "head": to_hex(head.hash), "previousHead": to_hex(ZERO_HASH)}
+        self.include(f"anchor:{head.sequence}", [("Anchors", "HeadAnchored", args)])
+
+
+def reading(meter: str, mtu: int, import_wh: int, export_wh: int) -> Reading:
+    return Reading(
+        meter_code=meter,
+        mtu=mtu,
+        import_register_wh=10_000 + import_wh,
+        export_register_wh=20_000 + export_wh,
+        import_wh=import_wh,
+        export_wh=export_wh,
+        sequence=mtu - FIRST + 2,
+        quality=Quality.MEASURED,
+        nonce=keccak(f"{meter}{mtu}".encode()),
+    )
+
+
+def _register(scene: Scene) -> None:
+    model = {"name": "small grid"}
+    attesters = [
+        {"name": f"attester{n}", "address": to_hex(key(f"attester{n}").address), "organisation": f"org{n}"}
+        for n in (1, 2, 3)
+    ]
+    with scene.record.begin() as tx:
+        area = {"area": AREA, "zone": "Europe/Berlin", "attest_seconds": 3600, "horizon_seconds": HORIZON_SECONDS}
+        area |= {"challenge_seconds": 600, "grid_model": model, "grid_model_hash": to_hex(hash_json(model))}
+        scene.append(tx, "area.defined", {**area, "attesters": attesters, "threshold": 2})
+        market = {"market": MARKET, "area": AREA, "lot_wh": LOT_WH, "tick_neur_per_wh": 1000}
+        market |= {"min_limit_neur_per_wh": -500_000, "max_limit_neur_per_wh": 500_000, "grace_seconds": 60}
+        scene.append(tx, "market.defined", {**market, "sign_seconds": 600, "clear_seconds": 900, "gate_local": "12:00"})
+        scene.append(tx, "tariff.published", TARIFF)
+        for name, kind in (("retailer", "retailer"), ("dso", "dso"), ("tax", "tax")):
+            scene.append(tx, "participant.registered", _participant(name, kind, None))
+        for n in (1, 2, 3):
+            name, point = f"house{n}", f"point{n}"
+            account = to_hex(key(name).address)
+            scene.append(tx, "participant.registered", _participant(name, "household", point))
+            agreement = {"agreement": f"agreement{n}", "version": 1, "account": account, "tariff": "standard"}
+            agreement |= {"retailer": to_hex(key("retailer").address), "valid_from_mtu": 0}
+            scene.append(tx, "agreement.signed", agreement)
+            meter = {"meter": f"meter{n}", "point": point, "public_key": "0x" + "00" * 32, "area": AREA}
+            scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
+            scene.append(tx, "key.registered", _registration(name, point))
+        scene.append(tx, "key.registered", _registration("retailer", None))
+        tx.append("period.declared", {"area": AREA, "period": PERIOD, "first_mtu": FIRST, "count": COUNT})
+        opened = {"market": MARKET, "area": AREA, "program": 1, "period": PERIOD, "first_mtu": FIRST, "count": COUNT}
+        tx.append("program.opened", {**opened, "gate": FIRST * 900 - 7200})
+
+
+def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:
+    return {
+        "participant": name,
+        "kind": kind,
+        "area": AREA,
+        "account": to_hex(key(name).address),
+        "point": point,
+        "connection_import_w": 20_000,
+        "connection_export_w": 20_000,
+    }
+
+
+def _registration(name: str, point: str | None) -> dict[str, Any]:
+    holder, device = key(name), key(f"{name} device")
+    values = {
+        "account": holder.address,
+        "orderKey": device.address,
+        "point": ZERO_HASH if point is None else text_id(point),
+        "validFromMtu": 0,
+    }
+    return {
+        "account": to_hex(holder.address),
+        "order_key": to_hex(device.address),
+        "point": point,
+        "valid_from_mtu": 0,
+        "signature": to_hex(holder.sign(SETTLEMENT_DOMAIN.digest(KEY_REGISTRATION, values))),
+    }
+
+
+def order_fact(name: str, mtu: int, side: Side, limit: int, lots: int, point: str | None) -> dict[str, Any]:
+    """An `order.accepted` payload with its real signature."""
+    order = Order(
+        market=text_id(MARKET),
+        mtu=mtu,
+        side=side,
+        limit_neur_per_wh=limit,
+        quantity_lots=lots,
+        account=key(name).address,
+        order_id=keccak(f"{name}{mtu}{side}".encode())[:16],
+        revision=0,
+        salt=keccak(f"salt {name}{mtu}{side}".encode()),
+    )
+    device = key(f"{name} device")
+    digest = order.digest(MARKET_DOMAIN)
+    return {
+        "order": order.as_json(),
+        "signature": to_hex(device.sign(digest)),
+        "order_key": to_hex(device.address),
+        "tag": to_hex(tag_of(digest)),
+        "point": point,
+        "market_time": FIRST * 900 - 9000,
+    }
+
+
+ORDERS = (
+    ("house1", 1000, Side.BID, 200_000, 5, "point1"),
+    ("house2", 1000, Side.ASK, 100_000, 5, "point2"),
+    ("house1", 1001, Side.BID, 320_000, 6, "point1"),
+    ("house2", 1001, Side.ASK, 90_000, 8, "point2"),
+    ("retailer", 1001, Side.ASK, 300_000, 50, None),
+    ("house3", 1002, Side.BID, 310_000, 2, "point3"),
+)
+EXPORT_CAP_LOTS = 3
+
+
+def _trade(scene: Scene) -> None:
+    facts = [order_fact(*order) for order in ORDERS]
+    by_mtu: dict[int, list[dict[str, Any]]] = {}
+    for fact in facts:
+        by_mtu.setdefault(fact["order"]["mtu"], []).append(fact)
+    results, books = [], []
+    for mtu in range(FIRST, FIRST + COUNT):
+        results.append(_result(mtu, [] if mtu == 1002 else by_mtu.get(mtu, [])))
+        orders = [Order.from_json(fact["order"]) for fact in by_mtu.get(mtu, [])]
+        words = sorted(mask_word(order.word(tag=tag_of(order.digest(MARKET_DOMAIN))).pack()) for order in orders)
+        tags = sorted(fact["tag"] for fact in by_mtu.get(mtu, []))
+        book = {"mtu": mtu, "tags": tags, "chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(words))}
+        books.append(book)
+    place = {"market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT}
+    envelopes = [{"point": "point2", "mtu": 1001, "import_cap_wh": None, "export_cap_wh": 300}]
+    with scene.record.begin() as tx:
+        for fact in facts:
+            tx.append("order.accepted", fact)
+        tx.append("book.closed", {**place, "gate": FIRST * 900 - 7200, "books": books})
+        validated = {**place, "results": results, "envelopes": envelopes, "report": {"note": "capped"}}
+        validated |= {"report_hash": "0x00", "grid_model_hash": "0x00", "results_root": "0x00", "deadline": 1}
+        tx.append("program.validated", {**validated, "schedules": {"point2": [-600, -700, 0, 0]}, "rounds": 2})
+        tx.append("program.signed", {"market": MARKET, "program": 1, "dso": "0x00", "signature": "0x00"})
+        tx.append("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
+    for result in results:
+        _clear(scene, result)
+
+
+def _result(mtu: int, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    orders = [Order.from_json(fact["order"]) for fact in facts]
+    book = Book.from_words([order.word(tag=tag_of(order.digest(MARKET_DOMAIN))) for order in orders])
+    if mtu == 1001:
+        mine = [fact["tag"] for fact in facts if fact["point"] == "point2"]
+        caps = [EXPORT_CAP_LOTS if f"0x{book.tag(at):032x}" in mine else 2**24 - 1 for at in range(len(book))]
+        book = book.with_caps(np.array(caps, dtype=np.int64))
+    cleared = clear(book)
+    words = [word.pack() for word in book.words(cleared.accepted_lots)]
+    price = cleared.price_neur_per_wh
+    digest = result_hash(market=text_id(MARKET), mtu=mtu, price_neur_per_wh=price, words=words)
+    return {
+        "mtu": mtu,
+        "price_neur_per_wh": price,
+        "words": [f"0x{word:064x}" for word in words],
+        "result_hash": to_hex(digest),
+        "given_up": mtu == 1002,
+    }
+
+
+def _clear(scene: Scene, result: dict[str, Any]) -> None:
+    mtu = result["mtu"]
+    if result["given_up"]:
+        scene.cleared(mtu, None)
+        with scene.record.begin() as tx:
+            tx.append("mtu.voided", {"market": MARKET, "mtu": mtu, "program": 1})
+        return
+    scene.cleared(mtu, bytes.fromhex(result["result_hash"][2:]))
+    fact = {name: result[name] for name in ("mtu", "price_neur_per_wh", "result_hash", "words")}
+    with scene.record.begin() as tx:
+        tx.append("mtu.cleared", {**fact, "market": MARKET, "program": 1, "tx_hash": "0x00"})
+
+
+METERED = {
+    1000: {"meter1": (700, 0), "meter2": (0, 400), "meter3": (150, 0)},
+    1001: {"meter1": (500, 0), "meter2": (0, 650), "meter3": (90, 0)},
+    1002: {"meter1": (120, 0), "meter2": (0, 210), "meter3": (250, 0)},
+}
+
+
+def attester_signature(proposal: dict[str, Any], n: int) -> bytes:
+    """Attester n's signature over a proposal."""
+    return key(f"attester{n}").sign(SETTLEMENT_DOMAIN.digest(SETTLEMENT, proposal_values(proposal)))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Any:
+    """The whole day, resolved on chain and ready to settle."""
+    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+    made = Scene(record)
+    _register(made)
+    _trade(made)
+    for mtu, energies in METERED.items():
+        made.attest(mtu, energies)
+    made.unread(1003)
+    yield made
+    record.close()
+
+
+@pytest.fixture
+def tools() -> Any:
+    """This module's helpers, for tests that build more facts."""
+    return sys.modules[__name__]

@@ -1,0 +1,249 @@
+"""Deposits, redemptions, cover, and balances that follow the chain in pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.eip712 import COVER, REDEMPTION
+from domain.errors import OutOfRange
+from domain.hashing import from_hex, keccak, to_hex
+from domain.words import unpack_settlement_word
+from ledger_service.money import queries
+from ledger_service.money.operations import (
+    BadReference,
+    BalanceTooLow,
+    DeadlinePassed,
+    WrongHolder,
+    deposit,
+    give_cover,
+    request_redemption,
+)
+from ledger_service.money.stage import MoneyStage
+from ledger_service.money.views import SettlementNotProposed, rebuild_views
+from ledger_service.record import KeyReused
+from ledger_service.settlement.queries import latest_proposal
+from ledger_service.settlement.stage import SettlementStage
+from ledger_service.stage import run_until_quiet
+
+pytestmark = pytest.mark.unit
+
+REF = keccak(b"payment 1")
+
+
+def balances(scene: Any, *accounts: bytes) -> list[int]:
+    with scene.record.read() as connection:
+        return [queries.balance_neur(connection, account=account) for account in accounts]
+
+
+def run(scene: Any, now: int) -> None:
+    run_until_quiet([SettlementStage(scene.record), MoneyStage(scene.record)], now)
+
+
+def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
+    args = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(ref)}
+    scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
+
+
+def requests(scene: Any, function: str) -> list[dict[str, Any]]:
+    entries = scene.record.entries(kinds=["chain.requested"])
+    return [entry.content() for entry in entries if entry.content()["function"] == function]
+
+
+def redemption(scene: Any, tools: Any, *, amount: int, deadline: int, signer: str = "house1", now: int = 1000) -> Any:
+    account = tools.key("house1").address
+    values = {"account": account, "amountNeur": amount, "ref": REF, "deadline": deadline}
+    signature = tools.key(signer).sign(tools.SETTLEMENT_DOMAIN.digest(REDEMPTION, values))
+    with scene.record.begin() as tx:
+        return request_redemption(
+            tx,
+            account=account,
+            amount_neur=amount,
+            ref=REF,
+            deadline=deadline,
+            signature=signature,
+            now=now,
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
+
+
+def test_deposit__same_reference_twice__is_one_fact(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    with scene.record.begin() as tx:
+        first = deposit(tx, account=account, amount_neur=5_000, ref=REF)
+        again = deposit(tx, account=account, amount_neur=5_000, ref=REF)
+        with pytest.raises(KeyReused):
+            deposit(tx, account=account, amount_neur=6_000, ref=REF)
+
+    assert again.sequence == first.sequence
+    assert [item["role"] for item in requests(scene, "deposit")] == ["treasurer"]
+
+
+@pytest.mark.parametrize("amount", [0, -1, 2**79, 1.5, float("nan"), True, "5"])
+def test_deposit__bad_amount__changes_nothing(scene: Any, tools: Any, amount: Any) -> None:
+    head = scene.record.head()
+
+    with scene.record.begin() as tx, pytest.raises(OutOfRange):
+        deposit(tx, account=tools.key("house1").address, amount_neur=amount, ref=REF)
+
+    assert scene.record.head() == head
+
+
+def test_deposit__bad_reference__is_refused(scene: Any, tools: Any) -> None:
+    with scene.record.begin() as tx:
+        with pytest.raises(BadReference):
+            deposit(tx, account=b"\x00" * 20, amount_neur=1, ref=REF)
+        with pytest.raises(BadReference):
+            deposit(tx, account=tools.key("house1").address, amount_neur=1, ref=b"short")
+
+
+def test_fold__deposit_included__is_a_pair(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+
+    assert balances(scene, account) == [5_000]
+    with scene.record.read() as connection:
+        assert queries.supply_neur(connection) == 5_000
+        (movement,) = queries.postings(connection, account=account)
+    assert (movement.kind, movement.amount_neur) == ("deposit", 5_000)
+
+
+def test_fold__transaction_included_again__counts_once(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+
+    assert balances(scene, account) == [5_000]
+
+
+def test_fold__transaction_fails_after_a_reorg__is_undone(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+
+    with scene.record.begin() as tx:
+        tx.append("chain.failed", {"key": f"deposit:{to_hex(REF)}", "reason": "reverted"})
+    run(scene, 0)
+
+    assert balances(scene, account) == [0]
+
+
+def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+
+    entry = redemption(scene, tools, amount=3_000, deadline=2_000)
+    repeat = redemption(scene, tools, amount=3_000, deadline=2_000, now=5_000)
+    args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
+    scene.include("requestRedemption:1", [("Settlement", "RedemptionRequested", args)])
+    run(scene, 3_999)
+    assert requests(scene, "completeRedemption") == []
+    run(scene, 4_000)
+    run(scene, 4_001)
+
+    assert repeat.sequence == entry.sequence
+    assert len(requests(scene, "completeRedemption")) == 1
+    scene.include("completeRedemption:1", [("Settlement", "Redeemed", {k: args[k] for k in list(args)[:3]})])
+    run(scene, 4_002)
+    assert balances(scene, account) == [2_000]
+    with scene.record.read() as connection:
+        assert queries.redemptions(connection, account=account)[0].redeemed_neur == 3_000
+        assert queries.supply_neur(connection) == 2_000
+
+
+def test_redemption__forged_late_or_too_much__is_refused(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    run(scene, 0)
+
+    with pytest.raises(WrongHolder):
+        redemption(scene, tools, amount=3_000, deadline=2_000, signer="house2")
+    with pytest.raises(DeadlinePassed):
+        redemption(scene, tools, amount=3_000, deadline=1_000)
+    with pytest.raises(BalanceTooLow):
+        redemption(scene, tools, amount=5_001, deadline=2_000)
+
+    assert requests(scene, "requestRedemption") == []
+
+
+def test_cover__by_the_guarantor__pays_the_debt(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer"), tools.key("house1").address
+    line = {"guarantor": to_hex(guarantor.address), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
+    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    deposited(scene, guarantor.address, 5_000)
+    run(scene, 0)
+    values = {"guarantor": guarantor.address, "account": account, "amountNeur": 400, "ref": REF}
+    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
+
+    with scene.record.begin() as tx:
+        give_cover(
+            tx,
+            guarantor=guarantor.address,
+            account=account,
+            amount_neur=400,
+            ref=REF,
+            signature=signature,
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
+    covered = {"guarantor": line["guarantor"], "account": line["account"], "amountNeur": 400, "ref": to_hex(REF)}
+    scene.include("cover:1", [("Settlement", "DebtCovered", covered)])
+    run(scene, 0)
+
+    assert len(requests(scene, "cover")) == 1
+    assert balances(scene, account, guarantor.address) == [400, 4_600]
+    with scene.record.read() as connection:
+        assert queries.available_neur(connection, account=account) == 500
+        assert queries.guarantees(connection)[0].called_neur == 0
+
+
+def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
+    run(scene, tools.ENDED)
+    with scene.record.read() as connection:
+        proposal = latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
+
+    scene.settled(proposal)
+    run(scene, tools.ENDED)
+
+    for word in proposal["words"]:
+        account, amount = unpack_settlement_word(int(word, 16))
+        assert balances(scene, account) == [amount]
+    with scene.record.read() as connection:
+        movements = queries.postings(connection, account=tools.key("house2").address)
+        assert queries.supply_neur(connection) == 0
+        assert queries.reconcile(connection, chain_balance_neur=lambda _account: 0) != []
+    assert {movement.kind for movement in movements} >= {"local_sale", "imbalance_shortfall", "excess_export", "vat"}
+    assert balances(scene, b"\x00" * 20) == [0]
+    with scene.record.begin() as tx:
+        before = queries.postings(tx.connection, account=tools.key("house2").address)
+        rebuild_views(tx)
+        assert queries.postings(tx.connection, account=tools.key("house2").address) == before
+
+
+def test_fold__chain_settles_what_was_never_proposed__stops(scene: Any, tools: Any) -> None:
+    run(scene, tools.ENDED)
+    with scene.record.read() as connection:
+        proposal = latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
+
+    scene.settled({**proposal, "words_hash": to_hex(keccak(b"other words"))})
+
+    with pytest.raises(SettlementNotProposed):
+        run(scene, tools.ENDED)
+
+
+def test_reconcile__chain_agrees__finds_nothing(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 5_000)
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.reconcile(connection, chain_balance_neur=lambda _account: 5_000) == []
+        (difference,) = queries.reconcile(connection, chain_balance_neur=lambda _account: 4_999)
+
+    assert (difference.account, difference.recorded_neur, difference.chain_neur) == (account, 5_000, 4_999)
+    assert from_hex(to_hex(account)) == account

@@ -1,0 +1,245 @@
+"""From resolved facts to a signed settlement, its correction and the end of corrections."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from domain.hashing import from_hex, to_hex
+from domain.signing import BadSignature
+from domain.words import unpack_settlement_word
+from ledger_service.settlement.errors import MoneyMade, WrongInput
+from ledger_service.settlement.gather import proposal_package
+from ledger_service.settlement.operations import (
+    NotAnAttester,
+    SettlementOutdated,
+    sign_settlement,
+)
+from ledger_service.settlement.package import verify_package
+from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, statement_of
+from ledger_service.settlement.stage import SettlementStage
+from ledger_service.settlement.views import rebuild_views
+from ledger_service.stage import run_until_quiet
+
+pytestmark = pytest.mark.unit
+
+
+def settle(scene: Any, tools: Any, *, now: int | None = None) -> dict[str, Any]:
+    """Run the stage and return the newest proposal."""
+    run_until_quiet([SettlementStage(scene.record)], tools.ENDED if now is None else now)
+    with scene.record.read() as connection:
+        return latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
+
+
+def sign(scene: Any, tools: Any, proposal: dict[str, Any], n: int) -> Any:
+    with scene.record.begin() as tx:
+        return sign_settlement(
+            tx,
+            area=tools.AREA,
+            period=tools.PERIOD,
+            revision=proposal["revision"],
+            signature=tools.attester_signature(proposal, n),
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
+
+
+def kinds(scene: Any, kind: str) -> list[dict[str, Any]]:
+    return [entry.content() for entry in scene.record.entries(kinds=[kind])]
+
+
+def test_run__period_not_over__proposes_nothing(scene: Any, tools: Any) -> None:
+    run_until_quiet([SettlementStage(scene.record)], tools.ENDED - 1)
+
+    assert kinds(scene, "settlement.proposed") == []
+
+
+def test_run__resolved_period__proposes_once_with_the_chains_roots(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    again = settle(scene, tools, now=tools.ENDED + 60)
+
+    assert proposal["clearing_root"] == to_hex(scene.clearing_root)
+    assert proposal["readings_root"] == to_hex(scene.readings_root)
+    assert again == proposal
+    assert len(kinds(scene, "settlement.proposed")) == 1
+    assert sum(unpack_settlement_word(int(word, 16))[1] for word in proposal["words"]) == 0
+
+
+def test_run__traded_and_metered__lines_follow_the_protocol(scene: Any, tools: Any) -> None:
+    settle(scene, tools)
+    seller = to_hex(tools.key("house2").address)
+    with scene.record.read() as connection:
+        statement = statement_of(connection, account=seller, area=tools.AREA, period=tools.PERIOD)["statement"]
+
+    lines = {(line.get("mtu"), line["kind"]): line for line in statement["lines"]}
+    assert lines[1000, "local_sale"]["energy_wh"] == 500
+    assert lines[1000, "imbalance_shortfall"]["energy_wh"] == 100
+    assert lines[1001, "local_sale"]["energy_wh"] == 300
+    assert lines[1001, "excess_export"]["energy_wh"] == 350
+    assert lines[1001, "curtailment_compensation"]["energy_wh"] == 400
+    assert lines[1002, "residual_feed_in"]["amount_neur"] == str(210 * 80_000)
+    assert (1001, "residual_feed_in") not in lines
+
+
+def test_sign__threshold_reached__asks_the_chain_once(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+
+    first = sign(scene, tools, proposal, 1)
+    repeat = sign(scene, tools, proposal, 1)
+    second = sign(scene, tools, proposal, 2)
+    third = sign(scene, tools, proposal, 3)
+
+    assert (first.signatures, first.complete) == (1, False)
+    assert repeat == first
+    assert (second.signatures, second.complete) == (2, True)
+    assert third.complete is False
+    (request,) = kinds(scene, "chain.requested")
+    target, hashes, words, signatures = request["args"]
+    assert (request["function"], target[1:4]) == ("settle", [tools.PERIOD, 0, 0])
+    assert len(hashes) == 1
+    assert [f"0x{int(word):064x}" for word in words] == proposal["words"]
+    signers = [item["attester"] for item in kinds(scene, "settlement.signed")[0]["signatures"]]
+    assert signers == sorted(signers)
+    assert len(signatures) == 2
+
+
+def test_sign__outsider_or_garbage__is_refused(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    call = {"area": tools.AREA, "period": tools.PERIOD, "revision": 0, "domain": tools.SETTLEMENT_DOMAIN}
+
+    with scene.record.begin() as tx:
+        with pytest.raises(NotAnAttester):
+            sign_settlement(tx, signature=tools.attester_signature(proposal, 9), **call)
+        with pytest.raises(BadSignature):
+            sign_settlement(tx, signature=b"\x00" * 65, **call)
+        with pytest.raises(NothingProposed):
+            sign_settlement(tx, signature=tools.attester_signature(proposal, 1), **{**call, "revision": 1})
+
+    assert kinds(scene, "settlement.signed") == []
+
+
+def test_run__late_readings__give_a_correction_with_differences(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    sign(scene, tools, proposal, 1)
+    sign(scene, tools, proposal, 2)
+    scene.settled(proposal)
+    settle(scene, tools)
+    scene.attest(1003, {"meter1": (300, 0), "meter2": (0, 50), "meter3": (80, 0)})
+
+    correction = settle(scene, tools)
+
+    assert correction["revision"] == 1
+    due = dict(unpack_settlement_word(int(word, 16)) for word in correction["words"])
+    house1 = tools.key("house1").address
+    # 300 Wh late: supply, grid fee and levy at 300,000 + 70,000 + 20,000 nEUR/Wh, and 19 % VAT on that
+    assert due[house1] == -(300 * 390_000) * 119 // 100
+    assert sum(due.values()) == 0
+    with scene.record.begin() as tx, pytest.raises(SettlementOutdated):
+        sign_settlement(
+            tx,
+            area=tools.AREA,
+            period=tools.PERIOD,
+            revision=0,
+            signature=tools.attester_signature(proposal, 3),
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
+
+
+def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, tools: Any) -> None:
+    first = settle(scene, tools)
+    sign(scene, tools, first, 1)
+    scene.attest(1003, {"meter1": (300, 0), "meter2": (0, 50), "meter3": (80, 0)})
+
+    second = settle(scene, tools)
+
+    assert second["revision"] == 0
+    assert second["readings_root"] != first["readings_root"]
+    with scene.record.begin() as tx, pytest.raises(NotAnAttester):
+        sign_settlement(
+            tx,
+            area=tools.AREA,
+            period=tools.PERIOD,
+            revision=0,
+            signature=tools.attester_signature(first, 2),
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
+
+
+def test_run__horizon_over__finalises_and_then_rests(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    settle(scene, tools)
+
+    settle(scene, tools, now=tools.ENDED + tools.HORIZON_SECONDS + 1)
+    settle(scene, tools, now=tools.ENDED + tools.HORIZON_SECONDS + 2)
+
+    assert [item["function"] for item in kinds(scene, "chain.requested")] == ["finalise"]
+
+
+def test_run__transaction_moves_to_another_block__counts_once(scene: Any, tools: Any) -> None:
+    included = [entry.content() for entry in scene.record.entries(kinds=["chain.included"])]
+    last = next(item for item in included if item["key"] == "unread:1003")
+
+    with scene.record.begin() as tx:
+        tx.append("chain.included", {**last, "block": last["block"] + 5})
+    proposal = settle(scene, tools)
+
+    assert proposal["readings_root"] == to_hex(scene.readings_root)
+
+
+def test_verify_package__as_proposed__gives_the_digest_to_sign(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+
+    digest = verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+    signature = tools.key("attester1").sign(digest)
+    assert signature == tools.attester_signature(proposal, 1)
+
+
+MUTATIONS = {
+    "order quantity": lambda package: package["orders"][0]["order"].update(quantityLots=77),
+    "order account": lambda package: package["orders"][0]["order"].update(account="0x" + "ab" * 20),
+    "order signature": lambda package: package["orders"][0].update(signature=package["orders"][1]["signature"]),
+    "registered key": lambda package: package["keys"][0].update(order_key="0x" + "ab" * 20),
+    "word": lambda package: package["clearings"][0]["words"].pop(),
+    "price": lambda package: package["clearings"][0].update(price_neur_per_wh=1),
+    "reading": lambda package: package["attestations"][0]["readings"][0].update(import_wh=1),
+    "attested total": lambda package: package["attestations"][0].update(import_wh=1),
+    "order of clearings": lambda package: package["clearings"].reverse(),
+    "tariff": lambda package: package["tariffs"][0].update(supply_neur_per_wh=1),
+    "agreement": lambda package: package["agreements"][0].update(version=2),
+    "envelope": lambda package: package["programs"][0]["envelopes"][0].update(export_cap_wh=0),
+    "schedule": lambda package: package["programs"][0]["schedules"].update(point2=[0, 0, 0, 0]),
+    "settled before": lambda package: package["settled_before"].update({package["orders"][0]["order"]["account"]: "5"}),
+    "proposed words": lambda package: package["proposal"]["words"].pop(),
+    "proposed root": lambda package: package["proposal"].update(statements_root="0x" + "11" * 32),
+    "statement": lambda package: package["proposal"]["statements"][0]["statement"].update(amount_neur="1"),
+    "salt": lambda package: package["proposal"]["statements"][0].update(salt="0x" + "11" * 32),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_verify_package__one_field_changed__is_refused(scene: Any, tools: Any, name: str) -> None:
+    settle(scene, tools)
+    with scene.record.read() as connection:
+        package = copy.deepcopy(proposal_package(connection, area=tools.AREA, period=tools.PERIOD))
+    MUTATIONS[name](package)
+
+    with pytest.raises((WrongInput, BadSignature, MoneyMade)):
+        verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    settle(scene, tools)
+    with scene.record.begin() as tx:
+        before = period_state(tx.connection, area=tools.AREA, period=tools.PERIOD)
+        rebuild_views(tx, now=tools.ENDED)
+        after = period_state(tx.connection, area=tools.AREA, period=tools.PERIOD)
+
+    assert after == before
+    assert from_hex(proposal["readings_root"]) == after.settled_readings_root
