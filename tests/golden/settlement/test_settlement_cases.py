@@ -1,0 +1,78 @@
+"""Settlement cases as data: the sums done by hand against what `settle` gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.hashing import from_hex, to_hex
+from domain.words import Side
+from ledger_service.settlement.compute import Settled, settle
+from ledger_service.settlement.inputs import (
+    Agreement,
+    Inputs,
+    Limit,
+    Metered,
+    Party,
+    PartyKind,
+    Period,
+    Tariff,
+    Trade,
+)
+
+pytestmark = pytest.mark.golden
+
+CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.json"))
+
+
+def load(case: Path) -> Inputs:
+    """The values of a case's input.json."""
+    data = json.loads((case / "input.json").read_text())
+    accounts = ("account", "retailer")
+    return Inputs(
+        period=Period(**data["period"]),
+        parties=tuple(
+            Party(from_hex(item["account"]), PartyKind(item["kind"]), item["point"]) for item in data["parties"]
+        ),
+        tariffs=tuple(Tariff(**item) for item in data["tariffs"]),
+        agreements=tuple(
+            Agreement(**{name: from_hex(value) if name in accounts else value for name, value in item.items()})
+            for item in data["agreements"]
+        ),
+        trades=tuple(
+            Trade(**{**item, "account": from_hex(item["account"]), "side": Side(item["side"])})
+            for item in data["trades"]
+        ),
+        price_neur_per_wh={int(mtu): price for mtu, price in data["price_neur_per_wh"].items()},
+        metered=tuple(Metered(**{**item, "readings": tuple(item["readings"])}) for item in data["metered"]),
+        limits=tuple(Limit(**item) for item in data["limits"]),
+        settled_before_neur={from_hex(account): int(amount) for account, amount in data["settled_before_neur"].items()},
+    )
+
+
+def summary(settled: Settled) -> dict[str, Any]:
+    """What expected.json holds."""
+    lines = {
+        to_hex(account): [
+            f"{line.get('mtu', '-')} {line['kind']} {line.get('energy_wh', '-')} {line['amount_neur']}"
+            for line in statement["lines"]
+        ]
+        for account, statement in settled.statements.items()
+    }
+    return {
+        "amount_neur": {to_hex(key): statement["amount_neur"] for key, statement in settled.statements.items()},
+        "due_neur": {to_hex(key): str(due) for key, due in settled.due_neur().items()},
+        "lines": lines,
+        "words": [f"0x{word:064x}" for word in settled.words],
+        "tariff_hash": to_hex(settled.tariff_hash),
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_settle__case_of_data__gives_the_sums_done_by_hand(case: Path) -> None:
+    settled = settle(load(case))
+
+    assert summary(settled) == json.loads((case / "expected.json").read_text())
