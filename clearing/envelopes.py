@@ -90,11 +90,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Envelopes by point index, the elements that bind, and the linear rounds taken; None where no caps help."""
+    """Envelopes by point index (None where no caps help), the elements that bind, and the linear rounds taken.
+
+    `failure` says why the solver failed, where it did.
+    """
 
     envelopes: Mapping[int, Envelope] | None
     binding: tuple[Violation, ...]
     rounds: int
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,12 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Energy of a point that may be capped at one cost."""
+    """Energy of a point that may be capped at one cost; `fair`: untraded export, which is given up in like shares."""
 
     point: int
     energy_wh: float
     cost: float
-    untraded: bool
+    fair: bool
 
 
 @dataclass(slots=True)
@@ -122,7 +126,9 @@ class _Search:
     """One MTU while its envelopes are sought: the net energies at hand, and the cheapest clean ones so far."""
 
     situation: Situation
+    parts: Sequence[_Part]
     net_wh: Ints
+    failure: str | None = None
     margin: int = 1
     clean: int = 0
     rounds: int = 0
@@ -136,13 +142,15 @@ class _Search:
     def plan(self) -> Plan:
         """The outcome of the search."""
         if self.best_wh is None:
-            return Plan(None, self.candidate, self.rounds)
-        return Plan(_envelopes(self.situation.net_wh, self.best_wh), self.binding, self.rounds)
+            return Plan(None, self.candidate, self.rounds, self.failure)
+        return Plan(_envelopes(self.situation.net_wh, self.best_wh), self.binding, self.rounds, self.failure)
 
 
 def plan_envelopes(*, power_flow: PowerFlow, situations: Mapping[int, Situation]) -> dict[int, Plan]:
     """Plan envelopes for each MTU (key) that breaks a limit; the MTUs are linearised and checked in common batches."""
-    searches = {mtu: _Search(situation, situation.net_wh.copy()) for mtu, situation in situations.items()}
+    searches = {
+        mtu: _Search(situation, _parts(situation), situation.net_wh.copy()) for mtu, situation in situations.items()
+    }
     for _ in range(LINEAR_ROUNDS):
         todo = {mtu: search for mtu, search in searches.items() if not search.over}
         if todo:
@@ -156,7 +164,11 @@ def plan_envelopes(*, power_flow: PowerFlow, situations: Mapping[int, Situation]
 def _step(search: _Search, rows: Sequence[_Row] | None) -> None:
     """Solve the linear model at the net energies at hand, and move to what it proposes."""
     search.rounds += 1
-    shed = _solve(search.situation, rows) if rows is not None else None
+    shed = None
+    try:
+        shed = _solve(search.situation, search.parts, rows) if rows is not None else None
+    except SolverFailed as error:
+        search.failure = str(error)
     if rows is None or shed is None:
         search.over = True
         return
@@ -176,16 +188,16 @@ def _check(power_flow: PowerFlow, searches: Sequence[_Search]) -> None:
             continue
         search.clean += 1
         search.over = search.clean >= CLEAN_ROUNDS
-        cost = _cost(search.situation, search.net_wh)
+        cost = _cost(search)
         if cost < search.cost:
             search.cost, search.best_wh, search.binding = cost, search.net_wh, search.candidate
 
 
-def _cost(situation: Situation, net_wh: Ints) -> float:
+def _cost(search: _Search) -> float:
     """Cost of what a proposal sheds, by the same measure as the linear model."""
-    shed, cost = np.abs(situation.net_wh - net_wh).astype(np.float64), 0.0
-    for part in _parts(situation):
-        taken = min(part.energy_wh, float(shed[part.point]))
+    shed, cost = np.abs(search.situation.net_wh - search.net_wh).astype(float).tolist(), 0.0
+    for part in search.parts:
+        taken = min(part.energy_wh, shed[part.point])
         shed[part.point] -= taken
         cost += taken * part.cost
     return cost
@@ -311,7 +323,7 @@ def _all_parts(situation: Situation, point: int, *, scheduled: float, exports: b
     untraded = max(scheduled - sum(trade.energy_wh for trade in trades), 0.0)
     first, base = (UNTRADED_COST, TRADED_COST) if exports else (IMPORT_COST, 2 * IMPORT_COST)
     steps = [
-        _Part(point, untraded / UNTRADED_STEPS, first * (1 + UNTRADED_STEP_COST * number), True)
+        _Part(point, untraded / UNTRADED_STEPS, first * (1 + UNTRADED_STEP_COST * number), exports)
         for number in range(UNTRADED_STEPS)
     ]
     return steps + [
@@ -320,41 +332,43 @@ def _all_parts(situation: Situation, point: int, *, scheduled: float, exports: b
     ]
 
 
-def _solve(situation: Situation, rows: Sequence[_Row]) -> Floats | None:
+def _solve(situation: Situation, all_parts: Sequence[_Part], all_rows: Sequence[_Row]) -> Floats | None:
     """Wh to shed per point at least cost so that every row falls as needed, half of it where that is out of reach.
 
-    None where nothing can be shed.
+    None where nothing can be shed. Raises SolverFailed.
     """
-    parts, net_wh = _parts(situation), situation.net_wh
+    helps = np.zeros(len(situation.net_wh), dtype=np.bool_)
+    for row in all_rows:
+        if row.needed > 0:
+            helps |= row.lowered_per_wh > 0
+    parts = [part for part in all_parts if helps[part.point]]
+    rows = [row for row in all_rows if row.needed > 0 or bool((row.lowered_per_wh[helps] < 0).any())]
     program = Minimise("envelopes")
     numbers = [program.variable(highest=part.energy_wh, cost=part.cost) for part in parts]
-    untraded: dict[int, list[int]] = {}
-    for number, part in zip(numbers, parts, strict=True):
-        if part.untraded and net_wh[part.point] < 0:
-            untraded.setdefault(part.point, []).append(number)
-    total = sum(part.energy_wh for part in parts if part.untraded and net_wh[part.point] < 0)
-    largest = program.variable(highest=1.0, cost=FAIRNESS_COST * total)
-    for own in untraded.values():
-        energy = sum(parts[number].energy_wh for number in own)
-        program.at_least([(largest, energy), *((number, -1.0) for number in own)], 0.0)
+    _share_fairly(program, [(number, part) for number, part in zip(numbers, parts, strict=True) if part.fair])
     short: list[int] = []
     for row in rows:
-        scale = float(np.abs(row.lowered_per_wh).max(initial=0.0))
-        if scale == 0.0 and row.needed <= 0:
-            continue
-        factors = [
-            (number, float(row.lowered_per_wh[part.point]) / (scale or 1.0))
-            for number, part in zip(numbers, parts, strict=True)
-        ]
+        scale = float(np.abs(row.lowered_per_wh).max(initial=0.0)) or 1.0
+        factors = (row.lowered_per_wh / scale).tolist()
         short.append(program.variable(highest=None, cost=SHORTFALL_COST))
-        program.at_least([(short[-1], 1.0), *(f for f in factors if f[1] != 0.0)], row.needed / (scale or 1.0))
-    try:
-        values = program.solve()
-    except SolverFailed:
-        return None
-    shed = np.zeros(len(net_wh))
+        terms = [(number, factors[part.point]) for number, part in zip(numbers, parts, strict=True)]
+        program.at_least([(short[-1], 1.0), *(term for term in terms if term[1] != 0.0)], row.needed / scale)
+    values = program.solve()
+    shed = np.zeros(len(situation.net_wh))
     for number, part in zip(numbers, parts, strict=True):
         shed[part.point] += values[number]
     if any(values[number] > 0.5 for number in short):
         shed *= DAMPING
     return shed if shed.max(initial=0.0) >= 0.5 else None
+
+
+def _share_fairly(program: Minimise, parts: Sequence[tuple[int, _Part]]) -> None:
+    """Let the largest share that any point gives up of its untraded export cost a little."""
+    own: dict[int, list[tuple[int, float]]] = {}
+    for number, part in parts:
+        own.setdefault(part.point, []).append((number, part.energy_wh))
+    total = sum(part.energy_wh for _, part in parts)
+    largest = program.variable(highest=1.0, cost=FAIRNESS_COST * total)
+    for terms in own.values():
+        energy = sum(wh for _, wh in terms)
+        program.at_least([(largest, energy), *((number, -1.0) for number, _ in terms)], 0.0)

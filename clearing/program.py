@@ -78,8 +78,8 @@ class MtuResult:
 class ProgramResult:
     """A validated program: results in MTU order, the report the DSO signs, and its hash.
 
-    `envelopes`: {point index: {mtu: Envelope}}. `fallbacks`: (mtu, reason) where the solver failed and the numeric path
-    cleared instead; the result is the same, so it is no part of the report.
+    `envelopes`: {point index: {mtu: Envelope}}. `fallbacks`: (mtu, reason) where the solver failed: the numeric path
+    cleared instead, with the same result, or the MTU was given up for want of envelopes.
     """
 
     results: tuple[MtuResult, ...]
@@ -207,7 +207,10 @@ def _validate(states: list[_State], power_flow: PowerFlow, clearer: _Clearer, *,
         situations = {at: _situation(states[at], lot_wh) for at in todo if states[at].rounds < rounds_max}
         plans = plan_envelopes(power_flow=power_flow, situations=situations)
         for at in todo:
-            _next_round(states[at], plans.get(at), clearer, lot_wh=lot_wh)
+            plan = plans.get(at)
+            if plan is not None and plan.failure is not None:
+                clearer.fallbacks.append((states[at].mtu, plan.failure))
+            _next_round(states[at], plan, clearer, lot_wh=lot_wh)
         checked = power_flow.run(np.stack([_net_wh(states[at], lot_wh) for at in todo]))
         flow.voltage_pu[todo], flow.loading[todo], flow.solved[todo] = (
             checked.voltage_pu,
