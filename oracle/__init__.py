@@ -1,1 +1,1 @@
-"""The edge for machines: meters over MQTT, the brokers that carry them, and the attesters that vouch for what they say."""
+"""The edge for machines: meters over MQTT, the brokers that carry them, and the attesters that vouch for them."""

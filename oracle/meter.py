@@ -71,7 +71,7 @@ class _Meter:
 
 
 class MeterFleet:
-    """Meters of one area with a common log. `record` signs and publishes; receipts and requests are served meanwhile."""
+    """Meters of one area with a common log: `record` signs and publishes, receipts and requests are served besides."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class MeterFleet:
         return self._log.kept_count()
 
     def record(self, measurements: Iterable[Measurement]) -> None:
-        """Sign, log and publish measurements, ascending in MTU per meter. Raises RegisterFell; then nothing is logged."""
+        """Sign, log and publish measurements, ascending in MTU per meter. Raises RegisterFell (then none)."""
         by_meter: dict[str, list[Measurement]] = {}
         for item in measurements:
             by_meter.setdefault(item.meter_code, []).append(item)

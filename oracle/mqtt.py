@@ -138,5 +138,5 @@ class MqttSession:
     def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         mid = message.mid if message.qos else 0
         self._on_message(
-            Incoming(topic=message.topic, payload=message.payload, mid=mid, generation=self.generation)
+            Incoming(topic=message.topic, payload=bytes(message.payload), mid=mid, generation=self.generation)
         )

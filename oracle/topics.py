@@ -24,7 +24,7 @@ class UnsafeCode(DominoesError):
 
 
 def check_code(text: str) -> str:
-    """Return a meter code or attester name that is safe in a topic and as a certificate's common name, else raise UnsafeCode."""
+    """Return a code that is safe as a topic level and as a certificate's common name, else raise UnsafeCode."""
     if not _SAFE.fullmatch(text):
         raise UnsafeCode(text=text)
     return text

@@ -9,7 +9,7 @@ from ledger_service.metering.messages import RegisterReading
 from ledger_service.metering.registry import MeterKey
 
 PLAUSIBLE_FACTOR_HALVES = 3
-"""A connection carries at most 1.5 times its agreed power (in halves, to stay in integers): fuses tolerate that for long."""
+"""A connection carries at most 1.5 times its agreed power (in halves, to stay in integers): fuses bear that."""
 
 CLOCK_SKEW_S = 10
 """A meter's clock may be this many seconds of market time ahead before its reading counts as one of the future."""
@@ -24,9 +24,7 @@ def check_time(*, meter_code: str, reading: RegisterReading, market_time: int, h
     """Raise FutureReading before the MTU's end (less the skew), StaleReading once it can't be corrected any more."""
     ends_in_s = mtu_end(reading.mtu) - market_time
     if ends_in_s > CLOCK_SKEW_S:
-        raise FutureReading(
-            meter_code=meter_code, sequence=reading.sequence, mtu=reading.mtu, ends_in_s=int(ends_in_s)
-        )
+        raise FutureReading(meter_code=meter_code, sequence=reading.sequence, mtu=reading.mtu, ends_in_s=int(ends_in_s))
     if -ends_in_s > horizon_seconds:
         oldest = (market_time - horizon_seconds) // 900
         raise StaleReading(meter_code=meter_code, sequence=reading.sequence, mtu=reading.mtu, oldest_mtu=oldest)

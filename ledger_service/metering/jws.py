@@ -1,6 +1,7 @@
 """Compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), in the one form meters use.
 
-The header is fixed per meter, so it is compared and never parsed: neither `alg` nor `kid` can be talked into anything else.
+The header is fixed per meter, so it is compared and never parsed: neither `alg` nor `kid` can be talked into
+anything else.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -116,7 +117,7 @@ def parse_payload(payload: bytes) -> tuple[str, tuple[RegisterReading, ...]]:
     if not isinstance(records, list) or not 1 <= len(records) <= READINGS_MAX:
         raise MalformedMessage(reason=f"readings is not a list of 1 to {READINGS_MAX}")
     readings = tuple(_reading(record) for record in records)
-    for earlier, later in zip(readings, readings[1:], strict=False):
+    for earlier, later in pairwise(readings):
         if later.sequence != earlier.sequence + 1 or later.mtu <= earlier.mtu:
             raise MalformedMessage(reason="readings do not ascend by one in sequence and rise in MTU")
     if orjson.dumps(data, option=orjson.OPT_SORT_KEYS) != payload:

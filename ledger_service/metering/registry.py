@@ -6,7 +6,7 @@ Facts of the journal, handed to attesters by the service as one JSON object.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from domain.eip712 import Domain
@@ -167,7 +167,9 @@ class Registry:
         return cls(
             area=data["area"],
             attesters=tuple(
-                AttesterEntry(name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"])
+                AttesterEntry(
+                    name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"]
+                )
                 for entry in data["attesters"]
             ),
             threshold=data["threshold"],
@@ -185,24 +187,11 @@ class Registry:
 
 
 def close_validity(entries: Iterable[MeterKey]) -> tuple[MeterKey, ...]:
-    """Give each registration of a meter the beginning of its next one as its end."""
-    by_meter: dict[str, list[MeterKey]] = {}
-    for entry in entries:
-        by_meter.setdefault(entry.meter_code, []).append(entry)
+    """End each registration where a later key of the meter, or another meter at its point, begins."""
+    begins: dict[tuple[str, str], int] = {}
     closed = []
-    for registrations in by_meter.values():
-        registrations.sort(key=lambda entry: entry.valid_from_mtu)
-        for entry, later in zip(registrations, [*registrations[1:], None], strict=True):
-            until = None if later is None else later.valid_from_mtu
-            closed.append(
-                MeterKey(
-                    meter_code=entry.meter_code,
-                    point_code=entry.point_code,
-                    public_key=entry.public_key,
-                    valid_from_mtu=entry.valid_from_mtu,
-                    valid_until_mtu=until,
-                    connection_import_w=entry.connection_import_w,
-                    connection_export_w=entry.connection_export_w,
-                )
-            )
-    return tuple(closed)
+    for entry in sorted(entries, key=lambda entry: entry.valid_from_mtu, reverse=True):
+        keys = (("meter", entry.meter_code), ("point", entry.point_code))
+        closed.append(replace(entry, valid_until_mtu=min((begins[key] for key in keys if key in begins), default=None)))
+        begins.update(dict.fromkeys(keys, entry.valid_from_mtu))
+    return tuple(reversed(closed))

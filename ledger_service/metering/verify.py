@@ -80,7 +80,7 @@ def _parse(record: Any, registry: Registry) -> VerifiedAttestation:
 
 
 def check_signatures(item: VerifiedAttestation, registry: Registry) -> None:
-    """m or more attesters of distinct organisations, ascending by signer as the contract wants. Raises AttestationRefused."""
+    """Check for m or more attesters of distinct organisations, ascending by signer. Raises AttestationRefused."""
     mtu = item.attestation.mtu
     digest = item.attestation.digest(registry.readings_domain)
     organisations: set[str] = set()

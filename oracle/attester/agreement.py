@@ -1,8 +1,8 @@
 """Reaching m of n: one attester proposes the leaves of due MTUs, the others sign only what they derive themselves.
 
-Messages between attesters need no trust: a proposal is recomputed, a fetched reading carries its meter's signature, and a
-signature is recovered. Who proposes rotates with the oldest due MTU; after a time-out the next one takes over. No I/O here:
-methods return what to publish, and `submission` is what the process hands to the service.
+Messages between attesters need no trust: a proposal is recomputed, a fetched reading carries its meter's signature,
+and a signature is recovered. Who proposes rotates with the oldest due MTU; after a time-out the next one takes over.
+No I/O but the store: methods return what to publish, and `submission` is what the process hands to the service.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from oracle.attester.store import Store
 from oracle.topics import Topics
 
 CUT_OFF_S = 120
-"""Market seconds after an MTU's end until its readings are proposed: late enough for a slow network, early for the deadline."""
+"""Market seconds after an MTU's end until readings are proposed: time for a slow network, well before the deadline."""
 
 PROPOSER_TIMEOUT_S = 5.0
 """Wall seconds without progress after which the next attester in turn proposes."""

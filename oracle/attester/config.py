@@ -21,7 +21,7 @@ SETTLEMENT_S = 1.0
 
 @dataclass(frozen=True)
 class AttesterConfig:
-    """Everything one attester needs. `keystore` is the file with its secp256k1 key (keystore v3, or 32 bytes of hex)."""
+    """Everything one attester needs. `keystore` is the keystore v3 file with its secp256k1 key."""
 
     name: str
     area: str

@@ -159,9 +159,7 @@ class Intake:
         except FutureReading:
             # An accelerated clock may have moved since it was last asked: ask once more before refusing.
             try:
-                check_time(
-                    meter_code=meter_code, reading=reading, market_time=self._refresh(), horizon_seconds=horizon
-                )
+                check_time(meter_code=meter_code, reading=reading, market_time=self._refresh(), horizon_seconds=horizon)
             except FutureReading:
                 self._early.add(meter_code)
                 raise

@@ -1,4 +1,4 @@
-"""Which MTUs are due for an attestation, and with which leaves: the same answer for every attester that holds the same readings."""
+"""Which MTUs are due for an attestation, and with which leaves: the same answer wherever the same readings are held."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAVES_PER_PROPOSAL = 2_000
 
 @dataclass(frozen=True)
 class AttestedMtu:
-    """Where an MTU stands: the next revision, and the leaves of the last accepted attestation by meter (None if none)."""
+    """Where an MTU stands: the next revision, and the leaves last attested by meter (None if there are none)."""
 
     next_revision: int
     leaves: Mapping[str, Reading] | None
@@ -52,7 +52,11 @@ class Proposal:
             "period": self.period,
             "horizon": self.horizon_mtu,
             "entries": [
-                {"mtu": entry.mtu, "revision": entry.revision, "readings": [_row(reading) for reading in entry.readings]}
+                {
+                    "mtu": entry.mtu,
+                    "revision": entry.revision,
+                    "readings": [_row(reading) for reading in entry.readings],
+                }
                 for entry in self.entries
             ],
         }
@@ -161,12 +165,17 @@ def desired(
 ) -> dict[int, Reading]:
     """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered."""
     code = book.key.meter_code
-    first = max(first_mtu, min(key.valid_from_mtu for key in registry.keys_of(code)))
+    keys = registry.keys_of(code)
+    first = max(first_mtu, min(key.valid_from_mtu for key in keys))
     if first > last_mtu:
         return {}
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
     derived = leaves(meter_code=code, known=known, first_mtu=first, last_mtu=last_mtu, nonce_of=nonce_of)
-    return {reading.mtu: reading for reading in derived}
+    return {
+        reading.mtu: reading
+        for reading in derived
+        if any(key.valid_from_mtu <= reading.mtu and key.covers(reading.mtu) for key in keys)
+    }
 
 
 def plan(
@@ -238,7 +247,7 @@ class Difference:
 
 
 def differences(proposal: Proposal, *, registry: Registry, books: Mapping[str, MeterBook]) -> list[Difference]:
-    """All leaves on which the proposal differs from what this attester derives; a substitute's nonce is the proposer's."""
+    """All leaves on which the proposal and one's own derivation differ; a substitute's nonce is the proposer's."""
     first = min(entry.mtu for entry in proposal.entries)
     last = max(entry.mtu for entry in proposal.entries)
     proposed = {(reading.meter_code, entry.mtu): reading for entry in proposal.entries for reading in entry.readings}

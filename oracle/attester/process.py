@@ -1,4 +1,4 @@
-"""One attester at work: broker session, group commits, agreement, and a second thread for what it asks of the service."""
+"""One attester at work: broker session, group commits, agreement, and a second thread that asks the service."""
 
 from __future__ import annotations
 
@@ -179,8 +179,7 @@ class Attester:
                 _log.exception("attester %s starts again from its store", self.name)
                 if self._stopping.wait(RETRY_S):
                     return
-                assert self.intake is not None
-                self._begin(self.intake.registry)
+                self._begin(self._parts()[0].registry)
 
     def _turn(self) -> None:
         intake, agreement = self._parts()

@@ -1,4 +1,4 @@
-"""An attester's own store: what it received, refused, attested and signed. Committed before anything is acknowledged."""
+"""An attester's own store: what it received, refused, attested and signed, committed before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ REFUSALS_KEPT = 100_000
 """Refusals kept for the audit; beyond it the oldest go, so that a flood can't fill the disk."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS message (hash BLOB PRIMARY KEY, meter TEXT NOT NULL, received_at INTEGER NOT NULL, jws BLOB NOT NULL)
-    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS message (
+    hash BLOB PRIMARY KEY, meter TEXT NOT NULL, received_at INTEGER NOT NULL, jws BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reading (
-    meter TEXT NOT NULL, sequence INTEGER NOT NULL, message BLOB NOT NULL, mtu INTEGER NOT NULL, import_wh INTEGER NOT NULL,
-    export_wh INTEGER NOT NULL, nonce BLOB NOT NULL, PRIMARY KEY (meter, sequence, message)
+    meter TEXT NOT NULL, sequence INTEGER NOT NULL, message BLOB NOT NULL, mtu INTEGER NOT NULL,
+    import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL, nonce BLOB NOT NULL, PRIMARY KEY (meter, sequence, message)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS refusal (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, meter TEXT, code TEXT NOT NULL, detail TEXT NOT NULL
@@ -141,7 +142,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Rows per table, for metrics and tests."""
         tables = ("message", "reading", "refusal", "attested", "signed")
-        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608
+        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
 
     def add_attested(self, attestations: Iterable[dict[str, Any]]) -> None:
         """Keep accepted attestations in their JSON form; the first one of an MTU and revision stays."""

@@ -1,0 +1,139 @@
+"""Recording what attesters hand in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import select
+
+from domain.eip712 import Domain
+from domain.hashing import keccak, to_hex
+from domain.mtu import mtu_end, mtu_start
+from ledger_service.metering.errors import AttestationRefused, RevisionTaken
+from ledger_service.metering.queries import attestation_states, leaves_at, next_revisions, registry_of
+from ledger_service.metering.registry import Registry
+from ledger_service.metering.tables import metering_attestation
+from ledger_service.metering.verify import VerifiedAttestation, verify_payload
+from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Entry, Transaction
+from ledger_service.record.journal import read_entries
+
+INCLUSION_MARGIN_S = 0
+"""Market seconds before its deadline from which revision 0 is refused; a late inclusion fails and is marked Unread."""
+
+
+def accept_attestation(
+    tx: Transaction, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
+) -> Entry:
+    """Verify a `reading.attested` payload, record it and ask the chain for it; return the fact.
+
+    `now` is market time, `readings` and `settlement` the EIP-712 domains of these contracts. A repeat returns the
+    first fact with `repeated` set. Raises AttestationRefused, RevisionTaken (409: something else is recorded) or
+    NotRegistered.
+    """
+    connection = tx.connection
+    area = payload.get("area")
+    if not isinstance(area, str):
+        raise AttestationRefused(reason="area is missing")
+    registry = registry_of(connection, area=area, readings=readings, settlement=settlement)
+
+    def next_revision(mtu: int) -> int:
+        return next_revisions(connection, area=area, first_mtu=mtu, count=1).get(mtu, 0)
+
+    try:
+        items = verify_payload(
+            payload,
+            registry=registry,
+            next_revision=next_revision,
+            leaves_at=lambda mtu: leaves_at(connection, area=area, mtu=mtu),
+        )
+    except RevisionTaken:
+        first = _recorded(tx, payload, area)
+        if first is None:
+            raise
+        return first
+    for item in items:
+        _check_deadlines(item, registry=registry, now=now)
+    fact = {
+        "area": area,
+        "period": payload["period"],
+        "attestations": [item.as_json() for item in items],
+        "messages": sorted(str(message) for message in payload["messages"]),
+    }
+    entry = tx.append("reading.attested", fact, key=_key(area, fact["attestations"], tx.head.sequence))
+    keys = chain_keys_of(fact, sequence=entry.sequence)
+    _request(tx, registry=registry, period=payload["period"], items=items, keys=keys)
+    fold_attested(tx.connection, entry, chain_keys=keys)
+    return entry
+
+
+def _key(area: str, records: list[dict[str, Any]], sequence: int) -> str:
+    roots = b"".join(f"{item['mtu']}:{item['revision']}:{item['root']};".encode("ascii") for item in records)
+    return f"reading.attested:{sequence}:{keccak(area.encode('utf-8') + roots).hex()}"
+
+
+def _recorded(tx: Transaction, payload: Mapping[str, Any], area: str) -> Entry | None:
+    """The fact that holds exactly the roots of this payload, if it was recorded before."""
+    sequences = set()
+    for record in payload["attestations"]:
+        mtu, revision = record["mtu"], record["revision"]
+        state = attestation_states(tx.connection, area=area, first_mtu=mtu, count=1)[0].attestation
+        if state is None or (state["revision"], state["root"]) != (revision, record["root"]):
+            return None
+        sequences.add(_sequence_of(tx, area=area, mtu=mtu, revision=revision))
+    if len(sequences) != 1:
+        return None
+    (entry,) = read_entries(tx.connection, after=sequences.pop() - 1, kinds=None, limit=1)
+    return _as_repeated(entry)
+
+
+def _as_repeated(entry: Entry) -> Entry:
+    return replace(entry, repeated=True)
+
+
+def _sequence_of(tx: Transaction, *, area: str, mtu: int, revision: int) -> int:
+    table = metering_attestation
+    query = select(table.c.sequence).where(table.c.area == area, table.c.mtu == mtu, table.c.revision == revision)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def _check_deadlines(item: VerifiedAttestation, *, registry: Registry, now: int) -> None:
+    mtu = item.attestation.mtu
+    if now < mtu_end(mtu):
+        raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
+    if item.attestation.revision == 0 and now > mtu_end(mtu) + registry.attest_seconds - INCLUSION_MARGIN_S:
+        raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
+    period = registry.period_of(mtu)
+    if period is None or now > mtu_start(period.first_mtu + period.count) + registry.horizon_seconds:
+        raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
+
+
+def _request(
+    tx: Transaction, *, registry: Registry, period: int, items: list[VerifiedAttestation], keys: dict[int, str]
+) -> None:
+    area_id = to_hex(registry.area_id)
+    for start in range(0, len(items), MTUS_PER_TRANSACTION):
+        page = items[start : start + MTUS_PER_TRANSACTION]
+        structs = [
+            [
+                area_id,
+                item.attestation.mtu,
+                item.attestation.revision,
+                to_hex(item.attestation.root),
+                item.attestation.count,
+                item.attestation.import_wh,
+                item.attestation.export_wh,
+            ]
+            for item in page
+        ]
+        request_transaction(
+            tx,
+            key=keys[page[0].attestation.mtu],
+            role="operator",
+            contract="Readings",
+            function="attestMany",
+            args=[period, structs, [list(item.signatures) for item in page]],
+        )

@@ -1,0 +1,174 @@
+"""Reading metering's views, and the registry as attesters get it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from domain.eip712 import Domain
+from domain.hashing import from_hex
+from domain.readings import Reading
+from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry, close_validity
+from ledger_service.metering.tables import metering_attestation, metering_reading
+from ledger_service.record.journal import walk_entries
+from ledger_service.registry import queries as registered
+
+STATES_MAX = 1_000
+"""Most MTUs asked about at once: ten days."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointReading:
+    """What was metered at a point in one MTU, in Wh, as last attested; `substitutes` counts estimated registers."""
+
+    mtu: int
+    point: str
+    import_wh: int
+    export_wh: int
+    revision: int
+    substitutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MtuState:
+    """Where an MTU stands: the revision it takes next, whether it was marked Unread, the last attestation."""
+
+    mtu: int
+    next_revision: int
+    unread: bool
+    attestation: dict[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form, as attesters read it."""
+        return {
+            "mtu": self.mtu,
+            "next_revision": self.next_revision,
+            "unread": self.unread,
+            "attestation": self.attestation,
+        }
+
+
+def periods(connection: Connection, *, area: str) -> tuple[Period, ...]:
+    """The area's declared periods, ascending."""
+    found = []
+    for entry in walk_entries(connection, kinds=["period.declared"]):
+        payload = entry.content()
+        if payload["area"] == area:
+            found.append(Period(number=payload["period"], first_mtu=payload["first_mtu"], count=payload["count"]))
+    return tuple(sorted(found, key=lambda period: period.number))
+
+
+def registry_of(connection: Connection, *, area: str, readings: Domain, settlement: Domain) -> Registry:
+    """The registry of an area for attesters; `readings` and `settlement` are the EIP-712 domains of these contracts.
+
+    Raises NotRegistered.
+    """
+    defined = registered.area(connection, area)
+    power = {
+        item.point: (item.connection_import_w, item.connection_export_w)
+        for item in registered.participants(connection, area=area)
+        if item.point is not None
+    }
+    entries = [
+        MeterKey(
+            meter_code=item.meter,
+            point_code=item.point,
+            public_key=from_hex(item.public_key),
+            valid_from_mtu=item.valid_from_mtu,
+            valid_until_mtu=None,
+            connection_import_w=power.get(item.point, (0, 0))[0],
+            connection_export_w=power.get(item.point, (0, 0))[1],
+        )
+        for item in registered.meters(connection, area=area)
+    ]
+    return Registry(
+        area=area,
+        attesters=tuple(
+            AttesterEntry(name=item.name, address=from_hex(item.address), organisation=item.organisation)
+            for item in defined.attesters
+        ),
+        threshold=defined.threshold,
+        attest_seconds=defined.attest_seconds,
+        horizon_seconds=defined.horizon_seconds,
+        chain_id=readings.chain_id,
+        readings_contract=readings.verifying_contract,
+        settlement_contract=settlement.verifying_contract,
+        meters=close_validity(entries),
+        periods=periods(connection, area=area),
+    )
+
+
+def _state(mtu: int, rows: list[Row[Any]]) -> MtuState:
+    attested = [row for row in rows if not row.unread]
+    return MtuState(
+        mtu=mtu,
+        next_revision=rows[-1].revision + 1 if rows else 0,
+        unread=any(row.unread for row in rows),
+        attestation=json.loads(attested[-1].attestation) if attested else None,
+    )
+
+
+def attestation_states(connection: Connection, *, area: str, first_mtu: int, count: int) -> list[MtuState]:
+    """Where up to STATES_MAX MTUs from `first_mtu` on stand, ascending."""
+    table = metering_attestation
+    last = first_mtu + min(count, STATES_MAX)
+    query = (
+        select(table)
+        .where(table.c.area == area, table.c.mtu >= first_mtu, table.c.mtu < last)
+        .order_by(table.c.mtu, table.c.revision)
+    )
+    rows: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(query):
+        rows.setdefault(row.mtu, []).append(row)
+    return [_state(mtu, rows.get(mtu, [])) for mtu in range(first_mtu, last)]
+
+
+def next_revisions(connection: Connection, *, area: str, first_mtu: int, count: int) -> dict[int, int]:
+    """The revision that each MTU takes next; MTUs with neither attestation nor mark are left out (they take 0)."""
+    table = metering_attestation
+    query = (
+        select(table.c.mtu, func.max(table.c.revision))
+        .where(table.c.area == area, table.c.mtu >= first_mtu, table.c.mtu < first_mtu + count)
+        .group_by(table.c.mtu)
+    )
+    return {mtu: revision + 1 for mtu, revision in connection.execute(query)}
+
+
+def leaves_at(connection: Connection, *, area: str, mtu: int) -> dict[str, Reading] | None:
+    """The readings last attested for an MTU by meter code; None where there are none."""
+    (state,) = attestation_states(connection, area=area, first_mtu=mtu, count=1)
+    if state.attestation is None:
+        return None
+    readings = [Reading.from_json(item) for item in state.attestation["readings"]]
+    return {reading.meter_code: reading for reading in readings}
+
+
+def point_readings(connection: Connection, *, point: str, first_mtu: int, count: int) -> list[PointReading]:
+    """The attested readings of a point, ascending in MTU; MTUs without one are left out."""
+    table = metering_reading
+    query = (
+        select(
+            table.c.mtu,
+            func.sum(table.c.import_wh).label("import_wh"),
+            func.sum(table.c.export_wh).label("export_wh"),
+            func.max(table.c.revision).label("revision"),
+            func.sum(table.c.quality).label("substitutes"),
+        )
+        .where(table.c.point == point, table.c.mtu >= first_mtu, table.c.mtu < first_mtu + count)
+        .group_by(table.c.mtu)
+        .order_by(table.c.mtu)
+    )
+    return [
+        PointReading(
+            mtu=row.mtu,
+            point=point,
+            import_wh=int(row.import_wh),
+            export_wh=int(row.export_wh),
+            revision=row.revision,
+            substitutes=int(row.substitutes),
+        )
+        for row in connection.execute(query)
+    ]
