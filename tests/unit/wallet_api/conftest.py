@@ -21,3 +21,10 @@ def market(world: World) -> World:
     """A market with an area, two households, two retailers, a tariff and agreements."""
     world.populate()
     return world
+
+
+@pytest.fixture
+def trading(world: World) -> World:
+    """A market whose first program is open, with order keys and guarantees."""
+    world.open_market()
+    return world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from domain.eip712 import ORDER, SHAPES
-from domain.hashing import from_hex, keccak, to_hex
+from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey
 from ledger_service.access.challenges import ChallengeBook, personal_message_digest
 from ledger_service.access.directory import Directory, OrganisationKey
@@ -21,7 +22,9 @@ from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
 from ledger_service.record import Entry, Record
 from ledger_service.registry import queries
+from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
+from ledger_service.trading import views as trading_views
 from wallet_api.app import create_app
 from wallet_api.services import Deployment, Services
 
@@ -29,6 +32,7 @@ ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
 WALL_SECONDS = 1_800_000_000
 MARKET_SECONDS = 1_464_739_200  # 2016-06-01T00:00:00Z
 FIRST_MTU = MARKET_SECONDS // 900 + 96
+GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
 CONTRACTS = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
@@ -151,7 +155,8 @@ class World:
     def post(self, name: str | None, path: str, body: Any, **headers: str) -> Response:
         """POST JSON as a named party; keyword names become headers with dashes."""
         sent = {key.replace("_", "-"): value for key, value in headers.items()} | self.headers(name)
-        return self.client.post(path, json=body, headers=sent)
+        sent["Content-Type"] = "application/json"
+        return self.client.post(path, content=json.dumps(body), headers=sent)
 
     def post_raw(self, name: str | None, path: str, body: bytes, content_type: str = "application/json") -> Response:
         """POST bytes as a named party."""
@@ -170,7 +175,12 @@ class World:
     def fact(self, kind: str, payload: dict[str, Any]) -> int:
         """Append a fact as another stage would; returns its sequence."""
         with self.services.record.begin() as tx:
-            return tx.append(kind, payload).sequence
+            entry = tx.append(kind, payload)
+            if kind in trading_views.FOLDED_KINDS:
+                trading_views.fold(tx.connection, [entry])
+            if kind in settlement_views.KINDS:
+                settlement_views.fold(tx.connection, entry, now=self.clock.now())
+            return entry.sequence
 
     def populate(self) -> None:
         """Register the area, its market, tariff and parties through the API."""
@@ -195,6 +205,55 @@ class World:
                 "valid_from_mtu": 0,
             }
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
+
+    def open_market(self) -> None:
+        """Populate, open one day's program, register order keys and guarantees: then orders can be placed."""
+        self.populate()
+        self.fact("period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST_MTU, "count": 96})
+        program = {"market": MARKET, "area": AREA, "program": 1, "period": 1}
+        self.fact("program.opened", program | {"first_mtu": FIRST_MTU, "count": 96, "gate": GATE})
+        for name, point in (("household 1", "DE-LV1-P1"), ("household 2", "DE-LV1-P2"), ("retailer 1", None)):
+            assert self.post(name, "/v1/keys", self.key_body(name, point)).status_code == 201
+        for number in (1, 2):
+            body = self.guarantee_body(f"retailer {number}", f"household {number}", credit_neur=50 * 10**9)
+            assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
+
+    def key_body(self, name: str, point: str | None, *, valid_from_mtu: int = 0) -> dict[str, Any]:
+        """A signed registration of a party's device key."""
+        values = {
+            "account": address(name),
+            "orderKey": address(f"device of {name}"),
+            "point": bytes(32) if point is None else text_id(point),
+            "validFromMtu": valid_from_mtu,
+        }
+        return {
+            "account": address(name),
+            "order_key": address(f"device of {name}"),
+            "point": point,
+            "valid_from_mtu": valid_from_mtu,
+            "signature": self.sign(name, "KeyRegistration", values),
+        }
+
+    def guarantee_body(self, guarantor: str, account: str, *, credit_neur: int, nonce: int = 1) -> dict[str, Any]:
+        """A signed guarantee."""
+        parties = {"guarantor": address(guarantor), "account": address(account)}
+        signature = self.sign(guarantor, "Guarantee", parties | {"creditNeur": credit_neur, "nonce": nonce})
+        return parties | {"credit_neur": str(credit_neur), "nonce": nonce, "signature": signature}
+
+    def order_body(self, name: str, signer: str | None = None, **changes: Any) -> dict[str, Any]:
+        """A signed bid of a party over 100 Wh at 20 ct/kWh; changes are made before signing."""
+        message = {
+            "market": to_hex(text_id(MARKET)),
+            "mtu": FIRST_MTU,
+            "side": 0,
+            "limitPriceNeurPerWh": 200_000,
+            "quantityLots": 10,
+            "account": address(name),
+            "orderId": "0x" + "01" * 16,
+            "revision": 0,
+            "salt": "0x" + "5a" * 32,
+        } | changes
+        return {"order": message, "signature": self.sign(signer or f"device of {name}", "Order", message)}
 
 
 class NoMoney:
