@@ -10,10 +10,11 @@ import {IMarket, MarketParams, MtuState, Program, Result, ResultPage} from "./in
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {BookScan} from "./libraries/BookScan.sol";
 import {Hashes} from "./libraries/Hashes.sol";
+import {MarketClock} from "./libraries/MarketClock.sol";
 import {Time} from "./libraries/Time.sol";
 
 /// @title Market (documented on IMarket)
-contract Market is IMarket, EIP712 {
+contract Market is IMarket, EIP712, MarketClock {
     /// @notice Markets per area, so that what a settlement must wait for is counted in bounded work.
     uint256 public constant MAX_MARKETS_PER_AREA = 16;
 
@@ -31,13 +32,14 @@ contract Market is IMarket, EIP712 {
         uint32 firstPeriod;
         /// @dev First MTU that no program has reached yet.
         uint32 nextMtu;
-        Program[] programs;
+        uint32 programCount;
+        mapping(uint32 program => Program) programs;
     }
 
-    /// @dev A book is closed exactly when its hash is not 0; `state` is written only when the MTU is resolved.
+    /// @dev `commitment` is the book hash from its closing on (never 0) and, once Cleared, the result hash in its place.
+    /// `state` is written only when the MTU is resolved: that a book is closed is seen from its hash.
     struct Mtu {
-        bytes32 bookHash;
-        bytes32 resultHash;
+        bytes32 commitment;
         int32 priceNeurPerWh;
         uint64 tradedLots;
         MtuState state;
@@ -68,7 +70,7 @@ contract Market is IMarket, EIP712 {
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
     mapping(bytes32 resultHash => PageTally) private _pageTallies;
 
-    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") {
+    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") MarketClock(calendar) {
         ROLES = roles;
         CALENDAR = calendar;
     }
@@ -106,16 +108,15 @@ contract Market is IMarket, EIP712 {
         if (count == 0 || count > MAX_PROGRAM_MTUS || firstMtu < stored.nextMtu || !_inside(bounds, firstMtu, count)) {
             revert MarketProgramInvalid();
         }
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         // The first comparison bounds the gate, so the sum in the second cannot overflow.
         if (gate <= time || gate > Time.startOf(firstMtu) || gate + stored.params.clearSeconds > Time.startOf(firstMtu)) {
             revert MarketGateInvalid(gate, time);
         }
         stored.nextMtu = firstMtu + count;
-        stored.programs.push(
-            Program({firstMtu: firstMtu, count: count, period: period, gate: gate, closed: false, resultsRoot: 0})
-        );
-        program = uint32(stored.programs.length);
+        program = ++stored.programCount;
+        stored.programs[program] =
+            Program({firstMtu: firstMtu, count: count, period: period, gate: gate, closed: false, resultsRoot: 0});
         emit ProgramOpened(market, program, period, firstMtu, count, gate);
     }
 
@@ -126,7 +127,7 @@ contract Market is IMarket, EIP712 {
         ROLES.requireNotPaused();
         Program storage opened = _program(market, program);
         if (opened.closed) revert MarketBooksClosed(market, program);
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (time < opened.gate) revert MarketTooEarly(opened.gate, time);
         _requireUntil(opened.gate + stored.params.graceSeconds, time);
         if (chains.length != opened.count || counts.length != opened.count) revert MarketBooksInvalid();
@@ -135,7 +136,7 @@ contract Market is IMarket, EIP712 {
         uint32 firstMtu = opened.firstMtu;
         for (uint32 i = 0; i < chains.length; ++i) {
             if ((chains[i] == 0) != (counts[i] == 0) || counts[i] > MAX_BOOK_ORDERS) revert MarketBooksInvalid();
-            _mtus[market][firstMtu + i].bookHash = Hashes.book(chains[i], counts[i]);
+            _mtus[market][firstMtu + i].commitment = Hashes.book(chains[i], counts[i]);
         }
         emit BooksClosed(market, program, firstMtu, chains, counts);
     }
@@ -189,7 +190,7 @@ contract Market is IMarket, EIP712 {
             return;
         }
         if (pageHashes.length > 1) delete _pageTallies[resultHash];
-        _requireOptimum(_mtus[market][target.mtu].bookHash, target, tally, _band(params));
+        _requireOptimum(_mtus[market][target.mtu].commitment, target, tally, _band(params));
         _clear(market, params.area, opened.period, target, tally.boughtLots, resultHash);
     }
 
@@ -201,10 +202,10 @@ contract Market is IMarket, EIP712 {
         if (count == 0 || count > MAX_VOID_MTUS || !_inside(CALENDAR.periodOf(area, period), firstMtu, count)) {
             revert MarketRangeInvalid();
         }
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         bool opened = _insideProgram(stored, program, firstMtu, count);
         if (opened) {
-            uint64 until = _deadline(stored.params, stored.programs[program - 1]);
+            uint64 until = _deadline(stored.params, stored.programs[program]);
             if (time <= until) revert MarketTooEarly(until + 1, time);
         }
 
@@ -239,7 +240,7 @@ contract Market is IMarket, EIP712 {
 
     /// @inheritdoc IMarket
     function programCount(bytes32 market) external view returns (uint32) {
-        return uint32(_markets[market].programs.length);
+        return _markets[market].programCount;
     }
 
     /// @inheritdoc IMarket
@@ -251,12 +252,13 @@ contract Market is IMarket, EIP712 {
     function stateOf(bytes32 market, uint32 mtu) public view returns (MtuState) {
         Mtu storage slot = _mtus[market][mtu];
         if (slot.state != MtuState.Open) return slot.state;
-        return slot.bookHash == 0 ? MtuState.Open : MtuState.BookClosed;
+        return slot.commitment == 0 ? MtuState.Open : MtuState.BookClosed;
     }
 
     /// @inheritdoc IMarket
     function bookHashOf(bytes32 market, uint32 mtu) external view returns (bytes32) {
-        return _mtus[market][mtu].bookHash;
+        Mtu storage slot = _mtus[market][mtu];
+        return slot.state == MtuState.Cleared ? bytes32(0) : slot.commitment;
     }
 
     /// @inheritdoc IMarket
@@ -266,7 +268,7 @@ contract Market is IMarket, EIP712 {
         return Result({
             priceNeurPerWh: cleared ? slot.priceNeurPerWh : Hashes.NO_PRICE,
             tradedLots: slot.tradedLots,
-            resultHash: slot.resultHash
+            resultHash: cleared ? slot.commitment : bytes32(0)
         });
     }
 
@@ -341,10 +343,9 @@ contract Market is IMarket, EIP712 {
         if (stored.params.lotWh == 0) revert MarketUnknown(market);
     }
 
-    function _program(bytes32 market, uint32 program) private view returns (Program storage) {
-        Program[] storage programs = _market(market).programs;
-        if (program == 0 || program > programs.length) revert MarketProgramUnknown(market, program);
-        return programs[program - 1];
+    function _program(bytes32 market, uint32 program) private view returns (Program storage opened) {
+        opened = _markets[market].programs[program];
+        if (opened.count == 0) revert MarketProgramUnknown(market, program);
     }
 
     function _inside(Period memory period, uint32 firstMtu, uint32 count) private pure returns (bool) {
@@ -357,15 +358,15 @@ contract Market is IMarket, EIP712 {
         view
         returns (bool)
     {
-        uint256 programs = stored.programs.length;
+        uint32 programs = stored.programCount;
         if (program > programs) revert MarketHintWrong(program, firstMtu);
         if (program != 0) {
-            Program storage hinted = stored.programs[program - 1];
+            Program storage hinted = stored.programs[program];
             uint32 hintedEnd = hinted.firstMtu + hinted.count;
             if (firstMtu >= hinted.firstMtu && firstMtu + count <= hintedEnd) return true;
             if (firstMtu < hintedEnd) revert MarketHintWrong(program, firstMtu);
         }
-        bool reachesNext = program < programs && firstMtu + count > stored.programs[program].firstMtu;
+        bool reachesNext = program < programs && firstMtu + count > stored.programs[program + 1].firstMtu;
         if (reachesNext) revert MarketHintWrong(program, firstMtu);
         return false;
     }
@@ -381,7 +382,7 @@ contract Market is IMarket, EIP712 {
 
     function _requireSignTime(bytes32 market, uint64 gate, uint64 deadline) private view {
         uint64 until = gate + _markets[market].params.signSeconds;
-        _requireUntil(deadline < until ? deadline : until, CALENDAR.marketTime());
+        _requireUntil(deadline < until ? deadline : until, _marketTime());
     }
 
     function _requireDso(bytes32 market, bytes32 digest, bytes calldata signature) private view returns (address dso) {
@@ -402,7 +403,7 @@ contract Market is IMarket, EIP712 {
         // Its books are closed, or no program would be recorded.
         MtuState state = _mtus[market][target.mtu].state;
         if (state != MtuState.Open) revert MarketStateWrong(target.mtu, state);
-        _requireUntil(opened.gate + params.clearSeconds, CALENDAR.marketTime());
+        _requireUntil(opened.gate + params.clearSeconds, _marketTime());
     }
 
     /// @dev All pages but the last are full; an empty book has no page and comes as page 0 without words.
@@ -499,7 +500,7 @@ contract Market is IMarket, EIP712 {
         bytes32 resultHash
     ) private {
         Mtu storage slot = _mtus[market][target.mtu];
-        slot.resultHash = resultHash;
+        slot.commitment = resultHash;
         slot.priceNeurPerWh = target.priceNeurPerWh;
         slot.tradedLots = uint64(tradedLots);
         slot.state = MtuState.Cleared;

@@ -7,10 +7,11 @@ import {ICalendar, Period} from "./interfaces/ICalendar.sol";
 import {Attestation, IReadings, ReadingState} from "./interfaces/IReadings.sol";
 import {IRoles} from "./interfaces/IRoles.sol";
 import {Hashes} from "./libraries/Hashes.sol";
+import {MarketClock} from "./libraries/MarketClock.sol";
 import {Time} from "./libraries/Time.sol";
 
 /// @title Readings (documented on IReadings)
-contract Readings is IReadings, EIP712 {
+contract Readings is IReadings, EIP712, MarketClock {
     /// @notice MTUs one call may mark.
     uint32 public constant MAX_MARK_MTUS = 3200;
 
@@ -25,7 +26,7 @@ contract Readings is IReadings, EIP712 {
     mapping(bytes32 area => mapping(uint32 mtu => ReadingState)) private _readings;
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
 
-    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") {
+    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") MarketClock(calendar) {
         ROLES = roles;
         CALENDAR = calendar;
     }
@@ -49,7 +50,7 @@ contract Readings is IReadings, EIP712 {
     function markUnread(bytes32 area, uint32 period, uint32 firstMtu, uint32 count) external {
         _requireInside(area, period, firstMtu, count);
         uint32 attestSeconds = CALENDAR.areaOf(area).attestSeconds;
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         uint64 first = Time.startOf(uint256(firstMtu) + 1) + attestSeconds;
         if (time <= first) revert ReadingsTooEarly(first + 1, time);
 
@@ -156,7 +157,7 @@ contract Readings is IReadings, EIP712 {
 
     /// @dev Revision 0 has the attestation deadline, corrections the period's horizon.
     function _requireTime(Attestation calldata attestation, Period memory bounds) private view {
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         uint64 ended = Time.startOf(uint256(attestation.mtu) + 1);
         if (time < ended) revert ReadingsTooEarly(ended, time);
         uint64 until = attestation.revision == 0

@@ -17,10 +17,11 @@ import {
     SettlementState
 } from "./interfaces/ISettlement.sol";
 import {Hashes} from "./libraries/Hashes.sol";
+import {MarketClock} from "./libraries/MarketClock.sol";
 import {Time} from "./libraries/Time.sol";
 
 /// @title Settlement (documented on ISettlement)
-contract Settlement is ISettlement, EIP712 {
+contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in cannot overflow.
     int256 public constant MAX_BALANCE_NEUR = (1 << 78) - 1;
 
@@ -83,7 +84,7 @@ contract Settlement is ISettlement, EIP712 {
         IReadings readings,
         uint32 challengeSeconds_,
         uint32 pageSeconds_
-    ) EIP712("DOMINOES", "1") {
+    ) EIP712("DOMINOES", "1") MarketClock(calendar) {
         if (
             challengeSeconds_ == 0 || challengeSeconds_ > Time.MAX_WINDOW_SECONDS || pageSeconds_ == 0
                 || pageSeconds_ > Time.MAX_WINDOW_SECONDS
@@ -133,7 +134,7 @@ contract Settlement is ISettlement, EIP712 {
     function abandonSettlement() external {
         bytes32 id = _open.id;
         if (id == 0) revert SettlementNotOpen();
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (time <= _open.abandonAt) revert SettlementTooEarly(_open.abandonAt + 1, time);
         _close(_open.number);
         emit SettlementAbandoned(id);
@@ -146,7 +147,7 @@ contract Settlement is ISettlement, EIP712 {
         if (state.isFinal) revert SettlementFinal(area, period);
         if (_open.id != 0) revert SettlementBusy(_open.id);
         uint64 horizon = _horizon(area, state.settledAt);
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
         state.isFinal = true;
         emit PeriodFinalised(area, period);
@@ -212,7 +213,7 @@ contract Settlement is ISettlement, EIP712 {
         bytes calldata signature
     ) external {
         if (amountNeur == 0) revert SettlementAmountInvalid();
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (time > deadline) revert SettlementTooLate(deadline, time);
         _requireSigner(account, Hashes.redemption(account, amountNeur, ref, deadline), signature);
         _useRef(RefUse.Redemption, account, ref);
@@ -225,7 +226,7 @@ contract Settlement is ISettlement, EIP712 {
     function completeRedemption(address account, bytes32 ref) external {
         Redemption memory redemption = _redemptions[account][ref];
         if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (time < redemption.readyAt) revert SettlementTooEarly(redemption.readyAt, time);
         int256 balance = balanceOf(account);
         if (balance <= 0 || supply == 0) revert SettlementNothingToRedeem(account);
@@ -393,7 +394,7 @@ contract Settlement is ISettlement, EIP712 {
         open.readingsRoot = _requireSigned(target, wordsHash, signatures);
         if (pages > 1) {
             open.id = _settlementId(target, wordsHash);
-            open.abandonAt = CALENDAR.marketTime() + PAGE_SECONDS;
+            open.abandonAt = _marketTime() + PAGE_SECONDS;
             ++open.number;
         }
     }
@@ -424,7 +425,7 @@ contract Settlement is ISettlement, EIP712 {
         SettlementState memory state = _settlements[area][period];
         if (state.isFinal) revert SettlementFinal(area, period);
         if (revision != state.revisions) revert SettlementRevisionWrong(state.revisions, revision);
-        uint64 time = CALENDAR.marketTime();
+        uint64 time = _marketTime();
         if (revision != 0) {
             uint64 horizon = _horizon(area, state.settledAt);
             if (time > horizon) revert SettlementTooLate(horizon, time);
@@ -446,36 +447,45 @@ contract Settlement is ISettlement, EIP712 {
 
     /// @dev Books the amounts of one page: at once (single page), or pending under the open settlement's number. Updates sum and last account.
     function _book(uint256[] calldata words, Open memory open) private {
-        (uint160 last, int256 sum, bool pending) = (open.lastAccount, open.sumNeur, open.id != 0);
+        (uint160 last, int256 sum, uint32 number) = (open.lastAccount, open.sumNeur, open.id == 0 ? 0 : open.number);
         for (uint256 i = 0; i < words.length; ++i) {
-            uint160 account = uint160(words[i] >> 96);
-            int256 amount = int96(uint96(words[i]));
-            if (account <= last || amount == 0) revert SettlementWordInvalid(i);
-            last = account;
-            _requireInRange(amount);
-            Slot memory slot = _load(address(account));
-            int256 balance = slot.balance + amount;
-            _requireInRange(balance);
-            // Amounts are in range and pages are bounded: the sum cannot overflow.
+            uint256 word = words[i];
+            if (word >> 96 <= last || uint96(word) == 0) revert SettlementWordInvalid(i);
+            last = uint160(word >> 96);
+            // Amounts have 96 bits and pages are bounded: the sum cannot overflow.
             unchecked {
-                sum += amount;
+                sum += int96(uint96(word));
             }
-            if (pending) {
-                slot.pending = int80(amount);
-                slot.epoch = open.number;
-            } else {
-                slot.balance = int80(balance);
-            }
-            _slots[address(account)] = slot;
-            _callGuarantee(address(account), balance, slot.creditNeur);
+            _bookOne(address(last), int96(uint96(word)), number);
         }
         open.lastAccount = last;
         open.sumNeur = int128(sum);
     }
 
+    function _bookOne(address account, int256 amount, uint32 number) private {
+        Slot storage stored = _slots[account];
+        _requireInRange(amount);
+        int256 balance;
+        if (number == 0 && stored.epoch == 0) {
+            balance = stored.balance + amount;
+            stored.balance = int80(balance);
+        } else {
+            Slot memory slot = _load(account);
+            balance = slot.balance + amount;
+            if (number == 0) {
+                slot.balance = int80(balance);
+            } else {
+                (slot.pending, slot.epoch) = (int80(amount), number);
+            }
+            _slots[account] = slot;
+        }
+        _requireInRange(balance);
+        if (balance < 0) _callGuarantee(account, balance, stored.creditNeur);
+    }
+
     function _commit(SettlementPage calldata target, bytes32 wordsHash, bytes32 readingsRoot) private {
         SettlementState storage state = _settlements[target.area][target.period];
-        if (target.revision == 0) state.settledAt = CALENDAR.marketTime();
+        if (target.revision == 0) state.settledAt = _marketTime();
         state.revisions = target.revision + 1;
         _statementsRoots[target.area][target.period][target.revision] = target.statementsRoot;
         emit PeriodSettled(
@@ -498,14 +508,18 @@ contract Settlement is ISettlement, EIP712 {
 
     /* INTERNAL: ACCOUNTS */
 
-    /// @dev The account with a pending amount folded in (its settlement took effect), kept (it is open) or dropped (it was abandoned).
+    /// @dev The account with a pending amount folded in, kept or dropped.
     function _load(address account) private view returns (Slot memory slot) {
         slot = _slots[account];
-        if (slot.epoch == 0) return slot;
+        if (slot.epoch != 0) _fold(slot);
+    }
+
+    /// @dev Folds a pending amount in (its settlement took effect), keeps it (it is open) or drops it (it was abandoned).
+    function _fold(Slot memory slot) private view {
         if (_committed[slot.epoch >> 8] & (1 << (slot.epoch & 0xff)) != 0) {
             slot.balance += slot.pending;
         } else if (_open.id != 0 && _open.number == slot.epoch) {
-            return slot;
+            return;
         }
         (slot.pending, slot.epoch) = (0, 0);
     }

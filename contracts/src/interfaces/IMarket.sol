@@ -251,7 +251,8 @@ interface IMarket {
     /// @notice Where (market, MTU) stands.
     function stateOf(bytes32 market, uint32 mtu) external view returns (MtuState);
 
-    /// @notice The committed book hash of (market, MTU); 0 before its book is closed.
+    /// @notice The committed book hash of (market, MTU); 0 before its book is closed, and again once it is Cleared: then the result hash stands in its
+    /// place, and event BooksClosed keeps what it was made of.
     function bookHashOf(bytes32 market, uint32 mtu) external view returns (bytes32);
 
     /// @notice Outcome of (market, MTU).

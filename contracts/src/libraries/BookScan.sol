@@ -45,6 +45,9 @@ library BookScan {
     }
 
     /// @notice Scans one page, updates `tally`, and returns the page's hash. Reverts with IMarket.MarketWordInvalid on the first bad word.
+    /// @dev One test tells whether a limit is in the band and on the tick: let C = ⌊2^160 / tick⌋ + 2 and e = tick·C − 2^160, 0 < e ≤ 2·tick.
+    /// Modulo 2^160, x·C is (x / tick)·e where x is a multiple of the tick, and at least 2^160 / tick (far above any bound) where it is not.
+    /// So x·C ≤ (range / tick)·e exactly for the limits allowed, and x·C orders them as x does: it serves as the key, 96 bits up, with the side below.
     /// @param words complete words of the page
     /// @return completeHash hash of the words as they are
     function scan(uint256[] calldata words, Tally memory tally, Band memory band)
@@ -53,86 +56,133 @@ library BookScan {
         returns (bytes32 completeHash)
     {
         uint256 floorBefore = tally.floor;
-        bytes32 maskedHash;
+        uint256 unit = band.tick * (2 ** 160 / band.tick + 2) - 2 ** 160;
+        tally.maxLower = _scaled(tally.maxLower, unit, band.tick);
+        tally.minUpper = tally.minUpper == NO_KEY ? type(uint256).max : _scaled(tally.minUpper, unit, band.tick);
         uint256 stoppedAt;
+        (completeHash, stoppedAt) = _pass(words, tally, band, unit);
+        uint256 size = words.length * 32;
+        bytes32 maskedHash;
         assembly ("memory-safe") {
-            // The page is copied behind the free memory pointer, hashed, then masked in place while it is scanned. The pointer does not
-            // move: nothing keeps a reference.
-            let page := mload(0x40)
-            let size := shl(5, words.length)
-            calldatacopy(page, words.offset, size)
-            completeHash := keccak256(page, size)
+            // The pass has left the masked page behind the free memory pointer.
+            maskedHash := keccak256(mload(0x40), size)
+        }
+        if (stoppedAt != words.length) _explain(words, stoppedAt, floorBefore, band);
+        tally.maskedChain = Hashes.link(tally.maskedChain, maskedHash);
+        tally.maxLower = _plain(tally.maxLower, unit, band.tick);
+        tally.minUpper = tally.minUpper == type(uint256).max ? NO_KEY : _plain(tally.minUpper, unit, band.tick);
+    }
 
-            // Sums live in the scratch space (0x00 bought, 0x20 sold, both shifted by 24 bits like the accepted field they are read from).
+    /// @dev Copies the page behind the free memory pointer, checks and tallies it word by word and masks it in place. The tally's keys are scaled.
+    /// @return completeHash hash of the page before it is masked
+    /// @return stoppedAt index of the first bad word; the number of words if there is none
+    function _pass(uint256[] calldata words, Tally memory tally, Band memory band, uint256 unit)
+        private
+        pure
+        returns (bytes32 completeHash, uint256 stoppedAt)
+    {
+        uint256 multiplier = 2 ** 160 / band.tick + 2;
+        uint256 bound = (uint256(band.max - band.min) / band.tick * unit) << 96;
+        uint256 top = (uint256(band.max) << 96) | type(uint96).max;
+        assembly ("memory-safe") {
+            let end := add(mload(0x40), shl(5, words.length))
+            calldatacopy(mload(0x40), words.offset, shl(5, words.length))
+            completeHash := keccak256(mload(0x40), shl(5, words.length))
+            // A word that is never plain stands behind the last one, so that the fast loop needs no test for its end.
+            mstore(end, 0)
+            // Sums live in the scratch space (0x00 bought, 0x20 sold), shifted by 24 bits like the accepted field they are read from.
             mstore(0x00, 0)
             mstore(0x20, 0)
-            let max := mload(add(band, 0x20))
-            let range := sub(max, mload(band))
-            let tick := mload(add(band, 0x40))
             let floor := mload(tally)
             let maxLower := mload(add(tally, 0x60))
             let minUpper := mload(add(tally, 0x80))
-            let end := add(page, size)
-            let at := page
+            let at := mload(0x40)
 
-            for {} lt(at, end) {
-                at := add(at, 0x20)
-            } {
+            for {} 1 {} {
+                // Fast: orders without a cap, filled wholly or not at all. The first word that is anything else ends this loop.
+                for {} 1 { at := add(at, 0x20) } {
+                    let w := mload(at)
+                    // x << 96, x = max − limit modulo 2^32: `top` ends in ones, so nothing below the limit borrows from it.
+                    let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
+                    // accepted << 24 where cap is the maximum and no unknown flag is set, else something that is neither 0 nor quantity << 24.
+                    let taken := xor(and(w, 0xfffffffffffffffffe), 0xffffff000000000000)
+                    if iszero(taken) {
+                        // (A word equal to `floor` has unknown flags and does not come here, so "below" is "not above".)
+                        if iszero(
+                            or(or(gt(key, bound), lt(w, floor)), iszero(and(w, 0xffffff000000000000000000)))
+                        ) {
+                            floor := or(w, 0xffffffffffffffffffffffffffffffff)
+                            mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
+                            if iszero(and(w, 1)) {
+                                if iszero(gt(key, minUpper)) { minUpper := key }
+                                continue
+                            }
+                            if iszero(lt(key, maxLower)) { maxLower := or(key, 1) }
+                            continue
+                        }
+                        break
+                    }
+                    if iszero(
+                        or(or(gt(key, bound), lt(w, floor)), xor(taken, and(shr(48, w), 0xffffff000000)))
+                    ) {
+                        floor := or(w, 0xffffffffffffffffffffffffffffffff)
+                        mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
+                        if iszero(and(w, 1)) {
+                            mstore(0x00, add(mload(0x00), taken))
+                            if iszero(lt(key, maxLower)) { maxLower := key }
+                            continue
+                        }
+                        mstore(0x20, add(mload(0x20), taken))
+                        if lt(key, minUpper) { minUpper := or(key, 1) }
+                        continue
+                    }
+                    break
+                }
+
+                // Slow: an order with a cap or filled in part, a bad word, or the end.
+                if eq(at, end) { break }
                 let w := mload(at)
-                // Difference modulo 2^32: exact whenever the limit is in the band, above the range whenever it is not.
-                let x := and(sub(max, shr(96, w)), 0xffffffff)
-                // quantity << 24, and accepted << 24 where cap is the maximum and no unknown flag is set (else something larger or odd).
-                let q := and(shr(48, w), 0xffffff000000)
-                let d := xor(and(w, 0xfffffffffffffffffe), 0xffffff000000000000)
-                let bad := or(or(iszero(gt(w, floor)), iszero(q)), or(gt(x, range), mod(x, tick)))
+                let side := and(w, 1)
+                let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
+                let effective := and(shr(72, w), 0xffffff)
+                if or(or(gt(key, bound), iszero(gt(w, floor))), or(iszero(effective), and(w, 0xfffffe))) { break }
+                if gt(effective, and(shr(48, w), 0xffffff)) { effective := and(shr(48, w), 0xffffff) }
+                let accepted := and(shr(24, w), 0xffffff)
+                if gt(accepted, effective) { break }
+                key := or(key, side)
+                if accepted {
+                    mstore(shl(5, side), add(mload(shl(5, side)), shl(24, accepted)))
+                    switch side
+                    case 0 { if gt(key, maxLower) { maxLower := key } }
+                    default { if lt(key, minUpper) { minUpper := key } }
+                }
+                if lt(accepted, effective) {
+                    switch side
+                    case 0 { if lt(key, minUpper) { minUpper := key } }
+                    default { if gt(key, maxLower) { maxLower := key } }
+                }
                 floor := or(w, 0xffffffffffffffffffffffffffffffff)
                 mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
-                let side := and(w, 1)
-
-                // The common case is an order without a cap, filled wholly or not at all.
-                if or(bad, mul(d, xor(d, q))) {
-                    let effective := and(shr(48, w), 0xffffff)
-                    if gt(effective, shr(24, q)) { effective := shr(24, q) }
-                    let accepted := and(shr(24, w), 0xffffff)
-                    if or(or(bad, and(w, 0xfffffe)), gt(accepted, effective)) { break }
-                    let key := or(add(x, x), side)
-                    if accepted {
-                        mstore(shl(5, side), add(mload(shl(5, side)), shl(24, accepted)))
-                        switch side
-                        case 0 { if gt(key, maxLower) { maxLower := key } }
-                        default { if lt(key, minUpper) { minUpper := key } }
-                    }
-                    if lt(accepted, effective) {
-                        switch side
-                        case 0 { if lt(key, minUpper) { minUpper := key } }
-                        default { if gt(key, maxLower) { maxLower := key } }
-                    }
-                    continue
-                }
-
-                switch eq(side, iszero(d))
-                case 0 {
-                    // Accepted ask, or bid that could take more (which adds nothing).
-                    mstore(0x20, add(mload(0x20), d))
-                    if lt(or(add(x, x), side), minUpper) { minUpper := or(add(x, x), side) }
-                }
-                default {
-                    // Accepted bid, or ask that could take more (which adds nothing).
-                    mstore(0x00, add(mload(0x00), d))
-                    if gt(or(add(x, x), side), maxLower) { maxLower := or(add(x, x), side) }
-                }
+                at := add(at, 0x20)
             }
 
-            stoppedAt := shr(5, sub(at, page))
-            maskedHash := keccak256(page, size)
+            stoppedAt := shr(5, sub(at, mload(0x40)))
             mstore(tally, floor)
             mstore(add(tally, 0x20), add(mload(add(tally, 0x20)), shr(24, mload(0x00))))
             mstore(add(tally, 0x40), add(mload(add(tally, 0x40)), shr(24, mload(0x20))))
             mstore(add(tally, 0x60), maxLower)
             mstore(add(tally, 0x80), minUpper)
         }
-        tally.maskedChain = Hashes.link(tally.maskedChain, maskedHash);
-        if (stoppedAt != words.length) _explain(words, stoppedAt, floorBefore, band);
+    }
+
+    /// @dev A key as the pass compares it.
+    function _scaled(uint256 key, uint256 unit, uint256 tick) private pure returns (uint256) {
+        return (((key >> 1) / tick * unit) << 96) | (key & 1);
+    }
+
+    /// @dev The key 2x + side again.
+    function _plain(uint256 scaled, uint256 unit, uint256 tick) private pure returns (uint256) {
+        return (((scaled >> 96) / unit * tick) << 1) | (scaled & 1);
     }
 
     /// @dev Finds out what is wrong with the word at which the scan stopped, and reverts with it.

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ICalendar} from "../interfaces/ICalendar.sol";
+
+/// @title MarketClock: the calendar's market time without a call
+/// @dev Origin, start and speed never change, so each contract keeps its own copy.
+abstract contract MarketClock {
+    uint64 private immutable ORIGIN;
+    uint64 private immutable START;
+    uint32 private immutable SPEED;
+
+    constructor(ICalendar calendar) {
+        ORIGIN = calendar.origin();
+        START = calendar.start();
+        SPEED = calendar.speed();
+    }
+
+    function _marketTime() internal view returns (uint64) {
+        return uint64(ORIGIN + (block.timestamp - START) * SPEED);
+    }
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Anchors} from "../../src/Anchors.sol";
+import {Calendar} from "../../src/Calendar.sol";
+import {Market} from "../../src/Market.sol";
+import {Readings} from "../../src/Readings.sol";
+import {Registry} from "../../src/Registry.sol";
+import {Roles} from "../../src/Roles.sol";
+import {Settlement} from "../../src/Settlement.sol";
+import {AreaParams} from "../../src/interfaces/ICalendar.sol";
+import {MarketParams, ResultPage} from "../../src/interfaces/IMarket.sol";
+import {Attestation} from "../../src/interfaces/IReadings.sol";
+import {Grant, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
+import {SettlementPage} from "../../src/interfaces/ISettlement.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Time} from "../../src/libraries/Time.sol";
+import {Assert} from "./Assert.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice A deployed ledger with one area, one market, one period of 4 MTUs, and short ways through a trading day.
+abstract contract LedgerTest is Assert {
+    bytes32 internal constant AREA = keccak256("grid/lv1");
+    bytes32 internal constant MARKET_ID = keccak256("grid/lv1/DA");
+
+    uint8 internal constant THRESHOLD = 2;
+    uint32 internal constant DELAY = 2 days;
+    uint32 internal constant PAUSE = 3 days;
+    uint32 internal constant COOL_DOWN = 7 days;
+
+    uint32 internal constant ATTEST = 6 hours;
+    uint32 internal constant HORIZON = 30 days;
+    uint32 internal constant CHALLENGE = 1 days;
+    uint32 internal constant PAGE_WINDOW = 2 hours;
+
+    uint32 internal constant GRACE = 600;
+    uint32 internal constant SIGN = 3600;
+    uint32 internal constant CLEAR = 7200;
+    int32 internal constant MIN_LIMIT = -500_000;
+    int32 internal constant MAX_LIMIT = 4_000_000;
+    uint24 internal constant TICK = 100;
+    uint24 internal constant NO_CAP = type(uint24).max;
+
+    /// @dev Private keys of the roles, in order of the enum from Operator on; attesters are three.
+    uint256 internal constant OPERATOR_KEY = 0xA1;
+    uint256 internal constant DSO_KEY = 0xA2;
+    uint256 internal constant TREASURER_KEY = 0xA4;
+    uint256 internal constant REGISTRAR_KEY = 0xA5;
+    uint256 internal constant SECURITY_KEY = 0xA6;
+
+    uint64 internal constant T0 = 1_699_999_200; // start of MTU 1_888_888
+    uint32 internal constant FIRST_MTU = 1_888_888 + 96;
+    uint32 internal constant MTUS = 4;
+
+    Roles internal roles;
+    Calendar internal calendar;
+    Market internal market;
+    Readings internal readings;
+    Settlement internal settlement;
+    Anchors internal anchors;
+    Registry internal registry;
+
+    address internal operator = vm.addr(OPERATOR_KEY);
+    address internal dso = vm.addr(DSO_KEY);
+    address internal treasurer = vm.addr(TREASURER_KEY);
+    address internal registrar = vm.addr(REGISTRAR_KEY);
+    address internal security = vm.addr(SECURITY_KEY);
+    uint256[] internal attesterKeys;
+
+    uint32 internal period;
+    uint32 internal program;
+    uint64 internal gate;
+
+    function setUp() public virtual {
+        vm.warp(T0);
+        _sortedAttesters();
+        roles = new Roles(_config(), _grants());
+        calendar = new Calendar(roles, T0, T0, 1);
+        market = new Market(roles, calendar);
+        readings = new Readings(roles, calendar);
+        settlement = new Settlement(roles, calendar, market, readings, CHALLENGE, PAGE_WINDOW);
+        anchors = new Anchors(roles);
+        registry = new Registry(roles);
+        vm.startPrank(registrar);
+        calendar.createArea(AREA, AreaParams({attestSeconds: ATTEST, horizonSeconds: HORIZON}));
+        market.createMarket(MARKET_ID, _params());
+        vm.stopPrank();
+        vm.prank(operator);
+        period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /* DEPLOYMENT */
+
+    function _config() internal pure returns (RolesConfig memory) {
+        return RolesConfig({
+            attesterThreshold: THRESHOLD,
+            delaySeconds: DELAY,
+            pauseSeconds: PAUSE,
+            coolDownSeconds: COOL_DOWN
+        });
+    }
+
+    function _params() internal pure returns (MarketParams memory) {
+        return MarketParams({
+            area: AREA,
+            lotWh: 100,
+            tickNeurPerWh: TICK,
+            minLimitNeurPerWh: MIN_LIMIT,
+            maxLimitNeurPerWh: MAX_LIMIT,
+            graceSeconds: GRACE,
+            signSeconds: SIGN,
+            clearSeconds: CLEAR
+        });
+    }
+
+    function _grants() internal view returns (Grant[] memory grants) {
+        grants = new Grant[](8);
+        grants[0] = Grant(operator, Role.Operator, "operator", 0);
+        grants[1] = Grant(dso, Role.Dso, "dso", AREA);
+        grants[2] = Grant(treasurer, Role.Treasurer, "bank", 0);
+        grants[3] = Grant(registrar, Role.Registrar, "registrar", 0);
+        grants[4] = Grant(security, Role.SecurityAdmin, "security", 0);
+        for (uint256 i = 0; i < 3; ++i) {
+            grants[5 + i] = Grant(vm.addr(attesterKeys[i]), Role.Attester, bytes32(uint256(0xA77 + i)), AREA);
+        }
+    }
+
+    /// @dev Quorums carry signatures in ascending order of signer.
+    function _sortedAttesters() private {
+        attesterKeys = [uint256(0xB1), 0xB2, 0xB3];
+        for (uint256 i = 0; i < 3; ++i) {
+            for (uint256 j = i + 1; j < 3; ++j) {
+                if (vm.addr(attesterKeys[j]) < vm.addr(attesterKeys[i])) {
+                    (attesterKeys[i], attesterKeys[j]) = (attesterKeys[j], attesterKeys[i]);
+                }
+            }
+        }
+    }
+
+    /* SIGNATURES */
+
+    function _sign(uint256 key, bytes32 digest) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @dev EIP-712 digest from its parts, apart from the contracts' own.
+    function _digest(bytes32 separator, bytes32 structHash) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(hex"1901", separator, structHash));
+    }
+
+    /// @dev The first m attesters' signatures.
+    function _quorum(bytes32 digest) internal view returns (bytes[] memory signatures) {
+        signatures = new bytes[](THRESHOLD);
+        for (uint256 i = 0; i < THRESHOLD; ++i) {
+            signatures[i] = _sign(attesterKeys[i], digest);
+        }
+    }
+
+    /* BOOKS */
+
+    function _bid(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
+        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 0);
+    }
+
+    function _ask(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
+        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 1);
+    }
+
+    function _pages(uint256[] memory words) internal pure returns (uint256[][] memory pages) {
+        uint256 size = Hashes.PAGE_WORDS;
+        pages = new uint256[][]((words.length + size - 1) / size);
+        for (uint256 p = 0; p < pages.length; ++p) {
+            uint256 left = words.length - p * size;
+            pages[p] = new uint256[](left < size ? left : size);
+            for (uint256 i = 0; i < pages[p].length; ++i) {
+                pages[p][i] = words[p * size + i];
+            }
+        }
+    }
+
+    function _pageHashes(uint256[] memory words) internal pure returns (bytes32[] memory hashes) {
+        uint256[][] memory pages = _pages(words);
+        hashes = new bytes32[](pages.length);
+        for (uint256 p = 0; p < pages.length; ++p) {
+            hashes[p] = Hashes.page(pages[p]);
+        }
+    }
+
+    function _maskedChain(uint256[] memory words) internal pure returns (bytes32) {
+        uint256[] memory masked = new uint256[](words.length);
+        for (uint256 i = 0; i < words.length; ++i) {
+            masked[i] = Hashes.masked(words[i]);
+        }
+        return Hashes.chain(_pageHashes(masked));
+    }
+
+    function _resultHash(uint32 mtu, int32 price, uint256[] memory words) internal pure returns (bytes32) {
+        return Hashes.result(MARKET_ID, mtu, price, Hashes.chain(_pageHashes(words)), uint32(words.length));
+    }
+
+    /* A TRADING DAY */
+
+    /// @dev Opens the program of all MTUs of the period, `CLEAR` before they start.
+    function _open() internal {
+        gate = Time.startOf(FIRST_MTU) - CLEAR;
+        vm.prank(operator);
+        program = market.openProgram(MARKET_ID, period, FIRST_MTU, MTUS, gate);
+    }
+
+    /// @dev Closes all books at the gate: `words` for the first MTU, the others empty.
+    function _close(uint256[] memory words) internal {
+        bytes32[] memory chains = new bytes32[](MTUS);
+        uint32[] memory counts = new uint32[](MTUS);
+        (chains[0], counts[0]) = (_maskedChain(words), uint32(words.length));
+        vm.warp(gate);
+        vm.prank(operator);
+        market.closeBooks(MARKET_ID, program, chains, counts);
+    }
+
+    /// @dev Result hashes of the program: `words` at `price` for the first MTU, the others empty.
+    function _results(int32 price, uint256[] memory words) internal pure returns (bytes32[] memory hashes) {
+        hashes = new bytes32[](MTUS);
+        hashes[0] = _resultHash(FIRST_MTU, price, words);
+        for (uint32 i = 1; i < MTUS; ++i) {
+            hashes[i] = _resultHash(FIRST_MTU + i, Hashes.NO_PRICE, new uint256[](0));
+        }
+    }
+
+    function _record(bytes32 root) internal {
+        uint64 deadline = gate + SIGN;
+        bytes32 digest = market.programDigest(MARKET_ID, FIRST_MTU, MTUS, root, "grid", "report", deadline);
+        market.recordProgram(MARKET_ID, program, root, "grid", "report", deadline, _sign(DSO_KEY, digest));
+    }
+
+    /// @dev Open, close and record, so that `words` can be cleared at `price` in the first MTU.
+    function _ready(int32 price, uint256[] memory words) internal {
+        _open();
+        _close(words);
+        _record(Hashes.merkleRoot(_results(price, words)));
+    }
+
+    /// @dev Proof of MTU `index` under the root of the four results.
+    function _proof(bytes32[] memory hashes, uint256 index) internal pure returns (bytes32[] memory proof) {
+        proof = new bytes32[](2);
+        proof[0] = Hashes.leaf(hashes[index ^ 1]);
+        uint256 other = (index / 2 ^ 1) * 2;
+        bytes32[] memory pair = new bytes32[](2);
+        (pair[0], pair[1]) = (hashes[other], hashes[other + 1]);
+        proof[1] = Hashes.merkleRoot(pair);
+    }
+
+    function _target(uint32 mtu, int32 price, uint256 count, uint32 page) internal view returns (ResultPage memory) {
+        return ResultPage({program: program, mtu: mtu, priceNeurPerWh: price, count: uint32(count), page: page});
+    }
+
+    /// @dev Clears the first MTU with a book of one page or none.
+    function _clearFirst(int32 price, uint256[] memory words) internal {
+        market.clear(
+            MARKET_ID,
+            _target(FIRST_MTU, price, words.length, 0),
+            _pageHashes(words),
+            words,
+            _proof(_results(price, words), 0)
+        );
+    }
+
+    /// @dev Takes the whole period through an empty day: no orders, all cleared.
+    function _emptyDay() internal {
+        uint256[] memory none = new uint256[](0);
+        _ready(Hashes.NO_PRICE, none);
+        bytes32[] memory results = _results(Hashes.NO_PRICE, none);
+        for (uint32 i = 0; i < MTUS; ++i) {
+            market.clear(
+                MARKET_ID,
+                _target(FIRST_MTU + i, Hashes.NO_PRICE, 0, 0),
+                new bytes32[](0),
+                none,
+                _proof(results, i)
+            );
+        }
+    }
+
+    function _attestation(uint32 mtu, uint32 revision) internal pure returns (Attestation memory) {
+        return Attestation({
+            area: AREA,
+            mtu: mtu,
+            revision: revision,
+            root: keccak256(abi.encode("readings", mtu, revision)),
+            count: 3,
+            importWh: 1_500,
+            exportWh: 700
+        });
+    }
+
+    function _attest(uint32 mtu, uint32 revision) internal {
+        Attestation memory attestation = _attestation(mtu, revision);
+        readings.attest(period, attestation, _quorum(readings.attestationDigest(attestation)));
+    }
+
+    /// @dev Ends the period and attests all its MTUs.
+    function _attestAll() internal {
+        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        for (uint32 i = 0; i < MTUS; ++i) {
+            _attest(FIRST_MTU + i, 0);
+        }
+    }
+
+    /* SETTLEMENT */
+
+    function _settlementTarget(uint32 revision, uint32 page) internal view returns (SettlementPage memory) {
+        return SettlementPage({
+            area: AREA,
+            period: period,
+            revision: revision,
+            page: page,
+            statementsRoot: "statements",
+            tariffHash: "tariffs"
+        });
+    }
+
+    function _settlementSignatures(uint32 revision, bytes32[] memory hashes) internal view returns (bytes[] memory) {
+        return _quorum(
+            settlement.settlementDigest(
+                AREA,
+                period,
+                revision,
+                Hashes.chain(hashes),
+                market.clearingRoot(AREA, period),
+                readings.readingsRoot(AREA, period),
+                "statements",
+                "tariffs"
+            )
+        );
+    }
+
+    /// @dev Settles with words of at most one page.
+    function _settle(uint32 revision, uint256[] memory words) internal {
+        bytes32[] memory hashes = _pageHashes(words);
+        settlement.settle(_settlementTarget(revision, 0), hashes, words, _settlementSignatures(revision, hashes));
+    }
+
+    /// @dev A payment of `amount` from account `from` to `to`; `from` must be below `to`.
+    function _payment(address from, address to, int96 amount) internal pure returns (uint256[] memory words) {
+        words = new uint256[](2);
+        words[0] = Hashes.settlementWord(from, -amount);
+        words[1] = Hashes.settlementWord(to, amount);
+    }
+
+    function _deposit(address account, uint96 amount, bytes32 ref) internal {
+        vm.prank(treasurer);
+        settlement.deposit(account, amount, ref);
+    }
+}
