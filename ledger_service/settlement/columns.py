@@ -142,7 +142,11 @@ def _sum_block(block: Columns, prices: Prices, sums: Sums, start: int, stop: int
     for kind, energy in line_energies(block):
         if not energy.any():
             continue
-        money = energy * prices.of(kind, block.terms)
+        price = prices.of(kind, block.terms)
+        if price.size == 1:  # one price for all: sum first, then multiply
+            money = energy.sum(axis=1, keepdims=True) * price
+        else:
+            money = energy * price
         amount += kind.sign * money.sum(axis=1)
         if kind.taxed:
             _add_debits(debit, money, block.terms, prices)
@@ -159,7 +163,7 @@ def _mask(terms: Ints, row: int, rows: int) -> NDArray[np.bool_] | None:
 
 def _add_debits(debit: dict[int, Ints], money: Ints, terms: Ints, prices: Prices) -> None:
     """Add what taxed lines charge (their negative amounts) to the VAT base of the rate that applies to each."""
-    charged = np.maximum(money, 0)
+    charged = np.maximum(money, 0)  # energies are not negative, so a price below zero makes no debit
     if len(debit) == 1:
         for base in debit.values():
             base += charged.sum(axis=1)
