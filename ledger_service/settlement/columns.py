@@ -143,10 +143,8 @@ def _sum_block(block: Columns, prices: Prices, sums: Sums, start: int, stop: int
         if not energy.any():
             continue
         price = prices.of(kind, block.terms)
-        if price.size == 1:  # one price for all: sum first, then multiply
-            money = energy.sum(axis=1, keepdims=True) * price
-        else:
-            money = energy * price
+        # one price for all: sum first, then multiply
+        money = energy.sum(axis=1, keepdims=True) * price if price.size == 1 else energy * price
         amount += kind.sign * money.sum(axis=1)
         if kind.taxed:
             _add_debits(debit, money, block.terms, prices)
