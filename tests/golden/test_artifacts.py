@@ -1,0 +1,39 @@
+"""The Solidity sources give the artifacts and bindings that ship."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contracts.artifacts import ARTIFACTS_FOLDER, CONTRACT_NAMES, load_artifact
+from contracts.compile import artifact_text, artifacts_json
+from domain.hashing import to_hex
+from scripts.make_bindings import BINDINGS_FOLDER, modules
+
+pytestmark = pytest.mark.golden
+
+EIP_170_BYTES = 24_576
+
+
+def test_artifacts__sources_compiled_again__equal_what_ships() -> None:
+    compiled = artifacts_json()
+
+    assert set(compiled) == set(CONTRACT_NAMES)
+    for name, artifact in compiled.items():
+        assert (ARTIFACTS_FOLDER / f"{name}.json").read_text("utf-8") == artifact_text(artifact), name
+
+
+def test_bindings__made_again__equal_what_ships() -> None:
+    for name, text in modules().items():
+        assert (BINDINGS_FOLDER / name).read_text("utf-8") == text, name
+
+
+@pytest.mark.parametrize("name", CONTRACT_NAMES)
+def test_artifact__deployed_code__fits_a_london_chain_and_its_stored_hash(name: str) -> None:
+    artifact = load_artifact(name)
+    stored = json.loads((ARTIFACTS_FOLDER / f"{name}.json").read_text("utf-8"))
+
+    assert len(artifact.deployed_code) <= EIP_170_BYTES
+    assert to_hex(artifact.code_hash) == stored["deployed_code_hash"]
+    assert stored["compiler"]["settings"]["evmVersion"] == "london"
