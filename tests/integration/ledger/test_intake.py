@@ -1,0 +1,606 @@
+"""Order intake: what is accepted, what is refused and changes nothing, receipts, repeats, and many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.eip712 import RECEIPT, Domain
+from domain.hashing import text_id, to_hex
+from domain.signing import BadSignature, SigningKey, recover
+from domain.words import Side
+from ledger_service.record import Record
+from ledger_service.registry import consents
+from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views
+from ledger_service.trading.tables import TABLES
+from tests.integration.ledger.tables import dump
+from tests.integration.ledger.town import (
+    CREDIT_NEUR,
+    MARKET,
+    MARKET_DOMAIN,
+    SETTLEMENT_DOMAIN,
+    Resident,
+    Town,
+    signed_guarantee,
+    signed_key,
+)
+
+pytestmark = pytest.mark.integration
+
+
+def refused(town: Town, item: Any, error: type[Exception]) -> Any:
+    """The outcome of an item that must be refused with this error, and must leave nothing."""
+    head = town.record.head()
+    (outcome,) = town.send(item)
+    assert type(outcome) is error, outcome
+    assert town.record.head() == head
+    return outcome
+
+
+def accepted(town: Town, *items: Any) -> list[Accepted]:
+    """The outcomes of items that must be accepted."""
+    outcomes = town.send(*items)
+    for outcome in outcomes:
+        assert isinstance(outcome, Accepted), outcome
+    return outcomes
+
+
+@pytest.fixture
+def first_mtu(town: Town) -> int:
+    return town.program.first_mtu
+
+
+@pytest.fixture
+def resident(town: Town) -> Resident:
+    return town.residents[0]
+
+
+def nominate(town: Town, resident: Resident, net_wh: int, revision: int = 0) -> None:
+    accepted(town, resident.schedule(town.program, [net_wh] * town.program.count, revision=revision))
+
+
+def test_order__valid_bid__journaled_viewed_and_receipted(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    (outcome,) = accepted(town, signed)
+
+    receipt = outcome.receipt
+    assert receipt is not None and not outcome.repeated
+    digest = MARKET_DOMAIN.digest(RECEIPT, receipt.values())
+    assert recover(digest, receipt.signature) == town.operator.address
+    tag = signed.order.digest(MARKET_DOMAIN)[:16]
+    assert (receipt.tag, receipt.revision, receipt.kind, receipt.mtu) == (tag, 0, 1, first_mtu)
+    (entry,) = town.record.entries(kinds=["order.accepted"])
+    assert (receipt.sequence, receipt.journal_head) == (entry.sequence, entry.hash)
+    assert receipt.market_time == town.clock.now()
+    assert entry.content()["order"] == signed.order.as_json()
+    assert entry.content()["point"] == resident.point
+    with town.record.read() as connection:
+        (order,) = queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1)
+    assert order.word() == signed.order.word(tag=tag)
+    assert order.account == resident.account_hex
+
+
+def test_order__sent_again__first_result_and_same_receipt(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    first, within = accepted(town, signed, signed)
+    town.clock.advance_to(town.program.gate + 10_000)
+    late = town.make_intake().process([signed])[0]
+
+    assert [first.repeated, within.repeated, late.repeated] == [False, True, True]
+    assert first.receipt == within.receipt == late.receipt
+    assert len(town.record.entries(kinds=["order.accepted"])) == 1
+
+
+def test_order__same_id_other_body__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    for change in ({"quantity_lots": 11}, {"salt": b"\x01" * 32}, {"mtu": first_mtu + 1}):
+        refused(town, resident.sign_order(replace(signed.order, **change)), errors.OrderConflict)
+
+
+def test_order__same_id_of_two_accounts__both_accepted(town: Town, first_mtu: int) -> None:
+    one, other = town.residents[:2]
+
+    accepted(town, *(r.order(mtu=first_mtu, order_id=b"\x07" * 16) for r in (one, other)))
+
+
+def test_order__id_of_a_closed_program__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+    town.clock.advance_to(town.program.gate)
+    town.gate.run(town.clock.now())
+
+    moved = resident.sign_order(replace(signed.order, salt=b"\x02" * 32))
+    refused(town, moved, errors.OrderConflict)
+    refused(town, resident.sign_order(replace(signed.order, revision=1)), errors.GateClosed)
+
+
+OTHER_CHAIN = Domain(chain_id=1, verifying_contract=MARKET_DOMAIN.verifying_contract)
+OTHER_CONTRACT = Domain(chain_id=31337, verifying_contract=b"\x33" * 20)
+
+
+@pytest.mark.parametrize("domain", [OTHER_CHAIN, OTHER_CONTRACT], ids=["chain", "contract"])
+def test_order__signed_for_elsewhere__refused(town: Town, resident: Resident, first_mtu: int, domain: Domain) -> None:
+    order = resident.order(mtu=first_mtu).order
+
+    refused(town, resident.sign_order(order, domain=domain), errors.KeyNotValid)
+
+
+@pytest.mark.parametrize("change", [{"mtu": 1}, {"revision": 1}, {"side": Side.ASK}, {"quantity_lots": 9}])
+def test_order__changed_after_signing__refused(
+    town: Town, resident: Resident, first_mtu: int, change: dict[str, Any]
+) -> None:
+    signed = resident.order(mtu=first_mtu)
+
+    refused(town, replace(signed, order=replace(signed.order, **change)), errors.KeyNotValid)
+
+
+@pytest.mark.parametrize("signature", [b"", b"\x00" * 65, b"\x01" * 64, b"\xff" * 65])
+def test_order__no_signature__refused(town: Town, resident: Resident, first_mtu: int, signature: bytes) -> None:
+    refused(town, replace(resident.order(mtu=first_mtu), signature=signature), BadSignature)
+
+
+def test_order__high_s_twin_of_a_good_signature__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    group = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    high = group - int.from_bytes(signed.signature[32:64], "big")
+    twin = signed.signature[:32] + high.to_bytes(32, "big") + bytes([55 - signed.signature[64]])
+
+    refused(town, replace(signed, signature=twin), BadSignature)
+
+
+def test_order__signed_by_account_instead_of_device__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    order = resident.order(mtu=first_mtu).order
+    signature = resident.account.sign(order.digest(MARKET_DOMAIN))
+
+    refused(town, replace(resident.order(mtu=first_mtu), order=order, signature=signature), errors.KeyNotValid)
+
+
+def test_order__for_another_account__refused(town: Town, first_mtu: int) -> None:
+    thief, victim = town.residents[:2]
+
+    refused(town, thief.order(mtu=first_mtu, account=victim.account.address), errors.KeyNotValid)
+
+
+def test_order__unknown_market__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    refused(town, resident.order(mtu=first_mtu, market=text_id("ELSE/DA")), errors.UnknownMarket)
+
+
+@pytest.mark.parametrize("offset", [-1, 96, 10_000])
+def test_order__mtu_without_open_program__refused(town: Town, resident: Resident, first_mtu: int, offset: int) -> None:
+    refused(town, resident.order(mtu=first_mtu + offset), errors.ProgramNotOpen)
+
+
+def test_order__at_the_gate__last_second_in_next_out(town: Town, resident: Resident, first_mtu: int) -> None:
+    town.clock.advance_to(town.program.gate - 1)
+    accepted(town, resident.order(mtu=first_mtu))
+    town.clock.advance_to(town.program.gate)
+
+    refused(town, resident.order(mtu=first_mtu), errors.GateClosed)
+    town.gate.run(town.clock.now())
+    refused(town, resident.order(mtu=first_mtu), errors.GateClosed)
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [(100_001, errors.OffTick), (-50, errors.OffTick), (4_000_100, errors.OutOfBand), (-500_100, errors.OutOfBand)],
+)
+def test_order__bad_limit__refused(
+    town: Town, resident: Resident, first_mtu: int, limit: int, error: type[Exception]
+) -> None:
+    refused(town, resident.order(mtu=first_mtu, limit_neur_per_wh=limit), error)
+
+
+@pytest.mark.parametrize("limit", [-500_000, 0, 4_000_000])
+def test_order__limit_at_the_edge_of_the_band__accepted(
+    town: Town, resident: Resident, first_mtu: int, limit: int
+) -> None:
+    accepted(town, resident.order(mtu=first_mtu, limit_neur_per_wh=limit))
+
+
+def test_order__bids_up_to_the_connection__then_refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=400))
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=25))
+
+    refusal = refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.BeyondConnection)
+    assert (refusal.energy_wh, refusal.limit_wh) == (4_260, 4_250)
+    accepted(town, resident.order(mtu=first_mtu + 1, quantity_lots=425))
+
+
+def test_order__sale_without_schedule__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    refused(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondSchedule)
+
+
+def test_order__sales_up_to_the_schedule__then_refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, -500)
+    accepted(town, *(resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=25) for _ in range(2)))
+
+    refusal = refused(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondSchedule)
+    assert (refusal.energy_wh, refusal.export_wh) == (510, 500)
+
+
+def test_order__import_scheduled__covers_no_sale(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, 500)
+
+    refused(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondSchedule)
+
+
+def test_order__sale_beyond_the_export_connection__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, -2_500)
+
+    refused(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=251), errors.BeyondConnection)
+
+
+def test_order__worst_cost_beyond_credit__refused_until_there_is_room(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    # 10 lots of 10 Wh at 4,000,000 nEUR/Wh cost 0.4 EUR; the credit line is 100 EUR.
+    dear = {"limit_neur_per_wh": 4_000_000, "quantity_lots": 250}
+    signed = [resident.order(mtu=first_mtu + n, **dear) for n in range(10)]
+    accepted(town, *signed)
+
+    refusal = refused(town, resident.order(mtu=first_mtu + 11, quantity_lots=1), errors.BeyondCredit)
+    assert refusal.available_neur == CREDIT_NEUR
+    assert refusal.exposure_neur == CREDIT_NEUR + 10 * 100_000
+
+    accepted(town, resident.cancel(signed[0].order, revision=1))
+    accepted(town, resident.order(mtu=first_mtu + 11, quantity_lots=1))
+
+
+def test_order__balance_counts_with_its_sign(town: Town, resident: Resident, first_mtu: int) -> None:
+    town.funds.balances[resident.account_hex] = -CREDIT_NEUR + 5 * 10 * 100_000
+
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=5))
+    refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.BeyondCredit)
+    town.funds.balances[resident.account_hex] = 0
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=1))
+
+
+def test_order__cost_of_settled_mtus__counts_no_more(town: Town, resident: Resident, first_mtu: int) -> None:
+    dear = {"limit_neur_per_wh": 4_000_000, "quantity_lots": 250}
+    accepted(town, *(resident.order(mtu=first_mtu + n, **dear) for n in range(10)))
+    refused(town, resident.order(mtu=first_mtu + 20, **dear), errors.BeyondCredit)
+
+    town.funds.first_unsettled = first_mtu + 1
+    accepted(town, resident.order(mtu=first_mtu + 20, **dear))
+    town.intake = town.make_intake()
+    refused(town, resident.order(mtu=first_mtu + 21, quantity_lots=1), errors.BeyondCredit)
+
+
+def test_order__ask_with_negative_limit__may_cost_too(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, -2_500)
+    town.funds.balances[resident.account_hex] = -CREDIT_NEUR + 100
+
+    negative = {"side": Side.ASK, "limit_neur_per_wh": -100, "quantity_lots": 1}
+    refused(town, resident.order(mtu=first_mtu, **negative), errors.BeyondCredit)
+    accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1))
+
+
+def test_order__without_guarantor__refused(town: Town, first_mtu: int) -> None:
+    newcomer = Resident("newcomer", "POINT-9")
+    _register(town, newcomer)
+
+    refused(town, newcomer.order(mtu=first_mtu), errors.NoGuarantor)
+    with town.record.begin() as tx:
+        guarantee = signed_guarantee(town.retailer.account, newcomer.account.address, credit_neur=10**9)
+        consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
+    accepted(town, newcomer.order(mtu=first_mtu))
+
+
+def _register(town: Town, newcomer: Resident) -> None:
+    from ledger_service.registry import operations
+    from tests.integration.ledger.town import participant
+
+    with town.record.begin() as tx:
+        operations.register_participant(tx, participant=participant(9, newcomer.account))
+        key = signed_key(newcomer.account, newcomer.device.address, point=newcomer.point)
+        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
+
+
+def test_order__device_replaced__old_key_ends_where_the_new_one_begins(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    old, new = resident.device, SigningKey.generate()
+    with town.record.begin() as tx:
+        key = signed_key(resident.account, new.address, point=resident.point, valid_from_mtu=first_mtu + 5)
+        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
+
+    accepted(town, resident.order(mtu=first_mtu + 4))
+    refused(town, resident.order(mtu=first_mtu + 5), errors.KeyNotValid)
+    resident.device = new
+    accepted(town, resident.order(mtu=first_mtu + 5))
+    refused(town, resident.order(mtu=first_mtu + 4), errors.KeyNotValid)
+    resident.device = old
+
+
+def test_retailer__trades_at_the_transformer__within_its_own_limits(town: Town, first_mtu: int) -> None:
+    retailer = town.retailer
+    (outcome,) = accepted(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=25_000))
+    assert outcome.entry.content()["point"] is None
+
+    refused(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondConnection)
+    accepted(town, retailer.order(mtu=first_mtu, quantity_lots=25_000))
+    assert IntakeLimits().retailer_energy_wh == 250_000
+
+
+def test_change__next_revision__replaces_the_order(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu, quantity_lots=425)
+    changed = resident.sign_order(replace(signed.order, revision=1, limit_neur_per_wh=200, salt=b"\x05" * 32))
+    accepted(town, signed, changed)
+
+    with town.record.read() as connection:
+        (order,) = queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1)
+    assert (order.revision, order.limit_neur_per_wh) == (1, 200)
+    assert order.tag == changed.order.digest(MARKET_DOMAIN)[:16]
+
+
+@pytest.mark.parametrize("revision", [2, 3, 2**32 - 1])
+def test_change__revision_skipped__refused(town: Town, resident: Resident, first_mtu: int, revision: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    refusal = refused(town, resident.sign_order(replace(signed.order, revision=revision)), errors.RevisionOutOfOrder)
+    assert refusal.expected == 1
+
+
+def test_change__of_nothing__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    refused(town, resident.order(mtu=first_mtu, revision=1), errors.OrderUnknown)
+
+
+def test_change__to_another_mtu__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    moved = resident.sign_order(replace(signed.order, revision=1, mtu=first_mtu + 1))
+    refused(town, moved, errors.OrderMoved)
+
+
+def test_cancel__live_order__out_of_the_book_and_receipted(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu, quantity_lots=425)
+    cancel = resident.cancel(signed.order, revision=1)
+    _, outcome = accepted(town, signed, cancel)
+    again = town.make_intake().process([cancel])[0]
+
+    receipt = outcome.receipt
+    assert receipt is not None and again.repeated and again.receipt == receipt
+    assert (receipt.kind, receipt.revision) == (2, 1)
+    assert receipt.tag == signed.order.digest(MARKET_DOMAIN)[:16]
+    assert recover(MARKET_DOMAIN.digest(RECEIPT, receipt.values()), receipt.signature) == town.operator.address
+    with town.record.read() as connection:
+        assert queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1) == []
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=425))
+
+
+def test_cancel__then_change__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed, resident.cancel(signed.order, revision=1))
+
+    refused(town, resident.sign_order(replace(signed.order, revision=2)), errors.OrderWithdrawn)
+    refused(town, resident.cancel(signed.order, revision=2), errors.OrderWithdrawn)
+    refused(town, resident.sign_order(replace(signed.order, revision=1)), errors.OrderConflict)
+
+
+def test_cancel__of_another_account__refused(town: Town, first_mtu: int) -> None:
+    victim, other = town.residents[:2]
+    signed = victim.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    refused(town, other.cancel(signed.order, revision=1), errors.OrderUnknown)
+
+
+@pytest.mark.parametrize("revision", [2, 5])
+def test_cancel__wrong_revision__refused(town: Town, resident: Resident, first_mtu: int, revision: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    refused(town, resident.cancel(signed.order, revision=revision), errors.RevisionOutOfOrder)
+
+
+def test_cancel__after_the_gate__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+    town.clock.advance_to(town.program.gate)
+
+    refused(town, resident.cancel(signed.order, revision=1), errors.GateClosed)
+
+
+def test_schedule__nominated_and_revised__last_one_counts(town: Town, resident: Resident) -> None:
+    program = town.program
+    first = resident.schedule(program, [100] * program.count)
+    second = resident.schedule(program, [-200] * program.count, revision=1)
+    outcomes = accepted(town, first, second, first)
+
+    assert [outcome.repeated for outcome in outcomes] == [False, False, True]
+    with town.record.read() as connection:
+        found = queries.schedules(connection, market=MARKET, first_mtu=program.first_mtu)
+    assert {point: (item.revision, set(item.net_wh)) for point, item in found.items()} == {"POINT-0": (1, {-200})}
+
+
+def test_schedule__bad_ones__refused(town: Town, resident: Resident) -> None:
+    program, other = town.program, town.residents[1]
+    flat = [0] * program.count
+
+    refused(town, resident.schedule(program, flat, revision=1), errors.RevisionOutOfOrder)
+    refused(town, resident.schedule(program, flat[1:]), errors.NotAProgram)
+    refused(town, resident.schedule(replace(program, first_mtu=program.first_mtu + 1), flat), errors.NotAProgram)
+    refused(town, resident.schedule(program, [4_251, *flat[1:]]), errors.BeyondConnection)
+    refused(town, resident.schedule(program, [-2_501, *flat[1:]]), errors.BeyondConnection)
+    refused(town, replace(resident.schedule(program, flat), point="POINT-1"), errors.KeyNotValid)
+    wrong = Resident("wrong", "POINT-1")
+    wrong.account, wrong.device = resident.account, resident.device
+    refused(town, wrong.schedule(program, flat), errors.WrongPoint)
+    stranger = Resident("stranger", "POINT-1")
+    refused(town, stranger.schedule(program, flat), errors.KeyNotValid)
+    accepted(town, other.schedule(program, [4_250, -2_500, *flat[2:]]))
+    refused(town, other.schedule(program, flat), errors.OrderConflict)
+
+
+def test_schedule__below_live_sales__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, -500)
+    accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=50))
+
+    lowered = resident.schedule(town.program, [-490] * town.program.count, revision=1)
+    refused(town, lowered, errors.BeyondSchedule)
+
+
+def test_schedule__after_the_gate__refused(town: Town, resident: Resident) -> None:
+    town.clock.advance_to(town.program.gate)
+
+    refused(town, resident.schedule(town.program, [0] * town.program.count), errors.GateClosed)
+
+
+def test_process__good_and_bad_together__each_has_its_own_outcome(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    good = resident.order(mtu=first_mtu)
+    outcomes = town.send(good, resident.order(mtu=1), good, resident.order(mtu=first_mtu, limit_neur_per_wh=1))
+
+    assert [type(outcome) for outcome in outcomes] == [Accepted, errors.ProgramNotOpen, Accepted, errors.OffTick]
+    assert len(town.record.entries(kinds=["order.accepted"])) == 1
+
+
+def test_process__two_intakes_over_one_record__see_each_other(town: Town, resident: Resident, first_mtu: int) -> None:
+    other = town.make_intake()
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=400))
+
+    (outcome,) = other.process([resident.order(mtu=first_mtu, quantity_lots=26)])
+    assert type(outcome) is errors.BeyondConnection
+    (outcome,) = other.process([resident.order(mtu=first_mtu, quantity_lots=25)])
+    assert isinstance(outcome, Accepted)
+    refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.BeyondConnection)
+
+
+def test_submit__many_threads_race_for_one_connection__exactly_what_fits(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    town.intake.start()
+    orders = [resident.order(mtu=first_mtu, quantity_lots=25) for _ in range(40)]
+    outcomes: list[Any] = []
+
+    def submit(part: list[Any]) -> None:
+        for order in part:
+            outcomes.extend(town.intake.submit([order]).result(timeout=60))
+
+    threads = [threading.Thread(target=submit, args=(orders[n::8],)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    town.intake.close()
+
+    assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 17
+    assert {type(outcome) for outcome in outcomes} == {Accepted, errors.BeyondConnection}
+    assert len(town.record.entries(kinds=["order.accepted"])) == 17
+    town.record.verify()
+
+
+def test_submit__in_coroutines__answers_after_the_commit(town: Town, first_mtu: int) -> None:
+    town.intake.start()
+
+    async def submit(order: Any) -> int:
+        (outcome,) = await asyncio.wrap_future(town.intake.submit([order]))
+        assert outcome.entry.sequence <= town.record.head().sequence
+        return int(outcome.entry.sequence)
+
+    async def all_of_them() -> list[int]:
+        orders = [town.residents[n % 3].order(mtu=first_mtu + n) for n in range(60)]
+        return list(await asyncio.gather(*(submit(order) for order in orders)))
+
+    sequences = asyncio.run(all_of_them())
+    town.intake.close()
+    assert len(set(sequences)) == 60
+
+
+def test_submit__closed_or_too_many__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    order = resident.order(mtu=first_mtu)
+    with pytest.raises(errors.IntakeClosed):
+        town.intake.submit([order])
+    town.intake.start()
+    with pytest.raises(errors.IntakeBusy):
+        town.intake.submit([order] * 20_001)
+    waiting = town.intake.submit([order])
+    town.intake.close()
+    town.intake.close()
+
+    assert isinstance(waiting.result(timeout=1)[0], Accepted)
+    with pytest.raises(errors.IntakeClosed):
+        town.intake.submit([order])
+
+
+def test_gate__racing_with_intake__every_receipted_order_is_in_the_book(town: Town, first_mtu: int) -> None:
+    town.intake.start()
+    gate = town.program.gate
+    outcomes: list[Any] = []
+
+    def submit(resident: Resident) -> None:
+        for n in range(40):
+            outcomes.extend(town.intake.submit([resident.order(mtu=first_mtu + n)]).result(timeout=60))
+            if n == 20 and resident is town.residents[0]:
+                town.clock.advance_to(gate)
+                town.gate.run(gate)
+
+    threads = [threading.Thread(target=submit, args=(resident,)) for resident in town.residents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    town.intake.close()
+
+    (closed,) = town.record.entries(kinds=["book.closed"])
+    tags = {tag for book in closed.content()["books"] for tag in book["tags"]}
+    receipts = [outcome.receipt for outcome in outcomes if isinstance(outcome, Accepted)]
+    assert {to_hex(receipt.tag) for receipt in receipts} == tags
+    assert len(receipts) < 120
+    assert all(receipt.sequence < closed.sequence for receipt in receipts)
+
+
+def test_rebuild__after_all_kinds_of_facts__same_tables(town: Town, first_mtu: int) -> None:
+    one, other, third = town.residents
+    nominate(town, one, -500)
+    nominate(town, one, -600, revision=1)
+    signed = [one.order(mtu=first_mtu), other.order(mtu=first_mtu + 1), third.order(mtu=first_mtu)]
+    accepted(town, *signed)
+    accepted(town, other.cancel(signed[1].order, revision=1))
+    accepted(town, one.sign_order(replace(signed[0].order, revision=1, quantity_lots=3)))
+    town.clock.advance_to(town.program.gate)
+    town.gate.run(town.clock.now())
+    before = dump(town.record, TABLES)
+
+    with town.record.begin() as tx:
+        rebuild_views(tx)
+    assert dump(town.record, TABLES) == before
+    assert all(before.values())
+
+
+def test_rebuild__erased_order__leaves_no_row(town: Town, resident: Resident, first_mtu: int) -> None:
+    (outcome,) = accepted(town, resident.order(mtu=first_mtu))
+    town.record.erase([outcome.entry.sequence], "request")
+    with town.record.begin() as tx:
+        rebuild_views(tx)
+
+    with town.record.read() as connection:
+        assert queries.orders_of(connection, account=resident.account_hex) == []
+
+
+def test_queries__orders_of_account__paged_with_withdrawn(make_town: Callable[..., Town], record: Record) -> None:
+    town = make_town(households=1)
+    program = town.open_program()
+    resident = town.residents[0]
+    signed = [resident.order(mtu=program.first_mtu + n // 2) for n in range(6)]
+    accepted(town, *signed, resident.cancel(signed[5].order, revision=1))
+
+    with record.read() as connection:
+        first = queries.orders_of(connection, account=resident.account_hex, limit=4)
+        rest = queries.orders_of(
+            connection, account=resident.account_hex, after=(first[-1].mtu, first[-1].order_id), limit=4
+        )
+        entry = queries.order_entry(connection, account=resident.account_hex, order_id=signed[5].order.order_id)
+    assert len(first) == 4 and len(rest) == 2
+    assert {order.order_id for order in first + rest} == {item.order.order_id for item in signed}
+    assert entry is not None and entry.kind == "order.cancelled"
