@@ -1,0 +1,371 @@
+"""The registry: what is registered, what is refused, what is asked of the chain, and what is valid when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.errors import DominoesError, OutOfRange
+from domain.hashing import text_id, to_hex
+from domain.signing import BadSignature, SigningKey
+from ledger_service.record import Record, Transaction
+from ledger_service.registry import Agreement, Attester, Meter, consents, operations, queries, rebuild_views
+from ledger_service.registry.errors import (
+    AlreadyRegistered,
+    Malformed,
+    NoAgreement,
+    NonceUsed,
+    NotRegistered,
+    VersionOutOfOrder,
+    WrongParty,
+    WrongSigner,
+)
+from ledger_service.registry.tables import TABLES
+from tests.integration.ledger.tables import dump
+from tests.integration.ledger.town import (
+    AREA,
+    MARKET,
+    SETTLEMENT_DOMAIN,
+    Town,
+    area,
+    market,
+    participant,
+    signed_guarantee,
+    signed_key,
+    tariff,
+)
+
+pytestmark = pytest.mark.integration
+
+Write = Callable[[Transaction], Any]
+
+
+def refused(record: Record, error: type[DominoesError], write: Write) -> Any:
+    """The refusal of a write, which must leave nothing."""
+    head = record.head()
+    with pytest.raises(error) as refusal, record.begin() as tx:
+        write(tx)
+    assert type(refusal.value) is error
+    assert record.head() == head
+    return refusal.value
+
+
+def written(record: Record, write: Write) -> Any:
+    """What a write returns."""
+    with record.begin() as tx:
+        return write(tx)
+
+
+def request(record: Record, key: str) -> dict[str, Any]:
+    with record.begin() as tx:
+        found = tx.find(f"chain:{key}")
+    assert found is not None
+    return found.content()
+
+
+def test_area__defined__fact_view_and_request(record: Record) -> None:
+    entry = written(record, lambda tx: operations.define_area(tx, area=area()))
+
+    assert (entry.kind, entry.sequence, entry.content()["threshold"]) == ("area.defined", 1, 2)
+    assert entry.content()["attesters"][0] == {"name": "a0", "address": "0x" + "01" * 20, "organisation": "org0"}
+    with record.read() as connection:
+        assert queries.area(connection, AREA) == area()
+        assert queries.areas(connection) == [area()]
+    asked = request(record, f"createArea:{AREA}")
+    assert (asked["role"], asked["contract"], asked["function"]) == ("registrar", "Calendar", "createArea")
+    assert asked["args"] == [to_hex(text_id(AREA)), [3_600, 86_400]]
+
+
+def test_area__same_again_and_other_content__first_entry_and_refusal(record: Record) -> None:
+    first = written(record, lambda tx: operations.define_area(tx, area=area()))
+    again = written(record, lambda tx: operations.define_area(tx, area=area()))
+
+    assert again.repeated and again.sequence == first.sequence
+    refused(record, AlreadyRegistered, lambda tx: operations.define_area(tx, area=area(threshold=3)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"area": ""}, Malformed),
+        ({"area": "é"}, Malformed),
+        ({"area": "a" * 101}, Malformed),
+        ({"zone": "Europe/Atlantis"}, Malformed),
+        ({"zone": "../etc/passwd"}, Malformed),
+        ({"attest_seconds": 0}, OutOfRange),
+        ({"attest_seconds": True}, OutOfRange),
+        ({"horizon_seconds": 3_599}, OutOfRange),
+        ({"grid_model_hash": "0x" + "00" * 32}, Malformed),
+        ({"threshold": 1}, OutOfRange),
+        ({"threshold": 4}, OutOfRange),
+        ({"attesters": ()}, OutOfRange),
+    ],
+)
+def test_area__bad_field__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
+    refused(record, error, lambda tx: operations.define_area(tx, area=area(**changes)))
+
+
+def test_area__one_organisation_reaches_the_threshold__refused(record: Record) -> None:
+    attesters = tuple(Attester(f"a{n}", "0x" + f"{n + 1:02x}" * 20, "same" if n < 2 else "other") for n in range(3))
+
+    refused(record, Malformed, lambda tx: operations.define_area(tx, area=area(attesters=attesters)))
+
+
+def test_market__defined__request_carries_its_rules(record: Record) -> None:
+    written(record, lambda tx: operations.define_area(tx, area=area()))
+    written(record, lambda tx: operations.define_market(tx, market=market()))
+
+    params = [to_hex(text_id(AREA)), 10, 100, -500_000, 4_000_000, 900, 7_200, 10_800]
+    assert request(record, f"createMarket:{MARKET}")["args"] == [to_hex(text_id(MARKET)), params]
+    with record.read() as connection:
+        assert queries.market(connection, MARKET) == market()
+        assert queries.markets(connection, area="ELSE") == []
+        with pytest.raises(NotRegistered):
+            queries.market(connection, "ELSE/DA")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"area": "ELSE", "market": "ELSE/DA"}, NotRegistered),
+        ({"market": "TEST/P2P"}, Malformed),
+        ({"gate_local": "24:00"}, Malformed),
+        ({"gate_local": "noon"}, Malformed),
+        ({"lot_wh": 0}, OutOfRange),
+        ({"lot_wh": 2**24}, OutOfRange),
+        ({"tick_neur_per_wh": 0}, OutOfRange),
+        ({"min_limit_neur_per_wh": -(2**31)}, OutOfRange),
+        ({"min_limit_neur_per_wh": -50}, Malformed),
+        ({"max_limit_neur_per_wh": -500_100}, OutOfRange),
+        ({"sign_seconds": 899}, OutOfRange),
+        ({"clear_seconds": 7_199}, OutOfRange),
+        ({"gate_local": "21:00", "clear_seconds": 7_201}, OutOfRange),
+    ],
+)
+def test_market__bad_field__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
+    written(record, lambda tx: operations.define_area(tx, area=area()))
+
+    refused(record, error, lambda tx: operations.define_market(tx, market=market(**changes)))
+
+
+def test_tariff__versions__valid_from_their_mtu(record: Record) -> None:
+    versions = [tariff(), tariff(version=2, valid_from_mtu=100, vat_bp=700)]
+    for version in versions:
+        written(record, lambda tx, version=version: operations.publish_tariff(tx, tariff=version))
+
+    with record.read() as connection:
+        assert queries.tariff_at(connection, tariff="home", mtu=99) == versions[0]
+        assert queries.tariff_at(connection, tariff="home", mtu=100) == versions[1]
+        assert queries.tariff_versions(connection, "home") == versions
+        with pytest.raises(NoAgreement):
+            queries.tariff_at(connection, tariff="other", mtu=100)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"version": 3, "valid_from_mtu": 200}, VersionOutOfOrder),
+        ({"version": 2, "valid_from_mtu": 50}, VersionOutOfOrder),
+        ({"version": 1, "valid_from_mtu": 60}, AlreadyRegistered),
+        ({"version": 2, "valid_from_mtu": -1}, OutOfRange),
+        ({"version": 2, "valid_from_mtu": 60, "levy_neur_per_wh": 2**31}, OutOfRange),
+        ({"version": 2, "valid_from_mtu": 60, "vat_bp": 10_001}, OutOfRange),
+        ({"version": 2, "valid_from_mtu": 60, "supply_neur_per_wh": 0.5}, OutOfRange),
+    ],
+)
+def test_tariff__bad_version__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
+    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(valid_from_mtu=50)))
+
+    refused(record, error, lambda tx: operations.publish_tariff(tx, tariff=tariff(**changes)))
+
+
+def test_town__registered__found_by_account_point_and_key(town: Town, record: Record) -> None:
+    resident = town.residents[1]
+    with record.read() as connection:
+        found = queries.participant_of(connection, resident.account_hex)
+        assert found is not None and found == queries.participant_at(connection, "POINT-1")
+        assert found == queries.participant_by_id(connection, "household-1")
+        assert (found.import_limit_wh, found.export_limit_wh) == (4_250, 2_500)
+        assert len(queries.participants(connection, area=AREA)) == 4
+        device = to_hex(resident.device.address)
+        assert queries.account_by_order_key(connection, order_key=device, mtu=0) == resident.account_hex
+        assert queries.account_by_order_key(connection, order_key=resident.account_hex, mtu=0) is None
+        assert queries.agreement_at(connection, account=resident.account_hex, mtu=7).agreement == "agreement-1"
+        guarantee = queries.guarantee_of(connection, resident.account_hex)
+        assert guarantee is not None and guarantee.guarantor == town.retailer.account_hex
+        meters = queries.meters_at(connection, area=AREA, mtu=0)
+        assert {point: meter.meter for point, meter in meters.items()} == {f"POINT-{n}": f"METER-{n}" for n in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"participant": "household-0"}, AlreadyRegistered),
+        ({"kind": "aggregator"}, Malformed),
+        ({"point": None}, Malformed),
+        ({"kind": "retailer"}, Malformed),
+        ({"point": "POINT-0"}, AlreadyRegistered),
+        ({"area": "ELSE"}, NotRegistered),
+        ({"account": "0x" + "00" * 20}, Malformed),
+        ({"account": "0x" + "AB" * 20}, Malformed),
+        ({"connection_import_w": -1}, OutOfRange),
+        ({"connection_export_w": 10**10}, OutOfRange),
+    ],
+)
+def test_participant__bad_field__refused(
+    town: Town, record: Record, changes: dict[str, Any], error: type[DominoesError]
+) -> None:
+    newcomer = participant(9, SigningKey.generate())
+
+    refused(record, error, lambda tx: operations.register_participant(tx, participant=replace(newcomer, **changes)))
+
+
+def test_participant__account_or_device_key_again__refused(town: Town, record: Record) -> None:
+    resident = town.residents[0]
+    for key in (resident.account, resident.device):
+        again = participant(9, key)
+        refused(
+            record, AlreadyRegistered, lambda tx, again=again: operations.register_participant(tx, participant=again)
+        )
+
+
+def test_agreement__changed_retailer_or_tariff__valid_from_its_mtu(town: Town, record: Record) -> None:
+    resident = town.residents[0]
+    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green")))
+    first = Agreement("agreement-0", 1, resident.account_hex, town.retailer.account_hex, "home", 0)
+    second = replace(first, version=2, tariff="green", valid_from_mtu=50)
+    written(record, lambda tx: operations.sign_agreement(tx, agreement=second))
+
+    with record.read() as connection:
+        assert queries.agreement_at(connection, account=resident.account_hex, mtu=49) == first
+        assert queries.agreement_at(connection, account=resident.account_hex, mtu=50) == second
+        assert queries.agreements(connection, account=resident.account_hex) == [first, second]
+        assert len(queries.agreements(connection, retailer=town.retailer.account_hex)) == 4
+        with pytest.raises(NoAgreement):
+            queries.agreement_at(connection, account=town.retailer.account_hex, mtu=50)
+
+
+def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
+    one, other = town.residents[:2]
+    good = Agreement("agreement-9", 1, one.account_hex, town.retailer.account_hex, "home", 0)
+    cases = [
+        (replace(good, tariff="none"), NotRegistered),
+        (replace(good, account="0x" + "99" * 20), NotRegistered),
+        (replace(good, account=town.retailer.account_hex), WrongParty),
+        (replace(good, retailer=other.account_hex), WrongParty),
+        (replace(good, version=2), VersionOutOfOrder),
+        (replace(good, agreement="agreement-1", version=2, valid_from_mtu=9), AlreadyRegistered),
+    ]
+    for agreement, error in cases:
+        refused(record, error, lambda tx, item=agreement: operations.sign_agreement(tx, agreement=item))
+
+
+def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> None:
+    swap = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
+    written(record, lambda tx: operations.register_meter(tx, meter=swap))
+
+    with record.read() as connection:
+        assert queries.meters_at(connection, area=AREA, mtu=39)["POINT-0"].meter == "METER-0"
+        assert queries.meters_at(connection, area=AREA, mtu=40)["POINT-0"] == swap
+        assert queries.meter_key(connection, meter="METER-NEW", mtu=39) is None
+        assert queries.meter_key(connection, meter="METER-NEW", mtu=41) == swap
+        assert len(queries.meters(connection, area=AREA)) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"point": "NOWHERE"}, NotRegistered),
+        ({"meter": "a/b"}, Malformed),
+        ({"meter": "a b"}, Malformed),
+        ({"public_key": "0x12"}, Malformed),
+        ({"valid_from_mtu": 0}, AlreadyRegistered),
+        ({"meter": "METER-1"}, AlreadyRegistered),
+    ],
+)
+def test_meter__bad_field__refused(
+    town: Town, record: Record, changes: dict[str, Any], error: type[DominoesError]
+) -> None:
+    meter = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
+
+    refused(record, error, lambda tx: operations.register_meter(tx, meter=replace(meter, **changes)))
+
+
+def test_meter__key_of_another_meter__refused(town: Town, record: Record) -> None:
+    with record.read() as connection:
+        taken = queries.meters(connection)[1].public_key
+    meter = Meter("METER-NEW", "POINT-0", taken, AREA, 40)
+
+    refused(record, AlreadyRegistered, lambda tx: operations.register_meter(tx, meter=meter))
+
+
+def test_key__bad_registration__refused(town: Town, record: Record) -> None:
+    one, other = town.residents[:2]
+    device = SigningKey.generate().address
+    good = signed_key(one.account, device, point=one.point, valid_from_mtu=5)
+    cases = [
+        (replace(good, valid_from_mtu=6), WrongSigner),
+        (replace(good, signature=signed_key(other.account, device, point=one.point).signature), WrongSigner),
+        (replace(good, signature="0x" + "00" * 65), BadSignature),
+        (replace(good, signature="0x00"), Malformed),
+        (replace(good, account="0x" + "99" * 20), NotRegistered),
+        (signed_key(one.account, device, point=other.point, valid_from_mtu=5), WrongParty),
+        (signed_key(one.account, device, point=one.point, valid_from_mtu=0), VersionOutOfOrder),
+        (signed_key(one.account, other.account.address, point=one.point, valid_from_mtu=5), AlreadyRegistered),
+        (signed_key(one.account, other.device.address, point=one.point, valid_from_mtu=5), AlreadyRegistered),
+    ]
+    for key, error in cases:
+        refused(record, error, lambda tx, key=key: consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key))
+    written(record, lambda tx: consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=good))
+    with record.read() as connection:
+        assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=4) is None
+        assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=5) == one.account_hex
+        old = to_hex(one.device.address)
+        assert queries.account_by_order_key(connection, order_key=old, mtu=4) == one.account_hex
+        assert queries.account_by_order_key(connection, order_key=old, mtu=5) is None
+
+
+def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town, record: Record) -> None:
+    resident, retailer = town.residents[0], town.retailer
+    raised = signed_guarantee(retailer.account, resident.account.address, credit_neur=2**60, nonce=7)
+    written(record, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=raised))
+
+    with record.read() as connection:
+        assert queries.guarantee_of(connection, resident.account_hex) == raised
+    asked = request(record, f"guarantee:{raised.guarantor}:{raised.account}:7")
+    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, raised.signature]
+    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Settlement", "guarantee")
+
+
+def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
+    one, other = town.residents[:2]
+    account = one.account.address
+    good = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=2)
+    cases = [
+        (replace(good, credit_neur=6), WrongSigner),
+        (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=1), AlreadyRegistered),
+        (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=0), OutOfRange),
+        (signed_guarantee(town.retailer.account, account, credit_neur=2**63, nonce=2), OutOfRange),
+        (signed_guarantee(other.account, account, credit_neur=5, nonce=2), WrongParty),
+        (signed_guarantee(town.retailer.account, b"\x99" * 20, credit_neur=5, nonce=2), NotRegistered),
+    ]
+    for guarantee, error in cases:
+        refused(
+            record,
+            error,
+            lambda tx, item=guarantee: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=item),
+        )
+    later = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=9)
+    written(record, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=later))
+    refused(record, NonceUsed, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=good))
+
+
+def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
+    before = dump(record, TABLES)
+    written(record, rebuild_views)
+
+    assert dump(record, TABLES) == before
+    assert all(before.values())
