@@ -137,7 +137,7 @@ class _Search:
     best_wh: Ints | None = None
     binding: tuple[Violation, ...] = ()
     candidate: tuple[Violation, ...] = ()
-    watched: set[tuple[str, str]] = field(default_factory=set)
+    watched: dict[tuple[str, str], Violation] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         """The outcome of the search."""
@@ -276,16 +276,16 @@ def _rows(power_flow: PowerFlow, flow: Flow, search: _Search, probes: list[int])
         most = np.abs(per_point).max(initial=0.0)
         per_point[np.abs(per_point) < SMALLEST_SHARE * most] = 0.0
         size = LOADING_MARGIN_MICRO if violation.quantity == "loading" else VOLTAGE_MARGIN_MICRO
-        needed = sign * (values[0] - violation.limit_micro) + float(per_point @ shed)
+        needed = sign * (float(values[0]) - violation.limit_micro) + float(per_point @ shed)
         rows.append(_Row(violation, needed + search.margin * size, per_point))
     return rows
 
 
 def _near(
-    power_flow: PowerFlow, flow: Flow, watched: set[tuple[str, str]]
+    power_flow: PowerFlow, flow: Flow, watched: dict[tuple[str, str], Violation]
 ) -> Iterable[tuple[Violation, Floats, float]]:
     """Elements that are, or once were, at or near a limit: (element, its values in 1e-6 over base and probes, sign that
-    makes a fall an improvement). Those found are added to `watched`."""
+    makes a fall an improvement). `watched` keeps each with the value it had when first seen: before any envelope."""
     grid, voltage, loading = power_flow.grid, flow.voltage_pu * MICRO, flow.loading * MICRO
     candidates: list[tuple[str, str, str, int, int, Floats, float]] = []
     for at, bus in enumerate(grid.buses):
@@ -297,9 +297,9 @@ def _near(
         candidates.append((kind, code, "loading", LOADING_LIMIT_MICRO, NEAR_LOADING_MICRO, loading[:, at], 1.0))
     for kind, code, quantity, limit, near, values, sign in candidates:
         if sign * (values[0] - near) > 0:
-            watched.add((code, quantity))
+            watched.setdefault((code, quantity), Violation(0, kind, code, quantity, round(values[0]), limit))
         if (code, quantity) in watched:
-            yield Violation(0, kind, code, quantity, round(values[0]), limit), values, sign
+            yield watched[code, quantity], values, sign
 
 
 def _parts(situation: Situation) -> list[_Part]:

@@ -21,7 +21,7 @@ from clearing.grid import GridModel
 from clearing.lp import SolverFailed
 from clearing.model import SolverRefused, clear_by_model
 from clearing.powerflow import Flow, PowerFlow, Violation
-from clearing.report import MtuReport, build_report
+from clearing.report import MtuReport, build_report, envelope_entries
 from domain.errors import DominoesError
 from domain.hashing import hash_json
 from domain.units import NeurPerWh
@@ -91,16 +91,7 @@ class ProgramResult:
 
     def envelopes_json(self, grid: GridModel) -> list[dict[str, Any]]:
         """Envelopes as journalled, by MTU then point index: null where a direction is not limited."""
-        flat = [(mtu, point, envelope) for point, of in self.envelopes.items() for mtu, envelope in of.items()]
-        return [
-            {
-                "point": grid.points[point].code,
-                "mtu": mtu,
-                "import_cap_wh": envelope.import_wh,
-                "export_cap_wh": envelope.export_wh,
-            }
-            for mtu, point, envelope in sorted(flat, key=lambda item: item[:2])
-        ]
+        return envelope_entries(grid, self.envelopes)
 
 
 @dataclass(slots=True)
@@ -157,6 +148,10 @@ def validate_program(
     clearer = _Clearer(model)
     states = [_start(first_mtu + at, orders, schedules_wh[:, at], clearer) for at, orders in enumerate(books)]
     flow = _validate(states, flow_model, clearer, lot_wh=lot_wh, rounds_max=rounds_max)
+    by_point: dict[int, dict[int, Envelope]] = {}
+    for state in states:
+        for point in sorted(state.envelopes):
+            by_point.setdefault(point, {})[state.mtu] = state.envelopes[point]
     report = build_report(
         power_flow=flow_model,
         flow=flow,
@@ -164,13 +159,10 @@ def validate_program(
             MtuReport(s.mtu, s.rounds, s.given_up, s.findings, s.binding, s.envelopes, s.scheduled_wh) for s in states
         ],
         schedules_wh=schedules_wh,
+        envelopes=by_point,
         lot_wh=lot_wh,
         rounds_max=rounds_max,
     )
-    by_point: dict[int, dict[int, Envelope]] = {}
-    for state in states:
-        for point in sorted(state.envelopes):
-            by_point.setdefault(point, {})[state.mtu] = state.envelopes[point]
     return ProgramResult(
         results=tuple(_result(state) for state in states),
         envelopes=by_point,

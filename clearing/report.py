@@ -1,4 +1,7 @@
-"""The power-flow report of a program: what the DSO signs beside the results. Whole numbers and text only."""
+"""The power-flow report of a program: what the DSO signs beside the results. Whole numbers and text only.
+
+It is public, so it names elements of the grid but no connection point; schedules and envelopes stand in it as hashes.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from numpy.typing import NDArray
 from clearing.caps import Envelope
 from clearing.grid import GridModel
 from clearing.powerflow import Flow, PowerFlow, Violation
-from domain.hashing import keccak, to_hex
+from domain.hashing import hash_json, keccak, to_hex
 
 REPORT_FORMAT = "dominoes-report/1"
 """Version of the report's shape; part of what is signed."""
+
+FINDINGS_LISTED = 10
+"""Broken limits listed per MTU, the worst; `findings_count` says how many there were without caps."""
 
 MICRO_PER_PERMILLE = 1_000
 
@@ -49,6 +55,7 @@ def build_report(
     flow: Flow,
     mtus: Sequence[MtuReport],
     schedules_wh: NDArray[np.int64],
+    envelopes: Mapping[int, Mapping[int, Envelope]],
     lot_wh: int,
     rounds_max: int,
 ) -> dict[str, Any]:
@@ -61,6 +68,7 @@ def build_report(
         "schedules_hash": to_hex(schedules_hash(schedules_wh)),
         "first_mtu": mtus[0].mtu if mtus else 0,
         "count": len(mtus),
+        "envelopes_hash": to_hex(hash_json(envelope_entries(grid, envelopes))),
         "lot_wh": lot_wh,
         "rounds_max": rounds_max,
         "mtus": [_mtu_entry(power_flow, flow, at, entry) for at, entry in enumerate(mtus)],
@@ -82,12 +90,36 @@ def _mtu_entry(power_flow: PowerFlow, flow: Flow, at: int, entry: MtuReport) -> 
         "voltage_highest_bus": grid.buses[high].code,
         "rounds": entry.rounds,
         "given_up": entry.given_up,
-        "findings": [_violation_entry(violation) for violation in entry.findings],
+        "findings_count": len(entry.findings),
+        "findings": [_violation_entry(violation) for violation in _worst(entry.findings)],
         "binding": [_violation_entry(violation) for violation in entry.binding],
-        "caps": [_cap_entry(grid, point, entry.envelopes[point]) for point in sorted(entry.envelopes)],
+        "capped_points": len(entry.envelopes),
         "capped_import_wh": capped_import,
         "capped_export_wh": capped_export,
     }
+
+
+def _worst(findings: Sequence[Violation]) -> list[Violation]:
+    """The findings furthest beyond their limit, worst first; equal ones by name."""
+
+    def rank(found: Violation) -> tuple[int, str, str, str]:
+        return -abs(found.value_micro - found.limit_micro), found.kind, found.code, found.quantity
+
+    return sorted(findings, key=rank)[:FINDINGS_LISTED]
+
+
+def envelope_entries(grid: GridModel, envelopes: Mapping[int, Mapping[int, Envelope]]) -> list[dict[str, Any]]:
+    """Envelopes {point index: {mtu: Envelope}} as JSON, by MTU then point index; null where nothing limits."""
+    flat = [(mtu, point, envelope) for point, of in envelopes.items() for mtu, envelope in of.items()]
+    return [
+        {
+            "point": grid.points[point].code,
+            "mtu": mtu,
+            "import_cap_wh": envelope.import_wh,
+            "export_cap_wh": envelope.export_wh,
+        }
+        for mtu, point, envelope in sorted(flat, key=lambda item: item[:2])
+    ]
 
 
 def _violation_entry(violation: Violation) -> dict[str, Any]:
@@ -97,14 +129,6 @@ def _violation_entry(violation: Violation) -> dict[str, Any]:
         "quantity": violation.quantity,
         "value_micro": violation.value_micro,
         "limit_micro": violation.limit_micro,
-    }
-
-
-def _cap_entry(grid: GridModel, point: int, envelope: Envelope) -> dict[str, Any]:
-    return {
-        "point": grid.points[point].code,
-        "import_cap_wh": envelope.import_wh,
-        "export_cap_wh": envelope.export_wh,
     }
 
 

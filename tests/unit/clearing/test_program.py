@@ -17,7 +17,7 @@ from clearing.powerflow import PowerFlow
 from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
 from clearing.report import schedules_hash
 from clearing.verify import check_clearing
-from domain.hashing import hash_json
+from domain.hashing import canonical_json, hash_json, to_hex
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
 
@@ -201,3 +201,14 @@ def test_validate_program__order_of_an_unknown_point__is_refused(street: GridMod
 
 def test_schedules_hash__one_wh_moved__differs() -> None:
     assert schedules_hash(np.array([[1, -2]])) != schedules_hash(np.array([[1, -3]]))
+
+
+def test_report__public_text__names_no_connection_point_and_binds_the_envelopes(street: GridModel) -> None:
+    result = validate(street, [[-100], [-100], [-9_500]], [])
+
+    text = canonical_json(result.report).decode()
+
+    assert not any(f'"{point.code}"' in text for point in street.points)
+    assert result.report["envelopes_hash"] == to_hex(hash_json(result.envelopes_json(street)))
+    assert result.report["mtus"][0]["capped_points"] == 1
+    assert result.report["mtus"][0]["findings_count"] == 1
