@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from scripts.grids import (
     CACHE_FORMAT,
     PROFILE_ROWS,
     BadPvFactor,
+    GridReadFailed,
     ImpossibleDay,
+    MissingProfile,
     UnknownGrid,
     load_community,
     parse_day,
@@ -92,3 +95,25 @@ def test_load_community__impossible_pv_factor__is_refused(cache: Path, factor: i
 def test_load_community__no_such_grid__is_refused(cache: Path, code: str) -> None:
     with pytest.raises(UnknownGrid):
         load_community(grid_code=code, cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "expected"),
+    [
+        ('{"error": "unknown-grid", "detail": "x"}\n', UnknownGrid),
+        ('noise\n{"error": "missing-profile", "detail": "H0-Z"}\n', MissingProfile),
+        ("", GridReadFailed),
+    ],
+)
+def test_load_community__reader_fails__says_why_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stdout: str, expected: type[Exception]
+) -> None:
+    def failing(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(arguments, 1, stdout=stdout, stderr="killed")
+
+    monkeypatch.setattr(subprocess, "run", failing)
+
+    with pytest.raises(expected):
+        load_community(grid_code=CODE, cache=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
