@@ -67,3 +67,15 @@ class WrongInput(DominoesError):
     def __init__(self, *, record: str, reason: str) -> None:
         self.record, self.reason = record, reason
         super().__init__(f"{record}: {reason}; refuse to sign and compare with the record")
+
+
+class FactMissing(DominoesError):
+    """The chain shows an effect whose fact the record does not hold yet."""
+
+    status = 409
+    code = "fact-missing"
+    retryable = True
+
+    def __init__(self, *, fact: str) -> None:
+        self.fact = fact
+        super().__init__(f"{fact} is on chain but not recorded yet; try again once the earlier stages have caught up")

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from domain.hashing import ZERO_HASH, to_hex
 from ledger_service.record.journal import walk_entries
-from ledger_service.settlement.errors import WrongInput
+from ledger_service.settlement.errors import FactMissing, WrongInput
 from ledger_service.settlement.queries import (
     Resolution,
     latest_proposal,
@@ -97,7 +97,9 @@ def _clearings(connection: Connection, area: str, period: int, resolved: Resolut
         item = {"market": market, "mtu": mtu, "result_hash": to_hex(ZERO_HASH), "price_neur_per_wh": None, "words": []}
         if what == CLEARED:
             fact = cleared.get((market, mtu))
-            if fact is None or fact["result_hash"] != data["resultHash"]:
+            if fact is None:
+                raise FactMissing(fact=f"the clearing of MTU {mtu} of {market}")
+            if fact["result_hash"] != data["resultHash"]:
                 raise WrongInput(record=f"MTU {mtu} of {market}", reason="the chain cleared another result")
             item |= {name: fact[name] for name in ("result_hash", "price_neur_per_wh", "words")}
         result.append(item)
@@ -133,7 +135,7 @@ def _attestations(connection: Connection, area: str, period: int, resolved: Reso
             continue
         fact = known.get((mtu, data["revision"], data["root"]))
         if fact is None:
-            raise WrongInput(record=f"readings of MTU {mtu}", reason="the chain holds an attestation that is no fact")
+            raise FactMissing(fact=f"the attestation of MTU {mtu}, revision {data['revision']}")
         readings = fact["readings"] if last[mtu] == at else None
         result.append(_attestation(mtu, data, unread=False, readings=readings))
     return result

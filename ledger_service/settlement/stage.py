@@ -14,6 +14,7 @@ from ledger_service.outbox import request_transaction
 from ledger_service.record import Record, Transaction
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.settlement.compute import commit, settle
+from ledger_service.settlement.errors import FactMissing
 from ledger_service.settlement.gather import gather
 from ledger_service.settlement.package import inputs_of, period_of, roots_of
 from ledger_service.settlement.queries import PeriodState, period_states, resolution
@@ -84,7 +85,10 @@ class SettlementStage:
             roots = resolved.roots.clearing_root + resolved.roots.readings_root
             if not resolved.complete(markets=markets, count=state.count) or not _is_due(state, roots):
                 return False
-            package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
+            try:
+                package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
+            except FactMissing:
+                return False  # a stage before this one has not caught up
         payload = self._proposal(package)
         if from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"]) != roots:
             raise RootsDiffer(area=state.area, period=state.period)

@@ -243,3 +243,17 @@ def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, too
 
     assert after == before
     assert from_hex(proposal["readings_root"]) == after.settled_readings_root
+
+
+def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, tools: Any) -> None:
+    scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0)})
+    attested = scene.record.entries(kinds=["reading.attested"])[-1]
+    with scene.record.begin() as tx:
+        run = SettlementStage(scene.record)
+        tx.connection.exec_driver_sql(
+            "UPDATE journal_entry SET kind = 'later' WHERE sequence = ?", (attested.sequence,)
+        )
+
+    run_until_quiet([run], tools.ENDED)
+
+    assert kinds(scene, "settlement.proposed") == []

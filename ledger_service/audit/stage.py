@@ -1,0 +1,92 @@
+"""The anchor stage: puts the journal's head on chain, often enough that a rewrite would show."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from domain.hashing import to_hex
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Record
+from ledger_service.record.journal import read_entries
+from ledger_service.record.tables import journal_cursor, journal_entry
+
+ANCHOR_SECONDS = 3_600
+"""Market time between two anchors while facts keep coming: a rewrite of older facts than that is excluded."""
+
+AT_ONCE = frozenset({"book.closed", "settlement.signed", "erasure.done"})
+"""Kinds that are anchored without waiting: what others must be able to rely on."""
+
+AT_ONCE_PREFIXES = ("settle:", "finalise:")
+"""Keys of transactions whose inclusion is anchored without waiting, so that evidence holds the whole period."""
+
+CHAIN_KINDS = ("chain.requested", "chain.signed", "chain.included", "chain.failed", "block.mined")
+"""Facts about transactions: they alone cause no anchor, or each anchor would cause the next."""
+
+ENTRIES_PER_RUN = 1_000
+
+CURSOR = "anchor"
+
+
+class AnchorStage:
+    """Asks for an anchor when there are new facts and the last anchor is old enough, or a fact can't wait."""
+
+    name = "anchor"
+
+    def __init__(self, record: Record, *, every_seconds: int = ANCHOR_SECONDS) -> None:
+        self._record = record
+        self._every = every_seconds
+        self._seen: int | None = None
+        self._pending = self._urgent = False
+        self._last: int | None = None
+
+    def run(self, now: int) -> bool:
+        """Look at new facts; ask for one anchor where it is due at market time `now`."""
+        with self._record.read() as connection:
+            if self._seen is None:
+                self._seen = _cursor(connection)
+            self._look(connection)
+        waited = self._last is None or now - self._last >= self._every
+        if not self._urgent and not (self._pending and waited):
+            return False
+        self.anchor()
+        self._last = now
+        return True
+
+    def anchor(self) -> None:
+        """Ask for the head as it is now, whatever was anchored before; nothing happens for an empty journal."""
+        with self._record.begin() as tx:
+            head = tx.head
+            if head.sequence > tx.cursor(CURSOR):
+                request_transaction(
+                    tx,
+                    key=f"anchor:{head.sequence}",
+                    role="operator",
+                    contract="Anchors",
+                    function="anchor",
+                    args=[head.sequence, to_hex(head.hash)],
+                )
+                tx.advance(CURSOR, head.sequence)
+        self._seen = head.sequence
+        self._pending = self._urgent = False
+
+    def _look(self, connection: Connection) -> None:
+        """Note whether there are facts after the last anchor, and whether one of them can't wait."""
+        after = self._seen or 0
+        table = journal_entry
+        query = select(table.c.sequence, table.c.kind).where(table.c.sequence > after).order_by(table.c.sequence)
+        rows = connection.execute(query.limit(ENTRIES_PER_RUN)).all()
+        if not rows:
+            return
+        kinds = {row.kind for row in rows}
+        self._pending |= bool(kinds - set(CHAIN_KINDS))
+        self._urgent |= bool(kinds & AT_ONCE)
+        if "chain.included" in kinds:
+            included = read_entries(connection, after=after, kinds=["chain.included"], limit=len(rows))
+            keys = [entry.content()["key"] for entry in included if entry.sequence <= rows[-1].sequence]
+            self._urgent |= any(key.startswith(AT_ONCE_PREFIXES) for key in keys)
+        self._seen = rows[-1].sequence
+
+
+def _cursor(connection: Connection) -> int:
+    query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == CURSOR)
+    return connection.execute(query).scalar() or 0

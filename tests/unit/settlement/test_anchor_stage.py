@@ -1,0 +1,97 @@
+"""The journal's head goes on chain when facts are new, at once where they can't wait, and never for its own sake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.hashing import to_hex
+from ledger_service.audit.stage import AnchorStage
+from ledger_service.record import Record
+from ledger_service.stage import run_until_quiet
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Record]:
+    opened = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+    yield opened
+    opened.close()
+
+
+def append(record: Record, kind: str, payload: dict[str, Any] | None = None) -> Any:
+    with record.begin() as tx:
+        return tx.append(kind, payload or {"note": kind})
+
+
+def anchored(record: Record) -> list[int]:
+    return [entry.content()["args"][0] for entry in record.entries(kinds=["chain.requested"])]
+
+
+def test_run__new_facts__asks_for_the_head_before_its_own_request(record: Record) -> None:
+    entry = append(record, "order.accepted")
+
+    run_until_quiet([AnchorStage(record)], 0)
+
+    (request,) = record.entries(kinds=["chain.requested"])
+    assert request.content()["args"] == [entry.sequence, to_hex(entry.hash)]
+
+
+def test_run__only_the_anchors_own_transactions__asks_no_more(record: Record) -> None:
+    append(record, "order.accepted")
+    stage = AnchorStage(record)
+    run_until_quiet([stage], 0)
+
+    append(record, "chain.included", {"key": "anchor:1", "events": []})
+    run_until_quiet([stage], 1_000_000)
+
+    assert anchored(record) == [1]
+
+
+def test_run__facts_keep_coming__waits_for_the_interval(record: Record) -> None:
+    stage = AnchorStage(record, every_seconds=100)
+    for now in (0, 50, 99, 100):
+        append(record, "order.accepted")
+        run_until_quiet([stage], now)
+
+    assert anchored(record) == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("book.closed", {"note": "x"}),
+        ("settlement.signed", {"note": "x"}),
+        ("chain.included", {"key": "settle:a:1:0", "events": []}),
+    ],
+)
+def test_run__fact_that_cannot_wait__asks_at_once(record: Record, kind: str, payload: dict[str, Any]) -> None:
+    stage = AnchorStage(record)
+    append(record, "order.accepted")
+    run_until_quiet([stage], 0)
+
+    append(record, kind, payload)
+    run_until_quiet([stage], 1)
+
+    assert anchored(record) == [1, 3]
+
+
+def test_run__after_a_restart__goes_on_where_it_stopped(record: Record) -> None:
+    append(record, "order.accepted")
+    run_until_quiet([AnchorStage(record)], 0)
+
+    run_until_quiet([AnchorStage(record)], 1)
+    append(record, "order.accepted")
+    run_until_quiet([AnchorStage(record)], 2)
+
+    assert anchored(record) == [1, 3]
+
+
+def test_anchor__nothing_new__asks_nothing(record: Record) -> None:
+    AnchorStage(record).anchor()
+
+    assert anchored(record) == []
