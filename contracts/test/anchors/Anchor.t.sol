@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IAnchors} from "../../src/interfaces/IAnchors.sol";
+import {IRoles} from "../../src/interfaces/IRoles.sol";
+import {LedgerTest} from "../base/LedgerTest.sol";
+import {vm} from "../base/Vm.sol";
+
+contract AnchorsAnchorTest is LedgerTest {
+    function test_anchor__notOperator__reverts(address sender) public {
+        vm.assume(sender != operator);
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        vm.prank(sender);
+        anchors.anchor(1, "head");
+    }
+
+    function test_anchor__zeroHead__reverts() public {
+        vm.expectRevert(IAnchors.AnchorsHeadInvalid.selector);
+        vm.prank(operator);
+        anchors.anchor(1, 0);
+    }
+
+    function test_anchor__sequenceNotRising__reverts(uint64 last, uint64 next) public {
+        last = uint64(bound(last, 1, type(uint64).max));
+        next = uint64(bound(next, 0, last));
+        vm.startPrank(operator);
+        anchors.anchor(last, "head");
+        vm.expectRevert(abi.encodeWithSelector(IAnchors.AnchorsSequenceNotRising.selector, last, next));
+        anchors.anchor(next, "other");
+        vm.stopPrank();
+    }
+
+    function test_anchor__rising__keepsLatest(uint64 first, uint64 second) public {
+        first = uint64(bound(first, 1, type(uint64).max - 1));
+        second = uint64(bound(second, uint256(first) + 1, type(uint64).max));
+        vm.startPrank(operator);
+        anchors.anchor(first, "head");
+        vm.warp(T0 + 60);
+        vm.expectEmit();
+        emit IAnchors.HeadAnchored(second, "next", "head");
+        anchors.anchor(second, "next");
+        vm.stopPrank();
+        (uint64 sequence, bytes32 head, uint64 blockTime) = anchors.latest();
+        assertEq(uint256(sequence), second, "sequence");
+        assertEq(head, "next", "head");
+        assertEq(uint256(blockTime), T0 + 60, "block time");
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Calendar} from "../../src/Calendar.sol";
+import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
+import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {LedgerTest} from "../base/LedgerTest.sol";
+import {vm} from "../base/Vm.sol";
+
+/// @notice createArea, and market time.
+contract CalendarCreateAreaTest is LedgerTest {
+    function test_createArea__notRegistrar__reverts(address sender) public {
+        vm.assume(sender != registrar);
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.Registrar, bytes32(0)));
+        vm.prank(sender);
+        calendar.createArea("new", AreaParams(1, 1));
+    }
+
+    function test_createArea__invalid__reverts() public {
+        AreaParams[4] memory invalid = [
+            AreaParams(0, 10),
+            AreaParams(10, 9),
+            AreaParams(10, 0),
+            AreaParams(10, type(uint32).max)
+        ];
+        for (uint256 i = 0; i < invalid.length; ++i) {
+            vm.expectRevert(ICalendar.CalendarAreaInvalid.selector);
+            vm.prank(registrar);
+            calendar.createArea("new", invalid[i]);
+        }
+        vm.expectRevert(ICalendar.CalendarAreaInvalid.selector);
+        vm.prank(registrar);
+        calendar.createArea(0, AreaParams(10, 10));
+    }
+
+    function test_createArea__twice__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaExists.selector, AREA));
+        vm.prank(registrar);
+        calendar.createArea(AREA, AreaParams(10, 10));
+    }
+
+    function test_areaOf__unknown__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaUnknown.selector, bytes32("new")));
+        calendar.areaOf("new");
+    }
+
+    function test_createArea__valid__keepsDeadlines(uint32 attest, uint32 horizon) public {
+        attest = uint32(bound(attest, 1, 3652 days));
+        horizon = uint32(bound(horizon, attest, 3652 days));
+        vm.expectEmit();
+        emit ICalendar.AreaCreated("new", AreaParams(attest, horizon));
+        vm.prank(registrar);
+        calendar.createArea("new", AreaParams(attest, horizon));
+        assertEq(uint256(calendar.areaOf("new").attestSeconds), attest, "attest");
+        assertEq(uint256(calendar.areaOf("new").horizonSeconds), horizon, "horizon");
+    }
+
+    function test_constructor__speedOrStartInvalid__reverts() public {
+        vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
+        new Calendar(roles, T0, T0, 0);
+        vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
+        new Calendar(roles, T0, T0, 86_401);
+        vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
+        new Calendar(roles, T0, T0 + 1, 1);
+    }
+
+    function test_marketTime__anySpeed__runsFromOrigin(uint64 origin, uint32 speed, uint32 passed) public {
+        origin = uint64(bound(origin, 0, 1 << 40));
+        speed = uint32(bound(speed, 1, 86_400));
+        Calendar fast = new Calendar(roles, origin, T0, speed);
+        vm.warp(T0 + uint256(passed));
+        assertEq(uint256(fast.marketTime()), origin + uint256(passed) * speed, "market time");
+    }
+}

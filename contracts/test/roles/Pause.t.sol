@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {LedgerTest} from "../base/LedgerTest.sol";
+import {vm} from "../base/Vm.sol";
+
+contract RolesPauseTest is LedgerTest {
+    function _pause() private {
+        vm.prank(security);
+        roles.pause();
+    }
+
+    function test_pause__notSecurityAdmin__reverts(address sender) public {
+        vm.assume(sender != security);
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        vm.prank(sender);
+        roles.pause();
+    }
+
+    function test_pause__withinCoolDown__reverts(uint256 wait) public {
+        _pause();
+        vm.warp(T0 + bound(wait, 0, uint256(PAUSE) + COOL_DOWN - 1));
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, T0 + PAUSE + COOL_DOWN));
+        _pause();
+    }
+
+    function test_unpause__notPaused__reverts() public {
+        vm.expectRevert(IRoles.RolesNotPaused.selector);
+        vm.prank(security);
+        roles.unpause();
+    }
+
+    function test_pause__running__stopsUntilItExpires() public {
+        _pause();
+        assertTrue(roles.paused(), "at once");
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesPaused.selector, T0 + PAUSE));
+        roles.requireNotPaused();
+        vm.warp(T0 + PAUSE - 1);
+        assertTrue(roles.paused(), "last second");
+        vm.warp(T0 + PAUSE);
+        assertFalse(roles.paused(), "expired by itself");
+        roles.requireNotPaused();
+    }
+
+    function test_pause__afterCoolDown__runsAgain() public {
+        _pause();
+        vm.warp(T0 + PAUSE + COOL_DOWN);
+        _pause();
+        assertTrue(roles.paused(), "again");
+    }
+
+    function test_unpause__early__coolsDownFromThen() public {
+        _pause();
+        vm.warp(T0 + 60);
+        vm.prank(security);
+        roles.unpause();
+        assertFalse(roles.paused(), "over");
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, T0 + 60 + COOL_DOWN));
+        _pause();
+    }
+
+    function test_pause__running__stopsBooksAndClearingButNoWayOut() public {
+        _open();
+        vm.warp(gate);
+        _pause();
+        bytes memory refusal = abi.encodeWithSelector(IRoles.RolesPaused.selector, gate + PAUSE);
+        bytes32[] memory chains = new bytes32[](MTUS);
+        uint32[] memory counts = new uint32[](MTUS);
+        vm.expectRevert(refusal);
+        vm.prank(operator);
+        market.closeBooks(MARKET_ID, program, chains, counts);
+        vm.expectRevert(refusal);
+        vm.prank(operator);
+        market.openProgram(MARKET_ID, period, FIRST_MTU, 1, gate + 60);
+        vm.expectRevert(refusal);
+        market.recordProgram(MARKET_ID, program, "root", "grid", "report", gate, "");
+        uint256[] memory none = new uint256[](0);
+        vm.expectRevert(refusal);
+        market.clear(MARKET_ID, _target(FIRST_MTU, 0, 0, 0), chains, none, chains);
+        vm.expectRevert(refusal);
+        settlement.settle(_settlementTarget(0, 0), chains, none, new bytes[](0));
+
+        vm.warp(gate + GRACE + 1);
+        market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
+        _deposit(address(0xa), 5, "deposit");
+        vm.warp(_firstMtuEnd());
+        _attest(FIRST_MTU, 0);
+        assertTrue(roles.paused(), "all this in the pause");
+        assertTrue(roles.hasRole(operator, Role.Operator, AREA), "roles stay");
+    }
+
+    function _firstMtuEnd() private pure returns (uint256) {
+        return (uint256(FIRST_MTU) + 1) * 900;
+    }
+}
