@@ -1,0 +1,108 @@
+"""Whatever is sent, intake's memory is what the views say, and its sums are what the live orders say."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.words import Side
+from ledger_service.record import Record
+from ledger_service.trading import Accepted, queries
+from ledger_service.trading.state import TradingState, Usage, worst_cost_neur
+from tests.integration.ledger.town import CREDIT_NEUR, MARKET, Town
+
+pytestmark = pytest.mark.property
+
+STEP = st.tuples(
+    st.sampled_from(["order", "order", "order", "change", "cancel", "schedule", "repeat"]),
+    st.integers(0, 1),
+    st.integers(0, 3),
+    st.sampled_from(list(Side)),
+    st.sampled_from([-500_000, -100, 0, 100, 250_000, 4_000_000]),
+    st.integers(1, 260),
+)
+
+
+def submission(town: Town, sent: list[Any], step: tuple[Any, ...]) -> Any:
+    """What a step sends; changes, cancels and repeats refer to what was sent before."""
+    action, who, offset, side, limit, lots = step
+    resident, program = town.residents[who], town.program
+    mine = [item for item in sent if item.order.account == resident.account.address]
+    terms = {"side": side, "limit_neur_per_wh": limit, "quantity_lots": lots}
+    if action == "schedule":
+        revision = sum(1 for _ in town.record.entries(kinds=["schedule.nominated"], limit=10_000))
+        return resident.schedule(program, [-10 * lots] * program.count, revision=revision if who else revision // 2)
+    if action == "order" or not mine:
+        return resident.order(mtu=program.first_mtu + offset, **terms)
+    last = mine[offset % len(mine)]
+    if action == "repeat":
+        return last
+    if action == "change":
+        return resident.sign_order(replace(last.order, revision=last.order.revision + 1, **terms))
+    return resident.cancel(last.order, revision=last.order.revision + 1)
+
+
+def comparable(state: TradingState) -> dict[str, Any]:
+    """The state without what only says when it was last looked at, and without sums that are zero."""
+    values = dict(vars(state))
+    values.pop("settled_before")
+    values["usage"] = {key: usage for key, usage in state.usage.items() if usage != Usage()}
+    return values
+
+
+@given(batches=st.lists(st.lists(STEP, min_size=1, max_size=6), min_size=1, max_size=6), closes=st.booleans())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
+    batches: list[list[tuple[Any, ...]]], closes: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        record = Record.open(f"sqlite:///{folder}/record.db")
+        town = Town(record, households=2)
+        town.open_program()
+        sent: list[Any] = []
+        for batch in batches:
+            items = [submission(town, sent, step) for step in batch]
+            outcomes = town.send(*items)
+            sent += [
+                item
+                for item, outcome in zip(items, outcomes, strict=True)
+                if isinstance(outcome, Accepted) and hasattr(item, "order")
+            ]
+        if closes:
+            town.gate.run(town.program.gate)
+            town.send(town.residents[0].order(mtu=town.program.first_mtu))
+        state = town.intake._state
+        assert state is not None
+
+        with record.read() as connection:
+            fresh = TradingState.load(connection, settled_before=lambda area: 0)
+            live = queries.book_orders(connection, market=MARKET, first_mtu=town.program.first_mtu, count=96)
+        assert comparable(state) == comparable(fresh)
+
+        costs: Counter[str] = Counter()
+        asked_wh: Counter[tuple[str, int]] = Counter()
+        market = state.by_code[MARKET].market
+        for order in live:
+            costs[order.account] += worst_cost_neur(
+                market=market,
+                side=order.side,
+                limit_neur_per_wh=order.limit_neur_per_wh,
+                quantity_lots=order.quantity_lots,
+            )
+            if order.side is Side.ASK:
+                asked_wh[order.account, order.mtu] += order.quantity_lots * market.lot_wh
+        assert all(cost <= CREDIT_NEUR for cost in costs.values())
+        assert {account: holder.exposure_neur for account, holder in state.holders.items()} == {
+            account: costs[account] for account in state.holders
+        }
+        if not closes:
+            for (account, mtu), energy_wh in asked_wh.items():
+                point = state.holders[account].participant.point or ""
+                assert energy_wh <= state.export_wh(market=MARKET, program=town.program, point=point, mtu=mtu)
+        record.close()
