@@ -23,7 +23,7 @@ AmountNeur = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,27}$")]
 CreditNeur = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$")]
 """A credit limit in nEUR, as decimal text; 0 ends it."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """Words for people."""
 
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]

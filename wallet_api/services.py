@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import Request
 
@@ -14,8 +14,9 @@ from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
 from ledger_service.clock import MarketClock
-from ledger_service.record import Entry, Record
+from ledger_service.record import Record
 from ledger_service.trading import Intake
+from ledger_service.validation import Verdicts
 from wallet_api.projection import Projection
 
 API_VERSION = "1.0.0"
@@ -56,18 +57,6 @@ class Deployment:
         return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])
 
 
-class VerdictDesk(Protocol):
-    """Records the DSO's verdict on a validated program: checks deadline and signer, appends one fact."""
-
-    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
-        """Record a signature over the Program, once; a repeat returns the first fact with `repeated` set."""
-        ...
-
-    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
-        """Record a signed Refusal, once; a repeat returns the first fact with `repeated` set."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """The dependencies of the API."""
@@ -82,7 +71,7 @@ class Services:
     deployment: Deployment
     intake: Intake
     """Order intake, started."""
-    verdicts: VerdictDesk
+    verdicts: Verdicts
     """Where the DSO's verdicts are recorded."""
     evidence_folder: Path
     """Where exported public bundles are kept until the next anchor; emptied at will."""

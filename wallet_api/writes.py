@@ -53,11 +53,10 @@ async def write(
 ) -> Response:
     """Do one write and answer it; a repeat under the same Idempotency-Key gets the first answer."""
     raw = await read_body(request, limit_bytes=limit_bytes)
-    body = validate(adapter_of(shape), parse(raw))
     services = services_of(request)
     key = request.headers.get("idempotency-key")
     if key is None:
-        return _response(await run_in_threadpool(_do, services, body, work), repeated=False)
+        return _response(await run_in_threadpool(_do, services, raw, shape, work), repeated=False)
     book: AnswerBook = request.app.state.answers
     input_hash = keccak(f"{request.method} {request.url.path}\n".encode() + raw)
 
@@ -66,7 +65,7 @@ async def write(
             first = book.first_answer(principal=who.address, key=key, input_hash=input_hash)
             if first is not None:
                 return first, True
-            answer = _do(services, body, work)
+            answer = _do(services, raw, shape, work)
             book.store(principal=who.address, key=key, input_hash=input_hash, answer=answer, now=services.wall_clock())
             return answer, False
 
@@ -74,8 +73,9 @@ async def write(
     return _response(answer, repeated=repeated)
 
 
-def _do(services: Services, body: _Body, work: Callable[[Services, _Body], Created]) -> Answer:
-    made = work(services, body)
+def _do(services: Services, raw: bytes, shape: type[_Body], work: Callable[[Services, _Body], Created]) -> Answer:
+    # Parsed here, in the thread: a body of some MiB would hold up every other request.
+    made = work(services, validate(adapter_of(shape), parse(raw)))
     return Answer(status=made.status, body=orjson.dumps(made.value))
 
 

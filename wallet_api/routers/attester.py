@@ -4,33 +4,52 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from domain.eip712 import SETTLEMENT
+from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
+from ledger_service.metering import queries as metering
+from ledger_service.metering.operations import accept_attestation
 from ledger_service.settlement import gather, queries
 from ledger_service.settlement.operations import SettlementOutdated, sign_settlement
 from ledger_service.settlement.package import proposal_values
-from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Signature
+from wallet_api.answers import json_answer
+from wallet_api.fields import Address, Code, Signature, Uint32
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
+from wallet_api.routers.keys import require_own
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
 from wallet_api.writes import Created, write
 
+ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
+"""A day of readings of 1,000 meters with the messages they came in; larger areas send several parts."""
+
+PROPOSED = "proposed"
+"""State of a settlement that waits for signatures."""
+
 router = APIRouter(prefix=API_PREFIX, tags=["attester"])
 
 
+class AttestationsBody(Body):
+    """Attested MTUs of one period: readings in leaf order, roots and sums, signatures, and the meters' own messages."""
+
+    area: Code
+    period: Uint32
+    attestations: list[dict[str, Any]]
+    messages: list[str]
+
+
 class SettlementSignatureBody(Body):
-    """An attester's signature over the Settlement."""
+    """An attester's signature over the Settlement; `attester`, where given, must be one's own address."""
 
     signature: Signature
+    attester: Address | None = None
 
 
 def _own_area(who: Principal, area: str) -> str:
@@ -39,16 +58,75 @@ def _own_area(who: Principal, area: str) -> str:
     return area
 
 
+@router.get("/attester/market-time")
+def market_time(request: Request, _: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
+    """Market time, unix seconds: what decides whether a reading is late."""
+    return json_answer({"market_time": services_of(request).clock.now()})
+
+
+@router.get("/attester/registry")
+def registry(
+    request: Request,
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    area: Annotated[str, Query(max_length=100)],
+) -> Response:
+    """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        found = metering.registry_of(
+            connection,
+            area=_own_area(who, area),
+            readings=services.deployment.domain_of(ATTESTATION),
+            settlement=services.deployment.domain_of(SETTLEMENT),
+        )
+    return json_answer(found.as_json())
+
+
+@router.get("/attestations")
+def attestation_states(
+    request: Request,
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    area: Annotated[str, Query(max_length=100)],
+    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    count: Annotated[int, Query(ge=1, le=metering.STATES_MAX)] = 96,
+) -> Response:
+    """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
+    with services_of(request).record.read() as connection:
+        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=count)
+    return json_answer({"states": [state.as_json() for state in found]})
+
+
+@router.post("/attestations", status_code=201, openapi_extra=body_of(AttestationsBody))
+async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
+    """Hand over attestations with m signatures each; every reading, message and signature is verified again."""
+
+    def work(services: Services, body: AttestationsBody) -> Created:
+        _own_area(who, body.area)
+        with services.record.begin() as tx:
+            entry = accept_attestation(
+                tx,
+                body.model_dump(),
+                now=services.clock.now(),
+                readings=services.deployment.domain_of(ATTESTATION),
+                settlement=services.deployment.domain_of(SETTLEMENT),
+            )
+        mtus = [one["mtu"] for one in entry.content()["attestations"]]
+        return Created({"sequence": entry.sequence, "mtus": mtus}, repeated=entry.repeated)
+
+    return await write(request, who=who, shape=AttestationsBody, work=work, limit_bytes=ATTESTATIONS_BODY_BYTES_MAX)
+
+
 @router.get("/attester/settlements")
 def list_settlements(
     request: Request,
-    page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    area: Annotated[str | None, Query(max_length=100)] = None,
+    state: Annotated[str, Query(pattern="^(proposed|signed|settled|final|any)$")] = PROPOSED,
 ) -> Response:
-    """The newest proposal of each period of one's area: proposed (to be signed), signed, settled or final."""
+    """The newest proposal of each period: those that wait for signatures, or in another state where asked."""
+    code = who.area if area is None else _own_area(who, area)
     with services_of(request).record.read() as connection:
-        states = queries.period_states(connection, area=who.area)
+        states = queries.period_states(connection, area=code)
     found: list[dict[str, Any]] = [
         {
             "area": one.area,
@@ -61,8 +139,7 @@ def list_settlements(
         for one in states
         if one.proposal_revision is not None
     ]
-    found = [one for one in found if state in (None, one["state"])]
-    return page_answer(request, items=found, key=lambda one: f"{one['area']} {number_key(one['period'])}", page=page)
+    return json_answer({"settlements": [one for one in found if state in ("any", one["state"])]})
 
 
 @router.get("/attester/settlements/{area:path}/{period}/{revision}")
@@ -85,7 +162,7 @@ def one_settlement(
     if revision < newest:
         raise SettlementOutdated(area=code, period=period, revision=revision)
     values = proposal_values(package["proposal"])
-    return json_answer({"package": package, "to_sign": signing_view(shape=SETTLEMENT, domain=domain, values=values)})
+    return json_answer({**package, "to_sign": signing_view(shape=SETTLEMENT, domain=domain, values=values)})
 
 
 @router.post(
@@ -99,6 +176,8 @@ async def sign(
     """Add one's signature to a settlement; with the threshold reached it goes to the chain."""
 
     def work(services: Services, body: SettlementSignatureBody) -> Created:
+        if body.attester is not None:
+            require_own(who, body.attester)
         with services.record.begin() as tx:
             collected = sign_settlement(
                 tx,

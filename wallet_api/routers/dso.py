@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
-from domain.hashing import from_hex, text_id
+from domain.hashing import from_hex
 from domain.mtu import isoformat_utc, mtu_start
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.journal import Payload
+from ledger_service.validation.verdicts import program_values, refusal_values
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.fields import Signature, Text
 from wallet_api.lookup import market_named, program_named
@@ -114,26 +115,6 @@ def _verdict(projection: Projection, program: Program, *, now: int) -> dict[str,
     if program.deadline is not None and now > program.deadline:
         return {**shown, "verdict": "silent"}
     return None
-
-
-def program_values(payload: Payload) -> dict[str, Any]:
-    """The members of the Program that the DSO signs."""
-    return {
-        "market": text_id(payload["market"]),
-        "firstMtu": payload["first_mtu"],
-        "count": payload["count"],
-        "resultsRoot": from_hex(payload["results_root"]),
-        "gridModelHash": from_hex(payload["grid_model_hash"]),
-        "reportHash": from_hex(payload["report_hash"]),
-        "deadline": payload["deadline"],
-    }
-
-
-def refusal_values(payload: Payload, *, reason: str) -> dict[str, Any]:
-    """The members of the Refusal that the DSO signs."""
-    names = ("market", "firstMtu", "count", "resultsRoot")
-    values = program_values(payload)
-    return {**{name: values[name] for name in names}, "reason": reason}
 
 
 def _validated(projection: Projection, program: Program) -> Payload:

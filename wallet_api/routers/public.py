@@ -187,7 +187,7 @@ def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
         "signing": _signing(deployment),
         "journal": {"sequence": head.sequence, "head": to_hex(head.hash)},
         "last_anchor": None if anchor is None else asdict(anchor),
-        **deployment.details,
+        "deployment": dict(deployment.details),
     }
     return json_answer(shown)
 

@@ -88,6 +88,10 @@ GET  /v1/dso/verdicts                                               dso auditor
 GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
+GET  /v1/attester/market-time                                       attester
+GET  /v1/attester/registry                                          attester auditor
+GET  /v1/attestations                                               attester auditor
+POST /v1/attestations                                               attester
 GET  /v1/attester/settlements                                       attester auditor
 GET  /v1/attester/settlements/{area:path}/{period}/{revision}       attester auditor
 POST /v1/attester/settlements/{area:path}/{period}/{revision}/signature  attester

@@ -20,11 +20,12 @@ from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
-from ledger_service.record import Entry, Record
+from ledger_service.record import Record
 from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
+from ledger_service.validation import Verdicts
 from wallet_api.app import create_app
 from wallet_api.services import Deployment, Services
 
@@ -268,25 +269,6 @@ class NoMoney:
         return 0
 
 
-class Verdicts:
-    """A verdict desk that only records, so that the API's part can be seen alone."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-
-    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
-        """Record a signature."""
-        payload = {"market": market, "program": program, "dso": "0x", "signature": to_hex(signature)}
-        with self._record.begin() as tx:
-            return tx.append("program.signed", payload, key=f"verdict:{market}:{program}")
-
-    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
-        """Record a refusal."""
-        payload = {"market": market, "program": program, "dso": "0x", "reason": reason, "signature": to_hex(signature)}
-        with self._record.begin() as tx:
-            return tx.append("program.refused", payload, key=f"verdict:{market}:{program}")
-
-
 def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
     """The API's services on a SQLite record in `tmp_path`."""
     record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
@@ -334,7 +316,12 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
         challenges=ChallengeBook(audience=AUDIENCE),
         deployment=deployment,
         intake=intake,
-        verdicts=Verdicts(record),
+        verdicts=Verdicts(
+            record,
+            clock=clock,
+            domain=domain,
+            is_dso=lambda signer, area: (signer, area) == (key_named("grid operator").address, AREA),
+        ),
         evidence_folder=tmp_path / "evidence",
         clock_control=advance,
     )
