@@ -1,0 +1,314 @@
+"""A day settled, corrected and paid on a real chain: what the record says of money is what the contract holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.bindings import Settlement
+from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
+from domain.eip712 import COVER, REDEMPTION, SETTLEMENT
+from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.signing import SigningKey
+from ledger_service.audit.auditor import export_auditor
+from ledger_service.audit.facts import ChainInfo, last_anchor
+from ledger_service.audit.public import export_public
+from ledger_service.audit.stage import AnchorStage
+from ledger_service.chain.anvil import NodeSettings
+from ledger_service.chain.embedded import EmbeddedNode
+from ledger_service.chain.gateway import Gateway
+from ledger_service.chain.setup import deploy_embedded
+from ledger_service.metering.stage import MeteringStage
+from ledger_service.money import operations, queries
+from ledger_service.money.stage import MoneyStage
+from ledger_service.outbox import request_transaction
+from ledger_service.record import Record
+from ledger_service.registry import operations as registry
+from ledger_service.registry.models import Agreement, Attester, Participant
+from ledger_service.settlement.gather import proposal_package
+from ledger_service.settlement.operations import sign_settlement
+from ledger_service.settlement.package import proposal_values, verify_package
+from ledger_service.settlement.queries import latest_proposal, period_state
+from ledger_service.settlement.stage import SettlementStage
+from ledger_service.stage import run_until_quiet
+from ledger_service.trading import CalendarStage, GateStage
+from ledger_service.validation import PositionStage, VoidStage
+from tests.integration.ledger import town
+
+pytestmark = pytest.mark.integration
+
+DAY = date(2016, 6, 16)
+ROLES = ("operator", "treasurer", "registrar", "security_admin")
+EUR = 1_000_000_000
+
+
+def key(name: str) -> SigningKey:
+    return SigningKey(keccak(name.encode()))
+
+
+@dataclass
+class World:
+    """A record, a node, and the stages between them."""
+
+    record: Record
+    node: EmbeddedNode
+    deployment: Deployment
+    gateway: Gateway
+    now: int
+
+    def __post_init__(self) -> None:
+        self.stages = [
+            CalendarStage(self.record, first_day=DAY, last_day=DAY),
+            GateStage(self.record),
+            PositionStage(self.record),
+            VoidStage(self.record),
+            MeteringStage(self.record),
+            SettlementStage(self.record),
+            MoneyStage(self.record),
+            AnchorStage(self.record),
+        ]
+
+    def run_to(self, now: int) -> None:
+        """Everything due by a market time, block after block."""
+        self.now = max(self.now, now)
+        while True:
+            run_until_quiet(self.stages, self.now)
+            self.gateway.take()
+            if not self.gateway.pending():
+                return
+            self.now = max(self.now, self.node.head().timestamp + 1)
+            self.gateway.flush(node=self.node, timestamp=self.now)
+
+    def rest(self) -> None:
+        self.run_to(self.now)
+
+    @property
+    def chain(self) -> Settlement:
+        return Settlement(rpc=self.node.rpc, address=self.deployment.addresses["Settlement"])
+
+    def differences(self) -> list[Any]:
+        with self.record.read() as connection:
+            return queries.reconcile(
+                connection, chain_balance_neur=lambda account: self.chain.balance_of(account=account)
+            )
+
+    def proposal(self) -> dict[str, Any]:
+        with self.record.read() as connection:
+            return latest_proposal(connection, area=town.AREA, period=1)
+
+    def sign(self) -> None:
+        """Two attesters check the package and sign."""
+        with self.record.read() as connection:
+            package = proposal_package(connection, area=town.AREA, period=1)
+        domain = self.deployment.domain("Settlement")
+        digest = verify_package(package, market=self.deployment.domain("Market"), settlement=domain)
+        assert digest == domain.digest(SETTLEMENT, proposal_values(package["proposal"]))
+        for n in (0, 1):
+            with self.record.begin() as tx:
+                sign_settlement(
+                    tx,
+                    area=town.AREA,
+                    period=1,
+                    revision=package["revision"],
+                    signature=key(f"attester{n}").sign(digest),
+                    domain=domain,
+                )
+        self.rest()
+
+    def attest(self, mtu: int, revision: int, import_wh: int) -> None:
+        """A late attestation by two attesters, as metering records it."""
+        reading = Reading("METER-1", mtu, import_wh, 0, import_wh, 0, 0, Quality.SUBSTITUTE, keccak(b"nonce"))
+        made = Attestation.of(area=text_id(town.AREA), mtu=mtu, revision=revision, readings=in_leaf_order([reading]))
+        digest = made.digest(self.deployment.domain("Readings"))
+        signers = sorted((key(f"attester{n}") for n in (0, 1)), key=lambda signer: signer.address)
+        signatures = [to_hex(signer.sign(digest)) for signer in signers]
+        fact = {"mtu": mtu, "revision": revision, "root": to_hex(made.root), "count": 1, "import_wh": import_wh}
+        fact |= {"export_wh": 0, "signatures": signatures, "readings": [reading.as_json()]}
+        struct = [to_hex(made.area), mtu, revision, to_hex(made.root), 1, import_wh, 0]
+        with self.record.begin() as tx:
+            tx.append("reading.attested", {"area": town.AREA, "period": 1, "attestations": [fact], "messages": []})
+            request_transaction(
+                tx,
+                key=f"attestMany:{mtu}:{revision}",
+                role="operator",
+                contract="Readings",
+                function="attestMany",
+                args=[1, [struct], [signatures]],
+            )
+        self.rest()
+
+
+def grants() -> tuple[RoleGrant, ...]:
+    area = text_id(town.AREA)
+    single = [RoleGrant(address=key(name).address, role=name, organisation=text_id(name)) for name in ROLES]
+    dso = RoleGrant(address=key("dso").address, role="dso", organisation=text_id("dso"), area=area)
+    attesters = [
+        RoleGrant(
+            address=key(f"attester{n}").address, role="attester", organisation=text_id(f"organisation{n}"), area=area
+        )
+        for n in range(3)
+    ]
+    return (*single, dso, *attesters)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+    start = town.NOW - 600
+    settings = NodeSettings(chain_id=31337, genesis_time=start)
+    node = EmbeddedNode.start(folder=tmp_path / "chain", record=record, settings=settings)
+    config = DeploymentConfig(grants=grants(), origin=start, start=start, challenge_seconds=600)
+    deployment = deploy_embedded(record=record, node=node, config=config, key=key("deployer"), timestamp=start + 1)
+    signers = {name: key(name) for name in ROLES}
+    gateway = Gateway.open(record=record, rpc=node.rpc, deployment=deployment, signers=signers)
+    made = World(record=record, node=node, deployment=deployment, gateway=gateway, now=town.NOW)
+    register(made)
+    yield made
+    node.kill()
+    record.close()
+
+
+def register(world: World) -> None:
+    attesters = tuple(
+        Attester(name=f"a{n}", address=to_hex(key(f"attester{n}").address), organisation=f"organisation{n}")
+        for n in range(3)
+    )
+    house = key("house")
+    with world.record.begin() as tx:
+        registry.define_area(tx, area=town.area(attesters=attesters))
+        registry.define_market(tx, market=town.market())
+        registry.publish_tariff(tx, tariff=town.tariff())
+        for kind in ("retailer", "dso", "tax"):
+            organisation = Participant(kind, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
+            registry.register_participant(tx, participant=organisation)
+        registry.register_participant(tx, participant=town.participant(1, house))
+        retailer = to_hex(key("retailer account").address)
+        registry.sign_agreement(tx, agreement=Agreement("one", 1, to_hex(house.address), retailer, "home", 0))
+        meter = {"meter": "METER-1", "point": "POINT-1", "public_key": "0x" + "11" * 32, "area": town.AREA}
+        tx.append("meter.registered", {**meter, "valid_from_mtu": 0})
+    world.rest()
+
+
+def settle_day(world: World) -> Any:
+    """A day in which nobody traded and nothing was read: settled with no amounts, then corrected by a late reading."""
+    with world.record.read() as connection:
+        state = period_state(connection, area=town.AREA, period=1)
+    end = (state.first_mtu + state.count) * 900
+    for now in range(world.now, end + 3_601 + 7_200, 7_200):
+        world.run_to(now)
+    world.sign()
+    world.attest(state.first_mtu + 5, 1, 1_000)
+    world.sign()
+    return state
+
+
+def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: World) -> None:
+    settle_day(world)
+
+    house = key("house").address
+    due = -(1_000 * 390_000) * 119 // 100
+    on_chain = world.chain.settlement_of(area=text_id(town.AREA), period=1)
+    assert on_chain.revisions == 2
+    assert world.chain.balance_of(account=house) == due
+    assert world.differences() == []
+    with world.record.read() as connection:
+        assert queries.balance_neur(connection, account=house) == due
+        state = period_state(connection, area=town.AREA, period=1)
+    assert state.settled == 2
+    root = world.chain.statements_root_of(area=text_id(town.AREA), period=1, revision=1)
+    assert to_hex(root) == world.proposal()["statements_root"]
+    failed = [entry.content() for entry in world.record.entries(kinds=["chain.failed"])]
+    assert failed == []
+
+
+def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
+    settle_day(world)
+
+    for now in range(world.now, world.now + 90_000, 7_200):
+        world.run_to(now)
+
+    assert world.chain.settlement_of(area=text_id(town.AREA), period=1).is_final
+    with world.record.read() as connection:
+        assert period_state(connection, area=town.AREA, period=1).is_final
+
+
+def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -> None:
+    domain = world.deployment.domain("Settlement")
+    house, retailer = key("house"), key("retailer account")
+    guarantee = town.Guarantee(to_hex(retailer.address), to_hex(house.address), 5 * EUR, 1, "")
+    values = {"guarantor": retailer.address, "account": house.address, "creditNeur": 5 * EUR, "nonce": 1}
+    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": EUR, "ref": keccak(b"cover")}
+    redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
+    with world.record.begin() as tx:
+        operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
+        request_transaction(
+            tx,
+            key="guarantee:1",
+            role="operator",
+            contract="Settlement",
+            function="guarantee",
+            args=[
+                guarantee.guarantor,
+                guarantee.account,
+                guarantee.credit_neur,
+                1,
+                to_hex(retailer.sign(domain.digest(town.GUARANTEE, values))),
+            ],
+        )
+    world.rest()
+    with world.record.begin() as tx:
+        operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
+        operations.give_cover(
+            tx,
+            guarantor=retailer.address,
+            account=house.address,
+            amount_neur=EUR,
+            ref=cover["ref"],
+            signature=retailer.sign(domain.digest(COVER, cover)),
+            domain=domain,
+        )
+    world.rest()
+    with world.record.begin() as tx:
+        operations.request_redemption(
+            tx,
+            account=house.address,
+            amount_neur=2 * EUR,
+            ref=redemption["ref"],
+            deadline=redemption["deadline"],
+            signature=house.sign(domain.digest(REDEMPTION, redemption)),
+            now=world.now,
+            domain=domain,
+        )
+    world.rest()
+    world.run_to(world.now + 601)
+
+    assert world.differences() == []
+    assert world.chain.supply() == 11 * EUR
+    with world.record.read() as connection:
+        assert queries.balance_neur(connection, account=house.address) == 2 * EUR
+        assert queries.credit_neur(connection, account=house.address) == 5 * EUR
+        assert queries.supply_neur(connection) == 11 * EUR
+        assert queries.redemptions(connection)[0].redeemed_neur == 2 * EUR
+
+
+def test_export__settled_day__ends_at_the_head_the_chain_holds(world: World, tmp_path: Path) -> None:
+    settle_day(world)
+    chain = ChainInfo(chain_id=world.deployment.chain_id, contracts=world.deployment.addresses)
+
+    public = export_public(world.record, tmp_path / "public", chain=chain)
+    auditor = export_auditor(world.record, tmp_path / "auditor", chain=chain, receipts=lambda _entry: b"")
+
+    assert public == auditor
+    with world.record.read() as connection:
+        assert last_anchor(connection) == auditor
+    kinds = {entry.kind for entry in world.record.entries(after=auditor.sequence)}
+    assert kinds <= {"chain.requested", "chain.signed", "chain.included", "block.mined"}
+    attested = (tmp_path / "public" / "attestations.jsonl").read_text().splitlines()
+    assert len(attested) == 97
+    assert auditor.head != ZERO_HASH
