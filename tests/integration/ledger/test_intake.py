@@ -16,7 +16,7 @@ from domain.signing import BadSignature, SigningKey, recover
 from domain.words import Side
 from ledger_service.record import Record
 from ledger_service.registry import consents
-from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views
+from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views, rules
 from ledger_service.trading.tables import TABLES
 from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
@@ -251,6 +251,31 @@ def test_order__worst_cost_beyond_credit__refused_until_there_is_room(
 
     accepted(town, resident.cancel(signed[0].order, revision=1))
     accepted(town, resident.order(mtu=first_mtu + 11, quantity_lots=1))
+
+
+def test_change__at_the_credit_limit__counts_the_difference_only(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    dear = {"limit_neur_per_wh": 4_000_000, "quantity_lots": 250}
+    signed = [resident.order(mtu=first_mtu + n, **dear) for n in range(10)]
+    accepted(town, *signed)
+
+    dearer = replace(signed[0].order, revision=1, quantity_lots=251)
+    refused(town, resident.sign_order(dearer), errors.BeyondCredit)
+    accepted(town, resident.sign_order(replace(dearer, quantity_lots=250, salt=b"\x08" * 32)))
+
+
+def test_order__tag_of_another_order__refused(
+    town: Town, resident: Resident, first_mtu: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody can make two orders with one tag on purpose; the book's words must differ all the same.
+    monkeypatch.setattr(rules, "tag_of", lambda digest: b"\x09" * 16)
+    signed = resident.order(mtu=first_mtu)
+    accepted(town, signed)
+
+    refused(town, town.residents[1].order(mtu=first_mtu), errors.TagTaken)
+    accepted(town, town.residents[1].order(mtu=first_mtu + 1))
+    accepted(town, resident.cancel(signed.order, revision=1), town.residents[1].order(mtu=first_mtu))
 
 
 def test_order__balance_counts_with_its_sign(town: Town, resident: Resident, first_mtu: int) -> None:
