@@ -1,30 +1,55 @@
-"""The world of API tests."""
+"""The worlds of API tests: each is made once, and every test works in a copy of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.unit.wallet_api.world import World, open_world
 
+_opened = contextmanager(open_world)
+
+
+def _template(folder: Path, prepare: Callable[[World], None]) -> Path:
+    with _opened(folder) as made:
+        prepare(made)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty market."""
+    return _template(tmp_path_factory.mktemp("empty"), lambda made: None)
+
+
+@pytest.fixture(scope="session")
+def market_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market with its parties."""
+    return _template(tmp_path_factory.mktemp("market"), World.populate)
+
+
+@pytest.fixture(scope="session")
+def trading_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market that trades."""
+    return _template(tmp_path_factory.mktemp("trading"), World.open_market)
+
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, empty_folder: Path) -> Iterator[World]:
     """An empty market with its organisations."""
-    yield from open_world(tmp_path)
+    yield from open_world(tmp_path, template=empty_folder)
 
 
 @pytest.fixture
-def market(world: World) -> World:
+def market(tmp_path: Path, market_folder: Path) -> Iterator[World]:
     """A market with an area, two households, two retailers, a tariff and agreements."""
-    world.populate()
-    return world
+    yield from open_world(tmp_path, template=market_folder)
 
 
 @pytest.fixture
-def trading(world: World) -> World:
+def trading(tmp_path: Path, trading_folder: Path) -> Iterator[World]:
     """A market whose first program is open, with order keys and guarantees."""
-    world.open_market()
-    return world
+    yield from open_world(tmp_path, template=trading_folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -328,8 +329,10 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
     return services, clock
 
 
-def open_world(tmp_path: Path) -> Iterator[World]:
-    """A world for the length of a test."""
+def open_world(tmp_path: Path, *, template: Path | None = None) -> Iterator[World]:
+    """A world for the length of a test, in a copy of the folder `template` where one is given."""
+    if template is not None:
+        shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     wall = [WALL_SECONDS]
     services, clock = make_services(tmp_path, wall=wall)
     services.intake.start()

@@ -1,0 +1,261 @@
+"""What organisations do over the API: the DSO's verdicts, attesters' signatures, evidence."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import Any
+
+import pytest
+from nacl.public import PrivateKey, SealedBox
+
+from domain.hashing import to_hex
+from ledger_service.metering.registry import Registry
+from ledger_service.validation.stage import validated_key
+from tests.unit.wallet_api.test_ownership import settled_day
+from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
+from wallet_api.app import create_app
+
+pytestmark = pytest.mark.unit
+
+PROGRAM = f"/v1/dso/programs/{MARKET}/1"
+NAMES = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
+
+
+@pytest.fixture
+def validated(trading: World) -> World:
+    """A market whose first program waits for the DSO's verdict until two hours after the gate."""
+    payload = {
+        "market": MARKET,
+        "program": 1,
+        "first_mtu": FIRST_MTU,
+        "count": 96,
+        "results": [
+            {
+                "mtu": FIRST_MTU,
+                "price_neur_per_wh": 150_000,
+                "words": [],
+                "result_hash": "0x" + "01" * 32,
+                "given_up": False,
+            }
+        ],
+        "envelopes": [{"point": "DE-LV1-P1", "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": 50}],
+        "report": {"binding": [{"mtu": FIRST_MTU, "element": "line 2"}]},
+        "report_hash": "0x" + "02" * 32,
+        "grid_model_hash": "0x" + "03" * 32,
+        "results_root": "0x" + "04" * 32,
+        "deadline": GATE + 7_200,
+        "schedules": {},
+        "rounds": 1,
+    }
+    with trading.services.record.begin() as tx:
+        tx.append("program.validated", payload, key=validated_key(market=MARKET, program=1))
+    trading.clock.advance_to(GATE + 900)
+    return trading
+
+
+def test_dso__sees_what_it_signs__and_signs_exactly_that(validated: World) -> None:
+    queue = validated.get("grid operator", "/v1/dso/programs").json()["items"]
+    shown = validated.get("grid operator", PROGRAM).json()
+    digest = bytes.fromhex(shown["to_sign"]["digest"][2:])
+    signature = to_hex(key_named("grid operator").sign(digest))
+
+    answer = validated.post("grid operator", f"{PROGRAM}/signature", {"signature": signature})
+
+    assert [one["program"] for one in queue] == [1]
+    assert shown["report"]["binding"][0]["element"] == "line 2"
+    assert shown["to_sign"]["typed_data"]["message"]["reportHash"] == "0x" + "02" * 32
+    assert answer.status_code == 201
+    assert validated.post("grid operator", f"{PROGRAM}/signature", {"signature": signature}).status_code == 200
+    assert validated.get("grid operator", "/v1/dso/programs").json()["items"] == []
+    verdicts = validated.get("grid operator", "/v1/dso/verdicts").json()["items"]
+    assert [(one["program"], one["verdict"]) for one in verdicts] == [(1, "signed")]
+
+
+def test_dso__refuses__reason_is_what_it_signed(validated: World) -> None:
+    shown = validated.get("grid operator", PROGRAM, reason="feeder 3 is down").json()
+    signature = to_hex(key_named("grid operator").sign(bytes.fromhex(shown["to_refuse"]["digest"][2:])))
+    head = validated.head()
+
+    other = validated.post("grid operator", f"{PROGRAM}/refusal", {"reason": "other", "signature": signature})
+    assert (other.status_code, validated.head()) == (403, head)
+    answer = validated.post(
+        "grid operator", f"{PROGRAM}/refusal", {"reason": "feeder 3 is down", "signature": signature}
+    )
+
+    assert answer.status_code == 201
+    verdict = validated.get("audit office", "/v1/dso/verdicts").json()["items"][0]
+    assert (verdict["verdict"], verdict["reason"]) == ("refused", "feeder 3 is down")
+
+
+@pytest.mark.parametrize("signer", ["market operator", "household 1", "attester north"])
+def test_dso__signed_by_another__refused(validated: World, signer: str) -> None:
+    digest = bytes.fromhex(validated.get("grid operator", PROGRAM).json()["to_sign"]["digest"][2:])
+    head = validated.head()
+
+    body = {"signature": to_hex(key_named(signer).sign(digest))}
+
+    assert validated.post("grid operator", f"{PROGRAM}/signature", body).status_code == 403
+    assert validated.head() == head
+
+
+def test_dso__silent__late_verdict_refused_and_listed_as_silent(validated: World) -> None:
+    digest = bytes.fromhex(validated.get("grid operator", PROGRAM).json()["to_sign"]["digest"][2:])
+    validated.clock.advance_to(GATE + 7_201)
+    head = validated.head()
+
+    body = {"signature": to_hex(key_named("grid operator").sign(digest))}
+
+    assert validated.post("grid operator", f"{PROGRAM}/signature", body).status_code == 409
+    assert validated.head() == head
+    assert validated.get("grid operator", "/v1/dso/verdicts").json()["items"][0]["verdict"] == "silent"
+
+
+def test_dso__program_unknown_or_not_validated__not_found(trading: World) -> None:
+    for path in (PROGRAM, f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
+        assert trading.get("grid operator", path).status_code == 404
+
+
+def test_set_points__own_point__after_they_are_issued(validated: World) -> None:
+    assert validated.get("household 1", "/v1/set-points").json()["items"] == []
+    envelopes = [
+        {"point": f"DE-LV1-P{number}", "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": 50 * number}
+        for number in (1, 2)
+    ]
+    validated.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
+
+    shown = validated.get("household 1", "/v1/set-points").json()["items"]
+
+    assert [(one["point"], one["export_cap_wh"]) for one in shown] == [("DE-LV1-P1", 50)]
+
+
+def test_attester__registry__is_what_it_verifies_against(trading: World) -> None:
+    answer = trading.get("attester north", "/v1/attester/registry", area=AREA)
+
+    registry = Registry.from_json(answer.json())
+    assert (registry.area, registry.threshold, len(registry.periods)) == (AREA, 2, 1)
+    assert trading.get("attester north", "/v1/attester/registry", area="other").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"area": "other"}, {"attestations": []}, {"attestations": [{}]}, {"period": -1}, {"messages": [1]}, {"extra": 1}],
+)
+def test_attester__attestation_of_wrong_form__refused(trading: World, changes: dict[str, Any]) -> None:
+    body = {"area": AREA, "period": 1, "attestations": [{"mtu": FIRST_MTU}], "messages": []} | changes
+    head = trading.head()
+
+    answer = trading.post("attester north", "/v1/attestations", body)
+
+    assert 400 <= answer.status_code < 500
+    assert trading.head() == head
+
+
+def settlement_signature(world: World, attester: str, proposal: dict[str, Any]) -> dict[str, Any]:
+    """An attester's signature over a proposal."""
+    from domain.hashing import text_id
+
+    keys = ("wordsHash", "clearingRoot", "readingsRoot", "statementsRoot", "tariffHash")
+    values = {"area": text_id(AREA), "period": 1, "revision": 0} | dict(
+        zip(keys, (proposal[name] for name in NAMES), strict=True)
+    )
+    return {"attester": address(attester), "signature": world.sign(attester, "Settlement", values)}
+
+
+def test_attesters__sign_a_settlement__complete_at_the_threshold(trading: World) -> None:
+    settled_day(trading)
+    path = f"/v1/attester/settlements/{AREA}/1/0/signature"
+    waiting = trading.get("attester north", "/v1/attester/settlements", area=AREA).json()["settlements"]
+    shown = trading.get("household 1", "/v1/statements/1/0").json()
+    north, south = (settlement_signature(trading, f"attester {side}", shown) for side in ("north", "south"))
+
+    first = trading.post("attester north", path, north)
+    again = trading.post("attester north", path, north)
+    second = trading.post("attester south", path, south)
+
+    assert [(one["period"], one["revision"]) for one in waiting] == [(1, 0)]
+    assert [answer.json()["signatures"] for answer in (first, again, second)] == [1, 1, 2]
+    assert [answer.json()["complete"] for answer in (first, again, second)] == [False, False, True]
+    kinds = [entry.kind for entry in trading.services.record.entries(kinds=("settlement.signed",))]
+    assert kinds == ["settlement.signed"]
+
+
+def test_attesters__foreign_signature_or_period__refused(trading: World) -> None:
+    settled_day(trading)
+    shown = trading.get("household 1", "/v1/statements/1/0").json()
+    head = trading.head()
+    stranger = settlement_signature(trading, "market operator", shown) | {"attester": address("attester north")}
+    path = f"/v1/attester/settlements/{AREA}/1/0/signature"
+
+    assert trading.post("attester north", path, stranger).status_code == 403
+    good = settlement_signature(trading, "attester north", shown)
+    assert trading.post("attester south", path, good).status_code == 403
+    assert trading.post("attester north", path.replace("/1/0/", "/1/5/"), good).status_code == 404
+    assert trading.post("attester north", path.replace(AREA, "other"), good).status_code == 404
+    assert trading.head() == head
+
+
+def anchor(world: World) -> None:
+    """Let the journal's head stand on chain, as far as the record says."""
+    head = world.services.record.head()
+    event = {
+        "contract": "Anchors",
+        "event": "HeadAnchored",
+        "args": {"sequence": head.sequence, "head": to_hex(head.hash), "previousHead": "0x" + "00" * 32},
+    }
+    included = {"key": "anchor:1", "tx_hash": "0x" + "0e" * 32, "block": 7, "block_time": 1, "gas_used": 1}
+    world.fact("chain.included", included | {"events": [event]})
+
+
+def names_in(packed: bytes) -> set[str]:
+    """The files of a tar."""
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return set(archive.getnames())
+
+
+def test_evidence__public__a_bundle_without_names(trading: World) -> None:
+    anchor(trading)
+
+    answer = trading.get(None, "/v1/evidence/public")
+
+    assert answer.headers["content-type"] == "application/x-tar"
+    assert {"manifest.json", "chain.json", "journal.jsonl"} <= names_in(answer.content)
+    assert address("household 1").encode() not in answer.content
+    assert trading.get(None, "/v1/evidence/public").content == answer.content
+    assert trading.get(None, "/v1/ledger").json()["last_anchor"]["block"] == 7
+
+
+def test_evidence__personal__own_account_only(trading: World) -> None:
+    trading.post("household 1", "/v1/orders", trading.order_body("household 1"))
+    anchor(trading)
+
+    mine = trading.get("household 1", "/v1/evidence/personal")
+
+    assert {"account.json", "orders.jsonl"} <= names_in(mine.content)
+    assert address("household 1").encode() in mine.content
+    assert address("household 2").encode() not in mine.content
+
+
+def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> None:
+    anchor(trading)
+    key = PrivateKey.generate()
+    object.__setattr__(trading.services, "auditor_seal", bytes(key.public_key))
+    before = trading.services.record.head().sequence
+
+    answer = trading.get("audit office", "/v1/evidence/auditor")
+
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert address("household 1").encode() not in answer.content
+    opened = SealedBox(key).decrypt(answer.content)
+    assert address("household 1").encode() in opened
+    entries = trading.services.record.entries(after=before)
+    assert [(entry.kind, entry.content()["auditor"]) for entry in entries] == [
+        ("access.logged", address("audit office"))
+    ]
+
+
+def test_app__built_twice_on_one_record__same_answers(trading: World) -> None:
+    from starlette.testclient import TestClient
+
+    with TestClient(create_app(trading.services)) as other:
+        assert other.get("/v1/markets").json() == trading.get(None, "/v1/markets").json()
