@@ -67,7 +67,7 @@ library Books {
         solved.price = price(solved.words);
     }
 
-    /// @notice The price of an allocation, straight from the rule; NO_PRICE without a trade.
+    /// @notice The price of an allocation, straight from the rule; NO_PRICE without a trade, 0 where only one side trades (which no rule covers).
     function price(uint256[] memory words) internal pure returns (int32) {
         (int256 lo, int256 hi, bool traded) = (type(int256).min, type(int256).max, false);
         for (uint256 k = 0; k < words.length; ++k) {
@@ -80,7 +80,8 @@ library Books {
             if (raisesLo && limit > lo) lo = limit;
             if (lowersHi && limit < hi) hi = limit;
         }
-        return traded ? int32(lo + (hi - lo) / 2) : Hashes.NO_PRICE;
+        if (!traded) return Hashes.NO_PRICE;
+        return lo == type(int256).min || hi == type(int256).max ? int32(0) : int32(lo + (hi - lo) / 2);
     }
 
     /// @dev Indices of one side, best limit first (heap sort: books of thousands stay cheap).

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IMarket, MtuState, ResultPage, WordFault} from "../../src/interfaces/IMarket.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Books} from "../base/Books.sol";
+import {LedgerTest} from "../base/LedgerTest.sol";
+import {vm} from "../base/Vm.sol";
+
+/// @notice clear, with books of one page.
+contract MarketClearTest is LedgerTest {
+    /// @dev Two bids and two asks, in words of tags 1, 2, 3, 4.
+    ///        side  limit  lots  accepted
+    ///  1     bid   3000   10    10
+    ///  2     ask   1000    6     6
+    ///  3     ask   2000    8     4        marginal: price 2000
+    ///  4     bid   1500    5     0
+    function _book() private pure returns (uint256[] memory words) {
+        words = new uint256[](4);
+        words[0] = _bid(1, 3000, 10, 10);
+        words[1] = _ask(2, 1000, 6, 6);
+        words[2] = _ask(3, 2000, 8, 4);
+        words[3] = _bid(4, 1500, 5, 0);
+    }
+
+    function _refused(int32 price, uint256[] memory words, bytes memory error_) private {
+        _ready(price, words);
+        _refusedNow(price, words, error_);
+    }
+
+    function _refusedNow(int32 price, uint256[] memory words, bytes memory error_) private {
+        bytes32[] memory proof = _proof(_results(price, words), 0);
+        bytes32[] memory hashes = _pageHashes(words);
+        ResultPage memory target = _target(FIRST_MTU, price, words.length, 0);
+        vm.expectRevert(error_);
+        market.clear(MARKET_ID, target, hashes, words, proof);
+    }
+
+    function _badWord(uint256 index, uint256 word, WordFault fault) private {
+        uint256[] memory words = _book();
+        words[index] = word;
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, index, fault));
+    }
+
+    /* REVERTS: TIME AND PLACE */
+
+    function test_clear__notRecorded__reverts() public {
+        _open();
+        _close(_book());
+        _refusedNow(2000, _book(), abi.encodeWithSelector(IMarket.MarketProgramNotRecorded.selector, MARKET_ID, 1));
+    }
+
+    function test_clear__mtuNotInProgram__reverts() public {
+        uint256[] memory words = _book();
+        _ready(2000, words);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketMtuNotInProgram.selector, FIRST_MTU + MTUS));
+        market.clear(MARKET_ID, _target(FIRST_MTU + MTUS, 2000, 4, 0), _pageHashes(words), words, new bytes32[](0));
+    }
+
+    function test_clear__afterDeadline__reverts() public {
+        _ready(2000, _book());
+        vm.warp(gate + CLEAR + 1);
+        _refusedNow(
+            2000, _book(), abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + CLEAR, gate + CLEAR + 1)
+        );
+    }
+
+    function test_clear__twice__reverts() public {
+        _ready(2000, _book());
+        _clearFirst(2000, _book());
+        _refusedNow(
+            2000, _book(), abi.encodeWithSelector(IMarket.MarketStateWrong.selector, FIRST_MTU, MtuState.Cleared)
+        );
+    }
+
+    /* REVERTS: BINDING */
+
+    function test_clear__pageShapeWrong__reverts() public {
+        uint256[] memory words = _book();
+        _ready(2000, words);
+        bytes32[] memory proof = _proof(_results(2000, words), 0);
+        bytes32[] memory hashes = _pageHashes(words);
+        ResultPage memory target = _target(FIRST_MTU, 2000, 5, 0);
+        vm.expectRevert(IMarket.MarketPageInvalid.selector);
+        market.clear(MARKET_ID, target, hashes, words, proof);
+        target = _target(FIRST_MTU, 2000, 4, 1);
+        vm.expectRevert(IMarket.MarketPageInvalid.selector);
+        market.clear(MARKET_ID, target, hashes, words, proof);
+        target = _target(FIRST_MTU, 2000, 4, 0);
+        vm.expectRevert(IMarket.MarketPageInvalid.selector);
+        market.clear(MARKET_ID, target, new bytes32[](2), words, proof);
+        target = _target(FIRST_MTU, 2000, 0, 1);
+        vm.expectRevert(IMarket.MarketPageInvalid.selector);
+        market.clear(MARKET_ID, target, new bytes32[](0), new uint256[](0), proof);
+    }
+
+    function test_clear__resultUnsigned__reverts(int32 price) public {
+        vm.assume(price != 2000);
+        uint256[] memory words = _book();
+        _ready(2000, words);
+        bytes32[] memory proof = _proof(_results(2000, words), 0);
+        bytes32[] memory hashes = _pageHashes(words);
+        ResultPage memory target = _target(FIRST_MTU, price, 4, 0);
+        vm.expectRevert(
+            abi.encodeWithSelector(IMarket.MarketResultUnsigned.selector, _resultHash(FIRST_MTU, price, words))
+        );
+        market.clear(MARKET_ID, target, hashes, words, proof);
+    }
+
+    function test_clear__wordsNotOfThePage__reverts() public {
+        uint256[] memory words = _book();
+        _ready(2000, words);
+        bytes32[] memory proof = _proof(_results(2000, words), 0);
+        bytes32[] memory hashes = _pageHashes(words);
+        ResultPage memory target = _target(FIRST_MTU, 2000, 4, 0);
+        words[3] = _bid(4, 1400, 5, 0);
+        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketPageHashWrong.selector, 0));
+        market.clear(MARKET_ID, target, hashes, words, proof);
+    }
+
+    function test_clear__bookOtherThanCommitted__reverts() public {
+        // The operator closes one book and has another one signed.
+        uint256[] memory words = _book();
+        _open();
+        _close(words);
+        bytes32 committed = market.bookHashOf(MARKET_ID, FIRST_MTU);
+        words[3] = _bid(4, 1400, 5, 0);
+        _record(Hashes.merkleRoot(_results(2000, words)));
+        _refusedNow(
+            2000,
+            words,
+            abi.encodeWithSelector(
+                IMarket.MarketBookHashWrong.selector, committed, Hashes.book(_maskedChain(words), 4)
+            )
+        );
+    }
+
+    function test_clear__emptyResultForABook__reverts() public {
+        // A MTU that validation gave up carries an empty result: it can only become Void.
+        _open();
+        _close(_book());
+        uint256[] memory none = new uint256[](0);
+        _record(Hashes.merkleRoot(_results(Hashes.NO_PRICE, none)));
+        bytes32 committed = market.bookHashOf(MARKET_ID, FIRST_MTU);
+        _refusedNow(
+            Hashes.NO_PRICE,
+            none,
+            abi.encodeWithSelector(IMarket.MarketBookHashWrong.selector, committed, Hashes.book(0, 0))
+        );
+    }
+
+    /* REVERTS: WORDS */
+
+    function test_clear__tagsNotAscending__reverts() public {
+        _badWord(2, _ask(2, 2000, 8, 4), WordFault.TagNotAscending);
+    }
+
+    function test_clear__unknownFlag__reverts() public {
+        _badWord(2, _ask(3, 2000, 8, 4) | 2, WordFault.FlagsUnknown);
+    }
+
+    function test_clear__zeroQuantity__reverts() public {
+        _badWord(3, _bid(4, 1500, 0, 0), WordFault.QuantityZero);
+    }
+
+    function test_clear__limitOutOfBand__reverts() public {
+        _badWord(3, _bid(4, MIN_LIMIT - 100, 5, 0), WordFault.LimitOutOfBand);
+    }
+
+    function test_clear__limitAboveBand__reverts() public {
+        _badWord(0, _bid(1, MAX_LIMIT + 100, 10, 10), WordFault.LimitOutOfBand);
+    }
+
+    function test_clear__limitOffTick__reverts(int32 limit) public {
+        limit = int32(boundInt(limit, MIN_LIMIT, MAX_LIMIT));
+        vm.assume(limit % int32(int24(TICK)) != 0);
+        _badWord(3, _bid(4, limit, 5, 0), WordFault.LimitOffTick);
+    }
+
+    function test_clear__acceptedAboveQuantity__reverts() public {
+        _badWord(3, _bid(4, 1500, 5, 6), WordFault.AcceptedAboveEffective);
+    }
+
+    function test_clear__acceptedAboveCap__reverts() public {
+        _badWord(2, Hashes.orderWord(bytes16(uint128(3)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
+    }
+
+    /* REVERTS: OPTIMUM */
+
+    function test_clear__unbalanced__reverts() public {
+        uint256[] memory words = _book();
+        words[2] = _ask(3, 2000, 8, 3);
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketUnbalanced.selector, 10, 9));
+    }
+
+    function test_clear__somebodyBeyondTheirLimit__reverts() public {
+        uint256[] memory words = _book();
+        (words[2], words[3]) = (_ask(3, 2000, 8, 5), _bid(4, 1500, 5, 1));
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketNotOptimal.selector));
+    }
+
+    function test_clear__lessThanCouldTrade__reverts() public {
+        uint256[] memory words = _book();
+        (words[0], words[2]) = (_bid(1, 3000, 10, 9), _ask(3, 2000, 8, 3));
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketNotOptimal.selector));
+    }
+
+    function test_clear__equalLimitsLeftOver__reverts() public {
+        // Bid and ask at one limit could still trade: same welfare, more volume.
+        uint256[] memory words = new uint256[](2);
+        (words[0], words[1]) = (_bid(1, 2000, 5, 0), _ask(2, 2000, 5, 0));
+        _refused(Hashes.NO_PRICE, words, abi.encodeWithSelector(IMarket.MarketNotOptimal.selector));
+    }
+
+    function test_clear__wrongPrice__reverts(int32 price) public {
+        vm.assume(price != 2000);
+        _refused(price, _book(), abi.encodeWithSelector(IMarket.MarketPriceWrong.selector, 2000, price));
+    }
+
+    function test_clear__priceWithoutTrade__reverts() public {
+        uint256[] memory words = new uint256[](1);
+        words[0] = _bid(1, 2000, 5, 0);
+        _refused(0, words, abi.encodeWithSelector(IMarket.MarketPriceWrong.selector, Hashes.NO_PRICE, 0));
+    }
+
+    /* EFFECTS */
+
+    function test_clear__optimum__clears(address sender) public {
+        uint256[] memory words = _book();
+        _ready(2000, words);
+        bytes32 resultHash = _resultHash(FIRST_MTU, 2000, words);
+        bytes32 root = Hashes.clearingLink(0, MARKET_ID, FIRST_MTU, resultHash);
+        bytes32[] memory proof = _proof(_results(2000, words), 0);
+
+        vm.expectEmit();
+        emit IMarket.MtuCleared(MARKET_ID, FIRST_MTU, 2000, 10, resultHash, root);
+        vm.prank(sender);
+        market.clear(MARKET_ID, _target(FIRST_MTU, 2000, 4, 0), _pageHashes(words), words, proof);
+
+        assertTrue(market.stateOf(MARKET_ID, FIRST_MTU) == MtuState.Cleared, "state");
+        assertEq(int256(market.resultOf(MARKET_ID, FIRST_MTU).priceNeurPerWh), 2000, "price");
+        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), 10, "traded");
+        assertEq(market.resultOf(MARKET_ID, FIRST_MTU).resultHash, resultHash, "result");
+        assertEq(market.clearingRoot(AREA, period), root, "root");
+        assertEq(market.resolvedCount(AREA, period), 1, "resolved");
+    }
+
+    function test_clear__negativeLimits__clears() public {
+        uint256[] memory words = new uint256[](2);
+        (words[0], words[1]) = (_bid(1, -100, 5, 5), _ask(2, -400, 5, 5));
+        _ready(-250, words);
+        _clearFirst(-250, words);
+        assertEq(int256(market.resultOf(MARKET_ID, FIRST_MTU).priceNeurPerWh), -250, "price");
+    }
+
+    function test_clear__bandEdges__clears() public {
+        uint256[] memory words = new uint256[](2);
+        (words[0], words[1]) = (_bid(1, MAX_LIMIT, 1, 1), _ask(2, MIN_LIMIT, 1, 1));
+        int32 price = MIN_LIMIT + (MAX_LIMIT - MIN_LIMIT) / 2;
+        _ready(price, words);
+        _clearFirst(price, words);
+        assertTrue(market.stateOf(MARKET_ID, FIRST_MTU) == MtuState.Cleared, "cleared");
+    }
+
+    function test_clear__oneSided__hasNoPrice() public {
+        uint256[] memory words = new uint256[](2);
+        (words[0], words[1]) = (_bid(1, 2000, 5, 0), _bid(2, 4000, 5, 0));
+        _ready(Hashes.NO_PRICE, words);
+        _clearFirst(Hashes.NO_PRICE, words);
+        assertEq(int256(market.resultOf(MARKET_ID, FIRST_MTU).priceNeurPerWh), Hashes.NO_PRICE, "no price");
+    }
+
+    function test_clear__cappedToNothing__countsNowhere() public {
+        // The better ask may export nothing: it neither trades nor keeps the other one from it.
+        uint256[] memory words = new uint256[](3);
+        words[0] = Hashes.orderWord(bytes16(uint128(1)), 500, 9, 0, 0, 1);
+        (words[1], words[2]) = (_bid(2, 2000, 5, 5), _ask(3, 1000, 5, 5));
+        _ready(1500, words);
+        _clearFirst(1500, words);
+        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), 5, "traded");
+    }
+
+    function testFuzz_clear__randomBook__acceptsItsOptimum(uint256 seed, uint256 n) public {
+        n = bound(n, 1, 40);
+        uint256[] memory words = Books.realistic(n, seed);
+        for (uint256 k = 0; k < n; ++k) {
+            // Some with caps, some on few limits, so that ties and partial fills are common.
+            uint256 r = uint256(keccak256(abi.encode("cap", seed, k)));
+            uint24 cap = r % 3 == 0 ? uint24((r >> 8) % 300) : NO_CAP;
+            words[k] = (words[k] & ~(uint256(type(uint24).max) << 48)) | (uint256(cap) << 48);
+            if (seed % 2 == 0) {
+                uint256 limit = 100_000 + 100 * ((r >> 40) % 5);
+                words[k] = (words[k] & ~(uint256(type(uint32).max) << 96)) | (limit << 96);
+            }
+        }
+        Books.Solved memory solved = Books.solve(words);
+        _ready(solved.price, solved.words);
+        _clearFirst(solved.price, solved.words);
+        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), solved.tradedLots, "traded");
+    }
+}
