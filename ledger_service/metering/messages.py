@@ -91,6 +91,8 @@ def _reading(record: Any) -> RegisterReading:
         nonce_bytes = from_hex(nonce)
     except ValueError as error:
         raise MalformedMessage(reason="a nonce is not hex") from error
+    if to_hex(nonce_bytes) != nonce:
+        raise MalformedMessage(reason="a nonce is not lower-case hex")
     return RegisterReading(
         mtu=_number(record, "mtu", lowest=0, highest=2**32 - 1),
         import_register_wh=_number(record, "import_wh", lowest=0, highest=REGISTER_WH_MAX),

@@ -57,6 +57,7 @@ class _Flight:
 
     proposal: Proposal
     attestations: tuple[Attestation, ...]
+    begun_at: float
     sent_at: float
     signatures: dict[str, tuple[bytes, list[bytes]]] = field(default_factory=dict)
     """organisation -> (address, one signature per entry)"""
@@ -83,6 +84,8 @@ class Agreement:
     _since: tuple[int, float] | None = field(init=False, default=None)
     _heard: dict[str, Proposal] = field(init=False, default_factory=dict)
     _news: bool = field(init=False, default=False)
+    _asking_since: tuple[int, float] | None = field(init=False, default=None)
+    _synced_since: tuple[int, float] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         registry = self.intake.registry
@@ -146,7 +149,12 @@ class Agreement:
         oldest = min([self.situation.through_mtu + 1, *self.situation.dirty.values()])
         if self._since is None or self._since[0] != oldest:
             self._since = (oldest, wall)
-        if wall - self._since[1] < self._rank(oldest) * self.timeout_s:
+        rank = self._rank(oldest)
+        if wall - self._since[1] < rank * self.timeout_s:
+            return []
+        if rank > 0 and self._synced_since != self._since:
+            # Others should have proposed: perhaps they did and it is recorded, so ask before taking over.
+            self._asking_since, self.wants_sync = self._since, True
             return []
         if self._flight is not None and not self._news and wall - self._flight.sent_at < RESEND_S:
             return []
@@ -175,11 +183,14 @@ class Agreement:
         if self._flight is None or self._flight.proposal.entries != proposal.entries:
             area_id = self.registry.area_id
             attestations = tuple(entry.attestation(area_id) for entry in proposal.entries)
-            self._flight = _Flight(proposal=proposal, attestations=attestations, sent_at=wall)
+            self._flight = _Flight(proposal=proposal, attestations=attestations, begun_at=wall, sent_at=wall)
             self._collect(self.name, self._sign(attestations))
             if self.submission is not None:
                 return []
         elif wall - self._flight.sent_at < RESEND_S:
+            return []
+        elif wall - self._flight.begun_at > self.timeout_s:
+            self.wants_sync = True  # nobody signs: perhaps another proposal is recorded already
             return []
         self._flight.sent_at = wall
         return [Outgoing(self.topics.attest(self.name, "proposal"), orjson.dumps(self._flight.proposal.as_json()))]
@@ -305,6 +316,7 @@ class Agreement:
                 self.situation.through_mtu = min(self.situation.through_mtu, state["mtu"] - 1)
         self._move_through()
         self._flight = None
+        self._synced_since = self._asking_since
         self.wants_sync = False
 
     def _take_record(self, record: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.hashing import from_hex
 from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S
 from oracle.mqtt import BrokerAddress
 
@@ -21,7 +22,7 @@ SETTLEMENT_S = 1.0
 
 @dataclass(frozen=True)
 class AttesterConfig:
-    """Everything one attester needs. `keystore` is the keystore v3 file with its secp256k1 key."""
+    """Everything one attester needs: its key is a keystore v3 file, the node is one of its own choice."""
 
     name: str
     area: str
@@ -29,7 +30,10 @@ class AttesterConfig:
     broker: BrokerAddress
     service_url: str
     keystore: Path
-    password_file: Path | None = None
+    password_file: Path
+    rpc_url: str
+    market_contract: bytes
+    readings_contract: bytes
     cut_off_s: int = CUT_OFF_S
     proposer_timeout_s: float = PROPOSER_TIMEOUT_S
     poll_s: float = POLL_S
@@ -60,7 +64,10 @@ def read_config(path: Path) -> AttesterConfig:
         ),
         service_url=data["service_url"],
         keystore=base / data["keystore"],
-        password_file=file_of(data, "password_file"),
+        password_file=base / data["password_file"],
+        rpc_url=data["chain"]["rpc_url"],
+        market_contract=from_hex(data["chain"]["market"]),
+        readings_contract=from_hex(data["chain"]["readings"]),
         cut_off_s=int(data.get("cut_off_s", CUT_OFF_S)),
         proposer_timeout_s=float(data.get("proposer_timeout_s", PROPOSER_TIMEOUT_S)),
         poll_s=float(data.get("poll_s", POLL_S)),

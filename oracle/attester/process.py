@@ -1,4 +1,4 @@
-"""One attester at work: broker session, group commits, agreement, and a second thread that asks the service."""
+"""One attester at work: broker session, group commits, agreement, and other threads that ask the service."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Timing:
 
 
 SettlementWork = Callable[[Registry], int]
-"""Checks and signs what settlements wait for it; returns how many were signed. Runs on the service thread."""
+"""Checks and signs what settlements wait for it; returns how many were signed. Runs on a thread of its own."""
 
 
 class Attester:
@@ -97,7 +97,10 @@ class Attester:
     def start(self, *, timeout_s: float | None = 10.0) -> None:
         """Load the registry (from the service, else the last one known), connect, and begin."""
         self._begin(self._first_registry())
-        for target in (self._work, self._ask_service):
+        targets = [self._work, self._ask_service]
+        if self._settlement is not None:
+            targets.append(self._settle)
+        for target in targets:
             thread = threading.Thread(target=target, name=f"attester-{self.name}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -142,6 +145,10 @@ class Attester:
         with self.store.commit():
             self.store.remember("registry", registry.as_json())
             self.store.remember("market_time", self.market_now())
+
+    def interrupt(self) -> None:
+        """Make `start` give up waiting for the service, and the threads end soon; `stop` is still to be called."""
+        self._stopping.set()
 
     def stop(self) -> None:
         """Finish the group in hand, disconnect and close the store."""
@@ -256,13 +263,9 @@ class Attester:
         self._asks.put(run)
 
     def _ask_service(self) -> None:
-        due = {"time": 0.0, "registry": 0.0, "settlement": 0.0}
-        every = {
-            "time": self.timing.poll_s,
-            "registry": self.timing.registry_s,
-            "settlement": self.timing.settlement_s,
-        }
-        work = {"time": self._poll_time, "registry": self._poll_registry, "settlement": self._poll_settlements}
+        due = {"time": 0.0, "registry": 0.0}
+        every = {"time": self.timing.poll_s, "registry": self.timing.registry_s}
+        work = {"time": self._poll_time, "registry": self._poll_registry}
         while not self._stopping.is_set():
             try:
                 ask = self._asks.get(timeout=max(0.005, min(due.values()) - time.monotonic()))
@@ -303,6 +306,10 @@ class Attester:
         agreement.use_registry(registry)
         fresh = set(intake.books) - known
         self._publish([item for item in intake.ask_everything() if item.topic.split("/")[-3] in fresh])
+
+    def _settle(self) -> None:
+        while not self._stopping.wait(self.timing.settlement_s):
+            self._guarded(self._poll_settlements)
 
     def _poll_settlements(self) -> None:
         if self._settlement is not None and self.intake is not None:

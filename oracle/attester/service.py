@@ -1,18 +1,11 @@
-"""What an attester asks of the service and of the chain, and the HTTP client that asks it."""
+"""What an attester asks of the service."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
-
-import httpx
 
 from domain.errors import DominoesError
 from ledger_service.metering.registry import Registry
-
-TIMEOUT_S = 30.0
-"""Longest wait for one answer of the service."""
 
 
 class ServiceAway(DominoesError):
@@ -65,59 +58,5 @@ class ServiceClient(Protocol):
         ...
 
     def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
-        """Hand over `{"attester", "signature"}`."""
+        """Hand over `{"signature"}`."""
         ...
-
-
-@dataclass(frozen=True)
-class HttpService:
-    """The service over HTTP. `authorise` gives the headers of a logged-in attester."""
-
-    client: httpx.Client
-    authorise: Callable[[], dict[str, str]]
-
-    def _ask(self, method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None) -> Any:
-        try:
-            answer = self.client.request(
-                method, path, json=body, params=params, headers=self.authorise(), timeout=TIMEOUT_S
-            )
-        except httpx.HTTPError as error:
-            raise ServiceAway(reason=f"{type(error).__name__}: {error}") from error
-        if answer.status_code >= 500:
-            raise ServiceAway(reason=f"status {answer.status_code}")
-        if answer.status_code >= 400:
-            raise ServiceRefused(http_status=answer.status_code, problem=answer.text[:500])
-        return answer.json() if answer.content else None
-
-    def market_time(self) -> int:
-        """Market time in unix seconds."""
-        return int(self._ask("GET", "/v1/attester/market-time")["market_time"])
-
-    def registry(self, area: str) -> Registry:
-        """Meters, attesters, periods and deadlines of the area."""
-        return Registry.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
-
-    def submit_attestations(self, payload: dict[str, Any]) -> None:
-        """Hand over a `reading.attested` payload."""
-        self._ask("POST", "/v1/attestations", body=payload)
-
-    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
-        """Where MTUs stand."""
-        params = {"area": area, "first_mtu": first_mtu, "count": count}
-        states: list[dict[str, Any]] = self._ask("GET", "/v1/attestations", params=params)["states"]
-        return states
-
-    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
-        """Settlements that wait for signatures."""
-        found = self._ask("GET", "/v1/attester/settlements", params={"area": area})["settlements"]
-        return [(int(item["period"]), int(item["revision"])) for item in found]
-
-    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
-        """Everything from which the settlement is to be recomputed."""
-        path = f"/v1/attester/settlements/{area}/{period}/{revision}"
-        package: dict[str, Any] = self._ask("GET", path)
-        return package
-
-    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
-        """Hand over a signature."""
-        self._ask("POST", f"/v1/attester/settlements/{area}/{period}/{revision}/signature", body=body)

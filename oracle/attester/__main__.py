@@ -1,0 +1,90 @@
+"""`python -m oracle.attester --config FILE`: one attester until it is told to stop (SIGTERM or Ctrl-C)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+from eth_account import Account
+
+from contracts.rpc import Rpc
+from domain.eip712 import Domain
+from domain.errors import DominoesError
+from domain.signing import SigningKey
+from oracle.attester.chain import NodeRoots
+from oracle.attester.config import AttesterConfig, read_config
+from oracle.attester.http import HttpService
+from oracle.attester.process import Attester, Timing
+from oracle.attester.settlement import SettlementSigner
+
+
+def _key(config: AttesterConfig) -> SigningKey:
+    keystore = json.loads(config.keystore.read_text(encoding="utf-8"))
+    return SigningKey(bytes(Account.decrypt(keystore, config.password_file.read_text(encoding="utf-8").strip())))
+
+
+def build(config: AttesterConfig) -> Attester:
+    """An attester with its own HTTP sessions and node connection, not started."""
+    key = _key(config)
+    rpc = Rpc(config.rpc_url)
+    chain_id = int(rpc.call("eth_chainId"), 16)
+    signer = SettlementSigner(
+        key=key,
+        store_path=config.store,
+        service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
+        chain=NodeRoots(rpc=rpc, market=config.market_contract, readings=config.readings_contract),
+        market_domain=Domain(chain_id=chain_id, verifying_contract=config.market_contract),
+    )
+    return Attester(
+        name=config.name,
+        area=config.area,
+        key=key,
+        store_path=config.store,
+        broker=config.broker,
+        service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
+        timing=Timing(
+            cut_off_s=config.cut_off_s,
+            proposer_timeout_s=config.proposer_timeout_s,
+            poll_s=config.poll_s,
+            registry_s=config.registry_s,
+            settlement_s=config.settlement_s,
+        ),
+        settlement=signer,
+    )
+
+
+def main() -> int:
+    """Run until a signal comes; 0 afterwards."""
+    parser = argparse.ArgumentParser(prog="python -m oracle.attester", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="TOML file with the attester's settings")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    attester = build(read_config(arguments.config))
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        attester.interrupt()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    try:
+        attester.start(timeout_s=None)
+        stop.wait()
+    except DominoesError:
+        if not stop.is_set():
+            raise
+    finally:
+        attester.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

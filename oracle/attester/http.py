@@ -1,0 +1,107 @@
+"""The service over HTTP, for an attester that logs in with its own key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from domain.hashing import keccak, to_hex
+from domain.signing import SigningKey
+from ledger_service.metering.registry import Registry
+from oracle.attester.service import ServiceAway, ServiceRefused
+
+TIMEOUT_S = 30.0
+"""Longest wait for one answer of the service."""
+
+TOKEN_MARGIN_S = 60.0
+"""A token is renewed this long before it expires."""
+
+
+def personal_digest(text: str) -> bytes:
+    """The digest that `personal_sign` signs over a text (EIP-191)."""
+    data = text.encode("utf-8")
+    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode("ascii") + data)
+
+
+class HttpService:
+    """Implements `ServiceClient`. Safe from several threads; `wall` is any clock in seconds."""
+
+    def __init__(self, *, client: httpx.Client, key: SigningKey, wall: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._key = key
+        self._wall = wall
+        self._token: tuple[str, float] | None = None
+
+    def _send(self, method: str, path: str, *, headers: dict[str, str], body: Any, params: Any) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, json=body, params=params, headers=headers, timeout=TIMEOUT_S)
+        except httpx.HTTPError as error:
+            raise ServiceAway(reason=f"{type(error).__name__}: {error}") from error
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise ServiceAway(reason=f"status {answer.status_code}")
+        return answer
+
+    def _login(self) -> str:
+        """A token that is good for a while; logs in where there is none."""
+        if self._token is None or self._wall() > self._token[1]:
+            account = {"account": to_hex(self._key.address)}
+            challenge = self._open("POST", "/v1/session/challenge", body=account)
+            signature = self._key.sign(personal_digest(challenge["text"]))
+            answer = {"nonce": challenge["nonce"], "signature": to_hex(signature)}
+            session = self._open("POST", "/v1/session", body=answer)
+            self._token = session["access_token"], self._wall() + session["expires_in"] - TOKEN_MARGIN_S
+        return self._token[0]
+
+    def _open(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
+        return _content(self._send(method, path, headers={}, body=body, params=params))
+
+    def _ask(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {self._login()}"}
+        answer = self._send(method, path, headers=headers, body=body, params=params)
+        if answer.status_code == 401:
+            self._token = None  # the service was restarted with another token key
+            headers["Authorization"] = f"Bearer {self._login()}"
+            answer = self._send(method, path, headers=headers, body=body, params=params)
+        return _content(answer)
+
+    def market_time(self) -> int:
+        """Market time in unix seconds."""
+        return int(self._open("GET", "/v1/clock")["market_time"])
+
+    def registry(self, area: str) -> Registry:
+        """Meters, attesters, periods and deadlines of the area."""
+        return Registry.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
+
+    def submit_attestations(self, payload: dict[str, Any]) -> None:
+        """Hand over a `reading.attested` payload."""
+        self._ask("POST", "/v1/attestations", body=payload)
+
+    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
+        """Where MTUs stand."""
+        params = {"area": area, "first_mtu": first_mtu, "count": count}
+        states: list[dict[str, Any]] = self._ask("GET", "/v1/attestations", params=params)["items"]
+        return states
+
+    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
+        """Settlements that wait for signatures."""
+        found = self._ask("GET", "/v1/attester/settlements", params={"state": "proposed"})["items"]
+        return [(int(item["period"]), int(item["revision"])) for item in found if item["area"] == area]
+
+    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
+        """Everything from which the settlement is to be recomputed."""
+        answer = self._ask("GET", f"/v1/attester/settlements/{area}/{period}/{revision}")
+        package: dict[str, Any] = answer["package"]
+        return package
+
+    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
+        """Hand over a signature."""
+        self._ask("POST", f"/v1/attester/settlements/{area}/{period}/{revision}/signature", body=body)
+
+
+def _content(answer: httpx.Response) -> Any:
+    if answer.status_code >= 400:
+        raise ServiceRefused(http_status=answer.status_code, problem=answer.text[:500])
+    return answer.json() if answer.content else None

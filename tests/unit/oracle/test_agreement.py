@@ -1,0 +1,229 @@
+"""Agreement of three attesters: missing readings, lies, silence, corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.mtu import mtu_end
+from domain.readings import Quality
+
+pytestmark = pytest.mark.unit
+
+FIRST = 1_900_000
+
+
+def energies(area: Any, mtu: int) -> list[tuple[str, int, str]]:
+    """(meter, import Wh, quality) of the latest attestation, by meter code."""
+    leaves = area.leaves(mtu)
+    return [(code, leaves[code].import_wh, leaves[code].quality.name) for code in sorted(leaves)]
+
+
+def test_agreement__all_hold_all_readings__each_mtu_attested_once(make_area: Callable[..., Any]) -> None:
+    area = make_area()
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST + 3))
+    area.cut_off(FIRST + 3)
+
+    area.settle_down()
+
+    assert sorted(area.recorded) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
+    assert all(len(held) == 1 for held in area.recorded.values())
+    assert energies(area, FIRST) == [("M0", 100, "MEASURED"), ("M1", 100, "MEASURED")]
+    assert all(len(held[0].signatures) == 2 for held in area.recorded.values())
+
+
+def test_agreement__before_the_cut_off__nobody_proposes(make_area: Callable[..., Any]) -> None:
+    area = make_area()
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST))
+    area.now = mtu_end(FIRST) + 119
+
+    area.settle_down()
+
+    assert area.recorded == {}
+
+
+def test_agreement__each_holds_a_part__fetch_and_attest_all_as_measured(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=3)
+    for name, code in zip(area.attester_keys, area.meter_keys, strict=True):
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST + 3, codes=[code]))
+    area.cut_off(FIRST + 3)
+
+    area.settle_down()
+
+    for mtu in range(FIRST, FIRST + 4):
+        assert energies(area, mtu) == [("M0", 100, "MEASURED"), ("M1", 100, "MEASURED"), ("M2", 100, "MEASURED")]
+
+
+def test_agreement__missing_reading__is_a_substitute_and_corrected_once_it_comes(make_area: Callable[..., Any]) -> None:
+    area = make_area()
+    messages = area.day(FIRST - 1, FIRST + 1)
+    on_time = [message for message in messages if message != area.message("M0", area.reading("M0", FIRST + 1))]
+    for name in area.attester_keys:
+        area.attester(name).hear(*on_time)
+    area.cut_off(FIRST + 1)
+    area.settle_down()
+    before = energies(area, FIRST + 1)
+
+    for one in area.attesters.values():
+        one.hear(area.message("M0", area.reading("M0", FIRST + 1, import_register_wh=1_270)))
+    area.settle_down()
+
+    assert before == [("M0", 100, "SUBSTITUTE"), ("M1", 100, "MEASURED")]
+    assert energies(area, FIRST + 1) == [("M0", 170, "MEASURED"), ("M1", 100, "MEASURED")]
+    assert [item.attestation.revision for item in area.recorded[FIRST + 1]] == [0, 1]
+    assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
+
+
+def test_agreement__register_comes_after_a_repeated_substitute__earlier_mtus_become_linear(
+    make_area: Callable[..., Any],
+) -> None:
+    area = make_area(meters=1)
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST))
+    area.cut_off(FIRST + 1)
+    area.settle_down()
+    assert energies(area, FIRST + 1) == [("M0", 100, "SUBSTITUTE")]
+
+    area.cut_off(FIRST + 2)
+    later = area.reading("M0", FIRST + 2, import_register_wh=1_100 + 50)
+    for one in area.attesters.values():
+        one.hear(area.message("M0", later))
+    area.settle_down()
+
+    assert energies(area, FIRST + 1) == [("M0", 25, "SUBSTITUTE")]
+    assert energies(area, FIRST + 2) == [("M0", 25, "MEASURED")]
+    assert len(area.recorded[FIRST + 1]) == 2
+
+
+def test_agreement__contradiction_known_to_one__is_a_substitute_for_all(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=1)
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))
+    area.attesters["A2"].hear(area.message("M0", area.reading("M0", FIRST, import_register_wh=1_111)))
+    area.cut_off(FIRST + 1)
+
+    area.settle_down()
+
+    assert all(one.store.counts()["reading"] == 4 for one in area.attesters.values())
+    assert energies(area, FIRST) == [("M0", 100, "SUBSTITUTE")]
+    assert energies(area, FIRST + 1) == [("M0", 100, "MEASURED")]
+
+
+def test_agreement__proposer_silent__next_one_takes_over(make_area: Callable[..., Any]) -> None:
+    for silent in ("A0", "A1", "A2"):
+        area = make_area(meters=1)
+        area.folder = area.folder / silent
+        area.folder.mkdir()
+        for name in area.attester_keys:
+            if name != silent:
+                area.attester(name).hear(*area.day(FIRST - 1, FIRST + 3))
+        area.cut_off(FIRST + 3)
+
+        area.settle_down()
+
+        assert sorted(area.recorded) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
+
+
+def test_agreement__one_of_three_alone__hands_over_nothing(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=1)
+    one = area.attester("A0")
+    one.hear(*area.day(FIRST - 1, FIRST + 3))
+    area.cut_off(FIRST + 3)
+
+    area.settle_down()
+
+    assert area.recorded == {}
+    assert one.agreement.submission is None
+
+
+@pytest.mark.parametrize("field", range(1, 8))
+def test_receive__proposal_with_one_value_changed__is_not_signed(make_area: Callable[..., Any], field: int) -> None:
+    area = make_area(meters=1)
+    honest = area.attester("A0")
+    honest.hear(*area.day(FIRST - 1, FIRST))
+    other = area.attester("A1")
+    other.hear(*area.day(FIRST - 1, FIRST))
+    area.cut_off(FIRST)
+    for one in (honest, other):
+        one.agreement.synced([])
+    proposals: list[Any] = []
+    for wall in range(40):
+        proposals.extend(other.agreement.tick(wall=float(wall)))
+        if other.agreement.wants_sync:
+            other.agreement.synced([])
+    payload = orjson.loads(proposals[0].payload)
+    assert honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(payload))[0].topic.endswith(
+        "signature"
+    )
+
+    row = payload["entries"][0]["readings"][0]
+    row[field] = "0x" + "07" * 32 if field == 7 else 1 - row[field] if field == 6 else row[field] + 1
+    answers = honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(payload))
+
+    assert [answer for answer in answers if answer.topic.endswith("signature")] == []
+
+
+def test_receive__proposal_that_leaves_a_meter_out__is_not_signed(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=2)
+    one = area.attester("A0")
+    one.hear(*area.day(FIRST - 1, FIRST))
+    one.agreement.synced([])
+    area.cut_off(FIRST)
+    reading = area.reading("M0", FIRST)
+    row = ["M0", reading.import_register_wh, reading.export_register_wh, 100, 10, reading.sequence, 0]
+    entry = {"mtu": FIRST, "revision": 0, "readings": [[*row, "0x" + reading.nonce.hex()]]}
+
+    answers = one.agreement.receive(
+        sender="A1", kind="proposal", payload=orjson.dumps({"period": 0, "horizon": FIRST, "entries": [entry]})
+    )
+
+    assert [answer.topic.rsplit("/", 1)[1] for answer in answers] == ["messages"]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"{}", b'{"entries":5}', b'{"to":"A0"}', b"\xff", b"null", b"[" * 2000]
+)
+@pytest.mark.parametrize("kind", ["proposal", "signature", "fetch", "messages", "attested", "other"])
+def test_receive__rubbish__changes_nothing(make_area: Callable[..., Any], payload: bytes, kind: str) -> None:
+    area = make_area(meters=1)
+    one = area.attester("A0")
+
+    assert one.agreement.receive(sender="A1", kind=kind, payload=payload) == []
+    assert one.agreement.receive(sender="stranger", kind=kind, payload=payload) == []
+    assert one.agreement.submission is None
+
+
+def test_agreement__deadline_passed__waits_for_the_mark_and_sends_revision_one(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=1, mtus=1)
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST))
+    area.now = mtu_end(FIRST) + area.registry.attest_seconds + 1
+    area.settle_down()
+    assert area.recorded == {}
+
+    area.unread.add(FIRST)
+    area.settle_down()
+
+    assert [item.attestation.revision for item in area.recorded[FIRST]] == [1]
+
+
+def test_agreement__all_restarted_after_an_attestation__go_on_without_repeating(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=1)
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))
+    area.cut_off(FIRST + 1)
+    area.settle_down()
+    area.cut_off(FIRST + 3)
+    for name in area.attester_keys:
+        area.attesters[name].store.close()
+        area.attester(name).hear(*area.day(FIRST + 2, FIRST + 3))
+
+    area.settle_down()
+
+    assert [len(area.recorded[mtu]) for mtu in range(FIRST, FIRST + 4)] == [1, 1, 1, 1]
+    assert all(item.quality is Quality.MEASURED for item in area.leaves(FIRST + 3).values())
