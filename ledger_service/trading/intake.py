@@ -24,6 +24,7 @@ from ledger_service.trading.errors import IntakeBusy, IntakeClosed
 from ledger_service.trading.parse import SignedCancel, SignedOrder, Submission
 from ledger_service.trading.receipts import RECEIPT_KINDS, Receipt, ReceiptSigner
 from ledger_service.trading.rules import Fact, IntakeLimits, Rules, Verified
+from ledger_service.trading.signers import Signer, signer_of
 from ledger_service.trading.state import TradingState
 from ledger_service.trading.views import fold
 
@@ -86,7 +87,8 @@ class Intake:
         limits: IntakeLimits | None = None,
     ) -> None:
         self._record, self._clock, self._funds, self._signer = record, clock, funds, signer
-        self._rules = Rules(domain=domain, limits=limits or IntakeLimits(), balance_neur=self._balance_neur)
+        self._domain = domain
+        self._rules = Rules(limits=limits or IntakeLimits(), balance_neur=self._balance_neur)
         self._balances: dict[str, int] = {}
         self._state: TradingState | None = None
         self._deciding = threading.Lock()
@@ -169,10 +171,11 @@ class Intake:
             request.future.set_result([next(outcomes) for _ in request.items])
 
     def _commit(self, items: Sequence[Submission]) -> list[Outcome]:
+        signers = [self._signer_of(item) for item in items]
         with self._record.begin() as tx:
             state = self._current_state(tx)
             now = self._clock.now()
-            verified = [self._verify(state, item) for item in items]
+            verified = [_verify(state, item, signer) for item, signer in zip(items, signers, strict=True)]
             tx.preload(found.key for found in verified if isinstance(found, Verified))
             appended: list[Entry] = []
             entries: list[Entry | DominoesError] = []
@@ -201,13 +204,9 @@ class Intake:
             self._balances[account] = self._funds.balance_neur(account)
         return self._balances[account]
 
-    def _verify(self, state: TradingState, item: Submission) -> Verified | DominoesError:
+    def _signer_of(self, item: Submission) -> Signer | DominoesError:
         try:
-            if isinstance(item, SignedOrder):
-                return rule.verify_order(state, self._rules, item)
-            if isinstance(item, SignedCancel):
-                return rule.verify_cancel(state, self._rules, item)
-            return rule.verify_schedule(state, self._rules, item)
+            return signer_of(domain=self._domain, item=item)
         except DominoesError as refusal:
             return refusal
 
@@ -251,3 +250,16 @@ def _check_repeat(first: Entry, item: Submission, found: Verified) -> None:
     else:
         body, kind, name = rule.schedule_body(item), "schedule.nominated", item.point
         rule.check_repeat(first, body=body, kind=kind, name=name, revision=item.revision)
+
+
+def _verify(state: TradingState, item: Submission, signer: Signer | DominoesError) -> Verified | DominoesError:
+    if isinstance(signer, DominoesError):
+        return signer
+    try:
+        if isinstance(item, SignedOrder):
+            return rule.verify_order(state, item, signer)
+        if isinstance(item, SignedCancel):
+            return rule.verify_cancel(state, item, signer)
+        return rule.verify_schedule(state, item, signer)
+    except DominoesError as refusal:
+        return refusal

@@ -1,6 +1,6 @@
 """What intake accepts: pure decisions on the state, each refusal its own error, checks from cheap to dear.
 
-A submission's signature is verified first. Then a repeat is told from a conflict, and only what is new meets the
+The signer must be the right one first. Then a repeat is told from a conflict, and only what is new meets the
 market's rules at market time `now`.
 """
 
@@ -10,10 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from domain.eip712 import Domain
 from domain.hashing import text_id, to_hex
-from domain.orders import cancel_digest, schedule_digest, tag_of
-from domain.signing import recover
 from domain.words import Side
 from ledger_service.record import Entry
 from ledger_service.trading.errors import (
@@ -36,8 +33,9 @@ from ledger_service.trading.errors import (
     UnknownMarket,
     WrongPoint,
 )
-from ledger_service.trading.parse import SignedCancel, SignedOrder, SignedSchedule, check_order
+from ledger_service.trading.parse import SignedCancel, SignedOrder, SignedSchedule
 from ledger_service.trading.queries import BookOrder, Program
+from ledger_service.trading.signers import Signer
 from ledger_service.trading.state import Holder, MarketBook, TradingState, Usage, worst_cost_neur
 
 RETAILER_ENERGY_WH = 250_000
@@ -66,9 +64,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Where signatures count (the Market contract's domain), what limits hold, and who knows the balances."""
+    """What limits hold, and who knows the balances."""
 
-    domain: Domain
     limits: IntakeLimits
     balance_neur: Callable[[str], int]
 
@@ -95,7 +92,7 @@ def schedule_fact_key(*, market: str, point: str, first_mtu: int, revision: int)
     return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
 
 
-# Who signed.
+# Whose key it is.
 
 
 def _book(state: TradingState, market: bytes) -> MarketBook:
@@ -115,52 +112,36 @@ def _holder_of_key(state: TradingState, *, book: MarketBook, signer: str, mtu: i
     return account, holder
 
 
-def verify_order(state: TradingState, rules: Rules, item: SignedOrder) -> Verified:
-    """Check form and signature. Raises MalformedSubmission, UnknownMarket, BadSignature, KeyNotValid."""
+def verify_order(state: TradingState, item: SignedOrder, signer: Signer) -> Verified:
+    """The signer must be the account's key at the order's MTU. Raises UnknownMarket, KeyNotValid."""
     order = item.order
-    check_order(order)
     book = _book(state, order.market)
-    digest = order.digest(rules.domain)
-    signer = to_hex(recover(digest, item.signature))
     claimed = to_hex(order.account)
-    if state.account_by_key.get(signer) != claimed:
-        raise KeyNotValid(signer=signer, account=claimed, mtu=order.mtu)
-    account, holder = _holder_of_key(state, book=book, signer=signer, mtu=order.mtu)
+    if state.account_by_key.get(signer.address) != claimed:
+        raise KeyNotValid(signer=signer.address, account=claimed, mtu=order.mtu)
+    account, holder = _holder_of_key(state, book=book, signer=signer.address, mtu=order.mtu)
     key = order_fact_key(account=account, order_id=order.order_id, revision=order.revision)
-    return Verified(book=book, holder=holder, account=account, order_key=signer, key=key, tag=tag_of(digest))
+    return Verified(book=book, holder=holder, account=account, order_key=signer.address, key=key, tag=signer.tag)
 
 
-def verify_cancel(state: TradingState, rules: Rules, item: SignedCancel) -> Verified:
-    """Check signature. Raises UnknownMarket, BadSignature, KeyNotValid."""
+def verify_cancel(state: TradingState, item: SignedCancel, signer: Signer) -> Verified:
+    """The signer must be some account's key at the MTU. Raises UnknownMarket, KeyNotValid."""
     book = _book(state, item.market)
-    digest = cancel_digest(
-        domain=rules.domain, market=item.market, mtu=item.mtu, order_id=item.order_id, revision=item.revision
-    )
-    signer = to_hex(recover(digest, item.signature))
-    account, holder = _holder_of_key(state, book=book, signer=signer, mtu=item.mtu)
+    account, holder = _holder_of_key(state, book=book, signer=signer.address, mtu=item.mtu)
     key = order_fact_key(account=account, order_id=item.order_id, revision=item.revision)
-    return Verified(book=book, holder=holder, account=account, order_key=signer, key=key)
+    return Verified(book=book, holder=holder, account=account, order_key=signer.address, key=key)
 
 
-def verify_schedule(state: TradingState, rules: Rules, item: SignedSchedule) -> Verified:
-    """Check signature and point. Raises UnknownMarket, BadSignature, KeyNotValid, WrongPoint."""
+def verify_schedule(state: TradingState, item: SignedSchedule, signer: Signer) -> Verified:
+    """The signer must be the key of the point's account. Raises UnknownMarket, KeyNotValid, WrongPoint."""
     book = _book(state, item.market)
-    digest = schedule_digest(
-        domain=rules.domain,
-        market=item.market,
-        first_mtu=item.first_mtu,
-        point=text_id(item.point),
-        net_wh=list(item.net_wh),
-        revision=item.revision,
-    )
-    signer = to_hex(recover(digest, item.signature))
-    account, holder = _holder_of_key(state, book=book, signer=signer, mtu=item.first_mtu)
+    account, holder = _holder_of_key(state, book=book, signer=signer.address, mtu=item.first_mtu)
     if holder.participant.point != item.point:
         raise WrongPoint(point=item.point)
     key = schedule_fact_key(
         market=book.market.market, point=item.point, first_mtu=item.first_mtu, revision=item.revision
     )
-    return Verified(book=book, holder=holder, account=account, order_key=signer, key=key)
+    return Verified(book=book, holder=holder, account=account, order_key=signer.address, key=key)
 
 
 # Whether it was there before.

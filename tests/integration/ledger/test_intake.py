@@ -16,7 +16,7 @@ from domain.signing import BadSignature, SigningKey, recover
 from domain.words import Side
 from ledger_service.record import Record
 from ledger_service.registry import consents
-from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views, rules
+from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views, signers
 from ledger_service.trading.tables import TABLES
 from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
@@ -269,7 +269,7 @@ def test_order__tag_of_another_order__refused(
     town: Town, resident: Resident, first_mtu: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody can make two orders with one tag on purpose; the book's words must differ all the same.
-    monkeypatch.setattr(rules, "tag_of", lambda digest: b"\x09" * 16)
+    monkeypatch.setattr(signers, "tag_of", lambda digest: b"\x09" * 16)
     signed = resident.order(mtu=first_mtu)
     accepted(town, signed)
 
@@ -282,8 +282,9 @@ def test_order__balance_counts_with_its_sign(town: Town, resident: Resident, fir
     town.funds.balances[resident.account_hex] = -CREDIT_NEUR + 5 * 10 * 100_000
 
     accepted(town, resident.order(mtu=first_mtu, quantity_lots=5))
+    town.funds.balances[resident.account_hex] += 10 * 100_000 - 1
     refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.BeyondCredit)
-    town.funds.balances[resident.account_hex] = 0
+    town.funds.balances[resident.account_hex] += 1
     accepted(town, resident.order(mtu=first_mtu, quantity_lots=1))
 
 
@@ -470,8 +471,9 @@ def test_schedule__below_live_sales__refused(town: Town, resident: Resident, fir
     nominate(town, resident, -500)
     accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=50))
 
-    lowered = resident.schedule(town.program, [-490] * town.program.count, revision=1)
-    refused(town, lowered, errors.BeyondSchedule)
+    for net_wh in (-490, 0, 500):
+        lowered = resident.schedule(town.program, [net_wh] * town.program.count, revision=1)
+        refused(town, lowered, errors.BeyondSchedule)
 
 
 def test_schedule__after_the_gate__refused(town: Town, resident: Resident) -> None:
