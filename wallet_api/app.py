@@ -41,10 +41,10 @@ MTU = unix seconds // 900. Every write carries its holder's EIP-712 signature: a
 """
 
 ROUTERS: tuple[APIRouter, ...] = (
+    orders.router,
     session.router,
     public.router,
     keys.router,
-    orders.router,
     holdings.router,
     money.router,
     registrar.router,
@@ -54,7 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     evidence.router,
     operator.router,
 )
-"""What is served below /v1, each router with its full paths."""
+"""What is served below /v1, each router with its full paths; orders first, for routes are matched in turn."""
 
 service_router = APIRouter(tags=["service"])
 

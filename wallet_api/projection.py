@@ -6,7 +6,7 @@ can't disagree with the journal. Personal facts are not folded: those are read f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -135,9 +135,13 @@ class Projection:
         """One program."""
         return self.refresh().programs.get((market, program))
 
+    def ended(self, *, market: str) -> Mapping[int, Outcome]:
+        """The ended MTUs of a market by MTU; a live view that later calls may extend."""
+        return self.refresh().outcomes.get(market, {})
+
     def outcomes(self, *, market: str, first_mtu: int, count: int) -> list[Outcome]:
         """The ended MTUs of [first_mtu, first_mtu + count)."""
-        ended = self.refresh().outcomes.get(market, {})
+        ended = self.ended(market=market)
         return [ended[mtu] for mtu in range(first_mtu, first_mtu + count) if mtu in ended]
 
     def period(self, *, area: str, period: int) -> tuple[int, int] | None:

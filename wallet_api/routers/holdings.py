@@ -205,9 +205,11 @@ def list_statements(
 ) -> Response:
     """One's own statements, by period and revision, with the amount due (+ is received) and where each stands."""
     services = services_of(request)
-    found = []
+    found: list[dict[str, Any]] = []
     with services.record.read() as connection:
         for state in settlement.period_states(connection, area=who.area):
+            if len(found) > page.limit or number_key(state.period + 1, 0) <= (page.after or ""):
+                continue  # a proposal holds everybody's statements: those of other pages are not read
             for revision, proposal in settlement.proposals(connection, area=state.area, period=state.period).items():
                 statement = _statement_in(proposal, account=who.account)
                 if statement is not None:

@@ -29,7 +29,7 @@ from wallet_api.middleware import Metrics
 from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
 from wallet_api.problems import InvalidFields, problem_of
-from wallet_api.projection import accepted_by_tag
+from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
 from wallet_api.services import API_PREFIX, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
@@ -214,8 +214,13 @@ def list_orders(
             limit=page.limit + 1,
             after=_after(page),
         )
+    ended = {market: projection_of(request).ended(market=market) for market in {order.market for order in found}}
     return page_answer(
-        request, items=found, key=_order_cursor, page=page, shape=lambda order: _order_json(request, order)
+        request,
+        items=found,
+        key=_order_cursor,
+        page=page,
+        shape=lambda order: _order_json(order, outcome=ended[order.market].get(order.mtu)),
     )
 
 
@@ -233,11 +238,10 @@ def _after(page: Paging) -> tuple[int, bytes] | None:
         raise BadCursor from error
 
 
-def _order_json(request: Request, order: queries.BookOrder) -> dict[str, Any]:
-    outcomes = projection_of(request).outcomes(market=order.market, first_mtu=order.mtu, count=1)
+def _order_json(order: queries.BookOrder, *, outcome: Outcome | None) -> dict[str, Any]:
     state = "withdrawn" if order.withdrawn else "in-book"
-    if outcomes and not order.withdrawn:
-        state = "void" if outcomes[0].void else "cleared"
+    if outcome is not None and not order.withdrawn:
+        state = "void" if outcome.void else "cleared"
     return {
         "order_id": to_hex(order.order_id),
         "market": order.market,
@@ -268,10 +272,10 @@ def _own_order(request: Request, who: Principal, order_id: str) -> queries.BookO
 def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One of one's own orders, with what was accepted of it once its MTU is cleared."""
     order = _own_order(request, who, order_id)
-    shown = _order_json(request, order)
-    if shown["state"] == "cleared":
-        projection = projection_of(request)
-        outcome = projection.outcomes(market=order.market, first_mtu=order.mtu, count=1)[0]
+    projection = projection_of(request)
+    outcome = projection.ended(market=order.market).get(order.mtu)
+    shown = _order_json(order, outcome=outcome)
+    if outcome is not None and shown["state"] == "cleared":
         word = accepted_by_tag(projection.payload(outcome.sequence)).get(to_hex(order.tag))
         shown |= {
             "accepted_lots": 0 if word is None else word.accepted_lots,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from typing import Any
 
 import jwt
@@ -19,7 +20,17 @@ from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
 from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
-from wallet_api.policy import Allow, PolicyMissing, Public, allow, api_routes, methods_of, policy_of, require_policies
+from wallet_api.policy import (
+    PRINCIPAL_SECONDS,
+    Allow,
+    PolicyMissing,
+    Public,
+    allow,
+    api_routes,
+    methods_of,
+    policy_of,
+    require_policies,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -328,3 +339,17 @@ def test_allow__no_role_named__refused() -> None:
     with pytest.raises(ValueError, match="name at least one role"):
         allow()
     assert Allow(Role.DSO).roles == {Role.DSO}
+
+
+def test_role__taken_away__ends_within_a_second_in_spite_of_the_token(
+    trading: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = trading.headers("household 1")
+    assert trading.client.get("/v1/balance", headers=headers).status_code == 200
+    monkeypatch.setattr(trading.services.directory, "_participant_of", lambda _: None)
+    moment = time.monotonic()
+    monkeypatch.setattr("wallet_api.policy.time.monotonic", lambda: moment + PRINCIPAL_SECONDS + 0.01)
+
+    answer = trading.client.get("/v1/balance", headers=headers)
+
+    assert (answer.status_code, answer.json()["type"]) == (401, "/problems/token-refused")
