@@ -162,9 +162,9 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
             known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"]
         found.messages += [(_meter_of(jws), jws) for jws in payload["messages"]]
     for line in attested_lines(connection, through):
-        if "unread" in line:
-            continue
-        readings = known[line["area"], line["mtu"], line["revision"], line["root"]]
+        readings = known.get((line["area"], line["mtu"], line.get("revision", 0), line.get("root", "")))
+        if readings is None:
+            continue  # unread, or erased
         leaves = [Reading.from_json(reading).hash() for reading in readings]
         header = {name: item for name, item in line.items() if name != "mtu"}
         found.attestations.append(Attested(header=header, readings=readings, leaves=leaves))

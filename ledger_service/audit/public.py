@@ -57,6 +57,8 @@ def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
         if entry.kind == "program.validated":
             validated[key] = payload
             continue
+        if key not in validated:
+            continue  # its opening was erased
         program = validated[key]
         names = ("market", "program", "first_mtu", "count", "report", "deadline")
         results = [{name: item[name] for name in ("mtu", "price_neur_per_wh", "words")} for item in program["results"]]
@@ -65,31 +67,23 @@ def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
 
 def attestations(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
     """What the chain recorded of readings, in its order: attestations with their signatures, and unread MTUs."""
-    code_of = {}
-    signed: dict[tuple[str, int, int, str], list[str]] = {}
-    for entry in walk(connection, through=through, kinds=["area.defined", "reading.attested"]):
-        payload = entry.content()
-        if entry.kind == "area.defined":
-            code_of[to_hex(text_id(payload["area"]))] = payload["area"]
-            continue
-        for item in payload["attestations"]:
-            signed[payload["area"], item["mtu"], item["revision"], item["root"]] = item["signatures"]
+    areas = (entry.content()["area"] for entry in walk(connection, through=through, kinds=["area.defined"]))
+    code_of = {to_hex(text_id(area)): area for area in areas}
     for event in chain_events(connection, through=through, wanted=READINGS_EVENTS):
         args = event.args
         area, mtu = code_of[args["area"]], int(args["mtu"])
         if event.event == "ReadingsUnread":
             yield {"area": area, "mtu": mtu, "unread": True}
             continue
-        revision = int(args["revision"])
         yield {
             "area": area,
             "mtu": mtu,
-            "revision": revision,
+            "revision": int(args["revision"]),
             "root": args["root"],
             "count": int(args["count"]),
             "import_wh": int(args["importWh"]),
             "export_wh": int(args["exportWh"]),
-            "signatures": signed[area, mtu, revision, args["root"]],
+            "signatures": list(args["signatures"]),
         }
 
 
@@ -101,12 +95,15 @@ def _settlements(connection: Connection, through: int) -> Iterator[dict[str, Any
 
 
 def signed_proposals(connection: Connection, through: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(proposal, `settlement.signed` payload): a signature belongs to the newest proposal of its revision before it."""
+    """(proposal, `settlement.signed` payload): a signature belongs to the newest proposal of its revision before it.
+
+    Proposals whose openings were erased are left out.
+    """
     newest: dict[tuple[str, int, int], dict[str, Any]] = {}
     for entry in walk(connection, through=through, kinds=["settlement.proposed", "settlement.signed"]):
         payload = entry.content()
         key = (payload["area"], payload["period"], payload["revision"])
         if entry.kind == "settlement.proposed":
             newest[key] = payload
-        else:
+        elif key in newest:
             yield newest[key], payload

@@ -8,7 +8,8 @@ from domain.hashing import to_hex
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Record
 from ledger_service.record.journal import read_entries
-from ledger_service.record.tables import journal_cursor, journal_entry
+from ledger_service.record.tables import journal_entry
+from ledger_service.settlement.cursor import read_cursor
 
 ANCHOR_SECONDS = 3_600
 """Market time between two anchors while facts keep coming: a rewrite of older facts than that is excluded."""
@@ -43,7 +44,7 @@ class AnchorStage:
         """Look at new facts; ask for one anchor where it is due at market time `now`."""
         with self._record.read() as connection:
             if self._seen is None:
-                self._seen = _cursor(connection)
+                self._seen = read_cursor(connection, CURSOR)
             self._look(connection)
         waited = self._last is None or now - self._last >= self._every
         if not self._urgent and not (self._pending and waited):
@@ -85,8 +86,3 @@ class AnchorStage:
             keys = [entry.content()["key"] for entry in included if entry.sequence <= rows[-1].sequence]
             self._urgent |= any(key.startswith(AT_ONCE_PREFIXES) for key in keys)
         self._seen = rows[-1].sequence
-
-
-def _cursor(connection: Connection) -> int:
-    query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == CURSOR)
-    return connection.execute(query).scalar() or 0

@@ -6,6 +6,7 @@ from ledger_service.money.operations import request_completion
 from ledger_service.money.queries import redemptions
 from ledger_service.money.views import KINDS, fold
 from ledger_service.record import Record
+from ledger_service.settlement.cursor import has_new
 
 ENTRIES_PER_RUN = 1_000
 """Facts folded into the views in one write transaction, so that others get their turn."""
@@ -24,13 +25,8 @@ class MoneyStage:
 
     def run(self, now: int) -> bool:
         """Fold new facts; then ask for every redemption that is ready at market time `now`."""
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                fold(tx.connection, entry)
-            if entries:
-                tx.advance(CURSOR, entries[-1].sequence)
-                return True
+        if self._fold():
+            return True
         with self._record.read() as connection:
             ready = [
                 item
@@ -43,3 +39,14 @@ class MoneyStage:
             fresh = [not request_completion(tx, account=item.account, ref=item.ref).repeated for item in ready]
         self._asked.update((item.account, item.ref) for item in ready)
         return any(fresh)
+
+    def _fold(self) -> bool:
+        with self._record.read() as connection:
+            if not has_new(connection, cursor=CURSOR, kinds=KINDS):
+                return False
+        with self._record.begin() as tx:
+            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
+            for entry in entries:
+                fold(tx.connection, entry)
+            tx.advance(CURSOR, entries[-1].sequence)
+        return True

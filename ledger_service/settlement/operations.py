@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
-from domain.hashing import text_id, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import request_transaction
@@ -49,7 +49,7 @@ class SettlementOutdated(DominoesError):
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """How many distinct attesters have signed, how many it takes, and whether this call completed it."""
+    """How many attesters of distinct organisations have signed, how many it takes, whether this call completed it."""
 
     signatures: int
     threshold: int
@@ -72,15 +72,28 @@ def sign_settlement(
     proposal = latest_proposal(tx.connection, area=area, period=period, revision=revision)
     digest = domain.digest(SETTLEMENT, proposal_values(proposal))
     row = tx.connection.execute(select(registry_area).where(registry_area.c.area == area)).one()
-    attesters = {item["address"] for item in json.loads(row.attesters)}
+    organisation_of = {from_hex(item["address"]): str(item["organisation"]) for item in json.loads(row.attesters)}
     signer = recover(digest, signature)
-    if to_hex(signer) not in attesters:
+    if signer not in organisation_of:
         raise NotAnAttester(signer=to_hex(signer), area=area)
     held = _collect(tx, digest=digest, signer=signer, signature=signature)
-    if len(held) < row.threshold:
-        return Collected(signatures=len(held), threshold=row.threshold, complete=False)
-    complete = _complete(tx, proposal=proposal, digest=digest, held=held, threshold=row.threshold)
-    return Collected(signatures=len(held), threshold=row.threshold, complete=complete)
+    counted = _one_per_organisation(held, organisation_of)
+    if len(counted) < row.threshold:
+        return Collected(signatures=len(counted), threshold=row.threshold, complete=False)
+    complete = _complete(tx, proposal=proposal, digest=digest, held=counted, threshold=row.threshold)
+    return Collected(signatures=len(counted), threshold=row.threshold, complete=complete)
+
+
+def _one_per_organisation(held: Mapping[bytes, bytes], organisation_of: Mapping[bytes, str]) -> dict[bytes, bytes]:
+    """The signatures the contract counts: of each organisation that of its lowest address, ascending by signer."""
+    counted: dict[bytes, bytes] = {}
+    seen: set[str] = set()
+    for attester in sorted(held):
+        organisation = organisation_of.get(attester)
+        if organisation is not None and organisation not in seen:
+            seen.add(organisation)
+            counted[attester] = held[attester]
+    return counted
 
 
 def _collect(tx: Transaction, *, digest: bytes, signer: bytes, signature: bytes) -> dict[bytes, bytes]:

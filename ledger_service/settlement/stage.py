@@ -14,6 +14,7 @@ from ledger_service.outbox import request_transaction
 from ledger_service.record import Record, Transaction
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.settlement.compute import commit, settle
+from ledger_service.settlement.cursor import has_new
 from ledger_service.settlement.errors import FactMissing
 from ledger_service.settlement.gather import gather
 from ledger_service.settlement.package import inputs_of, period_of, roots_of
@@ -37,6 +38,8 @@ class SettlementStage:
     def __init__(self, record: Record, *, salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)) -> None:
         self._record = record
         self._salt = salt
+        self._folded = 0  # rises with every fact seen
+        self._looked: dict[tuple[str, int], int] = {}  # at which count a period was last found to need nothing
 
     def run(self, now: int) -> bool:
         """Fold new facts; then propose and finalise what is due at market time `now`."""
@@ -52,17 +55,30 @@ class SettlementStage:
             if ends_at is not None and now > ends_at:
                 done |= self._finalise(state)
             elif now >= MtuRange(first=state.first_mtu, count=state.count).end:
-                done |= self._propose(state)
+                done |= self._look(state)
+        return done
+
+    def _look(self, state: PeriodState) -> bool:
+        """Propose where that is due; what needed nothing is not looked at again before there are new facts."""
+        key = (state.area, state.period)
+        if self._looked.get(key) == self._folded:
+            return False
+        done = self._propose(state)
+        if not done:
+            self._looked[key] = self._folded
         return done
 
     def _fold(self, now: int) -> bool:
+        with self._record.read() as connection:
+            if not has_new(connection, cursor=CURSOR, kinds=KINDS):
+                return False
         with self._record.begin() as tx:
             entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
             for entry in entries:
                 fold(tx.connection, entry, now=now)
-            if entries:
-                tx.advance(CURSOR, entries[-1].sequence)
-        return bool(entries)
+            tx.advance(CURSOR, entries[-1].sequence)
+        self._folded += len(entries)
+        return True
 
     def _finalise(self, state: PeriodState) -> bool:
         with self._record.begin() as tx:

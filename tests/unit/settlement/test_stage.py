@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature
-from domain.words import unpack_settlement_word
+from domain.words import pack_settlement_word, unpack_settlement_word
+from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import (
@@ -102,6 +105,38 @@ def test_sign__threshold_reached__asks_the_chain_once(scene: Any, tools: Any) ->
     signers = [item["attester"] for item in kinds(scene, "settlement.signed")[0]["signatures"]]
     assert signers == sorted(signers)
     assert len(signatures) == 2
+
+
+def test_sign__two_keys_of_one_organisation__count_once(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    with scene.record.begin() as tx:
+        row = tx.connection.execute(select(registry_area.c.attesters)).scalar_one()
+        twins = json.dumps([{**item, "organisation": "org1"} for item in json.loads(row)[:2]] + json.loads(row)[2:])
+        tx.connection.execute(update(registry_area).values(attesters=twins))
+
+    sign(scene, tools, proposal, 1)
+    twin = sign(scene, tools, proposal, 2)
+    other = sign(scene, tools, proposal, 3)
+
+    assert (twin.signatures, twin.complete) == (1, False)
+    assert (other.signatures, other.complete) == (2, True)
+
+
+def test_sign__more_words_than_a_page_holds__asks_for_each_page(scene: Any, tools: Any) -> None:
+    words = [pack_settlement_word(account=n.to_bytes(20, "big"), amount_neur=1) for n in range(1, 2_050)]
+    proposal = {**settle(scene, tools), "words": [f"0x{word:064x}" for word in words]}
+    with scene.record.begin() as tx:
+        tx.append("settlement.proposed", proposal)
+    settle(scene, tools)
+
+    sign(scene, tools, proposal, 1)
+    sign(scene, tools, proposal, 2)
+
+    first, second = (item["args"] for item in kinds(scene, "chain.requested"))
+    assert (first[0][3], len(first[2]), len(first[3])) == (0, 2_048, 2)
+    assert (second[0][3], len(second[2]), second[3]) == (1, 1, [])
+    assert first[1] == second[1]
+    assert len(first[1]) == 2
 
 
 def test_sign__outsider_or_garbage__is_refused(scene: Any, tools: Any) -> None:
