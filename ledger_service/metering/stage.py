@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from domain.hashing import text_id, to_hex
 from domain.mtu import mtu_of
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.registry import Period
 from ledger_service.metering.tables import metering_pending
-from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending
+from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import queries as registered
@@ -123,7 +123,7 @@ def _included(tx: Transaction, entry: Entry) -> None:
         by_id = {to_hex(area.area_id): area.area for area in registered.areas(tx.connection)}
         for args in marks:
             _unread(tx, area=by_id[args["area"]], mtu=int(args["mtu"]))
-    tx.connection.execute(delete(metering_pending).where(metering_pending.c.chain_key == payload["key"]))
+    settle_pending(tx.connection, payload["key"])
 
 
 def _unread(tx: Transaction, *, area: str, mtu: int) -> None:

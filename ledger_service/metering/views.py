@@ -13,7 +13,7 @@ from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registered
 
-KINDS = ("reading.attested", "mtu.unread", "chain.requested", "chain.failed")
+KINDS = ("reading.attested", "mtu.unread", "chain.requested", "chain.included", "chain.failed")
 """Facts from which the views can be rebuilt."""
 
 CHAIN_KEY = "attest:"
@@ -36,7 +36,7 @@ def fold_attested(connection: Connection, entry: Entry, *, chain_keys: dict[int,
             "unread": False,
             "root": item["root"],
             "chain_key": chain_keys.get(item["mtu"]),
-            "attestation": json.dumps(item, separators=(",", ":")),
+            "attestation": json.dumps(item, separators=(",", ":"), sort_keys=True),
             "sequence": entry.sequence,
         }
         for item in payload["attestations"]
@@ -98,7 +98,7 @@ def fold_failed(connection: Connection, chain_key: str) -> list[int]:
 
     Returns the MTUs that changed.
     """
-    connection.execute(delete(metering_pending).where(metering_pending.c.chain_key == chain_key))
+    settle_pending(connection, chain_key)
     if not chain_key.startswith(CHAIN_KEY):
         return []
     table = metering_attestation
@@ -129,6 +129,8 @@ def rebuild_views(tx: Transaction) -> None:
             fold_unread(connection, entry)
         elif entry.kind == "chain.requested" and payload["key"].startswith(UNREAD_KEY):
             note_pending(connection, payload["key"])
+        elif entry.kind == "chain.included":
+            settle_pending(connection, payload["key"])
         elif entry.kind == "chain.failed":
             fold_failed(connection, payload["key"])
 
@@ -141,6 +143,11 @@ def note_pending(connection: Connection, chain_key: str) -> None:
             chain_key=chain_key, area=area, period=int(period), first_mtu=int(first_mtu), count=int(count)
         )
     )
+
+
+def settle_pending(connection: Connection, chain_key: str) -> None:
+    """Forget a mark Unread that the chain has answered."""
+    connection.execute(delete(metering_pending).where(metering_pending.c.chain_key == chain_key))
 
 
 MTUS_PER_TRANSACTION = 32

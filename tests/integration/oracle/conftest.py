@@ -31,7 +31,7 @@ FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"
 
 
-def free_port() -> int:
+def find_port() -> int:
     """A port nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -150,9 +150,11 @@ class Community:
             periods=(Period(number=0, first_mtu=FIRST_MTU, count=mtus),),
         )
         self.service = RecordingService(registry_now=self.registry, now=mtu_end(FIRST_MTU - 1))
-        self.port = free_port()
+        self.port = find_port()
         self.broker = EmbeddedBroker(port=self.port)
         self.address = BrokerAddress(host="127.0.0.1", port=self.port)
+        self.embedded = True
+        self.address_of: Callable[[str], BrokerAddress] = lambda name: self.address
         self.attesters: dict[str, Attester] = {}
         self.timing = Timing(cut_off_s=120, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
         self.fleet: MeterFleet | None = None
@@ -163,17 +165,25 @@ class Community:
             self.start_attester(name)
         self.fleet = self.new_fleet()
 
+    def start_with(self, address_of: Callable[[str], BrokerAddress]) -> None:
+        """Start at another broker, every client with an address (and certificate) of its own."""
+        self.embedded = False
+        self.address_of = address_of
+        for name in self.attester_keys:
+            self.start_attester(name)
+        self.fleet = self.new_fleet()
+
     def new_fleet(self) -> MeterFleet:
         trust = ReceiptTrust(attesters=self.registry.attesters, threshold=2, domain=self.registry.readings_domain)
         fleet = MeterFleet(
             area=AREA,
             log=MeterLog(self.folder / "meters.sqlite"),
             trust=trust,
-            shared=self.address,
+            shared=self.address if self.embedded else None,
             republish_s=2.0,
         )
         for code, key in self.meter_keys.items():
-            fleet.add(meter_code=code, key=key)
+            fleet.add(meter_code=code, key=key, address=None if self.embedded else self.address_of(code))
         fleet.start()
         return fleet
 
@@ -183,7 +193,7 @@ class Community:
             area=AREA,
             key=self.attester_keys[name],
             store_path=self.folder / f"{name}.sqlite",
-            broker=self.address,
+            broker=self.address_of(name),
             service=self.service,
             timing=self.timing,
         )
@@ -210,9 +220,12 @@ class Community:
     def stop(self) -> None:
         if self.fleet is not None:
             self.fleet.stop()
+            self.fleet = None
         for attester in self.attesters.values():
             attester.stop()
-        self.broker.stop()
+        self.attesters.clear()
+        if self.embedded:
+            self.broker.stop()
 
 
 @pytest.fixture
@@ -234,3 +247,9 @@ def make_community(tmp_path: Path) -> Iterator[Callable[..., Community]]:
 def wait() -> Callable[..., None]:
     """The waiting helper."""
     return wait_until
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port nobody listens on just now."""
+    return find_port()

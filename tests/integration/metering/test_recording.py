@@ -1,0 +1,351 @@
+"""The service's side: attestations recorded once, refused where they do not hold, and what the chain answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nacl.signing import SigningKey as MeterKeyPair
+
+from domain.eip712 import Domain
+from domain.hashing import text_id, to_hex
+from domain.mtu import mtu_end
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.signing import SigningKey
+from ledger_service.metering.errors import AttestationRefused, RevisionTaken
+from ledger_service.metering.messages import RegisterReading, make_message
+from ledger_service.metering.operations import accept_attestation
+from ledger_service.metering.queries import attestation_states, leaves_at, point_readings, registry_of
+from ledger_service.metering.stage import MeteringStage
+from ledger_service.metering.tables import TABLES
+from ledger_service.metering.views import rebuild_views
+from ledger_service.record import Entry, Record
+from ledger_service.registry.views import REGISTRY_KINDS, fold
+
+pytestmark = pytest.mark.integration
+
+FIRST, COUNT = 1_900_000, 4
+AREA = "TEST/LV1"
+READINGS = Domain(chain_id=31_337, verifying_contract=b"\x11" * 20)
+SETTLEMENT = Domain(chain_id=31_337, verifying_contract=b"\x22" * 20)
+ATTESTERS = [SigningKey(text_id(f"attester {number}")) for number in range(3)]
+METERS = {code: MeterKeyPair(text_id(code)) for code in ("M0", "M1")}
+ATTEST_SECONDS = 3_600
+
+
+def facts() -> Iterator[tuple[str, dict[str, Any]]]:
+    yield (
+        "area.defined",
+        {
+            "area": AREA,
+            "zone": "Europe/Berlin",
+            "attest_seconds": ATTEST_SECONDS,
+            "horizon_seconds": 864_000,
+            "challenge_seconds": 3_600,
+            "grid_model": {},
+            "grid_model_hash": "0x" + "00" * 32,
+            "attesters": [
+                {"name": f"A{number}", "address": to_hex(key.address), "organisation": f"org {min(number, 1)}"}
+                for number, key in enumerate(ATTESTERS)
+            ],
+            "threshold": 2,
+        },
+    )
+    for number, (code, key) in enumerate(METERS.items()):
+        yield (
+            "participant.registered",
+            {
+                "participant": f"household {code}",
+                "kind": "household",
+                "area": AREA,
+                "account": "0x" + f"{number + 1:040x}",
+                "point": f"P-{code}",
+                "connection_import_w": 10_000,
+                "connection_export_w": 10_000,
+            },
+        )
+        yield (
+            "meter.registered",
+            {
+                "meter": code,
+                "point": f"P-{code}",
+                "public_key": to_hex(bytes(key.verify_key)),
+                "area": AREA,
+                "valid_from_mtu": FIRST,
+            },
+        )
+    yield "period.declared", {"area": AREA, "period": 0, "first_mtu": FIRST, "count": COUNT}
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Record]:
+    """A record with an area of two meters and one period."""
+    opened = Record.open(f"sqlite:///{tmp_path / 'record.sqlite'}")
+    with opened.begin() as tx:
+        for kind, payload in facts():
+            entry = tx.append(kind, payload)
+            if kind in REGISTRY_KINDS:
+                fold(tx.connection, entry)
+    yield opened
+    opened.close()
+
+
+def register(code: str, mtu: int, *, extra_wh: int = 0) -> RegisterReading:
+    steps = mtu - FIRST + 1
+    return RegisterReading(mtu, 100 * steps + extra_wh, 10 * steps, steps + 1, text_id(f"{code} {mtu} {extra_wh}"))
+
+
+def measured(code: str, mtu: int, *, extra_wh: int = 0) -> Reading:
+    item = register(code, mtu, extra_wh=extra_wh)
+    return Reading(
+        meter_code=code,
+        mtu=mtu,
+        import_register_wh=item.import_register_wh,
+        export_register_wh=item.export_register_wh,
+        import_wh=100 + extra_wh,
+        export_wh=10,
+        sequence=item.sequence,
+        quality=Quality.MEASURED,
+        nonce=item.nonce,
+    )
+
+
+def payload_of(
+    *mtus: int, revision: int = 0, signers: tuple[int, ...] = (0, 1), extra_wh: int = 0, baseline: bool = True
+) -> dict[str, Any]:
+    """What honest attesters hand in for these MTUs."""
+    attestations, messages = [], []
+    for mtu in mtus:
+        readings = in_leaf_order([measured(code, mtu, extra_wh=extra_wh) for code in METERS])
+        attestation = Attestation.of(area=text_id(AREA), mtu=mtu, revision=revision, readings=readings)
+        digest = attestation.digest(READINGS)
+        keys = sorted((ATTESTERS[number] for number in signers), key=lambda key: key.address)
+        attestations.append(
+            {
+                "mtu": mtu,
+                "revision": revision,
+                "root": to_hex(attestation.root),
+                "count": attestation.count,
+                "import_wh": attestation.import_wh,
+                "export_wh": attestation.export_wh,
+                "signatures": [to_hex(key.sign(digest)) for key in keys],
+                "readings": [reading.as_json() for reading in readings],
+            }
+        )
+        for code, key in METERS.items():
+            items = [register(code, mtu, extra_wh=extra_wh)]
+            if baseline:
+                items.insert(0, register(code, mtu - 1))
+            messages.append(make_message(meter_code=code, readings=items, key=key).decode())
+    return {"area": AREA, "period": 0, "attestations": attestations, "messages": messages}
+
+
+def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> Entry:
+    if now is None:
+        now = mtu_end(max(item["mtu"] for item in payload["attestations"])) + 200
+    with record.begin() as tx:
+        return accept_attestation(tx, payload, now=now, readings=READINGS, settlement=SETTLEMENT)
+
+
+def kinds(record: Record) -> list[str]:
+    return [entry.kind for entry in record.entries(after=6)]
+
+
+def answer(record: Record, kind: str, payload: dict[str, Any]) -> None:
+    with record.begin() as tx:
+        tx.append(kind, payload)
+
+
+def test_accept_attestation__holds__is_recorded_shown_and_asked_of_the_chain(record: Record) -> None:
+    accept(record, payload_of(FIRST, FIRST + 1))
+
+    requested = record.entries(kinds=["chain.requested"])
+    with record.read() as connection:
+        shown = point_readings(connection, point="P-M0", first_mtu=FIRST, count=4)
+        states = attestation_states(connection, area=AREA, first_mtu=FIRST, count=3)
+    assert [item.payload["function"] for item in requested if item.payload] == ["attestMany"]
+    assert [(item.mtu, item.import_wh, item.export_wh, item.substitutes) for item in shown] == [
+        (FIRST, 100, 10, 0),
+        (FIRST + 1, 100, 10, 0),
+    ]
+    assert [state.next_revision for state in states] == [1, 1, 0]
+
+
+def test_accept_attestation__repeated__is_the_first_fact(record: Record) -> None:
+    payload = payload_of(FIRST, FIRST + 1)
+    first = accept(record, payload)
+    before = record.head()
+
+    again = accept(record, payload)
+
+    assert again.repeated and again.sequence == first.sequence
+    assert record.head() == before
+
+
+def test_accept_attestation__another_for_the_same_revision__conflicts(record: Record) -> None:
+    accept(record, payload_of(FIRST))
+
+    with pytest.raises(RevisionTaken):
+        accept(record, payload_of(FIRST, extra_wh=1))
+
+
+def test_accept_attestation__correction__becomes_the_latest(record: Record) -> None:
+    accept(record, payload_of(FIRST))
+
+    accept(record, payload_of(FIRST, revision=1, extra_wh=5))
+
+    with record.read() as connection:
+        (shown,) = point_readings(connection, point="P-M0", first_mtu=FIRST, count=1)
+    assert (shown.import_wh, shown.revision) == (105, 1)
+
+
+def _strip_signature(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["signatures"].pop()
+
+
+def _foreign_signature(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["signatures"][0] = to_hex(SigningKey(b"\x07" * 32).sign(b"\x00" * 32))
+
+
+def _swap_signatures(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["signatures"].reverse()
+
+
+def _change_register(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["readings"][0]["import_register_wh"] += 1
+
+
+def _change_total(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["import_wh"] += 1
+
+
+def _drop_meter(payload: dict[str, Any]) -> None:
+    payload["attestations"][0]["readings"].pop()
+
+
+def _drop_messages(payload: dict[str, Any]) -> None:
+    payload["messages"] = []
+
+
+def _forge_message(payload: dict[str, Any]) -> None:
+    key = MeterKeyPair(b"\x08" * 32)
+    payload["messages"].append(make_message(meter_code="M0", readings=[register("M0", FIRST)], key=key).decode())
+
+
+def _other_area(payload: dict[str, Any]) -> None:
+    payload["period"] = 7
+
+
+def _no_list(payload: dict[str, Any]) -> None:
+    payload["attestations"] = [5]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _strip_signature,
+        _foreign_signature,
+        _swap_signatures,
+        _change_register,
+        _change_total,
+        _drop_meter,
+        _drop_messages,
+        _forge_message,
+        _other_area,
+        _no_list,
+    ],
+)
+def test_accept_attestation__one_thing_wrong__is_refused_and_changes_nothing(record: Record, spoil: Any) -> None:
+    payload = payload_of(FIRST)
+    spoil(payload)
+    before = record.head()
+
+    with pytest.raises(AttestationRefused):
+        accept(record, payload, now=mtu_end(FIRST) + 200)
+
+    assert record.head() == before
+
+
+def test_accept_attestation__two_keys_of_one_organisation__are_refused(record: Record) -> None:
+    with pytest.raises(AttestationRefused, match="1 organisations signed"):
+        accept(record, payload_of(FIRST, signers=(1, 2)))
+
+
+def test_accept_attestation__interval_is_not_the_difference__is_refused(record: Record) -> None:
+    accept(record, payload_of(FIRST, extra_wh=5))
+
+    with pytest.raises(AttestationRefused, match="difference of its registers"):
+        accept(record, payload_of(FIRST + 1))
+
+
+@pytest.mark.parametrize("now", [mtu_end(FIRST) - 1, mtu_end(FIRST) + ATTEST_SECONDS + 1])
+def test_accept_attestation__too_early_or_too_late__is_refused(record: Record, now: int) -> None:
+    with pytest.raises(AttestationRefused):
+        accept(record, payload_of(FIRST), now=now)
+
+
+def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_one(record: Record) -> None:
+    stage = MeteringStage(record)
+    now = mtu_end(FIRST + 1) + ATTEST_SECONDS + 1
+    accept(record, payload_of(FIRST))
+
+    assert stage.run(now)
+    assert not stage.run(now)
+    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])][1:]
+    event = {
+        "contract": "Readings",
+        "event": "ReadingsUnread",
+        "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST + 1},
+    }
+    answer(record, "chain.included", {"key": request["key"], "events": [event]})
+    assert stage.run(now)
+    assert not stage.run(now)
+
+    assert request["args"] == [to_hex(text_id(AREA)), 0, FIRST + 1, 1]
+    assert [item.payload for item in record.entries(kinds=["mtu.unread"])] == [
+        {"area": AREA, "period": 0, "mtu": FIRST + 1}
+    ]
+    accept(record, payload_of(FIRST + 1, revision=1), now=now)
+
+
+def test_stage__chain_refuses_an_attestation__it_is_gone_and_can_be_sent_again(record: Record) -> None:
+    stage = MeteringStage(record)
+    accept(record, payload_of(FIRST))
+    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
+
+    answer(record, "chain.failed", {"key": request["key"], "reason": "ReadingsTooLate"})
+    assert stage.run(mtu_end(FIRST))
+    accept(record, payload_of(FIRST))
+
+    keys = [item.content()["key"] for item in record.entries(kinds=["chain.requested"])]
+    assert len(set(keys)) == 2
+
+
+def test_rebuild_views__after_everything__shows_the_same(record: Record) -> None:
+    stage = MeteringStage(record)
+    accept(record, payload_of(FIRST, FIRST + 1))
+    accept(record, payload_of(FIRST + 1, revision=1, extra_wh=3))
+    stage.run(mtu_end(FIRST + 2) + ATTEST_SECONDS + 1)
+
+    def rows() -> list[list[Any]]:
+        with record.read() as connection:
+            return [sorted(map(tuple, connection.execute(table.select()))) for table in TABLES]
+
+    before = rows()
+    with record.begin() as tx:
+        rebuild_views(tx)
+
+    assert rows() == before
+
+
+def test_registry_of__facts_registered__gives_keys_powers_and_periods(record: Record) -> None:
+    with record.read() as connection:
+        registry = registry_of(connection, area=AREA, readings=READINGS, settlement=SETTLEMENT)
+        none = leaves_at(connection, area=AREA, mtu=FIRST)
+
+    assert [entry.meter_code for entry in registry.meters_at(FIRST)] == sorted(METERS, key=text_id)
+    assert {entry.connection_import_w for entry in registry.meters} == {10_000}
+    assert [(period.first_mtu, period.count) for period in registry.periods] == [(FIRST, COUNT)]
+    assert none is None

@@ -1,0 +1,198 @@
+"""Mosquitto with TLS, client certificates and the access list: who gets in, who may say what, what a crash loses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+
+from domain.mtu import mtu_end
+from oracle.mosquitto import Authority, Identity, write_configuration
+from oracle.mqtt import BrokerAddress
+
+pytestmark = [pytest.mark.integration, pytest.mark.host]
+
+NOW = dt.datetime.now(tz=dt.UTC)
+
+
+class Mosquitto:
+    """A broker on loopback that can be killed and started again."""
+
+    def __init__(self, *, folder: Path, area: str, port: int, meters: list[str], attesters: list[str]) -> None:
+        self.port, self.folder = port, folder
+        self.authority = Authority(folder=folder / "pki", name="Test CA", now=NOW)
+        self.config = write_configuration(
+            folder=folder,
+            area=area,
+            host="127.0.0.1",
+            port=port,
+            authority=self.authority,
+            server=self.authority.server(hosts=["127.0.0.1", "localhost"]),
+            meters=meters,
+            attesters=attesters,
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/sbin")
+        assert binary is not None, "install mosquitto to run the host suite"
+        # Started by root, mosquitto would step down to a user that can't read the test's folder.
+        text = self.config.read_text()
+        if "user root" not in text:
+            self.config.write_text(text + "user root\n")
+        self.process = subprocess.Popen([binary, "-c", str(self.config)], stdout=-3, stderr=-3)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def address(self, name: str) -> BrokerAddress:
+        identity = self.authority.client(name)
+        return BrokerAddress(
+            host="127.0.0.1",
+            port=self.port,
+            ca=self.authority.certificate,
+            certificate=identity.certificate,
+            key=identity.key,
+        )
+
+
+class Listener:
+    """A plain client: what it is granted, what it hears."""
+
+    def __init__(self, broker: Mosquitto, identity: Identity | None, *, ca: Path | None = None) -> None:
+        self.connected = threading.Event()
+        self.heard: list[tuple[str, bytes]] = []
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id="")
+        context = ssl.create_default_context(cafile=str(ca or broker.authority.certificate))
+        if identity is not None:
+            context.load_cert_chain(certfile=str(identity.certificate), keyfile=str(identity.key))
+        self.client.tls_set_context(context)
+        self.client.on_connect = lambda client, data, flags, reason, props: (
+            None if reason.is_failure else self.connected.set()
+        )
+        self.client.on_message = lambda client, data, message: self.heard.append((message.topic, message.payload))
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def until_open(broker: Mosquitto, wait: Callable[..., None]) -> None:
+    import socket
+
+    def is_open() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", broker.port)) == 0
+
+    wait(is_open, timeout_s=10)
+
+
+@pytest.fixture
+def broker(tmp_path: Path, free_port: int, wait: Callable[..., None]) -> Iterator[Mosquitto]:
+    started = Mosquitto(
+        folder=tmp_path / "mosquitto",
+        area="TEST/LV1",
+        port=free_port,
+        meters=["M000", "M001"],
+        attesters=["A0", "A1", "A2"],
+    )
+    started.start()
+    until_open(started, wait)
+    yield started
+    started.kill()
+
+
+def test_access__meter_on_foreign_topics__is_heard_by_nobody(broker: Mosquitto, wait: Callable[..., None]) -> None:
+    attester = Listener(broker, broker.authority.client("A0"))
+    meter = Listener(broker, broker.authority.client("M000"))
+    assert attester.connected.wait(10) and meter.connected.wait(10)
+    attester.client.subscribe("lem/v1/TEST.LV1/meter/+/reading", 1)
+    attester.client.subscribe("lem/v1/TEST.LV1/attest/+/+", 1)
+    meter.client.subscribe("#", 1)
+    meter.client.subscribe("lem/v1/TEST.LV1/meter/M001/receipt/A0", 1)
+    time.sleep(0.5)
+
+    for topic in ("meter/M001/reading", "attest/A0/proposal", "meter/M000/receipt/A0", "meter/M000/reading"):
+        meter.client.publish(f"lem/v1/TEST.LV1/{topic}", b"x", qos=1).wait_for_publish(5)
+    for topic in ("meter/M001/receipt/A0", "meter/M000/receipt/A1", "meter/M000/reading", "meter/M000/receipt/A0"):
+        attester.client.publish(f"lem/v1/TEST.LV1/{topic}", b"y", qos=1).wait_for_publish(5)
+    wait(lambda: len(attester.heard) >= 1 and len(meter.heard) >= 1, timeout_s=10)
+    time.sleep(0.5)
+    attester.stop()
+    meter.stop()
+
+    assert attester.heard == [("lem/v1/TEST.LV1/meter/M000/reading", b"x")]
+    assert meter.heard == [("lem/v1/TEST.LV1/meter/M000/receipt/A0", b"y")]
+
+
+def test_access__no_certificate_or_one_of_another_authority__is_not_let_in(broker: Mosquitto, tmp_path: Path) -> None:
+    stranger = Authority(folder=tmp_path / "stranger", name="Other CA", now=NOW).client("M000")
+    expired = Authority(folder=tmp_path / "expired", name="Test CA", now=NOW - dt.timedelta(days=2_000)).client("M000")
+
+    for identity in (None, stranger, expired):
+        try:
+            listener = Listener(broker, identity)
+        except (ssl.SSLError, ConnectionError):
+            continue
+        assert not listener.connected.wait(1.5)
+        listener.stop()
+
+
+def test_access__tls_older_than_1_2__is_not_spoken(broker: Mosquitto) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(str(broker.authority.certificate))
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    client = Client(CallbackAPIVersion.VERSION2, client_id="")
+    client.tls_set_context(context)
+
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        client.connect("127.0.0.1", broker.port)
+
+
+def test_attesting__broker_killed_with_readings_on_their_way__all_are_sent_again_and_attested(
+    make_community: Callable[..., Any], tmp_path: Path, wait: Callable[..., None]
+) -> None:
+    community = make_community(meters=3, mtus=4)
+    broker = Mosquitto(
+        folder=tmp_path / "mosquitto",
+        area=community.registry.area,
+        port=community.port,
+        meters=community.codes,
+        attesters=list(community.attester_keys),
+    )
+    broker.start()
+    until_open(broker, wait)
+    try:
+        community.start_with(broker.address)
+        first, last = community.mtus[0], community.mtus[-1]
+        community.service.now = mtu_end(last) + 10
+        community.measure(first - 1, first)
+        broker.kill()
+        community.measure(first + 1, last)
+        broker.start()
+        wait(lambda: community.fleet.waiting() == 0, timeout_s=60)
+        community.service.now = mtu_end(last) + 130
+        wait(lambda: len(community.service.recorded) == 4, timeout_s=60)
+    finally:
+        community.stop()
+        broker.kill()
+
+    for mtu in community.mtus:
+        latest = community.service.recorded[mtu][-1]
+        assert [reading.quality.name for reading in latest.readings] == ["MEASURED"] * 3
