@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from domain.errors import DominoesError
@@ -16,13 +17,16 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours
 from ledger_service.trading import (
     Accepted,
+    SignedCancel,
     SignedOrder,
+    SignedSchedule,
     Submission,
     parse_cancel,
     parse_order,
     parse_schedule,
     queries,
 )
+from ledger_service.trading.errors import OrderUnknown, WrongPoint
 from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
 from wallet_api.fields import Address, Bytes16, Bytes32, Int32, PositiveInt, Signature, Uint32
 from wallet_api.middleware import Metrics
@@ -31,7 +35,7 @@ from wallet_api.policy import TRADERS, allow
 from wallet_api.problems import InvalidFields, problem_of
 from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
-from wallet_api.services import API_PREFIX, projection_of, services_of
+from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
 
 SUBMISSIONS_MAX = 500
@@ -94,7 +98,7 @@ class ScheduleBody(Body):
     signature: Signature
 
 
-_Parser = Callable[[Any, Principal], Submission]
+_Parser = Callable[[Any, Principal, Services], Submission]
 
 
 def _member(item: Any, name: str) -> tuple[Any, Any]:
@@ -104,21 +108,29 @@ def _member(item: Any, name: str) -> tuple[Any, Any]:
     return item[name], item["signature"]
 
 
-def _order(item: Any, who: Principal) -> SignedOrder:
+def _order(item: Any, who: Principal, _: Services) -> SignedOrder:
     message, signature = _member(item, "order")
     submission = parse_order(message, signature=signature)
     require_own(who, to_hex(submission.order.account))
     return submission
 
 
-def _cancel(item: Any, _: Principal) -> Submission:
+def _cancel(item: Any, who: Principal, services: Services) -> SignedCancel:
     message, signature = _member(item, "cancel")
-    return parse_cancel(message, signature=signature)
+    submission = parse_cancel(message, signature=signature)
+    with services.record.read() as connection:
+        known = queries.order_of(connection, account=who.account, order_id=submission.order_id)
+    if known is None:
+        raise OrderUnknown(order_id=to_hex(submission.order_id))
+    return submission
 
 
-def _schedule(item: Any, _: Principal) -> Submission:
+def _schedule(item: Any, who: Principal, _: Services) -> SignedSchedule:
     message, signature = _member(item, "schedule")
-    return parse_schedule(message, signature=signature)
+    submission = parse_schedule(message, signature=signature)
+    if submission.point != who.point:
+        raise WrongPoint(point=submission.point)
+    return submission
 
 
 @router.post("/orders", status_code=201, openapi_extra=body_of(OrderBody | list[OrderBody]))
@@ -161,16 +173,17 @@ async def _decide(
     request: Request, items: list[Any], *, who: Principal, parser: _Parser
 ) -> list[Accepted | DominoesError]:
     """One outcome per item: those of the right form go to the writer together, in their order."""
-    outcomes: list[Accepted | DominoesError | None] = []
-    submissions: list[Submission] = []
-    for item in items:
-        try:
-            submissions.append(parser(item, who))
-            outcomes.append(None)
-        except DominoesError as error:
-            outcomes.append(error)
+    services = services_of(request)
+    if len(items) == 1 and parser is _order:
+        read = _read(items, who, services, parser)
+    else:
+        read = await run_in_threadpool(_read, items, who, services, parser)
+    submissions = [item for item in read if not isinstance(item, DominoesError)]
+    outcomes: list[Accepted | DominoesError | None] = [
+        item if isinstance(item, DominoesError) else None for item in read
+    ]
     if submissions:
-        future = services_of(request).intake.submit(submissions)
+        future = services.intake.submit(submissions)
         answers: list[Accepted | DominoesError] = await asyncio.wrap_future(future)
         decided = iter(answers)
         outcomes = [next(decided) if outcome is None else outcome for outcome in outcomes]
@@ -179,6 +192,16 @@ async def _decide(
     for outcome in found:
         metrics.orders.labels(outcome.code if isinstance(outcome, DominoesError) else "accepted").inc()
     return found
+
+
+def _read(items: list[Any], who: Principal, services: Services, parser: _Parser) -> list[Submission | DominoesError]:
+    read: list[Submission | DominoesError] = []
+    for item in items:
+        try:
+            read.append(parser(item, who, services))
+        except DominoesError as error:
+            read.append(error)
+    return read
 
 
 def _accepted_json(accepted: Accepted) -> dict[str, Any]:

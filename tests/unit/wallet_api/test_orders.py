@@ -352,6 +352,38 @@ def test_cancel__by_another_party__refused(trading: World) -> None:
     assert trading.head() == head
 
 
+def test_cancel__stolen_with_its_signature__refused(trading: World) -> None:
+    trading.post("household 1", ORDERS, trading.order_body("household 1"))
+    stolen = cancel_body(trading, "household 1")
+    head = trading.head()
+
+    for thief in ("household 2", "retailer 1"):
+        assert trading.post(thief, f"{ORDERS}/cancellations", stolen).status_code == 404
+    assert trading.head() == head
+
+
+def test_schedule__of_another_point__refused(trading: World) -> None:
+    stolen = schedule_body(trading, "household 1", "DE-LV1-P1", [0] * 96)
+    head = trading.head()
+
+    for thief in ("household 2", "retailer 1"):
+        answer = trading.post(thief, "/v1/schedules", stolen)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/wrong-point")
+    assert trading.head() == head
+
+
+@pytest.mark.parametrize("values", [[], [0] * 95, [0] * 129, [2**31] * 96, [0.5] * 96, ["0"] * 96, [-1_300] * 96])
+def test_schedule__of_wrong_form_or_beyond_the_connection__refused(trading: World, values: list[Any]) -> None:
+    body = schedule_body(trading, "household 1", "DE-LV1-P1", [0] * 96)
+    body["schedule"]["netWh"] = values
+    if values and isinstance(values[0], int) and abs(values[0]) < 2**31:
+        body = schedule_body(trading, "household 1", "DE-LV1-P1", values)
+    head = trading.head()
+
+    assert 400 <= trading.post("household 1", "/v1/schedules", body).status_code < 500
+    assert trading.head() == head
+
+
 def test_cancel__digest_shown_by_typed_data__is_the_one_signed(trading: World) -> None:
     message = cancel_body(trading, "household 1")["cancel"]
 
