@@ -18,6 +18,7 @@ from ledger_service.money.tables import money_account, money_movement, money_red
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
+from ledger_service.settlement.errors import MoneyMade
 from ledger_service.settlement.postings import Posting, check_balanced, postings_of
 from ledger_service.settlement.queries import proposals
 
@@ -55,6 +56,8 @@ def fold(connection: Connection, entry: Entry) -> None:
         if handler is not None:
             postings, about = handler(connection, entry, event["args"])
             position = _write(connection, entry, postings, about, position)
+    if position:
+        _check_written(connection, entry.payload["key"])
 
 
 def rebuild_views(tx: Transaction) -> None:
@@ -101,6 +104,14 @@ def _write(
         _add(connection, posting.account, posting.amount_neur)
         position += 1
     return position
+
+
+def _check_written(connection: Connection, key: str) -> None:
+    """The pair of the check before the write: what now stands in the view sums to zero too. Raises MoneyMade."""
+    rows = connection.execute(select(money_movement.c.amount_neur).where(money_movement.c.key == key))
+    total = sum(int(row.amount_neur) for row in rows)
+    if total != 0:
+        raise MoneyMade(sum_neur=total)
 
 
 def _add(connection: Connection, account: bytes, amount_neur: int) -> None:

@@ -1,0 +1,140 @@
+"""What stops a settlement, and the terms that apply at delivery."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.errors import OutOfRange
+from domain.hashing import keccak
+from domain.words import Side
+from ledger_service.settlement.compute import commit, settle
+from ledger_service.settlement.errors import (
+    MissingParty,
+    MoneyMade,
+    NoAgreement,
+    PoolUnbalanced,
+    UnknownAccount,
+)
+from ledger_service.settlement.inputs import Agreement, Inputs, Metered, Party, PartyKind, Period, Tariff, Trade
+
+pytestmark = pytest.mark.unit
+
+HOUSE, RETAILER, DSO, TAX = (bytes([n]) * 20 for n in (1, 2, 3, 4))
+TARIFF = Tariff("home", 1, 0, 300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000, 1_900)
+AGREEMENT = Agreement("one", 1, HOUSE, RETAILER, "home", 0)
+PARTIES = (
+    Party(HOUSE, PartyKind.HOUSEHOLD, "point"),
+    Party(RETAILER, PartyKind.RETAILER, None),
+    Party(DSO, PartyKind.DSO, None),
+    Party(TAX, PartyKind.TAX, None),
+)
+
+
+def day(**changes: Any) -> Inputs:
+    """Two MTUs in which the house draws 100 Wh each."""
+    base = Inputs(
+        period=Period("area", 1, 0, 10, 2),
+        parties=PARTIES,
+        tariffs=(TARIFF,),
+        agreements=(AGREEMENT,),
+        metered=tuple(Metered("point", mtu, 100, 0, ("0x01",)) for mtu in (10, 11)),
+    )
+    return replace(base, **changes)
+
+
+def prices(inputs: Inputs, kind: str) -> dict[int, int]:
+    lines = settle(inputs).statements[HOUSE]["lines"]
+    return {line["mtu"]: line["price_neur_per_wh"] for line in lines if line["kind"] == kind}
+
+
+def test_settle__tariff_changes_within_the_day__each_mtu_has_its_version() -> None:
+    later = replace(TARIFF, version=2, valid_from_mtu=11, supply_neur_per_wh=1, vat_bp=700)
+    inputs = day(tariffs=(TARIFF, later))
+
+    assert prices(inputs, "residual_supply") == {10: 300_000, 11: 1}
+    statement = settle(inputs).statements[HOUSE]
+    assert [item["version"] for item in statement["opens"]] == [1, 2]
+    assert [line["vat_bp"] for line in statement["lines"] if line["kind"] == "vat"] == [700, 1_900]
+
+
+def test_settle__retailer_changes_within_the_day__each_gets_its_own_mtu() -> None:
+    other = b"\x05" * 20
+    moved = replace(AGREEMENT, agreement="two", retailer=other, valid_from_mtu=11)
+    inputs = day(parties=(*PARTIES, Party(other, PartyKind.RETAILER, None)), agreements=(AGREEMENT, moved))
+
+    settled = settle(inputs)
+
+    for retailer, mtu in ((RETAILER, 10), (other, 11)):
+        assert [line["mtu"] for line in settled.statements[retailer]["lines"]] == [mtu]
+
+
+def test_settle__version_not_valid_yet__is_not_used() -> None:
+    later = replace(TARIFF, version=2, valid_from_mtu=12, supply_neur_per_wh=1)
+
+    assert settle(day(tariffs=(TARIFF, later))) == settle(day())
+
+
+def test_settle__nobody_does_anything__gives_empty_statements_and_no_words() -> None:
+    settled = settle(day(metered=()))
+
+    assert settled.words == ()
+    assert set(settled.statements) == {HOUSE, RETAILER, DSO, TAX}
+    assert all(statement["lines"] == [] for statement in settled.statements.values())
+
+
+def test_settle__energy_without_agreement__is_refused() -> None:
+    with pytest.raises(NoAgreement) as caught:
+        settle(day(agreements=(replace(AGREEMENT, valid_from_mtu=11),)))
+
+    assert caught.value.mtu == 10
+
+
+def test_settle__agreement_begins_later_and_no_energy_before__settles_what_is_there() -> None:
+    inputs = day(agreements=(replace(AGREEMENT, valid_from_mtu=11),), metered=day().metered[1:])
+
+    assert prices(inputs, "levy") == {11: 20_000}
+
+
+@pytest.mark.parametrize("missing", [PartyKind.RETAILER, PartyKind.DSO, PartyKind.TAX])
+def test_settle__party_missing__is_refused(missing: PartyKind) -> None:
+    with pytest.raises(MissingParty):
+        settle(day(parties=tuple(party for party in PARTIES if party.kind != missing)))
+
+
+def test_settle__trade_of_a_stranger_or_the_dso__is_refused() -> None:
+    for account in (b"\x09" * 20, DSO):
+        with pytest.raises(UnknownAccount):
+            settle(day(trades=(Trade(account, 10, Side.BID, 100, "0x01"),)))
+
+
+def test_settle__more_bought_than_sold__is_refused() -> None:
+    with pytest.raises(PoolUnbalanced):
+        settle(day(trades=(Trade(HOUSE, 10, Side.BID, 100, "0x01"),)))
+
+
+def test_settle__earlier_words_that_do_not_balance__are_refused() -> None:
+    with pytest.raises(MoneyMade):
+        settle(day(settled_before_neur={HOUSE: 5}))
+
+
+def test_settle__amount_beyond_the_words_field__is_refused() -> None:
+    # int96 holds 39.6e9 EUR x 1e9; only impossible energies at impossible prices reach it
+    energy, price = 2**53 - 1, 2**52
+    with pytest.raises(OutOfRange):
+        settle(
+            day(metered=(Metered("point", 10, energy, 0, ()),), tariffs=(replace(TARIFF, supply_neur_per_wh=price),))
+        )
+
+
+def test_commit__other_salt__gives_another_root_and_the_same_words() -> None:
+    settled = settle(day())
+    salts = {account: keccak(account) for account in settled.statements}
+
+    first = commit(settled, period=1, revision=0, salts=salts)
+    second = commit(settled, period=1, revision=0, salts={**salts, HOUSE: keccak(b"other")})
+
+    assert first.statements_root != second.statements_root
+    assert (first.words_hash, first.tariff_hash) == (second.words_hash, second.tariff_hash)
