@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
+import {IRoles} from "../../src/interfaces/IRoles.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Time} from "../../src/libraries/Time.sol";
+import {LedgerTest} from "../base/LedgerTest.sol";
+import {vm} from "../base/Vm.sol";
+
+/// @notice settle with one page, and finalise.
+contract SettlementSettleTest is LedgerTest {
+    address private constant ANNA = address(0xA11A);
+    address private constant BERT = address(0xBE27);
+
+    function setUp() public override {
+        super.setUp();
+        _emptyDay();
+    }
+
+    function _refused(uint32 revision, uint256[] memory words, bytes memory error_) private {
+        bytes32[] memory hashes = _pageHashes(words);
+        bytes[] memory signatures = _settlementSignatures(revision, hashes);
+        SettlementPage memory target = _settlementTarget(revision, 0);
+        vm.expectRevert(error_);
+        settlement.settle(target, hashes, words, signatures);
+    }
+
+    function _paid() private pure returns (uint256[] memory) {
+        return _payment(ANNA, BERT, 40);
+    }
+
+    function _balances(int256 anna, int256 bert) private view {
+        assertEq(settlement.balanceOf(ANNA), anna, "anna");
+        assertEq(settlement.balanceOf(BERT), bert, "bert");
+    }
+
+    /* REVERTS */
+
+    function test_settle__periodRunning__reverts() public {
+        uint64 end = Time.startOf(FIRST_MTU + MTUS);
+        vm.warp(end - 1);
+        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, end, end - 1));
+    }
+
+    function test_settle__readingsMissing__reverts() public {
+        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _attest(FIRST_MTU, 0);
+        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUnread.selector, 1, MTUS));
+    }
+
+    function test_settle__unresolvedMtus__reverts() public {
+        vm.prank(operator);
+        period = calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 2);
+        vm.warp(Time.startOf(FIRST_MTU + MTUS + 2));
+        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUncleared.selector, 0, 2));
+    }
+
+    function test_settle__wrongRevision__reverts(uint32 revision) public {
+        vm.assume(revision != 0);
+        _attestAll();
+        _refused(
+            revision,
+            _paid(),
+            abi.encodeWithSelector(ISettlement.SettlementRevisionWrong.selector, 0, revision)
+        );
+    }
+
+    function test_settle__twice__reverts() public {
+        _attestAll();
+        _settle(0, _paid());
+        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementRevisionWrong.selector, 1, 0));
+    }
+
+    function test_settle__unbalanced__reverts(int96 left, int96 right) public {
+        left = int96(boundInt(left, -1e20, 1e20));
+        right = int96(boundInt(right, -1e20, 1e20));
+        vm.assume(left != 0 && right != 0 && left + right != 0);
+        _attestAll();
+        uint256[] memory words = new uint256[](2);
+        (words[0], words[1]) = (Hashes.settlementWord(ANNA, left), Hashes.settlementWord(BERT, right));
+        _refused(
+            0, words, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(left) + right)
+        );
+    }
+
+    function test_settle__wordsInvalid__reverts() public {
+        _attestAll();
+        uint256[] memory words = _payment(BERT, ANNA, 40); // descending
+        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 1));
+        words = _payment(ANNA, ANNA, 40); // twice
+        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 1));
+        words = _payment(ANNA, BERT, 0); // nothing
+        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+        words = _payment(address(0), BERT, 1); // nobody
+        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+    }
+
+    function test_settle__amountBeyondRange__reverts() public {
+        _attestAll();
+        _refused(
+            0, _payment(ANNA, BERT, 1 << 78), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector)
+        );
+    }
+
+    function test_settle__wordsOtherThanHashed__reverts() public {
+        _attestAll();
+        bytes32[] memory hashes = _pageHashes(_paid());
+        bytes[] memory signatures = _settlementSignatures(0, hashes);
+        uint256[] memory words = _payment(ANNA, BERT, 41);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementPageHashWrong.selector, 0));
+        settlement.settle(_settlementTarget(0, 0), hashes, words, signatures);
+    }
+
+    function test_settle__pageShapeWrong__reverts() public {
+        _attestAll();
+        bytes32[] memory none = new bytes32[](0);
+        vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
+        settlement.settle(_settlementTarget(0, 0), none, _paid(), new bytes[](0));
+        vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
+        settlement.settle(_settlementTarget(0, 1), none, new uint256[](0), new bytes[](0));
+        vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
+        settlement.settle(_settlementTarget(0, 0), new bytes32[](2), _paid(), new bytes[](0));
+        vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
+        settlement.settle(_settlementTarget(0, 0), new bytes32[](65), new uint256[](2048), new bytes[](0));
+    }
+
+    function test_settle__signedOverOtherRoots__reverts() public {
+        // Readings change after the attesters signed: they must sign again.
+        _attestAll();
+        bytes32[] memory hashes = _pageHashes(_paid());
+        bytes[] memory signatures = _settlementSignatures(0, hashes);
+        _attest(FIRST_MTU, 1);
+        (bool ok, bytes memory reason) = address(settlement).call(
+            abi.encodeCall(ISettlement.settle, (_settlementTarget(0, 0), hashes, _paid(), signatures))
+        );
+        assertFalse(ok, "refused");
+        bytes4 selector = bytes4(reason);
+        assertTrue(
+            selector == IRoles.RolesMissing.selector || selector == IRoles.RolesSignersUnordered.selector, "reason"
+        );
+    }
+
+    function test_settle__correctionAfterHorizon__reverts() public {
+        _attestAll();
+        _settle(0, _paid());
+        uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
+        vm.warp(horizon + 1);
+        _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, horizon, horizon + 1));
+    }
+
+    function test_finalise__neverSettled__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNone.selector, AREA, period));
+        settlement.finalise(AREA, period);
+    }
+
+    function test_finalise__horizonRunning__reverts() public {
+        _attestAll();
+        _settle(0, _paid());
+        uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
+        vm.warp(horizon);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, horizon + 1, horizon));
+        settlement.finalise(AREA, period);
+    }
+
+    function test_settle__final__reverts() public {
+        _attestAll();
+        _settle(0, _paid());
+        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        settlement.finalise(AREA, period);
+        _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
+        settlement.finalise(AREA, period);
+    }
+
+    /* EFFECTS */
+
+    function test_settle__byAnyone__movesMoney(address sender, uint80 amount) public {
+        amount = uint80(bound(amount, 1, (1 << 78) - 1));
+        _attestAll();
+        uint256[] memory words = _payment(ANNA, BERT, int96(int256(uint256(amount))));
+        bytes32[] memory hashes = _pageHashes(words);
+        bytes[] memory signatures = _settlementSignatures(0, hashes);
+        SettlementPage memory target = _settlementTarget(0, 0);
+        bytes32 clearingRoot = market.clearingRoot(AREA, period);
+        bytes32 readingsRoot = readings.readingsRoot(AREA, period);
+
+        vm.expectEmit();
+        emit ISettlement.GuaranteeCalled(ANNA, address(0), amount);
+        vm.expectEmit();
+        emit ISettlement.PeriodSettled(
+            AREA, period, 0, Hashes.chain(hashes), clearingRoot, readingsRoot, "statements", "tariffs"
+        );
+        vm.prank(sender);
+        settlement.settle(target, hashes, words, signatures);
+
+        _balances(-int256(uint256(amount)), int256(uint256(amount)));
+        assertEq(settlement.supply(), 0, "no money came or went");
+        assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 1, "revisions");
+        assertEq(settlement.statementsRootOf(AREA, period, 0), "statements", "statements");
+    }
+
+    function test_settle__withinCredit__callsNobody() public {
+        _attestAll();
+        uint256 guarantorKey = 0x6A;
+        bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
+        bytes memory consent = _sign(guarantorKey, _digest(settlement.domainSeparator(), structHash));
+        vm.prank(operator);
+        settlement.guarantee(vm.addr(guarantorKey), ANNA, 40, 1, consent);
+        vm.recordLogs();
+        _settle(0, _paid());
+        assertEq(vm.getRecordedLogs().length, 2, "signed and settled, nothing else");
+    }
+
+    function test_settle__withoutAmounts__settles() public {
+        _attestAll();
+        _settle(0, new uint256[](0));
+        assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 1, "settled");
+    }
+
+    function test_settle__unreadPeriod__settles() public {
+        vm.warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        _settle(0, _paid());
+        _balances(-40, 40);
+    }
+
+    function test_settle__correction__addsDifferences() public {
+        _attestAll();
+        _settle(0, _paid());
+        _attest(FIRST_MTU, 1);
+        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
+        _settle(1, _payment(ANNA, BERT, -15));
+        _balances(-25, 25);
+        assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 2, "revisions");
+        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        vm.expectEmit();
+        emit ISettlement.PeriodFinalised(AREA, period);
+        settlement.finalise(AREA, period);
+        assertTrue(settlement.settlementOf(AREA, period).isFinal, "final");
+    }
+}
