@@ -206,3 +206,15 @@ def test_gate__run_again_by_another_process__closes_once(town: Town, record: Rec
         assert queries.period_of(connection, area=AREA, mtu=town.program.first_mtu - 1) is None
         found = queries.period_of(connection, area=AREA, mtu=town.program.first_mtu)
     assert found is not None and found.period == 1
+
+
+@pytest.mark.parametrize(("seconds_before", "opened"), [(1, 1), (0, 0)])
+def test_calendar__period_included_at_the_gate__program_only_before_it(
+    bare: Town, record: Record, seconds_before: int, opened: int
+) -> None:
+    bare.include(f"createMarket:{MARKET}")
+    run_until_quiet([bare.calendar], bare.clock.now())
+    bare.include(f"declarePeriod:{AREA}:1")
+    run_until_quiet([bare.calendar], at("2016-06-15T10:00:00") - seconds_before)
+
+    assert len(facts(record, "program.opened")) == opened
