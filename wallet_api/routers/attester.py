@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from domain.eip712 import ATTESTATION, SETTLEMENT
@@ -16,7 +16,7 @@ from ledger_service.metering.operations import accept_attestation
 from ledger_service.settlement import gather, queries
 from ledger_service.settlement.operations import SettlementOutdated, sign_settlement
 from ledger_service.settlement.package import proposal_values
-from wallet_api.answers import json_answer
+from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.fields import Address, Code, Signature, Uint32
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
@@ -29,9 +29,6 @@ from wallet_api.writes import Created, write
 
 ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
 """A day of readings of 1,000 meters with the messages they came in; larger areas send several parts."""
-
-PROPOSED = "proposed"
-"""State of a settlement that waits for signatures."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["attester"])
 
@@ -56,12 +53,6 @@ def _own_area(who: Principal, area: str) -> str:
     if who.area is not None and area != who.area:
         raise NotYours(what="area")
     return area
-
-
-@router.get("/attester/market-time")
-def market_time(request: Request, _: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
-    """Market time, unix seconds: what decides whether a reading is late."""
-    return json_answer({"market_time": services_of(request).clock.now()})
 
 
 @router.get("/attester/registry")
@@ -93,7 +84,8 @@ def attestation_states(
     """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
     with services_of(request).record.read() as connection:
         found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=count)
-    return json_answer({"states": [state.as_json() for state in found]})
+    shown = [state.as_json() for state in found]
+    return json_answer({"items": shown, "states": shown})
 
 
 @router.post("/attestations", status_code=201, openapi_extra=body_of(AttestationsBody))
@@ -119,11 +111,12 @@ async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER
 @router.get("/attester/settlements")
 def list_settlements(
     request: Request,
+    page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
     area: Annotated[str | None, Query(max_length=100)] = None,
-    state: Annotated[str, Query(pattern="^(proposed|signed|settled|final|any)$")] = PROPOSED,
+    state: Annotated[str | None, Query(pattern="^(proposed|signed|settled|final)$")] = None,
 ) -> Response:
-    """The newest proposal of each period: those that wait for signatures, or in another state where asked."""
+    """The newest proposal of each period: proposed (it waits for signatures), signed, settled or final."""
     code = who.area if area is None else _own_area(who, area)
     with services_of(request).record.read() as connection:
         states = queries.period_states(connection, area=code)
@@ -139,7 +132,12 @@ def list_settlements(
         for one in states
         if one.proposal_revision is not None
     ]
-    return json_answer({"settlements": [one for one in found if state in ("any", one["state"])]})
+    return page_answer(
+        request,
+        items=[one for one in found if state in (None, one["state"])],
+        key=lambda one: f"{one['area']} {number_key(one['period'])}",
+        page=page,
+    )
 
 
 @router.get("/attester/settlements/{area:path}/{period}/{revision}")
@@ -162,7 +160,7 @@ def one_settlement(
     if revision < newest:
         raise SettlementOutdated(area=code, period=period, revision=revision)
     values = proposal_values(package["proposal"])
-    return json_answer({**package, "to_sign": signing_view(shape=SETTLEMENT, domain=domain, values=values)})
+    return json_answer({"package": package, "to_sign": signing_view(shape=SETTLEMENT, domain=domain, values=values)})
 
 
 @router.post(

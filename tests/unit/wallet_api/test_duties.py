@@ -165,7 +165,7 @@ def settlement_signature(world: World, attester: str, proposal: dict[str, Any]) 
 def test_attesters__sign_a_settlement__complete_at_the_threshold(trading: World) -> None:
     settled_day(trading)
     path = f"/v1/attester/settlements/{AREA}/1/0/signature"
-    waiting = trading.get("attester north", "/v1/attester/settlements", area=AREA).json()["settlements"]
+    waiting = trading.get("attester north", "/v1/attester/settlements", state="proposed").json()["items"]
     shown = trading.get("household 1", "/v1/statements/1/0").json()
     north, south = (settlement_signature(trading, f"attester {side}", shown) for side in ("north", "south"))
 

@@ -99,7 +99,6 @@ GET  /v1/dso/verdicts                                               dso auditor
 GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
-GET  /v1/attester/market-time                                       attester
 GET  /v1/attester/registry                                          attester auditor
 GET  /v1/attestations                                               attester auditor
 POST /v1/attestations                                               attester
