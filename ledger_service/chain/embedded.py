@@ -24,7 +24,7 @@ from contracts.rpc import BlockHeader, NodeAnswerInvalid, Rpc, RpcError, as_byte
 from domain.hashing import from_hex, to_hex
 from ledger_service.chain import outbox
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings, free_port
-from ledger_service.chain.errors import BlockTimeNotRising, NodeNotStarted, ReplayDiverged
+from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
 from ledger_service.chain.tables import chain_block
 from ledger_service.record import Record
 
@@ -146,7 +146,8 @@ class EmbeddedNode:
     def checkpoint(self) -> int:
         """Write a dump of the chain, check it, and put it in the place of the last one; returns its block number.
 
-        A crash at any point leaves a dump that can be read. Raises NodeAnswerInvalid where the dump is not whole.
+        A crash at any point leaves a dump that can be read. Raises DumpNotWritten where the disk refuses it, and
+        NodeAnswerInvalid where the dump is not whole.
         """
         head = self.head()
         packed = as_bytes(self.rpc.call("anvil_dumpState"))
@@ -258,11 +259,14 @@ def _readable(state: Path) -> bool:
 def _write_durably(path: Path, data: bytes) -> None:
     """Write a file so that after a crash it is either the old one or the new one."""
     beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise DumpNotWritten(path=str(path), reason=error.strerror or str(error)) from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

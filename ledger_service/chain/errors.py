@@ -68,6 +68,18 @@ class BlockTimeNotRising(DominoesError):
         super().__init__(f"block time {given} is not after {last}; give a later time")
 
 
+class DumpNotWritten(DominoesError):
+    """The disk refused the dump of the chain; the last one stands."""
+
+    status = 503
+    code = "dump-not-written"
+    retryable = True
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} can't be written: {reason}; nothing is lost, free some space and it is tried again")
+
+
 class ReplayDiverged(DominoesError):
     """Replaying the journal's blocks gave another chain than the one recorded."""
 

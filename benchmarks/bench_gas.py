@@ -1,0 +1,414 @@
+"""Gas per function, by real transactions on the embedded chain: a day of one market and the money around it.
+
+Keys, books and times are fixed, so the figures are the same on every machine; they change only with the contracts.
+`python -m benchmarks.bench_gas` rewrites the snapshot that a test compares them with.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearing.auction import clear
+from clearing.book import Book
+from contracts.bindings import Anchors, Calendar, Market, Readings, Registry, Settlement
+from contracts.bindings.base import Call
+from contracts.bindings.calendar import AreaParams
+from contracts.bindings.market import MarketParams, ResultPage
+from contracts.bindings.readings import Attestation as AttestationStruct
+from contracts.bindings.settlement import SettlementPage
+from contracts.deploy import DeploymentConfig, RoleGrant
+from domain.eip712 import COVER, GUARANTEE, PROGRAM, REDEMPTION, SETTLEMENT, Shape
+from domain.hashing import ZERO_HASH, keccak, text_id
+from domain.merkle import merkle_proof, merkle_root
+from domain.readings import Attestation
+from domain.signing import SigningKey
+from domain.units import NO_CAP, NO_PRICE
+from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, settlement_words, words_hash
+from ledger_service.chain.anvil import NodeSettings
+from ledger_service.chain.embedded import EmbeddedNode
+from ledger_service.chain.encoding import Request
+from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.setup import deploy_embedded
+from ledger_service.record import Record
+
+SNAPSHOT_FILE = Path(__file__).parent / "gas_snapshot.json"
+"""The figures as they are committed."""
+
+ORDERS = 1_000
+"""Orders of the book that is cleared."""
+
+ACCOUNTS = 1_000
+"""Accounts of the settlement."""
+
+GAS_PER_ORDER_MAX = 800
+"""Limit for clearing a 1,000-order book with all its checks."""
+
+GAS_PER_ACCOUNT_MAX = 7_000
+"""Limit for settling a day with 1,000 known accounts."""
+
+MTUS = 96
+"""MTUs of the program, and of each period."""
+
+GAS_CALLDATA_PER_ORDER = 420
+"""About what nodes charge for the calldata of one order word alone: the floor under clearing."""
+
+AREA, MARKET = text_id("DE/GAS"), text_id("DE/GAS/DA")
+FIRST_MTU = 1_900_000
+START = FIRST_MTU * 900 - 2 * 86_400
+GRACE_S, SIGN_S, CLEAR_S, ATTEST_S, HORIZON_S = 600, 3_600, 7_200, 2 * 86_400, 10 * 86_400
+NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+KEYS = {name: SigningKey(keccak(b"gas " + name.encode())) for name in NAMES}
+SENDERS = {name: KEYS[name] for name in ("operator", "treasurer", "registrar")}
+
+
+def realistic_book(size: int) -> tuple[list[int], int]:
+    """Complete words of a cleared book of random orders, and its price in nEUR/Wh."""
+    step = 2**128 // size
+    orders = []
+    for at in range(size):
+        seed = int.from_bytes(keccak(b"order %d" % at), "big")
+        orders.append(
+            OrderWord(
+                tag=at * step + seed % 2**128 % step,
+                side=Side(seed >> 200 & 1),
+                limit_neur_per_wh=(500 + (seed >> 128) % 3_501) * 100,
+                quantity_lots=1 + (seed >> 160) % 500,
+                cap_lots=NO_CAP,
+            )
+        )
+    book = Book.from_words(orders)
+    result = clear(book)
+    if result.price_neur_per_wh is None:
+        raise ValueError("the benchmark's book must trade")
+    return [word.pack() for word in book.words(result.accepted_lots)], result.price_neur_per_wh
+
+
+class Ledger:
+    """The contracts on an embedded chain; every call is sent and its gas noted under a name."""
+
+    def __init__(self, folder: Path) -> None:
+        self.record = Record.open(f"sqlite:///{folder}/record.db")
+        settings = NodeSettings(chain_id=31_337, genesis_time=START)
+        self.node = EmbeddedNode.start(folder=folder / "chain", record=self.record, settings=settings)
+        self.gas: dict[str, int] = {}
+        self._time = START
+        config = DeploymentConfig(
+            grants=tuple(
+                RoleGrant(address=key.address, role=name.rstrip("12"), organisation=text_id(f"organisation {name}"))
+                for name, key in KEYS.items()
+            ),
+            origin=START,
+            start=START,
+            challenge_seconds=60,
+        )
+        self.deployment = deploy_embedded(
+            record=self.record,
+            node=self.node,
+            config=config,
+            key=SigningKey(keccak(b"gas deployer")),
+            timestamp=START + 1,
+        )
+        self._gateway = Gateway.open(record=self.record, rpc=self.node.rpc, deployment=self.deployment, signers=SENDERS)
+        rpc, addresses = self.node.rpc, self.deployment.addresses
+        self.calendar = Calendar(rpc=rpc, address=addresses["Calendar"])
+        self.market = Market(rpc=rpc, address=addresses["Market"])
+        self.readings = Readings(rpc=rpc, address=addresses["Readings"])
+        self.settlement = Settlement(rpc=rpc, address=addresses["Settlement"])
+        self.anchors = Anchors(rpc=rpc, address=addresses["Anchors"])
+        self.registry = Registry(rpc=rpc, address=addresses["Registry"])
+
+    def at(self, seconds: int) -> None:
+        """The next block comes not before this market time."""
+        self._time = max(self._time, seconds)
+
+    def send(self, name: str, role: str, call: Call) -> None:
+        """Send one call in a block of its own and note its gas. Raises RuntimeError where it fails."""
+        self.send_all(role, {name: call})
+        (entry,) = self.record.entries(after=self.record.head().sequence - 1, kinds=["chain.included"])
+        self.gas[name] = int(entry.content()["gas_used"])
+
+    def send_all(self, role: str, calls: Mapping[str, Call]) -> None:
+        """Send calls in one block. Raises RuntimeError where one fails."""
+        with self.record.begin() as tx:
+            for name, call in calls.items():
+                wanted = Request(key=name, role=role, contract=call.contract, function=call.function, args=call.args)
+                request(tx, wanted)
+        self._time = max(self._time, self.node.head().timestamp) + 1
+        progress = self._gateway.flush(node=self.node, timestamp=self._time)
+        if progress.included != len(calls):
+            failed = [entry.content() for entry in self.record.entries(kinds=["chain.failed"])]
+            raise RuntimeError(f"{len(calls) - progress.included} calls failed, such as {failed[-1:]}")
+
+    def sign(self, key: str, contract: str, shape: Shape, values: dict[str, Any]) -> bytes:
+        """A role's signature over a struct."""
+        return KEYS[key].sign(self.deployment.domain(contract).digest(shape, values))
+
+    def attesters_sign(self, contract: str, shape: Shape, values: dict[str, Any]) -> list[bytes]:
+        """Both attesters' signatures, ascending by signer."""
+        names = sorted(("attester1", "attester2"), key=lambda name: KEYS[name].address)
+        return [self.sign(name, contract, shape, values) for name in names]
+
+    def close(self) -> None:
+        """End node and record."""
+        self.node.kill()
+        self.record.close()
+
+
+def _set_up(ledger: Ledger) -> None:
+    params = MarketParams(
+        area=AREA,
+        lot_wh=10,
+        tick_neur_per_wh=100,
+        min_limit_neur_per_wh=-1_000_000,
+        max_limit_neur_per_wh=1_000_000,
+        grace_seconds=GRACE_S,
+        sign_seconds=SIGN_S,
+        clear_seconds=CLEAR_S,
+    )
+    deadlines = AreaParams(attest_seconds=ATTEST_S, horizon_seconds=HORIZON_S)
+    ledger.send("createArea", "registrar", ledger.calendar.create_area(area=AREA, params=deadlines))
+    ledger.send("createMarket", "registrar", ledger.market.create_market(market=MARKET, params=params))
+    for period in (1, 2):
+        first = FIRST_MTU + (period - 1) * MTUS
+        call = ledger.calendar.declare_period(area=AREA, first_mtu=first, count=MTUS)
+        ledger.send("declarePeriod" if period == 1 else "declarePeriod again", "operator", call)
+    location = ledger.deployment.addresses["Market"]
+    call = ledger.registry.register(name="Market", location=location, code_hash=ledger.deployment.code_hashes["Market"])
+    ledger.send("register", "registrar", call)
+    ledger.send("anchor first", "operator", ledger.anchors.anchor(sequence=1, head=keccak(b"head 1")))
+    ledger.send("anchor", "operator", ledger.anchors.anchor(sequence=2, head=keccak(b"head 2")))
+
+
+def _trade(ledger: Ledger) -> None:
+    """One program over period 2: a book of 1,000 orders amid empty ones; period 1 has no program and is voided."""
+    words, price = realistic_book(ORDERS)
+    first, at = FIRST_MTU + MTUS, MTUS // 2
+    gate = first * 900 - CLEAR_S
+    call = ledger.market.open_program(market=MARKET, period=2, first_mtu=first, count=MTUS, gate=gate)
+    ledger.send("openProgram", "operator", call)
+    chains, counts = [ZERO_HASH] * MTUS, [0] * MTUS
+    chains[at], counts[at] = words_hash([mask_word(word) for word in words]), ORDERS
+    ledger.at(gate)
+    call = ledger.market.close_books(market=MARKET, program=1, chains=chains, counts=counts)
+    ledger.send(f"closeBooks {MTUS} MTUs", "operator", call)
+    results = [
+        result_hash(
+            market=MARKET,
+            mtu=first + mtu,
+            price_neur_per_wh=price if mtu == at else None,
+            words=words if mtu == at else [],
+        )
+        for mtu in range(MTUS)
+    ]
+    _record_program(ledger, first=first, root=merkle_root(results), deadline=gate + SIGN_S)
+    for mtu, name in ((at - 1, "clear empty book"), (at, f"clear {ORDERS} orders")):
+        full = mtu == at
+        call = ledger.market.clear(
+            market=MARKET,
+            target=ResultPage(
+                program=1,
+                mtu=first + mtu,
+                price_neur_per_wh=price if full else NO_PRICE,
+                count=ORDERS if full else 0,
+                page=0,
+            ),
+            page_hashes=page_hashes(words) if full else [],
+            words=words if full else [],
+            proof=merkle_proof(results, mtu),
+        )
+        ledger.send(name, "operator", call)
+    ledger.at(gate + CLEAR_S + 1)
+    call = ledger.market.void_mtus(market=MARKET, period=2, program=1, first_mtu=first, count=MTUS)
+    ledger.send(f"voidMtus {MTUS - 2} MTUs", "operator", call)
+    call = ledger.market.void_mtus(market=MARKET, period=1, program=0, first_mtu=FIRST_MTU, count=MTUS)
+    ledger.send(f"voidMtus {MTUS} MTUs", "operator", call)
+
+
+def _record_program(ledger: Ledger, *, first: int, root: bytes, deadline: int) -> None:
+    values = {
+        "market": MARKET,
+        "firstMtu": first,
+        "count": MTUS,
+        "resultsRoot": root,
+        "gridModelHash": keccak(b"grid"),
+        "reportHash": keccak(b"report"),
+        "deadline": deadline,
+    }
+    call = ledger.market.record_program(
+        market=MARKET,
+        program=1,
+        results_root=root,
+        grid_model_hash=keccak(b"grid"),
+        report_hash=keccak(b"report"),
+        deadline=deadline,
+        signature=ledger.sign("dso", "Market", PROGRAM, values),
+    )
+    ledger.send("recordProgram", "operator", call)
+
+
+def _read_meters(ledger: Ledger) -> None:
+    """Period 2 attested in one transaction after its end; period 1 marked Unread past its deadline."""
+    first = FIRST_MTU + MTUS
+    ledger.at((first + MTUS) * 900)
+    attested = [
+        Attestation(
+            area=AREA,
+            mtu=mtu,
+            revision=0,
+            root=keccak(b"readings %d" % mtu),
+            count=40,
+            import_wh=9_000,
+            export_wh=4_000,
+        )
+        for mtu in range(first, first + MTUS)
+    ]
+    _attest(ledger, f"attestMany {MTUS} MTUs", attested)
+    ledger.at(first * 900 + ATTEST_S + 1)
+    call = ledger.readings.mark_unread(area=AREA, period=1, first_mtu=FIRST_MTU, count=MTUS)
+    ledger.send(f"markUnread {MTUS} MTUs", "operator", call)
+
+
+def _attest(ledger: Ledger, name: str, attested: Sequence[Attestation]) -> None:
+    domain = ledger.deployment.domain("Readings")
+    names = sorted(("attester1", "attester2"), key=lambda key: KEYS[key].address)
+    structs = [
+        AttestationStruct(
+            area=item.area,
+            mtu=item.mtu,
+            revision=item.revision,
+            root=item.root,
+            count=item.count,
+            import_wh=item.import_wh,
+            export_wh=item.export_wh,
+        )
+        for item in attested
+    ]
+    signatures = [[KEYS[key].sign(item.digest(domain)) for key in names] for item in attested]
+    call = ledger.readings.attest_many(period=2, attestations=structs, signatures=signatures)
+    ledger.send(name, "operator", call)
+
+
+def _accounts() -> list[bytes]:
+    return sorted(keccak(b"account %d" % at)[12:] for at in range(ACCOUNTS))
+
+
+def _guarantee_all(ledger: Ledger) -> None:
+    """A credit line for every account, as orders need one: their debt is then not called from the retailer."""
+    retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Settlement")
+    calls = {}
+    for account in _accounts():
+        line = {"guarantor": retailer.address, "account": account, "creditNeur": 10**13, "nonce": 1}
+        calls[f"guarantee {account.hex()}"] = ledger.settlement.guarantee(
+            guarantor=retailer.address,
+            account=account,
+            credit_neur=10**13,
+            nonce=1,
+            signature=retailer.sign(domain.digest(GUARANTEE, line)),
+        )
+    ledger.send_all("operator", calls)
+
+
+def _settle(ledger: Ledger, *, name: str, period: int) -> None:
+    """One page of 1,000 accounts."""
+    accounts = _accounts()
+    amounts = {account: (at + 1) * (1 if at % 2 else -1) * 1_000_000 for at, account in enumerate(accounts)}
+    amounts[accounts[0]] -= sum(amounts.values())
+    words = settlement_words(amounts)
+    page = SettlementPage(
+        area=AREA,
+        period=period,
+        revision=0,
+        page=0,
+        statements_root=keccak(b"statements"),
+        tariff_hash=keccak(b"tariffs"),
+    )
+    values = {
+        "area": AREA,
+        "period": period,
+        "revision": 0,
+        "wordsHash": words_hash(words),
+        "clearingRoot": ledger.market.clearing_root(area=AREA, period=period),
+        "readingsRoot": ledger.readings.readings_root(area=AREA, period=period),
+        "statementsRoot": page.statements_root,
+        "tariffHash": page.tariff_hash,
+    }
+    signatures = ledger.attesters_sign("Settlement", SETTLEMENT, values)
+    call = ledger.settlement.settle(target=page, page_hashes=page_hashes(words), words=words, signatures=signatures)
+    ledger.send(name, "operator", call)
+
+
+def _move_money(ledger: Ledger) -> None:
+    retailer, household = SigningKey(keccak(b"gas retailer")), SigningKey(keccak(b"gas household"))
+    domain = ledger.deployment.domain("Settlement")
+    for at, name in ((1, "deposit first"), (2, "deposit")):
+        call = ledger.settlement.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
+        ledger.send(name, "treasurer", call)
+    line = {"guarantor": retailer.address, "account": household.address, "creditNeur": 10**11, "nonce": 1}
+    call = ledger.settlement.guarantee(
+        guarantor=retailer.address,
+        account=household.address,
+        credit_neur=10**11,
+        nonce=1,
+        signature=retailer.sign(domain.digest(GUARANTEE, line)),
+    )
+    ledger.send("guarantee", "operator", call)
+    ref = keccak(b"ref")
+    paid = {"guarantor": retailer.address, "account": household.address, "amountNeur": 10**10, "ref": ref}
+    signature = retailer.sign(domain.digest(COVER, paid))
+    call = ledger.settlement.cover(
+        guarantor=retailer.address, account=household.address, amount_neur=10**10, ref=ref, signature=signature
+    )
+    ledger.send("cover", "operator", call)
+    deadline = START + 10**9
+    asked = {"account": household.address, "amountNeur": 10**9, "ref": ref, "deadline": deadline}
+    signature = household.sign(domain.digest(REDEMPTION, asked))
+    call = ledger.settlement.request_redemption(
+        account=household.address, amount_neur=10**9, ref=ref, deadline=deadline, signature=signature
+    )
+    ledger.send("requestRedemption", "operator", call)
+    ledger.at(ledger.node.head().timestamp + 60)
+    call = ledger.settlement.complete_redemption(account=household.address, ref=ref)
+    ledger.send("completeRedemption", "operator", call)
+
+
+def run() -> dict[str, Any]:
+    """Gas by function, and per order and account: `{"gas": {name: gas}, "per_order": …, "per_account": …, …}`."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder))
+        try:
+            _set_up(ledger)
+            _move_money(ledger)
+            _trade(ledger)
+            _read_meters(ledger)
+            _settle(ledger, name=f"settle {ACCOUNTS} new accounts", period=1)
+            _guarantee_all(ledger)
+            _settle(ledger, name=f"settle {ACCOUNTS} known accounts", period=2)
+            ledger.at(ledger.node.head().timestamp + HORIZON_S + 1)
+            ledger.send("finalise", "operator", ledger.settlement.finalise(area=AREA, period=1))
+        finally:
+            ledger.close()
+    per_order = ledger.gas[f"clear {ORDERS} orders"] / ORDERS
+    per_account = ledger.gas[f"settle {ACCOUNTS} known accounts"] / ACCOUNTS
+    return {
+        "gas": ledger.gas,
+        "per_order": per_order,
+        "per_account": per_account,
+        "limits": {"per_order": GAS_PER_ORDER_MAX, "per_account": GAS_PER_ACCOUNT_MAX},
+        "ratio_to_calldata": round(per_order / GAS_CALLDATA_PER_ORDER, 2),
+    }
+
+
+def snapshot_text(figures: dict[str, Any]) -> str:
+    """The figures as the text of the snapshot."""
+    return json.dumps(figures, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    measured = run()
+    SNAPSHOT_FILE.write_text(snapshot_text(measured), "utf-8")
+    sys.stdout.write(snapshot_text(measured))
