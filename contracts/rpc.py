@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import requests
+from eth_typing import URI
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
@@ -84,6 +85,11 @@ class Rpc:
         self.provider = HTTPProvider(
             url, request_kwargs={"timeout": timeout_s}, session=self._session, exception_retry_configuration=None
         )
+
+    def move(self, url: str) -> None:
+        """The node has come back at another address: all who hold this object follow it."""
+        self.url = url
+        self.provider.endpoint_uri = URI(url)
 
     def call(self, method: str, *params: Any) -> Any:
         """One call. Raises NodeUnavailable, NodeAnswerInvalid or RpcError."""

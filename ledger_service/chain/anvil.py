@@ -6,7 +6,6 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
@@ -83,17 +82,22 @@ class AnvilProcess:
 
     @classmethod
     def start(
-        cls, *, settings: NodeSettings, state: Path | None = None, port: int = 0, extra: Sequence[str] = ()
+        cls, *, settings: NodeSettings, state: Path | None = None, port: int = 0, rpc: Rpc | None = None
     ) -> AnvilProcess:
-        """Start a node, on a given state where there is one, and wait until it answers. Raises NodeNotStarted."""
+        """Start a node, on a given state where there is one, and wait until it answers. Raises NodeNotStarted.
+
+        An `rpc` that is given moves to the new node.
+        """
         chosen = port or free_port()
-        command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", str(chosen), *settings.arguments(), *extra]
+        command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", str(chosen), *settings.arguments()]
         if state is not None:
             command += ["--load-state", str(state)]
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
         )
-        node = cls(process=process, rpc=Rpc(f"http://127.0.0.1:{chosen}"))
+        endpoint = rpc or Rpc("")
+        endpoint.move(f"http://127.0.0.1:{chosen}")
+        node = cls(process=process, rpc=endpoint)
         node._wait()
         return node
 

@@ -20,7 +20,7 @@ import psutil
 import structlog
 from sqlalchemy import select
 
-from contracts.rpc import BlockHeader, NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
+from contracts.rpc import BlockHeader, NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError, as_bytes, as_int
 from domain.hashing import from_hex, to_hex
 from ledger_service.chain import outbox
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings, free_port
@@ -54,6 +54,7 @@ class EmbeddedNode:
     def __init__(self, *, folder: Path, record: Record, settings: NodeSettings) -> None:
         self.folder, self.settings = folder, settings
         self._record = record
+        self._rpc = Rpc("")
         self._process: AnvilProcess | None = None
         self._last: BlockHeader | None = None
 
@@ -77,7 +78,7 @@ class EmbeddedNode:
             if state is not None and not _readable(state):
                 continue
             try:
-                self._process = AnvilProcess.start(settings=self.settings, state=state, port=port)
+                self._process = AnvilProcess.start(settings=self.settings, state=state, port=port, rpc=self._rpc)
                 self._write_process_file()
                 self._replay()
             except (NodeNotStarted, ReplayDiverged):
@@ -90,8 +91,8 @@ class EmbeddedNode:
 
     @property
     def rpc(self) -> Rpc:
-        """The node's JSON-RPC. The address stays the same over restarts while its port is free."""
-        return self._running().rpc
+        """The node's JSON-RPC, the same object over restarts; its address stays the same while its port is free."""
+        return self._rpc
 
     @property
     def url(self) -> str:
@@ -110,9 +111,11 @@ class EmbeddedNode:
     def mine(self, *, timestamp: int, transactions: Sequence[MinedTransaction]) -> BlockHeader:
         """Mine one block at this block time (unix seconds) with these transactions, in this order.
 
-        The fact comes first: a crash after it is made good by the replay. Raises BlockTimeNotRising, and
-        NodeUnavailable where the node is away (then `restart` mines the block).
+        The fact comes first: a crash after it is made good by the replay. A node that died is started again here,
+        before or after the fact. Raises BlockTimeNotRising, NodeNotStarted.
         """
+        if not self.alive():
+            self.restart()
         last = self.head()
         if timestamp <= last.timestamp:
             raise BlockTimeNotRising(last=last.timestamp, given=timestamp)
@@ -123,8 +126,12 @@ class EmbeddedNode:
         }
         with self._record.begin() as tx:
             tx.append("block.mined", payload, key=f"block.mined:{last.number + 1}")
-        self._last = self._mine(timestamp=timestamp, raws=[raw for _, raw in transactions])
-        return self._last
+        try:
+            self._last = self._mine(timestamp=timestamp, raws=[raw for _, raw in transactions])
+        except NodeUnavailable:
+            _log.warning("chain.node_died", block=payload["number"])
+            self.restart()
+        return self.head()
 
     def head(self) -> BlockHeader:
         """The newest block."""

@@ -108,7 +108,8 @@ class Gateway:
         waiting = self.pending()
         node.mine(timestamp=timestamp, transactions=[(item.tx_hash, item.raw) for item in waiting])
         outcomes = self.collect()
-        self._watch.finalise()
+        if outcomes:
+            self._watch.finalise()
         if len(outcomes) < len(waiting):
             self._repair.send()  # the node refused some: their nonces are filled, so that later ones are not stuck
         return _progress(taken=taken, sent=len(waiting), outcomes=outcomes, rewound=0)

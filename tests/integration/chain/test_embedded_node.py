@@ -11,7 +11,6 @@ import psutil
 import pytest
 from sqlalchemy import update
 
-from contracts.rpc import NodeUnavailable
 from ledger_service.chain.anvil import AnvilProcess
 from ledger_service.chain.embedded import PREVIOUS_FILE, STATE_FILE, EmbeddedNode
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, ReplayDiverged
@@ -92,29 +91,29 @@ def test_restart__both_dumps_unreadable__replays_from_the_start(embedded: Any, a
     assert embedded.hashes() == before
 
 
-def test_mine__node_killed_between_fact_and_block__restart_mines_it(
-    embedded: Any, ask: Any, deposit: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("when", ["before", "between fact and block"])
+def test_flush__node_killed__brings_it_back_and_mines_the_block_once(
+    embedded: Any, ask: Any, deposit: Any, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     gateway = embedded.gateway()
     ask(embedded.record, deposit(1))
-    gateway.take()
-    waiting = [(item.tx_hash, item.raw) for item in gateway.pending()]
+    mine = embedded.node._mine
 
-    def killed(**_: Any) -> None:
+    def killed(**arguments: Any) -> Any:
+        monkeypatch.setattr(embedded.node, "_mine", mine)
         os.kill(embedded.node.pid, signal.SIGKILL)
-        embedded.node.rpc.call("eth_blockNumber")
+        return mine(**arguments)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(embedded.node, "_mine", killed)
-        with pytest.raises(NodeUnavailable):
-            embedded.node.mine(timestamp=GENESIS + 900, transactions=waiting)
-    embedded.node.restart()
-    outcomes = embedded.gateway().collect()
+    if when == "before":
+        os.kill(embedded.node.pid, signal.SIGKILL)
+    else:
+        monkeypatch.setattr(embedded.node, "_mine", killed)
+    progress = gateway.flush(node=embedded.node, timestamp=GENESIS + 900)
 
-    assert embedded.node.head().number == 2
-    assert embedded.node.head().timestamp == GENESIS + 900
-    assert [outcome.reason for outcome in outcomes] == [None]
+    assert (progress.included, progress.failed) == (1, 0)
+    assert (embedded.node.head().number, embedded.node.head().timestamp) == (2, GENESIS + 900)
     assert len(embedded.facts("block.mined")) == 2
+    assert len(embedded.facts("chain.signed")) == len(embedded.deployment.addresses) + 1
 
 
 def test_mine__left_overs_in_the_pool__do_not_change_the_order(embedded: Any, ask: Any, deposit: Any) -> None:

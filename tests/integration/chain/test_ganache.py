@@ -1,0 +1,64 @@
+"""The same gateway on ganache, which mines each transaction at once and asks for gas to be paid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.bindings import Settlement
+from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
+from domain.hashing import keccak, text_id
+from domain.signing import SigningKey
+from ledger_service.chain.encoding import Request
+from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.profile import GANACHE
+from ledger_service.record import Record
+from scripts.chain_nodes.ganache import Ganache
+
+pytestmark = pytest.mark.integration
+
+NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+KEYS = {name: SigningKey(keccak(b"ganache " + name.encode())) for name in NAMES}
+DEPLOYER = SigningKey(keccak(b"ganache deployer"))
+
+
+def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
+    node = Ganache.start(chain_id=1337, funded=[DEPLOYER, KEYS["treasurer"]])
+    record = Record.open(f"sqlite:///{tmp_path}/record.db")
+    try:
+        header = node.rpc.header()
+        assert header is not None
+        grants = tuple(
+            RoleGrant(address=key.address, role=name.rstrip("12"), organisation=text_id(f"organisation {name}"))
+            for name, key in KEYS.items()
+        )
+        config = DeploymentConfig(grants=grants, origin=header.timestamp, start=header.timestamp)
+        plan = plan_deployment(config=config, key=DEPLOYER, chain_id=1337, gas_price_wei=GANACHE.gas_price_wei)
+        send_plan(rpc=node.rpc, transactions=list(plan.transactions.values()))
+        deployment = read_deployment(rpc=node.rpc, plan=plan)
+        gateway = Gateway.open(
+            record=record,
+            rpc=node.rpc,
+            deployment=deployment,
+            signers={"treasurer": KEYS["treasurer"]},
+            profile=GANACHE,
+        )
+        reference = "0x" + "07" * 32
+        with record.begin() as tx:
+            for key, account in (("first", "0x" + "11" * 20), ("second", "0x" + "22" * 20)):
+                args = [account, "1000000000", reference]
+                request(tx, Request(key=key, role="treasurer", contract="Settlement", function="deposit", args=args))
+
+        gateway.step()
+        progress = gateway.step()
+
+        assert (progress.included, progress.failed) == (1, 1)
+        failed = record.entries(kinds=["chain.failed"])[0].content()
+        assert failed["reason"] == f"SettlementRefUsed(ref={reference})"
+        settlement = Settlement(rpc=node.rpc, address=deployment.addresses["Settlement"])
+        assert settlement.supply() == 1_000_000_000
+        assert gateway.final_block() == gateway.head()
+    finally:
+        node.stop()
+        record.close()
