@@ -153,4 +153,5 @@ def _payload(
         "results_root": to_hex(merkle_root([bytes.fromhex(item["result_hash"][2:]) for item in results])),
         "deadline": program.gate + market.sign_seconds,
         "schedules": schedules,
+        "rounds": max((item.rounds for item in result.results), default=0),
     }

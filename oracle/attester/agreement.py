@@ -83,6 +83,8 @@ class Agreement:
     _nonces: dict[tuple[str, int], bytes] = field(init=False, default_factory=dict)
     _since: tuple[int, float] | None = field(init=False, default=None)
     _heard: dict[str, Proposal] = field(init=False, default_factory=dict)
+    _deferred: set[str] = field(init=False, default_factory=set)
+    """whose proposals came before market time, or the service's record, was known here"""
     _news: bool = field(init=False, default=False)
     _asking_since: tuple[int, float] | None = field(init=False, default=None)
     _synced_since: tuple[int, float] | None = field(init=False, default=None)
@@ -141,6 +143,23 @@ class Agreement:
         """Propose what is due if it is this attester's turn, or send an unanswered proposal again."""
         if self.submission is not None or self.wants_sync or not self.registry.periods:
             return []
+        return self._reconsider() + self._take_turn(wall)
+
+    def _reconsider(self) -> list[Outgoing]:
+        """Look again at proposals that were heard too early, so that nobody waits for them to be sent again."""
+        outgoing: list[Outgoing] = []
+        for sender in sorted(self._deferred):
+            proposal = self._heard.get(sender)
+            if proposal is None or self._has_ended(proposal):
+                self._deferred.discard(sender)
+                if proposal is not None:
+                    outgoing += self._consider(sender, proposal, again=True)
+        return outgoing
+
+    def _has_ended(self, proposal: Proposal) -> bool:
+        return has_ended(proposal.horizon_mtu, market_time=self.market_now(), cut_off_s=self.cut_off_s)
+
+    def _take_turn(self, wall: float) -> list[Outgoing]:
         now = self.market_now()
         horizon = newest_due(registry=self.registry, market_time=now, cut_off_s=self.cut_off_s)
         if horizon <= self.situation.through_mtu and not self.situation.dirty:
@@ -379,15 +398,19 @@ class Agreement:
             outgoing.extend(self._consider(sender, self._heard[sender]))
         return outgoing
 
-    def _consider(self, sender: str, proposal: Proposal) -> list[Outgoing]:
+    def _consider(self, sender: str, proposal: Proposal, *, again: bool = False) -> list[Outgoing]:
         """Sign a proposal that equals one's own derivation; else fetch what is missing and send what it leaves out."""
-        now = self.market_now()
-        if not proposal.entries or not has_ended(proposal.horizon_mtu, market_time=now, cut_off_s=self.cut_off_s):
+        if not proposal.entries:
+            return []
+        if not self._has_ended(proposal):
+            self._deferred.add(sender)
             return []
         for entry in proposal.entries:
             stands = self.situation.attested.get(entry.mtu)
             if entry.mtu > proposal.horizon_mtu or entry.revision != (stands.next_revision if stands else 0):
                 self.wants_sync = True
+                if not again:
+                    self._deferred.add(sender)
                 return []
         found = differences(proposal, registry=self.registry, books=self.intake.books)
         if found:

@@ -1,0 +1,162 @@
+"""One local day of the town from its orders to its settled money, driven by market time and by the API's answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from domain.errors import DominoesError
+from domain.hashing import from_hex, to_hex
+from domain.mtu import MtuRange, local_day, mtu_end
+from scripts.community.meters import Envelopes, TownMeters
+from scripts.community.town import Town
+from scripts.community.trading import Tally, TradingDay
+from scripts.run_config import ZONE
+
+POLL_SECONDS = 0.1
+"""Wall seconds between looks at what the service and the attesters have done."""
+
+WAIT_SECONDS_MAX = 300.0
+"""Wall seconds after which a step that should have come about is reported as missing."""
+
+Progress = Callable[[str, int, int], None]
+"""(what, done, of): called as the day goes on."""
+
+
+class StepMissing(DominoesError):
+    """Something the day waits for did not come about."""
+
+    code = "step-missing"
+
+    def __init__(self, *, what: str) -> None:
+        self.what = what
+        super().__init__(f"waited {WAIT_SECONDS_MAX:.0f} s for {what}; look into the log folder of the state")
+
+
+@dataclass(frozen=True)
+class DayPlan:
+    """When things happen, in market time: unix seconds."""
+
+    day: date
+    mtus: MtuRange
+    gate: int
+
+
+def plan_of(day: date, *, gate_local: str) -> DayPlan:
+    """The MTUs and the gate of a delivery day."""
+    zone = ZoneInfo(ZONE)
+    gate = datetime.combine(day - timedelta(days=1), clock_time.fromisoformat(gate_local), tzinfo=zone)
+    return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=int(gate.timestamp()))
+
+
+def wait_for(what: str, ready: Callable[[], bool]) -> None:
+    """Return once `ready()`. Raises StepMissing after WAIT_SECONDS_MAX."""
+    end = time.monotonic() + WAIT_SECONDS_MAX
+    while not ready():
+        if time.monotonic() > end:
+            raise StepMissing(what=what)
+        time.sleep(POLL_SECONDS)
+
+
+class DayDriver:
+    """Does what the town's clients do; each step looks at what is done already, so a restart goes on in the middle."""
+
+    def __init__(self, *, town: Town, meters: TownMeters, plan: DayPlan, progress: Progress) -> None:
+        self._town, self._meters, self.plan, self._progress = town, meters, plan, progress
+        self._trading = TradingDay(town=town, day=plan.day, mtus=plan.mtus)
+        self._market = town.config.market
+
+    def market_time(self) -> int:
+        """Market time now, unix seconds."""
+        return int(self._town.public.get("/v1/clock")["market_time"])
+
+    def advance(self, to: int) -> None:
+        """Let market time reach `to`, unless it is later already."""
+        if self.market_time() < to:
+            self._town.clients["operator"].post("/v1/clock", {"advance_to": to})
+
+    def program(self) -> dict[str, Any] | None:
+        """The day's program as the API shows it; None before it is opened."""
+        found = self._town.public.items(f"/v1/markets/{self._market}/programs")
+        ours = [item for item in found if item["first_mtu"] == self.plan.mtus.first]
+        return ours[0] if ours else None
+
+    def trade(self) -> Tally:
+        """Wait until the program is open, then send all orders."""
+        wait_for("the day's program to open", lambda: self.program() is not None)
+        tally = self._trading.send()
+        self._progress("orders", tally.orders, tally.orders)
+        return tally
+
+    def close_and_clear(self) -> None:
+        """Reach the gate, have the DSO sign, and see every MTU cleared or void."""
+        self.advance(self.plan.gate)
+        wait_for("the program to be validated", lambda: self._state() not in ("open", "gate-closed", "book-closed"))
+        self._sign()
+        wait_for("every MTU to be cleared", lambda: self._state() in ("resolved", "refused", "expired"))
+        self._progress("cleared", self.plan.mtus.count, self.plan.mtus.count)
+
+    def _state(self) -> str:
+        program = self.program()
+        return "open" if program is None else str(program["state"])
+
+    def _sign(self) -> None:
+        """The DSO signs what it is shown, where it still waits for a verdict."""
+        dso, key = self._town.clients["dso"], self._town.organisations["dso"]
+        for item in dso.items("/v1/dso/programs"):
+            path = f"/v1/dso/programs/{item['market']}/{item['program']}"
+            shown = dso.get(path)
+            signature = key.sign(from_hex(shown["to_sign"]["digest"]))
+            dso.post(f"{path}/signature", {"signature": to_hex(signature)})
+
+    def deliver(self, *, mtus_per_step: int, after_step: Callable[[int], None]) -> None:
+        """Meter the day step by step, each attested before the next; `after_step` is told each step's last MTU."""
+        mtus = self.plan.mtus
+        envelopes = self._envelopes()
+        self.advance(mtus.start)
+        self._meters.baseline(mtus.first - 1)
+        for start in range(mtus.first, mtus.first + mtus.count, mtus_per_step):
+            stop = min(start + mtus_per_step, mtus.first + mtus.count)
+            self._deliver_step(start, stop, envelopes)
+            self._progress("metered", stop - mtus.first, mtus.count)
+            after_step(stop - 1)
+
+    def _deliver_step(self, start: int, stop: int, envelopes: Envelopes) -> None:
+        self.advance(mtu_end(stop - 1))
+        first = self.plan.mtus.first
+        net_wh = {mtu: [int(value) for value in self._trading.net_wh[:, mtu - first]] for mtu in range(start, stop)}
+        self._meters.measure(net_wh=net_wh, envelopes=envelopes)
+        wait_for("receipts for the readings", lambda: self._meters.waiting() == 0)
+        self.advance(mtu_end(stop - 1) + self._town.config.cut_off_seconds + 1)
+        wait_for(f"MTUs {start} to {stop - 1} to be attested", lambda: self._attested(start, stop))
+
+    def _attested(self, start: int, stop: int) -> bool:
+        states = self._town.clients["attester-1"].get(
+            "/v1/attestations", area=self._town.config.area, first_mtu=start, count=stop - start
+        )["items"]
+        return all(state["next_revision"] > 0 for state in states)
+
+    def _envelopes(self) -> dict[tuple[str, int], tuple[int | None, int | None]]:
+        """The set-points each household's controller got."""
+        found = {}
+        for house in self._town.households:
+            answer = self._town.client_of(house).items("/v1/set-points", first_mtu=self.plan.mtus.first)
+            for item in answer:
+                found[house.point.code, item["mtu"]] = (item["import_cap_wh"], item["export_cap_wh"])
+        return found
+
+    def settle(self) -> dict[str, Any]:
+        """Wait until the attesters signed the day's settlement and it took effect; how it stands."""
+        wait_for("the settlement to take effect", lambda: self._settlement().get("state") in ("settled", "final"))
+        self._progress("settled", 1, 1)
+        return self._settlement()
+
+    def _settlement(self) -> dict[str, Any]:
+        found = self._town.clients["attester-1"].items("/v1/attester/settlements")
+        ours = [item for item in found if item["first_mtu"] == self.plan.mtus.first]
+        return ours[0] if ours else {}

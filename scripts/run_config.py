@@ -1,0 +1,102 @@
+"""What one run of the embedded system is: grid, market, keys, ports. Written once into the state folder, then read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from domain.errors import DominoesError
+
+CONFIG_FILE = "run.json"
+KEYS_FOLDER = "keys"
+RECORD_FILE = "service.sqlite"
+CHAIN_FOLDER = "chain"
+COMMUNITY_FILE = "community.sqlite"
+DEPLOYMENT_FILE = "deployment.json"
+LOGS_FOLDER = "logs"
+
+ZONE = "Europe/Berlin"
+"""Zone of gates and local days in simbench areas."""
+
+CHAIN_ID = 1_337_015
+"""Chain id of embedded chains; no public network uses it."""
+
+ATTESTER_NAMES = ("attester-1", "attester-2", "attester-3")
+ATTESTER_THRESHOLD = 2
+"""Attesters that must agree (m of n, here 2 of 3), each of another organisation."""
+
+ORGANISATION_KEYS = (
+    "operator",
+    "dso",
+    *ATTESTER_NAMES,
+    "treasurer",
+    "registrar",
+    "security-admin",
+    "auditor",
+    "deployer",
+)
+"""Keys of organisations; `deployer` has no right once the contracts stand."""
+
+ACCOUNT_KEYS = ("retailer", "retailer-orders", "dso-account", "tax")
+"""Keys of the settlement accounts that are no household, and the retailer's order key."""
+
+
+class StateMissing(DominoesError):
+    """There is no run in this folder."""
+
+    code = "state-missing"
+
+    def __init__(self, *, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} holds no run; start one with `make run` or `dominoes up`")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Market design and ports of a run. Seconds are market time; `genesis` is market time of the first block."""
+
+    grid: str
+    area: str
+    pv_permille: int
+    genesis: int
+    first_day: str
+    last_day: str | None
+    http_port: int
+    mqtt_port: int
+    lot_wh: int = 10
+    tick_neur_per_wh: int = 100
+    gate_local: str = "12:00"
+    grace_seconds: int = 1_800
+    sign_seconds: int = 7_200
+    clear_seconds: int = 14_400
+    attest_seconds: int = 7_200
+    horizon_seconds: int = 7 * 86_400
+    challenge_seconds: int = 3_600
+    cut_off_seconds: int = 300
+
+    @property
+    def market(self) -> str:
+        """Code of the day-ahead market of the area."""
+        return f"{self.area}/DA"
+
+    @property
+    def service_url(self) -> str:
+        """Where the API answers."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+
+def write_config(state: Path, config: RunConfig) -> None:
+    """Write the configuration so that after a crash it is there whole or not at all."""
+    state.mkdir(parents=True, exist_ok=True)
+    partial = state / f"{CONFIG_FILE}.partial"
+    partial.write_text(json.dumps(asdict(config), indent=1, sort_keys=True))
+    partial.rename(state / CONFIG_FILE)
+
+
+def read_config(state: Path) -> RunConfig:
+    """The configuration of the run in this folder. Raises StateMissing."""
+    path = state / CONFIG_FILE
+    if not path.exists():
+        raise StateMissing(folder=state)
+    return RunConfig(**json.loads(path.read_text()))

@@ -1,0 +1,161 @@
+"""An embedded run as a whole: state folder, keys, service, attesters, and the town that trades in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from domain.mtu import local_midnight
+from ledger_service.chain.anvil import free_port
+from ledger_service.chain.embedded import PROCESS_FILE
+from scripts.community.api import open_http
+from scripts.community.store import DeviceStore
+from scripts.community.town import Town
+from scripts.grids import Community, load_community
+from scripts.keys import load_keys, make_keys
+from scripts.processes import Child, python_module, wait_for_health
+from scripts.run_config import (
+    ACCOUNT_KEYS,
+    ATTESTER_NAMES,
+    CHAIN_FOLDER,
+    COMMUNITY_FILE,
+    CONFIG_FILE,
+    KEYS_FOLDER,
+    LOGS_FOLDER,
+    ORGANISATION_KEYS,
+    ZONE,
+    RunConfig,
+    read_config,
+    write_config,
+)
+
+LEAD_SECONDS = 6 * 3_600
+"""How long before local noon of the eve a fresh run begins: six in the morning, time enough to register and order."""
+
+PROPOSER_TIMEOUT_SECONDS = 5.0
+"""Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
+
+
+def fresh_config(
+    *, grid: str, pv_permille: int, first_day: date, last_day: date | None, http_port: int | None = None
+) -> RunConfig:
+    """The configuration of a new run whose first delivery day is `first_day`."""
+    eve = local_midnight(day=first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
+    return RunConfig(
+        grid=grid,
+        area=f"DE-{grid}",
+        pv_permille=pv_permille,
+        genesis=eve + LEAD_SECONDS,
+        first_day=first_day.isoformat(),
+        last_day=None if last_day is None else last_day.isoformat(),
+        http_port=http_port or free_port(),
+        mqtt_port=free_port(),
+    )
+
+
+@dataclass
+class System:
+    """A running embedded system. Make one with `start`."""
+
+    state: Path
+    config: RunConfig
+    community: Community
+    service: Child
+    attesters: list[Child]
+    town: Town
+    http: httpx.Client
+    store: DeviceStore
+    fresh: bool
+
+    @property
+    def children(self) -> list[Child]:
+        """All child processes."""
+        return [self.service, *self.attesters]
+
+    def stop(self) -> None:
+        """End attesters first, then the service (which ends the node and the broker)."""
+        self.http.close()
+        for child in self.attesters:
+            child.stop()
+        self.service.stop()
+        self.store.close()
+
+
+def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
+    """Start the run in `state`, or go on with the one that is there; `wanted` is used for a new one only.
+
+    Raises StateMissing, ProcessDied, NotReady, or what the grid loader raises.
+    """
+    fresh = not (state / CONFIG_FILE).exists()
+    if fresh and wanted is not None:
+        make_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
+        write_config(state, wanted)
+    config = read_config(state)
+    community = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille)
+    service = Child(
+        name="service",
+        command=python_module("scripts.service", "--state", str(state)),
+        log=state / LOGS_FOLDER / "service.log",
+    )
+    try:
+        wait_for_health(service, url=config.service_url)
+    except Exception:
+        service.stop()
+        raise
+    store = DeviceStore(state / COMMUNITY_FILE)
+    http = open_http(config.service_url)
+    organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
+    town = Town(config=config, community=community, store=store, organisations=organisations, http=http)
+    return System(state, config, community, service, [], town, http, store, fresh)
+
+
+def start_attesters(system: System) -> None:
+    """Start the three attesters; the area must be registered by now."""
+    contracts = system.town.public.get("/v1/ledger")["contracts"]
+    for name in ATTESTER_NAMES:
+        path = _attester_config(system, name, contracts)
+        system.attesters.append(
+            Child(
+                name=name,
+                command=python_module("oracle.attester", "--config", str(path)),
+                log=system.state / LOGS_FOLDER / f"{name}.log",
+            )
+        )
+
+
+def node_url(state: Path) -> str:
+    """Where the embedded node of this run answers JSON-RPC."""
+    return f"http://127.0.0.1:{json.loads((state / CHAIN_FOLDER / PROCESS_FILE).read_text())['port']}"
+
+
+def _attester_config(system: System, name: str, contracts: dict[str, str]) -> Path:
+    folder = system.state / "attesters" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = (system.state / KEYS_FOLDER).resolve()
+    lines = [
+        f"name = {json.dumps(name)}",
+        f"area = {json.dumps(system.config.area)}",
+        'store = "store.sqlite"',
+        f"service_url = {json.dumps(system.config.service_url)}",
+        f"keystore = {json.dumps(str(keys / f'{name}.json'))}",
+        f"password_file = {json.dumps(str(keys / 'passphrase'))}",
+        f"cut_off_s = {system.config.cut_off_seconds}",
+        f"proposer_timeout_s = {PROPOSER_TIMEOUT_SECONDS}",
+        "poll_s = 0.1",
+        "settlement_s = 0.5",
+        "[broker]",
+        'host = "127.0.0.1"',
+        f"port = {system.config.mqtt_port}",
+        "[chain]",
+        f"rpc_url = {json.dumps(node_url(system.state))}",
+        f"market = {json.dumps(contracts['Market'])}",
+        f"readings = {json.dumps(contracts['Readings'])}",
+    ]
+    path = folder / "attester.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path
