@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 from nacl.public import PrivateKey, SealedBox
+from nacl.signing import SigningKey
+from starlette.testclient import TestClient
 
-from domain.hashing import to_hex
+from domain.hashing import text_id, to_hex
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from ledger_service.metering.messages import RegisterReading, make_message
 from ledger_service.metering.registry import Registry
 from ledger_service.validation.stage import validated_key
 from tests.unit.wallet_api.test_ownership import settled_day
@@ -151,10 +155,81 @@ def test_attester__attestation_of_wrong_form__refused(trading: World, changes: d
     assert trading.head() == head
 
 
+def attested_mtu(world: World) -> dict[str, Any]:
+    """One MTU of two meters: their signed messages and the attestation of two attesters."""
+    readings, messages = [], []
+    for number in (1, 2):
+        key, code = SigningKey(bytes([number]) * 32), f"M{number}"
+        body = {"meter": code, "point": f"DE-LV1-P{number}", "area": AREA, "valid_from_mtu": FIRST_MTU}
+        public_key = to_hex(bytes(key.verify_key))
+        answer = world.post("registry office", "/v1/meters", body | {"public_key": public_key})
+        assert answer.status_code == 201
+        registers = [
+            RegisterReading(
+                mtu=FIRST_MTU - 1, import_register_wh=1_000, export_register_wh=0, sequence=1, nonce=bytes(32)
+            ),
+            RegisterReading(
+                mtu=FIRST_MTU, import_register_wh=1_120, export_register_wh=0, sequence=2, nonce=bytes([number]) * 32
+            ),
+        ]
+        messages.append(make_message(meter_code=code, readings=registers, key=key).decode())
+        readings.append(Reading(code, FIRST_MTU, 1_120, 0, 120, 0, 2, Quality.MEASURED, bytes([number]) * 32))
+    made = Attestation.of(area=text_id(AREA), mtu=FIRST_MTU, revision=0, readings=readings)
+    sides = sorted(("north", "south"), key=lambda side: address(f"attester {side}"))
+    attestation = {
+        "mtu": FIRST_MTU,
+        "revision": 0,
+        "root": to_hex(made.root),
+        "count": made.count,
+        "import_wh": made.import_wh,
+        "export_wh": made.export_wh,
+        "signatures": [world.sign(f"attester {side}", "Attestation", made.values()) for side in sides],
+        "readings": [reading.as_json() for reading in in_leaf_order(readings)],
+    }
+    return {"area": AREA, "period": 1, "attestations": [attestation], "messages": messages}
+
+
+def test_attester__hands_in_readings__recorded_once_and_shown_to_their_owner(trading: World) -> None:
+    body = attested_mtu(trading)
+    trading.clock.advance_to((FIRST_MTU + 1) * 900)
+
+    first = trading.post("attester north", "/v1/attestations", body)
+    head = trading.head()
+    again = trading.post("attester south", "/v1/attestations", body)
+
+    assert (first.status_code, first.json()["mtus"]) == (201, [FIRST_MTU])
+    assert (again.status_code, again.json()["sequence"], trading.head()) == (200, first.json()["sequence"], head)
+    mine = trading.get("household 1", "/v1/readings", period=1).json()["items"]
+    assert [(one["reading"]["meter"], one["reading"]["import_wh"]) for one in mine] == [("M1", 120)]
+    params = {"area": AREA, "first_mtu": FIRST_MTU, "count": 2}
+    states = trading.get("attester north", "/v1/attestations", **params).json()["items"]
+    assert [state["next_revision"] for state in states] == [1, 0]
+
+
+@pytest.mark.parametrize("what", ["one signature", "sum", "reading", "no messages", "not ended", "late"])
+def test_attester__attestation_that_does_not_hold__refused(trading: World, what: str) -> None:
+    body = attested_mtu(trading)
+    attestation = body["attestations"][0]
+    trading.clock.advance_to((FIRST_MTU + (6 if what == "late" else 0 if what == "not ended" else 1)) * 900)
+    if what == "one signature":
+        attestation["signatures"].pop()
+    elif what == "sum":
+        attestation["import_wh"] += 1
+    elif what == "reading":
+        attestation["readings"][0]["import_wh"] += 1
+    elif what == "no messages":
+        body["messages"] = []
+    head = trading.head()
+
+    answer = trading.post("attester north", "/v1/attestations", body)
+
+    assert answer.json()["type"] == "/problems/attestation-refused"
+    assert "ascend" not in answer.json()["detail"]
+    assert trading.head() == head
+
+
 def settlement_signature(world: World, attester: str, proposal: dict[str, Any]) -> dict[str, Any]:
     """An attester's signature over a proposal."""
-    from domain.hashing import text_id
-
     keys = ("wordsHash", "clearingRoot", "readingsRoot", "statementsRoot", "tariffHash")
     values = {"area": text_id(AREA), "period": 1, "revision": 0} | dict(
         zip(keys, (proposal[name] for name in NAMES), strict=True)
@@ -255,7 +330,5 @@ def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> Non
 
 
 def test_app__built_twice_on_one_record__same_answers(trading: World) -> None:
-    from starlette.testclient import TestClient
-
     with TestClient(create_app(trading.services)) as other:
         assert other.get("/v1/markets").json() == trading.get(None, "/v1/markets").json()

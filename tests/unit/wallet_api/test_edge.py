@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -297,7 +298,7 @@ def test_journal__headers__lead_from_hash_to_hash(market: World) -> None:
 
     headers = first.json()["items"] + second.json()["items"]
     assert [one["sequence"] for one in headers] == [1, 2, 3, 4, 5, 6]
-    assert all(one["previous"] == before["hash"] for before, one in zip(headers, headers[1:], strict=False))
+    assert all(one["previous"] == before["hash"] for before, one in pairwise(headers))
     assert "payload" not in headers[0]
     assert address("household 1") not in first.text + second.text
 

@@ -8,9 +8,10 @@ import pytest
 
 from domain.hashing import from_hex, to_hex
 from domain.merkle import verify_proof
-from domain.readings import Quality, Reading
-from domain.statements import statement_leaf
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.words import pack_settlement_word
+from ledger_service.trading.queries import book_orders
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, World, address
 
 pytestmark = pytest.mark.unit
@@ -72,8 +73,6 @@ def settled_day(world: World) -> None:
         assert world.post(name, "/v1/orders", body).status_code == 201
     words = []
     with world.services.record.read() as connection:
-        from ledger_service.trading.queries import book_orders
-
         for order in book_orders(connection, market=MARKET, first_mtu=FIRST_MTU, count=1):
             words.append(order.word().with_result(cap_lots=2**24 - 1, accepted_lots=order.quantity_lots))
     cleared = {
@@ -105,8 +104,6 @@ def settled_day(world: World) -> None:
 
 def attested(readings: list[Reading]) -> dict[str, Any]:
     """The fact of one attested MTU."""
-    from domain.readings import Attestation, in_leaf_order
-
     made = Attestation.of(area=bytes(32), mtu=FIRST_MTU, revision=0, readings=readings)
     attestation = {
         "mtu": FIRST_MTU,
@@ -158,8 +155,6 @@ def proposed() -> dict[str, Any]:
 
 def root_of(statements: list[dict[str, Any]]) -> bytes:
     """The root over statements."""
-    from domain.statements import statement_hash, statements_root
-
     hashes = {
         from_hex(one["account"]): statement_hash(salt=from_hex(one["salt"]), statement=one["statement"])
         for one in statements
