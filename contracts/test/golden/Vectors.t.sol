@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {Attestation} from "../../src/interfaces/IReadings.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Assert} from "../base/Assert.sol";
+import {vm} from "../base/Vm.sol";
+
+/// @notice The vectors that the other implementations are held to give the same digests, words, roots and hashes here.
+contract GoldenVectorsTest is Assert {
+    string private constant FILE = "../tests/golden/vectors.json";
+
+    string private _json;
+
+    function setUp() public {
+        _json = vm.readFile(FILE);
+    }
+
+    /* READING */
+
+    function _at(string memory list, uint256 i, string memory field) private pure returns (string memory) {
+        return string.concat(".", list, "[", vm.toString(i), "]", field);
+    }
+
+    function _word(string memory key) private view returns (bytes32) {
+        return vm.parseJsonBytes32(_json, key);
+    }
+
+    function _uint(string memory key) private view returns (uint256) {
+        return vm.parseJsonUint(_json, key);
+    }
+
+    function _words(string memory key) private view returns (bytes32[] memory) {
+        return vm.parseJsonBytes32Array(_json, key);
+    }
+
+    function _half(string memory key) private view returns (bytes16) {
+        return bytes16(vm.parseJsonBytes(_json, key));
+    }
+
+    function _asUints(bytes32[] memory values) private pure returns (uint256[] memory words) {
+        words = new uint256[](values.length);
+        for (uint256 i = 0; i < values.length; ++i) {
+            words[i] = uint256(values[i]);
+        }
+    }
+
+    function _pageHashes(uint256[] memory words, bool masked) private pure returns (bytes32[] memory hashes) {
+        hashes = new bytes32[]((words.length + Hashes.PAGE_WORDS - 1) / Hashes.PAGE_WORDS);
+        for (uint256 p = 0; p < hashes.length; ++p) {
+            uint256 left = words.length - p * Hashes.PAGE_WORDS;
+            uint256[] memory page = new uint256[](left < Hashes.PAGE_WORDS ? left : Hashes.PAGE_WORDS);
+            for (uint256 i = 0; i < page.length; ++i) {
+                uint256 word = words[p * Hashes.PAGE_WORDS + i];
+                page[i] = masked ? Hashes.masked(word) : word;
+            }
+            hashes[p] = Hashes.page(page);
+        }
+    }
+
+    /* TYPED DATA */
+
+    function test_domain__separator__same() public view {
+        bytes32 typeHash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 separator = keccak256(
+            abi.encode(
+                typeHash,
+                keccak256("DOMINOES"),
+                keccak256("1"),
+                _uint(".domain.chainId"),
+                vm.parseJsonAddress(_json, ".domain.verifyingContract")
+            )
+        );
+        assertEq(separator, _word(".domain.separator"), "separator");
+    }
+
+    function test_typed__everyShape__sameDigestAndSigner() public view {
+        bytes32 separator = _word(".domain.separator");
+        uint256 shapes = 0;
+        for (; vm.keyExistsJson(_json, _at("typed", shapes, "")); ++shapes) {
+            string memory shape = vm.parseJsonString(_json, _at("typed", shapes, ".shape"));
+            bytes32 structHash = _structHash(keccak256(bytes(shape)), _at("typed", shapes, ".values"));
+            assertEq(structHash, _word(_at("typed", shapes, ".structHash")), shape);
+            bytes32 digest = keccak256(abi.encodePacked(hex"1901", separator, structHash));
+            assertEq(digest, _word(_at("typed", shapes, ".digest")), shape);
+            bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
+            assertEq(
+                _recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape
+            );
+        }
+        assertEq(shapes, 14, "all shapes of the protocol");
+    }
+
+    function _recover(bytes32 digest, bytes memory signature) private pure returns (address) {
+        (bytes32 r, bytes32 s) = (bytes32(0), bytes32(0));
+        assembly ("memory-safe") {
+            r := mload(add(signature, 0x20))
+            s := mload(add(signature, 0x40))
+        }
+        return ecrecover(digest, uint8(signature[64]), r, s);
+    }
+
+    function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
+        if (shape == keccak256("Order")) return Hashes.order(_order(path));
+        if (shape == keccak256("Receipt")) return Hashes.receipt(_receipt(path));
+        if (shape == keccak256("Program")) return _programHash(path);
+        if (shape == keccak256("Attestation")) return Hashes.attestation(_attestation(path));
+        if (shape == keccak256("Settlement")) return _settlementHash(path);
+        if (
+            shape == keccak256("Cancel") || shape == keccak256("Schedule") || shape == keccak256("Refusal")
+                || shape == keccak256("ReadingReceipt")
+        ) return _tradingHash(shape, path);
+        return _moneyHash(shape, path);
+    }
+
+    function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {
+        if (shape == keccak256("ReadingReceipt")) {
+            return Hashes.readingReceipt(
+                _word(string.concat(path, ".meter")),
+                uint32(_uint(string.concat(path, ".firstSequence"))),
+                uint32(_uint(string.concat(path, ".count"))),
+                _word(string.concat(path, ".messageHash"))
+            );
+        }
+        bytes32 market = _word(string.concat(path, ".market"));
+        if (shape == keccak256("Cancel")) {
+            return Hashes.cancel(
+                market,
+                uint32(_uint(string.concat(path, ".mtu"))),
+                _half(string.concat(path, ".orderId")),
+                uint32(_uint(string.concat(path, ".revision")))
+            );
+        }
+        uint32 firstMtu = uint32(_uint(string.concat(path, ".firstMtu")));
+        if (shape == keccak256("Schedule")) {
+            return Hashes.schedule(
+                market,
+                firstMtu,
+                _word(string.concat(path, ".point")),
+                _word(string.concat(path, ".valuesHash")),
+                uint32(_uint(string.concat(path, ".revision")))
+            );
+        }
+        return Hashes.refusal(
+            market,
+            firstMtu,
+            uint32(_uint(string.concat(path, ".count"))),
+            _word(string.concat(path, ".resultsRoot")),
+            vm.parseJsonString(_json, string.concat(path, ".reason"))
+        );
+    }
+
+    function _moneyHash(bytes32 shape, string memory path) private view returns (bytes32) {
+        address account = vm.parseJsonAddress(_json, string.concat(path, ".account"));
+        if (shape == keccak256("KeyRegistration")) {
+            return Hashes.keyRegistration(
+                account,
+                vm.parseJsonAddress(_json, string.concat(path, ".orderKey")),
+                _word(string.concat(path, ".point")),
+                uint32(_uint(string.concat(path, ".validFromMtu")))
+            );
+        }
+        if (shape == keccak256("AccountReplacement")) {
+            return
+                Hashes.accountReplacement(account, vm.parseJsonAddress(_json, string.concat(path, ".successor")));
+        }
+        if (shape == keccak256("Redemption")) {
+            return Hashes.redemption(
+                account,
+                uint96(_uint(string.concat(path, ".amountNeur"))),
+                _word(string.concat(path, ".ref")),
+                uint64(_uint(string.concat(path, ".deadline")))
+            );
+        }
+        address guarantor = vm.parseJsonAddress(_json, string.concat(path, ".guarantor"));
+        if (shape == keccak256("Cover")) {
+            return Hashes.cover(
+                guarantor,
+                account,
+                uint96(_uint(string.concat(path, ".amountNeur"))),
+                _word(string.concat(path, ".ref"))
+            );
+        }
+        assertEq(shape, keccak256("Guarantee"), "a shape of the protocol");
+        return Hashes.guarantee(
+            guarantor,
+            account,
+            uint64(_uint(string.concat(path, ".creditNeur"))),
+            uint64(_uint(string.concat(path, ".nonce")))
+        );
+    }
+
+    function _order(string memory path) private view returns (Hashes.Order memory o) {
+        o.market = _word(string.concat(path, ".market"));
+        o.mtu = uint32(_uint(string.concat(path, ".mtu")));
+        o.side = uint8(_uint(string.concat(path, ".side")));
+        o.limitPriceNeurPerWh = int32(vm.parseJsonInt(_json, string.concat(path, ".limitPriceNeurPerWh")));
+        o.quantityLots = uint32(_uint(string.concat(path, ".quantityLots")));
+        o.account = vm.parseJsonAddress(_json, string.concat(path, ".account"));
+        o.orderId = _half(string.concat(path, ".orderId"));
+        o.revision = uint32(_uint(string.concat(path, ".revision")));
+        o.salt = _word(string.concat(path, ".salt"));
+    }
+
+    function _receipt(string memory path) private view returns (Hashes.Receipt memory r) {
+        r.market = _word(string.concat(path, ".market"));
+        r.mtu = uint32(_uint(string.concat(path, ".mtu")));
+        r.tag = _half(string.concat(path, ".tag"));
+        r.revision = uint32(_uint(string.concat(path, ".revision")));
+        r.kind = uint8(_uint(string.concat(path, ".kind")));
+        r.sequence = uint64(_uint(string.concat(path, ".sequence")));
+        r.journalHead = _word(string.concat(path, ".journalHead"));
+        r.marketTime = uint64(_uint(string.concat(path, ".marketTime")));
+    }
+
+    function _programHash(string memory path) private view returns (bytes32) {
+        Hashes.SignedProgram memory p;
+        p.market = _word(string.concat(path, ".market"));
+        p.firstMtu = uint32(_uint(string.concat(path, ".firstMtu")));
+        p.count = uint32(_uint(string.concat(path, ".count")));
+        p.resultsRoot = _word(string.concat(path, ".resultsRoot"));
+        p.gridModelHash = _word(string.concat(path, ".gridModelHash"));
+        p.reportHash = _word(string.concat(path, ".reportHash"));
+        p.deadline = uint64(_uint(string.concat(path, ".deadline")));
+        return Hashes.program(p);
+    }
+
+    function _attestation(string memory path) private view returns (Attestation memory a) {
+        a.area = _word(string.concat(path, ".area"));
+        a.mtu = uint32(_uint(string.concat(path, ".mtu")));
+        a.revision = uint32(_uint(string.concat(path, ".revision")));
+        a.root = _word(string.concat(path, ".root"));
+        a.count = uint32(_uint(string.concat(path, ".count")));
+        a.importWh = uint64(_uint(string.concat(path, ".importWh")));
+        a.exportWh = uint64(_uint(string.concat(path, ".exportWh")));
+    }
+
+    function _settlementHash(string memory path) private view returns (bytes32) {
+        Hashes.SignedSettlement memory s;
+        s.area = _word(string.concat(path, ".area"));
+        s.period = uint32(_uint(string.concat(path, ".period")));
+        s.revision = uint32(_uint(string.concat(path, ".revision")));
+        s.wordsHash = _word(string.concat(path, ".wordsHash"));
+        s.clearingRoot = _word(string.concat(path, ".clearingRoot"));
+        s.readingsRoot = _word(string.concat(path, ".readingsRoot"));
+        s.statementsRoot = _word(string.concat(path, ".statementsRoot"));
+        s.tariffHash = _word(string.concat(path, ".tariffHash"));
+        return Hashes.settlement(s);
+    }
+
+    /* WORDS, BOOKS, TREES */
+
+    function test_orders__eachOne__sameDigestTagAndWord() public view {
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("orders", n, "")); ++n) {
+            Hashes.Order memory o = _order(_at("orders", n, ""));
+            bytes32 digest =
+                keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.order(o)));
+            assertEq(digest, _word(_at("orders", n, ".digest")), "digest");
+            uint256 word = Hashes.orderWord(
+                bytes16(digest), o.limitPriceNeurPerWh, uint24(o.quantityLots), type(uint24).max, 0, o.side
+            );
+            assertEq(bytes32(word), _word(_at("orders", n, ".word")), "word");
+        }
+        assertTrue(n != 0, "some orders");
+    }
+
+    function test_books__eachOne__sameHashes() public view {
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("books", n, "")); ++n) {
+            uint256[] memory words = _asUints(_words(_at("books", n, ".words")));
+            bytes32[] memory hashes = _pageHashes(words, false);
+            bytes32 maskedChain = Hashes.chain(_pageHashes(words, true));
+            uint32 count = uint32(_uint(_at("books", n, ".count")));
+            assertEq(
+                keccak256(abi.encode(hashes)), keccak256(abi.encode(_words(_at("books", n, ".pageHashes")))), "pages"
+            );
+            assertEq(maskedChain, _word(_at("books", n, ".maskedChain")), "masked chain");
+            assertEq(Hashes.book(maskedChain, count), _word(_at("books", n, ".bookHash")), "book");
+            bytes32 result = Hashes.result(
+                _word(_at("books", n, ".market")),
+                uint32(_uint(_at("books", n, ".mtu"))),
+                int32(vm.parseJsonInt(_json, _at("books", n, ".price"))),
+                Hashes.chain(hashes),
+                count
+            );
+            assertEq(result, _word(_at("books", n, ".resultHash")), "result");
+        }
+        assertTrue(n != 0, "some books");
+    }
+
+    function test_chain__ofHashes__same() public view {
+        assertEq(Hashes.chain(_words(".chain.hashes")), _word(".chain.chained"), "chain");
+    }
+
+    function test_merkle__eachTree__sameRootAndProofs() public view {
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("merkle", n, "")); ++n) {
+            bytes32[] memory values = _words(_at("merkle", n, ".values"));
+            bytes32 root = _word(_at("merkle", n, ".root"));
+            assertEq(Hashes.merkleRoot(values), root, "root");
+            for (uint256 i = 0; i < values.length; ++i) {
+                bytes32[] memory proof =
+                    _words(string.concat(_at("merkle", n, ".proofs"), "[", vm.toString(i), "]"));
+                assertTrue(MerkleProof.verify(proof, root, Hashes.leaf(values[i])), "proof");
+            }
+        }
+        assertTrue(n != 0, "some trees");
+    }
+
+    /* READINGS, CLEARING, SETTLEMENT */
+
+    function test_readings__eachOne__sameHashAndRoots() public view {
+        uint256 n = 0;
+        bytes32[] memory hashes = new bytes32[](uint256(_uint(".readings.attestation.count")));
+        for (; vm.keyExistsJson(_json, _at("readings.readings", n, "")); ++n) {
+            hashes[n] = Hashes.reading(_reading(_at("readings.readings", n, "")));
+            assertEq(hashes[n], _word(_at("readings.readings", n, ".readingHash")), "reading");
+        }
+        Attestation memory a = _attestation(".readings.attestation");
+        assertEq(n, a.count, "all of them");
+        bytes32 digest =
+            keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.attestation(a)));
+        assertEq(digest, _word(".readings.digest"), "digest");
+        bytes32[] memory roots = _words(".readings.readingsRoots");
+        bytes32 root = Hashes.readingsLink(0, a.mtu, a.revision, a.root, a.count, a.importWh, a.exportWh);
+        assertEq(root, roots[0], "root after the attestation");
+        assertEq(Hashes.readingsLink(root, a.mtu + 1, 0, 0, 0, 0, 0), roots[1], "root after the Unread one");
+        assertEq(Hashes.merkleRoot(hashes), a.root, "root of the readings");
+    }
+
+    function _reading(string memory path) private view returns (Hashes.Reading memory r) {
+        r.meter = _word(string.concat(path, ".meterId"));
+        r.mtu = uint32(_uint(string.concat(path, ".mtu")));
+        r.importRegisterWh = uint64(_uint(string.concat(path, ".import_register_wh")));
+        r.exportRegisterWh = uint64(_uint(string.concat(path, ".export_register_wh")));
+        r.importWh = uint64(_uint(string.concat(path, ".import_wh")));
+        r.exportWh = uint64(_uint(string.concat(path, ".export_wh")));
+        r.sequence = uint32(_uint(string.concat(path, ".sequence")));
+        r.quality = uint8(_uint(string.concat(path, ".quality")));
+        r.nonce = _word(string.concat(path, ".nonce"));
+        bytes32 meter = keccak256(bytes(vm.parseJsonString(_json, string.concat(path, ".meter"))));
+        assertEq(r.meter, meter, "meter id");
+    }
+
+    function test_clearing__runningRoot__same() public view {
+        bytes32[] memory results = _words(".clearing.results");
+        uint256[] memory mtus = vm.parseJsonUintArray(_json, ".clearing.mtus");
+        bytes32[] memory roots = _words(".clearing.roots");
+        bytes32 root = 0;
+        for (uint256 i = 0; i < results.length; ++i) {
+            root = Hashes.clearingLink(root, _word(".clearing.market"), uint32(mtus[i]), results[i]);
+            assertEq(root, roots[i], "root");
+        }
+        assertTrue(results.length != 0, "some results");
+    }
+
+    function test_settlement__wordsAndStatements__same() public view {
+        uint256[] memory words = _asUints(_words(".settlement.words"));
+        for (uint256 next = 0; next < words.length; ++next) {
+            uint160 account = uint160(words[next] >> 96);
+            bool found = false;
+            for (uint256 j = 0; vm.keyExistsJson(_json, _at("settlement.amounts", j, "")); ++j) {
+                string memory path = _at("settlement.amounts", j, "");
+                if (uint160(vm.parseJsonAddress(_json, string.concat(path, ".account"))) != account) continue;
+                int96 amount = int96(vm.parseJsonInt(_json, string.concat(path, ".amountNeur")));
+                assertEq(Hashes.settlementWord(address(account), amount), words[next], "word");
+                found = true;
+            }
+            assertTrue(found, "each word has its amount");
+        }
+        assertEq(Hashes.chain(_pageHashes(words, false)), _word(".settlement.wordsHash"), "words hash");
+
+        uint32 settled = uint32(_uint(".settlement.period"));
+        uint32 revision = uint32(_uint(".settlement.revision"));
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("settlement.statements", n, "")); ++n) {
+            bytes32 leaf = Hashes.statement(
+                vm.parseJsonAddress(_json, _at("settlement.statements", n, ".account")),
+                settled,
+                revision,
+                _word(_at("settlement.statements", n, ".statementHash"))
+            );
+            assertEq(leaf, _word(_at("settlement.statements", n, ".leaf")), "statement leaf");
+        }
+        assertTrue(n != 0, "some statements");
+    }
+}
