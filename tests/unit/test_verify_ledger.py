@@ -1,0 +1,269 @@
+"""The verifier against a small clean day, and against operators who rewrite it consistently."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from domain.hashing import to_hex
+from domain.words import OrderWord, word_bytes
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+
+
+def load_module(path: Path, name: str) -> ModuleType:
+    """A module from its file, without its package."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+verifier = load_module(ROOT / "scripts" / "verify_ledger.py", "verify_ledger_tested")
+made = load_module(ROOT / "tests" / "unit" / "verify_day.py", "verify_day_tested")
+FIRST = made.FIRST
+
+
+@pytest.fixture(scope="module")
+def day() -> Any:
+    """A clean day, built once; tests copy what they change."""
+    return made.Day().run()
+
+
+def rewritten(day: Any, kind: str, change: Callable[[dict[str, Any]], None], *, at: int = 0) -> dict[str, bytes]:
+    """The auditor bundle after an operator changed one fact and made all hashes of the journal fit again."""
+    entries = json.loads(json.dumps(day.entries))
+    change([entry for entry in entries if entry["kind"] == kind][at]["payload"])
+    files = {"journal.jsonl": made.jsonl(made.rechain(entries)), "receipts.jsonl": made.jsonl(day.receipts)}
+    sealed: dict[str, bytes] = made.seal("auditor", files)
+    return sealed
+
+
+def messages(report: Any) -> str:
+    """All findings as text."""
+    return "\n".join(item["message"] for item in report.findings)
+
+
+@pytest.mark.parametrize("kind", ["auditor", "public"])
+def test_verify__clean_day_with_anchors_and_chain__is_clean(day: Any, kind: str) -> None:
+    report = verifier.verify(getattr(day, kind)(), day.anchors(), day.chain.rpc)
+
+    assert (messages(report), report.exit_code) == ("", verifier.CLEAN)
+    assert report.counts["words"] == 10
+
+
+@pytest.mark.parametrize("kind", ["auditor", "public"])
+def test_verify__clean_day_alone__is_self_consistent_only(day: Any, kind: str) -> None:
+    report = verifier.verify(getattr(day, kind)())
+
+    assert (messages(report), report.exit_code) == ("", verifier.SELF_CONSISTENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "point"),
+    [("h1", "household", "p1"), ("h2", "household", "p2"), ("h3", "household", "p3"), ("retail", "retailer", None)],
+)
+def test_verify__clean_personal_bundle__is_clean(day: Any, name: str, kind: str, point: str | None) -> None:
+    bundle = day.personal(name, kind, point)
+
+    assert messages(verifier.verify(bundle, day.anchors(), day.chain.rpc)) == ""
+    assert verifier.verify(bundle).exit_code == verifier.SELF_CONSISTENT
+
+
+def _other_cap(body: dict[str, Any]) -> None:
+    result = next(item for item in body["results"] if item["mtu"] == FIRST + 1)
+    words = [OrderWord.unpack(int(text, 16)) for text in result["words"]]
+    at = next(at for at, word in enumerate(words) if word.cap_lots == 5)
+    result["words"][at] = to_hex(word_bytes(words[at].with_result(cap_lots=12, accepted_lots=0).pack()))
+
+
+def _swapped_shares(body: dict[str, Any]) -> None:
+    result = body["results"][0]
+    words = [OrderWord.unpack(int(text, 16)) for text in result["words"]]
+    at, other = (next(i for i, word in enumerate(words) if word.accepted_lots == lots) for lots in (19, 14))
+    for index, lots in ((at, 18), (other, 15)):
+        word = words[index].with_result(cap_lots=words[index].cap_lots, accepted_lots=lots)
+        result["words"][index] = to_hex(word_bytes(word.pack()))
+
+
+def _dropped_order(body: dict[str, Any]) -> None:
+    body["books"][0]["tags"].pop(0)
+
+
+def _more_energy(body: dict[str, Any]) -> None:
+    body["attestations"][0]["readings"][0]["export_wh"] += 1
+
+
+def _one_neur(body: dict[str, Any]) -> None:
+    line = body["statements"][0]["statement"]["lines"][0]
+    line["amount_neur"] = str(int(line["amount_neur"]) + 1)
+
+
+REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
+    ("program.validated", _other_cap, "cap 12, but the envelope of point p1, 255 Wh, leaves 5"),
+    ("program.validated", _swapped_shares, "the optimum with its shares gives 19"),
+    ("program.validated", lambda body: body["results"][0].update(price_neur_per_wh=101_000), "price_neur_per_wh 101000"),
+    ("program.validated", lambda body: body["schedules"]["p1"].__setitem__(0, -1), "schedule.nominated holds -400"),
+    ("book.closed", _dropped_order, "never withdrawn, is left out"),
+    ("order.accepted", lambda body: body["order"].update(quantityLots=31), "tag"),
+    ("order.accepted", lambda body: body.update(point="p2"), "but the key's registration holds p1"),
+    ("order.accepted", lambda body: body.update(market_time=made.GATE), "took orders until"),
+    ("reading.attested", _more_energy, "the registers give"),
+    ("settlement.proposed", _one_neur, "orders, readings and terms give"),
+    ("tariff.published", lambda body: body.update(vat_bp=1_901), "tariff_hash"),
+    ("mtu.cleared", lambda body: body.update(price_neur_per_wh=94_000), "the signed result holds 95000"),
+    ("key.registered", lambda body: body.update(valid_from_mtu=1), "KeyRegistration is signed by"),
+    ("program.signed", lambda body: body.update(dso=made.address("operator")), "Program is signed by"),
+    ("setpoints.issued", lambda body: body["envelopes"][0].update(export_cap_wh=300), "but the program holds 255"),
+    ("deposit.booked", lambda body: body.update(amount_neur="1"), "Deposited on chain holds"),
+    ("market.defined", lambda body: body.update(lot_wh=20), "MarketCreated on chain holds 10"),
+    ("settlement.signed", lambda body: body["signatures"].pop(), "needed are 2"),
+]
+
+
+@pytest.mark.parametrize(("kind", "change", "told"), REWRITES, ids=[f"{at}-{item[0]}" for at, item in enumerate(REWRITES)])
+def test_verify__fact_rewritten_with_all_hashes__names_record_and_value(
+    day: Any, kind: str, change: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    report = verifier.verify(rewritten(day, kind, change), day.anchors(), day.chain.rpc)
+
+    assert report.exit_code == verifier.WRONG
+    assert told in messages(report)
+
+
+def test_verify__message_of_a_cap__names_mtu_market_and_word(day: Any) -> None:
+    report = verifier.verify(rewritten(day, "program.validated", _other_cap))
+
+    found = next(item for item in report.findings if item["field"].endswith("cap"))
+    assert f"mtu {FIRST + 1} market test/1/DA" in found["record"]
+    assert (found["found"], found["expected"]) == ("12", "5")
+
+
+def test_verify__journal_shorter_than_its_anchor__is_found(day: Any) -> None:
+    files = {"journal.jsonl": made.jsonl(day.entries[:-1]), "receipts.jsonl": made.jsonl(day.receipts)}
+
+    report = verifier.verify(made.seal("auditor", files), day.anchors(), day.chain.rpc)
+
+    assert "is not anchored on chain" in messages(report)
+
+
+def test_verify__wrong_chain__is_found(day: Any) -> None:
+    def other_chain(method: str, params: list[Any]) -> Any:
+        return "0x1" if method == "eth_chainId" else day.chain.rpc(method, params)
+
+    assert "chain_id" in messages(verifier.verify(day.auditor(), day.anchors(), other_chain))
+
+
+def test_verify__balance_moved_by_nobody__is_found(day: Any) -> None:
+    def other_balance(method: str, params: list[Any]) -> Any:
+        answer = day.chain.rpc(method, params)
+        moved = method == "eth_call" and params[0]["data"].endswith(made.address("h1")[2:])
+        return hex(int(answer, 16) ^ 1).replace("0x", "0x" + "0" * 64)[:2] + f"{int(answer, 16) ^ 1:064x}" if moved else answer
+
+    assert f"balance of {made.address('h1')}" in messages(verifier.verify(day.auditor(), None, other_balance))
+
+
+def test_verify__erased_order__is_counted_and_no_failure(day: Any) -> None:
+    entries = json.loads(json.dumps(day.entries))
+    voided = next(e for e in entries if e["kind"] == "order.accepted" and e["payload"]["order"]["mtu"] == FIRST + 2)
+    entry = voided["sequence"]
+    day_two = made.Day()
+    day_two.head = bytes.fromhex(entries[-1]["hash"][2:])
+    day_two.entries = entries
+    day_two.fact("erasure.done", {"sequences": [entry], "reason": "asked", "tags": [voided["payload"]["tag"]]})
+    salted = verifier.keccak(verifier.unhex(voided["salt"]) + verifier.canonical(voided["payload"]))
+    for name in ("salt", "payload"):
+        del voided[name]
+    voided["payload_hash"] = to_hex(salted)
+    receipts = [row for row in day.receipts if row["sequence"] != entry]
+    files = {"journal.jsonl": made.jsonl(entries), "receipts.jsonl": made.jsonl(receipts)}
+
+    report = verifier.verify(made.seal("auditor", files))
+
+    assert (messages(report), report.counts["erased"]) == ("", 1)
+
+
+BROKEN = {
+    "no json": b"{", "not canonical": b'{"a": 1}\n', "wrong type": b"[]\n", "number": b"7\n", "deep": b"[" * 100_000,
+    "no utf-8": b"\xff\xfe\n", "nothing": b"", "float": b'{"sequence":1.5}\n', "null": b"null\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("kind", ["auditor", "public", "personal"])
+def test_verify__file_broken__is_a_finding_and_no_traceback(day: Any, kind: str, content: bytes) -> None:
+    bundle = day.personal("h1", "household", "p1") if kind == "personal" else getattr(day, kind)()
+    for name in bundle:
+        files = {**bundle, name: content}
+        files = files if name == "manifest.json" else made.seal(kind, files)
+
+        report = verifier.verify({**files, name: content}, day.anchors(), day.chain.rpc)
+
+        assert report.exit_code in (verifier.WRONG, verifier.CLEAN)
+        assert report.exit_code == verifier.WRONG or bundle[name] == content
+
+
+def test_verify__file_missing_or_besides__is_found(day: Any) -> None:
+    bundle = day.auditor()
+    fewer = {name: data for name, data in bundle.items() if name != "receipts.jsonl"}
+
+    assert verifier.verify(fewer).exit_code == verifier.WRONG
+    assert verifier.verify({**bundle, "notes.txt": b"x"}).exit_code == verifier.WRONG
+    assert verifier.verify({}).exit_code == verifier.WRONG
+
+
+def write(directory: Path, files: dict[str, bytes]) -> Path:
+    """A bundle on disk."""
+    directory.mkdir()
+    for name, data in files.items():
+        (directory / name).write_bytes(data)
+    return directory
+
+
+def test_main__bundle_on_disk_without_anchors__exits_four_with_json(
+    day: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write(tmp_path / "bundle", day.auditor())
+
+    status = verifier.main([str(bundle), "--json"])
+
+    assert status == verifier.SELF_CONSISTENT
+    assert json.loads(capsys.readouterr().out)["verdict"] == "self-consistent only"
+
+
+def test_main__changed_bundle__exits_three_and_tells(
+    day: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write(tmp_path / "bundle", rewritten(day, "settlement.proposed", _one_neur))
+
+    assert verifier.main([str(bundle)]) == verifier.WRONG
+    assert "orders, readings and terms give" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["missing"], ["bundle", "--anchors", "missing.json"], ["bundle", "--rpc", "nonsense"]])
+def test_main__nothing_to_verify__exits_two_and_says_what_to_do(
+    day: Any, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "bundle", day.auditor())
+    placed = [str(tmp_path / word) if word in ("bundle", "missing", "missing.json") else word for word in arguments]
+
+    assert verifier.main(placed) == verifier.USAGE
+    assert capsys.readouterr().err.startswith("error:")
+
+
+def test_source__size_and_imports__stay_what_makes_it_independent() -> None:
+    lines = (ROOT / "scripts" / "verify_ledger.py").read_text().splitlines()
+    imported = {line.split()[1].split(".")[0] for line in lines if line.startswith(("import ", "from ", "    from "))}
+
+    assert len(lines) < 1_000
+    assert imported - set(sys.stdlib_module_names) == {"coincurve", "nacl", "sha3", "Crypto"}
