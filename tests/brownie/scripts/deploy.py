@@ -1,0 +1,50 @@
+"""Deploy all contracts of the ledger, in the order of their dependence, with one key per role."""
+
+from brownie import Anchors, Calendar, Market, Readings, Registry, Roles, Settlement, accounts, chain, web3
+
+ROLES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
+CHALLENGE_SECONDS = 3_600
+PAGE_SECONDS = 3_600
+DELAY_SECONDS = 172_800
+
+
+def grants(keys):
+    """IRoles.Grant per key; every key belongs to an organisation of its own, all areas."""
+    return [
+        (keys[name], NUMBERS[name.rstrip("12")], web3.keccak(text="organisation " + name), b"\x00" * 32)
+        for name in ROLES
+    ]
+
+
+def deploy(deployer, keys):
+    """Deploy and return the contracts by name; market time equals block time."""
+    paid = {"from": deployer}
+    now = chain[-1]["timestamp"]
+    roles = Roles.deploy((2, DELAY_SECONDS, DELAY_SECONDS, DELAY_SECONDS), grants(keys), paid)
+    calendar = Calendar.deploy(roles, now, now, 1, paid)
+    market = Market.deploy(roles, calendar, paid)
+    readings = Readings.deploy(roles, calendar, paid)
+    settlement = Settlement.deploy(roles, calendar, market, readings, CHALLENGE_SECONDS, PAGE_SECONDS, paid)
+    anchors = Anchors.deploy(roles, paid)
+    registry = Registry.deploy(roles, paid)
+    return {
+        "roles": roles,
+        "calendar": calendar,
+        "market": market,
+        "readings": readings,
+        "settlement": settlement,
+        "anchors": anchors,
+        "registry": registry,
+    }
+
+
+def main():
+    """Deploy with the node's own accounts and list every contract in the registry."""
+    keys = {name: accounts[at + 1] for at, name in enumerate(ROLES)}
+    contracts = deploy(accounts[0], keys)
+    for name, contract in contracts.items():
+        code = web3.eth.get_code(contract.address)
+        contracts["registry"].register(name, contract, web3.keccak(code), {"from": keys["registrar"]})
+    print("registered", contracts["registry"].entryCount(), "contracts")
+    return contracts
