@@ -110,7 +110,8 @@ contract Market is IMarket, EIP712, MarketClock {
         }
         uint64 time = _marketTime();
         // The first comparison bounds the gate, so the sum in the second cannot overflow.
-        if (gate <= time || gate > Time.startOf(firstMtu) || gate + stored.params.clearSeconds > Time.startOf(firstMtu)) {
+        if (gate <= time || gate > Time.startOf(firstMtu) || gate + stored.params.clearSeconds > Time.startOf(firstMtu))
+        {
             revert MarketGateInvalid(gate, time);
         }
         stored.nextMtu = firstMtu + count;
@@ -330,7 +331,9 @@ contract Market is IMarket, EIP712, MarketClock {
     /* INTERNAL: CHECKS */
 
     function _validParams(MarketParams calldata params) private pure returns (bool) {
-        if (params.lotWh == 0 || params.tickNeurPerWh == 0 || params.minLimitNeurPerWh == Hashes.NO_PRICE) return false;
+        if (params.lotWh == 0 || params.tickNeurPerWh == 0 || params.minLimitNeurPerWh == Hashes.NO_PRICE) {
+            return false;
+        }
         if (params.minLimitNeurPerWh > params.maxLimitNeurPerWh) return false;
         int256 tick = int256(uint256(params.tickNeurPerWh));
         if (params.minLimitNeurPerWh % tick != 0 || params.maxLimitNeurPerWh % tick != 0) return false;
@@ -439,19 +442,14 @@ contract Market is IMarket, EIP712, MarketClock {
         bytes32[] calldata proof,
         bytes32 resultsRoot
     ) private pure returns (bytes32 resultHash) {
-        resultHash =
-            Hashes.result(market, target.mtu, target.priceNeurPerWh, Hashes.chain(pageHashes), target.count);
+        resultHash = Hashes.result(market, target.mtu, target.priceNeurPerWh, Hashes.chain(pageHashes), target.count);
         if (!MerkleProof.verifyCalldata(proof, resultsRoot, Hashes.leaf(resultHash))) {
             revert MarketResultUnsigned(resultHash);
         }
     }
 
     function _band(MarketParams memory params) private pure returns (BookScan.Band memory) {
-        return BookScan.Band({
-            min: params.minLimitNeurPerWh,
-            max: params.maxLimitNeurPerWh,
-            tick: params.tickNeurPerWh
-        });
+        return BookScan.Band({min: params.minLimitNeurPerWh, max: params.maxLimitNeurPerWh, tick: params.tickNeurPerWh});
     }
 
     /* INTERNAL: EFFECTS */

@@ -216,7 +216,10 @@ contract Roles is IRoles {
     function _checkGrant(Grant memory grant) private view {
         if (grant.key == address(0) || grant.role == Role.None || grant.organisation == 0) revert RolesGrantInvalid();
         // These three act on things that belong to no area.
-        if (grant.area != 0 && (grant.role == Role.SecurityAdmin || grant.role == Role.Registrar || grant.role == Role.Treasurer)) {
+        if (
+            grant.area != 0
+                && (grant.role == Role.SecurityAdmin || grant.role == Role.Registrar || grant.role == Role.Treasurer)
+        ) {
             revert RolesGrantInvalid();
         }
         if (_grants[grant.key].role != Role.None) revert RolesKeyTaken(grant.key);

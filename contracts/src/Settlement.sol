@@ -109,9 +109,8 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         ROLES.requireNotPaused();
         _requirePage(target.page, pageHashes, words);
         bytes32 wordsHash = Hashes.chain(pageHashes);
-        Open memory open = target.page == 0
-            ? _begin(target, wordsHash, pageHashes.length, signatures)
-            : _continue(target, wordsHash);
+        Open memory open =
+            target.page == 0 ? _begin(target, wordsHash, pageHashes.length, signatures) : _continue(target, wordsHash);
         _book(words, open);
 
         if (open.id != 0) {
@@ -370,9 +369,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     function _settlementId(SettlementPage calldata target, bytes32 wordsHash) private pure returns (bytes32) {
         return keccak256(
-            abi.encode(
-                target.area, target.period, target.revision, wordsHash, target.statementsRoot, target.tariffHash
-            )
+            abi.encode(target.area, target.period, target.revision, wordsHash, target.statementsRoot, target.tariffHash)
         );
     }
 

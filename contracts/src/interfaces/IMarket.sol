@@ -95,9 +95,18 @@ interface IMarket {
     /// @notice A market came into being; it takes part from period `firstPeriod` of its area on.
     event MarketCreated(bytes32 indexed market, bytes32 indexed area, uint32 firstPeriod, MarketParams params);
     /// @notice A program was opened.
-    event ProgramOpened(bytes32 indexed market, uint32 indexed program, uint32 indexed period, uint32 firstMtu, uint32 count, uint64 gate);
+    event ProgramOpened(
+        bytes32 indexed market,
+        uint32 indexed program,
+        uint32 indexed period,
+        uint32 firstMtu,
+        uint32 count,
+        uint64 gate
+    );
     /// @notice All books of a program were committed to: per MTU the chain of masked page hashes and the number of orders.
-    event BooksClosed(bytes32 indexed market, uint32 indexed program, uint32 firstMtu, bytes32[] chains, uint32[] counts);
+    event BooksClosed(
+        bytes32 indexed market, uint32 indexed program, uint32 firstMtu, bytes32[] chains, uint32[] counts
+    );
     /// @notice The DSO's program was recorded.
     event ProgramRecorded(
         bytes32 indexed market,
@@ -113,7 +122,12 @@ interface IMarket {
     event PageVerified(bytes32 indexed market, uint32 indexed mtu, bytes32 indexed resultHash, uint32 page);
     /// @notice An MTU was cleared.
     event MtuCleared(
-        bytes32 indexed market, uint32 indexed mtu, int32 priceNeurPerWh, uint64 tradedLots, bytes32 resultHash, bytes32 clearingRoot
+        bytes32 indexed market,
+        uint32 indexed mtu,
+        int32 priceNeurPerWh,
+        uint64 tradedLots,
+        bytes32 resultHash,
+        bytes32 clearingRoot
     );
     /// @notice An MTU was voided: no trade.
     event MtuVoided(bytes32 indexed market, uint32 indexed mtu, bytes32 clearingRoot);
@@ -192,7 +206,9 @@ interface IMarket {
     /// @param count 1 to 128
     /// @param gate market time, in the future; gate + clearSeconds must not be after the start of `firstMtu`
     /// @return program its number: 1, 2, … per market
-    function openProgram(bytes32 market, uint32 period, uint32 firstMtu, uint32 count, uint64 gate) external returns (uint32 program);
+    function openProgram(bytes32 market, uint32 period, uint32 firstMtu, uint32 count, uint64 gate)
+        external
+        returns (uint32 program);
 
     /// @notice Commits to the books of all MTUs of a program, once, from the gate to gate + graceSeconds. Operator of the area only; stopped by a pause.
     /// @param chains per MTU: chain of masked page hashes, 0 for an empty book

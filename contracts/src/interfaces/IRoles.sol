@@ -63,7 +63,9 @@ interface IRoles {
     /// @notice A key lost its role.
     event RoleRevoked(address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area);
     /// @notice A grant was proposed; the key itself completes it with `acceptGrant` from `readyAt` on.
-    event GrantProposed(address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area, uint64 readyAt);
+    event GrantProposed(
+        address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area, uint64 readyAt
+    );
     /// @notice A revocation was proposed; a security admin completes it with `revoke` from `readyAt` on.
     event RevocationProposed(address indexed key, uint64 readyAt);
     /// @notice A replacement of a key was proposed; the new key completes it with `acceptGrant` from `readyAt` on.

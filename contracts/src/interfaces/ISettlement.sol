@@ -67,7 +67,9 @@ interface ISettlement {
     /* EVENTS */
 
     /// @notice One page of a settlement with several pages was booked as pending.
-    event SettlementPageBooked(bytes32 indexed area, uint32 indexed period, uint32 indexed revision, uint32 page, bytes32 id);
+    event SettlementPageBooked(
+        bytes32 indexed area, uint32 indexed period, uint32 indexed revision, uint32 page, bytes32 id
+    );
     /// @notice A settlement took effect.
     event PeriodSettled(
         bytes32 indexed area,
@@ -80,7 +82,9 @@ interface ISettlement {
         bytes32 tariffHash
     );
     /// @notice The attesters' signatures over a settlement, once, with its first page.
-    event SettlementSigned(bytes32 indexed area, uint32 indexed period, uint32 indexed revision, bytes32 digest, bytes[] signatures);
+    event SettlementSigned(
+        bytes32 indexed area, uint32 indexed period, uint32 indexed revision, bytes32 digest, bytes[] signatures
+    );
     /// @notice A settlement that stalled between its pages was dropped; nothing of it has effect.
     event SettlementAbandoned(bytes32 indexed id);
     /// @notice Corrections are over.
@@ -181,14 +185,22 @@ interface ISettlement {
 
     /// @notice Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`). Operator only.
     /// @dev An account in debt beyond its line keeps its guarantor.
-    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature) external;
+    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
+        external;
 
     /// @notice Moves money from a guarantor's balance to the account, with the guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
-    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref, bytes calldata signature) external;
+    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref, bytes calldata signature)
+        external;
 
     /// @notice Asks for a redemption, with the account's signature (EIP-712 `Redemption`). Anyone may relay, also in a pause.
     /// @param deadline market time until which the signature may be used
-    function requestRedemption(address account, uint96 amountNeur, bytes32 ref, uint64 deadline, bytes calldata signature) external;
+    function requestRedemption(
+        address account,
+        uint96 amountNeur,
+        bytes32 ref,
+        uint64 deadline,
+        bytes calldata signature
+    ) external;
 
     /// @notice Burns min(requested, balance, supply) once the challenge window passed. Anyone, also in a pause.
     function completeRedemption(address account, bytes32 ref) external;

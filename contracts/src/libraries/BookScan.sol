@@ -108,9 +108,7 @@ library BookScan {
                     let taken := xor(and(w, 0xfffffffffffffffffe), 0xffffff000000000000)
                     if iszero(taken) {
                         // (A word equal to `floor` has unknown flags and does not come here, so "below" is "not above".)
-                        if iszero(
-                            or(or(gt(key, bound), lt(w, floor)), iszero(and(w, 0xffffff000000000000000000)))
-                        ) {
+                        if iszero(or(or(gt(key, bound), lt(w, floor)), iszero(and(w, 0xffffff000000000000000000)))) {
                             floor := or(w, 0xffffffffffffffffffffffffffffffff)
                             mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
                             if iszero(and(w, 1)) {
@@ -122,9 +120,7 @@ library BookScan {
                         }
                         break
                     }
-                    if iszero(
-                        or(or(gt(key, bound), lt(w, floor)), xor(taken, and(shr(48, w), 0xffffff000000)))
-                    ) {
+                    if iszero(or(or(gt(key, bound), lt(w, floor)), xor(taken, and(shr(48, w), 0xffffff000000)))) {
                         floor := or(w, 0xffffffffffffffffffffffffffffffff)
                         mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
                         if iszero(and(w, 1)) {
@@ -145,7 +141,9 @@ library BookScan {
                 let side := and(w, 1)
                 let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
                 let effective := and(shr(72, w), 0xffffff)
-                if or(or(gt(key, bound), iszero(gt(w, floor))), or(iszero(effective), and(w, 0xfffffe))) { break }
+                if or(or(gt(key, bound), iszero(gt(w, floor))), or(iszero(effective), and(w, 0xfffffe))) {
+                    break
+                }
                 if gt(effective, and(shr(48, w), 0xffffff)) { effective := and(shr(48, w), 0xffffff) }
                 let accepted := and(shr(24, w), 0xffffff)
                 if gt(accepted, effective) { break }

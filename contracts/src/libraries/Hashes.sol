@@ -142,8 +142,7 @@ library Hashes {
         pure
         returns (bytes32)
     {
-        return
-            keccak256(abi.encode(REFUSAL_TYPEHASH, market, firstMtu, count, resultsRoot, keccak256(bytes(reason))));
+        return keccak256(abi.encode(REFUSAL_TYPEHASH, market, firstMtu, count, resultsRoot, keccak256(bytes(reason))));
     }
 
     function attestation(Attestation memory a) internal pure returns (bytes32) {
@@ -178,11 +177,7 @@ library Hashes {
         return keccak256(abi.encode(GUARANTEE_TYPEHASH, guarantor, account, creditNeur, nonce));
     }
 
-    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref) internal pure returns (bytes32) {
         return keccak256(abi.encode(COVER_TYPEHASH, guarantor, account, amountNeur, ref));
     }
 

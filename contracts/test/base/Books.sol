@@ -122,9 +122,8 @@ library Books {
             uint256 tag = k * step + uint128(r) % step;
             int32 limit = int32(int256(500 + (r >> 128) % 3501)) * 100;
             uint24 quantity = uint24(1 + (r >> 160) % 500);
-            words[k] = Hashes.orderWord(
-                bytes16(uint128(tag)), limit, quantity, type(uint24).max, 0, uint24((r >> 200) & 1)
-            );
+            words[k] =
+                Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, type(uint24).max, 0, uint24((r >> 200) & 1));
         }
     }
 }

@@ -93,10 +93,7 @@ abstract contract LedgerTest is Assert {
 
     function _config() internal pure returns (RolesConfig memory) {
         return RolesConfig({
-            attesterThreshold: THRESHOLD,
-            delaySeconds: DELAY,
-            pauseSeconds: PAUSE,
-            coolDownSeconds: COOL_DOWN
+            attesterThreshold: THRESHOLD, delaySeconds: DELAY, pauseSeconds: PAUSE, coolDownSeconds: COOL_DOWN
         });
     }
 
@@ -272,11 +269,7 @@ abstract contract LedgerTest is Assert {
         bytes32[] memory results = _results(Hashes.NO_PRICE, none);
         for (uint32 i = 0; i < MTUS; ++i) {
             market.clear(
-                MARKET_ID,
-                _target(FIRST_MTU + i, Hashes.NO_PRICE, 0, 0),
-                new bytes32[](0),
-                none,
-                _proof(results, i)
+                MARKET_ID, _target(FIRST_MTU + i, Hashes.NO_PRICE, 0, 0), new bytes32[](0), none, _proof(results, i)
             );
         }
     }

@@ -17,12 +17,8 @@ contract CalendarCreateAreaTest is LedgerTest {
     }
 
     function test_createArea__invalid__reverts() public {
-        AreaParams[4] memory invalid = [
-            AreaParams(0, 10),
-            AreaParams(10, 9),
-            AreaParams(10, 0),
-            AreaParams(10, type(uint32).max)
-        ];
+        AreaParams[4] memory invalid =
+            [AreaParams(0, 10), AreaParams(10, 9), AreaParams(10, 0), AreaParams(10, type(uint32).max)];
         for (uint256 i = 0; i < invalid.length; ++i) {
             vm.expectRevert(ICalendar.CalendarAreaInvalid.selector);
             vm.prank(registrar);

@@ -87,9 +87,7 @@ contract GoldenVectorsTest is Assert {
             bytes32 digest = keccak256(abi.encodePacked(hex"1901", separator, structHash));
             assertEq(digest, _word(_at("typed", shapes, ".digest")), shape);
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
-            assertEq(
-                _recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape
-            );
+            assertEq(_recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
         assertEq(shapes, 14, "all shapes of the protocol");
     }
@@ -164,8 +162,7 @@ contract GoldenVectorsTest is Assert {
             );
         }
         if (shape == keccak256("AccountReplacement")) {
-            return
-                Hashes.accountReplacement(account, vm.parseJsonAddress(_json, string.concat(path, ".successor")));
+            return Hashes.accountReplacement(account, vm.parseJsonAddress(_json, string.concat(path, ".successor")));
         }
         if (shape == keccak256("Redemption")) {
             return Hashes.redemption(
@@ -257,8 +254,7 @@ contract GoldenVectorsTest is Assert {
         uint256 n = 0;
         for (; vm.keyExistsJson(_json, _at("orders", n, "")); ++n) {
             Hashes.Order memory o = _order(_at("orders", n, ""));
-            bytes32 digest =
-                keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.order(o)));
+            bytes32 digest = keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.order(o)));
             assertEq(digest, _word(_at("orders", n, ".digest")), "digest");
             uint256 word = Hashes.orderWord(
                 bytes16(digest), o.limitPriceNeurPerWh, uint24(o.quantityLots), type(uint24).max, 0, o.side
@@ -303,8 +299,7 @@ contract GoldenVectorsTest is Assert {
             bytes32 root = _word(_at("merkle", n, ".root"));
             assertEq(Hashes.merkleRoot(values), root, "root");
             for (uint256 i = 0; i < values.length; ++i) {
-                bytes32[] memory proof =
-                    _words(string.concat(_at("merkle", n, ".proofs"), "[", vm.toString(i), "]"));
+                bytes32[] memory proof = _words(string.concat(_at("merkle", n, ".proofs"), "[", vm.toString(i), "]"));
                 assertTrue(MerkleProof.verify(proof, root, Hashes.leaf(values[i])), "proof");
             }
         }
@@ -322,8 +317,7 @@ contract GoldenVectorsTest is Assert {
         }
         Attestation memory a = _attestation(".readings.attestation");
         assertEq(n, a.count, "all of them");
-        bytes32 digest =
-            keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.attestation(a)));
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.attestation(a)));
         assertEq(digest, _word(".readings.digest"), "digest");
         bytes32[] memory roots = _words(".readings.readingsRoots");
         bytes32 root = Hashes.readingsLink(0, a.mtu, a.revision, a.root, a.count, a.importWh, a.exportWh);

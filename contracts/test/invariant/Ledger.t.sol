@@ -22,9 +22,9 @@ contract LedgerInvariantTest is Assert {
         (address roles, address market, address readings, address settlement) = _handler.parts();
         (_roles, _market) = (IRoles(roles), IMarket(market));
         (_readings, _settlement) = (IReadings(readings), ISettlement(settlement));
-        bytes4[] memory acts = new bytes4[](22);
+        bytes4[] memory acts = new bytes4[](24);
         (acts[0], acts[1], acts[2]) =
-            (_handler.passTime.selector, _handler.recordProgram.selector, _handler.passDays.selector);
+        (_handler.passTime.selector, _handler.recordProgram.selector, _handler.passDays.selector);
         (acts[3], acts[4]) = (_handler.openProgram.selector, _handler.closeBooks.selector);
         (acts[5], acts[6]) = (_handler.recordProgram.selector, _handler.clear.selector);
         (acts[7], acts[8]) = (_handler.voidMtus.selector, _handler.attest.selector);
@@ -34,6 +34,7 @@ contract LedgerInvariantTest is Assert {
         (acts[15], acts[16]) = (_handler.pause.selector, _handler.replay.selector);
         (acts[17], acts[18]) = (_handler.grantSecondRole.selector, _handler.rotate.selector);
         (acts[19], acts[20], acts[21]) = (_handler.settle.selector, _handler.clear.selector, _handler.runOut.selector);
+        (acts[22], acts[23]) = (_handler.openProgram.selector, _handler.clear.selector);
         _target(address(_handler), acts);
     }
 
@@ -118,8 +119,7 @@ contract LedgerInvariantTest is Assert {
     /// @notice C16: each of the five roles has its own key and organisation, and no role is empty.
     function invariant_roles__separateAndNeverEmpty() public view {
         address[5] memory holders = _handler.currentHolders();
-        Role[5] memory expected =
-            [Role.Operator, Role.Dso, Role.Treasurer, Role.Registrar, Role.SecurityAdmin];
+        Role[5] memory expected = [Role.Operator, Role.Dso, Role.Treasurer, Role.Registrar, Role.SecurityAdmin];
         for (uint256 i = 0; i < 5; ++i) {
             Grant memory grant = _roles.grantOf(holders[i]);
             assertTrue(grant.role == expected[i], "one role per key");

@@ -129,9 +129,7 @@ contract MarketClearTest is LedgerTest {
         _refusedNow(
             2000,
             words,
-            abi.encodeWithSelector(
-                IMarket.MarketBookHashWrong.selector, committed, Hashes.book(_maskedChain(words), 4)
-            )
+            abi.encodeWithSelector(IMarket.MarketBookHashWrong.selector, committed, Hashes.book(_maskedChain(words), 4))
         );
     }
 

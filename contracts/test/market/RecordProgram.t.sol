@@ -18,9 +18,8 @@ contract MarketRecordProgramTest is LedgerTest {
     }
 
     function _signature(uint256 key, bytes32 root, uint64 deadline) private view returns (bytes memory) {
-        bytes32 structHash = Hashes.program(
-            Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, root, "grid", "report", deadline)
-        );
+        bytes32 structHash =
+            Hashes.program(Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, root, "grid", "report", deadline));
         return _sign(key, _digest(market.domainSeparator(), structHash));
     }
 
@@ -75,9 +74,8 @@ contract MarketRecordProgramTest is LedgerTest {
     function test_recordProgram__otherChainOrContract__reverts() public {
         bytes memory signature = _signature(DSO_KEY, ROOT, gate + SIGN);
         Market other = new Market(roles, calendar);
-        bytes32 structHash = Hashes.program(
-            Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, ROOT, "grid", "report", gate + SIGN)
-        );
+        bytes32 structHash =
+            Hashes.program(Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, ROOT, "grid", "report", gate + SIGN));
         bytes memory elsewhere = _sign(DSO_KEY, _digest(other.domainSeparator(), structHash));
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
         _recordWith(elsewhere, ROOT, gate + SIGN);

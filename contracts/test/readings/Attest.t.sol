@@ -46,9 +46,7 @@ contract ReadingsAttestTest is LedgerTest {
 
     function test_attest__sameRevisionTwice__reverts() public {
         _attest(FIRST_MTU, 0);
-        _refused(
-            _attestation(FIRST_MTU, 0), abi.encodeWithSelector(IReadings.ReadingsRevisionWrong.selector, 1, 0)
-        );
+        _refused(_attestation(FIRST_MTU, 0), abi.encodeWithSelector(IReadings.ReadingsRevisionWrong.selector, 1, 0));
     }
 
     function test_attest__rootWithoutCountOrBack__reverts() public {
@@ -62,9 +60,7 @@ contract ReadingsAttestTest is LedgerTest {
 
     function test_attest__beforeEnd__reverts() public {
         vm.warp(END - 1);
-        _refused(
-            _attestation(FIRST_MTU, 0), abi.encodeWithSelector(IReadings.ReadingsTooEarly.selector, END, END - 1)
-        );
+        _refused(_attestation(FIRST_MTU, 0), abi.encodeWithSelector(IReadings.ReadingsTooEarly.selector, END, END - 1));
     }
 
     function test_attest__firstAfterDeadline__reverts() public {
@@ -80,8 +76,7 @@ contract ReadingsAttestTest is LedgerTest {
         uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
         vm.warp(horizon + 1);
         _refused(
-            _attestation(FIRST_MTU, 1),
-            abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, horizon, horizon + 1)
+            _attestation(FIRST_MTU, 1), abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, horizon, horizon + 1)
         );
     }
 

@@ -26,9 +26,7 @@ contract RegistryRegisterTest is LedgerTest {
     function test_register__otherCode__reverts(bytes32 codeHash) public {
         bytes32 found = address(market).codehash;
         vm.assume(codeHash != found);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRegistry.RegistryCodeWrong.selector, address(market), codeHash, found)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRegistry.RegistryCodeWrong.selector, address(market), codeHash, found));
         vm.prank(registrar);
         registry.register("Market", address(market), codeHash);
     }

@@ -20,9 +20,7 @@ contract RolesGrantTest is LedgerTest {
 
     function test_proposeGrant__notSecurityAdmin__reverts(address sender) public {
         vm.assume(sender != security);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.SecurityAdmin, bytes32(0))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.SecurityAdmin, bytes32(0)));
         vm.prank(sender);
         roles.proposeGrant(_grant());
     }

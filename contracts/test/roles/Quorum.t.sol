@@ -29,9 +29,7 @@ contract RolesQuorumTest is LedgerTest {
 
     function test_requireQuorum__unordered__reverts() public {
         bytes[] memory signatures = _signatures(attesterKeys[1], attesterKeys[0]);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRoles.RolesSignersUnordered.selector, vm.addr(attesterKeys[0]))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesSignersUnordered.selector, vm.addr(attesterKeys[0])));
         roles.requireQuorum(DIGEST, AREA, signatures);
     }
 
@@ -45,8 +43,7 @@ contract RolesQuorumTest is LedgerTest {
         key = bound(key, 0x1000, type(uint128).max);
         address stranger = vm.addr(key);
         bool after_ = stranger > vm.addr(attesterKeys[0]);
-        bytes[] memory signatures =
-            after_ ? _signatures(attesterKeys[0], key) : _signatures(key, attesterKeys[0]);
+        bytes[] memory signatures = after_ ? _signatures(attesterKeys[0], key) : _signatures(key, attesterKeys[0]);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, stranger, Role.Attester, AREA));
         roles.requireQuorum(DIGEST, AREA, signatures);
     }
@@ -68,9 +65,8 @@ contract RolesQuorumTest is LedgerTest {
         vm.prank(second);
         roles.acceptGrant();
 
-        bytes[] memory signatures = second > vm.addr(attesterKeys[0])
-            ? _signatures(attesterKeys[0], key)
-            : _signatures(key, attesterKeys[0]);
+        bytes[] memory signatures =
+            second > vm.addr(attesterKeys[0]) ? _signatures(attesterKeys[0], key) : _signatures(key, attesterKeys[0]);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesOrganisationTwice.selector, organisation));
         roles.requireQuorum(DIGEST, AREA, signatures);
     }

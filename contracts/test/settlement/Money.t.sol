@@ -95,9 +95,7 @@ contract SettlementGuaranteeTest is MoneyTest {
 
     function test_guarantee__withoutConsent__reverts() public {
         bytes memory signature = _signed(HOUSEHOLD_KEY, Hashes.guarantee(retailer, household, 1, 1));
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household));
         vm.prank(operator);
         settlement.guarantee(retailer, household, 1, 1, signature);
     }
@@ -160,19 +158,13 @@ contract SettlementGuaranteeTest is MoneyTest {
 contract SettlementCoverTest is MoneyTest {
     function _cover(uint96 amount, bytes32 ref) private {
         settlement.cover(
-            retailer,
-            household,
-            amount,
-            ref,
-            _signed(RETAILER_KEY, Hashes.cover(retailer, household, amount, ref))
+            retailer, household, amount, ref, _signed(RETAILER_KEY, Hashes.cover(retailer, household, amount, ref))
         );
     }
 
     function test_cover__unsigned__reverts() public {
         bytes memory signature = _signed(HOUSEHOLD_KEY, Hashes.cover(retailer, household, 1, "ref"));
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household));
         settlement.cover(retailer, household, 1, "ref", signature);
     }
 
@@ -224,9 +216,7 @@ contract SettlementRedemptionTest is MoneyTest {
 
     function test_requestRedemption__unsigned__reverts() public {
         bytes memory signature = _signed(RETAILER_KEY, Hashes.redemption(household, 5, "ref", T0));
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, household, retailer)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, household, retailer));
         settlement.requestRedemption(household, 5, "ref", T0, signature);
     }
 
@@ -334,31 +324,23 @@ contract SettlementReplaceAccountTest is MoneyTest {
 
     function test_replaceAccount__oneSignatureMissing__reverts() public {
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, household, successor)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, household, successor));
         settlement.replaceAccount(household, successor, to, to);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, successor, household)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, successor, household));
         settlement.replaceAccount(household, successor, from, from);
     }
 
     function test_replaceAccount__successorNotFresh__reverts() public {
         _deposit(successor, 1, "deposit");
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSuccessorInvalid.selector, household, successor)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSuccessorInvalid.selector, household, successor));
         settlement.replaceAccount(household, successor, from, to);
     }
 
     function test_replaceAccount__replacedByAnother__reverts() public {
         _replace();
         (bytes memory from, bytes memory to) = _signatures(retailer, RETAILER_KEY);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementSuccessorInvalid.selector, household, retailer)
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSuccessorInvalid.selector, household, retailer));
         settlement.replaceAccount(household, retailer, from, to);
     }
 

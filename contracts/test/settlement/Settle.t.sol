@@ -59,11 +59,7 @@ contract SettlementSettleTest is LedgerTest {
     function test_settle__wrongRevision__reverts(uint32 revision) public {
         vm.assume(revision != 0);
         _attestAll();
-        _refused(
-            revision,
-            _paid(),
-            abi.encodeWithSelector(ISettlement.SettlementRevisionWrong.selector, 0, revision)
-        );
+        _refused(revision, _paid(), abi.encodeWithSelector(ISettlement.SettlementRevisionWrong.selector, 0, revision));
     }
 
     function test_settle__twice__reverts() public {
@@ -79,9 +75,7 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         uint256[] memory words = new uint256[](2);
         (words[0], words[1]) = (Hashes.settlementWord(ANNA, left), Hashes.settlementWord(BERT, right));
-        _refused(
-            0, words, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(left) + right)
-        );
+        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(left) + right));
     }
 
     function test_settle__wordsInvalid__reverts() public {
@@ -98,9 +92,7 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__amountBeyondRange__reverts() public {
         _attestAll();
-        _refused(
-            0, _payment(ANNA, BERT, 1 << 78), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector)
-        );
+        _refused(0, _payment(ANNA, BERT, 1 << 78), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
     }
 
     function test_settle__wordsOtherThanHashed__reverts() public {
@@ -131,9 +123,8 @@ contract SettlementSettleTest is LedgerTest {
         bytes32[] memory hashes = _pageHashes(_paid());
         bytes[] memory signatures = _settlementSignatures(0, hashes);
         _attest(FIRST_MTU, 1);
-        (bool ok, bytes memory reason) = address(settlement).call(
-            abi.encodeCall(ISettlement.settle, (_settlementTarget(0, 0), hashes, _paid(), signatures))
-        );
+        (bool ok, bytes memory reason) = address(settlement)
+            .call(abi.encodeCall(ISettlement.settle, (_settlementTarget(0, 0), hashes, _paid(), signatures)));
         assertFalse(ok, "refused");
         bytes4 selector = bytes4(reason);
         assertTrue(

@@ -70,9 +70,7 @@ contract SettlementSettlePagesTest is LedgerTest {
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
-        _refused(
-            0, 1, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(ACCOUNTS) - 2)
-        );
+        _refused(0, 1, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(ACCOUNTS) - 2));
     }
 
     function test_settle__accountOnBothPages__reverts() public {
