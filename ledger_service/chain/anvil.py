@@ -73,11 +73,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _guard(pid: int) -> subprocess.Popen[bytes]:
+    """A shell that ends the node when this process is gone, however it ended: then the pipe it reads from closes."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"read _; kill -9 {pid}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class AnvilProcess:
     """A running anvil."""
 
     def __init__(self, *, process: subprocess.Popen[bytes], rpc: Rpc) -> None:
         self._process = process
+        self._guard = _guard(process.pid)
         self.rpc = rpc
 
     @classmethod
@@ -141,6 +153,8 @@ class AnvilProcess:
         self._finish()
 
     def _finish(self) -> None:
+        self._guard.kill()
+        self._guard.communicate()
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()

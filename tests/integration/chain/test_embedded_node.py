@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import psutil
@@ -198,3 +200,22 @@ def test_mine__time_not_after_the_last_block__is_refused_and_changes_nothing(emb
 
     assert embedded.record.head() == before
     assert embedded.node.rpc.block_number() == 1
+
+
+def test_start__parent_killed__the_node_ends_with_it() -> None:
+    program = (
+        "import time\n"
+        "from ledger_service.chain.anvil import AnvilProcess, NodeSettings\n"
+        "node = AnvilProcess.start(settings=NodeSettings(chain_id=2016, genesis_time=1_700_000_000))\n"
+        "print(node.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    node = psutil.Process(int(parent.stdout.readline()))
+
+    parent.kill()
+    parent.communicate()
+
+    gone, left = psutil.wait_procs([node], timeout=20)
+    assert (len(gone), left) == (1, [])
