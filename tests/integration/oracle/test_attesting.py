@@ -32,4 +32,47 @@ def test_attesting__hundred_meters_several_mtus__each_attested_by_two_of_three(
         assert item.attestation.import_wh == sum(100 + number for number in range(100))
         assert item.attestation.export_wh == sum(range(100))
         assert all(reading.quality is Quality.MEASURED for reading in item.readings)
-    assert community.service.refused == []
+
+
+def test_attesting__attester_stopped_during_readings__catches_up_and_goes_on(
+    make_community: Callable[..., Any], wait: Callable[..., None]
+) -> None:
+    community = make_community(meters=20, mtus=4)
+    community.start()
+    first, last = community.mtus[0], community.mtus[-1]
+    community.service.now = mtu_end(last) + 10
+    community.measure(first - 1, first)
+    wait(lambda: community.fleet.waiting() == 0)
+
+    community.attesters.pop("A1").stop()
+    community.measure(first + 1, last)
+    wait(lambda: community.fleet.waiting() == 0)
+    community.attesters.pop("A2").stop()
+    community.start_attester("A1")
+    community.service.now = mtu_end(last) + 130
+    wait(lambda: len(community.service.recorded) == 4)
+
+    for mtu in community.mtus:
+        latest = community.service.recorded[mtu][-1]
+        assert all(reading.quality is Quality.MEASURED for reading in latest.readings)
+    assert len({reading for _, reading in community.attesters["A1"].store.readings(meter_code="M000")}) == 5
+
+
+def test_attesting__service_away__attestations_wait_and_are_handed_over_later(
+    make_community: Callable[..., Any], wait: Callable[..., None]
+) -> None:
+    community = make_community(meters=3, mtus=2)
+    community.start()
+    first, last = community.mtus[0], community.mtus[-1]
+    community.service.now = mtu_end(last) + 130
+    wait(lambda: all(one.market_now() == community.service.now for one in community.attesters.values()))
+    community.service.away = True
+
+    community.measure(first - 1, last)
+    wait(lambda: community.fleet.waiting() == 0)
+    community.service.away = False
+    wait(lambda: len(community.service.recorded) == 2)
+
+    for mtu in community.mtus:
+        latest = community.service.recorded[mtu][-1]
+        assert all(reading.quality is Quality.MEASURED for reading in latest.readings)
