@@ -70,9 +70,16 @@ def test_attesting__service_away__attestations_wait_and_are_handed_over_later(
 
     community.measure(first - 1, last)
     wait(lambda: community.fleet.waiting() == 0)
+    recorded_meanwhile = {mtu: len(held) for mtu, held in community.service.recorded.items()}
     community.service.away = False
-    wait(lambda: len(community.service.recorded) == 2)
 
-    for mtu in community.mtus:
-        latest = community.service.recorded[mtu][-1]
-        assert all(reading.quality is Quality.MEASURED for reading in latest.readings)
+    def all_measured() -> bool:
+        latest = [community.service.leaves(mtu) for mtu in community.mtus]
+        return all(
+            leaves is not None and all(leaf.quality is Quality.MEASURED for leaf in leaves.values())
+            for leaves in latest
+        )
+
+    wait(all_measured)
+
+    assert sum(len(held) for held in community.service.recorded.values()) > sum(recorded_meanwhile.values())
