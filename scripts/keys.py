@@ -18,7 +18,7 @@ from domain.signing import SigningKey
 SCRYPT_ROUNDS = 2**12
 """Key-stretching rounds of embedded keystores: the passphrase is 256 random bits, so stretching adds nothing."""
 
-PASSPHRASE_FILE = "passphrase"
+PASSPHRASE_FILE = "passphrase"  # noqa: S105 - a file name
 
 
 class KeyMissing(DominoesError):

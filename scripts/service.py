@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.errors import DominoesError
-from domain.hashing import from_hex, text_id
+from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import SigningKey
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory, KnownParticipant, OrganisationKey
@@ -37,6 +37,7 @@ from ledger_service.metering.queries import point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import queries as money
 from ledger_service.money.stage import MoneyStage
+from ledger_service.outbox import request_transaction
 from ledger_service.record import Record
 from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import period_states
@@ -91,10 +92,11 @@ class RecordFunds:
             return money.balance_neur(connection, account=from_hex(account))
 
     def settled_before(self, area: str) -> int:
-        """The first MTU of the area that is in no settled period."""
+        """The first MTU of the area that is not in the balances yet: what is settled counts up to the first gap."""
         with self.record.read() as connection:
             states = period_states(connection, area=area)
-        return max((state.first_mtu + state.count for state in states if state.settled), default=0)
+        unsettled = [state.first_mtu for state in states if not state.settled]
+        return min(unsettled) if unsettled else max((state.first_mtu + state.count for state in states), default=0)
 
 
 def role_grants(keys: Mapping[str, SigningKey], *, area: bytes) -> tuple[RoleGrant, ...]:
@@ -137,6 +139,20 @@ def deploy_once(
     return deployed
 
 
+def list_in_registry(record: Record, deployment: Deployment) -> None:
+    """Ask for each contract to be listed on chain, so that an outsider finds the deployment; once."""
+    with record.begin() as tx:
+        for name, address in sorted(deployment.addresses.items()):
+            request_transaction(
+                tx,
+                key=f"register:{name}:{to_hex(address)}",
+                role="registrar",
+                contract="Registry",
+                function="register",
+                args=[name, to_hex(address), to_hex(deployment.code_hashes[name])],
+            )
+
+
 def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[OrganisationKey]:
     """Who may log in as what, beside the registered participants."""
     roles = {
@@ -173,6 +189,7 @@ class Service:
         self.deployment = deploy_once(
             state=state, record=self.record, node=self.node, keys=self.keys, config=self.config
         )
+        list_in_registry(self.record, self.deployment)
         self.clock = ManualClock(self.node.head().timestamp)
         self.gateway = Gateway.open(
             record=self.record,

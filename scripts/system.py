@@ -18,7 +18,7 @@ from scripts.community.store import DeviceStore
 from scripts.community.town import Town
 from scripts.grids import Community, load_community
 from scripts.keys import load_keys, make_keys
-from scripts.processes import Child, python_module, wait_for_health
+from scripts.processes import Child, end_leftovers, python_module, wait_for_health
 from scripts.run_config import (
     ACCOUNT_KEYS,
     ATTESTER_NAMES,
@@ -71,14 +71,28 @@ class System:
     http: httpx.Client
     store: DeviceStore
     fresh: bool
+    stopping: bool = False
 
     @property
     def children(self) -> list[Child]:
         """All child processes."""
         return [self.service, *self.attesters]
 
+    def dead(self) -> list[str]:
+        """Names of child processes that ended though nobody stopped them."""
+        return [] if self.stopping else [child.name for child in self.children if not child.alive()]
+
+    def revive(self, name: str) -> None:
+        """Start a dead process again. Raises ProcessDied or NotReady where the service does not come up."""
+        if name == self.service.name:
+            self.service = start_service(self.state)
+            wait_for_health(self.service, url=self.config.service_url)
+            return
+        self.attesters = [child if child.name != name else _start_attester(self, name) for child in self.attesters]
+
     def stop(self) -> None:
         """End attesters first, then the service (which ends the node and the broker)."""
+        self.stopping = True
         self.http.close()
         for child in self.attesters:
             child.stop()
@@ -91,17 +105,15 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
 
     Raises StateMissing, ProcessDied, NotReady, or what the grid loader raises.
     """
+    state = state.resolve()
+    end_leftovers(state)
     fresh = not (state / CONFIG_FILE).exists()
     if fresh and wanted is not None:
         make_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
         write_config(state, wanted)
     config = read_config(state)
     community = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille)
-    service = Child(
-        name="service",
-        command=python_module("scripts.service", "--state", str(state)),
-        log=state / LOGS_FOLDER / "service.log",
-    )
+    service = start_service(state)
     try:
         wait_for_health(service, url=config.service_url)
     except Exception:
@@ -114,18 +126,21 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     return System(state, config, community, service, [], town, http, store, fresh)
 
 
+def start_service(state: Path) -> Child:
+    """The service process of this run, started."""
+    command = python_module("scripts.service", "--state", str(state))
+    return Child(name="service", command=command, log=state / LOGS_FOLDER / "service.log")
+
+
 def start_attesters(system: System) -> None:
     """Start the three attesters; the area must be registered by now."""
-    contracts = system.town.public.get("/v1/ledger")["contracts"]
-    for name in ATTESTER_NAMES:
-        path = _attester_config(system, name, contracts)
-        system.attesters.append(
-            Child(
-                name=name,
-                command=python_module("oracle.attester", "--config", str(path)),
-                log=system.state / LOGS_FOLDER / f"{name}.log",
-            )
-        )
+    system.attesters += [_start_attester(system, name) for name in ATTESTER_NAMES]
+
+
+def _start_attester(system: System, name: str) -> Child:
+    path = _attester_config(system, name, system.town.public.get("/v1/ledger")["contracts"])
+    command = python_module("oracle.attester", "--config", str(path))
+    return Child(name=name, command=command, log=system.state / LOGS_FOLDER / f"{name}.log")
 
 
 def node_url(state: Path) -> str:

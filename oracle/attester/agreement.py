@@ -165,6 +165,7 @@ class Agreement:
         if horizon <= self.situation.through_mtu and not self.situation.dirty:
             self._since = self._flight = None
             return []
+        self._drop_unchanged(horizon, now)
         oldest = min([self.situation.through_mtu + 1, *self.situation.dirty.values()])
         if self._since is None or self._since[0] != oldest:
             self._since = (oldest, wall)
@@ -179,6 +180,16 @@ class Agreement:
             return []
         self._news = False
         return self._propose(horizon, now, wall)
+
+    def _drop_unchanged(self, horizon: int, now: int) -> None:
+        """Forget what looked changed but gives the attested leaves again: whose turn it is must follow from the oldest
+        MTU that really is due, or attesters would disagree on it and wait for each other."""
+        if self._flight is not None or not self.situation.dirty:
+            return
+        floor = correctable_from(registry=self.registry, market_time=now)
+        due = plan(self.situation, horizon_mtu=horizon, floor_mtu=floor, nonce_of=self._nonce)
+        if due is None or due.entries[0].mtu > self.situation.through_mtu:
+            self.situation.dirty.clear()
 
     def _rank(self, mtu: int) -> int:
         names = [entry.name for entry in self.registry.attesters]

@@ -67,6 +67,10 @@ class ApiClient:
         """The JSON answer of a POST. Raises ApiRefused or ApiAway."""
         return self._ask("POST", path, body=body)
 
+    def download(self, path: str) -> bytes:
+        """The bytes of a file. Raises ApiRefused or ApiAway."""
+        return self._send("GET", path).content
+
     def items(self, path: str, **params: Any) -> list[Any]:
         """All items of a paged list, page after page."""
         found: list[Any] = []

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import DominoesError
 from domain.hashing import from_hex, to_hex
-from domain.mtu import MtuRange, local_day, mtu_end
+from domain.mtu import MtuRange, local_day, mtu_end, mtu_start
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay
@@ -149,6 +149,17 @@ class DayDriver:
             for item in answer:
                 found[house.point.code, item["mtu"]] = (item["import_cap_wh"], item["export_cap_wh"])
         return found
+
+    def line_of(self, mtu: int) -> str:
+        """What came of one MTU, in a line: local time, price, volume."""
+        found = self._town.public.get(f"/v1/markets/{self._market}/prices", first_mtu=mtu, count=1)["items"]
+        starts = datetime.fromtimestamp(mtu_start(mtu), tz=ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M")
+        if not found or found[0]["state"] == "void":
+            return f"{starts}  void: the retailer's agreement serves everyone"
+        price = found[0]["price_neur_per_wh"]
+        volume = found[0]["volume_wh"] / 1_000
+        text = "no trade" if price is None else f"{price / 10_000:6.2f} ct/kWh"
+        return f"{starts}  {text:>14}  {volume:8.2f} kWh traded locally"
 
     def settle(self) -> dict[str, Any]:
         """Wait until the attesters signed the day's settlement and it took effect; how it stands."""

@@ -1,0 +1,156 @@
+"""`make run`: day after day at an accelerated clock, until it is stopped; goes on where it was after any end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from domain.mtu import mtu_end
+from scripts import system as systems
+from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.meters import TownMeters
+from scripts.grids import PROFILE_YEAR
+from scripts.run_config import ZONE
+
+ORDER_HOUR = 6
+"""Local hour of the eve from which the town sends its orders for the next day."""
+
+REVIVE_SECONDS = 1.0
+"""Wall seconds between looks for processes that died."""
+
+REVIVALS_MAX = 20
+"""Processes started again in one run before giving up: then something is wrong that a restart does not cure."""
+
+Say = Callable[[str], None]
+
+
+def local_day_of(seconds: int) -> date:
+    """The local day of a market time."""
+    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(ZONE)).date()
+
+
+class Reviver:
+    """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile."""
+
+    def __init__(self, *, system: systems.System, say: Say) -> None:
+        self._system, self._say = system, say
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reviver", daemon=True)
+        self.revivals = 0
+
+    def __enter__(self) -> Reviver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=150)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(REVIVE_SECONDS):
+            for name in self._system.dead():
+                if self.revivals >= REVIVALS_MAX:
+                    return
+                self.revivals += 1
+                self._say(f"{name} died; starting it again, it goes on from what it had committed")
+                self._system.revive(name)
+
+
+@dataclass
+class Pace:
+    """Lets `seconds` of wall time pass per MTU at least, and no more than the work takes."""
+
+    seconds: float
+    stopping: threading.Event
+    _next: float = 0.0
+
+    def wait(self) -> None:
+        """Sleep until the next MTU may begin."""
+        now = time.monotonic()
+        if self._next > now:
+            self.stopping.wait(self._next - now)
+        self._next = max(now, self._next) + self.seconds
+
+
+class Stopped(Exception):
+    """Somebody asked the run to end; not an error."""
+
+
+class Runner:
+    """The endless market of a demo: delivers one day while the next is traded."""
+
+    def __init__(
+        self,
+        *,
+        system: systems.System,
+        meters: TownMeters,
+        pace: Pace,
+        progress: Progress,
+        say: Say,
+    ) -> None:
+        self._system, self._meters, self._pace = system, meters, pace
+        self._progress, self._say = progress, say
+        self._next: DayDriver | None = None
+        self._next_cleared = False
+
+    def run(self) -> None:
+        """Day after day until the profile year ends. Raises Stopped."""
+        driver = self._first()
+        while True:
+            self._prepare(driver)
+            self._next, self._next_cleared = None, False
+            driver.deliver(mtus_per_step=1, after_step=lambda mtu, at=driver: self._after_mtu(at, mtu))  # type: ignore[misc]
+            following = self._driver(driver.plan.day + timedelta(days=1))
+            if following is None:
+                self._say(f"the profiles end with {driver.plan.day}; `make reset` begins a new run")
+                return
+            driver = self._next or following
+
+    def _first(self) -> DayDriver:
+        """The day that is being delivered, or traded, as the run goes on."""
+        first = date.fromisoformat(self._system.config.first_day)
+        now = int(self._system.town.public.get("/v1/clock")["market_time"])
+        driver = self._driver(max(first, local_day_of(now)))
+        if driver is None:
+            raise Stopped
+        return driver
+
+    def _driver(self, day: date) -> DayDriver | None:
+        if day.year != PROFILE_YEAR:
+            return None
+        plan = plan_of(day, gate_local=self._system.config.gate_local)
+        return DayDriver(town=self._system.town, meters=self._meters, plan=plan, progress=self._progress)
+
+    def _prepare(self, driver: DayDriver) -> None:
+        """See the day traded and cleared; what is done already is passed over."""
+        if driver.market_time() < driver.plan.gate:
+            self._say_orders(driver)
+        program = driver.program()
+        if program is not None and program["state"] not in ("resolved", "refused", "expired"):
+            driver.close_and_clear()
+
+    def _say_orders(self, driver: DayDriver) -> None:
+        tally = driver.trade()
+        self._say(f"{driver.plan.day}: {tally.orders} orders of {tally.traders} traders, {tally.refused} refused")
+
+    def _after_mtu(self, driver: DayDriver, mtu: int) -> None:
+        if self._pace.stopping.is_set():
+            raise Stopped
+        self._pace.wait()
+        self._say(driver.line_of(mtu))
+        now = mtu_end(mtu)
+        if self._next is None:
+            following = self._driver(driver.plan.day + timedelta(days=1))
+            local = datetime.fromtimestamp(now, tz=UTC).astimezone(ZoneInfo(ZONE))
+            if following is None or local.hour < ORDER_HOUR or now >= following.plan.gate:
+                return
+            self._say_orders(following)
+            self._next = following
+        elif not self._next_cleared and now >= self._next.plan.gate:
+            self._next.close_and_clear()
+            self._next_cleared = True
+            self._say(f"{self._next.plan.day}: books closed, validated, signed by the DSO, cleared on chain")
