@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from scripts.commands import demo_day, verify
+from scripts.commands import backups, clients, demo_day, doctor, up, verify
 
 app = typer.Typer(
     name="dominoes",
@@ -19,6 +19,16 @@ app = typer.Typer(
 )
 app.command("demo-day")(demo_day.demo_day)
 app.command("verify")(verify.verify)
+app.command("up")(up.up)
+app.command("reset")(up.reset)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("receipt")(clients.receipt)
+app.add_typer(clients.market_app, name="market")
+app.add_typer(clients.meter_app, name="meter")
+app.add_typer(clients.chain_app, name="chain")
+app.add_typer(clients.sign_app, name="sign")
 
 
 @app.callback()

@@ -31,7 +31,8 @@ def demo_day(
         result = days.run_day(
             grid=grid, day=delivery, pv_permille=round(pv * PERMILLE), out=out, cache=CACHE, progress=Bars(progress)
         )
-    show(result.summary, as_json=as_json, title=f"{grid}, {day}")
+    shown = result.summary if as_json else {name: item for name, item in result.summary.items() if name != "verdicts"}
+    show(shown, as_json=as_json, title=f"{grid}, {day}")
     if not as_json:
         for name in ("auditor", "public"):
             verdict = result.verdicts[name]

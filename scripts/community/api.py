@@ -59,6 +59,12 @@ class ApiClient:
         self._http, self.key = http, key
         self._token: str | None = None
 
+    def log_in(self) -> str:
+        """A fresh access token. Raises ApiRefused."""
+        if self.key is None:
+            raise ValueError("an anonymous client has no key to log in with")
+        return self._log_in(self.key)
+
     def get(self, path: str, **params: Any) -> Any:
         """The JSON answer of a GET. Raises ApiRefused or ApiAway."""
         return self._ask("GET", path, params=params)
