@@ -104,7 +104,9 @@ def run_day(
     prepare_out(out)
     watch, begun = Stopwatch(), time.monotonic()
     state = out / STATE_FOLDER
-    wanted = systems.fresh_config(grid=grid, pv_permille=pv_permille, first_day=day, last_day=day)
+    wanted = systems.fresh_config(
+        grid=grid, pv_permille=pv_permille, first_day=day, last_day=day, mtus_per_step=mtus_per_step
+    )
     with Memory() as memory:
         with watch.stage("start"):
             system = systems.start(state=state, cache=cache, wanted=wanted)

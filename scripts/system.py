@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from domain.mtu import local_midnight
+from domain.mtu import MTU_SECONDS, local_midnight
 from ledger_service.chain.anvil import free_port
 from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.community.api import open_http
@@ -37,14 +37,26 @@ from scripts.run_config import (
 LEAD_SECONDS = 6 * 3_600
 """How long before local noon of the eve a fresh run begins: six in the morning, time enough to register and order."""
 
+CUT_OFF_SECONDS = 300
+"""Market seconds after the end of a step's last MTU until its readings are proposed."""
+
 PROPOSER_TIMEOUT_SECONDS = 5.0
 """Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
 
 
 def fresh_config(
-    *, grid: str, pv_permille: int, first_day: date, last_day: date | None, http_port: int | None = None
+    *,
+    grid: str,
+    pv_permille: int,
+    first_day: date,
+    last_day: date | None,
+    http_port: int | None = None,
+    mtus_per_step: int = 1,
 ) -> RunConfig:
-    """The configuration of a new run whose first delivery day is `first_day`."""
+    """The configuration of a new run whose first delivery day is `first_day`.
+
+    Meters report `mtus_per_step` MTUs at a time, so readings are proposed only once the youngest of them can be there.
+    """
     eve = local_midnight(day=first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
     return RunConfig(
         grid=grid,
@@ -55,6 +67,7 @@ def fresh_config(
         last_day=None if last_day is None else last_day.isoformat(),
         http_port=http_port or free_port(),
         mqtt_port=free_port(),
+        cut_off_seconds=(mtus_per_step - 1) * MTU_SECONDS + CUT_OFF_SECONDS,
     )
 
 
