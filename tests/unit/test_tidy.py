@@ -30,7 +30,7 @@ FILE_LINES_OF = {
     "tests/unit/verify_day.py": 700,
     "tests/integration/ledger/test_intake.py": 700,
 }
-"""Exceptions. The verifier is one file so that it can be read in one sitting, below 1,000 lines; the data of its test is
+"""Exceptions. The verifier is one file so that it can be read in one sitting, below 1,000 lines; its test data is
 one whole day; the tests of order intake share one town."""
 
 FUNCTION_LINES = 70
