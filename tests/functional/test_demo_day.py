@@ -1,0 +1,98 @@
+"""UC3c and UC2b from end to end: a local day with binding caps, its evidence, and the outsider's verdict."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.functional
+
+DOMINOES = [str(Path(sys.executable).with_name("dominoes"))]
+
+
+def dominoes(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*DOMINOES, *arguments], capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+    out = tmp_path_factory.mktemp("demo") / "out"
+    done = dominoes("demo-day", "--day", "2016-06-21", "--pv", "3", "--out", str(out))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    yield out, json.loads((out / "summary.json").read_text())
+
+
+def test_day__raised_pv__caps_bind_and_every_bundle_is_clean(day: tuple[Path, dict[str, Any]]) -> None:
+    out, summary = day
+
+    assert summary["mtus"] == 96
+    assert summary["metering_points"] >= 40
+    assert summary["orders"]["count"] > 1_000 and summary["orders_refused"] == 0
+    assert summary["energy_wh"]["capped_export"] > 0 and summary["energy_wh"]["traded"] > 0
+    assert {verdict["exit_code"] for verdict in summary["verdicts"].values()} == {0}
+    assert (out / "day.png").stat().st_size > 10_000
+
+
+def test_day__money_of_all_accounts__sums_to_zero(day: tuple[Path, dict[str, Any]]) -> None:
+    _, summary = day
+
+    assert sum(int(amount) for amount in summary["money_neur_by_account_kind"].values()) == 0
+
+
+def test_verify__honest_bundle__exits_clean_with_anchors_and_four_without(day: tuple[Path, dict[str, Any]]) -> None:
+    out, _ = day
+    bundle = str(out / "bundles" / "auditor")
+
+    with_anchors = dominoes("verify", bundle, "--anchors", str(out / "anchors.json"), "--json")
+    without = dominoes("verify", bundle, "--json")
+
+    assert with_anchors.returncode == 0, with_anchors.stdout[-2000:]
+    assert without.returncode == 4
+
+
+def test_verify__one_digit_changed__exits_wrong_and_names_the_file(
+    day: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    out, _ = day
+    shutil.copytree(out / "bundles" / "public", tmp_path / "out" / "bundles" / "public")
+    shutil.copytree(out / "state" / "chain", tmp_path / "out" / "state" / "chain")
+    target = tmp_path / "out" / "bundles" / "public" / "settlements.jsonl"
+    text = target.read_text()
+    place = text.index('"words":["0x') + len('"words":["0x') + 60
+    target.write_text(text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :])
+
+    done = dominoes("verify", str(target.parent), "--anchors", str(out / "anchors.json"), "--json")
+
+    assert done.returncode == 3
+    assert "settlements.jsonl" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("demo-day", "--grid", "no-such-grid"), "unknown-grid"),
+        (("demo-day", "--day", "2017-01-01"), "impossible-day"),
+        (("demo-day", "--day", "yesterday"), "impossible-day"),
+        (("demo-day", "--pv", "-1"), "bad-pv-factor"),
+        (("verify", "/nowhere"), "no-bundle"),
+        (("chain", "status", "--state", "/nowhere"), "state-missing"),
+        (("restore", "/nowhere.tar.gz", "--state", "/nowhere-either/state"), "not-a-backup"),
+    ],
+)
+def test_commands__unusable_input__one_line_and_exit_two(
+    arguments: tuple[str, ...], words: str, tmp_path: Path
+) -> None:
+    extra = ("--out", str(tmp_path / "out")) if arguments[0] == "demo-day" else ()
+
+    done = dominoes(*arguments, *extra)
+
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
