@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from domain.hashing import to_hex
 from ledger_service.access.idempotency import AnswerBook
-from wallet_api import problems
+from wallet_api import documentation, problems
 from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
 from wallet_api.middleware import Metrics, Surroundings
@@ -80,7 +80,7 @@ def create_app(services: Services) -> FastAPI:
         version=API_VERSION,
         description=_DESCRIPTION,
         openapi_url="/v1/openapi.json",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
     )
     app.state.services = services
@@ -93,6 +93,7 @@ def create_app(services: Services) -> FastAPI:
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
         app.router.routes.extend(router.routes)
     problems.install(app)
+    documentation.mount(app)
     app.add_middleware(Surroundings, metrics=app.state.metrics)
     require_policies(app)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]

@@ -85,7 +85,7 @@ def attestation_states(
     with services_of(request).record.read() as connection:
         found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=count)
     shown = [state.as_json() for state in found]
-    return json_answer({"items": shown, "states": shown})
+    return json_answer({"items": shown})
 
 
 @router.post("/attestations", status_code=201, openapi_extra=body_of(AttestationsBody))

@@ -1,0 +1,50 @@
+"""The API's documentation page: Swagger UI over /v1/openapi.json, served from this machine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from wallet_api.problems import NoSuchThing
+
+DOCUMENTATION_PATH = "/docs"
+ASSETS_PATH = "/docs/assets"
+ASSETS = Path(__file__).resolve().parent.parent / "node_modules" / "swagger-ui-dist"
+"""Swagger UI as its npm package ships it; without it the page says so and /v1/openapi.json still answers."""
+
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+SHOWN = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
+"""The files of it that the page asks for, each a route of its own; nothing else of the folder is served."""
+
+
+def mount(app: FastAPI) -> None:
+    """Serve the page and its assets; they are public and read nothing of the record."""
+    for name in SHOWN:
+        app.router.add_route(f"{ASSETS_PATH}/{name}", _asset(ASSETS / name), include_in_schema=False)
+
+    async def page(_: Request) -> Response:
+        return get_swagger_ui_html(
+            openapi_url=str(app.openapi_url),
+            title=app.title,
+            swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS_PATH}/favicon-32x32.png",
+        )
+
+    app.router.add_route(DOCUMENTATION_PATH, page, include_in_schema=False)
+
+
+def _asset(path: Path) -> Answer:
+    async def answer(_: Request) -> Response:
+        if not path.exists():
+            raise NoSuchThing(what="documentation page (its assets are not installed); see /v1/openapi.json")
+        return FileResponse(path)
+
+    return answer
