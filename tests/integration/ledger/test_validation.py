@@ -1,0 +1,227 @@
+"""From a closed gate to a cleared or void market: the program, the DSO's verdict, what is asked of the chain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clearing.grid import Bus, GridModel, Line, Point, Transformer
+from domain.eip712 import PROGRAM, REFUSAL
+from domain.hashing import from_hex, hash_json, text_id, to_hex
+from domain.signing import SigningKey
+from domain.words import Side
+from ledger_service.record import Entry, Record
+from ledger_service.validation import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
+from ledger_service.validation.forecast import forecast_wh
+from ledger_service.validation.verdicts import (
+    BadReason,
+    NotTheDso,
+    NotValidated,
+    VerdictGiven,
+    VerdictTooLate,
+    program_values,
+    refusal_values,
+)
+from tests.integration.ledger import town as towns
+from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
+
+pytestmark = pytest.mark.integration
+
+STREET = GridModel(
+    code="street",
+    source_bus="mv",
+    source_micro_pu=1_025_000,
+    buses=(Bus("mv", 20_000), Bus("near", 400), Bus("far", 400)),
+    lines=(Line("cable", "near", "far", 400_000_000, 160_000_000, 250_000, 140_000),),
+    transformers=(Transformer("trafo", "mv", "near", 20_000, 400, 50_000, 60_000, 600_000, 3_000, 200_000, 5),),
+    points=tuple(Point(f"POINT-{n}", bus, 30_000, 60_000) for n, bus in enumerate(("near", "near", "far"))),
+)
+
+
+class Desk:
+    """A closed market of three houses on a street, and the stages after the gate."""
+
+    def __init__(self, town: Town) -> None:
+        self.town, self.record, self.dso = town, town.record, SigningKey.generate()
+        self.verdicts = Verdicts(
+            self.record,
+            clock=town.clock,
+            domain=MARKET_DOMAIN,
+            is_dso=lambda signer, area: signer == self.dso.address and area == AREA,
+        )
+        self.validation = ValidationStage(self.record, metered=lambda connection, point, mtus: {})
+
+    def facts(self, kind: str) -> list[Entry]:
+        return self.record.entries(kinds=[kind], limit=10_000)
+
+    def requests(self, function: str) -> list[dict[str, Any]]:
+        return [entry.content() for entry in self.facts("chain.requested") if entry.content()["function"] == function]
+
+    def validated(self) -> dict[str, Any]:
+        while self.validation.run(self.town.clock.now()):
+            pass
+        return self.facts("program.validated")[0].content()
+
+    def sign(self, key: SigningKey | None = None) -> Entry:
+        digest = MARKET_DOMAIN.digest(PROGRAM, program_values(self.validated()))
+        return self.verdicts.sign(market=MARKET, program=1, signature=(key or self.dso).sign(digest))
+
+    def refuse(self, reason: str) -> Entry:
+        digest = MARKET_DOMAIN.digest(REFUSAL, refusal_values(self.validated(), reason=reason))
+        return self.verdicts.refuse(market=MARKET, program=1, reason=reason, signature=self.dso.sign(digest))
+
+    def include(self, key: str, *events: dict[str, Any]) -> None:
+        payload = {"key": key, "tx_hash": "0x00", "block": 1, "block_time": 1, "events": list(events)}
+        with self.record.begin() as tx:
+            tx.append("chain.included", payload)
+
+
+@pytest.fixture
+def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """One seller at the far end, one buyer, and the gate closed."""
+    grid = json.loads(STREET.to_json())
+    plain = towns.area
+    monkeypatch.setattr(towns, "area", lambda: plain(grid_model=grid, grid_model_hash=to_hex(hash_json(grid))))
+    town = make_town(households=3)
+    program = town.open_program()
+    buyer, _, seller = town.residents
+    net = [-100] * program.count
+    outcomes = town.send(
+        seller.schedule(program, net),
+        seller.order(mtu=program.first_mtu, side=Side.ASK, limit_neur_per_wh=90_000, quantity_lots=10),
+        buyer.order(mtu=program.first_mtu, limit_neur_per_wh=110_000, quantity_lots=4),
+    )
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    town.clock.advance_to(program.gate)
+    town.gate.run(program.gate)
+    return Desk(town)
+
+
+def test_validation__closed_program__is_cleared_and_laid_before_the_dso_once(desk: Desk) -> None:
+    validated = desk.validated()
+
+    first = validated["results"][0]
+    assert first["price_neur_per_wh"] == 90_000  # the ask is filled in part, so it sets both ends
+    assert validated["results"][1]["price_neur_per_wh"] is None
+    assert validated["schedules"]["POINT-2"][0] == -100 and validated["schedules"]["POINT-0"][0] == 0
+    assert desk.validation.run(desk.town.clock.now()) is False
+    assert len(desk.facts("program.validated")) == 1
+
+
+def test_sign__by_the_dso__asks_the_chain_to_record_and_a_repeat_changes_nothing(desk: Desk) -> None:
+    first = desk.sign()
+    again = desk.sign()
+
+    (request,) = desk.requests("recordProgram")
+    assert again.repeated and again.sequence == first.sequence
+    assert request["args"][2] == desk.validated()["results_root"]
+
+
+@pytest.mark.parametrize("case", ["stranger", "late", "refused before", "not validated", "no reason"])
+def test_verdict__that_may_not_be__is_refused_and_changes_nothing(desk: Desk, case: str) -> None:
+    expected: dict[str, type[Exception]] = {
+        "stranger": NotTheDso,
+        "late": VerdictTooLate,
+        "refused before": VerdictGiven,
+        "not validated": NotValidated,
+        "no reason": BadReason,
+    }
+    desk.validated()
+    if case == "refused before":
+        desk.refuse("line out for repair")
+    if case == "late":
+        desk.town.clock.advance_to(desk.validated()["deadline"] + 1)
+    before = desk.record.head()
+
+    with pytest.raises(expected[case]):
+        if case == "not validated":
+            desk.verdicts.sign(market=MARKET, program=2, signature=bytes(65))
+        elif case == "no reason":
+            desk.refuse("  ")
+        else:
+            desk.sign(SigningKey.generate() if case == "stranger" else None)
+
+    assert desk.record.head() == before
+
+
+def test_clearing__program_recorded_on_chain__one_clear_per_mtu_and_set_points_go_out(desk: Desk) -> None:
+    desk.sign()
+    desk.include(f"recordProgram:{MARKET}:1")
+    stage = ClearingStage(desk.record)
+
+    assert stage.run(0) is True
+
+    assert len(desk.requests("clear")) == desk.town.program.count
+    assert len(desk.facts("setpoints.issued")) == 1
+    desk.include(f"recordProgram:{MARKET}:1")
+    stage.run(0)
+    assert len(desk.requests("clear")) == desk.town.program.count
+
+
+def test_position__events_of_the_chain__become_one_fact_per_mtu(desk: Desk) -> None:
+    validated = desk.validated()
+    market, first = to_hex(text_id(MARKET)), validated["first_mtu"]
+    cleared = {"market": market, "mtu": first, "resultHash": validated["results"][0]["result_hash"]}
+    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": cleared})
+    desk.include("any", {"contract": "Market", "event": "MtuVoided", "args": {"market": market, "mtu": first + 1}})
+
+    PositionStage(desk.record).run(0)
+
+    (position,) = desk.facts("mtu.cleared")
+    assert position.content()["words"] == validated["results"][0]["words"]
+    assert [entry.content()["mtu"] for entry in desk.facts("mtu.voided")] == [first + 1]
+
+
+def test_position__result_nobody_validated__stops_loudly(desk: Desk) -> None:
+    validated = desk.validated()
+    args = {"market": to_hex(text_id(MARKET)), "mtu": validated["first_mtu"], "resultHash": "0x" + "00" * 32}
+    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": args})
+
+    with pytest.raises(LookupError):
+        PositionStage(desk.record).run(0)
+
+
+@pytest.mark.parametrize("verdict", ["refused", "silent"])
+def test_void__without_a_signature_by_the_deadline__every_mtu_is_voided_once(desk: Desk, verdict: str) -> None:
+    if verdict == "refused":
+        desk.refuse("transformer in maintenance")
+    stage, program = VoidStage(desk.record), desk.town.program
+    late = program.gate + towns.market().clear_seconds + 1
+
+    assert stage.run(late - 1) is False
+    assert stage.run(late) is True
+
+    (request,) = desk.requests("voidMtus")
+    assert request["args"][1:] == [1, 1, program.first_mtu, program.count]
+    assert VoidStage(desk.record).run(late) is False
+
+
+def test_void__some_mtus_cleared__only_the_others_are_voided(desk: Desk) -> None:
+    validated = desk.validated()
+    middle = validated["first_mtu"] + 40
+    args = {"market": to_hex(text_id(MARKET)), "mtu": middle, "resultHash": validated["results"][40]["result_hash"]}
+    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": args})
+    PositionStage(desk.record).run(0)
+
+    VoidStage(desk.record).run(desk.town.program.gate + towns.market().clear_seconds + 1)
+
+    ranges = [(request["args"][3], request["args"][4]) for request in desk.requests("voidMtus")]
+    assert ranges == [(validated["first_mtu"], 40), (middle + 1, desk.town.program.count - 41)]
+
+
+def test_forecast__metered_a_week_and_a_day_ago__the_week_counts_first() -> None:
+    assert forecast_wh(mtus=[1_000, 1_001, 1_002], metered_wh={1_000 - 672: 5, 1_000 - 96: 9, 1_001 - 96: -7}) == [
+        5,
+        -7,
+        0,
+    ]
+
+
+def test_program_values__signed_struct__names_every_root(desk: Desk) -> None:
+    values = program_values(desk.validated())
+
+    assert values["gridModelHash"] == STREET.grid_model_hash
+    assert values["resultsRoot"] == from_hex(desk.validated()["results_root"])
