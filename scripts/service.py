@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -278,6 +279,9 @@ class Service:
                 timeout_graceful_shutdown=5,
             )
         )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn raises the signal once more when it has shut down; what follows here must still happen.
+            signal.signal(number, lambda *_: None)
         self.broker.start()
         self.intake.start()
         self.loop.start()

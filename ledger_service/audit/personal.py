@@ -64,7 +64,7 @@ def _write(
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
         bundle.lines("results.jsonl", _results(openings, account))
         bundle.lines("readings.jsonl", _readings(openings, codes))
-        bundle.lines("messages.jsonl", ({"jws": jws} for jws in openings.messages_of(codes)))
+        bundle.lines("messages.jsonl", ({"jws": jws} for jws in dict.fromkeys(openings.messages_of(codes))))
         bundle.lines("terms.jsonl", openings.terms_of(account, [item["statement"] for item in statements]))
         bundle.lines("statements.jsonl", statements)
 
