@@ -88,7 +88,7 @@ class Shape:
         object.__setattr__(self, "_encoders", tuple((name, _encoder(kind)) for kind, name in pairs))
 
     def struct_hash(self, values: Mapping[str, Any]) -> bytes:
-        """hashStruct of EIP-712. Raises KeyError where a field is missing, OutOfRange or ValueError where one is bad."""
+        """hashStruct of EIP-712. Raises KeyError for a missing field, OutOfRange or ValueError for a bad one."""
         return keccak(self.type_hash + b"".join(encode(values[name]) for name, encode in self._encoders))
 
     def typed_data(self, *, domain: Domain, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def backup(
     What the chain has beyond its state file is replayed from the record at the next start.
     """
     read_config(state)
-    names = []
+    names: list[str] = []
     partial = file.with_name(file.name + ".partial")
     with tempfile.TemporaryDirectory() as scratch, tarfile.open(partial, "w:gz") as archive:
         for path in sorted(state.rglob("*")):

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from domain.hashing import canonical_json, keccak, to_hex
 
 pytestmark = pytest.mark.functional
@@ -97,7 +98,9 @@ def changed(value: Any, chance: random.Random) -> Any:
         return _rearranged(value, chance)
     if value.startswith("0x") and len(value) > 2:
         at = chance.randrange(2, len(value))
-        return value[:at] + chance.choice([digit for digit in "0123456789abcdef" if digit != value[at]]) + value[at + 1 :]
+        return (
+            value[:at] + chance.choice([digit for digit in "0123456789abcdef" if digit != value[at]]) + value[at + 1 :]
+        )
     if value.lstrip("-").isdigit():
         return str(int(value) + chance.choice((-1, 1)))
     return _other_text(value, chance)

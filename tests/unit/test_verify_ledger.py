@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from domain.hashing import to_hex
 from domain.words import OrderWord, word_bytes
 
@@ -112,7 +113,11 @@ def _one_neur(body: dict[str, Any]) -> None:
 REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("program.validated", _other_cap, "cap 12, but the envelope of point p1, 255 Wh, leaves 5"),
     ("program.validated", _swapped_shares, "the optimum with its shares gives 19"),
-    ("program.validated", lambda body: body["results"][0].update(price_neur_per_wh=101_000), "price_neur_per_wh 101000"),
+    (
+        "program.validated",
+        lambda body: body["results"][0].update(price_neur_per_wh=101_000),
+        "price_neur_per_wh 101000",
+    ),
     ("program.validated", lambda body: body["schedules"]["p1"].__setitem__(0, -1), "schedule.nominated holds -400"),
     ("book.closed", _dropped_order, "never withdrawn, is left out"),
     ("order.accepted", lambda body: body["order"].update(quantityLots=31), "tag"),
@@ -131,7 +136,9 @@ REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "change", "told"), REWRITES, ids=[f"{at}-{item[0]}" for at, item in enumerate(REWRITES)])
+@pytest.mark.parametrize(
+    ("kind", "change", "told"), REWRITES, ids=[f"{at}-{item[0]}" for at, item in enumerate(REWRITES)]
+)
 def test_verify__fact_rewritten_with_all_hashes__names_record_and_value(
     day: Any, kind: str, change: Callable[[dict[str, Any]], None], told: str
 ) -> None:
@@ -168,7 +175,11 @@ def test_verify__balance_moved_by_nobody__is_found(day: Any) -> None:
     def other_balance(method: str, params: list[Any]) -> Any:
         answer = day.chain.rpc(method, params)
         moved = method == "eth_call" and params[0]["data"].endswith(made.address("h1")[2:])
-        return hex(int(answer, 16) ^ 1).replace("0x", "0x" + "0" * 64)[:2] + f"{int(answer, 16) ^ 1:064x}" if moved else answer
+        return (
+            hex(int(answer, 16) ^ 1).replace("0x", "0x" + "0" * 64)[:2] + f"{int(answer, 16) ^ 1:064x}"
+            if moved
+            else answer
+        )
 
     assert f"balance of {made.address('h1')}" in messages(verifier.verify(day.auditor(), None, other_balance))
 
@@ -250,7 +261,9 @@ def test_main__changed_bundle__exits_three_and_tells(
     assert "orders, readings and terms give" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["missing"], ["bundle", "--anchors", "missing.json"], ["bundle", "--rpc", "nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [["missing"], ["bundle", "--anchors", "missing.json"], ["bundle", "--rpc", "nonsense"]]
+)
 def test_main__nothing_to_verify__exits_two_and_says_what_to_do(
     day: Any, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
+
+from eth_abi import encode
+from nacl.signing import SigningKey as MeterKey
 
 from clearing.auction import clear
 from clearing.book import Book
@@ -23,10 +25,8 @@ from domain.readings import Attestation, Quality, Reading, chain_clearing_root, 
 from domain.signing import SigningKey
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, result_hash, word_bytes, words_hash
-from eth_abi import encode
 from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
-from nacl.signing import SigningKey as MeterKey
 
 CHAIN_ID = 31_337
 AREA, MARKET = "test/1", "test/1/DA"
@@ -73,7 +73,9 @@ class FakeChain:
         """Add a log; indexed types end in *."""
         kinds = _split(types)
         plain = [kind.rstrip("*") for kind in kinds]
-        values = [bytes.fromhex(v[2:]) if isinstance(v, str) and k.startswith("bytes") else v for k, v in zip(plain, values)]
+        values = [
+            bytes.fromhex(v[2:]) if isinstance(v, str) and k.startswith("bytes") else v for k, v in zip(plain, values)
+        ]
         pairs = list(zip(kinds, plain, values, strict=True))
         topics = [to_hex(encode([kind], [value])) for mark, kind, value in pairs if mark.endswith("*")]
         rest = [(kind, value) for mark, kind, value in pairs if not mark.endswith("*")]
@@ -141,7 +143,13 @@ class Day:
         salt = noise(f"salt{sequence}")
         payload_hash = keccak(salt + canonical_json(payload))
         self.head = keccak(sequence.to_bytes(8, "big") + keccak(kind.encode()) + payload_hash + self.head)
-        entry = {"sequence": sequence, "kind": kind, "salt": to_hex(salt), "payload": payload, "hash": to_hex(self.head)}
+        entry = {
+            "sequence": sequence,
+            "kind": kind,
+            "salt": to_hex(salt),
+            "payload": payload,
+            "hash": to_hex(self.head),
+        }
         self.entries.append(entry)
         return sequence
 
@@ -173,7 +181,9 @@ class Day:
         kinds = "bytes32*,bytes32*,uint32,(bytes32,uint24,uint24,int32,int32,uint32,uint32,uint32)"
         values = [text_id(MARKET), area, 1, (area, LOT, TICK, *limits)]
         self.chain.emit("Market", "MarketCreated", kinds, values, "market")
-        self.tariff = Tariff("basic", 1, 0, 300_000, 80_000, 20_000, 350_000, 400_000, 90_000, 30_000, 20_500, 60_000, 1_900)
+        self.tariff = Tariff(
+            "basic", 1, 0, 300_000, 80_000, 20_000, 350_000, 400_000, 90_000, 30_000, 20_500, 60_000, 1_900
+        )
         self.fact("tariff.published", {name: getattr(self.tariff, name) for name in self.tariff.__dataclass_fields__})
         self.agreements = []
         parties = [("h1", "household", "p1"), ("h2", "household", "p2"), ("h3", "household", "p3")]
@@ -186,7 +196,12 @@ class Day:
         self.fact("participant.registered", {**base, **watts})
         if kind in ("household", "retailer"):
             point_id = ZERO_HASH if point is None else text_id(point)
-            values = {"account": address(name), "orderKey": address(f"{name}-key"), "point": point_id, "validFromMtu": 0}
+            values = {
+                "account": address(name),
+                "orderKey": address(f"{name}-key"),
+                "point": point_id,
+                "validFromMtu": 0,
+            }
             signature = sign(name, KEY_REGISTRATION, values, "Settlement")
             body = {"account": address(name), "order_key": address(f"{name}-key"), "point": point, "valid_from_mtu": 0}
             self.fact("key.registered", {**body, "signature": signature})
@@ -206,7 +221,9 @@ class Day:
         """Period and program."""
         area = text_id(AREA)
         self.fact("period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST, "count": COUNT})
-        self.chain.emit("Calendar", "PeriodDeclared", "bytes32*,uint32*,uint32,uint32", [area, 1, FIRST, COUNT], "period")
+        self.chain.emit(
+            "Calendar", "PeriodDeclared", "bytes32*,uint32*,uint32,uint32", [area, 1, FIRST, COUNT], "period"
+        )
         program = {"market": MARKET, "area": AREA, "program": 1, "period": 1}
         self.fact("program.opened", {**program, "first_mtu": FIRST, "count": COUNT, "gate": GATE})
         values = [text_id(MARKET), 1, 1, FIRST, COUNT, GATE]
@@ -279,7 +296,9 @@ class Day:
         books = []
         for mtu in range(COUNT):
             tags = self.tags(mtu)
-            words = [self.orders[tag][0].word(tag=bytes.fromhex(tag[2:])).pack() & ~(0xFFFFFFFFFFFF << 24) for tag in tags]
+            words = [
+                self.orders[tag][0].word(tag=bytes.fromhex(tag[2:])).pack() & ~(0xFFFFFFFFFFFF << 24) for tag in tags
+            ]
             chain = to_hex(words_hash(words))
             books.append({"mtu": FIRST + mtu, "tags": tags, "chain": chain, "book_hash": to_hex(book_hash(words))})
         body = {"market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "gate": GATE, "books": books}
@@ -310,10 +329,10 @@ class Day:
                 "mtu": FIRST + mtu, "price_neur_per_wh": price, "words": texts, "result_hash": to_hex(hashed),
                 "given_up": given_up,
             })  # fmt: skip
-        caps = {item["mtu"]: [{k: v for k, v in item.items() if k != "mtu"}] for item in self.envelopes}
-        mtus = [{"mtu": r["mtu"], "given_up": r["given_up"], "caps": caps.get(r["mtu"], [])} for r in self.results]
+        mtus = [{"mtu": r["mtu"], "given_up": r["given_up"]} for r in self.results]
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
-        self.report = {"schedules_hash": to_hex(schedules), "mtus": mtus}
+        envelopes = to_hex(hash_json(self.envelopes))
+        self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "mtus": mtus}
         root, grid, report = merkle_root(hashes), hash_json(self.area["grid_model"]), hash_json(self.report)
         self.program = {
             "market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "results": self.results,
@@ -339,7 +358,11 @@ class Day:
         import numpy as np
 
         points = np.array([NO_POINT if point is None else POINTS.index(point) for _, point in opened], dtype=np.int64)
-        envelopes = {POINTS.index(e["point"]): Envelope(None, e["export_cap_wh"]) for e in self.envelopes if e["mtu"] == FIRST + mtu}
+        envelopes = {
+            POINTS.index(e["point"]): Envelope(None, e["export_cap_wh"])
+            for e in self.envelopes
+            if e["mtu"] == FIRST + mtu
+        }
         capped = apply_caps(book, points=points, envelopes=envelopes, lot_wh=LOT)
         result = clear(capped)
         self.price = result.price_neur_per_wh
@@ -350,7 +373,9 @@ class Day:
         for mtu in (1, 0, 2, 4):
             result, tx = self.results[mtu], f"clear{mtu}"
             hashed = bytes.fromhex(result["result_hash"][2:])
-            self.clearing_root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=FIRST + mtu, result=hashed)
+            self.clearing_root = chain_clearing_root(
+                self.clearing_root, market=text_id(MARKET), mtu=FIRST + mtu, result=hashed
+            )
             words = [OrderWord.unpack(int(word, 16)) for word in result["words"]]
             lots = sum(word.accepted_lots for word in words if word.side == Side.BID)
             price = -(2**31) if result["price_neur_per_wh"] is None else result["price_neur_per_wh"]
@@ -360,7 +385,9 @@ class Day:
             args = {"market": to_hex(text_id(MARKET)), "mtu": FIRST + mtu, "resultHash": result["result_hash"]}
             self._included(tx, "Market", "MtuCleared", args)
             self.fact("mtu.cleared", {"market": MARKET, "program": 1, **body, "tx_hash": to_hex(keccak(tx.encode()))})
-        self.clearing_root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=FIRST + 3, result=ZERO_HASH)
+        self.clearing_root = chain_clearing_root(
+            self.clearing_root, market=text_id(MARKET), mtu=FIRST + 3, result=ZERO_HASH
+        )
         values = [text_id(MARKET), FIRST + 3, self.clearing_root]
         self.chain.emit("Market", "MtuVoided", "bytes32*,uint32*,bytes32", values, "void")
         self._included("void", "Market", "MtuVoided", {"market": to_hex(text_id(MARKET)), "mtu": FIRST + 3})
@@ -374,7 +401,9 @@ class Day:
         })  # fmt: skip
 
     # ---- metering
-    def read(self, point: str, mtu: int, import_wh: int, export_wh: int, *, quality: Quality = Quality.MEASURED) -> Reading:
+    def read(
+        self, point: str, mtu: int, import_wh: int, export_wh: int, *, quality: Quality = Quality.MEASURED
+    ) -> Reading:
         """The next leaf of a point's meter."""
         before = self.registers[point]
         self.registers[point] = (before[0] + import_wh, before[1] + export_wh)
@@ -407,7 +436,17 @@ class Day:
         self.readings_root = chain_readings_root(self.readings_root, made)
         kinds = "bytes32*,uint32*,uint32*,bytes32,uint32,uint64,uint64,bytes32,bytes[]"
         raw = [bytes.fromhex(s[2:]) for s in signatures]
-        values = [made.area, made.mtu, revision, made.root, made.count, made.import_wh, made.export_wh, self.readings_root, raw]
+        values = [
+            made.area,
+            made.mtu,
+            revision,
+            made.root,
+            made.count,
+            made.import_wh,
+            made.export_wh,
+            self.readings_root,
+            raw,
+        ]
         self.chain.emit("Readings", "ReadingsAttested", kinds, values, f"attest{mtu}.{revision}")
         args = {
             "area": to_hex(made.area), "mtu": made.mtu, "revision": revision, "root": to_hex(made.root), "count": made.count,
@@ -485,9 +524,13 @@ class Day:
         members = ("wordsHash", "clearingRoot", "readingsRoot", "statementsRoot", "tariffHash")
         values = {"area": text_id(AREA), "period": 1, "revision": revision, **dict(zip(members, hashes, strict=True))}
         signers = sorted(("a1", "a2"), key=address)
-        signatures = [{"attester": address(name), "signature": sign(name, SETTLEMENT, values, "Settlement")} for name in signers]
+        signatures = [
+            {"attester": address(name), "signature": sign(name, SETTLEMENT, values, "Settlement")} for name in signers
+        ]
         kinds = "bytes32*,uint32*,uint32*,bytes32,bytes32,bytes32,bytes32,bytes32"
-        self.chain.emit("Settlement", "PeriodSettled", kinds, [text_id(AREA), 1, revision, *hashes], f"settle{revision}")
+        self.chain.emit(
+            "Settlement", "PeriodSettled", kinds, [text_id(AREA), 1, revision, *hashes], f"settle{revision}"
+        )
         self.fact("settlement.signed", {**key, "signatures": signatures})
         leaves = [
             statement_leaf(account=a, period=1, revision=revision, hashed=statement_hash(salt=salts[a], statement=s))
@@ -496,7 +539,9 @@ class Day:
         pages = pages_of(settled.words)
         for at, item in enumerate(statements):
             due = int(item["statement"]["due_neur"])
-            self.before[bytes.fromhex(item["account"][2:])] = self.before.get(bytes.fromhex(item["account"][2:]), 0) + due
+            self.before[bytes.fromhex(item["account"][2:])] = (
+                self.before.get(bytes.fromhex(item["account"][2:]), 0) + due
+            )
             self.chain.balances[item["account"]] = self.chain.balances.get(item["account"], 0) + due
             page = [to_hex(word_bytes(word)) for word in pages[0]] if due else None
             self.statements.append({
@@ -517,7 +562,13 @@ class Day:
                     trades.append(Trade(account, result["mtu"], word.side, word.accepted_lots * LOT, tag))
                     prices[result["mtu"]] = result["price_neur_per_wh"]
         metered = [
-            Metered(reading.meter_code.removeprefix("meter-"), reading.mtu, reading.import_wh, reading.export_wh, (to_hex(reading.hash()),))
+            Metered(
+                reading.meter_code.removeprefix("meter-"),
+                reading.mtu,
+                reading.import_wh,
+                reading.export_wh,
+                (to_hex(reading.hash()),),
+            )
             for readings in self.chosen.values()
             for reading in readings
         ]
@@ -559,10 +610,21 @@ class Day:
 
     def public(self) -> dict[str, bytes]:
         """The public bundle's files."""
-        shown = set(
-            "area.defined market.defined tariff.published period.declared program.opened book.closed program.signed"
-            " program.refused mtu.cleared mtu.voided mtu.unread settlement.signed erasure.done".split()
-        )
+        shown = {
+            "area.defined",
+            "market.defined",
+            "tariff.published",
+            "period.declared",
+            "program.opened",
+            "book.closed",
+            "program.signed",
+            "program.refused",
+            "mtu.cleared",
+            "mtu.voided",
+            "mtu.unread",
+            "settlement.signed",
+            "erasure.done",
+        }
         lines, attestations, settlements = [], [], []
         for entry in self.entries:
             salted = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
@@ -571,13 +633,17 @@ class Day:
             body = entry["payload"]
             if entry["kind"] == "reading.attested":
                 names = ("mtu", "revision", "root", "count", "import_wh", "export_wh", "signatures")
-                attestations += [{"area": AREA, **{name: item[name] for name in names}} for item in body["attestations"]]
+                attestations += [
+                    {"area": AREA, **{name: item[name] for name in names}} for item in body["attestations"]
+                ]
             elif entry["kind"] == "mtu.unread":
                 attestations.append({"area": AREA, "mtu": body["mtu"], "unread": True})
             elif entry["kind"] == "settlement.proposed":
                 names = ("area", "period", "revision", "words", "statements_root", "tariff_hash")
                 settlements.append({name: body[name] for name in names})
-        program = {name: self.program[name] for name in ("market", "program", "first_mtu", "count", "report", "deadline")}
+        program = {
+            name: self.program[name] for name in ("market", "program", "first_mtu", "count", "report", "deadline")
+        }
         program["results"] = [{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")} for r in self.results]
         return seal("public", {
             "journal.jsonl": jsonl(lines), "programs.jsonl": jsonl([program]),
@@ -588,7 +654,9 @@ class Day:
         """One account's bundle."""
         account = address(name)
         bodies = {e["sequence"]: e for e in self.entries if e["kind"] in ("order.accepted", "order.cancelled")}
-        key = next(e["payload"] for e in self.entries if e["kind"] == "key.registered" and e["payload"]["account"] == account)
+        key = next(
+            e["payload"] for e in self.entries if e["kind"] == "key.registered" and e["payload"]["account"] == account
+        )
         orders = []
         for receipt in self.receipts:
             entry = bodies[receipt["sequence"]]
@@ -609,7 +677,9 @@ class Day:
             if not r["given_up"] and any(word[:34] in tags for word in r["words"])
         ]
         own = [r for r in self.personal_readings if r["reading"]["meter"] == f"meter-{point}"]
-        meters = [e["payload"] for e in self.entries if e["kind"] == "meter.registered" and e["payload"]["point"] == point]
+        meters = [
+            e["payload"] for e in self.entries if e["kind"] == "meter.registered" and e["payload"]["point"] == point
+        ]
         terms = [e["payload"] for e in self.entries if e["kind"] in ("tariff.published", "agreement.signed")]
         mine = [t for t in terms if t.get("account", account) == account] if kind == "household" else []
         mine.sort(key=lambda t: (t.get("agreement") or t["tariff"], t["version"], "agreement" in t))
