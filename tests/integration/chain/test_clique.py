@@ -131,6 +131,31 @@ def _clear(operator: Operator, *, mtu: int, price: int, words: list[int], proof:
     operator.ask(f"clear-{mtu}", "operator", call)
 
 
+def _record_program(operator: Operator, deployment: Deployment, *, first_mtu: int, gate: int, root: bytes) -> None:
+    """Have the DSO sign the program of three MTUs, and the chain record it."""
+    program = {
+        "market": MARKET,
+        "firstMtu": first_mtu,
+        "count": 3,
+        "resultsRoot": root,
+        "gridModelHash": keccak(b"grid"),
+        "reportHash": keccak(b"report"),
+        "deadline": gate + SIGN_S,
+    }
+    signature = KEYS["dso"].sign(deployment.domain("Market").digest(PROGRAM, program))
+    call = operator.market.record_program(
+        market=MARKET,
+        program=1,
+        results_root=program["resultsRoot"],
+        grid_model_hash=program["gridModelHash"],
+        report_hash=program["reportHash"],
+        deadline=program["deadline"],
+        signature=signature,
+    )
+    operator.ask("signed", "operator", call)
+    operator.wait_for("signed")
+
+
 def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and_final(
     network: CliqueNetwork, tmp_path: Path
 ) -> None:
@@ -163,27 +188,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
         result_hash(market=MARKET, mtu=first_mtu + 1, price_neur_per_wh=None, words=[]),
         result_hash(market=MARKET, mtu=first_mtu + 2, price_neur_per_wh=PRICE, words=words),
     ]
-    program = {
-        "market": MARKET,
-        "firstMtu": first_mtu,
-        "count": 3,
-        "resultsRoot": merkle_root(results),
-        "gridModelHash": keccak(b"grid"),
-        "reportHash": keccak(b"report"),
-        "deadline": gate + SIGN_S,
-    }
-    signature = KEYS["dso"].sign(deployment.domain("Market").digest(PROGRAM, program))
-    call = operator.market.record_program(
-        market=MARKET,
-        program=1,
-        results_root=program["resultsRoot"],
-        grid_model_hash=program["gridModelHash"],
-        report_hash=program["reportHash"],
-        deadline=program["deadline"],
-        signature=signature,
-    )
-    operator.ask("signed", "operator", call)
-    operator.wait_for("signed")
+    _record_program(operator, deployment, first_mtu=first_mtu, gate=gate, root=merkle_root(results))
     _clear(operator, mtu=first_mtu, price=PRICE, words=words, proof=merkle_proof(results, 0))
     _clear(operator, mtu=first_mtu + 1, price=NO_PRICE, words=[], proof=merkle_proof(results, 1))
     operator.wait_for(f"clear-{first_mtu}", f"clear-{first_mtu + 1}")
