@@ -38,7 +38,7 @@ test: setup check ## Format, types, imports and every test that needs no host so
 test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
 
 test-full-only: setup
-	@$(VENV)/python scripts/host_software.py
+	@$(VENV)/python -m scripts.host_software
 	@$(VENV)/pytest -m host
 
 check: lint types imports ## Format, lint, strict types and the import contract
@@ -67,6 +67,6 @@ contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 	@$(VENV)/python -m contracts.compile
 
 lock: ## Compile the requirement files anew, by hash and without addresses
-	@for name in uv node runtime dev; do \
+	@for name in uv node go runtime dev; do \
 	  $(VENV)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	@npm install --package-lock-only

