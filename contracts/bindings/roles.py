@@ -82,9 +82,7 @@ class Roles(Binding):
         return int(self._read("organisationRole", [organisation], block=block))
 
     def pause(self) -> Call:
-        """Stops openProgram, closeBooks, recordProgram, clear and settle for at most `pauseSeconds`. Security
-        admin only.
-        """
+        """Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only."""
         return self._call("pause", [])
 
     def paused(self, *, block: Block = LATEST) -> bool:

@@ -28,6 +28,9 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Pages per settlement: 131,072 accounts.
     uint256 public constant MAX_PAGES = 64;
 
+    /// @notice Market-time seconds after its challenge window in which a redemption may be completed.
+    uint64 public constant REDEEM_SECONDS = 7 days;
+
     /// @dev All of an account that a settlement touches, in one slot.
     /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned.
     struct Slot {
@@ -71,11 +74,17 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     mapping(uint256 index => uint256 bits) private _committed;
     mapping(address account => address) private _guarantors;
     mapping(address account => address) private _successors;
+    /// @dev First key of a holder who has given a guarantee or replaced its account; `_guarantors` names holders by it.
+    mapping(address account => address) private _firstKeys;
+    /// @dev Present account of a holder whose first key was replaced.
+    mapping(address firstKey => address) private _presentKeys;
     mapping(address guarantor => mapping(address account => uint64)) private _guaranteeNonces;
     mapping(bytes32 area => mapping(uint32 period => SettlementState)) private _settlements;
     mapping(bytes32 area => mapping(uint32 period => mapping(uint32 revision => bytes32))) private _statementsRoots;
     mapping(bytes32 key => bool) private _usedRefs;
     mapping(address account => mapping(bytes32 ref => Redemption)) private _redemptions;
+    /// @dev Σ amounts of an account's open redemptions.
+    mapping(address account => uint256) private _reserved;
 
     constructor(
         IRoles roles,
@@ -106,7 +115,6 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint256[] calldata words,
         bytes[] calldata signatures
     ) external {
-        ROLES.requireNotPaused();
         _requirePage(target.page, pageHashes, words);
         bytes32 wordsHash = Hashes.chain(pageHashes);
         Open memory open =
@@ -169,18 +177,17 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
         external
     {
-        ROLES.requireRole(msg.sender, Role.Operator, 0);
         if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
+        _requirePresent(guarantor);
+        _requirePresent(account);
+        Slot memory slot = _load(account);
+        _requireMayGuarantee(account, guarantor, slot, creditNeur);
         uint64 lastNonce = _guaranteeNonces[guarantor][account];
         if (nonce <= lastNonce) revert SettlementNonceUsed(lastNonce, nonce);
         _requireSigner(guarantor, Hashes.guarantee(guarantor, account, creditNeur, nonce), signature);
 
-        Slot memory slot = _load(account);
-        address before = _guarantors[account];
-        uint256 excess = _excess(slot.balance, slot.creditNeur);
-        if (before != guarantor && before != address(0) && excess != 0) revert SettlementDebtOpen(account, excess);
         _guaranteeNonces[guarantor][account] = nonce;
-        _guarantors[account] = guarantor;
+        _guarantors[account] = _markFirstKey(guarantor);
         slot.creditNeur = creditNeur;
         _slots[account] = slot;
         emit GuaranteeSet(guarantor, account, creditNeur, nonce);
@@ -194,10 +201,13 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
         if (amountNeur == 0) revert SettlementAmountInvalid();
         _requireSigner(guarantor, Hashes.cover(guarantor, account, amountNeur, ref), signature);
+        address present = _guarantorOf(account);
+        if (guarantor != present) revert SettlementGuarantorWrong(account, present, guarantor);
         _useRef(RefUse.Cover, guarantor, ref);
-        int256 balance = balanceOf(guarantor);
         int256 amount = int256(uint256(amountNeur));
-        if (balance < amount) revert SettlementBalanceLow(guarantor, balance, amountNeur);
+        int256 debt = -balanceOf(account);
+        if (amount > debt) revert SettlementDebtLow(account, debt, amountNeur);
+        _requireFree(guarantor, amountNeur);
         _move(guarantor, -amount);
         _move(account, amount);
         emit DebtCovered(guarantor, account, amountNeur, ref);
@@ -215,25 +225,45 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint64 time = _marketTime();
         if (time > deadline) revert SettlementTooLate(deadline, time);
         _requireSigner(account, Hashes.redemption(account, amountNeur, ref, deadline), signature);
+        _requirePresent(account);
         _useRef(RefUse.Redemption, account, ref);
+        _requireFree(account, amountNeur);
+        _reserved[account] += amountNeur;
         uint64 readyAt = time + CHALLENGE_SECONDS;
         _redemptions[account][ref] = Redemption({amountNeur: amountNeur, readyAt: readyAt});
         emit RedemptionRequested(account, amountNeur, ref, readyAt);
     }
 
     /// @inheritdoc ISettlement
+    function cancelRedemption(address account, bytes32 ref) external {
+        Redemption memory redemption = _redemption(account, ref);
+        uint64 time = _marketTime();
+        uint64 until = redemption.readyAt + REDEEM_SECONDS;
+        if (msg.sender != account && time <= until) revert SettlementTooEarly(until + 1, time);
+        delete _redemptions[account][ref];
+        _reserved[account] -= redemption.amountNeur;
+        emit RedemptionCancelled(account, redemption.amountNeur, ref);
+    }
+
+    /// @inheritdoc ISettlement
     function completeRedemption(address account, bytes32 ref) external {
-        Redemption memory redemption = _redemptions[account][ref];
-        if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
+        Redemption memory redemption = _redemption(account, ref);
+        // What reaches a replaced account belongs to its successor, whose window has not begun.
+        _requirePresent(account);
         uint64 time = _marketTime();
         if (time < redemption.readyAt) revert SettlementTooEarly(redemption.readyAt, time);
+        uint64 until = redemption.readyAt + REDEEM_SECONDS;
+        if (time > until) revert SettlementTooLate(until, time);
         int256 balance = balanceOf(account);
         if (balance <= 0 || supply == 0) revert SettlementNothingToRedeem(account);
         uint256 amount = redemption.amountNeur;
         if (amount > uint256(balance)) amount = uint256(balance);
         // Others' debt may leave less money than there are credits.
         if (amount > supply) amount = supply;
-        delete _redemptions[account][ref];
+        // The rest stays open, or anyone could spend a request while there is little to pay it from.
+        if (amount == redemption.amountNeur) delete _redemptions[account][ref];
+        else _redemptions[account][ref].amountNeur -= uint96(amount);
+        _reserved[account] -= amount;
         supply -= amount;
         _move(account, -int256(amount));
         emit Redeemed(account, amount, ref);
@@ -256,16 +286,16 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         int256 balance = slot.balance;
         if (_successors[account] == address(0)) {
             _requireFresh(account, successor);
-            _successors[account] = successor;
-            _guarantors[successor] = _guarantors[account];
+            _succeed(account, successor);
             _slots[successor].creditNeur = slot.creditNeur;
-            delete _guarantors[account];
         } else if (_successors[account] != successor) {
             revert SettlementSuccessorInvalid(account, successor);
         }
         delete _slots[account];
         _move(successor, balance);
         emit AccountReplaced(account, successor, balance);
+        Slot memory moved = _load(successor);
+        _callGuarantee(successor, moved.balance, moved.creditNeur);
     }
 
     /* VIEWS */
@@ -276,7 +306,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         return Account({
             balanceNeur: slot.balance,
             creditNeur: slot.creditNeur,
-            guarantor: _guarantors[account],
+            guarantor: _guarantorOf(account),
             successor: _successors[account]
         });
     }
@@ -304,6 +334,11 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @inheritdoc ISettlement
     function redemptionOf(address account, bytes32 ref) external view returns (Redemption memory) {
         return _redemptions[account][ref];
+    }
+
+    /// @inheritdoc ISettlement
+    function freeBalanceOf(address account) public view returns (int256) {
+        return balanceOf(account) - int256(_reserved[account]);
     }
 
     /// @inheritdoc ISettlement
@@ -534,12 +569,67 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         if (amount > MAX_BALANCE_NEUR || amount < -MAX_BALANCE_NEUR) revert SettlementAmountInvalid();
     }
 
+    /// @dev A stray credit is no use: whoever sends one must not be able to block a replacement.
     function _requireFresh(address account, address successor) private view {
-        Slot memory slot = _slots[successor];
-        bool used = slot.balance != 0 || slot.pending != 0 || slot.creditNeur != 0;
-        if (used || _guarantors[successor] != address(0) || _successors[successor] != address(0)) {
+        Slot memory slot = _load(successor);
+        bool used = slot.balance < 0 || slot.creditNeur != 0 || _guarantors[successor] != address(0);
+        if (used || _successors[successor] != address(0) || _firstKeys[successor] != address(0)) {
             revert SettlementSuccessorInvalid(account, successor);
         }
+    }
+
+    /// @dev Makes `successor` the present account of the holder of `account`, also where it guarantees for others.
+    function _succeed(address account, address successor) private {
+        address firstKey = _markFirstKey(account);
+        _firstKeys[successor] = firstKey;
+        _presentKeys[firstKey] = successor;
+        _successors[account] = successor;
+        _guarantors[successor] = _guarantors[account];
+        delete _guarantors[account];
+    }
+
+    function _markFirstKey(address account) private returns (address firstKey) {
+        firstKey = _firstKeys[account];
+        if (firstKey == address(0)) _firstKeys[account] = firstKey = account;
+    }
+
+    /// @dev The guarantor's present account; 0 if there is none.
+    function _guarantorOf(address account) private view returns (address) {
+        address firstKey = _guarantors[account];
+        address present = _presentKeys[firstKey];
+        return present == address(0) ? firstKey : present;
+    }
+
+    /// @dev A replaced key signs nothing any more: it may be the one that was lost.
+    function _requirePresent(address account) private view {
+        address successor = _successors[account];
+        if (successor != address(0)) revert SettlementReplaced(account, successor);
+    }
+
+    /// @dev Anyone may lower a line; the operator or the account itself may raise it; another guarantor waits for the present one's line to be
+    /// 0 or for the account itself.
+    function _requireMayGuarantee(address account, address guarantor, Slot memory slot, uint64 creditNeur)
+        private
+        view
+    {
+        address present = _guarantorOf(account);
+        if (present == guarantor && creditNeur <= slot.creditNeur) return;
+        if (msg.sender != account) ROLES.requireRole(msg.sender, Role.Operator, 0);
+        if (present == guarantor || present == address(0)) return;
+        uint256 excess = _excess(slot.balance, slot.creditNeur);
+        if (excess != 0) revert SettlementDebtOpen(account, excess);
+        if (slot.creditNeur != 0 && msg.sender != account) revert SettlementGuaranteed(account, present);
+    }
+
+    /// @dev What is asked for redemption is not there for anything else.
+    function _requireFree(address account, uint96 amountNeur) private view {
+        int256 free = freeBalanceOf(account);
+        if (free < int256(uint256(amountNeur))) revert SettlementBalanceLow(account, free, amountNeur);
+    }
+
+    function _redemption(address account, bytes32 ref) private view returns (Redemption memory redemption) {
+        redemption = _redemptions[account][ref];
+        if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
     }
 
     function _excess(int256 balance, uint64 creditNeur) private pure returns (uint256) {
@@ -549,7 +639,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     function _callGuarantee(address account, int256 balance, uint64 creditNeur) private {
         uint256 excess = _excess(balance, creditNeur);
-        if (excess != 0) emit GuaranteeCalled(account, _guarantors[account], excess);
+        if (excess != 0) emit GuaranteeCalled(account, _guarantorOf(account), excess);
     }
 
     function _useRef(RefUse use, address by, bytes32 ref) private {

@@ -9,7 +9,7 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import recover
 from domain.units import check_range
-from ledger_service.money.queries import available_neur, balance_neur
+from ledger_service.money.queries import available_neur, balance_neur, free_neur, guarantor_of
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, Transaction
 
@@ -41,17 +41,40 @@ class DeadlinePassed(DominoesError):
 
 
 class BalanceTooLow(DominoesError):
-    """The account holds less than it wants to give."""
+    """The account holds less than it wants to give, open redemptions taken off."""
 
     status = 409
     code = "balance-too-low"
     retryable = True
 
-    def __init__(self, *, account: str, balance_neur: int, amount_neur: int) -> None:
-        self.account, self.balance_neur, self.amount_neur = account, balance_neur, amount_neur
+    def __init__(self, *, account: str, free_neur: int, amount_neur: int) -> None:
+        self.account, self.free_neur, self.amount_neur = account, free_neur, amount_neur
         super().__init__(
-            f"account {account} holds {balance_neur} nEUR, not {amount_neur}; deposit first or ask for less"
+            f"account {account} has {free_neur} nEUR free, not {amount_neur}; deposit first or ask for less"
         )
+
+
+class NotTheGuarantor(DominoesError):
+    """Only the guarantor of an account covers its debt."""
+
+    status = 403
+    code = "not-the-guarantor"
+
+    def __init__(self, *, account: str, guarantor: str) -> None:
+        self.account, self.guarantor = account, guarantor
+        super().__init__(f"{guarantor} does not guarantee {account}; give a guarantee first")
+
+
+class DebtTooLow(DominoesError):
+    """A cover pays debt and nothing beyond."""
+
+    status = 409
+    code = "debt-too-low"
+    retryable = True
+
+    def __init__(self, *, account: str, debt_neur: int, amount_neur: int) -> None:
+        self.account, self.debt_neur, self.amount_neur = account, debt_neur, amount_neur
+        super().__init__(f"account {account} owes {debt_neur} nEUR, not {amount_neur}; cover at most that")
 
 
 class BadReference(DominoesError):
@@ -132,8 +155,8 @@ def give_cover(
 ) -> Entry:
     """Pay debt of an account from its guarantor's balance, with the guarantor's signature.
 
-    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, BalanceTooLow,
-    KeyReused.
+    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, NotTheGuarantor,
+    DebtTooLow, BalanceTooLow, KeyReused.
     """
     _check(account=account, ref=ref, amount_neur=amount_neur)
     _check(account=guarantor, ref=ref, amount_neur=amount_neur)
@@ -148,6 +171,7 @@ def give_cover(
     }
     key = f"cover:{to_hex(guarantor)}:{to_hex(ref)}"
     if tx.find(key) is None:
+        _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
         _check_balance(tx, account=guarantor, amount_neur=amount_neur)
     entry = tx.append("cover.given", payload, key=key)
     args = [to_hex(guarantor), to_hex(account), str(amount_neur), to_hex(ref), to_hex(signature)]
@@ -155,11 +179,12 @@ def give_cover(
     return entry
 
 
-def request_completion(tx: Transaction, *, account: bytes, ref: bytes) -> Entry:
-    """Ask the chain to complete a redemption whose challenge window has passed."""
+def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
+    """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
+    rest = f":{redeemed_neur}" if redeemed_neur else ""
     return _request(
         tx,
-        key=f"completeRedemption:{to_hex(account)}:{to_hex(ref)}",
+        key=f"completeRedemption:{to_hex(account)}:{to_hex(ref)}{rest}",
         role="operator",
         function="completeRedemption",
         args=[to_hex(account), to_hex(ref)],
@@ -189,7 +214,15 @@ def _check_signer(shape: Shape, values: dict[str, Any], *, signature: bytes, exp
         raise WrongHolder(expected=to_hex(expected), signer=to_hex(signer))
 
 
+def _check_debt(tx: Transaction, *, guarantor: bytes, account: bytes, amount_neur: int) -> None:
+    if guarantor_of(tx.connection, account=account) != guarantor:
+        raise NotTheGuarantor(account=to_hex(account), guarantor=to_hex(guarantor))
+    debt = max(-balance_neur(tx.connection, account=account), 0)
+    if debt < amount_neur:
+        raise DebtTooLow(account=to_hex(account), debt_neur=debt, amount_neur=amount_neur)
+
+
 def _check_balance(tx: Transaction, *, account: bytes, amount_neur: int) -> None:
-    held = balance_neur(tx.connection, account=account)
-    if held < amount_neur:
-        raise BalanceTooLow(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
+    free = free_neur(tx.connection, account=account)
+    if free < amount_neur:
+        raise BalanceTooLow(account=to_hex(account), free_neur=free, amount_neur=amount_neur)

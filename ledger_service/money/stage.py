@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ledger_service.money.operations import request_completion
-from ledger_service.money.queries import redemptions
+from ledger_service.money.queries import balance_neur, redemptions, supply_neur
 from ledger_service.money.views import KINDS, fold
 from ledger_service.record import Record
 from ledger_service.settlement.cursor import has_new
@@ -21,23 +21,31 @@ class MoneyStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._asked: set[tuple[bytes, bytes]] = set()
+        self._asked: set[tuple[bytes, bytes, int]] = set()
 
     def run(self, now: int) -> bool:
-        """Fold new facts; then ask for every redemption that is ready at market time `now`."""
+        """Fold new facts; then ask for every redemption that is ready at market time `now` and has money behind it."""
         if self._fold():
             return True
         with self._record.read() as connection:
             ready = [
                 item
                 for item in redemptions(connection)
-                if item.redeemed_neur is None and item.ready_at <= now and (item.account, item.ref) not in self._asked
+                if item.left_neur
+                and item.ready_at <= now
+                and (item.account, item.ref, item.redeemed_neur) not in self._asked
+                and min(balance_neur(connection, account=item.account), supply_neur(connection)) > 0
             ]
         if not ready:
             return False
         with self._record.begin() as tx:
-            fresh = [not request_completion(tx, account=item.account, ref=item.ref).repeated for item in ready]
-        self._asked.update((item.account, item.ref) for item in ready)
+            fresh = [
+                not request_completion(
+                    tx, account=item.account, ref=item.ref, redeemed_neur=item.redeemed_neur
+                ).repeated
+                for item in ready
+            ]
+        self._asked.update((item.account, item.ref, item.redeemed_neur) for item in ready)
         return any(fresh)
 
     def _fold(self) -> bool:

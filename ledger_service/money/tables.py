@@ -42,7 +42,17 @@ money_redemption = Table(
     Column("key", String(KEY_LENGTH_MAX), nullable=False),
     Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("ready_at", Integer64, nullable=False),
-    Column("redeemed_neur", String(AMOUNT_LENGTH_MAX), nullable=True),
-    Column("redeemed_key", String(KEY_LENGTH_MAX), nullable=True),
     UniqueConstraint("key"),
 )
+
+money_redemption_step = Table(
+    "money_redemption_step",
+    metadata,
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("ref", LargeBinary(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Index("ix_money_redemption_step_account_ref", "account", "ref"),
+)
+"""What took a redemption down, by transaction: `redeemed` in parts as money came, `cancelled` for what was left."""

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
-from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.money.tables import money_account, money_movement, money_redemption, money_redemption_step
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
@@ -62,7 +62,7 @@ def fold(connection: Connection, entry: Entry) -> None:
 
 def rebuild_views(tx: Transaction) -> None:
     """Empty the views and fold every fact again (those of settlement must be rebuilt before)."""
-    for table in (money_movement, money_account, money_redemption):
+    for table in (money_movement, money_account, money_redemption, money_redemption_step):
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
         fold(tx.connection, entry)
@@ -80,8 +80,7 @@ def _undo(connection: Connection, key: str) -> None:
     if rows:
         connection.execute(delete(money_movement).where(money_movement.c.key == key))
     connection.execute(delete(money_redemption).where(money_redemption.c.key == key))
-    undone = update(money_redemption).where(money_redemption.c.redeemed_key == key)
-    connection.execute(undone.values(redeemed_neur=None, redeemed_key=None))
+    connection.execute(delete(money_redemption_step).where(money_redemption_step.c.key == key))
 
 
 def _write(
@@ -160,10 +159,25 @@ def _requested(connection: Connection, entry: Entry, args: Args) -> Folded:
 
 def _redeemed(connection: Connection, entry: Entry, args: Args) -> Folded:
     account, amount = from_hex(args["account"]), int(args["amountNeur"])
-    table = money_redemption
-    done = update(table).where(table.c.account == account, table.c.ref == from_hex(args["ref"]))
-    connection.execute(done.values(redeemed_neur=str(amount), redeemed_key=entry.content()["key"]))
+    _step(connection, entry, args, kind="redeemed")
     return pair(account=BANK, other=account, kind="redemption", amount_neur=amount), {}
+
+
+def _cancelled(connection: Connection, entry: Entry, args: Args) -> Folded:
+    _step(connection, entry, args, kind="cancelled")
+    return [], {}
+
+
+def _step(connection: Connection, entry: Entry, args: Args, *, kind: str) -> None:
+    connection.execute(
+        insert(money_redemption_step).values(
+            key=entry.content()["key"],
+            account=from_hex(args["account"]),
+            ref=from_hex(args["ref"]),
+            kind=kind,
+            amount_neur=str(int(args["amountNeur"])),
+        )
+    )
 
 
 def _guaranteed(connection: Connection, _entry: Entry, args: Args) -> Folded:
@@ -178,8 +192,10 @@ def _replaced(connection: Connection, _entry: Entry, args: Args) -> Folded:
     account, successor = from_hex(args["account"]), from_hex(args["successor"])
     row = account_row(connection, account)
     _add(connection, successor, 0)
+    table = money_account
+    given = update(table).where(table.c.guarantor == account)
+    connection.execute(given.values(guarantor=successor))
     if row is not None and row.guarantor is not None:
-        table = money_account
         line = {"credit_neur": row.credit_neur, "guarantor": row.guarantor}
         connection.execute(update(table).where(table.c.account == successor).values(**line))
         none = {"credit_neur": "0", "guarantor": None}
@@ -238,6 +254,7 @@ _HANDLERS: dict[str, Callable[[Connection, Entry, Args], Folded]] = {
     "DebtCovered": _covered,
     "RedemptionRequested": _requested,
     "Redeemed": _redeemed,
+    "RedemptionCancelled": _cancelled,
     "GuaranteeSet": _guaranteed,
     "AccountReplaced": _replaced,
     "PeriodSettled": _settled,

@@ -99,7 +99,7 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
 def list_redemptions(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
-    """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), or done."""
+    """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), done or cancelled."""
     services = services_of(request)
     with services.record.read() as connection:
         known = {one.ref: one for one in queries.redemptions(connection, account=who.address)}
@@ -114,14 +114,14 @@ def list_redemptions(
 
 
 def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
-    done = one.redeemed_neur is not None
+    ended = "redeemed" if one.redeemed_neur == one.amount_neur else "cancelled"
     return {
         "ref": to_hex(one.ref),
         "amount": money(one.amount_neur),
         "ready_at": one.ready_at,
         "ready_at_utc": isoformat_utc(one.ready_at),
-        "redeemed": None if one.redeemed_neur is None else money(one.redeemed_neur),
-        "state": "redeemed" if done else "in-challenge-window",
+        "redeemed": money(one.redeemed_neur) if one.redeemed_neur else None,
+        "state": "in-challenge-window" if one.left_neur else ended,
     }
 
 

@@ -76,7 +76,7 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
 
 @router.post("/cover", status_code=201, openapi_extra=body_of(CoverBody))
 async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
-    """Pay what a guaranteed account owes beyond its credit line."""
+    """Pay debt of an account one guarantees, at most all of it, from one's own free balance."""
 
     def work(services: Services, body: CoverBody) -> Created:
         require_own(who, body.guarantor)

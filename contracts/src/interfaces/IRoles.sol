@@ -72,7 +72,7 @@ interface IRoles {
     event ReplacementProposed(address indexed key, address indexed newKey, uint64 readyAt);
     /// @notice The proposal under this key was withdrawn.
     event ProposalCancelled(address indexed key);
-    /// @notice New books, programs, clearings and settlements stopped until block time `until` at the latest.
+    /// @notice New books, programs and clearings stopped until block time `until` at the latest.
     event Paused(address indexed by, uint64 until);
     /// @notice The pause was ended before it expired.
     event Unpaused(address indexed by);
@@ -135,8 +135,8 @@ interface IRoles {
 
     /* PAUSE */
 
-    /// @notice Stops openProgram, closeBooks, recordProgram, clear and settle for at most `pauseSeconds`. Security admin only.
-    /// @dev Never stops: void, markUnread, attest, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
+    /// @notice Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only.
+    /// @dev Never stops: void, markUnread, attest, settle, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
     function pause() external;
 
     /// @notice Ends the pause early. Security admin only; the cool-down runs from now.

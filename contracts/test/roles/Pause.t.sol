@@ -60,7 +60,7 @@ contract RolesPauseTest is LedgerTest {
         _pause();
     }
 
-    function test_pause__running__stopsBooksAndClearingButNoWayOut() public {
+    function test_pause__running__stopsBooksAndClearingsOnly() public {
         _open();
         vm.warp(gate);
         _pause();
@@ -78,14 +78,16 @@ contract RolesPauseTest is LedgerTest {
         uint256[] memory none = new uint256[](0);
         vm.expectRevert(refusal);
         market.clear(MARKET_ID, _target(FIRST_MTU, 0, 0, 0), chains, none, chains);
-        vm.expectRevert(refusal);
-        settlement.settle(_settlementTarget(0, 0), chains, none, new bytes[](0));
 
         vm.warp(gate + GRACE + 1);
         market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
         _deposit(address(0xa), 5, "deposit");
         vm.warp(_firstMtuEnd());
         _attest(FIRST_MTU, 0);
+        vm.warp(gate + PAUSE - 1);
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        _settle(0, _payment(address(0xa), address(0xb), 5));
+        _settle(1, _payment(address(0xa), address(0xb), -5));
         assertTrue(roles.paused(), "all this in the pause");
         assertTrue(roles.hasRole(operator, Role.Operator, AREA), "roles stay");
     }

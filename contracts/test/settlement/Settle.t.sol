@@ -8,7 +8,7 @@ import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
 
-/// @notice settle with one page, and finalise.
+/// @notice settle with one page.
 contract SettlementSettleTest is LedgerTest {
     address private constant ANNA = address(0xA11A);
     address private constant BERT = address(0xBE27);
@@ -138,20 +138,6 @@ contract SettlementSettleTest is LedgerTest {
         uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
         vm.warp(horizon + 1);
         _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, horizon, horizon + 1));
-    }
-
-    function test_finalise__neverSettled__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNone.selector, AREA, period));
-        settlement.finalise(AREA, period);
-    }
-
-    function test_finalise__horizonRunning__reverts() public {
-        _attestAll();
-        _settle(0, _paid());
-        uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
-        vm.warp(horizon);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, horizon + 1, horizon));
-        settlement.finalise(AREA, period);
     }
 
     function test_settle__final__reverts() public {

@@ -239,11 +239,13 @@ def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
 
 
 def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -> None:
+    settle_day(world)
+    debt = 1_000 * 390_000 * 119 // 100
     domain = world.deployment.domain("Settlement")
     house, retailer = key("house"), key("retailer account")
     guarantee = town.Guarantee(to_hex(retailer.address), to_hex(house.address), 5 * EUR, 1, "")
     values = {"guarantor": retailer.address, "account": house.address, "creditNeur": 5 * EUR, "nonce": 1}
-    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": EUR, "ref": keccak(b"cover")}
+    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": debt, "ref": keccak(b"cover")}
     redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
     with world.record.begin() as tx:
         operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
@@ -263,16 +265,18 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
         )
     world.rest()
     with world.record.begin() as tx:
-        operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
         operations.give_cover(
             tx,
             guarantor=retailer.address,
             account=house.address,
-            amount_neur=EUR,
+            amount_neur=debt,
             ref=cover["ref"],
             signature=retailer.sign(domain.digest(COVER, cover)),
             domain=domain,
         )
+    world.rest()
+    with world.record.begin() as tx:
+        operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
     world.rest()
     with world.record.begin() as tx:
         operations.request_redemption(
@@ -291,7 +295,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
     assert world.differences() == []
     assert world.chain.supply() == 11 * EUR
     with world.record.read() as connection:
-        assert queries.balance_neur(connection, account=house.address) == 2 * EUR
+        assert queries.balance_neur(connection, account=house.address) == EUR
         assert queries.credit_neur(connection, account=house.address) == 5 * EUR
         assert queries.supply_neur(connection) == 11 * EUR
         assert queries.redemptions(connection)[0].redeemed_neur == 2 * EUR

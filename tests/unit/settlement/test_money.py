@@ -15,6 +15,8 @@ from ledger_service.money.operations import (
     BadReference,
     BalanceTooLow,
     DeadlinePassed,
+    DebtTooLow,
+    NotTheGuarantor,
     WrongHolder,
     deposit,
     give_cover,
@@ -44,6 +46,28 @@ def run(scene: Any, now: int) -> None:
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
     args = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(ref)}
     scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
+
+
+def indebted(scene: Any, tools: Any, account: bytes, amount: int) -> None:
+    """Debt of an account, as the replacement of a debtor leaves it."""
+    args = {"account": to_hex(tools.key("house2").address), "successor": to_hex(account), "balanceNeur": -amount}
+    scene.include(f"debt:{to_hex(account)}", [("Settlement", "AccountReplaced", args)])
+
+
+def cover(scene: Any, tools: Any, *, amount: int) -> Any:
+    guarantor, account = tools.key("retailer"), tools.key("house1").address
+    values = {"guarantor": guarantor.address, "account": account, "amountNeur": amount, "ref": REF}
+    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
+    with scene.record.begin() as tx:
+        return give_cover(
+            tx,
+            guarantor=guarantor.address,
+            account=account,
+            amount_neur=amount,
+            ref=REF,
+            signature=signature,
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
 
 
 def requests(scene: Any, function: str) -> list[dict[str, Any]]:
@@ -177,29 +201,75 @@ def test_cover__by_the_guarantor__pays_the_debt(scene: Any, tools: Any) -> None:
     line = {"guarantor": to_hex(guarantor.address), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
     scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
     deposited(scene, guarantor.address, 5_000)
+    indebted(scene, tools, account, 600)
     run(scene, 0)
-    values = {"guarantor": guarantor.address, "account": account, "amountNeur": 400, "ref": REF}
-    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
 
-    with scene.record.begin() as tx:
-        give_cover(
-            tx,
-            guarantor=guarantor.address,
-            account=account,
-            amount_neur=400,
-            ref=REF,
-            signature=signature,
-            domain=tools.SETTLEMENT_DOMAIN,
-        )
+    cover(scene, tools, amount=400)
     covered = {"guarantor": line["guarantor"], "account": line["account"], "amountNeur": 400, "ref": to_hex(REF)}
     scene.include("cover:1", [("Settlement", "DebtCovered", covered)])
     run(scene, 0)
 
     assert len(requests(scene, "cover")) == 1
-    assert balances(scene, account, guarantor.address) == [400, 4_600]
+    assert balances(scene, account, guarantor.address) == [-200, 4_600]
     with scene.record.read() as connection:
-        assert queries.available_neur(connection, account=account) == 500
-        assert queries.guarantees(connection)[0].called_neur == 0
+        assert queries.available_neur(connection, account=account) == -100
+        assert queries.guarantees(connection)[0].called_neur == 100
+
+
+def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    deposited(scene, guarantor, 5_000)
+    indebted(scene, tools, account, 600)
+    run(scene, 0)
+
+    with pytest.raises(NotTheGuarantor):
+        cover(scene, tools, amount=1)
+    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
+    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    run(scene, 0)
+    with pytest.raises(DebtTooLow) as caught:
+        cover(scene, tools, amount=601)
+
+    assert caught.value.debt_neur == 600
+    assert requests(scene, "cover") == []
+
+
+def test_fold__guarantor_replaced__its_accounts_follow(scene: Any, tools: Any) -> None:
+    guarantor, account, successor = (tools.key(name).address for name in ("retailer", "house1", "house2"))
+    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
+    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    replaced = {"account": to_hex(guarantor), "successor": to_hex(successor), "balanceNeur": 0}
+    scene.include("replace:1", [("Settlement", "AccountReplaced", replaced)])
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.guarantor_of(connection, account=account) == successor
+
+
+def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 5_000)
+    args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
+    scene.include("requestRedemption:1", [("Settlement", "RedemptionRequested", args)])
+    run(scene, 4_000)
+    with scene.record.read() as connection:
+        assert queries.free_neur(connection, account=account) == 2_000
+    for number, amount in enumerate((1_000, 500)):
+        burned = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(REF)}
+        scene.include(f"completeRedemption:{number}", [("Settlement", "Redeemed", burned)])
+        run(scene, 4_001)
+
+    assert len(requests(scene, "completeRedemption")) == 3
+    with scene.record.read() as connection:
+        (state,) = queries.redemptions(connection, account=account)
+    assert (state.redeemed_neur, state.left_neur) == (1_500, 1_500)
+    rest = {"account": to_hex(account), "amountNeur": 1_500, "ref": to_hex(REF)}
+    scene.include("cancelRedemption:1", [("Settlement", "RedemptionCancelled", rest)])
+    run(scene, 4_002)
+    with scene.record.read() as connection:
+        (state,) = queries.redemptions(connection, account=account)
+        assert queries.free_neur(connection, account=account) == 3_500
+    assert (state.redeemed_neur, state.left_neur) == (1_500, 0)
 
 
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
