@@ -61,7 +61,16 @@ AREA, MARKET = text_id("DE/GAS"), text_id("DE/GAS/DA")
 FIRST_MTU = 1_900_000
 START = FIRST_MTU * 900 - 2 * 86_400
 GRACE_S, SIGN_S, CLEAR_S, ATTEST_S, HORIZON_S = 600, 3_600, 7_200, 2 * 86_400, 10 * 86_400
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(b"gas " + name.encode())) for name in NAMES}
 SENDERS = {name: KEYS[name] for name in ("operator", "treasurer", "registrar")}
 

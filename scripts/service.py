@@ -59,6 +59,7 @@ from scripts.run_config import (
     KEYS_FOLDER,
     ORGANISATION_KEYS,
     RECORD_FILE,
+    SECURITY_ADMINS,
     RunConfig,
     read_config,
 )
@@ -106,12 +107,13 @@ def role_grants(keys: Mapping[str, SigningKey], *, area: bytes) -> tuple[RoleGra
         "operator": "operator",
         "treasurer": "treasurer",
         "registrar": "registrar",
-        "security_admin": "security-admin",
     }
     grants = [
         RoleGrant(address=keys[name].address, role=role, organisation=text_id(name)) for role, name in single.items()
     ]
     grants.append(RoleGrant(address=keys["dso"].address, role="dso", organisation=text_id("dso"), area=area))
+    for name in SECURITY_ADMINS:
+        grants.append(RoleGrant(address=keys[name].address, role="security_admin", organisation=text_id(name)))
     for name in ATTESTER_NAMES:
         grants.append(RoleGrant(address=keys[name].address, role="attester", organisation=text_id(name), area=area))
     return tuple(grants)
@@ -160,7 +162,7 @@ def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[Orga
         "operator": Role.OPERATOR,
         "treasurer": Role.TREASURER,
         "registrar": Role.REGISTRAR,
-        "security-admin": Role.SECURITY_ADMIN,
+        **dict.fromkeys(SECURITY_ADMINS, Role.SECURITY_ADMIN),
         "auditor": Role.AUDITOR,
     }
     found = [OrganisationKey(address=keys[name].address, role=role, name=name) for name, role in roles.items()]

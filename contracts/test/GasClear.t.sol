@@ -53,7 +53,7 @@ contract GasClearTest is LedgerTest, Gas {
         bytes32[] memory chains = new bytes32[](DAY);
         uint32[] memory counts = new uint32[](DAY);
         (chains[AT], counts[AT]) = (_maskedChain(_solved.words), uint32(ORDERS));
-        vm.warp(gate);
+        _warp(gate);
         vm.prank(operator);
         market.closeBooks(MARKET_ID, program, chains, counts);
     }

@@ -58,6 +58,11 @@ contract LedgerHandler is LedgerTest {
         vm.stopPrank();
     }
 
+    /// @dev Acts move time by days and minutes: block time is market time here.
+    function _blockStart() internal pure override returns (uint64) {
+        return T0;
+    }
+
     /* WHO AND WHAT */
 
     function key(uint256 i) public pure returns (uint256) {
@@ -384,9 +389,7 @@ contract LedgerHandler is LedgerTest {
         if (index == 2) return; // the DSO's key signs programs here
         vm.prank(security);
         roles.proposeReplacement(holders[index], fresh);
-        vm.warp(block.timestamp + DELAY);
-        vm.prank(fresh);
-        roles.acceptGrant();
+        _acceptGrant(fresh);
         if (index == 0) treasurer = fresh;
         if (index == 1) registrar = fresh;
     }

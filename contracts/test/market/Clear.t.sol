@@ -59,7 +59,7 @@ contract MarketClearTest is LedgerTest {
 
     function test_clear__afterDeadline__reverts() public {
         _ready(2000, _book());
-        vm.warp(gate + CLEAR + 1);
+        _warp(gate + CLEAR + 1);
         _refusedNow(
             2000, _book(), abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + CLEAR, gate + CLEAR + 1)
         );

@@ -12,9 +12,9 @@ contract SettlementAbandonSettlementTest is PagesTest {
     }
 
     function test_abandonSettlement__windowRunning__reverts() public {
-        uint64 until = uint64(block.timestamp) + PAGE_WINDOW;
+        uint64 until = _now() + PAGE_WINDOW;
         _send(0, 0);
-        vm.warp(until);
+        _warp(until);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, until + 1, until));
         settlement.abandonSettlement();
     }

@@ -24,7 +24,7 @@ contract SettlementCancelRedemptionTest is MoneyTest {
     function test_cancelRedemption__byAnyoneBeforeItExpires__reverts(address sender, uint64 time) public {
         vm.assume(sender != household);
         time = uint64(bound(time, T0, UNTIL));
-        vm.warp(time);
+        _warp(time);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, UNTIL + 1, time));
         vm.prank(sender);
         settlement.cancelRedemption(household, "ref");
@@ -36,7 +36,7 @@ contract SettlementCancelRedemptionTest is MoneyTest {
         vm.prank(household);
         settlement.cancelRedemption(household, "ref");
         assertEq(settlement.freeBalanceOf(household), 10, "free");
-        vm.warp(T0 + CHALLENGE);
+        _warp(T0 + CHALLENGE);
         vm.expectPartialRevert(ISettlement.SettlementRedemptionUnknown.selector);
         settlement.completeRedemption(household, "ref");
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementRefUsed.selector, bytes32("ref")));
@@ -48,7 +48,7 @@ contract SettlementCancelRedemptionTest is MoneyTest {
     }
 
     function test_cancelRedemption__expired__byAnyone(address sender) public {
-        vm.warp(UNTIL + 1);
+        _warp(UNTIL + 1);
         vm.prank(sender);
         settlement.cancelRedemption(household, "ref");
         assertEq(settlement.freeBalanceOf(household), 10, "free");

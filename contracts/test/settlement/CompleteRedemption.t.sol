@@ -20,7 +20,7 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         time = uint64(bound(time, T0, READY - 1));
         _deposit(household, 5, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
-        vm.warp(time);
+        _warp(time);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, READY, time));
         settlement.completeRedemption(household, "ref");
     }
@@ -28,7 +28,7 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
     function test_completeRedemption__expired__reverts() public {
         _deposit(household, 5, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
-        vm.warp(READY + 7 days + 1);
+        _warp(READY + 7 days + 1);
         vm.expectRevert(
             abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, READY + 7 days, READY + 7 days + 1)
         );
@@ -40,7 +40,7 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _request(HOUSEHOLD_KEY, 5, "ref");
         _replace(HOUSEHOLD_KEY, SUCCESSOR_KEY);
         _deposit(household, 5, "late");
-        vm.warp(READY);
+        _warp(READY);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementReplaced.selector, household, successor));
         settlement.completeRedemption(household, "ref");
     }
@@ -62,7 +62,7 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
     function test_completeRedemption__twice__reverts() public {
         _deposit(household, 10, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
-        vm.warp(READY);
+        _warp(READY);
         settlement.completeRedemption(household, "ref");
         vm.expectPartialRevert(ISettlement.SettlementRedemptionUnknown.selector);
         settlement.completeRedemption(household, "ref");
@@ -73,7 +73,7 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         asked = uint96(bound(asked, 1, balance));
         _deposit(household, balance, "deposit");
         _request(HOUSEHOLD_KEY, asked, "ref");
-        vm.warp(READY);
+        _warp(READY);
         vm.prank(security);
         roles.pause();
         vm.expectEmit();

@@ -19,7 +19,7 @@ contract SettlementFinaliseTest is PagesTest {
 
     function test_finalise__twice__reverts() public {
         _settleFirst();
-        vm.warp(HORIZON_END + 1);
+        _warp(HORIZON_END + 1);
         settlement.finalise(AREA, period);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
         settlement.finalise(AREA, period);
@@ -27,10 +27,10 @@ contract SettlementFinaliseTest is PagesTest {
 
     function test_finalise__correctionOpenBetweenItsPages__reverts() public {
         _settleFirst();
-        vm.warp(HORIZON_END);
+        _warp(HORIZON_END);
         _prepare(1, 1);
         _send(1, 0);
-        vm.warp(HORIZON_END + 1);
+        _warp(HORIZON_END + 1);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement().id));
         settlement.finalise(AREA, period);
         _send(1, 1);
@@ -40,15 +40,15 @@ contract SettlementFinaliseTest is PagesTest {
 
     function test_finalise__horizonRunning__reverts(uint64 time) public {
         _settleFirst();
-        time = uint64(bound(time, block.timestamp, HORIZON_END));
-        vm.warp(time);
+        time = uint64(bound(time, _now(), HORIZON_END));
+        _warp(time);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, HORIZON_END + 1, time));
         settlement.finalise(AREA, period);
     }
 
     function test_finalise__byAnyone__endsCorrections(address sender) public {
         _settleFirst();
-        vm.warp(HORIZON_END + 1);
+        _warp(HORIZON_END + 1);
         vm.expectEmit();
         emit ISettlement.PeriodFinalised(AREA, period);
         vm.prank(sender);

@@ -39,12 +39,12 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__periodRunning__reverts() public {
         uint64 end = Time.startOf(FIRST_MTU + MTUS);
-        vm.warp(end - 1);
+        _warp(end - 1);
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, end, end - 1));
     }
 
     function test_settle__readingsMissing__reverts() public {
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         _attest(FIRST_MTU, 0);
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUnread.selector, 1, MTUS));
     }
@@ -52,7 +52,7 @@ contract SettlementSettleTest is LedgerTest {
     function test_settle__unresolvedMtus__reverts() public {
         vm.prank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 2);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS + 2));
+        _warp(Time.startOf(FIRST_MTU + MTUS + 2));
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUncleared.selector, 0, 2));
     }
 
@@ -136,14 +136,14 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         _settle(0, _paid());
         uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
-        vm.warp(horizon + 1);
+        _warp(horizon + 1);
         _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, horizon, horizon + 1));
     }
 
     function test_settle__final__reverts() public {
         _attestAll();
         _settle(0, _paid());
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
         settlement.finalise(AREA, period);
         _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
@@ -196,7 +196,7 @@ contract SettlementSettleTest is LedgerTest {
     }
 
     function test_settle__unreadPeriod__settles() public {
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
         _settle(0, _paid());
         _balances(-40, 40);
@@ -206,11 +206,11 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         _settle(0, _paid());
         _attest(FIRST_MTU, 1);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
         _settle(1, _payment(ANNA, BERT, -15));
         _balances(-25, 25);
         assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 2, "revisions");
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
         vm.expectEmit();
         emit ISettlement.PeriodFinalised(AREA, period);
         settlement.finalise(AREA, period);

@@ -24,7 +24,16 @@ from ledger_service.record import Record
 
 GENESIS = 1_700_000_000
 SETTINGS = NodeSettings(chain_id=2016, genesis_time=GENESIS)
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(name.encode())) for name in NAMES}
 SENDERS = {name: KEYS[name] for name in ("operator", "treasurer", "registrar", "security_admin")}
 CONFIG = DeploymentConfig(

@@ -147,6 +147,8 @@ class World:
 def grants() -> tuple[RoleGrant, ...]:
     area = text_id(town.AREA)
     single = [RoleGrant(address=key(name).address, role=name, organisation=text_id(name)) for name in ROLES]
+    second = key("second security admin").address
+    single.append(RoleGrant(address=second, role="security_admin", organisation=text_id("second security admin")))
     dso = RoleGrant(address=key("dso").address, role="dso", organisation=text_id("dso"), area=area)
     attesters = [
         RoleGrant(
