@@ -65,13 +65,14 @@ class Settlement(Binding):
     """Safety assumes: fewer than m attesting organisations lie together (or a correction comes within the
     challenge window), and the treasurer books only deposits that exist. It does not assume an honest operator:
     a settlement needs the attesters' signatures over roots that this contract reads from Market and Readings
-    itself. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Every settlement has sum zero
-    and happens wholly or not at all. Liveness assumes nobody: settlement, redemption, cover, replacement and
-    finalise work in a pause and without the operator; a settlement that stalls between its pages can be
-    abandoned. Attesters' signatures count by the roles of the moment they arrive: a key that is revoked or
-    replaced in `Roles` takes its signatures in flight with it, and they must be given again. Nobody but its key
-    moves an account: where the key is lost and `AccountReplacement` was not signed before, its balance stays
-    where it is.
+    itself. An account belongs to one area, and only that area's settlements book it: attesters of another one
+    cannot touch it. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Every settlement has
+    sum zero and happens wholly or not at all. Liveness assumes nobody: settlement, redemption, cover,
+    replacement and finalise work in a pause and without the operator; a settlement that stalls between its
+    pages can be abandoned. Attesters' signatures count by the roles of the moment they arrive: a key that is
+    revoked or replaced in `Roles` takes its signatures in flight with it, and they must be given again. Nobody
+    but its key moves an account: where the key is lost and `AccountReplacement` was not signed before, its
+    balance stays where it is.
     """
 
     contract = "Settlement"
@@ -90,17 +91,29 @@ class Settlement(Binding):
         """Market-time seconds after its challenge window in which a redemption may be completed."""
         return int(self._read("REDEEM_SECONDS", [], block=block))
 
-    def abandon_settlement(self) -> Call:
-        """Drops the open settlement after its deadline. Anyone, also in a pause."""
-        return self._call("abandonSettlement", [])
+    def abandon_settlement(self, *, area: bytes) -> Call:
+        """Drops the area's open settlement after its deadline. Anyone, also in a pause. The same one may come
+        again.
+        """
+        return self._call("abandonSettlement", [area])
 
     def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
         """An account as it stands now; pages of an open settlement do not count."""
         return Account.read(self._read("accountOf", [account], block=block))
 
+    def area_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
+        """The area an account belongs to; 0 = none yet."""
+        return as_bytes(self._read("areaOf", [account], block=block))
+
     def balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
         """Balance of an account, nEUR; + is a credit of the holder."""
         return int(self._read("balanceOf", [account], block=block))
+
+    def bind_account(self, *, account: bytes, area: bytes) -> Call:
+        """Binds an account to the area that may settle it, once and for good. Registrar only; before money or a
+        credit line reaches its first settlement.
+        """
+        return self._call("bindAccount", [account, area])
 
     def cancel_redemption(self, *, account: bytes, ref: bytes) -> Call:
         """Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was
@@ -160,9 +173,9 @@ class Settlement(Binding):
         """Last nonce used by a guarantor for an account."""
         return int(self._read("guaranteeNonceOf", [guarantor, account], block=block))
 
-    def open_settlement(self, *, block: Block = LATEST) -> OpenSettlement:
-        """The settlement that is open between its pages."""
-        return OpenSettlement.read(self._read("openSettlement", [], block=block))
+    def open_settlement(self, *, area: bytes, block: Block = LATEST) -> OpenSettlement:
+        """The area's settlement that is open between its pages."""
+        return OpenSettlement.read(self._read("openSettlement", [area], block=block))
 
     def redemption_of(self, *, account: bytes, ref: bytes, block: Block = LATEST) -> Redemption:
         """A redemption that is not completed; `amountNeur` is what is left of it."""
@@ -175,7 +188,7 @@ class Settlement(Binding):
         `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
         pause. From then on the replaced key signs nothing any more; its open redemptions end. What reaches the
         old account later can be moved by calling again with the same pair. Not while a settlement of several
-        pages is open.
+        pages is open in their area.
         """
         return self._call("replaceAccount", [account, successor, account_signature, successor_signature])
 

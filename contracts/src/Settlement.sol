@@ -23,7 +23,7 @@ import {Time} from "./libraries/Time.sol";
 /// @title Settlement (documented on ISettlement)
 contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in cannot overflow.
-    int256 public constant MAX_BALANCE_NEUR = (1 << 78) - 1;
+    int256 public constant MAX_BALANCE_NEUR = (1 << 70) - 1;
 
     /// @notice Pages per settlement: 131,072 accounts.
     uint256 public constant MAX_PAGES = 64;
@@ -31,22 +31,30 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Market-time seconds after its challenge window in which a redemption may be completed.
     uint64 public constant REDEEM_SECONDS = 7 days;
 
-    /// @dev All of an account that a settlement touches, in one slot.
-    /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned.
+    /// @dev All of an account that a settlement touches, in one slot; the constants below say where.
+    /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned. `area` is the number of the one area
+    /// whose settlements may book the account; 0 = not bound yet.
     struct Slot {
-        int80 balance;
-        int80 pending;
+        int72 balance;
+        int72 pending;
         uint32 epoch;
         uint64 creditNeur;
+        uint16 area;
     }
 
-    /// @dev The settlement between its pages. `number` is that of the last one ever opened.
+    uint256 private constant BALANCE_MASK = type(uint72).max;
+    uint256 private constant EPOCH_AT = 144;
+    uint256 private constant CREDIT_AT = 176;
+    uint256 private constant AREA_AT = 240;
+
+    /// @dev A settlement between its pages, one per area at most. `number` is unlike that of any other.
     struct Open {
         bytes32 id;
         bytes32 readingsRoot;
         uint160 lastAccount;
         uint32 nextPage;
         uint32 number;
+        uint16 area;
         int128 sumNeur;
         uint64 abandonAt;
     }
@@ -68,7 +76,12 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @inheritdoc ISettlement
     uint256 public supply;
 
-    Open private _open;
+    /// @dev Areas by number, from 1 on, in the order in which they first bound or booked an account.
+    bytes32[] private _areas;
+    mapping(bytes32 area => uint16) private _areaNumbers;
+    mapping(uint16 area => Open) private _opens;
+    /// @dev Number of the last settlement of several pages.
+    uint32 private _lastNumber;
     mapping(address account => Slot) private _slots;
     /// @dev Bit number % 256 of word number / 256: the settlement with this number took effect.
     mapping(uint256 index => uint256 bits) private _committed;
@@ -126,24 +139,25 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         }
         if (uint256(target.page) + 1 < pageHashes.length) {
             open.nextPage = target.page + 1;
-            _open = open;
+            _opens[open.area] = open;
             return;
         }
         if (open.sumNeur != 0) revert SettlementUnbalanced(open.sumNeur);
         if (open.id != 0) {
             _committed[open.number >> 8] |= 1 << (open.number & 0xff);
-            _close(open.number);
+            delete _opens[open.area];
         }
         _commit(target, wordsHash, open.readingsRoot);
     }
 
     /// @inheritdoc ISettlement
-    function abandonSettlement() external {
-        bytes32 id = _open.id;
+    function abandonSettlement(bytes32 area) external {
+        Open storage open = _opens[_areaNumbers[area]];
+        (bytes32 id, uint64 abandonAt) = (open.id, open.abandonAt);
         if (id == 0) revert SettlementNotOpen();
         uint64 time = _marketTime();
-        if (time <= _open.abandonAt) revert SettlementTooEarly(_open.abandonAt + 1, time);
-        _close(_open.number);
+        if (time <= abandonAt) revert SettlementTooEarly(abandonAt + 1, time);
+        delete _opens[_areaNumbers[area]];
         emit SettlementAbandoned(id);
     }
 
@@ -152,7 +166,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         SettlementState storage state = _settlements[area][period];
         if (state.revisions == 0) revert SettlementNone(area, period);
         if (state.isFinal) revert SettlementFinal(area, period);
-        if (_open.id != 0) revert SettlementBusy(_open.id);
+        _requireNoneOpen(_areaNumbers[area]);
         uint64 horizon = _horizon(area, state.settledAt);
         uint64 time = _marketTime();
         if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
@@ -161,6 +175,17 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     }
 
     /* MONEY */
+
+    /// @inheritdoc ISettlement
+    function bindAccount(address account, bytes32 area) external {
+        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        if (account == address(0)) revert SettlementAccountInvalid(account);
+        CALENDAR.areaOf(area); // reverts where there is no such area
+        bytes32 bound = areaOf(account);
+        if (bound != 0) revert SettlementAreaWrong(account, bound);
+        _slots[account].area = _numberOf(area);
+        emit AccountBound(account, area);
+    }
 
     /// @inheritdoc ISettlement
     function deposit(address account, uint96 amountNeur, bytes32 ref) external {
@@ -276,8 +301,9 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         bytes calldata accountSignature,
         bytes calldata successorSignature
     ) external {
-        if (_open.id != 0) revert SettlementBusy(_open.id);
         if (account == successor) revert SettlementAccountInvalid(account);
+        _requireNoneOpen(_slots[account].area);
+        _requireNoneOpen(_slots[successor].area);
         bytes32 structHash = Hashes.accountReplacement(account, successor);
         _requireSigner(account, structHash, accountSignature);
         _requireSigner(successor, structHash, successorSignature);
@@ -285,13 +311,14 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         Slot memory slot = _load(account);
         int256 balance = slot.balance;
         if (_successors[account] == address(0)) {
-            _requireFresh(account, successor);
+            _requireFresh(account, successor, slot.area);
             _succeed(account, successor);
             _slots[successor].creditNeur = slot.creditNeur;
+            if (slot.area != 0) _slots[successor].area = slot.area;
         } else if (_successors[account] != successor) {
             revert SettlementSuccessorInvalid(account, successor);
         }
-        delete _slots[account];
+        _slots[account] = Slot({balance: 0, pending: 0, epoch: 0, creditNeur: 0, area: slot.area});
         _move(successor, balance);
         emit AccountReplaced(account, successor, balance);
         Slot memory moved = _load(successor);
@@ -327,8 +354,15 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     }
 
     /// @inheritdoc ISettlement
-    function openSettlement() external view returns (OpenSettlement memory) {
-        return OpenSettlement({id: _open.id, nextPage: _open.nextPage, abandonAt: _open.abandonAt});
+    function openSettlement(bytes32 area) external view returns (OpenSettlement memory) {
+        Open storage open = _opens[_areaNumbers[area]];
+        return OpenSettlement({id: open.id, nextPage: open.nextPage, abandonAt: open.abandonAt});
+    }
+
+    /// @inheritdoc ISettlement
+    function areaOf(address account) public view returns (bytes32) {
+        uint16 number = _slots[account].area;
+        return number == 0 ? bytes32(0) : _areas[number - 1];
     }
 
     /// @inheritdoc ISettlement
@@ -410,7 +444,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     /// @dev The open settlement, if this is its next page.
     function _continue(SettlementPage calldata target, bytes32 wordsHash) private view returns (Open memory open) {
-        open = _open;
+        open = _opens[_areaNumbers[target.area]];
         bool sameOne = open.id != 0 && open.id == _settlementId(target, wordsHash);
         if (!sameOne || open.nextPage != target.page) revert SettlementPageOrder(sameOne ? open.nextPage : 0);
     }
@@ -420,14 +454,14 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         private
         returns (Open memory open)
     {
-        if (_open.id != 0) revert SettlementBusy(_open.id);
+        open.area = _numberOf(target.area);
+        _requireNoneOpen(open.area);
         _requireSettleable(target.area, target.period, target.revision);
-        open.number = _open.number;
         open.readingsRoot = _requireSigned(target, wordsHash, signatures);
         if (pages > 1) {
             open.id = _settlementId(target, wordsHash);
             open.abandonAt = _marketTime() + PAGE_SECONDS;
-            ++open.number;
+            open.number = ++_lastNumber;
         }
     }
 
@@ -479,40 +513,67 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     /// @dev Books the amounts of one page: at once (single page), or pending under the open settlement's number. Updates sum and last account.
     function _book(uint256[] calldata words, Open memory open) private {
-        (uint160 last, int256 sum, uint32 number) = (open.lastAccount, open.sumNeur, open.id == 0 ? 0 : open.number);
-        for (uint256 i = 0; i < words.length; ++i) {
-            uint256 word = words[i];
-            if (word >> 96 <= last || uint96(word) == 0) revert SettlementWordInvalid(i);
-            last = uint160(word >> 96);
-            // Amounts have 96 bits and pages are bounded: the sum cannot overflow.
-            unchecked {
-                sum += int96(uint96(word));
+        (uint256 last, int256 sum) = (open.lastAccount, open.sumNeur);
+        (uint256 number, uint256 area) = (open.number, open.area);
+        // Amounts have 96 bits, balances 72, and pages are bounded: nothing can overflow.
+        unchecked {
+            for (uint256 i = 0; i < words.length; ++i) {
+                uint256 word = words[i];
+                int256 amount = int96(uint96(word));
+                if (word >> 96 <= last || amount == 0) revert SettlementWordInvalid(i);
+                last = word >> 96;
+                sum += amount;
+                _requireInRange(amount);
+                if (number == 0) _bookNow(address(uint160(last)), amount, area);
+                else _bookPending(address(uint160(last)), amount, uint32(number), area);
             }
-            _bookOne(address(last), int96(uint96(word)), number);
         }
-        open.lastAccount = last;
+        open.lastAccount = uint160(last);
         open.sumNeur = int128(sum);
     }
 
-    function _bookOne(address account, int256 amount, uint32 number) private {
+    /// @dev Reads and writes the slot once: this is what a settlement pays for each account.
+    function _bookNow(address account, int256 amount, uint256 area) private {
         Slot storage stored = _slots[account];
-        _requireInRange(amount);
-        int256 balance;
-        if (number == 0 && stored.epoch == 0) {
-            balance = stored.balance + amount;
-            stored.balance = int80(balance);
-        } else {
-            Slot memory slot = _load(account);
-            balance = slot.balance + amount;
-            if (number == 0) {
-                slot.balance = int80(balance);
-            } else {
-                (slot.pending, slot.epoch) = (int80(amount), number);
-            }
-            _slots[account] = slot;
+        uint256 packed;
+        assembly ("memory-safe") {
+            packed := sload(stored.slot)
         }
+        // What is folded here took effect or was abandoned: while pages of this area are open, none of its settlements begins.
+        if (uint32(packed >> EPOCH_AT) != 0) packed = _pack(_load(account));
+        if (packed >> AREA_AT != area) packed = _bound(account, packed, area);
+        unchecked {
+            int256 balance = int72(uint72(packed)) + amount;
+            _requireInRange(balance);
+            packed = (packed & ~BALANCE_MASK) | (uint256(balance) & BALANCE_MASK);
+            assembly ("memory-safe") {
+                sstore(stored.slot, packed)
+            }
+            if (balance < 0) _callGuarantee(account, balance, uint64(packed >> CREDIT_AT));
+        }
+    }
+
+    function _bookPending(address account, int256 amount, uint32 number, uint256 area) private {
+        Slot memory slot = _load(account);
+        if (slot.area != area) slot.area = uint16(_bound(account, _pack(slot), area) >> AREA_AT);
+        int256 balance = slot.balance + amount;
+        (slot.pending, slot.epoch) = (int72(amount), number);
+        _slots[account] = slot;
         _requireInRange(balance);
-        if (balance < 0) _callGuarantee(account, balance, stored.creditNeur);
+        if (balance < 0) _callGuarantee(account, balance, slot.creditNeur);
+    }
+
+    /// @dev A blank account is bound by its first booking; one with money or a credit line must have been bound before, or any area's attesters could
+    /// take it.
+    function _bound(address account, uint256 packed, uint256 area) private view returns (uint256) {
+        if (packed != 0) revert SettlementAreaWrong(account, areaOf(account));
+        return area << AREA_AT;
+    }
+
+    function _pack(Slot memory slot) private pure returns (uint256) {
+        return (uint256(uint72(slot.balance))) | (uint256(uint72(slot.pending)) << 72)
+            | (uint256(slot.epoch) << EPOCH_AT) | (uint256(slot.creditNeur) << CREDIT_AT)
+            | (uint256(slot.area) << AREA_AT);
     }
 
     function _commit(SettlementPage calldata target, bytes32 wordsHash, bytes32 readingsRoot) private {
@@ -532,10 +593,19 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         );
     }
 
-    /// @dev Forgets the open settlement; its number stays used.
-    function _close(uint32 number) private {
-        delete _open;
-        _open.number = number;
+    function _requireNoneOpen(uint16 area) private view {
+        bytes32 id = _opens[area].id;
+        if (id != 0) revert SettlementBusy(id);
+    }
+
+    /// @dev The number of an area, given to it now if it has none.
+    function _numberOf(bytes32 area) private returns (uint16 number) {
+        number = _areaNumbers[area];
+        if (number == 0) {
+            if (_areas.length == type(uint16).max) revert SettlementAreasExhausted();
+            _areas.push(area);
+            _areaNumbers[area] = number = uint16(_areas.length);
+        }
     }
 
     /* INTERNAL: ACCOUNTS */
@@ -550,7 +620,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     function _fold(Slot memory slot) private view {
         if (_committed[slot.epoch >> 8] & (1 << (slot.epoch & 0xff)) != 0) {
             slot.balance += slot.pending;
-        } else if (_open.id != 0 && _open.number == slot.epoch) {
+        } else if (_opens[slot.area].number == slot.epoch) {
             return;
         }
         (slot.pending, slot.epoch) = (0, 0);
@@ -561,7 +631,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         int256 balance = slot.balance + amount;
         // A fall is always possible, so that nobody's way out depends on the range.
         if (amount > 0) _requireInRange(balance);
-        slot.balance = int80(balance);
+        slot.balance = int72(balance);
         _slots[account] = slot;
     }
 
@@ -570,9 +640,10 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     }
 
     /// @dev A stray credit is no use: whoever sends one must not be able to block a replacement.
-    function _requireFresh(address account, address successor) private view {
+    function _requireFresh(address account, address successor, uint16 area) private view {
         Slot memory slot = _load(successor);
         bool used = slot.balance < 0 || slot.creditNeur != 0 || _guarantors[successor] != address(0);
+        used = used || (area != 0 && slot.area != 0 && slot.area != area);
         if (used || _successors[successor] != address(0) || _firstKeys[successor] != address(0)) {
             revert SettlementSuccessorInvalid(account, successor);
         }

@@ -13,8 +13,8 @@ from ledger_service.money.queries import available_neur, balance_neur, free_neur
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, Transaction
 
-AMOUNT_HIGHEST_NEUR = 2**79 - 1
-"""Largest amount the contract books at once (its balances stay within 2^79)."""
+AMOUNT_HIGHEST_NEUR = 2**70 - 1
+"""Largest amount the contract books at once, and largest balance."""
 
 ADDRESS_BYTES, REF_BYTES = 20, 32
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from domain.hashing import hash_json, to_hex
+from domain.hashing import hash_json, text_id, to_hex
 from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, KeyReused, Transaction
@@ -237,7 +237,10 @@ def require_participant(tx: Transaction, *, account: str, kind: str) -> Particip
 
 
 def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
-    """Register a party and its settlement account. Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered."""
+    """Register a party and its settlement account, and ask for the account to be bound to the party's area on chain.
+
+    Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered.
+    """
 
     def check() -> None:
         check_code(field="participant", value=participant.participant)
@@ -260,7 +263,16 @@ def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
 
     key = f"participant:{participant.participant}"
     payload = asdict(participant)
-    return put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+    entry = put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+    request_transaction(
+        tx,
+        key=f"bindAccount:{participant.account}",
+        role="registrar",
+        contract="Settlement",
+        function="bindAccount",
+        args=[participant.account, to_hex(text_id(participant.area))],
+    )
+    return entry
 
 
 def register_meter(tx: Transaction, *, meter: Meter) -> Entry:

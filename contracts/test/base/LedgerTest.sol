@@ -390,7 +390,15 @@ abstract contract LedgerTest is Assert {
         words[1] = Hashes.settlementWord(to, amount);
     }
 
+    /// @dev Binds an account to the area, unless it is.
+    function _bind(address account) internal {
+        if (settlement.areaOf(account) != 0) return;
+        vm.prank(registrar);
+        settlement.bindAccount(account, AREA);
+    }
+
     function _deposit(address account, uint96 amount, bytes32 ref) internal {
+        _bind(account);
         vm.prank(treasurer);
         settlement.deposit(account, amount, ref);
     }

@@ -20,6 +20,7 @@ abstract contract MoneyTest is LedgerTest {
     }
 
     function _guarantee(uint64 credit, uint64 nonce) internal {
+        _bind(household);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, credit, nonce));
         vm.prank(operator);
         settlement.guarantee(retailer, household, credit, nonce, signature);

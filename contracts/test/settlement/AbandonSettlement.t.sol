@@ -8,7 +8,7 @@ import {vm} from "../base/Vm.sol";
 contract SettlementAbandonSettlementTest is PagesTest {
     function test_abandonSettlement__noneOpen__reverts() public {
         vm.expectRevert(ISettlement.SettlementNotOpen.selector);
-        settlement.abandonSettlement();
+        settlement.abandonSettlement(AREA);
     }
 
     function test_abandonSettlement__windowRunning__reverts() public {
@@ -16,16 +16,16 @@ contract SettlementAbandonSettlementTest is PagesTest {
         _send(0, 0);
         _warp(until);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, until + 1, until));
-        settlement.abandonSettlement();
+        settlement.abandonSettlement(AREA);
     }
 
     function test_abandonSettlement__afterWindow__nothingHasEffect() public {
         _send(0, 0);
-        bytes32 id = settlement.openSettlement().id;
+        bytes32 id = settlement.openSettlement(AREA).id;
         vm.warp(block.timestamp + PAGE_WINDOW + 1);
         vm.expectEmit();
         emit ISettlement.SettlementAbandoned(id);
-        settlement.abandonSettlement();
+        settlement.abandonSettlement(AREA);
         assertEq(settlement.balanceOf(_account(0)), 0, "no effect");
 
         // The same one again, wholly: nothing counts twice.

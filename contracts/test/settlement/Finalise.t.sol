@@ -31,7 +31,7 @@ contract SettlementFinaliseTest is PagesTest {
         _prepare(1, 1);
         _send(1, 0);
         _warp(HORIZON_END + 1);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement().id));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement(AREA).id));
         settlement.finalise(AREA, period);
         _send(1, 1);
         settlement.finalise(AREA, period);

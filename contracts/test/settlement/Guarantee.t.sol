@@ -79,6 +79,7 @@ contract SettlementGuaranteeTest is MoneyTest {
     }
 
     function test_guarantee__valid__setsLine(uint64 credit) public {
+        _bind(household);
         vm.expectEmit();
         emit ISettlement.GuaranteeSet(retailer, household, credit, 1);
         _guarantee(credit, 1);

@@ -148,7 +148,7 @@ contract SettlementReplaceAccountTest is MoneyTest {
 contract SettlementReplaceAccountBusyTest is PagesTest {
     function test_replaceAccount__settlementOpen__reverts() public {
         _send(0, 0);
-        bytes32 id = settlement.openSettlement().id;
+        bytes32 id = settlement.openSettlement(AREA).id;
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementBusy.selector, id));
         settlement.replaceAccount(_account(0), address(7), "", "");
     }

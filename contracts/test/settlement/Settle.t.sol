@@ -92,7 +92,7 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__amountBeyondRange__reverts() public {
         _attestAll();
-        _refused(0, _payment(ANNA, BERT, 1 << 78), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+        _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
     }
 
     function test_settle__wordsOtherThanHashed__reverts() public {
@@ -153,7 +153,7 @@ contract SettlementSettleTest is LedgerTest {
     /* EFFECTS */
 
     function test_settle__byAnyone__movesMoney(address sender, uint80 amount) public {
-        amount = uint80(bound(amount, 1, (1 << 78) - 1));
+        amount = uint80(bound(amount, 1, (1 << 70) - 1));
         _attestAll();
         uint256[] memory words = _payment(ANNA, BERT, int96(int256(uint256(amount))));
         bytes32[] memory hashes = _pageHashes(words);
@@ -179,6 +179,7 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__withinCredit__callsNobody() public {
         _attestAll();
+        _bind(ANNA);
         uint256 guarantorKey = 0x6A;
         bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
         bytes memory consent = _sign(guarantorKey, _digest(settlement.domainSeparator(), structHash));

@@ -21,7 +21,7 @@ contract SettlementSettlePagesTest is PagesTest {
 
     function test_settle__firstPageTwice__reverts() public {
         _send(0, 0);
-        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement().id));
+        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement(AREA).id));
     }
 
     function test_settle__pageOfAnother__reverts() public {
@@ -62,7 +62,7 @@ contract SettlementSettlePagesTest is PagesTest {
         assertEq(settlement.balanceOf(_account(0)), 101, "with the deposit before");
         assertEq(settlement.balanceOf(_account(1)), 11, "with the deposit between");
         assertEq(settlement.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer");
-        assertEq(settlement.openSettlement().id, 0, "none open");
+        assertEq(settlement.openSettlement(AREA).id, 0, "none open");
         _deposit(_account(1), 5, "after");
         assertEq(settlement.balanceOf(_account(1)), 16, "folded once");
     }
