@@ -103,13 +103,6 @@ contract ReadingsAttestTest is LedgerTest {
         );
     }
 
-    function test_attestMany__lengthsDiffer__reverts() public {
-        vm.expectRevert(IReadings.ReadingsBatchInvalid.selector);
-        readings.attestMany(period, new Attestation[](1), new bytes[][](2));
-        vm.expectRevert(IReadings.ReadingsBatchInvalid.selector);
-        readings.attestMany(period, new Attestation[](0), new bytes[][](0));
-    }
-
     function test_attest__byAnyone__records(address sender, uint64 late) public {
         _warp(END + bound(late, 0, ATTEST));
         Attestation memory a = _attestation(FIRST_MTU, 0);
@@ -136,22 +129,5 @@ contract ReadingsAttestTest is LedgerTest {
         assertEq(readings.resolvedCount(AREA, period), 1, "once");
         assertTrue(readings.readingsRoot(AREA, period) != before, "root moved");
         assertEq(uint256(readings.readingOf(AREA, FIRST_MTU).revisions), 2, "revisions");
-    }
-
-    function test_attestMany__batch__recordsAllOrNone() public {
-        _warp(END + 900);
-        Attestation[] memory batch = new Attestation[](2);
-        bytes[][] memory signatures = new bytes[][](2);
-        for (uint32 i = 0; i < 2; ++i) {
-            batch[i] = _attestation(FIRST_MTU + i, 0);
-            signatures[i] = _quorum(readings.attestationDigest(batch[i]));
-        }
-        (batch[1].count, batch[0].count) = (4, 3);
-        (bool ok,) = address(readings).call(abi.encodeCall(IReadings.attestMany, (period, batch, signatures)));
-        assertFalse(ok, "the second one is not what was signed");
-        assertEq(readings.resolvedCount(AREA, period), 0, "none");
-        batch[1].count = 3;
-        readings.attestMany(period, batch, signatures);
-        assertEq(readings.resolvedCount(AREA, period), 2, "all");
     }
 }

@@ -32,6 +32,13 @@ contract SettlementDepositTest is MoneyTest {
         settlement.deposit(retailer, 1, "ref");
     }
 
+    function test_deposit__balanceBeyondRange__reverts() public {
+        _deposit(household, (1 << 70) - 1, "first");
+        vm.expectRevert(ISettlement.SettlementAmountInvalid.selector);
+        vm.prank(treasurer);
+        settlement.deposit(household, 1, "second");
+    }
+
     function test_deposit__valid__raisesBalanceAndSupply(uint96 amount) public {
         amount = uint96(bound(amount, 1, (1 << 70) - 1));
         _bind(household);

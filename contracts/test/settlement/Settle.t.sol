@@ -95,6 +95,20 @@ contract SettlementSettleTest is LedgerTest {
         _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
     }
 
+    function test_settle__balanceBeyondRange__reverts(uint80 more) public {
+        more = uint80(bound(more, 1, (1 << 70) - 1));
+        _attestAll();
+        int96 most = (1 << 70) - 1;
+        _settle(0, _payment(ANNA, BERT, most));
+        _refused(
+            1,
+            _payment(ANNA, BERT, int96(int256(uint256(more)))),
+            abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector)
+        );
+        _settle(1, _payment(ANNA, BERT, -most));
+        _balances(0, 0);
+    }
+
     function test_settle__wordsOtherThanHashed__reverts() public {
         _attestAll();
         bytes32[] memory hashes = _pageHashes(_paid());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {PagesTest} from "../base/PagesTest.sol";
@@ -47,6 +48,24 @@ contract SettlementSettlePagesTest is PagesTest {
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
         _refused(0, 1, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+    }
+
+    function test_settle__balanceBeyondRangeByAPage__reverts() public {
+        _deposit(_account(0), (1 << 70) - 1, "deposit");
+        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+    }
+
+    function test_settle__otherAreaMeanwhile__isNotHeldUp() public {
+        _send(0, 0);
+        bytes32 other = "other area";
+        vm.prank(registrar);
+        calendar.createArea(other, AreaParams(1, 100 days));
+        assertEq(settlement.openSettlement(other).id, 0, "none open there");
+        assertTrue(settlement.openSettlement(AREA).id != 0, "one open here");
+        vm.expectRevert(ISettlement.SettlementNotOpen.selector);
+        settlement.abandonSettlement(other);
+        _send(0, 1);
+        assertEq(settlement.openSettlement(AREA).id, 0, "none left");
     }
 
     function test_settle__allPages__takeEffectTogether() public {
