@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -153,11 +153,3 @@ def _total_bytes() -> int:
         except psutil.Error:
             continue
     return total
-
-
-def keep_running(children: Sequence[Child], *, stopping: Callable[[], bool]) -> None:
-    """Block until told to stop. Raises ProcessDied for the first child that ends."""
-    while not stopping():
-        for child in children:
-            child.check()
-        time.sleep(0.2)

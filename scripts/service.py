@@ -50,6 +50,7 @@ from ledger_service.validation.forecast import LOOK_BACK_MTUS
 from oracle.broker import EmbeddedBroker
 from scripts.keys import load_keys
 from scripts.market_loop import MarketLoop
+from scripts.owner import SERVICE, hold
 from scripts.run_config import (
     ATTESTER_NAMES,
     ATTESTER_THRESHOLD,
@@ -302,11 +303,11 @@ def main() -> int:
     arguments = parser.parse_args()
     set_up_logging(logging.INFO)
     try:
-        service = Service(arguments.state)
+        with hold(arguments.state, SERVICE):
+            Service(arguments.state).run()
     except DominoesError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 2
-    service.run()
     return 0
 
 

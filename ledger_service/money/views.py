@@ -25,7 +25,7 @@ from ledger_service.settlement.queries import proposals
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
 
-KINDS = ("chain.included", "chain.failed")
+KINDS = ("chain.included", "chain.failed", "chain.rewound")
 """Kinds of facts the views of money are made of."""
 
 Args = dict[str, Any]

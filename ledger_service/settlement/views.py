@@ -43,6 +43,7 @@ KINDS = (
     "settlement.signed",
     "chain.included",
     "chain.failed",
+    "chain.rewound",
 )
 """Kinds of facts the views of settlement are made of."""
 
@@ -185,4 +186,5 @@ _HANDLERS: dict[str, Callable[[Connection, Entry, dict[str, Any], int], None]] =
     "settlement.signed": _fold_signed,
     "chain.included": _fold_included,
     "chain.failed": _fold_failed,
+    "chain.rewound": _fold_failed,
 }

@@ -158,8 +158,8 @@ def grants() -> tuple[RoleGrant, ...]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+def world(tmp_path: Path, record_url: str) -> Iterator[World]:
+    record = Record.open(record_url)
     start = town.NOW - 600
     settings = NodeSettings(chain_id=31337, genesis_time=start)
     node = EmbeddedNode.start(folder=tmp_path / "chain", record=record, settings=settings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -338,9 +337,9 @@ def attester_signature(proposal: dict[str, Any], n: int) -> bytes:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Any:
+def scene(record_url: str) -> Any:
     """The whole day, resolved on chain and ready to settle."""
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+    record = Record.open(record_url)
     made = Scene(record)
     _register(made)
     _trade(made)

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature
 from domain.words import pack_settlement_word, unpack_settlement_word
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
@@ -285,9 +286,8 @@ def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, too
     attested = scene.record.entries(kinds=["reading.attested"])[-1]
     with scene.record.begin() as tx:
         run = SettlementStage(scene.record)
-        tx.connection.exec_driver_sql(
-            "UPDATE journal_entry SET kind = 'later' WHERE sequence = ?", (attested.sequence,)
-        )
+        of_the_fact = journal_entry.c.sequence == attested.sequence
+        tx.connection.execute(update(journal_entry).where(of_the_fact).values(kind="later"))
 
     run_until_quiet([run], tools.ENDED)
 
