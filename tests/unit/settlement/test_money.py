@@ -22,6 +22,7 @@ from ledger_service.money.operations import (
 )
 from ledger_service.money.stage import MoneyStage
 from ledger_service.money.views import SettlementNotProposed, rebuild_views
+from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.record import KeyReused
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
@@ -158,6 +159,76 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
         assert queries.supply_neur(connection) == 2_000
 
 
+def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, Any]:
+    """A redemption of 3,000 nEUR that the chain lets complete from market time 4,000 on."""
+    args = {"account": to_hex(tools.key("house1").address), "amountNeur": 3_000, "ref": to_hex(ref), "readyAt": 4_000}
+    scene.include(f"requestRedemption:{to_hex(ref)}", [("Settlement", "RedemptionRequested", args)])
+    return args
+
+
+def fail(scene: Any, key: str, reason: str) -> None:
+    with scene.record.begin() as tx:
+        tx.append("chain.failed", {"key": key, "reason": reason})
+
+
+def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    args = ready_redemption(scene, tools)
+    run(scene, 4_000)
+    (first,) = requests(scene, "completeRedemption")
+    fail(scene, first["key"], "SettlementNothingToRedeem")
+    run(scene, 10_000)
+    run(scene, 20_000)
+    assert len(requests(scene, "completeRedemption")) == 1  # nothing to redeem yet: not asked in vain
+
+    deposited(scene, account, 5_000)
+    run(scene, 20_001)
+    run(scene, 20_002)
+
+    _, second = requests(scene, "completeRedemption")
+    assert (second["key"], second["args"]) == (f"{first['key']}#2", first["args"])
+    redeemed = {name: args[name] for name in ("account", "amountNeur", "ref")}
+    scene.include(second["key"], [("Settlement", "Redeemed", redeemed)])
+    run(scene, 30_000)
+    assert balances(scene, account) == [2_000]
+    assert len(requests(scene, "completeRedemption")) == 2
+
+
+def test_redemption__fails_again_and_again__waits_between_and_survives_a_restart(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    ready_redemption(scene, tools)
+    run(scene, 4_000)
+    fail(scene, requests(scene, "completeRedemption")[-1]["key"], "out of gas")
+    run(scene, 5_000)
+
+    run(scene, 5_000 + RETRY_SECONDS - 1)
+    assert len(requests(scene, "completeRedemption")) == 1
+    run(scene, 5_000 + RETRY_SECONDS)
+    fail(scene, requests(scene, "completeRedemption")[-1]["key"], "out of gas")
+    run(scene, 9_000)
+    run(scene, 9_000 + RETRY_SECONDS)
+
+    keys = [item["key"] for item in requests(scene, "completeRedemption")]
+    assert keys == [keys[0], f"{keys[0]}#2", f"{keys[0]}#3"]
+
+
+def test_redemption__completed_by_somebody_else__is_not_asked_again(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    ready_redemption(scene, tools)
+    run(scene, 4_000)
+
+    fail(scene, requests(scene, "completeRedemption")[0]["key"], "SettlementRedemptionUnknown(account=0x, ref=0x)")
+    run(scene, 5_000)
+    run(scene, 5_000 + RETRY_SECONDS)
+
+    assert len(requests(scene, "completeRedemption")) == 1
+
+
+def test_ask_again__never_asked__is_a_fault(scene: Any) -> None:
+    with scene.record.begin() as tx, pytest.raises(NeverAsked):
+        ask_again(tx, failed_key="completeRedemption:nobody")
+
+
 def test_redemption__forged_late_or_too_much__is_refused(scene: Any, tools: Any) -> None:
     deposited(scene, tools.key("house1").address, 5_000)
     run(scene, 0)
@@ -221,7 +292,7 @@ def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools:
     assert balances(scene, b"\x00" * 20) == [0]
     with scene.record.begin() as tx:
         before = queries.postings(tx.connection, account=tools.key("house2").address)
-        rebuild_views(tx)
+        rebuild_views(tx, now=tools.ENDED)
         assert queries.postings(tx.connection, account=tools.key("house2").address) == before
 
 
