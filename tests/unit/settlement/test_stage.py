@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature
 from domain.words import pack_settlement_word, unpack_settlement_word
+from ledger_service.outbox import RETRY_SECONDS
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
@@ -21,7 +22,7 @@ from ledger_service.settlement.operations import (
     sign_settlement,
 )
 from ledger_service.settlement.package import verify_package
-from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, statement_of
+from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals, statement_of
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
@@ -201,6 +202,186 @@ def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, t
         )
 
 
+def fail(scene: Any, key: str) -> None:
+    with scene.record.begin() as tx:
+        tx.append("chain.failed", {"key": key, "reason": "reverted"})
+
+
+def sign_all(scene: Any, tools: Any, proposal: dict[str, Any]) -> dict[str, Any]:
+    """Two attesters sign; the request to settle."""
+    for n in (1, 2):
+        sign(scene, tools, proposal, n)
+    return kinds(scene, "chain.requested")[-1]
+
+
+LATE = {"meter1": (300, 0), "meter2": (0, 50), "meter3": (80, 0)}
+
+
+def test_run__reading_overtakes_the_signed_settlement__it_is_proposed_and_signed_anew(scene: Any, tools: Any) -> None:
+    first = settle(scene, tools)
+    overtaken = sign_all(scene, tools, first)
+    scene.attest(1003, LATE)
+    fail(scene, overtaken["key"])
+
+    second = settle(scene, tools)
+    request = sign_all(scene, tools, second)
+    scene.settled(second)
+    settle(scene, tools, now=tools.ENDED + 10 * RETRY_SECONDS)
+
+    assert (second["revision"], second["readings_root"]) == (0, to_hex(scene.readings_root))
+    assert request["args"][0][4] == second["statements_root"]
+    assert [item["function"] for item in kinds(scene, "chain.requested")] == ["settle", "settle"]
+    assert len(kinds(scene, "settlement.signed")) == 2
+    with scene.record.read() as connection:
+        assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == second
+
+
+def test_run__older_proposal_took_effect__it_is_the_one_that_counts(scene: Any, tools: Any) -> None:
+    """A block was given up, and on the chain that stayed the settlement came before the late reading."""
+    first = settle(scene, tools)
+    sign_all(scene, tools, first)
+    scene.attest(1003, LATE)
+    settle(scene, tools)
+
+    scene.settled(first)
+    correction = settle(scene, tools)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+        assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == first
+    assert (correction["revision"], package["earlier"]) == (1, [{"revision": 0, "words": first["words"]}])
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_run__settlement_undone_by_a_reorganisation__counts_no_more(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    settle(scene, tools)
+
+    fail(scene, tools.settle_key(proposal))
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        state = period_state(connection, area=tools.AREA, period=tools.PERIOD)
+    assert (state.settled, state.settled_at, state.settled_readings_root) == (0, None, None)
+
+
+def test_run__roots_come_back_after_a_reorganisation__proposes_once_more(scene: Any, tools: Any) -> None:
+    first = settle(scene, tools)
+    before = scene.readings_root
+    scene.attest(1003, LATE)
+    settle(scene, tools)
+    fail(scene, "attest:1003:1")
+    scene.readings_root = before
+
+    third = settle(scene, tools)
+
+    assert third["readings_root"] == first["readings_root"]
+    assert len(kinds(scene, "settlement.proposed")) == 3
+
+
+def test_run__settle_refused_by_a_pause__is_asked_again_while_it_is_wanted(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    request = sign_all(scene, tools, proposal)
+    fail(scene, request["key"])
+
+    settle(scene, tools, now=tools.ENDED + 60)
+    assert len(kinds(scene, "chain.requested")) == 1
+    settle(scene, tools, now=tools.ENDED + 60 + RETRY_SECONDS)
+
+    _, again = kinds(scene, "chain.requested")
+    assert (again["key"], again["args"]) == (f"{request['key']}#2", request["args"])
+    scene.settled(proposal)
+    fail(scene, again["key"])
+    settle(scene, tools, now=tools.ENDED + 120 + 3 * RETRY_SECONDS)
+    assert len(kinds(scene, "chain.requested")) == 2  # in effect by now: not wanted any more
+
+
+def test_run__finalise_refused__is_asked_again(scene: Any, tools: Any) -> None:
+    scene.settled(settle(scene, tools))
+    settle(scene, tools)
+    over = tools.ENDED + tools.HORIZON_SECONDS + 1
+    settle(scene, tools, now=over)
+
+    fail(scene, f"finalise:{tools.AREA}:{tools.PERIOD}")
+    settle(scene, tools, now=over + 1)
+    settle(scene, tools, now=over + 1 + RETRY_SECONDS)
+
+    keys = [item["key"] for item in kinds(scene, "chain.requested")]
+    assert keys == [f"finalise:{tools.AREA}:{tools.PERIOD}", f"finalise:{tools.AREA}:{tools.PERIOD}#2"]
+
+
+def test_run__several_late_readings__each_gives_its_correction_across_restarts(scene: Any, tools: Any) -> None:
+    """Each call of `settle` is a fresh stage, as after a restart; readings come before and after settlements."""
+    scene.settled(settle(scene, tools))
+    for revision, wh in enumerate((300, 310, 320), start=1):
+        scene.attest(1003, {**LATE, "meter1": (wh, 0)})
+        scene.attest(1002, {"meter1": (wh, 0), "meter2": (0, 210), "meter3": (250, 0)})
+        correction = settle(scene, tools, now=tools.ENDED + revision)
+        assert (correction["revision"], correction["readings_root"]) == (revision, to_hex(scene.readings_root))
+        scene.settled(correction)
+
+    settle(scene, tools, now=tools.ENDED + 100)
+
+    assert [item["revision"] for item in kinds(scene, "settlement.proposed")] == [0, 1, 2, 3]
+
+
+def test_run__reading_right_behind_the_settlement_in_its_block__gives_a_correction(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    scene.attest(1003, LATE)
+
+    assert settle(scene, tools)["revision"] == 1
+
+
+def test_run__registry_changes_while_it_computes__computes_again(scene: Any, tools: Any) -> None:
+    late = {**tools.TARIFF, "version": 2, "valid_from_mtu": tools.FIRST + 1}
+
+    def salt() -> bytes:
+        if not [item for item in kinds(scene, "tariff.published") if item["version"] == 2]:
+            with scene.record.begin() as tx:
+                scene.append(tx, "tariff.published", late)
+        return bytes(32)
+
+    run_until_quiet([SettlementStage(scene.record, salt=salt)], tools.ENDED)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+    assert [item["version"] for item in package["tariffs"]] == [1, 2]
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: Any, tools: Any) -> None:
+    settle(scene, tools)
+    with scene.record.begin() as tx:
+        scene.append(tx, "participant.registered", tools._participant("newcomer", "retailer", None))
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_package__program_recorded_without_set_points_issued__settles_with_its_envelopes(
+    scene: Any, tools: Any
+) -> None:
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+
+    assert kinds(scene, "setpoints.issued") == []
+    assert [item["envelopes"] for item in package["programs"]] == [tools.ENVELOPES]
+
+
+def test_package__program_signed_but_not_recorded__settles_without_it(scene: Any, tools: Any) -> None:
+    fail(scene, "recordProgram:1")
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        assert proposal_package(connection, area=tools.AREA, period=tools.PERIOD)["programs"] == []
+
+
 def test_run__horizon_over__finalises_and_then_rests(scene: Any, tools: Any) -> None:
     proposal = settle(scene, tools)
     scene.settled(proposal)
@@ -248,7 +429,11 @@ MUTATIONS = {
     "agreement": lambda package: package["agreements"][0].update(version=2),
     "envelope": lambda package: package["programs"][0]["envelopes"][0].update(export_cap_wh=0),
     "schedule": lambda package: package["programs"][0]["schedules"].update(point2=[0, 0, 0, 0]),
-    "settled before": lambda package: package["settled_before"].update({package["orders"][0]["order"]["account"]: "5"}),
+    "schedule left out": lambda package: package["programs"][0]["schedules"].pop("point3"),
+    "report": lambda package: package["programs"][0]["report"].update(envelopes_hash="0x" + "11" * 32),
+    "grid model": lambda package: package["grid_model"]["points"].reverse(),
+    "DSO's signature": lambda package: package["programs"][0].update(deadline=1),
+    "earlier revision invented": lambda package: package["earlier"].append({"revision": 0, "words": []}),
     "proposed words": lambda package: package["proposal"]["words"].pop(),
     "proposed root": lambda package: package["proposal"].update(statements_root="0x" + "11" * 32),
     "statement": lambda package: package["proposal"]["statements"][0]["statement"].update(amount_neur="1"),
