@@ -94,7 +94,8 @@ class SettlementSigner:
             except (ServiceAway, NodeUnavailable, NodeAnswerInvalid):
                 raise
             except (DominoesError, KeyError, ValueError, TypeError) as error:
-                self._refuse(store, period, revision, str(error))
+                reason = error.reason if isinstance(error, SettlementRefused) else str(error)
+                self._refuse(store, period, revision, reason)
         return signed
 
     def _look(self, witness: Witness, area: str) -> None:
@@ -120,6 +121,8 @@ class SettlementSigner:
             raise SettlementRefused(period=period, revision=revision, reason="the package is about another settlement")
         digest = verify_package(package, market=self._market, settlement=self._settlement)
         on_chain = self._chain.period(area=registry.area, period=period, markets=_markets_of(package))
+        if len(on_chain.words_hashes) > revision:
+            return 0  # in effect already: others signed while this attester looked
         objections = chain(
             chain_objections(package, on_chain),
             terms_objections(package, witness.sightings),

@@ -80,7 +80,7 @@ def terms(
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
     area: Annotated[str, Query(max_length=100)],
 ) -> Response:
-    """The registry facts that settlements rest on, to be witnessed: parties, meters, keys, tariffs, agreements."""
+    """The registry facts that settlements rest on, to be witnessed by attesters from the first day on."""
     with services_of(request).record.read() as connection:
         registered.area(connection, _own_area(who, area))
         found = gather.terms_of(connection, area=area)

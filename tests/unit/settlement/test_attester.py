@@ -398,6 +398,16 @@ def test_sign__day_and_its_correction_as_they_were__are_signed(desk: Desk, tools
     assert desk.store.refusals() == []
 
 
+def test_sign__settlement_in_effect_meanwhile__is_neither_signed_nor_refused(desk: Desk) -> None:
+    desk.look(0)
+    package = desk.propose()
+    desk.settle(package)
+    desk.service.package = package
+
+    assert desk.signer(desk.registry) == 0
+    assert (desk.service.signed, desk.signer.refused) == ([], {})
+
+
 def test_sign__correction_with_other_earlier_words__is_refused(desk: Desk, tools: Any) -> None:
     desk.look(0)
     desk.settle(desk.propose())
