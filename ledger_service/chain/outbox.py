@@ -168,10 +168,10 @@ def finalise(tx: Transaction, *, blocks: Sequence[int]) -> None:
     tx.connection.execute(query.values(is_final=True))
 
 
-def is_final(connection: Connection, key: str) -> bool:
-    """Whether the transaction of a request stands in a final block."""
+def is_provisional(connection: Connection, key: str) -> bool:
+    """Whether the transaction of a request stands in no final block yet; one this record never sent is not judged."""
     table = chain_transaction
-    query = select(table.c.key).where(table.c.key == key, table.c.status == INCLUDED, table.c.is_final.is_(True))
+    query = select(table.c.key).where(table.c.key == key, table.c.is_final.is_(False))
     return connection.execute(query).first() is not None
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import delete
+
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import recover
 from domain.units import check_range
 from ledger_service.money.queries import available_neur, balance_neur
-from ledger_service.outbox import request_transaction
+from ledger_service.money.tables import money_failed
+from ledger_service.money.views import completion_key
+from ledger_service.outbox import ask_again, request_transaction
 from ledger_service.record import Entry, Transaction
 
 AMOUNT_HIGHEST_NEUR = 2**79 - 1
@@ -159,11 +163,17 @@ def request_completion(tx: Transaction, *, account: bytes, ref: bytes) -> Entry:
     """Ask the chain to complete a redemption whose challenge window has passed."""
     return _request(
         tx,
-        key=f"completeRedemption:{to_hex(account)}:{to_hex(ref)}",
+        key=completion_key(account=account, ref=ref),
         role="operator",
         function="completeRedemption",
         args=[to_hex(account), to_hex(ref)],
     )
+
+
+def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
+    """Ask again for a completion that failed, under the key of its next attempt."""
+    tx.connection.execute(delete(money_failed).where(money_failed.c.key == failed_key))
+    return ask_again(tx, failed_key=failed_key)
 
 
 def may_spend_neur(tx: Transaction, *, account: bytes) -> int:

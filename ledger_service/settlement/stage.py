@@ -10,16 +10,19 @@ from sqlalchemy import select
 
 from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import MtuRange
-from ledger_service.outbox import request_transaction
+from ledger_service.chain.outbox import is_provisional
+from ledger_service.outbox import RETRY_SECONDS, request_transaction
 from ledger_service.record import Record, Transaction
+from ledger_service.record.journal import read_head
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.cursor import has_new
 from ledger_service.settlement.errors import FactMissing
-from ledger_service.settlement.gather import gather
+from ledger_service.settlement.gather import TERMS, gather
+from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.package import inputs_of, period_of, roots_of
-from ledger_service.settlement.queries import PeriodState, period_states, resolution
-from ledger_service.settlement.views import KINDS, fold
+from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
+from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
@@ -42,7 +45,7 @@ class SettlementStage:
         self._looked: dict[tuple[str, int], int] = {}  # at which count a period was last found to need nothing
 
     def run(self, now: int) -> bool:
-        """Fold new facts; then propose and finalise what is due at market time `now`."""
+        """Fold new facts; then propose and finalise what is due at market time `now`, and ask again what failed."""
         if self._fold(now):
             return True
         with self._record.read() as connection:
@@ -51,6 +54,7 @@ class SettlementStage:
             horizon = {row.area: row.horizon_seconds for row in horizons}
         done = False
         for state in due:
+            done |= self._retry(state, now - RETRY_SECONDS)
             ends_at = None if state.settled_at is None else state.settled_at + horizon[state.area]
             if ends_at is not None and now > ends_at:
                 done |= self._finalise(state)
@@ -81,10 +85,14 @@ class SettlementStage:
         return True
 
     def _finalise(self, state: PeriodState) -> bool:
+        """Ask for the end of corrections, once the last settlement stands in a final block."""
         with self._record.begin() as tx:
+            keys = settlement_keys(tx.connection, area=state.area, period=state.period)
+            if any(is_provisional(tx.connection, key) for key in keys):
+                return False
             entry = request_transaction(
                 tx,
-                key=f"finalise:{state.area}:{state.period}",
+                key=f"{FINALISE_PREFIX}{state.area}:{state.period}",
                 role="operator",
                 contract="Settlement",
                 function="finalise",
@@ -92,9 +100,25 @@ class SettlementStage:
             )
         return not entry.repeated
 
-    def _propose(self, state: PeriodState) -> bool:
-        """Compute outside the write transaction, then write unless another fact came between."""
+    def _retry(self, state: PeriodState, failed_before: int) -> bool:
+        """Ask again for what the chain refused (a pause, another settlement between its pages) while it is wanted.
+
+        A settlement that another reading overtook is not wanted any more: a new proposal takes its place.
+        """
         with self._record.read() as connection:
+            failed = failed_requests(connection, area=state.area, period=state.period, failed_before=failed_before)
+        if not failed:
+            return False
+        asked = False
+        with self._record.begin() as tx:
+            for key in failed:
+                asked |= retry_request(tx, state=state, failed_key=key)
+        return asked
+
+    def _propose(self, state: PeriodState) -> bool:
+        """Compute outside the write transaction, then write unless a registry fact came between: then once more."""
+        with self._record.read() as connection:
+            head = read_head(connection).sequence
             resolved = resolution(connection, area=state.area, period=state.period)
             query = select(registry_market.c.market).where(registry_market.c.area == state.area)
             markets = len(connection.execute(query).all())
@@ -109,7 +133,9 @@ class SettlementStage:
         if from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"]) != roots:
             raise RootsDiffer(area=state.area, period=state.period)
         with self._record.begin() as tx:
-            return _append_proposal(tx, payload)
+            if tx.entries(after=head, kinds=list(TERMS), limit=1):
+                return True
+            return _append_proposal(tx, payload, after=state.proposal_sequence)
 
     def _proposal(self, package: dict[str, Any]) -> dict[str, Any]:
         period = period_of(package)
@@ -151,10 +177,11 @@ def _is_due(state: PeriodState, roots: bytes) -> bool:
     return state.proposal_revision != state.next_revision or state.proposal_roots != roots
 
 
-def _append_proposal(tx: Transaction, payload: dict[str, Any]) -> bool:
+def _append_proposal(tx: Transaction, payload: dict[str, Any], *, after: int | None) -> bool:
+    """Append a proposal that follows the one at sequence `after`; roots may come back once a block is given up."""
     area, period, revision = payload["area"], payload["period"], payload["revision"]
     state = payload["clearing_root"][2:18] + payload["readings_root"][2:18]
-    key = f"settlement.proposed:{area}:{period}:{revision}:{state}"
+    key = f"settlement.proposed:{area}:{period}:{revision}:{state}:{after or 0}"
     if tx.find(key) is not None:
         return False  # made before, under other salts
     tx.append("settlement.proposed", payload, key=key)

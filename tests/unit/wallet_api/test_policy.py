@@ -100,6 +100,7 @@ GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
+GET  /v1/attester/terms                                             attester auditor
 GET  /v1/attestations                                               attester auditor
 POST /v1/attestations                                               attester
 GET  /v1/attester/settlements                                       attester auditor
