@@ -199,6 +199,7 @@ class Service:
             signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.market_domain = self.deployment.domain("Market")
+        self.settlement = SettlementStage(self.record)
         self.loop = MarketLoop(stages=self._stages(), gateway=self.gateway, node=self.node, clock=self.clock)
         self.intake = Intake(
             record=self.record,
@@ -220,7 +221,7 @@ class Service:
             PositionStage(self.record),
             VoidStage(self.record),
             MeteringStage(self.record),
-            SettlementStage(self.record),
+            self.settlement,
             MoneyStage(self.record),
             AnchorStage(self.record),
         ]
@@ -264,6 +265,7 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
+            stuck_periods=lambda: self.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from sqlalchemy import select, update
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature
 from domain.words import pack_settlement_word, unpack_settlement_word
+from ledger_service.record import StorageUnavailable
 from ledger_service.registry.tables import registry_area
+from ledger_service.settlement import stage as stage_module
 from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import (
@@ -22,7 +25,7 @@ from ledger_service.settlement.operations import (
 )
 from ledger_service.settlement.package import verify_package
 from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, statement_of
-from ledger_service.settlement.stage import SettlementStage
+from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
 
@@ -292,3 +295,87 @@ def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, too
     run_until_quiet([run], tools.ENDED)
 
     assert kinds(scene, "settlement.proposed") == []
+
+
+def _moved_in(scene: Any, tools: Any) -> dict[str, Any]:
+    """A metered household without an agreement: its registration, and the agreement that it lacks."""
+    account = to_hex(tools.key("house9").address)
+    party = {"participant": "house9", "kind": "household", "area": tools.AREA, "account": account, "point": "point9"}
+    meter = {"meter": "meter9", "point": "point9", "public_key": "0x" + "00" * 32, "area": tools.AREA}
+    with scene.record.begin() as tx:
+        powers = {"connection_import_w": 20_000, "connection_export_w": 20_000}
+        scene.append(tx, "participant.registered", {**party, **powers})
+        scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
+    scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0), "meter9": (5, 0)})
+    agreement = {"agreement": "agreement9", "version": 1, "account": account, "tariff": "standard"}
+    return agreement | {"retailer": to_hex(tools.key("retailer").address), "valid_from_mtu": 0}
+
+
+def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_again(scene: Any, tools: Any) -> None:
+    agreement = _moved_in(scene, tools)
+    stage, later = SettlementStage(scene.record), Counter()
+
+    run_until_quiet([stage, later], tools.ENDED)
+
+    assert later.runs > 0
+    assert kinds(scene, "settlement.proposed") == []
+    assert [asdict(stuck) for stuck in stage.stuck] == [
+        {"area": tools.AREA, "period": tools.PERIOD, "code": "no-agreement"}
+    ]
+    with scene.record.begin() as tx:
+        scene.append(tx, "agreement.signed", agreement)
+    run_until_quiet([stage, later], tools.ENDED)
+    assert len(kinds(scene, "settlement.proposed")) == 1
+    assert stage.stuck == []
+
+
+def test_run__period_cannot_be_computed__not_tried_again_without_news(
+    scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _moved_in(scene, tools)
+    tried: list[int] = []
+    compute = stage_module.settle
+    monkeypatch.setattr(stage_module, "settle", lambda inputs: tried.append(1) or compute(inputs))
+    stage = SettlementStage(scene.record)
+
+    for now in range(tools.ENDED, tools.ENDED + 5):
+        run_until_quiet([stage], now)
+
+    assert len(tried) == 1
+
+
+def test_run__computing_breaks__listed_as_unexpected(scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(inputs: Any) -> Any:
+        raise KeyError("point")
+
+    monkeypatch.setattr(stage_module, "settle", broken)
+    stage = SettlementStage(scene.record)
+
+    run_until_quiet([stage], tools.ENDED)
+
+    assert [stuck.code for stuck in stage.stuck] == [UNEXPECTED]
+
+
+def test_run__record_away__is_no_matter_of_the_period(scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(inputs: Any) -> Any:
+        raise StorageUnavailable(reason="disk full")
+
+    monkeypatch.setattr(stage_module, "settle", away)
+    stage = SettlementStage(scene.record)
+
+    with pytest.raises(StorageUnavailable):
+        run_until_quiet([stage], tools.ENDED)
+    assert stage.stuck == []
+
+
+class Counter:
+    """A stage that only counts how often it was its turn."""
+
+    name = "counter"
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, now: int) -> bool:
+        self.runs += 1
+        return False
