@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from ledger_service.record import Record
-from tests.integration.ledger.town import Town
+from tests.integration.ledger.town import Resident, Town
 
 SERVER_USER = "nobody"
 """Unprivileged user that runs the database server where the tests run as root, which PostgreSQL refuses."""
@@ -117,3 +117,13 @@ def town(record: Record) -> Town:
     town = Town(record, households=3)
     town.open_program()
     return town
+
+
+@pytest.fixture
+def first_mtu(town: Town) -> int:
+    return town.program.first_mtu
+
+
+@pytest.fixture
+def resident(town: Town) -> Resident:
+    return town.residents[0]
