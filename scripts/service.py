@@ -200,6 +200,7 @@ class Service:
             signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.market_domain = self.deployment.domain("Market")
+        self.settlement = SettlementStage(self.record)
         self.loop = MarketLoop(stages=self._stages(), gateway=self.gateway, node=self.node, clock=self.clock)
         self.intake = Intake(
             record=self.record,
@@ -221,7 +222,7 @@ class Service:
             PositionStage(self.record),
             VoidStage(self.record),
             MeteringStage(self.record),
-            SettlementStage(self.record),
+            self.settlement,
             MoneyStage(self.record),
             AnchorStage(self.record),
         ]
@@ -265,6 +266,7 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
+            stuck_periods=lambda: self.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ledger_service.record import Record
-from tests.integration.ledger.town import Town
+from tests.integration.ledger.town import Resident, Town
 
 
 @pytest.fixture
@@ -30,3 +30,13 @@ def town(record: Record) -> Town:
     town = Town(record, households=3)
     town.open_program()
     return town
+
+
+@pytest.fixture
+def first_mtu(town: Town) -> int:
+    return town.program.first_mtu
+
+
+@pytest.fixture
+def resident(town: Town) -> Resident:
+    return town.residents[0]

@@ -186,13 +186,14 @@ def register(world: World) -> None:
     with world.record.begin() as tx:
         registry.define_area(tx, area=town.area(attesters=attesters))
         registry.define_market(tx, market=town.market())
-        registry.publish_tariff(tx, tariff=town.tariff())
+        registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
         for kind in ("retailer", "dso", "tax"):
             organisation = Participant(kind, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
-            registry.register_participant(tx, participant=organisation)
-        registry.register_participant(tx, participant=town.participant(1, house))
+            registry.register_participant(tx, participant=organisation, organisations=())
+        registry.register_participant(tx, participant=town.participant(1, house), organisations=())
         retailer = to_hex(key("retailer account").address)
-        registry.sign_agreement(tx, agreement=Agreement("one", 1, to_hex(house.address), retailer, "home", 0))
+        agreement = Agreement("one", 1, to_hex(house.address), retailer, "home", 0)
+        registry.sign_agreement(tx, agreement=agreement, now=town.BEFORE)
         meter = {"meter": "METER-1", "point": "POINT-1", "public_key": "0x" + "11" * 32, "area": town.AREA}
         tx.append("meter.registered", {**meter, "valid_from_mtu": 0})
     world.rest()

@@ -14,9 +14,13 @@ from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
 from ledger_service.money import queries
 from ledger_service.money.operations import (
+    BALANCE_HIGHEST_NEUR,
+    DEPOSIT_HIGHEST_NEUR,
     BadReference,
+    BalanceTooHigh,
     BalanceTooLow,
     DeadlinePassed,
+    ReferenceUsed,
     WrongHolder,
     deposit,
     give_cover,
@@ -24,8 +28,7 @@ from ledger_service.money.operations import (
 )
 from ledger_service.money.stage import MoneyStage
 from ledger_service.money.views import SettlementNotProposed, rebuild_views
-from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
-from ledger_service.record import KeyReused
+from ledger_service.outbox import RETRY_SECONDS, NeverAsked, abi_integer, ask_again
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
@@ -45,7 +48,7 @@ def run(scene: Any, now: int) -> None:
 
 
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
-    args = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(ref)}
+    args = {"account": to_hex(account), "amountNeur": abi_integer(amount), "ref": to_hex(ref)}
     scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
 
 
@@ -76,14 +79,15 @@ def test_deposit__same_reference_twice__is_one_fact(scene: Any, tools: Any) -> N
     with scene.record.begin() as tx:
         first = deposit(tx, account=account, amount_neur=5_000, ref=REF)
         again = deposit(tx, account=account, amount_neur=5_000, ref=REF)
-        with pytest.raises(KeyReused):
+        with pytest.raises(ReferenceUsed) as refusal:
             deposit(tx, account=account, amount_neur=6_000, ref=REF)
+    assert "deposit:" not in str(refusal.value)
 
     assert again.sequence == first.sequence
     assert [item["role"] for item in requests(scene, "deposit")] == ["treasurer"]
 
 
-@pytest.mark.parametrize("amount", [0, -1, 2**79, 1.5, float("nan"), True, "5"])
+@pytest.mark.parametrize("amount", [0, -1, DEPOSIT_HIGHEST_NEUR + 1, 2**79, 1.5, float("nan"), True, "5"])
 def test_deposit__bad_amount__changes_nothing(scene: Any, tools: Any, amount: Any) -> None:
     head = scene.record.head()
 
@@ -99,6 +103,24 @@ def test_deposit__bad_reference__is_refused(scene: Any, tools: Any) -> None:
             deposit(tx, account=b"\x00" * 20, amount_neur=1, ref=REF)
         with pytest.raises(BadReference):
             deposit(tx, account=tools.key("house1").address, amount_neur=1, ref=b"short")
+        with pytest.raises(BadReference):
+            deposit(tx, account=tools.key("house1").address, amount_neur=1, ref=bytes(32))
+
+
+def test_deposit__beyond_what_the_contract_keeps__is_refused(scene: Any, tools: Any) -> None:
+    account, room = tools.key("house1").address, 1_000
+    deposited(scene, account, BALANCE_HIGHEST_NEUR - room)
+    run(scene, 0)
+
+    with scene.record.begin() as tx:
+        with pytest.raises(BalanceTooHigh):
+            deposit(tx, account=account, amount_neur=room + 1, ref=keccak(b"payment 2"))
+        first = deposit(tx, account=account, amount_neur=room, ref=keccak(b"payment 2"))
+    deposited(scene, account, room, ref=keccak(b"payment 2"))
+    run(scene, 0)
+    with scene.record.begin() as tx:
+        again = deposit(tx, account=account, amount_neur=room, ref=keccak(b"payment 2"))
+    assert again.sequence == first.sequence
 
 
 def test_fold__deposit_included__is_a_pair(scene: Any, tools: Any) -> None:
