@@ -14,6 +14,7 @@ from ledger_service.access.idempotency import AnswerBook
 from wallet_api import documentation, problems
 from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
+from wallet_api.declaring import reads, texts
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
@@ -32,6 +33,7 @@ from wallet_api.routers import (
     retailer,
     session,
 )
+from wallet_api.schemas.public import Health
 from wallet_api.services import API_VERSION, Services, services_of
 
 _DESCRIPTION = """
@@ -56,25 +58,29 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 """What is served below /v1, each router with its full paths; orders first, for routes are matched in turn."""
 
+METRICS_EXAMPLE = 'dominoes_http_requests_total{method="GET",route="/v1/clock",status="200"} 12.0\n'
+
 service_router = APIRouter(tags=["service"])
 
 
-@service_router.get("/health")
+@service_router.get("/health", **reads(Health))
 async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Whether the service can read its record; 503 where not."""
     head = await run_in_threadpool(services_of(request).record.head)
     return json_answer({"status": "ok", "journal": {"sequence": head.sequence, "head": to_hex(head.hash)}})
 
 
-@service_router.get("/metrics")
+@service_router.get(
+    "/metrics", **texts("text/plain", description="Prometheus exposition format", example=METRICS_EXAMPLE)
+)
 async def metrics(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Prometheus metrics: counts and durations by route, nothing personal."""
     counters: Metrics = request.app.state.metrics
     return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def create_app(services: Services) -> FastAPI:
-    """Build the API over its services. Raises PolicyMissing where a route declares no policy."""
+def routed() -> FastAPI:
+    """The routes of the API and their document, without services. Raises PolicyMissing for a route without policy."""
     app = FastAPI(
         title="DOMINOES wallet API",
         version=API_VERSION,
@@ -83,18 +89,25 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    for router in (service_router, *ROUTERS):
+        # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
+        app.router.routes.extend(router.routes)
+    require_policies(app)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    return app
+
+
+def create_app(services: Services) -> FastAPI:
+    """Build the API over its services. Raises PolicyMissing where a route declares no policy."""
+    app = routed()
     app.state.services = services
     app.state.principals = PrincipalCache(services.directory)
     app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)
     app.state.metrics = Metrics()
-    for router in (service_router, *ROUTERS):
-        # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
-        app.router.routes.extend(router.routes)
     problems.install(app)
     documentation.mount(app)
     app.add_middleware(Surroundings, metrics=app.state.metrics)
     require_policies(app)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
