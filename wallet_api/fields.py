@@ -61,7 +61,7 @@ Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
-Mtu = Annotated[Uint32, Field(description="Market time unit of 15 minutes: unix seconds // 900, [start, end) UTC")]
+Mtu = Annotated[Uint32, Field(description="MTU, market time unit of 15 minutes: unix seconds // 900, [start, end) UTC")]
 MtuCount = Annotated[PositiveInt, Field(description="Number of MTUs from the first one on")]
 Wh = Annotated[Uint53, Field(description="Energy in Wh")]
 NeurPerWh = Annotated[

@@ -192,7 +192,7 @@ class Statement(Answer):
     opens: list[HouseholdOpening | TradeOpening]
     amount_neur: NeurText
     settled_before_neur: NeurText = Field(description="What earlier revisions moved, in nEUR as decimal text")
-    due_neur: NeurText = Field(description="amount_neur less settled_before_neur")
+    due_neur: NeurText = Field(description="amount_neur less settled_before_neur, in nEUR as decimal text")
 
 
 class OwnStatement(Answer):
