@@ -47,6 +47,7 @@ from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import attester as schemas
+from wallet_api.schemas.settlement import SettlementToSign
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
@@ -208,7 +209,7 @@ def list_settlements(
 @router.get(
     "/attester/settlements/{area:path}/{period}/{revision}",
     **reads(
-        schemas.SettlementToSign,
+        SettlementToSign,
         failing=(NotYours, UnknownPeriod, NothingProposed, SettlementOutdated, FactMissing, WrongInput),
     ),
 )

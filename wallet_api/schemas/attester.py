@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from wallet_api.fields import (
@@ -27,7 +25,6 @@ from wallet_api.fields import (
 from wallet_api.schemas.base import Answer
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import Attester
-from wallet_api.schemas.session import SigningView
 
 
 class MeterKey(Answer):
@@ -109,16 +106,6 @@ class ProposedSettlement(Answer):
     first_mtu: Mtu
     count: MtuCount
     state: SettlementState
-
-
-class SettlementToSign(Answer):
-    """What a proposal follows from, and what is to be signed."""
-
-    package: dict[str, Any] = Field(
-        description="The facts a settlement is recomputed from, with the proposal itself as its last member: "
-        "payloads of the journal as docs/architecture.md lists them"
-    )
-    to_sign: SigningView
 
 
 class CollectedSignatures(Answer):

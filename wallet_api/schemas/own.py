@@ -146,6 +146,13 @@ class EnergyLine(Answer):
     amount_neur: NeurText
 
 
+class MirrorLine(EnergyLine):
+    """A retailer's other side of its customers' lines of one MTU, kind and tariff version, summed."""
+
+    tariff: Code
+    version: Version
+
+
 class VatLine(Answer):
     """The line of one VAT rate of a statement."""
 
@@ -188,7 +195,7 @@ class Statement(Answer):
     kind: Literal["household", "retailer", "dso", "tax"]
     point: Code | None
     terms_hash: Bytes32 = Field(description="Hash of the tariff and agreement versions used; zero without any")
-    lines: list[EnergyLine | VatLine]
+    lines: list[EnergyLine | MirrorLine | VatLine]
     opens: list[HouseholdOpening | TradeOpening]
     amount_neur: NeurText
     settled_before_neur: NeurText = Field(description="What earlier revisions moved, in nEUR as decimal text")

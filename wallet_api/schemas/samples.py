@@ -150,7 +150,6 @@ SAMPLES: dict[str, Any] = {
     "origin_seconds": 1_464_652_800,
     "start_seconds": 1_464_652_800,
     "deployment": {"start_block": 7},
-    "package": {"area": "DE-LV1", "period": 1, "revision": 0},
     "messages": [
         "eyJhbGciOiJFZERTQSIsImtpZCI6IkRFLUxWMS1NNyIsInR5cCI6Im1ldGVyK2p3cyJ9.eyJtZXRlciI6IkRFLUxWMS1NNyJ9.c2ln"
     ],
