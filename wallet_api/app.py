@@ -39,7 +39,9 @@ from wallet_api.services import API_VERSION, Services, services_of
 _DESCRIPTION = """
 The DOMINOES local energy market: keys, signed orders and their receipts, balances, bills with proofs, the DSO's and the
 attesters' signatures. Energy is whole Wh, price whole nEUR/Wh (1 ct/kWh = 10,000), money whole nEUR as decimal text;
-MTU = unix seconds // 900. Every write carries its holder's EIP-712 signature: ask `/v1/typed-data` for what to sign.
+MTU = unix seconds // 900. Every write that touches orders, money or verdicts carries its holder's EIP-712 signature:
+ask `/v1/typed-data` for what to sign. Whatever is not a success is a problem of RFC 9457 whose `type` is stable.
+Answers may gain members within /v1; ignore those you don't know.
 """
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -84,7 +86,7 @@ def routed() -> FastAPI:
     app = FastAPI(
         title="DOMINOES wallet API",
         version=API_VERSION,
-        description=_DESCRIPTION,
+        description=_DESCRIPTION.strip(),
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,

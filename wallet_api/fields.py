@@ -13,12 +13,22 @@ from pydantic import Field, StringConstraints
 from domain.units import BASIS_POINTS, MAX_LOTS
 from ledger_service.registry.operations import CONNECTION_W_MAX, SECONDS_MAX, UINT24_MAX
 
-Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-f]{40}$"),
+    Field(description="Account or contract: 20 bytes, lower-case 0x hex"),
+]
 """20 bytes, lower-case 0x hex."""
 
-Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
-Bytes16 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$")]
-Signature = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
+Bytes32 = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(description="32 bytes, lower-case 0x hex")
+]
+Bytes16 = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$"), Field(description="16 bytes, lower-case 0x hex")
+]
+Signature = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$"), Field(description="65 bytes r, s, v, lower-case 0x hex")
+]
 """65 bytes r, s, v."""
 
 Word = Annotated[
@@ -27,7 +37,11 @@ Word = Annotated[
     Field(description="Order word or settlement word, 32 bytes as 0x hex (docs/protocol.md, sections 3 and 5)"),
 ]
 
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$")]
+Code = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$"),
+    Field(description="Name by which people know it"),
+]
 """A human-readable name: area, market, meter, metering point, participant, tariff."""
 
 AmountNeur = Annotated[
