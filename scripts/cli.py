@@ -1,4 +1,5 @@
-"""`dominoes`, the command line. Exit 0 done, 2 unusable input or state, 3 failed verification, 4 no anchors."""
+"""`dominoes`, the command line. Exit 0 done, 1 work that failed, 2 unusable input or state, 3 failed verification,
+4 no anchors."""
 
 from __future__ import annotations
 

@@ -155,6 +155,7 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
             tally = driver.trade()
         with watch.stage("clear"):
             driver.close_and_clear()
+            driver.void_rest()
         marks = [time.monotonic()]
 
         def note(_: int) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from domain.mtu import mtu_end
 from scripts import system as systems
-from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.day import CLEARED_STATES, DayDriver, Progress, plan_of
 from scripts.community.meters import TownMeters
 from scripts.grids import PROFILE_YEAR
 from scripts.run_config import ZONE
@@ -130,7 +130,7 @@ class Runner:
         if driver.market_time() < driver.plan.gate:
             self._say_orders(driver)
         program = driver.program()
-        if program is not None and program["state"] not in ("resolved", "refused", "expired"):
+        if program is not None and program["state"] not in CLEARED_STATES:
             driver.close_and_clear()
 
     def _say_orders(self, driver: DayDriver) -> None:

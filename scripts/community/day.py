@@ -24,6 +24,9 @@ POLL_SECONDS = 0.1
 WAIT_SECONDS_MAX = 300.0
 """Wall seconds after which a step that should have come about is reported as missing."""
 
+CLEARED_STATES = ("cleared", "resolved", "refused", "expired")
+"""States of a program in which nothing more is cleared: what has no position by then is voided at the deadline."""
+
 Progress = Callable[[str, int, int], None]
 """(what, done, of): called as the day goes on."""
 
@@ -94,12 +97,17 @@ class DayDriver:
         return tally
 
     def close_and_clear(self) -> None:
-        """Reach the gate, have the DSO sign, and see every MTU cleared or void."""
+        """Reach the gate, have the DSO sign, and see every MTU cleared that validation did not give up."""
         self.advance(self.plan.gate)
         wait_for("the program to be validated", lambda: self._state() not in ("open", "gate-closed", "book-closed"))
         self._sign()
-        wait_for("every MTU to be cleared", lambda: self._state() in ("resolved", "refused", "expired"))
+        wait_for("every MTU that was not given up to be cleared", lambda: self._state() in CLEARED_STATES)
         self._progress("cleared", self.plan.mtus.count, self.plan.mtus.count)
+
+    def void_rest(self) -> None:
+        """Let the time to clear run out, so that what has no position by then (given up, refused) is void."""
+        self.advance(self.plan.gate + self._town.config.clear_seconds + 1)
+        wait_for("the rest to be void", lambda: self._state() == "resolved")
 
     def _state(self) -> str:
         program = self.program()
