@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from domain.mtu import mtu_end
 from scripts import system as systems
-from scripts.community.day import CLEARED_STATES, DayDriver, Progress, plan_of
+from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.meters import TownMeters
+from scripts.desk import local_day_of, plan_of
 from scripts.grids import PROFILE_YEAR
 from scripts.run_config import ZONE
 
@@ -26,11 +27,6 @@ REVIVALS_MAX = 20
 """Processes started again in one run before giving up: then something is wrong that a restart does not cure."""
 
 Say = Callable[[str], None]
-
-
-def local_day_of(seconds: int) -> date:
-    """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(ZONE)).date()
 
 
 class Reviver:

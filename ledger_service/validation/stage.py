@@ -22,7 +22,7 @@ from ledger_service.record import Entry, Record
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area, Market
 from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import Program
+from ledger_service.trading.queries import BookOrder, Program
 from ledger_service.validation.forecast import forecast_wh
 
 CURSOR = "validation"
@@ -107,14 +107,19 @@ def _books(connection: Connection, program: Program, grid: GridModel, book: dict
     """The orders of the committed tags, each with the index of its connection point."""
     index = {point.code: at for at, point in enumerate(grid.points)}
     orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
-    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
-    live = trading.book_orders(connection, market=program.market, first_mtu=program.first_mtu, count=program.count)
-    for order in live:
-        if (order.mtu, to_hex(order.tag)) in committed:
-            orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
-    if sum(map(len, orders.values())) != len(committed):
-        raise LookupError(f"orders of {program.market} program {program.program} do not match its committed books")
+    for order in committed_orders(connection, book):
+        orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
     return [MtuBook.from_orders(orders[mtu]) for mtu in program.mtus]
+
+
+def committed_orders(connection: Connection, book: dict[str, Any]) -> list[BookOrder]:
+    """The orders whose tags a `book.closed` payload commits to, by MTU and tag. Raises LookupError if one is gone."""
+    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
+    live = trading.book_orders(connection, market=book["market"], first_mtu=book["first_mtu"], count=book["count"])
+    orders = [order for order in live if (order.mtu, to_hex(order.tag)) in committed]
+    if len(orders) != len(committed):
+        raise LookupError(f"orders of {book['market']} program {book['program']} do not match its committed books")
+    return orders
 
 
 def _result_entry(market: Market, result: MtuResult) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import typer
 from domain.hashing import to_hex
 from scripts import system as systems
 from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
-from scripts.community.day import plan_of
 from scripts.community.meters import TownMeters
+from scripts.desk import plan_of
 from scripts.grids import parse_day
 from scripts.processes import end_leftovers
 from scripts.run_config import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS

@@ -144,7 +144,7 @@ def _state(world: World) -> tuple[str, int]:
 
 
 def test_dso__program_unknown_or_not_validated__not_found(trading: World) -> None:
-    for path in (PROGRAM, f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
+    for path in (PROGRAM, f"{PROGRAM}/orders", f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
         assert trading.get("grid operator", path).status_code == 404
 
 
