@@ -88,6 +88,26 @@ def test_power_flow__day_and_night__equals_pandapower(cache: Path, source_net: o
         assert np.abs(state.loading[at, : len(loading)] - loading).max() < 1e-5
 
 
+def test_validate_program__far_beyond_any_solution__no_mtu_is_given_up(cache: Path) -> None:
+    community = load_community(grid_code="1-LV-rural1--2-sw", cache=cache, pv_permille=10_000)
+    mtus = community.day_profile(SUNNY_DAY).mtus
+    schedules = net_wh(community)
+
+    result = validate_program(
+        books=[MtuBook.from_orders([]) for _ in mtus],
+        schedules_wh=schedules,
+        grid=community.grid,
+        first_mtu=mtus.first,
+        lot_wh=10,
+    )
+
+    entries = result.report["mtus"]
+    assert any(found["quantity"] == "no_solution" for entry in entries for found in entry["findings"])
+    assert not any(entry["given_up"] for entry in entries)
+    assert all(entry["binding"] for entry in entries if entry["capped_points"])
+    assert 980 < max(entry["loading_permille"] for entry in entries) <= 1_000
+
+
 @pytest.mark.parametrize(("pv_permille", "binds"), [(1_000, False), (3_000, True)])
 def test_validate_program__real_day__binds_only_with_raised_pv(cache: Path, pv_permille: int, binds: bool) -> None:
     community = load_community(grid_code=CODE, cache=cache, pv_permille=pv_permille)
