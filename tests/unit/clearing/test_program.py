@@ -11,6 +11,7 @@ import pytest
 from clearing.auction import Levels, clear
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT
+from clearing.envelopes import SOLVER_GAVE_UP
 from clearing.grid import Bus, GridModel, Line, Point, Transformer
 from clearing.lp import Minimise, SolverFailed
 from clearing.model import clear_by_model
@@ -166,7 +167,7 @@ def test_validate_program__solver_never_answers__a_common_share_is_kept(
     assert list(result.envelopes) == [0, 1] and exports[0] == exports[1] > 5_000
     assert 990 <= result.report["mtus"][0]["loading_permille"] <= 1_000
     assert [found["code"] for found in result.report["mtus"][0]["binding"]] == ["trafo"]
-    assert [mtu for mtu, _ in result.fallbacks] == [FIRST_MTU]
+    assert result.report["fallbacks"] == [{"mtu": FIRST_MTU, "reason": SOLVER_GAVE_UP}]
 
 
 def test_validate_program__import_too_large__is_capped_and_named(street: GridModel) -> None:
@@ -256,7 +257,9 @@ def test_validate_program__solver_fails__numeric_path_gives_the_same_bytes(stree
 
     assert [mtu for mtu, _ in fallen.fallbacks] == [FIRST_MTU]
     assert fallen.results == numeric.results
-    assert fallen.report_hash == numeric.report_hash
+    assert [entry["mtu"] for entry in fallen.report["fallbacks"]] == [FIRST_MTU]
+    assert numeric.report["fallbacks"] == []
+    assert {**fallen.report, "fallbacks": []} == numeric.report
 
 
 def test_validate_program__caps_in_json__name_point_and_mtu(street: GridModel) -> None:
