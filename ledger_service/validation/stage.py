@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import structlog
@@ -77,7 +78,7 @@ class ValidationStage:
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model))
-            schedules = self._schedules(connection, program, power_flow.grid)
+            schedules = self._schedules(connection, program, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, program, power_flow.grid, book)
         result = validate_program(
             books=books,
@@ -91,7 +92,9 @@ class ValidationStage:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=mtu, reason=reason)
         return _payload(program, market, area, power_flow.grid, schedules, result)
 
-    def _schedules(self, connection: Connection, program: Program, grid: GridModel) -> dict[str, list[int]]:
+    def _schedules(
+        self, connection: Connection, program: Program, grid: GridModel, zone: ZoneInfo
+    ) -> dict[str, list[int]]:
         nominated = trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
         mtus = list(program.mtus)
         found = {}
@@ -99,7 +102,8 @@ class ValidationStage:
             if point.code in nominated:
                 found[point.code] = list(nominated[point.code].net_wh)
             else:
-                found[point.code] = forecast_wh(mtus=mtus, metered_wh=self._metered(connection, point.code, mtus))
+                metered_wh = self._metered(connection, point.code, mtus)
+                found[point.code] = forecast_wh(mtus=mtus, metered_wh=metered_wh, zone=zone)
         return found
 
 
