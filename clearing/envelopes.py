@@ -56,7 +56,7 @@ UNTRADED_COST = 0.001
 """Cost of capping a Wh that nobody traded: so far below any trade that it always goes first (a point that helps an
 element is at most 1 / SMALLEST_SHARE times as helpful as another)."""
 
-UNTRADED_STEPS = 4
+UNTRADED_STEPS = 3
 UNTRADED_STEP_COST = 0.01
 """Untraded export is given up in equal parts whose cost rises a little, so that neighbours share the loss."""
 
