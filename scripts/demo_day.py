@@ -15,9 +15,10 @@ from typing import Any
 from domain.errors import DominoesError
 from ledger_service.record import Record
 from scripts import system as systems
-from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
 from scripts.community.trading import Tally
+from scripts.desk import plan_of
 from scripts.evidence import fetch_all, write_anchors, write_personal
 from scripts.owner import RUN, hold
 from scripts.picture import draw_day
@@ -157,6 +158,7 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
             tally = driver.trade()
         with watch.stage("clear"):
             driver.close_and_clear()
+            driver.void_rest()
         marks = [time.monotonic()]
 
         def note(_: int) -> None:

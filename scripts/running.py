@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 from domain.errors import DominoesError
 from domain.mtu import mtu_end
 from scripts import system as systems
-from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.meters import TownMeters
+from scripts.desk import local_day_of, plan_of
 from scripts.grids import PROFILE_YEAR
 from scripts.run_config import ZONE
 
@@ -30,11 +31,6 @@ REVIVALS_MAX = 20
 """Starts of processes in one run before giving up: then something is wrong that a restart does not cure."""
 
 Say = Callable[[str], None]
-
-
-def local_day_of(seconds: int) -> date:
-    """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(ZONE)).date()
 
 
 class Reviver:
@@ -147,7 +143,7 @@ class Runner:
         if driver.market_time() < driver.plan.gate:
             self._say_orders(driver)
         program = driver.program()
-        if program is not None and program["state"] not in ("resolved", "refused", "expired"):
+        if program is not None and program["state"] not in CLEARED_STATES:
             driver.close_and_clear()
 
     def _say_orders(self, driver: DayDriver) -> None:

@@ -46,7 +46,7 @@ from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
 from ledger_service.trading import CalendarStage, GateStage, Intake, ReceiptSigner
 from ledger_service.validation import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
-from ledger_service.validation.forecast import LOOK_BACK_MTUS
+from ledger_service.validation.forecast import LOOK_BACK_MTUS_MAX
 from oracle.broker import EmbeddedBroker
 from scripts.keys import load_keys
 from scripts.market_loop import MarketLoop
@@ -174,7 +174,7 @@ def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[Orga
 
 def net_metered(connection: Connection, point: str, mtus: Sequence[int]) -> Mapping[int, int]:
     """Net metered energy of a point by MTU, Wh, + = import, as far back as the forecast looks."""
-    first = mtus[0] - max(LOOK_BACK_MTUS)
+    first = mtus[0] - LOOK_BACK_MTUS_MAX
     found = point_readings(connection, point=point, first_mtu=first, count=mtus[-1] + 1 - first)
     return {item.mtu: item.import_wh - item.export_wh for item in found}
 

@@ -18,6 +18,7 @@ from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.community.api import open_http
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
+from scripts.desk import Desk, own_domain
 from scripts.grids import Community, load_community
 from scripts.keys import load_keys, make_keys
 from scripts.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
@@ -146,7 +147,8 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     store = DeviceStore(state / COMMUNITY_FILE)
     http = open_http(config.service_url)
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
-    town = Town(config=config, community=community, store=store, organisations=organisations, http=http)
+    desk = Desk(config, own_domain(state), community.grid)
+    town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
     return System(state, config, community, service, [], town, http, store, fresh)
 
 

@@ -111,9 +111,9 @@ ParticipantKind = Literal["household", "retailer", "dso", "tax"]
 """A household trades at its point, a retailer at the transformer; dso and tax only receive money."""
 
 ProgramState = Literal[
-    "open", "gate-closed", "book-closed", "awaiting-verdict", "expired", "signed", "refused", "resolved"
+    "open", "gate-closed", "book-closed", "awaiting-verdict", "expired", "signed", "refused", "cleared", "resolved"
 ]
-"""Where a program stands; `expired` = the DSO let its deadline pass."""
+"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
 
 SettlementState = Literal["proposed", "signed", "settled", "final"]
 """Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""

@@ -48,16 +48,22 @@ class Program:
     signed_sequence: int | None = None
     refused_sequence: int | None = None
     setpoints_sequence: int | None = None
+    given_up: int = 0
+    """MTUs that validation gave up: nothing clears them, they are voided once the time to clear is over."""
     resolved: int = 0
 
     def state(self, *, now: int) -> str:
-        """The word for where the program stands at market time `now`."""
+        """The word for where the program stands at market time `now`.
+
+        open, gate-closed, book-closed, awaiting-verdict, then signed, refused or expired; `cleared` once every MTU that
+        validation did not give up has a position, `resolved` once all MTUs have.
+        """
         if self.resolved >= self.count:
             return "resolved"
         if self.refused_sequence is not None:
             return "refused"
         if self.signed_sequence is not None:
-            return "signed"
+            return "cleared" if self.resolved >= self.count - self.given_up else "signed"
         if self.validated_sequence is not None:
             return "expired" if self.deadline is not None and now > self.deadline else "awaiting-verdict"
         if self.book_sequence is not None:
@@ -201,7 +207,8 @@ class Projection:
         self._change(payload, book_sequence=entry.sequence)
 
     def _program_validated(self, entry: Entry, payload: Payload) -> None:
-        self._change(payload, validated_sequence=entry.sequence, deadline=payload["deadline"])
+        given_up = sum(1 for result in payload["results"] if result["given_up"])
+        self._change(payload, validated_sequence=entry.sequence, deadline=payload["deadline"], given_up=given_up)
 
     def _program_signed(self, entry: Entry, payload: Payload) -> None:
         self._change(payload, signed_sequence=entry.sequence)

@@ -16,8 +16,8 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from scripts import system as systems
 from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
-from scripts.community.day import plan_of
 from scripts.community.meters import TownMeters
+from scripts.desk import plan_of
 from scripts.grids import parse_day
 from scripts.owner import LOCK_SUFFIX, RUN, hold
 from scripts.processes import end_leftovers

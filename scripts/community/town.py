@@ -16,6 +16,7 @@ from domain.units import NEUR_PER_EUR
 from scripts.community.api import ApiClient
 from scripts.community.households import PriceBand
 from scripts.community.store import DeviceStore
+from scripts.desk import Desk
 from scripts.grids import Community
 from scripts.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 
@@ -75,8 +76,10 @@ class Town:
         store: DeviceStore,
         organisations: dict[str, SigningKey],
         http: httpx.Client,
+        desk: Desk,
     ) -> None:
         self.config, self.community, self.store, self.organisations = config, community, store, organisations
+        self.desk = desk
         points = community.grid.points
         accounts = store.signing_keys([f"account/{point.code}" for point in points])
         devices = store.signing_keys([f"device/{point.code}" for point in points])

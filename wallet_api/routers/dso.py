@@ -14,6 +14,7 @@ from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.journal import Payload
+from ledger_service.validation.stage import committed_orders
 from ledger_service.validation.verdicts import (
     BadReason,
     NotTheDso,
@@ -135,6 +136,27 @@ def _validated(projection: Projection, program: Program) -> Payload:
     if program.validated_sequence is None:
         raise NoSuchThing(what="validated program (its gate may still be open)")
     return projection.payload(program.validated_sequence)
+
+
+@router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
+def program_orders(
+    request: Request,
+    market: MarketName,
+    program: ProgramNumber,
+    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
+) -> Response:
+    """The orders of a program's books with the connection point each acts at (null: at the transformer).
+
+    With them and the schedules the DSO validates the program again by itself before it signs. No account is named.
+    """
+    services, projection = services_of(request), projection_of(request)
+    found = _own(who, program_named(projection, market=_market_code(request, market), program=program))
+    if found.book_sequence is None:
+        raise NoSuchThing(what="closed book (its gate may still be open)")
+    with services.record.read() as connection:
+        orders = committed_orders(connection, projection.payload(found.book_sequence))
+    items = [{"mtu": order.mtu, "word": f"0x{order.word().pack():064x}", "point": order.point} for order in orders]
+    return json_answer({"items": items})
 
 
 @router.get("/programs/{market:path}/{program}", **reads(schemas.ProgramToDecide, failing=(NoSuchThing, NotYours)))

@@ -129,6 +129,7 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
         "clear_deadline": program.gate + market.clear_seconds,
         "verdict_deadline": program.deadline,
         "resolved_mtus": program.resolved,
+        "given_up_mtus": program.given_up,
         "state": program.state(now=now),
     }
 

@@ -31,6 +31,20 @@ class Envelope(Answer):
     export_cap_wh: Wh | None = Field(description="The most it may feed in in the MTU, in Wh; null for no cap")
 
 
+class BookOrder(Answer):
+    """An order of a closed book, as the DSO needs it: without a name, at its connection point."""
+
+    mtu: Mtu
+    word: Word = Field(description="Masked order word: cap and accepted lots are zero")
+    point: Code | None = Field(description="Connection point; null at the transformer")
+
+
+class ProgramOrders(Answer):
+    """The orders of a program's books."""
+
+    items: list[BookOrder]
+
+
 class ProgramToDecide(Program):
     """All that the DSO signs, and the typed data for both verdicts."""
 

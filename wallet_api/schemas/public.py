@@ -115,6 +115,7 @@ class Program(Starts):
     clear_deadline: MarketTime = Field(description="When MTUs that aren't cleared become void")
     verdict_deadline: MarketTime | None = Field(description="Deadline inside the signed program; null until validated")
     resolved_mtus: Uint32 = Field(description="How many of its MTUs are cleared or void")
+    given_up_mtus: Uint32 = Field(description="How many validation gave up: they become void at the clear deadline")
     state: ProgramState
 
 

@@ -135,6 +135,7 @@ SAMPLES: dict[str, Any] = {
     "schedules": {"DE-LV1-P7": [-500, 120, 120, 120]},
     "partial": False,
     "given_up": False,
+    "given_up_mtus": 0,
     "unread": False,
     "erased": False,
     "complete": False,

@@ -115,8 +115,36 @@ def test_dso__silent__late_verdict_refused_and_listed_as_silent(validated: World
     assert validated.get("grid operator", "/v1/dso/verdicts").json()["items"][0]["verdict"] == "silent"
 
 
+def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_these_are_void(
+    validated: World,
+) -> None:
+    last = FIRST_MTU + 95
+    results = [
+        {"mtu": mtu, "price_neur_per_wh": None, "words": [], "result_hash": "0x00", "given_up": mtu == last}
+        for mtu in range(FIRST_MTU, last + 1)
+    ]
+    validated.fact("program.validated", {"market": MARKET, "program": 1, "results": results, "deadline": GATE + 7_200})
+    validated.fact("program.signed", {"market": MARKET, "program": 1})
+    states = [_state(validated)]
+    for mtu in range(FIRST_MTU, last):
+        cleared = {"market": MARKET, "program": 1, "mtu": mtu, "price_neur_per_wh": None, "words": []}
+        validated.fact("mtu.cleared", cleared)
+        if mtu == last - 2:
+            states.append(_state(validated))
+    states.append(_state(validated))
+
+    validated.fact("mtu.voided", {"market": MARKET, "program": 1, "mtu": last})
+
+    assert [*states, _state(validated)] == [("signed", 1), ("signed", 1), ("cleared", 1), ("resolved", 1)]
+
+
+def _state(world: World) -> tuple[str, int]:
+    (program,) = world.get(None, f"/v1/markets/{MARKET}/programs").json()["items"]
+    return program["state"], program["given_up_mtus"]
+
+
 def test_dso__program_unknown_or_not_validated__not_found(trading: World) -> None:
-    for path in (PROGRAM, f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
+    for path in (PROGRAM, f"{PROGRAM}/orders", f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
         assert trading.get("grid operator", path).status_code == 404
 
 

@@ -96,6 +96,7 @@ GET  /v1/retailer/settlements                                       retailer
 GET  /v1/retailer/settlements/{period}/export.csv                   retailer
 GET  /v1/dso/programs                                               dso auditor
 GET  /v1/dso/verdicts                                               dso auditor
+GET  /v1/dso/programs/{market:path}/{program}/orders                dso auditor
 GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
