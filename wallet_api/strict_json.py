@@ -20,7 +20,10 @@ DEPTH_MAX = 16
 DIGITS_MAX = 30
 """Longest integer; every quantity of the protocol has fewer digits."""
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""Strings whole, and brackets. What begins with a quote always matches, up to the end of the body where the string has
+none, and never gives back what it took: each byte is looked at once, whatever the body."""
+
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _SHAPE = TypeVar("_SHAPE")
 
@@ -40,6 +43,8 @@ def _no_float(_: str) -> NoReturn:
 
 
 def _whole(text: str) -> int:
+    if text == "-0":
+        raise MalformedBody(reason="minus zero, which some parsers keep apart from 0")
     if len(text) > DIGITS_MAX:
         raise MalformedBody(reason=f"an integer of more than {DIGITS_MAX} digits")
     return int(text)

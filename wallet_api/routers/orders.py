@@ -41,6 +41,9 @@ from wallet_api.strict_json import Body, parse, read_body
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
 
+PARSED_AT_ONCE_BYTES_MAX = 16_384
+"""Largest body parsed without going to a thread; one order is about 700 bytes."""
+
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 
 
@@ -155,7 +158,9 @@ async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*
 
 
 async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
-    value = parse(await read_body(request))
+    raw = await read_body(request)
+    # A batch would hold up every other request while it is parsed.
+    value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
     if not isinstance(value, list):
         outcomes = await _decide(request, [value], who=who, parser=parser)
         outcome = outcomes[0]
