@@ -26,6 +26,14 @@ CreditNeur = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """Words for people."""
 
+LocalTime = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}$")]
+"""Hour and minute of a local day, "HH:MM"."""
+
+_NO_CONTROL = r"[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]"
+
+QueryText = Annotated[str, StringConstraints(pattern=f"^{_NO_CONTROL}{{1,500}}$")]
+"""Words for people in a parameter; as in bodies, without control and direction characters."""
+
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]

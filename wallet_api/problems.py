@@ -66,7 +66,7 @@ class InvalidFields(DominoesError):
 
     def __init__(self, *, findings: Sequence[dict[str, str]]) -> None:
         self.findings = list(findings)[:FINDINGS_MAX]
-        super().__init__("the body doesn't have the shape asked for; see errors and the documentation at /docs")
+        super().__init__("the request doesn't have the shape asked for; see errors and the documentation at /docs")
 
 
 class NoSuchThing(DominoesError):

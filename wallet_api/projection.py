@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from threading import Lock
 from typing import Any
 
@@ -18,6 +19,19 @@ from ledger_service.record.journal import Payload
 
 FOLD_BATCH_ENTRIES = 500
 """Entries folded at once; bounds memory while a long journal is read at the start."""
+
+
+class ProgramState(StrEnum):
+    """The words for where a program stands."""
+
+    OPEN = "open"
+    GATE_CLOSED = "gate-closed"
+    BOOK_CLOSED = "book-closed"
+    AWAITING_VERDICT = "awaiting-verdict"
+    EXPIRED = "expired"
+    SIGNED = "signed"
+    REFUSED = "refused"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +64,20 @@ class Program:
     setpoints_sequence: int | None = None
     resolved: int = 0
 
-    def state(self, *, now: int) -> str:
+    def state(self, *, now: int) -> ProgramState:
         """The word for where the program stands at market time `now`."""
         if self.resolved >= self.count:
-            return "resolved"
+            return ProgramState.RESOLVED
         if self.refused_sequence is not None:
-            return "refused"
+            return ProgramState.REFUSED
         if self.signed_sequence is not None:
-            return "signed"
+            return ProgramState.SIGNED
         if self.validated_sequence is not None:
-            return "expired" if self.deadline is not None and now > self.deadline else "awaiting-verdict"
+            late = self.deadline is not None and now > self.deadline
+            return ProgramState.EXPIRED if late else ProgramState.AWAITING_VERDICT
         if self.book_sequence is not None:
-            return "book-closed"
-        return "open" if now < self.gate else "gate-closed"
+            return ProgramState.BOOK_CLOSED
+        return ProgramState.OPEN if now < self.gate else ProgramState.GATE_CLOSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _own_area(who: Principal, area: str) -> str:
 def registry(
     request: Request,
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100)],
+    area: Code,
 ) -> Response:
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
     services = services_of(request)
@@ -77,8 +77,8 @@ def registry(
 def attestation_states(
     request: Request,
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    area: Code,
+    first_mtu: Uint32,
     count: Annotated[int, Query(ge=1, le=metering.STATES_MAX)] = 96,
 ) -> Response:
     """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
@@ -113,7 +113,7 @@ def list_settlements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
+    area: Code | None = None,
     state: Annotated[str | None, Query(pattern="^(proposed|signed|settled|final)$")] = None,
 ) -> Response:
     """The newest proposal of each period: proposed (it waits for signatures), signed, settled or final."""
@@ -143,9 +143,9 @@ def list_settlements(
 @router.get("/attester/settlements/{area:path}/{period}/{revision}")
 def one_settlement(
     request: Request,
-    area: str,
-    period: int,
-    revision: int,
+    area: Code,
+    period: Uint32,
+    revision: Uint32,
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
 ) -> Response:
     """The package a proposal follows from, to be recomputed before signing, and the typed data to sign."""
@@ -169,7 +169,7 @@ def one_settlement(
     openapi_extra=body_of(SettlementSignatureBody),
 )
 async def sign(
-    request: Request, area: str, period: int, revision: int, who: Annotated[Principal, allow(Role.ATTESTER)]
+    request: Request, area: Code, period: Uint32, revision: Uint32, who: Annotated[Principal, allow(Role.ATTESTER)]
 ) -> Response:
     """Add one's signature to a settlement; with the threshold reached it goes to the chain."""
 

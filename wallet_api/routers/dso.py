@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
@@ -15,18 +15,21 @@ from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.journal import Payload
 from ledger_service.validation.verdicts import program_values, refusal_values
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Signature, Text
+from wallet_api.fields import Code, QueryText, Signature, Text, Uint32
 from wallet_api.lookup import market_named, program_named
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
 from wallet_api.problems import NoSuchThing
-from wallet_api.projection import Program, Projection
+from wallet_api.projection import Program, ProgramState, Projection
 from wallet_api.routers.public import program_json
 from wallet_api.routers.registrar import created
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
 from wallet_api.writes import Created, write
+
+ANY_STATE = "any"
+"""Asks for programs whatever their state."""
 
 REFUSAL_EXAMPLE = "grid works on feeder 3"
 """A reason as the DSO gives it; it is signed, stored and shown to everyone whose trades it ends."""
@@ -63,15 +66,15 @@ def list_programs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    state: Annotated[str | None, Query(max_length=20)] = "awaiting-verdict",
+    state: ProgramState | Literal["any"] = ProgramState.AWAITING_VERDICT,
 ) -> Response:
-    """Programs of the DSO's area in one state; without parameters those that wait for its verdict."""
+    """Programs of the DSO's area in one state, or in `any`; without parameters those that wait for its verdict."""
     services = services_of(request)
     now = services.clock.now()
     found = [
         program
         for program in projection_of(request).programs()
-        if (who.area is None or program.area == who.area) and (state is None or program.state(now=now) == state)
+        if (who.area is None or program.area == who.area) and state in (ANY_STATE, program.state(now=now))
     ]
     with services.record.read() as connection:
         markets = {name: market_named(connection, name) for name in {program.market for program in found}}
@@ -126,10 +129,10 @@ def _validated(projection: Projection, program: Program) -> Payload:
 @router.get("/programs/{market:path}/{program}")
 def one_program(
     request: Request,
-    market: str,
-    program: int,
+    market: Code,
+    program: Uint32,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    reason: Annotated[str, Query(min_length=1, max_length=500)] = REFUSAL_EXAMPLE,
+    reason: QueryText = REFUSAL_EXAMPLE,
 ) -> Response:
     """All the DSO signs: results per MTU, power-flow report, envelopes, what binds, and typed data for both verdicts.
 
@@ -173,7 +176,7 @@ def _result_json(result: Payload) -> dict[str, Any]:
 
 @router.post("/programs/{market:path}/{program}/signature", status_code=201, openapi_extra=body_of(SignatureBody))
 async def sign_program(
-    request: Request, market: str, program: int, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: Code, program: Uint32, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Sign a program: with it the market's results of this gate stand, and go to the chain."""
 
@@ -186,7 +189,7 @@ async def sign_program(
 
 @router.post("/programs/{market:path}/{program}/refusal", status_code=201, openapi_extra=body_of(RefusalBody))
 async def refuse_program(
-    request: Request, market: str, program: int, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: Code, program: Uint32, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Refuse a program with a signed reason: nothing of this gate is traded, the agreements serve everyone."""
 

@@ -19,7 +19,8 @@ from ledger_service.access.roles import NotYours, Role
 from ledger_service.registry import queries as registry
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
-from wallet_api.answers import Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, money, number_key, page_answer, paging
+from wallet_api.fields import Uint32
 from wallet_api.lookup import market_named
 from wallet_api.policy import TRADERS, allow
 from wallet_api.projection import accepted_by_tag
@@ -49,7 +50,7 @@ def list_trades(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    first_mtu: Uint32,
     count: Annotated[int, Query(ge=1, le=TRADES_MTUS_MAX)] = 96,
 ) -> Response:
     """One's own trades of [first_mtu, first_mtu + count): energy in Wh, the clearing price, + money is received."""
@@ -102,7 +103,7 @@ def list_readings(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    period: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    period: Uint32,
 ) -> Response:
     """One's own attested readings of a period with the proof that each is under the root attesters signed."""
     services, projection = services_of(request), projection_of(request)
@@ -150,7 +151,7 @@ def _own_readings(attestation: dict[str, Any], *, meters: set[str]) -> list[dict
 def agreement(
     request: Request,
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    mtu: Uint32 | None = None,
 ) -> Response:
     """One's own agreement and the tariff version valid at an MTU (now, where none is given)."""
     services = services_of(request)
@@ -175,7 +176,7 @@ def list_set_points(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    first_mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    first_mtu: Uint32 | None = None,
 ) -> Response:
     """Envelopes the DSO set for one's own point, in Wh per MTU (null: none); from now on, or from `first_mtu`."""
     services, projection = services_of(request), projection_of(request)
@@ -204,15 +205,18 @@ def list_statements(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """One's own statements, by period and revision, with the amount due (+ is received) and where each stands."""
-    services = services_of(request)
+    after = cursor_of(page, INT64_MAX, INT64_MAX)
+    start = (0, -1) if after is None else after[0]
     found: list[dict[str, Any]] = []
-    with services.record.read() as connection:
+    with services_of(request).record.read() as connection:
         for state in settlement.period_states(connection, area=who.area):
-            if len(found) > page.limit or number_key(state.period + 1, 0) <= (page.after or ""):
-                continue  # a proposal holds everybody's statements: those of other pages are not read
+            if state.period < start[0]:
+                continue
+            if len(found) > page.limit:
+                break  # a proposal holds everybody's statements: those of later pages are not read
             for revision, proposal in settlement.proposals(connection, area=state.area, period=state.period).items():
                 statement = _statement_in(proposal, account=who.account)
-                if statement is not None:
+                if statement is not None and (state.period, revision) > start:
                     found.append(_statement_summary(statement["statement"], state=state, revision=revision))
     return page_answer(request, items=found, key=lambda one: number_key(one["period"], one["revision"]), page=page)
 
@@ -243,7 +247,9 @@ def _statement_summary(statement: dict[str, Any], *, state: settlement.PeriodSta
 
 
 @router.get("/statements/{period}/{revision}")
-def one_statement(request: Request, period: int, revision: int, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+def one_statement(
+    request: Request, period: Uint32, revision: Uint32, who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
     """One's own statement with its salt and the proof that it is under the root the attesters signed."""
     area = str(who.area)
     with services_of(request).record.read() as connection:

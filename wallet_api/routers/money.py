@@ -20,7 +20,17 @@ from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
-from wallet_api.answers import BadCursor, Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.answers import (
+    INT32_MAX,
+    INT64_MAX,
+    Paging,
+    cursor_of,
+    json_answer,
+    money,
+    number_key,
+    page_answer,
+    paging,
+)
 from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
 from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
@@ -168,8 +178,10 @@ def postings(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """The movements of one's account in order, each with its other side; their sum is the balance."""
+    after = cursor_of(page, INT64_MAX, INT32_MAX)
+    start = (0, -1) if after is None else (after[0][0], after[0][1])
     with services_of(request).record.read() as connection:
-        found = queries.postings(connection, account=who.address, after=_after(page), limit=page.limit + 1)
+        found = queries.postings(connection, account=who.address, after=start, limit=page.limit + 1)
     return page_answer(
         request,
         items=found,
@@ -186,13 +198,3 @@ def postings(
             "revision": one.revision,
         },
     )
-
-
-def _after(page: Paging) -> tuple[int, int]:
-    if page.after is None:
-        return (0, -1)
-    sequence, _, position = page.after.partition(".")
-    try:
-        return int(sequence), int(position)
-    except ValueError as error:
-        raise BadCursor from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from domain.errors import DominoesError
@@ -14,7 +14,8 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.queries import stage_cursors
 from ledger_service.access.roles import Role
 from ledger_service.chain.outbox import pending
-from wallet_api.answers import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, json_answer
+from ledger_service.record import Entry
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
 from wallet_api.fields import Uint53
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
@@ -82,25 +83,23 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
 @router.get("/journal")
 def journal(
     request: Request,
+    page: Annotated[Paging, Depends(paging)],
     _: Annotated[Principal, allow(Role.AUDITOR, Role.OPERATOR)],
-    after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_DEFAULT,
 ) -> Response:
-    """The journal's headers after a sequence: kinds and hashes, no payloads. The Link header leads to the next ones."""
-    entries = services_of(request).record.entries(after=after, limit=limit)
-    shown: list[dict[str, Any]] = [
-        {
-            "sequence": entry.sequence,
-            "kind": entry.kind,
-            "payload_hash": to_hex(entry.payload_hash),
-            "previous": to_hex(entry.previous),
-            "hash": to_hex(entry.hash),
-            "erased": entry.payload is None,
-        }
-        for entry in entries
-    ]
-    headers = {}
-    if len(entries) == limit:
-        url = request.url.include_query_params(limit=limit, after=entries[-1].sequence)
-        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return json_answer({"items": shown}, headers=headers)
+    """The journal's headers in order: kinds and hashes, no payloads."""
+    after = cursor_of(page, INT64_MAX)
+    entries = services_of(request).record.entries(after=0 if after is None else after[0][0], limit=page.limit + 1)
+    return page_answer(
+        request, items=entries, key=lambda entry: number_key(entry.sequence), page=page, shape=_header_json
+    )
+
+
+def _header_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "sequence": entry.sequence,
+        "kind": entry.kind,
+        "payload_hash": to_hex(entry.payload_hash),
+        "previous": to_hex(entry.previous),
+        "hash": to_hex(entry.hash),
+        "erased": entry.payload is None,
+    }

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -27,8 +28,8 @@ from ledger_service.trading import (
     queries,
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
-from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
-from wallet_api.fields import Address, Bytes16, Bytes32, Int32, PositiveInt, Signature, Uint32
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
+from wallet_api.fields import Address, Bytes16, Bytes32, Code, Int32, PositiveInt, Signature, Uint32
 from wallet_api.middleware import Metrics
 from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
@@ -41,6 +42,8 @@ from wallet_api.strict_json import Body, parse, read_body
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
 
+ORDER_ID_BYTES = 16
+
 PARSED_AT_ONCE_BYTES_MAX = 16_384
 """Largest body parsed without going to a thread; one order is about 700 bytes."""
 
@@ -52,7 +55,7 @@ class OrderMessage(Body):
 
     market: Bytes32
     mtu: Uint32
-    side: int
+    side: Annotated[int, Field(ge=0, le=1)]
     limitPriceNeurPerWh: Int32
     quantityLots: PositiveInt
     account: Address
@@ -89,7 +92,7 @@ class ScheduleMessage(Body):
 
     market: Bytes32
     firstMtu: Uint32
-    point: str
+    point: Code
     netWh: list[Int32]
     revision: Uint32
 
@@ -229,10 +232,11 @@ def list_orders(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
-    count: Annotated[int, Query(ge=1, le=2**32 - 1)] = 2**32 - 1,
+    first_mtu: Uint32 = 0,
+    count: PositiveInt = 2**32 - 1,
 ) -> Response:
     """One's own orders in their last revision, by MTU and id, withdrawn ones included."""
+    after = cursor_of(page, INT64_MAX, id_bytes=ORDER_ID_BYTES)
     with services_of(request).record.read() as connection:
         found = queries.orders_of(
             connection,
@@ -240,7 +244,7 @@ def list_orders(
             first_mtu=first_mtu,
             count=count,
             limit=page.limit + 1,
-            after=_after(page),
+            after=None if after is None else (after[0][0], after[1]),
         )
     ended = {market: projection_of(request).ended(market=market) for market in {order.market for order in found}}
     return page_answer(
@@ -253,17 +257,7 @@ def list_orders(
 
 
 def _order_cursor(order: queries.BookOrder) -> str:
-    return f"{order.mtu:020d} {order.order_id.hex()}"
-
-
-def _after(page: Paging) -> tuple[int, bytes] | None:
-    if page.after is None:
-        return None
-    mtu, _, order_id = page.after.partition(" ")
-    try:
-        return int(mtu), bytes.fromhex(order_id)
-    except ValueError as error:
-        raise BadCursor from error
+    return f"{number_key(order.mtu)} {order.order_id.hex()}"
 
 
 def _order_json(order: queries.BookOrder, *, outcome: Outcome | None) -> dict[str, Any]:

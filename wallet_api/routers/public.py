@@ -13,9 +13,10 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from ledger_service.registry import Market, queries
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
+from wallet_api.fields import Code, Uint32
 from wallet_api.lookup import market_named
 from wallet_api.policy import anyone
-from wallet_api.projection import Outcome, Program
+from wallet_api.projection import Outcome, Program, ProgramState
 from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
 
 PRICES_MAX = 3_000
@@ -84,10 +85,10 @@ def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: 
 @router.get("/markets/{market:path}/programs")
 def list_programs(
     request: Request,
-    market: str,
+    market: Code,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[None, anyone()],
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    state: ProgramState | None = None,
 ) -> Response:
     """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
     services = services_of(request)
@@ -132,8 +133,8 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
 @router.get("/markets/{market:path}/prices")
 def prices(
     request: Request,
-    market: str,
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    market: Code,
+    first_mtu: Uint32,
     _: Annotated[None, anyone()],
     count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
 ) -> Response:
@@ -163,7 +164,7 @@ def price_text(price_neur_per_wh: int) -> str:
 
 
 @router.get("/markets/{market:path}")
-def one_market(request: Request, market: str, _: Annotated[None, anyone()]) -> Response:
+def one_market(request: Request, market: Code, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
         return json_answer(market_json(market_named(connection, market)))

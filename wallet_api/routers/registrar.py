@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from domain.hashing import hash_json, to_hex
@@ -14,7 +14,7 @@ from ledger_service.access.roles import Role
 from ledger_service.record import Entry
 from ledger_service.registry import Agreement, Area, Attester, Market, Meter, Participant, Tariff, operations, queries
 from wallet_api.answers import Paging, number_key, page_answer, paging
-from wallet_api.fields import Address, Bytes32, Code, Int32, PositiveInt, Uint32, Uint53
+from wallet_api.fields import Address, Bytes32, Code, Int32, LocalTime, PositiveInt, Uint32, Uint53
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
 from wallet_api.services import API_PREFIX, Services, services_of
@@ -63,7 +63,7 @@ class MarketBody(Body):
     grace_seconds: PositiveInt
     sign_seconds: PositiveInt
     clear_seconds: PositiveInt
-    gate_local: str
+    gate_local: LocalTime
 
 
 class TariffBody(Body):
@@ -99,7 +99,7 @@ class ParticipantBody(Body):
     """A party: kind household, retailer, dso or tax; a household has a point; connection powers in W."""
 
     participant: Code
-    kind: str
+    kind: Code
     area: Code
     account: Address
     point: Code | None = None
@@ -198,7 +198,7 @@ def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[Principal, allow(*READERS)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
+    area: Code | None = None,
 ) -> Response:
     """Registered parties, by id."""
     with services_of(request).record.read() as connection:
@@ -211,7 +211,7 @@ def list_meters(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[Principal, allow(*READERS)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
+    area: Code | None = None,
 ) -> Response:
     """Registered meters and their keys."""
     with services_of(request).record.read() as connection:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -24,7 +24,7 @@ from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee
 from ledger_service.settlement import queries as settlement
 from wallet_api.answers import Paging, money, page_answer, paging
-from wallet_api.fields import Address, AmountNeur, Bytes32, CreditNeur, Signature, Uint53
+from wallet_api.fields import Address, AmountNeur, Bytes32, Code, CreditNeur, Signature, Uint32, Uint53
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
@@ -212,10 +212,10 @@ def settlements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.RETAILER)],
-    period: Annotated[int, Query(ge=0, le=2**32 - 1)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
-    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
-    account: Annotated[str | None, Query(pattern=r"^0x[0-9a-f]{40}$")] = None,
+    period: Uint32,
+    area: Code | None = None,
+    revision: Uint32 | None = None,
+    account: Address | None = None,
 ) -> Response:
     """What settled for one's own customers in a period (the newest revision, or the one given), per customer and kind.
 
@@ -244,10 +244,10 @@ def settlements(
 @router.get("/retailer/settlements/{period}/export.csv")
 def export_csv(
     request: Request,
-    period: int,
+    period: Uint32,
     who: Annotated[Principal, allow(Role.RETAILER)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
-    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    area: Code | None = None,
+    revision: Uint32 | None = None,
 ) -> Response:
     """The same as a CSV file: no cell begins with a sign that a spreadsheet takes for a formula, but for numbers."""
     proposal, state, totals = _settlement(request, who, area=area, period=period, revision=revision, account=None)

@@ -13,7 +13,7 @@ from domain.hashing import from_hex
 from ledger_service.access.directory import Principal
 from ledger_service.access.tokens import TOKEN_SECONDS
 from wallet_api.answers import json_answer
-from wallet_api.fields import Address, Signature
+from wallet_api.fields import Address, Code, Signature
 from wallet_api.openapi import body_of
 from wallet_api.policy import EVERYBODY, allow, anyone
 from wallet_api.services import API_PREFIX, services_of
@@ -36,7 +36,7 @@ class ChallengeRequest(Body):
 class SessionRequest(Body):
     """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
 
-    nonce: str
+    nonce: Code
     signature: Signature
 
 
@@ -105,7 +105,7 @@ async def list_shapes(request: Request, _: Annotated[None, anyone()]) -> Respons
 
 
 @router.post("/typed-data/{shape}", openapi_extra=_VALUES_BODY)
-async def typed_data(request: Request, shape: str, _: Annotated[None, anyone()]) -> Response:
+async def typed_data(request: Request, shape: Code, _: Annotated[None, anyone()]) -> Response:
     """Exactly what is to be signed: EIP-712 JSON for `eth_signTypedData_v4`, and its digest. Stores nothing."""
     signed = shape_named(shape)
     given = parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX))

@@ -332,3 +332,17 @@ def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> Non
 def test_app__built_twice_on_one_record__same_answers(trading: World) -> None:
     with TestClient(create_app(trading.services)) as other:
         assert other.get("/v1/markets").json() == trading.get(None, "/v1/markets").json()
+
+
+@pytest.mark.parametrize("path", ["/v1/dso/programs", f"/v1/markets/{MARKET}/programs"])
+def test_programs__state_that_is_none__refused(trading: World, path: str) -> None:
+    answer = trading.get("grid operator", path, state="bogus")
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-fields")
+
+
+def test_dso__programs_in_any_state__all_of_its_area(trading: World) -> None:
+    shown = trading.get("grid operator", "/v1/dso/programs", state="any").json()["items"]
+
+    assert [(one["program"], one["state"]) for one in shown] == [(1, "open")]
+    assert trading.get("grid operator", "/v1/dso/programs").json()["items"] == []

@@ -102,11 +102,11 @@ def settled_day(world: World) -> None:
     world.fact("settlement.proposed", proposed())
 
 
-def attested(readings: list[Reading]) -> dict[str, Any]:
+def attested(readings: list[Reading], *, mtu: int = FIRST_MTU) -> dict[str, Any]:
     """The fact of one attested MTU."""
-    made = Attestation.of(area=bytes(32), mtu=FIRST_MTU, revision=0, readings=readings)
+    made = Attestation.of(area=bytes(32), mtu=mtu, revision=0, readings=readings)
     attestation = {
-        "mtu": FIRST_MTU,
+        "mtu": mtu,
         "revision": 0,
         "root": to_hex(made.root),
         "count": made.count,

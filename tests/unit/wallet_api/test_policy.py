@@ -19,6 +19,7 @@ from domain.hashing import to_hex
 from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
+from tests.unit.wallet_api.routes import filled
 from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
 from wallet_api.policy import (
     PRINCIPAL_SECONDS,
@@ -115,22 +116,6 @@ def declared() -> dict[tuple[str, str], frozenset[str]]:
     rows = (line.split() for line in POLICY.strip().splitlines())
     everybody = frozenset(role.value for role in Role)
     return {(row[0], row[1]): everybody if row[2] == "everybody" else frozenset(row[2:]) - {"public"} for row in rows}
-
-
-def filled(path: str) -> str:
-    """A route's path with something in each place that gets past validation."""
-    values = {
-        "{shape}": "Cancel",
-        "{order_id}": "0x" + "00" * 16,
-        "{market:path}": "DE-LV1/DA",
-        "{area:path}": "DE-LV1",
-        "{program}": "1",
-        "{period}": "1",
-        "{revision}": "0",
-    }
-    for name, value in values.items():
-        path = path.replace(name, value)
-    return path
 
 
 def call(world: World, method: str, path: str, headers: dict[str, str]) -> Any:

@@ -21,6 +21,7 @@ from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
+from ledger_service.money import views as money_views
 from ledger_service.record import Record
 from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
@@ -182,6 +183,8 @@ class World:
                 trading_views.fold(tx.connection, [entry])
             if kind in settlement_views.KINDS:
                 settlement_views.fold(tx.connection, entry, now=self.clock.now())
+            if kind in money_views.KINDS:
+                money_views.fold(tx.connection, entry)
             return entry.sequence
 
     def populate(self) -> None:
@@ -220,17 +223,20 @@ class World:
             body = self.guarantee_body(f"retailer {number}", f"household {number}", credit_neur=50 * 10**9)
             assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
 
-    def key_body(self, name: str, point: str | None, *, valid_from_mtu: int = 0) -> dict[str, Any]:
+    def key_body(
+        self, name: str, point: str | None, *, device: str | None = None, valid_from_mtu: int = 0
+    ) -> dict[str, Any]:
         """A signed registration of a party's device key."""
+        device = device or f"device of {name}"
         values = {
             "account": address(name),
-            "orderKey": address(f"device of {name}"),
+            "orderKey": address(device),
             "point": bytes(32) if point is None else text_id(point),
             "validFromMtu": valid_from_mtu,
         }
         return {
             "account": address(name),
-            "order_key": address(f"device of {name}"),
+            "order_key": address(device),
             "point": point,
             "valid_from_mtu": valid_from_mtu,
             "signature": self.sign(name, "KeyRegistration", values),
@@ -270,9 +276,9 @@ class NoMoney:
         return 0
 
 
-def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
-    """The API's services on a SQLite record in `tmp_path`."""
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+def make_services(tmp_path: Path, *, wall: list[int], record_url: str | None = None) -> tuple[Services, ManualClock]:
+    """The API's services on a SQLite record in `tmp_path`, or on the database given."""
+    record = Record.open(record_url or f"sqlite:///{tmp_path / 'record.db'}")
 
     def participant_of(account: str) -> Any:
         with record.read() as connection:
@@ -329,12 +335,12 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
     return services, clock
 
 
-def open_world(tmp_path: Path, *, template: Path | None = None) -> Iterator[World]:
+def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str | None = None) -> Iterator[World]:
     """A world for the length of a test, in a copy of the folder `template` where one is given."""
     if template is not None:
         shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     wall = [WALL_SECONDS]
-    services, clock = make_services(tmp_path, wall=wall)
+    services, clock = make_services(tmp_path, wall=wall, record_url=record_url)
     services.intake.start()
     app = create_app(services)
     with TestClient(app, raise_server_exceptions=False) as client:
