@@ -19,6 +19,7 @@ from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
 from wallet_api.projection import Projection
 from wallet_api.routers import (
+    accesses,
     attester,
     dso,
     evidence,
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     public.router,
     keys.router,
     holdings.router,
+    accesses.router,
     money.router,
     registrar.router,
     retailer.router,

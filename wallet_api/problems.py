@@ -21,7 +21,7 @@ FINDINGS_MAX = 20
 """Findings listed in one answer; a request with more is wrong as a whole."""
 
 RETRY_AFTER_SECONDS = 1
-"""What a retryable problem tells the client to wait."""
+"""What a retryable problem tells the client to wait where the error itself says nothing."""
 
 _log = structlog.get_logger("wallet_api")
 
@@ -91,6 +91,22 @@ class NotAvailable(DominoesError):
         super().__init__(f"{what} is not available on this service; ask its operator")
 
 
+class Busy(DominoesError):
+    """The service does this for somebody else at the moment, one at a time."""
+
+    status = 503
+    code = "busy"
+    retryable = True
+
+    def __init__(self, *, what: str, seconds: int) -> None:
+        self.what, self.retry_after_seconds = what, seconds
+        super().__init__(f"{what}; ask again in {seconds} s")
+
+
+_EXPECTED = (NotAvailable, Busy)
+"""Answers of 503 that are no failure: they say themselves what is up and hold nothing of the inside."""
+
+
 def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
     """The members of a problem; `type` is stable and may be switched on by clients."""
     return {
@@ -105,7 +121,7 @@ def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[s
 def problem_of(error: DominoesError) -> dict[str, Any]:
     """The problem of an anticipated failure."""
     facts: dict[str, Any] = {"retryable": error.retryable}
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotAvailable):
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, _EXPECTED):
         # What is broken inside (paths, hosts, SQL) is for the log, not for the answer.
         _log.error("request failed", code=error.code, cause=str(error))
         detail = "the service can't do this now; nothing was changed; try again, and tell the operator if it stays"
@@ -135,7 +151,7 @@ def _headers_of(error: DominoesError) -> dict[str, str] | None:
     if error.status == HTTPStatus.UNAUTHORIZED:
         return {"WWW-Authenticate": "Bearer"}
     if error.retryable:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return {"Retry-After": str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))}
     return None
 
 

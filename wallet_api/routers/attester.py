@@ -17,6 +17,7 @@ from ledger_service.settlement import gather, queries
 from ledger_service.settlement.operations import SettlementOutdated, sign_settlement
 from ledger_service.settlement.package import proposal_values
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
+from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import Address, Code, Signature, Uint32
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
@@ -58,7 +59,9 @@ def _own_area(who: Principal, area: str) -> str:
 @router.get("/attester/registry")
 def registry(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.registry", area_asked))
+    ],
     area: Code,
 ) -> Response:
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
@@ -76,7 +79,9 @@ def registry(
 @router.get("/attestations")
 def attestation_states(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.readings", area_asked))
+    ],
     area: Code,
     first_mtu: Uint32,
     count: Annotated[int, Query(ge=1, le=metering.STATES_MAX)] = 96,
@@ -146,7 +151,9 @@ def one_settlement(
     area: Code,
     period: Uint32,
     revision: Uint32,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.package", area_in_path))
+    ],
 ) -> Response:
     """The package a proposal follows from, to be recomputed before signing, and the typed data to sign."""
     services = services_of(request)

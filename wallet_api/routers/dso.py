@@ -15,6 +15,7 @@ from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.journal import Payload
 from ledger_service.validation.verdicts import program_values, refusal_values
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
+from wallet_api.disclosure import Disclosure, area_of_market
 from wallet_api.fields import Code, QueryText, Signature, Text, Uint32
 from wallet_api.lookup import market_named, program_named
 from wallet_api.openapi import body_of
@@ -131,7 +132,9 @@ def one_program(
     request: Request,
     market: Code,
     program: Uint32,
-    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
+    ],
     reason: QueryText = REFUSAL_EXAMPLE,
 ) -> Response:
     """All the DSO signs: results per MTU, power-flow report, envelopes, what binds, and typed data for both verdicts.

@@ -23,6 +23,9 @@ from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
 
+CLOCK_STEP_SECONDS_MAX = 4 * 7 * 86_400
+"""Furthest that market time is moved at once: time never goes back, so a slip of a digit must not end the run."""
+
 PENDING_SHOWN_MAX = 200
 """Transactions listed of those on their way; their number is always given."""
 
@@ -45,6 +48,17 @@ class ClockNotControlled(DominoesError):
         super().__init__("market time follows the chain's blocks here and can't be set; wait for it")
 
 
+class ClockStepTooLong(DominoesError):
+    """The step is longer than market time is ever moved at once."""
+
+    code = "clock-step-too-long"
+
+    def __init__(self, *, wanted: int, now: int) -> None:
+        self.wanted, self.now = wanted, now
+        furthest = isoformat_utc(now + CLOCK_STEP_SECONDS_MAX)
+        super().__init__(f"market time can't be moved to {wanted} at once; go in steps, the next to {furthest} at most")
+
+
 @router.post("/clock", openapi_extra=body_of(ClockBody))
 async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.OPERATOR)]) -> Response:
     """Let market time of the embedded node reach a value; a value in the past is reached already."""
@@ -53,6 +67,8 @@ async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.O
         if services.clock_control is None:
             raise ClockNotControlled
         now = services.clock.now()
+        if body.advance_to > now + CLOCK_STEP_SECONDS_MAX:
+            raise ClockStepTooLong(wanted=body.advance_to, now=now)
         reached = now if body.advance_to <= now else services.clock_control(body.advance_to)
         return Created({"market_time": reached, "market_time_utc": isoformat_utc(reached)}, repeated=True)
 
@@ -61,7 +77,10 @@ async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.O
 
 @router.get("/status")
 def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.SECURITY_ADMIN)]) -> Response:
-    """Where the stages stand: the journal's head, each stage's cursor, transactions on their way to the chain."""
+    """Where the stages stand: the journal's head, each stage's cursor, transactions on their way to the chain.
+
+    Of a transaction's key only its kind: the rest names accounts and references.
+    """
     services = services_of(request)
     with services.record.read() as connection:
         cursors = stage_cursors(connection)
@@ -73,7 +92,12 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
         "cursors": [{"stage": name, "sequence": at, "behind": head.sequence - at} for name, at in cursors.items()],
         "pending_transactions": len(waiting),
         "pending": [
-            {"key": one.key, "contract": one.contract, "function": one.function, "tx_hash": to_hex(one.tx_hash)}
+            {
+                "kind": one.key.partition(":")[0],
+                "contract": one.contract,
+                "function": one.function,
+                "tx_hash": to_hex(one.tx_hash),
+            }
             for one in waiting[:PENDING_SHOWN_MAX]
         ],
     }

@@ -14,6 +14,7 @@ from ledger_service.access.roles import Role
 from ledger_service.record import Entry
 from ledger_service.registry import Agreement, Area, Attester, Market, Meter, Participant, Tariff, operations, queries
 from wallet_api.answers import Paging, number_key, page_answer, paging
+from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import Address, Bytes32, Code, Int32, LocalTime, PositiveInt, Uint32, Uint53
 from wallet_api.openapi import body_of
 from wallet_api.policy import allow
@@ -24,8 +25,8 @@ from wallet_api.writes import Created, write
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
 
-READERS = (Role.REGISTRAR, Role.AUDITOR, Role.OPERATOR)
-"""Who may read the lists of the registry."""
+READERS = (Role.REGISTRAR, Role.AUDITOR)
+"""Who may read the lists of the registry: they name persons, so the operator may not."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
 
@@ -197,7 +198,7 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
 def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.participants", area_asked))],
     area: Code | None = None,
 ) -> Response:
     """Registered parties, by id."""
@@ -210,7 +211,7 @@ def list_participants(
 def list_meters(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.meters", area_asked))],
     area: Code | None = None,
 ) -> Response:
     """Registered meters and their keys."""
@@ -227,7 +228,9 @@ def list_meters(
 
 @router.get("/agreements")
 def list_agreements(
-    request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[Principal, allow(*READERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.agreements", everywhere))],
 ) -> Response:
     """Agreements, all versions."""
     with services_of(request).record.read() as connection:
@@ -241,7 +244,7 @@ def list_agreements(
 def list_tariffs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
+    _: Annotated[Principal, allow(*READERS, Role.OPERATOR, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
 ) -> Response:
     """Tariffs, all versions: published prices, so every party may read them."""
     with services_of(request).record.read() as connection:

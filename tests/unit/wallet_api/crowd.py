@@ -37,6 +37,8 @@ def crowd(world: World) -> None:
     _later_periods(world)
     _programs(world)
     _money(world)
+    for path in ("/v1/participants", f"/v1/meters?area={AREA}", "/v1/agreements"):
+        assert world.get("audit office", path).status_code == 200
 
 
 def _register(world: World) -> None:

@@ -14,10 +14,12 @@ from structlog.testing import capture_logs
 from ledger_service.access.directory import Directory, OrganisationKey, RolesNotExclusive
 from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
+from ledger_service.chain.outbox import Stored
 from ledger_service.record import StorageUnavailable
-from tests.unit.wallet_api.world import FIRST_MTU, MARKET, TARIFF_BODY, World, address, key_named
+from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
 from wallet_api.policy import Public, api_routes, methods_of, policy_of
 from wallet_api.problems import findings_of, pointer
+from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
 
 pytestmark = pytest.mark.unit
 
@@ -284,6 +286,18 @@ def test_clock__operator_of_an_embedded_node__steps_it(world: World) -> None:
     assert (back.status_code, back.json()["market_time"]) == (200, now + 60)
 
 
+@pytest.mark.parametrize("beyond", [1, 2**53 - 1 - MARKET_SECONDS - CLOCK_STEP_SECONDS_MAX])
+def test_clock__step_of_more_than_four_weeks__refused_and_time_stays(world: World, beyond: int) -> None:
+    now = world.get(None, "/v1/clock").json()["market_time"]
+
+    answer = world.post("market operator", "/v1/clock", {"advance_to": now + CLOCK_STEP_SECONDS_MAX + beyond})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/clock-step-too-long")
+    assert world.get(None, "/v1/clock").json()["market_time"] == now
+    furthest = world.post("market operator", "/v1/clock", {"advance_to": now + CLOCK_STEP_SECONDS_MAX})
+    assert furthest.json()["market_time"] == now + CLOCK_STEP_SECONDS_MAX
+
+
 def test_clock__chain_with_its_own_time__refused(world: World) -> None:
     object.__setattr__(world.services, "clock_control", None)
 
@@ -317,6 +331,36 @@ def test_status__operator__sees_stages_and_pending_transactions(market: World) -
 
     assert shown["journal"]["sequence"] == market.services.record.head().sequence
     assert shown["pending_transactions"] == 0
+
+
+def test_status__pending_transaction__its_kind_but_nobodys_account(
+    market: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Stored(
+        key=f"requestRedemption:{address('household 1')}:0x00",
+        role="operator",
+        sender=bytes(20),
+        nonce=0,
+        contract="Settlement",
+        function="requestRedemption",
+        tx_hash=bytes(32),
+        raw=b"",
+        gas_price_wei=1,
+        status="signed",
+        block_number=None,
+        block_hash=None,
+    )
+    monkeypatch.setattr("wallet_api.routers.operator.pending", lambda _: [waiting])
+
+    answer = market.get("market operator", "/v1/status")
+
+    assert answer.json()["pending"][0]["kind"] == "requestRedemption"
+    assert address("household 1") not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/participants", "/v1/meters", "/v1/agreements"])
+def test_operator__lists_that_name_persons__refused(market: World, path: str) -> None:
+    assert market.get("market operator", path).status_code == 403
 
 
 def test_programs__by_state__gates_and_deadlines(trading: World) -> None:

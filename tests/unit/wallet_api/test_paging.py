@@ -24,6 +24,7 @@ LISTS: dict[str, tuple[str | None, str]] = {
     "/v1/readings": (HOLDER, "&period=1"),
     "/v1/set-points": (HOLDER, "&first_mtu=0"),
     "/v1/statements": (HOLDER, ""),
+    "/v1/accesses": (HOLDER, ""),
     "/v1/postings": (HOLDER, ""),
     "/v1/redemptions": (HOLDER, ""),
     "/v1/participants": ("registry office", ""),
@@ -40,7 +41,13 @@ LISTS: dict[str, tuple[str | None, str]] = {
 }
 """Every list in pages: who reads it here, and what it is asked for besides."""
 
-POSITIONED = {"/v1/orders": HOLDER, "/v1/postings": HOLDER, "/v1/statements": HOLDER, "/v1/journal": "market operator"}
+POSITIONED = {
+    "/v1/orders": HOLDER,
+    "/v1/postings": HOLDER,
+    "/v1/statements": HOLDER,
+    "/v1/accesses": HOLDER,
+    "/v1/journal": "market operator",
+}
 """Lists whose cursor is a position in the record, not only compared, with a reader of each."""
 
 HOSTILE_CURSORS = (

@@ -76,17 +76,18 @@ GET  /v1/agreement                                                  prosumer
 GET  /v1/set-points                                                 prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
+GET  /v1/accesses                                                   prosumer retailer
 GET  /v1/balance                                                    prosumer retailer
 GET  /v1/postings                                                   prosumer retailer
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
 POST /v1/deposits                                                   treasurer
 POST /v1/participants                                               registrar
-GET  /v1/participants                                               registrar auditor operator
+GET  /v1/participants                                               registrar auditor
 POST /v1/meters                                                     registrar
-GET  /v1/meters                                                     registrar auditor operator
+GET  /v1/meters                                                     registrar auditor
 POST /v1/agreements                                                 registrar
-GET  /v1/agreements                                                 registrar auditor operator
+GET  /v1/agreements                                                 registrar auditor
 POST /v1/tariffs                                                    registrar
 GET  /v1/tariffs                                                attester auditor operator prosumer registrar retailer
 POST /v1/guarantees                                                 retailer
