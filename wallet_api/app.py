@@ -9,11 +9,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from domain.hashing import to_hex
 from ledger_service.access.idempotency import AnswerBook
 from wallet_api import documentation, problems
 from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
+from wallet_api.health import Health
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
@@ -33,7 +33,7 @@ from wallet_api.routers import (
     retailer,
     session,
 )
-from wallet_api.services import API_VERSION, Services, services_of
+from wallet_api.services import API_VERSION, Services
 
 _DESCRIPTION = """
 The DOMINOES local energy market: keys, signed orders and their receipts, balances, bills with proofs, the DSO's and the
@@ -63,9 +63,9 @@ service_router = APIRouter(tags=["service"])
 
 @service_router.get("/health")
 async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
-    """Whether the service can read its record; 503 where not."""
-    head = await run_in_threadpool(services_of(request).record.head)
-    return json_answer({"status": "ok", "journal": {"sequence": head.sequence, "head": to_hex(head.hash)}})
+    """Whether the service can do its work: ok, or degraded where the node or a stage is not; 503 without its record."""
+    looked_at: Health = request.app.state.health
+    return json_answer(await run_in_threadpool(looked_at.look))
 
 
 @service_router.get("/metrics")
@@ -84,12 +84,14 @@ def create_app(services: Services) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the request names
     )
     app.state.services = services
     app.state.principals = PrincipalCache(services.directory)
     app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)
+    app.state.health = Health(services)
     app.state.metrics = Metrics()
     for router in (service_router, *ROUTERS):
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.

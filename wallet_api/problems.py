@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from domain.errors import DominoesError
+from ledger_service.access.tokens import TokenRefused
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -49,13 +50,13 @@ class BodyTooLarge(DominoesError):
 
 
 class NotJson(DominoesError):
-    """The body's media type is not application/json."""
+    """The body's media type is not application/json, its text not UTF-8, or it is compressed."""
 
     status = 415
     code = "not-json"
 
     def __init__(self) -> None:
-        super().__init__("send the body as application/json")
+        super().__init__("send the body as application/json, in UTF-8 and without Content-Encoding")
 
 
 class InvalidFields(DominoesError):
@@ -147,17 +148,19 @@ def findings_of(errors: Sequence[Any]) -> list[dict[str, str]]:
     return [{"pointer": pointer(error["loc"]), "detail": str(error["msg"])} for error in errors[:FINDINGS_MAX]]
 
 
-def _headers_of(error: DominoesError) -> dict[str, str] | None:
+def _headers_of(error: DominoesError, request: Request) -> dict[str, str] | None:
     if error.status == HTTPStatus.UNAUTHORIZED:
-        return {"WWW-Authenticate": "Bearer"}
+        # RFC 6750, 3.1: an error is named only to those who sent a token.
+        sent = isinstance(error, TokenRefused) and "authorization" in request.headers
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if sent else "Bearer"}
     if error.retryable:
         return {"Retry-After": str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))}
     return None
 
 
-async def _on_dominoes_error(_: Request, error: Exception) -> Response:
+async def _on_dominoes_error(request: Request, error: Exception) -> Response:
     known = cast(DominoesError, error)
-    return problem_response(problem_of(known), headers=_headers_of(known))
+    return problem_response(problem_of(known), headers=_headers_of(known, request))
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:

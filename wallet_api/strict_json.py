@@ -106,10 +106,18 @@ def _check_text(value: Any) -> None:
             _check_text(item)
 
 
+def _is_plain_json(request: Request) -> bool:
+    """Whether the headers announce JSON in UTF-8, as it is: what they say and what is read must be the same text."""
+    media_type, *parameters = request.headers.get("content-type", "").lower().split(";")
+    named = [(name.strip(), value.strip().strip('"')) for name, _, value in (one.partition("=") for one in parameters)]
+    utf_8 = all(value == "utf-8" for name, value in named if name == "charset")
+    plain = all(value.strip().lower() == "identity" for value in request.headers.getlist("content-encoding"))
+    return media_type.strip() == "application/json" and utf_8 and plain
+
+
 async def read_body(request: Request, *, limit_bytes: int = BODY_BYTES_MAX) -> bytes:
     """The raw body, never more than the limit in memory. Raises NotJson, BodyTooLarge."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if not _is_plain_json(request):
         raise NotJson
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 12 or int(declared) > limit_bytes:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +16,7 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from ledger_service.access.directory import Principal
+from ledger_service.access.idempotency import Answer
 from ledger_service.access.roles import NotYours
 from ledger_service.trading import (
     Accepted,
@@ -38,6 +40,7 @@ from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
+from wallet_api.writes import answer_once
 
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
@@ -162,19 +165,28 @@ async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*
 
 async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
     raw = await read_body(request)
-    # A batch would hold up every other request while it is parsed.
-    value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
+
+    async def do() -> Answer:
+        # A batch would hold up every other request while it is parsed.
+        value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
+        status, shown = await _decided(request, value, who=who, parser=parser)
+        return Answer(status=status, body=orjson.dumps(shown))
+
+    return await answer_once(request, who=who, raw=raw, do=do)
+
+
+async def _decided(request: Request, value: Any, *, who: Principal, parser: _Parser) -> tuple[int, dict[str, Any]]:
+    """Status and answer of one submission (its refusal is raised) or of a list of them."""
     if not isinstance(value, list):
-        outcomes = await _decide(request, [value], who=who, parser=parser)
-        outcome = outcomes[0]
+        outcome = (await _decide(request, [value], who=who, parser=parser))[0]
         if isinstance(outcome, DominoesError):
             raise outcome
-        return json_answer(_accepted_json(outcome), status=200 if outcome.repeated else 201)
+        return 200 if outcome.repeated else 201, _accepted_json(outcome)
     if not 1 <= len(value) <= SUBMISSIONS_MAX:
         detail = f"must hold 1 to {SUBMISSIONS_MAX} submissions"
         raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
     outcomes = await _decide(request, value, who=who, parser=parser)
-    return json_answer({"items": [_outcome_json(outcome) for outcome in outcomes]})
+    return 200, {"items": [_outcome_json(outcome) for outcome in outcomes]}
 
 
 async def _decide(

@@ -17,6 +17,7 @@ from ledger_service.access.roles import Role
 from ledger_service.chain.outbox import Stored
 from ledger_service.record import StorageUnavailable
 from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
+from wallet_api.health import NODE_LAG_SECONDS_MAX
 from wallet_api.policy import Public, api_routes, methods_of, policy_of
 from wallet_api.problems import findings_of, pointer
 from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
@@ -80,6 +81,81 @@ def test_problem__record_away__retryable_and_silent_on_paths(world: World, monke
     assert "/var" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("behind", "failure", "status"),
+    [
+        (0, None, "ok"),
+        (NODE_LAG_SECONDS_MAX, None, "ok"),
+        (NODE_LAG_SECONDS_MAX + 1, None, "degraded"),
+        (None, None, "degraded"),
+        (0, "node-unavailable", "degraded"),
+    ],
+)
+def test_health__node_and_stages__degraded_where_work_waits(
+    world: World, behind: int | None, failure: str | None, status: str
+) -> None:
+    def block_time() -> int:
+        if behind is None:
+            raise StorageUnavailable(reason="the node at http://10.0.0.1 is away")
+        return world.services.deployment.chain_time(world.clock.now()) - behind
+
+    object.__setattr__(world.services, "node_block_time", block_time)
+    object.__setattr__(world.services, "stage_failure", lambda: failure)
+
+    answer = world.get(None, "/health")
+
+    shown = answer.json()
+    assert (answer.status_code, shown["status"]) == (200, status)
+    assert shown["node"] == {"reachable": behind is not None, "lag_seconds": behind}
+    assert shown["stages"] == ("ok" if failure is None else "failing")
+    assert "10.0.0.1" not in answer.text
+
+
+def test_health__no_node_to_look_at__says_so(world: World) -> None:
+    shown = world.get(None, "/health").json()
+
+    assert (shown["status"], shown["node"], shown["stages"]) == ("ok", None, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/", "/v1/markets/", "/health/", "/docs/"])
+def test_path__slash_at_its_end__no_redirect_to_the_host_named(world: World, path: str) -> None:
+    answer = world.client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+
+    assert answer.status_code in (404, 422)
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/json; charset=utf-8"}, 201),
+        ({"Content-Type": 'application/json;charset="UTF-8"'}, 201),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/json; charset = latin-1"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8; charset=utf-7"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "identity"}, 201),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "identity, br"}, 415),
+    ],
+)
+def test_body__charset_or_encoding__utf_8_as_it_is_or_refused(
+    market: World, headers: dict[str, str], status: int
+) -> None:
+    content = json.dumps(deposit_body())
+
+    answer = market.client.post(DEPOSIT, content=content, headers=market.headers("house bank") | headers)
+
+    assert answer.status_code == status
+
+
+def test_token__sent_and_refused__named_in_the_challenge(world: World) -> None:
+    sent = world.client.get("/v1/balance", headers={"Authorization": "Bearer nonsense"})
+    none = world.client.get("/v1/balance")
+
+    assert sent.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert none.headers["www-authenticate"] == "Bearer"
+
+
 def test_problem__field_named__not_its_content(market: World) -> None:
     answer = market.post("house bank", DEPOSIT, deposit_body(amount_neur="<script>"))
 
@@ -105,7 +181,10 @@ def test_deposit__same_reference_other_amount__refused(market: World) -> None:
     assert market.post("house bank", DEPOSIT, deposit_body()).status_code == 200
     head = market.head()
 
-    assert market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001")).status_code == 422
+    answer = market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001"))
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/key-reused")
+    assert "deposit:" not in answer.text
     assert market.head() == head
 
 

@@ -97,6 +97,13 @@ def test_list__walked_in_pages__is_the_whole_list(crowded: World, path: str, lim
     assert 1 <= sizes[-1] <= limit
 
 
+def test_journal__page_that_ends_with_the_last_entry__no_link(market: World) -> None:
+    last = market.services.record.head().sequence
+
+    assert "link" not in market.get("market operator", "/v1/journal", limit=last).headers
+    assert "link" in market.get("market operator", "/v1/journal", limit=last - 1).headers
+
+
 @pytest.mark.parametrize("text", HOSTILE_CURSORS)
 @pytest.mark.parametrize("path", POSITIONED)
 def test_cursor__none_that_was_given__refused(trading: World, path: str, text: str) -> None:
