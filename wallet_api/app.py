@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Request
@@ -14,6 +15,7 @@ from wallet_api import documentation, problems
 from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
 from wallet_api.health import Health
+from wallet_api.limits import Limiter
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
@@ -88,6 +90,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.principals = PrincipalCache(services.directory)
+    app.state.limiter = Limiter(monotonic=time.monotonic)
     app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)

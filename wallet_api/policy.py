@@ -16,6 +16,7 @@ from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.access.roles import NotAllowed, Role
 from ledger_service.access.tokens import Claims, TokenRefused
 from wallet_api.disclosure import Disclosure
+from wallet_api.limits import Limiter
 from wallet_api.services import services_of
 
 PRINCIPAL_SECONDS = 1.0
@@ -78,8 +79,10 @@ class Allow:
         self.roles, self.discloses = frozenset(roles), discloses
 
     async def __call__(self, request: Request) -> Principal:
-        """The principal, if its role is allowed. Raises TokenRefused, NotAllowed."""
+        """The principal, if its role is allowed. Raises TokenRefused, TooManyRequests, NotAllowed."""
         principal = await authenticate(request)
+        limiter: Limiter = request.app.state.limiter
+        limiter.take(principal.address)
         if principal.role not in self.roles:
             raise NotAllowed(role=principal.role, allowed=tuple(sorted(self.roles)))
         if self.discloses is not None and principal.role is Role.AUDITOR:

@@ -64,6 +64,11 @@ class BadReference(DominoesError):
         super().__init__(f"{field} is not {expected}; send it as 0x hex")
 
 
+def deposit_key(ref: str) -> str:
+    """What names a deposit and its transaction: the payment reference, 0x hex."""
+    return f"deposit:{ref}"
+
+
 def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) -> Entry:
     """Book money that came in, once per payment reference; only the treasurer may ask for it.
 
@@ -71,10 +76,10 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
     """
     _check(account=account, ref=ref, amount_neur=amount_neur)
     payload = {"account": to_hex(account), "amount_neur": str(amount_neur), "ref": to_hex(ref)}
-    entry = tx.append("deposit.booked", payload, key=f"deposit:{to_hex(ref)}")
+    entry = tx.append("deposit.booked", payload, key=deposit_key(to_hex(ref)))
     _request(
         tx,
-        key=f"deposit:{to_hex(ref)}",
+        key=deposit_key(to_hex(ref)),
         role="treasurer",
         function="deposit",
         args=[to_hex(account), str(amount_neur), to_hex(ref)],

@@ -11,8 +11,9 @@ from domain.hashing import from_hex
 from domain.mtu import isoformat_utc
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.record import Entry
-from wallet_api.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of, number_key, page_answer, paging
+from wallet_api.answers import Paging, number_key, page_answer, paging
 from wallet_api.disclosure import ACCESS_KIND
+from wallet_api.lookup import entries_where
 from wallet_api.policy import TRADERS, allow
 from wallet_api.services import API_PREFIX, services_of
 
@@ -25,26 +26,18 @@ def list_accesses(
 ) -> Response:
     """Every reading by an auditor of data that one's own was or may have been part of: what, by whom, when."""
     services = services_of(request)
-    after = cursor_of(page, INT64_MAX)
-    at = 0 if after is None else after[0][0]
-    found: list[Entry] = []
-    while len(found) <= page.limit:
-        batch = services.record.entries(after=at, kinds=(ACCESS_KIND,), limit=PAGE_ITEMS_MAX)
-        found += [entry for entry in batch if _concerns(entry, area=who.area)]
-        if len(batch) < PAGE_ITEMS_MAX:
-            break
-        at = batch[-1].sequence
     return page_answer(
         request,
-        items=found,
+        items=entries_where(
+            services.record,
+            kind=ACCESS_KIND,
+            page=page,
+            wanted=lambda payload: payload["area"] in (None, who.area),
+        ),
         key=lambda entry: number_key(entry.sequence),
         page=page,
         shape=lambda entry: _access_json(entry, directory=services.directory),
     )
-
-
-def _concerns(entry: Entry, *, area: str | None) -> bool:
-    return entry.payload is not None and entry.payload["area"] in (None, area)
 
 
 def _access_json(entry: Entry, *, directory: Directory) -> dict[str, Any]:

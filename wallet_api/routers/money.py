@@ -14,7 +14,10 @@ from domain.mtu import isoformat_utc
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
+from ledger_service.chain import outbox
+from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
+from ledger_service.record import Entry
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
@@ -32,6 +35,7 @@ from wallet_api.answers import (
     paging,
 )
 from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
+from wallet_api.lookup import entries_where
 from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
@@ -81,6 +85,43 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
         return created(entry)
 
     return await write(request, who=who, shape=DepositBody, work=work)
+
+
+@router.get("/deposits")
+def list_deposits(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)],
+) -> Response:
+    """One's own deposits, and to the treasurer all of them: booked, on-chain (it counts in the balance), or failed."""
+    record = services_of(request).record
+    found = entries_where(
+        record,
+        kind="deposit.booked",
+        page=page,
+        wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
+    )
+    with record.read() as connection:
+        states = outbox.statuses(connection, [operations.deposit_key(entry.content()["ref"]) for entry in found])
+    return page_answer(
+        request,
+        items=found,
+        key=lambda entry: number_key(entry.sequence),
+        page=page,
+        shape=lambda entry: _deposit_json(entry, states=states),
+    )
+
+
+def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
+    payload = entry.content()
+    state = states.get(operations.deposit_key(payload["ref"]))
+    return {
+        "sequence": entry.sequence,
+        "account": payload["account"],
+        "amount": money(int(payload["amount_neur"])),
+        "ref": payload["ref"],
+        "state": {INCLUDED: "on-chain", FAILED: "failed"}.get(state or "", "booked"),
+    }
 
 
 @router.post("/redemptions", status_code=201, openapi_extra=body_of(RedemptionBody))

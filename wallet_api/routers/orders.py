@@ -17,7 +17,7 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from ledger_service.access.directory import Principal
 from ledger_service.access.idempotency import Answer
-from ledger_service.access.roles import NotYours
+from ledger_service.access.roles import NotYours, Role
 from ledger_service.trading import (
     Accepted,
     SignedCancel,
@@ -161,6 +161,29 @@ async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADE
 async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
     return await _submit(request, who=who, parser=_schedule)
+
+
+@router.get("/schedules")
+def list_schedules(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.PROSUMER)]
+) -> Response:
+    """The schedules of one's point in their last revisions: Wh per MTU, + = import; the next revision is one more."""
+    with services_of(request).record.read() as connection:
+        found = queries.schedules_of(connection, point=str(who.point))
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: f"{one.market} {number_key(one.first_mtu)}",
+        page=page,
+        shape=lambda one: {
+            "market": one.market,
+            "point": one.point,
+            "first_mtu": one.first_mtu,
+            "starts": isoformat_utc(mtu_start(one.first_mtu)),
+            "revision": one.revision,
+            "net_wh": list(one.net_wh),
+        },
+    )
 
 
 async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.hashing import text_id, to_hex
+from domain.orders import schedule_hash
 from domain.readings import Quality, Reading
 from tests.unit.wallet_api.test_ownership import attested, proposed, settled_day
 from tests.unit.wallet_api.world import (
@@ -37,6 +39,7 @@ def crowd(world: World) -> None:
     _later_periods(world)
     _programs(world)
     _money(world)
+    _schedules(world)
     for path in ("/v1/participants", f"/v1/meters?area={AREA}", "/v1/agreements"):
         assert world.get("audit office", path).status_code == 200
 
@@ -86,6 +89,21 @@ def _programs(world: World) -> None:
     world.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
 
 
+def _schedules(world: World) -> None:
+    for number, name in ((1, "household 1"), (2, "household 2")):
+        for program in (2, 3):
+            body = schedule(world, name, f"DE-LV1-P{number}", first_mtu=FIRST_MTU + 96 * (program - 1))
+            assert world.post(name, "/v1/schedules", body).status_code == 201
+
+
+def schedule(world: World, name: str, point: str, *, first_mtu: int = FIRST_MTU, revision: int = 0) -> dict[str, Any]:
+    """A signed schedule of a point over one day, nothing in or out."""
+    shown = {"market": to_hex(text_id(MARKET)), "firstMtu": first_mtu, "point": point, "revision": revision}
+    signed = shown | {"point": text_id(point), "valuesHash": schedule_hash([0] * 96)}
+    signature = world.sign(f"device of {name}", "Schedule", signed)
+    return {"schedule": shown | {"netWh": [0] * 96}, "signature": signature}
+
+
 def _money(world: World) -> None:
     for number in (1, 2, 3):
         deposit = {"account": address(HOLDER), "amount_neur": "1000", "ref": f"0x{number:064x}"}
@@ -93,6 +111,8 @@ def _money(world: World) -> None:
         if number < 3:
             args = {"account": address(HOLDER), "amountNeur": "1000", "ref": f"0x{number:064x}"}
             included(world, f"deposit:0x{number:064x}", "Deposited", args)
+        if number == 2:
+            continue  # the other retailer's customer
         guarantee = {
             "guarantor": address("retailer 1"),
             "account": address(f"household {number}"),

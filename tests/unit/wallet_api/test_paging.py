@@ -19,7 +19,10 @@ LISTS: dict[str, tuple[str | None, str]] = {
     "/v1/markets": (None, ""),
     "/v1/markets/{market:path}/programs": (None, ""),
     "/v1/keys": (HOLDER, ""),
+    "/v1/areas/{area:path}/periods": (None, ""),
     "/v1/orders": (HOLDER, ""),
+    "/v1/schedules": (HOLDER, ""),
+    "/v1/deposits": (HOLDER, ""),
     "/v1/trades": (HOLDER, f"&first_mtu={FIRST_MTU}"),
     "/v1/readings": (HOLDER, "&period=1"),
     "/v1/set-points": (HOLDER, "&first_mtu=0"),
@@ -46,6 +49,7 @@ POSITIONED = {
     "/v1/postings": HOLDER,
     "/v1/statements": HOLDER,
     "/v1/accesses": HOLDER,
+    "/v1/deposits": HOLDER,
     "/v1/journal": "market operator",
 }
 """Lists whose cursor is a position in the record, not only compared, with a reader of each."""

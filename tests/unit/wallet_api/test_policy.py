@@ -58,6 +58,8 @@ POST /v1/markets                                                    registrar
 GET  /v1/markets/{market:path}                                      public
 GET  /v1/markets/{market:path}/programs                             public
 GET  /v1/markets/{market:path}/prices                               public
+GET  /v1/markets/{market:path}/mtus                                 public
+GET  /v1/areas/{area:path}/periods                                  public
 GET  /v1/ledger                                                     public
 GET  /v1/evidence/public                                            public
 GET  /v1/evidence/personal                                          prosumer retailer
@@ -70,6 +72,7 @@ GET  /v1/orders                                                     prosumer ret
 GET  /v1/orders/{order_id}                                          prosumer retailer
 GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
 POST /v1/schedules                                                  prosumer retailer
+GET  /v1/schedules                                                  prosumer
 GET  /v1/trades                                                     prosumer retailer
 GET  /v1/readings                                                   prosumer
 GET  /v1/agreement                                                  prosumer
@@ -82,6 +85,7 @@ GET  /v1/postings                                                   prosumer ret
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
 POST /v1/deposits                                                   treasurer
+GET  /v1/deposits                                                   prosumer retailer treasurer
 POST /v1/participants                                               registrar
 GET  /v1/participants                                               registrar auditor
 POST /v1/meters                                                     registrar

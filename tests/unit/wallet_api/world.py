@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from ledger_service.validation import Verdicts
 from wallet_api.app import create_app
+from wallet_api.limits import Limiter
 from wallet_api.services import Deployment, Services
 
 ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
@@ -38,6 +40,9 @@ FIRST_MTU = MARKET_SECONDS // 900 + 96
 GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
+UNLIMITED = 10**9
+"""Requests that a test may make at once."""
+
 CONTRACTS = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
 
 
@@ -343,6 +348,7 @@ def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str 
     services, clock = make_services(tmp_path, wall=wall, record_url=record_url)
     services.intake.start()
     app = create_app(services)
+    app.state.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()
