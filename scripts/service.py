@@ -274,9 +274,13 @@ class Service:
         )
 
     def node_block_time(self) -> int:
-        """Block time of the node's newest block, asked of the node itself. Raises NodeUnavailable, RpcError."""
+        """Block time of the node's newest block (0: it has none), asked of the node itself. Raises NodeUnavailable."""
         rpc = Rpc(self.node.url, timeout_s=NODE_LOOK_SECONDS)
-        return int(rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+        try:
+            head = rpc.header()
+        finally:
+            rpc.close()
+        return 0 if head is None else head.timestamp
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""
