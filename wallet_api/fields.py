@@ -26,6 +26,9 @@ CreditNeur = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """Words for people."""
 
+Nonce = Annotated[str, StringConstraints(max_length=500)]
+"""What a login challenge was given as, opaque to its holder."""
+
 LocalTime = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}$")]
 """Hour and minute of a local day, "HH:MM"."""
 

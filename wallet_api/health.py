@@ -50,10 +50,11 @@ class Health:
         }
 
     def _stages(self) -> str | None:
+        """Whether the stages go on with all there is; None where the service runs none."""
         failure = self._services.stage_failure
         if failure is None:
             return None
-        return OK if failure() is None else "failing"
+        return OK if failure() is None and not self._services.stuck_periods() else "failing"
 
     def _node(self) -> dict[str, Any] | None:
         """Reachability and lag in seconds; None where the service has no node to look at."""

@@ -49,7 +49,7 @@ class Timing:
 
 
 SettlementWork = Callable[[Registry], int]
-"""Checks and signs what settlements wait for it; returns how many were signed. Runs on a thread of its own."""
+"""Witnesses terms, checks and signs what settlements wait for it; returns how many it signed. Has its own thread."""
 
 
 class Attester:
@@ -308,6 +308,7 @@ class Attester:
         self._publish([item for item in intake.ask_everything() if item.topic.split("/")[-3] in fresh])
 
     def _settle(self) -> None:
+        self._guarded(self._poll_settlements)  # terms are witnessed from the start on
         while not self._stopping.wait(self.timing.settlement_s):
             self._guarded(self._poll_settlements)
 

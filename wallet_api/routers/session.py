@@ -13,7 +13,7 @@ from domain.hashing import from_hex
 from ledger_service.access.directory import Principal
 from ledger_service.access.tokens import TOKEN_SECONDS
 from wallet_api.answers import json_answer
-from wallet_api.fields import Address, Code, Signature
+from wallet_api.fields import Address, Code, Nonce, Signature
 from wallet_api.openapi import body_of
 from wallet_api.policy import EVERYBODY, allow, anyone
 from wallet_api.services import API_PREFIX, services_of
@@ -36,7 +36,7 @@ class ChallengeRequest(Body):
 class SessionRequest(Body):
     """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
 
-    nonce: Code
+    nonce: Nonce
     signature: Signature
 
 
@@ -56,8 +56,9 @@ async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
     body = validate(adapter_of(SessionRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
     services = services_of(request)
     now = services.wall_clock()
-    address = services.challenges.redeem(nonce=body.nonce, signature=from_hex(body.signature), now=now)
+    address = services.challenges.signer(nonce=body.nonce, signature=from_hex(body.signature), now=now)
     principal = await run_in_threadpool(services.directory.find, address)
+    services.challenges.use_up(nonce=body.nonce, now=now)
     token, claims = services.tokens.issue(address=address, role=principal.role, now=now)
     shown = {
         "access_token": token,

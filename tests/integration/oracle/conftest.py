@@ -70,6 +70,10 @@ class RecordingService:
         self._answer()
         return self.registry_now
 
+    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
+        self._answer()
+        return {"parties": [], "meters": [], "keys": [], "tariffs": [], "agreements": []}
+
     def leaves(self, mtu: int) -> dict[str, Reading] | None:
         held = self.recorded.get(mtu)
         return {reading.meter_code: reading for reading in held[-1].readings} if held else None

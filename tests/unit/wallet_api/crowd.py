@@ -16,6 +16,7 @@ from tests.unit.wallet_api.world import (
     MARKET,
     MARKET_BODY,
     TARIFF_BODY,
+    VALID_FROM_MTU,
     World,
     address,
     household,
@@ -51,7 +52,7 @@ def _register(world: World) -> None:
         "account": address("household 3"),
         "retailer": address("retailer 1"),
         "tariff": "household",
-        "valid_from_mtu": 0,
+        "valid_from_mtu": VALID_FROM_MTU,
     }
     for path, body in (
         ("/v1/areas", AREA_BODY | {"area": "DE-LV2"}),

@@ -37,6 +37,9 @@ ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
 WALL_SECONDS = 1_800_000_000
 MARKET_SECONDS = 1_464_739_200  # 2016-06-01T00:00:00Z
 FIRST_MTU = MARKET_SECONDS // 900 + 96
+VALID_FROM_MTU = MARKET_SECONDS // 900
+"""What is registered is valid from here: the MTU that has just begun when tests begin, and still to come before."""
+
 GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
@@ -97,7 +100,7 @@ MARKET_BODY: dict[str, Any] = {
 TARIFF_BODY: dict[str, Any] = {
     "tariff": "household",
     "version": 1,
-    "valid_from_mtu": 0,
+    "valid_from_mtu": VALID_FROM_MTU,
     "supply_neur_per_wh": 300_000,
     "feed_in_neur_per_wh": 80_000,
     "imbalance_surplus_neur_per_wh": 60_000,
@@ -189,7 +192,7 @@ class World:
             if kind in settlement_views.KINDS:
                 settlement_views.fold(tx.connection, entry, now=self.clock.now())
             if kind in money_views.KINDS:
-                money_views.fold(tx.connection, entry)
+                money_views.fold(tx.connection, entry, now=self.clock.now())
             return entry.sequence
 
     def populate(self) -> None:
@@ -212,7 +215,7 @@ class World:
                 "account": address(f"household {number}"),
                 "retailer": address(f"retailer {number}"),
                 "tariff": "household",
-                "valid_from_mtu": 0,
+                "valid_from_mtu": VALID_FROM_MTU,
             }
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
 
@@ -229,7 +232,7 @@ class World:
             assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
 
     def key_body(
-        self, name: str, point: str | None, *, device: str | None = None, valid_from_mtu: int = 0
+        self, name: str, point: str | None, *, device: str | None = None, valid_from_mtu: int = VALID_FROM_MTU
     ) -> dict[str, Any]:
         """A signed registration of a party's device key."""
         device = device or f"device of {name}"
@@ -281,7 +284,9 @@ class NoMoney:
         return 0
 
 
-def make_services(tmp_path: Path, *, wall: list[int], record_url: str | None = None) -> tuple[Services, ManualClock]:
+def make_services(
+    tmp_path: Path, *, wall: list[int], market_seconds: int, record_url: str | None = None
+) -> tuple[Services, ManualClock]:
     """The API's services on a SQLite record in `tmp_path`, or on the database given."""
     record = Record.open(record_url or f"sqlite:///{tmp_path / 'record.db'}")
 
@@ -298,7 +303,7 @@ def make_services(tmp_path: Path, *, wall: list[int], record_url: str | None = N
         )
         for name, role in ORGANISATIONS.items()
     ]
-    clock = ManualClock(MARKET_SECONDS)
+    clock = ManualClock(market_seconds)
     deployment = Deployment(
         chain_id=CHAIN_ID,
         addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
@@ -341,11 +346,12 @@ def make_services(tmp_path: Path, *, wall: list[int], record_url: str | None = N
 
 
 def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str | None = None) -> Iterator[World]:
-    """A world for the length of a test, in a copy of the folder `template` where one is given."""
+    """A world for the length of a test, in a copy of the folder `template`; without one it is an MTU earlier."""
     if template is not None:
         shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     wall = [WALL_SECONDS]
-    services, clock = make_services(tmp_path, wall=wall, record_url=record_url)
+    market_seconds = MARKET_SECONDS - (900 if template is None else 0)
+    services, clock = make_services(tmp_path, wall=wall, market_seconds=market_seconds, record_url=record_url)
     services.intake.start()
     app = create_app(services)
     app.state.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
