@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ledger.conftest import Postgres
+from tests.postgres import Postgres
 from tests.unit.wallet_api.crowd import crowd
 from tests.unit.wallet_api.hostile import broken_by
 from tests.unit.wallet_api.world import World, open_world
@@ -16,13 +16,11 @@ pytestmark = [pytest.mark.integration, pytest.mark.host]
 
 
 @pytest.fixture
-def crowded(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Iterator[World]:
-    """A crowded market whose record is on a PostgreSQL server of its own."""
-    server = Postgres(tmp_path_factory.mktemp("pg"))
-    for world in open_world(tmp_path, record_url=server.create("api")):
+def crowded(postgres: Postgres, tmp_path: Path) -> Iterator[World]:
+    """A crowded market whose record is on PostgreSQL."""
+    for world in open_world(tmp_path, record_url=postgres.create("crowded")):
         crowd(world)
         yield world
-    server.stop()
 
 
 def test_parameters__hostile_values_on_every_route__never_a_failure(crowded: World) -> None:
