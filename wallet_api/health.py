@@ -29,7 +29,7 @@ class NodeSeen:
     moment: float
 
 
-class Health:
+class HealthCheck:
     """Looks at the parts of one service. Blocking work."""
 
     def __init__(self, services: Services) -> None:

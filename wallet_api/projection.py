@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from threading import Lock
 from typing import Any
 
@@ -16,22 +15,10 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import Payload
+from wallet_api.fields import ProgramState
 
 FOLD_BATCH_ENTRIES = 500
 """Entries folded at once; bounds memory while a long journal is read at the start."""
-
-
-class ProgramState(StrEnum):
-    """The words for where a program stands."""
-
-    OPEN = "open"
-    GATE_CLOSED = "gate-closed"
-    BOOK_CLOSED = "book-closed"
-    AWAITING_VERDICT = "awaiting-verdict"
-    EXPIRED = "expired"
-    SIGNED = "signed"
-    REFUSED = "refused"
-    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +54,17 @@ class Program:
     def state(self, *, now: int) -> ProgramState:
         """The word for where the program stands at market time `now`."""
         if self.resolved >= self.count:
-            return ProgramState.RESOLVED
+            return "resolved"
         if self.refused_sequence is not None:
-            return ProgramState.REFUSED
+            return "refused"
         if self.signed_sequence is not None:
-            return ProgramState.SIGNED
+            return "signed"
         if self.validated_sequence is not None:
             late = self.deadline is not None and now > self.deadline
-            return ProgramState.EXPIRED if late else ProgramState.AWAITING_VERDICT
+            return "expired" if late else "awaiting-verdict"
         if self.book_sequence is not None:
-            return ProgramState.BOOK_CLOSED
-        return ProgramState.OPEN if now < self.gate else ProgramState.GATE_CLOSED
+            return "book-closed"
+        return "open" if now < self.gate else "gate-closed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ from domain.mtu import isoformat_utc
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.record import Entry
 from wallet_api.answers import Paging, number_key, page_answer, paging
+from wallet_api.declaring import lists
 from wallet_api.disclosure import ACCESS_KIND
 from wallet_api.lookup import entries_where
 from wallet_api.policy import TRADERS, allow
+from wallet_api.schemas import own as schemas
 from wallet_api.services import API_PREFIX, services_of
 
 router = APIRouter(prefix=API_PREFIX, tags=["own"])
 
 
-@router.get("/accesses")
+@router.get("/accesses", **lists(schemas.Access))
 def list_accesses(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:

@@ -11,11 +11,16 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.audit.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
+from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere
 from wallet_api.policy import TRADERS, allow, anyone
+from wallet_api.problems import Busy, NoSuchThing
 from wallet_api.services import API_PREFIX, projection_of
 
 EVERYTHING = Disclosure("evidence.auditor", everywhere)
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+"""How the document shows bytes."""
 
 router = APIRouter(prefix=f"{API_PREFIX}/evidence", tags=["evidence"])
 
@@ -32,7 +37,9 @@ def _anchored(request: Request) -> int:
     return anchor.sequence
 
 
-@router.get("/public", response_class=FileResponse)
+@router.get(
+    "/public", **downloads({TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, Busy))
+)
 def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
     anchored = _anchored(request)
@@ -40,7 +47,12 @@ def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     return FileResponse(ready, media_type=TAR_MEDIA_TYPE, filename=f"dominoes-public-{anchored}.tar")
 
 
-@router.get("/personal")
+@router.get(
+    "/personal",
+    **downloads(
+        {TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, NoSuchThing, Busy)
+    ),
+)
 def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's own bundle: own orders, readings, terms and statements with their proofs. Supports one's own bill."""
     packed = _bundles(request).personal(account=who.account, anchored=_anchored(request))
@@ -48,7 +60,14 @@ def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]
     return Response(packed, media_type=TAR_MEDIA_TYPE, headers=headers)
 
 
-@router.get("/auditor")
+@router.get(
+    "/auditor",
+    **downloads(
+        {SEALED_MEDIA_TYPE: BINARY, TAR_MEDIA_TYPE: BINARY},
+        description="The bundle as tar, sealed to the auditor's key; plain tar in demos",
+        failing=(NothingAnchored, Busy),
+    ),
+)
 def auditor_bundle(request: Request, _: Annotated[Principal, allow(Role.AUDITOR, discloses=EVERYTHING)]) -> Response:
     """Everything, sealed to the auditor's key (NaCl sealed box over the tar); plain in demos. Each access is a fact."""
     packed, media_type = _bundles(request).auditor()

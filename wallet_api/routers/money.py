@@ -9,14 +9,24 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import REDEMPTION
+from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import isoformat_utc
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
 from ledger_service.chain import outbox
 from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
+from ledger_service.money.operations import (
+    BadReference,
+    BalanceTooHigh,
+    BalanceTooLow,
+    DeadlinePassed,
+    ReferenceUsed,
+    WrongHolder,
+)
 from ledger_service.record import Entry
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
@@ -34,12 +44,13 @@ from wallet_api.answers import (
     page_answer,
     paging,
 )
-from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
 from wallet_api.lookup import entries_where
-from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import money as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -67,11 +78,18 @@ class RedemptionBody(Body):
     account: Address
     amount_neur: AmountNeur
     ref: Bytes32
-    deadline: Uint53
+    deadline: MarketTime
     signature: Signature
 
 
-@router.post("/deposits", status_code=201, openapi_extra=body_of(DepositBody))
+@router.post(
+    "/deposits",
+    **writes(
+        DepositBody,
+        schemas.DepositFact,
+        failing=(NotRegistered, OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed),
+    ),
+)
 async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
     """Book a deposit; the payment reference is its natural key."""
 
@@ -87,7 +105,7 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
     return await write(request, who=who, shape=DepositBody, work=work)
 
 
-@router.get("/deposits")
+@router.get("/deposits", **lists(schemas.Deposit))
 def list_deposits(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
@@ -124,7 +142,14 @@ def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
     }
 
 
-@router.post("/redemptions", status_code=201, openapi_extra=body_of(RedemptionBody))
+@router.post(
+    "/redemptions",
+    **writes(
+        RedemptionBody,
+        schemas.RedemptionFact,
+        failing=(OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed, BalanceTooLow, ReferenceUsed),
+    ),
+)
 async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
 
@@ -146,7 +171,7 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
     return await write(request, who=who, shape=RedemptionBody, work=work)
 
 
-@router.get("/redemptions")
+@router.get("/redemptions", **lists(schemas.RedemptionPage))
 def list_redemptions(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
@@ -176,7 +201,7 @@ def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
     }
 
 
-@router.get("/balance")
+@router.get("/balance", **reads(schemas.Balance))
 def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's balance, credit line, what live orders may cost at worst, and what is left for new ones."""
     services = services_of(request)
@@ -214,7 +239,7 @@ def reserved_neur(connection: Connection, *, who: Principal) -> int:
     )
 
 
-@router.get("/postings")
+@router.get("/postings", **lists(schemas.Posting))
 def postings(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:

@@ -17,9 +17,10 @@ from ledger_service.access.roles import Role
 from ledger_service.chain.outbox import pending
 from ledger_service.record import Entry
 from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Uint53
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, reads, steps
+from wallet_api.fields import MarketTime
 from wallet_api.policy import allow
+from wallet_api.schemas import operation as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -36,7 +37,7 @@ router = APIRouter(prefix=API_PREFIX, tags=["operation"])
 class ClockBody(Body):
     """The market time to reach, unix seconds."""
 
-    advance_to: Uint53
+    advance_to: MarketTime
 
 
 class ClockNotControlled(DominoesError):
@@ -60,7 +61,7 @@ class ClockStepTooLong(DominoesError):
         super().__init__(f"market time can't be moved to {wanted} at once; go in steps, the next to {furthest} at most")
 
 
-@router.post("/clock", openapi_extra=body_of(ClockBody))
+@router.post("/clock", **steps(ClockBody, schemas.MarketTimeReached, failing=(ClockNotControlled, ClockStepTooLong)))
 async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.OPERATOR)]) -> Response:
     """Let market time of the embedded node reach a value; a value in the past is reached already."""
 
@@ -76,7 +77,7 @@ async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.O
     return await write(request, who=who, shape=ClockBody, work=work)
 
 
-@router.get("/status")
+@router.get("/status", **reads(schemas.ServiceStatus))
 def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.SECURITY_ADMIN)]) -> Response:
     """Where the stages stand: journal head, cursors, periods that can't be settled, transactions on their way.
 
@@ -106,7 +107,7 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
     return json_answer(shown)
 
 
-@router.get("/journal")
+@router.get("/journal", **lists(schemas.JournalHeader))
 def journal(
     request: Request,
     page: Annotated[Paging, Depends(paging)],

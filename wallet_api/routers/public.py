@@ -14,10 +14,13 @@ from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from ledger_service.registry import Market, queries
 from ledger_service.settlement import queries as settlement
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Code, Uint32
+from wallet_api.declaring import lists, reads
+from wallet_api.fields import AreaName, FirstMtu, MarketName, ProgramState
 from wallet_api.lookup import area_named, market_named
 from wallet_api.policy import anyone
-from wallet_api.projection import Outcome, Program, ProgramState
+from wallet_api.problems import NoSuchThing
+from wallet_api.projection import Outcome, Program
+from wallet_api.schemas import public as schemas
 from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
 
 PRICES_MAX = 3_000
@@ -26,7 +29,7 @@ PRICES_MAX = 3_000
 router = APIRouter(prefix=API_PREFIX, tags=["public"])
 
 
-@router.get("/clock")
+@router.get("/clock", **reads(schemas.Clock))
 def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Market time, the block time it belongs to, and how fast market time runs (1 in production)."""
     services = services_of(request)
@@ -41,7 +44,7 @@ def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     return json_answer(shown)
 
 
-@router.get("/areas")
+@router.get("/areas", **lists(schemas.Area))
 def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
     with services_of(request).record.read() as connection:
@@ -75,7 +78,7 @@ def market_json(market: Market) -> dict[str, Any]:
     return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
 
 
-@router.get("/markets")
+@router.get("/markets", **lists(schemas.Market))
 def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The markets and their rules: lot, tick, limits, gate."""
     with services_of(request).record.read() as connection:
@@ -83,13 +86,13 @@ def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: 
     return page_answer(request, items=found, key=lambda market: str(market["market"]), page=page)
 
 
-@router.get("/markets/{market:path}/programs")
+@router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
 def list_programs(
     request: Request,
-    market: Code,
+    market: MarketName,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[None, anyone()],
-    state: ProgramState | None = None,
+    state: Annotated[ProgramState | None, Query(description="Only programs in this state")] = None,
 ) -> Response:
     """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
     services = services_of(request)
@@ -131,13 +134,13 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
     }
 
 
-@router.get("/markets/{market:path}/prices")
+@router.get("/markets/{market:path}/prices", **reads(schemas.Prices, failing=(NoSuchThing,)))
 def prices(
     request: Request,
-    market: Code,
-    first_mtu: Uint32,
+    market: MarketName,
+    first_mtu: FirstMtu,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
     with services_of(request).record.read() as connection:
@@ -146,13 +149,13 @@ def prices(
     return json_answer({"market": known.market, "items": [_price_json(one, lot_wh=known.lot_wh) for one in found]})
 
 
-@router.get("/markets/{market:path}/mtus")
+@router.get("/markets/{market:path}/mtus", **reads(schemas.Mtus, failing=(NoSuchThing,)))
 def list_mtus(
     request: Request,
-    market: Code,
-    first_mtu: Uint32,
+    market: MarketName,
+    first_mtu: FirstMtu,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Where each MTU of a program stands: cleared, void, or as its program does until then."""
     services, projection = services_of(request), projection_of(request)
@@ -176,9 +179,9 @@ def _mtu_state(outcome: Outcome) -> str:
     return "void" if outcome.void else "cleared"
 
 
-@router.get("/areas/{area:path}/periods")
+@router.get("/areas/{area:path}/periods", **lists(schemas.Period, failing=(NoSuchThing,)))
 def list_periods(
-    request: Request, area: Code, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]
+    request: Request, area: AreaName, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]
 ) -> Response:
     """Where each period of an area stands: open, proposed, signed, settled, or final once no correction may follow."""
     with services_of(request).record.read() as connection:
@@ -229,14 +232,14 @@ def price_text(price_neur_per_wh: int) -> str:
     return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
 
 
-@router.get("/markets/{market:path}")
-def one_market(request: Request, market: Code, _: Annotated[None, anyone()]) -> Response:
+@router.get("/markets/{market:path}", **reads(schemas.Market, failing=(NoSuchThing,)))
+def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
         return json_answer(market_json(market_named(connection, market)))
 
 
-@router.get("/ledger")
+@router.get("/ledger", **reads(schemas.Ledger))
 def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The deployment: chain, contracts, signing domains, the journal's head and the last head anchored on chain."""
     services = services_of(request)

@@ -124,9 +124,9 @@ def declared() -> dict[tuple[str, str], frozenset[str]]:
     return {(row[0], row[1]): everybody if row[2] == "everybody" else frozenset(row[2:]) - {"public"} for row in rows}
 
 
-def call(world: World, method: str, path: str, headers: dict[str, str]) -> Any:
-    """The request of one route, with an empty body where it has one."""
-    body = {"content": b"{}"} if method == "POST" else {}
+def call(world: World, method: str, path: str, headers: dict[str, str], content: bytes = b"{}") -> Any:
+    """The request of one route, with an empty body where it has one and none is given."""
+    body = {"content": content} if method == "POST" else {}
     kind = {"Content-Type": "application/json"} if method == "POST" else {}
     return world.client.request(method, filled(path), headers=headers | kind, **body)
 

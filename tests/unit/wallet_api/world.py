@@ -29,6 +29,7 @@ from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from ledger_service.validation import Verdicts
+from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.limits import Limiter
 from wallet_api.services import Deployment, Services
@@ -355,7 +356,7 @@ def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str 
     services.intake.start()
     app = create_app(services)
     app.state.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with CheckedClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()
     services.record.close()
