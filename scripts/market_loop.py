@@ -49,6 +49,7 @@ class MarketLoop:
         self._work = threading.Event()
         self._stopping = threading.Event()
         self._quiet = threading.Condition()
+        self._failure: str | None = None
         self._target = int(clock.now())
         self._reached = int(clock.now())
         self._checkpoint = node.head().number
@@ -68,6 +69,10 @@ class MarketLoop:
         """Say that there may be work."""
         self._work.set()
 
+    def failure(self) -> str | None:
+        """The code of what made the last turn fail; None while the loop goes on."""
+        return self._failure
+
     def advance_to(self, to: int) -> int:
         """Let market time reach `to` (unix seconds); return the time reached once all that is due by then is done."""
         with self._quiet:
@@ -82,10 +87,13 @@ class MarketLoop:
         while not self._stopping.is_set():
             try:
                 self._turn()
+                self._failure = None
             except DominoesError as error:
+                self._failure = error.code
                 _log.warning("market.waits", reason=str(error), code=error.code)
                 self._recover()
             except Exception:
+                self._failure = "turn-failed"
                 _log.exception("market.turn_failed")
                 self._stopping.wait(RETRY_SECONDS)
 

@@ -21,6 +21,7 @@ import uvicorn
 from sqlalchemy import Connection
 
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
+from contracts.rpc import Rpc
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import SigningKey
@@ -70,6 +71,9 @@ from wallet_api.services import Services
 
 AUDIENCE = "dominoes-wallet-api"
 """`aud` of access tokens and name shown in login texts."""
+
+NODE_LOOK_SECONDS = 1.0
+"""Longest that a look at the node's health waits for it: below the patience of whoever asks for ours."""
 
 SENDER_ROLES = {
     "operator": "operator",
@@ -266,9 +270,20 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
+            node_block_time=self.node_block_time,
+            stage_failure=self.loop.failure,
             stuck_periods=lambda: self.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
+
+    def node_block_time(self) -> int:
+        """Block time of the node's newest block (0: it has none), asked of the node itself. Raises NodeUnavailable."""
+        rpc = Rpc(self.node.url, timeout_s=NODE_LOOK_SECONDS)
+        try:
+            head = rpc.header()
+        finally:
+            rpc.close()
+        return 0 if head is None else head.timestamp
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Request
@@ -9,17 +10,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from domain.hashing import to_hex
 from ledger_service.access.idempotency import AnswerBook
 from wallet_api import documentation, problems
 from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
 from wallet_api.declaring import reads, texts
+from wallet_api.health import HealthCheck
+from wallet_api.limits import Limiter
 from wallet_api.middleware import Metrics, Surroundings
 from wallet_api.openapi import describe
 from wallet_api.policy import PrincipalCache, anyone, require_policies
 from wallet_api.projection import Projection
 from wallet_api.routers import (
+    accesses,
     attester,
     dso,
     evidence,
@@ -34,7 +37,7 @@ from wallet_api.routers import (
     session,
 )
 from wallet_api.schemas.public import Health
-from wallet_api.services import API_VERSION, Services, services_of
+from wallet_api.services import API_VERSION, Services
 
 _DESCRIPTION = """
 The DOMINOES local energy market: keys, signed orders and their receipts, balances, bills with proofs, the DSO's and the
@@ -50,6 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     public.router,
     keys.router,
     holdings.router,
+    accesses.router,
     money.router,
     registrar.router,
     retailer.router,
@@ -67,9 +71,9 @@ service_router = APIRouter(tags=["service"])
 
 @service_router.get("/health", **reads(Health))
 async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
-    """Whether the service can read its record; 503 where not."""
-    head = await run_in_threadpool(services_of(request).record.head)
-    return json_answer({"status": "ok", "journal": {"sequence": head.sequence, "head": to_hex(head.hash)}})
+    """Whether the service can do its work: ok, or degraded where the node or a stage is not; 503 without its record."""
+    check: HealthCheck = request.app.state.health
+    return json_answer(await run_in_threadpool(check.look))
 
 
 @service_router.get(
@@ -90,6 +94,7 @@ def routed() -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the request names
     )
     for router in (service_router, *ROUTERS):
         # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
@@ -104,9 +109,11 @@ def create_app(services: Services) -> FastAPI:
     app = routed()
     app.state.services = services
     app.state.principals = PrincipalCache(services.directory)
+    app.state.limiter = Limiter(monotonic=time.monotonic)
     app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)
+    app.state.health = HealthCheck(services)
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.mount(app)

@@ -55,7 +55,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer"},
         "example": RETRY_AFTER_SECONDS,
     },
-    "WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string", "enum": ["Bearer"]}},
+    "WWW-Authenticate": {
+        "description": "`Bearer`, with an error where a token was sent",
+        "schema": {"type": "string", "enum": ["Bearer", 'Bearer error="invalid_token"']},
+    },
     "Content-Disposition": {
         "description": "The name to save the file under",
         "schema": {"type": "string"},
@@ -111,7 +114,7 @@ def makes(body: Any, answer: Any, *, failing: Failures = ()) -> dict[str, Any]:
 
 
 def submits(body: Any, answer: Any, outcomes: Any, *, failing: Failures = ()) -> dict[str, Any]:
-    """A route that takes one submission or a list: 201 or 200 (repeat) for one, 200 with an outcome each for a list."""
+    """A keyed route for one submission or a list: 201 or 200 (repeat) for one, 200 with an outcome each for a list."""
     many = {
         "repeat": {"summary": "One submission that stood already", "value": example_of(answer) | {"status": "exists"}},
         "list": {"summary": "A list of submissions", "value": example_of(outcomes)},
@@ -121,8 +124,11 @@ def submits(body: Any, answer: Any, outcomes: Any, *, failing: Failures = ()) ->
         "description": "One submission that stood already, or the outcomes of a list, each decided for itself",
         "content": {JSON_MEDIA_TYPE: {"examples": many}},
     }
-    responses = {201: _json(answer, description="Accepted: it stands in the journal"), 200: repeated}
-    return {"status_code": 201} | _route(responses, failing=failing, extra=body_of(body | list[body]))
+    hit = _headers("Idempotency-Hit")
+    accepted = _json(answer, description="Accepted: it stands in the journal", headers=hit)
+    responses = {201: accepted, 200: repeated | {"headers": hit}}
+    extra = body_of(body | list[body]) | _keyed()
+    return {"status_code": 201} | _route(responses, failing=(*KEYED, *failing), extra=extra)
 
 
 def body_of(shape: Any, *, description: str = "", example: Any = None) -> dict[str, Any]:

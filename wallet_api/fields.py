@@ -70,6 +70,11 @@ NeurText = Annotated[
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """Words for people."""
 
+_NO_CONTROL = r"[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]"
+
+QueryText = Annotated[str, StringConstraints(pattern=f"^{_NO_CONTROL}{{1,500}}$")]
+"""Words for people in a parameter; as in bodies, without control and direction characters."""
+
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
@@ -118,10 +123,8 @@ ProgramState = Literal[
 SettlementState = Literal["proposed", "signed", "settled", "final"]
 """Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""
 
-MarketName = Annotated[
-    str, Path(max_length=100, description="A market by its code, with its slash as it is, or by its 0x id")
-]
-AreaName = Annotated[str, Path(max_length=100, description="An area by its code")]
+MarketName = Annotated[Code, Path(description="A market by its code, with its slash as it is, or by its 0x id")]
+AreaName = Annotated[Code, Path(description="An area by its code")]
 ProgramNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a program of the market, from 1")]
 PeriodNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")]
 RevisionNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Revision of the settlement, from 0")]
@@ -131,4 +134,5 @@ FirstMtu = Annotated[int, Query(ge=0, le=2**32 - 1, description="First MTU of th
 OptionalFirstMtu = Annotated[
     int | None, Query(ge=0, le=2**32 - 1, description="First MTU of the range; the one of now where none is given")
 ]
-AreaFilter = Annotated[str | None, Query(max_length=100, description="Only of this area, given by its code")]
+AreaQuery = Annotated[Code, Query(description="An area by its code")]
+AreaFilter = Annotated[Code | None, Query(description="Only of this area, given by its code")]

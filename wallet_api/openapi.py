@@ -18,6 +18,7 @@ from ledger_service.access.roles import NotAllowed
 from ledger_service.access.tokens import TokenRefused
 from ledger_service.record import StorageUnavailable
 from wallet_api.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
+from wallet_api.limits import TooManyRequests
 from wallet_api.policy import Public, api_routes, methods_of, policy_of
 from wallet_api.problems import PROBLEM_MEDIA_TYPE, BodyTooLarge, InvalidFields, MalformedBody, NotJson, problem_body
 from wallet_api.schemas.base import Problem
@@ -102,7 +103,7 @@ def _complete(operation: dict[str, Any], *, route: APIRoute) -> None:
     if not isinstance(policy, Public):
         operation["security"] = [{"login": []}]
         operation["x-roles"] = sorted(policy.roles)
-        causes += [TokenRefused, NotAllowed]
+        causes += [TokenRefused, NotAllowed, TooManyRequests]
     if "requestBody" in operation:
         causes += _BODY
     if any("$ref" not in parameter for parameter in operation.get("parameters", ())):

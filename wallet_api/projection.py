@@ -15,6 +15,7 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import Payload
+from wallet_api.fields import ProgramState
 
 FOLD_BATCH_ENTRIES = 500
 """Entries folded at once; bounds memory while a long journal is read at the start."""
@@ -52,7 +53,7 @@ class Program:
     """MTUs that validation gave up: nothing clears them, they are voided once the time to clear is over."""
     resolved: int = 0
 
-    def state(self, *, now: int) -> str:
+    def state(self, *, now: int) -> ProgramState:
         """The word for where the program stands at market time `now`.
 
         open, gate-closed, book-closed, awaiting-verdict, then signed, refused or expired; `cleared` once every MTU that
@@ -65,7 +66,8 @@ class Program:
         if self.signed_sequence is not None:
             return "cleared" if self.resolved >= self.count - self.given_up else "signed"
         if self.validated_sequence is not None:
-            return "expired" if self.deadline is not None and now > self.deadline else "awaiting-verdict"
+            late = self.deadline is not None and now > self.deadline
+            return "expired" if late else "awaiting-verdict"
         if self.book_sequence is not None:
             return "book-closed"
         return "open" if now < self.gate else "gate-closed"

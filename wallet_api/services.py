@@ -78,6 +78,10 @@ class Services:
     """Where exported public bundles are kept until the next anchor; emptied at will."""
     auditor_seal: bytes | None = None
     """X25519 public key that auditor bundles are sealed to; None only in demos, where they leave unsealed."""
+    node_block_time: Callable[[], int] | None = None
+    """Block time of the node's newest block, unix seconds; raises a DominoesError where the node doesn't answer."""
+    stage_failure: Callable[[], str | None] | None = None
+    """Why the stages' last turn failed (its code); None while they go on."""
     stuck_periods: Callable[[], Sequence[Stuck]] = list
     """Periods that the settlement stage can't compute for now."""
     clock_control: Callable[[int], int] | None = None

@@ -92,6 +92,16 @@ def pending(connection: Connection) -> list[Stored]:
     return [_stored(row) for row in connection.execute(query.order_by(*order))]
 
 
+def statuses(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """Where these transactions stand (SIGNED, INCLUDED, FAILED) by key; those not signed yet are left out."""
+    table = chain_transaction
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), HASHES_PER_QUERY):
+        query = select(table.c.key, table.c.status).where(table.c.key.in_(keys[start : start + HASHES_PER_QUERY]))
+        found.update((row.key, row.status) for row in connection.execute(query))
+    return found
+
+
 def attempts(connection: Connection, keys: Sequence[str]) -> dict[bytes, str]:
     """Every hash under which these transactions were signed, with its key."""
     found: dict[bytes, str] = {}

@@ -95,6 +95,11 @@ class BadReference(DominoesError):
         super().__init__(f"{field} is not {expected}; send it as 0x hex")
 
 
+def deposit_key(ref: str) -> str:
+    """What names a deposit and its transaction: the payment reference, 0x hex."""
+    return f"deposit:{ref}"
+
+
 def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) -> Entry:
     """Book money that came in, once per payment reference; only the treasurer may ask for it.
 
@@ -102,7 +107,7 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
     """
     _check(account=account, ref=ref, amount_neur=amount_neur, highest_neur=DEPOSIT_HIGHEST_NEUR)
     payload = {"account": to_hex(account), "amount_neur": str(amount_neur), "ref": to_hex(ref)}
-    key = f"deposit:{to_hex(ref)}"
+    key = deposit_key(to_hex(ref))
     if tx.find(key) is None:
         held = balance_neur(tx.connection, account=account)
         if held + amount_neur > BALANCE_HIGHEST_NEUR:

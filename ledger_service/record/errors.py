@@ -13,7 +13,9 @@ class KeyReused(DominoesError):
 
     def __init__(self, *, key: str, sequence: int) -> None:
         self.key, self.sequence = key, sequence
-        super().__init__(f"key {key} already names entry {sequence} with other content; use a new key for a new fact")
+        super().__init__(
+            "this id or reference already names another fact; use a new one, or send the first content again"
+        )
 
 
 class CursorMovedBack(DominoesError):

@@ -27,10 +27,12 @@ from ledger_service.settlement.package import proposal_values
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads, writes
+from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (
     Address,
     AreaFilter,
     AreaName,
+    AreaQuery,
     Bytes32,
     Code,
     FirstMtu,
@@ -120,8 +122,10 @@ def _own_area(who: Principal, area: str) -> str:
 @router.get("/attester/registry", **reads(schemas.Registry, failing=(NotYours, NotRegistered)))
 def registry(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100, description="An area by its code")],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.registry", area_asked))
+    ],
+    area: AreaQuery,
 ) -> Response:
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
     services = services_of(request)
@@ -138,8 +142,8 @@ def registry(
 @router.get("/attester/terms", **reads(Terms, failing=(NotYours, NotRegistered)))
 def terms(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100, description="An area by its code")],
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.terms", area_asked))],
+    area: AreaQuery,
 ) -> Response:
     """The registry facts that settlements rest on, to be witnessed by attesters from the first day on."""
     with services_of(request).record.read() as connection:
@@ -151,14 +155,17 @@ def terms(
 @router.get("/attestations", **reads(schemas.AttestationStates, failing=(NotYours,)))
 def attestation_states(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100, description="An area by its code")],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.readings", area_asked))
+    ],
+    area: AreaQuery,
     first_mtu: FirstMtu,
     count: Annotated[int, Query(ge=1, le=metering.STATES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
     with services_of(request).record.read() as connection:
-        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=count)
+        there_are = min(count, 2**32 - first_mtu)  # the last MTU that the contracts can count
+        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=there_are)
     shown = [state.as_json() for state in found]
     return json_answer({"items": shown})
 
@@ -232,7 +239,9 @@ def one_settlement(
     area: AreaName,
     period: PeriodNumber,
     revision: RevisionNumber,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.package", area_in_path))
+    ],
 ) -> Response:
     """The package a proposal follows from, to be recomputed before signing, and the typed data to sign."""
     services = services_of(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -26,7 +26,8 @@ from ledger_service.validation.verdicts import (
 )
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads, writes
-from wallet_api.fields import MarketName, ProgramNumber, ProgramState, Signature, Text
+from wallet_api.disclosure import Disclosure, area_of_market
+from wallet_api.fields import MarketName, ProgramNumber, ProgramState, QueryText, Signature, Text
 from wallet_api.lookup import market_named, program_named
 from wallet_api.policy import allow
 from wallet_api.problems import NoSuchThing
@@ -39,6 +40,9 @@ from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
 from wallet_api.writes import Created, write
+
+ANY_STATE = "any"
+"""Asks for programs whatever their state."""
 
 REFUSAL_EXAMPLE = "grid works on feeder 3"
 """A reason as the DSO gives it; it is signed, stored and shown to everyone whose trades it ends."""
@@ -78,15 +82,17 @@ def list_programs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    state: Annotated[ProgramState, Query(description="Only programs in this state")] = "awaiting-verdict",
+    state: Annotated[
+        ProgramState | Literal["any"], Query(description="Only programs in this state; `any` for all")
+    ] = "awaiting-verdict",
 ) -> Response:
-    """Programs of the DSO's area in one state; without parameters those that wait for its verdict."""
+    """Programs of the DSO's area in one state, or in `any`; without parameters those that wait for its verdict."""
     services = services_of(request)
     now = services.clock.now()
     found = [
         program
         for program in projection_of(request).programs()
-        if (who.area is None or program.area == who.area) and program.state(now=now) == state
+        if (who.area is None or program.area == who.area) and state in (ANY_STATE, program.state(now=now))
     ]
     with services.record.read() as connection:
         markets = {name: market_named(connection, name) for name in {program.market for program in found}}
@@ -143,7 +149,9 @@ def program_orders(
     request: Request,
     market: MarketName,
     program: ProgramNumber,
-    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
+    who: Annotated[
+        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
+    ],
 ) -> Response:
     """The orders of a program's books with the connection point each acts at (null: at the transformer).
 
@@ -164,10 +172,10 @@ def one_program(
     request: Request,
     market: MarketName,
     program: ProgramNumber,
-    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    reason: Annotated[
-        str, Query(min_length=1, max_length=500, description="Reason of the refusal that `to_refuse` is for")
-    ] = REFUSAL_EXAMPLE,
+    who: Annotated[
+        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
+    ],
+    reason: Annotated[QueryText, Query(description="Reason of the refusal that `to_refuse` is for")] = REFUSAL_EXAMPLE,
 ) -> Response:
     """All the DSO signs: results per MTU, power-flow report, envelopes, what binds, and typed data for both verdicts.
 

@@ -21,7 +21,7 @@ from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
 from ledger_service.trading import queries as trading
-from wallet_api.answers import Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, money, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads
 from wallet_api.fields import FirstMtu, PeriodNumber, RevisionNumber
 from wallet_api.lookup import market_named
@@ -211,15 +211,18 @@ def list_statements(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """One's own statements, by period and revision, with the amount due (+ is received) and where each stands."""
-    services = services_of(request)
+    after = cursor_of(page, INT64_MAX, INT64_MAX)
+    start = (0, -1) if after is None else after[0]
     found: list[dict[str, Any]] = []
-    with services.record.read() as connection:
+    with services_of(request).record.read() as connection:
         for state in settlement.period_states(connection, area=who.area):
-            if len(found) > page.limit or number_key(state.period + 1, 0) <= (page.after or ""):
-                continue  # a proposal holds everybody's statements: those of other pages are not read
+            if state.period < start[0]:
+                continue
+            if len(found) > page.limit:
+                break  # a proposal holds everybody's statements: those of later pages are not read
             for revision, proposal in settlement.proposals(connection, area=state.area, period=state.period).items():
                 statement = _statement_in(proposal, account=who.account)
-                if statement is not None:
+                if statement is not None and (state.period, revision) > start:
                     found.append(_statement_summary(statement["statement"], state=state, revision=revision))
     return page_answer(request, items=found, key=lambda one: number_key(one["period"], one["revision"]), page=page)
 

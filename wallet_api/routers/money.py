@@ -16,6 +16,8 @@ from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
+from ledger_service.chain import outbox
+from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
 from ledger_service.money.operations import (
     BadReference,
@@ -25,14 +27,26 @@ from ledger_service.money.operations import (
     ReferenceUsed,
     WrongHolder,
 )
+from ledger_service.record import Entry
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
-from wallet_api.answers import BadCursor, Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.answers import (
+    INT32_MAX,
+    INT64_MAX,
+    Paging,
+    cursor_of,
+    json_answer,
+    money,
+    number_key,
+    page_answer,
+    paging,
+)
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
+from wallet_api.lookup import entries_where
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
@@ -89,6 +103,43 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
         return created(entry)
 
     return await write(request, who=who, shape=DepositBody, work=work)
+
+
+@router.get("/deposits", **lists(schemas.Deposit))
+def list_deposits(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)],
+) -> Response:
+    """One's own deposits, and to the treasurer all of them: booked, on-chain (it counts in the balance), or failed."""
+    record = services_of(request).record
+    found = entries_where(
+        record,
+        kind="deposit.booked",
+        page=page,
+        wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
+    )
+    with record.read() as connection:
+        states = outbox.statuses(connection, [operations.deposit_key(entry.content()["ref"]) for entry in found])
+    return page_answer(
+        request,
+        items=found,
+        key=lambda entry: number_key(entry.sequence),
+        page=page,
+        shape=lambda entry: _deposit_json(entry, states=states),
+    )
+
+
+def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
+    payload = entry.content()
+    state = states.get(operations.deposit_key(payload["ref"]))
+    return {
+        "sequence": entry.sequence,
+        "account": payload["account"],
+        "amount": money(int(payload["amount_neur"])),
+        "ref": payload["ref"],
+        "state": {INCLUDED: "on-chain", FAILED: "failed"}.get(state or "", "booked"),
+    }
 
 
 @router.post(
@@ -193,8 +244,10 @@ def postings(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """The movements of one's account in order, each with its other side; their sum is the balance."""
+    after = cursor_of(page, INT64_MAX, INT32_MAX)
+    start = (0, -1) if after is None else (after[0][0], after[0][1])
     with services_of(request).record.read() as connection:
-        found = queries.postings(connection, account=who.address, after=_after(page), limit=page.limit + 1)
+        found = queries.postings(connection, account=who.address, after=start, limit=page.limit + 1)
     return page_answer(
         request,
         items=found,
@@ -211,13 +264,3 @@ def postings(
             "revision": one.revision,
         },
     )
-
-
-def _after(page: Paging) -> tuple[int, int]:
-    if page.after is None:
-        return (0, -1)
-    sequence, _, position = page.after.partition(".")
-    try:
-        return int(sequence), int(position)
-    except ValueError as error:
-        raise BadCursor from error

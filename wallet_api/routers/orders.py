@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +17,8 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
-from ledger_service.access.roles import NotYours
+from ledger_service.access.idempotency import Answer
+from ledger_service.access.roles import NotYours, Role
 from ledger_service.record import PayloadErased
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import (
@@ -33,7 +35,7 @@ from ledger_service.trading import (
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
 from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
-from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import (
     Address,
@@ -58,10 +60,15 @@ from wallet_api.routers.keys import require_own
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
+from wallet_api.writes import answer_once
 
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
 
+ORDER_ID_BYTES = 16
+
+PARSED_AT_ONCE_BYTES_MAX = 16_384
+"""Largest body parsed without going to a thread; one order is about 700 bytes."""
 SUBMISSION_FAILURES = (
     OutOfRange,
     BadSignature,
@@ -218,19 +225,53 @@ async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*
     return await _submit(request, who=who, parser=_schedule)
 
 
+@router.get("/schedules", **lists(schemas.Schedule))
+def list_schedules(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.PROSUMER)]
+) -> Response:
+    """The schedules of one's point in their last revisions: Wh per MTU, + = import; the next revision is one more."""
+    with services_of(request).record.read() as connection:
+        found = queries.schedules_of(connection, point=str(who.point))
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: f"{one.market} {number_key(one.first_mtu)}",
+        page=page,
+        shape=lambda one: {
+            "market": one.market,
+            "point": one.point,
+            "first_mtu": one.first_mtu,
+            "starts": isoformat_utc(mtu_start(one.first_mtu)),
+            "revision": one.revision,
+            "net_wh": list(one.net_wh),
+        },
+    )
+
+
 async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
-    value = parse(await read_body(request))
+    raw = await read_body(request)
+
+    async def do() -> Answer:
+        # A batch would hold up every other request while it is parsed.
+        value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
+        status, shown = await _decided(request, value, who=who, parser=parser)
+        return Answer(status=status, body=orjson.dumps(shown))
+
+    return await answer_once(request, who=who, raw=raw, do=do)
+
+
+async def _decided(request: Request, value: Any, *, who: Principal, parser: _Parser) -> tuple[int, dict[str, Any]]:
+    """Status and answer of one submission (its refusal is raised) or of a list of them."""
     if not isinstance(value, list):
-        outcomes = await _decide(request, [value], who=who, parser=parser)
-        outcome = outcomes[0]
+        outcome = (await _decide(request, [value], who=who, parser=parser))[0]
         if isinstance(outcome, DominoesError):
             raise outcome
-        return json_answer(_accepted_json(outcome), status=200 if outcome.repeated else 201)
+        return 200 if outcome.repeated else 201, _accepted_json(outcome)
     if not 1 <= len(value) <= SUBMISSIONS_MAX:
         detail = f"must hold 1 to {SUBMISSIONS_MAX} submissions"
         raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
     outcomes = await _decide(request, value, who=who, parser=parser)
-    return json_answer({"items": [_outcome_json(outcome) for outcome in outcomes]})
+    return 200, {"items": [_outcome_json(outcome) for outcome in outcomes]}
 
 
 async def _decide(
@@ -292,6 +333,7 @@ def list_orders(
     count: Annotated[int, Query(ge=1, le=2**32 - 1, description="Number of MTUs of the range")] = 2**32 - 1,
 ) -> Response:
     """One's own orders in their last revision, by MTU and id, withdrawn ones included."""
+    after = cursor_of(page, INT64_MAX, id_bytes=ORDER_ID_BYTES)
     with services_of(request).record.read() as connection:
         found = queries.orders_of(
             connection,
@@ -299,7 +341,7 @@ def list_orders(
             first_mtu=first_mtu,
             count=count,
             limit=page.limit + 1,
-            after=_after(page),
+            after=None if after is None else (after[0][0], after[1]),
         )
     ended = {market: projection_of(request).ended(market=market) for market in {order.market for order in found}}
     return page_answer(
@@ -312,17 +354,7 @@ def list_orders(
 
 
 def _order_cursor(order: queries.BookOrder) -> str:
-    return f"{order.mtu:020d} {order.order_id.hex()}"
-
-
-def _after(page: Paging) -> tuple[int, bytes] | None:
-    if page.after is None:
-        return None
-    mtu, _, order_id = page.after.partition(" ")
-    try:
-        return int(mtu), bytes.fromhex(order_id)
-    except ValueError as error:
-        raise BadCursor from error
+    return f"{number_key(order.mtu)} {order.order_id.hex()}"
 
 
 def _order_json(order: queries.BookOrder, *, outcome: Outcome | None) -> dict[str, Any]:

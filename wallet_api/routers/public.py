@@ -12,10 +12,11 @@ from domain.eip712 import SHAPES, Domain
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from ledger_service.registry import Market, queries
+from ledger_service.settlement import queries as settlement
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import FirstMtu, MarketName, ProgramState
-from wallet_api.lookup import market_named
+from wallet_api.fields import AreaName, FirstMtu, MarketName, ProgramState
+from wallet_api.lookup import area_named, market_named
 from wallet_api.policy import anyone
 from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Outcome, Program
@@ -149,6 +150,71 @@ def prices(
     return json_answer({"market": known.market, "items": [_price_json(one, lot_wh=known.lot_wh) for one in found]})
 
 
+@router.get("/markets/{market:path}/mtus", **reads(schemas.Mtus, failing=(NoSuchThing,)))
+def list_mtus(
+    request: Request,
+    market: MarketName,
+    first_mtu: FirstMtu,
+    _: Annotated[None, anyone()],
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
+) -> Response:
+    """Where each MTU of a program stands: cleared, void, or as its program does until then."""
+    services, projection = services_of(request), projection_of(request)
+    with services.record.read() as connection:
+        known = market_named(connection, market)
+    now, ended = services.clock.now(), projection.ended(market=known.market)
+    shown = [
+        {
+            "mtu": mtu,
+            "starts": isoformat_utc(mtu_start(mtu)),
+            "program": program.program,
+            "state": _mtu_state(ended[mtu]) if mtu in ended else program.state(now=now),
+        }
+        for program in projection.programs(market=known.market)
+        for mtu in range(max(program.first_mtu, first_mtu), min(program.first_mtu + program.count, first_mtu + count))
+    ]
+    return json_answer({"market": known.market, "items": shown})
+
+
+def _mtu_state(outcome: Outcome) -> str:
+    return "void" if outcome.void else "cleared"
+
+
+@router.get("/areas/{area:path}/periods", **lists(schemas.Period, failing=(NoSuchThing,)))
+def list_periods(
+    request: Request, area: AreaName, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]
+) -> Response:
+    """Where each period of an area stands: open, proposed, signed, settled, or final once no correction may follow."""
+    with services_of(request).record.read() as connection:
+        found = settlement.period_states(connection, area=area_named(connection, area).area)
+    return page_answer(
+        request,
+        items=found,
+        key=lambda state: number_key(state.period),
+        page=page,
+        shape=lambda state: {
+            "area": state.area,
+            "period": state.period,
+            "first_mtu": state.first_mtu,
+            "count": state.count,
+            "starts": isoformat_utc(mtu_start(state.first_mtu)),
+            "settled_revisions": state.settled,
+            "state": _period_state(state),
+        },
+    )
+
+
+def _period_state(state: settlement.PeriodState) -> str:
+    """The furthest that any revision of the period came."""
+    if state.is_final:
+        return "final"
+    if state.settled:
+        return "settled"
+    if state.proposal_revision is None:
+        return "open"
+    return "proposed" if state.signed_sequence is None else "signed"
+
+
 def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
     price = outcome.price_neur_per_wh
     return {
@@ -157,7 +223,7 @@ def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
         "price_neur_per_wh": price,
         "price_ct_per_kwh": None if price is None else price_text(price),
         "volume_wh": outcome.volume_lots * lot_wh,
-        "state": "void" if outcome.void else "cleared",
+        "state": _mtu_state(outcome),
     }
 
 

@@ -26,6 +26,7 @@ from ledger_service.registry.errors import (
 )
 from wallet_api.answers import Paging, number_key, page_answer, paging
 from wallet_api.declaring import lists, writes
+from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import (
     Address,
     AreaFilter,
@@ -52,8 +53,8 @@ from wallet_api.writes import Created, write
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
 
-READERS = (Role.REGISTRAR, Role.AUDITOR, Role.OPERATOR)
-"""Who may read the lists of the registry."""
+READERS = (Role.REGISTRAR, Role.AUDITOR)
+"""Who may read the lists of the registry: they name persons, so the operator may not."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
 
@@ -269,7 +270,7 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
 def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.participants", area_asked))],
     area: AreaFilter = None,
 ) -> Response:
     """Registered parties, by id."""
@@ -282,7 +283,7 @@ def list_participants(
 def list_meters(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.meters", area_asked))],
     area: AreaFilter = None,
 ) -> Response:
     """Registered meters and their keys."""
@@ -299,7 +300,9 @@ def list_meters(
 
 @router.get("/agreements", **lists(shown.Agreement))
 def list_agreements(
-    request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[Principal, allow(*READERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.agreements", everywhere))],
 ) -> Response:
     """Agreements, all versions."""
     with services_of(request).record.read() as connection:
@@ -313,7 +316,7 @@ def list_agreements(
 def list_tariffs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
+    _: Annotated[Principal, allow(*READERS, Role.OPERATOR, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
 ) -> Response:
     """Tariffs, all versions: published prices, so every party may read them."""
     with services_of(request).record.read() as connection:

@@ -17,7 +17,7 @@ from ledger_service.access.directory import Principal, UnknownAccount
 from ledger_service.access.tokens import TOKEN_SECONDS
 from wallet_api.answers import json_answer
 from wallet_api.declaring import body_of, makes, reads
-from wallet_api.fields import Address, Signature
+from wallet_api.fields import Address, Code, Signature
 from wallet_api.policy import EVERYBODY, allow, anyone
 from wallet_api.problems import NoSuchThing
 from wallet_api.schemas import session as schemas
@@ -29,7 +29,7 @@ from wallet_api.writes import adapter_of
 SMALL_BODY_BYTES_MAX = 16_384
 """Logins and single structs are small."""
 
-ShapeName = Annotated[str, Path(max_length=100, description="Name of a signed shape, as `GET /v1/typed-data` lists it")]
+ShapeName = Annotated[Code, Path(description="Name of a signed shape, as `GET /v1/typed-data` lists it")]
 
 router = APIRouter(prefix=API_PREFIX, tags=["session"])
 

@@ -55,6 +55,15 @@ class DepositFact(Fact):
     ref: Bytes32 = Field(description="The payment's reference, booked once")
 
 
+class Deposit(Fact):
+    """A deposit, and whether it counts in the balance yet."""
+
+    account: Address
+    amount: Money
+    ref: Bytes32 = Field(description="The payment's reference")
+    state: Literal["booked", "on-chain", "failed"] = Field(description="It counts in the balance once it is on-chain")
+
+
 class RedemptionFact(Fact):
     """A redemption that was asked for."""
 

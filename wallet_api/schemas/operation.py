@@ -26,7 +26,7 @@ class StageCursor(Answer):
 class PendingTransaction(Answer):
     """A transaction on its way to the chain."""
 
-    key: str = Field(description="What it is for")
+    kind: str = Field(description="What it is for; the rest of its key names accounts", examples=["deposit"])
     contract: str
     function: str
     tx_hash: Bytes32

@@ -12,15 +12,18 @@ from wallet_api.fields import (
     Bytes16,
     Bytes32,
     Code,
+    MarketTime,
     Mtu,
     MtuCount,
     NeurPerWh,
     NeurText,
     Number,
     Revision,
+    Sequence,
     SettlementState,
     Signature,
     Uint32,
+    UtcText,
     Version,
     Wh,
     Word,
@@ -216,3 +219,17 @@ class OwnStatement(Answer):
     statements_root: Bytes32
     tariff_hash: Bytes32
     words: list[Word] = Field(description="The settlement word that moves the amount due; none where it is zero")
+
+
+class Access(Answer):
+    """A reading of personal data by an auditor, logged before it was answered."""
+
+    sequence: Sequence
+    auditor: Address
+    auditor_name: str | None = Field(
+        examples=["audit office"], description="Null where its key is no longer configured"
+    )
+    what: str = Field(description="What was read", examples=["registry.participants"])
+    area: Code | None = Field(description="Of which area; null: of all")
+    market_time: MarketTime
+    market_time_utc: UtcText

@@ -34,11 +34,23 @@ MARKET_ADDRESS = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
 """The address of a contract as examples show it."""
 
 
-class Health(Answer):
-    """The service can read its record."""
+class NodeHealth(Answer):
+    """The chain node as it was last looked at."""
 
-    status: Literal["ok"]
+    reachable: bool = Field(examples=[True])
+    lag_seconds: Uint53 | None = Field(
+        description="Seconds of block time by which its newest block is behind; null where it did not answer",
+        examples=[0],
+    )
+
+
+class Health(Answer):
+    """The service can read its record; `degraded`: work waits for the node or a stage."""
+
+    status: Literal["ok", "degraded"]
     journal: JournalHead
+    node: NodeHealth | None = Field(description="Null where the service looks at none")
+    stages: Literal["ok", "failing"] | None = Field(description="Null where the service runs none")
 
 
 class Clock(Answer):
@@ -136,6 +148,38 @@ class Prices(Answer):
 
     market: Code
     items: list[MtuPrice]
+
+
+class MtuStanding(Starts):
+    """Where one MTU stands."""
+
+    mtu: Mtu
+    program: Number
+    state: ProgramState | Literal["cleared", "void"] = Field(
+        description="As its program until it has ended; then cleared or void"
+    )
+
+
+class Mtus(Answer):
+    """The MTUs of a range that belong to a program, ascending."""
+
+    market: Code
+    items: list[MtuStanding]
+
+
+class Period(Starts):
+    """A run of MTUs that settle together, and where it stands."""
+
+    area: Code
+    period: Number
+    first_mtu: Mtu
+    count: MtuCount
+    settled_revisions: Uint32 = Field(
+        examples=[1], description="How many revisions of its settlement are in effect on chain"
+    )
+    state: Literal["open", "proposed", "signed", "settled", "final"] = Field(
+        description="The furthest that any revision came; `final` = no correction may follow"
+    )
 
 
 class MarketTimeRule(Answer):

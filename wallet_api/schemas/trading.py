@@ -11,6 +11,7 @@ from wallet_api.fields import (
     Bytes16,
     Bytes32,
     Code,
+    Int32,
     Lots,
     MarketTime,
     Mtu,
@@ -94,6 +95,16 @@ class ClearedOrder(Order):
 
 OrderNow = ClearedOrder | Order
 """An order, with its outcome once its MTU is cleared."""
+
+
+class Schedule(Starts):
+    """The net schedule of one's point over a program, in its last revision."""
+
+    market: Code
+    point: Code
+    first_mtu: Mtu
+    revision: Revision
+    net_wh: list[Int32] = Field(examples=[[-100, 50]], description="Net energy in Wh, one per MTU; + = import")
 
 
 class OrderKey(Answer):

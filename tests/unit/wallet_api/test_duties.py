@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from ledger_service.validation.stage import validated_key
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
 from wallet_api.app import create_app
+from wallet_api.bundles import EXPORT_SECONDS
 
 pytestmark = pytest.mark.unit
 
@@ -372,3 +375,66 @@ def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> Non
 def test_app__built_twice_on_one_record__same_answers(trading: World) -> None:
     with TestClient(create_app(trading.services)) as other:
         assert other.get("/v1/markets").json() == trading.get(None, "/v1/markets").json()
+
+
+@pytest.mark.parametrize("path", ["/v1/dso/programs", f"/v1/markets/{MARKET}/programs"])
+def test_programs__state_that_is_none__refused(trading: World, path: str) -> None:
+    answer = trading.get("grid operator", path, state="bogus")
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-fields")
+
+
+def test_dso__programs_in_any_state__all_of_its_area(trading: World) -> None:
+    shown = trading.get("grid operator", "/v1/dso/programs", state="any").json()["items"]
+
+    assert [(one["program"], one["state"]) for one in shown] == [(1, "open")]
+    assert trading.get("grid operator", "/v1/dso/programs").json()["items"] == []
+
+
+def test_evidence__while_another_is_exported__told_to_come_back(
+    trading: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More requests than the service has threads: each is answered, and so is everybody else."""
+    anchor(trading)
+    exporting, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> None:
+        exporting.set()
+        assert go_on.wait(30)
+        raise KeyError
+
+    monkeypatch.setattr("wallet_api.bundles.export_personal", slow)
+    trading.headers("household 1")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(trading.get, "household 1", "/v1/evidence/personal")
+        assert exporting.wait(30)
+        answers = [trading.get("household 2", "/v1/evidence/personal") for _ in range(45)]
+        others = [trading.get("audit office", "/v1/evidence/auditor"), trading.get(None, "/v1/evidence/public")]
+        health = trading.get(None, "/health")
+        go_on.set()
+        assert first.result(30).status_code == 404
+
+    assert {(one.status_code, one.json()["type"]) for one in answers + others} == {(503, "/problems/busy")}
+    assert {one.headers["retry-after"] for one in answers} == {str(EXPORT_SECONDS)}
+    assert "exported" in answers[0].json()["detail"]
+    assert health.status_code == 200
+
+
+def test_evidence__asked_for_again_before_the_next_anchor__made_once(
+    trading: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor(trading)
+    first = [trading.get(f"household {number}", "/v1/evidence/personal").content for number in (1, 2)]
+    public = trading.get(None, "/v1/evidence/public").content
+    with monkeypatch.context() as patched:
+        for name in ("export_personal", "export_public"):
+            patched.setattr(f"wallet_api.bundles.{name}", None)
+        assert [trading.get(f"household {number}", "/v1/evidence/personal").content for number in (1, 2)] == first
+        assert trading.get(None, "/v1/evidence/public").content == public
+    assert first[0] != first[1]
+
+    trading.post("household 1", "/v1/orders", trading.order_body("household 1"))
+    anchor(trading)
+
+    assert trading.get("household 1", "/v1/evidence/personal").content != first[0]
+    assert trading.get(None, "/v1/evidence/public").content != public

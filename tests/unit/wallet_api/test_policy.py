@@ -19,6 +19,7 @@ from domain.hashing import to_hex
 from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
+from tests.unit.wallet_api.routes import filled
 from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
 from wallet_api.policy import (
     PRINCIPAL_SECONDS,
@@ -57,6 +58,8 @@ POST /v1/markets                                                    registrar
 GET  /v1/markets/{market:path}                                      public
 GET  /v1/markets/{market:path}/programs                             public
 GET  /v1/markets/{market:path}/prices                               public
+GET  /v1/markets/{market:path}/mtus                                 public
+GET  /v1/areas/{area:path}/periods                                  public
 GET  /v1/ledger                                                     public
 GET  /v1/evidence/public                                            public
 GET  /v1/evidence/personal                                          prosumer retailer
@@ -69,23 +72,26 @@ GET  /v1/orders                                                     prosumer ret
 GET  /v1/orders/{order_id}                                          prosumer retailer
 GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
 POST /v1/schedules                                                  prosumer retailer
+GET  /v1/schedules                                                  prosumer
 GET  /v1/trades                                                     prosumer retailer
 GET  /v1/readings                                                   prosumer
 GET  /v1/agreement                                                  prosumer
 GET  /v1/set-points                                                 prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
+GET  /v1/accesses                                                   prosumer retailer
 GET  /v1/balance                                                    prosumer retailer
 GET  /v1/postings                                                   prosumer retailer
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
 POST /v1/deposits                                                   treasurer
+GET  /v1/deposits                                                   prosumer retailer treasurer
 POST /v1/participants                                               registrar
-GET  /v1/participants                                               registrar auditor operator
+GET  /v1/participants                                               registrar auditor
 POST /v1/meters                                                     registrar
-GET  /v1/meters                                                     registrar auditor operator
+GET  /v1/meters                                                     registrar auditor
 POST /v1/agreements                                                 registrar
-GET  /v1/agreements                                                 registrar auditor operator
+GET  /v1/agreements                                                 registrar auditor
 POST /v1/tariffs                                                    registrar
 GET  /v1/tariffs                                                attester auditor operator prosumer registrar retailer
 POST /v1/guarantees                                                 retailer
@@ -117,22 +123,6 @@ def declared() -> dict[tuple[str, str], frozenset[str]]:
     rows = (line.split() for line in POLICY.strip().splitlines())
     everybody = frozenset(role.value for role in Role)
     return {(row[0], row[1]): everybody if row[2] == "everybody" else frozenset(row[2:]) - {"public"} for row in rows}
-
-
-def filled(path: str) -> str:
-    """A route's path with something in each place that gets past validation."""
-    values = {
-        "{shape}": "Cancel",
-        "{order_id}": "0x" + "00" * 16,
-        "{market:path}": "DE-LV1/DA",
-        "{area:path}": "DE-LV1",
-        "{program}": "1",
-        "{period}": "1",
-        "{revision}": "0",
-    }
-    for name, value in values.items():
-        path = path.replace(name, value)
-    return path
 
 
 def call(world: World, method: str, path: str, headers: dict[str, str], content: bytes = b"{}") -> Any:
