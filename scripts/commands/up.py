@@ -15,7 +15,7 @@ import typer
 
 from domain.hashing import to_hex
 from scripts import system as systems
-from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
+from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show, work
 from scripts.community.meters import TownMeters
 from scripts.desk import plan_of
 from scripts.grids import parse_day
@@ -54,7 +54,8 @@ def up(
     )
     system = systems.start(state=state, cache=CACHE, wanted=wanted)
     try:
-        _run(system, seconds_per_mtu, stopping, as_json=as_json)
+        with work():
+            _run(system, seconds_per_mtu, stopping, as_json=as_json)
     except (KeyboardInterrupt, Stopped):
         errors.print("stopping …", highlight=False)
     finally:
