@@ -15,7 +15,7 @@ import typer
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from scripts import system as systems
-from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
+from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show, work
 from scripts.community.meters import TownMeters
 from scripts.desk import plan_of
 from scripts.grids import parse_day
@@ -58,7 +58,8 @@ def up(
         stopping.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that runs this in the background ignores SIGINT for it
+        signal.signal(number, stop)
     errors.print("starting the service, the chain node and the broker …", highlight=False)
     wanted = systems.fresh_config(
         grid=grid, pv_permille=round(pv * 1_000), first_day=parse_day(day), last_day=None, http_port=port
@@ -66,7 +67,8 @@ def up(
     with hold(state, RUN):
         system = systems.start(state=state, cache=CACHE, wanted=wanted)
         try:
-            _run(system, seconds_per_mtu, stopping, as_json=as_json)
+            with work():
+                _run(system, seconds_per_mtu, stopping, as_json=as_json)
         except (KeyboardInterrupt, Stopped):
             errors.print("stopping …", highlight=False)
         finally:

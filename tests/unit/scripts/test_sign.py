@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from clearing.grid import Bus, GridModel, Line, Point, Transformer
 from clearing.inspection import Pinned
 from clearing.program import MtuBook, validate_program
-from domain.eip712 import PROGRAM, Domain
+from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
@@ -147,6 +147,19 @@ def test_sign__tampered_program__exits_wrong_and_signs_nothing(
 
     assert (done.exit_code, operator.posted, done.stdout) == (WRONG, [], "")
     assert named in done.stderr
+
+
+def test_sign__tampered_program_refused__signs_the_refusal_alone(operator: Operator) -> None:
+    operator.shown["report_hash"] = "0x" + "00" * 32
+    refused = {name: values_of(operator.shown)[name] for name in ("market", "firstMtu", "count", "resultsRoot")}
+    digest = DOMAIN.digest(REFUSAL, {**refused, "reason": "works"})
+    operator.shown["to_refuse"] = {"digest": to_hex(digest)}
+
+    done = dominoes("--yes", "--refuse", "works")
+
+    assert done.exit_code == 0, done.output
+    assert operator.posted[0]["reason"] == "works"
+    assert recover(digest, bytes.fromhex(operator.posted[0]["signature"][2:])) == DSO.address
 
 
 def test_sign__json__is_one_document_with_the_question_beside_it(operator: Operator) -> None:
