@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS refusal (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, meter TEXT, code TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS attested (mtu INTEGER NOT NULL, revision INTEGER NOT NULL, attestation TEXT NOT NULL,
-    PRIMARY KEY (mtu, revision)) WITHOUT ROWID;
+    included INTEGER NOT NULL, PRIMARY KEY (mtu, revision)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,10 +57,11 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk ends the transaction by itself
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def add_messages(
         self, messages: Sequence[tuple[MeterMessage, bytes, Sequence[RegisterReading]]], *, received_at: int
@@ -145,20 +146,34 @@ class Store:
         return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
 
     def add_attested(self, attestations: Iterable[dict[str, Any]]) -> None:
-        """Keep accepted attestations in their JSON form; the first one of an MTU and revision stays."""
+        """Keep attestations in their JSON form until the chain shows them or something else."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO attested VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO attested VALUES (?, ?, ?, 0)",
             [(item["mtu"], item["revision"], json.dumps(item)) for item in attestations],
         )
 
+    def note_included(self, *, mtu: int, revision: int) -> None:
+        """Remember that one's own node shows this attestation."""
+        self._db.execute("UPDATE attested SET included = 1 WHERE mtu = ? AND revision = ?", (mtu, revision))
+
+    def forget_attested(self, *, mtu: int, from_revision: int) -> None:
+        """Drop attestations of an MTU that are not, or not any more, on the chain."""
+        self._db.execute("DELETE FROM attested WHERE mtu = ? AND revision >= ?", (mtu, from_revision))
+
     def attested(self, *, first_mtu: int = 0, last_mtu: int = 2**32) -> Iterator[dict[str, Any]]:
-        """The latest accepted attestation of each MTU in the range, ascending."""
+        """The latest attestation held of each MTU in the range, ascending."""
+        for record, _ in self.attested_with_inclusion(first_mtu=first_mtu, last_mtu=last_mtu):
+            yield record
+
+    def attested_with_inclusion(self, *, first_mtu: int, last_mtu: int) -> Iterator[tuple[dict[str, Any], bool]]:
+        """The latest attestation held of each MTU in the range, ascending, and whether one's own node shows it."""
         rows = self._db.execute(
-            "SELECT attestation, max(revision) FROM attested WHERE mtu BETWEEN ? AND ? GROUP BY mtu ORDER BY mtu",
+            "SELECT attestation, included, max(revision) FROM attested WHERE mtu BETWEEN ? AND ?"
+            " GROUP BY mtu ORDER BY mtu",
             (first_mtu, last_mtu),
         )
-        for text, _ in rows:
-            yield json.loads(text)
+        for text, included, _ in rows:
+            yield json.loads(text), bool(included)
 
     def note_signed(self, *, kind: str, key: str, digest: bytes, at: int) -> None:
         """Remember that this attester signed a digest, before the signature leaves."""

@@ -16,7 +16,6 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from domain.mtu import mtu_end
 from oracle.mosquitto import Authority, Identity, write_configuration
 from oracle.mqtt import BrokerAddress
 
@@ -190,13 +189,13 @@ def test_attesting__broker_killed_with_readings_on_their_way__all_are_sent_again
     try:
         community.start_with(broker.address)
         first, last = community.mtus[0], community.mtus[-1]
-        community.service.now = mtu_end(last) + 10
+        community.service.now = community.measured_at()
         community.measure(first - 1, first)
         broker.kill()
         community.measure(first + 1, last)
         broker.start()
         wait(lambda: community.fleet.waiting() == 0, timeout_s=60)
-        community.service.now = mtu_end(last) + 130
+        community.service.now = community.due_at()
         wait(lambda: len(community.service.recorded) == 4, timeout_s=60)
     finally:
         community.stop()

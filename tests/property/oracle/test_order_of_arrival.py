@@ -82,7 +82,7 @@ def roots(messages: list[tuple[str, bytes]], *, group: int) -> list[bytes]:
             intake.take((intake.topics.reading(code), jws) for code, jws in messages[start : start + group])
         store.close()
     situation = Situation(registry=REGISTRY, books=intake.books, attested={}, through_mtu=FIRST - 1)
-    proposal = plan(situation, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST, nonce_of=lambda code, mtu: b"\x00" * 32)
+    proposal = plan(situation, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST)
     assert proposal is not None and len(proposal.entries) == MTUS
     return [
         Attestation.of(area=REGISTRY.area_id, mtu=entry.mtu, revision=0, readings=in_leaf_order(entry.readings)).root
