@@ -50,6 +50,7 @@ from ledger_service.validation.forecast import LOOK_BACK_MTUS
 from oracle.broker import EmbeddedBroker
 from scripts.keys import load_keys
 from scripts.market_loop import MarketLoop
+from scripts.owner import SERVICE, hold
 from scripts.run_config import (
     ATTESTER_NAMES,
     ATTESTER_THRESHOLD,
@@ -199,6 +200,7 @@ class Service:
             signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.market_domain = self.deployment.domain("Market")
+        self.settlement = SettlementStage(self.record)
         self.loop = MarketLoop(stages=self._stages(), gateway=self.gateway, node=self.node, clock=self.clock)
         self.intake = Intake(
             record=self.record,
@@ -220,7 +222,7 @@ class Service:
             PositionStage(self.record),
             VoidStage(self.record),
             MeteringStage(self.record),
-            SettlementStage(self.record),
+            self.settlement,
             MoneyStage(self.record),
             AnchorStage(self.record),
         ]
@@ -264,6 +266,7 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
+            stuck_periods=lambda: self.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
 
@@ -302,11 +305,11 @@ def main() -> int:
     arguments = parser.parse_args()
     set_up_logging(logging.INFO)
     try:
-        service = Service(arguments.state)
+        with hold(arguments.state, SERVICE):
+            Service(arguments.state).run()
     except DominoesError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 2
-    service.run()
     return 0
 
 

@@ -117,12 +117,14 @@ def fold_failed(connection: Connection, chain_key: str) -> list[int]:
 
 
 def rebuild_views(tx: Transaction) -> None:
-    """Empty the views and fold every fact again."""
+    """Empty the views and fold every fact again, erased ones left out."""
     connection = tx.connection
     for table in TABLES:
         connection.execute(delete(table))
     for entry in walk_entries(connection, kinds=KINDS):
-        payload = entry.content()
+        payload = entry.payload
+        if payload is None:
+            continue  # erased: it leaves no trace
         if entry.kind == "reading.attested":
             fold_attested(connection, entry, chain_keys=chain_keys_of(payload, sequence=entry.sequence))
         elif entry.kind == "mtu.unread":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.money.tables import money_account, money_failed, money_movement, money_redemption
 from ledger_service.money.views import BANK, account_row
 from ledger_service.settlement.postings import POOL
 
@@ -43,10 +43,14 @@ class GuaranteeState:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionState:
-    """A redemption the chain knows: completed once `redeemed_neur` is set (it may be less than asked for)."""
+    """A redemption the chain knows: completed once `redeemed_neur` is set (it may be less than asked for).
+
+    `key` is that of the chain request that asked for it.
+    """
 
     account: bytes
     ref: bytes
+    key: str
     amount_neur: int
     ready_at: int
     redeemed_neur: int | None
@@ -136,12 +140,27 @@ def redemptions(connection: Connection, *, account: bytes | None = None) -> list
         RedemptionState(
             account=row.account,
             ref=row.ref,
+            key=row.key,
             amount_neur=int(row.amount_neur),
             ready_at=row.ready_at,
             redeemed_neur=None if row.redeemed_neur is None else int(row.redeemed_neur),
         )
         for row in connection.execute(query)
     ]
+
+
+def failed_completions(connection: Connection, *, failed_before: int) -> list[str]:
+    """Keys of completions that failed at or before a market time, are wanted still, and can succeed now.
+
+    A completion burns min(requested, balance, supply): it can succeed once both are above zero.
+    """
+    if supply_neur(connection) <= 0:
+        return []
+    table, wanted = money_failed, money_redemption
+    same = (wanted.c.account == table.c.account) & (wanted.c.ref == table.c.ref)
+    query = select(table).join(wanted, same).where(wanted.c.redeemed_neur.is_(None))
+    rows = connection.execute(query.where(table.c.failed_at <= failed_before).order_by(table.c.key)).all()
+    return [row.key for row in rows if balance_neur(connection, account=row.account) > 0]
 
 
 def reconcile(connection: Connection, *, chain_balance_neur: Callable[[bytes], int]) -> list[Difference]:

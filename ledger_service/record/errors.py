@@ -46,7 +46,7 @@ class StorageUnavailable(DominoesError):
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the record can't be reached ({reason}); nothing was changed, try again when it is back")
+        super().__init__(f"the record can't be reached ({reason}); try again when it is back, nothing is done twice")
 
 
 class UnknownDatabase(DominoesError):
@@ -69,6 +69,32 @@ class JournalBroken(DominoesError):
     def __init__(self, *, sequence: int, check: str) -> None:
         self.sequence, self.check = sequence, check
         super().__init__(f"entry {sequence} fails the check '{check}'; stop the service and restore the last backup")
+
+
+class NotErasable(DominoesError):
+    """An erasure's own record is what the journal's gaps are accounted for by: it stays."""
+
+    status = 422
+    code = "not-erasable"
+
+    def __init__(self, *, sequence: int, kind: str) -> None:
+        self.sequence, self.kind = sequence, kind
+        super().__init__(f"entry {sequence} is a {kind} fact, which names nobody and can't be erased; leave it out")
+
+
+class ErasureUnfinished(DominoesError):
+    """The entries are empty, but their old bytes still stand in the database's log because somebody reads it."""
+
+    status = 503
+    code = "erasure-unfinished"
+    retryable = True
+
+    def __init__(self, *, sequences: list[int]) -> None:
+        self.sequences = sequences
+        super().__init__(
+            f"entries {sequences} are erased, but readers keep the write-ahead log that still holds their bytes; "
+            "erase them again when long reads have ended"
+        )
 
 
 class PayloadErased(DominoesError):

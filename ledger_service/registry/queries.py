@@ -1,4 +1,7 @@
-"""Reading the registry. Addresses are lower-case 0x hex; "valid at an MTU" means the latest one that began by then."""
+"""Reading the registry. Addresses are lower-case 0x hex.
+
+"Valid at an MTU" means the latest one that began by then; of order keys the last recorded of those that began by then.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,14 @@ def markets(connection: Connection, *, area: str | None = None) -> list[Market]:
     return _all(connection, Market, registry_market, *conditions)
 
 
+def is_attester(connection: Connection, address: str) -> bool:
+    """Whether some area names this address as one of its attesters."""
+    return any(
+        address in {item["address"] for item in json.loads(attesters)}
+        for attesters in connection.execute(select(registry_area.c.attesters)).scalars()
+    )
+
+
 def market(connection: Connection, code: str) -> Market:
     """A market by its code. Raises NotRegistered."""
     found = _last(connection, Market, registry_market, registry_market.c.market == code)
@@ -119,10 +130,9 @@ def order_key(connection: Connection, order_key: str) -> OrderKey | None:
 
 
 def order_key_of(connection: Connection, *, account: str, mtu: int) -> OrderKey | None:
-    """The one key that may sign an account's orders of an MTU."""
-    return _last(
-        connection, OrderKey, registry_key, registry_key.c.account == account, registry_key.c.valid_from_mtu <= mtu
-    )
+    """The one key that may sign an account's orders of an MTU: a newer registration supersedes those still to begin."""
+    newest_first = reversed(order_keys(connection, account=account))
+    return next((key for key in newest_first if key.valid_from_mtu <= mtu), None)
 
 
 def account_by_order_key(connection: Connection, *, order_key: str, mtu: int) -> str | None:
@@ -147,6 +157,14 @@ def tariff_at(connection: Connection, *, tariff: str, mtu: int) -> Tariff:
     if found is None:
         raise NoAgreement(name=f"tariff {tariff}", mtu=mtu)
     return found
+
+
+def suppliers_of(connection: Connection, *, account: str, mtu: int) -> set[str]:
+    """The retailers that supply an account at an MTU or will later, as far as agreements are signed."""
+    signed = agreements(connection, account=account)
+    begun = [item for item in signed if item.valid_from_mtu <= mtu]
+    in_force = [agreement_at(connection, account=account, mtu=mtu)] if begun else []
+    return {item.retailer for item in signed if item not in begun or item in in_force}
 
 
 def agreements(connection: Connection, *, account: str | None = None, retailer: str | None = None) -> list[Agreement]:

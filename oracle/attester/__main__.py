@@ -17,7 +17,7 @@ from contracts.rpc import Rpc
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.signing import SigningKey
-from oracle.attester.chain import NodeRoots
+from oracle.attester.chain import NodeChain
 from oracle.attester.config import AttesterConfig, read_config
 from oracle.attester.http import HttpService
 from oracle.attester.process import Attester, Timing
@@ -41,8 +41,10 @@ def build(config: AttesterConfig) -> Attester:
         key=key,
         store_path=config.store,
         service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
-        chain=NodeRoots(rpc=rpc, market=config.market_contract, readings=config.readings_contract),
-        market_domain=Domain(chain_id=chain_id, verifying_contract=config.market_contract),
+        chain=NodeChain(rpc=rpc, contracts=config.contracts),
+        market_domain=Domain(chain_id=chain_id, verifying_contract=config.contracts.market),
+        settlement_domain=Domain(chain_id=chain_id, verifying_contract=config.contracts.settlement),
+        terms_s=config.registry_s,
     )
     return Attester(
         name=config.name,
@@ -51,7 +53,7 @@ def build(config: AttesterConfig) -> Attester:
         store_path=config.store,
         broker=config.broker,
         service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
-        chain=NodeRoots(rpc=Rpc(config.rpc_url), market=config.market_contract, readings=config.readings_contract),
+        chain=NodeChain(rpc=Rpc(config.rpc_url), contracts=config.contracts),
         timing=Timing(
             cut_off_s=config.cut_off_s,
             proposer_timeout_s=config.proposer_timeout_s,

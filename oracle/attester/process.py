@@ -55,13 +55,13 @@ class Timing:
 
 
 SettlementWork = Callable[[Registry], int]
-"""Checks and signs what settlements wait for it; returns how many were signed. Runs on a thread of its own."""
+"""Witnesses terms, checks and signs what settlements wait for it; returns how many it signed. Has its own thread."""
 
 
 class ReadingsChain(Protocol):
     """What an attester reads of the Readings contract, from a node of its own choice."""
 
-    def reading_states(self, *, area_id: bytes, mtus: Iterable[int]) -> Mapping[int, OnChain]:
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> Mapping[int, OnChain]:
         """Where MTUs stand: revisions taken, and the last root. Raises DominoesError."""
         ...
 
@@ -388,6 +388,7 @@ class Attester:
         self._publish([item for item in intake.ask_everything() if item.topic.split("/")[-3] in fresh])
 
     def _settle(self) -> None:
+        self._guarded(self._poll_settlements)  # terms are witnessed from the start on
         while not self._stopping.wait(self.timing.settlement_s):
             self._guarded(self._poll_settlements)
 
@@ -412,7 +413,7 @@ class Attester:
 
     def _look_up(self, mtus: list[int]) -> None:
         try:
-            states = self._chain.reading_states(area_id=self._parts()[0].registry.area_id, mtus=mtus)
+            states = self._chain.reading_states(area=self.area, mtus=mtus)
         except DominoesError:
             self._inbox.put(lambda: self._parts()[1].look_up_everything())
             raise

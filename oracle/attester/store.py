@@ -1,4 +1,4 @@
-"""An attester's own store: what it received, refused, attested and signed, committed before it is acknowledged."""
+"""An attester's own store: what it received, saw, refused, attested and signed, committed before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS attested (mtu INTEGER NOT NULL, revision INTEGER NOT 
     included INTEGER NOT NULL, PRIMARY KEY (mtu, revision)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS witnessed (kind TEXT NOT NULL, name TEXT NOT NULL, fact BLOB NOT NULL,
+    seen_at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -145,7 +147,7 @@ class Store:
 
     def counts(self) -> dict[str, int]:
         """Rows per table, and the readings in the messages held, for metrics and tests."""
-        tables = ("message", "refusal", "attested", "signed")
+        tables = ("message", "refusal", "attested", "signed", "witnessed")
         found = {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
         found["reading"] = self._db.execute("SELECT coalesce(sum(count), 0) FROM message").fetchone()[0]
         return found
@@ -188,6 +190,15 @@ class Store:
         """The digests signed under a key."""
         rows = self._db.execute("SELECT digest FROM signed WHERE kind = ? AND key = ? ORDER BY at", (kind, key))
         return [bytes(row[0]) for row in rows]
+
+    def add_witnessed(self, rows: Iterable[tuple[str, str, bytes, int]]) -> None:
+        """Keep (kind, name, fact, market time seen) of registry facts; the first sight of each stays."""
+        self._db.executemany("INSERT OR IGNORE INTO witnessed VALUES (?, ?, ?, ?)", rows)
+
+    def witnessed(self) -> list[tuple[str, str, bytes, int]]:
+        """(kind, name, fact, market time seen) of every registry fact seen."""
+        rows = self._db.execute("SELECT kind, name, fact, seen_at FROM witnessed ORDER BY kind, name")
+        return [(kind, name, bytes(fact), seen_at) for kind, name, fact, seen_at in rows]
 
     def setting(self, name: str) -> Any:
         """A remembered JSON value, None if never set."""

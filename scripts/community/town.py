@@ -181,16 +181,6 @@ class Town:
             },
         )
         registrar.post(
-            "/v1/meters",
-            {
-                "meter": house.meter_code,
-                "point": point.code,
-                "public_key": to_hex(_public_key(house.meter_secret)),
-                "area": self.config.area,
-                "valid_from_mtu": valid_from_mtu,
-            },
-        )
-        registrar.post(
             "/v1/agreements",
             {
                 "agreement": f"supply-{house.at + 1:03d}",
@@ -198,6 +188,16 @@ class Town:
                 "account": account,
                 "retailer": to_hex(self.organisations["retailer"].address),
                 "tariff": TARIFF_CODE,
+                "valid_from_mtu": valid_from_mtu,
+            },
+        )
+        registrar.post(
+            "/v1/meters",
+            {
+                "meter": house.meter_code,
+                "point": point.code,
+                "public_key": to_hex(_public_key(house.meter_secret)),
+                "area": self.config.area,
                 "valid_from_mtu": valid_from_mtu,
             },
         )

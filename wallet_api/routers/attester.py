@@ -13,6 +13,7 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
 from ledger_service.metering.operations import accept_attestation
+from ledger_service.registry import queries as registered
 from ledger_service.settlement import gather, queries
 from ledger_service.settlement.operations import SettlementOutdated, sign_settlement
 from ledger_service.settlement.package import proposal_values
@@ -71,6 +72,19 @@ def registry(
             settlement=services.deployment.domain_of(SETTLEMENT),
         )
     return json_answer(found.as_json())
+
+
+@router.get("/attester/terms")
+def terms(
+    request: Request,
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    area: Annotated[str, Query(max_length=100)],
+) -> Response:
+    """The registry facts that settlements rest on, to be witnessed by attesters from the first day on."""
+    with services_of(request).record.read() as connection:
+        registered.area(connection, _own_area(who, area))
+        found = gather.terms_of(connection, area=area)
+    return json_answer(found)
 
 
 @router.get("/attestations")

@@ -43,13 +43,20 @@ def require_own(who: Principal, account: str) -> None:
 
 @router.post("/keys", status_code=201, openapi_extra=body_of(KeyBody))
 async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
-    """Register the key that signs one's orders from an MTU on; the key before it ends there."""
+    """Register the key that signs one's orders from an MTU on, in place of every key registered before."""
 
     def work(services: Services, body: KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
         with services.record.begin() as tx:
-            return created(register_key(tx, domain=domain, key=OrderKey(**body.model_dump())))
+            entry = register_key(
+                tx,
+                domain=domain,
+                key=OrderKey(**body.model_dump()),
+                organisations=services.directory.organisation_accounts,
+                now=services.clock.now(),
+            )
+        return created(entry)
 
     return await write(request, who=who, shape=KeyBody, work=work)
 
@@ -58,7 +65,9 @@ async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) 
 def list_keys(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
-    """One's own registered keys, from the first MTU each is valid for."""
+    """One's own keys as they were registered: at an MTU the last one counts of those that begin by then."""
     with services_of(request).record.read() as connection:
-        found = queries.order_keys(connection, account=who.account)
-    return page_answer(request, items=found, key=lambda one: number_key(one.valid_from_mtu), page=page, shape=asdict)
+        found = list(enumerate(queries.order_keys(connection, account=who.account)))
+    return page_answer(
+        request, items=found, key=lambda one: number_key(one[0]), page=page, shape=lambda one: asdict(one[1])
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -60,7 +61,7 @@ async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.O
 
 @router.get("/status")
 def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.SECURITY_ADMIN)]) -> Response:
-    """Where the stages stand: the journal's head, each stage's cursor, transactions on their way to the chain."""
+    """Where the stages stand: journal head, cursors, periods that can't be settled, transactions on their way."""
     services = services_of(request)
     with services.record.read() as connection:
         cursors = stage_cursors(connection)
@@ -70,6 +71,7 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
         "market_time": services.clock.now(),
         "journal": {"sequence": head.sequence, "head": to_hex(head.hash)},
         "cursors": [{"stage": name, "sequence": at, "behind": head.sequence - at} for name, at in cursors.items()],
+        "stuck_periods": [asdict(stuck) for stuck in services.stuck_periods()],
         "pending_transactions": len(waiting),
         "pending": [
             {"key": one.key, "contract": one.contract, "function": one.function, "tx_hash": to_hex(one.tx_hash)}

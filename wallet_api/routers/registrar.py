@@ -155,7 +155,7 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
 
     def work(services: Services, body: TariffBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump())))
+            return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump()), now=services.clock.now()))
 
     return await write(request, who=who, shape=TariffBody, work=work)
 
@@ -166,7 +166,8 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
 
     def work(services: Services, body: AgreementBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.sign_agreement(tx, agreement=Agreement(**body.model_dump())))
+            agreement = Agreement(**body.model_dump())
+            return created(operations.sign_agreement(tx, agreement=agreement, now=services.clock.now()))
 
     return await write(request, who=who, shape=AgreementBody, work=work)
 
@@ -177,7 +178,8 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
 
     def work(services: Services, body: ParticipantBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.register_participant(tx, participant=Participant(**body.model_dump())))
+            participant, taken = Participant(**body.model_dump()), services.directory.organisation_accounts
+            return created(operations.register_participant(tx, participant=participant, organisations=taken))
 
     return await write(request, who=who, shape=ParticipantBody, work=work)
 
@@ -188,7 +190,7 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
 
     def work(services: Services, body: MeterBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.register_meter(tx, meter=Meter(**body.model_dump())))
+            return created(operations.register_meter(tx, meter=Meter(**body.model_dump()), now=services.clock.now()))
 
     return await write(request, who=who, shape=MeterBody, work=work)
 

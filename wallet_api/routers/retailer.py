@@ -69,7 +69,7 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
         with services.record.begin() as tx:
-            return created(give_guarantee(tx, domain=domain, guarantee=given))
+            return created(give_guarantee(tx, domain=domain, guarantee=given, now=services.clock.now()))
 
     return await write(request, who=who, shape=GuaranteeBody, work=work)
 

@@ -56,8 +56,9 @@ async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
     body = validate(adapter_of(SessionRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
     services = services_of(request)
     now = services.wall_clock()
-    address = services.challenges.redeem(nonce=body.nonce, signature=from_hex(body.signature), now=now)
+    address = services.challenges.signer(nonce=body.nonce, signature=from_hex(body.signature), now=now)
     principal = await run_in_threadpool(services.directory.find, address)
+    services.challenges.use_up(nonce=body.nonce, now=now)
     token, claims = services.tokens.issue(address=address, role=principal.role, now=now)
     shown = {
         "access_token": token,

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 import ledger_service
 from domain.hashing import ZERO_HASH, NotCanonical, canonical_json, keccak
 from ledger_service.record import CursorMovedBack, JournalBroken, KeyReused, NestedTransaction, PayloadErased, Record
+from ledger_service.record.errors import NotErasable
 from ledger_service.record.tables import journal_entry, journal_payload, metadata
 
 pytestmark = pytest.mark.integration
@@ -261,6 +262,17 @@ def test_erase__key_of_an_erased_entry__still_known(record: Record) -> None:
     with record.begin() as tx:
         repeated = tx.append("test.secret", {"name": "another"}, key="secret")
     assert repeated.repeated and repeated.sequence == 1
+
+
+def test_erase__an_erasures_own_fact__refused_and_the_journal_still_verifies(record: Record) -> None:
+    append(record, {"name": "canary"})
+    record.erase([1], "request")
+
+    with pytest.raises(NotErasable) as refusal:
+        record.erase([1, 2], "oops")
+
+    assert refusal.value.sequence == 2
+    assert record.verify().erased == 1
 
 
 @pytest.mark.parametrize("sequences", [[], [0], [2]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,9 +79,9 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
+def record(record_url: str) -> Iterator[Record]:
     """A record with an area of two meters and one period."""
-    opened = Record.open(f"sqlite:///{tmp_path / 'record.sqlite'}")
+    opened = Record.open(record_url)
     with opened.begin() as tx:
         for kind, payload in facts():
             entry = tx.append(kind, payload)
@@ -338,6 +337,19 @@ def test_rebuild_views__after_everything__shows_the_same(record: Record) -> None
         rebuild_views(tx)
 
     assert rows() == before
+
+
+def test_rebuild_views__attestation_erased__leaves_no_trace(record: Record) -> None:
+    accept(record, payload_of(FIRST))
+    (entry,) = record.entries(kinds=["reading.attested"])
+    record.erase([entry.sequence], "end of retention")
+
+    with record.begin() as tx:
+        rebuild_views(tx)
+    with record.read() as connection:
+        kept = leaves_at(connection, area=AREA, mtu=FIRST)
+
+    assert kept is None
 
 
 def test_registry_of__facts_registered__gives_keys_powers_and_periods(record: Record) -> None:

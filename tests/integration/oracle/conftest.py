@@ -71,6 +71,10 @@ class RecordingService:
         self._answer()
         return self.registry_now
 
+    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
+        self._answer()
+        return {"parties": [], "meters": [], "keys": [], "tariffs": [], "agreements": []}
+
     def leaves(self, mtu: int) -> dict[str, Reading] | None:
         held = self.recorded.get(mtu)
         return {reading.meter_code: reading for reading in held[-1].readings} if held else None
@@ -103,7 +107,7 @@ class RecordingService:
                 for mtu in range(first_mtu, first_mtu + count)
             ]
 
-    def reading_states(self, *, area_id: bytes, mtus: Iterable[int]) -> dict[int, ReadingState]:
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """What a node shows: everything recorded is on the chain at once."""
         with self.lock:
             found = {mtu: [item.attestation for item in self.recorded.get(mtu, [])] for mtu in mtus}

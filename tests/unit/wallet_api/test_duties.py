@@ -141,6 +141,18 @@ def test_attester__registry__is_what_it_verifies_against(trading: World) -> None
     assert trading.get("attester north", "/v1/attester/registry", area="other").status_code == 404
 
 
+def test_attester__terms__are_the_registry_facts_money_rests_on(trading: World) -> None:
+    answer = trading.get("attester north", "/v1/attester/terms", area=AREA)
+
+    terms = answer.json()
+    assert {party["kind"] for party in terms["parties"]} >= {"household", "retailer"}
+    assert {key["account"] for key in terms["keys"]} <= {party["account"] for party in terms["parties"]}
+    assert [(tariff["tariff"], tariff["version"]) for tariff in terms["tariffs"]] == [("household", 1)]
+    assert terms["agreements"] != []
+    assert trading.get("attester north", "/v1/attester/terms", area="other").status_code == 404
+    assert trading.get("household 1", "/v1/attester/terms", area=AREA).status_code == 403
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"area": "other"}, {"attestations": []}, {"attestations": [{}]}, {"period": -1}, {"messages": [1]}, {"extra": 1}],

@@ -103,7 +103,9 @@ def test_deposit__same_reference_other_amount__refused(market: World) -> None:
     assert market.post("house bank", DEPOSIT, deposit_body()).status_code == 200
     head = market.head()
 
-    assert market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001")).status_code == 422
+    refused = market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001"))
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/reference-used")
+    assert "deposit:" not in refused.text
     assert market.head() == head
 
 
@@ -155,7 +157,10 @@ def test_idempotency_key__of_another_principal__does_not_meet(market: World) -> 
     market.post("house bank", DEPOSIT, deposit_body(1), Idempotency_Key="k1")
 
     answer = market.post(
-        "registry office", "/v1/tariffs", TARIFF_BODY | {"version": 2, "valid_from_mtu": 9}, Idempotency_Key="k1"
+        "registry office",
+        "/v1/tariffs",
+        TARIFF_BODY | {"version": 2, "valid_from_mtu": FIRST_MTU},
+        Idempotency_Key="k1",
     )
 
     assert answer.status_code == 201

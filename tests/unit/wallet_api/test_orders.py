@@ -396,7 +396,7 @@ def test_cancel__digest_shown_by_typed_data__is_the_one_signed(trading: World) -
 
 
 def test_key__of_another_account__refused(trading: World) -> None:
-    body = trading.key_body("household 2", "DE-LV1-P2", valid_from_mtu=9)
+    body = trading.key_body("household 2", "DE-LV1-P2", valid_from_mtu=FIRST_MTU)
     head = trading.head()
 
     assert trading.post("household 1", "/v1/keys", body).status_code == 403

@@ -12,7 +12,7 @@ from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.words import pack_settlement_word
 from ledger_service.trading.queries import book_orders
-from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, World, address
+from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, MARKET_SECONDS, VALID_FROM_MTU, World, address
 
 pytestmark = pytest.mark.unit
 
@@ -91,7 +91,7 @@ def settled_day(world: World) -> None:
             "point": f"DE-LV1-P{number}",
             "public_key": "0x" + f"{number:02x}" * 32,
             "area": AREA,
-            "valid_from_mtu": 0,
+            "valid_from_mtu": VALID_FROM_MTU + 1,
         }
         assert world.post("registry office", "/v1/meters", meter).status_code == 201
     readings = [
@@ -240,7 +240,7 @@ def test_write__for_another_with_its_stolen_signature__refused(
 ) -> None:
     bodies = {
         "/v1/orders": lambda: trading.order_body(owner),
-        "/v1/keys": lambda: trading.key_body(owner, "DE-LV1-P1", valid_from_mtu=5),
+        "/v1/keys": lambda: trading.key_body(owner, "DE-LV1-P1", valid_from_mtu=FIRST_MTU),
         "/v1/redemptions": lambda: _redemption(trading, owner),
         "/v1/guarantees": lambda: trading.guarantee_body(owner, "household 1", credit_neur=1, nonce=9),
         "/v1/cover": lambda: _cover(trading, owner),
@@ -337,9 +337,10 @@ def test_retailer__customer_left__no_longer_among_customers(day: World) -> None:
         "account": address("household 1"),
         "retailer": address("retailer 2"),
         "tariff": "household",
-        "valid_from_mtu": FIRST_MTU - 200,
+        "valid_from_mtu": VALID_FROM_MTU + 1,
     }
     assert day.post("registry office", "/v1/agreements", moved).status_code == 201
+    day.clock.advance_to(MARKET_SECONDS + 900)
 
     assert day.get("retailer 1", "/v1/retailer/customers").json()["items"] == []
     assert len(day.get("retailer 2", "/v1/retailer/customers").json()["items"]) == 2

@@ -100,6 +100,7 @@ GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
+GET  /v1/attester/terms                                             attester auditor
 GET  /v1/attestations                                               attester auditor
 POST /v1/attestations                                               attester
 GET  /v1/attester/settlements                                       attester auditor
@@ -236,6 +237,15 @@ def _forged(world: World, kind: str) -> str:
         "no subject": lambda: signed(_claims(sub=None)),
         "no role": lambda: signed(_claims(role=None)),
         "unknown role": lambda: signed(_claims(role="root")),
+        "infinite expiry": lambda: signed(_claims(exp=float("inf"))),
+        "expiry that is no number": lambda: signed(_claims(exp=float("nan"))),
+        "expiry as text": lambda: signed(_claims(exp=str(WALL_SECONDS + 60))),
+        "expiry with a fraction": lambda: signed(_claims(exp=WALL_SECONDS + 60.5)),
+        "truth for a time": lambda: signed(_claims(nbf=True)),
+        "issued at no time": lambda: signed(_claims(iat="now")),
+        "subject in upper case": lambda: signed(_claims(sub=address("registry office").upper().replace("0X", "0x"))),
+        "subject too short": lambda: signed(_claims(sub="0x12")),
+        "role as a list": lambda: signed(_claims(role=["registrar"])),
         "role it does not have": lambda: signed(_claims(role="treasurer")),
         "account that is gone": lambda: signed(_claims(sub=address("nobody"))),
         "payload exchanged": lambda: (
@@ -269,6 +279,15 @@ FORGERIES = (
     "no subject",
     "no role",
     "unknown role",
+    "infinite expiry",
+    "expiry that is no number",
+    "expiry as text",
+    "expiry with a fraction",
+    "truth for a time",
+    "issued at no time",
+    "subject in upper case",
+    "subject too short",
+    "role as a list",
     "role it does not have",
     "account that is gone",
     "payload exchanged",

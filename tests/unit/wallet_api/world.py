@@ -34,6 +34,9 @@ ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
 WALL_SECONDS = 1_800_000_000
 MARKET_SECONDS = 1_464_739_200  # 2016-06-01T00:00:00Z
 FIRST_MTU = MARKET_SECONDS // 900 + 96
+VALID_FROM_MTU = MARKET_SECONDS // 900
+"""What is registered is valid from here: the MTU that has just begun when tests begin, and still to come before."""
+
 GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
@@ -91,7 +94,7 @@ MARKET_BODY: dict[str, Any] = {
 TARIFF_BODY: dict[str, Any] = {
     "tariff": "household",
     "version": 1,
-    "valid_from_mtu": 0,
+    "valid_from_mtu": VALID_FROM_MTU,
     "supply_neur_per_wh": 300_000,
     "feed_in_neur_per_wh": 80_000,
     "imbalance_surplus_neur_per_wh": 60_000,
@@ -204,7 +207,7 @@ class World:
                 "account": address(f"household {number}"),
                 "retailer": address(f"retailer {number}"),
                 "tariff": "household",
-                "valid_from_mtu": 0,
+                "valid_from_mtu": VALID_FROM_MTU,
             }
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
 
@@ -220,7 +223,7 @@ class World:
             body = self.guarantee_body(f"retailer {number}", f"household {number}", credit_neur=50 * 10**9)
             assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
 
-    def key_body(self, name: str, point: str | None, *, valid_from_mtu: int = 0) -> dict[str, Any]:
+    def key_body(self, name: str, point: str | None, *, valid_from_mtu: int = VALID_FROM_MTU) -> dict[str, Any]:
         """A signed registration of a party's device key."""
         values = {
             "account": address(name),
@@ -270,7 +273,7 @@ class NoMoney:
         return 0
 
 
-def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
+def make_services(tmp_path: Path, *, wall: list[int], market_seconds: int) -> tuple[Services, ManualClock]:
     """The API's services on a SQLite record in `tmp_path`."""
     record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
 
@@ -287,7 +290,7 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
         )
         for name, role in ORGANISATIONS.items()
     ]
-    clock = ManualClock(MARKET_SECONDS)
+    clock = ManualClock(market_seconds)
     deployment = Deployment(
         chain_id=CHAIN_ID,
         addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
@@ -330,11 +333,13 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
 
 
 def open_world(tmp_path: Path, *, template: Path | None = None) -> Iterator[World]:
-    """A world for the length of a test, in a copy of the folder `template` where one is given."""
+    """A world for the length of a test, in a copy of the folder `template`; without one it is an MTU earlier."""
     if template is not None:
         shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     wall = [WALL_SECONDS]
-    services, clock = make_services(tmp_path, wall=wall)
+    services, clock = make_services(
+        tmp_path, wall=wall, market_seconds=MARKET_SECONDS - (900 if template is None else 0)
+    )
     services.intake.start()
     app = create_app(services)
     with TestClient(app, raise_server_exceptions=False) as client:
