@@ -108,7 +108,7 @@ class Attester:
         self._reading_prefix = f"{topics.base}/meter/"
         self._session = MqttSession(
             address=broker,
-            client_id=f"attester-{name}",
+            client_id=name,
             subscriptions=[topics.reading("+"), topics.attest("+", "+")],
             on_message=self._inbox.put,
             on_connected=lambda: self._inbox.put(self._on_connected),
