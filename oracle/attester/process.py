@@ -65,6 +65,21 @@ class ReadingsChain(Protocol):
         """Where MTUs stand: revisions taken, and the last root. Raises DominoesError."""
         ...
 
+    def registry_objections(self, registry: Registry) -> list[str]:
+        """Where the chain does not bear out what the service says of the area. Raises DominoesError."""
+        ...
+
+
+class RegistryRefused(DominoesError):
+    """What the service says of the area is not what the chain says; the last registry that held stays in use."""
+
+    code = "registry-refused"
+    retryable = True
+
+    def __init__(self, *, area: str, reasons: list[str]) -> None:
+        self.area, self.reasons = area, reasons
+        super().__init__(f"the registry of {area} is not taken over: {'; '.join(reasons)}; ask the operator why")
+
 
 Item = Incoming | Callable[[], None]
 """What the working thread deals with: a message, or something another thread hands over to it."""
@@ -131,7 +146,7 @@ class Attester:
     def _first_registry(self) -> Registry:
         while True:
             try:
-                registry = self._service.registry(self.area)
+                registry = self._ask_registry()
                 self._refresh_time()
                 return registry
             except DominoesError as error:
@@ -373,8 +388,16 @@ class Attester:
     def _poll_time(self) -> None:
         self._refresh_time()
 
-    def _poll_registry(self) -> None:
+    def _ask_registry(self) -> Registry:
+        """The registry as the service tells it, where the chain bears it out. Raises RegistryRefused."""
         registry = self._service.registry(self.area)
+        reasons = self._chain.registry_objections(registry)
+        if reasons:
+            raise RegistryRefused(area=self.area, reasons=reasons)
+        return registry
+
+    def _poll_registry(self) -> None:
+        registry = self._ask_registry()
         if self.intake is not None and registry != self.intake.registry:
             self._inbox.put(lambda: self._use_registry(registry))
 

@@ -107,6 +107,9 @@ class RecordingService:
                 for mtu in range(first_mtu, first_mtu + count)
             ]
 
+    def registry_objections(self, registry: Registry) -> list[str]:
+        return []
+
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """What a node shows: everything recorded is on the chain at once."""
         with self.lock:
