@@ -42,9 +42,13 @@ def check_mtu(*, field: str, value: Any) -> None:
     check_range(field=field, value=value, lowest=0, highest=_MTU_HIGHEST)
 
 
-def check_not_begun(*, what: str, name: str, valid_from_mtu: int, now: int) -> None:
-    """Nobody changes what was in force: the first MTU must begin after `now` (market time). Raises AlreadyBegun."""
-    earliest_mtu = mtu_of(now) + 1
+def check_not_begun(*, what: str, name: str, valid_from_mtu: int, now: int, gated_until_mtu: int = 0) -> None:
+    """Nobody changes what was in force: the first MTU must begin after `now` (market time).
+
+    Nor what was traded under: with `gated_until_mtu` it must also be one whose gate is still to come. Raises
+    AlreadyBegun.
+    """
+    earliest_mtu = max(mtu_of(now) + 1, gated_until_mtu)
     if valid_from_mtu < earliest_mtu:
         raise AlreadyBegun(what=what, name=name, valid_from_mtu=valid_from_mtu, earliest_mtu=earliest_mtu)
 

@@ -77,7 +77,7 @@ class VersionOutOfOrder(DominoesError):
 
 
 class AlreadyBegun(DominoesError):
-    """A version would change what is in force: its first MTU has begun by now."""
+    """A version would change what is in force: its first MTU has begun, or was traded, by now."""
 
     status = 409
     code = "already-begun"
@@ -85,7 +85,7 @@ class AlreadyBegun(DominoesError):
     def __init__(self, *, what: str, name: str, valid_from_mtu: int, earliest_mtu: int) -> None:
         self.what, self.name, self.valid_from_mtu, self.earliest_mtu = what, name, valid_from_mtu, earliest_mtu
         super().__init__(
-            f"{what} {name} can't begin at MTU {valid_from_mtu}, which has begun; "
+            f"{what} {name} can't begin at MTU {valid_from_mtu}, which has begun or whose gate has passed; "
             f"let it begin at MTU {earliest_mtu} or later"
         )
 

@@ -182,7 +182,9 @@ def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
     def check() -> None:
         check_code(field="tariff", value=tariff.tariff)
         check_mtu(field="valid_from_mtu", value=tariff.valid_from_mtu)
-        check_not_begun(what="tariff", name=tariff.tariff, valid_from_mtu=tariff.valid_from_mtu, now=now)
+        gated = queries.gated_until_mtu(tx.connection, now=now)
+        name, first = tariff.tariff, tariff.valid_from_mtu
+        check_not_begun(what="tariff", name=name, valid_from_mtu=first, now=now, gated_until_mtu=gated)
         for name, value in asdict(tariff).items():
             if name.endswith("_neur_per_wh"):
                 check_range(field=name, value=value, lowest=-PRICE_MAX, highest=PRICE_MAX)
@@ -211,7 +213,11 @@ def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
     def check() -> None:
         check_code(field="agreement", value=agreement.agreement)
         check_mtu(field="valid_from_mtu", value=agreement.valid_from_mtu)
-        check_not_begun(what="agreement", name=agreement.agreement, valid_from_mtu=agreement.valid_from_mtu, now=now)
+        gated = queries.gated_until_mtu(tx.connection, now=now)
+        first = agreement.valid_from_mtu
+        check_not_begun(
+            what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
+        )
         household = require_participant(tx, account=agreement.account, kind="household")
         retailer = require_participant(tx, account=agreement.retailer, kind="retailer")
         if household.area != retailer.area:

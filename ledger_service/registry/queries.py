@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
 
+from ledger_service.record.journal import entry_of, select_entries
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.registry.models import (
     Agreement,
@@ -33,6 +35,9 @@ from ledger_service.registry.tables import (
     registry_participant,
     registry_tariff,
 )
+
+GATES_LOOKED_AT = 64
+"""Programs looked at for the last gate that has passed: they are opened a day or two ahead of it."""
 
 _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
 
@@ -223,3 +228,10 @@ def guarantees(connection: Connection, *, account: str | None = None) -> list[Gu
 def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
     """The guarantee that counts for an account now: the last one given."""
     return _last(connection, Guarantee, registry_guarantee, registry_guarantee.c.account == account)
+
+
+def gated_until_mtu(connection: Connection, *, now: int) -> int:
+    """The MTU after the last one whose gate has passed at `now` (market time), over all markets; 0 before any gate."""
+    query = select_entries().where(journal_entry.c.kind == "program.opened").order_by(journal_entry.c.sequence.desc())
+    opened = [entry_of(row).content() for row in connection.execute(query.limit(GATES_LOOKED_AT))]
+    return max((item["first_mtu"] + item["count"] for item in opened if item["gate"] <= now), default=0)

@@ -11,11 +11,16 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.audit.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
+from wallet_api.declaring import downloads
 from wallet_api.policy import TRADERS, allow, anyone
+from wallet_api.problems import NoSuchThing
 from wallet_api.services import API_PREFIX, projection_of, services_of
 
 ACCESS_KIND = "access.logged"
 """Fact that confidential evidence was read: by whom and when."""
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+"""How the document shows bytes."""
 
 router = APIRouter(prefix=f"{API_PREFIX}/evidence", tags=["evidence"])
 
@@ -25,7 +30,9 @@ def _bundles(request: Request) -> Bundles:
     return bundles
 
 
-@router.get("/public", response_class=FileResponse)
+@router.get(
+    "/public", **downloads({TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored,))
+)
 def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
     anchor = projection_of(request).last_anchor()
@@ -35,7 +42,10 @@ def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
     return FileResponse(ready, media_type=TAR_MEDIA_TYPE, filename=f"dominoes-public-{anchor.sequence}.tar")
 
 
-@router.get("/personal")
+@router.get(
+    "/personal",
+    **downloads({TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, NoSuchThing)),
+)
 def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's own bundle: own orders, readings, terms and statements with their proofs. Supports one's own bill."""
     packed = _bundles(request).personal(account=who.account)
@@ -43,7 +53,14 @@ def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]
     return Response(packed, media_type=TAR_MEDIA_TYPE, headers=headers)
 
 
-@router.get("/auditor")
+@router.get(
+    "/auditor",
+    **downloads(
+        {SEALED_MEDIA_TYPE: BINARY, TAR_MEDIA_TYPE: BINARY},
+        description="The bundle as tar, sealed to the auditor's key; plain tar in demos",
+        failing=(NothingAnchored,),
+    ),
+)
 def auditor_bundle(request: Request, who: Annotated[Principal, allow(Role.AUDITOR)]) -> Response:
     """Everything, sealed to the auditor's key (NaCl sealed box over the tar); plain in demos. Each access is a fact."""
     services = services_of(request)

@@ -9,23 +9,34 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import REDEMPTION
+from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import isoformat_utc
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
 from ledger_service.money import operations, queries
+from ledger_service.money.operations import (
+    BadReference,
+    BalanceTooHigh,
+    BalanceTooLow,
+    DeadlinePassed,
+    ReferenceUsed,
+    WrongHolder,
+)
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
 from wallet_api.answers import BadCursor, Paging, json_answer, money, number_key, page_answer, paging
-from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import money as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -53,11 +64,18 @@ class RedemptionBody(Body):
     account: Address
     amount_neur: AmountNeur
     ref: Bytes32
-    deadline: Uint53
+    deadline: MarketTime
     signature: Signature
 
 
-@router.post("/deposits", status_code=201, openapi_extra=body_of(DepositBody))
+@router.post(
+    "/deposits",
+    **writes(
+        DepositBody,
+        schemas.DepositFact,
+        failing=(NotRegistered, OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed),
+    ),
+)
 async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
     """Book a deposit; the payment reference is its natural key."""
 
@@ -73,7 +91,14 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
     return await write(request, who=who, shape=DepositBody, work=work)
 
 
-@router.post("/redemptions", status_code=201, openapi_extra=body_of(RedemptionBody))
+@router.post(
+    "/redemptions",
+    **writes(
+        RedemptionBody,
+        schemas.RedemptionFact,
+        failing=(OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed, BalanceTooLow, ReferenceUsed),
+    ),
+)
 async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
 
@@ -95,7 +120,7 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
     return await write(request, who=who, shape=RedemptionBody, work=work)
 
 
-@router.get("/redemptions")
+@router.get("/redemptions", **lists(schemas.RedemptionPage))
 def list_redemptions(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
@@ -125,7 +150,7 @@ def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
     }
 
 
-@router.get("/balance")
+@router.get("/balance", **reads(schemas.Balance))
 def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's balance, credit line, what live orders may cost at worst, and what is left for new ones."""
     services = services_of(request)
@@ -163,7 +188,7 @@ def reserved_neur(connection: Connection, *, who: Principal) -> int:
     )
 
 
-@router.get("/postings")
+@router.get("/postings", **lists(schemas.Posting))
 def postings(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:

@@ -16,9 +16,10 @@ from ledger_service.access.queries import stage_cursors
 from ledger_service.access.roles import Role
 from ledger_service.chain.outbox import pending
 from wallet_api.answers import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX, json_answer
-from wallet_api.fields import Uint53
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, reads, steps
+from wallet_api.fields import MarketTime
 from wallet_api.policy import allow
+from wallet_api.schemas import operation as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -32,7 +33,7 @@ router = APIRouter(prefix=API_PREFIX, tags=["operation"])
 class ClockBody(Body):
     """The market time to reach, unix seconds."""
 
-    advance_to: Uint53
+    advance_to: MarketTime
 
 
 class ClockNotControlled(DominoesError):
@@ -45,7 +46,7 @@ class ClockNotControlled(DominoesError):
         super().__init__("market time follows the chain's blocks here and can't be set; wait for it")
 
 
-@router.post("/clock", openapi_extra=body_of(ClockBody))
+@router.post("/clock", **steps(ClockBody, schemas.MarketTimeReached, failing=(ClockNotControlled,)))
 async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.OPERATOR)]) -> Response:
     """Let market time of the embedded node reach a value; a value in the past is reached already."""
 
@@ -59,7 +60,7 @@ async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.O
     return await write(request, who=who, shape=ClockBody, work=work)
 
 
-@router.get("/status")
+@router.get("/status", **reads(schemas.ServiceStatus))
 def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.SECURITY_ADMIN)]) -> Response:
     """Where the stages stand: journal head, cursors, periods that can't be settled, transactions on their way."""
     services = services_of(request)
@@ -81,12 +82,12 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
     return json_answer(shown)
 
 
-@router.get("/journal")
+@router.get("/journal", **lists(schemas.JournalHeader))
 def journal(
     request: Request,
     _: Annotated[Principal, allow(Role.AUDITOR, Role.OPERATOR)],
-    after: Annotated[int, Query(ge=0, le=2**53 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_DEFAULT,
+    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="Only entries after this sequence")] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="Most items of this page")] = PAGE_ITEMS_DEFAULT,
 ) -> Response:
     """The journal's headers after a sequence: kinds and hashes, no payloads. The Link header leads to the next ones."""
     entries = services_of(request).record.entries(after=after, limit=limit)

@@ -4,42 +4,102 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from domain.errors import DominoesError
+from domain.errors import DominoesError, OutOfRange
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours
+from ledger_service.record import PayloadErased
+from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import (
     Accepted,
     SignedCancel,
     SignedOrder,
     SignedSchedule,
     Submission,
+    errors,
     parse_cancel,
     parse_order,
     parse_schedule,
     queries,
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
+from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
 from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
-from wallet_api.fields import Address, Bytes16, Bytes32, Int32, PositiveInt, Signature, Uint32
+from wallet_api.declaring import lists, reads, submits
+from wallet_api.fields import (
+    Address,
+    Bytes16,
+    Bytes32,
+    Code,
+    FirstMtu,
+    Int32,
+    Mtu,
+    NeurPerWh,
+    OrderId,
+    OrderLots,
+    PositiveInt,
+    Revision,
+    Signature,
+)
 from wallet_api.middleware import Metrics
-from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
 from wallet_api.problems import InvalidFields, problem_of
 from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
+from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
 
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
+
+SUBMISSION_FAILURES = (
+    OutOfRange,
+    BadSignature,
+    errors.MalformedSubmission,
+    errors.UnknownMarket,
+    errors.KeyNotValid,
+    errors.ProgramNotOpen,
+    errors.GateClosed,
+    errors.RevisionOutOfOrder,
+    errors.OrderConflict,
+    errors.IntakeBusy,
+    errors.IntakeClosed,
+)
+"""Why anything signed by a device may be refused."""
+
+ORDER_FAILURES = (
+    *SUBMISSION_FAILURES,
+    errors.OffTick,
+    errors.OutOfBand,
+    errors.OrderUnknown,
+    errors.OrderMoved,
+    errors.OrderWithdrawn,
+    errors.TagTaken,
+    errors.BeyondConnection,
+    errors.BeyondSchedule,
+    errors.BeyondCredit,
+    errors.NoGuarantor,
+    errors.SelfTrade,
+    NoAgreement,
+)
+CANCEL_FAILURES = (*SUBMISSION_FAILURES, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
+SCHEDULE_FAILURES = (
+    *SUBMISSION_FAILURES,
+    errors.WrongPoint,
+    errors.NotAProgram,
+    errors.BeyondConnection,
+    errors.BeyondSchedule,
+)
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 
@@ -48,14 +108,14 @@ class OrderMessage(Body):
     """The signed members of an Order, named as in its typed data. side 0 = bid (buys), 1 = ask (sells)."""
 
     market: Bytes32
-    mtu: Uint32
-    side: int
-    limitPriceNeurPerWh: Int32
-    quantityLots: PositiveInt
+    mtu: Mtu
+    side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
+    limitPriceNeurPerWh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
+    quantityLots: OrderLots
     account: Address
-    orderId: Bytes16
-    revision: Uint32
-    salt: Bytes32
+    orderId: Bytes16 = Field(description="Made by the device; names the order through all its revisions")
+    revision: Revision
+    salt: Bytes32 = Field(description="Random, so that the order can't be guessed from its tag")
 
 
 class OrderBody(Body):
@@ -69,9 +129,9 @@ class CancelMessage(Body):
     """The signed members of a Cancel; `revision` is the order's last one + 1."""
 
     market: Bytes32
-    mtu: Uint32
+    mtu: Mtu
     orderId: Bytes16
-    revision: PositiveInt
+    revision: PositiveInt = Field(description="Last revision of the order + 1", examples=[1])
 
 
 class CancelBody(Body):
@@ -85,10 +145,12 @@ class ScheduleMessage(Body):
     """A net schedule over one program: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
 
     market: Bytes32
-    firstMtu: Uint32
-    point: str
-    netWh: list[Int32]
-    revision: Uint32
+    firstMtu: Mtu = Field(description="First MTU of the program")
+    point: Code
+    netWh: list[Int32] = Field(
+        min_length=1, max_length=SCHEDULE_VALUES_MAX, description="Net energy in Wh, one per MTU; + = import"
+    )
+    revision: Revision
 
 
 class ScheduleBody(Body):
@@ -133,7 +195,7 @@ def _schedule(item: Any, who: Principal, _: Services) -> SignedSchedule:
     return submission
 
 
-@router.post("/orders", status_code=201, openapi_extra=body_of(OrderBody | list[OrderBody]))
+@router.post("/orders", **submits(OrderBody, schemas.Acceptance, schemas.Outcomes, failing=ORDER_FAILURES))
 async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Place or change orders until the gate. One: 201 with its receipt, 200 for a repeat. A list: an outcome each.
 
@@ -142,13 +204,15 @@ async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADER
     return await _submit(request, who=who, parser=_order)
 
 
-@router.post("/orders/cancellations", status_code=201, openapi_extra=body_of(CancelBody | list[CancelBody]))
+@router.post(
+    "/orders/cancellations", **submits(CancelBody, schemas.Acceptance, schemas.Outcomes, failing=CANCEL_FAILURES)
+)
 async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Withdraw orders until the gate; answered like orders."""
     return await _submit(request, who=who, parser=_cancel)
 
 
-@router.post("/schedules", status_code=201, openapi_extra=body_of(ScheduleBody | list[ScheduleBody]))
+@router.post("/schedules", **submits(ScheduleBody, schemas.Acceptance, schemas.Outcomes, failing=SCHEDULE_FAILURES))
 async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
     return await _submit(request, who=who, parser=_schedule)
@@ -219,13 +283,13 @@ def _outcome_json(outcome: Accepted | DominoesError) -> dict[str, Any]:
     return _accepted_json(outcome)
 
 
-@router.get("/orders")
+@router.get("/orders", **lists(schemas.Order))
 def list_orders(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
-    count: Annotated[int, Query(ge=1, le=2**32 - 1)] = 2**32 - 1,
+    first_mtu: FirstMtu = 0,
+    count: Annotated[int, Query(ge=1, le=2**32 - 1, description="Number of MTUs of the range")] = 2**32 - 1,
 ) -> Response:
     """One's own orders in their last revision, by MTU and id, withdrawn ones included."""
     with services_of(request).record.read() as connection:
@@ -291,8 +355,8 @@ def _own_order(request: Request, who: Principal, order_id: str) -> queries.BookO
     return found
 
 
-@router.get("/orders/{order_id}")
-def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+@router.get("/orders/{order_id}", **reads(schemas.OrderNow, failing=(NotYours,)))
+def one_order(request: Request, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One of one's own orders, with what was accepted of it once its MTU is cleared."""
     order = _own_order(request, who, order_id)
     projection = projection_of(request)
@@ -307,8 +371,8 @@ def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, all
     return json_answer(shown)
 
 
-@router.get("/orders/{order_id}/receipt")
-def receipt(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+@router.get("/orders/{order_id}/receipt", **reads(schemas.Receipt, failing=(NotYours, PayloadErased)))
+def receipt(request: Request, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """The operator's receipt of an order's last revision, the same bytes as when it was first given."""
     services = services_of(request)
     with services.record.read() as connection:

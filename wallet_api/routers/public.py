@@ -13,9 +13,13 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from ledger_service.registry import Market, queries
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
+from wallet_api.declaring import lists, reads
+from wallet_api.fields import FirstMtu, MarketName, ProgramState
 from wallet_api.lookup import market_named
 from wallet_api.policy import anyone
+from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Outcome, Program
+from wallet_api.schemas import public as schemas
 from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
 
 PRICES_MAX = 3_000
@@ -24,7 +28,7 @@ PRICES_MAX = 3_000
 router = APIRouter(prefix=API_PREFIX, tags=["public"])
 
 
-@router.get("/clock")
+@router.get("/clock", **reads(schemas.Clock))
 def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Market time, the block time it belongs to, and how fast market time runs (1 in production)."""
     services = services_of(request)
@@ -39,7 +43,7 @@ def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     return json_answer(shown)
 
 
-@router.get("/areas")
+@router.get("/areas", **lists(schemas.Area))
 def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
     with services_of(request).record.read() as connection:
@@ -73,7 +77,7 @@ def market_json(market: Market) -> dict[str, Any]:
     return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
 
 
-@router.get("/markets")
+@router.get("/markets", **lists(schemas.Market))
 def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The markets and their rules: lot, tick, limits, gate."""
     with services_of(request).record.read() as connection:
@@ -81,13 +85,13 @@ def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: 
     return page_answer(request, items=found, key=lambda market: str(market["market"]), page=page)
 
 
-@router.get("/markets/{market:path}/programs")
+@router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
 def list_programs(
     request: Request,
-    market: str,
+    market: MarketName,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[None, anyone()],
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    state: Annotated[ProgramState | None, Query(description="Only programs in this state")] = None,
 ) -> Response:
     """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
     services = services_of(request)
@@ -129,13 +133,13 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
     }
 
 
-@router.get("/markets/{market:path}/prices")
+@router.get("/markets/{market:path}/prices", **reads(schemas.Prices, failing=(NoSuchThing,)))
 def prices(
     request: Request,
-    market: str,
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    market: MarketName,
+    first_mtu: FirstMtu,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
     with services_of(request).record.read() as connection:
@@ -162,14 +166,14 @@ def price_text(price_neur_per_wh: int) -> str:
     return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
 
 
-@router.get("/markets/{market:path}")
-def one_market(request: Request, market: str, _: Annotated[None, anyone()]) -> Response:
+@router.get("/markets/{market:path}", **reads(schemas.Market, failing=(NoSuchThing,)))
+def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
         return json_answer(market_json(market_named(connection, market)))
 
 
-@router.get("/ledger")
+@router.get("/ledger", **reads(schemas.Ledger))
 def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The deployment: chain, contracts, signing domains, the journal's head and the last head anchored on chain."""
     services = services_of(request)

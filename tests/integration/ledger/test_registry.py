@@ -541,3 +541,22 @@ def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
 
     assert dump(record, TABLES) == before
     assert all(before.values())
+
+
+def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(record: Record, make_town: Any) -> None:
+    town = make_town()
+    program = town.open_program()
+    resident, end = town.residents[0], program.first_mtu + program.count
+
+    def writes(at: int, now: int) -> list[Write]:
+        return [
+            lambda tx: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx: operations.sign_agreement(
+                tx, agreement=town.agreement(0, resident, version=2, valid_from_mtu=at), now=now
+            ),
+        ]
+
+    for write in writes(end - 1, program.gate):
+        assert refused(record, AlreadyBegun, write).earliest_mtu == end
+    for write in writes(end - 1, program.gate - 1):
+        written(record, write)

@@ -134,9 +134,9 @@ def filled(path: str) -> str:
     return path
 
 
-def call(world: World, method: str, path: str, headers: dict[str, str]) -> Any:
-    """The request of one route, with an empty body where it has one."""
-    body = {"content": b"{}"} if method == "POST" else {}
+def call(world: World, method: str, path: str, headers: dict[str, str], content: bytes = b"{}") -> Any:
+    """The request of one route, with an empty body where it has one and none is given."""
+    body = {"content": content} if method == "POST" else {}
     kind = {"Content-Type": "application/json"} if method == "POST" else {}
     return world.client.request(method, filled(path), headers=headers | kind, **body)
 

@@ -27,6 +27,7 @@ from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from ledger_service.validation import Verdicts
+from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.services import Deployment, Services
 
@@ -342,7 +343,7 @@ def open_world(tmp_path: Path, *, template: Path | None = None) -> Iterator[Worl
     )
     services.intake.start()
     app = create_app(services)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with CheckedClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()
     services.record.close()
