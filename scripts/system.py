@@ -52,7 +52,7 @@ PROPOSER_TIMEOUT_SECONDS = 5.0
 """Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
 
 
-ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Settlement")
+ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Roles", "Settlement")
 """The contracts whose state attesters read for themselves."""
 
 

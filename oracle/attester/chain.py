@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,12 @@ from contracts.abi import signature_of
 from contracts.artifacts import load_artifact
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market
-from contracts.bindings.readings import Readings
+from contracts.bindings.readings import Readings, ReadingState
+from contracts.bindings.roles import Roles
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import from_hex, keccak, text_id, to_hex
+from ledger_service.metering.registry import Registry
 
 LOG_BLOCKS_MAX = 50_000
 """Blocks asked for events at once, so that no answer of a long chain is refused for its size."""
@@ -60,11 +63,12 @@ class Contracts:
     calendar: bytes
     market: bytes
     readings: bytes
+    roles: bytes
     settlement: bytes
 
 
 class NodeChain:
-    """The chain as a node shows it. Implements `settlement.ChainReader`.
+    """The chain as a node shows it. Implements `settlement.ChainReader` and `process.ReadingsChain`.
 
     Every method may raise NodeUnavailable, NodeAnswerInvalid or Reverted.
     """
@@ -74,6 +78,7 @@ class NodeChain:
         self._calendar = Calendar(rpc=rpc, address=contracts.calendar)
         self._market = Market(rpc=rpc, address=contracts.market)
         self._readings = Readings(rpc=rpc, address=contracts.readings)
+        self._roles = Roles(rpc=rpc, address=contracts.roles)
         self._settlement = contracts.settlement
         self._clock: tuple[int, int, int] | None = None
 
@@ -86,6 +91,28 @@ class NodeChain:
             self._clock = self._calendar.origin(), self._calendar.start(), self._calendar.speed()
         origin, start, speed = self._clock
         return origin + (header.timestamp - start) * speed
+
+    def registry_objections(self, registry: Registry) -> list[str]:
+        """Where the chain does not bear out what the service says of the area: deadlines, quorum, attesters."""
+        params, found = self._calendar.area_of(area=registry.area_id), []
+        if (params.attest_seconds, params.horizon_seconds) != (registry.attest_seconds, registry.horizon_seconds):
+            found.append("the area has other deadlines on chain")
+        if self._roles.config().attester_threshold != registry.threshold:
+            found.append("the chain asks for another number of attesters")
+        voices: dict[str, bytes] = {}
+        for entry in registry.attesters:
+            grant = self._roles.grant_of(key=entry.address)
+            if grant.role != ROLE_NUMBERS["attester"] or grant.area not in (ALL_AREAS, registry.area_id):
+                found.append(f"{entry.name} is no attester of the area on chain")
+            voices[entry.organisation] = grant.organisation
+        if len(set(voices.values())) != len(voices):
+            found.append("attesters said to be of several organisations are of one on chain")
+        return found
+
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
+        """Where the readings of MTUs stand: revisions taken, and the last root."""
+        area_id = text_id(area)
+        return {mtu: self._readings.reading_of(area=area_id, mtu=mtu) for mtu in mtus}
 
     def period(self, *, area: str, period: int, markets: Sequence[str]) -> PeriodOnChain:
         """A period of an area and what these markets did in it, all at the same block."""

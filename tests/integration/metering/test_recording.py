@@ -309,6 +309,45 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
     accept(record, payload_of(FIRST + 1, revision=1), now=now)
 
 
+def marks(record: Record) -> list[str]:
+    keys = [item.content()["key"] for item in record.entries(kinds=["chain.requested"])]
+    return [key for key in keys if key.startswith("unread:")]
+
+
+def test_stage__chain_refuses_a_mark__it_is_asked_for_again_later_and_rarer(record: Record) -> None:
+    stage = MeteringStage(record)
+    deadline = mtu_end(FIRST + COUNT - 1) + ATTEST_SECONDS
+    asked = []
+    for wait_s in (1, 30, 61, 100, 241):
+        now = deadline + wait_s
+        while stage.run(now):
+            pass
+        asked.append(len(marks(record)))
+        pending = marks(record)[-1]
+        if wait_s in (1, 61):
+            answer(record, "chain.failed", {"key": pending, "reason": "ReadingsTooEarly"})
+
+    assert asked == [1, 1, 2, 2, 3]
+    assert len(set(marks(record))) == 3
+
+
+def test_stage__mark_included_while_an_attestation_waits__the_attestation_is_gone(record: Record) -> None:
+    stage = MeteringStage(record)
+    accept(record, payload_of(FIRST))
+    event = {"contract": "Readings", "event": "ReadingsUnread", "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST}}
+    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
+
+    answer(record, "chain.included", {"key": "by anybody", "events": [event]})
+    stage.run(mtu_end(FIRST))
+    answer(record, "chain.failed", {"key": request["key"], "reason": "ReadingsRevisionWrong"})
+    while stage.run(mtu_end(FIRST)):
+        pass
+
+    with record.read() as connection:
+        (state,) = attestation_states(connection, area=AREA, first_mtu=FIRST, count=1)
+    assert (state.next_revision, state.unread, state.attestation) == (1, True, None)
+
+
 def test_stage__chain_refuses_an_attestation__it_is_gone_and_can_be_sent_again(record: Record) -> None:
     stage = MeteringStage(record)
     accept(record, payload_of(FIRST))

@@ -25,6 +25,7 @@ from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
+from ledger_service.metering.queries import registry_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
@@ -234,9 +235,26 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
 def node_chain(world: World) -> NodeChain:
     """What an attester reads the chain with."""
     names = {
-        name.lower(): world.deployment.addresses[name] for name in ("Calendar", "Market", "Readings", "Settlement")
+        name.lower(): world.deployment.addresses[name]
+        for name in ("Calendar", "Market", "Readings", "Roles", "Settlement")
     }
     return NodeChain(rpc=world.node.rpc, contracts=Contracts(**names))
+
+
+def test_node_chain__registry_as_the_service_tells_it__differs_nowhere_unless_it_lies(world: World) -> None:
+    chain = node_chain(world)
+    domains = {name: world.deployment.domain(name) for name in ("Readings", "Settlement")}
+    with world.record.read() as connection:
+        told = registry_of(connection, area=town.AREA, readings=domains["Readings"], settlement=domains["Settlement"])
+    first, *others = told.attesters
+    stranger = replace(first, address=key("stranger").address)
+
+    assert chain.registry_objections(told) == []
+    assert chain.registry_objections(replace(told, attest_seconds=1)) == ["the area has other deadlines on chain"]
+    assert chain.registry_objections(replace(told, threshold=1)) == ["the chain asks for another number of attesters"]
+    assert chain.registry_objections(replace(told, attesters=(stranger, *others))) == [
+        f"{first.name} is no attester of the area on chain"
+    ]
 
 
 def record_program(world: World) -> dict[str, Any]:
