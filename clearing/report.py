@@ -58,8 +58,9 @@ def build_report(
     envelopes: Mapping[int, Mapping[int, Envelope]],
     lot_wh: int,
     rounds_max: int,
+    fallbacks: Sequence[tuple[int, str]],
 ) -> dict[str, Any]:
-    """The report as JSON values. `flow` is the state per MTU after all caps."""
+    """The report as JSON values. `flow` is the state per MTU after all caps; `fallbacks` (mtu, reason) in MTU order."""
     grid = power_flow.grid
     return {
         "format": REPORT_FORMAT,
@@ -71,6 +72,7 @@ def build_report(
         "envelopes_hash": to_hex(hash_json(envelope_entries(grid, envelopes))),
         "lot_wh": lot_wh,
         "rounds_max": rounds_max,
+        "fallbacks": [{"mtu": mtu, "reason": reason} for mtu, reason in fallbacks],
         "mtus": [_mtu_entry(power_flow, flow, at, entry) for at, entry in enumerate(mtus)],
     }
 

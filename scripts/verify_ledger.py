@@ -562,24 +562,23 @@ class Ledger(Verification):
             self.fail(body["market_time"], name="market_time", source=f"MTU {mtu} took orders until", expected=gates)
         with self.on(f"receipts.jsonl sequence {self.fact[0]}", "receipt"):
             self.receipt(self.receipts.pop(self.fact[0]), market, mtu, tag, revision, kind, *self.fact, body["market_time"])
+    def key(self, body: Mapping[str, Any], order: Order, signer: str) -> Any:  # the last registered of those that begin by the MTU
+        begun = [key for key in self.keys[order.account] if key["valid_from_mtu"] <= order.mtu] or [{"order_key": "none", "point": "none"}]
+        self.same("order_key", body["order_key"], signer, "it is signed by")
+        self.same("order_key", body["order_key"], begun[-1]["order_key"], f"valid for {order.account} in MTU {order.mtu} is"); return begun[-1]
     def on_order_accepted(self, body: dict[str, Any]) -> None:  # signed by the key that is valid for its account
-        order = Order(self.sign, body["order"], body["signature"])
-        begun = [key for key in self.keys[order.account] if key["valid_from_mtu"] <= order.mtu]
-        key = max(begun, key=lambda key: key["valid_from_mtu"], default={"order_key": "none", "point": "none"})
-        self.same("tag", body["tag"], order.tag, "the order gives"); self.same("order_key", body["order_key"], order.signer, "Order is signed by")
-        self.same("order_key", body["order_key"], key["order_key"], f"valid for {order.account} in MTU {order.mtu} is")
-        self.same("point", body["point"], key["point"], "the key's registration holds")
+        order = Order(self.sign, body["order"], body["signature"]); self.same("tag", body["tag"], order.tag, "the order gives")
+        self.same("point", body["point"], self.key(body, order, order.signer)["point"], "the key's registration holds")
         self.received(body, order.market, order.mtu, order.tag, order.revision, 1)
         book = self.live.setdefault((order.market, order.mtu), {}); before = self.opened.get(book.get((order.account, order.id)))
         if before is not None: self.same("order.revision", order.revision, before[0].revision + 1, "due is")
         book[order.account, order.id] = order.tag; self.opened[order.tag] = (order, body["point"], self.fact[0])
-    def on_order_cancelled(self, body: dict[str, Any]) -> None:  # signed by the order's key; withdraws its last revision
+    def on_order_cancelled(self, body: dict[str, Any]) -> None:  # signed by the account's key; withdraws the order's last revision
         values = (ident(body["market"]), body["mtu"], body["order_id"], body["revision"])
         self.received(body, values[0], values[1], body["tag"], body["revision"], 2)
         if body["tag"] not in self.gone:
             order = self.opened[body["tag"]][0]
-            self.same("signer", self.sign.signer(body["signature"], "Cancel", *values), order.signer, "the order's key is")
-            self.same("order_key", body["order_key"], order.signer, "the order's key is")
+            self.key(body, order, self.sign.signer(body["signature"], "Cancel", *values))
             self.same("revision", body["revision"], order.revision + 1, "due is")
             last = self.live[values[:2]].pop((order.account, body["order_id"]), None)
             self.same("tag", body["tag"], last, "the order's last revision has")
@@ -886,7 +885,7 @@ class Personal(Ledger):
         for args in self.chain.all("MarketCreated") if self.chain else []: self.markets[args["market"]].append({"area": args["area"], "lot_wh": args["lot"]})
         tail, hashes = "sequence journal_head market_time receipt", "clearing_root readings_root statements_root tariff_hash"
         forms = {
-            "orders": (f"order signature key {tail}", f"cancel tag signature order_key {tail}"), "messages": ("jws",),
+            "orders": (f"order signature key {tail}", f"cancel tag signature key {tail}"), "messages": ("jws",),
             "results": ("market mtu price_neur_per_wh words",), "readings": ("area reading proof revision root count import_wh export_wh signatures",),
             "terms": (), "statements": (f"statement salt proof words_hash {hashes} signatures page page_hashes",),
         }
@@ -901,10 +900,11 @@ class Personal(Ledger):
         self.none("terms that no statement needs", (item for item in kept if item not in self.used))
     def own_orders(self, row: dict[str, Any]) -> None:  # as the journal has them
         self.fact, self.receipts = (row["sequence"], row["journal_head"]), {row["sequence"]: row["receipt"]}
-        if "cancel" in row:
-            self.on_order_cancelled({**row, **row["cancel"], "order_id": row["cancel"]["orderId"]}); return
-        order, key = Order(self.sign, row["order"], row["signature"]), row["key"]; self.keys[order.account] = []
+        key = row["key"]; self.keys[self.own["account"]] = []
         self.rule("key.registered", {**key, "account": self.own["account"], "point": self.own["point"]})
+        if "cancel" in row:
+            self.on_order_cancelled({**row, **row["cancel"], "order_id": row["cancel"]["orderId"], "order_key": key["order_key"]}); return
+        order = Order(self.sign, row["order"], row["signature"])
         self.on_order_accepted({**row, "tag": order.tag, "order_key": key["order_key"], "point": self.own["point"]})
     def own_results(self, row: dict[str, Any]) -> None:  # as cleared on chain; own words are those of the own orders
         market, mtu = ident(row["market"]), row["mtu"]; words, hashed = self.result(market, mtu, row, {})

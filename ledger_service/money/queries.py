@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ledger_service.money.tables import money_account, money_movement, money_redemption, money_redemption_step
+from ledger_service.money.tables import (
+    money_account,
+    money_failed,
+    money_movement,
+    money_redemption,
+    money_redemption_step,
+)
 from ledger_service.money.views import BANK, account_row
 from ledger_service.settlement.postings import POOL
 
@@ -43,10 +49,14 @@ class GuaranteeState:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionState:
-    """A redemption the chain knows: `redeemed_neur` is burned, `left_neur` still to come (0: done or cancelled)."""
+    """A redemption the chain knows: `redeemed_neur` is burned, `left_neur` still to come (0: done or cancelled).
+
+    `key` is that of the chain request that asked for it.
+    """
 
     account: bytes
     ref: bytes
+    key: str
     amount_neur: int
     ready_at: int
     redeemed_neur: int
@@ -154,6 +164,7 @@ def redemptions(connection: Connection, *, account: bytes | None = None) -> list
             RedemptionState(
                 account=row.account,
                 ref=row.ref,
+                key=row.key,
                 amount_neur=amount,
                 ready_at=row.ready_at,
                 redeemed_neur=redeemed,
@@ -172,6 +183,23 @@ def _steps(connection: Connection, account: bytes | None) -> dict[tuple[bytes, b
         key = (row.account, row.ref, row.kind)
         taken[key] = taken.get(key, 0) + int(row.amount_neur)
     return taken
+
+
+def failed_completions(connection: Connection, *, failed_before: int) -> list[str]:
+    """Keys of completions that failed at or before a market time, are wanted still, and can succeed now.
+
+    A completion burns min(requested, balance, supply): it can succeed once both are above zero.
+    """
+    if supply_neur(connection) <= 0:
+        return []
+    table = money_failed
+    rows = connection.execute(select(table).where(table.c.failed_at <= failed_before).order_by(table.c.key)).all()
+    return [row.key for row in rows if _can_succeed(connection, row.account, row.ref)]
+
+
+def _can_succeed(connection: Connection, account: bytes, ref: bytes) -> bool:
+    wanted = any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))
+    return wanted and balance_neur(connection, account=account) > 0
 
 
 def reconcile(connection: Connection, *, chain_balance_neur: Callable[[bytes], int]) -> list[Difference]:

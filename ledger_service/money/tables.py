@@ -1,4 +1,4 @@
-"""Views of money: movements in pairs, balances with credit lines, redemptions on their way."""
+"""Views of money: movements in pairs, balances with credit lines, redemptions on their way and those that failed."""
 
 from __future__ import annotations
 
@@ -56,3 +56,13 @@ money_redemption_step = Table(
     Index("ix_money_redemption_step_account_ref", "account", "ref"),
 )
 """What took a redemption down, by transaction: `redeemed` in parts as money came, `cancelled` for what was left."""
+
+money_failed = Table(
+    "money_failed",
+    metadata,
+    # completions of redemptions that failed and were not asked for again, with the market time this view learned of it
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("ref", LargeBinary(32), nullable=False),
+    Column("failed_at", Integer64, nullable=False),
+)

@@ -124,6 +124,7 @@ class Day:
     def __init__(self) -> None:
         self.chain = FakeChain()
         self.entries: list[dict[str, Any]] = []
+        self.devices: dict[str, str] = {}
         self.head = ZERO_HASH
         self.receipts: list[dict[str, Any]] = []
         self.orders: dict[str, tuple[Order, str | None]] = {}
@@ -195,16 +196,7 @@ class Day:
         base = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point}
         self.fact("participant.registered", {**base, **watts})
         if kind in ("household", "retailer"):
-            point_id = ZERO_HASH if point is None else text_id(point)
-            values = {
-                "account": address(name),
-                "orderKey": address(f"{name}-key"),
-                "point": point_id,
-                "validFromMtu": 0,
-            }
-            signature = sign(name, KEY_REGISTRATION, values, "Settlement")
-            body = {"account": address(name), "order_key": address(f"{name}-key"), "point": point, "valid_from_mtu": 0}
-            self.fact("key.registered", {**body, "signature": signature})
+            self.register_key(name, point, f"{name}-key", 0)
         if kind == "household":
             agreement = Agreement(f"agr-{name}", 1, key_of(name).address, key_of("retail").address, "basic", 0)
             self.agreements.append(agreement)
@@ -215,6 +207,20 @@ class Day:
             public = to_hex(bytes(MeterKey(noise(f"meter-{point}")).verify_key))
             body = {"meter": f"meter-{point}", "point": point, "public_key": public, "area": AREA, "valid_from_mtu": 0}
             self.fact("meter.registered", body)
+
+    def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
+        """A device's key; from then on the party signs with it."""
+        self.devices[name] = device
+        point_id = ZERO_HASH if point is None else text_id(point)
+        values = {
+            "account": address(name),
+            "orderKey": address(device),
+            "point": point_id,
+            "validFromMtu": valid_from_mtu,
+        }
+        signature = sign(name, KEY_REGISTRATION, values, "Settlement")
+        body = {"account": address(name), "order_key": address(device), "point": point}
+        self.fact("key.registered", {**body, "valid_from_mtu": valid_from_mtu, "signature": signature})
 
     # ---- trading
     def open(self) -> None:
@@ -240,8 +246,8 @@ class Day:
         digest = order.digest(self.market_domain)
         tag, point = to_hex(tag_of(digest)), {"h1": "p1", "h2": "p2", "h3": "p3"}.get(who)
         body = {
-            "order": order.as_json(), "signature": to_hex(key_of(f"{who}-key").sign(digest)), "market": MARKET,
-            "order_key": address(f"{who}-key"), "tag": tag, "point": point, "market_time": GATE - 1_000 + len(self.entries),
+            "order": order.as_json(), "signature": to_hex(key_of(self.devices[who]).sign(digest)), "market": MARKET,
+            "order_key": address(self.devices[who]), "tag": tag, "point": point, "market_time": GATE - 1_000 + len(self.entries),
         }  # fmt: skip
         self._receipt(self.fact("order.accepted", body), FIRST + mtu, tag, revision, 1, body["market_time"])
         for other in [t for t, (o, _) in self.orders.items() if o.order_id == order.order_id]:
@@ -256,8 +262,8 @@ class Day:
         values = {"market": order.market, "mtu": order.mtu, "orderId": order.order_id, "revision": order.revision + 1}
         body = {
             "market": MARKET, "mtu": order.mtu, "order_id": to_hex(order.order_id), "revision": order.revision + 1,
-            "account": address(who), "order_key": address(f"{who}-key"), "tag": tag,
-            "signature": sign(f"{who}-key", CANCEL, values, "Market"), "market_time": GATE - 1_000 + len(self.entries),
+            "account": address(who), "order_key": address(self.devices[who]), "tag": tag,
+            "signature": sign(self.devices[who], CANCEL, values, "Market"), "market_time": GATE - 1_000 + len(self.entries),
         }  # fmt: skip
         self._receipt(self.fact("order.cancelled", body), order.mtu, tag, order.revision + 1, 2, body["market_time"])
 
@@ -281,7 +287,10 @@ class Day:
         self.order("h3", 1, bid, 200_000, 10, order_id="b")
         self.order("h3", 1, bid, 200_000, 12, order_id="b", revision=1)
         self.order("retail", 1, bid, 95_000, 500, order_id="c")
-        self.cancel("h2", self.order("h2", 1, ask, 50_000, 7, order_id="c"))
+        stolen = self.order("h2", 1, ask, 50_000, 7, order_id="c")
+        self.register_key("h2", "p2", "h2-announced", FIRST + 3)
+        self.register_key("h2", "p2", "h2-fresh", FIRST)  # takes the place of both, the announced one too
+        self.cancel("h2", stolen)
         self.order("h2", 2, bid, 120_000, 9, order_id="d")
         self.order("h1", 3, ask, 70_000, 5, order_id="d")
         self.order("h2", 3, bid, 170_000, 5, order_id="e")
@@ -654,22 +663,20 @@ class Day:
         """One account's bundle."""
         account = address(name)
         bodies = {e["sequence"]: e for e in self.entries if e["kind"] in ("order.accepted", "order.cancelled")}
-        key = next(
-            e["payload"] for e in self.entries if e["kind"] == "key.registered" and e["payload"]["account"] == account
-        )
+        keys = {e["payload"]["order_key"]: e["payload"] for e in self.entries if e["kind"] == "key.registered"}
         orders = []
         for receipt in self.receipts:
             entry = bodies[receipt["sequence"]]
             body = entry["payload"]
             tail = {"sequence": entry["sequence"], "journal_head": entry["hash"], "receipt": receipt["signature"]}
             tail |= {"market_time": body["market_time"], "signature": body["signature"]}
+            tail["key"] = {k: keys[body["order_key"]][k] for k in ("order_key", "valid_from_mtu", "signature")}
             if entry["kind"] == "order.accepted" and body["order"]["account"] == account:
-                kept = {k: key[k] for k in ("order_key", "valid_from_mtu", "signature")}
-                orders.append({"order": body["order"], "key": kept, **tail})
+                orders.append({"order": body["order"], **tail})
             elif entry["kind"] == "order.cancelled" and body["account"] == account:
                 cancel = {"market": MARKET, "mtu": body["mtu"], "orderId": body["order_id"]}
                 cancel["revision"] = body["revision"]
-                orders.append({"cancel": cancel, "tag": body["tag"], "order_key": body["order_key"], **tail})
+                orders.append({"cancel": cancel, "tag": body["tag"], **tail})
         tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
         results = [
             {"market": MARKET, **{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")}}

@@ -122,12 +122,7 @@ contract GoldenVectorsTest is Assert {
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {
         if (shape == keccak256("ReadingReceipt")) {
-            return Hashes.readingReceipt(
-                _word(string.concat(path, ".meter")),
-                uint32(_uint(string.concat(path, ".firstSequence"))),
-                uint32(_uint(string.concat(path, ".count"))),
-                _word(string.concat(path, ".messageHash"))
-            );
+            return Hashes.readingReceipt(_word(string.concat(path, ".messagesRoot")));
         }
         bytes32 market = _word(string.concat(path, ".market"));
         if (shape == keccak256("Cancel")) {

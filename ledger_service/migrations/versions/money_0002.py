@@ -1,4 +1,4 @@
-"""Redemptions are burned in parts, and may be cancelled: one row per step instead of one amount."""
+"""Money: completions of redemptions that failed, to be asked for again."""
 
 from __future__ import annotations
 
@@ -10,24 +10,16 @@ down_revision = "money_0001"
 branch_labels = None
 depends_on = None
 
+_INTEGER64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
-    """Create the table of steps and move there what was burned."""
+    """Create the view of failed completions."""
     op.create_table(
-        "money_redemption_step",
+        "money_failed",
         sa.Column("key", sa.String(200), nullable=False),
         sa.Column("account", sa.LargeBinary(20), nullable=False),
         sa.Column("ref", sa.LargeBinary(32), nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("amount_neur", sa.String(32), nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_money_redemption_step"),
+        sa.Column("failed_at", _INTEGER64, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_money_failed"),
     )
-    op.create_index("ix_money_redemption_step_account_ref", "money_redemption_step", ["account", "ref"])
-    op.execute(
-        "INSERT INTO money_redemption_step (key, account, ref, kind, amount_neur) "
-        "SELECT redeemed_key, account, ref, 'redeemed', redeemed_neur FROM money_redemption "
-        "WHERE redeemed_key IS NOT NULL"
-    )
-    with op.batch_alter_table("money_redemption") as table:
-        table.drop_column("redeemed_neur")
-        table.drop_column("redeemed_key")

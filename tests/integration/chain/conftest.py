@@ -105,8 +105,8 @@ def facts(record: Record, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    opened = Record.open(f"sqlite:///{tmp_path}/record.db")
+def record(record_url: str) -> Iterator[Record]:
+    opened = Record.open(record_url)
     yield opened
     opened.close()
 
