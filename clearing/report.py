@@ -49,6 +49,17 @@ def schedules_hash(schedules_wh: NDArray[np.int64]) -> bytes:
     return keccak(b"".join(schedule_hash(row) for row in schedules_wh.tolist()))
 
 
+def envelopes_hash(grid: GridModel, entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """keccak of the hash of each point's own envelopes (JSON, by MTU), in the order of the grid model's points.
+
+    So a point's envelopes can be shown with the others' hashes, and nothing is said of anybody else.
+    """
+    own: dict[str, list[Mapping[str, Any]]] = {point.code: [] for point in grid.points}
+    for entry in entries:
+        own[entry["point"]].append(entry)
+    return keccak(b"".join(hash_json(items) for items in own.values()))
+
+
 def build_report(
     *,
     power_flow: PowerFlow,
@@ -68,7 +79,7 @@ def build_report(
         "schedules_hash": to_hex(schedules_hash(schedules_wh)),
         "first_mtu": mtus[0].mtu if mtus else 0,
         "count": len(mtus),
-        "envelopes_hash": to_hex(hash_json(envelope_entries(grid, envelopes))),
+        "envelopes_hash": to_hex(envelopes_hash(grid, envelope_entries(grid, envelopes))),
         "lot_wh": lot_wh,
         "rounds_max": rounds_max,
         "mtus": [_mtu_entry(power_flow, flow, at, entry) for at, entry in enumerate(mtus)],
