@@ -196,8 +196,7 @@ def abi_decode(kinds: Sequence[str], data: bytes) -> list[Any]:  # the few ABI t
         elif kind == "address" or kind.startswith("bytes"): values.append(tohex(head[12:] if kind == "address" else head[: int(kind[5:])]))
         else: values.append(number)
     return values
-class Signing:
-    """EIP-712 digests under the domains of one deployment."""
+class Signing:  # EIP-712 digests under the domains of one deployment.
     def __init__(self, chain_id: int, contracts: Mapping[str, str]) -> None:
         kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"; fixed = keccak(kind) + keccak(b"DOMINOES") + keccak(b"1") + word32(chain_id)
         self.shapes: dict[str, tuple[bytes, bytes, list[str]]] = {}
@@ -298,15 +297,13 @@ def plain(args: Mapping[str, Any]) -> dict[str, Any]:  # an event's arguments as
     def number(item: Any) -> Any: return int(item) if isinstance(item, str) and item.lstrip("-").isdigit() else item
     inner = args.get("params", {}); twice = {f"params.{key}": item for key, item in inner.items() if args.get(key, item) != item}
     flat = {**{key: item for key, item in args.items() if key != "params"}, **inner, **twice}; return {key: [number(part) for part in item] if isinstance(item, list) else number(item) for key, item in flat.items()}
-class Events:
-    """What contracts said, in the order of its happening: told by the chain, or by the journal where no chain is asked."""
+class Events:  # What contracts said, in the order of its happening: told by the chain, or by the journal where no chain is asked.
     def __init__(self, events: Iterable[Event]) -> None: self.events, self.index = list(events), dict[tuple[str, ...], dict[tuple[Any, ...], Event]]()
     def find(self, name: str, keys: Mapping[str, Any]) -> Event | None:  # the last such event
         if (name, *keys) not in self.index: self.index[name, *keys] = {tuple(event.args[key] for key in keys): event for event in self.events if event.name == name}
         return self.index[name, *keys].get(tuple(keys.values()))
     def all(self, name: str) -> list[dict[str, Any]]: return [event.args for event in self.events if event.name == name]
-class Chain(Events):
-    """What one node says about the contracts at one block."""
+class Chain(Events):  # What one node says about the contracts at one block.
     def __init__(self, ask: Rpc, contracts: Mapping[str, str], height: int | None) -> None:
         self.ask, self.contracts = ask, contracts; self.height = int(ask("eth_blockNumber", []), 16) if height is None else height; self.forms: dict[tuple[str, str], tuple[str, str, list[list[str]]]] = {}
         for contract, event in (text.split(" ", 1) for text in re.split(r"\n|; ", EVENTS.strip())):
@@ -391,7 +388,7 @@ class Verification:
         if self.anchors is not None: attesters, threshold = trusted(self.anchors["areas"][code]["attesters"]), self.anchors["areas"][code]["threshold"]
         elif self.chain is not None: attesters, threshold = self.chain.holders("attester", ident(code)), self.chain.number("Roles", "config()")
         signers = [self.sign.signer(signature, *signed) for signature in signatures]
-        self.none("signers that are no attesters or sign twice", (signer for signer in signers if (attesters and signer not in attesters) or signers.count(signer) > 1))
+        self.none("signers that are no attesters", set(signers) - attesters if attesters else ()); self.same("signers", signers, sorted(set(signers)), "ascending and once each is")
         if len(set(signers)) < max(threshold, 1): self.fail(len(set(signers)), name="signatures", source="needed are", expected=threshold)
         return signers
     def attestation(self, code: str, item: Mapping[str, Any], attesters: set[str], threshold: int) -> None:  # signed; as on chain
@@ -419,8 +416,7 @@ class Verification:
         self.same("accepted lots by word", [word.accepted for word in book], lots, "the optimum with its shares gives")
         self.counts["words"] += len(book); number = NO_PRICE if price is None else whole(price, NO_PRICE + 1, 2**31 - 1)
         head = unhex(market, 32) + word32(mtu) + word32(number) + unhex(words_hash(words)); return words, tohex(keccak(head + word32(len(words))))
-class Order:
-    """A signed order: who signed it, its tag, and its word before clearing."""
+class Order:  # A signed order: who signed it, its tag, and its word before clearing.
     def __init__(self, sign: Signing, order: Mapping[str, Any], signature: str) -> None:
         values = [order[name] for name in "market mtu side limitPriceNeurPerWh quantityLots account orderId revision salt".split()]
         self.market, self.mtu, self.ask, limit, lots, self.account, self.id, self.revision, _ = values; digest = sign.digest("Order", *values); self.tag, self.signer = tohex(digest[:16]), recover(digest, signature)
@@ -445,7 +441,7 @@ class Ledger(Verification):
         self.shown = {(row["market"], row["program"]): row for _, row in programs}; settlements = self.rows("settlements.jsonl", "area period revision words statements_root tariff_hash")
         self.settlements = {(row["area"], row["period"], row["revision"]): row for _, row in settlements}
         members = "area mtu revision root count import_wh export_wh signatures"; attestations = self.rows("attestations.jsonl", members, "area mtu unread")
-        self.read = {(ident(row["area"]), row["mtu"], row.get("revision")) for _, row in attestations}; facts = self.journal(); self.seen = self.chain or Events(self.repeated(facts))
+        self.read = [(ident(row["area"]), row["mtu"], row.get("revision")) for _, row in attestations]; facts = self.journal(); self.seen = self.chain or Events(self.repeated(facts))
         for sequence, kind, body, hashed in facts:
             self.fact = (sequence, hashed)
             with self.on(f"journal.jsonl entry {sequence} {kind}", "fact"):
@@ -457,6 +453,8 @@ class Ledger(Verification):
                 if "unread" not in row: self.attestation(row["area"], row, *self.attesters(row["area"])); continue
                 self.same("unread", row["unread"], True, "it can only be"); self.on_chain("ReadingsUnread", {"area": ident(row["area"]), "mtu": row["mtu"]}, {})
         self.none("lines of other files without an entry in the journal", [*self.receipts, *self.shown, *self.settlements]); self.fact = (len(facts) + 1, "")
+        happened = [(event.args["area"], event.args["mtu"], event.args.get("revision")) for event in self.seen.events if event.contract == "Readings"]
+        if self.chain: self.same("order of attestations.jsonl", self.read, happened[: len(self.read)], "the chain has")
         with self.on("the journal", "completeness"): self.erasures(); self.corrections()
         for part in (self.transactions, self.unjournalled, self.balances) if self.chain else ():
             with self.on("the journal", part.__name__): part(self.chain)  # type: ignore[arg-type]
@@ -508,6 +506,8 @@ class Ledger(Verification):
         for sequence, period in sorted((need for need in self.needed if need[1]), key=str) if self.auditor or self.chain else ():
             final = self.final.get(period) or (0 if self.chain and self.chain.find("PeriodFinalised", dict(zip(("area", "period"), period, strict=True))) else None)
             if final is None or final > self.erased_by[sequence]: self.fail(f"entry {sequence} {self.erased[sequence]} was erased before period {period[1]} was Final")
+    def on_erasure_done(self, body: dict[str, Any]) -> None:
+        for name in ("sequences", "tags"): self.same(name, body.get(name, []), sorted(set(body.get(name, []))), "ascending and once each is")
     def where(self, body: Mapping[str, Any]) -> tuple[str, str]: return ident(body["market"]), ident(self.markets[ident(body["market"])][-1]["area"])  # market id and area id that a fact is about
     def mtus(self, body: Mapping[str, Any], most: int) -> range: return range(whole(body["first_mtu"]), body["first_mtu"] + whole(body["count"], 1, most))
     def attesters(self, code: str) -> tuple[set[str], int]: known = self.areas[ident(code)][-1]; return {item["address"] for item in known["attesters"]}, known["threshold"]

@@ -9,19 +9,14 @@ a stub that answers JSON-RPC about blocks, real transactions and logs.
 from __future__ import annotations
 
 import base64
-import copy
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from eth_abi import encode
 from nacl.signing import SigningKey as MeterKey
 
 from clearing.auction import clear
 from clearing.book import Book
 from clearing.caps import NO_POINT, Envelope, apply_caps
-from contracts.artifacts import load_artifacts
-from contracts.transactions import Transaction
 from domain.eip712 import (
     CANCEL,
     COVER,
@@ -33,143 +28,43 @@ from domain.eip712 import (
     REFUSAL,
     SETTLEMENT,
     Domain,
-    Shape,
 )
 from domain.hashing import ZERO_HASH, canonical_json, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
 from domain.orders import Order, schedule_digest, schedule_hash, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root
-from domain.signing import SigningKey
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, result_hash, word_bytes, words_hash
 from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
-
-CHAIN_ID = 31_337
-AREA, MARKET = "test/1", "test/1/DA"
-FIRST, COUNT, LOT, TICK = 1_865_000, 5, 10, 1_000
-GATE = FIRST * 900 - 43_200
-POINTS = ("p1", "p2", "p3")
-NAMES = ("Anchors", "Calendar", "Market", "Readings", "Registry", "Roles", "Settlement")
-CONTRACTS = {name: to_hex(keccak(name.encode())[-20:]) for name in NAMES}
-GENESIS, CODE = to_hex(keccak(b"genesis")), "0x6001"
-ABIS = {name: artifact.abi for name, artifact in load_artifacts().items()}
-ATTEST_SECONDS, HORIZON_SECONDS = 3_600, 86_400
-ROLE = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
-
-
-def key_of(name: str) -> SigningKey:
-    """A key that is the same in every run."""
-    return SigningKey(hashlib.sha256(name.encode()).digest())
-
-
-def noise(name: str) -> bytes:
-    """32 bytes that look random and are the same in every run."""
-    return hashlib.sha256(b"noise" + name.encode()).digest()
-
-
-def address(name: str) -> str:
-    """Address of a named key."""
-    return to_hex(key_of(name).address)
+from tests.unit.verify_bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
+from tests.unit.verify_chain import (  # noqa: F401
+    ABIS,
+    AREA,
+    ATTEST_SECONDS,
+    CHAIN_ID,
+    CODE,
+    CONTRACTS,
+    COUNT,
+    FIRST,
+    GATE,
+    GENESIS,
+    HORIZON_SECONDS,
+    LOT,
+    MARKET,
+    NAMES,
+    POINTS,
+    ROLE,
+    TICK,
+    FakeChain,
+    address,
+    key_of,
+    noise,
+    sign,
+)
 
 
-def sign(name: str, shape: Shape, values: dict[str, Any], contract: str) -> str:
-    """A named key's signature over a shape."""
-    domain = Domain(CHAIN_ID, bytes.fromhex(CONTRACTS[contract][2:]))
-    return to_hex(key_of(name).sign(domain.digest(shape, values)))
-
-
-class FakeChain:
-    """Blocks, logs and views of the contracts, answered as a node would; one transaction makes one block."""
-
-    def __init__(self) -> None:
-        self.logs: list[dict[str, Any]] = []
-        self.blocks: list[dict[str, Any]] = [{"hash": GENESIS, "timestamp": "0x0", "transactions": []}]
-        self.receipts: dict[str, dict[str, Any]] = {}
-        self.views: dict[str, int] = {}
-        self.balances: dict[str, int] = {}
-        self.chain_id = CHAIN_ID
-        self.now = GATE - 50_000
-
-    def mine(self, name: str, *, to: str | None, data: bytes, succeeds: bool = True) -> dict[str, Any]:
-        """A block with one transaction of a named key; returns what the key signed and where it came to stand."""
-        self.now += 1
-        key, number = key_of(name), len(self.blocks)
-        nonce = sum(tx["from"] == to_hex(key.address) for block in self.blocks for tx in block["transactions"])
-        target = None if to is None else bytes.fromhex(to[2:])
-        signed = Transaction(chain_id=CHAIN_ID, nonce=nonce, to=target, data=data, gas=100_000).sign(key)
-        tx, block_hash = to_hex(signed.hash), to_hex(keccak(f"block{number}".encode()))
-        sent = {"hash": tx, "from": to_hex(key.address), "to": to, "nonce": hex(nonce), "gasPrice": "0x0"}
-        self.blocks.append(
-            {"hash": block_hash, "timestamp": hex(self.now), "transactions": [{**sent, "input": to_hex(data)}]}
-        )
-        self.receipts[tx] = {"blockNumber": hex(number), "blockHash": block_hash, "gasUsed": hex(21_000 + number)}
-        self.receipts[tx]["status"] = hex(succeeds)
-        return {
-            "tx_hash": tx,
-            "raw": to_hex(signed.raw),
-            "sender": to_hex(key.address),
-            "nonce": nonce,
-            "block": number,
-        }
-
-    def emit(self, contract: str, name: str, types: str, values: list[Any], tx: str) -> dict[str, Any]:
-        """Add a log of the newest block's transaction; indexed types end in *. Returns it as the journal repeats it."""
-        kinds = _split(types)
-        plain = [kind.rstrip("*") for kind in kinds]
-        values = [
-            bytes.fromhex(v[2:]) if isinstance(v, str) and k.startswith("bytes") else v for k, v in zip(plain, values)
-        ]
-        pairs = list(zip(kinds, plain, values, strict=True))
-        topics = [to_hex(encode([kind], [value])) for mark, kind, value in pairs if mark.endswith("*")]
-        rest = [(kind, value) for mark, kind, value in pairs if not mark.endswith("*")]
-        log = {
-            "address": CONTRACTS[contract],
-            "topics": [to_hex(keccak(f"{name}({','.join(plain)})".encode())), *topics],
-            "data": to_hex(encode([kind for kind, _ in rest], [value for _, value in rest])),
-            "blockNumber": hex(len(self.blocks) - 1),
-            "logIndex": hex(len(self.logs)),
-            "transactionHash": tx,
-        }
-        self.logs.append(log)
-        seen = ABIS[contract].decode_event(
-            [bytes.fromhex(topic[2:]) for topic in log["topics"]], bytes.fromhex(log["data"][2:])
-        )
-        return {"contract": contract, "event": seen.name, "args": seen.args}
-
-    def rpc(self, method: str, params: list[Any]) -> Any:
-        """Answer one call."""
-        if method == "eth_getLogs":
-            low, high = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            inside = [log for log in self.logs if low <= int(log["blockNumber"], 16) <= high]
-            return [log for log in inside if log["address"] in params[0]["address"]]
-        if method == "eth_call":
-            data = bytes.fromhex(params[0]["data"][2:])
-            if data[:4] == keccak(b"balanceOf(address)")[:4]:
-                return to_hex(encode(["int256"], [self.balances.get(to_hex(data[16:36]), 0)]))
-            names = {keccak(f"{name}()".encode())[:4]: value for name, value in self.views.items()}
-            return to_hex(encode(["uint256"], [names[data[:4]]]))
-        if method == "eth_getBlockByNumber":
-            return self.blocks[int(params[0], 16)] if int(params[0], 16) < len(self.blocks) else None
-        if method == "eth_getTransactionReceipt":
-            return self.receipts.get(params[0])
-        newest = hex(len(self.blocks) - 1)
-        return {"eth_chainId": hex(self.chain_id), "eth_blockNumber": newest, "eth_getCode": CODE}[method]
-
-
-def _split(types: str) -> list[str]:
-    """Types of a signature, keeping what stands in brackets together."""
-    parts, depth = [""], 0
-    for letter in types:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-class Day:
+class Day(Bundles):
     """Builds the journal step by step, as the stages would, and the chain beside it."""
 
     def __init__(self) -> None:
@@ -459,7 +354,7 @@ class Day:
             })  # fmt: skip
         mtus = [{"mtu": r["mtu"], "given_up": r["given_up"], "rounds": 1} for r in self.results]
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
-        envelopes = to_hex(keccak(b"".join(hash_json(self._own(point)) for point in POINTS)))
+        envelopes = to_hex(keccak(b"".join(hash_json(self.own(point)) for point in POINTS)))
         self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "mtus": mtus}
         root, grid, report = merkle_root(hashes), hash_json(self.area["grid_model"]), hash_json(self.report)
         self.program = {
@@ -480,9 +375,6 @@ class Day:
         args = [to_hex(text_id(MARKET)), 1, to_hex(root), to_hex(grid), to_hex(report), GATE + 7_200, signature]
         self.send("operator", "Market", "recordProgram", args, ("ProgramRecorded", kinds, logged))
         self.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": self.envelopes})
-
-    def _own(self, point: str) -> list[dict[str, Any]]:
-        return [envelope for envelope in self.envelopes if envelope["point"] == point]
 
     def refuse(self) -> None:
         """A second program, without an order, that the DSO refuses and nobody clears: its MTU is voided."""
@@ -831,199 +723,6 @@ class Day:
         self.erased.append(entry["sequence"])
         tags = [entry["payload"]["tag"]] if "tag" in entry["payload"] else []
         self.fact("erasure.done", {"sequences": [entry["sequence"]], "reason": "asked", "tags": tags})
-
-    # ---- bundles
-    def auditor(self) -> dict[str, bytes]:
-        """The auditor bundle's files."""
-        return auditor_bundle(self.entries, self.receipts, self.erased)
-
-    def public(self) -> dict[str, bytes]:
-        """The public bundle's files."""
-        shown = {
-            "area.defined",
-            "market.defined",
-            "tariff.published",
-            "period.declared",
-            "program.opened",
-            "book.closed",
-            "program.signed",
-            "program.refused",
-            "mtu.cleared",
-            "mtu.voided",
-            "mtu.unread",
-            "settlement.signed",
-            "erasure.done",
-        }
-        lines, attestations, settlements = [], [], []
-        for entry in self.entries:
-            salted = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
-            head = {name: entry[name] for name in ("sequence", "kind", "hash")}
-            lines.append(entry if entry["kind"] in shown else {**head, "payload_hash": to_hex(salted)})
-            body = entry["payload"]
-            if entry["sequence"] in self.erased:
-                continue
-            if entry["kind"] == "reading.attested":
-                names = ("mtu", "revision", "root", "count", "import_wh", "export_wh", "signatures")
-                attestations += [
-                    {"area": AREA, **{name: item[name] for name in names}} for item in body["attestations"]
-                ]
-            elif entry["kind"] == "mtu.unread":
-                attestations.append({"area": AREA, "mtu": body["mtu"], "unread": True})
-            elif entry["kind"] == "settlement.proposed":
-                names = ("area", "period", "revision", "words", "statements_root", "tariff_hash")
-                settlements.append({name: body[name] for name in names})
-        attestations.sort(key=lambda row: [0, 1, 3, 2, 4].index(row["mtu"] - FIRST))
-        program = {
-            name: self.program[name] for name in ("market", "program", "first_mtu", "count", "report", "deadline")
-        }
-        program["results"] = [{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")} for r in self.results]
-        return seal("public", {
-            "journal.jsonl": jsonl(lines), "programs.jsonl": jsonl([program]),
-            "attestations.jsonl": jsonl(attestations), "settlements.jsonl": jsonl(settlements),
-        })  # fmt: skip
-
-    def personal(self, name: str, kind: str, point: str | None) -> dict[str, bytes]:
-        """One account's bundle."""
-        account = address(name)
-        bodies = {e["sequence"]: e for e in self.entries if e["kind"] in ("order.accepted", "order.cancelled")}
-        key = next(
-            e["payload"] for e in self.entries if e["kind"] == "key.registered" and e["payload"]["account"] == account
-        )
-        orders = []
-        for receipt in self.receipts:
-            entry = bodies[receipt["sequence"]]
-            body = entry["payload"]
-            tail = {"sequence": entry["sequence"], "journal_head": entry["hash"], "receipt": receipt["signature"]}
-            tail |= {"market_time": body["market_time"], "signature": body["signature"]}
-            if entry["kind"] == "order.accepted" and body["order"]["account"] == account:
-                kept = {k: key[k] for k in ("order_key", "valid_from_mtu", "signature")}
-                orders.append({"order": body["order"], "key": kept, **tail})
-            elif entry["kind"] == "order.cancelled" and body["account"] == account:
-                cancel = {"market": MARKET, "mtu": body["mtu"], "orderId": body["order_id"]}
-                cancel["revision"] = body["revision"]
-                orders.append({"cancel": cancel, "tag": body["tag"], "order_key": body["order_key"], **tail})
-        tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
-        results = [
-            {"market": MARKET, "lot_wh": LOT, **{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")}}
-            for r in self.results
-            if not r["given_up"] and any(word[:34] in tags for word in r["words"])
-        ]
-        own = [r for r in self.personal_readings if r["reading"]["meter"] == f"meter-{point}"]
-        meters = [
-            e["payload"] for e in self.entries if e["kind"] == "meter.registered" and e["payload"]["point"] == point
-        ]
-        terms = [e["payload"] for e in self.entries if e["kind"] in ("tariff.published", "agreement.signed")]
-        mine = [t for t in terms if t.get("account", account) == account] if kind == "household" else []
-        mine.sort(key=lambda t: (t.get("agreement") or t["tariff"], t["version"], "agreement" in t))
-        head = {"account": account, "area": AREA, "kind": kind, "point": point}
-        head["grid_model"] = self.area["grid_model"]
-        head["meters"] = [{k: m[k] for k in ("meter", "public_key", "valid_from_mtu")} for m in meters]
-        messages = [{"jws": jws} for jws in self.messages.get(point or "", [])]
-        statements = [s for s in self.statements if s["statement"]["account"] == account]
-        return seal("personal", {
-            "account.json": canonical_json(head), "orders.jsonl": jsonl(orders), "results.jsonl": jsonl(results),
-            "programs.jsonl": jsonl(self._shown_program(point)),
-            "readings.jsonl": jsonl(own), "messages.jsonl": jsonl(messages), "terms.jsonl": jsonl(mine),
-            "statements.jsonl": jsonl(statements),
-        })  # fmt: skip
-
-    def _shown_program(self, point: str | None) -> list[dict[str, Any]]:
-        if point is None:
-            return []
-        signed = next(e["payload"] for e in self.entries if e["kind"] == "program.signed")
-        names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
-        hashes = {"schedule_hashes": [to_hex(schedule_hash(self.schedules[p])) for p in POINTS]}
-        hashes["envelope_hashes"] = [to_hex(hash_json(self._own(p))) for p in POINTS]
-        own = {"net_wh": self.schedules[point], "envelopes": self._own(point)}
-        told = {name: signed[name] for name in ("dso", "signature")}
-        return [{**{name: self.program[name] for name in names}, **told, **own, **hashes}]
-
-    def anchors(self) -> dict[str, Any]:
-        """What the verifier's user trusts."""
-        area = {"grid_model_hash": self.area["grid_model_hash"], "dso": address("dso"), "threshold": 2}
-        area["attesters"] = sorted(address(f"a{n}") for n in (1, 2, 3))
-        roles = {role: address(role) for role in ("operator", "treasurer", "registrar", "security_admin")}
-        code = to_hex(keccak(bytes.fromhex(CODE[2:])))
-        number, last = len(self.chain.blocks) - 1, self.entries[-1]
-        point = {"block": number, "block_hash": self.chain.blocks[-1]["hash"]}
-        point |= {"journal_sequence": last["sequence"], "journal_head": last["hash"]}
-        return {
-            "format": "dominoes-anchors/1", "chain_id": CHAIN_ID, "genesis_hash": GENESIS, "speed": 1,
-            "origin_seconds": 5, "start_seconds": 5, "roles": roles, "areas": {AREA: area}, "checkpoint": point,
-            "contracts": {name: {"address": CONTRACTS[name], "code_hash": code} for name in NAMES},
-        }  # fmt: skip
-
-
-def jsonl(rows: list[dict[str, Any]]) -> bytes:
-    """Canonical lines."""
-    return b"".join(canonical_json(row) + b"\n" for row in rows)
-
-
-def seal(kind: str, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Files with chain.json and a manifest that fits."""
-    files = {"chain.json": canonical_json({"chain_id": CHAIN_ID, "contracts": CONTRACTS}), **files}
-    files.pop("manifest.json", None)
-    listed = {name: {"bytes": len(data), "keccak": to_hex(keccak(data))} for name, data in files.items()}
-    manifest = {"files": listed, "format": "dominoes-evidence/1", "kind": kind}
-    return {**files, "manifest.json": canonical_json(manifest)}
-
-
-def auditor_bundle(
-    entries: list[dict[str, Any]], receipts: list[dict[str, Any]], erased: list[int]
-) -> dict[str, bytes]:
-    """The auditor bundle of a journal of which some entries are erased."""
-    lines = []
-    for entry in entries:
-        if entry["sequence"] in erased:
-            hashed = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
-            head = {name: entry[name] for name in ("sequence", "kind", "hash")}
-            lines.append({**head, "payload_hash": to_hex(hashed)})
-        else:
-            lines.append(entry)
-    kept = [row for row in receipts if row["sequence"] not in erased]
-    return seal("auditor", {"journal.jsonl": jsonl(lines), "receipts.jsonl": jsonl(kept)})
-
-
-def rechain(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same entries with hashes that fit their payloads: what an operator who rewrites its journal would do."""
-    head, result = ZERO_HASH, []
-    for sequence, entry in enumerate(entries, 1):
-        payload_hash = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
-        head = keccak(sequence.to_bytes(8, "big") + keccak(entry["kind"].encode()) + payload_hash + head)
-        result.append({**entry, "sequence": sequence, "hash": to_hex(head)})
-    return result
-
-
-def resigned(entries: list[dict[str, Any]], erased: list[int]) -> list[dict[str, Any]]:
-    """The operator's receipts for a journal as it now stands."""
-    rows = []
-    for entry in entries:
-        body, sequence = entry["payload"], entry["sequence"]
-        if entry["kind"] not in ("order.accepted", "order.cancelled") or sequence in erased:
-            continue
-        order = body["order"] if entry["kind"] == "order.accepted" else body
-        values = {
-            "market": text_id(MARKET), "mtu": order["mtu"], "tag": body["tag"], "revision": order["revision"],
-            "kind": 1 if entry["kind"] == "order.accepted" else 2, "sequence": sequence,
-            "journalHead": bytes.fromhex(entry["hash"][2:]), "marketTime": body["market_time"],
-        }  # fmt: skip
-        rows.append({"sequence": sequence, "signature": sign("operator", RECEIPT, values, "Market")})
-    return rows
-
-
-def played(day: Day, entries: list[dict[str, Any]]) -> tuple[dict[str, bytes], dict[str, Any], Any]:
-    """(bundle, trust anchors, node) after the operator made all it can fit changed facts: it re-hashes its journal,
-    signs its receipts again, anchors the new head and seals the manifest."""
-    entries = rechain(entries)
-    files = auditor_bundle(entries, resigned(entries, day.erased), day.erased)
-    chain, anchors = copy.copy(day.chain), day.anchors()
-    last = entries[-1]
-    head = encode(["bytes32", "bytes32"], [bytes.fromhex(last["hash"][2:]), ZERO_HASH])
-    sequence = to_hex(encode(["uint64"], [last["sequence"]]))
-    old = chain.logs[-1]
-    chain.logs = [*chain.logs[:-1], {**old, "data": to_hex(head), "topics": [old["topics"][0], sequence]}]
-    anchors["checkpoint"] |= {"journal_sequence": last["sequence"], "journal_head": last["hash"]}
-    return files, anchors, chain.rpc
 
 
 class Erased(Day):
