@@ -136,7 +136,7 @@ def parse(data: bytes) -> Any:  # JSON that must be canonical
     return value
 def form(value: Any, members: str) -> None:  # an object, or each of a list, has exactly these members; "?" = may be missing, [..] = theirs
     for item in value if isinstance(value, list) else (): form(item, members)
-    if isinstance(value, list): return
+    if isinstance(value, list) or set(value) == set(members.split()): return
     known = {name: (optional, inner) for name, optional, inner in re.findall(r"(\w+)(\??)(?:\[([^]]*)\])?", members)}; missing = {name for name, (optional, _) in known.items() if not optional} - set(value)
     if missing or set(value) - set(known): raise ValueError(f"members {sorted(value)} are not those of the format: {members}")
     for name, (_, inner) in known.items():
