@@ -46,13 +46,15 @@ class Verdict:
         }
 
 
-def run_verifier(*, bundle: Path, anchors: Path | None, rpc: str | None) -> Verdict:
-    """Run the verifier on a bundle and read its report."""
+def run_verifier(*, bundle: Path, anchors: Path | None, rpc: str | None, block: int | None = None) -> Verdict:
+    """Run the verifier on a bundle, the chain as of `block` (None: the newest), and read its report."""
     command = [sys.executable, str(VERIFIER), str(bundle), "--json"]
     if anchors is not None:
         command += ["--anchors", str(anchors)]
     if rpc is not None:
         command += ["--rpc", rpc]
+    if block is not None:
+        command += ["--block", str(block)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         report = json.loads(done.stdout)

@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.hashing import from_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.readings import Reading
 from domain.statements import statement_hash, statement_leaf
-from ledger_service.audit.facts import walk
+from ledger_service.audit.facts import chain_events, walk
 from ledger_service.audit.public import attestations as attested_lines
 from ledger_service.audit.public import signed_proposals
 from ledger_service.record import Entry
@@ -48,6 +48,10 @@ class Openings:
     terms: dict[tuple[str, str, int], Payload] = field(default_factory=dict)
     orders: dict[str, list[Entry]] = field(default_factory=dict)
     account_of: dict[str, str] = field(default_factory=dict)
+    grid_models: dict[str, Payload] = field(default_factory=dict)
+    lots_wh: dict[str, int] = field(default_factory=dict)
+    programs: list[Payload] = field(default_factory=list)
+    """signed programs that stand on chain: {"area", "validated" (its payload), "dso", "signature"}"""
     results: list[Entry] = field(default_factory=list)
     attestations: list[Attested] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
@@ -119,6 +123,7 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
         _add_registry(found, entry.kind, entry.content())
     for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
         _add_order(found, entry)
+    _add_markets(found, connection, through)
     found.results = list(walk(connection, through=through, kinds=["mtu.cleared"]))
     _add_readings(found, connection, through)
     found.settlements = list(signed_proposals(connection, through))
@@ -144,6 +149,29 @@ def _add_order(found: Openings, entry: Entry) -> None:
     account = found.account_of.get(payload["tag"])
     if account is not None:
         found.orders.setdefault(account, []).append(entry)
+
+
+def _add_markets(found: Openings, connection: Connection, through: int) -> None:
+    areas: dict[str, str] = {}
+    for entry in walk(connection, through=through, kinds=["area.defined", "market.defined"]):
+        payload = entry.content()
+        if entry.kind == "area.defined":
+            found.grid_models[payload["area"]] = payload["grid_model"]
+        else:
+            areas[payload["market"]] = payload["area"]
+            found.lots_wh[payload["market"]] = payload["lot_wh"]
+    events = chain_events(connection, through=through, wanted={("Market", "ProgramRecorded")})
+    recorded = {(event.args["market"], int(event.args["program"])) for event in events}
+    validated: dict[tuple[str, int], Payload] = {}
+    for entry in walk(connection, through=through, kinds=["program.validated", "program.signed"]):
+        payload = entry.content()
+        key = (payload["market"], payload["program"])
+        if entry.kind == "program.validated":
+            validated[key] = payload
+        elif key in validated and (to_hex(text_id(key[0])), key[1]) in recorded:
+            names = ("dso", "signature")
+            signed = {name: payload[name] for name in names}
+            found.programs.append({"area": areas[key[0]], "validated": validated[key], **signed})
 
 
 def _add_readings(found: Openings, connection: Connection, through: int) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.hashing import from_hex, to_hex
+from domain.hashing import from_hex, hash_json, to_hex
 from domain.merkle import merkle_proofs
+from domain.orders import schedule_hash
 from domain.words import page_hashes, pages_of, unpack_settlement_word
 from ledger_service.audit.facts import Anchor, ChainInfo, ReceiptSource, last_anchor
 from ledger_service.audit.form import BundleWriter
@@ -60,8 +61,9 @@ def _write(
     statements = list(_statements(openings, account))
     with BundleWriter(directory, kind="personal") as bundle:
         bundle.value("chain.json", chain_json(chain))
-        bundle.value("account.json", _account(party, meters))
+        bundle.value("account.json", _account(party, meters, openings.grid_models[party["area"]]))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
+        bundle.lines("programs.jsonl", _programs(openings, party))
         bundle.lines("results.jsonl", _results(openings, account))
         bundle.lines("readings.jsonl", _readings(openings, codes))
         bundle.lines("messages.jsonl", ({"jws": jws} for jws in dict.fromkeys(openings.messages_of(codes))))
@@ -69,11 +71,40 @@ def _write(
         bundle.lines("statements.jsonl", statements)
 
 
-def _account(party: Line, meters: Iterable[Line]) -> Line:
+def _account(party: Line, meters: Iterable[Line], grid_model: Line) -> Line:
+    names = ("meter", "public_key", "valid_from_mtu")
     return {
         **{name: party[name] for name in ("account", "area", "kind", "point")},
-        "meters": [{"meter": meter["meter"], "public_key": meter["public_key"]} for meter in meters],
+        "grid_model": grid_model,
+        "meters": [{name: meter[name] for name in names} for meter in meters],
     }
+
+
+def _programs(openings: Openings, party: Line) -> Iterable[Line]:
+    """Own schedule and envelopes of every signed program of the area, with what leads from them to the signed report.
+
+    Of other points it holds hashes only. A party without a point has none.
+    """
+    if party["point"] is None:
+        return
+    for signed in openings.programs:
+        program = signed["validated"]
+        if signed["area"] != party["area"]:
+            continue
+        points = [str(point["code"]) for point in openings.grid_models[party["area"]]["points"]]
+        own: dict[str, list[Line]] = {point: [] for point in points}
+        for envelope in program["envelopes"]:
+            own[envelope["point"]].append(envelope)
+        names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
+        yield {
+            **{name: program[name] for name in names},
+            "dso": signed["dso"],
+            "signature": signed["signature"],
+            "net_wh": program["schedules"][party["point"]],
+            "schedule_hashes": [to_hex(schedule_hash(program["schedules"][point])) for point in points],
+            "envelopes": own[party["point"]],
+            "envelope_hashes": [to_hex(hash_json(own[point])) for point in points],
+        }
 
 
 def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[Line]:
@@ -102,7 +133,8 @@ def _results(openings: Openings, account: str) -> Iterable[Line]:
     for entry in openings.results:
         if account in openings.accounts_in(entry):
             payload = entry.content()
-            yield {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
+            row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
+            yield {**row, "lot_wh": openings.lots_wh[payload["market"]]}
 
 
 def _readings(openings: Openings, meters: set[str]) -> Iterable[Line]:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clearing.report import envelopes_hash
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.orders import Order, schedule_hash, tag_of
@@ -266,7 +267,7 @@ def _check_programs(package: Package, *, market: Domain) -> None:
         for member, value in (("report", report), ("grid_model", package["grid_model"])):
             if to_hex(hash_json(value)) != program[f"{member}_hash"]:
                 raise WrongInput(record=name, reason=f"its {member.replace('_', ' ')} does not give the signed hash")
-        if to_hex(hash_json(program["envelopes"])) != report["envelopes_hash"]:
+        if to_hex(envelopes_hash(points, program["envelopes"])) != report["envelopes_hash"]:
             raise WrongInput(record=name, reason="its envelopes are not those of the signed report")
         if set(program["schedules"]) != set(points):
             raise WrongInput(record=name, reason="it has not one schedule for each point of the grid")

@@ -11,9 +11,10 @@ import typer
 from domain.eip712 import RECEIPT, Domain
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature, recover
-from scripts.commands.common import DEFAULT_STATE, JsonOption, StateOption, console, guarded, show, show_rows
+from scripts.commands.common import DEFAULT_STATE, JsonOption, StateOption, errors, guarded, show, show_rows
 from scripts.community.api import ApiClient, open_http
 from scripts.keys import load_key
+from scripts.receipts import hold_against
 from scripts.run_config import KEYS_FOLDER, read_config
 from scripts.verify import WRONG
 
@@ -134,12 +135,14 @@ def receipt(
     operator: Annotated[str, typer.Option(help="The operator's address, from the trust anchors.")],
     contract: Annotated[str, typer.Option(help="Address of the Market contract.")],
     chain_id: Annotated[int, typer.Option(help="Chain id.")],
+    bundle: Annotated[Path | None, typer.Option(help="Public or auditor bundle to hold the receipt against.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check, offline, that a receipt is signed by the operator. Exit 3 where it is not."""
+    """Check, offline, that a receipt is signed by the operator, and with --bundle that it was kept. Exit 3 if not."""
     import json
 
     found = json.loads(file.read_text())
+    held = None if bundle is None else hold_against(found, bundle)
     values = {name: from_hex(item) if isinstance(item, str) else item for name, item in found.items()}
     domain = Domain(chain_id=chain_id, verifying_contract=from_hex(contract))
     try:
@@ -147,7 +150,13 @@ def receipt(
     except BadSignature as error:
         signer = str(error)
     good = signer == operator.lower()
-    show({"signed_by": signer, "operator": operator.lower(), "good": good}, as_json=as_json, title="receipt")
+    answer = {"signed_by": signer, "operator": operator.lower(), "good": good}
+    if held is not None:
+        answer |= {"bundle": str(bundle), "omission": held.omission}
+    show(answer, as_json=as_json, title="receipt")
     if not good:
-        console.print("keep this receipt and give it to the auditor: the operator does not stand by it")
+        errors.print("keep this receipt and give it to the auditor: the operator does not stand by it")
+    if held is not None and held.omission is not None:
+        errors.print(f"omitted: {held.omission}; receipt and bundle together prove it", markup=False, soft_wrap=True)
+    if not good or (held is not None and held.omission is not None):
         raise typer.Exit(WRONG)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -65,7 +66,7 @@ def work() -> Iterator[None]:
 
 
 def _say(error: DominoesError) -> None:
-    errors.print(f"[red]{error.code}[/red]: {error}", highlight=False, soft_wrap=True)
+    errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -> None:
@@ -77,7 +78,7 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -
     table = Table(title=title, show_header=False, box=None, title_justify="left")
     for name, item in value.items():
         text = json.dumps(item, default=str) if isinstance(item, (dict, list)) else str(item)
-        table.add_row(f"[bold]{name}[/bold]", text)
+        table.add_row(f"[bold]{escape(name)}[/bold]", escape(text))
     console.print(table)
 
 
@@ -88,7 +89,7 @@ def show_rows(rows: list[dict[str, Any]], *, as_json: bool, title: str) -> None:
         return
     table = Table(*rows[0], title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if item is None else str(item) for item in row.values()))
+        table.add_row(*("" if item is None else escape(str(item)) for item in row.values()))
     console.print(table)
 
 

@@ -1,124 +1,70 @@
 """A small market day as evidence, made with the domain's own shapes and the service's settlement: what a clean bundle is.
 
 Three households, a retailer, five MTUs: a tie that is rationed, a cap that binds, a change, a cancel, an MTU given up and
-voided, one that is Unread at first and corrected later. The chain is a stub that answers JSON-RPC.
+voided, one that is Unread at first and corrected later, a substitute, a second program that the DSO refuses, guarantee, cover
+and redemption, a transaction that reverts and one whose block is given up; `Erased` adds an erasure after Final. The chain is
+a stub that answers JSON-RPC about blocks, real transactions and logs.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from eth_abi import encode
 from nacl.signing import SigningKey as MeterKey
 
 from clearing.auction import clear
 from clearing.book import Book
 from clearing.caps import NO_POINT, Envelope, apply_caps
-from domain.eip712 import CANCEL, KEY_REGISTRATION, PROGRAM, RECEIPT, SETTLEMENT, Domain, Shape
+from domain.eip712 import (
+    CANCEL,
+    COVER,
+    GUARANTEE,
+    KEY_REGISTRATION,
+    PROGRAM,
+    RECEIPT,
+    REDEMPTION,
+    REFUSAL,
+    SETTLEMENT,
+    Domain,
+)
 from domain.hashing import ZERO_HASH, canonical_json, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
 from domain.orders import Order, schedule_digest, schedule_hash, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root
-from domain.signing import SigningKey
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, result_hash, word_bytes, words_hash
 from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
-
-CHAIN_ID = 31_337
-AREA, MARKET = "test/1", "test/1/DA"
-FIRST, COUNT, LOT, TICK = 1_865_000, 5, 10, 1_000
-GATE = FIRST * 900 - 43_200
-POINTS = ("p1", "p2", "p3")
-NAMES = ("Anchors", "Calendar", "Market", "Readings", "Registry", "Roles", "Settlement")
-CONTRACTS = {name: to_hex(keccak(name.encode())[-20:]) for name in NAMES}
-GENESIS, BLOCK_HASH, CODE = to_hex(keccak(b"genesis")), to_hex(keccak(b"block")), "0x6001"
-ROLE = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
-
-
-def key_of(name: str) -> SigningKey:
-    """A key that is the same in every run."""
-    return SigningKey(hashlib.sha256(name.encode()).digest())
-
-
-def noise(name: str) -> bytes:
-    """32 bytes that look random and are the same in every run."""
-    return hashlib.sha256(b"noise" + name.encode()).digest()
-
-
-def address(name: str) -> str:
-    """Address of a named key."""
-    return to_hex(key_of(name).address)
-
-
-def sign(name: str, shape: Shape, values: dict[str, Any], contract: str) -> str:
-    """A named key's signature over a shape."""
-    domain = Domain(CHAIN_ID, bytes.fromhex(CONTRACTS[contract][2:]))
-    return to_hex(key_of(name).sign(domain.digest(shape, values)))
+from tests.unit.verify_bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
+from tests.unit.verify_chain import (  # noqa: F401
+    ABIS,
+    AREA,
+    ATTEST_SECONDS,
+    CHAIN_ID,
+    CODE,
+    CONTRACTS,
+    COUNT,
+    FIRST,
+    GATE,
+    GENESIS,
+    HORIZON_SECONDS,
+    LOT,
+    MARKET,
+    NAMES,
+    POINTS,
+    ROLE,
+    TICK,
+    FakeChain,
+    address,
+    key_of,
+    noise,
+    sign,
+)
 
 
-class FakeChain:
-    """Logs and views of the contracts, answered as a node would."""
-
-    def __init__(self) -> None:
-        self.logs: list[dict[str, Any]] = []
-        self.views: dict[str, int] = {}
-        self.balances: dict[str, int] = {}
-        self.chain_id = CHAIN_ID
-
-    def emit(self, contract: str, name: str, types: str, values: list[Any], tx: str) -> None:
-        """Add a log; indexed types end in *."""
-        kinds = _split(types)
-        plain = [kind.rstrip("*") for kind in kinds]
-        values = [
-            bytes.fromhex(v[2:]) if isinstance(v, str) and k.startswith("bytes") else v for k, v in zip(plain, values)
-        ]
-        pairs = list(zip(kinds, plain, values, strict=True))
-        topics = [to_hex(encode([kind], [value])) for mark, kind, value in pairs if mark.endswith("*")]
-        rest = [(kind, value) for mark, kind, value in pairs if not mark.endswith("*")]
-        log = {
-            "address": CONTRACTS[contract],
-            "topics": [to_hex(keccak(f"{name}({','.join(plain)})".encode())), *topics],
-            "data": to_hex(encode([kind for kind, _ in rest], [value for _, value in rest])),
-            "blockNumber": hex(len(self.logs) + 1),
-            "logIndex": "0x0",
-            "transactionHash": to_hex(keccak(tx.encode())),
-        }
-        self.logs.append(log)
-
-    def rpc(self, method: str, params: list[Any]) -> Any:
-        """Answer one call."""
-        if method == "eth_getLogs":
-            low, high = int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)
-            inside = [log for log in self.logs if low <= int(log["blockNumber"], 16) <= high]
-            return [log for log in inside if log["address"] in params[0]["address"]]
-        if method == "eth_call":
-            data = bytes.fromhex(params[0]["data"][2:])
-            if data[:4] == keccak(b"balanceOf(address)")[:4]:
-                return to_hex(encode(["int256"], [self.balances.get(to_hex(data[16:36]), 0)]))
-            names = {keccak(f"{name}()".encode())[:4]: value for name, value in self.views.items()}
-            return to_hex(encode(["uint256"], [names[data[:4]]]))
-        if method == "eth_getBlockByNumber":
-            return {"hash": GENESIS if params[0] == "0x0" else BLOCK_HASH}
-        return {"eth_chainId": hex(self.chain_id), "eth_blockNumber": hex(len(self.logs)), "eth_getCode": CODE}[method]
-
-
-def _split(types: str) -> list[str]:
-    """Types of a signature, keeping what stands in brackets together."""
-    parts, depth = [""], 0
-    for letter in types:
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-class Day:
+class Day(Bundles):
     """Builds the journal step by step, as the stages would, and the chain beside it."""
 
     def __init__(self) -> None:
@@ -137,6 +83,8 @@ class Day:
         self.messages: dict[str, list[str]] = {point: [] for point in POINTS}
         self.statements: list[dict[str, Any]] = []
         self.personal_readings: list[dict[str, Any]] = []
+        self.requests = 0
+        self.erased: list[int] = []
 
     def fact(self, kind: str, payload: dict[str, Any]) -> int:
         """Append an entry; its sequence."""
@@ -154,34 +102,92 @@ class Day:
         self.entries.append(entry)
         return sequence
 
+    def send(
+        self, role: str, contract: str, function: str, args: list[Any], *events: tuple[str, str, list[Any]]
+    ) -> str:
+        """Ask for a transaction, sign it, mine it and say what it did; events are (name, types, values). Its hash.
+
+        Without events it reverts.
+        """
+        return self.carry_out(self.ask(role, contract, function, args), *events)
+
+    def ask(self, role: str, contract: str, function: str, args: list[Any]) -> dict[str, Any]:
+        """Ask for a transaction."""
+        self.requests += 1
+        asked = {"key": f"{function}:{self.requests}", "role": role, "contract": contract, "function": function}
+        self.fact("chain.requested", {**asked, "args": args})
+        return {**asked, "args": args}
+
+    def carry_out(self, asked: dict[str, Any], *events: tuple[str, str, list[Any]]) -> str:
+        """Sign and mine what was asked for."""
+        head = {name: asked[name] for name in ("key", "role", "contract", "function")}
+        key, role, contract, function = head.values()
+        calldata = ABIS[contract].encode_call(function, asked["args"])
+        made = self.chain.mine(role, to=CONTRACTS[contract], data=calldata, succeeds=bool(events))
+        block, receipt = self.chain.blocks[made["block"]], self.chain.receipts[made["tx_hash"]]
+        sent = {name: made[name] for name in ("tx_hash", "raw", "sender", "nonce")}
+        self.fact("chain.signed", {**head, **sent, "gas_price_wei": "0"})
+        self._block()
+        told = [self.chain.emit(contract, *event, made["tx_hash"]) for event in events]
+        place = {"key": key, "tx_hash": made["tx_hash"], "block": made["block"], "block_hash": block["hash"]}
+        outcome = {**place, "block_time": int(block["timestamp"], 16), "gas_used": int(receipt["gasUsed"], 16)}
+        if not events:
+            self.fact("chain.failed", {**outcome, "reason": "SettlementAmountInvalid()"})
+            return str(made["tx_hash"])
+        if function == "createArea":  # its first block is given up, and it comes into the same one again
+            self.fact("chain.included", {**outcome, "events": told})
+            self.fact("chain.rewound", place)
+        self.fact("chain.included", {**outcome, "events": told})
+        return str(made["tx_hash"])
+
+    def _block(self) -> None:
+        number, block = len(self.chain.blocks) - 1, self.chain.blocks[-1]
+        hashes = [tx["hash"] for tx in block["transactions"]]
+        self.fact("block.mined", {"number": number, "timestamp": int(block["timestamp"], 16), "transactions": hashes})
+
+    def deploy(self) -> None:
+        """Roles with its grants; the registry lists the deployment."""
+        made = self.chain.mine("deployer", to=None, data=b"code")
+        for role, keys in {**{r: [r] for r in ROLE if r != "attester"}, "attester": ["a1", "a2", "a3"]}.items():
+            for key in keys:
+                organisation = f"org{key[1:]}" if role == "attester" else key
+                values = [address(key), ROLE[role], to_hex(text_id(organisation)), to_hex(ZERO_HASH)]
+                self.chain.emit("Roles", "RoleGranted", "address*,uint8*,bytes32*,bytes32", values, made["tx_hash"])
+        sent = {name: made[name] for name in ("tx_hash", "raw", "sender", "nonce")}
+        head = {"key": "deploy:Roles", "role": "deployer", "contract": "Roles", "function": "constructor"}
+        self.fact("chain.signed", {**head, **sent, "gas_price_wei": "0"})
+        self._block()
+        for name in NAMES:
+            values = [name, 1, CONTRACTS[name], to_hex(ZERO_HASH)]
+            event = ("ContractRegistered", "string,uint32*,address*,bytes32", values)
+            self.send("registrar", "Registry", "register", [name, CONTRACTS[name], to_hex(ZERO_HASH)], event)
+
     # ---- who takes part
     def register(self) -> None:
         """Area, market, parties, keys, terms."""
         grid = {"code": "grid", "points": [{"code": point, "bus": "b"} for point in POINTS]}
         attesters = [{"name": f"a{n}", "address": address(f"a{n}"), "organisation": f"org{n}"} for n in (1, 2, 3)]
         self.area = {
-            "area": AREA, "zone": "Europe/Berlin", "attest_seconds": 3_600, "horizon_seconds": 86_400,
+            "area": AREA, "zone": "Europe/Berlin", "attest_seconds": ATTEST_SECONDS, "horizon_seconds": HORIZON_SECONDS,
             "challenge_seconds": 60, "grid_model": grid, "grid_model_hash": to_hex(hash_json(grid)),
             "attesters": attesters, "threshold": 2,
         }  # fmt: skip
-        for name in NAMES:
-            values = [name, 1, CONTRACTS[name], to_hex(ZERO_HASH)]
-            self.chain.emit("Registry", "ContractRegistered", "string,uint32*,address*,bytes32", values, "registry")
-        for role, keys in {**{r: [r] for r in ROLE if r != "attester"}, "attester": ["a1", "a2", "a3"]}.items():
-            for key in keys:
-                values = [address(key), ROLE[role], to_hex(text_id(key)), to_hex(ZERO_HASH)]
-                self.chain.emit("Roles", "RoleGranted", "address*,uint8*,bytes32*,bytes32", values, "roles")
         self.chain.views = {"speed": 1, "origin": 5, "start": 5, "config": 2, "challengeSeconds": 60}
+        self.deploy()
         area = text_id(AREA)
-        self.chain.emit("Calendar", "AreaCreated", "bytes32*,(uint32,uint32)", [area, (3_600, 86_400)], "area")
         self.fact("area.defined", self.area)
+        seconds = (ATTEST_SECONDS, HORIZON_SECONDS)
+        event = ("AreaCreated", "bytes32*,(uint32,uint32)", [area, seconds])
+        self.send("registrar", "Calendar", "createArea", [to_hex(area), list(seconds)], event)
         limits = (-500_000, 900_000, 600, 7_200, 14_400)
         names = ("min_limit_neur_per_wh", "max_limit_neur_per_wh", "grace_seconds", "sign_seconds", "clear_seconds")
         rules = dict(zip(names, limits, strict=True))
-        self.fact("market.defined", {"market": MARKET, "area": AREA, "lot_wh": LOT, "tick_neur_per_wh": TICK, **rules})
+        head = {"market": MARKET, "area": AREA, "lot_wh": LOT, "tick_neur_per_wh": TICK, "gate_local": "12:00"}
+        self.fact("market.defined", {**head, **rules})
         kinds = "bytes32*,bytes32*,uint32,(bytes32,uint24,uint24,int32,int32,uint32,uint32,uint32)"
         values = [text_id(MARKET), area, 1, (area, LOT, TICK, *limits)]
-        self.chain.emit("Market", "MarketCreated", kinds, values, "market")
+        args = [to_hex(text_id(MARKET)), [to_hex(area), LOT, TICK, *limits]]
+        self.send("registrar", "Market", "createMarket", args, ("MarketCreated", kinds, values))
         self.tariff = Tariff(
             "basic", 1, 0, 300_000, 80_000, 20_000, 350_000, 400_000, 90_000, 30_000, 20_500, 60_000, 1_900
         )
@@ -207,6 +213,7 @@ class Day:
             public = to_hex(bytes(MeterKey(noise(f"meter-{point}")).verify_key))
             body = {"meter": f"meter-{point}", "point": point, "public_key": public, "area": AREA, "valid_from_mtu": 0}
             self.fact("meter.registered", body)
+            self._guarantee(name)
 
     def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
         """A device's key; from then on the party signs with it."""
@@ -222,19 +229,30 @@ class Day:
         body = {"account": address(name), "order_key": address(device), "point": point}
         self.fact("key.registered", {**body, "valid_from_mtu": valid_from_mtu, "signature": signature})
 
+    def _guarantee(self, name: str) -> None:
+        pair, credit, nonce = (address("retail"), address(name)), 10**13, 1
+        values = dict(zip(("guarantor", "account"), (key_of("retail").address, key_of(name).address), strict=True))
+        signature = sign("retail", GUARANTEE, {**values, "creditNeur": credit, "nonce": nonce}, "Settlement")
+        body = {"guarantor": pair[0], "account": pair[1], "credit_neur": str(credit), "nonce": nonce}
+        self.fact("guarantee.given", {**body, "signature": signature})
+        event = ("GuaranteeSet", "address*,address*,uint64,uint64", [*pair, credit, nonce])
+        self.send("operator", "Settlement", "guarantee", [*pair, str(credit), nonce, signature], event)
+
     # ---- trading
     def open(self) -> None:
         """Period and program."""
-        area = text_id(AREA)
-        self.fact("period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST, "count": COUNT})
-        self.chain.emit(
-            "Calendar", "PeriodDeclared", "bytes32*,uint32*,uint32,uint32", [area, 1, FIRST, COUNT], "period"
-        )
-        program = {"market": MARKET, "area": AREA, "program": 1, "period": 1}
-        self.fact("program.opened", {**program, "first_mtu": FIRST, "count": COUNT, "gate": GATE})
-        values = [text_id(MARKET), 1, 1, FIRST, COUNT, GATE]
-        kinds = "bytes32*,uint32*,uint32*,uint32,uint32,uint64"
-        self.chain.emit("Market", "ProgramOpened", kinds, values, "program")
+        self._open(1, FIRST, COUNT)
+
+    def _open(self, number: int, first: int, count: int) -> None:
+        area, market = text_id(AREA), text_id(MARKET)
+        self.fact("period.declared", {"area": AREA, "period": number, "first_mtu": first, "count": count})
+        event = ("PeriodDeclared", "bytes32*,uint32*,uint32,uint32", [area, number, first, count])
+        self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, count], event)
+        head = {"market": MARKET, "area": AREA, "program": number, "period": number}
+        self.fact("program.opened", {**head, "first_mtu": first, "count": count, "gate": GATE})
+        values = [market, number, number, first, count, GATE]
+        event = ("ProgramOpened", "bytes32*,uint32*,uint32*,uint32,uint32,uint64", values)
+        self.send("operator", "Market", "openProgram", [to_hex(market), number, first, count, GATE], event)
 
     def order(self, who: str, mtu: int, side: Side, limit: int, lots: int, *, order_id: str, revision: int = 0) -> str:
         """Accept an order; its tag."""
@@ -310,11 +328,16 @@ class Day:
             ]
             chain = to_hex(words_hash(words))
             books.append({"mtu": FIRST + mtu, "tags": tags, "chain": chain, "book_hash": to_hex(book_hash(words))})
-        body = {"market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "gate": GATE, "books": books}
-        self.fact("book.closed", body)
-        chains, counts = [bytes.fromhex(b["chain"][2:]) for b in books], [len(b["tags"]) for b in books]
-        kinds = "bytes32*,uint32*,uint32,bytes32[],uint32[]"
-        self.chain.emit("Market", "BooksClosed", kinds, [text_id(MARKET), 1, FIRST, chains, counts], "books")
+        self.chain.now = GATE
+        self._close(1, FIRST, books)
+
+    def _close(self, number: int, first: int, books: list[dict[str, Any]]) -> None:
+        body = {"market": MARKET, "program": number, "first_mtu": first, "count": len(books), "gate": GATE}
+        self.fact("book.closed", {**body, "books": books})
+        chains, counts = [b["chain"] for b in books], [len(b["tags"]) for b in books]
+        values = [text_id(MARKET), number, first, [bytes.fromhex(chain[2:]) for chain in chains], counts]
+        event = ("BooksClosed", "bytes32*,uint32*,uint32,bytes32[],uint32[]", values)
+        self.send("operator", "Market", "closeBooks", [to_hex(text_id(MARKET)), number, chains, counts], event)
 
     def tags(self, mtu: int) -> list[str]:
         """Tags of the book of an MTU."""
@@ -338,28 +361,52 @@ class Day:
                 "mtu": FIRST + mtu, "price_neur_per_wh": price, "words": texts, "result_hash": to_hex(hashed),
                 "given_up": given_up,
             })  # fmt: skip
-        mtus = [{"mtu": r["mtu"], "given_up": r["given_up"]} for r in self.results]
+        mtus = [{"mtu": r["mtu"], "given_up": r["given_up"], "rounds": 1} for r in self.results]
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
-        envelopes = to_hex(hash_json(self.envelopes))
+        envelopes = to_hex(keccak(b"".join(hash_json(self.own(point)) for point in POINTS)))
         self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "mtus": mtus}
         root, grid, report = merkle_root(hashes), hash_json(self.area["grid_model"]), hash_json(self.report)
         self.program = {
             "market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "results": self.results,
             "envelopes": self.envelopes, "report": self.report, "report_hash": to_hex(report),
-            "grid_model_hash": to_hex(grid), "results_root": to_hex(root), "deadline": GATE + 7_000,
+            "grid_model_hash": to_hex(grid), "results_root": to_hex(root), "deadline": GATE + 7_200,
             "schedules": self.schedules, "rounds": 1,
         }  # fmt: skip
         self.fact("program.validated", self.program)
         values = {
             "market": text_id(MARKET), "firstMtu": FIRST, "count": COUNT, "resultsRoot": root, "gridModelHash": grid,
-            "reportHash": report, "deadline": GATE + 7_000,
+            "reportHash": report, "deadline": GATE + 7_200,
         }  # fmt: skip
         signature = sign("dso", PROGRAM, values, "Market")
         self.fact("program.signed", {"market": MARKET, "program": 1, "dso": address("dso"), "signature": signature})
         kinds = "bytes32*,uint32*,bytes32,bytes32,bytes32,uint64,address,bytes"
-        logged = [text_id(MARKET), 1, root, grid, report, GATE + 7_000, address("dso"), bytes.fromhex(signature[2:])]
-        self.chain.emit("Market", "ProgramRecorded", kinds, logged, "record")
+        logged = [text_id(MARKET), 1, root, grid, report, GATE + 7_200, address("dso"), bytes.fromhex(signature[2:])]
+        args = [to_hex(text_id(MARKET)), 1, to_hex(root), to_hex(grid), to_hex(report), GATE + 7_200, signature]
+        self.send("operator", "Market", "recordProgram", args, ("ProgramRecorded", kinds, logged))
         self.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": self.envelopes})
+
+    def refuse(self) -> None:
+        """A second program, without an order, that the DSO refuses and nobody clears: its MTU is voided."""
+        first, empty = FIRST + COUNT, words_hash([])
+        self._open(2, first, 1)
+        self._close(2, first, [{"mtu": first, "tags": [], "chain": to_hex(empty), "book_hash": to_hex(book_hash([]))}])
+        hashed = result_hash(market=text_id(MARKET), mtu=first, price_neur_per_wh=None, words=[])
+        result = {"mtu": first, "price_neur_per_wh": None, "words": [], "result_hash": to_hex(hashed)}
+        nets, grid = {point: [0] for point in POINTS}, hash_json(self.area["grid_model"])
+        hashes = [keccak(b"".join(items)) for items in zip(*((schedule_hash([0]), hash_json([])) for _ in POINTS))]
+        report = {**dict(zip(("schedules_hash", "envelopes_hash"), map(to_hex, hashes), strict=True))}
+        report["mtus"] = [{"mtu": first, "given_up": False, "rounds": 1}]  # type: ignore[assignment]
+        root = merkle_root([hashed])
+        head = {"market": MARKET, "program": 2}
+        self.fact("program.validated", {
+            **head, "first_mtu": first, "count": 1, "results": [{**result, "given_up": False}], "envelopes": [],
+            "report": report, "report_hash": to_hex(hash_json(report)), "grid_model_hash": to_hex(grid),
+            "results_root": to_hex(root), "deadline": GATE + 7_200, "schedules": nets, "rounds": 1,
+        })  # fmt: skip
+        values = {"market": text_id(MARKET), "firstMtu": first, "count": 1, "resultsRoot": root, "reason": "line down"}
+        signed = sign("dso", REFUSAL, values, "Market")
+        self.fact("program.refused", {**head, "dso": address("dso"), "reason": "line down", "signature": signed})
+        self._void(2, first)
 
     def _cleared(self, mtu: int) -> tuple[OrderWord, ...]:
         opened = [(self.orders[tag][0].word(tag=bytes.fromhex(tag[2:])), self.orders[tag][1]) for tag in self.tags(mtu)]
@@ -380,7 +427,7 @@ class Day:
     def record(self) -> None:
         """Clear four MTUs on chain, void the fifth, in an order of their own."""
         for mtu in (1, 0, 2, 4):
-            result, tx = self.results[mtu], f"clear{mtu}"
+            result = self.results[mtu]
             hashed = bytes.fromhex(result["result_hash"][2:])
             self.clearing_root = chain_clearing_root(
                 self.clearing_root, market=text_id(MARKET), mtu=FIRST + mtu, result=hashed
@@ -389,25 +436,26 @@ class Day:
             lots = sum(word.accepted_lots for word in words if word.side == Side.BID)
             price = -(2**31) if result["price_neur_per_wh"] is None else result["price_neur_per_wh"]
             values = [text_id(MARKET), FIRST + mtu, price, lots, hashed, self.clearing_root]
-            self.chain.emit("Market", "MtuCleared", "bytes32*,uint32*,int32,uint64,bytes32,bytes32", values, tx)
+            numbers = [int(word, 16) for word in result["words"]]
+            args = [
+                to_hex(text_id(MARKET)),
+                [1, FIRST + mtu, price, len(words), 0],
+                [to_hex(h) for h in page_hashes(numbers)],
+            ]
+            args += [[str(number) for number in numbers], []]
+            event = ("MtuCleared", "bytes32*,uint32*,int32,uint64,bytes32,bytes32", values)
+            tx = self.send("operator", "Market", "clear", args, event)
             body = {name: result[name] for name in ("mtu", "price_neur_per_wh", "words", "result_hash")}
-            args = {"market": to_hex(text_id(MARKET)), "mtu": FIRST + mtu, "resultHash": result["result_hash"]}
-            self._included(tx, "Market", "MtuCleared", args)
-            self.fact("mtu.cleared", {"market": MARKET, "program": 1, **body, "tx_hash": to_hex(keccak(tx.encode()))})
+            self.fact("mtu.cleared", {"market": MARKET, "program": 1, **body, "tx_hash": tx})
         self.clearing_root = chain_clearing_root(
             self.clearing_root, market=text_id(MARKET), mtu=FIRST + 3, result=ZERO_HASH
         )
-        values = [text_id(MARKET), FIRST + 3, self.clearing_root]
-        self.chain.emit("Market", "MtuVoided", "bytes32*,uint32*,bytes32", values, "void")
-        self._included("void", "Market", "MtuVoided", {"market": to_hex(text_id(MARKET)), "mtu": FIRST + 3})
-        self.fact("mtu.voided", {"market": MARKET, "mtu": FIRST + 3, "program": 1})
+        self._void(1, FIRST + 3)
 
-    def _included(self, tx: str, contract: str, event: str, args: dict[str, Any]) -> None:
-        events = [{"contract": contract, "event": event, "args": args}]
-        self.fact("chain.included", {
-            "key": tx, "tx_hash": to_hex(keccak(tx.encode())), "block": len(self.chain.logs), "block_time": 7,
-            "gas_used": 21_000, "events": events,
-        })  # fmt: skip
+    def _void(self, program: int, mtu: int) -> None:
+        event = ("MtuVoided", "bytes32*,uint32*,bytes32", [text_id(MARKET), mtu, self.clearing_root])
+        self.send("operator", "Market", "voidMtus", [to_hex(text_id(MARKET)), program, program, mtu, 1], event)
+        self.fact("mtu.voided", {"market": MARKET, "mtu": mtu, "program": program})
 
     # ---- metering
     def read(
@@ -437,31 +485,11 @@ class Day:
         return jws
 
     def attest(self, mtu: int, revision: int, readings: list[Reading]) -> dict[str, Any]:
-        """Two of three attesters sign; on chain."""
+        """Two of three attesters sign."""
         made = Attestation.of(area=text_id(AREA), mtu=FIRST + mtu, revision=revision, readings=readings)
         domain = Domain(CHAIN_ID, bytes.fromhex(CONTRACTS["Readings"][2:]))
         signers = sorted(("a1", "a3"), key=address)
         signatures = [to_hex(key_of(name).sign(made.digest(domain))) for name in signers]
-        self.readings_root = chain_readings_root(self.readings_root, made)
-        kinds = "bytes32*,uint32*,uint32*,bytes32,uint32,uint64,uint64,bytes32,bytes[]"
-        raw = [bytes.fromhex(s[2:]) for s in signatures]
-        values = [
-            made.area,
-            made.mtu,
-            revision,
-            made.root,
-            made.count,
-            made.import_wh,
-            made.export_wh,
-            self.readings_root,
-            raw,
-        ]
-        self.chain.emit("Readings", "ReadingsAttested", kinds, values, f"attest{mtu}.{revision}")
-        args = {
-            "area": to_hex(made.area), "mtu": made.mtu, "revision": revision, "root": to_hex(made.root), "count": made.count,
-            "importWh": made.import_wh, "exportWh": made.export_wh,
-        }  # fmt: skip
-        self._included(f"attest{mtu}.{revision}", "Readings", "ReadingsAttested", args)
         ordered = sorted(readings, key=lambda reading: reading.meter_id)
         self.chosen[mtu] = ordered
         numbers = {"count": made.count, "import_wh": made.import_wh, "export_wh": made.export_wh}
@@ -472,6 +500,23 @@ class Day:
             proof = [to_hex(node) for node in merkle_proof(hashes, at)]
             self.personal_readings.append({"area": AREA, "reading": reading.as_json(), "proof": proof, **row})
         return {**base, "readings": [reading.as_json() for reading in ordered]}
+
+    def ask_to_attest(self, items: list[dict[str, Any]]) -> dict[str, Any]:
+        """Ask the chain to record attestations."""
+        names = ("mtu", "revision", "root", "count", "import_wh", "export_wh")
+        rows = [[to_hex(text_id(AREA)), *(item[name] for name in names)] for item in items]
+        return self.ask("operator", "Readings", "attestMany", [1, rows, [item["signatures"] for item in items]])
+
+    def attested(self, item: dict[str, Any]) -> tuple[str, str, list[Any]]:
+        """The event of an attestation that comes on chain."""
+        numbers = [item[name] for name in ("count", "import_wh", "export_wh")]
+        root = bytes.fromhex(item["root"][2:])
+        made = Attestation(text_id(AREA), item["mtu"], item["revision"], root, *numbers)
+        self.readings_root = chain_readings_root(self.readings_root, made)
+        kinds = "bytes32*,uint32*,uint32*,bytes32,uint32,uint64,uint64,bytes32,bytes[]"
+        raw = [bytes.fromhex(s[2:]) for s in item["signatures"]]
+        values = [made.area, made.mtu, made.revision, root, *numbers, self.readings_root, raw]
+        return ("ReadingsAttested", kinds, values)
 
     def meter(self) -> None:
         """Readings of four MTUs in time; one of them a substitute."""
@@ -490,16 +535,26 @@ class Day:
                     registers = (leaf.import_register_wh, leaf.export_register_wh)
                     sent.append((leaf.mtu, leaf.sequence, *registers, leaf.nonce))
             messages.append(self.message(point, sent))
-        attestations = [self.attest(mtu, 0, leaves[mtu]) for mtu in (0, 1, 3, 2)]
-        self.fact("reading.attested", {"area": AREA, "period": 1, "attestations": attestations, "messages": messages})
+        self.chain.now = (FIRST + 4) * 900 + 120
+        made = [self.attest(mtu, 0, leaves[mtu]) for mtu in range(4)]
+        asked = []
+        for part in (made[:2], made[2:3], made[3:]):
+            self.fact(
+                "reading.attested", {"area": AREA, "period": 1, "attestations": part, "messages": sorted(messages)}
+            )
+            asked.append((part, self.ask_to_attest(part)))
+        for at in (0, 2, 1):  # the chain has an order of its own
+            part, request = asked[at]
+            self.carry_out(request, *[self.attested(item) for item in part])
 
     def unread(self) -> None:
         """The last MTU has no readings in time."""
         zeros = Attestation(text_id(AREA), FIRST + 4, 0, ZERO_HASH, 0, 0, 0)
         self.readings_root = chain_readings_root(self.readings_root, zeros)
         values = [text_id(AREA), FIRST + 4, self.readings_root]
-        self.chain.emit("Readings", "ReadingsUnread", "bytes32*,uint32*,bytes32", values, "unread")
-        self._included("unread", "Readings", "ReadingsUnread", {"area": to_hex(text_id(AREA)), "mtu": FIRST + 4})
+        self.chain.now = (FIRST + 5) * 900 + ATTEST_SECONDS
+        event = ("ReadingsUnread", "bytes32*,uint32*,bytes32", values)
+        self.send("operator", "Readings", "markUnread", [to_hex(text_id(AREA)), 1, FIRST + 4, 1], event)
         self.fact("mtu.unread", {"area": AREA, "period": 1, "mtu": FIRST + 4})
 
     def late(self) -> None:
@@ -511,7 +566,9 @@ class Day:
             item = (leaf.mtu, leaf.sequence, leaf.import_register_wh, leaf.export_register_wh, leaf.nonce)
             messages.append(self.message(point, [item]))
         body = self.attest(4, 1, readings)
-        self.fact("reading.attested", {"area": AREA, "period": 1, "attestations": [body], "messages": messages})
+        self.fact("reading.attested", {"area": AREA, "period": 1, "attestations": [body], "messages": sorted(messages)})
+        self.chain.now += 600
+        self.carry_out(self.ask_to_attest([body]), self.attested(body))
 
     # ---- settlement
     def settle(self, revision: int) -> None:
@@ -537,22 +594,24 @@ class Day:
             {"attester": address(name), "signature": sign(name, SETTLEMENT, values, "Settlement")} for name in signers
         ]
         kinds = "bytes32*,uint32*,uint32*,bytes32,bytes32,bytes32,bytes32,bytes32"
-        self.chain.emit(
-            "Settlement", "PeriodSettled", kinds, [text_id(AREA), 1, revision, *hashes], f"settle{revision}"
-        )
         self.fact("settlement.signed", {**key, "signatures": signatures})
+        target = [to_hex(text_id(AREA)), 1, revision, 0, hexes["statements_root"], hexes["tariff_hash"]]
+        pages = [to_hex(h) for h in page_hashes(settled.words)]
+        args = [target, pages, [str(word) for word in settled.words], [s["signature"] for s in signatures]]
+        event = ("PeriodSettled", kinds, [text_id(AREA), 1, revision, *hashes])
+        self.send("operator", "Settlement", "settle", args, event)
         leaves = [
             statement_leaf(account=a, period=1, revision=revision, hashed=statement_hash(salt=salts[a], statement=s))
             for a, s in settled.statements.items()
         ]
-        pages = pages_of(settled.words)
+        first_page = next(iter(pages_of(settled.words)), [])
         for at, item in enumerate(statements):
             due = int(item["statement"]["due_neur"])
             self.before[bytes.fromhex(item["account"][2:])] = (
                 self.before.get(bytes.fromhex(item["account"][2:]), 0) + due
             )
             self.chain.balances[item["account"]] = self.chain.balances.get(item["account"], 0) + due
-            page = [to_hex(word_bytes(word)) for word in pages[0]] if due else None
+            page = [to_hex(word_bytes(word)) for word in first_page] if due else None
             self.statements.append({
                 "statement": item["statement"], "salt": item["salt"], "proof": [to_hex(n) for n in merkle_proof(leaves, at)],
                 **hexes, "signatures": [s["signature"] for s in signatures], "page": page,
@@ -595,144 +654,91 @@ class Day:
         )  # fmt: skip
 
     def fund(self) -> None:
-        """A deposit, so that the supply is not nothing."""
-        amount, ref = 50_000_000_000, to_hex(keccak(b"payment"))
-        self.fact("deposit.booked", {"account": address("h3"), "amount_neur": str(amount), "ref": ref})
-        values = [address("h3"), amount, ref]
-        self.chain.emit("Settlement", "Deposited", "address*,uint256,bytes32*", values, "deposit")
-        self.chain.balances[address("h3")] = self.chain.balances.get(address("h3"), 0) + amount
-        self.chain.views["supply"] = amount
+        """A deposit that reverts and one that does not, a cover, and a redemption with its end."""
+        self.chain.now += 7_200
+        self.chain.views["supply"] = 0
+        self._deposit("h3", 50_000_000_000, b"payment")
+        self._deposit("h3", 1, b"refused", reverts=True)
+        self._deposit("retail", 90_000_000_000, b"capital")
+        ref, amount = to_hex(keccak(b"cover")), 5_000
+        pair = (address("retail"), address("h2"))
+        signed = {"guarantor": key_of("retail").address, "account": key_of("h2").address, "amountNeur": amount}
+        signature = sign("retail", COVER, {**signed, "ref": keccak(b"cover")}, "Settlement")
+        body = {"guarantor": pair[0], "account": pair[1], "amount_neur": str(amount), "ref": ref}
+        self.fact("cover.given", {**body, "signature": signature})
+        event = ("DebtCovered", "address*,address*,uint256,bytes32*", [*pair, amount, ref])
+        self.send("operator", "Settlement", "cover", [*pair, str(amount), ref, signature], event)
+        self._move(pair[0], -amount)
+        self._move(pair[1], amount)
+        self._redeem("h3", 7_000)
+
+    def _move(self, account: str, amount: int) -> None:
+        self.chain.balances[account] = self.chain.balances.get(account, 0) + amount
+
+    def _deposit(self, name: str, amount: int, reference: bytes, *, reverts: bool = False) -> None:
+        account, ref = address(name), to_hex(keccak(reference))
+        self.fact("deposit.booked", {"account": account, "amount_neur": str(amount), "ref": ref})
+        event = ("Deposited", "address*,uint256,bytes32*", [account, amount, ref])
+        self.send("treasurer", "Settlement", "deposit", [account, str(amount), ref], *([] if reverts else [event]))
+        if not reverts:
+            self._move(account, amount)
+            self.chain.views["supply"] += amount
+
+    def _redeem(self, name: str, amount: int) -> None:
+        account, ref, deadline = address(name), to_hex(keccak(b"redemption")), self.chain.now + 1_000
+        values = {"account": key_of(name).address, "amountNeur": amount, "ref": keccak(b"redemption")}
+        signature = sign(name, REDEMPTION, {**values, "deadline": deadline}, "Settlement")
+        body = {"account": account, "amount_neur": str(amount), "ref": ref, "deadline": deadline}
+        self.fact("redemption.requested", {**body, "signature": signature})
+        kinds, args = "address*,uint256,bytes32*,uint64", [account, str(amount), ref, deadline, signature]
+        event = ("RedemptionRequested", kinds, [account, amount, ref, self.chain.now + 60])
+        self.send("operator", "Settlement", "requestRedemption", args, event)
+        event = ("Redeemed", "address*,uint256,bytes32*", [account, amount, ref])
+        self.send("operator", "Settlement", "completeRedemption", [account, ref], event)
+        self._move(account, -amount)
+        self.chain.views["supply"] -= amount
+
+    def finalise(self) -> None:
+        """After the horizon nothing of the period changes any more."""
+        self.chain.now += HORIZON_SECONDS
+        event = ("PeriodFinalised", "bytes32*,uint32*", [text_id(AREA), 1])
+        self.send("operator", "Settlement", "finalise", [to_hex(text_id(AREA)), 1], event)
+
+    def anchor(self) -> None:
+        """The head as it is now comes on chain; what follows belongs to the next bundle."""
+        sequence, head, kept = len(self.entries), self.head, list(self.entries)
+        event = ("HeadAnchored", "uint64*,bytes32,bytes32", [sequence, head, ZERO_HASH])
+        self.send("operator", "Anchors", "anchor", [sequence, to_hex(head)], event)
+        self.entries, self.head = kept, head
+
+    steps: tuple[str, ...] = ("register", "open", "trade", "validate", "record", "refuse", "meter", "unread")
+    ending: tuple[str, ...] = ("fund", "finalise")
 
     def run(self) -> Day:
         """The whole day."""
-        steps: list[Callable[[], None]] = [self.register, self.open, self.trade, self.validate, self.record, self.meter]
-        for step in [*steps, self.unread, lambda: self.settle(0), self.late, lambda: self.settle(1), self.fund]:
-            step()
-        previous = [len(self.entries), self.head, ZERO_HASH]
-        self.chain.emit("Anchors", "HeadAnchored", "uint64*,bytes32,bytes32", previous, "anchor")
+        for step in self.steps:
+            getattr(self, step)()
+        self.settle(0)
+        self.late()
+        self.settle(1)
+        for step in self.ending:
+            getattr(self, step)()
+        self.anchor()
         return self
 
-    # ---- bundles
-    def auditor(self) -> dict[str, bytes]:
-        """The auditor bundle's files."""
-        return seal("auditor", {"journal.jsonl": jsonl(self.entries), "receipts.jsonl": jsonl(self.receipts)})
-
-    def public(self) -> dict[str, bytes]:
-        """The public bundle's files."""
-        shown = {
-            "area.defined",
-            "market.defined",
-            "tariff.published",
-            "period.declared",
-            "program.opened",
-            "book.closed",
-            "program.signed",
-            "program.refused",
-            "mtu.cleared",
-            "mtu.voided",
-            "mtu.unread",
-            "settlement.signed",
-            "erasure.done",
-        }
-        lines, attestations, settlements = [], [], []
-        for entry in self.entries:
-            salted = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
-            head = {name: entry[name] for name in ("sequence", "kind", "hash")}
-            lines.append(entry if entry["kind"] in shown else {**head, "payload_hash": to_hex(salted)})
-            body = entry["payload"]
-            if entry["kind"] == "reading.attested":
-                names = ("mtu", "revision", "root", "count", "import_wh", "export_wh", "signatures")
-                attestations += [
-                    {"area": AREA, **{name: item[name] for name in names}} for item in body["attestations"]
-                ]
-            elif entry["kind"] == "mtu.unread":
-                attestations.append({"area": AREA, "mtu": body["mtu"], "unread": True})
-            elif entry["kind"] == "settlement.proposed":
-                names = ("area", "period", "revision", "words", "statements_root", "tariff_hash")
-                settlements.append({name: body[name] for name in names})
-        program = {
-            name: self.program[name] for name in ("market", "program", "first_mtu", "count", "report", "deadline")
-        }
-        program["results"] = [{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")} for r in self.results]
-        return seal("public", {
-            "journal.jsonl": jsonl(lines), "programs.jsonl": jsonl([program]),
-            "attestations.jsonl": jsonl(attestations), "settlements.jsonl": jsonl(settlements),
-        })  # fmt: skip
-
-    def personal(self, name: str, kind: str, point: str | None) -> dict[str, bytes]:
-        """One account's bundle."""
-        account = address(name)
-        bodies = {e["sequence"]: e for e in self.entries if e["kind"] in ("order.accepted", "order.cancelled")}
-        keys = {e["payload"]["order_key"]: e["payload"] for e in self.entries if e["kind"] == "key.registered"}
-        orders = []
-        for receipt in self.receipts:
-            entry = bodies[receipt["sequence"]]
-            body = entry["payload"]
-            tail = {"sequence": entry["sequence"], "journal_head": entry["hash"], "receipt": receipt["signature"]}
-            tail |= {"market_time": body["market_time"], "signature": body["signature"]}
-            tail["key"] = {k: keys[body["order_key"]][k] for k in ("order_key", "valid_from_mtu", "signature")}
-            if entry["kind"] == "order.accepted" and body["order"]["account"] == account:
-                orders.append({"order": body["order"], **tail})
-            elif entry["kind"] == "order.cancelled" and body["account"] == account:
-                cancel = {"market": MARKET, "mtu": body["mtu"], "orderId": body["order_id"]}
-                cancel["revision"] = body["revision"]
-                orders.append({"cancel": cancel, "tag": body["tag"], **tail})
-        tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
-        results = [
-            {"market": MARKET, **{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")}}
-            for r in self.results
-            if not r["given_up"] and any(word[:34] in tags for word in r["words"])
-        ]
-        own = [r for r in self.personal_readings if r["reading"]["meter"] == f"meter-{point}"]
-        meters = [
-            e["payload"] for e in self.entries if e["kind"] == "meter.registered" and e["payload"]["point"] == point
-        ]
-        terms = [e["payload"] for e in self.entries if e["kind"] in ("tariff.published", "agreement.signed")]
-        mine = [t for t in terms if t.get("account", account) == account] if kind == "household" else []
-        mine.sort(key=lambda t: (t.get("agreement") or t["tariff"], t["version"], "agreement" in t))
-        head = {"account": account, "area": AREA, "kind": kind, "point": point}
-        head["meters"] = [{"meter": m["meter"], "public_key": m["public_key"]} for m in meters]
-        messages = [{"jws": jws} for jws in self.messages.get(point or "", [])]
-        statements = [s for s in self.statements if s["statement"]["account"] == account]
-        return seal("personal", {
-            "account.json": canonical_json(head), "orders.jsonl": jsonl(orders), "results.jsonl": jsonl(results),
-            "readings.jsonl": jsonl(own), "messages.jsonl": jsonl(messages), "terms.jsonl": jsonl(mine),
-            "statements.jsonl": jsonl(statements),
-        })  # fmt: skip
-
-    def anchors(self) -> dict[str, Any]:
-        """What the verifier's user trusts."""
-        area = {"grid_model_hash": self.area["grid_model_hash"], "dso": address("dso"), "threshold": 2}
-        area["attesters"] = sorted(address(f"a{n}") for n in (1, 2, 3))
-        roles = {role: address(role) for role in ("operator", "treasurer", "registrar", "security_admin")}
-        code = to_hex(keccak(bytes.fromhex(CODE[2:])))
-        point = {"block": 3, "block_hash": BLOCK_HASH, "journal_sequence": 5, "journal_head": self.entries[4]["hash"]}
-        return {
-            "format": "dominoes-anchors/1", "chain_id": CHAIN_ID, "genesis_hash": GENESIS, "speed": 1,
-            "origin_seconds": 5, "start_seconds": 5, "roles": roles, "areas": {AREA: area}, "checkpoint": point,
-            "contracts": {name: {"address": CONTRACTS[name], "code_hash": code} for name in NAMES},
-        }  # fmt: skip
+    def erase(self, kind: str, chosen: Callable[[dict[str, Any]], bool] = lambda body: True) -> None:
+        """Empty the first entry of a kind that is chosen, and say so."""
+        entry = next(e for e in self.entries if e["kind"] == kind and chosen(e["payload"]))
+        self.erased.append(entry["sequence"])
+        tags = [entry["payload"]["tag"]] if "tag" in entry["payload"] else []
+        self.fact("erasure.done", {"sequences": [entry["sequence"]], "reason": "asked", "tags": tags})
 
 
-def jsonl(rows: list[dict[str, Any]]) -> bytes:
-    """Canonical lines."""
-    return b"".join(canonical_json(row) + b"\n" for row in rows)
+class Erased(Day):
+    """The day, and after its period was Final an order that never traded is erased."""
 
+    ending = (*Day.ending, "forget")
 
-def seal(kind: str, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Files with chain.json and a manifest that fits."""
-    files = {"chain.json": canonical_json({"chain_id": CHAIN_ID, "contracts": CONTRACTS}), **files}
-    files.pop("manifest.json", None)
-    listed = {name: {"bytes": len(data), "keccak": to_hex(keccak(data))} for name, data in files.items()}
-    manifest = {"files": listed, "format": "dominoes-evidence/1", "kind": kind}
-    return {**files, "manifest.json": canonical_json(manifest)}
-
-
-def rechain(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same entries with hashes that fit their payloads: what an operator who rewrites its journal would do."""
-    head, result = ZERO_HASH, []
-    for sequence, entry in enumerate(entries, 1):
-        payload_hash = keccak(bytes.fromhex(entry["salt"][2:]) + canonical_json(entry["payload"]))
-        head = keccak(sequence.to_bytes(8, "big") + keccak(entry["kind"].encode()) + payload_hash + head)
-        result.append({**entry, "sequence": sequence, "hash": to_hex(head)})
-    return result
+    def forget(self) -> None:
+        """Erase a bid that found no ask."""
+        self.erase("order.accepted", lambda body: body["order"]["mtu"] == FIRST + 2)

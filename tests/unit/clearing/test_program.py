@@ -17,7 +17,7 @@ from clearing.lp import Minimise, SolverFailed
 from clearing.model import clear_by_model
 from clearing.powerflow import PowerFlow
 from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
-from clearing.report import schedules_hash
+from clearing.report import envelopes_hash, schedules_hash
 from clearing.verify import check_clearing
 from domain.hashing import canonical_json, hash_json, to_hex
 from domain.units import NO_CAP
@@ -292,6 +292,7 @@ def test_report__public_text__names_no_connection_point_and_binds_the_envelopes(
     text = canonical_json(result.report).decode()
 
     assert not any(f'"{point.code}"' in text for point in street.points)
-    assert result.report["envelopes_hash"] == to_hex(hash_json(result.envelopes_json(street)))
+    points = [point.code for point in street.points]
+    assert result.report["envelopes_hash"] == to_hex(envelopes_hash(points, result.envelopes_json(street)))
     assert result.report["mtus"][0]["capped_points"] == 1
     assert result.report["mtus"][0]["findings_count"] == 1

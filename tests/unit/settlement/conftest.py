@@ -15,6 +15,7 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import Book
+from clearing.report import envelopes_hash
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
@@ -307,8 +308,10 @@ def _trade(scene: Scene) -> None:
 
 def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
     """A `program.validated` payload whose hashes hold."""
-    rows = b"".join(schedule_hash(SCHEDULES[point["code"]]) for point in GRID_MODEL["points"])
-    report = {"envelopes_hash": to_hex(hash_json(ENVELOPES)), "schedules_hash": to_hex(keccak(rows)), "mtus": []}
+    points = [point["code"] for point in GRID_MODEL["points"]]
+    rows = b"".join(schedule_hash(SCHEDULES[point]) for point in points)
+    hashed = to_hex(envelopes_hash(points, ENVELOPES))
+    report = {"envelopes_hash": hashed, "schedules_hash": to_hex(keccak(rows)), "mtus": []}
     return {
         **place,
         "results": results,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clearing.report import envelopes_hash
 from domain.eip712 import PROGRAM
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
 from domain.orders import schedule_hash
@@ -204,9 +205,10 @@ def reseal(package: Package) -> Package:
 def sign_program(package: Package, tools: Any) -> None:
     """Make report and signature fit the envelopes and schedules, as an operator with a key of its own can."""
     program = package["programs"][0]
-    rows = b"".join(schedule_hash(program["schedules"][item["code"]]) for item in package["grid_model"]["points"])
+    points = [item["code"] for item in package["grid_model"]["points"]]
+    rows = b"".join(schedule_hash(program["schedules"][point]) for point in points)
     program["report"] |= {
-        "envelopes_hash": to_hex(hash_json(program["envelopes"])),
+        "envelopes_hash": to_hex(envelopes_hash(points, program["envelopes"])),
         "schedules_hash": to_hex(keccak(rows)),
     }
     program["report_hash"] = to_hex(hash_json(program["report"]))

@@ -1,0 +1,85 @@
+"""Holding a receipt against a bundle: whether the operator kept what it signed (docs/evidence.md section 3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.errors import DominoesError
+from domain.hashing import text_id, to_hex
+
+ACCEPTED = 1
+"""`kind` of a receipt for an order; 2 is that of a cancel."""
+
+
+class BundleUnreadable(DominoesError):
+    """The folder holds no journal that can be read."""
+
+    code = "no-journal"
+
+    def __init__(self, *, folder: Path, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(f"{folder} holds no journal ({reason}); give the folder of a public or auditor bundle")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a bundle says of a receipt: `omission` is None where the operator kept its word, else what it broke."""
+
+    omission: str | None
+
+
+def hold_against(receipt: Mapping[str, Any], folder: Path) -> Held:
+    """Look for a receipt's entry in the bundle's journal, and for its tag in the committed book.
+
+    The entry at the receipt's sequence must have its hash. An accepted order's tag must stand in the book of its MTU
+    unless a later entry replaced or cancelled it, which only an auditor bundle shows openly. Raises BundleUnreadable.
+    """
+    try:
+        lines = (folder / "journal.jsonl").read_bytes().splitlines()
+        entries = [json.loads(line) for line in lines]
+    except (OSError, ValueError) as error:
+        raise BundleUnreadable(folder=folder, reason=str(error)) from error
+    sequence, committed = receipt["sequence"], _tags(entries, receipt)
+    if sequence > len(entries):
+        early = f"the books of MTU {receipt['mtu']} are closed in {len(entries)} entries, without entry {sequence}"
+        return Held(None if committed is None else early)
+    if entries[sequence - 1]["hash"] != receipt["journalHead"]:
+        return Held(
+            f"entry {sequence} is {entries[sequence - 1]['hash']}, but the receipt says {receipt['journalHead']}"
+        )
+    if receipt["kind"] != ACCEPTED:
+        return Held(None)
+    if committed is None or receipt["tag"] in committed or _withdrawn(entries, receipt):
+        return Held(None)
+    shown = "nothing withdrew it" if "payload" in entries[sequence - 1] else "you did not withdraw it, or did you?"
+    return Held(f"order {receipt['tag']} is not in the committed book of MTU {receipt['mtu']}, and {shown}")
+
+
+def _tags(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> set[str] | None:
+    """Tags of the committed book; None while the books of the MTU are open."""
+    for entry in entries:
+        body = entry.get("payload", {})
+        if entry["kind"] == "book.closed" and to_hex(text_id(body["market"])) == receipt["market"]:
+            for book in body["books"]:
+                if book["mtu"] == receipt["mtu"]:
+                    return set(book["tags"])
+    return None
+
+
+def _withdrawn(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> bool:
+    """Whether a later entry that is open cancels the order or replaces it by a further revision."""
+    body = entries[receipt["sequence"] - 1].get("payload")
+    order = None if body is None else body["order"]
+    for entry in entries[receipt["sequence"] :]:
+        later = entry.get("payload", {})
+        if entry["kind"] == "order.cancelled" and later.get("tag") == receipt["tag"]:
+            return True
+        if order is not None and entry["kind"] == "order.accepted" and "order" in later:
+            names = ("market", "mtu", "account", "orderId")
+            if all(later["order"][name] == order[name] for name in names):
+                return True
+    return False

@@ -1,0 +1,434 @@
+"""The verifier against a dishonest operator, who makes journal, receipts, manifest and anchored head fit, and against
+attesters who sign what it wants; and against honest ledgers that look unusual.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.hashing import text_id, to_hex
+from domain.orders import schedule_digest
+from domain.readings import Quality
+from domain.words import settlement_words
+from ledger_service.settlement.compute import Settled
+from tests.unit.test_verify_ledger import made, messages, verifier
+
+pytestmark = pytest.mark.unit
+
+FIRST, Day = made.FIRST, made.Day
+
+
+def verdict_of(day: Any) -> Any:
+    """The auditor's verdict on a day as it was run."""
+    return verifier.verify(day.auditor(), day.anchors(), day.chain.rpc)
+
+
+def replayed(day: Any, change: Callable[[list[dict[str, Any]]], Any]) -> Any:
+    """The verdict after the operator changed its journal and made all it can fit."""
+    entries = json.loads(json.dumps(day.entries))
+    change(entries)
+    return verifier.verify(*made.played(day, entries))
+
+
+@pytest.fixture(scope="module")
+def day() -> Any:
+    """A clean day."""
+    return Day().run()
+
+
+class Resurrected(Day):  # type: ignore[misc, valid-type]
+    """A cancelled order is accepted again, with the signature it had."""
+
+    def cancel(self, who: str, tag: str) -> None:
+        """Withdraw, then bring it back."""
+        order, body = self.orders[tag][0], dict(self.accepted[tag])
+        super().cancel(who, tag)
+        body["market_time"] += 20
+        sequence = self.fact("order.accepted", body)
+        self._receipt(sequence, order.mtu, tag, order.revision, 1, body["market_time"])
+        self.orders[tag] = (order, body["point"])
+
+
+class FirstAtThree(Day):  # type: ignore[misc, valid-type]
+    """Earlier revisions of an order are hidden."""
+
+    def order(self, who: str, *args: Any, order_id: str, revision: int = 0) -> Any:
+        """One order begins at revision 3."""
+        return super().order(who, *args, order_id=order_id, revision=revision + 3 * ((who, order_id) == ("h3", "b")))
+
+
+class ClearedTwice(Day):  # type: ignore[misc, valid-type]
+    """An MTU is cleared twice in the journal, and attesters sign the double bill."""
+
+    def record(self) -> None:
+        """Tell one clearing again."""
+        super().record()
+        entry = next(e for e in self.entries if e["kind"] == "mtu.cleared" and e["payload"]["mtu"] == FIRST)
+        self.fact("mtu.cleared", dict(entry["payload"]))
+
+    def _inputs(self, revision: int) -> Any:
+        given = super()._inputs(revision)
+        trades = [t for t in given.trades for _ in range(1 + (t.mtu == FIRST))]
+        return dataclasses.replace(given, trades=tuple(trades))
+
+
+class Moved(Day):  # type: ignore[misc, valid-type]
+    """Attesters sign a settlement that moves 1 EUR from a household to the retailer, and something is erased."""
+
+    erased_kind: tuple[str, Callable[[dict[str, Any]], bool]] = ("reading.attested", lambda body: True)
+
+    def settle(self, revision: int) -> None:
+        """Move money in the first settlement."""
+        original = made.settle
+
+        def moved(inputs: Any) -> Any:
+            settled = original(inputs)
+            statements = copy.deepcopy(dict(settled.statements))
+            for name, amount in (("h1", -(10**9)), ("retail", 10**9)):
+                body = statements[made.key_of(name).address]
+                for sum_name in ("amount_neur", "due_neur"):
+                    body[sum_name] = str(int(body[sum_name]) + amount)
+            words = settlement_words({account: int(body["due_neur"]) for account, body in statements.items()})
+            return Settled(statements=statements, words=tuple(words), tariff_hash=settled.tariff_hash)
+
+        made.settle = moved if revision == 0 else original
+        try:
+            super().settle(revision)
+        finally:
+            made.settle = original
+
+    ending = (*Day.ending, "forget")
+
+    def forget(self) -> None:
+        """Erase."""
+        self.erase(*self.erased_kind)
+
+
+class MovedBehindOrder(Moved):
+    """The same behind an erased order of the period."""
+
+    erased_kind = ("order.accepted", lambda body: body["order"]["mtu"] == FIRST and body["point"] == "p3")
+
+
+class EarlyErasure(Day):  # type: ignore[misc, valid-type]
+    """An order is erased before its period is Final."""
+
+    ending = ("fund", "forget", "finalise")
+
+    def forget(self) -> None:
+        """Erase an order that traded."""
+        self.erase("order.accepted", lambda body: body["order"]["mtu"] == FIRST)
+
+
+class Backdated(Day):  # type: ignore[misc, valid-type]
+    """A dearer tariff is published after delivery, valid from the first MTU."""
+
+    def unread(self) -> None:
+        """Publish it."""
+        super().unread()
+        self.dear = dataclasses.replace(self.tariff, version=2, valid_from_mtu=FIRST, supply_neur_per_wh=600_000)
+        self.fact("tariff.published", dataclasses.asdict(self.dear))
+
+    def _inputs(self, revision: int) -> Any:
+        return dataclasses.replace(super()._inputs(revision), tariffs=(self.tariff, self.dear))
+
+
+class BackdatedAgreement(Day):  # type: ignore[misc, valid-type]
+    """A household's agreement changes after its books closed, for MTUs in them."""
+
+    def validate(self) -> None:
+        """Sign it late."""
+        first = next(e["payload"] for e in self.entries if e["kind"] == "agreement.signed")
+        self.fact("agreement.signed", {**first, "version": 2, "valid_from_mtu": FIRST})
+        self.agreements.append(dataclasses.replace(self.agreements[0], version=2, valid_from_mtu=FIRST))
+        super().validate()
+
+
+class Withheld(Day):  # type: ignore[misc, valid-type]
+    """Set-points of a signed program are never issued, and attesters settle as if there was no envelope."""
+
+    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+        """Leave them out."""
+        return 0 if kind == "setpoints.issued" else super().fact(kind, payload)
+
+    def _inputs(self, revision: int) -> Any:
+        return dataclasses.replace(super()._inputs(revision), limits=())
+
+
+class UnsignedSetpoints(Day):  # type: ignore[misc, valid-type]
+    """Set-points of the refused program are issued."""
+
+    def refuse(self) -> None:
+        """Issue them."""
+        super().refuse()
+        self.fact("setpoints.issued", {"market": made.MARKET, "program": 2, "envelopes": []})
+
+
+class NoCorrection(Day):  # type: ignore[misc, valid-type]
+    """Late readings change what is owed, and nothing corrects it."""
+
+    def settle(self, revision: int) -> None:
+        """Only once."""
+        if revision == 0:
+            super().settle(0)
+
+
+class LeftOut(Day):  # type: ignore[misc, valid-type]
+    """One meter has no leaf all day; its household settles as traded."""
+
+    def attest(self, mtu: int, revision: int, readings: list[Any]) -> Any:
+        """Without p3."""
+        return super().attest(mtu, revision, [r for r in readings if r.meter_code != "meter-p3"])
+
+
+class NoBaseline(Day):  # type: ignore[misc, valid-type]
+    """Baselines are not shown, and a first interval is invented."""
+
+    def message(self, point: str, readings: list[Any]) -> str:
+        """Without the baseline."""
+        return str(super().message(point, [r for r in readings if r[0] != FIRST - 1]))
+
+    def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
+        """9,999 Wh more."""
+        leaf = super().read(point, mtu, *args, **more)
+        return dataclasses.replace(leaf, import_wh=leaf.import_wh + 9_999) if (point, mtu) == ("p3", 0) else leaf
+
+
+class Substituted(Day):  # type: ignore[misc, valid-type]
+    """A substitute stands where the meter's signed reading is at hand."""
+
+    def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
+        """Flag one."""
+        leaf = super().read(point, mtu, *args, **more)
+        if (point, mtu) != ("p3", 1):
+            return leaf
+        self.true = leaf
+        return dataclasses.replace(leaf, quality=Quality.SUBSTITUTE, sequence=0, nonce=made.noise("other"))
+
+    def message(self, point: str, readings: list[Any]) -> str:
+        """The meter's own, as it was."""
+        mine = [(r[0], 3, *r[2:4], self.true.nonce) if (point, r[0]) == ("p3", FIRST + 1) else r for r in readings]
+        return str(super().message(point, mine))
+
+
+class Contradicted(Day):  # type: ignore[misc, valid-type]
+    """A meter contradicts itself, and one of its words is taken as measured."""
+
+    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+        """Two messages for one MTU."""
+        if kind == "reading.attested" and payload["messages"] and payload["attestations"][0]["mtu"] == FIRST:
+            leaf = next(r for r in payload["attestations"][1]["readings"] if r["meter"] == "meter-p3")
+            other = (FIRST + 1, 3, leaf["import_register_wh"] + 5_000, leaf["export_register_wh"], made.noise("o"))
+            payload = {**payload, "messages": sorted([*payload["messages"], self.message("p3", [other])])}
+        return int(super().fact(kind, payload))
+
+
+class Replayed(Day):  # type: ignore[misc, valid-type]
+    """A superseded schedule is told again after the newer one."""
+
+    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+        """Revision 0, 1, then 0 again."""
+        if kind == "schedule.nominated":
+            newer = [-800, -900, -50, -50, 0]
+            values = {"market": text_id(made.MARKET), "first_mtu": FIRST, "point": text_id("p1")}
+            digest = schedule_digest(domain=self.market_domain, **values, net_wh=newer, revision=1)
+            signature = to_hex(made.key_of("h1-key").sign(digest))
+            super().fact(kind, payload)
+            super().fact(kind, {**payload, "net_wh": newer, "revision": 1, "signature": signature})
+        return int(super().fact(kind, payload))
+
+
+class Bribed(Day):  # type: ignore[misc, valid-type]
+    """A fact of a kind that nobody knows."""
+
+    def unread(self) -> None:
+        """Slip it in."""
+        super().unread()
+        self.fact("bribe.paid", {"to": "x"})
+
+
+ATTACKS: list[tuple[type, str]] = [
+    (Resurrected, "tags accepted before"),
+    (FirstAtThree, "revision 3, but due is 0"),
+    (ClearedTwice, "MTUs that end twice"),
+    (Moved, "statement.amount_neur"),
+    (MovedBehindOrder, "statement.amount_neur"),
+    (EarlyErasure, "was erased before period 1 was Final"),
+    (Backdated, "begun has already MTU"),
+    (BackdatedAgreement, "begun has already MTU"),
+    (Withheld, "orders, readings and terms give"),
+    (UnsignedSetpoints, "set-points of a program that is not signed"),
+    (NoCorrection, "no correction was settled"),
+    (LeftOut, "registered are"),
+    (NoBaseline, "the registers give"),
+    (Substituted, "a substitute stands where the meter's signed reading had come"),
+    (Contradicted, "signed readings that contradict each other"),
+    (Replayed, "is not a whole number from 2"),
+    (Bribed, "bribe.paid"),
+]
+
+
+@pytest.mark.parametrize(("attack", "told"), ATTACKS, ids=[attack.__name__ for attack, _ in ATTACKS])
+def test_verify__dishonest_operator_and_attesters__are_found(attack: Any, told: str) -> None:
+    report = verdict_of(attack().run())
+
+    assert report.exit_code == verifier.WRONG
+    assert told in messages(report)
+
+
+def first(entries: list[dict[str, Any]], kind: str, at: int = 0) -> Any:
+    """Payload of an entry of a kind."""
+    return [entry for entry in entries if entry["kind"] == kind][at]["payload"]
+
+
+def changing(kind: str, change: Callable[[Any], Any], at: int = 0) -> Callable[[list[dict[str, Any]]], Any]:
+    """A change of one payload."""
+    return lambda entries: change(first(entries, kind, at))
+
+
+def without(kind: str, chosen: Callable[[Any], bool] = lambda body: True) -> Callable[[list[dict[str, Any]]], Any]:
+    """All entries of a kind left out that are chosen."""
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        entries[:] = [e for e in entries if e["kind"] != kind or not chosen(e["payload"])]
+
+    return change
+
+
+def _false_statement(body: dict[str, Any]) -> None:
+    false = copy.deepcopy(body["statements"][0])
+    false["statement"]["amount_neur"] = "1"
+    body["statements"].insert(0, false)
+
+
+def _event(body: dict[str, Any], **args: Any) -> None:
+    body["events"][0]["args"].update(args)
+
+
+OTHER = "0x" + "77" * 20
+REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
+    ("attester", changing("settlement.signed", lambda b: b["signatures"][0].update(attester=OTHER)), "signed by"),
+    ("market", changing("order.accepted", lambda b: b.update(market="test/2/DA")), "the order is for"),
+    ("program", changing("mtu.cleared", lambda b: b.update(program=2)), "the signed result holds 1"),
+    ("tx", changing("mtu.cleared", lambda b: b.update(tx_hash="0x" + "11" * 32)), "it was cleared by"),
+    ("void", changing("mtu.voided", lambda b: b.update(program=None)), "program.opened holds 1"),
+    ("ref", changing("deposit.booked", lambda b: b.update(ref="0x" + "99" * 32)), "the chain has no Deposited"),
+    ("account", changing("schedule.nominated", lambda b: b.update(account=OTHER)), "registered for"),
+    ("order key", changing("schedule.nominated", lambda b: b.update(order_key=OTHER)), "Schedule is signed by"),
+    ("late", changing("schedule.nominated", lambda b: b.update(market_time=made.GATE)), "took orders until"),
+    ("organisation", changing("area.defined", lambda b: b["attesters"][0].update(organisation="x")), "Roles on chain"),
+    ("rounds", changing("program.validated", lambda b: b.update(rounds=2)), "the signed report holds 1"),
+    ("member", changing("book.closed", lambda b: b.update(note="x")), "are not those of the format"),
+    ("inner member", changing("book.closed", lambda b: b["books"][0].update(note="x")), "are not those of the format"),
+    ("statement", changing("settlement.proposed", _false_statement), "ascending and once each"),
+    ("period", changing("reading.attested", lambda b: b.update(period=2)), "period.declared holds 1"),
+    (
+        "holder",
+        changing("order.cancelled", lambda b: b.update(account=OTHER)),
+        "the order's account and its valid key are",
+    ),
+    ("gas", changing("chain.included", lambda b: b.update(gas_used=1)), "the node holds"),
+    ("time", changing("chain.included", lambda b: b.update(block_time=1)), "the node holds"),
+    ("event", changing("chain.included", lambda b: _event(b, location=OTHER)), "the chain has"),
+    ("key", changing("chain.included", lambda b: b.update(key="other"), at=3), "chain.signed holds"),
+    ("failure", changing("chain.failed", lambda b: b.update(gas_used=1)), "the node holds"),
+    ("nonce", changing("chain.signed", lambda b: b.update(nonce=9), at=2), "the node holds"),
+    ("sender", changing("chain.signed", lambda b: b.update(sender=OTHER), at=2), "the node holds"),
+    ("role", changing("chain.requested", lambda b: b.update(role="treasurer")), "chain.requested holds"),
+    ("block", changing("block.mined", lambda b: b.update(timestamp=1)), "the node holds"),
+    ("no deposits", without("deposit.booked"), "without an entry"),
+    ("no inclusion", without("chain.included", lambda b: b["key"].startswith("clear:")), "without an entry"),
+    ("no clearing", without("mtu.cleared", lambda b: b["mtu"] == FIRST + 2), "MtuCleared"),
+    ("no settlement", without("settlement.signed"), "PeriodSettled"),
+    ("no void", without("mtu.voided"), "MtuVoided"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), [item[1:] for item in REPLAYS], ids=[item[0] for item in REPLAYS])
+def test_verify__field_that_no_signature_covers__is_held_against_another_source(
+    day: Any, change: Callable[[list[dict[str, Any]]], Any], told: str
+) -> None:
+    report = replayed(day, change)
+
+    assert report.exit_code == verifier.WRONG
+    assert told in messages(report)
+
+
+def test_verify__journal_cut_at_an_earlier_anchor__is_incomplete(day: Any) -> None:
+    """The chain holds a newer anchor than the bundle's end; as of the older block the bundle is whole."""
+    cut = next(e["sequence"] for e in day.entries if e["kind"] == "program.signed")
+    chain, earlier = copy.copy(day.chain), day.anchors()
+    log = chain.logs[-1]
+    number = next(n for n, block in enumerate(chain.blocks) if int(block["timestamp"], 16) > made.GATE + 1)
+    sequence = to_hex(cut.to_bytes(32, "big"))
+    old = {**log, "topics": [log["topics"][0], sequence], "blockNumber": hex(number), "transactionHash": "0x00"}
+    old["data"] = day.entries[cut - 1]["hash"] + "00" * 32
+    chain.logs = [*chain.logs, old]
+    earlier["checkpoint"] |= {"journal_sequence": 5, "journal_head": day.entries[4]["hash"]}
+    files = made.auditor_bundle(day.entries[:cut], [r for r in day.receipts if r["sequence"] <= cut], [])
+
+    report = verifier.verify(files, earlier, chain.rpc)
+
+    assert report.exit_code == verifier.WRONG
+    assert f"incomplete: the journal here ends at entry {cut}" in messages(report)
+    assert "--block" in messages(report)
+
+
+def test_verify__public_bundle_without_two_settlements_of_which_one_is_erased__is_found() -> None:
+    class OneErased(Day):  # type: ignore[misc, valid-type]
+        """The first proposal is erased after Final."""
+
+        ending = (*Day.ending, "forget")
+
+        def forget(self) -> None:
+            """Erase it."""
+            self.erase("settlement.proposed")
+
+    day = OneErased().run()
+    files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
+    lines = files["settlements.jsonl"].splitlines(keepends=True)
+
+    whole = verifier.verify(made.seal("public", files), day.anchors(), day.chain.rpc)
+    less = verifier.verify(made.seal("public", {**files, "settlements.jsonl": b""}), day.anchors(), day.chain.rpc)
+
+    assert len(lines) == 1
+    assert (messages(whole), whole.verdict) == ("", "clean, in part")
+    assert less.exit_code == verifier.WRONG
+
+
+def test_verify__public_bundle_with_an_open_private_payload__is_found(day: Any) -> None:
+    files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
+    files["journal.jsonl"] = made.jsonl(day.entries)
+
+    report = verifier.verify(made.seal("public", files), day.anchors(), day.chain.rpc)
+
+    assert "participant.registered is open in a public bundle" in messages(report)
+
+
+@pytest.mark.parametrize("anchors", [{}, [], {"format": "dominoes-anchors/1"}, "x", 7])
+def test_main__trust_anchors_that_are_none__exits_two_and_names_the_file(
+    day: Any, tmp_path: Any, anchors: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    for name, data in day.auditor().items():
+        (tmp_path / "bundle" / name).write_bytes(data)
+    (tmp_path / "anchors.json").write_text(json.dumps(anchors))
+
+    status = verifier.main([str(tmp_path / "bundle"), "--anchors", str(tmp_path / "anchors.json")])
+
+    assert status == verifier.USAGE
+    assert "anchors.json" in capsys.readouterr().err
+
+
+def test_verify__folder_inside_a_bundle__is_found(day: Any, tmp_path: Any) -> None:
+    for name, data in day.auditor().items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "more").mkdir()
+
+    assert "more" in messages(verifier.verify(tmp_path, day.anchors(), day.chain.rpc))

@@ -1,0 +1,220 @@
+"""The verifier against honest ledgers that look unusual, and against the personal bundles of dishonest ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from domain.hashing import canonical_json, keccak, text_id, to_hex
+from tests.unit.test_verify_attacks import verdict_of
+from tests.unit.test_verify_ledger import made, messages, verifier
+
+pytestmark = pytest.mark.unit
+
+FIRST, Day = made.FIRST, made.Day
+
+
+@pytest.fixture(scope="module")
+def day() -> Any:
+    """A clean day."""
+    return Day().run()
+
+
+class Reverted(Day):  # type: ignore[misc, valid-type]
+    """A settlement reverts because readings came late, and is signed again over the new state."""
+
+    def run(self) -> Any:
+        """Settle in vain, then again."""
+        for step in self.steps:
+            getattr(self, step)()
+        before, statements, balances = dict(self.before), list(self.statements), dict(self.chain.balances)
+        events = self.chain.logs
+        self.chain.logs = [*events]
+        original = self.send
+        self.send = lambda *args: original(*args[:4])  # without an event it reverts
+        self.settle(0)
+        self.send = original
+        self.before, self.statements, self.chain.balances = before, statements, balances
+        self.late()
+        self.settle(0)
+        for step in self.ending:
+            getattr(self, step)()
+        self.anchor()
+        return self
+
+
+class NoMoney(Day):  # type: ignore[misc, valid-type]
+    """Nobody deposits, covers or redeems."""
+
+    def fund(self) -> None:
+        """Nothing."""
+        self.chain.now += 7_200
+        self.chain.views["supply"] = 0
+
+
+class NewMeterKey(Day):  # type: ignore[misc, valid-type]
+    """A meter gets a new key, valid later."""
+
+    def unread(self) -> None:
+        """Register it."""
+        super().unread()
+        meter = next(e["payload"] for e in self.entries if e["kind"] == "meter.registered")
+        self.fact("meter.registered", {**meter, "public_key": "0x" + "11" * 32, "valid_from_mtu": FIRST + 5_000})
+
+
+class LaterKeyFirst(Day):  # type: ignore[misc, valid-type]
+    """A key for later is registered; orders for the day are signed with the one that is valid then."""
+
+    def open(self) -> None:
+        """Register one for a far MTU."""
+        values = {"account": made.address("h1"), "orderKey": made.address("later"), "point": text_id("p1")}
+        values["validFromMtu"] = FIRST + 5_000
+        signature = made.sign("h1", made.KEY_REGISTRATION, values, "Settlement")
+        body = {"account": made.address("h1"), "order_key": made.address("later"), "point": "p1"}
+        self.fact("key.registered", {**body, "valid_from_mtu": FIRST + 5_000, "signature": signature})
+        super().open()
+
+
+def erasing(kind: str, chosen: Callable[[dict[str, Any]], bool] = lambda body: True) -> Any:
+    """A day of which an opening is erased after Final."""
+
+    class Forgotten(Day):  # type: ignore[misc, valid-type]
+        """With an erasure."""
+
+        ending = (*Day.ending, "forget")
+
+        def forget(self) -> None:
+            """Erase."""
+            self.erase(kind, chosen)
+
+    return Forgotten
+
+
+HONEST = {
+    "settlement reverted": (Reverted, "clean"),
+    "no money": (NoMoney, "clean"),
+    "new meter key": (NewMeterKey, "clean"),
+    "later order key": (LaterKeyFirst, "clean"),
+    "readings erased": (erasing("reading.attested"), "clean, in part"),
+    "program erased": (erasing("program.validated"), "clean, in part"),
+    "order erased": (erasing("order.accepted", lambda b: b["order"]["mtu"] == FIRST), "clean, in part"),
+    "retailer's order erased": (erasing("order.accepted", lambda b: b["point"] is None), "clean, in part"),
+    "cancel erased": (erasing("order.cancelled"), "clean, in part"),
+    "participant erased": (erasing("participant.registered"), "clean, in part"),
+    "key erased": (erasing("key.registered"), "clean, in part"),
+    "proposal erased": (erasing("settlement.proposed"), "clean, in part"),
+}
+
+
+@pytest.mark.parametrize(("kind", "verdict"), HONEST.values(), ids=HONEST.keys())
+def test_verify__honest_ledger_that_looks_unusual__is_not_wrong(kind: Any, verdict: str) -> None:
+    report = verdict_of(kind().run())
+
+    assert (messages(report), report.verdict) == ("", verdict)
+
+
+def test_verify__erasure_of_a_fact_that_names_nobody__is_found() -> None:
+    report = verdict_of(erasing("agreement.signed")().run())
+
+    assert "closed without an erasure" in messages(report)
+
+
+def test_verify__second_operator_key__counts_once_the_trust_anchors_name_both() -> None:
+    class Rotated(Day):  # type: ignore[misc, valid-type]
+        """The operator's key is replaced while orders come in."""
+
+        def cancel(self, who: str, tag: str) -> None:
+            """From here on the second key signs."""
+            super().cancel(who, tag)
+            made_tx = self.chain.mine("security_admin", to=made.CONTRACTS["Roles"], data=b"")
+            values = [made.address("operator2"), 1, to_hex(text_id("operator")), to_hex(bytes(32))]
+            self.chain.emit("Roles", "RoleGranted", "address*,uint8*,bytes32*,bytes32", values, made_tx["tx_hash"])
+            self._block()
+            self.second = True
+
+        def _receipt(self, *args: Any) -> None:
+            original = made.sign
+            if getattr(self, "second", False):
+                made.sign = lambda name, *rest: original("operator2" if name == "operator" else name, *rest)
+            try:
+                super()._receipt(*args)
+            finally:
+                made.sign = original
+
+    day = Rotated().run()
+    both = day.anchors()
+    both["roles"]["operator"] = [made.address("operator"), made.address("operator2")]
+
+    assert "receipt signer" in messages(verdict_of(day))
+    assert messages(verifier.verify(day.auditor(), both, day.chain.rpc)) == ""
+
+
+# ---- personal bundles
+def personal(day: Any, name: str, point: str, **files: bytes) -> Any:
+    """The verdict on a household's bundle of which some files are replaced."""
+    held = {k: v for k, v in day.personal(name, "household", point).items() if k not in ("manifest.json", "chain.json")}
+    replaced = {f"{key}.jsonl": data for key, data in files.items()}
+    return verifier.verify(made.seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
+
+
+def test_verify__personal_bundle_without_a_revision__is_found(day: Any) -> None:
+    first_line = day.personal("h1", "household", "p1")["statements.jsonl"].splitlines(keepends=True)[0]
+
+    assert "no statement for period 1, revision 1" in messages(personal(day, "h1", "p1", statements=first_line))
+
+
+def test_verify__personal_bundle_with_empty_files__is_found(day: Any) -> None:
+    names = ("statements", "terms", "orders", "results", "readings", "messages", "programs")
+
+    assert "no statement for period 1, revision 0" in messages(personal(day, "h1", "p1", **dict.fromkeys(names, b"")))
+
+
+def test_verify__personal_bundle_without_a_result__is_found(day: Any) -> None:
+    lines = day.personal("h1", "household", "p1")["results.jsonl"].splitlines(keepends=True)
+
+    assert "there is no result for MTU" in messages(personal(day, "h1", "p1", results=b"".join(lines[1:])))
+
+
+def test_verify__personal_bundle_without_its_program__is_found(day: Any) -> None:
+    assert "programs.jsonl does not show" in messages(personal(day, "h1", "p1", programs=b""))
+
+
+def test_verify__attested_reading_withheld_and_billed_as_traded__is_found() -> None:
+    class AsTraded(Day):  # type: ignore[misc, valid-type]
+        """Attesters settle one MTU of p3 as traded."""
+
+        def _inputs(self, revision: int) -> Any:
+            given = super()._inputs(revision)
+            kept = [m for m in given.metered if (m.point, m.mtu) != ("p3", FIRST)]
+            return dataclasses.replace(given, metered=tuple(kept))
+
+    day = AsTraded().run()
+    lines = day.personal("h3", "household", "p3")["readings.jsonl"].splitlines(keepends=True)
+    kept = b"".join(line for line in lines if json.loads(line)["reading"]["mtu"] != FIRST)
+
+    assert "attested MTUs without my reading" in messages(personal(day, "h3", "p3", readings=kept))
+
+
+def test_verify__excess_without_an_envelope__is_found_by_its_holder() -> None:
+    class Invented(Day):  # type: ignore[misc, valid-type]
+        """Attesters charge h2 for import beyond an envelope that never was."""
+
+        def _inputs(self, revision: int) -> Any:
+            given = super()._inputs(revision)
+            limits = [dataclasses.replace(l, import_cap_wh=0) if l.point == "p2" else l for l in given.limits]  # noqa: E741
+            return dataclasses.replace(given, limits=tuple(limits))
+
+    assert "orders, readings and terms give" in messages(personal(Invented().run(), "h2", "p2"))
+
+
+def test_verify__envelope_or_schedule_that_the_dso_did_not_sign__is_found(day: Any) -> None:
+    row = json.loads(day.personal("h1", "household", "p1")["programs.jsonl"])
+    other = {**row, "net_wh": [0, *row["net_wh"][1:]]}
+    more = {**row, "envelopes": [], "envelope_hashes": [to_hex(keccak(b"[]"))] * 3}
+
+    assert "schedule_hashes hold" in messages(personal(day, "h1", "p1", programs=canonical_json(other) + b"\n"))
+    assert "the signed report holds" in messages(personal(day, "h1", "p1", programs=canonical_json(more) + b"\n"))
