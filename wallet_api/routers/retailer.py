@@ -22,7 +22,14 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.money import operations as money_operations
 from ledger_service.money import queries as money_queries
-from ledger_service.money.operations import BadReference, BalanceTooLow, ReferenceUsed, WrongHolder
+from ledger_service.money.operations import (
+    BadReference,
+    BalanceTooLow,
+    DebtTooLow,
+    NotTheGuarantor,
+    ReferenceUsed,
+    WrongHolder,
+)
 from ledger_service.registry import Guarantee
 from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee
@@ -121,7 +128,16 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
     **writes(
         CoverBody,
         money_schemas.CoverFact,
-        failing=(OutOfRange, BadReference, BadSignature, WrongHolder, BalanceTooLow, ReferenceUsed),
+        failing=(
+            OutOfRange,
+            BadReference,
+            BadSignature,
+            WrongHolder,
+            NotTheGuarantor,
+            DebtTooLow,
+            BalanceTooLow,
+            ReferenceUsed,
+        ),
     ),
 )
 async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:

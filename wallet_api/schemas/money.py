@@ -89,8 +89,10 @@ class KnownRedemption(Answer):
     amount: Money
     ready_at: MarketTime = Field(description="Unix seconds of market time at which the challenge window ends")
     ready_at_utc: UtcText
-    redeemed: Money | None = Field(description="What was paid out, at most the balance then; null before")
-    state: Literal["in-challenge-window", "redeemed"]
+    redeemed: Money | None = Field(description="What was paid out so far, in parts where money was short; null before")
+    state: Literal["in-challenge-window", "redeemed", "cancelled"] = Field(
+        description="in-challenge-window while something of it is open; cancelled by its account, or expired"
+    )
 
 
 class RedemptionPage(Page[RequestedRedemption | KnownRedemption]):

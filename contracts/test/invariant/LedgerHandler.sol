@@ -308,9 +308,9 @@ contract LedgerHandler is LedgerTest {
         bytes32 structHash = Hashes.cover(from, to, amount, ref);
         bytes memory signature = _sign(key(who), _digest(settlement.domainSeparator(), structHash));
         bytes memory data = abi.encodeCall(settlement.cover, (from, to, amount, ref, signature));
-        (bool ok,) = address(settlement).call(data);
         int256 due = int256(uint256(amount));
         bool rightful = guarantor == from && due <= -balances[to] && due <= settlement.freeBalanceOf(from);
+        (bool ok,) = address(settlement).call(data);
         assertTrue(ok == rightful, "its guarantor pays debt from what is there");
         if (!ok) return;
         balances[from] -= int256(uint256(amount));
