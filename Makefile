@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only check lint types imports format unit bench gas lock contracts
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only check lint types imports format unit bench gas lock contracts openapi
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,9 @@ bench: setup ## Every performance figure as a ratio, written to docs/benchmarks.
 
 contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 	@$(VENV)/python -m contracts.compile
+
+openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
+	@$(VENV)/python -m scripts.openapi
 
 lock: ## Compile the requirement files anew, by hash and without addresses
 	@for name in uv node go runtime dev; do \

@@ -61,13 +61,22 @@ AREA, MARKET = text_id("DE/GAS"), text_id("DE/GAS/DA")
 FIRST_MTU = 1_900_000
 START = FIRST_MTU * 900 - 2 * 86_400
 GRACE_S, SIGN_S, CLEAR_S, ATTEST_S, HORIZON_S = 600, 3_600, 7_200, 2 * 86_400, 10 * 86_400
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(b"gas " + name.encode())) for name in NAMES}
 SENDERS = {name: KEYS[name] for name in ("operator", "treasurer", "registrar")}
 
 
-def realistic_book(size: int) -> tuple[list[int], int]:
-    """Complete words of a cleared book of random orders, and its price in nEUR/Wh."""
+def realistic_book(size: int, *, capped_every: int = 0) -> tuple[list[int], int]:
+    """Complete words of a cleared book of random orders, and its price in nEUR/Wh; each n-th order may have a cap."""
     step = 2**128 // size
     orders = []
     for at in range(size):
@@ -78,9 +87,29 @@ def realistic_book(size: int) -> tuple[list[int], int]:
                 side=Side(seed >> 200 & 1),
                 limit_neur_per_wh=(500 + (seed >> 128) % 3_501) * 100,
                 quantity_lots=1 + (seed >> 160) % 500,
-                cap_lots=NO_CAP,
+                cap_lots=300 + at % 100 if capped_every and at % capped_every == 0 else NO_CAP,
             )
         )
+    return _cleared(orders)
+
+
+def tied_book(size: int) -> tuple[list[int], int]:
+    """Complete words of a cleared book of two limits: every ask is filled half, pro rata."""
+    step = 2**128 // size
+    orders = [
+        OrderWord(
+            tag=at * step + int.from_bytes(keccak(b"order %d" % at), "big") % step,
+            side=Side.ASK if at % 2 else Side.BID,
+            limit_neur_per_wh=100_000 if at % 2 else 200_000,
+            quantity_lots=10 if at % 2 else 5,
+            cap_lots=NO_CAP,
+        )
+        for at in range(size)
+    ]
+    return _cleared(orders)
+
+
+def _cleared(orders: list[OrderWord]) -> tuple[list[int], int]:
     book = Book.from_words(orders)
     result = clear(book)
     if result.price_neur_per_wh is None:
@@ -185,14 +214,20 @@ def _set_up(ledger: Ledger) -> None:
 
 
 def _trade(ledger: Ledger) -> None:
-    """One program over period 2: a book of 1,000 orders amid empty ones; period 1 has no program and is voided."""
-    words, price = realistic_book(ORDERS)
+    """One program over period 2: books of 1,000 orders amid empty ones; period 1 has no program and is voided."""
     first, at = FIRST_MTU + MTUS, MTUS // 2
+    books = {
+        at: (f"clear {ORDERS} orders", *realistic_book(ORDERS)),
+        at + 1: (f"clear {ORDERS} orders, half capped", *realistic_book(ORDERS, capped_every=2)),
+        at + 2: (f"clear {ORDERS} orders, all capped", *realistic_book(ORDERS, capped_every=1)),
+        at + 3: (f"clear {ORDERS} orders, ties", *tied_book(ORDERS)),
+    }
     gate = first * 900 - CLEAR_S
     call = ledger.market.open_program(market=MARKET, period=2, first_mtu=first, count=MTUS, gate=gate)
     ledger.send("openProgram", "operator", call)
     chains, counts = [ZERO_HASH] * MTUS, [0] * MTUS
-    chains[at], counts[at] = words_hash([mask_word(word) for word in words]), ORDERS
+    for mtu, (_, words, _price) in books.items():
+        chains[mtu], counts[mtu] = words_hash([mask_word(word) for word in words]), ORDERS
     ledger.at(gate)
     call = ledger.market.close_books(market=MARKET, program=1, chains=chains, counts=counts)
     ledger.send(f"closeBooks {MTUS} MTUs", "operator", call)
@@ -200,31 +235,32 @@ def _trade(ledger: Ledger) -> None:
         result_hash(
             market=MARKET,
             mtu=first + mtu,
-            price_neur_per_wh=price if mtu == at else None,
-            words=words if mtu == at else [],
+            price_neur_per_wh=books[mtu][2] if mtu in books else None,
+            words=books[mtu][1] if mtu in books else [],
         )
         for mtu in range(MTUS)
     ]
     _record_program(ledger, first=first, root=merkle_root(results), deadline=gate + SIGN_S)
-    for mtu, name in ((at - 1, "clear empty book"), (at, f"clear {ORDERS} orders")):
-        full = mtu == at
+    empty: tuple[str, list[int], int] = ("clear empty book", [], NO_PRICE)
+    for mtu in (at - 1, *books):
+        name, words, price = books.get(mtu, empty)
         call = ledger.market.clear(
             market=MARKET,
             target=ResultPage(
                 program=1,
                 mtu=first + mtu,
-                price_neur_per_wh=price if full else NO_PRICE,
-                count=ORDERS if full else 0,
+                price_neur_per_wh=price,
+                count=len(words),
                 page=0,
             ),
-            page_hashes=page_hashes(words) if full else [],
-            words=words if full else [],
+            page_hashes=page_hashes(words),
+            words=words,
             proof=merkle_proof(results, mtu),
         )
         ledger.send(name, "operator", call)
     ledger.at(gate + CLEAR_S + 1)
     call = ledger.market.void_mtus(market=MARKET, period=2, program=1, first_mtu=first, count=MTUS)
-    ledger.send(f"voidMtus {MTUS - 2} MTUs", "operator", call)
+    ledger.send(f"voidMtus {MTUS - 1 - len(books)} MTUs", "operator", call)
     call = ledger.market.void_mtus(market=MARKET, period=1, program=0, first_mtu=FIRST_MTU, count=MTUS)
     ledger.send(f"voidMtus {MTUS} MTUs", "operator", call)
 
@@ -348,6 +384,8 @@ def _move_money(ledger: Ledger) -> None:
     for at, name in ((1, "deposit first"), (2, "deposit")):
         call = ledger.settlement.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
         ledger.send(name, "treasurer", call)
+    call = ledger.settlement.bind_account(account=household.address, area=AREA)
+    ledger.send("bindAccount", "registrar", call)
     line = {"guarantor": retailer.address, "account": household.address, "creditNeur": 10**11, "nonce": 1}
     call = ledger.settlement.guarantee(
         guarantor=retailer.address,
@@ -358,12 +396,8 @@ def _move_money(ledger: Ledger) -> None:
     )
     ledger.send("guarantee", "operator", call)
     ref = keccak(b"ref")
-    paid = {"guarantor": retailer.address, "account": household.address, "amountNeur": 10**10, "ref": ref}
-    signature = retailer.sign(domain.digest(COVER, paid))
-    call = ledger.settlement.cover(
-        guarantor=retailer.address, account=household.address, amount_neur=10**10, ref=ref, signature=signature
-    )
-    ledger.send("cover", "operator", call)
+    call = ledger.settlement.deposit(account=household.address, amount_neur=10**9, ref=ref)
+    ledger.send("deposit other", "treasurer", call)
     deadline = START + 10**9
     asked = {"account": household.address, "amountNeur": 10**9, "ref": ref, "deadline": deadline}
     signature = household.sign(domain.digest(REDEMPTION, asked))
@@ -374,6 +408,18 @@ def _move_money(ledger: Ledger) -> None:
     ledger.at(ledger.node.head().timestamp + 60)
     call = ledger.settlement.complete_redemption(account=household.address, ref=ref)
     ledger.send("completeRedemption", "operator", call)
+
+
+def _cover(ledger: Ledger) -> None:
+    """The retailer pays debt that a settlement left on a household."""
+    retailer, account = SigningKey(keccak(b"gas retailer")), _accounts()[2]
+    ref = keccak(b"ref")
+    paid = {"guarantor": retailer.address, "account": account, "amountNeur": 10**6, "ref": ref}
+    signature = retailer.sign(ledger.deployment.domain("Settlement").digest(COVER, paid))
+    call = ledger.settlement.cover(
+        guarantor=retailer.address, account=account, amount_neur=10**6, ref=ref, signature=signature
+    )
+    ledger.send("cover", "operator", call)
 
 
 def run() -> dict[str, Any]:
@@ -388,11 +434,12 @@ def run() -> dict[str, Any]:
             _settle(ledger, name=f"settle {ACCOUNTS} new accounts", period=1)
             _guarantee_all(ledger)
             _settle(ledger, name=f"settle {ACCOUNTS} known accounts", period=2)
+            _cover(ledger)
             ledger.at(ledger.node.head().timestamp + HORIZON_S + 1)
             ledger.send("finalise", "operator", ledger.settlement.finalise(area=AREA, period=1))
         finally:
             ledger.close()
-    per_order = ledger.gas[f"clear {ORDERS} orders"] / ORDERS
+    per_order = max(ledger.gas[name] for name in ledger.gas if name.startswith(f"clear {ORDERS}")) / ORDERS
     per_account = ledger.gas[f"settle {ACCOUNTS} known accounts"] / ACCOUNTS
     return {
         "gas": ledger.gas,

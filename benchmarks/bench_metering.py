@@ -2,7 +2,7 @@
 
 The bound is 1 / (1 / (receive + parse) + 1 / verify), all measured in this run (performance.md, table (d)). Messages
 are queued for a session that is away and then drained, so that the publisher takes no time from the reader. One
-message carries one reading; the row of batches carries 48 each.
+message carries one reading; the row of batches carries 50 each.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 MESSAGES = 12_000
 """Messages per measurement."""
 
+ROUNDS = 3
+"""Each part is measured this often; the best counts."""
+
 METERS = 100
-BATCH = 48
+BATCH = 50
 FIRST_MTU = 1_900_000
 ATTESTER = SigningKey(text_id("attester"))
 KEYS = {f"M{number:03d}": MeterKeyPair(text_id(f"meter {number}")) for number in range(METERS)}
@@ -167,8 +170,13 @@ def _verify_rate(messages: list[Message]) -> float:
     return len(cases) / (time.perf_counter() - begin)
 
 
-def _intake_seconds(address: BrokerAddress, messages: list[Message], folder: Path, *, receipts: bool) -> float:
-    store = Store(folder / f"store-{len(messages)}-{receipts}.sqlite")
+def _intake_seconds(address: BrokerAddress, messages: list[Message], folder: Path) -> float:
+    """The best of ROUNDS, as for the parts of the bound: what else the machine does is nobody's cost."""
+    return min(_intake_once(address, messages, folder / f"{len(messages)}-{at}.sqlite") for at in range(ROUNDS))
+
+
+def _intake_once(address: BrokerAddress, messages: list[Message], path: Path) -> float:
+    store = Store(path)
     intake = Intake(
         name="A0", key=ATTESTER, store=store, registry=REGISTRY, market_now=lambda: NOW, refresh=lambda: NOW
     )
@@ -177,9 +185,8 @@ def _intake_seconds(address: BrokerAddress, messages: list[Message], folder: Pat
         answers, _ = intake.take((message.topic, message.payload) for message in group)
         for message in group:
             session.acknowledge(message)
-        if receipts:
-            for answer in answers:
-                session.publish(answer.topic, answer.payload)
+        for answer in answers:
+            session.publish(answer.topic, answer.payload)
 
     elapsed = _drain(address, messages, take)
     if store.counts()["message"] != len(messages) or store.refusals():
@@ -193,10 +200,10 @@ def run() -> dict[str, Any]:
     single, batched = messages_of(readings=1), messages_of(readings=BATCH)
     with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as address:
         folder = Path(name)
-        receive_s = min(_drain(address, single, _receive_and_parse) for _ in range(2))
-        verify_per_s = _verify_rate(single)
-        intake_s = _intake_seconds(address, single, folder, receipts=True)
-        batched_s = _intake_seconds(address, batched, folder, receipts=True)
+        receive_s = min(_drain(address, single, _receive_and_parse) for _ in range(ROUNDS))
+        verify_per_s = max(_verify_rate(single) for _ in range(ROUNDS))
+        intake_s = _intake_seconds(address, single, folder)
+        batched_s = _intake_seconds(address, batched, folder)
     receive_per_s = len(single) / receive_s
     bound_per_s = 1 / (1 / receive_per_s + 1 / verify_per_s)
     intake_per_s = len(single) / intake_s

@@ -1,7 +1,8 @@
 """The clearing model of record: welfare, then volume, on price levels, written in PuLP and solved by HiGHS.
 
-The solver only proposes how many lots each price level trades. Exact integers decide: the proposal is rounded, split
-over the orders, and every rule of the market is checked again; what fails is refused, never repaired.
+The solver proposes how many lots each price level trades; price, margins and volume are those of its levels, rounded to
+whole lots. Exact integers decide: the proposal is checked level by level, split over the orders, and every rule of the
+market is checked again; what fails is refused, never repaired.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clearing.auction import Levels, allocate, levels_of, margins
-from clearing.book import Book, Clearing
+from clearing.auction import Levels, Margin, allocate, levels_of
+from clearing.book import Book, Clearing, Ints
 from clearing.lp import Minimise, SolverFailed
-from clearing.verify import Finding, check_clearing
+from clearing.verify import Check, Finding, check_clearing
 from domain.errors import DominoesError
+
+ROUNDED_LOTS_MAX = 0.01
+"""How far a solver's number may be from whole lots: its own tolerance, and some."""
 
 Proposal = tuple[list[float], list[float]]
 """Lots proposed per price level: of bids, of asks."""
@@ -82,23 +87,56 @@ def solve_levels(levels: Levels) -> Proposal:
 
 
 def clear_by_model(book: Book, *, solve: Solve = solve_levels) -> Clearing:
-    """Clear a book by the model of record. Raises SolverFailed, and SolverRefused where the proposal is wrong."""
+    """Clear a book by the model of record: price, margins and volume are those of the levels that the solver proposes.
+
+    Raises SolverFailed, and SolverRefused where the proposal is wrong.
+    """
     levels = levels_of(book)
-    proposal = solve(levels)
-    bought, sold = (int(np.rint(np.asarray(side)).sum()) for side in proposal)
-    if bought == 0 and sold == 0:
-        result = Clearing(np.zeros(len(book), dtype=np.int64), None, 0)
-    else:
-        result = _split(book, levels, bought=bought, sold=sold)
+    bought, sold = (np.asarray(side, dtype=np.float64) for side in solve(levels))
+    findings = _check_side(bought, levels.bid_lots) + _check_side(sold, levels.ask_lots)
+    if findings:
+        raise SolverRefused(findings=tuple(findings))
+    result = _split(book, levels, bought=np.rint(bought).astype(np.int64), sold=np.rint(sold).astype(np.int64))
     findings = check_clearing(book, result)
     if findings:
         raise SolverRefused(findings=tuple(findings))
     return result
 
 
-def _split(book: Book, levels: Levels, *, bought: int, sold: int) -> Clearing:
-    offered = min(int(levels.bid_lots.sum()), int(levels.ask_lots.sum()))
-    if bought != sold or not 0 < bought <= offered:
-        raise SolverFailed(model="clearing", reason=f"{bought} lots bought, {sold} sold, {offered} possible")
-    bids, asks = margins(levels, bought)
-    return allocate(book, bids=bids, asks=asks, volume=bought)
+def _check_side(proposed: NDArray[np.float64], lots: Ints) -> list[Finding]:
+    """What is wrong with one side's proposal level by level: its length, whole lots, no more than a level has."""
+    if len(proposed) != len(lots):
+        return [Finding(Check.LENGTH, None, f"{len(lots)} levels", str(len(proposed)))]
+    whole = np.rint(proposed)
+    wrong = (np.abs(proposed - whole) > ROUNDED_LOTS_MAX) | (whole < 0) | (whole > lots) | ~np.isfinite(proposed)
+    return [
+        Finding(Check.ACCEPTED, None, f"0..{lots[level]} at level {level}", str(proposed[level]))
+        for level in np.flatnonzero(wrong).tolist()
+    ]
+
+
+def _split(book: Book, levels: Levels, *, bought: Ints, sold: Ints) -> Clearing:
+    """The proposal shared out over the orders of each level. Raises SolverFailed, SolverRefused."""
+    volume = int(bought.sum())
+    if volume != int(sold.sum()):
+        raise SolverFailed(model="clearing", reason=f"{volume} lots bought, {int(sold.sum())} sold")
+    if volume == 0:
+        return Clearing(np.zeros(len(book), dtype=np.int64), None, 0)
+    ascending = levels.limit_neur_per_wh
+    bids = _margin_of(limits=ascending[::-1], lots=levels.bid_lots[::-1], taken=bought[::-1])
+    asks = _margin_of(limits=ascending, lots=levels.ask_lots, taken=sold)
+    return allocate(book, bids=bids, asks=asks, volume=volume)
+
+
+def _margin_of(*, limits: Ints, lots: Ints, taken: Ints) -> Margin:
+    """Where a side ends by the lots taken of its levels, best limit first. Raises SolverRefused unless these are filled
+    in that order."""
+    last = int(np.flatnonzero(taken)[-1])
+    unfilled = np.flatnonzero(taken < lots)
+    if len(unfilled) and unfilled[0] < last:
+        found = f"{taken[unfilled[0]]} of {lots[unfilled[0]]} lots at {limits[unfilled[0]]}"
+        raise SolverRefused(
+            findings=(Finding(Check.OPTIMUM, None, f"levels better than {limits[last]} in full", found),)
+        )
+    following = int(limits[unfilled[0]]) if len(unfilled) else None
+    return Margin(last=int(limits[last]), next=following, left_lots=int(taken[last]))

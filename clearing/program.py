@@ -79,7 +79,7 @@ class ProgramResult:
     """A validated program: results in MTU order, the report the DSO signs, and its hash.
 
     `envelopes`: {point index: {mtu: Envelope}}. `fallbacks`: (mtu, reason) where the solver failed: the numeric path
-    cleared instead, with the same result, or the MTU was given up for want of envelopes.
+    cleared instead, with the same result, or what all may keep was shared out by AC power flow; the report holds them.
     """
 
     results: tuple[MtuResult, ...]
@@ -162,6 +162,7 @@ def validate_program(
         envelopes=by_point,
         lot_wh=lot_wh,
         rounds_max=rounds_max,
+        fallbacks=sorted(clearer.fallbacks),
     )
     return ProgramResult(
         results=tuple(_result(state) for state in states),
@@ -169,7 +170,7 @@ def validate_program(
         report=report,
         report_hash=hash_json(report),
         grid_model_hash=grid.grid_model_hash,
-        fallbacks=tuple(clearer.fallbacks),
+        fallbacks=tuple(sorted(clearer.fallbacks)),
     )
 
 

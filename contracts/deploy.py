@@ -23,6 +23,9 @@ DEPLOYMENT_GAS = 12_000_000
 ROLE_NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 """Roles by the number that IRoles.sol gives them."""
 
+ADMIN_ORGANISATIONS_MIN = 2
+"""Organisations that hold a security admin key, at least: the contract refuses fewer."""
+
 ALL_AREAS = bytes(32)
 """Scope of a grant that counts in every area."""
 
@@ -36,6 +39,20 @@ class ConstructorUnknown(DominoesError):
     def __init__(self, *, contract: str, parameter: str) -> None:
         self.contract, self.parameter = contract, parameter
         super().__init__(f"constructor of {contract} wants {parameter}; add it to DeploymentConfig")
+
+
+class AdminsOfOneOrganisation(DominoesError):
+    """Nobody could agree to a change of roles."""
+
+    status = 500
+    code = "admins-of-one-organisation"
+
+    def __init__(self, *, organisations: int) -> None:
+        self.organisations = organisations
+        super().__init__(
+            f"security admins of {organisations} organisation(s); name some of at least {ADMIN_ORGANISATIONS_MIN}, "
+            "because one proposes a change of roles and another must agree"
+        )
 
 
 class ContractMissing(DominoesError):
@@ -188,7 +205,13 @@ def plan_deployment(
     gas_price_wei: int = 0,
     artifacts: Mapping[str, Artifact] | None = None,
 ) -> DeploymentPlan:
-    """Sign the deployment of all contracts from `key`, whose next nonce is `nonce`. Raises ConstructorUnknown."""
+    """Sign the deployment of all contracts from `key`, whose next nonce is `nonce`.
+
+    Raises ConstructorUnknown, AdminsOfOneOrganisation.
+    """
+    admins = {grant.organisation for grant in config.grants if grant.role == "security_admin"}
+    if len(admins) < ADMIN_ORGANISATIONS_MIN:
+        raise AdminsOfOneOrganisation(organisations=len(admins))
     compiled = load_artifacts() if artifacts is None else artifacts
     addresses: dict[str, bytes] = {}
     transactions: dict[str, SignedTransaction] = {}

@@ -45,6 +45,11 @@ class SignedTransaction:
     hash: bytes
 
 
+def signed_bytes(transaction: Transaction, *, v: int, r: int, s: int) -> bytes:
+    """The bytes of a transaction that somebody signed, out of its members."""
+    return _encode([*transaction._fields(), v, r, s])
+
+
 def decode_transaction(raw: bytes, *, chain_id: int) -> Transaction:
     """What was signed, out of the signed bytes of one of our own transactions."""
     nonce, gas_price, gas, to, _, data, *_ = cast("list[bytes]", rlp.decode(raw))

@@ -162,7 +162,7 @@ REFUSAL = Shape("Refusal(bytes32 market,uint32 firstMtu,uint32 count,bytes32 res
 ATTESTATION = Shape(
     "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh)"
 )
-READING_RECEIPT = Shape("ReadingReceipt(bytes32 meter,uint32 firstSequence,uint32 count,bytes32 messageHash)")
+READING_RECEIPT = Shape("ReadingReceipt(bytes32 messagesRoot)")
 SETTLEMENT = Shape(
     "Settlement(bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,"
     "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
+
+import orjson
 
 from domain.errors import DominoesError
 
@@ -66,8 +67,10 @@ def canonical_json(value: Any) -> bytes:
     Object keys sort by code point, which equals RFC 8785 for the ASCII keys this project uses. Raises NotCanonical.
     """
     _check_canonical(value)
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise NotCanonical(value=value, reason=str(error)) from error
 
 
 def hash_json(value: Any) -> bytes:

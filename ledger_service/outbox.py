@@ -9,6 +9,20 @@ from ledger_service.record import Entry, Transaction
 
 REQUESTED = "chain.requested"
 
+ATTEMPT_MARK = "#"
+"""Stands before the number of the attempt in a request's key from the second on; no code holds this sign."""
+
+RETRY_SECONDS = 900
+"""Market seconds after a failure until the same is asked for again: one MTU, so that no failure repeats in a loop."""
+
+
+class NeverAsked(LookupError):
+    """No such request was ever made, so it can't have failed: keys were mixed up."""
+
+    def __init__(self, *, key: str) -> None:
+        self.key = key
+        super().__init__(f"nothing was asked of the chain under {key}; look for the `chain.failed` that names it")
+
 
 def abi_integer(value: int) -> int | str:
     """An integer argument as JSON carries it: beyond 2^53 as decimal text."""
@@ -21,7 +35,30 @@ def request_transaction(
     """Ask for one transaction; `key` names it for good, so asking again changes nothing.
 
     `role` is the organisation key that sends it; `args` are in ABI order, bytes and addresses as 0x hex, structs as
-    lists.
+    lists. What failed (`chain.failed`) stays failed under its key: see `ask_again`.
     """
     payload = {"key": key, "role": role, "contract": contract, "function": function, "args": args}
     return tx.append(REQUESTED, payload, key=f"chain:{key}")
+
+
+def ask_again(tx: Transaction, *, failed_key: str) -> Entry:
+    """Ask once more for what failed, exactly as it was asked for, under the key of its next attempt.
+
+    Asking again for the same failure changes nothing. Raises NeverAsked.
+    """
+    asked = tx.find(f"chain:{failed_key}")
+    if asked is None:
+        raise NeverAsked(key=failed_key)
+    key = next_attempt(failed_key)
+    return tx.append(REQUESTED, {**asked.content(), "key": key}, key=f"chain:{key}")
+
+
+def first_attempt(key: str) -> str:
+    """The key under which a request was made first; those of later attempts end in the number of the attempt."""
+    return key.split(ATTEMPT_MARK)[0]
+
+
+def next_attempt(key: str) -> str:
+    """The key of the attempt after this one."""
+    first, _, number = key.partition(ATTEMPT_MARK)
+    return f"{first}{ATTEMPT_MARK}{int(number or 1) + 1}"

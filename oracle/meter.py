@@ -6,6 +6,7 @@ connection with its own certificate for each.
 
 from __future__ import annotations
 
+import logging
 import queue
 import secrets
 import threading
@@ -21,16 +22,20 @@ from domain.errors import DominoesError
 from domain.hashing import keccak
 from ledger_service.metering.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
 from ledger_service.metering.registry import AttesterEntry
+from oracle.bounds import whole
 from oracle.meter_log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
-from oracle.receipts import BadReceipt, read_receipts
+from oracle.receipts import BadReceipt, read_receipt
 from oracle.topics import Topics, check_code
 
 REPUBLISH_S = 10.0
 """A message without m receipts is published again after this many seconds, and at every new connection."""
 
-ANSWER_MESSAGES_MAX = 200
-"""Most messages sent in answer to one request; the attester asks again for the rest."""
+ANSWER_MESSAGES_MAX = 50
+"""Most messages sent in answer to one request, below what an attester takes of one meter at once; it asks again for
+the rest."""
+
+_log = logging.getLogger(__name__)
 
 
 class RegisterFell(DominoesError):
@@ -95,6 +100,7 @@ class MeterFleet:
         self._sessions: list[MqttSession] = []
         self._shared: MqttSession | None = None
         self._sent_at: dict[bytes, float] = {}
+        self._sent_lock = threading.Lock()  # `record` and the serving thread both publish
         self._worker: threading.Thread | None = None
         self.receipts_refused = 0
         if shared is not None:
@@ -190,23 +196,27 @@ class MeterFleet:
             signed.append(LoggedMessage(meter.code, batch[0].sequence, batch[-1].sequence, keccak(jws), jws))
         return signed
 
-    def _publish(self, messages: Sequence[LoggedMessage]) -> None:
-        now = time.monotonic()
+    def _publish(self, messages: Sequence[LoggedMessage]) -> int:
+        """Send messages whose meter is connected; the others wait in the log for the next connect."""
+        sent: dict[bytes, float] = {}
         for message in messages:
             meter = self._meters.get(message.meter_code)
-            if meter is not None and meter.session is not None:
-                self._sent_at[message.message_hash] = now
-                meter.session.publish(self.topics.reading(message.meter_code), message.jws)
+            topic = self.topics.reading(message.meter_code)
+            if meter is not None and meter.session is not None and meter.session.publish(topic, message.jws):
+                sent[message.message_hash] = time.monotonic()
+        with self._sent_lock:
+            self._sent_at.update(sent)
+        return len(sent)
 
     def republish(self, *, older_than_s: float = 0.0) -> int:
         """Publish again what has not got enough receipts and was last sent this long ago. Returns how many."""
         limit = time.monotonic() - older_than_s
         kept = self._log.kept()
         hashes = {message.message_hash for message in kept}
-        self._sent_at = {item: at for item, at in self._sent_at.items() if item in hashes}
-        due = [message for message in kept if self._sent_at.get(message.message_hash, -1e18) <= limit]
-        self._publish(due)
-        return len(due)
+        with self._sent_lock:
+            self._sent_at = {item: at for item, at in self._sent_at.items() if item in hashes}
+            due = [message for message in kept if self._sent_at.get(message.message_hash, -1e18) <= limit]
+        return self._publish(due)
 
     def _serve(self) -> None:
         next_check = time.monotonic() + self._republish_s
@@ -217,47 +227,52 @@ class MeterFleet:
                 event = "time"
             if event is None:
                 return
-            if isinstance(event, str):
-                self.republish(older_than_s=0.5 if event == "connected" else self._republish_s)
-            else:
-                self._take(*event)
-            if time.monotonic() >= next_check:
+            try:
+                self._deal_with(event)
+                if time.monotonic() >= next_check:
+                    next_check = time.monotonic() + self._republish_s
+                    self.republish(older_than_s=self._republish_s)
+            except Exception:  # one bad message, or a log that takes no commit just now, must not end the thread
+                _log.exception("meters could not serve a message; what has no receipts is sent again")
                 next_check = time.monotonic() + self._republish_s
-                self.republish(older_than_s=self._republish_s)
+
+    def _deal_with(self, event: tuple[MqttSession | None, Incoming] | str) -> None:
+        if isinstance(event, str):
+            self.republish(older_than_s=0.5 if event == "connected" else self._republish_s)
+        else:
+            self._take(*event)
 
     def _take(self, session: MqttSession | None, message: Incoming) -> None:
-        """Serve one receipt or request, then acknowledge it: the log is committed by then."""
+        """Serve one receipt or request, then acknowledge it: what it led to is committed, or comes again anyway."""
         parts = message.topic.split("/")
-        if len(parts) >= 4 and parts[-3] in self._meters:
-            if parts[-2] == "receipt":
-                self._receipts(parts[-3], parts[-1], message.payload)
-            elif parts[-2] == "request":
-                self._answer(parts[-3], message.payload)
-        if session is not None:
-            session.acknowledge(message)
+        try:
+            if len(parts) >= 4 and parts[-3] in self._meters:
+                if parts[-2] == "receipt":
+                    self._receipts(parts[-1], message.payload)
+                elif parts[-2] == "request":
+                    self._answer(parts[-3], message.payload)
+        finally:
+            if session is not None:
+                session.acknowledge(message)
 
-    def _receipts(self, meter_code: str, attester: str, payload: bytes) -> None:
+    def _receipts(self, attester: str, payload: bytes) -> None:
         entry = self._by_name.get(attester)
         try:
-            pairs = read_receipts(payload, meter_code=meter_code)
+            receipt = read_receipt(payload)
         except BadReceipt:
             self.receipts_refused += 1
             return
-        genuine = []
-        for receipt, signature in pairs:
-            if entry is not None and receipt.signed_by(
-                signature=signature, address=entry.address, domain=self._trust.domain
-            ):
-                genuine.append((receipt.message_hash, entry.organisation))
-            else:
-                self.receipts_refused += 1
-        if genuine:
-            self._log.note_receipts(genuine, threshold=self._trust.threshold)
+        if entry is None or not receipt.signed_by(address=entry.address, domain=self._trust.domain):
+            self.receipts_refused += 1
+            return
+        held = receipt.held()
+        self.receipts_refused += len(receipt.paths) - len(held)
+        self._log.note_receipts([(digest, entry.organisation) for digest in held], threshold=self._trust.threshold)
 
     def _answer(self, meter_code: str, payload: bytes) -> None:
         try:
             wanted = orjson.loads(payload)
-            first, last = int(wanted["from_sequence"]), int(wanted["to_sequence"])
+            first, last = whole(wanted["from_sequence"]), whole(wanted["to_sequence"])
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             return
-        self._publish(self._log.kept(meter_code=meter_code, first=first, last=last)[:ANSWER_MESSAGES_MAX])
+        self._publish(self._log.kept(meter_code=meter_code, first=first, last=last, limit=ANSWER_MESSAGES_MAX))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from oracle.bounds import UINT32_MAX
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meter (
@@ -53,6 +56,19 @@ class MeterLog:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One transaction under the lock: on disk when the block ends, undone where it raises."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk ends the transaction by itself
+                    self._db.execute("ROLLBACK")
+                raise
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -68,27 +84,21 @@ class MeterLog:
 
     def add(self, messages: Sequence[LoggedMessage], positions: dict[str, MeterPosition]) -> None:
         """Commit signed messages and where their meters now stand."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(
-                    "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
-                    [
-                        (item.meter_code, item.first_sequence, item.last_sequence, item.message_hash, item.jws)
-                        for item in messages
-                    ],
-                )
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO meter VALUES (?, ?, ?, ?, ?)",
-                    [
-                        (code, at.last_sequence, at.last_mtu, at.import_register_wh, at.export_register_wh)
-                        for code, at in positions.items()
-                    ],
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO message VALUES (?, ?, ?, ?, ?)",
+                [
+                    (item.meter_code, item.first_sequence, item.last_sequence, item.message_hash, item.jws)
+                    for item in messages
+                ],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO meter VALUES (?, ?, ?, ?, ?)",
+                [
+                    (code, at.last_sequence, at.last_mtu, at.import_register_wh, at.export_register_wh)
+                    for code, at in positions.items()
+                ],
+            )
 
     def note_receipts(self, receipts: Iterable[tuple[bytes, str]], *, threshold: int) -> int:
         """Note that organisations hold messages (by hash); forget those that `threshold` organisations hold.
@@ -96,8 +106,7 @@ class MeterLog:
         Returns how many messages were forgotten.
         """
         forgotten = 0
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for message_hash, organisation in receipts:
                 if self._db.execute("SELECT 1 FROM message WHERE hash = ?", (message_hash,)).fetchone() is None:
                     continue
@@ -107,17 +116,21 @@ class MeterLog:
                     self._db.execute("DELETE FROM message WHERE hash = ?", (message_hash,))
                     self._db.execute("DELETE FROM receipt WHERE hash = ?", (message_hash,))
                     forgotten += 1
-            self._db.execute("COMMIT")
         return forgotten
 
-    def kept(self, *, meter_code: str | None = None, first: int = 0, last: int = 2**32) -> list[LoggedMessage]:
-        """Messages not yet forgotten that hold sequences from `first` to `last`, of one meter or of all."""
+    def kept(
+        self, *, meter_code: str | None = None, first: int = 0, last: int = UINT32_MAX, limit: int = -1
+    ) -> list[LoggedMessage]:
+        """Messages not yet forgotten that hold sequences from `first` to `last`, of one meter or of all, lowest first.
+
+        At most `limit` of them; -1 for all.
+        """
         with self._lock:
             rows = self._db.execute(
                 "SELECT meter, first_sequence, last_sequence, hash, jws FROM message"
                 " WHERE (?1 IS NULL OR meter = ?1) AND last_sequence >= ?2 AND first_sequence <= ?3"
-                " ORDER BY meter, first_sequence",
-                (meter_code, first, last),
+                " ORDER BY meter, first_sequence LIMIT ?4",
+                (meter_code, first, last, limit),
             ).fetchall()
         return [LoggedMessage(*row) for row in rows]
 

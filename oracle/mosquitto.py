@@ -1,7 +1,8 @@
 """Mosquitto for production: TLS with client certificates, and an access list that leaves each client its own topics.
 
-The certificate's common name is the MQTT user name. A meter `M` publishes on its own reading topic and reads its own
-receipts and requests; an attester reads all readings and answers under its own name; nobody else has any topic.
+The certificate's common name is the MQTT user name and the client id, so one certificate has one session. A meter `M`
+publishes on its own reading topic and reads its own receipts and requests; an attester reads all readings and answers
+under its own name; nobody else has any topic.
 """
 
 from __future__ import annotations
@@ -154,6 +155,7 @@ def configuration(*, folder: Path, host: str, port: int, authority: Path, server
             "tls_version tlsv1.2",  # the oldest that is spoken; 1.3 is used where the client can
             "require_certificate true",
             "use_identity_as_username true",
+            "use_username_as_clientid true",  # else any certificate could take over the session of another client
             "allow_anonymous false",
             f"acl_file {acl}",
             f"max_packet_size {PACKET_BYTES_MAX}",

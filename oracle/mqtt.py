@@ -105,10 +105,18 @@ class MqttSession:
         """Disconnect; the session stays at the broker."""
         self._client.disconnect()
         self._client.loop_stop()
+        self.connected.clear()
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Queue a message; sent now, or after the next connect."""
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send a message; False, and nothing is queued, while there is no connection.
+
+        Who publishes keeps what must not be lost and sends it again after the next connect: a queue here would only
+        grow with every repeat while the broker is away.
+        """
+        if not self.connected.is_set():
+            return False
         self._client.publish(topic, payload, qos=QOS)
+        return True
 
     def acknowledge(self, message: Incoming) -> None:
         """Tell the broker to forget a message; nothing where the connection it came over is gone."""

@@ -1,4 +1,5 @@
-"""`dominoes`, the command line. Exit 0 done, 2 unusable input or state, 3 failed verification, 4 no anchors."""
+"""`dominoes`, the command line. Exit 0 done, 1 work that failed, 2 unusable input or state, 3 failed verification,
+4 no anchors."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from scripts.commands import backups, clients, demo_day, doctor, up, verify
+from scripts.commands import backups, clients, demo_day, doctor, sign, up, verify
 
 app = typer.Typer(
     name="dominoes",
@@ -28,7 +29,7 @@ app.command("receipt")(clients.receipt)
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")
 app.add_typer(clients.chain_app, name="chain")
-app.add_typer(clients.sign_app, name="sign")
+app.add_typer(sign.sign_app, name="sign")
 
 
 @app.callback()

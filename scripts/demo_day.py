@@ -15,10 +15,12 @@ from typing import Any
 from domain.errors import DominoesError
 from ledger_service.record import Record
 from scripts import system as systems
-from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
 from scripts.community.trading import Tally
+from scripts.desk import plan_of
 from scripts.evidence import fetch_all, write_anchors, write_personal
+from scripts.owner import RUN, hold
 from scripts.picture import draw_day
 from scripts.processes import Memory
 from scripts.run_config import RECORD_FILE, RunConfig
@@ -79,10 +81,11 @@ class DayResult:
 
 
 def prepare_out(out: Path) -> None:
-    """Make OUT empty; only an earlier day's leavings are removed. Raises OutTaken."""
+    """Make OUT empty; only an earlier day's leavings are removed. Raises OutTaken, or StateTaken while it runs."""
     if out.exists() and any(out.iterdir()):
         if not (out / STATE_FOLDER).is_dir():
             raise OutTaken(folder=out)
+        hold(out / STATE_FOLDER, RUN).close()
         for name in (STATE_FOLDER, BUNDLES_FOLDER):
             shutil.rmtree(out / name, ignore_errors=True)
         for name in (ANCHORS_FILE, SUMMARY_FILE, PICTURE_FILE):
@@ -107,7 +110,7 @@ def run_day(
     wanted = systems.fresh_config(
         grid=grid, pv_permille=pv_permille, first_day=day, last_day=day, mtus_per_step=mtus_per_step
     )
-    with Memory() as memory:
+    with hold(state, RUN), Memory() as memory:
         with watch.stage("start"):
             system = systems.start(state=state, cache=cache, wanted=wanted)
         try:
@@ -155,6 +158,7 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
             tally = driver.trade()
         with watch.stage("clear"):
             driver.close_and_clear()
+            driver.void_rest()
         marks = [time.monotonic()]
 
         def note(_: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.eip712 import SHAPES, Domain
-from domain.hashing import chain_hash, keccak, text_id, to_hex
+from domain.hashing import ZERO_HASH, canonical_json, chain_hash, keccak, text_id, to_hex
 from domain.merkle import merkle_proofs, merkle_root
 from domain.orders import Order, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
@@ -30,6 +30,7 @@ from domain.words import (
     word_bytes,
     words_hash,
 )
+from ledger_service.record.journal import entry_hash, payload_hash
 
 VECTORS_FILE = Path(__file__).parent.parent / "tests" / "golden" / "vectors.json"
 """Where the vectors lie; Solidity tests read the same file."""
@@ -237,6 +238,7 @@ def _settlement() -> dict[str, Any]:
                 "account": to_hex(account),
                 "salt": to_hex(keccak(b"salt" + account)),
                 "statement": statements[account],
+                "bytes": to_hex(canonical_json(statements[account])),
                 "statementHash": to_hex(hashes[account]),
                 "leaf": to_hex(statement_leaf(account=account, period=7, revision=1, hashed=hashes[account])),
             }
@@ -244,6 +246,32 @@ def _settlement() -> dict[str, Any]:
         ],
         "statementsRoot": to_hex(statements_root(period=7, revision=1, hashes=hashes)),
     }
+
+
+def _journal() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    previous = ZERO_HASH
+    for sequence, kind in ((1, "order.accepted"), (2, "block.mined")):
+        salt, payload = keccak(kind.encode()), canonical_json({"kind": kind, "umlaut": "ü", "n": sequence})
+        hashed = payload_hash(salt=salt, payload_text=payload)
+        previous = entry_hash(sequence=sequence, kind=kind, payload_hash=hashed, previous=previous)
+        found.append(
+            {
+                "sequence": str(sequence),
+                "kind": kind,
+                "salt": to_hex(salt),
+                "payload": to_hex(payload),
+                "payloadHash": to_hex(hashed),
+                "hash": to_hex(previous),
+            }
+        )
+    return found
+
+
+def _tariffs() -> dict[str, Any]:
+    used = [{"tariff": "home", "version": 1}, {"tariff": "home", "version": 2}]
+    text = canonical_json(used)
+    return {"bytes": to_hex(text), "tariffHash": to_hex(keccak(text))}
 
 
 def vectors() -> dict[str, Any]:
@@ -263,6 +291,8 @@ def vectors() -> dict[str, Any]:
         "readings": _readings(),
         "clearing": _clearing_roots(),
         "settlement": _settlement(),
+        "journal": _journal(),
+        "tariffs": _tariffs(),
     }
 
 

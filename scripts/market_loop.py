@@ -22,6 +22,10 @@ RETRY_SECONDS = 1.0
 ADVANCE_TIMEOUT_SECONDS = 120.0
 """Longest a request to advance market time waits for the stages to become quiet."""
 
+CHECKPOINT_BLOCKS = 500
+"""Blocks after which the chain's state is written to disk: a day of the demo makes some hundred, and replaying this
+many takes seconds."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -45,8 +49,10 @@ class MarketLoop:
         self._work = threading.Event()
         self._stopping = threading.Event()
         self._quiet = threading.Condition()
+        self._failure: str | None = None
         self._target = int(clock.now())
         self._reached = int(clock.now())
+        self._checkpoint = node.head().number
         self._thread = threading.Thread(target=self._run, name="market", daemon=True)
 
     def start(self) -> None:
@@ -63,6 +69,10 @@ class MarketLoop:
         """Say that there may be work."""
         self._work.set()
 
+    def failure(self) -> str | None:
+        """The code of what made the last turn fail; None while the loop goes on."""
+        return self._failure
+
     def advance_to(self, to: int) -> int:
         """Let market time reach `to` (unix seconds); return the time reached once all that is due by then is done."""
         with self._quiet:
@@ -77,10 +87,13 @@ class MarketLoop:
         while not self._stopping.is_set():
             try:
                 self._turn()
+                self._failure = None
             except DominoesError as error:
+                self._failure = error.code
                 _log.warning("market.waits", reason=str(error), code=error.code)
                 self._recover()
             except Exception:
+                self._failure = "turn-failed"
                 _log.exception("market.turn_failed")
                 self._stopping.wait(RETRY_SECONDS)
 
@@ -95,9 +108,12 @@ class MarketLoop:
                 self._reached = int(self._clock.now())
                 self._quiet.notify_all()
         if target > self._clock.now():
-            self._clock.advance_to(target)
             self._mine(target)
+            self._clock.advance_to(target)
             return
+        if not self._node.alive():
+            self._node.restart()
+        self._checkpoint_if_due()
         self._work.wait(IDLE_SECONDS)
         self._work.clear()
 
@@ -112,9 +128,19 @@ class MarketLoop:
         return bool(progress.included or progress.failed)
 
     def _mine(self, timestamp: int) -> None:
-        """An empty block, so that everyone who reads market time from the chain sees the step."""
+        """An empty block, so that everyone who reads market time from the chain sees the step.
+
+        It comes before the service's own clock moves: market time is never said to be further than the chain's.
+        """
         if self._node.head().timestamp < timestamp:
             self._node.mine(timestamp=timestamp, transactions=[])
+
+    def _checkpoint_if_due(self) -> None:
+        """Write the chain's state now and then, so that a start after a kill has few blocks to replay."""
+        head = self._node.head().number
+        if head - self._checkpoint >= CHECKPOINT_BLOCKS:
+            self._node.checkpoint()
+            self._checkpoint = head
 
     def _recover(self) -> None:
         """Bring a dead node back; anything else is waited for."""

@@ -110,14 +110,23 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 def wait_for_health(child: Child, *, url: str) -> None:
     """Return once the API answers. Raises ProcessDied or NotReady."""
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/health", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    wait_until_ready(child, answers)
+
+
+def wait_until_ready(child: Child, ready: Callable[[], bool]) -> None:
+    """Return once `ready()`. Raises ProcessDied or NotReady."""
     end = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < end:
         child.check()
-        try:
-            if httpx.get(f"{url}/health", timeout=2.0).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            pass
+        if ready():
+            return
         time.sleep(0.1)
     raise NotReady(name=child.name, log=child.log)
 
@@ -153,11 +162,3 @@ def _total_bytes() -> int:
         except psutil.Error:
             continue
     return total
-
-
-def keep_running(children: Sequence[Child], *, stopping: Callable[[], bool]) -> None:
-    """Block until told to stop. Raises ProcessDied for the first child that ends."""
-    while not stopping():
-        for child in children:
-            child.check()
-        time.sleep(0.2)

@@ -26,13 +26,16 @@ ATTESTER_NAMES = ("attester-1", "attester-2", "attester-3")
 ATTESTER_THRESHOLD = 2
 """Attesters that must agree (m of n, here 2 of 3), each of another organisation."""
 
+SECURITY_ADMINS = ("security-admin", "second-security-admin")
+"""Security admins, each of another organisation: one proposes a change of roles, another must agree."""
+
 ORGANISATION_KEYS = (
     "operator",
     "dso",
     *ATTESTER_NAMES,
     "treasurer",
     "registrar",
-    "security-admin",
+    *SECURITY_ADMINS,
     "auditor",
     "deployer",
 )

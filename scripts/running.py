@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from domain.errors import DominoesError
 from domain.mtu import mtu_end
 from scripts import system as systems
-from scripts.community.day import DayDriver, Progress, plan_of
+from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.meters import TownMeters
+from scripts.desk import local_day_of, plan_of
 from scripts.grids import PROFILE_YEAR
 from scripts.run_config import ZONE
 
@@ -22,22 +24,23 @@ ORDER_HOUR = 6
 REVIVE_SECONDS = 1.0
 """Wall seconds between looks for processes that died."""
 
+REVIVE_SECONDS_MAX = 30.0
+"""Longest wall seconds between two tries to start a process again: each failed try doubles the wait."""
+
 REVIVALS_MAX = 20
-"""Processes started again in one run before giving up: then something is wrong that a restart does not cure."""
+"""Starts of processes in one run before giving up: then something is wrong that a restart does not cure."""
 
 Say = Callable[[str], None]
 
 
-def local_day_of(seconds: int) -> date:
-    """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(ZONE)).date()
-
-
 class Reviver:
-    """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile."""
+    """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile.
 
-    def __init__(self, *, system: systems.System, say: Say) -> None:
-        self._system, self._say = system, say
+    `gave_up` is called once, with the reason, where that does not help any more.
+    """
+
+    def __init__(self, *, system: systems.System, say: Say, gave_up: Say) -> None:
+        self._system, self._say, self._gave_up = system, say, gave_up
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reviver", daemon=True)
         self.revivals = 0
@@ -51,13 +54,23 @@ class Reviver:
         self._thread.join(timeout=150)
 
     def _run(self) -> None:
-        while not self._stopping.wait(REVIVE_SECONDS):
-            for name in self._system.dead():
-                if self.revivals >= REVIVALS_MAX:
-                    return
-                self.revivals += 1
-                self._say(f"{name} died; starting it again, it goes on from what it had committed")
-                self._system.revive(name)
+        wait = REVIVE_SECONDS
+        while not self._stopping.wait(wait):
+            failed = [name for name in self._system.dead() if not self._revive(name)]
+            if self.revivals >= REVIVALS_MAX:
+                self._gave_up(f"processes were started again {self.revivals} times; see the logs in the state folder")
+                return
+            wait = min(2 * wait, REVIVE_SECONDS_MAX) if failed else REVIVE_SECONDS
+
+    def _revive(self, name: str) -> bool:
+        self.revivals += 1
+        self._say(f"{name} died; starting it again, it goes on from what it had committed")
+        try:
+            self._system.revive(name)
+        except (DominoesError, OSError) as error:
+            self._say(f"{name} did not start: {error}; trying again")
+            return False
+        return True
 
 
 @dataclass
@@ -130,7 +143,7 @@ class Runner:
         if driver.market_time() < driver.plan.gate:
             self._say_orders(driver)
         program = driver.program()
-        if program is not None and program["state"] not in ("resolved", "refused", "expired"):
+        if program is not None and program["state"] not in CLEARED_STATES:
             driver.close_and_clear()
 
     def _say_orders(self, driver: DayDriver) -> None:

@@ -21,6 +21,7 @@ import uvicorn
 from sqlalchemy import Connection
 
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
+from contracts.rpc import Rpc
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import SigningKey
@@ -46,10 +47,11 @@ from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
 from ledger_service.trading import CalendarStage, GateStage, Intake, ReceiptSigner
 from ledger_service.validation import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
-from ledger_service.validation.forecast import LOOK_BACK_MTUS
+from ledger_service.validation.forecast import LOOK_BACK_MTUS_MAX
 from oracle.broker import EmbeddedBroker
 from scripts.keys import load_keys
 from scripts.market_loop import MarketLoop
+from scripts.owner import SERVICE, hold
 from scripts.run_config import (
     ATTESTER_NAMES,
     ATTESTER_THRESHOLD,
@@ -59,6 +61,7 @@ from scripts.run_config import (
     KEYS_FOLDER,
     ORGANISATION_KEYS,
     RECORD_FILE,
+    SECURITY_ADMINS,
     RunConfig,
     read_config,
 )
@@ -69,6 +72,9 @@ from wallet_api.services import Services
 
 AUDIENCE = "dominoes-wallet-api"
 """`aud` of access tokens and name shown in login texts."""
+
+NODE_LOOK_SECONDS = 1.0
+"""Longest that a look at the node's health waits for it: below the patience of whoever asks for ours."""
 
 SENDER_ROLES = {
     "operator": "operator",
@@ -106,12 +112,13 @@ def role_grants(keys: Mapping[str, SigningKey], *, area: bytes) -> tuple[RoleGra
         "operator": "operator",
         "treasurer": "treasurer",
         "registrar": "registrar",
-        "security_admin": "security-admin",
     }
     grants = [
         RoleGrant(address=keys[name].address, role=role, organisation=text_id(name)) for role, name in single.items()
     ]
     grants.append(RoleGrant(address=keys["dso"].address, role="dso", organisation=text_id("dso"), area=area))
+    for name in SECURITY_ADMINS:
+        grants.append(RoleGrant(address=keys[name].address, role="security_admin", organisation=text_id(name)))
     for name in ATTESTER_NAMES:
         grants.append(RoleGrant(address=keys[name].address, role="attester", organisation=text_id(name), area=area))
     return tuple(grants)
@@ -160,7 +167,7 @@ def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[Orga
         "operator": Role.OPERATOR,
         "treasurer": Role.TREASURER,
         "registrar": Role.REGISTRAR,
-        "security-admin": Role.SECURITY_ADMIN,
+        **dict.fromkeys(SECURITY_ADMINS, Role.SECURITY_ADMIN),
         "auditor": Role.AUDITOR,
     }
     found = [OrganisationKey(address=keys[name].address, role=role, name=name) for name, role in roles.items()]
@@ -173,7 +180,7 @@ def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[Orga
 
 def net_metered(connection: Connection, point: str, mtus: Sequence[int]) -> Mapping[int, int]:
     """Net metered energy of a point by MTU, Wh, + = import, as far back as the forecast looks."""
-    first = mtus[0] - max(LOOK_BACK_MTUS)
+    first = mtus[0] - LOOK_BACK_MTUS_MAX
     found = point_readings(connection, point=point, first_mtu=first, count=mtus[-1] + 1 - first)
     return {item.mtu: item.import_wh - item.export_wh for item in found}
 
@@ -199,6 +206,7 @@ class Service:
             signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.market_domain = self.deployment.domain("Market")
+        self.settlement = SettlementStage(self.record)
         self.loop = MarketLoop(stages=self._stages(), gateway=self.gateway, node=self.node, clock=self.clock)
         self.intake = Intake(
             record=self.record,
@@ -220,7 +228,7 @@ class Service:
             PositionStage(self.record),
             VoidStage(self.record),
             MeteringStage(self.record),
-            SettlementStage(self.record),
+            self.settlement,
             MoneyStage(self.record),
             AnchorStage(self.record),
         ]
@@ -264,8 +272,20 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
+            node_block_time=self.node_block_time,
+            stage_failure=self.loop.failure,
+            stuck_periods=lambda: self.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
+
+    def node_block_time(self) -> int:
+        """Block time of the node's newest block (0: it has none), asked of the node itself. Raises NodeUnavailable."""
+        rpc = Rpc(self.node.url, timeout_s=NODE_LOOK_SECONDS)
+        try:
+            head = rpc.header()
+        finally:
+            rpc.close()
+        return 0 if head is None else head.timestamp
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""
@@ -302,11 +322,11 @@ def main() -> int:
     arguments = parser.parse_args()
     set_up_logging(logging.INFO)
     try:
-        service = Service(arguments.state)
+        with hold(arguments.state, SERVICE):
+            Service(arguments.state).run()
     except DominoesError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 2
-    service.run()
     return 0
 
 

@@ -250,6 +250,22 @@ def _profiles(simbench: Any, net: Any, households: list[_Household]) -> dict[str
     }
 
 
+def _grid(code: str, network: _Network, points: list[Point]) -> GridModel:
+    """The supplied part of a net. Transformers are pi models, loaded by apparent power over rating (S / Sn), as
+    power-grid-model has them; tap changers are ratio changers, which all of simbench's are."""
+    net = network.net
+    return GridModel(
+        code=code,
+        source_bus=network.bus_code(net.ext_grid.bus.iloc[0]),
+        source_micro_pu=_scaled(net.ext_grid.vm_pu.iloc[0], MICRO),
+        buses=tuple(_buses(network)),
+        lines=tuple(_lines(network)),
+        transformers=tuple(_transformers(network)),
+        points=tuple(points),
+        frequency_hz=_scaled(net.f_hz, 1),
+    )
+
+
 def read(code: str, folder: Path) -> None:
     """Write `community.json` and one `.npy` per profile table to an existing folder. Raises ReaderFailed."""
     import simbench
@@ -260,16 +276,7 @@ def read(code: str, folder: Path) -> None:
     network = _Network(net)
     households = _households(network)
     points, scaled_w = _points(network, households)
-    grid = GridModel(
-        code=code,
-        source_bus=network.bus_code(net.ext_grid.bus.iloc[0]),
-        source_micro_pu=_scaled(net.ext_grid.vm_pu.iloc[0], MICRO),
-        buses=tuple(_buses(network)),
-        lines=tuple(_lines(network)),
-        transformers=tuple(_transformers(network)),
-        points=tuple(points),
-        frequency_hz=_scaled(net.f_hz, 1),
-    )
+    grid = _grid(code, network, points)
     for name, table in _profiles(simbench, net, households).items():
         np.save(folder / f"{name}.npy", table)
     body = {"grid": json.loads(grid.to_json()), "scaled_export_w": scaled_w}

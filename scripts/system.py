@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,9 +18,10 @@ from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.community.api import open_http
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
+from scripts.desk import Desk, own_domain
 from scripts.grids import Community, load_community
 from scripts.keys import load_keys, make_keys
-from scripts.processes import Child, end_leftovers, python_module, wait_for_health
+from scripts.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
 from scripts.run_config import (
     ACCOUNT_KEYS,
     ATTESTER_NAMES,
@@ -34,6 +37,11 @@ from scripts.run_config import (
     write_config,
 )
 
+ATTESTERS_FOLDER = "attesters"
+"""Where the attesters' own folders lie, by name."""
+
+ATTESTER_STORE = "store.sqlite"
+
 LEAD_SECONDS = 6 * 3_600
 """How long before local noon of the eve a fresh run begins: six in the morning, time enough to register and order."""
 
@@ -42,6 +50,10 @@ CUT_OFF_SECONDS = 300
 
 PROPOSER_TIMEOUT_SECONDS = 5.0
 """Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
+
+
+ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Roles", "Settlement")
+"""The contracts whose state attesters read for themselves."""
 
 
 def fresh_config(
@@ -135,7 +147,8 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     store = DeviceStore(state / COMMUNITY_FILE)
     http = open_http(config.service_url)
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
-    town = Town(config=config, community=community, store=store, organisations=organisations, http=http)
+    desk = Desk(config, own_domain(state), community.grid)
+    town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
     return System(state, config, community, service, [], town, http, store, fresh)
 
 
@@ -146,8 +159,22 @@ def start_service(state: Path) -> Child:
 
 
 def start_attesters(system: System) -> None:
-    """Start the three attesters; the area must be registered by now."""
+    """Start the three attesters and wait until each has witnessed the terms; the town must be registered by now.
+
+    They sign only what rests on terms they saw in time, so they come before the first gate.
+    """
     system.attesters += [_start_attester(system, name) for name in ATTESTER_NAMES]
+    for child in system.attesters:
+        wait_until_ready(child, lambda name=child.name: _has_witnessed(system.state, name))  # type: ignore[misc]
+
+
+def _has_witnessed(state: Path, name: str) -> bool:
+    store = state / ATTESTERS_FOLDER / name / ATTESTER_STORE
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+            return bool(db.execute("SELECT EXISTS (SELECT 1 FROM witnessed)").fetchone()[0])
+    except sqlite3.Error:  # not there yet
+        return False
 
 
 def _start_attester(system: System, name: str) -> Child:
@@ -162,13 +189,13 @@ def node_url(state: Path) -> str:
 
 
 def _attester_config(system: System, name: str, contracts: dict[str, str]) -> Path:
-    folder = system.state / "attesters" / name
+    folder = system.state / ATTESTERS_FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
     keys = (system.state / KEYS_FOLDER).resolve()
     lines = [
         f"name = {json.dumps(name)}",
         f"area = {json.dumps(system.config.area)}",
-        'store = "store.sqlite"',
+        f"store = {json.dumps(ATTESTER_STORE)}",
         f"service_url = {json.dumps(system.config.service_url)}",
         f"keystore = {json.dumps(str(keys / f'{name}.json'))}",
         f"password_file = {json.dumps(str(keys / 'passphrase'))}",
@@ -181,8 +208,7 @@ def _attester_config(system: System, name: str, contracts: dict[str, str]) -> Pa
         f"port = {system.config.mqtt_port}",
         "[chain]",
         f"rpc_url = {json.dumps(node_url(system.state))}",
-        f"market = {json.dumps(contracts['Market'])}",
-        f"readings = {json.dumps(contracts['Readings'])}",
+        *(f"{name.lower()} = {json.dumps(contracts[name])}" for name in ATTESTED_CONTRACTS),
     ]
     path = folder / "attester.toml"
     path.write_text("\n".join(lines) + "\n")

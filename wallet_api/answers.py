@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -23,6 +24,10 @@ PAGE_ITEMS_DEFAULT = 100
 PAGE_ITEMS_MAX = 500
 """Most items of one page."""
 
+INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
+"""Largest numbers of the columns that cursors are compared with; a database refuses larger ones."""
+
+_NUMBER_DIGITS = 20
 _EUR_DECIMALS = 9
 _Item = TypeVar("_Item")
 
@@ -83,7 +88,26 @@ def _decode_cursor(text: str) -> str:
 
 def number_key(*numbers: int) -> str:
     """A sort key of non-negative numbers that compares as text like the numbers do."""
-    return ".".join(f"{number:020d}" for number in numbers)
+    return ".".join(f"{number:0{_NUMBER_DIGITS}d}" for number in numbers)
+
+
+def cursor_of(page: Paging, *highest: int, id_bytes: int = 0) -> tuple[tuple[int, ...], bytes] | None:
+    """The numbers of a cursor made by `number_key`, and the hex id after them; None for a first page.
+
+    `highest` bounds each number by what its column holds.
+    Raises BadCursor for anything that this service didn't give.
+    """
+    if page.after is None:
+        return None
+    text, _, identity = page.after.partition(" ")
+    parts = text.split(".")
+    digits = all(len(part) == _NUMBER_DIGITS and part.isascii() and part.isdigit() for part in parts)
+    if len(parts) != len(highest) or not digits or not re.fullmatch(f"[0-9a-f]{{{2 * id_bytes}}}", identity):
+        raise BadCursor
+    found = tuple(int(part) for part in parts)
+    if any(number > most for number, most in zip(found, highest, strict=True)):
+        raise BadCursor
+    return found, bytes.fromhex(identity)
 
 
 def page_answer(

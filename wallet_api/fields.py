@@ -1,32 +1,138 @@
-"""The types of fields in bodies and parameters: bytes as 0x hex, money as decimal text, codes as plain names."""
+"""The types of fields in bodies, parameters and answers: bytes as 0x hex, money as decimal text, codes as plain names.
+
+Each says its unit where it has one, for the document of the API is made from them.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
+from fastapi import Path, Query
 from pydantic import Field, StringConstraints
 
-Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{40}$")]
+from domain.units import BASIS_POINTS, MAX_LOTS
+from ledger_service.registry.operations import CONNECTION_W_MAX, SECONDS_MAX, UINT24_MAX
+
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-f]{40}$"),
+    Field(description="Account or contract: 20 bytes, lower-case 0x hex"),
+]
 """20 bytes, lower-case 0x hex."""
 
-Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
-Bytes16 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$")]
-Signature = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$")]
+Bytes32 = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(description="32 bytes, lower-case 0x hex")
+]
+Bytes16 = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{32}$"), Field(description="16 bytes, lower-case 0x hex")
+]
+Signature = Annotated[
+    str, StringConstraints(pattern=r"^0x[0-9a-f]{130}$"), Field(description="65 bytes r, s, v, lower-case 0x hex")
+]
 """65 bytes r, s, v."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$")]
+Word = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-f]{1,64}$"),
+    Field(description="Order word or settlement word, 32 bytes as 0x hex (docs/protocol.md, sections 3 and 5)"),
+]
+
+Code = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/:-]{0,99}$"),
+    Field(description="Name by which people know it"),
+]
 """A human-readable name: area, market, meter, metering point, participant, tariff."""
 
-AmountNeur = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,27}$")]
+AmountNeur = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{0,27}$"),
+    Field(
+        description="A positive amount in nEUR (1 EUR = 1,000,000,000 nEUR), as decimal text", examples=["5000000000"]
+    ),
+]
 """A positive amount of money in nEUR, as decimal text."""
 
-CreditNeur = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$")]
+CreditNeur = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0|[1-9][0-9]{0,18})$"),
+    Field(description="A credit line in nEUR, as decimal text; 0 ends it"),
+]
 """A credit limit in nEUR, as decimal text; 0 ends it."""
+
+NeurText = Annotated[
+    str,
+    StringConstraints(pattern=r"^(0|-?[1-9][0-9]*)$"),
+    Field(description="Amount in nEUR as decimal text; + is a credit of the account's holder"),
+]
+"""An amount of money in an answer."""
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 """Words for people."""
+
+_NO_CONTROL = r"[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]"
+
+QueryText = Annotated[str, StringConstraints(pattern=f"^{_NO_CONTROL}{{1,500}}$")]
+"""Words for people in a parameter; as in bodies, without control and direction characters."""
 
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]
+
+Mtu = Annotated[Uint32, Field(description="MTU, market time unit of 15 minutes: unix seconds // 900, [start, end) UTC")]
+MtuCount = Annotated[PositiveInt, Field(description="Number of MTUs from the first one on")]
+Wh = Annotated[Uint53, Field(description="Energy in Wh")]
+NeurPerWh = Annotated[
+    Int32, Field(description="Price in nEUR/Wh (1 EUR/MWh = 1,000; 1 ct/kWh = 10,000); may be negative")
+]
+Lots = Annotated[int, Field(ge=0, le=2**24 - 1, description="Quantity in lots; the market says how many Wh one lot is")]
+OrderLots = Annotated[
+    int,
+    Field(ge=1, le=MAX_LOTS, description="Quantity of an order in lots; the market says how many Wh one lot is"),
+]
+LotWh = Annotated[int, Field(ge=1, le=UINT24_MAX, description="Energy of one lot in Wh")]
+TickNeurPerWh = Annotated[
+    int, Field(ge=1, le=UINT24_MAX, description="Step of limit prices in nEUR/Wh: each limit is a multiple of it")
+]
+Watt = Annotated[int, Field(ge=0, le=CONNECTION_W_MAX, description="Connection power in W; 0 where there is no point")]
+Seconds = Annotated[int, Field(ge=1, le=SECONDS_MAX, description="Length in seconds of market time")]
+BasisPoints = Annotated[int, Field(ge=0, le=BASIS_POINTS, description="Rate in basis points (1/10,000)")]
+MarketTime = Annotated[Uint53, Field(description="Unix seconds of market time")]
+UtcText = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), Field(description="The same instant in UTC")
+]
+GateLocal = Annotated[
+    str,
+    StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"),
+    Field(description="Gate as local time of the area, HH:MM, on the day before delivery"),
+]
+Sequence = Annotated[Uint53, Field(description="Place in the journal, from 1")]
+Number = Annotated[Uint32, Field(description="Number from 1, as the contracts count")]
+Revision = Annotated[Uint32, Field(description="Revision, from 0; each later one replaces or corrects the one before")]
+Version = Annotated[PositiveInt, Field(description="Version, from 1; each begins later than the one before")]
+
+ParticipantKind = Literal["household", "retailer", "dso", "tax"]
+"""A household trades at its point, a retailer at the transformer; dso and tax only receive money."""
+
+ProgramState = Literal[
+    "open", "gate-closed", "book-closed", "awaiting-verdict", "expired", "signed", "refused", "cleared", "resolved"
+]
+"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
+
+SettlementState = Literal["proposed", "signed", "settled", "final"]
+"""Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""
+
+MarketName = Annotated[Code, Path(description="A market by its code, with its slash as it is, or by its 0x id")]
+AreaName = Annotated[Code, Path(description="An area by its code")]
+ProgramNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a program of the market, from 1")]
+PeriodNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")]
+RevisionNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Revision of the settlement, from 0")]
+OrderId = Annotated[Bytes16, Path(description="Order id, 16 bytes of 0x hex, as its device made it")]
+
+FirstMtu = Annotated[int, Query(ge=0, le=2**32 - 1, description="First MTU of the range (unix seconds // 900)")]
+OptionalFirstMtu = Annotated[
+    int | None, Query(ge=0, le=2**32 - 1, description="First MTU of the range; the one of now where none is given")
+]
+AreaQuery = Annotated[Code, Query(description="An area by its code")]
+AreaFilter = Annotated[Code | None, Query(description="Only of this area, given by its code")]

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import Connection
 
 from domain.hashing import to_hex
+from ledger_service.record import Entry, Record
+from ledger_service.record.journal import Payload
 from ledger_service.registry import Area, Market, queries
+from wallet_api.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
 from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Program, Projection
+
+
+def entries_where(record: Record, *, kind: str, page: Paging, wanted: Callable[[Payload], bool]) -> list[Entry]:
+    """Facts of one kind whose payload is wanted, ascending, from the page's cursor on: one more than the page holds.
+
+    Erased ones are left out. Raises BadCursor.
+    """
+    after = cursor_of(page, INT64_MAX)
+    at = 0 if after is None else after[0][0]
+    found: list[Entry] = []
+    while len(found) <= page.limit:
+        batch = record.entries(after=at, kinds=(kind,), limit=PAGE_ITEMS_MAX)
+        found += [entry for entry in batch if entry.payload is not None and wanted(entry.payload)]
+        if len(batch) < PAGE_ITEMS_MAX:
+            break
+        at = batch[-1].sequence
+    return found
 
 
 def market_named(connection: Connection, name: str) -> Market:

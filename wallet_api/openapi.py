@@ -1,4 +1,8 @@
-"""OpenAPI for routes that read their own body: the shapes they accept, and the problems they answer with."""
+"""The document of the API: what FastAPI reads off the routes, and what holds for all of them.
+
+Routes declare their own bodies, answers and problems (`declaring`); here each gets the problems that follow from how it
+is reached (login, body, parameters), and what is repeated is lifted to the components.
+"""
 
 from __future__ import annotations
 
@@ -6,74 +10,173 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, TypeAdapter
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
+from domain.errors import DominoesError
+from ledger_service.access.roles import NotAllowed
+from ledger_service.access.tokens import TokenRefused
+from ledger_service.record import StorageUnavailable
+from wallet_api.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
+from wallet_api.limits import TooManyRequests
 from wallet_api.policy import Public, api_routes, methods_of, policy_of
-from wallet_api.problems import PROBLEM_MEDIA_TYPE
+from wallet_api.problems import PROBLEM_MEDIA_TYPE, BodyTooLarge, InvalidFields, MalformedBody, NotJson, problem_body
+from wallet_api.schemas.base import Problem
 
-_REF = "#/components/schemas/{model}"
-_SCHEMAS: dict[str, Any] = {}
+OPENAPI_VERSION = "3.1.0"
+"""Whose schemas are JSON Schema 2020-12."""
 
-PROBLEM_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457 problem details; `type` names the cause and is stable.",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "examples": ["/problems/invalid-fields"]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong and what to do next."},
-        "retryable": {"type": "boolean"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
+SERVERS: list[dict[str, Any]] = [{"url": "/", "description": "The service that gives this document"}]
+"""Where the paths begin."""
+
+TAGS: list[dict[str, Any]] = [
+    {"name": "session", "description": "Log in with a signature, and get typed data for everything that is signed."},
+    {"name": "public", "description": "What anyone may read: market time, areas, markets, gates, prices, the ledger."},
+    {"name": "trading", "description": "Order keys, signed orders and schedules, and the operator's receipts."},
+    {"name": "own", "description": "What a trader reads of its own: trades, readings, set-points, statements."},
+    {"name": "money", "description": "Balances, movements, deposits and redemptions, in nEUR as decimal text."},
+    {"name": "registrar", "description": "The registry: areas, markets, participants, meters, agreements, tariffs."},
+    {"name": "retailer", "description": "Guarantees, cover, and what settled for a retailer's own customers."},
+    {"name": "dso", "description": "Programs that wait for the grid operator's verdict, its signature or refusal."},
+    {"name": "attester", "description": "Attestations of readings, and settlements to recompute and sign."},
+    {"name": "evidence", "description": "Bundles that an outsider verifies, up to the last anchor (docs/evidence.md)."},
+    {"name": "operation", "description": "Market time of an embedded node, cursors of the stages, journal headers."},
+    {"name": "service", "description": "Health and metrics of the service itself."},
+]
+"""The groups of operations, one per audience."""
+
+LOGIN: dict[str, Any] = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of `POST /v1/session`, good for 15 minutes. It says who is asking and moves no "
+    "money: what touches orders, money or verdicts carries its holder's EIP-712 signature besides.",
 }
 
-
-def body_of(shape: type[BaseModel] | Any, *, description: str = "") -> dict[str, Any]:
-    """`openapi_extra` of a route that reads a body of this shape itself."""
-    schema = TypeAdapter(shape).json_schema(ref_template=_REF)
-    _SCHEMAS.update(schema.pop("$defs", {}))
-    title = getattr(shape, "__name__", None)
-    if title and isinstance(shape, type) and issubclass(shape, BaseModel):
-        _SCHEMAS[title] = schema
-        schema = {"$ref": _REF.format(model=title)}
-    return {
-        "requestBody": {
-            "required": True,
-            "description": description,
-            "content": {"application/json": {"schema": schema}},
-        }
-    }
+_BODY: tuple[type[DominoesError], ...] = (MalformedBody, BodyTooLarge, NotJson, InvalidFields)
+_INTERNAL = "Something failed here that should not; it is logged"
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document: the routes, their bodies, their roles and their problems."""
+    """The OpenAPI 3.1 document: the routes, their bodies, their answers, their roles and their problems."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        openapi_version=OPENAPI_VERSION,
+        tags=TAGS,
+        servers=SERVERS,
     )
     components = document.setdefault("components", {})
-    components.setdefault("schemas", {}).update(_SCHEMAS)
-    components["schemas"]["Problem"] = PROBLEM_SCHEMA
-    components["securitySchemes"] = {"login": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
-    problem = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
+    schemas = components.setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    _add_schema(schemas, "Problem", TypeAdapter(Problem).json_schema(ref_template=REF))
+    components["securitySchemes"] = {"login": LOGIN}
+    components["headers"] = HEADERS
+    components["parameters"] = {"IdempotencyKey": IDEMPOTENCY_KEY}
+    examples: dict[str, Any] = components.setdefault("examples", {})
     for route in api_routes(app):
-        if not route.include_in_schema:
-            continue
-        policy = policy_of(route)
-        for method in methods_of(route):
-            operation = document["paths"][route.path_format][method.lower()]
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {"description": "What went wrong", "content": problem}
-            if not isinstance(policy, Public):
-                operation["security"] = [{"login": []}]
-                operation["x-roles"] = sorted(policy.roles)
+        if route.include_in_schema:
+            for method in methods_of(route):
+                operation = document["paths"][route.path_format][method.lower()]
+                _complete(operation, route=route)
+                _lift(operation, schemas=schemas, examples=examples)
+    components["responses"] = _shared(document["paths"])
+    for schema in schemas.values():
+        _drop_titles(schema)
     app.openapi_schema = document
     return document
+
+
+def _complete(operation: dict[str, Any], *, route: APIRoute) -> None:
+    """Add what follows from how a route is reached: its name for generated clients, its login, its problems."""
+    policy = policy_of(route)
+    operation["operationId"] = f"{operation['tags'][0]}_{route.name}"
+    responses = operation["responses"]
+    if "application/json" in responses.get("422", {}).get("content", {}):
+        del responses["422"]  # FastAPI's own form of validation errors, which is never answered here
+    causes: list[type[DominoesError]] = [StorageUnavailable]
+    if not isinstance(policy, Public):
+        operation["security"] = [{"login": []}]
+        operation["x-roles"] = sorted(policy.roles)
+        causes += [TokenRefused, NotAllowed, TooManyRequests]
+    if "requestBody" in operation:
+        causes += _BODY
+    if any("$ref" not in parameter for parameter in operation.get("parameters", ())):
+        causes.append(InvalidFields)
+    for status, answer in problem_answers(causes).items():
+        _merge(responses.setdefault(str(status), {}), answer)
+    internal = problem_body(status=500, code="internal", detail=_INTERNAL, retryable=True)
+    responses["500"] = problem_answer({"internal": {"summary": _INTERNAL, "value": internal}})
+    responses["default"] = problem_answer({}, description="Any other problem")
+    operation["responses"] = {status: responses[status] for status in sorted(responses)}
+
+
+def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
+    for name, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into.setdefault(name, value)
+
+
+def _lift(operation: dict[str, Any], *, schemas: dict[str, Any], examples: dict[str, Any]) -> None:
+    """Move schemas of bodies and examples of problems to the components, and say each problem's codes in words."""
+    for name, schema in operation.get("requestBody", {}).pop(DEFINITIONS, {}).items():
+        _add_schema(schemas, name, schema)
+    for answer in operation["responses"].values():
+        shown = answer.get("content", {}).get(PROBLEM_MEDIA_TYPE)
+        if shown is None:
+            continue
+        given = shown.pop("examples")
+        for code, example in given.items():
+            if examples.setdefault(code, example)["value"]["status"] != example["value"]["status"]:
+                raise ValueError(f"the code {code} stands for problems of two statuses; give each its own")
+        if given:
+            shown["examples"] = {code: {"$ref": f"#/components/examples/{code}"} for code in sorted(given)}
+            answer["description"] = "\n".join(f"- `{code}`: {examples[code]['summary']}" for code in sorted(given))
+
+
+def _add_schema(schemas: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+    """Put a schema and those nested in it among the components; one name has one shape. Raises ValueError."""
+    for nested, inner in schema.pop("$defs", {}).items():
+        _add_schema(schemas, nested, inner)
+    if schemas.setdefault(name, schema) != schema:
+        raise ValueError(f"two different schemas are called {name}; rename one")
+
+
+def _shared(paths: dict[str, Any]) -> dict[str, Any]:
+    """Put each problem answer that several operations give into one place; the components' responses by name."""
+    places: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    for operations in paths.values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                shown = answer["content"].get(PROBLEM_MEDIA_TYPE)
+                if shown is not None:
+                    name = ".".join((status, *shown.get("examples", ())))
+                    places.setdefault(name, []).append((operation["responses"], status))
+    shared = {}
+    for name, uses in sorted(places.items()):
+        if len(uses) > 1:
+            shared[name] = uses[0][0][uses[0][1]]
+            for responses, status in uses:
+                if responses[status] != shared[name]:
+                    raise ValueError(f"problems {name} are described in two ways; describe them in one")
+                responses[status] = {"$ref": f"#/components/responses/{name}"}
+    return shared
+
+
+def _drop_titles(schema: Any) -> None:
+    """Leave out the titles that pydantic makes of the names of members: they say nothing new."""
+    if isinstance(schema, list):
+        for item in schema:
+            _drop_titles(item)
+    elif isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        for item in schema.values():
+            _drop_titles(item)

@@ -15,6 +15,8 @@ from starlette.routing import Route
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.access.roles import NotAllowed, Role
 from ledger_service.access.tokens import Claims, TokenRefused
+from wallet_api.disclosure import Disclosure
+from wallet_api.limits import Limiter
 from wallet_api.services import services_of
 
 PRINCIPAL_SECONDS = 1.0
@@ -68,16 +70,23 @@ async def authenticate(request: Request) -> Principal:
 
 
 class Allow:
-    """A route's policy as a dependency: lets the named roles in and hands the route its principal."""
+    """A route's policy as a dependency: lets the named roles in and hands the route its principal.
 
-    def __init__(self, *roles: Role) -> None:
-        self.roles = frozenset(roles)
+    Where the route discloses personal data, an auditor's reading is logged before the route answers.
+    """
+
+    def __init__(self, *roles: Role, discloses: Disclosure | None = None) -> None:
+        self.roles, self.discloses = frozenset(roles), discloses
 
     async def __call__(self, request: Request) -> Principal:
-        """The principal, if its role is allowed. Raises TokenRefused, NotAllowed."""
+        """The principal, if its role is allowed. Raises TokenRefused, TooManyRequests, NotAllowed."""
         principal = await authenticate(request)
+        limiter: Limiter = request.app.state.limiter
+        limiter.take(principal.address)
         if principal.role not in self.roles:
             raise NotAllowed(role=principal.role, allowed=tuple(sorted(self.roles)))
+        if self.discloses is not None and principal.role is Role.AUDITOR:
+            await run_in_threadpool(self.discloses.log, request, principal)
         return principal
 
 
@@ -90,11 +99,11 @@ class Public:
         """Let everyone in."""
 
 
-def allow(*roles: Role) -> Any:
-    """Declare that only principals with one of these roles may use the route."""
+def allow(*roles: Role, discloses: Disclosure | None = None) -> Any:
+    """Declare who may use the route, at least one role, and what it tells an auditor of persons."""
     if not roles:
         raise ValueError("name at least one role, or declare the route public")
-    return Depends(Allow(*roles))
+    return Depends(Allow(*roles, discloses=discloses))
 
 
 def anyone() -> Any:

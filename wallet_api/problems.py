@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from domain.errors import DominoesError
+from ledger_service.access.tokens import TokenRefused
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -21,7 +22,7 @@ FINDINGS_MAX = 20
 """Findings listed in one answer; a request with more is wrong as a whole."""
 
 RETRY_AFTER_SECONDS = 1
-"""What a retryable problem tells the client to wait."""
+"""What a retryable problem tells the client to wait where the error itself says nothing."""
 
 _log = structlog.get_logger("wallet_api")
 
@@ -49,13 +50,13 @@ class BodyTooLarge(DominoesError):
 
 
 class NotJson(DominoesError):
-    """The body's media type is not application/json."""
+    """The body's media type is not application/json, its text not UTF-8, or it is compressed."""
 
     status = 415
     code = "not-json"
 
     def __init__(self) -> None:
-        super().__init__("send the body as application/json")
+        super().__init__("send the body as application/json, in UTF-8 and without Content-Encoding")
 
 
 class InvalidFields(DominoesError):
@@ -66,7 +67,7 @@ class InvalidFields(DominoesError):
 
     def __init__(self, *, findings: Sequence[dict[str, str]]) -> None:
         self.findings = list(findings)[:FINDINGS_MAX]
-        super().__init__("the body doesn't have the shape asked for; see errors and the documentation at /docs")
+        super().__init__("the request doesn't have the shape asked for; see errors and the documentation at /docs")
 
 
 class NoSuchThing(DominoesError):
@@ -91,6 +92,22 @@ class NotAvailable(DominoesError):
         super().__init__(f"{what} is not available on this service; ask its operator")
 
 
+class Busy(DominoesError):
+    """The service does this for somebody else at the moment, one at a time."""
+
+    status = 503
+    code = "busy"
+    retryable = True
+
+    def __init__(self, *, what: str, seconds: int) -> None:
+        self.what, self.retry_after_seconds = what, seconds
+        super().__init__(f"{what}; ask again in {seconds} s")
+
+
+_EXPECTED = (NotAvailable, Busy)
+"""Answers of 503 that are no failure: they say themselves what is up and hold nothing of the inside."""
+
+
 def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
     """The members of a problem; `type` is stable and may be switched on by clients."""
     return {
@@ -105,7 +122,7 @@ def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[s
 def problem_of(error: DominoesError) -> dict[str, Any]:
     """The problem of an anticipated failure."""
     facts: dict[str, Any] = {"retryable": error.retryable}
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotAvailable):
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, _EXPECTED):
         # What is broken inside (paths, hosts, SQL) is for the log, not for the answer.
         _log.error("request failed", code=error.code, cause=str(error))
         detail = "the service can't do this now; nothing was changed; try again, and tell the operator if it stays"
@@ -131,17 +148,19 @@ def findings_of(errors: Sequence[Any]) -> list[dict[str, str]]:
     return [{"pointer": pointer(error["loc"]), "detail": str(error["msg"])} for error in errors[:FINDINGS_MAX]]
 
 
-def _headers_of(error: DominoesError) -> dict[str, str] | None:
+def _headers_of(error: DominoesError, request: Request) -> dict[str, str] | None:
     if error.status == HTTPStatus.UNAUTHORIZED:
-        return {"WWW-Authenticate": "Bearer"}
+        # RFC 6750, 3.1: an error is named only to those who sent a token.
+        sent = isinstance(error, TokenRefused) and "authorization" in request.headers
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"' if sent else "Bearer"}
     if error.retryable:
-        return {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return {"Retry-After": str(getattr(error, "retry_after_seconds", RETRY_AFTER_SECONDS))}
     return None
 
 
-async def _on_dominoes_error(_: Request, error: Exception) -> Response:
+async def _on_dominoes_error(request: Request, error: Exception) -> Response:
     known = cast(DominoesError, error)
-    return problem_response(problem_of(known), headers=_headers_of(known))
+    return problem_response(problem_of(known), headers=_headers_of(known, request))
 
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import Payload
+from wallet_api.fields import ProgramState
 
 FOLD_BATCH_ENTRIES = 500
 """Entries folded at once; bounds memory while a long journal is read at the start."""
@@ -48,18 +49,25 @@ class Program:
     signed_sequence: int | None = None
     refused_sequence: int | None = None
     setpoints_sequence: int | None = None
+    given_up: int = 0
+    """MTUs that validation gave up: nothing clears them, they are voided once the time to clear is over."""
     resolved: int = 0
 
-    def state(self, *, now: int) -> str:
-        """The word for where the program stands at market time `now`."""
+    def state(self, *, now: int) -> ProgramState:
+        """The word for where the program stands at market time `now`.
+
+        open, gate-closed, book-closed, awaiting-verdict, then signed, refused or expired; `cleared` once every MTU that
+        validation did not give up has a position, `resolved` once all MTUs have.
+        """
         if self.resolved >= self.count:
             return "resolved"
         if self.refused_sequence is not None:
             return "refused"
         if self.signed_sequence is not None:
-            return "signed"
+            return "cleared" if self.resolved >= self.count - self.given_up else "signed"
         if self.validated_sequence is not None:
-            return "expired" if self.deadline is not None and now > self.deadline else "awaiting-verdict"
+            late = self.deadline is not None and now > self.deadline
+            return "expired" if late else "awaiting-verdict"
         if self.book_sequence is not None:
             return "book-closed"
         return "open" if now < self.gate else "gate-closed"
@@ -201,7 +209,8 @@ class Projection:
         self._change(payload, book_sequence=entry.sequence)
 
     def _program_validated(self, entry: Entry, payload: Payload) -> None:
-        self._change(payload, validated_sequence=entry.sequence, deadline=payload["deadline"])
+        given_up = sum(1 for result in payload["results"] if result["given_up"])
+        self._change(payload, validated_sequence=entry.sequence, deadline=payload["deadline"], given_up=given_up)
 
     def _program_signed(self, entry: Entry, payload: Payload) -> None:
         self._change(payload, signed_sequence=entry.sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
 from ledger_service.clock import MarketClock
 from ledger_service.record import Record
+from ledger_service.settlement.stage import Stuck
 from ledger_service.trading import Intake
 from ledger_service.validation import Verdicts
 from wallet_api.projection import Projection
@@ -77,6 +78,12 @@ class Services:
     """Where exported public bundles are kept until the next anchor; emptied at will."""
     auditor_seal: bytes | None = None
     """X25519 public key that auditor bundles are sealed to; None only in demos, where they leave unsealed."""
+    node_block_time: Callable[[], int] | None = None
+    """Block time of the node's newest block, unix seconds; raises a DominoesError where the node doesn't answer."""
+    stage_failure: Callable[[], str | None] | None = None
+    """Why the stages' last turn failed (its code); None while they go on."""
+    stuck_periods: Callable[[], Sequence[Stuck]] = list
+    """Periods that the settlement stage can't compute for now."""
     clock_control: Callable[[int], int] | None = None
     """Embedded nodes only: lets market time reach a value (unix seconds) and returns the market time reached."""
 

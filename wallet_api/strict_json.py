@@ -20,7 +20,10 @@ DEPTH_MAX = 16
 DIGITS_MAX = 30
 """Longest integer; every quantity of the protocol has fewer digits."""
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""Strings whole, and brackets. What begins with a quote always matches, up to the end of the body where the string has
+none, and never gives back what it took: each byte is looked at once, whatever the body."""
+
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _SHAPE = TypeVar("_SHAPE")
 
@@ -40,6 +43,8 @@ def _no_float(_: str) -> NoReturn:
 
 
 def _whole(text: str) -> int:
+    if text == "-0":
+        raise MalformedBody(reason="minus zero, which some parsers keep apart from 0")
     if len(text) > DIGITS_MAX:
         raise MalformedBody(reason=f"an integer of more than {DIGITS_MAX} digits")
     return int(text)
@@ -101,10 +106,18 @@ def _check_text(value: Any) -> None:
             _check_text(item)
 
 
+def _is_plain_json(request: Request) -> bool:
+    """Whether the headers announce JSON in UTF-8, as it is: what they say and what is read must be the same text."""
+    media_type, *parameters = request.headers.get("content-type", "").lower().split(";")
+    named = [(name.strip(), value.strip().strip('"')) for name, _, value in (one.partition("=") for one in parameters)]
+    utf_8 = all(value == "utf-8" for name, value in named if name == "charset")
+    plain = all(value.strip().lower() == "identity" for value in request.headers.getlist("content-encoding"))
+    return media_type.strip() == "application/json" and utf_8 and plain
+
+
 async def read_body(request: Request, *, limit_bytes: int = BODY_BYTES_MAX) -> bytes:
     """The raw body, never more than the limit in memory. Raises NotJson, BodyTooLarge."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if not _is_plain_json(request):
         raise NotJson
     declared = request.headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit() or len(declared) > 12 or int(declared) > limit_bytes:

@@ -11,8 +11,8 @@ from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from wallet_api.problems import InvalidFields, NoSuchThing
 
-_DECIMAL = re.compile(r"^-?(0|[1-9][0-9]{0,77})$")
-_BYTES = re.compile(r"^0x([0-9a-f]{2})*$")
+_DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}")
+_BYTES = re.compile(r"0x[0-9a-f]*")
 _TEXT_MAX = 500
 
 
@@ -69,10 +69,10 @@ def _value(kind: str, given: Any) -> Any:
         return given
     if kind == "address" or kind.startswith("bytes"):
         size = 20 if kind == "address" else int(kind.removeprefix("bytes"))
-        if not isinstance(given, str) or not _BYTES.match(given) or len(given) != 2 + 2 * size:
+        if not isinstance(given, str) or not _BYTES.fullmatch(given) or len(given) != 2 + 2 * size:
             raise ValueError(f"must be 0x and {2 * size} lower-case hex digits")
         return from_hex(given)
-    if isinstance(given, str) and _DECIMAL.match(given):
+    if isinstance(given, str) and _DECIMAL.fullmatch(given):
         return _in_range(kind, int(given))
     if isinstance(given, int) and not isinstance(given, bool):
         return _in_range(kind, given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import orjson
@@ -53,24 +53,31 @@ async def write(
 ) -> Response:
     """Do one write and answer it; a repeat under the same Idempotency-Key gets the first answer."""
     raw = await read_body(request, limit_bytes=limit_bytes)
-    services = services_of(request)
+
+    async def do() -> Answer:
+        return await run_in_threadpool(_do, services_of(request), raw, shape, work)
+
+    return await answer_once(request, who=who, raw=raw, do=do)
+
+
+async def answer_once(request: Request, *, who: Principal, raw: bytes, do: Callable[[], Awaitable[Answer]]) -> Response:
+    """What `do` answers, or what it answered first to this Idempotency-Key; without a key nothing is looked up.
+
+    Raises BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight, and what `do` raises, which is not kept.
+    """
     key = request.headers.get("idempotency-key")
     if key is None:
-        return _response(await run_in_threadpool(_do, services, raw, shape, work), repeated=False)
+        return _response(await do(), repeated=False)
     book: AnswerBook = request.app.state.answers
+    principal, now = who.address, services_of(request).wall_clock()
     input_hash = keccak(f"{request.method} {request.url.path}\n".encode() + raw)
-
-    def keyed() -> tuple[Answer, bool]:
-        with book.hold(principal=who.address, key=check_key(key)):
-            first = book.first_answer(principal=who.address, key=key, input_hash=input_hash)
-            if first is not None:
-                return first, True
-            answer = _do(services, raw, shape, work)
-            book.store(principal=who.address, key=key, input_hash=input_hash, answer=answer, now=services.wall_clock())
-            return answer, False
-
-    answer, repeated = await run_in_threadpool(keyed)
-    return _response(answer, repeated=repeated)
+    with book.hold(principal=principal, key=check_key(key)):
+        first = await run_in_threadpool(book.first_answer, principal=principal, key=key, input_hash=input_hash)
+        if first is not None:
+            return _response(first, repeated=True)
+        answer = await do()
+        await run_in_threadpool(book.store, principal=principal, key=key, input_hash=input_hash, answer=answer, now=now)
+        return _response(answer, repeated=False)
 
 
 def _do(services: Services, raw: bytes, shape: type[_Body], work: Callable[[Services, _Body], Created]) -> Answer:

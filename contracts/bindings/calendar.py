@@ -35,6 +35,12 @@ class Calendar(Binding):
 
     contract = "Calendar"
 
+    def max_distance_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds that a period may begin from now: a slip of the operator must not put an area out of
+        reach for ever.
+        """
+        return int(self._read("MAX_DISTANCE_SECONDS", [], block=block))
+
     def max_period_mtus(self, *, block: Block = LATEST) -> int:
         """Longest period: a month of 15-minute MTUs and some reserve."""
         return int(self._read("MAX_PERIOD_MTUS", [], block=block))
@@ -52,8 +58,8 @@ class Calendar(Binding):
         return self._call("createArea", [area, params])
 
     def declare_period(self, *, area: bytes, first_mtu: int, count: int) -> Call:
-        """Declares the next period of an area. Operator of the area only. Returns period: its number: 1, 2, … per
-        area.
+        """Declares the next period of an area, at most 366 days ahead; the first one at most 366 days back.
+        Operator of the area only. Returns period: its number: 1, 2, … per area.
         """
         return self._call("declarePeriod", [area, first_mtu, count])
 

@@ -37,33 +37,50 @@ class Proposal(Struct):
 
     replaces: bytes
     ready_at: int
+    proposer: bytes
+    organisation: bytes
+    confirmed: bool
     grant: Grant
 
 
 class Roles(Binding):
     """Safety rests on: a key has one role; an organisation holds one kind of role; one organisation gives one vote
     in a quorum and m is at least 2; every change is proposed by a security admin, visible for `delaySeconds`,
-    and completed by a second step. Liveness rests on: the roles operator, DSO, registrar and security admin
-    never lose the last key of a scope (replace it instead), and a pause ends by itself.
+    and agreed to by a security admin of another organisation, never by the key it takes a role from; what is
+    not completed in time lapses. Liveness rests on: the roles operator, DSO, registrar and security admin never
+    lose the last key of a scope (replace it instead), security admins of at least two organisations stay, and a
+    pause ends by itself. Where an organisation of only two loses its one key or is to be removed, nobody is
+    left to agree: appoint three. A replaced or revoked key's signatures in flight count no more: who relies on
+    them signs again with the new key.
     """
 
     contract = "Roles"
 
+    def proposal_seconds(self, *, block: Block = LATEST) -> int:
+        """Block-time seconds after its delay in which a proposal may be completed."""
+        return int(self._read("PROPOSAL_SECONDS", [], block=block))
+
     def accept_grant(self) -> Call:
-        """Second step of a grant or replacement, sent by the new key itself after the delay: shows that somebody
-        holds the key.
+        """Completes a confirmed grant or replacement, sent by the new key itself after the delay: shows that
+        somebody holds the key.
         """
         return self._call("acceptGrant", [])
 
     def cancel_proposal(self, *, key: bytes) -> Call:
         """Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to
-        be revoked). Security admin only.
+        be revoked). Security admin only, but not the key that would lose its role.
         """
         return self._call("cancelProposal", [key])
 
     def config(self, *, block: Block = LATEST) -> RolesConfig:
         """The fixed numbers given at deployment."""
         return RolesConfig.read(self._read("config", [], block=block))
+
+    def confirm_grant(self, *, key: bytes) -> Call:
+        """Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another
+        organisation than the proposer's, not the key that would lose its role.
+        """
+        return self._call("confirmGrant", [key])
 
     def grant_of(self, *, key: bytes, block: Block = LATEST) -> Grant:
         """What `key` holds; role None if nothing."""
@@ -82,9 +99,7 @@ class Roles(Binding):
         return int(self._read("organisationRole", [organisation], block=block))
 
     def pause(self) -> Call:
-        """Stops openProgram, closeBooks, recordProgram, clear and settle for at most `pauseSeconds`. Security
-        admin only.
-        """
+        """Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only."""
         return self._call("pause", [])
 
     def paused(self, *, block: Block = LATEST) -> bool:
@@ -123,7 +138,9 @@ class Roles(Binding):
         return none(self._read("requireRole", [key, role, area], block=block))
 
     def revoke(self, *, key: bytes) -> Call:
-        """Second step of a revocation, by a security admin after the delay."""
+        """Second step of a revocation after the delay. Security admin of another organisation than the proposer's,
+        not the key itself.
+        """
         return self._call("revoke", [key])
 
     def unpause(self) -> Call:

@@ -62,12 +62,17 @@ class SettlementState(Struct):
 
 
 class Settlement(Binding):
-    """Safety assumes: fewer than m attesting organisations lie together, and the treasurer books only deposits
-    that exist. It does not assume an honest operator: a settlement needs the attesters' signatures over roots
-    that this contract reads from Market and Readings itself. Always: Σ balances (committed) = supply = deposits
-    − redemptions ≥ 0. Every settlement has sum zero and happens wholly or not at all. Liveness assumes nobody:
-    redemption, cover, replacement and finalise work in a pause and without the operator; a settlement that
-    stalls between its pages can be abandoned.
+    """Safety assumes: fewer than m attesting organisations lie together (or a correction comes within the
+    challenge window), and the treasurer books only deposits that exist. It does not assume an honest operator:
+    a settlement needs the attesters' signatures over roots that this contract reads from Market and Readings
+    itself. An account belongs to one area, and only that area's settlements book it: attesters of another one
+    cannot touch it. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Every settlement has
+    sum zero and happens wholly or not at all. Liveness assumes nobody: settlement, redemption, cover,
+    replacement and finalise work in a pause and without the operator; a settlement that stalls between its
+    pages can be abandoned. Attesters' signatures count by the roles of the moment they arrive: a key that is
+    revoked or replaced in `Roles` takes its signatures in flight with it, and they must be given again. Nobody
+    but its key moves an account: where the key is lost and `AccountReplacement` was not signed before, its
+    balance stays where it is.
     """
 
     contract = "Settlement"
@@ -82,29 +87,53 @@ class Settlement(Binding):
         """Pages per settlement: 131,072 accounts."""
         return int(self._read("MAX_PAGES", [], block=block))
 
-    def abandon_settlement(self) -> Call:
-        """Drops the open settlement after its deadline. Anyone, also in a pause."""
-        return self._call("abandonSettlement", [])
+    def redeem_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds after its challenge window in which a redemption may be completed."""
+        return int(self._read("REDEEM_SECONDS", [], block=block))
+
+    def abandon_settlement(self, *, area: bytes) -> Call:
+        """Drops the area's open settlement after its deadline. Anyone, also in a pause. The same one may come
+        again.
+        """
+        return self._call("abandonSettlement", [area])
 
     def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
         """An account as it stands now; pages of an open settlement do not count."""
         return Account.read(self._read("accountOf", [account], block=block))
 
+    def area_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
+        """The area an account belongs to; 0 = none yet."""
+        return as_bytes(self._read("areaOf", [account], block=block))
+
     def balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
         """Balance of an account, nEUR; + is a credit of the holder."""
         return int(self._read("balanceOf", [account], block=block))
+
+    def bind_account(self, *, account: bytes, area: bytes) -> Call:
+        """Binds an account to the area that may settle it, once and for good. Registrar only; before money or a
+        credit line reaches its first settlement.
+        """
+        return self._call("bindAccount", [account, area])
+
+    def cancel_redemption(self, *, account: bytes, ref: bytes) -> Call:
+        """Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was
+        ready.
+        """
+        return self._call("cancelRedemption", [account, ref])
 
     def challenge_seconds(self, *, block: Block = LATEST) -> int:
         """Market-time seconds between request and completion of a redemption."""
         return int(self._read("challengeSeconds", [], block=block))
 
     def complete_redemption(self, *, account: bytes, ref: bytes) -> Call:
-        """Burns min(requested, balance, supply) once the challenge window passed. Anyone, also in a pause."""
+        """Burns min(requested, balance, supply) once the challenge window passed, within seven days; what could
+        not be burned stays open. Anyone, also in a pause.
+        """
         return self._call("completeRedemption", [account, ref])
 
     def cover(self, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
-        """Moves money from a guarantor's balance to the account, with the guarantor's signature (EIP-712 `Cover`).
-        Anyone may relay, also in a pause.
+        """Pays debt of an account (all or part of what is below zero) from its guarantor's free balance, with the
+        guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
         """
         return self._call("cover", [guarantor, account, amount_neur, ref, signature])
 
@@ -130,9 +159,13 @@ class Settlement(Binding):
         """Ends corrections of a period after its horizon. Anyone, also in a pause."""
         return self._call("finalise", [area, period])
 
+    def free_balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
+        """Balance less open redemptions, nEUR: what may be redeemed or pay cover."""
+        return int(self._read("freeBalanceOf", [account], block=block))
+
     def guarantee(self, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
         """Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
-        Operator only.
+        Operator or the account itself; a line that does not rise: anyone.
         """
         return self._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
 
@@ -140,40 +173,43 @@ class Settlement(Binding):
         """Last nonce used by a guarantor for an account."""
         return int(self._read("guaranteeNonceOf", [guarantor, account], block=block))
 
-    def open_settlement(self, *, block: Block = LATEST) -> OpenSettlement:
-        """The settlement that is open between its pages."""
-        return OpenSettlement.read(self._read("openSettlement", [], block=block))
+    def open_settlement(self, *, area: bytes, block: Block = LATEST) -> OpenSettlement:
+        """The area's settlement that is open between its pages."""
+        return OpenSettlement.read(self._read("openSettlement", [area], block=block))
 
     def redemption_of(self, *, account: bytes, ref: bytes, block: Block = LATEST) -> Redemption:
-        """A redemption that is not completed."""
+        """A redemption that is not completed; `amountNeur` is what is left of it."""
         return Redemption.read(self._read("redemptionOf", [account, ref], block=block))
 
     def replace_account(
         self, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
     ) -> Call:
         """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
-        `AccountReplacement`). Anyone may relay, also in a pause. What reaches the old account later can be
-        moved by calling again with the same pair. Not while a settlement of several pages is open.
+        `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
+        pause. From then on the replaced key signs nothing any more; its open redemptions end. What reaches the
+        old account later can be moved by calling again with the same pair. Not while a settlement of several
+        pages is open in their area.
         """
         return self._call("replaceAccount", [account, successor, account_signature, successor_signature])
 
     def request_redemption(
         self, *, account: bytes, amount_neur: int, ref: bytes, deadline: int, signature: bytes
     ) -> Call:
-        """Asks for a redemption, with the account's signature (EIP-712 `Redemption`). Anyone may relay, also in a
-        pause. `deadline`: market time until which the signature may be used.
+        """Asks for a redemption of at most the free balance, with the account's signature (EIP-712 `Redemption`).
+        Anyone may relay, also in a pause. `deadline`: market time until which the signature may be used.
         """
         return self._call("requestRedemption", [account, amount_neur, ref, deadline, signature])
 
     def settle(
         self, *, target: SettlementPage, page_hashes: Sequence[bytes], words: Sequence[int], signatures: Sequence[bytes]
     ) -> Call:
-        """Books one page of a settlement; with the last page it takes effect. Anyone; stopped by a pause. Revision
-        0 once the period ended, every (market, MTU) is Cleared or Void and every MTU attested or Unread;
-        corrections until the first settlement + horizonSeconds. `page_hashes`: hashes of all pages; none for a
-        settlement without amounts. `signatures`: with page 0: m or more attesters' over EIP-712 `Settlement`,
-        ascending by signer; ignored with later pages. `target`: which page of which settlement. `words`:
-        `address:160 | amount:int96` of this page, accounts strictly ascending over all pages.
+        """Books one page of a settlement; with the last page it takes effect. Anyone, also in a pause: it brings
+        no new trade, sellers wait for it, and a correction must not be lost to one. Revision 0 once the period
+        ended, every (market, MTU) is Cleared or Void and every MTU attested or Unread; corrections until the
+        first settlement + horizonSeconds. `page_hashes`: hashes of all pages; none for a settlement without
+        amounts. `signatures`: with page 0: m or more attesters' over EIP-712 `Settlement`, ascending by signer;
+        ignored with later pages. `target`: which page of which settlement. `words`: `address:160 |
+        amount:int96` of this page, accounts strictly ascending over all pages.
         """
         return self._call("settle", [target, page_hashes, words, signatures])
 

@@ -13,6 +13,9 @@ contract Calendar is ICalendar {
     /// @notice Largest speed: a day in a second.
     uint32 public constant MAX_SPEED = 86_400;
 
+    /// @notice Market-time seconds that a period may begin from now: a slip of the operator must not put an area out of reach for ever.
+    uint64 public constant MAX_DISTANCE_SECONDS = 366 days;
+
     IRoles private immutable ROLES;
     uint64 private immutable ORIGIN;
     uint64 private immutable START;
@@ -56,6 +59,7 @@ contract Calendar is ICalendar {
             Period memory last = periods[declared - 1];
             if (firstMtu != last.firstMtu + last.count) revert CalendarPeriodNotContiguous(last.firstMtu + last.count);
         }
+        _requireNear(firstMtu, declared != 0);
         periods.push(Period({firstMtu: firstMtu, count: count}));
         period = uint32(declared + 1);
         emit PeriodDeclared(area, period, firstMtu, count);
@@ -64,7 +68,7 @@ contract Calendar is ICalendar {
     /* VIEWS */
 
     /// @inheritdoc ICalendar
-    function marketTime() external view returns (uint64) {
+    function marketTime() public view returns (uint64) {
         return uint64(ORIGIN + (block.timestamp - START) * SPEED);
     }
 
@@ -98,6 +102,14 @@ contract Calendar is ICalendar {
     function periodOf(bytes32 area, uint32 period) external view returns (Period memory) {
         if (period == 0 || period > _periods[area].length) revert CalendarPeriodUnknown(area, period);
         return _periods[area][period - 1];
+    }
+
+    /// @dev Ahead of now every period is bounded, behind it only the first: later ones follow it, however late.
+    function _requireNear(uint32 firstMtu, bool late) private view {
+        uint64 time = marketTime();
+        uint64 start_ = Time.startOf(firstMtu);
+        bool near = start_ <= time + MAX_DISTANCE_SECONDS && (late || start_ + MAX_DISTANCE_SECONDS >= time);
+        if (!near) revert CalendarPeriodFar(firstMtu, time);
     }
 
     function _requireArea(bytes32 area) private view {

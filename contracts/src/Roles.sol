@@ -10,6 +10,12 @@ contract Roles is IRoles {
     /// @notice Signatures looked at in one quorum, so that its cost is bounded.
     uint256 private constant MAX_SIGNATURES = 32;
 
+    /// @notice Block-time seconds after its delay in which a proposal may be completed.
+    uint64 public constant PROPOSAL_SECONDS = 30 days;
+
+    /// @notice Organisations that hold a security admin key, at least: one alone could complete nothing.
+    uint256 private constant MIN_ADMIN_ORGANISATIONS = 2;
+
     uint8 private immutable THRESHOLD;
     uint32 private immutable DELAY_SECONDS;
     uint32 private immutable PAUSE_SECONDS;
@@ -20,6 +26,7 @@ contract Roles is IRoles {
     mapping(Role role => mapping(bytes32 area => uint256)) private _keyCounts;
     mapping(bytes32 organisation => Role) private _organisationRoles;
     mapping(bytes32 organisation => uint256) private _organisationKeys;
+    uint256 private _adminOrganisations;
 
     /// @dev End of the last pause (block time), running or over; 0 before the first one.
     uint64 private _pausedUntil;
@@ -49,7 +56,7 @@ contract Roles is IRoles {
         }
         if (
             holders[uint256(Role.Operator)] == 0 || holders[uint256(Role.Dso)] == 0
-                || holders[uint256(Role.Registrar)] == 0 || holders[uint256(Role.SecurityAdmin)] == 0
+                || holders[uint256(Role.Registrar)] == 0 || _adminOrganisations < MIN_ADMIN_ORGANISATIONS
                 || holders[uint256(Role.Attester)] < config_.attesterThreshold
         ) revert RolesConfigInvalid();
     }
@@ -59,7 +66,7 @@ contract Roles is IRoles {
     /// @inheritdoc IRoles
     function proposeGrant(Grant calldata grant) external onlySecurityAdmin {
         _checkGrant(grant);
-        uint64 readyAt = _propose(grant.key, Proposal({replaces: address(0), readyAt: 0, grant: grant}));
+        uint64 readyAt = _propose(grant.key, address(0), grant);
         emit GrantProposed(grant.key, grant.role, grant.organisation, grant.area, readyAt);
     }
 
@@ -67,7 +74,7 @@ contract Roles is IRoles {
     function proposeRevocation(address key) external onlySecurityAdmin {
         _checkRevocation(key);
         Grant memory none;
-        uint64 readyAt = _propose(key, Proposal({replaces: key, readyAt: 0, grant: none}));
+        uint64 readyAt = _propose(key, key, none);
         emit RevocationProposed(key, readyAt);
     }
 
@@ -78,26 +85,37 @@ contract Roles is IRoles {
         if (newKey == address(0)) revert RolesGrantInvalid();
         if (_grants[newKey].role != Role.None) revert RolesKeyTaken(newKey);
         grant.key = newKey;
-        uint64 readyAt = _propose(newKey, Proposal({replaces: key, readyAt: 0, grant: grant}));
+        uint64 readyAt = _propose(newKey, key, grant);
         emit ReplacementProposed(key, newKey, readyAt);
     }
 
     /// @inheritdoc IRoles
     function cancelProposal(address key) external onlySecurityAdmin {
-        if (_proposals[key].readyAt == 0) revert RolesProposalUnknown(key);
+        Proposal storage proposal = _proposals[key];
+        if (proposal.readyAt == 0) revert RolesProposalUnknown(key);
+        if (proposal.replaces == msg.sender) revert RolesOwnProposal(msg.sender);
         delete _proposals[key];
         emit ProposalCancelled(key);
+    }
+
+    /// @inheritdoc IRoles
+    function confirmGrant(address key) external onlySecurityAdmin {
+        Proposal memory proposal = _proposals[key];
+        if (proposal.grant.role == Role.None) revert RolesProposalUnknown(key);
+        _requireSecondAdmin(proposal);
+        _proposals[key].confirmed = true;
+        emit GrantConfirmed(key, msg.sender);
     }
 
     /// @inheritdoc IRoles
     function acceptGrant() external {
         Proposal memory proposal = _proposals[msg.sender];
         if (proposal.grant.role == Role.None) revert RolesProposalUnknown(msg.sender);
-        if (block.timestamp < proposal.readyAt) revert RolesProposalEarly(proposal.readyAt);
+        _requireDue(proposal);
+        if (!proposal.confirmed) revert RolesProposalUnconfirmed(msg.sender);
         delete _proposals[msg.sender];
         if (proposal.replaces != address(0)) {
-            // The replaced key may have been revoked meanwhile, by another proposal.
-            if (_grants[proposal.replaces].role == Role.None) revert RolesKeyUnknown(proposal.replaces);
+            _requireUnchanged(proposal);
             _revoke(proposal.replaces);
         }
         _checkGrant(proposal.grant);
@@ -108,7 +126,8 @@ contract Roles is IRoles {
     function revoke(address key) external onlySecurityAdmin {
         Proposal memory proposal = _proposals[key];
         if (proposal.readyAt == 0 || proposal.grant.role != Role.None) revert RolesProposalUnknown(key);
-        if (block.timestamp < proposal.readyAt) revert RolesProposalEarly(proposal.readyAt);
+        _requireDue(proposal);
+        _requireSecondAdmin(proposal);
         _checkRevocation(key);
         delete _proposals[key];
         _revoke(key);
@@ -206,11 +225,39 @@ contract Roles is IRoles {
 
     /* INTERNAL */
 
-    function _propose(address key, Proposal memory proposal) private returns (uint64 readyAt) {
-        if (_proposals[key].readyAt != 0) revert RolesProposalPending(key);
+    function _propose(address key, address replaces, Grant memory grant) private returns (uint64 readyAt) {
+        uint64 pending = _proposals[key].readyAt;
+        if (pending != 0 && block.timestamp <= pending + PROPOSAL_SECONDS) revert RolesProposalPending(key);
         readyAt = uint64(block.timestamp) + DELAY_SECONDS;
-        proposal.readyAt = readyAt;
-        _proposals[key] = proposal;
+        _proposals[key] = Proposal({
+            replaces: replaces,
+            readyAt: readyAt,
+            proposer: msg.sender,
+            organisation: _grants[msg.sender].organisation,
+            confirmed: false,
+            grant: grant
+        });
+    }
+
+    /// @dev The second step is another organisation's, and never that of the key that would lose its role.
+    function _requireSecondAdmin(Proposal memory proposal) private view {
+        if (proposal.replaces == msg.sender) revert RolesOwnProposal(msg.sender);
+        if (proposal.organisation == _grants[msg.sender].organisation) revert RolesSameOrganisation(proposal.proposer);
+    }
+
+    function _requireDue(Proposal memory proposal) private view {
+        if (block.timestamp < proposal.readyAt) revert RolesProposalEarly(proposal.readyAt);
+        uint64 until = proposal.readyAt + PROPOSAL_SECONDS;
+        if (block.timestamp > until) revert RolesProposalExpired(until);
+    }
+
+    /// @dev The replaced key may meanwhile have been revoked, or hold something else, by other proposals.
+    function _requireUnchanged(Proposal memory proposal) private view {
+        Grant memory held = _grants[proposal.replaces];
+        Grant memory expected = proposal.grant;
+        if (held.role == Role.None) revert RolesKeyUnknown(proposal.replaces);
+        bool same = held.role == expected.role && held.organisation == expected.organisation;
+        if (!same || held.area != expected.area) revert RolesProposalStale(proposal.replaces);
     }
 
     function _checkGrant(Grant memory grant) private view {
@@ -230,6 +277,10 @@ contract Roles is IRoles {
     function _checkRevocation(address key) private view {
         Grant memory grant = _grants[key];
         if (grant.role == Role.None) revert RolesKeyUnknown(key);
+        bool lastOfOrganisation = _organisationKeys[grant.organisation] == 1;
+        if (grant.role == Role.SecurityAdmin && lastOfOrganisation && _adminOrganisations == MIN_ADMIN_ORGANISATIONS) {
+            revert RolesLastKey(grant.role, grant.area);
+        }
         bool mayBeEmpty = grant.role == Role.Attester || grant.role == Role.Treasurer;
         if (!mayBeEmpty && _keyCounts[grant.role][grant.area] == 1) revert RolesLastKey(grant.role, grant.area);
     }
@@ -237,7 +288,7 @@ contract Roles is IRoles {
     function _grant(Grant memory grant) private {
         _grants[grant.key] = grant;
         ++_keyCounts[grant.role][grant.area];
-        ++_organisationKeys[grant.organisation];
+        if (++_organisationKeys[grant.organisation] == 1 && grant.role == Role.SecurityAdmin) ++_adminOrganisations;
         _organisationRoles[grant.organisation] = grant.role;
         emit RoleGranted(grant.key, grant.role, grant.organisation, grant.area);
     }
@@ -246,7 +297,10 @@ contract Roles is IRoles {
         Grant memory grant = _grants[key];
         delete _grants[key];
         --_keyCounts[grant.role][grant.area];
-        if (--_organisationKeys[grant.organisation] == 0) delete _organisationRoles[grant.organisation];
+        if (--_organisationKeys[grant.organisation] == 0) {
+            delete _organisationRoles[grant.organisation];
+            if (grant.role == Role.SecurityAdmin) --_adminOrganisations;
+        }
         emit RoleRevoked(key, grant.role, grant.organisation, grant.area);
     }
 }

@@ -23,27 +23,38 @@ import {Time} from "./libraries/Time.sol";
 /// @title Settlement (documented on ISettlement)
 contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in cannot overflow.
-    int256 public constant MAX_BALANCE_NEUR = (1 << 78) - 1;
+    int256 public constant MAX_BALANCE_NEUR = (1 << 70) - 1;
 
     /// @notice Pages per settlement: 131,072 accounts.
     uint256 public constant MAX_PAGES = 64;
 
-    /// @dev All of an account that a settlement touches, in one slot.
-    /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned.
+    /// @notice Market-time seconds after its challenge window in which a redemption may be completed.
+    uint64 public constant REDEEM_SECONDS = 7 days;
+
+    /// @dev All of an account that a settlement touches, in one slot; the constants below say where.
+    /// `pending` counts once the settlement with number `epoch` took effect, never if it was abandoned. `area` is the number of the one area
+    /// whose settlements may book the account; 0 = not bound yet.
     struct Slot {
-        int80 balance;
-        int80 pending;
+        int72 balance;
+        int72 pending;
         uint32 epoch;
         uint64 creditNeur;
+        uint16 area;
     }
 
-    /// @dev The settlement between its pages. `number` is that of the last one ever opened.
+    uint256 private constant BALANCE_MASK = type(uint72).max;
+    uint256 private constant EPOCH_AT = 144;
+    uint256 private constant CREDIT_AT = 176;
+    uint256 private constant AREA_AT = 240;
+
+    /// @dev A settlement between its pages, one per area at most. `number` is unlike that of any other.
     struct Open {
         bytes32 id;
         bytes32 readingsRoot;
         uint160 lastAccount;
         uint32 nextPage;
         uint32 number;
+        uint16 area;
         int128 sumNeur;
         uint64 abandonAt;
     }
@@ -65,17 +76,28 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @inheritdoc ISettlement
     uint256 public supply;
 
-    Open private _open;
+    /// @dev Areas by number, from 1 on, in the order in which they first bound or booked an account.
+    bytes32[] private _areas;
+    mapping(bytes32 area => uint16) private _areaNumbers;
+    mapping(uint16 area => Open) private _opens;
+    /// @dev Number of the last settlement of several pages.
+    uint32 private _lastNumber;
     mapping(address account => Slot) private _slots;
     /// @dev Bit number % 256 of word number / 256: the settlement with this number took effect.
     mapping(uint256 index => uint256 bits) private _committed;
     mapping(address account => address) private _guarantors;
     mapping(address account => address) private _successors;
+    /// @dev First key of a holder who has given a guarantee or replaced its account; `_guarantors` names holders by it.
+    mapping(address account => address) private _firstKeys;
+    /// @dev Present account of a holder whose first key was replaced.
+    mapping(address firstKey => address) private _presentKeys;
     mapping(address guarantor => mapping(address account => uint64)) private _guaranteeNonces;
     mapping(bytes32 area => mapping(uint32 period => SettlementState)) private _settlements;
     mapping(bytes32 area => mapping(uint32 period => mapping(uint32 revision => bytes32))) private _statementsRoots;
     mapping(bytes32 key => bool) private _usedRefs;
     mapping(address account => mapping(bytes32 ref => Redemption)) private _redemptions;
+    /// @dev Σ amounts of an account's open redemptions.
+    mapping(address account => uint256) private _reserved;
 
     constructor(
         IRoles roles,
@@ -106,7 +128,6 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint256[] calldata words,
         bytes[] calldata signatures
     ) external {
-        ROLES.requireNotPaused();
         _requirePage(target.page, pageHashes, words);
         bytes32 wordsHash = Hashes.chain(pageHashes);
         Open memory open =
@@ -118,24 +139,25 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         }
         if (uint256(target.page) + 1 < pageHashes.length) {
             open.nextPage = target.page + 1;
-            _open = open;
+            _opens[open.area] = open;
             return;
         }
         if (open.sumNeur != 0) revert SettlementUnbalanced(open.sumNeur);
         if (open.id != 0) {
             _committed[open.number >> 8] |= 1 << (open.number & 0xff);
-            _close(open.number);
+            delete _opens[open.area];
         }
         _commit(target, wordsHash, open.readingsRoot);
     }
 
     /// @inheritdoc ISettlement
-    function abandonSettlement() external {
-        bytes32 id = _open.id;
+    function abandonSettlement(bytes32 area) external {
+        Open storage open = _opens[_areaNumbers[area]];
+        (bytes32 id, uint64 abandonAt) = (open.id, open.abandonAt);
         if (id == 0) revert SettlementNotOpen();
         uint64 time = _marketTime();
-        if (time <= _open.abandonAt) revert SettlementTooEarly(_open.abandonAt + 1, time);
-        _close(_open.number);
+        if (time <= abandonAt) revert SettlementTooEarly(abandonAt + 1, time);
+        delete _opens[_areaNumbers[area]];
         emit SettlementAbandoned(id);
     }
 
@@ -144,7 +166,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         SettlementState storage state = _settlements[area][period];
         if (state.revisions == 0) revert SettlementNone(area, period);
         if (state.isFinal) revert SettlementFinal(area, period);
-        if (_open.id != 0) revert SettlementBusy(_open.id);
+        _requireNoneOpen(_areaNumbers[area]);
         uint64 horizon = _horizon(area, state.settledAt);
         uint64 time = _marketTime();
         if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
@@ -153,6 +175,17 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     }
 
     /* MONEY */
+
+    /// @inheritdoc ISettlement
+    function bindAccount(address account, bytes32 area) external {
+        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        if (account == address(0)) revert SettlementAccountInvalid(account);
+        CALENDAR.areaOf(area); // reverts where there is no such area
+        bytes32 bound = areaOf(account);
+        if (bound != 0) revert SettlementAreaWrong(account, bound);
+        _slots[account].area = _numberOf(area);
+        emit AccountBound(account, area);
+    }
 
     /// @inheritdoc ISettlement
     function deposit(address account, uint96 amountNeur, bytes32 ref) external {
@@ -169,18 +202,17 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
         external
     {
-        ROLES.requireRole(msg.sender, Role.Operator, 0);
         if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
+        _requirePresent(guarantor);
+        _requirePresent(account);
+        Slot memory slot = _load(account);
+        _requireMayGuarantee(account, guarantor, slot, creditNeur);
         uint64 lastNonce = _guaranteeNonces[guarantor][account];
         if (nonce <= lastNonce) revert SettlementNonceUsed(lastNonce, nonce);
         _requireSigner(guarantor, Hashes.guarantee(guarantor, account, creditNeur, nonce), signature);
 
-        Slot memory slot = _load(account);
-        address before = _guarantors[account];
-        uint256 excess = _excess(slot.balance, slot.creditNeur);
-        if (before != guarantor && before != address(0) && excess != 0) revert SettlementDebtOpen(account, excess);
         _guaranteeNonces[guarantor][account] = nonce;
-        _guarantors[account] = guarantor;
+        _guarantors[account] = _markFirstKey(guarantor);
         slot.creditNeur = creditNeur;
         _slots[account] = slot;
         emit GuaranteeSet(guarantor, account, creditNeur, nonce);
@@ -194,10 +226,13 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         if (account == address(0) || account == guarantor) revert SettlementAccountInvalid(account);
         if (amountNeur == 0) revert SettlementAmountInvalid();
         _requireSigner(guarantor, Hashes.cover(guarantor, account, amountNeur, ref), signature);
+        address present = _guarantorOf(account);
+        if (guarantor != present) revert SettlementGuarantorWrong(account, present, guarantor);
         _useRef(RefUse.Cover, guarantor, ref);
-        int256 balance = balanceOf(guarantor);
         int256 amount = int256(uint256(amountNeur));
-        if (balance < amount) revert SettlementBalanceLow(guarantor, balance, amountNeur);
+        int256 debt = -balanceOf(account);
+        if (amount > debt) revert SettlementDebtLow(account, debt, amountNeur);
+        _requireFree(guarantor, amountNeur);
         _move(guarantor, -amount);
         _move(account, amount);
         emit DebtCovered(guarantor, account, amountNeur, ref);
@@ -215,25 +250,45 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint64 time = _marketTime();
         if (time > deadline) revert SettlementTooLate(deadline, time);
         _requireSigner(account, Hashes.redemption(account, amountNeur, ref, deadline), signature);
+        _requirePresent(account);
         _useRef(RefUse.Redemption, account, ref);
+        _requireFree(account, amountNeur);
+        _reserved[account] += amountNeur;
         uint64 readyAt = time + CHALLENGE_SECONDS;
         _redemptions[account][ref] = Redemption({amountNeur: amountNeur, readyAt: readyAt});
         emit RedemptionRequested(account, amountNeur, ref, readyAt);
     }
 
     /// @inheritdoc ISettlement
+    function cancelRedemption(address account, bytes32 ref) external {
+        Redemption memory redemption = _redemption(account, ref);
+        uint64 time = _marketTime();
+        uint64 until = redemption.readyAt + REDEEM_SECONDS;
+        if (msg.sender != account && time <= until) revert SettlementTooEarly(until + 1, time);
+        delete _redemptions[account][ref];
+        _reserved[account] -= redemption.amountNeur;
+        emit RedemptionCancelled(account, redemption.amountNeur, ref);
+    }
+
+    /// @inheritdoc ISettlement
     function completeRedemption(address account, bytes32 ref) external {
-        Redemption memory redemption = _redemptions[account][ref];
-        if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
+        Redemption memory redemption = _redemption(account, ref);
+        // What reaches a replaced account belongs to its successor, whose window has not begun.
+        _requirePresent(account);
         uint64 time = _marketTime();
         if (time < redemption.readyAt) revert SettlementTooEarly(redemption.readyAt, time);
+        uint64 until = redemption.readyAt + REDEEM_SECONDS;
+        if (time > until) revert SettlementTooLate(until, time);
         int256 balance = balanceOf(account);
         if (balance <= 0 || supply == 0) revert SettlementNothingToRedeem(account);
         uint256 amount = redemption.amountNeur;
         if (amount > uint256(balance)) amount = uint256(balance);
         // Others' debt may leave less money than there are credits.
         if (amount > supply) amount = supply;
-        delete _redemptions[account][ref];
+        // The rest stays open, or anyone could spend a request while there is little to pay it from.
+        if (amount == redemption.amountNeur) delete _redemptions[account][ref];
+        else _redemptions[account][ref].amountNeur -= uint96(amount);
+        _reserved[account] -= amount;
         supply -= amount;
         _move(account, -int256(amount));
         emit Redeemed(account, amount, ref);
@@ -246,8 +301,9 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         bytes calldata accountSignature,
         bytes calldata successorSignature
     ) external {
-        if (_open.id != 0) revert SettlementBusy(_open.id);
         if (account == successor) revert SettlementAccountInvalid(account);
+        _requireNoneOpen(_slots[account].area);
+        _requireNoneOpen(_slots[successor].area);
         bytes32 structHash = Hashes.accountReplacement(account, successor);
         _requireSigner(account, structHash, accountSignature);
         _requireSigner(successor, structHash, successorSignature);
@@ -255,17 +311,18 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         Slot memory slot = _load(account);
         int256 balance = slot.balance;
         if (_successors[account] == address(0)) {
-            _requireFresh(account, successor);
-            _successors[account] = successor;
-            _guarantors[successor] = _guarantors[account];
+            _requireFresh(account, successor, slot.area);
+            _succeed(account, successor);
             _slots[successor].creditNeur = slot.creditNeur;
-            delete _guarantors[account];
+            if (slot.area != 0) _slots[successor].area = slot.area;
         } else if (_successors[account] != successor) {
             revert SettlementSuccessorInvalid(account, successor);
         }
-        delete _slots[account];
+        _slots[account] = Slot({balance: 0, pending: 0, epoch: 0, creditNeur: 0, area: slot.area});
         _move(successor, balance);
         emit AccountReplaced(account, successor, balance);
+        Slot memory moved = _load(successor);
+        _callGuarantee(successor, moved.balance, moved.creditNeur);
     }
 
     /* VIEWS */
@@ -276,7 +333,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         return Account({
             balanceNeur: slot.balance,
             creditNeur: slot.creditNeur,
-            guarantor: _guarantors[account],
+            guarantor: _guarantorOf(account),
             successor: _successors[account]
         });
     }
@@ -297,13 +354,25 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     }
 
     /// @inheritdoc ISettlement
-    function openSettlement() external view returns (OpenSettlement memory) {
-        return OpenSettlement({id: _open.id, nextPage: _open.nextPage, abandonAt: _open.abandonAt});
+    function openSettlement(bytes32 area) external view returns (OpenSettlement memory) {
+        Open storage open = _opens[_areaNumbers[area]];
+        return OpenSettlement({id: open.id, nextPage: open.nextPage, abandonAt: open.abandonAt});
+    }
+
+    /// @inheritdoc ISettlement
+    function areaOf(address account) public view returns (bytes32) {
+        uint16 number = _slots[account].area;
+        return number == 0 ? bytes32(0) : _areas[number - 1];
     }
 
     /// @inheritdoc ISettlement
     function redemptionOf(address account, bytes32 ref) external view returns (Redemption memory) {
         return _redemptions[account][ref];
+    }
+
+    /// @inheritdoc ISettlement
+    function freeBalanceOf(address account) public view returns (int256) {
+        return balanceOf(account) - int256(_reserved[account]);
     }
 
     /// @inheritdoc ISettlement
@@ -375,7 +444,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     /// @dev The open settlement, if this is its next page.
     function _continue(SettlementPage calldata target, bytes32 wordsHash) private view returns (Open memory open) {
-        open = _open;
+        open = _opens[_areaNumbers[target.area]];
         bool sameOne = open.id != 0 && open.id == _settlementId(target, wordsHash);
         if (!sameOne || open.nextPage != target.page) revert SettlementPageOrder(sameOne ? open.nextPage : 0);
     }
@@ -385,14 +454,14 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         private
         returns (Open memory open)
     {
-        if (_open.id != 0) revert SettlementBusy(_open.id);
+        open.area = _numberOf(target.area);
+        _requireNoneOpen(open.area);
         _requireSettleable(target.area, target.period, target.revision);
-        open.number = _open.number;
         open.readingsRoot = _requireSigned(target, wordsHash, signatures);
         if (pages > 1) {
             open.id = _settlementId(target, wordsHash);
             open.abandonAt = _marketTime() + PAGE_SECONDS;
-            ++open.number;
+            open.number = ++_lastNumber;
         }
     }
 
@@ -444,40 +513,67 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     /// @dev Books the amounts of one page: at once (single page), or pending under the open settlement's number. Updates sum and last account.
     function _book(uint256[] calldata words, Open memory open) private {
-        (uint160 last, int256 sum, uint32 number) = (open.lastAccount, open.sumNeur, open.id == 0 ? 0 : open.number);
-        for (uint256 i = 0; i < words.length; ++i) {
-            uint256 word = words[i];
-            if (word >> 96 <= last || uint96(word) == 0) revert SettlementWordInvalid(i);
-            last = uint160(word >> 96);
-            // Amounts have 96 bits and pages are bounded: the sum cannot overflow.
-            unchecked {
-                sum += int96(uint96(word));
+        (uint256 last, int256 sum) = (open.lastAccount, open.sumNeur);
+        (uint256 number, uint256 area) = (open.number, open.area);
+        // Amounts have 96 bits, balances 72, and pages are bounded: nothing can overflow.
+        unchecked {
+            for (uint256 i = 0; i < words.length; ++i) {
+                uint256 word = words[i];
+                int256 amount = int96(uint96(word));
+                if (word >> 96 <= last || amount == 0) revert SettlementWordInvalid(i);
+                last = word >> 96;
+                sum += amount;
+                _requireInRange(amount);
+                if (number == 0) _bookNow(address(uint160(last)), amount, area);
+                else _bookPending(address(uint160(last)), amount, uint32(number), area);
             }
-            _bookOne(address(last), int96(uint96(word)), number);
         }
-        open.lastAccount = last;
+        open.lastAccount = uint160(last);
         open.sumNeur = int128(sum);
     }
 
-    function _bookOne(address account, int256 amount, uint32 number) private {
+    /// @dev Reads and writes the slot once: this is what a settlement pays for each account.
+    function _bookNow(address account, int256 amount, uint256 area) private {
         Slot storage stored = _slots[account];
-        _requireInRange(amount);
-        int256 balance;
-        if (number == 0 && stored.epoch == 0) {
-            balance = stored.balance + amount;
-            stored.balance = int80(balance);
-        } else {
-            Slot memory slot = _load(account);
-            balance = slot.balance + amount;
-            if (number == 0) {
-                slot.balance = int80(balance);
-            } else {
-                (slot.pending, slot.epoch) = (int80(amount), number);
-            }
-            _slots[account] = slot;
+        uint256 packed;
+        assembly ("memory-safe") {
+            packed := sload(stored.slot)
         }
+        // What is folded here took effect or was abandoned: while pages of this area are open, none of its settlements begins.
+        if (uint32(packed >> EPOCH_AT) != 0) packed = _pack(_load(account));
+        if (packed >> AREA_AT != area) packed = _bound(account, packed, area);
+        unchecked {
+            int256 balance = int72(uint72(packed)) + amount;
+            _requireInRange(balance);
+            packed = (packed & ~BALANCE_MASK) | (uint256(balance) & BALANCE_MASK);
+            assembly ("memory-safe") {
+                sstore(stored.slot, packed)
+            }
+            if (balance < 0) _callGuarantee(account, balance, uint64(packed >> CREDIT_AT));
+        }
+    }
+
+    function _bookPending(address account, int256 amount, uint32 number, uint256 area) private {
+        Slot memory slot = _load(account);
+        if (slot.area != area) slot.area = uint16(_bound(account, _pack(slot), area) >> AREA_AT);
+        int256 balance = slot.balance + amount;
+        (slot.pending, slot.epoch) = (int72(amount), number);
+        _slots[account] = slot;
         _requireInRange(balance);
-        if (balance < 0) _callGuarantee(account, balance, stored.creditNeur);
+        if (balance < 0) _callGuarantee(account, balance, slot.creditNeur);
+    }
+
+    /// @dev A blank account is bound by its first booking; one with money or a credit line must have been bound before, or any area's attesters could
+    /// take it.
+    function _bound(address account, uint256 packed, uint256 area) private view returns (uint256) {
+        if (packed != 0) revert SettlementAreaWrong(account, areaOf(account));
+        return area << AREA_AT;
+    }
+
+    function _pack(Slot memory slot) private pure returns (uint256) {
+        return (uint256(uint72(slot.balance))) | (uint256(uint72(slot.pending)) << 72)
+            | (uint256(slot.epoch) << EPOCH_AT) | (uint256(slot.creditNeur) << CREDIT_AT)
+            | (uint256(slot.area) << AREA_AT);
     }
 
     function _commit(SettlementPage calldata target, bytes32 wordsHash, bytes32 readingsRoot) private {
@@ -497,10 +593,19 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         );
     }
 
-    /// @dev Forgets the open settlement; its number stays used.
-    function _close(uint32 number) private {
-        delete _open;
-        _open.number = number;
+    function _requireNoneOpen(uint16 area) private view {
+        bytes32 id = _opens[area].id;
+        if (id != 0) revert SettlementBusy(id);
+    }
+
+    /// @dev The number of an area, given to it now if it has none.
+    function _numberOf(bytes32 area) private returns (uint16 number) {
+        number = _areaNumbers[area];
+        if (number == 0) {
+            if (_areas.length == type(uint16).max) revert SettlementAreasExhausted();
+            _areas.push(area);
+            _areaNumbers[area] = number = uint16(_areas.length);
+        }
     }
 
     /* INTERNAL: ACCOUNTS */
@@ -515,7 +620,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     function _fold(Slot memory slot) private view {
         if (_committed[slot.epoch >> 8] & (1 << (slot.epoch & 0xff)) != 0) {
             slot.balance += slot.pending;
-        } else if (_open.id != 0 && _open.number == slot.epoch) {
+        } else if (_opens[slot.area].number == slot.epoch) {
             return;
         }
         (slot.pending, slot.epoch) = (0, 0);
@@ -526,7 +631,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         int256 balance = slot.balance + amount;
         // A fall is always possible, so that nobody's way out depends on the range.
         if (amount > 0) _requireInRange(balance);
-        slot.balance = int80(balance);
+        slot.balance = int72(balance);
         _slots[account] = slot;
     }
 
@@ -534,12 +639,68 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         if (amount > MAX_BALANCE_NEUR || amount < -MAX_BALANCE_NEUR) revert SettlementAmountInvalid();
     }
 
-    function _requireFresh(address account, address successor) private view {
-        Slot memory slot = _slots[successor];
-        bool used = slot.balance != 0 || slot.pending != 0 || slot.creditNeur != 0;
-        if (used || _guarantors[successor] != address(0) || _successors[successor] != address(0)) {
+    /// @dev A stray credit is no use: whoever sends one must not be able to block a replacement.
+    function _requireFresh(address account, address successor, uint16 area) private view {
+        Slot memory slot = _load(successor);
+        bool used = slot.balance < 0 || slot.creditNeur != 0 || _guarantors[successor] != address(0);
+        used = used || (area != 0 && slot.area != 0 && slot.area != area);
+        if (used || _successors[successor] != address(0) || _firstKeys[successor] != address(0)) {
             revert SettlementSuccessorInvalid(account, successor);
         }
+    }
+
+    /// @dev Makes `successor` the present account of the holder of `account`, also where it guarantees for others.
+    function _succeed(address account, address successor) private {
+        address firstKey = _markFirstKey(account);
+        _firstKeys[successor] = firstKey;
+        _presentKeys[firstKey] = successor;
+        _successors[account] = successor;
+        _guarantors[successor] = _guarantors[account];
+        delete _guarantors[account];
+    }
+
+    function _markFirstKey(address account) private returns (address firstKey) {
+        firstKey = _firstKeys[account];
+        if (firstKey == address(0)) _firstKeys[account] = firstKey = account;
+    }
+
+    /// @dev The guarantor's present account; 0 if there is none.
+    function _guarantorOf(address account) private view returns (address) {
+        address firstKey = _guarantors[account];
+        address present = _presentKeys[firstKey];
+        return present == address(0) ? firstKey : present;
+    }
+
+    /// @dev A replaced key signs nothing any more: it may be the one that was lost.
+    function _requirePresent(address account) private view {
+        address successor = _successors[account];
+        if (successor != address(0)) revert SettlementReplaced(account, successor);
+    }
+
+    /// @dev Anyone may lower a line; the operator or the account itself may raise it; another guarantor waits for the present one's line to be
+    /// 0 or for the account itself.
+    function _requireMayGuarantee(address account, address guarantor, Slot memory slot, uint64 creditNeur)
+        private
+        view
+    {
+        address present = _guarantorOf(account);
+        if (present == guarantor && creditNeur <= slot.creditNeur) return;
+        if (msg.sender != account) ROLES.requireRole(msg.sender, Role.Operator, 0);
+        if (present == guarantor || present == address(0)) return;
+        uint256 excess = _excess(slot.balance, slot.creditNeur);
+        if (excess != 0) revert SettlementDebtOpen(account, excess);
+        if (slot.creditNeur != 0 && msg.sender != account) revert SettlementGuaranteed(account, present);
+    }
+
+    /// @dev What is asked for redemption is not there for anything else.
+    function _requireFree(address account, uint96 amountNeur) private view {
+        int256 free = freeBalanceOf(account);
+        if (free < int256(uint256(amountNeur))) revert SettlementBalanceLow(account, free, amountNeur);
+    }
+
+    function _redemption(address account, bytes32 ref) private view returns (Redemption memory redemption) {
+        redemption = _redemptions[account][ref];
+        if (redemption.amountNeur == 0) revert SettlementRedemptionUnknown(account, ref);
     }
 
     function _excess(int256 balance, uint64 creditNeur) private pure returns (uint256) {
@@ -549,7 +710,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     function _callGuarantee(address account, int256 balance, uint64 creditNeur) private {
         uint256 excess = _excess(balance, creditNeur);
-        if (excess != 0) emit GuaranteeCalled(account, _guarantors[account], excess);
+        if (excess != 0) emit GuaranteeCalled(account, _guarantorOf(account), excess);
     }
 
     function _useRef(RefUse use, address by, bytes32 ref) private {

@@ -4,22 +4,24 @@ pragma solidity ^0.8.24;
 import {Settlement} from "../src/Settlement.sol";
 import {Hashes} from "../src/libraries/Hashes.sol";
 import {Gas} from "./base/Gas.sol";
-import {LedgerTest} from "./base/LedgerTest.sol";
+import {MoneyTest} from "./base/MoneyTest.sol";
 import {vm} from "./base/Vm.sol";
 
 /// @notice What settling costs: 1,000 accounts that were settled before, in one page.
-contract GasSettleTest is LedgerTest, Gas {
-    uint256 private constant ACCOUNTS = 1000;
-    uint256 private constant GAS_PER_ACCOUNT_MAX = 7000;
+abstract contract GasSettleTest is MoneyTest, Gas {
+    uint256 internal constant ACCOUNTS = 1000;
+    uint256 internal constant GAS_PER_ACCOUNT_MAX = 7000;
 
     bytes private _data;
+
+    function _prepareAccount(uint256 i) internal virtual;
 
     function setUp() public override {
         super.setUp();
         _emptyDay();
         _attestAll();
         for (uint256 i = 0; i < ACCOUNTS; ++i) {
-            _deposit(_account(i), uint96(50e9 + i), bytes32(i + 1));
+            _prepareAccount(i);
         }
         _settle(0, _words(0));
         uint256[] memory words = _words(1);
@@ -30,7 +32,7 @@ contract GasSettleTest is LedgerTest, Gas {
     }
 
     /// @dev Addresses as random as real ones, ascending.
-    function _account(uint256 i) private pure returns (address) {
+    function _account(uint256 i) internal pure returns (address) {
         uint256 step = type(uint160).max / ACCOUNTS;
         return address(uint160(i * step + uint256(keccak256(abi.encode(i))) % step));
     }
@@ -47,10 +49,50 @@ contract GasSettleTest is LedgerTest, Gas {
         words[ACCOUNTS - 1] = Hashes.settlementWord(_account(ACCOUNTS - 1), -sum);
     }
 
-    function test_settle__1000KnownAccounts__atMost7000GasEach() public {
-        uint256 gas = _transactionGas(address(this), address(settlement), _data);
+    function _settling() internal returns (uint256) {
+        return _transactionGas(address(this), address(settlement), _data);
+    }
 
+    function _line(uint256 i, uint64 creditNeur) internal {
+        _bind(_account(i));
+        bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, _account(i), creditNeur, 1));
+        vm.prank(operator);
+        settlement.guarantee(retailer, _account(i), creditNeur, 1, signature);
+    }
+}
+
+contract GasSettleCreditTest is GasSettleTest {
+    function _prepareAccount(uint256 i) internal override {
+        _deposit(_account(i), uint96(50e9 + i), bytes32(i + 1));
+    }
+
+    function test_settle__1000KnownAccounts__atMost7000GasEach() public {
+        uint256 gas = _settling();
         assertLe(gas / ACCOUNTS, GAS_PER_ACCOUNT_MAX, "gas per account");
         _snapshot("settle-1000", "Settlement.settle, 1,000 known accounts, one page", gas, ACCOUNTS);
+    }
+}
+
+contract GasSettleDebtTest is GasSettleTest {
+    function _prepareAccount(uint256 i) internal override {
+        _line(i, 100e9);
+    }
+
+    function test_settle__1000KnownAccountsInDebtWithinTheirLine__atMost7000GasEach() public {
+        uint256 gas = _settling();
+        assertLe(gas / ACCOUNTS, GAS_PER_ACCOUNT_MAX, "gas per account");
+        _snapshot("settle-1000-in-debt", "the same, half of them in debt within their line", gas, ACCOUNTS);
+    }
+}
+
+/// @notice Each call of a guarantor is an event and reads of its own: dearer than the limit, and meant to be rare.
+contract GasSettleBeyondTest is GasSettleTest {
+    function _prepareAccount(uint256 i) internal override {
+        _line(i, 1);
+    }
+
+    function test_settle__1000KnownAccountsHalfOfThemBeyondTheirLine__costsWhatItsSnapshotSays() public {
+        uint256 gas = _settling();
+        _snapshot("settle-1000-beyond", "the same, half of them in debt beyond their line", gas, ACCOUNTS);
     }
 }

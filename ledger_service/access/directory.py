@@ -98,6 +98,11 @@ class Directory:
         """The configured keys of one role."""
         return [key for key in self._organisations.values() if key.role is role]
 
+    @property
+    def organisation_accounts(self) -> frozenset[str]:
+        """The addresses of all organisations' keys as 0x hex: none of them may be a participant's or a device's."""
+        return frozenset(to_hex(address) for address in self._organisations)
+
     def needs_record(self, address: bytes) -> bool:
         """Whether finding this address means reading the record (blocking work)."""
         return address not in self._organisations

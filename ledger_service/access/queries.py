@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from ledger_service.record import Entry
-from ledger_service.record.journal import entry_of, select_entries
+from ledger_service.record.journal import entry_of, select_keyed_entries
 from ledger_service.record.tables import journal_cursor, journal_key
 
 _ABOVE_EVERY_KEY = "\U0010ffff"
@@ -19,5 +19,5 @@ def stage_cursors(connection: Connection) -> dict[str, int]:
 
 def entries_with_key(connection: Connection, *, prefix: str, limit: int) -> list[Entry]:
     """Up to `limit` facts whose idempotency key begins with `prefix`, by key."""
-    query = select_entries().where(journal_key.c.key >= prefix, journal_key.c.key < prefix + _ABOVE_EVERY_KEY)
+    query = select_keyed_entries().where(journal_key.c.key >= prefix, journal_key.c.key < prefix + _ABOVE_EVERY_KEY)
     return [entry_of(row) for row in connection.execute(query.order_by(journal_key.c.key).limit(limit))]

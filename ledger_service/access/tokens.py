@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ VERIFIED_TOKENS_MAX = 4_096
 TOKEN_LENGTH_MAX = 2_048
 """Longest token that is looked at, in characters; ours have about 500."""
 
+SECONDS_HIGHEST = 2**53 - 1
+"""Largest time in a claim, unix seconds: what JSON carries exactly."""
+
+_ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
 _REQUIRED_CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti"]
 
@@ -86,6 +91,23 @@ def load_or_create_key(path: Path) -> ec.EllipticCurvePrivateKey:
 def _thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return sha256(der).hexdigest()[:16]
+
+
+def _claims_of(payload: dict[str, Any]) -> Claims:
+    """The claims in exactly the form `issue` gives them. Raises KeyError, ValueError."""
+    times = [payload[name] for name in ("iat", "nbf", "exp")]
+    if any(type(value) is not int or not 0 <= value <= SECONDS_HIGHEST for value in times):
+        raise ValueError("times are not whole seconds")
+    texts = [payload[name] for name in ("sub", "role", "jti")]
+    if not all(isinstance(value, str) for value in texts) or not _ADDRESS.fullmatch(payload["sub"]):
+        raise ValueError("the subject is no address, or a text is none")
+    return Claims(
+        address=from_hex(payload["sub"]),
+        role=Role(payload["role"]),
+        token_id=payload["jti"],
+        not_before=payload["nbf"],
+        expires_at=payload["exp"],
+    )
 
 
 class TokenIssuer:
@@ -167,13 +189,7 @@ class TokenIssuer:
                     "strict_aud": True,
                 },
             )
-            return Claims(
-                address=from_hex(payload["sub"]),
-                role=Role(payload["role"]),
-                token_id=str(payload["jti"]),
-                not_before=int(payload["nbf"]),
-                expires_at=int(payload["exp"]),
-            )
+            return _claims_of(payload)
         except jwt.PyJWTError as error:
             raise TokenRefused(reason="its signature, issuer or audience is not ours") from error
         except (KeyError, ValueError, TypeError) as error:

@@ -44,11 +44,10 @@ class Openings:
 
     parties: dict[str, Payload] = field(default_factory=dict)
     meters: list[Payload] = field(default_factory=list)
-    keys: list[Payload] = field(default_factory=list)
+    keys: dict[str, Payload] = field(default_factory=dict)
     terms: dict[tuple[str, str, int], Payload] = field(default_factory=dict)
     orders: dict[str, list[Entry]] = field(default_factory=dict)
     account_of: dict[str, str] = field(default_factory=dict)
-    order_key_of: dict[str, str] = field(default_factory=dict)
     grid_models: dict[str, Payload] = field(default_factory=dict)
     lots_wh: dict[str, int] = field(default_factory=dict)
     programs: list[Payload] = field(default_factory=list)
@@ -60,15 +59,9 @@ class Openings:
     _leaves: dict[int, list[bytes]] = field(default_factory=dict)
     _accounts: dict[int, set[str]] = field(default_factory=dict)
 
-    def key_of(self, order: Payload) -> Payload:
-        """The newest registration of an order's key by its account that was valid at its MTU."""
-        valid = [
-            key
-            for key in self.keys
-            if (key["account"], key["order_key"]) == (order["order"]["account"], order["order_key"])
-            and key["valid_from_mtu"] <= order["order"]["mtu"]
-        ]
-        return max(valid, key=lambda key: int(key["valid_from_mtu"]))
+    def key_of(self, order_key: str) -> Payload:
+        """The registration of an order key: there is one, as a key serves one account."""
+        return self.keys[order_key]
 
     def accounts_in(self, result: Entry) -> set[str]:
         """Accounts with a word in a cleared MTU."""
@@ -143,7 +136,7 @@ def _add_registry(found: Openings, kind: str, payload: Payload) -> None:
     elif kind == "meter.registered":
         found.meters.append(payload)
     elif kind == "key.registered":
-        found.keys.append(payload)
+        found.keys[payload["order_key"]] = payload
     else:
         name = "agreement" if kind == "agreement.signed" else "tariff"
         found.terms[name, payload[name], payload["version"]] = payload
@@ -153,7 +146,6 @@ def _add_order(found: Openings, entry: Entry) -> None:
     payload = entry.content()
     if entry.kind == "order.accepted":
         found.account_of[payload["tag"]] = payload["order"]["account"]
-        found.order_key_of[payload["tag"]] = payload["order_key"]
     account = found.account_of.get(payload["tag"])
     if account is not None:
         found.orders.setdefault(account, []).append(entry)

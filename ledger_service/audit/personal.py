@@ -111,23 +111,21 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
     """Own orders and cancels by sequence, each with the operator's receipt."""
     for entry in openings.orders.get(account, ()):
         payload = entry.content()
+        key = openings.key_of(payload["order_key"])
         common = {
             "signature": payload["signature"],
             "sequence": entry.sequence,
             "journal_head": to_hex(entry.hash),
             "market_time": payload["market_time"],
             "receipt": to_hex(receipts(entry)),
+            "key": {name: key[name] for name in ("order_key", "valid_from_mtu", "signature")},
         }
         if entry.kind == "order.accepted":
-            key = openings.key_of(payload)
-            names = ("order_key", "valid_from_mtu", "signature")
-            yield {**common, "order": payload["order"], "key": {name: key[name] for name in names}}
+            yield {**common, "order": payload["order"]}
         else:
             cancel = {name: payload[name] for name in ("market", "mtu", "revision")}
-            tag = payload["tag"]
-            order_key = openings.order_key_of[tag]
             cancel["orderId"] = payload["order_id"]
-            yield {**common, "cancel": cancel, "tag": tag, "order_key": order_key}
+            yield {**common, "cancel": cancel, "tag": payload["tag"]}
 
 
 def _results(openings: Openings, account: str) -> Iterable[Line]:

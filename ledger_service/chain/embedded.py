@@ -57,6 +57,8 @@ class EmbeddedNode:
         self._rpc = Rpc("")
         self._process: AnvilProcess | None = None
         self._last: BlockHeader | None = None
+        self._whole = False
+        """whether the node has every block that the record has"""
 
     @classmethod
     def start(cls, *, folder: Path, record: Record, settings: NodeSettings) -> EmbeddedNode:
@@ -79,14 +81,18 @@ class EmbeddedNode:
                 continue
             try:
                 self._process = AnvilProcess.start(settings=self.settings, state=state, port=port, rpc=self._rpc)
-                self._write_process_file()
                 self._replay()
+                self._write_process_file()
             except (NodeNotStarted, ReplayDiverged):
                 self.kill()
                 if state is None:
                     raise
                 _log.warning("chain.dump_refused", dump=state.name)
                 continue
+            except BaseException:
+                self.kill()  # half a chain must not pass for a whole one
+                raise
+            self._whole = True
             return
 
     @property
@@ -111,10 +117,10 @@ class EmbeddedNode:
     def mine(self, *, timestamp: int, transactions: Sequence[MinedTransaction]) -> BlockHeader:
         """Mine one block at this block time (unix seconds) with these transactions, in this order.
 
-        The fact comes first: a crash after it is made good by the replay. A node that died is started again here,
-        before or after the fact. Raises BlockTimeNotRising, NodeNotStarted.
+        The fact comes first: a crash after it is made good by the replay. A node that died, or did not take the block
+        of an earlier fact, is started again here, before or after the fact. Raises BlockTimeNotRising, NodeNotStarted.
         """
-        if not self.alive():
+        if not self.alive() or not self._whole:
             self.restart()
         last = self.head()
         if timestamp <= last.timestamp:
@@ -126,10 +132,12 @@ class EmbeddedNode:
         }
         with self._record.begin() as tx:
             tx.append("block.mined", payload, key=f"block.mined:{last.number + 1}")
+        self._whole = False
         try:
             self._last = self._mine(timestamp=timestamp, raws=[raw for _, raw in transactions])
-        except NodeUnavailable:
-            _log.warning("chain.node_died", block=payload["number"])
+            self._whole = True
+        except (NodeUnavailable, NodeAnswerInvalid, RpcError) as error:
+            _log.warning("chain.block_not_taken", block=payload["number"], reason=str(error))
             self.restart()
         return self.head()
 
@@ -183,7 +191,7 @@ class EmbeddedNode:
         self._forget()
 
     def _forget(self) -> None:
-        self._process, self._last = None, None
+        self._process, self._last, self._whole = None, None, False
 
     def _running(self) -> AnvilProcess:
         if self._process is None:

@@ -32,6 +32,31 @@ class FinalityBroken(DominoesError):
         )
 
 
+class NodeBehind(DominoesError):
+    """The node does not have a block that was final: it is still catching up, or was reset."""
+
+    status = 503
+    code = "node-behind"
+    retryable = True
+
+    def __init__(self, *, url: str, number: int) -> None:
+        self.url, self.number = url, number
+        super().__init__(f"the node at {url} has no block {number} yet; work waits until it has caught up")
+
+
+class NodeLies(DominoesError):
+    """A node's answer contradicts what it is bound to: a hash, a seal or a root does not fit."""
+
+    status = 502
+    code = "node-lies"
+
+    def __init__(self, *, url: str, block: int, reason: str) -> None:
+        self.url, self.block, self.reason = url, block, reason
+        super().__init__(
+            f"block {block} of the node at {url} is not genuine: {reason}; nothing it says is taken, use another node"
+        )
+
+
 class NodeNotStarted(DominoesError):
     """The embedded node ended or did not answer after its start."""
 

@@ -21,7 +21,7 @@ from ledger_service.chain import outbox
 from ledger_service.chain.encoding import Codec, EncodedCall, Request, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
 from ledger_service.chain.finality import final_block
-from ledger_service.chain.profile import EMBEDDED, ChainProfile
+from ledger_service.chain.profile import EMBEDDED, ChainProfile, Finality
 from ledger_service.chain.receipts import Outcome, read_outcomes
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
@@ -72,7 +72,7 @@ class Gateway:
         self._signers = dict(signers)
         self._codec = Codec(deployment)
         self._repair = Repair(record=record, rpc=rpc, deployment=deployment, signers=self._signers, profile=profile)
-        self._watch = Watch(record=record, rpc=rpc, profile=profile)
+        self._watch = Watch(record=record, rpc=rpc, profile=profile, genesis_hash=deployment.genesis_hash)
 
     @classmethod
     def open(
@@ -172,24 +172,38 @@ class Gateway:
         with self.record.read() as connection:
             waiting = outbox.pending(connection)
             hashes = outbox.attempts(connection, [item.key for item in waiting])
-        outcomes = read_outcomes(rpc=self.rpc, codec=self._codec, waiting=waiting, hashes=hashes)
+        outcomes = read_outcomes(
+            rpc=self.rpc,
+            codec=self._codec,
+            waiting=waiting,
+            hashes=hashes,
+            proven=self.profile.finality is Finality.CLIQUE,
+        )
         if outcomes:
             with self.record.begin() as tx:
                 tx.preload(_fact_key(outcome) for outcome in outcomes)
                 for outcome in outcomes:
-                    kind, payload = outcome.fact()
-                    tx.append(kind, payload, key=_fact_key(outcome))
+                    _append(tx, outcome)
                 outbox.place_all(tx, [_placed(outcome) for outcome in outcomes])
                 self._watch.note(tx, outcomes)
         return outcomes
 
     def final_block(self) -> int:
         """Number of the newest final block; redemption and `finalise` wait for it."""
-        return final_block(rpc=self.rpc, profile=self.profile)
+        return final_block(rpc=self.rpc, profile=self.profile, genesis_hash=self.deployment.genesis_hash)
 
     def head(self) -> int:
         """Number of the newest block."""
         return self.rpc.block_number()
+
+
+def _append(tx: Transaction, outcome: Outcome) -> None:
+    """The fact of an outcome; one more where a block that was gone has come back and holds it again."""
+    kind, payload = outcome.fact()
+    key, times = _fact_key(outcome), 1
+    while tx.append(kind, payload, key=key).repeated:
+        times += 1
+        key = f"{_fact_key(outcome)}:{times}"
 
 
 def _fact_key(outcome: Outcome) -> str:

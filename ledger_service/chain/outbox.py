@@ -38,7 +38,10 @@ class Stored:
 def store(
     tx: Transaction, *, key: str, request: int, role: str, contract: str, function: str, signed: SignedTransaction
 ) -> None:
-    """Append `chain.signed` and bring the views up to date: a new transaction, or a new attempt of one."""
+    """Append `chain.signed` and bring the views up to date: a new transaction, or a new attempt of one.
+
+    The same signed bytes again, as after a start that was cut short, change nothing.
+    """
     payload = {
         "key": key,
         "role": role,
@@ -50,7 +53,8 @@ def store(
         "raw": to_hex(signed.raw),
         "gas_price_wei": str(signed.transaction.gas_price_wei),
     }
-    tx.append("chain.signed", payload, key=f"chain.signed:{to_hex(signed.hash)}")
+    if tx.append("chain.signed", payload, key=f"chain.signed:{to_hex(signed.hash)}").repeated:
+        return
     values: dict[str, Any] = {
         "sender": signed.sender,
         "nonce": signed.transaction.nonce,
@@ -86,6 +90,16 @@ def pending(connection: Connection) -> list[Stored]:
     query = _select().where(chain_transaction.c.status == SIGNED)
     order = (chain_transaction.c.request, chain_transaction.c.sender, chain_transaction.c.nonce)
     return [_stored(row) for row in connection.execute(query.order_by(*order))]
+
+
+def statuses(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
+    """Where these transactions stand (SIGNED, INCLUDED, FAILED) by key; those not signed yet are left out."""
+    table = chain_transaction
+    found: dict[str, str] = {}
+    for start in range(0, len(keys), HASHES_PER_QUERY):
+        query = select(table.c.key, table.c.status).where(table.c.key.in_(keys[start : start + HASHES_PER_QUERY]))
+        found.update((row.key, row.status) for row in connection.execute(query))
+    return found
 
 
 def attempts(connection: Connection, keys: Sequence[str]) -> dict[bytes, str]:
@@ -157,11 +171,18 @@ def withdraw(tx: Transaction, key: str) -> None:
     tx.connection.execute(update(chain_transaction).where(chain_transaction.c.key == key).values(**values))
 
 
-def finalise(tx: Transaction, *, up_to_block: int) -> None:
-    """Mark what is in blocks up to this one as final."""
+def finalise(tx: Transaction, *, blocks: Sequence[int]) -> None:
+    """Mark what is in these blocks as final."""
     table = chain_transaction
-    query = update(table).where(table.c.is_final.is_(False), table.c.block_number <= up_to_block)
+    query = update(table).where(table.c.is_final.is_(False), table.c.block_number.in_(blocks))
     tx.connection.execute(query.values(is_final=True))
+
+
+def is_provisional(connection: Connection, key: str) -> bool:
+    """Whether the transaction of a request stands in no final block yet; one this record never sent is not judged."""
+    table = chain_transaction
+    query = select(table.c.key).where(table.c.key == key, table.c.is_final.is_(False))
+    return connection.execute(query).first() is not None
 
 
 def _select() -> Any:

@@ -19,7 +19,10 @@ class Finality(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChainProfile:
-    """A kind of chain. Prices in wei per gas; `*_blocks` count blocks, so that no clock is needed."""
+    """A kind of chain. Prices in wei per gas; `*_blocks` count blocks, so that no clock is needed.
+
+    `sealers`: who may seal Clique blocks, where that is not the list in the genesis block (they have voted since).
+    """
 
     name: str
     finality: Finality
@@ -29,6 +32,7 @@ class ChainProfile:
     reprice_blocks: int = 20
     depth_blocks: int = 0
     transaction_gas_max: int = 400_000_000
+    sealers: tuple[bytes, ...] = ()
 
 
 GWEI = 1_000_000_000

@@ -10,6 +10,7 @@ from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
 from domain.hashing import to_hex
 from ledger_service.chain.encoding import Codec
 from ledger_service.chain.outbox import Stored
+from ledger_service.chain.receipt_root import check_receipts
 
 OUT_OF_GAS = "out of gas"
 """Reason of a failure that used all its gas."""
@@ -40,27 +41,37 @@ class Outcome:
         return "chain.included", {**place, "events": list(self.events)}
 
 
-def read_outcomes(*, rpc: Rpc, codec: Codec, waiting: Sequence[Stored], hashes: Mapping[bytes, str]) -> list[Outcome]:
+def read_outcomes(
+    *, rpc: Rpc, codec: Codec, waiting: Sequence[Stored], hashes: Mapping[bytes, str], proven: bool = False
+) -> list[Outcome]:
     """Outcomes of those transactions that are in blocks of the chain as it is now, in chain order.
 
-    `hashes` are all attempts by hash with their key; one attempt at most can be in a block. A receipt whose block is
-    not the node's block of that number is passed over: it belongs to a chain that is gone.
+    `hashes` are all attempts by hash with their key. Where two attempts of a key came into blocks (under different
+    nonces), the one that succeeded counts: contracts refuse the same key twice. A receipt whose block is not the
+    node's block of that number is passed over: it belongs to a chain that is gone. Where the node can't tell of one
+    attempt (it answers with an error), the key waits. `proven`: take only receipts that give the receipts root of a
+    header that gives its own hash (Clique; elsewhere block hashes leave seals out). Raises NodeLies.
     """
     asked = list(hashes)
     answers = rpc.batch([("eth_getTransactionReceipt", (to_hex(item),)) for item in asked])
     receipts = {}
+    unsure = set()
     for item, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, RpcError):
+            unsure.add(hashes[item])
         if isinstance(answer, Mapping) and answer.get("blockNumber") is not None:
             if as_bytes(answer["transactionHash"]) != item:
                 raise NodeAnswerInvalid(url=rpc.url, reason="it gave the receipt of another transaction")
             receipts[item] = answer
     numbers = sorted({as_int(receipt["blockNumber"]) for receipt in receipts.values()})
+    if proven:
+        check_receipts(rpc=rpc, numbers=numbers, taken=receipts)
     headers = {header.number: header for header in rpc.headers(numbers) if header is not None}
     stored = {item.key: item for item in waiting}
-    found: list[tuple[int, int, Outcome]] = []
+    found: dict[str, tuple[bool, int, int, Outcome]] = {}
     for item, receipt in receipts.items():
         header = headers.get(as_int(receipt["blockNumber"]))
-        if header is None or header.hash != as_bytes(receipt["blockHash"]):
+        if hashes[item] in unsure or header is None or header.hash != as_bytes(receipt["blockHash"]):
             continue
         outcome = _outcome(
             rpc=rpc,
@@ -70,8 +81,10 @@ def read_outcomes(*, rpc: Rpc, codec: Codec, waiting: Sequence[Stored], hashes: 
             tx_hash=item,
             block_time=header.timestamp,
         )
-        found.append((header.number, as_int(receipt["transactionIndex"]), outcome))
-    return [outcome for _, _, outcome in sorted(found, key=lambda entry: entry[:2])]
+        rank = (outcome.reason is not None, header.number, as_int(receipt["transactionIndex"]), outcome)
+        if outcome.key not in found or rank[:3] < found[outcome.key][:3]:
+            found[outcome.key] = rank
+    return [outcome for *_, outcome in sorted(found.values(), key=lambda entry: entry[1:3])]
 
 
 def _outcome(

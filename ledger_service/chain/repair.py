@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from contracts.deploy import Deployment
 from contracts.rpc import Rpc, RpcError, as_bytes, as_int
-from contracts.transactions import SignedTransaction, decode_transaction
+from contracts.transactions import SignedTransaction, decode_transaction, signed_bytes
 from contracts.transactions import Transaction as ChainTransaction
-from domain.hashing import to_hex
+from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain import outbox
 from ledger_service.chain.encoding import EncodedCall, Request
@@ -101,7 +101,8 @@ class Repair:
                     sender = as_bytes(sent["from"])
                     if sender in behind and as_int(sent["nonce"]) >= behind[sender] and sent["to"] is not None:
                         foreign = _foreign(sent)
-                        self._foreign[(sender, foreign.to, foreign.data)] = foreign
+                        if foreign is not None:
+                            self._foreign[(sender, foreign.to, foreign.data)] = foreign
         _log.warning("chain.unknown_transactions", count=len(self._foreign))
 
     def adopt(self, tx: Transaction, *, wanted: Request, call: EncodedCall, request: int) -> bool:
@@ -169,11 +170,14 @@ class Repair:
         self._sign_again(item, nonce=item.nonce, gas_price_wei=price)
 
     def _nonce_used(self, item: Stored) -> None:
-        """The chain has this nonce: used by ours (its receipt comes), or by another, then ours takes a new one."""
+        """The chain has this nonce: used by ours (its receipt comes), or by another, then ours takes a new one.
+
+        Nothing is signed anew while the node can't say whether ours is in a block: then it is asked again later.
+        """
         with self._record.read() as connection:
             hashes = outbox.attempts(connection, [item.key])
         receipts = self._rpc.batch([("eth_getTransactionReceipt", (to_hex(tx_hash),)) for tx_hash in hashes])
-        if any(isinstance(receipt, Mapping) for receipt in receipts):
+        if any(receipt is not None for receipt in receipts):
             return
         self._floor[item.sender] = self._chain_nonce(item.sender)
         if self._floor[item.sender] <= item.nonce:
@@ -237,7 +241,8 @@ class Repair:
             )
 
 
-def _foreign(sent: Mapping[str, object]) -> Foreign:
+def _foreign(sent: Mapping[str, object]) -> Foreign | None:
+    """The transaction as it was signed, so that it can be sent again after a reorg; None if it is none of our form."""
     transaction = ChainTransaction(
         chain_id=0,
         nonce=as_int(sent["nonce"]),
@@ -247,7 +252,10 @@ def _foreign(sent: Mapping[str, object]) -> Foreign:
         gas_price_wei=as_int(sent["gasPrice"]),
     )
     tx_hash = as_bytes(sent["hash"])
-    signed = SignedTransaction(transaction=transaction, sender=as_bytes(sent["from"]), raw=b"", hash=tx_hash)
+    raw = signed_bytes(transaction, v=as_int(sent["v"]), r=as_int(sent["r"]), s=as_int(sent["s"]))
+    if keccak(raw) != tx_hash:
+        return None
+    signed = SignedTransaction(transaction=transaction, sender=as_bytes(sent["from"]), raw=raw, hash=tx_hash)
     return Foreign(
         nonce=transaction.nonce, to=as_bytes(sent["to"]), data=transaction.data, tx_hash=tx_hash, signed=signed
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from contracts.artifacts import load_artifacts
 from contracts.deploy import Deployment, DeploymentConfig, plan_deployment, read_deployment
-from contracts.rpc import as_int
+from contracts.rpc import as_bytes, as_int
+from contracts.transactions import SignedTransaction
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import SigningKey
@@ -31,17 +34,21 @@ class DeploymentFailed(DominoesError):
 def deploy_embedded(
     *, record: Record, node: EmbeddedNode, config: DeploymentConfig, key: SigningKey, timestamp: int
 ) -> Deployment:
-    """Deploy all contracts in one block at this block time (unix seconds). Raises DeploymentFailed."""
+    """Deploy all contracts in one block at this block time (unix seconds). Raises DeploymentFailed.
+
+    A deployment that was cut short goes on where it stopped: what is stored or mined already is not done again.
+    """
     plan = plan_deployment(config=config, key=key, chain_id=node.settings.chain_id)
     with record.begin() as tx:
         for name, signed in plan.transactions.items():
             outbox.store(
                 tx, key=f"deploy:{name}", request=0, role=DEPLOYER, contract=name, function="constructor", signed=signed
             )
-    header = node.mine(timestamp=timestamp, transactions=[(tx.hash, tx.raw) for tx in plan.transactions.values()])
+    if _receipt(node, next(iter(plan.transactions.values()))) is None:
+        node.mine(timestamp=timestamp, transactions=[(tx.hash, tx.raw) for tx in plan.transactions.values()])
     placed = []
     for name, signed in plan.transactions.items():
-        receipt = node.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash))
+        receipt = _receipt(node, signed)
         if receipt is None or as_int(receipt["status"]) != 1:
             raise DeploymentFailed(contract=name)
         placed.append(
@@ -49,10 +56,14 @@ def deploy_embedded(
                 key=f"deploy:{name}",
                 status=INCLUDED,
                 tx_hash=signed.hash,
-                block_number=header.number,
-                block_hash=header.hash,
+                block_number=as_int(receipt["blockNumber"]),
+                block_hash=as_bytes(receipt["blockHash"]),
             )
         )
     with record.begin() as tx:
         outbox.place_all(tx, placed)
     return read_deployment(rpc=node.rpc, plan=plan, artifacts=load_artifacts())
+
+
+def _receipt(node: EmbeddedNode, signed: SignedTransaction) -> Any:
+    return node.rpc.call("eth_getTransactionReceipt", to_hex(signed.hash))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from contracts.rpc import Rpc
 from domain.hashing import to_hex
 from ledger_service.chain import outbox
-from ledger_service.chain.errors import FinalityBroken
+from ledger_service.chain.errors import FinalityBroken, NodeBehind
 from ledger_service.chain.finality import final_block
 from ledger_service.chain.profile import ChainProfile
 from ledger_service.chain.receipts import Outcome
@@ -23,8 +23,8 @@ _log = structlog.get_logger(__name__)
 class Watch:
     """Compares the blocks our transactions came into with the chain as it is now."""
 
-    def __init__(self, *, record: Record, rpc: Rpc, profile: ChainProfile) -> None:
-        self._record, self._rpc, self._profile = record, rpc, profile
+    def __init__(self, *, record: Record, rpc: Rpc, profile: ChainProfile, genesis_hash: bytes) -> None:
+        self._record, self._rpc, self._profile, self._genesis_hash = record, rpc, profile, genesis_hash
 
     def note(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         """Remember the blocks that outcomes name."""
@@ -39,7 +39,8 @@ class Watch:
     def rewind(self) -> int:
         """Put transactions of vanished blocks back on their way (`chain.rewound`); returns how many.
 
-        Raises FinalityBroken where the newest final block has vanished: then nothing may be settled on this chain.
+        Raises FinalityBroken where another block stands in the place of the newest final one: then nothing may be
+        settled on this chain; NodeBehind where the node does not have that block yet.
         """
         with self._record.read() as connection:
             last_final = _newest_final(connection)
@@ -50,9 +51,10 @@ class Watch:
         headers = dict(zip(numbers, self._rpc.headers(numbers), strict=True))
         if last_final is not None:
             now = headers[last_final[0]]
-            if now is None or now.hash != last_final[1]:
-                found = None if now is None else now.hash
-                raise FinalityBroken(number=last_final[0], expected=last_final[1], found=found)
+            if now is None:
+                raise NodeBehind(url=self._rpc.url, number=last_final[0])
+            if now.hash != last_final[1]:
+                raise FinalityBroken(number=last_final[0], expected=last_final[1], found=now.hash)
         gone = []
         for item in watched:
             header = None if item.block_number is None else headers.get(item.block_number)
@@ -79,15 +81,23 @@ class Watch:
         _log.warning("chain.rewound", transactions=len(gone))
 
     def finalise(self) -> int:
-        """Mark what has become final; returns the number of the newest final block."""
-        reached = final_block(rpc=self._rpc, profile=self._profile)
+        """Mark what has become final; returns the number of the newest final block.
+
+        The chain may have moved since blocks were noted: only those that still stand in it, looked at after the final
+        block was found, become final.
+        """
+        reached = final_block(rpc=self._rpc, profile=self._profile, genesis_hash=self._genesis_hash)
+        query = select(chain_block.c.number, chain_block.c.hash)
+        with self._record.read() as connection:
+            due = connection.execute(query.where(chain_block.c.number <= reached, chain_block.c.is_final.is_(False)))
+            noted = {row.number: row.hash for row in due}
+        if not noted:
+            return reached
+        headers = self._rpc.headers(sorted(noted))
+        standing = [header.number for header in headers if header is not None and header.hash == noted[header.number]]
         with self._record.begin() as tx:
-            outbox.finalise(tx, up_to_block=reached)
-            tx.connection.execute(
-                update(chain_block)
-                .where(chain_block.c.number <= reached, chain_block.c.is_final.is_(False))
-                .values(is_final=True)
-            )
+            outbox.finalise(tx, blocks=standing)
+            tx.connection.execute(update(chain_block).where(chain_block.c.number.in_(standing)).values(is_final=True))
         return reached
 
 

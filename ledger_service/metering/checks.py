@@ -20,14 +20,14 @@ def energy_highest_wh(*, power_w: int, mtus: int) -> int:
     return -(-power_w * PLAUSIBLE_FACTOR_HALVES * mtus // (2 * MTUS_PER_HOUR))
 
 
-def check_time(*, meter_code: str, reading: RegisterReading, market_time: int, horizon_seconds: int) -> None:
+def check_time(*, meter_code: str, sequence: int, mtu: int, market_time: int, horizon_seconds: int) -> None:
     """Raise FutureReading before the MTU's end (less the skew), StaleReading once it can't be corrected any more."""
-    ends_in_s = mtu_end(reading.mtu) - market_time
+    ends_in_s = mtu_end(mtu) - market_time
     if ends_in_s > CLOCK_SKEW_S:
-        raise FutureReading(meter_code=meter_code, sequence=reading.sequence, mtu=reading.mtu, ends_in_s=int(ends_in_s))
+        raise FutureReading(meter_code=meter_code, sequence=sequence, mtu=mtu, ends_in_s=int(ends_in_s))
     if -ends_in_s > horizon_seconds:
         oldest = (market_time - horizon_seconds) // 900
-        raise StaleReading(meter_code=meter_code, sequence=reading.sequence, mtu=reading.mtu, oldest_mtu=oldest)
+        raise StaleReading(meter_code=meter_code, sequence=sequence, mtu=mtu, oldest_mtu=oldest)
 
 
 def check_follows(*, key: MeterKey, before: RegisterReading, reading: RegisterReading) -> None:

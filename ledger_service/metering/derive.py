@@ -5,19 +5,23 @@ Rule (deterministic, the same for every attester that knows the same registers):
 - missing between two known ones: linear between them, rounded down, so that no energy appears or vanishes;
 - missing after the last known one: the energy of the last interval between two known neighbours repeats (0 if none);
 - before the first known one, or with none at all: no energy.
-Registers of consecutive leaves therefore always differ by exactly the interval energy of the later one.
+Registers of consecutive leaves therefore always differ by exactly the interval energy of the later one. The nonce of a
+substitute follows from the reading it rests on, so what is known gives one root and nobody chooses among several.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from domain.hashing import ZERO_HASH, keccak, text_id
 from domain.readings import Quality, Reading
 from ledger_service.metering.messages import RegisterReading
 
 REPEAT_LOOKBACK = 96
 """How many known registers back an adjacent pair is looked for when an interval is to be repeated: one day."""
+
+_SUBSTITUTE_TAG = b"substitute"
 
 
 def _last_interval_wh(known: Sequence[RegisterReading], index: int) -> tuple[int, int]:
@@ -59,16 +63,20 @@ def registers_at(
     )
 
 
-def leaves(
-    *,
-    meter_code: str,
-    known: Sequence[RegisterReading],
-    first_mtu: int,
-    last_mtu: int,
-    nonce_of: Callable[[int], bytes],
-) -> list[Reading]:
-    """The leaves of one meter for MTUs `first_mtu` to `last_mtu`; `nonce_of` gives a substitute's nonce by MTU."""
+def substitute_nonce(*, meter_id: bytes, known: Sequence[RegisterReading], mtus: Sequence[int], mtu: int) -> bytes:
+    """The nonce of a substitute for `mtu`: as hard to guess as that of the known reading before it (else after it).
+
+    With nothing known at all the leaf says only that the meter was never heard, and its nonce is no secret.
+    """
+    at = bisect_left(mtus, mtu)
+    rests_on = known[at - 1].nonce if at else known[0].nonce if known else ZERO_HASH
+    return keccak(_SUBSTITUTE_TAG + meter_id + mtu.to_bytes(32, "big") + rests_on)
+
+
+def leaves(*, meter_code: str, known: Sequence[RegisterReading], first_mtu: int, last_mtu: int) -> list[Reading]:
+    """The leaves of one meter for MTUs `first_mtu` to `last_mtu`. `known` ascends in MTU and register."""
     mtus = [reading.mtu for reading in known]
+    meter_id = text_id(meter_code)
     import_before_wh, export_before_wh, _ = registers_at(known, mtus, first_mtu - 1)
     result = []
     for mtu in range(first_mtu, last_mtu + 1):
@@ -83,7 +91,7 @@ def leaves(
                 export_wh=export_wh - export_before_wh,
                 sequence=source.sequence if source else 0,
                 quality=Quality.MEASURED if source else Quality.SUBSTITUTE,
-                nonce=source.nonce if source else nonce_of(mtu),
+                nonce=source.nonce if source else substitute_nonce(meter_id=meter_id, known=known, mtus=mtus, mtu=mtu),
             )
         )
         import_before_wh, export_before_wh = import_wh, export_wh

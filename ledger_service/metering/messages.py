@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import lt
 from typing import Any
 
 import orjson
@@ -13,7 +15,7 @@ from nacl.signing import SigningKey
 from domain.hashing import canonical_json, from_hex, keccak, to_hex
 from ledger_service.metering.errors import ForgedMessage, KeyNotValid, MalformedMessage, UnknownMeter
 from ledger_service.metering.jws import decode_part, header_of, sign_compact, signature_matches, split_compact
-from ledger_service.metering.registry import Registry
+from ledger_service.metering.registry import MeterKey, Registry
 
 MESSAGE_BYTES_MAX = 65_536
 """Longest message that is looked at: 192 readings take about 45 KiB."""
@@ -29,6 +31,24 @@ REGISTER_WH_MAX = 2**53 - 1
 
 METER_CODE_CHARACTERS_MAX = 64
 """Longest meter code."""
+
+UINT32_MAX = 2**32 - 1
+"""Highest MTU and sequence."""
+
+_NUMBER = rb"(?:0|[1-9][0-9]{0,15})"
+
+_USUAL = re.compile(
+    rb'\{"meter":"[A-Za-z0-9._:-]{1,64}","readings":\[(?:\{"export_wh":'
+    + _NUMBER
+    + rb',"import_wh":'
+    + _NUMBER
+    + rb',"mtu":'
+    + _NUMBER
+    + rb',"nonce":"0x[0-9a-f]{64}","sequence":'
+    + _NUMBER
+    + rb"\}(?:,(?=\{)|(?=\])))+\]\}"
+)
+"""Shape and spelling of the canonical payload in one look; whatever it does not match is looked at with care."""
 
 _READING_KEYS = {"export_wh", "import_wh", "mtu", "nonce", "sequence"}
 
@@ -54,17 +74,59 @@ class RegisterReading:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class ReadingRun:
+    """Readings of one message as columns: sequences ascend by one from `first_sequence`, MTUs rise."""
+
+    first_sequence: int
+    mtus: list[int]
+    import_registers_wh: list[int]
+    export_registers_wh: list[int]
+    nonces: bytes
+
+    @classmethod
+    def of(cls, readings: Sequence[RegisterReading]) -> ReadingRun:
+        """The columns of readings that ascend by one in sequence."""
+        return cls(
+            first_sequence=readings[0].sequence,
+            mtus=[reading.mtu for reading in readings],
+            import_registers_wh=[reading.import_register_wh for reading in readings],
+            export_registers_wh=[reading.export_register_wh for reading in readings],
+            nonces=b"".join(reading.nonce for reading in readings),
+        )
+
+    def readings(self) -> tuple[RegisterReading, ...]:
+        """The readings one by one."""
+        return tuple(
+            RegisterReading(
+                mtu=mtu,
+                import_register_wh=import_wh,
+                export_register_wh=export_wh,
+                sequence=self.first_sequence + at,
+                nonce=self.nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES],
+            )
+            for at, (mtu, import_wh, export_wh) in enumerate(
+                zip(self.mtus, self.import_registers_wh, self.export_registers_wh, strict=True)
+            )
+        )
+
+
+@dataclass(slots=True)
 class MeterMessage:
     """A genuine message: its signature was verified with a key registered for `meter_code`."""
 
     meter_code: str
-    readings: tuple[RegisterReading, ...]
+    run: ReadingRun
     jws: bytes
 
     @property
+    def readings(self) -> tuple[RegisterReading, ...]:
+        """The readings one by one."""
+        return self.run.readings()
+
+    @property
     def message_hash(self) -> bytes:
-        """keccak of the compact JWS: what receipts are signed over."""
+        """keccak of the compact JWS: the leaf under a receipt's root."""
         return keccak(self.jws)
 
 
@@ -94,19 +156,43 @@ def _reading(record: Any) -> RegisterReading:
     if to_hex(nonce_bytes) != nonce:
         raise MalformedMessage(reason="a nonce is not lower-case hex")
     return RegisterReading(
-        mtu=_number(record, "mtu", lowest=0, highest=2**32 - 1),
+        mtu=_number(record, "mtu", lowest=0, highest=UINT32_MAX),
         import_register_wh=_number(record, "import_wh", lowest=0, highest=REGISTER_WH_MAX),
         export_register_wh=_number(record, "export_wh", lowest=0, highest=REGISTER_WH_MAX),
-        sequence=_number(record, "sequence", lowest=1, highest=2**32 - 1),
+        sequence=_number(record, "sequence", lowest=1, highest=UINT32_MAX),
         nonce=nonce_bytes,
     )
 
 
-def parse_payload(payload: bytes) -> tuple[str, tuple[RegisterReading, ...]]:
+def parse_payload(payload: bytes) -> tuple[str, ReadingRun]:
     """(meter code, readings) of a payload, signature not looked at. Raises MalformedMessage.
 
     Readings of one message ascend by one in sequence and rise in MTU, and the bytes are the canonical ones.
     """
+    if _USUAL.fullmatch(payload) is None:
+        return _parse_with_care(payload)
+    data = orjson.loads(payload)
+    records = data["readings"]
+    first = records[0]["sequence"]
+    mtus = [record["mtu"] for record in records]
+    imports_wh = [record["import_wh"] for record in records]
+    exports_wh = [record["export_wh"] for record in records]
+    if not 1 <= first <= UINT32_MAX or max(imports_wh) > REGISTER_WH_MAX or max(exports_wh) > REGISTER_WH_MAX:
+        return _parse_with_care(payload)
+    count = len(records)
+    if count > 1:
+        sequences = [record["sequence"] for record in records]
+        rising = sequences == list(range(first, first + count)) and all(map(lt, mtus, mtus[1:]))
+        if count > READINGS_MAX or not rising or sequences[-1] > UINT32_MAX:
+            return _parse_with_care(payload)
+    if mtus[-1] > UINT32_MAX:
+        return _parse_with_care(payload)
+    nonces = bytes.fromhex("".join([record["nonce"][2:] for record in records]))
+    return data["meter"], ReadingRun(first, mtus, imports_wh, exports_wh, nonces)
+
+
+def _parse_with_care(payload: bytes) -> tuple[str, ReadingRun]:
+    """As `parse_payload`, one thing after the other, so that a refusal says what is wrong."""
     try:
         data = orjson.loads(payload)  # refuses NaN, invalid UTF-8 and nesting beyond 1,024 levels
     except orjson.JSONDecodeError as error:
@@ -124,7 +210,68 @@ def parse_payload(payload: bytes) -> tuple[str, tuple[RegisterReading, ...]]:
             raise MalformedMessage(reason="readings do not ascend by one in sequence and rise in MTU")
     if orjson.dumps(data, option=orjson.OPT_SORT_KEYS) != payload:
         raise MalformedMessage(reason="the payload is not canonical JSON")
-    return meter_code, readings
+    return meter_code, ReadingRun.of(readings)
+
+
+def parse_message(jws: bytes) -> tuple[str, ReadingRun]:
+    """(meter code, readings) of a message that was verified before it was kept. Raises MalformedMessage."""
+    return parse_payload(decode_part(split_compact(jws)[1]))
+
+
+@dataclass(slots=True)
+class Envelope:
+    """A message taken apart, nothing of it believed: who it claims to be from, and what is signed with which keys."""
+
+    meter_code: str
+    keys: tuple[MeterKey, ...]
+    payload: bytes
+    signed: bytes
+    signature: bytes
+    jws: bytes
+
+    def signer(self) -> MeterKey | None:
+        """The registered key that made the signature; None where none did. The slow step: it may run on any thread."""
+        for entry in self.keys:
+            if signature_matches(signed=self.signed, signature=self.signature, public_key=entry.public_key):
+                return entry
+        return None
+
+    def message(self, signer: MeterKey | None) -> MeterMessage:
+        """The message, once `signer` has been found. Raises MalformedMessage, ForgedMessage or KeyNotValid."""
+        if signer is None:
+            raise ForgedMessage(meter_code=self.meter_code)
+        inner, run = parse_payload(self.payload)
+        if inner != self.meter_code:
+            raise ForgedMessage(meter_code=self.meter_code)
+        for mtu in (run.mtus[0], run.mtus[-1]):  # MTUs rise, and a key is valid for one stretch of them
+            if not signer.covers(mtu):
+                raise KeyNotValid(meter_code=self.meter_code, mtu=mtu)
+        return MeterMessage(meter_code=self.meter_code, run=run, jws=self.jws)
+
+
+def open_message(jws: bytes, *, registry: Registry, meter_code: str | None = None) -> Envelope:
+    """Take a compact JWS apart. Raises MalformedMessage, UnknownMeter or ForgedMessage (another header).
+
+    `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
+    """
+    if len(jws) > MESSAGE_BYTES_MAX:
+        raise MalformedMessage(reason=f"{len(jws)} bytes are more than {MESSAGE_BYTES_MAX}")
+    header, body, signature = split_compact(jws)
+    payload = decode_part(body)
+    claimed = parse_payload(payload)[0] if meter_code is None else meter_code
+    keys = registry.keys_of(claimed)
+    if not keys:
+        raise UnknownMeter(meter_code=claimed)
+    if header != header_of(claimed):
+        raise ForgedMessage(meter_code=claimed)
+    return Envelope(
+        meter_code=claimed,
+        keys=keys,
+        payload=payload,
+        signed=jws[: len(header) + 1 + len(body)],
+        signature=decode_part(signature),
+        jws=jws,
+    )
 
 
 def read_message(jws: bytes, *, registry: Registry, meter_code: str | None = None) -> MeterMessage:
@@ -133,29 +280,5 @@ def read_message(jws: bytes, *, registry: Registry, meter_code: str | None = Non
     `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
     Raises MalformedMessage, UnknownMeter, ForgedMessage or KeyNotValid.
     """
-    if len(jws) > MESSAGE_BYTES_MAX:
-        raise MalformedMessage(reason=f"{len(jws)} bytes are more than {MESSAGE_BYTES_MAX}")
-    header, body, signature = split_compact(jws)
-    payload = decode_part(body)
-    claimed = meter_code
-    if claimed is None:
-        claimed = parse_payload(payload)[0]
-    keys = registry.keys_of(claimed)
-    if not keys:
-        raise UnknownMeter(meter_code=claimed)
-    if header != header_of(claimed):
-        raise ForgedMessage(meter_code=claimed)
-    raw_signature = decode_part(signature)
-    signed = jws[: len(header) + 1 + len(body)]
-    for entry in keys:
-        if signature_matches(signed=signed, signature=raw_signature, public_key=entry.public_key):
-            break
-    else:
-        raise ForgedMessage(meter_code=claimed)
-    inner, readings = parse_payload(payload)
-    if inner != claimed:
-        raise ForgedMessage(meter_code=claimed)
-    for reading in readings:
-        if not entry.covers(reading.mtu):
-            raise KeyNotValid(meter_code=claimed, mtu=reading.mtu)
-    return MeterMessage(meter_code=claimed, readings=readings, jws=jws)
+    envelope = open_message(jws, registry=registry, meter_code=meter_code)
+    return envelope.message(envelope.signer())

@@ -21,9 +21,6 @@ from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import read_entries
 
-INCLUSION_MARGIN_S = 0
-"""Market seconds before its deadline from which revision 0 is refused; a late inclusion fails and is marked Unread."""
-
 
 def accept_attestation(
     tx: Transaction, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
@@ -104,7 +101,7 @@ def _check_deadlines(item: VerifiedAttestation, *, registry: Registry, now: int)
     mtu = item.attestation.mtu
     if now < mtu_end(mtu):
         raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
-    if item.attestation.revision == 0 and now > mtu_end(mtu) + registry.attest_seconds - INCLUSION_MARGIN_S:
+    if item.attestation.revision == 0 and now > registry.attest_until(mtu):
         raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
     period = registry.period_of(mtu)
     if period is None or now > mtu_start(period.first_mtu + period.count) + registry.horizon_seconds:

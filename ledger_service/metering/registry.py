@@ -11,6 +11,11 @@ from typing import Any
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex, text_id, to_hex
+from domain.mtu import mtu_end
+
+INCLUSION_MARGIN_S = 300
+"""Market seconds before its deadline from which revision 0 is given up: time for the chain to include it. A
+transaction that comes too late takes with it every attestation it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,11 @@ class Registry:
     def settlement_domain(self) -> Domain:
         """EIP-712 domain of the Settlement contract."""
         return Domain(chain_id=self.chain_id, verifying_contract=self.settlement_contract)
+
+    def attest_until(self, mtu: int) -> int:
+        """Last market second at which revision 0 of an MTU is handed in; after it the MTU waits to be marked Unread."""
+        margin_s = min(INCLUSION_MARGIN_S, self.attest_seconds // 4)
+        return mtu_end(mtu) + self.attest_seconds - margin_s
 
     def keys_of(self, meter_code: str) -> tuple[MeterKey, ...]:
         """The keys ever registered for a meter, newest first; empty for an unknown meter."""

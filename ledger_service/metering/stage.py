@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, select
 
 from domain.hashing import text_id, to_hex
-from domain.mtu import mtu_of
+from domain.mtu import mtu_end, mtu_of
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.registry import Period
 from ledger_service.metering.tables import metering_pending
@@ -21,6 +23,9 @@ ENTRIES_PER_RUN = 1_000
 
 UNREAD_PER_TRANSACTION = 1_000
 """Most MTUs marked Unread by one transaction; the contract takes up to 3,200."""
+
+UNREAD_RETRY_S = 60
+"""Market seconds after which a refused mark is asked for again; the n-th time n² as many."""
 
 _KINDS = ("chain.included", "chain.failed")
 
@@ -40,7 +45,7 @@ class MeteringStage:
             return True
         with self._record.read() as connection:
             overdue = [
-                (area.area, period, first, count)
+                _Overdue(area.area, period.number, first, count, mtu_end(first + count - 1) + area.attest_seconds)
                 for area in registered.areas(connection)
                 for period in periods(connection, area=area.area)
                 for first, count in self._overdue(connection, area.area, period, now - area.attest_seconds)
@@ -49,8 +54,8 @@ class MeteringStage:
             return False
         fresh = False
         with self._record.begin() as tx:
-            for area_code, period, first, count in overdue:
-                fresh |= _mark(tx, area=area_code, period=period.number, first_mtu=first, count=count)
+            for run in overdue:
+                fresh |= _mark(tx, run, now=now)
         return fresh
 
     def _overdue(self, connection: Connection, area: str, period: Period, before: int) -> list[tuple[int, int]]:
@@ -96,20 +101,39 @@ def _runs(mtus: list[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _mark(tx: Transaction, *, area: str, period: int, first_mtu: int, count: int) -> bool:
-    key = f"{UNREAD_KEY}{area}:{period}:{first_mtu}:{count}"
-    entry = request_transaction(
+@dataclass(frozen=True, slots=True)
+class _Overdue:
+    """A run of MTUs without attestation and mark; the last of them was due at market time `deadline`."""
+
+    area: str
+    period: int
+    first_mtu: int
+    count: int
+    deadline: int
+
+
+def _mark(tx: Transaction, run: _Overdue, *, now: int) -> bool:
+    """Ask for a mark; again, under the next number, some time after the chain refused it."""
+    attempt = 1
+    while tx.find(f"chain:{_key(run, attempt)}") is not None:
+        attempt += 1
+    if attempt > 1 and now < run.deadline + UNREAD_RETRY_S * (attempt - 1) ** 2:
+        return False
+    key = _key(run, attempt)
+    request_transaction(
         tx,
         key=key,
         role="operator",
         contract="Readings",
         function="markUnread",
-        args=[to_hex(text_id(area)), period, first_mtu, count],
+        args=[to_hex(text_id(run.area)), run.period, run.first_mtu, run.count],
     )
-    if entry.repeated:
-        return False
     note_pending(tx.connection, key)
     return True
+
+
+def _key(run: _Overdue, attempt: int) -> str:
+    return f"{UNREAD_KEY}{run.area}:{run.period}:{run.first_mtu}:{run.count}:{attempt}"
 
 
 def _included(tx: Transaction, entry: Entry) -> None:

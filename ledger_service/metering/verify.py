@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.errors import DominoesError
-from domain.hashing import from_hex, to_hex
+from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.readings import Attestation, Quality, Reading
 from domain.signing import BadSignature, recover
 from ledger_service.metering.errors import AttestationRefused, RevisionTaken
 from ledger_service.metering.messages import RegisterReading, read_message
-from ledger_service.metering.registry import Registry
+from ledger_service.metering.registry import Period, Registry
 
 ATTESTATIONS_MAX = 3_200
 """Most MTUs in one payload: a month."""
+
+LEAVES_PER_PAGE = 2_000
+"""Leaves after which a proposal is cut: about 400 KB of MQTT payload; whoever is behind proposes again."""
 
 MESSAGES_MAX = 20_000
 """Most meter messages in one payload."""
 
 Leaves = Mapping[str, Reading]
 """Readings of one MTU by meter code."""
+
+LeavesAt = Callable[[int], Leaves | None]
+"""The leaves last attested for an MTU, None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -149,12 +155,53 @@ def _check_register(
         raise AttestationRefused(mtu=mtu, reason=f"interval of meter {code!r} is not the difference of its registers")
 
 
+def changes_nothing(readings: Leaves, attested: Leaves | None) -> bool:
+    """Whether these leaves are the attested ones again: then nothing justifies a further revision."""
+    if attested is None or readings.keys() != attested.keys():
+        return False
+    return all(_without_drawn(reading) == _without_drawn(attested[code]) for code, reading in readings.items())
+
+
+def _without_drawn(reading: Reading) -> Reading:
+    return replace(reading, nonce=ZERO_HASH) if reading.quality is Quality.SUBSTITUTE else reading
+
+
+def leads_to(readings: Leaves, after: Leaves | None) -> str | None:
+    """A meter whose attested leaf of the next MTU does not go on from these registers, None where all do.
+
+    Energy would appear or vanish between the two if only the earlier one were corrected.
+    """
+    for code, reading in readings.items():
+        later = after.get(code) if after is not None else None
+        if later is None:
+            continue
+        begins = (later.import_register_wh - later.import_wh, later.export_register_wh - later.export_wh)
+        if begins != (reading.import_register_wh, reading.export_register_wh):
+            return code
+    return None
+
+
+def _check_last(
+    items: list[VerifiedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
+) -> None:
+    """What is attested after the payload's MTUs goes on from them, unless a page or the period ends in between."""
+    total = sum(len(item.readings) for item in items)
+    for mtu, readings in fresh.items():
+        after = leaves_at(mtu + 1)
+        if mtu + 1 in fresh or mtu + 1 not in declared or after is None or total + len(after) > LEAVES_PER_PAGE:
+            continue
+        code = leads_to(readings, after)
+        if code is not None:
+            reason = f"what is attested of meter {code!r} for the next MTU does not go on from it; correct both"
+            raise AttestationRefused(mtu=mtu, reason=reason)
+
+
 def verify_payload(
     payload: Mapping[str, Any],
     *,
     registry: Registry,
     next_revision: Callable[[int], int],
-    leaves_at: Callable[[int], Leaves | None],
+    leaves_at: LeavesAt,
 ) -> list[VerifiedAttestation]:
     """The attestations of a payload, all of which hold; ascending in MTU.
 
@@ -188,4 +235,7 @@ def verify_payload(
         for reading in item.readings:
             _check_register(reading, before, registers)
         fresh[mtu] = {reading.meter_code: reading for reading in item.readings}
+        if changes_nothing(fresh[mtu], leaves_at(mtu)):
+            raise AttestationRefused(mtu=mtu, reason="its leaves are those attested already")
+    _check_last(items, fresh, declared, leaves_at)
     return items

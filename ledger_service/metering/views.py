@@ -76,8 +76,11 @@ def fold_unread(connection: Connection, entry: Entry) -> None:
     payload = entry.content()
     table = metering_attestation
     same = (table.c.area == payload["area"], table.c.mtu == payload["mtu"])
-    if connection.execute(select(table.c.mtu).where(*same)).first() is not None:
+    if connection.execute(select(table.c.mtu).where(*same, table.c.unread.is_(True))).first() is not None:
         return
+    connection.execute(delete(table).where(*same))
+    reading = metering_reading
+    connection.execute(delete(reading).where(reading.c.area == payload["area"], reading.c.mtu == payload["mtu"]))
     connection.execute(
         insert(table).values(
             area=payload["area"],
@@ -117,12 +120,14 @@ def fold_failed(connection: Connection, chain_key: str) -> list[int]:
 
 
 def rebuild_views(tx: Transaction) -> None:
-    """Empty the views and fold every fact again."""
+    """Empty the views and fold every fact again, erased ones left out."""
     connection = tx.connection
     for table in TABLES:
         connection.execute(delete(table))
     for entry in walk_entries(connection, kinds=KINDS):
-        payload = entry.content()
+        payload = entry.payload
+        if payload is None:
+            continue  # erased: it leaves no trace
         if entry.kind == "reading.attested":
             fold_attested(connection, entry, chain_keys=chain_keys_of(payload, sequence=entry.sequence))
         elif entry.kind == "mtu.unread":
@@ -137,7 +142,7 @@ def rebuild_views(tx: Transaction) -> None:
 
 def note_pending(connection: Connection, chain_key: str) -> None:
     """Remember a mark Unread that was asked for; its key carries what it is about."""
-    area, period, first_mtu, count = chain_key[len(UNREAD_KEY) :].rsplit(":", 3)
+    area, period, first_mtu, count, _ = chain_key[len(UNREAD_KEY) :].rsplit(":", 4)
     connection.execute(
         insert(metering_pending).values(
             chain_key=chain_key, area=area, period=int(period), first_mtu=int(first_mtu), count=int(count)

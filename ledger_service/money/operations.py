@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import delete
+
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import recover
 from domain.units import check_range
-from ledger_service.money.queries import available_neur, balance_neur
-from ledger_service.outbox import request_transaction
-from ledger_service.record import Entry, Transaction
+from ledger_service.money.queries import available_neur, balance_neur, free_neur, guarantor_of
+from ledger_service.money.tables import money_failed
+from ledger_service.money.views import completion_key
+from ledger_service.outbox import ask_again, request_transaction
+from ledger_service.record import Entry, KeyReused, Transaction
 
-AMOUNT_HIGHEST_NEUR = 2**79 - 1
-"""Largest amount the contract books at once (its balances stay within 2^79)."""
+BALANCE_HIGHEST_NEUR = 2**70 - 1
+"""Largest balance, and so the largest amount, that the contract keeps."""
+
+DEPOSIT_HIGHEST_NEUR = 10**18
+"""Largest deposit, 1 billion EUR: what waits for the chain can't lift a balance over BALANCE_HIGHEST_NEUR unseen."""
 
 ADDRESS_BYTES, REF_BYTES = 20, 32
 
@@ -41,17 +48,64 @@ class DeadlinePassed(DominoesError):
 
 
 class BalanceTooLow(DominoesError):
-    """The account holds less than it wants to give."""
+    """The account holds less than it wants to give, open redemptions taken off."""
 
     status = 409
     code = "balance-too-low"
     retryable = True
 
+    def __init__(self, *, account: str, free_neur: int, amount_neur: int) -> None:
+        self.account, self.free_neur, self.amount_neur = account, free_neur, amount_neur
+        super().__init__(
+            f"account {account} has {free_neur} nEUR free, not {amount_neur}; deposit first or ask for less"
+        )
+
+
+class NotTheGuarantor(DominoesError):
+    """Only the guarantor of an account covers its debt."""
+
+    status = 403
+    code = "not-the-guarantor"
+
+    def __init__(self, *, account: str, guarantor: str) -> None:
+        self.account, self.guarantor = account, guarantor
+        super().__init__(f"{guarantor} does not guarantee {account}; give a guarantee first")
+
+
+class DebtTooLow(DominoesError):
+    """A cover pays debt and nothing beyond."""
+
+    status = 409
+    code = "debt-too-low"
+    retryable = True
+
+    def __init__(self, *, account: str, debt_neur: int, amount_neur: int) -> None:
+        self.account, self.debt_neur, self.amount_neur = account, debt_neur, amount_neur
+        super().__init__(f"account {account} owes {debt_neur} nEUR, not {amount_neur}; cover at most that")
+
+
+class BalanceTooHigh(DominoesError):
+    """The deposit would lift the account over what the contract keeps."""
+
+    status = 409
+    code = "balance-too-high"
+
     def __init__(self, *, account: str, balance_neur: int, amount_neur: int) -> None:
         self.account, self.balance_neur, self.amount_neur = account, balance_neur, amount_neur
         super().__init__(
-            f"account {account} holds {balance_neur} nEUR, not {amount_neur}; deposit first or ask for less"
+            f"account {account} holds {balance_neur} nEUR and can't take {amount_neur} more; "
+            f"no balance exceeds {BALANCE_HIGHEST_NEUR} nEUR, so redeem first or book less"
         )
+
+
+class ReferenceUsed(DominoesError):
+    """The reference names another payment already."""
+
+    code = "reference-used"
+
+    def __init__(self, *, ref: str) -> None:
+        self.ref = ref
+        super().__init__(f"reference {ref} was used for another payment; use a new one for a new payment")
 
 
 class BadReference(DominoesError):
@@ -64,17 +118,27 @@ class BadReference(DominoesError):
         super().__init__(f"{field} is not {expected}; send it as 0x hex")
 
 
+def deposit_key(ref: str) -> str:
+    """What names a deposit and its transaction: the payment reference, 0x hex."""
+    return f"deposit:{ref}"
+
+
 def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) -> Entry:
     """Book money that came in, once per payment reference; only the treasurer may ask for it.
 
-    A repeat returns the first fact. Raises OutOfRange, BadReference, KeyReused.
+    A repeat returns the first fact. Raises OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed.
     """
-    _check(account=account, ref=ref, amount_neur=amount_neur)
+    _check(account=account, ref=ref, amount_neur=amount_neur, highest_neur=DEPOSIT_HIGHEST_NEUR)
     payload = {"account": to_hex(account), "amount_neur": str(amount_neur), "ref": to_hex(ref)}
-    entry = tx.append("deposit.booked", payload, key=f"deposit:{to_hex(ref)}")
+    key = deposit_key(to_hex(ref))
+    if tx.find(key) is None:
+        held = balance_neur(tx.connection, account=account)
+        if held + amount_neur > BALANCE_HIGHEST_NEUR:
+            raise BalanceTooHigh(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
+    entry = _append(tx, "deposit.booked", payload, key=key, ref=ref)
     _request(
         tx,
-        key=f"deposit:{to_hex(ref)}",
+        key=key,
         role="treasurer",
         function="deposit",
         args=[to_hex(account), str(amount_neur), to_hex(ref)],
@@ -96,7 +160,7 @@ def request_redemption(
     """Ask for money to be paid out, with the account's signature; it completes after the challenge window.
 
     A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed,
-    BalanceTooLow, KeyReused.
+    BalanceTooLow, ReferenceUsed.
     """
     _check(account=account, ref=ref, amount_neur=amount_neur)
     check_range(field="deadline", value=deadline, lowest=0, highest=2**53 - 1)
@@ -114,7 +178,7 @@ def request_redemption(
         if deadline <= now:
             raise DeadlinePassed(deadline=deadline, now=now)
         _check_balance(tx, account=account, amount_neur=amount_neur)
-    entry = tx.append("redemption.requested", payload, key=key)
+    entry = _append(tx, "redemption.requested", payload, key=key, ref=ref)
     args = [to_hex(account), str(amount_neur), to_hex(ref), deadline, to_hex(signature)]
     _request(tx, key=f"requestRedemption:{key[11:]}", role="operator", function="requestRedemption", args=args)
     return entry
@@ -132,8 +196,8 @@ def give_cover(
 ) -> Entry:
     """Pay debt of an account from its guarantor's balance, with the guarantor's signature.
 
-    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, BalanceTooLow,
-    KeyReused.
+    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, NotTheGuarantor,
+    DebtTooLow, BalanceTooLow, ReferenceUsed.
     """
     _check(account=account, ref=ref, amount_neur=amount_neur)
     _check(account=guarantor, ref=ref, amount_neur=amount_neur)
@@ -148,22 +212,29 @@ def give_cover(
     }
     key = f"cover:{to_hex(guarantor)}:{to_hex(ref)}"
     if tx.find(key) is None:
+        _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
         _check_balance(tx, account=guarantor, amount_neur=amount_neur)
-    entry = tx.append("cover.given", payload, key=key)
+    entry = _append(tx, "cover.given", payload, key=key, ref=ref)
     args = [to_hex(guarantor), to_hex(account), str(amount_neur), to_hex(ref), to_hex(signature)]
     _request(tx, key=key, role="operator", function="cover", args=args)
     return entry
 
 
-def request_completion(tx: Transaction, *, account: bytes, ref: bytes) -> Entry:
-    """Ask the chain to complete a redemption whose challenge window has passed."""
+def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
+    """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
     return _request(
         tx,
-        key=f"completeRedemption:{to_hex(account)}:{to_hex(ref)}",
+        key=completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur),
         role="operator",
         function="completeRedemption",
         args=[to_hex(account), to_hex(ref)],
     )
+
+
+def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
+    """Ask again for a completion that failed, under the key of its next attempt."""
+    tx.connection.execute(delete(money_failed).where(money_failed.c.key == failed_key))
+    return ask_again(tx, failed_key=failed_key)
 
 
 def may_spend_neur(tx: Transaction, *, account: bytes) -> int:
@@ -171,16 +242,24 @@ def may_spend_neur(tx: Transaction, *, account: bytes) -> int:
     return max(available_neur(tx.connection, account=account), 0)
 
 
+def _append(tx: Transaction, kind: str, payload: dict[str, Any], *, key: str, ref: bytes) -> Entry:
+    """The fact, or the first one of the same reference. Raises ReferenceUsed."""
+    try:
+        return tx.append(kind, payload, key=key)
+    except KeyReused as error:
+        raise ReferenceUsed(ref=to_hex(ref)) from error
+
+
 def _request(tx: Transaction, *, key: str, role: str, function: str, args: list[Any]) -> Entry:
     return request_transaction(tx, key=key, role=role, contract="Settlement", function=function, args=args)
 
 
-def _check(*, account: bytes, ref: bytes, amount_neur: int) -> None:
+def _check(*, account: bytes, ref: bytes, amount_neur: int, highest_neur: int = BALANCE_HIGHEST_NEUR) -> None:
     if len(account) != ADDRESS_BYTES or not any(account):
         raise BadReference(field="account", expected=f"a non-zero address of {ADDRESS_BYTES} bytes")
-    if len(ref) != REF_BYTES:
-        raise BadReference(field="ref", expected=f"{REF_BYTES} bytes")
-    check_range(field="amount_neur", value=amount_neur, lowest=1, highest=AMOUNT_HIGHEST_NEUR)
+    if len(ref) != REF_BYTES or not any(ref):
+        raise BadReference(field="ref", expected=f"a non-zero reference of {REF_BYTES} bytes")
+    check_range(field="amount_neur", value=amount_neur, lowest=1, highest=highest_neur)
 
 
 def _check_signer(shape: Shape, values: dict[str, Any], *, signature: bytes, expected: bytes, domain: Domain) -> None:
@@ -189,7 +268,15 @@ def _check_signer(shape: Shape, values: dict[str, Any], *, signature: bytes, exp
         raise WrongHolder(expected=to_hex(expected), signer=to_hex(signer))
 
 
+def _check_debt(tx: Transaction, *, guarantor: bytes, account: bytes, amount_neur: int) -> None:
+    if guarantor_of(tx.connection, account=account) != guarantor:
+        raise NotTheGuarantor(account=to_hex(account), guarantor=to_hex(guarantor))
+    debt = max(-balance_neur(tx.connection, account=account), 0)
+    if debt < amount_neur:
+        raise DebtTooLow(account=to_hex(account), debt_neur=debt, amount_neur=amount_neur)
+
+
 def _check_balance(tx: Transaction, *, account: bytes, amount_neur: int) -> None:
-    held = balance_neur(tx.connection, account=account)
-    if held < amount_neur:
-        raise BalanceTooLow(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
+    free = free_neur(tx.connection, account=account)
+    if free < amount_neur:
+        raise BalanceTooLow(account=to_hex(account), free_neur=free, amount_neur=amount_neur)

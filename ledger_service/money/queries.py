@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.money.tables import (
+    money_account,
+    money_failed,
+    money_movement,
+    money_redemption,
+    money_redemption_step,
+)
 from ledger_service.money.views import BANK, account_row
 from ledger_service.settlement.postings import POOL
 
@@ -43,13 +49,18 @@ class GuaranteeState:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionState:
-    """A redemption the chain knows: completed once `redeemed_neur` is set (it may be less than asked for)."""
+    """A redemption the chain knows: `redeemed_neur` is burned, `left_neur` still to come (0: done or cancelled).
+
+    `key` is that of the chain request that asked for it.
+    """
 
     account: bytes
     ref: bytes
+    key: str
     amount_neur: int
     ready_at: int
-    redeemed_neur: int | None
+    redeemed_neur: int
+    left_neur: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,18 @@ def balance_neur(connection: Connection, *, account: bytes) -> int:
     """What the account holds; negative is debt."""
     row = account_row(connection, account)
     return 0 if row is None else int(row.balance_neur)
+
+
+def free_neur(connection: Connection, *, account: bytes) -> int:
+    """Balance less open redemptions: what may be redeemed or pay cover, as the contract counts it."""
+    reserved = sum(item.left_neur for item in redemptions(connection, account=account))
+    return balance_neur(connection, account=account) - reserved
+
+
+def guarantor_of(connection: Connection, *, account: bytes) -> bytes | None:
+    """Who owes what the account owes beyond its line; None where nobody does."""
+    row = account_row(connection, account)
+    return None if row is None else row.guarantor
 
 
 def credit_neur(connection: Connection, *, account: bytes) -> int:
@@ -132,16 +155,51 @@ def redemptions(connection: Connection, *, account: bytes | None = None) -> list
     query = select(table).order_by(table.c.ready_at, table.c.account, table.c.ref)
     if account is not None:
         query = query.where(table.c.account == account)
-    return [
-        RedemptionState(
-            account=row.account,
-            ref=row.ref,
-            amount_neur=int(row.amount_neur),
-            ready_at=row.ready_at,
-            redeemed_neur=None if row.redeemed_neur is None else int(row.redeemed_neur),
+    taken = _steps(connection, account)
+    found = []
+    for row in connection.execute(query):
+        redeemed, cancelled = (taken.get((row.account, row.ref, kind), 0) for kind in ("redeemed", "cancelled"))
+        amount = int(row.amount_neur)
+        found.append(
+            RedemptionState(
+                account=row.account,
+                ref=row.ref,
+                key=row.key,
+                amount_neur=amount,
+                ready_at=row.ready_at,
+                redeemed_neur=redeemed,
+                left_neur=amount - redeemed - cancelled,
+            )
         )
-        for row in connection.execute(query)
-    ]
+    return found
+
+
+def _steps(connection: Connection, account: bytes | None) -> dict[tuple[bytes, bytes, str], int]:
+    """What took redemptions down, by account, reference and kind."""
+    table = money_redemption_step
+    query = select(table) if account is None else select(table).where(table.c.account == account)
+    taken: dict[tuple[bytes, bytes, str], int] = {}
+    for row in connection.execute(query):
+        key = (row.account, row.ref, row.kind)
+        taken[key] = taken.get(key, 0) + int(row.amount_neur)
+    return taken
+
+
+def failed_completions(connection: Connection, *, failed_before: int) -> list[str]:
+    """Keys of completions that failed at or before a market time, are wanted still, and can succeed now.
+
+    A completion burns min(requested, balance, supply): it can succeed once both are above zero.
+    """
+    if supply_neur(connection) <= 0:
+        return []
+    table = money_failed
+    rows = connection.execute(select(table).where(table.c.failed_at <= failed_before).order_by(table.c.key)).all()
+    return [row.key for row in rows if _can_succeed(connection, row.account, row.ref)]
+
+
+def _can_succeed(connection: Connection, account: bytes, ref: bytes) -> bool:
+    wanted = any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))
+    return wanted and balance_neur(connection, account=account) > 0
 
 
 def reconcile(connection: Connection, *, chain_balance_neur: Callable[[bytes], int]) -> list[Difference]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ledger_service.money.operations import request_completion
-from ledger_service.money.queries import redemptions
+from ledger_service.chain.outbox import is_provisional
+from ledger_service.money.operations import request_completion, retry_completion
+from ledger_service.money.queries import failed_completions, redemptions
 from ledger_service.money.views import KINDS, fold
+from ledger_service.outbox import RETRY_SECONDS
 from ledger_service.record import Record
 from ledger_service.settlement.cursor import has_new
 
@@ -21,32 +23,55 @@ class MoneyStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._asked: set[tuple[bytes, bytes]] = set()
+        self._asked: set[tuple[bytes, bytes, int]] = set()
 
     def run(self, now: int) -> bool:
-        """Fold new facts; then ask for every redemption that is ready at market time `now`."""
-        if self._fold():
-            return True
+        """Fold new facts; then ask for every redemption that is ready at market time `now`, failed ones again.
+
+        Money leaves only on what can't be undone: a request in a block that is not final yet waits.
+        """
+        return self._fold(now) or self._ask(now) or self._retry(now)
+
+    def _ask(self, now: int) -> bool:
         with self._record.read() as connection:
             ready = [
                 item
                 for item in redemptions(connection)
-                if item.redeemed_neur is None and item.ready_at <= now and (item.account, item.ref) not in self._asked
+                if item.left_neur
+                and item.ready_at <= now
+                and (item.account, item.ref, item.redeemed_neur) not in self._asked
             ]
+            ready = [item for item in ready if not is_provisional(connection, item.key)]
         if not ready:
             return False
         with self._record.begin() as tx:
-            fresh = [not request_completion(tx, account=item.account, ref=item.ref).repeated for item in ready]
-        self._asked.update((item.account, item.ref) for item in ready)
+            fresh = [
+                not request_completion(
+                    tx, account=item.account, ref=item.ref, redeemed_neur=item.redeemed_neur
+                ).repeated
+                for item in ready
+            ]
+        self._asked.update((item.account, item.ref, item.redeemed_neur) for item in ready)
         return any(fresh)
 
-    def _fold(self) -> bool:
+    def _retry(self, now: int) -> bool:
+        """Ask again for completions that failed (the balance was spent, say) once they can succeed."""
+        with self._record.read() as connection:
+            failed = failed_completions(connection, failed_before=now - RETRY_SECONDS)
+        if not failed:
+            return False
+        with self._record.begin() as tx:
+            for key in failed:
+                retry_completion(tx, failed_key=key)
+        return True
+
+    def _fold(self, now: int) -> bool:
         with self._record.read() as connection:
             if not has_new(connection, cursor=CURSOR, kinds=KINDS):
                 return False
         with self._record.begin() as tx:
             entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
             for entry in entries:
-                fold(tx.connection, entry)
+                fold(tx.connection, entry, now=now)
             tx.advance(CURSOR, entries[-1].sequence)
         return True

@@ -1,4 +1,4 @@
-"""Views of money: movements in pairs, balances with credit lines, redemptions on their way."""
+"""Views of money: movements in pairs, balances with credit lines, redemptions on their way and those that failed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,27 @@ money_redemption = Table(
     Column("key", String(KEY_LENGTH_MAX), nullable=False),
     Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("ready_at", Integer64, nullable=False),
-    Column("redeemed_neur", String(AMOUNT_LENGTH_MAX), nullable=True),
-    Column("redeemed_key", String(KEY_LENGTH_MAX), nullable=True),
     UniqueConstraint("key"),
+)
+
+money_redemption_step = Table(
+    "money_redemption_step",
+    metadata,
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("ref", LargeBinary(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Index("ix_money_redemption_step_account_ref", "account", "ref"),
+)
+"""What took a redemption down, by transaction: `redeemed` in parts as money came, `cancelled` for what was left."""
+
+money_failed = Table(
+    "money_failed",
+    metadata,
+    # completions of redemptions that failed and were not asked for again, with the market time this view learned of it
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("ref", LargeBinary(32), nullable=False),
+    Column("failed_at", Integer64, nullable=False),
 )

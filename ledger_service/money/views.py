@@ -14,7 +14,14 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
-from ledger_service.money.tables import money_account, money_movement, money_redemption
+from ledger_service.money.tables import (
+    money_account,
+    money_failed,
+    money_movement,
+    money_redemption,
+    money_redemption_step,
+)
+from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
@@ -25,7 +32,13 @@ from ledger_service.settlement.queries import proposals
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
 
-KINDS = ("chain.included", "chain.failed")
+COMPLETION_PREFIX = "completeRedemption:"
+"""How the keys of requests begin that complete a redemption."""
+
+ENDED = ("SettlementRedemptionUnknown", "SettlementTooLate", "SettlementReplaced")
+"""Why a completion fails for good: it is done already (anyone may ask), it expired, or its account was replaced."""
+
+KINDS = ("chain.included", "chain.failed", "chain.rewound")
 """Kinds of facts the views of money are made of."""
 
 Args = dict[str, Any]
@@ -45,11 +58,16 @@ class SettlementNotProposed(DominoesError):
         )
 
 
-def fold(connection: Connection, entry: Entry) -> None:
-    """Bring the views up to date with one fact of KINDS; an erased one leaves no trace."""
+def fold(connection: Connection, entry: Entry, *, now: int) -> None:
+    """Bring the views up to date with one fact of KINDS; an erased one leaves no trace.
+
+    `now` (market time) is noted where a completion failed: it is asked for again some time after.
+    """
     if entry.payload is None:
         return
     _undo(connection, entry.payload["key"])
+    if entry.kind == "chain.failed":
+        _note_failed(connection, entry.payload, now)
     position = 0
     for event in entry.payload.get("events", ()):
         handler = _HANDLERS.get(event["event"]) if event["contract"] == "Settlement" else None
@@ -60,12 +78,12 @@ def fold(connection: Connection, entry: Entry) -> None:
         _check_written(connection, entry.payload["key"])
 
 
-def rebuild_views(tx: Transaction) -> None:
+def rebuild_views(tx: Transaction, *, now: int) -> None:
     """Empty the views and fold every fact again (those of settlement must be rebuilt before)."""
-    for table in (money_movement, money_account, money_redemption):
+    for table in (money_movement, money_account, money_redemption, money_redemption_step, money_failed):
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
-        fold(tx.connection, entry)
+        fold(tx.connection, entry, now=now)
 
 
 def account_row(connection: Connection, account: bytes) -> Row[Any] | None:
@@ -80,8 +98,22 @@ def _undo(connection: Connection, key: str) -> None:
     if rows:
         connection.execute(delete(money_movement).where(money_movement.c.key == key))
     connection.execute(delete(money_redemption).where(money_redemption.c.key == key))
-    undone = update(money_redemption).where(money_redemption.c.redeemed_key == key)
-    connection.execute(undone.values(redeemed_neur=None, redeemed_key=None))
+    connection.execute(delete(money_redemption_step).where(money_redemption_step.c.key == key))
+    connection.execute(delete(money_failed).where(money_failed.c.key == key))
+
+
+def completion_key(*, account: bytes, ref: bytes, redeemed_neur: int = 0) -> str:
+    """Key of the request that completes a redemption, or what is left of it after a part, in its first attempt."""
+    rest = f":{redeemed_neur}" if redeemed_neur else ""
+    return f"{COMPLETION_PREFIX}{to_hex(account)}:{to_hex(ref)}{rest}"
+
+
+def _note_failed(connection: Connection, payload: dict[str, Any], now: int) -> None:
+    key = payload["key"]
+    if not key.startswith(COMPLETION_PREFIX) or any(reason in payload["reason"] for reason in ENDED):
+        return
+    account, ref = map(from_hex, first_attempt(key)[len(COMPLETION_PREFIX) :].split(":")[:2])
+    connection.execute(insert(money_failed).values(key=key, account=account, ref=ref, failed_at=now))
 
 
 def _write(
@@ -160,10 +192,25 @@ def _requested(connection: Connection, entry: Entry, args: Args) -> Folded:
 
 def _redeemed(connection: Connection, entry: Entry, args: Args) -> Folded:
     account, amount = from_hex(args["account"]), int(args["amountNeur"])
-    table = money_redemption
-    done = update(table).where(table.c.account == account, table.c.ref == from_hex(args["ref"]))
-    connection.execute(done.values(redeemed_neur=str(amount), redeemed_key=entry.content()["key"]))
+    _step(connection, entry, args, kind="redeemed")
     return pair(account=BANK, other=account, kind="redemption", amount_neur=amount), {}
+
+
+def _cancelled(connection: Connection, entry: Entry, args: Args) -> Folded:
+    _step(connection, entry, args, kind="cancelled")
+    return [], {}
+
+
+def _step(connection: Connection, entry: Entry, args: Args, *, kind: str) -> None:
+    connection.execute(
+        insert(money_redemption_step).values(
+            key=entry.content()["key"],
+            account=from_hex(args["account"]),
+            ref=from_hex(args["ref"]),
+            kind=kind,
+            amount_neur=str(int(args["amountNeur"])),
+        )
+    )
 
 
 def _guaranteed(connection: Connection, _entry: Entry, args: Args) -> Folded:
@@ -178,8 +225,10 @@ def _replaced(connection: Connection, _entry: Entry, args: Args) -> Folded:
     account, successor = from_hex(args["account"]), from_hex(args["successor"])
     row = account_row(connection, account)
     _add(connection, successor, 0)
+    table = money_account
+    given = update(table).where(table.c.guarantor == account)
+    connection.execute(given.values(guarantor=successor))
     if row is not None and row.guarantor is not None:
-        table = money_account
         line = {"credit_neur": row.credit_neur, "guarantor": row.guarantor}
         connection.execute(update(table).where(table.c.account == successor).values(**line))
         none = {"credit_neur": "0", "guarantor": None}
@@ -238,6 +287,7 @@ _HANDLERS: dict[str, Callable[[Connection, Entry, Args], Folded]] = {
     "DebtCovered": _covered,
     "RedemptionRequested": _requested,
     "Redeemed": _redeemed,
+    "RedemptionCancelled": _cancelled,
     "GuaranteeSet": _guaranteed,
     "AccountReplaced": _replaced,
     "PeriodSettled": _settled,

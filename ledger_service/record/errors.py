@@ -13,7 +13,9 @@ class KeyReused(DominoesError):
 
     def __init__(self, *, key: str, sequence: int) -> None:
         self.key, self.sequence = key, sequence
-        super().__init__(f"key {key} already names entry {sequence} with other content; use a new key for a new fact")
+        super().__init__(
+            "this id or reference already names another fact; use a new one, or send the first content again"
+        )
 
 
 class CursorMovedBack(DominoesError):
@@ -46,7 +48,7 @@ class StorageUnavailable(DominoesError):
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
-        super().__init__(f"the record can't be reached ({reason}); nothing was changed, try again when it is back")
+        super().__init__(f"the record can't be reached ({reason}); try again when it is back, nothing is done twice")
 
 
 class UnknownDatabase(DominoesError):
@@ -69,6 +71,32 @@ class JournalBroken(DominoesError):
     def __init__(self, *, sequence: int, check: str) -> None:
         self.sequence, self.check = sequence, check
         super().__init__(f"entry {sequence} fails the check '{check}'; stop the service and restore the last backup")
+
+
+class NotErasable(DominoesError):
+    """An erasure's own record is what the journal's gaps are accounted for by: it stays."""
+
+    status = 422
+    code = "not-erasable"
+
+    def __init__(self, *, sequence: int, kind: str) -> None:
+        self.sequence, self.kind = sequence, kind
+        super().__init__(f"entry {sequence} is a {kind} fact, which names nobody and can't be erased; leave it out")
+
+
+class ErasureUnfinished(DominoesError):
+    """The entries are empty, but their old bytes still stand in the database's log because somebody reads it."""
+
+    status = 503
+    code = "erasure-unfinished"
+    retryable = True
+
+    def __init__(self, *, sequences: list[int]) -> None:
+        self.sequences = sequences
+        super().__init__(
+            f"entries {sequences} are erased, but readers keep the write-ahead log that still holds their bytes; "
+            "erase them again when long reads have ended"
+        )
 
 
 class PayloadErased(DominoesError):

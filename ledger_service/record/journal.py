@@ -79,8 +79,19 @@ def select_entries() -> Select[Any]:
     )
 
 
+def select_keyed_entries() -> Select[Any]:
+    """The same rows of entries that have a key, from the key on: SQLite turns no outer join round, and would read the
+    whole journal for each key."""
+    joined = journal_key.join(journal_entry, journal_entry.c.sequence == journal_key.c.sequence).join(
+        journal_payload, journal_payload.c.sequence == journal_entry.c.sequence
+    )
+    return select(journal_entry, journal_payload.c.salt, journal_payload.c.payload, journal_key.c.key).select_from(
+        joined
+    )
+
+
 def entry_of(row: Row[Any], *, repeated: bool = False) -> Entry:
-    """The entry of a row of `select_entries`."""
+    """The entry of a row of `select_entries` or `select_keyed_entries`."""
     return Entry(
         sequence=row.sequence,
         kind=row.kind,

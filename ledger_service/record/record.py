@@ -6,11 +6,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from ledger_service.record.engine import begin_write, open_engine
-from ledger_service.record.errors import JournalBroken, NestedTransaction, StorageUnavailable
+from ledger_service.record.engine import BUSY_TIMEOUT_MS, begin_write, open_engine
+from ledger_service.record.errors import (
+    ErasureUnfinished,
+    JournalBroken,
+    NestedTransaction,
+    NotErasable,
+    StorageUnavailable,
+)
 from ledger_service.record.journal import (
     ERASURE_KIND,
     Entry,
@@ -22,8 +28,11 @@ from ledger_service.record.journal import (
     verify_journal,
 )
 from ledger_service.record.migrate import migrate_to_head
-from ledger_service.record.tables import journal_key, journal_payload
+from ledger_service.record.tables import journal_entry, journal_key, journal_payload
 from ledger_service.record.transaction import Transaction, erased_key
+
+READERS_WAIT_MS = 2_000
+"""How long an erasure waits for readers of a SQLite record before it says that their log still holds the bytes."""
 
 
 class Record:
@@ -122,22 +131,45 @@ class Record:
         """Empty payload and salt of these entries for good and append the `erasure.done` fact that says so.
 
         `details` (for example the tags whose openings are gone) goes into that fact and must name nobody. Views hold
-        copies: rebuild those that show the entries. Raises JournalBroken where an entry does not exist.
+        copies: rebuild those that show the entries; so do backups and bundles made before. Raises JournalBroken where
+        an entry does not exist, NotErasable for an erasure's own fact, ErasureUnfinished where readers keep the bytes
+        in the database's log.
         """
         wanted = sorted(set(sequences))
         with self.begin() as tx:
             head = tx.head
             if not wanted or wanted[0] < 1 or wanted[-1] > head.sequence:
                 raise JournalBroken(sequence=wanted[-1] if wanted else 0, check="an entry to erase exists")
+            refused = _erasures_among(tx.connection, wanted)
+            if refused:
+                raise NotErasable(sequence=refused[0], kind=ERASURE_KIND)
             for sequence in wanted:
                 _empty(tx.connection, sequence)
             fact: Payload = {"sequences": wanted, "reason": reason, **(details or {})}
             entry = tx.append(ERASURE_KIND, fact)
-        if self.engine.dialect.name == "sqlite":
-            # The write-ahead log still holds the old pages until it is folded in and cut.
-            with self.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with _storage():
+            self._forget_old_pages(wanted)
         return entry
+
+    def _forget_old_pages(self, sequences: list[int]) -> None:
+        """See that the old bytes leave the database's files: what was overwritten still stands in logs or dead rows."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={READERS_WAIT_MS}")
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            if busy:
+                raise ErasureUnfinished(sequences=sequences)
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in (journal_payload, journal_key):
+                connection.exec_driver_sql(f"VACUUM (FULL) {table.name}")
+
+
+def _erasures_among(connection: Connection, sequences: Sequence[int]) -> list[int]:
+    table = journal_entry
+    query = select(table.c.sequence).where(table.c.sequence.in_(sequences), table.c.kind == ERASURE_KIND)
+    return [int(sequence) for sequence in connection.execute(query.order_by(table.c.sequence)).scalars()]
 
 
 def _empty(connection: Connection, sequence: int) -> None:

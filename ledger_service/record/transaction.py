@@ -21,7 +21,7 @@ from ledger_service.record.journal import (
     payload_hash,
     read_entries,
     read_head,
-    select_entries,
+    select_keyed_entries,
 )
 from ledger_service.record.tables import KEY_LENGTH_MAX, journal_cursor, journal_entry, journal_key, journal_payload
 
@@ -115,7 +115,7 @@ class Transaction:
         names = [name for pair in asked.items() for name in pair]
         found: dict[str, Entry] = {}
         for start in range(0, len(names), KEYS_PER_QUERY):
-            query = select_entries().where(journal_key.c.key.in_(names[start : start + KEYS_PER_QUERY]))
+            query = select_keyed_entries().where(journal_key.c.key.in_(names[start : start + KEYS_PER_QUERY]))
             found.update((row.key, entry_of(row)) for row in self._connection.execute(query))
         for key, hidden in asked.items():
             self._known[key] = found.get(key) or found.get(hidden)

@@ -7,8 +7,9 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.mtu import mtu_of
 from domain.units import check_range
-from ledger_service.registry.errors import Malformed, VersionOutOfOrder
+from ledger_service.registry.errors import AlreadyBegun, Malformed, VersionOutOfOrder
 from ledger_service.registry.tables import CODE_LENGTH_MAX
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
@@ -39,6 +40,17 @@ def check_address(*, field: str, value: Any) -> None:
 def check_mtu(*, field: str, value: Any) -> None:
     """An MTU index. Raises OutOfRange."""
     check_range(field=field, value=value, lowest=0, highest=_MTU_HIGHEST)
+
+
+def check_not_begun(*, what: str, name: str, valid_from_mtu: int, now: int, gated_until_mtu: int = 0) -> None:
+    """Nobody changes what was in force: the first MTU must begin after `now` (market time).
+
+    Nor what was traded under: with `gated_until_mtu` it must also be one whose gate is still to come. Raises
+    AlreadyBegun.
+    """
+    earliest_mtu = max(mtu_of(now) + 1, gated_until_mtu)
+    if valid_from_mtu < earliest_mtu:
+        raise AlreadyBegun(what=what, name=name, valid_from_mtu=valid_from_mtu, earliest_mtu=earliest_mtu)
 
 
 def check_zone(value: Any) -> None:

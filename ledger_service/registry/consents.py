@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain, Shape
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
+from domain.mtu import mtu_of
 from domain.signing import SIGNATURE_BYTES, recover
 from domain.units import check_range
 from ledger_service.outbox import abi_integer, request_transaction
@@ -13,18 +15,21 @@ from ledger_service.record import Entry, Transaction
 from ledger_service.registry import queries
 from ledger_service.registry.checks import check_address, check_hex, check_mtu
 from ledger_service.registry.errors import (
-    AlreadyRegistered,
+    AlreadyBegun,
     NonceUsed,
     NotRegistered,
-    VersionOutOfOrder,
+    NotTheSupplier,
     WrongParty,
     WrongSigner,
 )
 from ledger_service.registry.models import Guarantee, OrderKey
-from ledger_service.registry.operations import put, require_participant
+from ledger_service.registry.operations import check_unclaimed, put, require_participant
 
 CREDIT_NEUR_MAX = 2**63 - 1
 """Largest credit line in nEUR: 9 billion EUR, the largest whole number both databases hold."""
+
+KEY_AHEAD_MTUS = 366 * 96
+"""How far ahead of the current MTU a key may begin: a year, beyond any planned change of a device."""
 
 NONCE_MAX = 2**53 - 1
 """Largest nonce of a guarantee: the largest number canonical JSON carries."""
@@ -50,16 +55,18 @@ def guarantee_values(guarantee: Guarantee) -> dict[str, Any]:
     }
 
 
-def register_key(tx: Transaction, *, domain: Domain, key: OrderKey) -> Entry:
-    """Register the device key that signs an account's orders from an MTU on; the key before it ends there.
+def register_key(tx: Transaction, *, domain: Domain, key: OrderKey, organisations: Container[str], now: int) -> Entry:
+    """Register the device key that signs an account's orders from an MTU on, whatever was registered before.
 
-    `domain` is that of the Settlement contract. Raises Malformed, NotRegistered, WrongParty, BadSignature, WrongSigner,
-    VersionOutOfOrder (it must begin after the key before) and AlreadyRegistered (a key serves one account).
+    It takes the place of every earlier key from there on, those still to begin included, so that a stolen key is out
+    at once: it may begin with the MTU of `now` (market time), and at most KEY_AHEAD_MTUS later. `domain` is that of
+    the Settlement contract, `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, AlreadyBegun,
+    NotRegistered, WrongParty, BadSignature, WrongSigner, AlreadyRegistered (an address plays one part).
     """
 
     def check() -> None:
         check_address(field="order_key", value=key.order_key)
-        check_mtu(field="valid_from_mtu", value=key.valid_from_mtu)
+        _check_begin(key, now=now)
         holder = queries.participant_of(tx.connection, key.account)
         if holder is None:
             raise NotRegistered(what="account", name=key.account)
@@ -67,14 +74,9 @@ def register_key(tx: Transaction, *, domain: Domain, key: OrderKey) -> Entry:
             raise WrongParty(account=key.account, expected="a household or retailer: others do not trade")
         if holder.point != key.point:
             raise WrongParty(account=key.account, expected=f"its own point, which is {holder.point}")
-        if queries.participant_of(tx.connection, key.order_key) is not None:
-            # Settlement accounts are not order keys: a stolen device must not move money.
-            raise AlreadyRegistered(what="address", name=f"{key.order_key} (as a settlement account)")
+        # Settlement accounts are not order keys: a stolen device must not move money.
+        check_unclaimed(tx, address=key.order_key, organisations=organisations)
         require_signer(domain=domain, shape=KEY_REGISTRATION, values=key_registration_values(key), key=key)
-        before = queries.order_keys(tx.connection, account=key.account)
-        if before and key.valid_from_mtu <= before[-1].valid_from_mtu:
-            reason = f"the key before begins at MTU {before[-1].valid_from_mtu}"
-            raise VersionOutOfOrder(what="order key of", name=key.account, version=len(before) + 1, reason=reason)
 
     payload = {
         "account": key.account,
@@ -86,11 +88,25 @@ def register_key(tx: Transaction, *, domain: Domain, key: OrderKey) -> Entry:
     return put(tx, kind="key.registered", payload=payload, key=f"key:{key.order_key}", what="order key", check=check)
 
 
-def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee) -> Entry:
-    """Record a retailer's guarantee for a household of its area and ask for it on chain.
+def _check_begin(key: OrderKey, *, now: int) -> None:
+    check_mtu(field="valid_from_mtu", value=key.valid_from_mtu)
+    current_mtu = mtu_of(now)
+    if key.valid_from_mtu < current_mtu:
+        raise AlreadyBegun(
+            what="order key", name=key.order_key, valid_from_mtu=key.valid_from_mtu, earliest_mtu=current_mtu
+        )
+    check_range(
+        field="valid_from_mtu", value=key.valid_from_mtu, lowest=current_mtu, highest=current_mtu + KEY_AHEAD_MTUS
+    )
 
-    `domain` is that of the Settlement contract. Raises Malformed, OutOfRange, NotRegistered, WrongParty, BadSignature,
-    WrongSigner, NonceUsed, AlreadyRegistered.
+
+def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee, now: int) -> Entry:
+    """Record the guarantee of a household's supplier and ask for it on chain.
+
+    The supplier is the retailer of the household's agreement at `now` (market time) or of one that begins later; who
+    guarantees already may lower or end its line also after that. `domain` is that of the Settlement contract. Raises
+    Malformed, OutOfRange, NotRegistered, WrongParty, BadSignature, WrongSigner, NotTheSupplier, NonceUsed,
+    AlreadyRegistered.
     """
 
     def check() -> None:
@@ -101,6 +117,7 @@ def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee) -> 
         if guarantor.area != household.area:
             raise WrongParty(account=guarantee.guarantor, expected=f"a retailer of area {household.area}")
         require_signer(domain=domain, shape=GUARANTEE, values=guarantee_values(guarantee), key=guarantee)
+        _check_supplier(tx, guarantee, now=now)
         given = queries.guarantees(tx.connection, account=guarantee.account)
         last = max((item.nonce for item in given if item.guarantor == guarantee.guarantor), default=0)
         if guarantee.nonce <= last:
@@ -125,6 +142,18 @@ def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee) -> 
         args=[*args, guarantee.signature],
     )
     return entry
+
+
+def _check_supplier(tx: Transaction, guarantee: Guarantee, *, now: int) -> None:
+    counting = queries.guarantee_of(tx.connection, guarantee.account)
+    if (
+        counting is not None
+        and counting.guarantor == guarantee.guarantor
+        and guarantee.credit_neur <= counting.credit_neur
+    ):
+        return
+    if guarantee.guarantor not in queries.suppliers_of(tx.connection, account=guarantee.account, mtu=mtu_of(now)):
+        raise NotTheSupplier(guarantor=guarantee.guarantor, account=guarantee.account)
 
 
 def require_signer(*, domain: Domain, shape: Shape, values: dict[str, Any], key: OrderKey | Guarantee) -> None:

@@ -76,6 +76,34 @@ class VersionOutOfOrder(DominoesError):
         )
 
 
+class AlreadyBegun(DominoesError):
+    """A version would change what is in force: its first MTU has begun, or was traded, by now."""
+
+    status = 409
+    code = "already-begun"
+
+    def __init__(self, *, what: str, name: str, valid_from_mtu: int, earliest_mtu: int) -> None:
+        self.what, self.name, self.valid_from_mtu, self.earliest_mtu = what, name, valid_from_mtu, earliest_mtu
+        super().__init__(
+            f"{what} {name} can't begin at MTU {valid_from_mtu}, which has begun or whose gate has passed; "
+            f"let it begin at MTU {earliest_mtu} or later"
+        )
+
+
+class NotTheSupplier(DominoesError):
+    """A guarantee by a retailer that has no agreement with the household, now or later."""
+
+    status = 403
+    code = "not-the-supplier"
+
+    def __init__(self, *, guarantor: str, account: str) -> None:
+        self.guarantor, self.account = guarantor, account
+        super().__init__(
+            f"{guarantor} has no agreement with {account} in force or to come; "
+            "have the agreement recorded first, then give the guarantee"
+        )
+
+
 class NonceUsed(DominoesError):
     """A guarantee's nonce must rise."""
 

@@ -141,7 +141,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
-    """The device key that signs an account's orders from an MTU until the account's next key, as the account signed."""
+    """The device key that signs an account's orders from an MTU on, until one registered later begins or has begun."""
 
     account: str
     order_key: str

@@ -6,11 +6,11 @@ same id with other content raises AlreadyRegistered. What must exist on chain is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict
 from typing import Any
 
-from domain.hashing import hash_json, to_hex
+from domain.hashing import hash_json, text_id, to_hex
 from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, KeyReused, Transaction
@@ -21,6 +21,7 @@ from ledger_service.registry.checks import (
     check_gate_local,
     check_hex,
     check_mtu,
+    check_not_begun,
     check_successor,
     check_zone,
 )
@@ -81,7 +82,7 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
         )
         if to_hex(hash_json(area.grid_model)) != area.grid_model_hash:
             raise Malformed(field="grid_model_hash", value=area.grid_model_hash, expected="the hash of grid_model")
-        _check_attesters(area)
+        _check_attesters(tx, area)
 
     payload = asdict(area) | {"attesters": [asdict(attester) for attester in area.attesters]}
     entry = put(tx, kind="area.defined", payload=payload, key=f"area:{area.area}", what="area", check=check)
@@ -96,11 +97,12 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
     return entry
 
 
-def _check_attesters(area: Area) -> None:
+def _check_attesters(tx: Transaction, area: Area) -> None:
     for attester in area.attesters:
         check_code(field="attester", value=attester.name)
         check_code(field="organisation", value=attester.organisation)
         check_address(field="attester address", value=attester.address)
+        _check_no_party(tx, attester.address)
     for field in ("name", "address"):
         values = [getattr(attester, field) for attester in area.attesters]
         if len(set(values)) != len(values):
@@ -171,12 +173,18 @@ def _check_time_after_gate(market: Market) -> None:
     check_range(field="clear_seconds", value=market.clear_seconds, lowest=1, highest=max(left, 1))
 
 
-def publish_tariff(tx: Transaction, *, tariff: Tariff) -> Entry:
-    """Publish the next version of a tariff. Raises Malformed, OutOfRange, VersionOutOfOrder, AlreadyRegistered."""
+def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
+    """Publish the next version of a tariff, to begin after `now` (market time).
+
+    Raises Malformed, OutOfRange, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered.
+    """
 
     def check() -> None:
         check_code(field="tariff", value=tariff.tariff)
         check_mtu(field="valid_from_mtu", value=tariff.valid_from_mtu)
+        gated = queries.gated_until_mtu(tx.connection, now=now)
+        name, first = tariff.tariff, tariff.valid_from_mtu
+        check_not_begun(what="tariff", name=name, valid_from_mtu=first, now=now, gated_until_mtu=gated)
         for name, value in asdict(tariff).items():
             if name.endswith("_neur_per_wh"):
                 check_range(field=name, value=value, lowest=-PRICE_MAX, highest=PRICE_MAX)
@@ -195,21 +203,28 @@ def publish_tariff(tx: Transaction, *, tariff: Tariff) -> Entry:
     return put(tx, kind="tariff.published", payload=asdict(tariff), key=key, what="tariff", check=check)
 
 
-def sign_agreement(tx: Transaction, *, agreement: Agreement) -> Entry:
-    """Record the next version of an agreement of a household with a retailer of its area, under a published tariff.
+def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
+    """Record the next version of an agreement of a household with a retailer of its area, to begin after `now`.
 
-    Raises Malformed, NotRegistered, WrongParty, VersionOutOfOrder, AlreadyRegistered.
+    Its tariff must be valid from the agreement's first MTU, so that whatever it covers can be settled. Raises
+    Malformed, AlreadyBegun, NotRegistered, WrongParty, NoAgreement, VersionOutOfOrder, AlreadyRegistered.
     """
 
     def check() -> None:
         check_code(field="agreement", value=agreement.agreement)
         check_mtu(field="valid_from_mtu", value=agreement.valid_from_mtu)
+        gated = queries.gated_until_mtu(tx.connection, now=now)
+        first = agreement.valid_from_mtu
+        check_not_begun(
+            what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
+        )
         household = require_participant(tx, account=agreement.account, kind="household")
         retailer = require_participant(tx, account=agreement.retailer, kind="retailer")
         if household.area != retailer.area:
             raise WrongParty(account=agreement.retailer, expected=f"a retailer of area {household.area}")
         if not queries.tariff_versions(tx.connection, agreement.tariff):
             raise NotRegistered(what="tariff", name=agreement.tariff)
+        queries.tariff_at(tx.connection, tariff=agreement.tariff, mtu=agreement.valid_from_mtu)
         same = queries.agreement_versions(tx.connection, agreement.agreement)
         if same and same[0].account != agreement.account:
             raise AlreadyRegistered(what="agreement", name=agreement.agreement)
@@ -236,8 +251,29 @@ def require_participant(tx: Transaction, *, account: str, kind: str) -> Particip
     return participant
 
 
-def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
-    """Register a party and its settlement account. Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered."""
+def check_unclaimed(tx: Transaction, *, address: str, organisations: Container[str]) -> None:
+    """An address plays one part: settlement account, order key or organisation's key. Raises AlreadyRegistered.
+
+    `organisations` are the addresses (0x hex) that the service knows as organisations' keys; attesters are in the
+    record besides.
+    """
+    _check_no_party(tx, address)
+    if address in organisations or queries.is_attester(tx.connection, address):
+        raise AlreadyRegistered(what="address", name=f"{address} (as an organisation's key)")
+
+
+def _check_no_party(tx: Transaction, address: str) -> None:
+    if queries.participant_of(tx.connection, address) is not None:
+        raise AlreadyRegistered(what="address", name=f"{address} (as a settlement account)")
+    if queries.order_key(tx.connection, address) is not None:
+        raise AlreadyRegistered(what="address", name=f"{address} (as an order key)")
+
+
+def register_participant(tx: Transaction, *, participant: Participant, organisations: Container[str]) -> Entry:
+    """Register a party and its settlement account, which is nobody else's key, and ask to bind it to its area on chain.
+
+    `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered.
+    """
 
     def check() -> None:
         check_code(field="participant", value=participant.participant)
@@ -249,10 +285,7 @@ def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
             raise Malformed(field="point", value=participant.point, expected="a point for a household, none for others")
         for name in ("connection_import_w", "connection_export_w"):
             check_range(field=name, value=getattr(participant, name), lowest=0, highest=CONNECTION_W_MAX)
-        if queries.participant_of(tx.connection, participant.account) is not None:
-            raise AlreadyRegistered(what="account", name=participant.account)
-        if queries.order_key(tx.connection, participant.account) is not None:
-            raise AlreadyRegistered(what="address", name=f"{participant.account} (as an order key)")
+        check_unclaimed(tx, address=participant.account, organisations=organisations)
         if participant.point is not None:
             check_code(field="point", value=participant.point)
             if queries.participant_at(tx.connection, participant.point) is not None:
@@ -260,13 +293,23 @@ def register_participant(tx: Transaction, *, participant: Participant) -> Entry:
 
     key = f"participant:{participant.participant}"
     payload = asdict(participant)
-    return put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+    entry = put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+    request_transaction(
+        tx,
+        key=f"bindAccount:{participant.account}",
+        role="registrar",
+        contract="Settlement",
+        function="bindAccount",
+        args=[participant.account, to_hex(text_id(participant.area))],
+    )
+    return entry
 
 
-def register_meter(tx: Transaction, *, meter: Meter) -> Entry:
-    """Register a meter at a household's point, or a new key of it.
+def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
+    """Register a meter at a household's point, or a new key of it, to count after `now` (market time).
 
-    Raises Malformed, NotRegistered, AlreadyRegistered.
+    The household must have an agreement by then: energy that is metered must be settled with somebody. Raises
+    Malformed, AlreadyBegun, NotRegistered, NoAgreement, AlreadyRegistered.
     """
 
     def check() -> None:
@@ -287,6 +330,8 @@ def register_meter(tx: Transaction, *, meter: Meter) -> Entry:
                 raise AlreadyRegistered(what="meter of point", name=f"{meter.point} at MTU {meter.valid_from_mtu}")
             if other.public_key == meter.public_key:
                 raise AlreadyRegistered(what="meter key", name=meter.public_key)
+        check_not_begun(what="meter", name=meter.meter, valid_from_mtu=meter.valid_from_mtu, now=now)
+        queries.agreement_at(tx.connection, account=holder.account, mtu=meter.valid_from_mtu)
 
     key = f"meter:{meter.meter}:{meter.valid_from_mtu}"
     return put(tx, kind="meter.registered", payload=asdict(meter), key=key, what="meter", check=check)

@@ -1,4 +1,7 @@
-"""Reading the registry. Addresses are lower-case 0x hex; "valid at an MTU" means the latest one that began by then."""
+"""Reading the registry. Addresses are lower-case 0x hex.
+
+"Valid at an MTU" means the latest one that began by then; of order keys the last recorded of those that began by then.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
 
+from ledger_service.record.journal import entry_of, select_entries
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.registry.models import (
     Agreement,
@@ -30,6 +35,9 @@ from ledger_service.registry.tables import (
     registry_participant,
     registry_tariff,
 )
+
+GATES_LOOKED_AT = 64
+"""Programs looked at for the last gate that has passed: they are opened a day or two ahead of it."""
 
 _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
 
@@ -78,6 +86,14 @@ def markets(connection: Connection, *, area: str | None = None) -> list[Market]:
     return _all(connection, Market, registry_market, *conditions)
 
 
+def is_attester(connection: Connection, address: str) -> bool:
+    """Whether some area names this address as one of its attesters."""
+    return any(
+        address in {item["address"] for item in json.loads(attesters)}
+        for attesters in connection.execute(select(registry_area.c.attesters)).scalars()
+    )
+
+
 def market(connection: Connection, code: str) -> Market:
     """A market by its code. Raises NotRegistered."""
     found = _last(connection, Market, registry_market, registry_market.c.market == code)
@@ -119,10 +135,9 @@ def order_key(connection: Connection, order_key: str) -> OrderKey | None:
 
 
 def order_key_of(connection: Connection, *, account: str, mtu: int) -> OrderKey | None:
-    """The one key that may sign an account's orders of an MTU."""
-    return _last(
-        connection, OrderKey, registry_key, registry_key.c.account == account, registry_key.c.valid_from_mtu <= mtu
-    )
+    """The one key that may sign an account's orders of an MTU: a newer registration supersedes those still to begin."""
+    newest_first = reversed(order_keys(connection, account=account))
+    return next((key for key in newest_first if key.valid_from_mtu <= mtu), None)
 
 
 def account_by_order_key(connection: Connection, *, order_key: str, mtu: int) -> str | None:
@@ -147,6 +162,14 @@ def tariff_at(connection: Connection, *, tariff: str, mtu: int) -> Tariff:
     if found is None:
         raise NoAgreement(name=f"tariff {tariff}", mtu=mtu)
     return found
+
+
+def suppliers_of(connection: Connection, *, account: str, mtu: int) -> set[str]:
+    """The retailers that supply an account at an MTU or will later, as far as agreements are signed."""
+    signed = agreements(connection, account=account)
+    begun = [item for item in signed if item.valid_from_mtu <= mtu]
+    in_force = [agreement_at(connection, account=account, mtu=mtu)] if begun else []
+    return {item.retailer for item in signed if item not in begun or item in in_force}
 
 
 def agreements(connection: Connection, *, account: str | None = None, retailer: str | None = None) -> list[Agreement]:
@@ -205,3 +228,10 @@ def guarantees(connection: Connection, *, account: str | None = None) -> list[Gu
 def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
     """The guarantee that counts for an account now: the last one given."""
     return _last(connection, Guarantee, registry_guarantee, registry_guarantee.c.account == account)
+
+
+def gated_until_mtu(connection: Connection, *, now: int) -> int:
+    """The MTU after the last one whose gate has passed at `now` (market time), over all markets; 0 before any gate."""
+    query = select_entries().where(journal_entry.c.kind == "program.opened").order_by(journal_entry.c.sequence.desc())
+    opened = [entry_of(row).content() for row in connection.execute(query.limit(GATES_LOOKED_AT))]
+    return max((item["first_mtu"] + item["count"] for item in opened if item["gate"] <= now), default=0)

@@ -14,7 +14,7 @@ class NoAgreement(DominoesError):
         self.account, self.mtu = account, mtu
         super().__init__(
             f"account {account} has energy in MTU {mtu} but no agreement with a tariff valid there; "
-            "publish the agreement or tariff version that was valid at delivery"
+            "registry and intake refuse what leads here, so compare the registry's facts with what was delivered"
         )
 
 

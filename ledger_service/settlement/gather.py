@@ -9,82 +9,119 @@ from sqlalchemy import Connection
 
 from domain.hashing import ZERO_HASH, to_hex
 from ledger_service.record.journal import walk_entries
+from ledger_service.registry import queries as registry
 from ledger_service.settlement.errors import FactMissing, WrongInput
 from ledger_service.settlement.queries import (
     Resolution,
     latest_proposal,
     period_state,
+    proposals,
     resolution,
-    settled_before,
     sources,
 )
 from ledger_service.settlement.views import CLEARED, UNREAD
 
 Payload = dict[str, Any]
 
+MTU_BEYOND = 2**32
+"""Above every MTU: an end that leaves nothing out."""
 
-def gather(connection: Connection, *, area: str, period: int, revision: int) -> Payload:
-    """The package of a settlement without its proposal, from one committed state of the record."""
+TERMS = {
+    "participant.registered": "parties",
+    "meter.registered": "meters",
+    "key.registered": "keys",
+    "tariff.published": "tariffs",
+    "agreement.signed": "agreements",
+    "market.defined": "markets",
+}
+"""Kinds of registry facts on which money rests, and their members in a package."""
+
+PROGRAM_MEMBERS = (
+    "market",
+    "program",
+    "first_mtu",
+    "count",
+    "results_root",
+    "grid_model_hash",
+    "report_hash",
+    "report",
+    "deadline",
+    "envelopes",
+    "schedules",
+)
+"""What a package holds of a `program.validated`: what settles, and what the DSO's signature binds it to."""
+
+
+def gather(connection: Connection, *, area: str, period: int, revision: int, through: int | None = None) -> Payload:
+    """The package of a settlement without its proposal, from one committed state of the record.
+
+    `through`: the last entry whose registry fact counts, that of the proposal where there is one.
+    """
     state = period_state(connection, area=area, period=period)
     resolved = resolution(connection, area=area, period=period)
     end = state.first_mtu + state.count
     clearings = _clearings(connection, area, period, resolved)
-    registry = _registry(connection, area=area, end_mtu=end)
     return {
         "area": area,
         "period": period,
         "revision": revision,
         "first_mtu": state.first_mtu,
         "count": state.count,
-        **registry,
-        "programs": _programs(connection, area, period),
+        **terms_of(connection, area=area, end_mtu=end, through=through),
+        "grid_model": registry.area(connection, area).grid_model,
+        "programs": _programs(connection, area, period, resolved),
         "clearings": clearings,
         "orders": _orders(connection, area, period, clearings),
         "attestations": _attestations(connection, area, period, resolved),
-        "settled_before": {
-            account: str(amount)
-            for account, amount in settled_before(connection, area=area, period=period, revision=revision).items()
-        },
+        "earlier": _earlier(connection, area, period, revision),
     }
 
 
-def _registry(connection: Connection, *, area: str, end_mtu: int) -> dict[str, list[Payload]]:
-    """Registry facts that can matter for MTUs before `end_mtu`."""
-    member = {
-        "participant.registered": "parties",
-        "meter.registered": "meters",
-        "key.registered": "keys",
-        "tariff.published": "tariffs",
-        "agreement.signed": "agreements",
-        "market.defined": "markets",
-    }
-    found: dict[str, list[Payload]] = {name: [] for name in member.values()}
-    for entry in walk_entries(connection, kinds=list(member)):
+def terms_of(
+    connection: Connection, *, area: str, end_mtu: int = MTU_BEYOND, through: int | None = None
+) -> dict[str, list[Payload]]:
+    """Registry facts of an area on which money can rest for MTUs before `end_mtu`, in order of registration."""
+    found: dict[str, list[Payload]] = {name: [] for name in TERMS.values()}
+    for entry in walk_entries(connection, kinds=list(TERMS)):
+        if through is not None and entry.sequence > through:
+            break
         payload = entry.payload
         if payload is None or payload.get("valid_from_mtu", 0) >= end_mtu or payload.get("area", area) != area:
             continue
-        found[member[entry.kind]].append(payload)
+        found[TERMS[entry.kind]].append(payload)
     accounts = {item["account"] for item in found["parties"]}
     for name in ("keys", "agreements"):
         found[name] = [item for item in found[name] if item["account"] in accounts]
     return found
 
 
-def _programs(connection: Connection, area: str, period: int) -> list[Payload]:
-    """Envelopes and schedules of the programs whose set-points were issued: those the chain recorded."""
-    issued = {
-        (entry.payload["market"], entry.payload["program"])
-        for entry in sources(connection, area=area, period=period, kind="setpoints.issued")
-        if entry.payload is not None
-    }
-    newest = {}
+def _programs(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
+    """The programs the chain recorded: what of each one is settled, and what the DSO signed it with."""
+    verdicts, validated = {}, {}
+    for entry in sources(connection, area=area, period=period, kind="program.signed"):
+        payload = entry.content()
+        verdicts[payload["market"], payload["program"]] = payload
     for entry in sources(connection, area=area, period=period, kind="program.validated"):
         payload = entry.content()
-        key = (payload["market"], payload["program"])
-        if key in issued:
-            names = ("market", "program", "first_mtu", "count", "envelopes", "schedules")
-            newest[key] = {name: payload[name] for name in names}
-    return [newest[key] for key in sorted(newest)]
+        validated[payload["market"], payload["program"], payload["results_root"], payload["report_hash"]] = payload
+    found = []
+    for market, program, results_root, report_hash in resolved.programs:
+        shown = validated.get((market, program, results_root, report_hash))
+        verdict = verdicts.get((market, program))
+        if shown is None or verdict is None:
+            raise FactMissing(fact=f"program {program} of {market}")
+        item = {name: shown[name] for name in PROGRAM_MEMBERS}
+        found.append({**item, "dso": verdict["dso"], "signature": verdict["signature"]})
+    return found
+
+
+def _earlier(connection: Connection, area: str, period: int, revision: int) -> list[Payload]:
+    """The words of the revisions before this one, as they took effect."""
+    found = proposals(connection, area=area, period=period)
+    missing = [number for number in range(revision) if number not in found]
+    if missing:
+        raise FactMissing(fact=f"settlement {missing[0]} of period {period} of {area}")
+    return [{"revision": number, "words": found[number]["words"]} for number in range(revision)]
 
 
 def _clearings(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
@@ -157,5 +194,6 @@ def _attestation(mtu: int, data: Payload, *, unread: bool, readings: list[Payloa
 def proposal_package(connection: Connection, *, area: str, period: int) -> Payload:
     """The package of the newest proposed settlement of a period, for attesters. Raises NothingProposed."""
     proposal = latest_proposal(connection, area=area, period=period)
-    package = gather(connection, area=area, period=period, revision=proposal["revision"])
+    through = period_state(connection, area=area, period=period).proposal_sequence
+    package = gather(connection, area=area, period=period, revision=proposal["revision"], through=through)
     return {**package, "proposal": proposal}

@@ -7,19 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import ask_again, request_transaction
 from ledger_service.record import Transaction
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.package import proposal_values
-from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state
-from ledger_service.settlement.tables import settlement_signature
+from ledger_service.settlement.queries import (
+    NothingProposed,
+    PeriodState,
+    latest_proposal,
+    period_state,
+    resolution,
+)
+from ledger_service.settlement.tables import settlement_failed, settlement_signature
+from ledger_service.settlement.views import SETTLE_PREFIX
 
 
 class NotAnAttester(DominoesError):
@@ -142,12 +149,33 @@ def _request_settle(tx: Transaction, *, proposal: Mapping[str, Any], name: str, 
         ]
         request_transaction(
             tx,
-            key=f"settle:{name}:{page}",
+            key=f"{SETTLE_PREFIX}{name}:{page}",
             role="operator",
             contract="Settlement",
             function="settle",
             args=[target, hashes, [str(word) for word in part], signatures if page == 0 else []],
         )
+
+
+def retry_request(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
+    """Ask again for a `settle` or `finalise` that failed, unless the period has moved on since; whether it was asked.
+
+    A settlement is asked for again only while its proposal is the newest one, still signed and not in effect.
+    """
+    tx.connection.execute(delete(settlement_failed).where(settlement_failed.c.key == failed_key))
+    if failed_key.startswith(SETTLE_PREFIX) and not _is_wanted(tx, state=state, failed_key=failed_key):
+        return False
+    return not ask_again(tx, failed_key=failed_key).repeated
+
+
+def _is_wanted(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
+    asked = tx.find(f"chain:{failed_key}")
+    if asked is None or state.signed_sequence is None or state.proposal_revision != state.next_revision:
+        return False
+    target = asked.content()["args"][0]
+    proposal = latest_proposal(tx.connection, area=state.area, period=state.period)
+    roots = resolution(tx.connection, area=state.area, period=state.period).roots
+    return (target[4], state.proposal_roots) == (proposal["statements_root"], roots.clearing_root + roots.readings_root)
 
 
 def signed_typed_data(proposal: Mapping[str, Any], *, domain: Domain) -> dict[str, Any]:

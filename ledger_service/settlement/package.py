@@ -1,15 +1,16 @@
 """The package of a proposed settlement: all facts it follows from, as JSON, and the checks before one signs it.
 
-The service makes packages (`queries.proposal_package`), attesters fetch and verify them; nothing here does I/O. What
-a package can't prove by itself is for the attester to compare: the running roots with the chain's, the readings with
-its own store, tariffs and attesters' keys with what it knows.
+The service makes packages (`gather.proposal_package`), attesters fetch and verify them; nothing here does I/O. What
+a package can't prove by itself is for the attester to compare: roots, programs, lots and words of earlier revisions
+with the chain's, readings and registry facts with what it saw itself.
 
 Members: `area` `period` `revision` `first_mtu` `count`; `parties` `meters` `keys` `tariffs` `agreements` `markets`
-(payloads of their facts); `programs` (`market` `program` `envelopes` `schedules` `first_mtu` `count` of those with
-set-points); `clearings` (`market` `mtu` `result_hash` `price_neur_per_wh` `words`, in the chain's order; a void has a
+(payloads of their facts); `grid_model`; `programs` (those the chain recorded: `market` `program` `first_mtu` `count`
+`results_root` `grid_model_hash` `report_hash` `report` `deadline` `envelopes` `schedules` `dso` `signature`);
+`clearings` (`market` `mtu` `result_hash` `price_neur_per_wh` `words`, in the chain's order; a void has a
 zero hash); `orders` (payloads of `order.accepted` for every word); `attestations` (`mtu` `revision` `unread` `root`
 `count` `import_wh` `export_wh` `readings`, in the chain's order; readings null but for the last of each MTU);
-`settled_before` (amount text by account); `proposal` (payload of `settlement.proposed`).
+`earlier` (`revision` `words` of each revision before); `proposal` (payload of `settlement.proposed`).
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from domain.eip712 import KEY_REGISTRATION, SETTLEMENT, Domain
-from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
-from domain.orders import Order, tag_of
+from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
+from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
+from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.readings import Attestation, Reading, chain_clearing_root, chain_readings_root
 from domain.signing import recover
-from domain.words import OrderWord, Side, result_hash
+from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
 from ledger_service.settlement.compute import Commitment, Settled, commit, settle
 from ledger_service.settlement.errors import WrongInput
 from ledger_service.settlement.inputs import (
@@ -126,8 +127,18 @@ def inputs_of(package: Package) -> Inputs:
         price_neur_per_wh=prices,
         metered=tuple(_metered(package)),
         limits=tuple(_limits(package)),
-        settled_before_neur={from_hex(account): int(amount) for account, amount in package["settled_before"].items()},
+        settled_before_neur=_settled_before(package),
     )
+
+
+def _settled_before(package: Package) -> dict[bytes, int]:
+    """Sum of each account's words in the revisions before, in nEUR."""
+    totals: dict[bytes, int] = {}
+    for revision in package["earlier"]:
+        for word in revision["words"]:
+            account, amount = unpack_settlement_word(int(word, 16))
+            totals[account] = totals.get(account, 0) + amount
+    return totals
 
 
 def _trades(package: Package) -> list[Trade]:
@@ -204,10 +215,14 @@ def recompute(package: Package) -> tuple[Settled, Commitment, Roots]:
 def verify_package(package: Package, *, market: Domain, settlement: Domain) -> bytes:
     """Check everything a package proves by itself and return the digest to sign.
 
-    Orders open the words and are signed by keys their accounts registered; words give the cleared results; readings
-    give the attested roots and totals; the proposal is what these facts give. The caller compares the roots with the
-    chain and the readings with its store. Raises WrongInput naming the record, or what `settle` raises.
+    Orders open the words and are signed by keys their accounts registered; words give the cleared results; envelopes
+    and schedules are those of the reports the DSO signed; readings give the attested roots and totals; there is one
+    list of words for each revision before; the proposal is what these facts give. The caller compares roots, programs,
+    lots and earlier words with the chain, readings and registry facts with its store. Raises WrongInput naming the
+    record, BadSignature, or what `settle` raises.
     """
+    _check_earlier(package)
+    _check_programs(package, market=market)
     _check_orders(package, market=market, settlement=settlement)
     _check_results(package)
     _check_readings(package)
@@ -223,6 +238,44 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain) -> b
         wrong = sorted(name for name, value in proposal_values(proposal).items() if values[name] != value)
         raise WrongInput(record="proposal", reason=f"the facts give another {', '.join(wrong)}")
     return settlement.digest(SETTLEMENT, values)
+
+
+def _check_earlier(package: Package) -> None:
+    if [item["revision"] for item in package["earlier"]] != list(range(package["revision"])):
+        raise WrongInput(record="earlier", reason="it has not the words of each revision before, and of no other")
+
+
+def program_values(program: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of the `Program` shape that the DSO signs."""
+    return {
+        "market": text_id(program["market"]),
+        "firstMtu": program["first_mtu"],
+        "count": program["count"],
+        "resultsRoot": from_hex(program["results_root"]),
+        "gridModelHash": from_hex(program["grid_model_hash"]),
+        "reportHash": from_hex(program["report_hash"]),
+        "deadline": program["deadline"],
+    }
+
+
+def _check_programs(package: Package, *, market: Domain) -> None:
+    points = [point["code"] for point in package["grid_model"]["points"]] if package["programs"] else []
+    for program in package["programs"]:
+        name = f"program {program['program']} of {program['market']}"
+        report = program["report"]
+        for member, value in (("report", report), ("grid_model", package["grid_model"])):
+            if to_hex(hash_json(value)) != program[f"{member}_hash"]:
+                raise WrongInput(record=name, reason=f"its {member.replace('_', ' ')} does not give the signed hash")
+        if to_hex(envelopes_hash(points, program["envelopes"])) != report["envelopes_hash"]:
+            raise WrongInput(record=name, reason="its envelopes are not those of the signed report")
+        if set(program["schedules"]) != set(points):
+            raise WrongInput(record=name, reason="it has not one schedule for each point of the grid")
+        rows = b"".join(schedule_hash(program["schedules"][point]) for point in points)
+        if to_hex(keccak(rows)) != report["schedules_hash"]:
+            raise WrongInput(record=name, reason="its schedules are not those of the signed report")
+        signer = recover(market.digest(PROGRAM, program_values(program)), from_hex(program["signature"]))
+        if to_hex(signer) != program["dso"]:
+            raise WrongInput(record=name, reason="not signed by the DSO it names")
 
 
 def _check_orders(package: Package, *, market: Domain, settlement: Domain) -> None:

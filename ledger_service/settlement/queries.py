@@ -13,13 +13,18 @@ from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.merkle import merkle_proof
 from domain.statements import statement_hash, statement_leaf
-from domain.words import unpack_settlement_word
+from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.settlement.package import Roots
-from ledger_service.settlement.tables import settlement_event, settlement_period, settlement_source
-from ledger_service.settlement.views import ATTESTED, CLEARED, UNREAD, VOIDED
+from ledger_service.settlement.tables import (
+    settlement_event,
+    settlement_failed,
+    settlement_period,
+    settlement_source,
+)
+from ledger_service.settlement.views import ATTESTED, CLEARED, RECORDED, SETTLED, SETTLED_HASHES, UNREAD, VOIDED
 
 SEQUENCES_PER_QUERY = 500
 """Entries fetched by one statement: below the 999 parameters every SQLite takes."""
@@ -96,15 +101,26 @@ def _state(row: Row[Any]) -> PeriodState:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the chain did in a period, in its order: `clearings` and `readings` as (what, market, mtu, data)."""
+    """What the chain did in a period, in its order: `clearings` and `readings` as (what, market, mtu, data).
+
+    `programs` are those it recorded, ascending: (market, program, results root, report hash).
+    """
 
     clearings: tuple[tuple[str, str, int, dict[str, Any]], ...]
     readings: tuple[tuple[str, str, int, dict[str, Any]], ...]
+    programs: tuple[tuple[str, int, str, str], ...]
     roots: Roots
 
     def complete(self, *, markets: int, count: int) -> bool:
         """Whether every (market, MTU) is cleared or void and every MTU attested or unread."""
         return len(self.clearings) == markets * count and len({item[2] for item in self.readings}) == count
+
+
+def settlement_keys(connection: Connection, *, area: str, period: int) -> list[str]:
+    """Keys of the chain requests that settled a period, every revision and page that is in effect."""
+    table = settlement_event
+    query = select(table.c.key).where(table.c.area == area, table.c.period == period, table.c.what == SETTLED)
+    return sorted(connection.execute(query).scalars())
 
 
 def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
@@ -114,7 +130,9 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
     clearings = [row for row in rows if row.what in (CLEARED, VOIDED)]
     readings = [row for row in rows if row.what in (ATTESTED, UNREAD)]
+    recorded = [(row.market, to_hex(row.root), json.loads(row.data)) for row in rows if row.what == RECORDED]
     return Resolution(
+        programs=tuple(sorted((market, data["program"], root, data["reportHash"]) for market, root, data in recorded)),
         clearings=tuple((row.what, row.market, row.mtu, json.loads(row.data)) for row in clearings),
         readings=tuple((row.what, row.area, row.mtu, json.loads(row.data)) for row in readings),
         roots=Roots(
@@ -143,34 +161,48 @@ def sources(connection: Connection, *, area: str, period: int, kind: str) -> lis
 
 
 def proposals(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, Any]]:
-    """The newest `settlement.proposed` payload of each revision."""
-    entries = sources(connection, area=area, period=period, kind="settlement.proposed")
-    return {entry.payload["revision"]: entry.payload for entry in entries if entry.payload is not None}
+    """The `settlement.proposed` payload of each revision: the one in effect on chain, the newest where none is yet."""
+    in_effect = settled_hashes(connection, area=area, period=period)
+    found = {}
+    for entry in sources(connection, area=area, period=period, kind="settlement.proposed"):
+        payload = entry.payload
+        if payload is not None and in_effect.get(payload["revision"]) in (None, _hashes_of(payload)):
+            found[payload["revision"]] = payload
+    return found
+
+
+def settled_hashes(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, str]]:
+    """The hashes of each revision in effect on chain, as a proposal names them."""
+    table = settlement_event
+    same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
+    rows = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
+    return {row["revision"]: {mine: row[theirs] for mine, theirs in SETTLED_HASHES.items()} for row in rows}
+
+
+def _hashes_of(proposal: dict[str, Any]) -> dict[str, str]:
+    return {name: proposal[name] for name in SETTLED_HASHES}
 
 
 def latest_proposal(connection: Connection, *, area: str, period: int, revision: int | None = None) -> dict[str, Any]:
     """The newest `settlement.proposed` payload of a period, or of one revision of it. Raises NothingProposed."""
     state = period_state(connection, area=area, period=period)
-    if state.proposal_sequence is None or (revision is not None and revision != state.proposal_revision):
-        found = {} if state.proposal_sequence is None else proposals(connection, area=area, period=period)
-        if revision is None or revision not in found:
-            raise NothingProposed(area=area, period=period, revision=revision)
-        return found[revision]
-    return entries_by_sequence(connection, [state.proposal_sequence])[0].content()
+    if state.proposal_sequence is None or state.proposal_revision is None:
+        raise NothingProposed(area=area, period=period, revision=revision)
+    wanted = state.proposal_revision if revision is None else revision
+    if wanted == state.proposal_revision and wanted >= state.settled:
+        return entries_by_sequence(connection, [state.proposal_sequence])[0].content()
+    found = proposals(connection, area=area, period=period)
+    if wanted not in found:
+        raise NothingProposed(area=area, period=period, revision=wanted)
+    return found[wanted]
 
 
-def settled_before(connection: Connection, *, area: str, period: int, revision: int) -> dict[str, int]:
-    """Sum of each account's words in the revisions before this one, in nEUR."""
-    totals: dict[str, int] = {}
-    if revision == 0:
-        return totals
-    for earlier, payload in proposals(connection, area=area, period=period).items():
-        if earlier >= revision:
-            continue
-        for word in payload["words"]:
-            account, amount = unpack_settlement_word(int(word, 16))
-            totals[to_hex(account)] = totals.get(to_hex(account), 0) + amount
-    return totals
+def failed_requests(connection: Connection, *, area: str, period: int, failed_before: int) -> list[str]:
+    """Keys of requests about a period that failed at or before a market time and were not made again, page by page."""
+    table = settlement_failed
+    same = (table.c.area == area, table.c.period == period, table.c.failed_at <= failed_before)
+    keys = connection.execute(select(table.c.key).where(*same)).scalars()
+    return sorted(keys, key=lambda key: (len(first_attempt(key)), key))
 
 
 def statement_of(

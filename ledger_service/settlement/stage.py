@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy import Connection, func, select
 
+from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import MtuRange
-from ledger_service.outbox import request_transaction
-from ledger_service.record import Record, Transaction
+from ledger_service.chain.outbox import is_provisional
+from ledger_service.outbox import RETRY_SECONDS, request_transaction
+from ledger_service.record import Record, StorageUnavailable, Transaction
+from ledger_service.record.journal import read_head
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
+from ledger_service.registry.views import REGISTRY_KINDS
 from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.cursor import has_new
 from ledger_service.settlement.errors import FactMissing
-from ledger_service.settlement.gather import gather
+from ledger_service.settlement.gather import TERMS, gather
+from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.package import inputs_of, period_of, roots_of
-from ledger_service.settlement.queries import PeriodState, period_states, resolution
-from ledger_service.settlement.views import KINDS, fold
+from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
+from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
@@ -29,9 +37,35 @@ ENTRIES_PER_RUN = 1_000
 
 CURSOR = "settlement"
 
+UNEXPECTED = "unexpected"
+"""Code of a failure that is not one of ours."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A period whose settlement can't be computed as the record stands: `code` is that of the cause."""
+
+    area: str
+    period: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A proposal that is due, computed from the record as it stood at entry `head`."""
+
+    head: int
+    payload: dict[str, Any]
+
 
 class SettlementStage:
-    """Settles each period once it has ended and is resolved, and again where later readings change it."""
+    """Settles each period once it has ended and is resolved, and again where later readings change it.
+
+    A period that can't be computed holds up nothing else: it is logged, listed in `stuck`, and looked at again once
+    the record has new facts that could change it.
+    """
 
     name = "settlement"
 
@@ -39,18 +73,27 @@ class SettlementStage:
         self._record = record
         self._salt = salt
         self._folded = 0  # rises with every fact seen
-        self._looked: dict[tuple[str, int], int] = {}  # at which count a period was last found to need nothing
+        self._registered = 0  # sequence of the last registry fact seen
+        self._looked: dict[tuple[str, int], tuple[int, int]] = {}  # what was seen when a period last needed nothing
+        self._stuck: dict[tuple[str, int], Stuck] = {}
+
+    @property
+    def stuck(self) -> list[Stuck]:
+        """Periods that can't be settled for now, by area and number."""
+        return [stuck for _, stuck in sorted(dict(self._stuck).items())]
 
     def run(self, now: int) -> bool:
-        """Fold new facts; then propose and finalise what is due at market time `now`."""
+        """Fold new facts; then propose and finalise what is due at market time `now`, and ask again what failed."""
         if self._fold(now):
             return True
         with self._record.read() as connection:
             due = [state for state in period_states(connection) if not state.is_final]
             horizons = connection.execute(select(registry_area.c.area, registry_area.c.horizon_seconds))
             horizon = {row.area: row.horizon_seconds for row in horizons}
+            self._registered = _last_registered(connection, after=self._registered)
         done = False
         for state in due:
+            done |= self._retry(state, now - RETRY_SECONDS)
             ends_at = None if state.settled_at is None else state.settled_at + horizon[state.area]
             if ends_at is not None and now > ends_at:
                 done |= self._finalise(state)
@@ -60,13 +103,30 @@ class SettlementStage:
 
     def _look(self, state: PeriodState) -> bool:
         """Propose where that is due; what needed nothing is not looked at again before there are new facts."""
-        key = (state.area, state.period)
-        if self._looked.get(key) == self._folded:
+        key, seen = (state.area, state.period), (self._folded, self._registered)
+        if self._looked.get(key) == seen:
             return False
-        done = self._propose(state)
+        due = self._computed(state)
+        done = due is not None and self._propose(state, due)
         if not done:
-            self._looked[key] = self._folded
+            self._looked[key] = seen
         return done
+
+    def _computed(self, state: PeriodState) -> Due | None:
+        """The proposal that is due, computed outside the write transaction; None where none is, or none can be."""
+        key = (state.area, state.period)
+        try:
+            due = self._compute(state)
+        except StorageUnavailable:
+            raise  # the disk's trouble, not the period's
+        except Exception as error:
+            code = error.code if isinstance(error, DominoesError) else UNEXPECTED
+            self._stuck[key] = Stuck(area=state.area, period=state.period, code=code)
+            about = {"area": state.area, "period": state.period, "code": code, "reason": str(error)}
+            _log.warning("settlement.stuck", **about, exc_info=code == UNEXPECTED)
+            return None
+        self._stuck.pop(key, None)
+        return due
 
     def _fold(self, now: int) -> bool:
         with self._record.read() as connection:
@@ -81,10 +141,14 @@ class SettlementStage:
         return True
 
     def _finalise(self, state: PeriodState) -> bool:
+        """Ask for the end of corrections, once the last settlement stands in a final block."""
         with self._record.begin() as tx:
+            keys = settlement_keys(tx.connection, area=state.area, period=state.period)
+            if any(is_provisional(tx.connection, key) for key in keys):
+                return False
             entry = request_transaction(
                 tx,
-                key=f"finalise:{state.area}:{state.period}",
+                key=f"{FINALISE_PREFIX}{state.area}:{state.period}",
                 role="operator",
                 contract="Settlement",
                 function="finalise",
@@ -92,24 +156,45 @@ class SettlementStage:
             )
         return not entry.repeated
 
-    def _propose(self, state: PeriodState) -> bool:
-        """Compute outside the write transaction, then write unless another fact came between."""
+    def _retry(self, state: PeriodState, failed_before: int) -> bool:
+        """Ask again for what the chain refused (a pause, another settlement between its pages) while it is wanted.
+
+        A settlement that another reading overtook is not wanted any more: a new proposal takes its place.
+        """
         with self._record.read() as connection:
+            failed = failed_requests(connection, area=state.area, period=state.period, failed_before=failed_before)
+        if not failed:
+            return False
+        asked = False
+        with self._record.begin() as tx:
+            for key in failed:
+                asked |= retry_request(tx, state=state, failed_key=key)
+        return asked
+
+    def _propose(self, state: PeriodState, due: Due) -> bool:
+        """Write a proposal, unless a registry fact came since it was computed: then it is computed once more."""
+        with self._record.begin() as tx:
+            if tx.entries(after=due.head, kinds=list(TERMS), limit=1):
+                return True
+            return _append_proposal(tx, due.payload, after=state.proposal_sequence)
+
+    def _compute(self, state: PeriodState) -> Due | None:
+        with self._record.read() as connection:
+            head = read_head(connection).sequence
             resolved = resolution(connection, area=state.area, period=state.period)
             query = select(registry_market.c.market).where(registry_market.c.area == state.area)
             markets = len(connection.execute(query).all())
             roots = resolved.roots.clearing_root + resolved.roots.readings_root
             if not resolved.complete(markets=markets, count=state.count) or not _is_due(state, roots):
-                return False
+                return None
             try:
                 package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
             except FactMissing:
-                return False  # a stage before this one has not caught up
+                return None  # a stage before this one has not caught up
         payload = self._proposal(package)
         if from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"]) != roots:
             raise RootsDiffer(area=state.area, period=state.period)
-        with self._record.begin() as tx:
-            return _append_proposal(tx, payload)
+        return Due(head=head, payload=payload)
 
     def _proposal(self, package: dict[str, Any]) -> dict[str, Any]:
         period = period_of(package)
@@ -144,6 +229,14 @@ class RootsDiffer(RuntimeError):
         )
 
 
+def _last_registered(connection: Connection, *, after: int) -> int:
+    """Sequence of the last fact of the registry; it can give a settlement what it lacked."""
+    query = select(func.max(journal_entry.c.sequence)).where(
+        journal_entry.c.kind.in_(REGISTRY_KINDS), journal_entry.c.sequence > after
+    )
+    return int(connection.execute(query).scalar() or after)
+
+
 def _is_due(state: PeriodState, roots: bytes) -> bool:
     """Whether this state of the chain asks for a proposal that is not made yet."""
     if state.settled and roots[32:] == state.settled_readings_root:
@@ -151,10 +244,11 @@ def _is_due(state: PeriodState, roots: bytes) -> bool:
     return state.proposal_revision != state.next_revision or state.proposal_roots != roots
 
 
-def _append_proposal(tx: Transaction, payload: dict[str, Any]) -> bool:
+def _append_proposal(tx: Transaction, payload: dict[str, Any], *, after: int | None) -> bool:
+    """Append a proposal that follows the one at sequence `after`; roots may come back once a block is given up."""
     area, period, revision = payload["area"], payload["period"], payload["revision"]
     state = payload["clearing_root"][2:18] + payload["readings_root"][2:18]
-    key = f"settlement.proposed:{area}:{period}:{revision}:{state}"
+    key = f"settlement.proposed:{area}:{period}:{revision}:{state}:{after or 0}"
     if tx.find(key) is not None:
         return False  # made before, under other salts
     tx.append("settlement.proposed", payload, key=key)

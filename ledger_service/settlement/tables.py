@@ -64,6 +64,17 @@ settlement_program = Table(
     Column("period", Integer64, nullable=False),
 )
 
+settlement_failed = Table(
+    "settlement_failed",
+    metadata,
+    # requests to settle or finalise that failed and were not asked for again, with the market time this view learned it
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("area", String(CODE_LENGTH_MAX), nullable=False),
+    Column("period", Integer64, nullable=False),
+    Column("failed_at", Integer64, nullable=False),
+    Index("ix_settlement_failed_area_period", "area", "period"),
+)
+
 settlement_signature = Table(
     "settlement_signature",
     metadata,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from domain.hashing import from_hex, text_id, to_hex
+from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.settlement.tables import (
     settlement_event,
+    settlement_failed,
     settlement_period,
     settlement_program,
     settlement_source,
@@ -22,6 +24,9 @@ from ledger_service.settlement.tables import (
 CLEARED, VOIDED, ATTESTED, UNREAD = "cleared", "voided", "attested", "unread"
 """What an event of the chain did to a MTU."""
 
+RECORDED, SETTLED = "recorded", "settled"
+"""What an event of the chain did to a program, or to a period; its MTU in the view is their first one."""
+
 _RESOLVING = {
     ("Market", "MtuCleared"): CLEARED,
     ("Market", "MtuVoided"): VOIDED,
@@ -29,10 +34,24 @@ _RESOLVING = {
     ("Readings", "ReadingsUnread"): UNREAD,
 }
 
-_SETTLING = (("Settlement", "PeriodSettled"), ("Settlement", "PeriodFinalised"))
-_RELEVANT = {*_RESOLVING, *_SETTLING}
+_RECORDING = ("Market", "ProgramRecorded")
+_SETTLING = ("Settlement", "PeriodSettled")
+_FINALISING = ("Settlement", "PeriodFinalised")
+_RELEVANT = {*_RESOLVING, _RECORDING, _SETTLING, _FINALISING}
 
-_PROGRAM_SOURCES = ("book.closed", "program.validated", "setpoints.issued", "mtu.cleared")
+SETTLE_PREFIX, FINALISE_PREFIX = "settle:", "finalise:"
+"""How keys begin: `settle:<area>:<period>:<revision>:<digest>:<page>` and `finalise:<area>:<period>`."""
+
+_PROGRAM_SOURCES = ("book.closed", "program.validated", "program.signed", "mtu.cleared")
+
+SETTLED_HASHES = {
+    "words_hash": "wordsHash",
+    "clearing_root": "clearingRoot",
+    "readings_root": "readingsRoot",
+    "statements_root": "statementsRoot",
+    "tariff_hash": "tariffHash",
+}
+"""The hashes of a `settlement.proposed` and what the event of its settlement calls them."""
 
 KINDS = (
     "period.declared",
@@ -43,6 +62,7 @@ KINDS = (
     "settlement.signed",
     "chain.included",
     "chain.failed",
+    "chain.rewound",
 )
 """Kinds of facts the views of settlement are made of."""
 
@@ -60,7 +80,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
     """Empty the views and fold every fact again; horizons of settled periods start anew at `now`."""
-    for table in (settlement_event, settlement_period, settlement_program, settlement_source):
+    for table in (settlement_event, settlement_failed, settlement_period, settlement_program, settlement_source):
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
         fold(tx.connection, entry, now=now)
@@ -116,31 +136,63 @@ def _update_period(connection: Connection, area: str, period: int, values: dict[
     connection.execute(update(table).where(table.c.area == area, table.c.period == period).values(**values))
 
 
-def _fold_failed(connection: Connection, _entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    connection.execute(delete(settlement_event).where(settlement_event.c.key == payload["key"]))
+def _fold_failed(connection: Connection, _entry: Entry, payload: dict[str, Any], now: int) -> None:
+    key = payload["key"]
+    _count_settled(connection, _undo(connection, key), now)
+    for prefix, places in ((SETTLE_PREFIX, 4), (FINALISE_PREFIX, 1)):
+        if key.startswith(prefix):
+            area, period = first_attempt(key)[len(prefix) :].rsplit(":", places)[:2]
+            row = {"key": key, "area": area, "period": int(period), "failed_at": now}
+            connection.execute(insert(settlement_failed), row)
+
+
+def _fold_rewound(connection: Connection, _entry: Entry, payload: dict[str, Any], now: int) -> None:
+    _count_settled(connection, _undo(connection, payload["key"]), now)
+
+
+def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
+    """Forget what a transaction did; the (area, period) that were settled by it."""
+    table = settlement_event
+    rows = connection.execute(select(table.c.area, table.c.period).where(table.c.key == key, table.c.what == SETTLED))
+    undone = {(row.area, row.period) for row in rows}
+    connection.execute(delete(table).where(table.c.key == key))
+    connection.execute(delete(settlement_failed).where(settlement_failed.c.key == key))
+    return undone
 
 
 def _fold_included(connection: Connection, entry: Entry, payload: dict[str, Any], now: int) -> None:
-    """Note what the chain resolved. A transaction that comes into another block replaces what it did before."""
-    connection.execute(delete(settlement_event).where(settlement_event.c.key == payload["key"]))
-    if not any((event["contract"], event["event"]) in _RELEVANT for event in payload["events"]):
-        return
+    """Note what the chain did. A transaction that comes into another block replaces what it did before."""
+    touched = _undo(connection, payload["key"])
+    if any((event["contract"], event["event"]) in _RELEVANT for event in payload["events"]):
+        touched |= _note_events(connection, entry, payload)
+    _count_settled(connection, touched, now)
+
+
+def _note_events(connection: Connection, entry: Entry, payload: dict[str, Any]) -> set[tuple[str, int]]:
+    """Write one row per event; the (area, period) that were settled."""
     area_of = {to_hex(text_id(row.area)): row.area for row in connection.execute(select(registry_area.c.area))}
     known = connection.execute(select(registry_market.c.market, registry_market.c.area))
     market_of = {to_hex(text_id(row.market)): (row.market, row.area) for row in known}
     rows = []
     for position, event in enumerate(payload["events"]):
-        args = event["args"]
-        what = _RESOLVING.get((event["contract"], event["event"]))
-        if what is not None:
-            market, area = market_of[args["market"]] if "market" in args else (None, area_of[args["area"]])
-            row = _event_row(connection, what, area, market, args)
-            place = {"block": payload["block"], "sequence": entry.sequence, "position": position}
-            rows.append({**place, "key": payload["key"], **row})
-        elif (event["contract"], event["event"]) in _SETTLING:
-            _fold_settled(connection, event["event"], area_of[args["area"]], args, now)
+        name, args = (event["contract"], event["event"]), event["args"]
+        if name not in _RELEVANT:
+            continue
+        market, area = market_of[args["market"]] if "market" in args else (None, area_of[args["area"]])
+        if name == _FINALISING:
+            _update_period(connection, area, int(args["period"]), {"is_final": True})
+            continue
+        if name == _RECORDING:
+            row = _recorded_row(connection, area, str(market), args)
+        elif name == _SETTLING:
+            row = _settled_row(connection, area, args)
+        else:
+            row = _event_row(connection, _RESOLVING[name], area, market, args)
+        place = {"block": payload["block"], "sequence": entry.sequence, "position": position}
+        rows.append({**place, "key": payload["key"], "area": area, "market": market, **row})
     if rows:
         connection.execute(insert(settlement_event), rows)
+    return {(row["area"], row["period"]) for row in rows if row["what"] == SETTLED}
 
 
 def _event_row(connection: Connection, what: str, area: str, market: str | None, args: dict[str, Any]) -> Any:
@@ -153,28 +205,59 @@ def _event_row(connection: Connection, what: str, area: str, market: str | None,
     root = args["clearingRoot"] if market is not None else args["readingsRoot"]
     return {
         "what": what,
-        "area": area,
         "period": period,
-        "market": market,
         "mtu": mtu,
         "root": from_hex(root),
         "data": json.dumps(kept, sort_keys=True),
     }
 
 
-def _fold_settled(connection: Connection, event: str, area: str, args: dict[str, Any], now: int) -> None:
-    period = int(args["period"])
-    if event == "PeriodFinalised":
-        _update_period(connection, area, period, {"is_final": True})
-        return
-    table = settlement_period
-    row = connection.execute(select(table).where(table.c.area == area, table.c.period == period)).one()
-    values = {
-        "settled": max(row.settled, int(args["revision"]) + 1),
-        "settled_at": now if row.settled_at is None else row.settled_at,
-        "settled_readings_root": from_hex(args["readingsRoot"]),
+def _recorded_row(connection: Connection, area: str, market: str, args: dict[str, Any]) -> Any:
+    table = settlement_program
+    same = (table.c.market == market, table.c.program == int(args["program"]))
+    number = connection.execute(select(table.c.period).where(*same)).scalar_one()
+    period = _period_row(connection, area, number)
+    kept = {"program": int(args["program"]), "reportHash": args["reportHash"]}
+    return {
+        "what": RECORDED,
+        "period": number,
+        "mtu": period.first_mtu,
+        "root": from_hex(args["resultsRoot"]),
+        "data": json.dumps(kept, sort_keys=True),
     }
-    _update_period(connection, area, period, values)
+
+
+def _settled_row(connection: Connection, area: str, args: dict[str, Any]) -> Any:
+    period = _period_row(connection, area, int(args["period"]))
+    kept = {name: args[name] for name in SETTLED_HASHES.values()} | {"revision": int(args["revision"])}
+    return {
+        "what": SETTLED,
+        "period": period.period,
+        "mtu": period.first_mtu,
+        "root": from_hex(args["wordsHash"]),
+        "data": json.dumps(kept, sort_keys=True),
+    }
+
+
+def _period_row(connection: Connection, area: str, period: int) -> Row[Any]:
+    table = settlement_period
+    return connection.execute(select(table).where(table.c.area == area, table.c.period == period)).one()
+
+
+def _count_settled(connection: Connection, touched: Iterable[tuple[str, int]], now: int) -> None:
+    """Bring periods up to date with the settlements in effect; one that a reorganisation undid counts no more."""
+    table = settlement_event
+    for area, period in touched:
+        same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
+        found = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
+        last = max(found, key=lambda data: int(data["revision"]), default=None)
+        before = _period_row(connection, area, period).settled_at
+        values = {
+            "settled": len({data["revision"] for data in found}),
+            "settled_at": None if last is None else now if before is None else before,
+            "settled_readings_root": None if last is None else from_hex(last["readingsRoot"]),
+        }
+        _update_period(connection, area, period, values)
 
 
 _HANDLERS: dict[str, Callable[[Connection, Entry, dict[str, Any], int], None]] = {
@@ -185,4 +268,5 @@ _HANDLERS: dict[str, Callable[[Connection, Entry, dict[str, Any], int], None]] =
     "settlement.signed": _fold_signed,
     "chain.included": _fold_included,
     "chain.failed": _fold_failed,
+    "chain.rewound": _fold_rewound,
 }

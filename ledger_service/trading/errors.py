@@ -169,8 +169,22 @@ class BeyondSchedule(DominoesError):
         )
 
 
+class SelfTrade(DominoesError):
+    """The order would trade with a live order of its own account."""
+
+    status = 409
+    code = "self-trade"
+
+    def __init__(self, *, mtu: int, limit_neur_per_wh: int, own_limit_neur_per_wh: int) -> None:
+        self.mtu, self.limit_neur_per_wh, self.own_limit_neur_per_wh = mtu, limit_neur_per_wh, own_limit_neur_per_wh
+        super().__init__(
+            f"limit {limit_neur_per_wh} nEUR/Wh would trade with this account's own order at {own_limit_neur_per_wh} "
+            f"nEUR/Wh in MTU {mtu}; cancel that one first, or choose limits at which a bid stays below every own ask"
+        )
+
+
 class NoGuarantor(DominoesError):
-    """No retailer guarantees for the account."""
+    """No retailer guarantees for the account: none ever did, or the guarantee was ended (a line of 0)."""
 
     status = 403
     code = "no-guarantor"

@@ -272,6 +272,13 @@ def schedules(connection: Connection, *, market: str, first_mtu: int) -> dict[st
     return {row.point: _schedule(row) for row in connection.execute(query)}
 
 
+def schedules_of(connection: Connection, *, point: str) -> list[Schedule]:
+    """The schedules nominated for a point in their last revisions, by market and first MTU."""
+    table = trading_schedule
+    query = select(table).where(table.c.point == point).order_by(table.c.market, table.c.first_mtu)
+    return [_schedule(row) for row in connection.execute(query)]
+
+
 def _schedule(row: Row[Any]) -> Schedule:
     return Schedule(
         market=row.market,

@@ -13,6 +13,7 @@ from typing import Any
 from domain.hashing import text_id, to_hex
 from domain.words import Side
 from ledger_service.record import Entry
+from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading.errors import (
     BeyondConnection,
     BeyondCredit,
@@ -29,6 +30,7 @@ from ledger_service.trading.errors import (
     OutOfBand,
     ProgramNotOpen,
     RevisionOutOfOrder,
+    SelfTrade,
     TagTaken,
     UnknownMarket,
     WrongPoint,
@@ -218,6 +220,8 @@ def decide_order(state: TradingState, rules: Rules, item: SignedOrder, found: Ve
         _check_next_revision(before, market=market.market, mtu=order.mtu, revision=order.revision)
     if (order.mtu, found.tag) in state.tags[market.market]:
         raise TagTaken(tag=to_hex(found.tag))
+    _check_supplied(state, found, order.mtu)
+    _check_self_trade(state, item, found, before)
     _check_energy(state, rules, item, found, program, before)
     _check_credit(rules, item, found, before)
     payload = {
@@ -230,6 +234,30 @@ def decide_order(state: TradingState, rules: Rules, item: SignedOrder, found: Ve
         "market_time": now,
     }
     return Fact(kind="order.accepted", key=found.key, payload=payload)
+
+
+def _check_supplied(state: TradingState, found: Verified, mtu: int) -> None:
+    """What a household trades must be settled under its agreement; a retailer's own orders need none."""
+    if found.holder.participant.kind == "household" and not state.is_supplied(found.holder, mtu):
+        raise NoAgreement(name=found.account, mtu=mtu)
+
+
+def _check_self_trade(state: TradingState, item: SignedOrder, found: Verified, before: BookOrder | None) -> None:
+    """Nobody trades with itself: every live bid of an account stays below every live ask of it in the same MTU."""
+    order = item.order
+    usage = state.usage.get((found.account, found.book.market.market, order.mtu))
+    if usage is None:
+        return
+    other = usage.limits(Side.ASK if order.side is Side.BID else Side.BID)
+    if before is not None and before.side is not order.side:
+        other = list(other)
+        other.remove(before.limit_neur_per_wh)  # the revision takes the place of this one
+    if not other:
+        return
+    limit = order.limit_neur_per_wh
+    nearest = other[0] if order.side is Side.BID else other[-1]
+    if (limit >= nearest) if order.side is Side.BID else (limit <= nearest):
+        raise SelfTrade(mtu=order.mtu, limit_neur_per_wh=limit, own_limit_neur_per_wh=nearest)
 
 
 def _check_energy(
@@ -262,7 +290,7 @@ def _check_credit(rules: Rules, item: SignedOrder, found: Verified, before: Book
     order, market, holder = item.order, found.book.market, found.holder
     if holder.participant.kind == "retailer":
         credit_neur = rules.limits.retailer_credit_neur
-    elif holder.credit_neur is None:
+    elif not holder.credit_neur:
         raise NoGuarantor(account=found.account)
     else:
         credit_neur = holder.credit_neur

@@ -6,6 +6,7 @@ appended it. So a second process, the registry and the gate are seen as soon as 
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from domain.words import Side
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Market, Participant
+from ledger_service.registry.models import Agreement, Market, Participant, Tariff
 from ledger_service.registry.views import REGISTRY_KINDS
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder, Program, Schedule
@@ -30,22 +31,23 @@ STATE_KINDS = (*REGISTRY_KINDS, *TRADING_KINDS)
 
 @dataclass(slots=True)
 class Holder:
-    """A participant as intake sees it: its keys by first MTU ascending, its credit line, its exposure per MTU."""
+    """A participant as intake sees it: keys and agreements as recorded, its credit line, its exposure per MTU."""
 
     participant: Participant
     keys: list[tuple[int, str]] = field(default_factory=list)
+    agreements: list[Agreement] = field(default_factory=list)
     credit_neur: int | None = None
     cost_by_mtu: dict[int, int] = field(default_factory=dict)
     exposure_neur: int = 0
 
     def key_at(self, mtu: int) -> str | None:
-        """The key that may sign for an MTU."""
-        valid = None
-        for first_mtu, order_key in self.keys:
-            if first_mtu > mtu:
-                break
-            valid = order_key
-        return valid
+        """The key that may sign for an MTU: the last recorded of those that begin by then."""
+        return next((order_key for first_mtu, order_key in reversed(self.keys) if first_mtu <= mtu), None)
+
+    def agreement_at(self, mtu: int) -> Agreement | None:
+        """The agreement in force at an MTU, as settlement takes it."""
+        begun = (item for item in self.agreements if item.valid_from_mtu <= mtu)
+        return max(begun, key=lambda item: (item.valid_from_mtu, item.version, item.agreement), default=None)
 
     def add_cost(self, *, mtu: int, amount_neur: int) -> None:
         """Raise (or lower) what the holder's orders may cost at worst."""
@@ -64,10 +66,16 @@ class Holder:
 
 @dataclass(slots=True)
 class Usage:
-    """Energy of a holder's live orders of one MTU, per side."""
+    """A holder's live orders of one MTU: energy per side, and the limits of each side in ascending order."""
 
     bid_wh: int = 0
     ask_wh: int = 0
+    bid_limits: list[int] = field(default_factory=list)
+    ask_limits: list[int] = field(default_factory=list)
+
+    def limits(self, side: Side) -> list[int]:
+        """The limits of one side, nEUR/Wh, ascending."""
+        return self.bid_limits if side is Side.BID else self.ask_limits
 
 
 @dataclass(slots=True)
@@ -94,6 +102,7 @@ class TradingState:
         self.by_code: dict[str, MarketBook] = {}
         self.holders: dict[str, Holder] = {}
         self.account_by_key: dict[str, str] = {}
+        self.tariff_begins: dict[str, int] = {}  # first MTU of each tariff's first version
         self.orders: dict[tuple[str, bytes], BookOrder] = {}
         self.usage: dict[tuple[str, str, int], Usage] = {}
         self.tags: dict[str, set[tuple[int, bytes]]] = {}
@@ -114,6 +123,10 @@ class TradingState:
             state.holders[participant.account] = Holder(participant)
         for key in registry.order_keys(connection):
             state._add_key(key.account, key.order_key, key.valid_from_mtu)
+        for tariff in registry.tariff_versions(connection):
+            state._add_tariff(tariff)
+        for agreement in registry.agreements(connection):
+            state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given.account, given.credit_neur)
         for program in queries.programs(connection):
@@ -158,6 +171,23 @@ class TradingState:
         """Export nominated for an MTU, 0 where nothing was nominated."""
         schedule = self.schedules.get((market, program.first_mtu, point))
         return 0 if schedule is None else max(-schedule.net_wh[mtu - program.first_mtu], 0)
+
+    def is_supplied(self, holder: Holder, mtu: int) -> bool:
+        """Whether a household has an agreement at an MTU whose tariff is valid then."""
+        agreement = holder.agreement_at(mtu)
+        if agreement is None:
+            return False
+        begins_mtu = self.tariff_begins.get(agreement.tariff)
+        return begins_mtu is not None and begins_mtu <= mtu
+
+    def _add_tariff(self, tariff: Tariff) -> None:
+        begins_mtu = self.tariff_begins.get(tariff.tariff, tariff.valid_from_mtu)
+        self.tariff_begins[tariff.tariff] = min(begins_mtu, tariff.valid_from_mtu)
+
+    def _add_agreement(self, agreement: Agreement) -> None:
+        holder = self.holders.get(agreement.account)
+        if holder is not None:
+            holder.agreements.append(agreement)
 
     def _give_credit(self, account: str, credit_neur: int) -> None:
         holder = self.holders.get(account)
@@ -227,6 +257,11 @@ class TradingState:
             usage.bid_wh += energy_wh
         else:
             usage.ask_wh += energy_wh
+        limits = usage.limits(order.side)
+        if sign > 0:
+            insort(limits, order.limit_neur_per_wh)
+        else:
+            del limits[bisect_left(limits, order.limit_neur_per_wh)]
         tags = self.tags[order.market]
         (tags.add if sign > 0 else tags.discard)((order.mtu, order.tag))
 
@@ -245,6 +280,14 @@ def _participant(state: TradingState, entry: Entry, payload: dict[str, Any]) -> 
 
 def _key(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
     state._add_key(payload["account"], payload["order_key"], payload["valid_from_mtu"])
+
+
+def _tariff(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._add_tariff(Tariff(**payload))
+
+
+def _agreement(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._add_agreement(Agreement(**payload))
 
 
 def _guarantee(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
@@ -280,6 +323,8 @@ _APPLY = {
     "market.defined": _market,
     "participant.registered": _participant,
     "key.registered": _key,
+    "tariff.published": _tariff,
+    "agreement.signed": _agreement,
     "guarantee.given": _guarantee,
     "program.opened": _program,
     "book.closed": _book,

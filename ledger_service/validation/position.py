@@ -46,6 +46,8 @@ class PositionStage:
         if event["contract"] != "Market" or event["event"] not in ("MtuCleared", "MtuVoided"):
             return
         market, mtu = self._code(tx, event["args"]["market"]), event["args"]["mtu"]
+        if tx.find(position_key(market=market, mtu=mtu)) is not None:
+            return  # known: a block that was gone holds it again, under another hash perhaps
         program = trading.program_of(tx.connection, market=market, mtu=mtu)
         if event["event"] == "MtuVoided":
             number = None if program is None else program.program

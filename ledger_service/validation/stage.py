@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import structlog
@@ -22,7 +23,7 @@ from ledger_service.record import Entry, Record
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area, Market
 from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import Program
+from ledger_service.trading.queries import BookOrder, Program
 from ledger_service.validation.forecast import forecast_wh
 
 CURSOR = "validation"
@@ -77,7 +78,7 @@ class ValidationStage:
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model))
-            schedules = self._schedules(connection, program, power_flow.grid)
+            schedules = self._schedules(connection, program, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, program, power_flow.grid, book)
         result = validate_program(
             books=books,
@@ -91,7 +92,9 @@ class ValidationStage:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=mtu, reason=reason)
         return _payload(program, market, area, power_flow.grid, schedules, result)
 
-    def _schedules(self, connection: Connection, program: Program, grid: GridModel) -> dict[str, list[int]]:
+    def _schedules(
+        self, connection: Connection, program: Program, grid: GridModel, zone: ZoneInfo
+    ) -> dict[str, list[int]]:
         nominated = trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
         mtus = list(program.mtus)
         found = {}
@@ -99,7 +102,8 @@ class ValidationStage:
             if point.code in nominated:
                 found[point.code] = list(nominated[point.code].net_wh)
             else:
-                found[point.code] = forecast_wh(mtus=mtus, metered_wh=self._metered(connection, point.code, mtus))
+                metered_wh = self._metered(connection, point.code, mtus)
+                found[point.code] = forecast_wh(mtus=mtus, metered_wh=metered_wh, zone=zone)
         return found
 
 
@@ -107,14 +111,19 @@ def _books(connection: Connection, program: Program, grid: GridModel, book: dict
     """The orders of the committed tags, each with the index of its connection point."""
     index = {point.code: at for at, point in enumerate(grid.points)}
     orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
-    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
-    live = trading.book_orders(connection, market=program.market, first_mtu=program.first_mtu, count=program.count)
-    for order in live:
-        if (order.mtu, to_hex(order.tag)) in committed:
-            orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
-    if sum(map(len, orders.values())) != len(committed):
-        raise LookupError(f"orders of {program.market} program {program.program} do not match its committed books")
+    for order in committed_orders(connection, book):
+        orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
     return [MtuBook.from_orders(orders[mtu]) for mtu in program.mtus]
+
+
+def committed_orders(connection: Connection, book: dict[str, Any]) -> list[BookOrder]:
+    """The orders whose tags a `book.closed` payload commits to, by MTU and tag. Raises LookupError if one is gone."""
+    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
+    live = trading.book_orders(connection, market=book["market"], first_mtu=book["first_mtu"], count=book["count"])
+    orders = [order for order in live if (order.mtu, to_hex(order.tag)) in committed]
+    if len(orders) != len(committed):
+        raise LookupError(f"orders of {book['market']} program {book['program']} do not match its committed books")
+    return orders
 
 
 def _result_entry(market: Market, result: MtuResult) -> dict[str, Any]:

@@ -17,11 +17,14 @@ from contracts.rpc import Rpc
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.signing import SigningKey
-from oracle.attester.chain import NodeRoots
+from oracle.attester.chain import NodeChain
 from oracle.attester.config import AttesterConfig, read_config
 from oracle.attester.http import HttpService
 from oracle.attester.process import Attester, Timing
 from oracle.attester.settlement import SettlementSigner
+
+LIFE_S = 1.0
+"""Wall seconds between looks at whether all threads still run."""
 
 
 def _key(config: AttesterConfig) -> SigningKey:
@@ -38,8 +41,10 @@ def build(config: AttesterConfig) -> Attester:
         key=key,
         store_path=config.store,
         service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
-        chain=NodeRoots(rpc=rpc, market=config.market_contract, readings=config.readings_contract),
-        market_domain=Domain(chain_id=chain_id, verifying_contract=config.market_contract),
+        chain=NodeChain(rpc=rpc, contracts=config.contracts),
+        market_domain=Domain(chain_id=chain_id, verifying_contract=config.contracts.market),
+        settlement_domain=Domain(chain_id=chain_id, verifying_contract=config.contracts.settlement),
+        terms_s=config.registry_s,
     )
     return Attester(
         name=config.name,
@@ -48,6 +53,7 @@ def build(config: AttesterConfig) -> Attester:
         store_path=config.store,
         broker=config.broker,
         service=HttpService(client=httpx.Client(base_url=config.service_url), key=key),
+        chain=NodeChain(rpc=Rpc(config.rpc_url), contracts=config.contracts),
         timing=Timing(
             cut_off_s=config.cut_off_s,
             proposer_timeout_s=config.proposer_timeout_s,
@@ -60,7 +66,7 @@ def build(config: AttesterConfig) -> Attester:
 
 
 def main() -> int:
-    """Run until a signal comes; 0 afterwards."""
+    """Run until a signal comes (0 afterwards), or until a thread ends by itself (1: better restarted than deaf)."""
     parser = argparse.ArgumentParser(prog="python -m oracle.attester", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="TOML file with the attester's settings")
     arguments = parser.parse_args()
@@ -77,7 +83,10 @@ def main() -> int:
         signal.signal(number, end)
     try:
         attester.start(timeout_s=None)
-        stop.wait()
+        while not stop.wait(LIFE_S):
+            if not attester.is_alive():
+                logging.getLogger(__name__).error("attester %s lost a thread and ends; start it again", attester.name)
+                return 1
     except DominoesError:
         if not stop.is_set():
             raise

@@ -7,8 +7,8 @@ No I/O but the store: methods return what to publish, and `submission` is what t
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,12 @@ import orjson
 
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
-from domain.mtu import mtu_end
-from domain.readings import Attestation, Quality, Reading
+from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import BadSignature, SigningKey, recover
 from ledger_service.metering.registry import Registry
+from ledger_service.metering.verify import LEAVES_PER_PAGE, changes_nothing, leads_to
 from oracle.attester.intake import Intake, Outgoing
 from oracle.attester.planning import (
-    AttestedMtu,
     Difference,
     Proposal,
     Situation,
@@ -32,7 +31,9 @@ from oracle.attester.planning import (
     newest_due,
     plan,
 )
+from oracle.attester.standing import OnChain, Standing
 from oracle.attester.store import Store
+from oracle.bounds import whole
 from oracle.topics import Topics
 
 CUT_OFF_S = 120
@@ -44,8 +45,18 @@ PROPOSER_TIMEOUT_S = 5.0
 RESEND_S = 2.0
 """Wall seconds after which an unanswered proposal is published again."""
 
+HORIZON_LAG_S = 10.0
+"""How many wall seconds a proposer's market time may lag behind: what was due here before that, a proposal must know.
+An older horizon would leave out readings that came since, and so attest what they have already corrected."""
+
+LOOK_UP_ALL_S = 600.0
+"""Wall seconds between looking up on the node all that can still be corrected: a block may be taken back."""
+
 FETCH_MAX = 2_000
 """Most readings asked for, or sent, in one message between attesters."""
+
+STATES_MAX = 1_000
+"""Most MTUs the service is asked about at once: ten days."""
 
 MESSAGES_PER_PAYLOAD = 200
 """Most meter messages in one MQTT message between attesters."""
@@ -75,12 +86,16 @@ class Agreement:
     cut_off_s: int = CUT_OFF_S
     timeout_s: float = PROPOSER_TIMEOUT_S
     situation: Situation = field(init=False)
+    standing: Standing = field(init=False)
     submission: dict[str, Any] | None = field(init=False, default=None)
     wants_sync: bool = field(init=False, default=True)
     """whether the service should be asked where MTUs stand; proposals wait for it"""
     refused: list[str] = field(init=False, default_factory=list)
     _flight: _Flight | None = field(init=False, default=None)
-    _nonces: dict[tuple[str, int], bytes] = field(init=False, default_factory=dict)
+    _wall: float = field(init=False, default=0.0)
+    _due_at: deque[tuple[float, int]] = field(init=False, default_factory=deque)
+    """(wall time, newest due MTU) of the last HORIZON_LAG_S seconds"""
+    _looked_up_at: float | None = field(init=False, default=None)
     _since: tuple[int, float] | None = field(init=False, default=None)
     _heard: dict[str, Proposal] = field(init=False, default_factory=dict)
     _deferred: set[str] = field(init=False, default_factory=set)
@@ -92,9 +107,10 @@ class Agreement:
     def __post_init__(self) -> None:
         registry = self.intake.registry
         first = min((period.first_mtu for period in registry.periods), default=0)
-        self.situation = Situation(registry=registry, books=self.intake.books, attested={}, through_mtu=first - 1)
-        for record in self.store.attested():
-            self._note(record)
+        self.standing = Standing(self.store)
+        self.situation = Situation(
+            registry=registry, books=self.intake.books, attested=self.standing.attested, through_mtu=first - 1
+        )
         self._move_through()
         for code in self.intake.books:
             self.situation.dirty[code] = first
@@ -124,12 +140,6 @@ class Agreement:
             if mtu <= self.situation.through_mtu:
                 self.situation.dirty[code] = min(mtu, self.situation.dirty.get(code, mtu))
 
-    def _note(self, record: dict[str, Any]) -> None:
-        readings = [Reading.from_json(item) for item in record["readings"]]
-        self.situation.attested[record["mtu"]] = AttestedMtu(
-            next_revision=record["revision"] + 1, leaves={reading.meter_code: reading for reading in readings}
-        )
-
     def _move_through(self) -> None:
         floor = correctable_from(registry=self.registry, market_time=self.market_now())
         through = max(self.situation.through_mtu, floor - 1)
@@ -141,9 +151,23 @@ class Agreement:
 
     def tick(self, *, wall: float) -> list[Outgoing]:
         """Propose what is due if it is this attester's turn, or send an unanswered proposal again."""
+        self._wall = wall
+        self._note_due(wall)
         if self.submission is not None or self.wants_sync or not self.registry.periods:
             return []
         return self._reconsider() + self._take_turn(wall)
+
+    def _note_due(self, wall: float) -> None:
+        due = newest_due(registry=self.registry, market_time=self.market_now(), cut_off_s=self.cut_off_s)
+        self._due_at.append((wall, due))
+        while len(self._due_at) > 1 and self._due_at[1][0] <= wall - HORIZON_LAG_S:
+            self._due_at.popleft()
+
+    def _horizon_lowest(self) -> int:
+        """The horizon a proposal must have: what was due here HORIZON_LAG_S ago."""
+        if not self._due_at or self._due_at[0][0] > self._wall - HORIZON_LAG_S:
+            return -1
+        return self._due_at[0][1]
 
     def _reconsider(self) -> list[Outgoing]:
         """Look again at proposals that were heard too early, so that nobody waits for them to be sent again."""
@@ -187,7 +211,7 @@ class Agreement:
         if self._flight is not None or not self.situation.dirty:
             return
         floor = correctable_from(registry=self.registry, market_time=now)
-        due = plan(self.situation, horizon_mtu=horizon, floor_mtu=floor, nonce_of=self._nonce)
+        due = plan(self.situation, horizon_mtu=horizon, floor_mtu=floor)
         if due is None or due.entries[0].mtu > self.situation.through_mtu:
             self.situation.dirty.clear()
 
@@ -195,12 +219,9 @@ class Agreement:
         names = [entry.name for entry in self.registry.attesters]
         return (names.index(self.name) - mtu) % len(names) if self.name in names else len(names)
 
-    def _nonce(self, code: str, mtu: int) -> bytes:
-        return self._nonces.setdefault((code, mtu), secrets.token_bytes(32))
-
     def _propose(self, horizon: int, now: int, wall: float) -> list[Outgoing]:
         floor = correctable_from(registry=self.registry, market_time=now)
-        proposal = plan(self.situation, horizon_mtu=horizon, floor_mtu=floor, nonce_of=self._nonce)
+        proposal = plan(self.situation, horizon_mtu=horizon, floor_mtu=floor)
         if proposal is None:
             self.situation.dirty.clear()
             self._flight = None
@@ -223,10 +244,11 @@ class Agreement:
             self.wants_sync = True  # nobody signs: perhaps another proposal is recorded already
             return []
         self._flight.sent_at = wall
+        self._flight.proposal = proposal  # the same entries, seen from a later horizon
         return [Outgoing(self.topics.attest(self.name, "proposal"), orjson.dumps(self._flight.proposal.as_json()))]
 
     def _overdue(self, mtu: int, revision: int, now: int) -> bool:
-        return revision == 0 and now > mtu_end(mtu) + self.registry.attest_seconds
+        return revision == 0 and now > self.registry.attest_until(mtu)
 
     def _sign(self, attestations: Iterable[Attestation]) -> list[bytes]:
         domain = self.registry.readings_domain
@@ -258,30 +280,37 @@ class Agreement:
     def _payload(self, flight: _Flight) -> dict[str, Any]:
         """The body of `reading.attested`, complete in itself: leaves, signatures and the messages of the meters."""
         signers = sorted(flight.signatures.values())[: self.registry.threshold]
-        attestations = []
+        records = [
+            _record(attestation, entry.readings, [signatures[index] for _, signatures in signers])
+            for index, (entry, attestation) in enumerate(zip(flight.proposal.entries, flight.attestations, strict=True))
+        ]
+        return self._body(flight.proposal.period, records, [entry.readings for entry in flight.proposal.entries])
+
+    def _hand_over_again(self, records: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """The body of attestations that m attesters signed and the service does not hold: of the first period."""
+        period = self.registry.period_of(records[0]["mtu"])
+        if period is None:
+            return None
+        page: list[dict[str, Any]] = []
+        readings: list[list[Reading]] = []
+        total = 0
+        for record in records:
+            total += len(record["readings"])
+            if record["mtu"] not in period or (page and total > LEAVES_PER_PAGE):
+                break
+            page.append(record)
+            readings.append([Reading.from_json(item) for item in record["readings"]])
+        return self._body(period.number, page, readings)
+
+    def _body(
+        self, period: int, records: list[dict[str, Any]], readings: Iterable[Iterable[Reading]]
+    ) -> dict[str, Any]:
         messages: dict[bytes, str] = {}
-        for index, (entry, attestation) in enumerate(zip(flight.proposal.entries, flight.attestations, strict=True)):
-            attestations.append(
-                {
-                    "mtu": entry.mtu,
-                    "revision": entry.revision,
-                    "root": to_hex(attestation.root),
-                    "count": attestation.count,
-                    "import_wh": attestation.import_wh,
-                    "export_wh": attestation.export_wh,
-                    "signatures": [to_hex(signatures[index]) for _, signatures in signers],
-                    "readings": [reading.as_json() for reading in entry.readings],
-                }
-            )
-            for reading in entry.readings:
+        for leaves in readings:
+            for reading in leaves:
                 self._add_messages(reading, messages)
         ordered = [messages[digest] for digest in sorted(messages)]
-        return {
-            "area": self.registry.area,
-            "period": flight.proposal.period,
-            "attestations": attestations,
-            "messages": ordered,
-        }
+        return {"area": self.registry.area, "period": period, "attestations": records, "messages": ordered}
 
     def _add_messages(self, reading: Reading, messages: dict[bytes, str]) -> None:
         wanted = []
@@ -297,73 +326,113 @@ class Agreement:
 
     # ---- what the process reports
 
-    def submitted(self) -> list[Outgoing]:
-        """The service has recorded the submission: note it and tell the others."""
-        payload = self.submission
-        if payload is None:
-            return []
+    def submitted(self, payload: dict[str, Any]) -> list[Outgoing]:
+        """The service has recorded a submission: note it and tell the others."""
         self._accept(payload["attestations"])
         self.submission = None
         self._flight = None
         shared = {"attestations": payload["attestations"]}
         return [Outgoing(self.topics.attest(self.name, "attested"), orjson.dumps(shared))]
 
-    def rejected(self, reason: str) -> None:
-        """The service refused the submission: learn what is recorded before proposing again."""
-        self.refused.append(reason)
-        del self.refused[:-20]
+    def rejected(self, payload: dict[str, Any], reason: str) -> None:
+        """The service refused a submission: learn what is recorded before proposing again."""
+        self._refuse(reason)
+        for record in payload["attestations"]:
+            mtu, revision = record["mtu"], record["revision"]
+            if self.standing.next_revision(mtu) == revision + 1 and not self.standing.attested[mtu].included:
+                self._reopen(mtu, self.standing.forget(mtu, next_revision=revision))
         self.submission = None
         self._flight = None
         self.wants_sync = True
 
     def _accept(self, records: list[dict[str, Any]]) -> None:
-        with self.store.commit():
-            self.store.add_attested(records)
-        for record in records:
-            self._note(record)
-            for reading in record["readings"]:
-                self._nonces.pop((reading["meter"], record["mtu"]), None)
+        self.standing.keep(records, wall=self._wall)
         self._move_through()
+
+    def _reopen(self, mtu: int, codes: Iterable[str]) -> None:
+        """Plan an MTU again for these meters: what was attested of it is lost."""
+        for code in set(codes) & self.intake.books.keys():
+            self.situation.dirty[code] = min(mtu, self.situation.dirty.get(code, mtu))
+        self.situation.through_mtu = min(self.situation.through_mtu, mtu - 1)
 
     def sync_range(self) -> tuple[int, int]:
-        """(first MTU, count) about which the service is to be asked: from the first not attested one on."""
+        """(first MTU, count) about which the service is to be asked now: from the first doubtful one on."""
+        self.standing.asking()
         horizon = newest_due(registry=self.registry, market_time=self.market_now(), cut_off_s=0)
-        first = self.situation.through_mtu + 1
-        if self.situation.dirty:
-            floor = correctable_from(registry=self.registry, market_time=self.market_now())
-            first = max(floor, min(first, *self.situation.dirty.values()))
-        return first, max(0, min(horizon - first + 1, 1_000))
+        floor = correctable_from(registry=self.registry, market_time=self.market_now())
+        open_mtus = [self.situation.through_mtu + 1, *self.situation.dirty.values(), *self.standing.doubted]
+        first = max(floor, min(open_mtus))
+        return first, max(0, min(horizon - first + 1, STATES_MAX))
 
     def synced(self, states: list[dict[str, Any]]) -> None:
-        """Take over what the service has recorded, after checking m signatures over each attestation."""
+        """Take over what the service has recorded, after checking m signatures over each attestation; drop what it
+        does not hold and one's own node does not show."""
+        missing: list[dict[str, Any]] = []
         for state in states:
-            record, stands = state["attestation"], self.situation.attested.get(state["mtu"])
+            mtu, record = state["mtu"], state["attestation"]
+            if self.standing.contradicted(state):
+                kept = self.standing.kept(mtu)
+                if kept is not None and kept["revision"] == state["next_revision"]:
+                    missing.append(kept)
+                    continue
+                self._reopen(mtu, self.standing.forget(mtu, next_revision=state["next_revision"]))
+            next_revision = self.standing.next_revision(mtu)
             if record is not None:
-                if stands is None or record["revision"] >= stands.next_revision:
+                unknown = self.standing.leaves(mtu) is None and record["revision"] + 1 == next_revision
+                if unknown or record["revision"] >= next_revision:
                     self._take_record(record)
-            elif stands is None or stands.next_revision != state["next_revision"]:
-                self.situation.attested[state["mtu"]] = AttestedMtu(next_revision=state["next_revision"], leaves=None)
-                self.situation.through_mtu = min(self.situation.through_mtu, state["mtu"] - 1)
+            elif state["next_revision"] > next_revision:
+                self._reopen(mtu, self.standing.forget(mtu, next_revision=state["next_revision"]))
+        self.standing.doubted.clear()
         self._move_through()
         self._flight = None
+        if missing and self.submission is None:
+            self.submission = self._hand_over_again(missing)
         self._synced_since = self._asking_since
         self.wants_sync = False
+
+    def look_up(self, *, wall: float) -> list[int]:
+        """MTUs whose attestation is to be looked up on one's own node."""
+        everything = self._looked_up_at is None or wall - self._looked_up_at > LOOK_UP_ALL_S
+        if everything:
+            self._looked_up_at = wall
+        floor = correctable_from(registry=self.registry, market_time=self.market_now())
+        return self.standing.look_up(floor_mtu=floor, everything=everything)
+
+    def look_up_everything(self) -> None:
+        """Begin the next look-up with all that can still be corrected: after a new connection."""
+        self._looked_up_at = None
+
+    def shown(self, states: Mapping[int, OnChain]) -> None:
+        """Take in what one's own node shows of MTUs."""
+        for mtu, state in sorted(states.items()):
+            lost = self.standing.compare(mtu, state, wall=self._wall)
+            if lost:
+                self._reopen(mtu, lost)
+        if self.standing.doubted:
+            self.wants_sync = True
 
     def _take_record(self, record: dict[str, Any]) -> bool:
         """Accept an attestation made by others if m attesters of distinct organisations signed it."""
         try:
             readings = [Reading.from_json(item) for item in record["readings"]]
             attestation = Attestation.of(
-                area=self.registry.area_id, mtu=record["mtu"], revision=record["revision"], readings=readings
+                area=self.registry.area_id,
+                mtu=whole(record["mtu"]),
+                revision=whole(record["revision"]),
+                readings=readings,
             )
             digest = attestation.digest(self.registry.readings_domain)
-            signers = {recover(digest, from_hex(item)) for item in record["signatures"]}
+            signed = {recover(digest, from_hex(item)): from_hex(item) for item in record["signatures"]}
+            stated = from_hex(record["root"])
         except (KeyError, TypeError, ValueError, AttributeError, DominoesError):
             return False
-        entries = [self.registry.attester_at(address) for address in signers]
-        if len({entry.organisation for entry in entries if entry is not None}) < self.registry.threshold:
+        signers = {address: self.registry.attester_at(address) for address in sorted(signed)}
+        by_organisation = {entry.organisation: address for address, entry in signers.items() if entry is not None}
+        if stated != attestation.root or len(by_organisation) < self.registry.threshold:
             return False
-        self._accept([record])
+        counted = [signed[address] for address in sorted(by_organisation.values())]
+        self._accept([_record(attestation, in_leaf_order(readings), counted)])
         for code in {reading.meter_code for reading in readings} & self.intake.books.keys():
             self.situation.dirty[code] = min(attestation.mtu, self.situation.dirty.get(code, attestation.mtu))
         return True
@@ -382,8 +451,7 @@ class Agreement:
                 return self._consider(sender, proposal)
             if kind == "attested":
                 for record in data["attestations"]:
-                    stands = self.situation.attested.get(record["mtu"])
-                    if stands is None or record["revision"] >= stands.next_revision:
+                    if whole(record["revision"]) >= self.standing.next_revision(whole(record["mtu"])):
                         self._take_record(record)
                 self._heard.pop(sender, None)
                 return []
@@ -393,13 +461,12 @@ class Agreement:
                 self._collect(sender, [from_hex(item) for item in data["signatures"]])
                 return []
             if kind == "fetch":
-                wanted = [(str(code), int(sequence)) for code, sequence in data["want"][:FETCH_MAX]]
+                wanted = [(str(code), whole(sequence)) for code, sequence in data["want"][:FETCH_MAX]]
                 return self._messages(sender, self.store.messages_of(wanted))
             if kind == "messages":
                 return self._ingest(sender, [str(item).encode("ascii") for item in data["messages"]])
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
-            self.refused.append(f"{kind} of {sender}: {error}"[:300])
-            del self.refused[:-20]
+            self._refuse(f"{kind} of {sender}: {error}")
         return []
 
     def _ingest(self, sender: str, messages: list[bytes]) -> list[Outgoing]:
@@ -411,25 +478,56 @@ class Agreement:
 
     def _consider(self, sender: str, proposal: Proposal, *, again: bool = False) -> list[Outgoing]:
         """Sign a proposal that equals one's own derivation; else fetch what is missing and send what it leaves out."""
-        if not proposal.entries:
-            return []
-        if not self._has_ended(proposal):
+        period = next((item for item in self.registry.periods if item.number == proposal.period), None)
+        if period is None or not self._has_ended(proposal):
             self._deferred.add(sender)
             return []
-        for entry in proposal.entries:
-            stands = self.situation.attested.get(entry.mtu)
-            if entry.mtu > proposal.horizon_mtu or entry.revision != (stands.next_revision if stands else 0):
-                self.wants_sync = True
-                if not again:
-                    self._deferred.add(sender)
-                return []
+        mtus = [entry.mtu for entry in proposal.entries]
+        if not mtus or mtus != sorted({mtu for mtu in mtus if mtu in period}):
+            self._refuse(f"proposal of {sender}: its MTUs do not ascend within period {period.number}")
+            return []
+        if any(entry.revision != self.standing.next_revision(entry.mtu) for entry in proposal.entries):
+            self.wants_sync = True
+            if not again:
+                self._deferred.add(sender)
+            return []
         found = differences(proposal, registry=self.registry, books=self.intake.books)
         if found:
             return self._differ(sender, found)
+        reason = self._unjustified(proposal)
+        if reason is not None:
+            self._refuse(f"proposal of {sender}: {reason}")
+            return []
         area_id = self.registry.area_id
         signatures = self._sign(entry.attestation(area_id) for entry in proposal.entries)
         body = {"to": sender, "signatures": [to_hex(item) for item in signatures]}
         return [Outgoing(self.topics.attest(self.name, "signature"), orjson.dumps(body))]
+
+    def _unjustified(self, proposal: Proposal) -> str | None:
+        """Why a proposal is not signed although its leaves can be derived; None where nothing speaks against it.
+
+        The leaves follow from the horizon, so an old one would undo corrections; and of two leaves that share a
+        register, one alone would make energy appear or vanish.
+        """
+        if proposal.horizon_mtu < max(self._horizon_lowest(), proposal.entries[-1].mtu):
+            return f"its horizon {proposal.horizon_mtu} leaves out readings that are due"
+        leaves = {e.mtu: {reading.meter_code: reading for reading in e.readings} for e in proposal.entries}
+        total = sum(len(readings) for readings in leaves.values())
+        for mtu, readings in leaves.items():
+            if changes_nothing(readings, self.standing.leaves(mtu)):
+                return f"it changes nothing of MTU {mtu}"
+            after = self.standing.leaves(mtu + 1)
+            own_page = mtu + 1 in leaves or self.registry.period_of(mtu + 1) != self.registry.period_of(mtu)
+            if own_page or after is None or total + len(after) > LEAVES_PER_PAGE:
+                continue
+            code = leads_to(readings, after)
+            if code is not None:
+                return f"what is attested of meter {code!r} after MTU {mtu} does not go on from it"
+        return None
+
+    def _refuse(self, reason: str) -> None:
+        self.refused.append(reason[:300])
+        del self.refused[:-20]
 
     def _differ(self, sender: str, found: list[Difference]) -> list[Outgoing]:
         """Ask for readings only the proposer holds; hand over those on which one's own leaves rest."""
@@ -460,3 +558,17 @@ class Agreement:
             Outgoing(topic, orjson.dumps({"to": to, "messages": [jws.decode("ascii") for jws in page]}))
             for page in pages
         ]
+
+
+def _record(attestation: Attestation, readings: Iterable[Reading], signatures: Iterable[bytes]) -> dict[str, Any]:
+    """The member of `reading.attested` for one MTU; signatures ascend by signer."""
+    return {
+        "mtu": attestation.mtu,
+        "revision": attestation.revision,
+        "root": to_hex(attestation.root),
+        "count": attestation.count,
+        "import_wh": attestation.import_wh,
+        "export_wh": attestation.export_wh,
+        "signatures": [to_hex(item) for item in signatures],
+        "readings": [reading.as_json() for reading in readings],
+    }

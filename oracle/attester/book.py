@@ -1,18 +1,20 @@
 """What one attester knows of one meter: its readings by sequence, the contradictions, and the registers it believes.
 
-What is believed depends on the set of readings held, not on the order in which they came.
+What is believed is a function of the set of readings held: neither the order in which they came nor how they were
+packed into messages matters, so attesters that have shown each other their readings believe the same.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
 from enum import Enum
+from operator import sub
 
-from ledger_service.metering.checks import check_follows
+from ledger_service.metering.checks import check_follows, energy_highest_wh
 from ledger_service.metering.derive import REPEAT_LOOKBACK
-from ledger_service.metering.errors import ReadingRefused, StaleReading
-from ledger_service.metering.messages import RegisterReading
+from ledger_service.metering.errors import ReadingRefused
+from ledger_service.metering.messages import ReadingRun, RegisterReading
 from ledger_service.metering.registry import MeterKey
 
 
@@ -27,103 +29,202 @@ class Outcome(Enum):
     """another reading with this sequence or MTU says otherwise: both are kept and neither is believed"""
 
 
+@dataclass(slots=True)
+class Taken:
+    """What a run of readings brought: outcomes, the lowest MTU about which something is new, what is not believed."""
+
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    lowest_mtu: int | None = None
+    objections: list[ReadingRefused] = field(default_factory=list)
+    """why new readings, though kept, are not believed"""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether any reading was not held before."""
+        return self.lowest_mtu is not None
+
+
+def _rises(before_wh: int, registers_wh: list[int], highest_wh: int) -> bool:
+    """Whether registers never fall, nor rise from one to the next by more than fits in one MTU."""
+    if not 0 <= registers_wh[0] - before_wh <= highest_wh:
+        return False
+    if len(registers_wh) == 1:
+        return True
+    steps_wh = list(map(sub, registers_wh[1:], registers_wh))
+    return bool(min(steps_wh) >= 0 and max(steps_wh) <= highest_wh)
+
+
 class MeterBook:
-    """Readings of one meter as held by one attester."""
+    """Readings of one meter as held by one attester. `keys` are its registrations, newest first."""
 
-    __slots__ = ("_believed", "_by_mtu", "_by_sequence", "_highest", "_key", "_prefix_last", "next_sequence")
+    __slots__ = (
+        "_believed",
+        "_by_mtu",
+        "_by_sequence",
+        "_highest_wh",
+        "_keys",
+        "_open_from",
+        "_runs",
+        "_sequences",
+        "_tail",
+        "_top_mtu",
+        "_top_sequence",
+        "next_sequence",
+    )
 
-    def __init__(self, key: MeterKey) -> None:
-        self._key = key
+    def __init__(self, keys: tuple[MeterKey, ...]) -> None:
         self._by_sequence: dict[int, list[RegisterReading]] = {}
         self._by_mtu: dict[int, list[RegisterReading]] = {}
-        self._believed: list[RegisterReading] | None = None
-        self._prefix_last: RegisterReading | None = None
-        self._highest = 0
+        self._sequences: list[int] = []
+        self._believed: list[RegisterReading] = []
+        self._open_from: int | None = None  # what is believed from this sequence on is to be derived again
+        self._runs: list[ReadingRun] = []  # taken in one go and believed; spread out when something asks for readings
+        self._tail: tuple[int, int, int] | None = None  # MTU and registers of the last believed reading
+        self._top_mtu = -1
+        self._top_sequence = 0
         self.next_sequence = 1
+        self._use(keys)
+
+    def _use(self, keys: tuple[MeterKey, ...]) -> None:
+        self._keys = keys
+        self._highest_wh = tuple(
+            min(energy_highest_wh(power_w=power_w, mtus=1) for power_w in powers)
+            for powers in zip(*((key.connection_import_w, key.connection_export_w) for key in keys), strict=True)
+        )
 
     @property
     def key(self) -> MeterKey:
-        """The meter's newest registration: bounds of what its connection carries."""
-        return self._key
+        """The meter's newest registration."""
+        return self._keys[0]
 
-    def rekey(self, key: MeterKey) -> None:
-        """Take over a newer registration."""
-        self._key = key
+    def rekey(self, keys: tuple[MeterKey, ...]) -> None:
+        """Take over newer registrations: connections may carry more or less, so all is judged again."""
+        if keys != self._keys:
+            self._spread()
+            self._use(keys)
+            self._reopen(0)
 
-    def judge(self, reading: RegisterReading) -> Outcome:
-        """What `add` would make of a genuine reading. Raises StaleReading, FallingRegister or ImplausibleReading."""
-        held = self._by_sequence.get(reading.sequence, [])
-        if reading in held:
+    # ---- taking in
+
+    def take(self, run: ReadingRun) -> Taken:
+        """Take in genuine readings. All are kept; whether they are believed follows from all that is held."""
+        if self._goes_on(run):
+            self._append(run)
+            return Taken(outcomes={Outcome.ACCEPTED: len(run.mtus)}, lowest_mtu=run.mtus[0])
+        self._spread()
+        taken, fresh = Taken(), []
+        for reading in run.readings():
+            outcome = self._keep(reading, taken)
+            taken.outcomes[outcome] = taken.outcomes.get(outcome, 0) + 1
+            if outcome in (Outcome.ACCEPTED, Outcome.PENDING):
+                fresh.append(reading)
+        for reading in fresh:
+            objection = self._objection(reading)
+            if objection is not None:
+                taken.objections.append(objection)
+        return taken
+
+    def _goes_on(self, run: ReadingRun) -> bool:
+        """Whether a run simply continues what is held and believed; where in doubt it is looked at one by one."""
+        if run.first_sequence != self.next_sequence or self._top_sequence >= run.first_sequence:
+            return False
+        if run.mtus[0] <= self._top_mtu or self._open_from is not None:  # within a run MTUs rise
+            return False
+        tail = self._tail
+        if tail is None:
+            if self._top_sequence:
+                return False
+            tail = (0, run.import_registers_wh[0], run.export_registers_wh[0])
+        highest_import_wh, highest_export_wh = self._highest_wh
+        return _rises(tail[1], run.import_registers_wh, highest_import_wh) and _rises(
+            tail[2], run.export_registers_wh, highest_export_wh
+        )
+
+    def _append(self, run: ReadingRun) -> None:
+        self._runs.append(run)
+        self._tail = (run.mtus[-1], run.import_registers_wh[-1], run.export_registers_wh[-1])
+        self._top_mtu = run.mtus[-1]
+        self._top_sequence = run.first_sequence + len(run.mtus) - 1
+        self.next_sequence = self._top_sequence + 1
+
+    def _spread(self) -> None:
+        """Turn runs that were taken in one go into readings; they are believed and stand behind all others."""
+        for run in self._runs:
+            for reading in run.readings():
+                self._by_sequence[reading.sequence] = [reading]
+                self._by_mtu[reading.mtu] = [reading]
+                self._sequences.append(reading.sequence)
+                self._believed.append(reading)
+        self._runs.clear()
+
+    def _keep(self, reading: RegisterReading, taken: Taken) -> Outcome:
+        held = self._by_sequence.get(reading.sequence)
+        if held is not None and reading in held:
             return Outcome.DUPLICATE
-        same_mtu = self._by_mtu.get(reading.mtu, [])
-        if held or any(self._differs(reading, other) for other in same_mtu):
-            return Outcome.CONTRADICTION
-        if reading.sequence < self.next_sequence or same_mtu:
-            oldest = reading.mtu + 1 if self._prefix_last is None else self._prefix_last.mtu + 1
-            raise StaleReading(
-                meter_code=self._key.meter_code, sequence=reading.sequence, mtu=reading.mtu, oldest_mtu=oldest
-            )
-        if reading.sequence > self.next_sequence:
-            return Outcome.PENDING
-        if self._prefix_last is not None:
-            check_follows(key=self._key, before=self._prefix_last, reading=reading)
-        return Outcome.ACCEPTED
-
-    @staticmethod
-    def _differs(one: RegisterReading, other: RegisterReading) -> bool:
-        return (one.import_register_wh, one.export_register_wh) != (other.import_register_wh, other.export_register_wh)
-
-    def add(self, reading: RegisterReading) -> Outcome:
-        """Take in a genuine reading. Raises as `judge`; then nothing has changed."""
-        outcome = self.judge(reading)
-        if outcome is Outcome.DUPLICATE:
-            return outcome
-        extends = outcome is Outcome.ACCEPTED and reading.sequence > self._highest
-        self._keep(reading)
-        if extends and self._believed is not None:
-            self._believed.append(reading)
-        else:
-            self._believed = None
-        self._advance()
-        return outcome
-
-    def _keep(self, reading: RegisterReading) -> None:
-        self._by_sequence.setdefault(reading.sequence, []).append(reading)
-        self._by_mtu.setdefault(reading.mtu, []).append(reading)
-        self._highest = max(self._highest, reading.sequence)
-
-    def _advance(self) -> None:
+        same_mtu = self._by_mtu.setdefault(reading.mtu, [])
+        others = [*(held or ()), *same_mtu]
+        if held is None:
+            held = self._by_sequence[reading.sequence] = []
+            insort(self._sequences, reading.sequence)
+        held.append(reading)
+        same_mtu.append(reading)
+        self._top_mtu = max(self._top_mtu, reading.mtu)
+        self._top_sequence = max(self._top_sequence, reading.sequence)
+        self._reopen(min([reading.sequence, *(other.sequence for other in others)]))
+        lowest = min([reading.mtu, *(other.mtu for other in others)])
+        taken.lowest_mtu = lowest if taken.lowest_mtu is None else min(lowest, taken.lowest_mtu)
+        pending = reading.sequence > self.next_sequence
         while self.next_sequence in self._by_sequence:
-            reading = self._by_sequence[self.next_sequence][0]
             self.next_sequence += 1
-            if not self.disputed(reading) and self._follows(self._prefix_last, reading):
-                self._prefix_last = reading
+        if others:
+            return Outcome.CONTRADICTION
+        return Outcome.PENDING if pending else Outcome.ACCEPTED
 
-    def _follows(self, before: RegisterReading | None, reading: RegisterReading) -> bool:
-        if before is None:
-            return True
+    def _reopen(self, sequence: int) -> None:
+        self._open_from = sequence if self._open_from is None else min(sequence, self._open_from)
+
+    def _objection(self, reading: RegisterReading) -> ReadingRefused | None:
+        """Why a reading held is not believed; None where it is, or where it is disputed."""
+        believed = self.believed()
+        at = bisect_left(believed, reading.sequence, key=lambda item: item.sequence)
+        if self.disputed(reading) or (at < len(believed) and believed[at] is reading) or at == 0:
+            return None
         try:
-            check_follows(key=self._key, before=before, reading=reading)
+            check_follows(key=self._key_at(reading.mtu), before=believed[at - 1], reading=reading)
+        except ReadingRefused as error:
+            return error
+        return None
+
+    # ---- what is believed
+
+    def _key_at(self, mtu: int) -> MeterKey:
+        return next((key for key in self._keys if key.valid_from_mtu - 1 <= mtu), self._keys[-1])
+
+    def _follows(self, before: RegisterReading, reading: RegisterReading) -> bool:
+        try:
+            check_follows(key=self._key_at(reading.mtu), before=before, reading=reading)
         except ReadingRefused:
             return False
         return True
 
     def disputed(self, reading: RegisterReading) -> bool:
         """Whether another reading held contradicts this one."""
+        self._spread()
         return len(self._by_sequence.get(reading.sequence, ())) > 1 or len(self._by_mtu.get(reading.mtu, ())) > 1
 
     def believed(self) -> list[RegisterReading]:
-        """Undisputed readings that follow each other, ascending in MTU."""
-        if self._believed is None:
-            result: list[RegisterReading] = []
-            for sequence in sorted(self._by_sequence):
+        """Undisputed readings that follow each other, ascending in sequence and MTU."""
+        self._spread()
+        if self._open_from is not None:
+            believed = self._believed
+            del believed[bisect_left(believed, self._open_from, key=lambda item: item.sequence) :]
+            for sequence in self._sequences[bisect_left(self._sequences, self._open_from) :]:
                 reading = self._by_sequence[sequence][0]
-                if self.disputed(reading):
-                    continue
-                if not self._follows(result[-1] if result else None, reading):
-                    continue
-                result.append(reading)
-            self._believed = result
+                if not self.disputed(reading) and (not believed or self._follows(believed[-1], reading)):
+                    believed.append(reading)
+            self._open_from = None
+            last = believed[-1] if believed else None
+            self._tail = (last.mtu, last.import_register_wh, last.export_register_wh) if last else None
         return self._believed
 
     def believed_around(self, *, first_mtu: int, last_mtu: int) -> list[RegisterReading]:
@@ -143,14 +244,16 @@ class MeterBook:
         before = self.believed_before(last_mtu + 1)
         return before is not None and before.mtu >= first_mtu
 
+    # ---- what is held
+
+    def held_at(self, mtu: int) -> list[RegisterReading]:
+        """All readings held about the end of an MTU, contradicting ones included."""
+        self._spread()
+        return list(self._by_mtu.get(mtu, ()))
+
     def gap(self) -> tuple[int, int] | None:
         """(first, last) missing sequence before the lowest pending one; None without a gap."""
-        later = [sequence for sequence in self._by_sequence if sequence >= self.next_sequence]
-        return (self.next_sequence, min(later) - 1) if later else None
-
-    def load(self, readings: Iterable[RegisterReading]) -> None:
-        """Take back what was committed before a restart: already judged then, so only kept."""
-        for reading in readings:
-            self._keep(reading)
-        self._believed = None
-        self._advance()
+        if self._top_sequence < self.next_sequence:
+            return None
+        at = bisect_left(self._sequences, self.next_sequence)
+        return self.next_sequence, self._sequences[at] - 1

@@ -2,22 +2,187 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.abi import signature_of
+from contracts.artifacts import load_artifact
+from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market
-from contracts.bindings.readings import Readings
-from contracts.rpc import Rpc
+from contracts.bindings.readings import Readings, ReadingState
+from contracts.bindings.roles import Roles
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
+from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
+from domain.hashing import from_hex, keccak, text_id, to_hex
+from ledger_service.metering.registry import Registry
+
+LOG_BLOCKS_MAX = 50_000
+"""Blocks asked for events at once, so that no answer of a long chain is refused for its size."""
 
 
-class NodeRoots:
-    """The running roots, from a node. Implements `settlement.ChainReader`. Raises NodeUnavailable or Reverted."""
+@dataclass(frozen=True, slots=True)
+class RecordedProgram:
+    """A program as the chain recorded it: what the DSO signed, and the DSO's address."""
 
-    def __init__(self, *, rpc: Rpc, market: bytes, readings: bytes) -> None:
-        self._market = Market(rpc=rpc, address=market)
-        self._readings = Readings(rpc=rpc, address=readings)
+    results_root: bytes
+    grid_model_hash: bytes
+    report_hash: bytes
+    dso: bytes
 
-    def clearing_root(self, *, area_id: bytes, period: int) -> bytes:
-        """Running root over clearings and voids."""
-        return self._market.clearing_root(area=area_id, period=period)
 
-    def readings_root(self, *, area_id: bytes, period: int) -> bytes:
-        """Running root over attestations and marks Unread."""
-        return self._readings.readings_root(area=area_id, period=period)
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """The area of a market (its id) and the energy of one lot in Wh."""
+
+    area_id: bytes
+    lot_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodOnChain:
+    """All that the chain says of a period at one block.
+
+    `programs` by (market code, program number) are those recorded; `words_hashes` those of the settlements in effect,
+    by revision.
+    """
+
+    first_mtu: int
+    count: int
+    clearing_root: bytes
+    readings_root: bytes
+    markets: Mapping[str, MarketRules]
+    programs: Mapping[tuple[str, int], RecordedProgram]
+    words_hashes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Addresses of the contracts an attester reads."""
+
+    calendar: bytes
+    market: bytes
+    readings: bytes
+    roles: bytes
+    settlement: bytes
+
+
+class NodeChain:
+    """The chain as a node shows it. Implements `settlement.ChainReader` and `process.ReadingsChain`.
+
+    Every method may raise NodeUnavailable, NodeAnswerInvalid or Reverted.
+    """
+
+    def __init__(self, *, rpc: Rpc, contracts: Contracts) -> None:
+        self._rpc = rpc
+        self._calendar = Calendar(rpc=rpc, address=contracts.calendar)
+        self._market = Market(rpc=rpc, address=contracts.market)
+        self._readings = Readings(rpc=rpc, address=contracts.readings)
+        self._roles = Roles(rpc=rpc, address=contracts.roles)
+        self._settlement = contracts.settlement
+        self._clock: tuple[int, int, int] | None = None
+
+    def market_time(self) -> int:
+        """Market time of the newest block, unix seconds."""
+        header = self._rpc.header()
+        if header is None:
+            raise NodeAnswerInvalid(url=self._rpc.url, reason="it has no newest block")
+        if self._clock is None:
+            self._clock = self._calendar.origin(), self._calendar.start(), self._calendar.speed()
+        origin, start, speed = self._clock
+        return origin + (header.timestamp - start) * speed
+
+    def registry_objections(self, registry: Registry) -> list[str]:
+        """Where the chain does not bear out what the service says of the area: deadlines, quorum, attesters."""
+        params, found = self._calendar.area_of(area=registry.area_id), []
+        if (params.attest_seconds, params.horizon_seconds) != (registry.attest_seconds, registry.horizon_seconds):
+            found.append("the area has other deadlines on chain")
+        if self._roles.config().attester_threshold != registry.threshold:
+            found.append("the chain asks for another number of attesters")
+        voices: dict[str, bytes] = {}
+        for entry in registry.attesters:
+            grant = self._roles.grant_of(key=entry.address)
+            if grant.role != ROLE_NUMBERS["attester"] or grant.area not in (ALL_AREAS, registry.area_id):
+                found.append(f"{entry.name} is no attester of the area on chain")
+            voices[entry.organisation] = grant.organisation
+        if len(set(voices.values())) != len(voices):
+            found.append("attesters said to be of several organisations are of one on chain")
+        return found
+
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
+        """Where the readings of MTUs stand: revisions taken, and the last root."""
+        area_id = text_id(area)
+        return {mtu: self._readings.reading_of(area=area_id, mtu=mtu) for mtu in mtus}
+
+    def period(self, *, area: str, period: int, markets: Sequence[str]) -> PeriodOnChain:
+        """A period of an area and what these markets did in it, all at the same block."""
+        block, area_id = self._rpc.block_number(), text_id(area)
+        bounds = self._calendar.period_of(area=area_id, period=period, block=block)
+        programs: dict[tuple[str, int], RecordedProgram] = {}
+        for market in markets:
+            programs |= self._recorded(market, period, block)
+        return PeriodOnChain(
+            first_mtu=bounds.first_mtu,
+            count=bounds.count,
+            clearing_root=self._market.clearing_root(area=area_id, period=period, block=block),
+            readings_root=self._readings.readings_root(area=area_id, period=period, block=block),
+            markets={market: self._rules(market, block) for market in markets},
+            programs=programs,
+            words_hashes=self._words_hashes(area_id, period, block),
+        )
+
+    def _rules(self, market: str, block: int) -> MarketRules:
+        params = self._market.params_of(market=text_id(market), block=block)
+        return MarketRules(area_id=params.area, lot_wh=params.lot_wh)
+
+    def _recorded(self, market: str, period: int, block: int) -> dict[tuple[str, int], RecordedProgram]:
+        """The recorded programs of a period; programs are numbered in the order of their MTUs."""
+        market_id = text_id(market)
+        numbers = []
+        for number in range(self._market.program_count(market=market_id, block=block), 0, -1):
+            program = self._market.program_of(market=market_id, program=number, block=block)
+            if program.period < period:
+                break
+            if program.period == period and any(program.results_root):
+                numbers.append(number)
+        if not numbers:
+            return {}
+        topics = [to_hex(market_id), [_topic_of(number) for number in numbers]]
+        found = {
+            (market, int(args["program"])): RecordedProgram(
+                results_root=from_hex(args["resultsRoot"]),
+                grid_model_hash=from_hex(args["gridModelHash"]),
+                report_hash=from_hex(args["reportHash"]),
+                dso=from_hex(args["dso"]),
+            )
+            for args in self._events("Market", "ProgramRecorded", self._market.address, topics, block)
+        }
+        if len(found) != len(numbers):
+            raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it has not the events of all programs of {market}")
+        return found
+
+    def _words_hashes(self, area_id: bytes, period: int, block: int) -> tuple[bytes, ...]:
+        topics = [to_hex(area_id), _topic_of(period)]
+        found = {
+            int(args["revision"]): from_hex(args["wordsHash"])
+            for args in self._events("Settlement", "PeriodSettled", self._settlement, topics, block)
+        }
+        return tuple(found[revision] for revision in sorted(found))
+
+    def _events(
+        self, contract: str, event: str, address: bytes, topics: Sequence[Any], block: int
+    ) -> Iterator[dict[str, Any]]:
+        """Arguments of the events of a kind up to a block, oldest first; `topics` are those of its indexed members."""
+        abi = load_artifact(contract).abi
+        entry = next(item for item in abi.entries if item["type"] == "event" and item["name"] == event)
+        wanted = [to_hex(keccak(signature_of(entry).encode("ascii"))), *topics]
+        for first in range(0, block + 1, LOG_BLOCKS_MAX):
+            span = {"fromBlock": hex(first), "toBlock": hex(min(first + LOG_BLOCKS_MAX - 1, block))}
+            for log in self._rpc.call("eth_getLogs", {**span, "address": to_hex(address), "topics": wanted}):
+                decoded = abi.decode_event([as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"]))
+                if decoded is not None:
+                    yield decoded.args
+
+
+def _topic_of(number: int) -> str:
+    return to_hex(number.to_bytes(32, "big"))

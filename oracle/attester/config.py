@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from domain.hashing import from_hex
 from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S
+from oracle.attester.chain import Contracts
 from oracle.mqtt import BrokerAddress
 
 POLL_S = 0.25
 """Wall seconds between questions for market time: at an accelerated clock a quarter of an hour may pass in one."""
 
 REGISTRY_S = 5.0
-"""Wall seconds between questions for the registry."""
+"""Wall seconds between questions for the registry and for the terms that are witnessed."""
 
 SETTLEMENT_S = 1.0
 """Wall seconds between questions for settlements to sign."""
@@ -32,8 +33,7 @@ class AttesterConfig:
     keystore: Path
     password_file: Path
     rpc_url: str
-    market_contract: bytes
-    readings_contract: bytes
+    contracts: Contracts
     cut_off_s: int = CUT_OFF_S
     proposer_timeout_s: float = PROPOSER_TIMEOUT_S
     poll_s: float = POLL_S
@@ -66,8 +66,7 @@ def read_config(path: Path) -> AttesterConfig:
         keystore=base / data["keystore"],
         password_file=base / data["password_file"],
         rpc_url=data["chain"]["rpc_url"],
-        market_contract=from_hex(data["chain"]["market"]),
-        readings_contract=from_hex(data["chain"]["readings"]),
+        contracts=Contracts(**{item.name: from_hex(data["chain"][item.name]) for item in fields(Contracts)}),
         cut_off_s=int(data.get("cut_off_s", CUT_OFF_S)),
         proposer_timeout_s=float(data.get("proposer_timeout_s", PROPOSER_TIMEOUT_S)),
         poll_s=float(data.get("poll_s", POLL_S)),

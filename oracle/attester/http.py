@@ -75,6 +75,11 @@ class HttpService:
         """Meters, attesters, periods and deadlines of the area."""
         return Registry.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
 
+    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
+        """The registry facts money can rest on."""
+        found: dict[str, list[dict[str, Any]]] = self._ask("GET", "/v1/attester/terms", params={"area": area})
+        return found
+
     def submit_attestations(self, payload: dict[str, Any]) -> None:
         """Hand over a `reading.attested` payload."""
         self._ask("POST", "/v1/attestations", body=payload)

@@ -2,24 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple
 
 import orjson
 
+from domain.errors import DominoesError
 from domain.hashing import keccak
+from domain.mtu import mtu_end
 from domain.signing import SigningKey
 from ledger_service.metering.checks import check_time
-from ledger_service.metering.errors import FutureReading, MessageRefused, ReadingRefused, UnknownMeter, WrongTopic
-from ledger_service.metering.messages import MeterMessage, RegisterReading, read_message
-from ledger_service.metering.registry import Registry
-from oracle.attester.book import MeterBook, Outcome
+from ledger_service.metering.errors import (
+    FutureReading,
+    MalformedMessage,
+    MessageRefused,
+    StaleReading,
+    UnknownMeter,
+    WrongTopic,
+)
+from ledger_service.metering.messages import MESSAGE_BYTES_MAX, Envelope, MeterMessage, open_message
+from ledger_service.metering.registry import MeterKey, Registry
+from oracle.attester.book import MeterBook, Outcome, Taken
 from oracle.attester.store import Store
-from oracle.receipts import ReadingReceipt, write_receipts
+from oracle.bounds import UINT32_MAX
+from oracle.receipts import write_receipts
 from oracle.topics import Topics
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+METER_MESSAGES_PER_GROUP = 64
+"""Most messages of one meter that one group deals with: a flood from one meter does not keep the others waiting. What
+is over is dropped without a receipt, so an honest meter sends it again."""
+
+VERIFY_THREADS = 2
+"""Threads that check signatures of one group."""
+
+VERIFY_ALONE_MAX = 32
+"""Groups smaller than this are checked without the threads: handing over would take longer."""
+
+HASHES_REMEMBERED = 50_000
+"""Messages recognised by their hash alone, so that one that comes again costs no signature check (5 MB)."""
 
 DETAIL_CHARACTERS_MAX = 300
 """How much of a refusal's text is kept."""
+
+
+class OverQuota(MessageRefused):
+    """A meter sent more messages at once than one group deals with."""
+
+    code = "meter-over-quota"
+
+    def __init__(self, *, meter_code: str) -> None:
+        self.meter_code = meter_code
+        super().__init__(
+            f"meter {meter_code!r} sends more than {METER_MESSAGES_PER_GROUP} messages at once; send slower"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +75,35 @@ class Outgoing:
 class Batch:
     """What one group commit does and answers."""
 
-    keep: list[tuple[MeterMessage, bytes, list[RegisterReading]]] = field(default_factory=list)
-    refusals: list[tuple[int, str | None, str, str]] = field(default_factory=list)
-    receipts: dict[str, list[ReadingReceipt]] = field(default_factory=dict)
+    keep: list[tuple[MeterMessage, bytes]] = field(default_factory=list)
+    refusals: dict[tuple[str | None, str], tuple[int, str | None, str, str]] = field(default_factory=dict)
+    """one per meter and code: a flood of bad messages leaves no flood of rows"""
+    receipts: dict[bytes, str] = field(default_factory=dict)
+    """message hash -> meter"""
     gaps: set[str] = field(default_factory=set)
     changed: dict[str, int] = field(default_factory=dict)
     """lowest MTU per meter about which something new is known"""
+    seen: dict[str, int] = field(default_factory=dict)
+    """messages per meter in this group"""
+    opened: set[bytes] = field(default_factory=set)
+    """hashes of this group's messages: each is dealt with once"""
+    asked_time: bool = False
+
+
+_verifiers = ThreadPoolExecutor(max_workers=VERIFY_THREADS, thread_name_prefix="verify")
+
+
+def _signers(envelopes: list[Envelope]) -> list[MeterKey | None]:
+    """Who signed each; large groups are shared among threads, since the signature check leaves the interpreter."""
+    if len(envelopes) < VERIFY_ALONE_MAX:
+        return [envelope.signer() for envelope in envelopes]
+    size = -(-len(envelopes) // VERIFY_THREADS)
+    parts = [envelopes[at : at + size] for at in range(0, len(envelopes), size)]
+    return [signer for part in _verifiers.map(_signers_of, parts) for signer in part]
+
+
+def _signers_of(envelopes: list[Envelope]) -> list[MeterKey | None]:
+    return [envelope.signer() for envelope in envelopes]
 
 
 class Intake:
@@ -58,34 +122,30 @@ class Intake:
         self.name = name
         self.registry = registry
         self.topics = Topics(registry.area)
+        self._prefix, self._suffix = f"{self.topics.base}/meter/", "/reading"
         self.books: dict[str, MeterBook] = {}
         self._key = key
         self._store = store
         self._now = market_now
         self._refresh = refresh
         self._early: set[str] = set()
-        self.counts: dict[str, int] = {}
+        self._known: OrderedDict[bytes, str] = OrderedDict()  # hash -> meter of messages committed lately
+        self.counts: Counter[str] = Counter()
         self.use_registry(registry)
-        self._restore()
-
-    def _restore(self) -> None:
-        by_meter: dict[str, list[RegisterReading]] = {}
-        for meter_code, reading in self._store.readings():
-            by_meter.setdefault(meter_code, []).append(reading)
-        for meter_code, readings in by_meter.items():
+        for meter_code, run in self._store.runs():
             if meter_code in self.books:
-                self.books[meter_code].load(readings)
+                self.books[meter_code].take(run)
 
     def use_registry(self, registry: Registry) -> None:
         """Take over a newer registry."""
         self.registry = registry
         for entry in registry.meters:
-            newest = registry.keys_of(entry.meter_code)[0]
+            keys = registry.keys_of(entry.meter_code)
             book = self.books.get(entry.meter_code)
             if book is None:
-                self.books[entry.meter_code] = MeterBook(newest)
+                self.books[entry.meter_code] = MeterBook(keys)
             else:
-                book.rekey(newest)
+                book.rekey(keys)
 
     def take(self, messages: Iterable[tuple[str | None, bytes]]) -> tuple[list[Outgoing], dict[str, int]]:
         """Deal with messages as (topic or None if from another attester, payload) in one transaction.
@@ -94,84 +154,132 @@ class Intake:
         acknowledges the messages after this has returned. Raises nothing for a bad message: it is refused and noted.
         """
         batch = Batch()
+        opened: list[tuple[Envelope, bytes]] = []
         for topic, payload in messages:
-            try:
-                self._one(topic, payload, batch)
-            except MessageRefused as error:
-                self._refuse(batch, error)
+            found = self._guarded(batch, self._open, topic, payload, batch)
+            if found is not None:
+                opened.append(found)
+        signers = _signers([envelope for envelope, _ in opened])
+        for (envelope, digest), signer in zip(opened, signers, strict=True):
+            self._guarded(batch, self._judge, envelope, signer, digest, batch)
         if batch.keep or batch.refusals:
             with self._store.commit():
                 if batch.keep:
                     self._store.add_messages(batch.keep, received_at=self._now())
                 if batch.refusals:
-                    self._store.add_refusals(batch.refusals)
+                    self._store.add_refusals(batch.refusals.values())
+        self._remember(batch)
         return self._answers(batch), batch.changed
 
-    def _refuse(self, batch: Batch, error: MessageRefused) -> None:
+    def _remember(self, batch: Batch) -> None:
+        self._known.update(batch.receipts)
+        while len(self._known) > HASHES_REMEMBERED:
+            self._known.popitem(last=False)
+
+    def _refuse(self, batch: Batch, error: DominoesError) -> None:
         meter = getattr(error, "meter_code", None)
-        batch.refusals.append((self._now(), meter, error.code, str(error)[:DETAIL_CHARACTERS_MAX]))
-        self.counts[error.code] = self.counts.get(error.code, 0) + 1
+        batch.refusals.setdefault(
+            (meter, error.code), (self._now(), meter, error.code, str(error)[:DETAIL_CHARACTERS_MAX])
+        )
+        self.counts[error.code] += 1
 
     def _meter_of(self, topic: str) -> str:
-        prefix, suffix = f"{self.topics.base}/meter/", "/reading"
-        if not topic.startswith(prefix) or not topic.endswith(suffix):
+        if not topic.startswith(self._prefix) or not topic.endswith(self._suffix):
             raise WrongTopic(meter_code="", topic=topic[:DETAIL_CHARACTERS_MAX])
-        meter_code = topic[len(prefix) : -len(suffix)]
+        meter_code = topic[len(self._prefix) : -len(self._suffix)]
         if meter_code not in self.books:
             raise UnknownMeter(meter_code=meter_code[:DETAIL_CHARACTERS_MAX])
         return meter_code
 
-    def _one(self, topic: str | None, payload: bytes, batch: Batch) -> None:
-        expected = None if topic is None else self._meter_of(topic)
-        message = read_message(payload, registry=self.registry, meter_code=expected)
-        book = self.books[message.meter_code]
-        digest = keccak(message.jws)
-        fresh, held = [], True
-        for reading in message.readings:
-            try:
-                self._in_time(message.meter_code, reading)
-                outcome = book.add(reading)
-            except ReadingRefused as error:
-                held = False
-                self._refuse(batch, error)
-                continue
-            self.counts[outcome.value] = self.counts.get(outcome.value, 0) + 1
-            if outcome is not Outcome.DUPLICATE:
-                fresh.append(reading)
-                batch.changed[message.meter_code] = min(reading.mtu, batch.changed.get(message.meter_code, reading.mtu))
-            if outcome is Outcome.PENDING:
-                batch.gaps.add(message.meter_code)
-        if fresh:
-            batch.keep.append((message, digest, fresh))
-        if held:
-            receipt = ReadingReceipt(
-                meter_code=message.meter_code,
-                first_sequence=message.readings[0].sequence,
-                count=len(message.readings),
-                message_hash=digest,
-            )
-            batch.receipts.setdefault(message.meter_code, []).append(receipt)
-
-    def _in_time(self, meter_code: str, reading: RegisterReading) -> None:
-        horizon = self.registry.horizon_seconds
+    def _guarded(self, batch: Batch, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result | None:
+        """Refuse a message for whatever it brings about: it is about that message alone."""
         try:
-            check_time(meter_code=meter_code, reading=reading, market_time=self._now(), horizon_seconds=horizon)
+            return work(*arguments)
+        except MessageRefused as error:
+            self._refuse(batch, error)
+        except Exception as error:
+            self._refuse(batch, MalformedMessage(reason=f"it can't be used ({type(error).__name__}: {error})"))
+        return None
+
+    def _open(self, topic: str | None, payload: bytes, batch: Batch) -> tuple[Envelope, bytes] | None:
+        """A message taken apart, and its hash; None for one that is known, which only gets its receipt again."""
+        expected = None if topic is None else self._meter_of(topic)
+        if len(payload) > MESSAGE_BYTES_MAX:
+            raise MalformedMessage(reason=f"{len(payload)} bytes are more than {MESSAGE_BYTES_MAX}")
+        digest = keccak(payload)
+        if digest in batch.opened:
+            return None
+        known = self._known.get(digest)
+        if known is not None and expected in (None, known):
+            batch.receipts[digest] = known
+            self.counts[Outcome.DUPLICATE.value] += 1
+            return None
+        if expected is not None:
+            seen = batch.seen[expected] = batch.seen.get(expected, 0) + 1
+            if seen > METER_MESSAGES_PER_GROUP:
+                raise OverQuota(meter_code=expected)
+        envelope = open_message(payload, registry=self.registry, meter_code=expected)
+        batch.opened.add(digest)
+        return envelope, digest
+
+    def _judge(self, envelope: Envelope, signer: MeterKey | None, digest: bytes, batch: Batch) -> None:
+        message = envelope.message(signer)
+        if not 0 <= self._now() - mtu_end(message.run.mtus[-1]) <= self.registry.horizon_seconds:
+            self._check_time(message, batch)
+        taken = self.books[message.meter_code].take(message.run)
+        self._note(message.meter_code, taken, batch)
+        if taken.is_news:
+            batch.keep.append((message, digest))
+        batch.receipts[digest] = message.meter_code
+
+    def _note(self, meter_code: str, taken: Taken, batch: Batch) -> None:
+        for outcome, number in taken.outcomes.items():
+            self.counts[outcome.value] += number
+        if taken.lowest_mtu is not None:
+            batch.changed[meter_code] = min(taken.lowest_mtu, batch.changed.get(meter_code, taken.lowest_mtu))
+        if Outcome.PENDING in taken.outcomes:
+            batch.gaps.add(meter_code)
+        for objection in taken.objections:
+            self._refuse(batch, objection)
+
+    def _check_time(self, message: MeterMessage, batch: Batch) -> None:
+        """Refuse a message about an MTU that has not ended: it comes again. One that is too old to count is kept and
+        noted: a meter that gets no receipt for it would send it for ever."""
+        now, last, horizon = self._now(), message.run.mtus[-1], self.registry.horizon_seconds
+        sequence = message.run.first_sequence + len(message.run.mtus) - 1
+
+        def check(market_time: int) -> None:
+            check_time(
+                meter_code=message.meter_code,
+                sequence=sequence,
+                mtu=last,
+                market_time=market_time,
+                horizon_seconds=horizon,
+            )
+
+        try:
+            check(now)
+        except StaleReading as error:
+            self._refuse(batch, error)
         except FutureReading:
             # An accelerated clock may have moved since it was last asked: ask once more before refusing.
+            now = now if batch.asked_time else self._refresh()
+            batch.asked_time = True
             try:
-                check_time(meter_code=meter_code, reading=reading, market_time=self._refresh(), horizon_seconds=horizon)
+                check(now)
             except FutureReading:
-                self._early.add(meter_code)
+                self._early.add(message.meter_code)
                 raise
 
     def _answers(self, batch: Batch) -> list[Outgoing]:
-        domain = self.registry.readings_domain
+        receipts = write_receipts(
+            [(meter_code, digest) for digest, meter_code in batch.receipts.items()],
+            key=self._key,
+            domain=self.registry.readings_domain,
+        )
         answers = [
-            Outgoing(
-                topic=self.topics.receipt(meter_code, self.name),
-                payload=write_receipts(receipts, key=self._key, domain=domain),
-            )
-            for meter_code, receipts in batch.receipts.items()
+            Outgoing(topic=self.topics.receipt(meter_code, self.name), payload=payload)
+            for meter_code, payload in receipts.items()
         ]
         for meter_code in sorted(batch.gaps):
             gap = self.books[meter_code].gap()
@@ -187,13 +295,13 @@ class Intake:
 
     def ask_everything(self) -> list[Outgoing]:
         """Requests for all that meters still hold beyond what is known here: after a start or a new connection."""
-        return [self._request(code, book.next_sequence, 2**32 - 1) for code, book in sorted(self.books.items())]
+        return [self._request(code, book.next_sequence, UINT32_MAX) for code, book in sorted(self.books.items())]
 
     def ask_gaps(self) -> list[Outgoing]:
         """Requests for missing sequences, and for readings that came before their time."""
         requests = []
         for meter_code in sorted(self._early):
-            requests.append(self._request(meter_code, self.books[meter_code].next_sequence, 2**32 - 1))
+            requests.append(self._request(meter_code, self.books[meter_code].next_sequence, UINT32_MAX))
         self._early.clear()
         for meter_code, book in sorted(self.books.items()):
             gap = book.gap()
@@ -203,9 +311,6 @@ class Intake:
 
     def messages_between(self, meter_code: str, *, first_mtu: int, last_mtu: int) -> list[bytes]:
         """The messages held about registers of a meter at the end of these MTUs."""
-        wanted: Sequence[tuple[str, int]] = [
-            (meter_code, reading.sequence)
-            for _, reading in self._store.readings(meter_code=meter_code)
-            if first_mtu <= reading.mtu <= last_mtu
-        ]
-        return self._store.messages_of(wanted)
+        book = self.books[meter_code]
+        held = [reading for mtu in range(first_mtu, last_mtu + 1) for reading in book.held_at(mtu)]
+        return self._store.messages_of((meter_code, reading.sequence) for reading in held)

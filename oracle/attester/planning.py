@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from ledger_service.metering.derive import leaves
 from ledger_service.metering.registry import Period, Registry
+from ledger_service.metering.verify import ATTESTATIONS_MAX, LEAVES_PER_PAGE
 from oracle.attester.book import MeterBook
-
-LEAVES_PER_PROPOSAL = 2_000
-"""Most leaves proposed at once: about 400 KB of MQTT payload; whoever is behind proposes again."""
+from oracle.bounds import whole
 
 
 @dataclass(frozen=True)
 class AttestedMtu:
-    """Where an MTU stands: the next revision, and the leaves last attested by meter (None if there are none)."""
+    """Where an MTU stands: the next revision, the leaves last attested by meter and their root (None if none).
+
+    `included`: one's own node shows this revision with this root; until then the attestation may yet be lost.
+    """
 
     next_revision: int
     leaves: Mapping[str, Reading] | None
+    root: bytes | None = None
+    included: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,18 +68,14 @@ class Proposal:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Proposal:
         """Read the JSON form. Raises KeyError, ValueError, TypeError or OutOfRange."""
-        return cls(
-            period=int(data["period"]),
-            horizon_mtu=int(data["horizon"]),
-            entries=tuple(
-                Entry(
-                    mtu=int(entry["mtu"]),
-                    revision=int(entry["revision"]),
-                    readings=tuple(_unrow(int(entry["mtu"]), row) for row in entry["readings"]),
-                )
-                for entry in data["entries"]
-            ),
-        )
+        entries = []
+        for entry in data["entries"]:
+            mtu = whole(entry["mtu"])
+            readings = tuple(_unrow(mtu, row) for row in entry["readings"])
+            entries.append(Entry(mtu=mtu, revision=whole(entry["revision"]), readings=readings))
+        if len(entries) > ATTESTATIONS_MAX:
+            raise ValueError(f"more than {ATTESTATIONS_MAX} MTUs")
+        return cls(period=whole(data["period"]), horizon_mtu=whole(data["horizon"]), entries=tuple(entries))
 
 
 def _row(reading: Reading) -> list[Any]:
@@ -94,8 +94,10 @@ def _row(reading: Reading) -> list[Any]:
 def _unrow(mtu: int, row: list[Any]) -> Reading:
     meter, import_register, export_register, import_wh, export_wh, sequence, quality, nonce = row
     nonce_bytes = from_hex(nonce)
-    if len(nonce_bytes) != 32:
-        raise ValueError("a nonce has 32 bytes")
+    if len(nonce_bytes) != 32 or not isinstance(meter, str):
+        raise ValueError("a row is no reading: its meter is no code, or its nonce has not 32 bytes")
+    for number in (import_register, export_register, import_wh, export_wh, sequence, quality):
+        whole(number, highest=MAX_SAFE_INTEGER)
     return Reading(
         meter_code=meter,
         mtu=mtu,
@@ -161,7 +163,6 @@ def desired(
     first_mtu: int,
     last_mtu: int,
     horizon_mtu: int,
-    nonce_of: Callable[[int], bytes],
 ) -> dict[int, Reading]:
     """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered."""
     code = book.key.meter_code
@@ -170,7 +171,7 @@ def desired(
     if first > last_mtu:
         return {}
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
-    derived = leaves(meter_code=code, known=known, first_mtu=first, last_mtu=last_mtu, nonce_of=nonce_of)
+    derived = leaves(meter_code=code, known=known, first_mtu=first, last_mtu=last_mtu)
     return {
         reading.mtu: reading
         for reading in derived
@@ -178,38 +179,28 @@ def desired(
     }
 
 
-def plan(
-    situation: Situation, *, horizon_mtu: int, floor_mtu: int, nonce_of: Callable[[str, int], bytes]
-) -> Proposal | None:
+def plan(situation: Situation, *, horizon_mtu: int, floor_mtu: int) -> Proposal | None:
     """The next proposal, None where nothing is due: MTUs not attested yet, and attested ones whose leaves changed.
 
-    `floor_mtu` is the first MTU that may still be corrected, `nonce_of` gives the nonce of a substitute.
+    `floor_mtu` is the first MTU that may still be corrected.
     """
     registry, first_new = situation.registry, situation.through_mtu + 1
-    wanted: dict[int, dict[str, Reading]] = {mtu: {} for mtu in range(max(first_new, floor_mtu), horizon_mtu + 1)}
+    wanted: dict[int, dict[str, Reading]] = {
+        mtu: {} for mtu in range(max(first_new, floor_mtu), horizon_mtu + 1) if _leaves_of(situation, mtu) is None
+    }
     for code, book in situation.books.items():
         begin = _begin_of_change(situation, code, floor_mtu=floor_mtu, horizon_mtu=horizon_mtu)
-
-        def substitute_nonce(mtu: int, code: str = code) -> bytes:
-            stands = situation.attested.get(mtu)
-            leaf = stands.leaves.get(code) if stands is not None and stands.leaves is not None else None
-            if leaf is not None and leaf.quality is Quality.SUBSTITUTE:
-                return leaf.nonce
-            return nonce_of(code, mtu)
-
-        found = desired(
-            registry=registry,
-            book=book,
-            first_mtu=begin,
-            last_mtu=horizon_mtu,
-            horizon_mtu=horizon_mtu,
-            nonce_of=substitute_nonce,
-        )
+        found = desired(registry=registry, book=book, first_mtu=begin, last_mtu=horizon_mtu, horizon_mtu=horizon_mtu)
         for mtu, reading in found.items():
-            stands = situation.attested.get(mtu)
-            if mtu >= first_new or stands is None or stands.leaves is None or stands.leaves.get(code) != reading:
+            attested = _leaves_of(situation, mtu)
+            if attested is None or attested.get(code) != reading:
                 wanted.setdefault(mtu, {})[code] = reading
     return _paged(situation, wanted, horizon_mtu)
+
+
+def _leaves_of(situation: Situation, mtu: int) -> Mapping[str, Reading] | None:
+    stands = situation.attested.get(mtu)
+    return None if stands is None else stands.leaves
 
 
 def _paged(situation: Situation, wanted: dict[int, dict[str, Reading]], horizon_mtu: int) -> Proposal | None:
@@ -222,11 +213,11 @@ def _paged(situation: Situation, wanted: dict[int, dict[str, Reading]], horizon_
             continue
         stands = situation.attested.get(mtu)
         due = {key.meter_code for key in situation.registry.meters_at(mtu)}
-        merged = dict(stands.leaves) if stands is not None and stands.leaves is not None else {}
+        merged = dict(_leaves_of(situation, mtu) or {})
         merged.update(wanted[mtu])
         readings = tuple(in_leaf_order([reading for code, reading in merged.items() if code in due]))
         total += len(readings)
-        if period is not None and (belongs != period or total > LEAVES_PER_PROPOSAL):
+        if period is not None and (belongs != period or total > LEAVES_PER_PAGE):
             break
         period = belongs
         revision = 0 if stands is None else stands.next_revision
@@ -247,32 +238,31 @@ class Difference:
 
 
 def differences(proposal: Proposal, *, registry: Registry, books: Mapping[str, MeterBook]) -> list[Difference]:
-    """All leaves on which the proposal and one's own derivation differ; a substitute's nonce is the proposer's."""
-    first = min(entry.mtu for entry in proposal.entries)
-    last = max(entry.mtu for entry in proposal.entries)
+    """All leaves on which the proposal and one's own derivation differ."""
     proposed = {(reading.meter_code, entry.mtu): reading for entry in proposal.entries for reading in entry.readings}
     own: dict[tuple[str, int], Reading] = {}
-    mtus = {entry.mtu for entry in proposal.entries}
-    for code, book in books.items():
-
-        def nonce_of(mtu: int, code: str = code) -> bytes:
-            leaf = proposed.get((code, mtu))
-            return leaf.nonce if leaf is not None else ZERO_HASH
-
-        found = desired(
-            registry=registry,
-            book=book,
-            first_mtu=first,
-            last_mtu=last,
-            horizon_mtu=proposal.horizon_mtu,
-            nonce_of=nonce_of,
-        )
-        own.update({(code, mtu): reading for mtu, reading in found.items() if mtu in mtus})
+    for first, last in _runs(sorted({entry.mtu for entry in proposal.entries})):
+        for code, book in books.items():
+            found = desired(
+                registry=registry, book=book, first_mtu=first, last_mtu=last, horizon_mtu=proposal.horizon_mtu
+            )
+            own.update({(code, mtu): reading for mtu, reading in found.items()})
     return [
         Difference(meter_code=code, mtu=mtu, proposed=proposed.get((code, mtu)), own=own.get((code, mtu)))
         for code, mtu in sorted(proposed.keys() | own.keys())
         if proposed.get((code, mtu)) != own.get((code, mtu))
     ]
+
+
+def _runs(mtus: list[int]) -> list[tuple[int, int]]:
+    """Consecutive MTUs as (first, last)."""
+    runs: list[tuple[int, int]] = []
+    for mtu in mtus:
+        if runs and mtu == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], mtu)
+        else:
+            runs.append((mtu, mtu))
+    return runs
 
 
 def has_ended(mtu: int, *, market_time: int, cut_off_s: int) -> bool:

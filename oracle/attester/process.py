@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import queue
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from domain.errors import DominoesError
 from domain.signing import SigningKey
@@ -18,6 +20,7 @@ from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S, Agreement
 from oracle.attester.config import POLL_S, REGISTRY_S, SETTLEMENT_S
 from oracle.attester.intake import Intake, Outgoing
 from oracle.attester.service import ServiceAway, ServiceClient, ServiceRefused
+from oracle.attester.standing import OnChain
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 from oracle.topics import Topics
@@ -34,6 +37,9 @@ GAP_RETRY_S = 2.0
 RETRY_S = 1.0
 """Wall seconds before the service is asked again after it failed to answer."""
 
+LOOK_UP_S = 1.0
+"""Wall seconds between looking up on the node what is not seen there yet."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +55,34 @@ class Timing:
 
 
 SettlementWork = Callable[[Registry], int]
-"""Checks and signs what settlements wait for it; returns how many were signed. Runs on a thread of its own."""
+"""Witnesses terms, checks and signs what settlements wait for it; returns how many it signed. Has its own thread."""
+
+
+class ReadingsChain(Protocol):
+    """What an attester reads of the Readings contract, from a node of its own choice."""
+
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> Mapping[int, OnChain]:
+        """Where MTUs stand: revisions taken, and the last root. Raises DominoesError."""
+        ...
+
+    def registry_objections(self, registry: Registry) -> list[str]:
+        """Where the chain does not bear out what the service says of the area. Raises DominoesError."""
+        ...
+
+
+class RegistryRefused(DominoesError):
+    """What the service says of the area is not what the chain says; the last registry that held stays in use."""
+
+    code = "registry-refused"
+    retryable = True
+
+    def __init__(self, *, area: str, reasons: list[str]) -> None:
+        self.area, self.reasons = area, reasons
+        super().__init__(f"the registry of {area} is not taken over: {'; '.join(reasons)}; ask the operator why")
+
+
+Item = Incoming | Callable[[], None]
+"""What the working thread deals with: a message, or something another thread hands over to it."""
 
 
 class Attester:
@@ -64,6 +97,7 @@ class Attester:
         store_path: Path,
         broker: BrokerAddress,
         service: ServiceClient,
+        chain: ReadingsChain,
         timing: Timing | None = None,
         settlement: SettlementWork | None = None,
     ) -> None:
@@ -71,22 +105,25 @@ class Attester:
         self.timing = timing or Timing()
         self.store = Store(store_path)
         self._service = service
+        self._chain = chain
         self._settlement = settlement
         self._market_time = 0
         self._time_lock = threading.Lock()
-        self._inbox: queue.SimpleQueue[Incoming | Callable[[], None] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._hand: deque[Item] = deque()  # taken out of the inbox and not dealt with: kept over a failed commit
         self._asks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._asked: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
         self._next_gaps = 0.0
+        self._next_look_up = 0.0
         self.intake: Intake | None = None
         self.agreement: Agreement | None = None
         topics = Topics(area)
         self._reading_prefix = f"{topics.base}/meter/"
         self._session = MqttSession(
             address=broker,
-            client_id=f"attester-{name}",
+            client_id=name,
             subscriptions=[topics.reading("+"), topics.attest("+", "+")],
             on_message=self._inbox.put,
             on_connected=lambda: self._inbox.put(self._on_connected),
@@ -109,7 +146,7 @@ class Attester:
     def _first_registry(self) -> Registry:
         while True:
             try:
-                registry = self._service.registry(self.area)
+                registry = self._ask_registry()
                 self._refresh_time()
                 return registry
             except DominoesError as error:
@@ -146,6 +183,10 @@ class Attester:
             self.store.remember("registry", registry.as_json())
             self.store.remember("market_time", self.market_now())
 
+    def is_alive(self) -> bool:
+        """Whether every thread still runs: one that ended leaves an attester that is connected and deaf."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def interrupt(self) -> None:
         """Make `start` give up waiting for the service, and the threads end soon; `stop` is still to be called."""
         self._stopping.set()
@@ -179,63 +220,116 @@ class Attester:
     # ---- the working thread: everything that touches store, intake and agreement
 
     def _work(self) -> None:
+        failed = False
         while not self._stopping.is_set():
             try:
+                if failed:
+                    self._begin_again()
+                    failed = False
                 self._turn()
-            except Exception:  # a full disk, say: nothing was acknowledged, so begin again from what is committed
+            except Exception:  # a full disk, say: nothing of the group in hand was acknowledged, and it is tried again
                 _log.exception("attester %s starts again from its store", self.name)
-                if self._stopping.wait(RETRY_S):
-                    return
-                self._begin(self._parts()[0].registry)
+                failed = True
+                self._stopping.wait(RETRY_S)
+
+    def _begin_again(self) -> None:
+        """What is in memory may be ahead of the store: build it anew from what is committed."""
+        self._begin(self._parts()[0].registry)
+        self._asked.clear()
 
     def _turn(self) -> None:
-        intake, agreement = self._parts()
-        readings: list[Incoming] = []
-        others: list[Incoming] = []
-        for item in self._take_group():
-            if callable(item):
-                item()
-            elif item.topic.startswith(self._reading_prefix):
-                readings.append(item)
-            else:
-                others.append(item)
+        self._take_group()
+        readings = self._sort_hand()
         if readings:
+            intake, agreement = self._parts()
             outgoing, lowest = intake.take((item.topic, item.payload) for item in readings)
             agreement.changed(lowest)
             self._publish(outgoing)
-        for item in readings:
-            self._session.acknowledge(item)
-        for item in others:
-            parts = item.topic.split("/")
-            self._publish(agreement.receive(sender=parts[-2], kind=parts[-1], payload=item.payload))
-            self._session.acknowledge(item)
+            for item in readings:
+                self._session.acknowledge(item)
+            self._hand = deque(item for item in self._hand if not self._is_reading(item))
+        self._hear_others()
+        self._look_around()
+
+    def _sort_hand(self) -> list[Incoming]:
+        """Run what other threads handed over, and return the meters' messages in hand (they stay there)."""
+        messages: deque[Item] = deque()
+        while self._hand:
+            item = self._hand.popleft()
+            if callable(item):
+                try:
+                    self._guarded_turn(item)
+                except BaseException:
+                    self._hand.extendleft(reversed(messages))
+                    raise
+            else:
+                messages.append(item)
+        self._hand = messages
+        return [item for item in messages if isinstance(item, Incoming) and self._is_reading(item)]
+
+    def _is_reading(self, item: Item) -> bool:
+        return isinstance(item, Incoming) and item.topic.startswith(self._reading_prefix)
+
+    def _guarded_turn(self, work: Callable[[], None]) -> None:
+        """Let one bad message or answer end neither the thread nor the rest of its group; the store's faults go on."""
+        try:
+            work()
+        except (sqlite3.Error, OSError):
+            raise
+        except Exception:
+            _log.exception("attester %s could not use a message or an answer", self.name)
+
+    def _hear_others(self) -> None:
+        """Deal with what other attesters say, one after the other: each is acknowledged once dealt with."""
+        while self._hand:
+            item = self._hand[0]
+            if isinstance(item, Incoming):
+                self._guarded_turn(lambda item=item: self._hear(item))  # type: ignore[misc]
+                self._session.acknowledge(item)
+            self._hand.popleft()
+
+    def _hear(self, item: Incoming) -> None:
+        parts = item.topic.split("/")
+        self._publish(self._parts()[1].receive(sender=parts[-2], kind=parts[-1], payload=item.payload))
+
+    def _look_around(self) -> None:
+        """What time brings: gaps to ask for, proposals, what is to be handed over, asked or looked up."""
+        intake, agreement = self._parts()
         wall = time.monotonic()
         if wall >= self._next_gaps:
             self._next_gaps = wall + GAP_RETRY_S
             self._publish(intake.ask_gaps())
         self._publish(agreement.tick(wall=wall))
-        if agreement.submission is not None:
-            self._ask_once("submit", self._submit)
-        elif agreement.wants_sync:
-            self._ask_once("sync", self._sync)
+        payload = agreement.submission
+        if payload is not None:
+            self._ask_once("submit", lambda: self._submit(payload))
+        elif agreement.wants_sync and "sync" not in self._asked:
+            first, count = agreement.sync_range()
+            self._ask_once("sync", lambda: self._sync(first, count))
+        if wall >= self._next_look_up and "look up" not in self._asked:
+            self._next_look_up = wall + LOOK_UP_S
+            mtus = agreement.look_up(wall=wall)
+            if mtus:
+                self._ask_once("look up", lambda: self._look_up(mtus))
 
     def _parts(self) -> tuple[Intake, Agreement]:
         if self.intake is None or self.agreement is None:
             raise RuntimeError("start the attester before it works")
         return self.intake, self.agreement
 
-    def _take_group(self) -> list[Incoming | Callable[[], None]]:
-        group: list[Incoming | Callable[[], None]] = []
+    def _take_group(self) -> None:
+        """Fill the hand from the inbox; nothing while what is in hand waits for the store."""
+        if self._hand:
+            return
         try:
             item = self._inbox.get(timeout=IDLE_S)
             while item is not None:
-                group.append(item)
-                if len(group) >= GROUP_MESSAGES_MAX:
+                self._hand.append(item)
+                if len(self._hand) >= GROUP_MESSAGES_MAX:
                     break
                 item = self._inbox.get_nowait()
         except queue.Empty:
             pass
-        return group
 
     def _publish(self, outgoing: list[Outgoing]) -> None:
         for message in outgoing:
@@ -245,6 +339,7 @@ class Attester:
         intake, agreement = self._parts()
         self._publish(intake.ask_everything())
         agreement.wants_sync = True
+        agreement.look_up_everything()
 
     # ---- the service thread
 
@@ -293,8 +388,16 @@ class Attester:
     def _poll_time(self) -> None:
         self._refresh_time()
 
-    def _poll_registry(self) -> None:
+    def _ask_registry(self) -> Registry:
+        """The registry as the service tells it, where the chain bears it out. Raises RegistryRefused."""
         registry = self._service.registry(self.area)
+        reasons = self._chain.registry_objections(registry)
+        if reasons:
+            raise RegistryRefused(area=self.area, reasons=reasons)
+        return registry
+
+    def _poll_registry(self) -> None:
+        registry = self._ask_registry()
         if self.intake is not None and registry != self.intake.registry:
             self._inbox.put(lambda: self._use_registry(registry))
 
@@ -308,6 +411,7 @@ class Attester:
         self._publish([item for item in intake.ask_everything() if item.topic.split("/")[-3] in fresh])
 
     def _settle(self) -> None:
+        self._guarded(self._poll_settlements)  # terms are witnessed from the start on
         while not self._stopping.wait(self.timing.settlement_s):
             self._guarded(self._poll_settlements)
 
@@ -315,23 +419,25 @@ class Attester:
         if self._settlement is not None and self.intake is not None:
             self._settlement(self.intake.registry)
 
-    def _submit(self) -> None:
-        _, agreement = self._parts()
-        payload = agreement.submission
-        if payload is None:
-            return
+    def _submit(self, payload: dict[str, Any]) -> None:
         try:
             self._service.submit_attestations(payload)
         except ServiceRefused as error:
             reason = str(error)
-            self._inbox.put(lambda: agreement.rejected(reason))
+            self._inbox.put(lambda: self._parts()[1].rejected(payload, reason))
             return
-        self._inbox.put(lambda: self._publish(agreement.submitted()))
+        self._inbox.put(lambda: self._publish(self._parts()[1].submitted(payload)))
 
-    def _sync(self) -> None:
-        _, agreement = self._parts()
-        first, count = agreement.sync_range()
+    def _sync(self, first: int, count: int) -> None:
         states: list[dict[str, Any]] = []
         if count:
             states = self._service.attestation_states(self.area, first, count)
-        self._inbox.put(lambda: agreement.synced(states))
+        self._inbox.put(lambda: self._parts()[1].synced(states))
+
+    def _look_up(self, mtus: list[int]) -> None:
+        try:
+            states = self._chain.reading_states(area=self.area, mtus=mtus)
+        except DominoesError:
+            self._inbox.put(lambda: self._parts()[1].look_up_everything())
+            raise
+        self._inbox.put(lambda: self._parts()[1].shown(states))

@@ -41,6 +41,10 @@ class ServiceClient(Protocol):
         """Meters, attesters, periods and deadlines of the area."""
         ...
 
+    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
+        """The registry facts money can rest on: `parties`, `meters`, `keys`, `tariffs`, `agreements`."""
+        ...
+
     def submit_attestations(self, payload: dict[str, Any]) -> None:
         """Hand over a `reading.attested` payload; doing so twice changes nothing."""
         ...

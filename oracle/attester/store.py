@@ -1,4 +1,4 @@
-"""An attester's own store: what it received, refused, attested and signed, committed before it is acknowledged."""
+"""An attester's own store: what it received, saw, refused, attested and signed, committed before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledger_service.metering.messages import MeterMessage, RegisterReading
+from ledger_service.metering.messages import (
+    NONCE_BYTES,
+    READINGS_MAX,
+    MeterMessage,
+    ReadingRun,
+    RegisterReading,
+    parse_message,
+)
 
 BUSY_TIMEOUT_MS = 10_000
 """How long one connection of this process waits for the other: settlement checks read beside intake."""
@@ -17,21 +24,25 @@ BUSY_TIMEOUT_MS = 10_000
 REFUSALS_KEPT = 100_000
 """Refusals kept for the audit; beyond it the oldest go, so that a flood can't fill the disk."""
 
+CHECKPOINT_PAGES = 4_000
+"""Pages of the write-ahead log (16 MB) after which they are moved into the file: fewer, longer pauses."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
-    hash BLOB PRIMARY KEY, meter TEXT NOT NULL, received_at INTEGER NOT NULL, jws BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS reading (
-    meter TEXT NOT NULL, sequence INTEGER NOT NULL, message BLOB NOT NULL, mtu INTEGER NOT NULL,
-    import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL, nonce BLOB NOT NULL, PRIMARY KEY (meter, sequence, message)
-) WITHOUT ROWID;
+    id INTEGER PRIMARY KEY, meter TEXT NOT NULL, first_sequence INTEGER NOT NULL, count INTEGER NOT NULL,
+    first_mtu INTEGER NOT NULL, last_mtu INTEGER NOT NULL, hash BLOB NOT NULL, received_at INTEGER NOT NULL,
+    jws BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ix_message_meter_first_sequence ON message (meter, first_sequence);
 CREATE TABLE IF NOT EXISTS refusal (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, meter TEXT, code TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS attested (mtu INTEGER NOT NULL, revision INTEGER NOT NULL, attestation TEXT NOT NULL,
-    PRIMARY KEY (mtu, revision)) WITHOUT ROWID;
+    included INTEGER NOT NULL, PRIMARY KEY (mtu, revision)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS witnessed (kind TEXT NOT NULL, name TEXT NOT NULL, fact BLOB NOT NULL,
+    seen_at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -45,6 +56,7 @@ class Store:
         self._db.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -57,33 +69,29 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk ends the transaction by itself
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
-    def add_messages(
-        self, messages: Sequence[tuple[MeterMessage, bytes, Sequence[RegisterReading]]], *, received_at: int
-    ) -> None:
-        """Keep messages (with their hash) and those of their readings that are not held yet."""
+    def add_messages(self, messages: Sequence[tuple[MeterMessage, bytes]], *, received_at: int) -> None:
+        """Keep messages with their hash; the readings stay in the bytes that the meter signed."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?)",
-            [(digest, message.meter_code, received_at, message.jws) for message, digest, _ in messages],
-        )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO message (meter, first_sequence, count, first_mtu, last_mtu, hash, received_at, jws)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     message.meter_code,
-                    item.sequence,
+                    message.run.first_sequence,
+                    len(message.run.mtus),
+                    message.run.mtus[0],
+                    message.run.mtus[-1],
                     digest,
-                    item.mtu,
-                    item.import_register_wh,
-                    item.export_register_wh,
-                    item.nonce,
+                    received_at,
+                    message.jws,
                 )
-                for message, digest, readings in messages
-                for item in readings
+                for message, digest in messages
             ],
         )
 
@@ -99,66 +107,80 @@ class Store:
         """All refusals kept, oldest first."""
         return self._db.execute("SELECT at, meter, code, detail FROM refusal ORDER BY id").fetchall()
 
-    def readings(self, *, meter_code: str | None = None) -> Iterator[tuple[str, RegisterReading]]:
-        """(meter code, reading) of all readings held, in order of meter and sequence."""
+    def runs(self, *, meter_code: str | None = None) -> Iterator[tuple[str, ReadingRun]]:
+        """(meter code, readings) of all messages held, in the order in which they were kept."""
         rows = self._db.execute(
-            "SELECT meter, mtu, import_wh, export_wh, sequence, nonce FROM reading"
-            " WHERE ?1 IS NULL OR meter = ?1 ORDER BY meter, sequence",
+            "SELECT jws FROM message WHERE ?1 IS NULL OR meter = ?1 ORDER BY id",
             (meter_code,),
         )
-        for code, mtu, import_wh, export_wh, sequence, nonce in rows:
-            yield (
-                code,
-                RegisterReading(
-                    mtu=mtu,
-                    import_register_wh=import_wh,
-                    export_register_wh=export_wh,
-                    sequence=sequence,
-                    nonce=nonce,
-                ),
-            )
+        for (jws,) in rows:
+            yield parse_message(jws)
+
+    def readings(self, *, meter_code: str | None = None) -> list[tuple[str, RegisterReading]]:
+        """(meter code, reading) of all readings held, each once, in order of meter and sequence."""
+        held = {(code, reading) for code, run in self.runs(meter_code=meter_code) for reading in run.readings()}
+        return sorted(held, key=lambda item: (item[0], item[1].sequence, item[1].mtu, item[1].nonce))
+
+    def _around(self, meter_code: str, sequence: int) -> list[tuple[bytes, bytes, int]]:
+        """(hash, message, first sequence) of the meter's messages that hold this sequence."""
+        return self._db.execute(
+            "SELECT hash, jws, first_sequence FROM message WHERE meter = ?1"
+            " AND first_sequence BETWEEN ?2 - ?3 AND ?2 AND first_sequence + count > ?2",
+            (meter_code, sequence, READINGS_MAX),
+        ).fetchall()
 
     def messages_of(self, wanted: Iterable[tuple[str, int]]) -> list[bytes]:
         """The messages that hold these (meter, sequence); each once, contradicting ones included."""
         found: dict[bytes, bytes] = {}
         for meter_code, sequence in wanted:
-            for digest, jws in self._db.execute(
-                "SELECT message.hash, message.jws FROM reading JOIN message ON message.hash = reading.message"
-                " WHERE reading.meter = ? AND reading.sequence = ?",
-                (meter_code, sequence),
-            ):
+            for digest, jws, _ in self._around(meter_code, sequence):
                 found[digest] = jws
         return list(found.values())
 
     def message_with(self, *, meter_code: str, sequence: int, nonce: bytes) -> bytes | None:
         """A message that holds exactly this reading."""
-        row = self._db.execute(
-            "SELECT message.jws FROM reading JOIN message ON message.hash = reading.message"
-            " WHERE reading.meter = ? AND reading.sequence = ? AND reading.nonce = ?",
-            (meter_code, sequence, nonce),
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+        for _, jws, first_sequence in self._around(meter_code, sequence):
+            at = (sequence - first_sequence) * NONCE_BYTES
+            if parse_message(jws)[1].nonces[at : at + NONCE_BYTES] == nonce:
+                return jws
+        return None
 
     def counts(self) -> dict[str, int]:
-        """Rows per table, for metrics and tests."""
-        tables = ("message", "reading", "refusal", "attested", "signed")
-        return {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        """Rows per table, and the readings in the messages held, for metrics and tests."""
+        tables = ("message", "refusal", "attested", "signed", "witnessed")
+        found = {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+        found["reading"] = self._db.execute("SELECT coalesce(sum(count), 0) FROM message").fetchone()[0]
+        return found
 
     def add_attested(self, attestations: Iterable[dict[str, Any]]) -> None:
-        """Keep accepted attestations in their JSON form; the first one of an MTU and revision stays."""
+        """Keep attestations in their JSON form until the chain shows them or something else."""
         self._db.executemany(
-            "INSERT OR IGNORE INTO attested VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO attested VALUES (?, ?, ?, 0)",
             [(item["mtu"], item["revision"], json.dumps(item)) for item in attestations],
         )
 
+    def note_included(self, *, mtu: int, revision: int) -> None:
+        """Remember that one's own node shows this attestation."""
+        self._db.execute("UPDATE attested SET included = 1 WHERE mtu = ? AND revision = ?", (mtu, revision))
+
+    def forget_attested(self, *, mtu: int, from_revision: int) -> None:
+        """Drop attestations of an MTU that are not, or not any more, on the chain."""
+        self._db.execute("DELETE FROM attested WHERE mtu = ? AND revision >= ?", (mtu, from_revision))
+
     def attested(self, *, first_mtu: int = 0, last_mtu: int = 2**32) -> Iterator[dict[str, Any]]:
-        """The latest accepted attestation of each MTU in the range, ascending."""
+        """The latest attestation held of each MTU in the range, ascending."""
+        for record, _ in self.attested_with_inclusion(first_mtu=first_mtu, last_mtu=last_mtu):
+            yield record
+
+    def attested_with_inclusion(self, *, first_mtu: int, last_mtu: int) -> Iterator[tuple[dict[str, Any], bool]]:
+        """The latest attestation held of each MTU in the range, ascending, and whether one's own node shows it."""
         rows = self._db.execute(
-            "SELECT attestation, max(revision) FROM attested WHERE mtu BETWEEN ? AND ? GROUP BY mtu ORDER BY mtu",
+            "SELECT attestation, included, max(revision) FROM attested WHERE mtu BETWEEN ? AND ?"
+            " GROUP BY mtu ORDER BY mtu",
             (first_mtu, last_mtu),
         )
-        for text, _ in rows:
-            yield json.loads(text)
+        for text, included, _ in rows:
+            yield json.loads(text), bool(included)
 
     def note_signed(self, *, kind: str, key: str, digest: bytes, at: int) -> None:
         """Remember that this attester signed a digest, before the signature leaves."""
@@ -168,6 +190,15 @@ class Store:
         """The digests signed under a key."""
         rows = self._db.execute("SELECT digest FROM signed WHERE kind = ? AND key = ? ORDER BY at", (kind, key))
         return [bytes(row[0]) for row in rows]
+
+    def add_witnessed(self, rows: Iterable[tuple[str, str, bytes, int]]) -> None:
+        """Keep (kind, name, fact, market time seen) of registry facts; the first sight of each stays."""
+        self._db.executemany("INSERT OR IGNORE INTO witnessed VALUES (?, ?, ?, ?)", rows)
+
+    def witnessed(self) -> list[tuple[str, str, bytes, int]]:
+        """(kind, name, fact, market time seen) of every registry fact seen."""
+        rows = self._db.execute("SELECT kind, name, fact, seen_at FROM witnessed ORDER BY kind, name")
+        return [(kind, name, bytes(fact), seen_at) for kind, name, fact, seen_at in rows]
 
     def setting(self, name: str) -> Any:
         """A remembered JSON value, None if never set."""

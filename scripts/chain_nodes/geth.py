@@ -30,7 +30,9 @@ class GoMissing(DominoesError):
     code = "go-missing"
 
     def __init__(self) -> None:
-        super().__init__("no Go compiler; `make test-full-only` brings one, or install Go 1.21 or later, and run this again")
+        super().__init__(
+            "no Go compiler; `make test-full-only` brings one, or install Go 1.21 or later, and run this again"
+        )
 
 
 def go_binary() -> Path:

@@ -11,11 +11,20 @@ from typing import Annotated
 import typer
 
 from domain.errors import DominoesError
+from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.commands.common import DEFAULT_STATE, JsonOption, StateOption, guarded, show
-from scripts.run_config import CONFIG_FILE, LOGS_FOLDER, read_config
+from scripts.owner import LOCK_SUFFIX
+from scripts.run_config import CHAIN_FOLDER, CONFIG_FILE, LOGS_FOLDER, RECORD_FILE, read_config
 
 SQLITE_SUFFIX = ".sqlite"
-TRANSIENT_SUFFIXES = ("-wal", "-shm", ".partial", ".part", ".new")
+SENDERS_FIRST = ("community.sqlite", "meters.sqlite", "attesters", RECORD_FILE)
+"""Order of copying: whoever forgets what another has acknowledged is copied before that other. So what is on its way
+while the copy is made is in it twice at worst, and repeats change nothing."""
+
+LEFT_OUT = (LOGS_FOLDER, str(Path(CHAIN_FOLDER) / PROCESS_FILE))
+"""Logs, and the process id of the running node: a copy must not take the original's node for its own."""
+
+TRANSIENT_SUFFIXES = ("-wal", "-shm", ".partial", ".part", ".new", LOCK_SUFFIX)
 """Left out: what belongs to a database's open files (the copy is whole without), and half-written files."""
 
 
@@ -47,25 +56,38 @@ def backup(
 ) -> None:
     """Copy databases consistently (SQLite's own online backup), keys, settings and the chain's last state.
 
+    Readable by its owner only: it holds the keys.
+
     What the chain has beyond its state file is replayed from the record at the next start.
     """
     read_config(state)
     names: list[str] = []
     partial = file.with_name(file.name + ".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
     with tempfile.TemporaryDirectory() as scratch, tarfile.open(partial, "w:gz") as archive:
-        for path in sorted(state.rglob("*")):
+        for path in _files(state):
             relative = path.relative_to(state)
-            if not path.is_file() or relative.parts[0] == LOGS_FOLDER or path.name.endswith(TRANSIENT_SUFFIXES):
-                continue
             source = path
             if path.suffix == SQLITE_SUFFIX:
                 source = Path(scratch) / f"{len(names)}{SQLITE_SUFFIX}"
                 _copy_database(path, source)
             archive.add(source, arcname=str(relative))
             names.append(str(relative))
-    partial.chmod(0o600)
     partial.rename(file)
     show({"file": str(file), "bytes": file.stat().st_size, "files": len(names)}, as_json=as_json, title="backup")
+
+
+def _files(state: Path) -> list[Path]:
+    """The files of a run in the order of copying."""
+
+    def place(path: Path) -> tuple[int, Path]:
+        first = path.relative_to(state).parts[0]
+        return (SENDERS_FIRST.index(first) if first in SENDERS_FIRST else len(SENDERS_FIRST), path)
+
+    found = [path for path in state.rglob("*") if path.is_file() and not path.name.endswith(TRANSIENT_SUFFIXES)]
+    kept = [path for path in found if not any(path.relative_to(state).is_relative_to(name) for name in LEFT_OUT)]
+    return sorted(kept, key=place)
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
@@ -16,6 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from domain.errors import DominoesError
+
+EXIT_FAILED = 1
+"""Exit status of work that was begun on good input and did not come about."""
 
 EXIT_USAGE = 2
 """Exit status for input that can't be used."""
@@ -45,10 +49,24 @@ def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return command(*args, **kwargs)
         except DominoesError as error:
-            errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
+            _say(error)
             raise typer.Exit(EXIT_USAGE) from error
 
     return run
+
+
+@contextmanager
+def work() -> Iterator[None]:
+    """Errors inside are failures of the work, not of what was asked for: one line, exit status EXIT_FAILED."""
+    try:
+        yield
+    except DominoesError as error:
+        _say(error)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _say(error: DominoesError) -> None:
+    errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
 
 
 def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -> None:

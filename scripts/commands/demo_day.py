@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from scripts import demo_day as days
-from scripts.commands.common import CACHE, Bars, JsonOption, console, guarded, progress_bars, show
-from scripts.grids import BadPvFactor, parse_day
+from scripts.commands.common import CACHE, Bars, JsonOption, console, guarded, progress_bars, show, work
+from scripts.grids import BadPvFactor, load_community, parse_day
 from scripts.verify import WRONG
 
 PERMILLE = 1_000
@@ -27,9 +27,13 @@ def demo_day(
     if not 0 <= pv * PERMILLE < float("inf"):
         raise BadPvFactor(pv_permille=pv)
     delivery = parse_day(day)
-    with progress_bars() as progress:
+    pv_permille = round(pv * PERMILLE)
+    # what cannot be run is refused before anything starts: from here on an error is the day's, not the caller's
+    load_community(grid_code=grid, cache=CACHE, pv_permille=pv_permille)
+    days.prepare_out(out)
+    with progress_bars() as progress, work():
         result = days.run_day(
-            grid=grid, day=delivery, pv_permille=round(pv * PERMILLE), out=out, cache=CACHE, progress=Bars(progress)
+            grid=grid, day=delivery, pv_permille=pv_permille, out=out, cache=CACHE, progress=Bars(progress)
         )
     shown = result.summary if as_json else {name: item for name, item in result.summary.items() if name != "verdicts"}
     show(shown, as_json=as_json, title=f"{grid}, {day}")

@@ -7,18 +7,19 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from domain.errors import DominoesError
 from domain.hashing import to_hex
 from scripts import system as systems
-from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
-from scripts.community.day import plan_of
+from scripts.commands.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show, work
 from scripts.community.meters import TownMeters
+from scripts.desk import plan_of
 from scripts.grids import parse_day
+from scripts.owner import LOCK_SUFFIX, RUN, hold
 from scripts.processes import end_leftovers
 from scripts.run_config import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
 from scripts.running import Pace, Reviver, Runner, Stopped
@@ -28,6 +29,16 @@ DEFAULT_PORT = 8080
 
 DEFAULT_SECONDS_PER_MTU = 1.0
 """Wall seconds per quarter hour: a day in a minute and a half."""
+
+
+class GaveUp(DominoesError):
+    """Processes of the run die again and again."""
+
+    code = "gave-up"
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the run was stopped: {reason}; nothing committed is lost, the next `make run` goes on")
 
 
 @guarded
@@ -47,19 +58,22 @@ def up(
         stopping.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that runs this in the background ignores SIGINT for it
+        signal.signal(number, stop)
     errors.print("starting the service, the chain node and the broker …", highlight=False)
     wanted = systems.fresh_config(
         grid=grid, pv_permille=round(pv * 1_000), first_day=parse_day(day), last_day=None, http_port=port
     )
-    system = systems.start(state=state, cache=CACHE, wanted=wanted)
-    try:
-        _run(system, seconds_per_mtu, stopping, as_json=as_json)
-    except (KeyboardInterrupt, Stopped):
-        errors.print("stopping …", highlight=False)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        system.stop()
+    with hold(state, RUN):
+        system = systems.start(state=state, cache=CACHE, wanted=wanted)
+        try:
+            with work():
+                _run(system, seconds_per_mtu, stopping, as_json=as_json)
+        except (KeyboardInterrupt, Stopped):
+            errors.print("stopping …", highlight=False)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            system.stop()
     errors.print("stopped; the next `make run` goes on from here", highlight=False)
 
 
@@ -72,13 +86,24 @@ def _run(system: systems.System, seconds_per_mtu: float, stopping: threading.Eve
     show(_facts(system), as_json=as_json, title="DOMINOES is running")
     meters = TownMeters(town=system.town, state=system.state, readings_per_message=1)
     say: Callable[[str], None] = lambda text: console.print(text, highlight=False)  # noqa: E731 - one printer
+    reasons: list[str] = []
+
+    def give_up(reason: str) -> None:
+        reasons.append(reason)
+        stopping.set()
+
     try:
-        with Reviver(system=system, say=say):
+        with Reviver(system=system, say=say, gave_up=give_up):
             pace = Pace(seconds=seconds_per_mtu, stopping=stopping)
             Runner(system=system, meters=meters, pace=pace, progress=lambda *_: None, say=say).run()
             stopping.wait()
+    except Stopped:
+        if not reasons:
+            raise
     finally:
         meters.stop()
+    if reasons:
+        raise GaveUp(reason=reasons[0])
 
 
 def _facts(system: systems.System) -> dict[str, object]:
@@ -109,10 +134,12 @@ def reset(
     if not state.exists():
         console.print(f"{state} holds nothing")
         return
-    if not (state / CONFIG_FILE).exists() and any(Path(state).iterdir()):
+    leavings = [path for path in state.iterdir() if path.suffix != LOCK_SUFFIX]
+    if leavings and not (state / CONFIG_FILE).exists():
         raise typer.BadParameter(f"{state} is no state folder of a run; it is left alone")
     if not yes:
         typer.confirm(f"delete {state} with its keys, record and chain?", abort=True)
-    end_leftovers(state.resolve())
-    shutil.rmtree(state)
+    with hold(state, RUN):
+        end_leftovers(state.resolve())
+        shutil.rmtree(state)
     console.print(f"{state} is gone; `make run` begins afresh")

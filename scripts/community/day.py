@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from datetime import time as clock_time
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from clearing.inspection import inspect, repeat
 from domain.errors import DominoesError
-from domain.hashing import from_hex, to_hex
-from domain.mtu import MtuRange, local_day, mtu_end, mtu_start
+from domain.hashing import to_hex
+from domain.mtu import mtu_end, mtu_start
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay
+from scripts.desk import DayPlan
 from scripts.run_config import ZONE
 
 POLL_SECONDS = 0.1
@@ -23,6 +23,9 @@ POLL_SECONDS = 0.1
 
 WAIT_SECONDS_MAX = 300.0
 """Wall seconds after which a step that should have come about is reported as missing."""
+
+CLEARED_STATES = ("cleared", "resolved", "refused", "expired")
+"""States of a program in which nothing more is cleared: what has no position by then is voided at the deadline."""
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of): called as the day goes on."""
@@ -36,22 +39,6 @@ class StepMissing(DominoesError):
     def __init__(self, *, what: str) -> None:
         self.what = what
         super().__init__(f"waited {WAIT_SECONDS_MAX:.0f} s for {what}; look into the log folder of the state")
-
-
-@dataclass(frozen=True)
-class DayPlan:
-    """When things happen, in market time: unix seconds."""
-
-    day: date
-    mtus: MtuRange
-    gate: int
-
-
-def plan_of(day: date, *, gate_local: str) -> DayPlan:
-    """The MTUs and the gate of a delivery day."""
-    zone = ZoneInfo(ZONE)
-    gate = datetime.combine(day - timedelta(days=1), clock_time.fromisoformat(gate_local), tzinfo=zone)
-    return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=int(gate.timestamp()))
 
 
 def wait_for(what: str, ready: Callable[[], bool]) -> None:
@@ -94,25 +81,31 @@ class DayDriver:
         return tally
 
     def close_and_clear(self) -> None:
-        """Reach the gate, have the DSO sign, and see every MTU cleared or void."""
+        """Reach the gate, have the DSO sign, and see every MTU cleared that validation did not give up."""
         self.advance(self.plan.gate)
         wait_for("the program to be validated", lambda: self._state() not in ("open", "gate-closed", "book-closed"))
         self._sign()
-        wait_for("every MTU to be cleared", lambda: self._state() in ("resolved", "refused", "expired"))
+        wait_for("every MTU that was not given up to be cleared", lambda: self._state() in CLEARED_STATES)
         self._progress("cleared", self.plan.mtus.count, self.plan.mtus.count)
+
+    def void_rest(self) -> None:
+        """Let the time to clear run out, so that what has no position by then (given up, refused) is void."""
+        self.advance(self.plan.gate + self._town.config.clear_seconds + 1)
+        wait_for("the rest to be void", lambda: self._state() == "resolved")
 
     def _state(self) -> str:
         program = self.program()
         return "open" if program is None else str(program["state"])
 
     def _sign(self) -> None:
-        """The DSO signs what it is shown, where it still waits for a verdict."""
+        """The DSO checks what it is shown and signs that, where a verdict is still due. Raises ProgramDiffers."""
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
             path = f"/v1/dso/programs/{item['market']}/{item['program']}"
-            shown = dso.get(path)
-            signature = key.sign(from_hex(shown["to_sign"]["digest"]))
-            dso.post(f"{path}/signature", {"signature": to_hex(signature)})
+            shown, pinned = dso.get(path), self._town.desk.pinned(item["first_mtu"])
+            digest = inspect(shown, pinned)
+            repeat(shown, dso.get(f"{path}/orders")["items"], pinned)
+            dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
 
     def deliver(self, *, mtus_per_step: int, after_step: Callable[[int], None]) -> None:
         """Meter the day step by step, each attested before the next; `after_step` is told each step's last MTU."""

@@ -16,6 +16,7 @@ from domain.units import NEUR_PER_EUR
 from scripts.community.api import ApiClient
 from scripts.community.households import PriceBand
 from scripts.community.store import DeviceStore
+from scripts.desk import Desk
 from scripts.grids import Community
 from scripts.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 
@@ -75,8 +76,10 @@ class Town:
         store: DeviceStore,
         organisations: dict[str, SigningKey],
         http: httpx.Client,
+        desk: Desk,
     ) -> None:
         self.config, self.community, self.store, self.organisations = config, community, store, organisations
+        self.desk = desk
         points = community.grid.points
         accounts = store.signing_keys([f"account/{point.code}" for point in points])
         devices = store.signing_keys([f"device/{point.code}" for point in points])
@@ -181,16 +184,6 @@ class Town:
             },
         )
         registrar.post(
-            "/v1/meters",
-            {
-                "meter": house.meter_code,
-                "point": point.code,
-                "public_key": to_hex(_public_key(house.meter_secret)),
-                "area": self.config.area,
-                "valid_from_mtu": valid_from_mtu,
-            },
-        )
-        registrar.post(
             "/v1/agreements",
             {
                 "agreement": f"supply-{house.at + 1:03d}",
@@ -198,6 +191,16 @@ class Town:
                 "account": account,
                 "retailer": to_hex(self.organisations["retailer"].address),
                 "tariff": TARIFF_CODE,
+                "valid_from_mtu": valid_from_mtu,
+            },
+        )
+        registrar.post(
+            "/v1/meters",
+            {
+                "meter": house.meter_code,
+                "point": point.code,
+                "public_key": to_hex(_public_key(house.meter_secret)),
+                "area": self.config.area,
                 "valid_from_mtu": valid_from_mtu,
             },
         )

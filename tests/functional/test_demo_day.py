@@ -7,11 +7,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from scripts.cli import app
+from scripts.commands.common import CACHE, EXIT_FAILED
+from scripts.community import day as days
+from scripts.demo_day import run_day
+from scripts.grids import load_community
 from scripts.verify import chain_state_of, start_node
 from tests.functional import test_mutations as mutations
 
@@ -131,3 +138,56 @@ def test_verify__one_field_of_a_real_day_changed__is_found_every_time(small_grid
         node.stop()
 
     assert missed == []
+
+
+SMALLEST_GRID = "1-LV-rural1--0-sw"
+
+
+def _with_source_too_high(cache: Path) -> None:
+    """The smallest grid with its transformer stepped up: without load its street lies just above the voltage band."""
+    folder = load_community(grid_code=SMALLEST_GRID, cache=CACHE).folder
+    shutil.copytree(folder, cache / folder.name)
+    path = cache / folder.name / "community.json"
+    body = json.loads(path.read_text())
+    body["grid"]["source_micro_pu"] = 1_019_500
+    body["grid"]["transformers"][0]["tap_position"] = -3
+    path.write_text(json.dumps(body))
+
+
+def test_day__some_mtus_given_up__are_void_and_every_bundle_is_clean(tmp_path: Path) -> None:
+    _with_source_too_high(tmp_path / "cache")
+
+    result = run_day(
+        grid=SMALLEST_GRID,
+        day=date(2016, 1, 20),
+        pv_permille=1_000,
+        out=tmp_path / "out",
+        cache=tmp_path / "cache",
+        progress=lambda *_: None,
+    )
+
+    given_up = result.summary["energy_wh"]["mtus_given_up"]
+    assert 0 < given_up < 96
+    assert result.summary["prices_neur_per_wh"]["mtus_with_trade"] > 0
+    assert sum(row["state"] == "void" for row in _states(tmp_path / "out" / "bundles" / "public")) == given_up
+    assert result.clean, result.verdicts["auditor"].report
+
+
+def _states(bundle: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (bundle / "journal.jsonl").read_text().splitlines()]
+    words = {"mtu.cleared": "cleared", "mtu.voided": "void"}
+    return [{"state": words[row["kind"]]} for row in rows if row["kind"] in words]
+
+
+def test_demo_day__a_step_never_comes_about__one_line_and_exit_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(**_: object) -> None:
+        raise days.StepMissing(what="every MTU to be cleared")
+
+    monkeypatch.setattr("scripts.demo_day.run_day", stuck)
+
+    done = CliRunner().invoke(app, ["demo-day", "--grid", SMALLEST_GRID, "--out", str(tmp_path / "out")])
+
+    assert done.exit_code == EXIT_FAILED
+    assert done.stderr.startswith("step-missing") and len(done.stderr.strip().splitlines()) == 1

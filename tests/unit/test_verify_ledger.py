@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from domain.hashing import to_hex
+from domain.orders import Order
 from domain.words import OrderWord, word_bytes
 
 pytestmark = pytest.mark.unit
@@ -128,6 +129,7 @@ REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("tariff.published", lambda body: body.update(vat_bp=1_901), "tariff_hash"),
     ("mtu.cleared", lambda body: body.update(price_neur_per_wh=94_000), "the signed result holds 95000"),
     ("key.registered", lambda body: body.update(valid_from_mtu=1), "KeyRegistration is signed by"),
+    ("order.cancelled", lambda body: body.update(order_key=made.address("h2-key")), "it is signed by"),
     ("program.signed", lambda body: body.update(dso=made.address("operator")), "Program is signed by"),
     ("setpoints.issued", lambda body: body["envelopes"][0].update(export_cap_wh=300), "but the program holds 255"),
     ("deposit.booked", lambda body: body.update(amount_neur="1"), "Deposited on chain holds"),
@@ -146,6 +148,20 @@ def test_verify__fact_rewritten_with_all_hashes__names_record_and_value(
 
     assert report.exit_code == verifier.WRONG
     assert told in messages(report)
+
+
+@pytest.mark.parametrize("device", ["h2-key", "h2-announced"])
+def test_verify__order_signed_by_a_superseded_key__is_found(day: Any, device: str) -> None:
+    def by_other_key(body: dict[str, Any]) -> None:
+        order = Order.from_json(body["order"])
+        signature = made.key_of(device).sign(order.digest(day.market_domain))
+        body.update(order_key=made.address(device), signature=to_hex(signature))
+
+    bundle = rewritten(day, "order.accepted", by_other_key, at=-1)
+
+    assert f"valid for {made.address('h2')} in MTU {FIRST + 3} is {made.address('h2-fresh')}" in messages(
+        verifier.verify(bundle, day.anchors(), day.chain.rpc)
+    )
 
 
 def test_verify__message_of_a_cap__names_mtu_market_and_word(day: Any) -> None:

@@ -101,22 +101,20 @@ class Bundles:
         """One account's bundle."""
         account = address(name)
         bodies = {e["sequence"]: e for e in self.entries if e["kind"] in ("order.accepted", "order.cancelled")}
-        key = next(
-            e["payload"] for e in self.entries if e["kind"] == "key.registered" and e["payload"]["account"] == account
-        )
+        keys = {e["payload"]["order_key"]: e["payload"] for e in self.entries if e["kind"] == "key.registered"}
         orders = []
         for receipt in self.receipts:
             entry = bodies[receipt["sequence"]]
             body = entry["payload"]
             tail = {"sequence": entry["sequence"], "journal_head": entry["hash"], "receipt": receipt["signature"]}
             tail |= {"market_time": body["market_time"], "signature": body["signature"]}
+            tail["key"] = {k: keys[body["order_key"]][k] for k in ("order_key", "valid_from_mtu", "signature")}
             if entry["kind"] == "order.accepted" and body["order"]["account"] == account:
-                kept = {k: key[k] for k in ("order_key", "valid_from_mtu", "signature")}
-                orders.append({"order": body["order"], "key": kept, **tail})
+                orders.append({"order": body["order"], **tail})
             elif entry["kind"] == "order.cancelled" and body["account"] == account:
                 cancel = {"market": MARKET, "mtu": body["mtu"], "orderId": body["order_id"]}
                 cancel["revision"] = body["revision"]
-                orders.append({"cancel": cancel, "tag": body["tag"], "order_key": body["order_key"], **tail})
+                orders.append({"cancel": cancel, "tag": body["tag"], **tail})
         tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
         results = [
             {"market": MARKET, "lot_wh": LOT, **{k: r[k] for k in ("mtu", "price_neur_per_wh", "words")}}

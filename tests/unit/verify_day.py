@@ -70,6 +70,7 @@ class Day(Bundles):
     def __init__(self) -> None:
         self.chain = FakeChain()
         self.entries: list[dict[str, Any]] = []
+        self.devices: dict[str, str] = {}
         self.head = ZERO_HASH
         self.receipts: list[dict[str, Any]] = []
         self.orders: dict[str, tuple[Order, str | None]] = {}
@@ -163,7 +164,14 @@ class Day(Bundles):
 
     # ---- who takes part
     def register(self) -> None:
-        """Area, market, parties, keys, terms."""
+        """Area, market, parties, keys, terms; an auditor looks."""
+        looked = {
+            "auditor": address("auditor"),
+            "what": "registry.parties",
+            "area": AREA,
+            "market_time": self.chain.now,
+        }
+        self.fact("access.logged", looked)
         grid = {"code": "grid", "points": [{"code": point, "bus": "b"} for point in POINTS]}
         attesters = [{"name": f"a{n}", "address": address(f"a{n}"), "organisation": f"org{n}"} for n in (1, 2, 3)]
         self.area = {
@@ -201,16 +209,7 @@ class Day(Bundles):
         base = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point}
         self.fact("participant.registered", {**base, **watts})
         if kind in ("household", "retailer"):
-            point_id = ZERO_HASH if point is None else text_id(point)
-            values = {
-                "account": address(name),
-                "orderKey": address(f"{name}-key"),
-                "point": point_id,
-                "validFromMtu": 0,
-            }
-            signature = sign(name, KEY_REGISTRATION, values, "Settlement")
-            body = {"account": address(name), "order_key": address(f"{name}-key"), "point": point, "valid_from_mtu": 0}
-            self.fact("key.registered", {**body, "signature": signature})
+            self.register_key(name, point, f"{name}-key", 0)
         if kind == "household":
             agreement = Agreement(f"agr-{name}", 1, key_of(name).address, key_of("retail").address, "basic", 0)
             self.agreements.append(agreement)
@@ -231,6 +230,15 @@ class Day(Bundles):
         self.fact("guarantee.given", {**body, "signature": signature})
         event = ("GuaranteeSet", "address*,address*,uint64,uint64", [*pair, credit, nonce])
         self.send("operator", "Settlement", "guarantee", [*pair, str(credit), nonce, signature], event)
+
+    def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
+        """A device's key; from then on the party signs with it."""
+        self.devices[name] = device
+        point_id = ZERO_HASH if point is None else text_id(point)
+        values = {"account": address(name), "orderKey": address(device), "point": point_id}
+        signature = sign(name, KEY_REGISTRATION, {**values, "validFromMtu": valid_from_mtu}, "Settlement")
+        body = {"account": address(name), "order_key": address(device), "point": point}
+        self.fact("key.registered", {**body, "valid_from_mtu": valid_from_mtu, "signature": signature})
 
     # ---- trading
     def open(self) -> None:
@@ -258,8 +266,8 @@ class Day(Bundles):
         digest = order.digest(self.market_domain)
         tag, point = to_hex(tag_of(digest)), {"h1": "p1", "h2": "p2", "h3": "p3"}.get(who)
         body = {
-            "order": order.as_json(), "signature": to_hex(key_of(f"{who}-key").sign(digest)), "market": MARKET,
-            "order_key": address(f"{who}-key"), "tag": tag, "point": point, "market_time": GATE - 1_000 + len(self.entries),
+            "order": order.as_json(), "signature": to_hex(key_of(self.devices[who]).sign(digest)), "market": MARKET,
+            "order_key": address(self.devices[who]), "tag": tag, "point": point, "market_time": GATE - 1_000 + len(self.entries),
         }  # fmt: skip
         self._receipt(self.fact("order.accepted", body), FIRST + mtu, tag, revision, 1, body["market_time"])
         for other in [t for t, (o, _) in self.orders.items() if o.order_id == order.order_id]:
@@ -274,8 +282,8 @@ class Day(Bundles):
         values = {"market": order.market, "mtu": order.mtu, "orderId": order.order_id, "revision": order.revision + 1}
         body = {
             "market": MARKET, "mtu": order.mtu, "order_id": to_hex(order.order_id), "revision": order.revision + 1,
-            "account": address(who), "order_key": address(f"{who}-key"), "tag": tag,
-            "signature": sign(f"{who}-key", CANCEL, values, "Market"), "market_time": GATE - 1_000 + len(self.entries),
+            "account": address(who), "order_key": address(self.devices[who]), "tag": tag,
+            "signature": sign(self.devices[who], CANCEL, values, "Market"), "market_time": GATE - 1_000 + len(self.entries),
         }  # fmt: skip
         self._receipt(self.fact("order.cancelled", body), order.mtu, tag, order.revision + 1, 2, body["market_time"])
 
@@ -299,7 +307,10 @@ class Day(Bundles):
         self.order("h3", 1, bid, 200_000, 10, order_id="b")
         self.order("h3", 1, bid, 200_000, 12, order_id="b", revision=1)
         self.order("retail", 1, bid, 95_000, 500, order_id="c")
-        self.cancel("h2", self.order("h2", 1, ask, 50_000, 7, order_id="c"))
+        stolen = self.order("h2", 1, ask, 50_000, 7, order_id="c")
+        self.register_key("h2", "p2", "h2-announced", FIRST + 3)
+        self.register_key("h2", "p2", "h2-fresh", FIRST)  # takes the place of both, the announced one too
+        self.cancel("h2", stolen)
         self.order("h2", 2, bid, 120_000, 9, order_id="d")
         self.order("h1", 3, ask, 70_000, 5, order_id="d")
         self.order("h2", 3, bid, 170_000, 5, order_id="e")
@@ -355,7 +366,7 @@ class Day(Bundles):
         mtus = [{"mtu": r["mtu"], "given_up": r["given_up"], "rounds": 1} for r in self.results]
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
         envelopes = to_hex(keccak(b"".join(hash_json(self.own(point)) for point in POINTS)))
-        self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "mtus": mtus}
+        self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "fallbacks": [], "mtus": mtus}
         root, grid, report = merkle_root(hashes), hash_json(self.area["grid_model"]), hash_json(self.report)
         self.program = {
             "market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "results": self.results,

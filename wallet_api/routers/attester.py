@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
+from ledger_service.metering.errors import AttestationRefused, RevisionTaken
 from ledger_service.metering.operations import accept_attestation
+from ledger_service.metering.verify import ATTESTATIONS_MAX, MESSAGES_MAX
+from ledger_service.registry import queries as registered
+from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
-from ledger_service.settlement.operations import SettlementOutdated, sign_settlement
+from ledger_service.settlement.errors import FactMissing, WrongInput
+from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.package import proposal_values
+from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Address, Code, Signature, Uint32
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.disclosure import Disclosure, area_asked, area_in_path
+from wallet_api.fields import (
+    Address,
+    AreaFilter,
+    AreaName,
+    AreaQuery,
+    Bytes32,
+    Code,
+    FirstMtu,
+    Mtu,
+    Number,
+    PeriodNumber,
+    Revision,
+    RevisionNumber,
+    SettlementState,
+    Signature,
+    Uint32,
+    Wh,
+)
 from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
+from wallet_api.schemas import attester as schemas
+from wallet_api.schemas.settlement import SettlementToSign, Terms
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
@@ -33,13 +62,48 @@ ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
 router = APIRouter(prefix=API_PREFIX, tags=["attester"])
 
 
+_STRICT = ConfigDict(extra="forbid", strict=True)
+
+
+class ReadingBody(TypedDict):
+    """Registers of one meter at the end of one MTU, and the energy of that MTU, in Wh."""
+
+    # A plain dict once validated, as attestations are: a body may hold a hundred thousand.
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    meter: Code
+    mtu: Mtu
+    import_register_wh: Annotated[Wh, Field(description="Cumulative import register in Wh (OBIS 1.8.0)")]
+    export_register_wh: Annotated[Wh, Field(description="Cumulative export register in Wh (OBIS 2.8.0)")]
+    import_wh: Annotated[Wh, Field(description="Energy drawn in the MTU, in Wh")]
+    export_wh: Annotated[Wh, Field(description="Energy fed in in the MTU, in Wh")]
+    sequence: Annotated[Uint32, Field(description="Place among the meter's readings, from 1; 0 for a substitute")]
+    quality: Annotated[Literal[0, 1], Field(description="0 = measured, 1 = substitute")]
+    nonce: Bytes32
+
+
+class AttestationBody(TypedDict):
+    """One MTU: what attesters signed (docs/protocol.md, section 4), and the readings it is over."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    mtu: Mtu
+    revision: Revision
+    root: Annotated[Bytes32, Field(description="Merkle root over the reading hashes in ascending meter id")]
+    count: Annotated[Uint32, Field(description="How many readings are under the root", examples=[1])]
+    import_wh: Annotated[Wh, Field(description="Sum of energy drawn, in Wh")]
+    export_wh: Annotated[Wh, Field(description="Sum of energy fed in, in Wh")]
+    signatures: Annotated[list[Signature], Field(description="Of m or more attesters, ascending by signer")]
+    readings: Annotated[list[ReadingBody], Field(description="In leaf order")]
+
+
 class AttestationsBody(Body):
     """Attested MTUs of one period: readings in leaf order, roots and sums, signatures, and the meters' own messages."""
 
     area: Code
-    period: Uint32
-    attestations: list[dict[str, Any]]
-    messages: list[str]
+    period: Number
+    attestations: list[AttestationBody] = Field(max_length=ATTESTATIONS_MAX)
+    messages: list[str] = Field(max_length=MESSAGES_MAX, description="Compact JWS, as the meters published them")
 
 
 class SettlementSignatureBody(Body):
@@ -55,11 +119,13 @@ def _own_area(who: Principal, area: str) -> str:
     return area
 
 
-@router.get("/attester/registry")
+@router.get("/attester/registry", **reads(schemas.Registry, failing=(NotYours, NotRegistered)))
 def registry(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100)],
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.registry", area_asked))
+    ],
+    area: AreaQuery,
 ) -> Response:
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
     services = services_of(request)
@@ -73,22 +139,43 @@ def registry(
     return json_answer(found.as_json())
 
 
-@router.get("/attestations")
+@router.get("/attester/terms", **reads(Terms, failing=(NotYours, NotRegistered)))
+def terms(
+    request: Request,
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.terms", area_asked))],
+    area: AreaQuery,
+) -> Response:
+    """The registry facts that settlements rest on, to be witnessed by attesters from the first day on."""
+    with services_of(request).record.read() as connection:
+        registered.area(connection, _own_area(who, area))
+        found = gather.terms_of(connection, area=area)
+    return json_answer(found)
+
+
+@router.get("/attestations", **reads(schemas.AttestationStates, failing=(NotYours,)))
 def attestation_states(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str, Query(max_length=100)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
-    count: Annotated[int, Query(ge=1, le=metering.STATES_MAX)] = 96,
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.readings", area_asked))
+    ],
+    area: AreaQuery,
+    first_mtu: FirstMtu,
+    count: Annotated[int, Query(ge=1, le=metering.STATES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
     with services_of(request).record.read() as connection:
-        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=count)
+        there_are = min(count, 2**32 - first_mtu)  # the last MTU that the contracts can count
+        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=there_are)
     shown = [state.as_json() for state in found]
     return json_answer({"items": shown})
 
 
-@router.post("/attestations", status_code=201, openapi_extra=body_of(AttestationsBody))
+@router.post(
+    "/attestations",
+    **writes(
+        AttestationsBody, schemas.AttestedFact, failing=(NotYours, NotRegistered, AttestationRefused, RevisionTaken)
+    ),
+)
 async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
     """Hand over attestations with m signatures each; every reading, message and signature is verified again."""
 
@@ -108,13 +195,13 @@ async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER
     return await write(request, who=who, shape=AttestationsBody, work=work, limit_bytes=ATTESTATIONS_BODY_BYTES_MAX)
 
 
-@router.get("/attester/settlements")
+@router.get("/attester/settlements", **lists(schemas.ProposedSettlement, failing=(NotYours,)))
 def list_settlements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
-    state: Annotated[str | None, Query(pattern="^(proposed|signed|settled|final)$")] = None,
+    area: AreaFilter = None,
+    state: Annotated[SettlementState | None, Query(description="Only settlements in this state")] = None,
 ) -> Response:
     """The newest proposal of each period: proposed (it waits for signatures), signed, settled or final."""
     code = who.area if area is None else _own_area(who, area)
@@ -140,13 +227,21 @@ def list_settlements(
     )
 
 
-@router.get("/attester/settlements/{area:path}/{period}/{revision}")
+@router.get(
+    "/attester/settlements/{area:path}/{period}/{revision}",
+    **reads(
+        SettlementToSign,
+        failing=(NotYours, UnknownPeriod, NothingProposed, SettlementOutdated, FactMissing, WrongInput),
+    ),
+)
 def one_settlement(
     request: Request,
-    area: str,
-    period: int,
-    revision: int,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
+    area: AreaName,
+    period: PeriodNumber,
+    revision: RevisionNumber,
+    who: Annotated[
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.package", area_in_path))
+    ],
 ) -> Response:
     """The package a proposal follows from, to be recomputed before signing, and the typed data to sign."""
     services = services_of(request)
@@ -165,11 +260,18 @@ def one_settlement(
 
 @router.post(
     "/attester/settlements/{area:path}/{period}/{revision}/signature",
-    status_code=201,
-    openapi_extra=body_of(SettlementSignatureBody),
+    **writes(
+        SettlementSignatureBody,
+        schemas.CollectedSignatures,
+        failing=(NotYours, UnknownPeriod, NothingProposed, SettlementOutdated, NotAnAttester, BadSignature),
+    ),
 )
 async def sign(
-    request: Request, area: str, period: int, revision: int, who: Annotated[Principal, allow(Role.ATTESTER)]
+    request: Request,
+    area: AreaName,
+    period: PeriodNumber,
+    revision: RevisionNumber,
+    who: Annotated[Principal, allow(Role.ATTESTER)],
 ) -> Response:
     """Add one's signature to a settlement; with the threshold reached it goes to the chain."""
 

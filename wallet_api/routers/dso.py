@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -10,26 +10,45 @@ from starlette.responses import Response
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import from_hex
 from domain.mtu import isoformat_utc, mtu_start
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.journal import Payload
-from ledger_service.validation.verdicts import program_values, refusal_values
+from ledger_service.validation.stage import committed_orders
+from ledger_service.validation.verdicts import (
+    BadReason,
+    NotTheDso,
+    NotValidated,
+    VerdictGiven,
+    VerdictTooLate,
+    program_values,
+    refusal_values,
+)
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.fields import Signature, Text
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.disclosure import Disclosure, area_of_market
+from wallet_api.fields import MarketName, ProgramNumber, ProgramState, QueryText, Signature, Text
 from wallet_api.lookup import market_named, program_named
-from wallet_api.openapi import body_of
 from wallet_api.policy import allow
 from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Program, Projection
 from wallet_api.routers.public import program_json
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import dso as schemas
+from wallet_api.schemas.public import Program as ProgramSchema
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
 from wallet_api.writes import Created, write
 
+ANY_STATE = "any"
+"""Asks for programs whatever their state."""
+
 REFUSAL_EXAMPLE = "grid works on feeder 3"
 """A reason as the DSO gives it; it is signed, stored and shown to everyone whose trades it ends."""
+
+VERDICT_FAILURES = (NoSuchThing, NotYours, NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature)
+"""Why a verdict may be refused."""
 
 router = APIRouter(prefix=f"{API_PREFIX}/dso", tags=["dso"])
 
@@ -58,20 +77,22 @@ def _market_code(request: Request, market: str) -> str:
         return market_named(connection, market).market
 
 
-@router.get("/programs")
+@router.get("/programs", **lists(ProgramSchema))
 def list_programs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    state: Annotated[str | None, Query(max_length=20)] = "awaiting-verdict",
+    state: Annotated[
+        ProgramState | Literal["any"], Query(description="Only programs in this state; `any` for all")
+    ] = "awaiting-verdict",
 ) -> Response:
-    """Programs of the DSO's area in one state; without parameters those that wait for its verdict."""
+    """Programs of the DSO's area in one state, or in `any`; without parameters those that wait for its verdict."""
     services = services_of(request)
     now = services.clock.now()
     found = [
         program
         for program in projection_of(request).programs()
-        if (who.area is None or program.area == who.area) and (state is None or program.state(now=now) == state)
+        if (who.area is None or program.area == who.area) and state in (ANY_STATE, program.state(now=now))
     ]
     with services.record.read() as connection:
         markets = {name: market_named(connection, name) for name in {program.market for program in found}}
@@ -84,7 +105,7 @@ def list_programs(
     )
 
 
-@router.get("/verdicts")
+@router.get("/verdicts", **lists(schemas.VerdictPage))
 def list_verdicts(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
@@ -123,13 +144,38 @@ def _validated(projection: Projection, program: Program) -> Payload:
     return projection.payload(program.validated_sequence)
 
 
-@router.get("/programs/{market:path}/{program}")
+@router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
+def program_orders(
+    request: Request,
+    market: MarketName,
+    program: ProgramNumber,
+    who: Annotated[
+        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
+    ],
+) -> Response:
+    """The orders of a program's books with the connection point each acts at (null: at the transformer).
+
+    With them and the schedules the DSO validates the program again by itself before it signs. No account is named.
+    """
+    services, projection = services_of(request), projection_of(request)
+    found = _own(who, program_named(projection, market=_market_code(request, market), program=program))
+    if found.book_sequence is None:
+        raise NoSuchThing(what="closed book (its gate may still be open)")
+    with services.record.read() as connection:
+        orders = committed_orders(connection, projection.payload(found.book_sequence))
+    items = [{"mtu": order.mtu, "word": f"0x{order.word().pack():064x}", "point": order.point} for order in orders]
+    return json_answer({"items": items})
+
+
+@router.get("/programs/{market:path}/{program}", **reads(schemas.ProgramToDecide, failing=(NoSuchThing, NotYours)))
 def one_program(
     request: Request,
-    market: str,
-    program: int,
-    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
-    reason: Annotated[str, Query(min_length=1, max_length=500)] = REFUSAL_EXAMPLE,
+    market: MarketName,
+    program: ProgramNumber,
+    who: Annotated[
+        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
+    ],
+    reason: Annotated[QueryText, Query(description="Reason of the refusal that `to_refuse` is for")] = REFUSAL_EXAMPLE,
 ) -> Response:
     """All the DSO signs: results per MTU, power-flow report, envelopes, what binds, and typed data for both verdicts.
 
@@ -171,9 +217,12 @@ def _result_json(result: Payload) -> dict[str, Any]:
     }
 
 
-@router.post("/programs/{market:path}/{program}/signature", status_code=201, openapi_extra=body_of(SignatureBody))
+@router.post(
+    "/programs/{market:path}/{program}/signature",
+    **writes(SignatureBody, schemas.SignatureFact, failing=VERDICT_FAILURES),
+)
 async def sign_program(
-    request: Request, market: str, program: int, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Sign a program: with it the market's results of this gate stand, and go to the chain."""
 
@@ -184,9 +233,12 @@ async def sign_program(
     return await write(request, who=who, shape=SignatureBody, work=work)
 
 
-@router.post("/programs/{market:path}/{program}/refusal", status_code=201, openapi_extra=body_of(RefusalBody))
+@router.post(
+    "/programs/{market:path}/{program}/refusal",
+    **writes(RefusalBody, schemas.RefusalFact, failing=(BadReason, *VERDICT_FAILURES)),
+)
 async def refuse_program(
-    request: Request, market: str, program: int, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Refuse a program with a signed reason: nothing of this gate is traded, the agreements serve everyone."""
 

@@ -11,11 +11,16 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.audit.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
+from wallet_api.declaring import downloads
+from wallet_api.disclosure import Disclosure, everywhere
 from wallet_api.policy import TRADERS, allow, anyone
-from wallet_api.services import API_PREFIX, projection_of, services_of
+from wallet_api.problems import Busy, NoSuchThing
+from wallet_api.services import API_PREFIX, projection_of
 
-ACCESS_KIND = "access.logged"
-"""Fact that confidential evidence was read: by whom and when."""
+EVERYTHING = Disclosure("evidence.auditor", everywhere)
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+"""How the document shows bytes."""
 
 router = APIRouter(prefix=f"{API_PREFIX}/evidence", tags=["evidence"])
 
@@ -25,31 +30,46 @@ def _bundles(request: Request) -> Bundles:
     return bundles
 
 
-@router.get("/public", response_class=FileResponse)
-def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
-    """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
+def _anchored(request: Request) -> int:
     anchor = projection_of(request).last_anchor()
     if anchor is None:
         raise NothingAnchored
-    ready = _bundles(request).public(anchored=anchor.sequence)
-    return FileResponse(ready, media_type=TAR_MEDIA_TYPE, filename=f"dominoes-public-{anchor.sequence}.tar")
+    return anchor.sequence
 
 
-@router.get("/personal")
+@router.get(
+    "/public", **downloads({TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, Busy))
+)
+def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
+    """The public bundle: journal headers, words, roots, signatures, reports. Supports the market's honesty."""
+    anchored = _anchored(request)
+    ready = _bundles(request).public(anchored=anchored)
+    return FileResponse(ready, media_type=TAR_MEDIA_TYPE, filename=f"dominoes-public-{anchored}.tar")
+
+
+@router.get(
+    "/personal",
+    **downloads(
+        {TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, NoSuchThing, Busy)
+    ),
+)
 def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's own bundle: own orders, readings, terms and statements with their proofs. Supports one's own bill."""
-    packed = _bundles(request).personal(account=who.account)
+    packed = _bundles(request).personal(account=who.account, anchored=_anchored(request))
     headers = {"Content-Disposition": 'attachment; filename="dominoes-personal.tar"'}
     return Response(packed, media_type=TAR_MEDIA_TYPE, headers=headers)
 
 
-@router.get("/auditor")
-def auditor_bundle(request: Request, who: Annotated[Principal, allow(Role.AUDITOR)]) -> Response:
+@router.get(
+    "/auditor",
+    **downloads(
+        {SEALED_MEDIA_TYPE: BINARY, TAR_MEDIA_TYPE: BINARY},
+        description="The bundle as tar, sealed to the auditor's key; plain tar in demos",
+        failing=(NothingAnchored, Busy),
+    ),
+)
+def auditor_bundle(request: Request, _: Annotated[Principal, allow(Role.AUDITOR, discloses=EVERYTHING)]) -> Response:
     """Everything, sealed to the auditor's key (NaCl sealed box over the tar); plain in demos. Each access is a fact."""
-    services = services_of(request)
-    with services.record.begin() as tx:
-        payload = {"auditor": who.account, "what": "evidence.auditor", "market_time": services.clock.now()}
-        tx.append(ACCESS_KIND, payload)
     packed, media_type = _bundles(request).auditor()
     name = "dominoes-auditor.tar.sealed" if media_type == SEALED_MEDIA_TYPE else "dominoes-auditor.tar"
     return Response(packed, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -17,12 +17,17 @@ from domain.statements import statement_hash
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.registry import queries as registry
+from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
+from ledger_service.settlement.queries import UnknownPeriod
 from ledger_service.trading import queries as trading
-from wallet_api.answers import Paging, json_answer, money, number_key, page_answer, paging
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, money, number_key, page_answer, paging
+from wallet_api.declaring import lists, reads
+from wallet_api.fields import FirstMtu, PeriodNumber, RevisionNumber
 from wallet_api.lookup import market_named
 from wallet_api.policy import TRADERS, allow
 from wallet_api.projection import accepted_by_tag
+from wallet_api.schemas import own as schemas
 from wallet_api.services import API_PREFIX, projection_of, services_of
 
 TRADES_MTUS_MAX = 3_000
@@ -44,13 +49,13 @@ class TooMuchAsked(DominoesError):
         super().__init__("the range holds too many orders for one answer; ask for fewer MTUs")
 
 
-@router.get("/trades")
+@router.get("/trades", **lists(schemas.Trade, failing=(TooMuchAsked,)))
 def list_trades(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
-    count: Annotated[int, Query(ge=1, le=TRADES_MTUS_MAX)] = 96,
+    first_mtu: FirstMtu,
+    count: Annotated[int, Query(ge=1, le=TRADES_MTUS_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """One's own trades of [first_mtu, first_mtu + count): energy in Wh, the clearing price, + money is received."""
     services, projection = services_of(request), projection_of(request)
@@ -97,12 +102,12 @@ def _trade_json(order: trading.BookOrder, *, energy_wh: int, price_neur_per_wh: 
     }
 
 
-@router.get("/readings")
+@router.get("/readings", **lists(schemas.OwnReading))
 def list_readings(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    period: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    period: Annotated[int, Query(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")],
 ) -> Response:
     """One's own attested readings of a period with the proof that each is under the root attesters signed."""
     services, projection = services_of(request), projection_of(request)
@@ -146,11 +151,11 @@ def _own_readings(attestation: dict[str, Any], *, meters: set[str]) -> list[dict
     ]
 
 
-@router.get("/agreement")
+@router.get("/agreement", **reads(schemas.OwnAgreement, failing=(NoAgreement, NotRegistered)))
 def agreement(
     request: Request,
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1, description="MTU; the one of now where none is given")] = None,
 ) -> Response:
     """One's own agreement and the tariff version valid at an MTU (now, where none is given)."""
     services = services_of(request)
@@ -170,12 +175,14 @@ def agreement(
     return json_answer(shown)
 
 
-@router.get("/set-points")
+@router.get("/set-points", **lists(schemas.SetPoint))
 def list_set_points(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    first_mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    first_mtu: Annotated[
+        int | None, Query(ge=0, le=2**32 - 1, description="MTU; the one of now where none is given")
+    ] = None,
 ) -> Response:
     """Envelopes the DSO set for one's own point, in Wh per MTU (null: none); from now on, or from `first_mtu`."""
     services, projection = services_of(request), projection_of(request)
@@ -199,20 +206,23 @@ def list_set_points(
     return page_answer(request, items=found, key=lambda one: number_key(one["mtu"]), page=page)
 
 
-@router.get("/statements")
+@router.get("/statements", **lists(schemas.StatementSummary))
 def list_statements(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """One's own statements, by period and revision, with the amount due (+ is received) and where each stands."""
-    services = services_of(request)
+    after = cursor_of(page, INT64_MAX, INT64_MAX)
+    start = (0, -1) if after is None else after[0]
     found: list[dict[str, Any]] = []
-    with services.record.read() as connection:
+    with services_of(request).record.read() as connection:
         for state in settlement.period_states(connection, area=who.area):
-            if len(found) > page.limit or number_key(state.period + 1, 0) <= (page.after or ""):
-                continue  # a proposal holds everybody's statements: those of other pages are not read
+            if state.period < start[0]:
+                continue
+            if len(found) > page.limit:
+                break  # a proposal holds everybody's statements: those of later pages are not read
             for revision, proposal in settlement.proposals(connection, area=state.area, period=state.period).items():
                 statement = _statement_in(proposal, account=who.account)
-                if statement is not None:
+                if statement is not None and (state.period, revision) > start:
                     found.append(_statement_summary(statement["statement"], state=state, revision=revision))
     return page_answer(request, items=found, key=lambda one: number_key(one["period"], one["revision"]), page=page)
 
@@ -242,8 +252,10 @@ def _statement_summary(statement: dict[str, Any], *, state: settlement.PeriodSta
     }
 
 
-@router.get("/statements/{period}/{revision}")
-def one_statement(request: Request, period: int, revision: int, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+@router.get("/statements/{period}/{revision}", **reads(schemas.OwnStatement, failing=(NotYours, UnknownPeriod)))
+def one_statement(
+    request: Request, period: PeriodNumber, revision: RevisionNumber, who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
     """One's own statement with its salt and the proof that it is under the root the attesters signed."""
     area = str(who.area)
     with services_of(request).record.read() as connection:

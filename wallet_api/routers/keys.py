@@ -9,15 +9,26 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from domain.eip712 import KEY_REGISTRATION
+from domain.errors import OutOfRange
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotAllowed
 from ledger_service.registry import OrderKey, queries
 from ledger_service.registry.consents import register_key
+from ledger_service.registry.errors import (
+    AlreadyBegun,
+    AlreadyRegistered,
+    Malformed,
+    NotRegistered,
+    WrongParty,
+    WrongSigner,
+)
 from wallet_api.answers import Paging, number_key, page_answer, paging
-from wallet_api.fields import Address, Code, Signature, Uint32
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, writes
+from wallet_api.fields import Address, Code, Mtu, Signature
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -31,7 +42,7 @@ class KeyBody(Body):
     account: Address
     order_key: Address
     point: Code | None = None
-    valid_from_mtu: Uint32
+    valid_from_mtu: Mtu
     signature: Signature
 
 
@@ -41,24 +52,49 @@ def require_own(who: Principal, account: str) -> None:
         raise NotAllowed(role=f"{who.role} of another account", allowed=("the account itself",))
 
 
-@router.post("/keys", status_code=201, openapi_extra=body_of(KeyBody))
+@router.post(
+    "/keys",
+    **writes(
+        KeyBody,
+        schemas.OrderKeyFact,
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            WrongParty,
+            BadSignature,
+            WrongSigner,
+            AlreadyBegun,
+            AlreadyRegistered,
+        ),
+    ),
+)
 async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
-    """Register the key that signs one's orders from an MTU on; the key before it ends there."""
+    """Register the key that signs one's orders from an MTU on, in place of every key registered before."""
 
     def work(services: Services, body: KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
         with services.record.begin() as tx:
-            return created(register_key(tx, domain=domain, key=OrderKey(**body.model_dump())))
+            entry = register_key(
+                tx,
+                domain=domain,
+                key=OrderKey(**body.model_dump()),
+                organisations=services.directory.organisation_accounts,
+                now=services.clock.now(),
+            )
+        return created(entry)
 
     return await write(request, who=who, shape=KeyBody, work=work)
 
 
-@router.get("/keys")
+@router.get("/keys", **lists(schemas.OrderKey))
 def list_keys(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
-    """One's own registered keys, from the first MTU each is valid for."""
+    """One's own keys as they were registered: at an MTU the last one counts of those that begin by then."""
     with services_of(request).record.read() as connection:
-        found = queries.order_keys(connection, account=who.account)
-    return page_answer(request, items=found, key=lambda one: number_key(one.valid_from_mtu), page=page, shape=asdict)
+        found = list(enumerate(queries.order_keys(connection, account=who.account)))
+    return page_answer(
+        request, items=found, key=lambda one: number_key(one[0]), page=page, shape=lambda one: asdict(one[1])
+    )

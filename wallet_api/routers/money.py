@@ -9,23 +9,48 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import REDEMPTION
+from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import isoformat_utc
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
+from ledger_service.chain import outbox
+from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
+from ledger_service.money.operations import (
+    BadReference,
+    BalanceTooHigh,
+    BalanceTooLow,
+    DeadlinePassed,
+    ReferenceUsed,
+    WrongHolder,
+)
+from ledger_service.record import Entry
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
-from wallet_api.answers import BadCursor, Paging, json_answer, money, number_key, page_answer, paging
-from wallet_api.fields import Address, AmountNeur, Bytes32, Signature, Uint53
-from wallet_api.openapi import body_of
+from wallet_api.answers import (
+    INT32_MAX,
+    INT64_MAX,
+    Paging,
+    cursor_of,
+    json_answer,
+    money,
+    number_key,
+    page_answer,
+    paging,
+)
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
+from wallet_api.lookup import entries_where
 from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import money as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -53,11 +78,18 @@ class RedemptionBody(Body):
     account: Address
     amount_neur: AmountNeur
     ref: Bytes32
-    deadline: Uint53
+    deadline: MarketTime
     signature: Signature
 
 
-@router.post("/deposits", status_code=201, openapi_extra=body_of(DepositBody))
+@router.post(
+    "/deposits",
+    **writes(
+        DepositBody,
+        schemas.DepositFact,
+        failing=(NotRegistered, OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed),
+    ),
+)
 async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
     """Book a deposit; the payment reference is its natural key."""
 
@@ -73,7 +105,51 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
     return await write(request, who=who, shape=DepositBody, work=work)
 
 
-@router.post("/redemptions", status_code=201, openapi_extra=body_of(RedemptionBody))
+@router.get("/deposits", **lists(schemas.Deposit))
+def list_deposits(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)],
+) -> Response:
+    """One's own deposits, and to the treasurer all of them: booked, on-chain (it counts in the balance), or failed."""
+    record = services_of(request).record
+    found = entries_where(
+        record,
+        kind="deposit.booked",
+        page=page,
+        wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
+    )
+    with record.read() as connection:
+        states = outbox.statuses(connection, [operations.deposit_key(entry.content()["ref"]) for entry in found])
+    return page_answer(
+        request,
+        items=found,
+        key=lambda entry: number_key(entry.sequence),
+        page=page,
+        shape=lambda entry: _deposit_json(entry, states=states),
+    )
+
+
+def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
+    payload = entry.content()
+    state = states.get(operations.deposit_key(payload["ref"]))
+    return {
+        "sequence": entry.sequence,
+        "account": payload["account"],
+        "amount": money(int(payload["amount_neur"])),
+        "ref": payload["ref"],
+        "state": {INCLUDED: "on-chain", FAILED: "failed"}.get(state or "", "booked"),
+    }
+
+
+@router.post(
+    "/redemptions",
+    **writes(
+        RedemptionBody,
+        schemas.RedemptionFact,
+        failing=(OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed, BalanceTooLow, ReferenceUsed),
+    ),
+)
 async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
 
@@ -95,11 +171,11 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
     return await write(request, who=who, shape=RedemptionBody, work=work)
 
 
-@router.get("/redemptions")
+@router.get("/redemptions", **lists(schemas.RedemptionPage))
 def list_redemptions(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
-    """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), or done."""
+    """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), done or cancelled."""
     services = services_of(request)
     with services.record.read() as connection:
         known = {one.ref: one for one in queries.redemptions(connection, account=who.address)}
@@ -114,18 +190,18 @@ def list_redemptions(
 
 
 def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
-    done = one.redeemed_neur is not None
+    ended = "redeemed" if one.redeemed_neur == one.amount_neur else "cancelled"
     return {
         "ref": to_hex(one.ref),
         "amount": money(one.amount_neur),
         "ready_at": one.ready_at,
         "ready_at_utc": isoformat_utc(one.ready_at),
-        "redeemed": None if one.redeemed_neur is None else money(one.redeemed_neur),
-        "state": "redeemed" if done else "in-challenge-window",
+        "redeemed": money(one.redeemed_neur) if one.redeemed_neur else None,
+        "state": "in-challenge-window" if one.left_neur else ended,
     }
 
 
-@router.get("/balance")
+@router.get("/balance", **reads(schemas.Balance))
 def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's balance, credit line, what live orders may cost at worst, and what is left for new ones."""
     services = services_of(request)
@@ -163,13 +239,15 @@ def reserved_neur(connection: Connection, *, who: Principal) -> int:
     )
 
 
-@router.get("/postings")
+@router.get("/postings", **lists(schemas.Posting))
 def postings(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """The movements of one's account in order, each with its other side; their sum is the balance."""
+    after = cursor_of(page, INT64_MAX, INT32_MAX)
+    start = (0, -1) if after is None else (after[0][0], after[0][1])
     with services_of(request).record.read() as connection:
-        found = queries.postings(connection, account=who.address, after=_after(page), limit=page.limit + 1)
+        found = queries.postings(connection, account=who.address, after=start, limit=page.limit + 1)
     return page_answer(
         request,
         items=found,
@@ -186,13 +264,3 @@ def postings(
             "revision": one.revision,
         },
     )
-
-
-def _after(page: Paging) -> tuple[int, int]:
-    if page.after is None:
-        return (0, -1)
-    sequence, _, position = page.after.partition(".")
-    try:
-        return int(sequence), int(position)
-    except ValueError as error:
-        raise BadCursor from error

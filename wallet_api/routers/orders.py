@@ -4,42 +4,109 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from domain.errors import DominoesError
+from domain.errors import DominoesError, OutOfRange
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
-from ledger_service.access.roles import NotYours
+from ledger_service.access.idempotency import Answer
+from ledger_service.access.roles import NotYours, Role
+from ledger_service.record import PayloadErased
+from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import (
     Accepted,
     SignedCancel,
     SignedOrder,
     SignedSchedule,
     Submission,
+    errors,
     parse_cancel,
     parse_order,
     parse_schedule,
     queries,
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
-from wallet_api.answers import BadCursor, Paging, json_answer, page_answer, paging
-from wallet_api.fields import Address, Bytes16, Bytes32, Int32, PositiveInt, Signature, Uint32
+from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
+from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
+from wallet_api.declaring import lists, reads, submits
+from wallet_api.fields import (
+    Address,
+    Bytes16,
+    Bytes32,
+    Code,
+    FirstMtu,
+    Int32,
+    Mtu,
+    NeurPerWh,
+    OrderId,
+    OrderLots,
+    PositiveInt,
+    Revision,
+    Signature,
+)
 from wallet_api.middleware import Metrics
-from wallet_api.openapi import body_of
 from wallet_api.policy import TRADERS, allow
 from wallet_api.problems import InvalidFields, problem_of
 from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
+from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
 from wallet_api.strict_json import Body, parse, read_body
+from wallet_api.writes import answer_once
 
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""
+
+ORDER_ID_BYTES = 16
+
+PARSED_AT_ONCE_BYTES_MAX = 16_384
+"""Largest body parsed without going to a thread; one order is about 700 bytes."""
+SUBMISSION_FAILURES = (
+    OutOfRange,
+    BadSignature,
+    errors.MalformedSubmission,
+    errors.UnknownMarket,
+    errors.KeyNotValid,
+    errors.ProgramNotOpen,
+    errors.GateClosed,
+    errors.RevisionOutOfOrder,
+    errors.OrderConflict,
+    errors.IntakeBusy,
+    errors.IntakeClosed,
+)
+"""Why anything signed by a device may be refused."""
+
+ORDER_FAILURES = (
+    *SUBMISSION_FAILURES,
+    errors.OffTick,
+    errors.OutOfBand,
+    errors.OrderUnknown,
+    errors.OrderMoved,
+    errors.OrderWithdrawn,
+    errors.TagTaken,
+    errors.BeyondConnection,
+    errors.BeyondSchedule,
+    errors.BeyondCredit,
+    errors.NoGuarantor,
+    errors.SelfTrade,
+    NoAgreement,
+)
+CANCEL_FAILURES = (*SUBMISSION_FAILURES, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
+SCHEDULE_FAILURES = (
+    *SUBMISSION_FAILURES,
+    errors.WrongPoint,
+    errors.NotAProgram,
+    errors.BeyondConnection,
+    errors.BeyondSchedule,
+)
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 
@@ -48,14 +115,14 @@ class OrderMessage(Body):
     """The signed members of an Order, named as in its typed data. side 0 = bid (buys), 1 = ask (sells)."""
 
     market: Bytes32
-    mtu: Uint32
-    side: int
-    limitPriceNeurPerWh: Int32
-    quantityLots: PositiveInt
+    mtu: Mtu
+    side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
+    limitPriceNeurPerWh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
+    quantityLots: OrderLots
     account: Address
-    orderId: Bytes16
-    revision: Uint32
-    salt: Bytes32
+    orderId: Bytes16 = Field(description="Made by the device; names the order through all its revisions")
+    revision: Revision
+    salt: Bytes32 = Field(description="Random, so that the order can't be guessed from its tag")
 
 
 class OrderBody(Body):
@@ -69,9 +136,9 @@ class CancelMessage(Body):
     """The signed members of a Cancel; `revision` is the order's last one + 1."""
 
     market: Bytes32
-    mtu: Uint32
+    mtu: Mtu
     orderId: Bytes16
-    revision: PositiveInt
+    revision: PositiveInt = Field(description="Last revision of the order + 1", examples=[1])
 
 
 class CancelBody(Body):
@@ -85,10 +152,12 @@ class ScheduleMessage(Body):
     """A net schedule over one program: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
 
     market: Bytes32
-    firstMtu: Uint32
-    point: str
-    netWh: list[Int32]
-    revision: Uint32
+    firstMtu: Mtu = Field(description="First MTU of the program")
+    point: Code
+    netWh: list[Int32] = Field(
+        min_length=1, max_length=SCHEDULE_VALUES_MAX, description="Net energy in Wh, one per MTU; + = import"
+    )
+    revision: Revision
 
 
 class ScheduleBody(Body):
@@ -133,7 +202,7 @@ def _schedule(item: Any, who: Principal, _: Services) -> SignedSchedule:
     return submission
 
 
-@router.post("/orders", status_code=201, openapi_extra=body_of(OrderBody | list[OrderBody]))
+@router.post("/orders", **submits(OrderBody, schemas.Acceptance, schemas.Outcomes, failing=ORDER_FAILURES))
 async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Place or change orders until the gate. One: 201 with its receipt, 200 for a repeat. A list: an outcome each.
 
@@ -142,31 +211,67 @@ async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADER
     return await _submit(request, who=who, parser=_order)
 
 
-@router.post("/orders/cancellations", status_code=201, openapi_extra=body_of(CancelBody | list[CancelBody]))
+@router.post(
+    "/orders/cancellations", **submits(CancelBody, schemas.Acceptance, schemas.Outcomes, failing=CANCEL_FAILURES)
+)
 async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Withdraw orders until the gate; answered like orders."""
     return await _submit(request, who=who, parser=_cancel)
 
 
-@router.post("/schedules", status_code=201, openapi_extra=body_of(ScheduleBody | list[ScheduleBody]))
+@router.post("/schedules", **submits(ScheduleBody, schemas.Acceptance, schemas.Outcomes, failing=SCHEDULE_FAILURES))
 async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
     return await _submit(request, who=who, parser=_schedule)
 
 
+@router.get("/schedules", **lists(schemas.Schedule))
+def list_schedules(
+    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.PROSUMER)]
+) -> Response:
+    """The schedules of one's point in their last revisions: Wh per MTU, + = import; the next revision is one more."""
+    with services_of(request).record.read() as connection:
+        found = queries.schedules_of(connection, point=str(who.point))
+    return page_answer(
+        request,
+        items=found,
+        key=lambda one: f"{one.market} {number_key(one.first_mtu)}",
+        page=page,
+        shape=lambda one: {
+            "market": one.market,
+            "point": one.point,
+            "first_mtu": one.first_mtu,
+            "starts": isoformat_utc(mtu_start(one.first_mtu)),
+            "revision": one.revision,
+            "net_wh": list(one.net_wh),
+        },
+    )
+
+
 async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
-    value = parse(await read_body(request))
+    raw = await read_body(request)
+
+    async def do() -> Answer:
+        # A batch would hold up every other request while it is parsed.
+        value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
+        status, shown = await _decided(request, value, who=who, parser=parser)
+        return Answer(status=status, body=orjson.dumps(shown))
+
+    return await answer_once(request, who=who, raw=raw, do=do)
+
+
+async def _decided(request: Request, value: Any, *, who: Principal, parser: _Parser) -> tuple[int, dict[str, Any]]:
+    """Status and answer of one submission (its refusal is raised) or of a list of them."""
     if not isinstance(value, list):
-        outcomes = await _decide(request, [value], who=who, parser=parser)
-        outcome = outcomes[0]
+        outcome = (await _decide(request, [value], who=who, parser=parser))[0]
         if isinstance(outcome, DominoesError):
             raise outcome
-        return json_answer(_accepted_json(outcome), status=200 if outcome.repeated else 201)
+        return 200 if outcome.repeated else 201, _accepted_json(outcome)
     if not 1 <= len(value) <= SUBMISSIONS_MAX:
         detail = f"must hold 1 to {SUBMISSIONS_MAX} submissions"
         raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
     outcomes = await _decide(request, value, who=who, parser=parser)
-    return json_answer({"items": [_outcome_json(outcome) for outcome in outcomes]})
+    return 200, {"items": [_outcome_json(outcome) for outcome in outcomes]}
 
 
 async def _decide(
@@ -219,15 +324,16 @@ def _outcome_json(outcome: Accepted | DominoesError) -> dict[str, Any]:
     return _accepted_json(outcome)
 
 
-@router.get("/orders")
+@router.get("/orders", **lists(schemas.Order))
 def list_orders(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
-    count: Annotated[int, Query(ge=1, le=2**32 - 1)] = 2**32 - 1,
+    first_mtu: FirstMtu = 0,
+    count: Annotated[int, Query(ge=1, le=2**32 - 1, description="Number of MTUs of the range")] = 2**32 - 1,
 ) -> Response:
     """One's own orders in their last revision, by MTU and id, withdrawn ones included."""
+    after = cursor_of(page, INT64_MAX, id_bytes=ORDER_ID_BYTES)
     with services_of(request).record.read() as connection:
         found = queries.orders_of(
             connection,
@@ -235,7 +341,7 @@ def list_orders(
             first_mtu=first_mtu,
             count=count,
             limit=page.limit + 1,
-            after=_after(page),
+            after=None if after is None else (after[0][0], after[1]),
         )
     ended = {market: projection_of(request).ended(market=market) for market in {order.market for order in found}}
     return page_answer(
@@ -248,17 +354,7 @@ def list_orders(
 
 
 def _order_cursor(order: queries.BookOrder) -> str:
-    return f"{order.mtu:020d} {order.order_id.hex()}"
-
-
-def _after(page: Paging) -> tuple[int, bytes] | None:
-    if page.after is None:
-        return None
-    mtu, _, order_id = page.after.partition(" ")
-    try:
-        return int(mtu), bytes.fromhex(order_id)
-    except ValueError as error:
-        raise BadCursor from error
+    return f"{number_key(order.mtu)} {order.order_id.hex()}"
 
 
 def _order_json(order: queries.BookOrder, *, outcome: Outcome | None) -> dict[str, Any]:
@@ -291,8 +387,8 @@ def _own_order(request: Request, who: Principal, order_id: str) -> queries.BookO
     return found
 
 
-@router.get("/orders/{order_id}")
-def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+@router.get("/orders/{order_id}", **reads(schemas.OrderNow, failing=(NotYours,)))
+def one_order(request: Request, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One of one's own orders, with what was accepted of it once its MTU is cleared."""
     order = _own_order(request, who, order_id)
     projection = projection_of(request)
@@ -307,8 +403,8 @@ def one_order(request: Request, order_id: Bytes16, who: Annotated[Principal, all
     return json_answer(shown)
 
 
-@router.get("/orders/{order_id}/receipt")
-def receipt(request: Request, order_id: Bytes16, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+@router.get("/orders/{order_id}/receipt", **reads(schemas.Receipt, failing=(NotYours, PayloadErased)))
+def receipt(request: Request, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """The operator's receipt of an order's last revision, the same bytes as when it was first given."""
     services = services_of(request)
     with services.record.read() as connection:

@@ -12,10 +12,15 @@ from domain.eip712 import SHAPES, Domain
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from ledger_service.registry import Market, queries
+from ledger_service.settlement import queries as settlement
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.lookup import market_named
+from wallet_api.declaring import lists, reads
+from wallet_api.fields import AreaName, FirstMtu, MarketName, ProgramState
+from wallet_api.lookup import area_named, market_named
 from wallet_api.policy import anyone
+from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Outcome, Program
+from wallet_api.schemas import public as schemas
 from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
 
 PRICES_MAX = 3_000
@@ -24,7 +29,7 @@ PRICES_MAX = 3_000
 router = APIRouter(prefix=API_PREFIX, tags=["public"])
 
 
-@router.get("/clock")
+@router.get("/clock", **reads(schemas.Clock))
 def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Market time, the block time it belongs to, and how fast market time runs (1 in production)."""
     services = services_of(request)
@@ -39,7 +44,7 @@ def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     return json_answer(shown)
 
 
-@router.get("/areas")
+@router.get("/areas", **lists(schemas.Area))
 def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
     with services_of(request).record.read() as connection:
@@ -73,7 +78,7 @@ def market_json(market: Market) -> dict[str, Any]:
     return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
 
 
-@router.get("/markets")
+@router.get("/markets", **lists(schemas.Market))
 def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The markets and their rules: lot, tick, limits, gate."""
     with services_of(request).record.read() as connection:
@@ -81,13 +86,13 @@ def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: 
     return page_answer(request, items=found, key=lambda market: str(market["market"]), page=page)
 
 
-@router.get("/markets/{market:path}/programs")
+@router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
 def list_programs(
     request: Request,
-    market: str,
+    market: MarketName,
     page: Annotated[Paging, Depends(paging)],
     _: Annotated[None, anyone()],
-    state: Annotated[str | None, Query(max_length=20)] = None,
+    state: Annotated[ProgramState | None, Query(description="Only programs in this state")] = None,
 ) -> Response:
     """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
     services = services_of(request)
@@ -125,23 +130,89 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
         "clear_deadline": program.gate + market.clear_seconds,
         "verdict_deadline": program.deadline,
         "resolved_mtus": program.resolved,
+        "given_up_mtus": program.given_up,
         "state": program.state(now=now),
     }
 
 
-@router.get("/markets/{market:path}/prices")
+@router.get("/markets/{market:path}/prices", **reads(schemas.Prices, failing=(NoSuchThing,)))
 def prices(
     request: Request,
-    market: str,
-    first_mtu: Annotated[int, Query(ge=0, le=2**32 - 1)],
+    market: MarketName,
+    first_mtu: FirstMtu,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX)] = 96,
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
     with services_of(request).record.read() as connection:
         known = market_named(connection, market)
     found = projection_of(request).outcomes(market=known.market, first_mtu=first_mtu, count=count)
     return json_answer({"market": known.market, "items": [_price_json(one, lot_wh=known.lot_wh) for one in found]})
+
+
+@router.get("/markets/{market:path}/mtus", **reads(schemas.Mtus, failing=(NoSuchThing,)))
+def list_mtus(
+    request: Request,
+    market: MarketName,
+    first_mtu: FirstMtu,
+    _: Annotated[None, anyone()],
+    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
+) -> Response:
+    """Where each MTU of a program stands: cleared, void, or as its program does until then."""
+    services, projection = services_of(request), projection_of(request)
+    with services.record.read() as connection:
+        known = market_named(connection, market)
+    now, ended = services.clock.now(), projection.ended(market=known.market)
+    shown = [
+        {
+            "mtu": mtu,
+            "starts": isoformat_utc(mtu_start(mtu)),
+            "program": program.program,
+            "state": _mtu_state(ended[mtu]) if mtu in ended else program.state(now=now),
+        }
+        for program in projection.programs(market=known.market)
+        for mtu in range(max(program.first_mtu, first_mtu), min(program.first_mtu + program.count, first_mtu + count))
+    ]
+    return json_answer({"market": known.market, "items": shown})
+
+
+def _mtu_state(outcome: Outcome) -> str:
+    return "void" if outcome.void else "cleared"
+
+
+@router.get("/areas/{area:path}/periods", **lists(schemas.Period, failing=(NoSuchThing,)))
+def list_periods(
+    request: Request, area: AreaName, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]
+) -> Response:
+    """Where each period of an area stands: open, proposed, signed, settled, or final once no correction may follow."""
+    with services_of(request).record.read() as connection:
+        found = settlement.period_states(connection, area=area_named(connection, area).area)
+    return page_answer(
+        request,
+        items=found,
+        key=lambda state: number_key(state.period),
+        page=page,
+        shape=lambda state: {
+            "area": state.area,
+            "period": state.period,
+            "first_mtu": state.first_mtu,
+            "count": state.count,
+            "starts": isoformat_utc(mtu_start(state.first_mtu)),
+            "settled_revisions": state.settled,
+            "state": _period_state(state),
+        },
+    )
+
+
+def _period_state(state: settlement.PeriodState) -> str:
+    """The furthest that any revision of the period came."""
+    if state.is_final:
+        return "final"
+    if state.settled:
+        return "settled"
+    if state.proposal_revision is None:
+        return "open"
+    return "proposed" if state.signed_sequence is None else "signed"
 
 
 def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
@@ -152,7 +223,7 @@ def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
         "price_neur_per_wh": price,
         "price_ct_per_kwh": None if price is None else price_text(price),
         "volume_wh": outcome.volume_lots * lot_wh,
-        "state": "void" if outcome.void else "cleared",
+        "state": _mtu_state(outcome),
     }
 
 
@@ -162,14 +233,14 @@ def price_text(price_neur_per_wh: int) -> str:
     return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
 
 
-@router.get("/markets/{market:path}")
-def one_market(request: Request, market: str, _: Annotated[None, anyone()]) -> Response:
+@router.get("/markets/{market:path}", **reads(schemas.Market, failing=(NoSuchThing,)))
+def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
         return json_answer(market_json(market_named(connection, market)))
 
 
-@router.get("/ledger")
+@router.get("/ledger", **reads(schemas.Ledger))
 def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The deployment: chain, contracts, signing domains, the journal's head and the last head anchored on chain."""
     services = services_of(request)

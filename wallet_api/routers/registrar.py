@@ -5,18 +5,47 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field
 from starlette.responses import Response
 
-from domain.hashing import hash_json, to_hex
+from domain.errors import OutOfRange
+from domain.hashing import NotCanonical, hash_json, to_hex
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record import Entry
 from ledger_service.registry import Agreement, Area, Attester, Market, Meter, Participant, Tariff, operations, queries
+from ledger_service.registry.errors import (
+    AlreadyBegun,
+    AlreadyRegistered,
+    Malformed,
+    NoAgreement,
+    NotRegistered,
+    VersionOutOfOrder,
+    WrongParty,
+)
 from wallet_api.answers import Paging, number_key, page_answer, paging
-from wallet_api.fields import Address, Bytes32, Code, Int32, PositiveInt, Uint32, Uint53
-from wallet_api.openapi import body_of
+from wallet_api.declaring import lists, writes
+from wallet_api.disclosure import Disclosure, area_asked, everywhere
+from wallet_api.fields import (
+    Address,
+    AreaFilter,
+    BasisPoints,
+    Bytes32,
+    Code,
+    GateLocal,
+    LotWh,
+    Mtu,
+    NeurPerWh,
+    ParticipantKind,
+    PositiveInt,
+    Seconds,
+    TickNeurPerWh,
+    Version,
+    Watt,
+)
 from wallet_api.policy import allow
+from wallet_api.schemas import registry as shown
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
@@ -24,8 +53,8 @@ from wallet_api.writes import Created, write
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
 
-READERS = (Role.REGISTRAR, Role.AUDITOR, Role.OPERATOR)
-"""Who may read the lists of the registry."""
+READERS = (Role.REGISTRAR, Role.AUDITOR)
+"""Who may read the lists of the registry: they name persons, so the operator may not."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
 
@@ -43,12 +72,12 @@ class AreaBody(Body):
 
     area: Code
     zone: Code
-    attest_seconds: PositiveInt
-    horizon_seconds: PositiveInt
-    challenge_seconds: PositiveInt
-    grid_model: dict[str, Any]
+    attest_seconds: Seconds
+    horizon_seconds: Seconds
+    challenge_seconds: Seconds
+    grid_model: dict[str, Any] = Field(description="Nodes and lines; whole numbers only (docs/protocol.md)")
     attesters: list[AttesterBody]
-    threshold: PositiveInt
+    threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
 
 
 class MarketBody(Body):
@@ -56,55 +85,55 @@ class MarketBody(Body):
 
     market: Code
     area: Code
-    lot_wh: PositiveInt
-    tick_neur_per_wh: PositiveInt
-    min_limit_neur_per_wh: Int32
-    max_limit_neur_per_wh: Int32
-    grace_seconds: PositiveInt
-    sign_seconds: PositiveInt
-    clear_seconds: PositiveInt
-    gate_local: str
+    lot_wh: LotWh
+    tick_neur_per_wh: TickNeurPerWh
+    min_limit_neur_per_wh: NeurPerWh
+    max_limit_neur_per_wh: NeurPerWh
+    grace_seconds: Seconds
+    sign_seconds: Seconds
+    clear_seconds: Seconds
+    gate_local: GateLocal
 
 
 class TariffBody(Body):
     """One version of a tariff, prices in nEUR/Wh, VAT in basis points, valid from an MTU on."""
 
     tariff: Code
-    version: PositiveInt
-    valid_from_mtu: Uint32
-    supply_neur_per_wh: Int32
-    feed_in_neur_per_wh: Int32
-    imbalance_surplus_neur_per_wh: Int32
-    imbalance_shortfall_neur_per_wh: Int32
-    excess_neur_per_wh: Int32
-    grid_fee_neur_per_wh: Int32
-    grid_fee_local_neur_per_wh: Int32
-    levy_neur_per_wh: Int32
-    compensation_neur_per_wh: Int32
-    vat_bp: Uint32
+    version: Version
+    valid_from_mtu: Mtu
+    supply_neur_per_wh: NeurPerWh
+    feed_in_neur_per_wh: NeurPerWh
+    imbalance_surplus_neur_per_wh: NeurPerWh
+    imbalance_shortfall_neur_per_wh: NeurPerWh
+    excess_neur_per_wh: NeurPerWh
+    grid_fee_neur_per_wh: NeurPerWh
+    grid_fee_local_neur_per_wh: NeurPerWh
+    levy_neur_per_wh: NeurPerWh
+    compensation_neur_per_wh: NeurPerWh
+    vat_bp: BasisPoints
 
 
 class AgreementBody(Body):
     """One version of a household's agreement with its retailer, under a tariff, from an MTU on."""
 
     agreement: Code
-    version: PositiveInt
+    version: Version
     account: Address
     retailer: Address
     tariff: Code
-    valid_from_mtu: Uint32
+    valid_from_mtu: Mtu
 
 
 class ParticipantBody(Body):
     """A party: kind household, retailer, dso or tax; a household has a point; connection powers in W."""
 
     participant: Code
-    kind: str
+    kind: ParticipantKind
     area: Code
     account: Address
     point: Code | None = None
-    connection_import_w: Uint53 = 0
-    connection_export_w: Uint53 = 0
+    connection_import_w: Watt = 0
+    connection_export_w: Watt = 0
 
 
 class MeterBody(Body):
@@ -114,7 +143,7 @@ class MeterBody(Body):
     point: Code
     public_key: Bytes32
     area: Code
-    valid_from_mtu: Uint32
+    valid_from_mtu: Mtu
 
 
 def created(entry: Entry) -> Created:
@@ -122,7 +151,9 @@ def created(entry: Entry) -> Created:
     return Created({"sequence": entry.sequence, **entry.content()}, repeated=entry.repeated)
 
 
-@router.post("/areas", status_code=201, openapi_extra=body_of(AreaBody))
+@router.post(
+    "/areas", **writes(AreaBody, shown.AreaFact, failing=(Malformed, OutOfRange, NotCanonical, AlreadyRegistered))
+)
 async def define_area(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a grid area with its grid model and attesters."""
 
@@ -132,13 +163,16 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
         area = Area(**fields, grid_model_hash=to_hex(hash_json(body.grid_model)), attesters=attesters)
         with services.record.begin() as tx:
             entry = operations.define_area(tx, area=area)
-        shown = {name: value for name, value in entry.content().items() if name != "grid_model"}
-        return Created({"sequence": entry.sequence, **shown}, repeated=entry.repeated)
+        rules = {name: value for name, value in entry.content().items() if name != "grid_model"}
+        return Created({"sequence": entry.sequence, **rules}, repeated=entry.repeated)
 
     return await write(request, who=who, shape=AreaBody, work=work, limit_bytes=AREA_BODY_BYTES_MAX)
 
 
-@router.post("/markets", status_code=201, openapi_extra=body_of(MarketBody))
+@router.post(
+    "/markets",
+    **writes(MarketBody, shown.MarketFact, failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered)),
+)
 async def define_market(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a market of an area."""
 
@@ -149,56 +183,95 @@ async def define_market(request: Request, who: Annotated[Principal, allow(Role.R
     return await write(request, who=who, shape=MarketBody, work=work)
 
 
-@router.post("/tariffs", status_code=201, openapi_extra=body_of(TariffBody))
+@router.post(
+    "/tariffs",
+    **writes(
+        TariffBody,
+        shown.TariffFact,
+        failing=(Malformed, OutOfRange, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered),
+    ),
+)
 async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Publish the next version of a tariff; versions already in force never change."""
 
     def work(services: Services, body: TariffBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump())))
+            return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump()), now=services.clock.now()))
 
     return await write(request, who=who, shape=TariffBody, work=work)
 
 
-@router.post("/agreements", status_code=201, openapi_extra=body_of(AgreementBody))
+@router.post(
+    "/agreements",
+    **writes(
+        AgreementBody,
+        shown.AgreementFact,
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            WrongParty,
+            NoAgreement,
+            AlreadyBegun,
+            VersionOutOfOrder,
+            AlreadyRegistered,
+        ),
+    ),
+)
 async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Record the next version of an agreement between a household and a retailer."""
 
     def work(services: Services, body: AgreementBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.sign_agreement(tx, agreement=Agreement(**body.model_dump())))
+            agreement = Agreement(**body.model_dump())
+            return created(operations.sign_agreement(tx, agreement=agreement, now=services.clock.now()))
 
     return await write(request, who=who, shape=AgreementBody, work=work)
 
 
-@router.post("/participants", status_code=201, openapi_extra=body_of(ParticipantBody))
+@router.post(
+    "/participants",
+    **writes(
+        ParticipantBody,
+        shown.ParticipantFact,
+        failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered, WrongParty),
+    ),
+)
 async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Register a party with its settlement account and, for a household, its connection point."""
 
     def work(services: Services, body: ParticipantBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.register_participant(tx, participant=Participant(**body.model_dump())))
+            participant, taken = Participant(**body.model_dump()), services.directory.organisation_accounts
+            return created(operations.register_participant(tx, participant=participant, organisations=taken))
 
     return await write(request, who=who, shape=ParticipantBody, work=work)
 
 
-@router.post("/meters", status_code=201, openapi_extra=body_of(MeterBody))
+@router.post(
+    "/meters",
+    **writes(
+        MeterBody,
+        shown.MeterFact,
+        failing=(Malformed, OutOfRange, NotRegistered, NoAgreement, AlreadyBegun, AlreadyRegistered),
+    ),
+)
 async def register_meter(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Register a meter, or a meter's next key."""
 
     def work(services: Services, body: MeterBody) -> Created:
         with services.record.begin() as tx:
-            return created(operations.register_meter(tx, meter=Meter(**body.model_dump())))
+            return created(operations.register_meter(tx, meter=Meter(**body.model_dump()), now=services.clock.now()))
 
     return await write(request, who=who, shape=MeterBody, work=work)
 
 
-@router.get("/participants")
+@router.get("/participants", **lists(shown.Participant))
 def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.participants", area_asked))],
+    area: AreaFilter = None,
 ) -> Response:
     """Registered parties, by id."""
     with services_of(request).record.read() as connection:
@@ -206,12 +279,12 @@ def list_participants(
     return page_answer(request, items=found, key=lambda one: one.participant, page=page, shape=asdict)
 
 
-@router.get("/meters")
+@router.get("/meters", **lists(shown.Meter))
 def list_meters(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.meters", area_asked))],
+    area: AreaFilter = None,
 ) -> Response:
     """Registered meters and their keys."""
     with services_of(request).record.read() as connection:
@@ -225,9 +298,11 @@ def list_meters(
     )
 
 
-@router.get("/agreements")
+@router.get("/agreements", **lists(shown.Agreement))
 def list_agreements(
-    request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[Principal, allow(*READERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.agreements", everywhere))],
 ) -> Response:
     """Agreements, all versions."""
     with services_of(request).record.read() as connection:
@@ -237,11 +312,11 @@ def list_agreements(
     )
 
 
-@router.get("/tariffs")
+@router.get("/tariffs", **lists(shown.Tariff))
 def list_tariffs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
+    _: Annotated[Principal, allow(*READERS, Role.OPERATOR, Role.RETAILER, Role.PROSUMER, Role.ATTESTER)],
 ) -> Response:
     """Tariffs, all versions: published prices, so every party may read them."""
     with services_of(request).record.read() as connection:

@@ -9,33 +9,58 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import COVER, GUARANTEE
+from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import mtu_of
+from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.money import operations as money_operations
 from ledger_service.money import queries as money_queries
+from ledger_service.money.operations import BadReference, BalanceTooLow, ReferenceUsed, WrongHolder
 from ledger_service.registry import Guarantee
 from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee
+from ledger_service.registry.errors import (
+    AlreadyRegistered,
+    Malformed,
+    NonceUsed,
+    NotRegistered,
+    NotTheSupplier,
+    WrongParty,
+    WrongSigner,
+)
 from ledger_service.settlement import queries as settlement
+from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from wallet_api.answers import Paging, money, page_answer, paging
-from wallet_api.fields import Address, AmountNeur, Bytes32, CreditNeur, Signature, Uint53
-from wallet_api.openapi import body_of
+from wallet_api.declaring import downloads, lists, writes
+from wallet_api.fields import Address, AmountNeur, AreaFilter, Bytes32, CreditNeur, PeriodNumber, Signature, Uint53
 from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
+from wallet_api.schemas import money as money_schemas
+from wallet_api.schemas import retailer as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
 from wallet_api.strict_json import Body
 from wallet_api.writes import Created, write
 
 VAT_KIND = "vat"
 """The one kind of line without an MTU: it belongs to the whole statement."""
+
+CSV_MEDIA_TYPE = "text/csv"
+CSV_COLUMNS = ("account", "area", "period", "revision", "state", "kind", "energy_wh", "amount_neur", "partial")
+CSV_EXAMPLE = (
+    ",".join(CSV_COLUMNS)
+    + "\r\n0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed,DE-LV1,1,0,settled,local_purchase,100,-15000000,0\r\n"
+)
+
+RevisionFilter = Annotated[int | None, Query(ge=0, le=2**32 - 1, description="The newest where none is given")]
 
 router = APIRouter(prefix=API_PREFIX, tags=["retailer"])
 
@@ -46,7 +71,7 @@ class GuaranteeBody(Body):
     guarantor: Address
     account: Address
     credit_neur: CreditNeur
-    nonce: Uint53
+    nonce: Uint53 = Field(description="Rises with each guarantee of the same account", examples=[1])
     signature: Signature
 
 
@@ -60,7 +85,24 @@ class CoverBody(Body):
     signature: Signature
 
 
-@router.post("/guarantees", status_code=201, openapi_extra=body_of(GuaranteeBody))
+@router.post(
+    "/guarantees",
+    **writes(
+        GuaranteeBody,
+        money_schemas.GuaranteeFact,
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            WrongParty,
+            BadSignature,
+            WrongSigner,
+            NonceUsed,
+            NotTheSupplier,
+            AlreadyRegistered,
+        ),
+    ),
+)
 async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
     """Give, change or (with 0) end the credit line of a household."""
 
@@ -69,14 +111,21 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
         with services.record.begin() as tx:
-            return created(give_guarantee(tx, domain=domain, guarantee=given))
+            return created(give_guarantee(tx, domain=domain, guarantee=given, now=services.clock.now()))
 
     return await write(request, who=who, shape=GuaranteeBody, work=work)
 
 
-@router.post("/cover", status_code=201, openapi_extra=body_of(CoverBody))
+@router.post(
+    "/cover",
+    **writes(
+        CoverBody,
+        money_schemas.CoverFact,
+        failing=(OutOfRange, BadReference, BadSignature, WrongHolder, BalanceTooLow, ReferenceUsed),
+    ),
+)
 async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
-    """Pay what a guaranteed account owes beyond its credit line."""
+    """Pay debt of an account one guarantees, at most all of it, from one's own free balance."""
 
     def work(services: Services, body: CoverBody) -> Created:
         require_own(who, body.guarantor)
@@ -95,7 +144,7 @@ async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)
     return await write(request, who=who, shape=CoverBody, work=work)
 
 
-@router.get("/guarantees")
+@router.get("/guarantees", **lists(money_schemas.Guarantee))
 def list_guarantees(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
 ) -> Response:
@@ -115,7 +164,7 @@ def list_guarantees(
     )
 
 
-@router.get("/retailer/customers")
+@router.get("/retailer/customers", **lists(schemas.Customer))
 def list_customers(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
 ) -> Response:
@@ -207,15 +256,15 @@ def _settlement(
     return proposal, settlement_state(state, revision=proposal["revision"]), totals
 
 
-@router.get("/retailer/settlements")
+@router.get("/retailer/settlements", **lists(schemas.CustomerTotal, failing=(NotYours, UnknownPeriod, NothingProposed)))
 def settlements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(Role.RETAILER)],
-    period: Annotated[int, Query(ge=0, le=2**32 - 1)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
-    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
-    account: Annotated[str | None, Query(pattern=r"^0x[0-9a-f]{40}$")] = None,
+    period: Annotated[int, Query(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")],
+    area: AreaFilter = None,
+    revision: RevisionFilter = None,
+    account: Annotated[str | None, Query(pattern=r"^0x[0-9a-f]{40}$", description="Only of this customer")] = None,
 ) -> Response:
     """What settled for one's own customers in a period (the newest revision, or the one given), per customer and kind.
 
@@ -241,22 +290,29 @@ def settlements(
     )
 
 
-@router.get("/retailer/settlements/{period}/export.csv")
+@router.get(
+    "/retailer/settlements/{period}/export.csv",
+    **downloads(
+        {CSV_MEDIA_TYPE: {"schema": {"type": "string"}, "example": CSV_EXAMPLE}},
+        description="One row per customer and kind of line; energy in Wh, amounts in nEUR",
+        failing=(NotYours, UnknownPeriod, NothingProposed),
+    ),
+)
 def export_csv(
     request: Request,
-    period: int,
+    period: PeriodNumber,
     who: Annotated[Principal, allow(Role.RETAILER)],
-    area: Annotated[str | None, Query(max_length=100)] = None,
-    revision: Annotated[int | None, Query(ge=0, le=2**32 - 1)] = None,
+    area: AreaFilter = None,
+    revision: RevisionFilter = None,
 ) -> Response:
     """The same as a CSV file: no cell begins with a sign that a spreadsheet takes for a formula, but for numbers."""
     proposal, state, totals = _settlement(request, who, area=area, period=period, revision=revision, account=None)
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(["account", "area", "period", "revision", "state", "kind", "energy_wh", "amount_neur", "partial"])
+    rows.writerow(CSV_COLUMNS)
     for one in sorted(totals, key=lambda total: (total.account, total.kind)):
         fixed = [proposal["area"], proposal["period"], proposal["revision"], state]
         rows.writerow([one.account, *fixed, one.kind, one.energy_wh, one.amount_neur, int(one.partial)])
     name = f"settlement-{proposal['period']}-{proposal['revision']}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text.getvalue(), media_type=f"{CSV_MEDIA_TYPE}; charset=utf-8", headers=headers)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from domain.eip712 import SHAPES
 from domain.hashing import from_hex
-from ledger_service.access.directory import Principal
+from domain.signing import BadSignature
+from ledger_service.access.challenges import ChallengeRefused
+from ledger_service.access.directory import Principal, UnknownAccount
 from ledger_service.access.tokens import TOKEN_SECONDS
 from wallet_api.answers import json_answer
-from wallet_api.fields import Address, Signature
-from wallet_api.openapi import body_of
+from wallet_api.declaring import body_of, makes, reads
+from wallet_api.fields import Address, Code, Signature
 from wallet_api.policy import EVERYBODY, allow, anyone
+from wallet_api.problems import NoSuchThing
+from wallet_api.schemas import session as schemas
 from wallet_api.services import API_PREFIX, services_of
 from wallet_api.strict_json import Body, parse, read_body, validate
 from wallet_api.typed_data import shape_named, signing_view, values_from_json
@@ -23,6 +28,8 @@ from wallet_api.writes import adapter_of
 
 SMALL_BODY_BYTES_MAX = 16_384
 """Logins and single structs are small."""
+
+ShapeName = Annotated[Code, Path(description="Name of a signed shape, as `GET /v1/typed-data` lists it")]
 
 router = APIRouter(prefix=API_PREFIX, tags=["session"])
 
@@ -36,11 +43,11 @@ class ChallengeRequest(Body):
 class SessionRequest(Body):
     """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
 
-    nonce: str
+    nonce: Annotated[str, Field(max_length=200, description="Of the challenge", examples=[schemas.NONCE])]
     signature: Signature
 
 
-@router.post("/session/challenge", status_code=201, openapi_extra=body_of(ChallengeRequest))
+@router.post("/session/challenge", **makes(ChallengeRequest, schemas.Challenge))
 async def ask_for_challenge(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Ask for a login text. It is given for any address, is good for one use, and expires after five minutes."""
     body = validate(adapter_of(ChallengeRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
@@ -50,14 +57,17 @@ async def ask_for_challenge(request: Request, _: Annotated[None, anyone()]) -> R
     return json_answer(shown, status=201)
 
 
-@router.post("/session", status_code=201, openapi_extra=body_of(SessionRequest))
+@router.post(
+    "/session", **makes(SessionRequest, schemas.AccessToken, failing=(ChallengeRefused, UnknownAccount, BadSignature))
+)
 async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Exchange a signed login text for an access token (15 minutes)."""
     body = validate(adapter_of(SessionRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
     services = services_of(request)
     now = services.wall_clock()
-    address = services.challenges.redeem(nonce=body.nonce, signature=from_hex(body.signature), now=now)
+    address = services.challenges.signer(nonce=body.nonce, signature=from_hex(body.signature), now=now)
     principal = await run_in_threadpool(services.directory.find, address)
+    services.challenges.use_up(nonce=body.nonce, now=now)
     token, claims = services.tokens.issue(address=address, role=principal.role, now=now)
     shown = {
         "access_token": token,
@@ -71,29 +81,27 @@ async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
     return json_answer(shown, status=201)
 
 
-@router.get("/session")
+@router.get("/session", **reads(schemas.Principal))
 async def who_am_i(who: Annotated[Principal, allow(*EVERYBODY)]) -> Response:
     """The principal of the token: account, role, name, area."""
     shown = {"account": who.account, "role": who.role, "name": who.name, "area": who.area, "point": who.point}
     return json_answer(shown)
 
 
-@router.get("/jwks")
+@router.get("/jwks", **reads(schemas.JsonWebKeySet))
 async def jwks(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public key that access tokens are signed with (RFC 7517)."""
     return json_answer(services_of(request).tokens.jwks(), headers={"Cache-Control": "public, max-age=300"})
 
 
-_VALUES_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "The members of the struct (docs/protocol.md section 2); integers as numbers or decimal text.",
-        "content": {"application/json": {"schema": {"type": "object", "additionalProperties": True}}},
-    }
-}
+_VALUES_BODY = body_of(
+    dict[str, Any],
+    description="The members of the struct (docs/protocol.md, section 2); integers as numbers or decimal text.",
+    example=schemas.CANCEL_MESSAGE,
+)
 
 
-@router.get("/typed-data")
+@router.get("/typed-data", **reads(schemas.SignedShapes))
 async def list_shapes(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Every shape that is signed: its type string and verifying contract."""
     deployment = services_of(request).deployment
@@ -104,8 +112,8 @@ async def list_shapes(request: Request, _: Annotated[None, anyone()]) -> Respons
     return json_answer({"items": shown})
 
 
-@router.post("/typed-data/{shape}", openapi_extra=_VALUES_BODY)
-async def typed_data(request: Request, shape: str, _: Annotated[None, anyone()]) -> Response:
+@router.post("/typed-data/{shape}", **reads(schemas.SigningView, failing=(NoSuchThing,), body=_VALUES_BODY))
+async def typed_data(request: Request, shape: ShapeName, _: Annotated[None, anyone()]) -> Response:
     """Exactly what is to be signed: EIP-712 JSON for `eth_signTypedData_v4`, and its digest. Stores nothing."""
     signed = shape_named(shape)
     given = parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX))

@@ -45,6 +45,8 @@ interface ICalendar {
     error CalendarPeriodInvalid();
     /// @notice Thrown when a period does not begin where the one before ends.
     error CalendarPeriodNotContiguous(uint32 expectedFirstMtu);
+    /// @notice Thrown when a period would begin more than 366 days after now, or an area's first one more than 366 days before.
+    error CalendarPeriodFar(uint32 firstMtu, uint64 marketTime);
     /// @notice Thrown when the period has not been declared.
     error CalendarPeriodUnknown(bytes32 area, uint32 period);
 
@@ -53,7 +55,7 @@ interface ICalendar {
     /// @notice Creates an area. Registrar only.
     function createArea(bytes32 area, AreaParams calldata params) external;
 
-    /// @notice Declares the next period of an area. Operator of the area only.
+    /// @notice Declares the next period of an area, at most 366 days ahead; the first one at most 366 days back. Operator of the area only.
     /// @return period its number: 1, 2, … per area
     function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period);
 

@@ -39,22 +39,31 @@ struct RolesConfig {
 
 /// @notice A change that waits for its delay.
 /// @param replaces the key that loses its role when this is done (revocation, replacement); 0 for a plain grant
-/// @param readyAt block time from which the second step may come; 0 = there is no such proposal
+/// @param readyAt block time from which the change may be completed, for 30 days; 0 = there is no such proposal
+/// @param proposer the security admin that proposed it
+/// @param organisation the proposer's organisation then: a second one must agree
+/// @param confirmed whether a second security admin confirmed it (grants and replacements)
 /// @param grant what the new key will hold; `role` None for a revocation
 struct Proposal {
     address replaces;
     uint64 readyAt;
+    address proposer;
+    bytes32 organisation;
+    bool confirmed;
     Grant grant;
 }
 
 /// @title Roles: who may do what, changed only in the open and with a delay
 /// @notice Safety rests on: a key has one role; an organisation holds one kind of role; one organisation gives one vote in a
-/// quorum and m is at least 2; every change is proposed by a security admin, visible for `delaySeconds`, and completed by a second step.
+/// quorum and m is at least 2; every change is proposed by a security admin, visible for `delaySeconds`, and agreed to by a security admin of
+/// another organisation, never by the key it takes a role from; what is not completed in time lapses.
 /// @notice Liveness rests on: the roles operator, DSO, registrar and security admin never lose the last key of a scope (replace
-/// it instead), and a pause ends by itself.
+/// it instead), security admins of at least two organisations stay, and a pause ends by itself. Where an organisation of only two loses its one key or is
+/// to be removed, nobody is left to agree: appoint three.
+/// @notice A replaced or revoked key's signatures in flight count no more: who relies on them signs again with the new key.
 /// @dev Delays run on block time, not on market time: people react in real time, whatever the speed of a market.
-/// @dev Constructor: `Roles(RolesConfig config, Grant[] grants)`; the initial grants name at least one operator, DSO, registrar and security admin
-/// and attesters of at least m organisations.
+/// @dev Constructor: `Roles(RolesConfig config, Grant[] grants)`; the initial grants name at least one operator, DSO and registrar,
+/// security admins of at least two organisations and attesters of at least m.
 interface IRoles {
     /* EVENTS */
 
@@ -62,17 +71,19 @@ interface IRoles {
     event RoleGranted(address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area);
     /// @notice A key lost its role.
     event RoleRevoked(address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area);
-    /// @notice A grant was proposed; the key itself completes it with `acceptGrant` from `readyAt` on.
+    /// @notice A grant was proposed; once it is confirmed, the key itself completes it with `acceptGrant` from `readyAt` on.
     event GrantProposed(
         address indexed key, Role indexed role, bytes32 indexed organisation, bytes32 area, uint64 readyAt
     );
-    /// @notice A revocation was proposed; a security admin completes it with `revoke` from `readyAt` on.
+    /// @notice A revocation was proposed; a second security admin completes it with `revoke` from `readyAt` on.
     event RevocationProposed(address indexed key, uint64 readyAt);
-    /// @notice A replacement of a key was proposed; the new key completes it with `acceptGrant` from `readyAt` on.
+    /// @notice A replacement of a key was proposed; once it is confirmed, the new key completes it with `acceptGrant` from `readyAt` on.
     event ReplacementProposed(address indexed key, address indexed newKey, uint64 readyAt);
+    /// @notice A second security admin agreed to a grant or replacement.
+    event GrantConfirmed(address indexed key, address indexed by);
     /// @notice The proposal under this key was withdrawn.
     event ProposalCancelled(address indexed key);
-    /// @notice New books, programs, clearings and settlements stopped until block time `until` at the latest.
+    /// @notice New books, programs and clearings stopped until block time `until` at the latest.
     event Paused(address indexed by, uint64 until);
     /// @notice The pause was ended before it expired.
     event Unpaused(address indexed by);
@@ -95,10 +106,20 @@ interface IRoles {
     error RolesLastKey(Role role, bytes32 area);
     /// @notice Thrown when there is no proposal of the wanted kind under the key.
     error RolesProposalUnknown(address key);
-    /// @notice Thrown when there is already a proposal under the key; cancel it first.
+    /// @notice Thrown when there is already a proposal under the key that has not expired; cancel it first.
     error RolesProposalPending(address key);
     /// @notice Thrown when the delay of a proposal has not passed.
     error RolesProposalEarly(uint64 readyAt);
+    /// @notice Thrown when a proposal was not completed in time.
+    error RolesProposalExpired(uint64 until);
+    /// @notice Thrown when no second security admin has confirmed the grant or replacement.
+    error RolesProposalUnconfirmed(address key);
+    /// @notice Thrown when the key to be replaced holds something else than when its replacement was proposed.
+    error RolesProposalStale(address key);
+    /// @notice Thrown when a key would agree to or withdraw a change that takes its own role.
+    error RolesOwnProposal(address key);
+    /// @notice Thrown when the second step comes from the proposer's organisation.
+    error RolesSameOrganisation(address proposer);
     /// @notice Thrown when the system is paused.
     error RolesPaused(uint64 until);
     /// @notice Thrown when a pause is asked for while one runs or its cool-down has not passed.
@@ -118,25 +139,29 @@ interface IRoles {
     function proposeGrant(Grant calldata grant) external;
 
     /// @notice Proposes that `key` loses its role. Security admin only.
-    /// @dev For operator, DSO, registrar and security admin another key with the same role and scope must exist, also at the second step.
+    /// @dev For operator, DSO, registrar and security admin another key with the same role and scope must exist, also at the second step; for a
+    /// security admin also two organisations without it.
     function proposeRevocation(address key) external;
 
     /// @notice Proposes that `newKey` takes over role, organisation and scope of `key`. Security admin only.
     function proposeReplacement(address key, address newKey) external;
 
-    /// @notice Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to be revoked). Security admin only.
+    /// @notice Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to be revoked). Security admin only, but not the key that would lose its role.
     function cancelProposal(address key) external;
 
-    /// @notice Second step of a grant or replacement, sent by the new key itself after the delay: shows that somebody holds the key.
+    /// @notice Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another organisation than the proposer's, not the key that would lose its role.
+    function confirmGrant(address key) external;
+
+    /// @notice Completes a confirmed grant or replacement, sent by the new key itself after the delay: shows that somebody holds the key.
     function acceptGrant() external;
 
-    /// @notice Second step of a revocation, by a security admin after the delay.
+    /// @notice Second step of a revocation after the delay. Security admin of another organisation than the proposer's, not the key itself.
     function revoke(address key) external;
 
     /* PAUSE */
 
-    /// @notice Stops openProgram, closeBooks, recordProgram, clear and settle for at most `pauseSeconds`. Security admin only.
-    /// @dev Never stops: void, markUnread, attest, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
+    /// @notice Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only.
+    /// @dev Never stops: void, markUnread, attest, settle, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
     function pause() external;
 
     /// @notice Ends the pause early. Security admin only; the cool-down runs from now.

@@ -97,45 +97,87 @@ library BookScan {
             let maxLower := mload(add(tally, 0x60))
             let minUpper := mload(add(tally, 0x80))
             let at := mload(0x40)
+            // The first word filled in part. In an optimum all such words have its limit and side. Until there is one: unknown flags.
+            let part := 0xffffff
+            let partLots := 0
 
             for {} 1 {} {
-                // Fast: orders without a cap, filled wholly or not at all. The first word that is anything else ends this loop.
-                for {} 1 { at := add(at, 0x20) } {
+                // Fast: orders that take nothing or all they can, and after the first one filled in part those like it. Any other word ends this
+                // loop before it has left a trace.
+                for {} 1 {} {
                     let w := mload(at)
-                    // x << 96, x = max − limit modulo 2^32: `top` ends in ones, so nothing below the limit borrows from it.
-                    let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
-                    // accepted << 24 where cap is the maximum and no unknown flag is set, else something that is neither 0 nor quantity << 24.
-                    let taken := xor(and(w, 0xfffffffffffffffffe), 0xffffff000000000000)
+                    // accepted << 24, with unknown flags below it.
+                    let taken := and(w, 0xfffffffffffe)
                     if iszero(taken) {
-                        // (A word equal to `floor` has unknown flags and does not come here, so "below" is "not above".)
-                        if iszero(or(or(gt(key, bound), lt(w, floor)), iszero(and(w, 0xffffff000000000000000000)))) {
-                            floor := or(w, 0xffffffffffffffffffffffffffffffff)
-                            mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
-                            if iszero(and(w, 1)) {
-                                if iszero(gt(key, minUpper)) { minUpper := key }
-                                continue
-                            }
-                            if iszero(lt(key, maxLower)) { maxLower := or(key, 1) }
+                        // x << 96, x = max − limit modulo 2^32: `top` ends in ones, so nothing below the limit borrows from it.
+                        let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
+                        // (A word equal to `floor` has unknown flags, so "below" is "not above" for the words that stay here.)
+                        if or(or(gt(key, bound), lt(w, floor)), iszero(and(w, 0xffffff000000000000000000))) {
+                            break
+                        }
+                        floor := or(w, 0xffffffffffffffffffffffffffffffff)
+                        mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
+                        // An order with cap 0 can take nothing and counts nowhere: that is asked only where it would matter.
+                        if iszero(and(w, 1)) {
+                            if lt(key, minUpper) { if and(w, 0xffffff000000000000) { minUpper := key } }
+                            at := add(at, 0x20)
                             continue
                         }
-                        break
+                        if iszero(lt(key, maxLower)) {
+                            if and(w, 0xffffff000000000000) { maxLower := or(key, 1) }
+                        }
+                        at := add(at, 0x20)
+                        continue
                     }
-                    if iszero(or(or(gt(key, bound), lt(w, floor)), xor(taken, and(shr(48, w), 0xffffff000000)))) {
+                    let quantity := and(shr(48, w), 0xffffff000000)
+                    if xor(taken, quantity) {
+                        let cap := and(shr(24, w), 0xffffff000000)
+                        // In part: limit, side and flags as those of `part`.
+                        let other := and(xor(w, part), 0xffffffff000000000000000000ffffff)
+                        other := or(or(other, lt(w, floor)), iszero(and(lt(taken, quantity), lt(taken, cap))))
+                        if iszero(other) {
+                            floor := or(w, 0xffffffffffffffffffffffffffffffff)
+                            mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
+                            partLots := add(partLots, taken)
+                            at := add(at, 0x20)
+                            continue
+                        }
+                        // All that its cap leaves: equal to the cap it has no unknown flags.
+                        let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
+                        if or(or(gt(key, bound), lt(w, floor)), or(xor(taken, cap), gt(taken, quantity))) {
+                            break
+                        }
                         floor := or(w, 0xffffffffffffffffffffffffffffffff)
                         mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
                         if iszero(and(w, 1)) {
                             mstore(0x00, add(mload(0x00), taken))
                             if iszero(lt(key, maxLower)) { maxLower := key }
+                            at := add(at, 0x20)
                             continue
                         }
                         mstore(0x20, add(mload(0x20), taken))
                         if lt(key, minUpper) { minUpper := or(key, 1) }
+                        at := add(at, 0x20)
                         continue
                     }
-                    break
+                    // The whole quantity: equal to it, it has no unknown flags.
+                    let key := mul(and(sub(top, w), 0xffffffff000000000000000000000000), multiplier)
+                    if or(or(gt(key, bound), lt(w, floor)), gt(taken, and(shr(24, w), 0xffffff000000))) { break }
+                    floor := or(w, 0xffffffffffffffffffffffffffffffff)
+                    mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
+                    if iszero(and(w, 1)) {
+                        mstore(0x00, add(mload(0x00), taken))
+                        if iszero(lt(key, maxLower)) { maxLower := key }
+                        at := add(at, 0x20)
+                        continue
+                    }
+                    mstore(0x20, add(mload(0x20), taken))
+                    if lt(key, minUpper) { minUpper := or(key, 1) }
+                    at := add(at, 0x20)
+                    continue
                 }
 
-                // Slow: an order with a cap or filled in part, a bad word, or the end.
+                // Slow: the first order filled in part and those unlike it, a bad word, or the end.
                 if eq(at, end) { break }
                 let w := mload(at)
                 let side := and(w, 1)
@@ -158,6 +200,7 @@ library BookScan {
                     switch side
                     case 0 { if lt(key, minUpper) { minUpper := key } }
                     default { if gt(key, maxLower) { maxLower := key } }
+                    if and(gt(accepted, 0), eq(part, 0xffffff)) { part := w }
                 }
                 floor := or(w, 0xffffffffffffffffffffffffffffffff)
                 mstore(at, and(w, 0xffffffffffffffffffffffffffffffffffffffffffffff000000000000ffffff))
@@ -165,6 +208,8 @@ library BookScan {
             }
 
             stoppedAt := shr(5, sub(at, mload(0x40)))
+            // What the orders like `part` took belongs to its side.
+            mstore(shl(5, and(part, 1)), add(mload(shl(5, and(part, 1))), partLots))
             mstore(tally, floor)
             mstore(add(tally, 0x20), add(mload(add(tally, 0x20)), shr(24, mload(0x00))))
             mstore(add(tally, 0x40), add(mload(add(tally, 0x40)), shr(24, mload(0x20))))

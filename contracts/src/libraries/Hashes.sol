@@ -35,7 +35,7 @@ library Hashes {
         "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh)"
     );
     bytes32 internal constant READING_RECEIPT_TYPEHASH =
-        keccak256("ReadingReceipt(bytes32 meter,uint32 firstSequence,uint32 count,bytes32 messageHash)");
+        keccak256("ReadingReceipt(bytes32 messagesRoot)");
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
         "Settlement(bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)"
     );
@@ -149,12 +149,8 @@ library Hashes {
         return keccak256(abi.encode(ATTESTATION_TYPEHASH, a));
     }
 
-    function readingReceipt(bytes32 meter, uint32 firstSequence, uint32 count, bytes32 messageHash)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(READING_RECEIPT_TYPEHASH, meter, firstSequence, count, messageHash));
+    function readingReceipt(bytes32 messagesRoot) internal pure returns (bytes32) {
+        return keccak256(abi.encode(READING_RECEIPT_TYPEHASH, messagesRoot));
     }
 
     function settlement(SignedSettlement memory s) internal pure returns (bytes32) {

@@ -35,7 +35,7 @@ contract AnchorsAnchorTest is LedgerTest {
         second = uint64(bound(second, uint256(first) + 1, type(uint64).max));
         vm.startPrank(operator);
         anchors.anchor(first, "head");
-        vm.warp(T0 + 60);
+        vm.warp(BLOCK_T0 + 60);
         vm.expectEmit();
         emit IAnchors.HeadAnchored(second, "next", "head");
         anchors.anchor(second, "next");
@@ -43,6 +43,6 @@ contract AnchorsAnchorTest is LedgerTest {
         (uint64 sequence, bytes32 head, uint64 blockTime) = anchors.latest();
         assertEq(uint256(sequence), second, "sequence");
         assertEq(head, "next", "head");
-        assertEq(uint256(blockTime), T0 + 60, "block time");
+        assertEq(uint256(blockTime), BLOCK_T0 + 60, "block time");
     }
 }

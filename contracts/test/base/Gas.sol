@@ -15,6 +15,8 @@ abstract contract Gas is Assert {
         for (uint256 i = 0; i < data.length; ++i) {
             used += data[i] == 0 ? 4 : 16;
         }
+        // Touches the target, which is warm in a transaction of its own.
+        assertEq(to.balance, 0, "contracts hold no ether");
         vm.prank(from);
         // In assembly, because the compiler would copy the calldata first and its memory would count.
         assembly ("memory-safe") {

@@ -47,8 +47,11 @@ abstract contract LedgerTest is Assert {
     uint256 internal constant TREASURER_KEY = 0xA4;
     uint256 internal constant REGISTRAR_KEY = 0xA5;
     uint256 internal constant SECURITY_KEY = 0xA6;
+    uint256 internal constant SECOND_SECURITY_KEY = 0xA7;
 
-    uint64 internal constant T0 = 1_699_999_200; // start of MTU 1_888_888
+    /// @dev Market time at the beginning, the start of MTU 1_888_888, and block time then.
+    uint64 internal constant T0 = 1_699_999_200;
+    uint64 internal constant BLOCK_T0 = 1_650_000_000;
     uint32 internal constant FIRST_MTU = 1_888_888 + 96;
     uint32 internal constant MTUS = 4;
 
@@ -65,6 +68,7 @@ abstract contract LedgerTest is Assert {
     address internal treasurer = vm.addr(TREASURER_KEY);
     address internal registrar = vm.addr(REGISTRAR_KEY);
     address internal security = vm.addr(SECURITY_KEY);
+    address internal secondSecurity = vm.addr(SECOND_SECURITY_KEY);
     uint256[] internal attesterKeys;
 
     uint32 internal period;
@@ -72,10 +76,10 @@ abstract contract LedgerTest is Assert {
     uint64 internal gate;
 
     function setUp() public virtual {
-        vm.warp(T0);
+        vm.warp(_blockStart());
         _sortedAttesters();
         roles = new Roles(_config(), _grants());
-        calendar = new Calendar(roles, T0, T0, 1);
+        calendar = new Calendar(roles, T0, _blockStart(), 1);
         market = new Market(roles, calendar);
         readings = new Readings(roles, calendar);
         settlement = new Settlement(roles, calendar, market, readings, CHALLENGE, PAGE_WINDOW);
@@ -87,6 +91,26 @@ abstract contract LedgerTest is Assert {
         vm.stopPrank();
         vm.prank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /* TIME */
+
+    /// @dev Block time at the beginning: not market time, so that nothing can take one for the other.
+    function _blockStart() internal pure virtual returns (uint64) {
+        return BLOCK_T0;
+    }
+
+    /// @dev Block time at a market time.
+    function _blockTime(uint256 marketTime) internal pure returns (uint256) {
+        return marketTime - T0 + _blockStart();
+    }
+
+    function _warp(uint256 marketTime) internal {
+        vm.warp(_blockTime(marketTime));
+    }
+
+    function _now() internal view returns (uint64) {
+        return calendar.marketTime();
     }
 
     /* DEPLOYMENT */
@@ -111,12 +135,13 @@ abstract contract LedgerTest is Assert {
     }
 
     function _grants() internal view returns (Grant[] memory grants) {
-        grants = new Grant[](8);
+        grants = new Grant[](9);
         grants[0] = Grant(operator, Role.Operator, "operator", 0);
         grants[1] = Grant(dso, Role.Dso, "dso", AREA);
         grants[2] = Grant(treasurer, Role.Treasurer, "bank", 0);
         grants[3] = Grant(registrar, Role.Registrar, "registrar", 0);
         grants[4] = Grant(security, Role.SecurityAdmin, "security", 0);
+        grants[8] = Grant(secondSecurity, Role.SecurityAdmin, "second security", 0);
         for (uint256 i = 0; i < 3; ++i) {
             grants[5 + i] = Grant(vm.addr(attesterKeys[i]), Role.Attester, bytes32(uint256(0xA77 + i)), AREA);
         }
@@ -132,6 +157,31 @@ abstract contract LedgerTest is Assert {
                 }
             }
         }
+    }
+
+    /* ROLES */
+
+    /// @dev Proposed by the first security admin, confirmed by the second, accepted by the key after the delay.
+    function _grantRole(Grant memory grant) internal {
+        vm.prank(security);
+        roles.proposeGrant(grant);
+        _acceptGrant(grant.key);
+    }
+
+    function _acceptGrant(address key) internal {
+        vm.prank(secondSecurity);
+        roles.confirmGrant(key);
+        vm.warp(block.timestamp + DELAY);
+        vm.prank(key);
+        roles.acceptGrant();
+    }
+
+    function _revokeRole(address key) internal {
+        vm.prank(security);
+        roles.proposeRevocation(key);
+        vm.warp(block.timestamp + DELAY);
+        vm.prank(secondSecurity);
+        roles.revoke(key);
     }
 
     /* SIGNATURES */
@@ -210,7 +260,7 @@ abstract contract LedgerTest is Assert {
         bytes32[] memory chains = new bytes32[](MTUS);
         uint32[] memory counts = new uint32[](MTUS);
         (chains[0], counts[0]) = (_maskedChain(words), uint32(words.length));
-        vm.warp(gate);
+        _warp(gate);
         vm.prank(operator);
         market.closeBooks(MARKET_ID, program, chains, counts);
     }
@@ -293,7 +343,7 @@ abstract contract LedgerTest is Assert {
 
     /// @dev Ends the period and attests all its MTUs.
     function _attestAll() internal {
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         for (uint32 i = 0; i < MTUS; ++i) {
             _attest(FIRST_MTU + i, 0);
         }
@@ -340,7 +390,15 @@ abstract contract LedgerTest is Assert {
         words[1] = Hashes.settlementWord(to, amount);
     }
 
+    /// @dev Binds an account to the area, unless it is.
+    function _bind(address account) internal {
+        if (settlement.areaOf(account) != 0) return;
+        vm.prank(registrar);
+        settlement.bindAccount(account, AREA);
+    }
+
     function _deposit(address account, uint96 amount, bytes32 ref) internal {
+        _bind(account);
         vm.prank(treasurer);
         settlement.deposit(account, amount, ref);
     }

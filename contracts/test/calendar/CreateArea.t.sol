@@ -53,18 +53,18 @@ contract CalendarCreateAreaTest is LedgerTest {
 
     function test_constructor__speedOrStartInvalid__reverts() public {
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, T0, T0, 0);
+        new Calendar(roles, BLOCK_T0, BLOCK_T0, 0);
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, T0, T0, 86_401);
+        new Calendar(roles, BLOCK_T0, BLOCK_T0, 86_401);
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, T0, T0 + 1, 1);
+        new Calendar(roles, BLOCK_T0, BLOCK_T0 + 1, 1);
     }
 
     function test_marketTime__anySpeed__runsFromOrigin(uint64 origin, uint32 speed, uint32 passed) public {
         origin = uint64(bound(origin, 0, 1 << 40));
         speed = uint32(bound(speed, 1, 86_400));
-        Calendar fast = new Calendar(roles, origin, T0, speed);
-        vm.warp(T0 + uint256(passed));
+        Calendar fast = new Calendar(roles, origin, BLOCK_T0, speed);
+        vm.warp(BLOCK_T0 + uint256(passed));
         assertEq(uint256(fast.marketTime()), origin + uint256(passed) * speed, "market time");
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {ICalendar} from "../../src/interfaces/ICalendar.sol";
+import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
@@ -39,6 +39,35 @@ contract CalendarDeclarePeriodTest is LedgerTest {
         vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarPeriodNotContiguous.selector, NEXT));
         vm.prank(operator);
         calendar.declarePeriod(AREA, first, 1);
+    }
+
+    function test_declarePeriod__firstFarFromNow__reverts(uint32 first) public {
+        uint32 furthest = 366 * 96;
+        uint32 present = uint32(T0 / 900);
+        first = uint32(bound(first, 0, type(uint32).max - 2));
+        vm.assume(first > present + furthest || first < present - furthest);
+        vm.prank(registrar);
+        calendar.createArea("new", AreaParams(1, 1));
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarPeriodFar.selector, first, T0));
+        vm.prank(operator);
+        calendar.declarePeriod("new", first, 1);
+    }
+
+    function test_declarePeriod__nextFarAhead__reverts() public {
+        vm.startPrank(operator);
+        uint32 next = NEXT;
+        for (; uint256(next) * 900 <= T0 + 366 days; next += 3200) {
+            calendar.declarePeriod(AREA, next, 3200);
+        }
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarPeriodFar.selector, next, T0));
+        calendar.declarePeriod(AREA, next, 1);
+        vm.stopPrank();
+    }
+
+    function test_declarePeriod__nextLongAfter__stillFollows() public {
+        _warp(T0 + 3650 days);
+        vm.prank(operator);
+        assertEq(uint256(calendar.declarePeriod(AREA, NEXT, 1)), 2, "late, but not lost");
     }
 
     function test_periodOf__undeclared__reverts() public {

@@ -36,6 +36,12 @@ contract GoldenVectorsTest is Assert {
         return vm.parseJsonBytes32Array(_json, key);
     }
 
+    function _count(string memory list) private view returns (uint256 n) {
+        while (vm.keyExistsJson(_json, _at(list, n, ""))) {
+            ++n;
+        }
+    }
+
     function _half(string memory key) private view returns (bytes16) {
         return bytes16(vm.parseJsonBytes(_json, key));
     }
@@ -116,12 +122,7 @@ contract GoldenVectorsTest is Assert {
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {
         if (shape == keccak256("ReadingReceipt")) {
-            return Hashes.readingReceipt(
-                _word(string.concat(path, ".meter")),
-                uint32(_uint(string.concat(path, ".firstSequence"))),
-                uint32(_uint(string.concat(path, ".count"))),
-                _word(string.concat(path, ".messageHash"))
-            );
+            return Hashes.readingReceipt(_word(string.concat(path, ".messagesRoot")));
         }
         bytes32 market = _word(string.concat(path, ".market"));
         if (shape == keccak256("Cancel")) {
@@ -288,6 +289,25 @@ contract GoldenVectorsTest is Assert {
         assertTrue(n != 0, "some books");
     }
 
+    function test_journal__eachEntry__sameHash() public view {
+        bytes32 previous = 0;
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("journal", n, "")); ++n) {
+            bytes memory payload = vm.parseJsonBytes(_json, _at("journal", n, ".payload"));
+            bytes32 payloadHash = keccak256(abi.encodePacked(_word(_at("journal", n, ".salt")), payload));
+            assertEq(payloadHash, _word(_at("journal", n, ".payloadHash")), "payload");
+            bytes32 kind = keccak256(bytes(vm.parseJsonString(_json, _at("journal", n, ".kind"))));
+            uint64 sequence = uint64(_uint(_at("journal", n, ".sequence")));
+            previous = keccak256(abi.encodePacked(sequence, kind, payloadHash, previous));
+            assertEq(previous, _word(_at("journal", n, ".hash")), "entry");
+        }
+        assertTrue(n > 1, "some entries");
+    }
+
+    function test_tariffs__list__sameHash() public view {
+        assertEq(keccak256(vm.parseJsonBytes(_json, ".tariffs.bytes")), _word(".tariffs.tariffHash"), "tariff hash");
+    }
+
     function test_chain__ofHashes__same() public view {
         assertEq(Hashes.chain(_words(".chain.hashes")), _word(".chain.chained"), "chain");
     }
@@ -371,7 +391,15 @@ contract GoldenVectorsTest is Assert {
         uint32 settled = uint32(_uint(".settlement.period"));
         uint32 revision = uint32(_uint(".settlement.revision"));
         uint256 n = 0;
+        bytes32[] memory leaves = new bytes32[](_count("settlement.statements"));
         for (; vm.keyExistsJson(_json, _at("settlement.statements", n, "")); ++n) {
+            bytes32 hashed = keccak256(
+                abi.encodePacked(
+                    _word(_at("settlement.statements", n, ".salt")),
+                    vm.parseJsonBytes(_json, _at("settlement.statements", n, ".bytes"))
+                )
+            );
+            assertEq(hashed, _word(_at("settlement.statements", n, ".statementHash")), "statement");
             bytes32 leaf = Hashes.statement(
                 vm.parseJsonAddress(_json, _at("settlement.statements", n, ".account")),
                 settled,
@@ -379,7 +407,9 @@ contract GoldenVectorsTest is Assert {
                 _word(_at("settlement.statements", n, ".statementHash"))
             );
             assertEq(leaf, _word(_at("settlement.statements", n, ".leaf")), "statement leaf");
+            leaves[n] = leaf;
         }
         assertTrue(n != 0, "some statements");
+        assertEq(Hashes.merkleRoot(leaves), _word(".settlement.statementsRoot"), "statements root");
     }
 }

@@ -23,6 +23,73 @@ contract MarketClearTest is LedgerTest {
         words[3] = _bid(4, 1500, 5, 0);
     }
 
+    /// @dev Two bids of 10 and 6 lots and four asks of one limit that fill half of what they offer, in words of tags 1 to 6.
+    function _ties() private pure returns (uint256[] memory words) {
+        words = new uint256[](6);
+        words[0] = _bid(1, 3000, 10, 10);
+        for (uint256 i = 1; i < 5; ++i) {
+            words[i] = _ask(i + 1, 2000, 8, 4);
+        }
+        words[5] = _bid(6, 2500, 6, 6);
+    }
+
+    function _faultyTie(uint256 word, WordFault fault) private {
+        uint256[] memory words = _ties();
+        words[3] = word;
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 3, fault));
+    }
+
+    function test_clear__ordersFilledInPart__clears() public {
+        uint256[] memory words = _ties();
+        _ready(2000, words);
+        _clearFirst(2000, words);
+        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), 16, "lots");
+    }
+
+    function test_clear__tieAcceptedAboveQuantity__reverts(uint24 more) public {
+        _faultyTie(_ask(4, 2000, 8, uint24(bound(more, 9, type(uint24).max))), WordFault.AcceptedAboveEffective);
+    }
+
+    function test_clear__tieAcceptedAboveCap__reverts() public {
+        _faultyTie(Hashes.orderWord(bytes16(uint128(4)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
+    }
+
+    function test_clear__tieWithUnknownFlags__reverts(uint24 flags) public {
+        flags = uint24(bound(flags, 2, type(uint24).max));
+        _faultyTie(Hashes.orderWord(bytes16(uint128(4)), 2000, 8, NO_CAP, 4, flags), WordFault.FlagsUnknown);
+    }
+
+    function test_clear__tieOutOfOrder__reverts(uint128 tag) public {
+        tag = uint128(bound(tag, 0, 3));
+        _faultyTie(_ask(tag, 2000, 8, 4), WordFault.TagNotAscending);
+    }
+
+    function test_clear__tieOfNoQuantity__reverts() public {
+        _faultyTie(_ask(4, 2000, 0, 4), WordFault.QuantityZero);
+    }
+
+    function test_clear__filledInPartAtAnotherLimit__reverts(bool above) public {
+        uint256[] memory words = _ties();
+        words[3] = _ask(4, above ? int32(2100) : int32(1900), 8, 4);
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketNotOptimal.selector));
+    }
+
+    function test_clear__filledInPartOnTheOtherSide__countsThere() public {
+        // The bid of 6 takes 4 of them: less is bought than sold.
+        uint256[] memory words = _ties();
+        words[5] = _bid(6, 2500, 6, 4);
+        _refused(2000, words, abi.encodeWithSelector(IMarket.MarketUnbalanced.selector, 14, 16));
+    }
+
+    function test_clear__tieWithItsCapFilled__countsWhole() public {
+        // Three take half of their quantity, one all that its cap leaves it.
+        uint256[] memory words = _ties();
+        words[3] = Hashes.orderWord(bytes16(uint128(4)), 2000, 8, 4, 4, 1);
+        _ready(2000, words);
+        _clearFirst(2000, words);
+        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), 16, "lots");
+    }
+
     function _refused(int32 price, uint256[] memory words, bytes memory error_) private {
         _ready(price, words);
         _refusedNow(price, words, error_);
@@ -59,7 +126,7 @@ contract MarketClearTest is LedgerTest {
 
     function test_clear__afterDeadline__reverts() public {
         _ready(2000, _book());
-        vm.warp(gate + CLEAR + 1);
+        _warp(gate + CLEAR + 1);
         _refusedNow(
             2000, _book(), abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + CLEAR, gate + CLEAR + 1)
         );

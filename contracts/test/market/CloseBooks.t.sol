@@ -14,7 +14,7 @@ contract MarketCloseBooksTest is LedgerTest {
     function setUp() public override {
         super.setUp();
         _open();
-        vm.warp(gate);
+        _warp(gate);
         (_chains[1], _counts[1]) = ("chain", 7);
     }
 
@@ -38,12 +38,12 @@ contract MarketCloseBooksTest is LedgerTest {
     }
 
     function test_closeBooks__beforeGate__reverts() public {
-        vm.warp(gate - 1);
+        _warp(gate - 1);
         _refused(abi.encodeWithSelector(IMarket.MarketTooEarly.selector, gate, gate - 1));
     }
 
     function test_closeBooks__afterGrace__reverts() public {
-        vm.warp(gate + GRACE + 1);
+        _warp(gate + GRACE + 1);
         _refused(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + GRACE, gate + GRACE + 1));
     }
 
@@ -73,7 +73,7 @@ contract MarketCloseBooksTest is LedgerTest {
     }
 
     function test_closeBooks__withinGrace__commitsEachBook(uint64 late) public {
-        vm.warp(gate + bound(late, 0, GRACE));
+        _warp(gate + bound(late, 0, GRACE));
         vm.expectEmit();
         emit IMarket.BooksClosed(MARKET_ID, program, FIRST_MTU, _chains, _counts);
         vm.prank(operator);

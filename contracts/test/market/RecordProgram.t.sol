@@ -44,14 +44,14 @@ contract MarketRecordProgramTest is LedgerTest {
 
     function test_recordProgram__afterSignWindow__reverts() public {
         bytes memory signature = _signature(DSO_KEY, ROOT, type(uint64).max);
-        vm.warp(gate + SIGN + 1);
+        _warp(gate + SIGN + 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + SIGN, gate + SIGN + 1));
         _recordWith(signature, ROOT, type(uint64).max);
     }
 
     function test_recordProgram__afterItsDeadline__reverts() public {
         bytes memory signature = _signature(DSO_KEY, ROOT, gate + 5);
-        vm.warp(gate + 6);
+        _warp(gate + 6);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + 5, gate + 6));
         _recordWith(signature, ROOT, gate + 5);
     }
@@ -93,7 +93,7 @@ contract MarketRecordProgramTest is LedgerTest {
     }
 
     function test_recordProgram__byAnyone__keepsTheRoot(address sender, uint64 late) public {
-        vm.warp(gate + bound(late, 0, SIGN));
+        _warp(gate + bound(late, 0, SIGN));
         bytes memory signature = _signature(DSO_KEY, ROOT, gate + SIGN);
         vm.expectEmit();
         emit IMarket.ProgramRecorded(MARKET_ID, program, ROOT, "grid", "report", gate + SIGN, dso, signature);

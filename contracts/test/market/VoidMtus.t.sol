@@ -30,7 +30,7 @@ contract MarketVoidMtusTest is LedgerTest {
 
     function test_voidMtus__wrongHint__reverts() public {
         _open();
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketHintWrong.selector, 0, FIRST_MTU));
         _void(0, FIRST_MTU, 1);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketHintWrong.selector, 2, FIRST_MTU));
@@ -40,7 +40,7 @@ contract MarketVoidMtusTest is LedgerTest {
     function test_voidMtus__rangeReachesIntoProgram__reverts() public {
         vm.prank(operator);
         market.openProgram(MARKET_ID, period, FIRST_MTU + 2, 1, Time.startOf(FIRST_MTU) - CLEAR);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketHintWrong.selector, 0, FIRST_MTU));
         _void(0, FIRST_MTU, 3);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketHintWrong.selector, 1, FIRST_MTU + 2));
@@ -49,7 +49,7 @@ contract MarketVoidMtusTest is LedgerTest {
 
     function test_voidMtus__graceRunning__reverts() public {
         _open();
-        vm.warp(gate + GRACE);
+        _warp(gate + GRACE);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooEarly.selector, gate + GRACE + 1, gate + GRACE));
         _void(program, FIRST_MTU, 1);
     }
@@ -57,27 +57,27 @@ contract MarketVoidMtusTest is LedgerTest {
     function test_voidMtus__clearingWindowRunning__reverts() public {
         _open();
         _close(new uint256[](0));
-        vm.warp(gate + CLEAR);
+        _warp(gate + CLEAR);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooEarly.selector, gate + CLEAR + 1, gate + CLEAR));
         _void(program, FIRST_MTU, 1);
     }
 
     function test_voidMtus__neverOpenedButNotStarted__reverts() public {
-        vm.warp(Time.startOf(FIRST_MTU) - 1);
+        _warp(Time.startOf(FIRST_MTU) - 1);
         vm.expectRevert(IMarket.MarketNothingToVoid.selector);
         _void(0, FIRST_MTU, MTUS);
     }
 
     function test_voidMtus__allResolved__reverts() public {
         _emptyDay();
-        vm.warp(gate + CLEAR + 1);
+        _warp(gate + CLEAR + 1);
         vm.expectRevert(IMarket.MarketNothingToVoid.selector);
         _void(program, FIRST_MTU, MTUS);
     }
 
     function test_voidMtus__bookNeverClosed__voidsAll() public {
         _open();
-        vm.warp(gate + GRACE + 1);
+        _warp(gate + GRACE + 1);
         bytes32 root = 0;
         for (uint32 i = 0; i < MTUS; ++i) {
             root = Hashes.clearingLink(root, MARKET_ID, FIRST_MTU + i, 0);
@@ -95,7 +95,7 @@ contract MarketVoidMtusTest is LedgerTest {
         uint256[] memory none = new uint256[](0);
         _ready(Hashes.NO_PRICE, none);
         _clearFirst(Hashes.NO_PRICE, none);
-        vm.warp(gate + CLEAR + 1);
+        _warp(gate + CLEAR + 1);
         _void(program, FIRST_MTU, MTUS);
         assertTrue(market.stateOf(MARKET_ID, FIRST_MTU) == MtuState.Cleared, "cleared stays");
         assertTrue(market.stateOf(MARKET_ID, FIRST_MTU + 1) == MtuState.Void, "the rest is void");
@@ -104,7 +104,7 @@ contract MarketVoidMtusTest is LedgerTest {
 
     function test_voidMtus__neverOpened__voidsWhatHasStarted(uint32 started) public {
         started = uint32(bound(started, 1, MTUS));
-        vm.warp(Time.startOf(FIRST_MTU + started - 1));
+        _warp(Time.startOf(FIRST_MTU + started - 1));
         _void(0, FIRST_MTU, MTUS);
         assertEq(market.resolvedCount(AREA, period), started, "started ones");
         assertTrue(market.stateOf(MARKET_ID, FIRST_MTU + started - 1) == MtuState.Void, "last started");
@@ -113,7 +113,7 @@ contract MarketVoidMtusTest is LedgerTest {
     function test_voidMtus__behindAProgram__voids() public {
         vm.prank(operator);
         market.openProgram(MARKET_ID, period, FIRST_MTU, 2, Time.startOf(FIRST_MTU) - CLEAR);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         _void(1, FIRST_MTU + 2, 2);
         assertEq(market.resolvedCount(AREA, period), 2, "those behind it");
     }

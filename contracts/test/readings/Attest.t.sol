@@ -14,7 +14,7 @@ contract ReadingsAttestTest is LedgerTest {
 
     function setUp() public override {
         super.setUp();
-        vm.warp(END);
+        _warp(END);
     }
 
     function _refused(Attestation memory attestation, bytes memory error_) private {
@@ -59,12 +59,12 @@ contract ReadingsAttestTest is LedgerTest {
     }
 
     function test_attest__beforeEnd__reverts() public {
-        vm.warp(END - 1);
+        _warp(END - 1);
         _refused(_attestation(FIRST_MTU, 0), abi.encodeWithSelector(IReadings.ReadingsTooEarly.selector, END, END - 1));
     }
 
     function test_attest__firstAfterDeadline__reverts() public {
-        vm.warp(END + ATTEST + 1);
+        _warp(END + ATTEST + 1);
         _refused(
             _attestation(FIRST_MTU, 0),
             abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, END + ATTEST, END + ATTEST + 1)
@@ -74,7 +74,7 @@ contract ReadingsAttestTest is LedgerTest {
     function test_attest__correctionAfterHorizon__reverts() public {
         _attest(FIRST_MTU, 0);
         uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
-        vm.warp(horizon + 1);
+        _warp(horizon + 1);
         _refused(
             _attestation(FIRST_MTU, 1), abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, horizon, horizon + 1)
         );
@@ -103,15 +103,8 @@ contract ReadingsAttestTest is LedgerTest {
         );
     }
 
-    function test_attestMany__lengthsDiffer__reverts() public {
-        vm.expectRevert(IReadings.ReadingsBatchInvalid.selector);
-        readings.attestMany(period, new Attestation[](1), new bytes[][](2));
-        vm.expectRevert(IReadings.ReadingsBatchInvalid.selector);
-        readings.attestMany(period, new Attestation[](0), new bytes[][](0));
-    }
-
     function test_attest__byAnyone__records(address sender, uint64 late) public {
-        vm.warp(END + bound(late, 0, ATTEST));
+        _warp(END + bound(late, 0, ATTEST));
         Attestation memory a = _attestation(FIRST_MTU, 0);
         bytes32 structHash = Hashes.attestation(a);
         bytes[] memory signatures = _quorum(_digest(readings.domainSeparator(), structHash));
@@ -131,27 +124,10 @@ contract ReadingsAttestTest is LedgerTest {
     function test_attest__correction__countsOnce() public {
         _attest(FIRST_MTU, 0);
         bytes32 before = readings.readingsRoot(AREA, period);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
         _attest(FIRST_MTU, 1);
         assertEq(readings.resolvedCount(AREA, period), 1, "once");
         assertTrue(readings.readingsRoot(AREA, period) != before, "root moved");
         assertEq(uint256(readings.readingOf(AREA, FIRST_MTU).revisions), 2, "revisions");
-    }
-
-    function test_attestMany__batch__recordsAllOrNone() public {
-        vm.warp(END + 900);
-        Attestation[] memory batch = new Attestation[](2);
-        bytes[][] memory signatures = new bytes[][](2);
-        for (uint32 i = 0; i < 2; ++i) {
-            batch[i] = _attestation(FIRST_MTU + i, 0);
-            signatures[i] = _quorum(readings.attestationDigest(batch[i]));
-        }
-        (batch[1].count, batch[0].count) = (4, 3);
-        (bool ok,) = address(readings).call(abi.encodeCall(IReadings.attestMany, (period, batch, signatures)));
-        assertFalse(ok, "the second one is not what was signed");
-        assertEq(readings.resolvedCount(AREA, period), 0, "none");
-        batch[1].count = 3;
-        readings.attestMany(period, batch, signatures);
-        assertEq(readings.resolvedCount(AREA, period), 2, "all");
     }
 }

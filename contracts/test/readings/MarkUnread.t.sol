@@ -18,24 +18,24 @@ contract ReadingsMarkUnreadTest is LedgerTest {
     }
 
     function test_markUnread__deadlineRunning__reverts() public {
-        vm.warp(DEADLINE);
+        _warp(DEADLINE);
         vm.expectRevert(abi.encodeWithSelector(IReadings.ReadingsTooEarly.selector, DEADLINE + 1, DEADLINE));
         readings.markUnread(AREA, period, FIRST_MTU, 1);
     }
 
     function test_markUnread__allAttested__reverts() public {
         _attestAll();
-        vm.warp(DEADLINE + 3600);
+        _warp(DEADLINE + 3600);
         vm.expectRevert(IReadings.ReadingsNothingToMark.selector);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
     }
 
     function test_markUnread__someAttested__marksTheOthersThatAreDue(uint32 due) public {
         due = uint32(bound(due, 1, MTUS));
-        vm.warp(Time.startOf(FIRST_MTU + 2));
+        _warp(Time.startOf(FIRST_MTU + 2));
         _attest(FIRST_MTU + 1, 0);
         bytes32 root = Hashes.readingsLink(readings.readingsRoot(AREA, period), FIRST_MTU, 0, 0, 0, 0, 0);
-        vm.warp(DEADLINE + 900 * (due - 1) + 1);
+        _warp(DEADLINE + 900 * (due - 1) + 1);
 
         vm.expectEmit();
         emit IReadings.ReadingsUnread(AREA, FIRST_MTU, root);
@@ -47,7 +47,7 @@ contract ReadingsMarkUnreadTest is LedgerTest {
     }
 
     function test_markUnread__thenLateReadings__comeAsRevisionOne() public {
-        vm.warp(DEADLINE + 1);
+        _warp(DEADLINE + 1);
         readings.markUnread(AREA, period, FIRST_MTU, 1);
         _attest(FIRST_MTU, 1);
         assertEq(readings.resolvedCount(AREA, period), 1, "counts once");

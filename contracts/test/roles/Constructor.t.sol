@@ -40,6 +40,13 @@ contract RolesConstructorTest is LedgerTest {
         new Roles(_config(), grants);
     }
 
+    function test_constructor__securityAdminsOfOneOrganisation__reverts() public {
+        Grant[] memory grants = _grants();
+        grants[8].organisation = grants[4].organisation;
+        vm.expectRevert(IRoles.RolesConfigInvalid.selector);
+        new Roles(_config(), grants);
+    }
+
     function test_constructor__attestersOfOneOrganisation__reverts() public {
         Grant[] memory grants = _grants();
         (grants[6].organisation, grants[7].organisation) = (grants[5].organisation, grants[5].organisation);

@@ -12,7 +12,7 @@ contract RolesPauseTest is LedgerTest {
     }
 
     function test_pause__notSecurityAdmin__reverts(address sender) public {
-        vm.assume(sender != security);
+        vm.assume(sender != security && sender != secondSecurity);
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
         vm.prank(sender);
         roles.pause();
@@ -20,9 +20,17 @@ contract RolesPauseTest is LedgerTest {
 
     function test_pause__withinCoolDown__reverts(uint256 wait) public {
         _pause();
-        vm.warp(T0 + bound(wait, 0, uint256(PAUSE) + COOL_DOWN - 1));
-        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, T0 + PAUSE + COOL_DOWN));
+        vm.warp(BLOCK_T0 + bound(wait, 0, uint256(PAUSE) + COOL_DOWN - 1));
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, BLOCK_T0 + PAUSE + COOL_DOWN));
         _pause();
+    }
+
+    function test_unpause__notSecurityAdmin__reverts(address sender) public {
+        vm.assume(sender != security && sender != secondSecurity);
+        _pause();
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.SecurityAdmin, bytes32(0)));
+        vm.prank(sender);
+        roles.unpause();
     }
 
     function test_unpause__notPaused__reverts() public {
@@ -34,37 +42,37 @@ contract RolesPauseTest is LedgerTest {
     function test_pause__running__stopsUntilItExpires() public {
         _pause();
         assertTrue(roles.paused(), "at once");
-        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesPaused.selector, T0 + PAUSE));
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesPaused.selector, BLOCK_T0 + PAUSE));
         roles.requireNotPaused();
-        vm.warp(T0 + PAUSE - 1);
+        vm.warp(BLOCK_T0 + PAUSE - 1);
         assertTrue(roles.paused(), "last second");
-        vm.warp(T0 + PAUSE);
+        vm.warp(BLOCK_T0 + PAUSE);
         assertFalse(roles.paused(), "expired by itself");
         roles.requireNotPaused();
     }
 
     function test_pause__afterCoolDown__runsAgain() public {
         _pause();
-        vm.warp(T0 + PAUSE + COOL_DOWN);
+        vm.warp(BLOCK_T0 + PAUSE + COOL_DOWN);
         _pause();
         assertTrue(roles.paused(), "again");
     }
 
     function test_unpause__early__coolsDownFromThen() public {
         _pause();
-        vm.warp(T0 + 60);
+        vm.warp(BLOCK_T0 + 60);
         vm.prank(security);
         roles.unpause();
         assertFalse(roles.paused(), "over");
-        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, T0 + 60 + COOL_DOWN));
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, BLOCK_T0 + 60 + COOL_DOWN));
         _pause();
     }
 
-    function test_pause__running__stopsBooksAndClearingButNoWayOut() public {
+    function test_pause__running__stopsBooksAndClearingsOnly() public {
         _open();
-        vm.warp(gate);
+        _warp(gate);
         _pause();
-        bytes memory refusal = abi.encodeWithSelector(IRoles.RolesPaused.selector, gate + PAUSE);
+        bytes memory refusal = abi.encodeWithSelector(IRoles.RolesPaused.selector, _blockTime(gate) + PAUSE);
         bytes32[] memory chains = new bytes32[](MTUS);
         uint32[] memory counts = new uint32[](MTUS);
         vm.expectRevert(refusal);
@@ -78,14 +86,16 @@ contract RolesPauseTest is LedgerTest {
         uint256[] memory none = new uint256[](0);
         vm.expectRevert(refusal);
         market.clear(MARKET_ID, _target(FIRST_MTU, 0, 0, 0), chains, none, chains);
-        vm.expectRevert(refusal);
-        settlement.settle(_settlementTarget(0, 0), chains, none, new bytes[](0));
 
-        vm.warp(gate + GRACE + 1);
+        _warp(gate + GRACE + 1);
         market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
         _deposit(address(0xa), 5, "deposit");
-        vm.warp(_firstMtuEnd());
+        _warp(_firstMtuEnd());
         _attest(FIRST_MTU, 0);
+        _warp(gate + PAUSE - 1);
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        _settle(0, _payment(address(0xa), address(0xb), 5));
+        _settle(1, _payment(address(0xa), address(0xb), -5));
         assertTrue(roles.paused(), "all this in the pause");
         assertTrue(roles.hasRole(operator, Role.Operator, AREA), "roles stay");
     }

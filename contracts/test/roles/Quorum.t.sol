@@ -59,11 +59,7 @@ contract RolesQuorumTest is LedgerTest {
         bytes32 organisation = roles.grantOf(vm.addr(attesterKeys[0])).organisation;
         uint256 key = 0xFACE;
         address second = vm.addr(key);
-        vm.prank(security);
-        roles.proposeGrant(Grant(second, Role.Attester, organisation, AREA));
-        vm.warp(T0 + DELAY);
-        vm.prank(second);
-        roles.acceptGrant();
+        _grantRole(Grant(second, Role.Attester, organisation, AREA));
 
         bytes[] memory signatures =
             second > vm.addr(attesterKeys[0]) ? _signatures(attesterKeys[0], key) : _signatures(key, attesterKeys[0]);

@@ -8,7 +8,7 @@ import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
 
-/// @notice settle with one page, and finalise.
+/// @notice settle with one page.
 contract SettlementSettleTest is LedgerTest {
     address private constant ANNA = address(0xA11A);
     address private constant BERT = address(0xBE27);
@@ -39,12 +39,12 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__periodRunning__reverts() public {
         uint64 end = Time.startOf(FIRST_MTU + MTUS);
-        vm.warp(end - 1);
+        _warp(end - 1);
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, end, end - 1));
     }
 
     function test_settle__readingsMissing__reverts() public {
-        vm.warp(Time.startOf(FIRST_MTU + MTUS));
+        _warp(Time.startOf(FIRST_MTU + MTUS));
         _attest(FIRST_MTU, 0);
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUnread.selector, 1, MTUS));
     }
@@ -52,7 +52,7 @@ contract SettlementSettleTest is LedgerTest {
     function test_settle__unresolvedMtus__reverts() public {
         vm.prank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 2);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS + 2));
+        _warp(Time.startOf(FIRST_MTU + MTUS + 2));
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUncleared.selector, 0, 2));
     }
 
@@ -92,7 +92,21 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__amountBeyondRange__reverts() public {
         _attestAll();
-        _refused(0, _payment(ANNA, BERT, 1 << 78), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+        _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+    }
+
+    function test_settle__balanceBeyondRange__reverts(uint80 more) public {
+        more = uint80(bound(more, 1, (1 << 70) - 1));
+        _attestAll();
+        int96 most = (1 << 70) - 1;
+        _settle(0, _payment(ANNA, BERT, most));
+        _refused(
+            1,
+            _payment(ANNA, BERT, int96(int256(uint256(more)))),
+            abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector)
+        );
+        _settle(1, _payment(ANNA, BERT, -most));
+        _balances(0, 0);
     }
 
     function test_settle__wordsOtherThanHashed__reverts() public {
@@ -136,28 +150,14 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         _settle(0, _paid());
         uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
-        vm.warp(horizon + 1);
+        _warp(horizon + 1);
         _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, horizon, horizon + 1));
-    }
-
-    function test_finalise__neverSettled__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNone.selector, AREA, period));
-        settlement.finalise(AREA, period);
-    }
-
-    function test_finalise__horizonRunning__reverts() public {
-        _attestAll();
-        _settle(0, _paid());
-        uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
-        vm.warp(horizon);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, horizon + 1, horizon));
-        settlement.finalise(AREA, period);
     }
 
     function test_settle__final__reverts() public {
         _attestAll();
         _settle(0, _paid());
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
         settlement.finalise(AREA, period);
         _refused(1, _paid(), abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
         vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementFinal.selector, AREA, period));
@@ -167,7 +167,7 @@ contract SettlementSettleTest is LedgerTest {
     /* EFFECTS */
 
     function test_settle__byAnyone__movesMoney(address sender, uint80 amount) public {
-        amount = uint80(bound(amount, 1, (1 << 78) - 1));
+        amount = uint80(bound(amount, 1, (1 << 70) - 1));
         _attestAll();
         uint256[] memory words = _payment(ANNA, BERT, int96(int256(uint256(amount))));
         bytes32[] memory hashes = _pageHashes(words);
@@ -193,6 +193,7 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__withinCredit__callsNobody() public {
         _attestAll();
+        _bind(ANNA);
         uint256 guarantorKey = 0x6A;
         bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
         bytes memory consent = _sign(guarantorKey, _digest(settlement.domainSeparator(), structHash));
@@ -210,7 +211,7 @@ contract SettlementSettleTest is LedgerTest {
     }
 
     function test_settle__unreadPeriod__settles() public {
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
         _settle(0, _paid());
         _balances(-40, 40);
@@ -220,11 +221,11 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         _settle(0, _paid());
         _attest(FIRST_MTU, 1);
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
         _settle(1, _payment(ANNA, BERT, -15));
         _balances(-25, 25);
         assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 2, "revisions");
-        vm.warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
+        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON + 1);
         vm.expectEmit();
         emit ISettlement.PeriodFinalised(AREA, period);
         settlement.finalise(AREA, period);

@@ -1,45 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
-import {LedgerTest} from "../base/LedgerTest.sol";
+import {PagesTest} from "../base/PagesTest.sol";
 import {vm} from "../base/Vm.sol";
 
-/// @notice settle with two pages, and abandonSettlement.
-contract SettlementSettlePagesTest is LedgerTest {
-    uint256 private constant ACCOUNTS = 2048 + 2;
-
-    uint256[] private _words;
-    bytes[] private _signatures;
-    bytes32[] private _hashes;
-
-    function setUp() public override {
-        super.setUp();
-        _emptyDay();
-        _attestAll();
-        _prepare(0, 1);
-    }
-
-    /// @dev All accounts but the last get `each`, the last pays for it.
-    function _prepare(uint32 revision, int96 each) private {
-        delete _words;
-        for (uint256 i = 0; i + 1 < ACCOUNTS; ++i) {
-            _words.push(Hashes.settlementWord(_account(i), each));
-        }
-        _words.push(Hashes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1))));
-        _hashes = _pageHashes(_words);
-        _signatures = _settlementSignatures(revision, _hashes);
-    }
-
-    function _account(uint256 i) private pure returns (address) {
-        return address(uint160(1000 + i));
-    }
-
-    function _send(uint32 revision, uint32 page) private {
-        settlement.settle(_settlementTarget(revision, page), _hashes, _pages(_words)[page], _signatures);
-    }
-
+/// @notice settle with two pages.
+contract SettlementSettlePagesTest is PagesTest {
     function _refused(uint32 revision, uint32 page, bytes memory error_) private {
         SettlementPage memory target = _settlementTarget(revision, page);
         uint256[] memory words = _pages(_words)[page];
@@ -53,7 +22,7 @@ contract SettlementSettlePagesTest is LedgerTest {
 
     function test_settle__firstPageTwice__reverts() public {
         _send(0, 0);
-        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement().id));
+        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementBusy.selector, settlement.openSettlement(AREA).id));
     }
 
     function test_settle__pageOfAnother__reverts() public {
@@ -81,24 +50,22 @@ contract SettlementSettlePagesTest is LedgerTest {
         _refused(0, 1, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
     }
 
-    function test_abandonSettlement__noneOpen__reverts() public {
+    function test_settle__balanceBeyondRangeByAPage__reverts() public {
+        _deposit(_account(0), (1 << 70) - 1, "deposit");
+        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+    }
+
+    function test_settle__otherAreaMeanwhile__isNotHeldUp() public {
+        _send(0, 0);
+        bytes32 other = "other area";
+        vm.prank(registrar);
+        calendar.createArea(other, AreaParams(1, 100 days));
+        assertEq(settlement.openSettlement(other).id, 0, "none open there");
+        assertTrue(settlement.openSettlement(AREA).id != 0, "one open here");
         vm.expectRevert(ISettlement.SettlementNotOpen.selector);
-        settlement.abandonSettlement();
-    }
-
-    function test_abandonSettlement__windowRunning__reverts() public {
-        uint64 until = uint64(block.timestamp) + PAGE_WINDOW;
-        _send(0, 0);
-        vm.warp(until);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, until + 1, until));
-        settlement.abandonSettlement();
-    }
-
-    function test_replaceAccount__settlementOpen__reverts() public {
-        _send(0, 0);
-        bytes32 id = settlement.openSettlement().id;
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementBusy.selector, id));
-        settlement.replaceAccount(_account(0), address(7), "", "");
+        settlement.abandonSettlement(other);
+        _send(0, 1);
+        assertEq(settlement.openSettlement(AREA).id, 0, "none left");
     }
 
     function test_settle__allPages__takeEffectTogether() public {
@@ -114,7 +81,7 @@ contract SettlementSettlePagesTest is LedgerTest {
         assertEq(settlement.balanceOf(_account(0)), 101, "with the deposit before");
         assertEq(settlement.balanceOf(_account(1)), 11, "with the deposit between");
         assertEq(settlement.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer");
-        assertEq(settlement.openSettlement().id, 0, "none open");
+        assertEq(settlement.openSettlement(AREA).id, 0, "none open");
         _deposit(_account(1), 5, "after");
         assertEq(settlement.balanceOf(_account(1)), 16, "folded once");
     }
@@ -127,21 +94,5 @@ contract SettlementSettlePagesTest is LedgerTest {
         assertEq(settlement.balanceOf(_account(5)), 1, "the first counts, the second not yet");
         _send(1, 1);
         assertEq(settlement.balanceOf(_account(5)), -2, "both");
-    }
-
-    function test_abandonSettlement__afterWindow__nothingHasEffect() public {
-        _send(0, 0);
-        bytes32 id = settlement.openSettlement().id;
-        vm.warp(block.timestamp + PAGE_WINDOW + 1);
-        vm.expectEmit();
-        emit ISettlement.SettlementAbandoned(id);
-        settlement.abandonSettlement();
-        assertEq(settlement.balanceOf(_account(0)), 0, "no effect");
-
-        // The same one again, wholly: nothing counts twice.
-        _send(0, 0);
-        _send(0, 1);
-        assertEq(settlement.balanceOf(_account(0)), 1, "once");
-        assertEq(settlement.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer once");
     }
 }

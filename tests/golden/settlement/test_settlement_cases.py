@@ -22,6 +22,7 @@ from ledger_service.settlement.inputs import (
     Tariff,
     Trade,
 )
+from wallet_api.schemas.own import Statement
 
 pytestmark = pytest.mark.golden
 
@@ -76,3 +77,11 @@ def test_settle__case_of_data__gives_the_sums_done_by_hand(case: Path) -> None:
     settled = settle(load(case))
 
     assert summary(settled) == json.loads((case / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_statements__of_every_kind_of_account__are_as_the_api_describes_them(case: Path) -> None:
+    settled = settle(load(case))
+
+    for statement in settled.statements.values():
+        Statement.model_validate_json(json.dumps(statement), strict=True)

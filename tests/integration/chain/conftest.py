@@ -24,7 +24,16 @@ from ledger_service.record import Record
 
 GENESIS = 1_700_000_000
 SETTINGS = NodeSettings(chain_id=2016, genesis_time=GENESIS)
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(name.encode())) for name in NAMES}
 SENDERS = {name: KEYS[name] for name in ("operator", "treasurer", "registrar", "security_admin")}
 CONFIG = DeploymentConfig(
@@ -96,8 +105,8 @@ def facts(record: Record, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    opened = Record.open(f"sqlite:///{tmp_path}/record.db")
+def record(record_url: str) -> Iterator[Record]:
+    opened = Record.open(record_url)
     yield opened
     opened.close()
 

@@ -13,7 +13,7 @@ from contracts.bindings import Calendar, Market
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams, ResultPage
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
-from contracts.rpc import Rpc, as_int
+from contracts.rpc import NodeUnavailable, Rpc, as_int
 from domain.eip712 import PROGRAM
 from domain.hashing import keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
@@ -30,7 +30,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(600
 
 CHAIN_ID, SPEED = 2016, 120
 AREA, MARKET = text_id("DE/CLIQUE"), text_id("DE/CLIQUE/DA")
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(b"clique " + name.encode())) for name in NAMES}
 DEPLOYER = SigningKey(keccak(b"clique deployer"))
 PRICE = 200_000
@@ -156,6 +165,16 @@ def _record_program(operator: Operator, deployment: Deployment, *, first_mtu: in
     operator.wait_for("signed")
 
 
+def _restart_own_node(network: CliqueNetwork, gateway: Gateway) -> None:
+    """Kill the node the gateway talks to in the middle of its work: the work waits, and goes on with the node."""
+    head = gateway.head()
+    network.kill(0)
+    with pytest.raises(NodeUnavailable):
+        gateway.step()
+    network.start_one(0)
+    _until(lambda: gateway.head() >= head)
+
+
 def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and_final(
     network: CliqueNetwork, tmp_path: Path
 ) -> None:
@@ -197,6 +216,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
     operator.wait_for_market_time(gate + CLEAR_S + 2 * SPEED)
     call = operator.market.void_mtus(market=MARKET, period=1, program=1, first_mtu=first_mtu, count=3)
     operator.ask("void", "operator", call)
+    _restart_own_node(network, gateway)
     operator.wait_for("void")
 
     block = max(entry.content()["block"] for entry in record.entries(kinds=["chain.included"]))

@@ -18,7 +18,16 @@ from scripts.chain_nodes.ganache import Ganache
 
 pytestmark = pytest.mark.integration
 
-NAMES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+NAMES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin",
+    "security_admin2",
+)
 KEYS = {name: SigningKey(keccak(b"ganache " + name.encode())) for name in NAMES}
 DEPLOYER = SigningKey(keccak(b"ganache deployer"))
 

@@ -12,10 +12,9 @@ import pytest
 
 from domain.eip712 import RECEIPT, Domain
 from domain.hashing import text_id, to_hex
-from domain.signing import BadSignature, SigningKey, recover
+from domain.signing import BadSignature, recover
 from domain.words import Side
 from ledger_service.record import Record
-from ledger_service.registry import consents
 from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views, signers
 from ledger_service.trading.tables import TABLES
 from tests.integration.ledger.tables import dump
@@ -23,45 +22,14 @@ from tests.integration.ledger.town import (
     CREDIT_NEUR,
     MARKET,
     MARKET_DOMAIN,
-    SETTLEMENT_DOMAIN,
     Resident,
     Town,
-    signed_guarantee,
-    signed_key,
+    accepted,
+    nominate,
+    refused,
 )
 
 pytestmark = pytest.mark.integration
-
-
-def refused(town: Town, item: Any, error: type[Exception]) -> Any:
-    """The outcome of an item that must be refused with this error, and must leave nothing."""
-    head = town.record.head()
-    (outcome,) = town.send(item)
-    assert type(outcome) is error, outcome
-    assert town.record.head() == head
-    return outcome
-
-
-def accepted(town: Town, *items: Any) -> list[Accepted]:
-    """The outcomes of items that must be accepted."""
-    outcomes = town.send(*items)
-    for outcome in outcomes:
-        assert isinstance(outcome, Accepted), outcome
-    return outcomes
-
-
-@pytest.fixture
-def first_mtu(town: Town) -> int:
-    return town.program.first_mtu
-
-
-@pytest.fixture
-def resident(town: Town) -> Resident:
-    return town.residents[0]
-
-
-def nominate(town: Town, resident: Resident, net_wh: int, revision: int = 0) -> None:
-    accepted(town, resident.schedule(town.program, [net_wh] * town.program.count, revision=revision))
 
 
 def test_order__valid_bid__journaled_viewed_and_receipted(town: Town, resident: Resident, first_mtu: int) -> None:
@@ -308,50 +276,13 @@ def test_order__ask_with_negative_limit__may_cost_too(town: Town, resident: Resi
     accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1))
 
 
-def test_order__without_guarantor__refused(town: Town, first_mtu: int) -> None:
-    newcomer = Resident("newcomer", "POINT-9")
-    _register(town, newcomer)
-
-    refused(town, newcomer.order(mtu=first_mtu), errors.NoGuarantor)
-    with town.record.begin() as tx:
-        guarantee = signed_guarantee(town.retailer.account, newcomer.account.address, credit_neur=10**9)
-        consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
-    accepted(town, newcomer.order(mtu=first_mtu))
-
-
-def _register(town: Town, newcomer: Resident) -> None:
-    from ledger_service.registry import operations
-    from tests.integration.ledger.town import participant
-
-    with town.record.begin() as tx:
-        operations.register_participant(tx, participant=participant(9, newcomer.account))
-        key = signed_key(newcomer.account, newcomer.device.address, point=newcomer.point)
-        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
-
-
-def test_order__device_replaced__old_key_ends_where_the_new_one_begins(
-    town: Town, resident: Resident, first_mtu: int
-) -> None:
-    old, new = resident.device, SigningKey.generate()
-    with town.record.begin() as tx:
-        key = signed_key(resident.account, new.address, point=resident.point, valid_from_mtu=first_mtu + 5)
-        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
-
-    accepted(town, resident.order(mtu=first_mtu + 4))
-    refused(town, resident.order(mtu=first_mtu + 5), errors.KeyNotValid)
-    resident.device = new
-    accepted(town, resident.order(mtu=first_mtu + 5))
-    refused(town, resident.order(mtu=first_mtu + 4), errors.KeyNotValid)
-    resident.device = old
-
-
 def test_retailer__trades_at_the_transformer__within_its_own_limits(town: Town, first_mtu: int) -> None:
     retailer = town.retailer
     (outcome,) = accepted(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=25_000))
     assert outcome.entry.content()["point"] is None
 
     refused(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondConnection)
-    accepted(town, retailer.order(mtu=first_mtu, quantity_lots=25_000))
+    accepted(town, retailer.order(mtu=first_mtu, quantity_lots=25_000, limit_neur_per_wh=99_900))
     assert IntakeLimits().retailer_energy_wh == 250_000
 
 

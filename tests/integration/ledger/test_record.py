@@ -10,17 +10,20 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, event, text, update
 from sqlalchemy.exc import DBAPIError
 
 import ledger_service
 from domain.hashing import ZERO_HASH, NotCanonical, canonical_json, keccak
+from ledger_service.access.queries import entries_with_key
 from ledger_service.record import CursorMovedBack, JournalBroken, KeyReused, NestedTransaction, PayloadErased, Record
+from ledger_service.record.errors import NotErasable
 from ledger_service.record.tables import journal_entry, journal_payload, metadata
 
 pytestmark = pytest.mark.integration
@@ -45,6 +48,29 @@ def append(record: Record, *payloads: dict[str, Any], kind: str = "test.done") -
 def start_writer(url: str, name: str, count: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITER, url, name, str(count)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_key_look_ups__sqlite__search_the_index_and_scan_no_table(tmp_path: Path) -> None:
+    record = Record.open(f"sqlite:///{tmp_path}/record.db")
+    asked: list[tuple[str, Any]] = []
+    with record.begin() as tx:
+        tx.append("test.done", {}, key="a:1")
+        connection = tx.connection
+        event.listen(connection, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+
+        tx.find("a:2")
+        entries_with_key(connection, prefix="a:", limit=10)
+
+        queries = [one for one in asked if "journal_key" in one[0]]
+        plans = [
+            row[-1]
+            for query in queries
+            for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query[0]}", query[1])
+        ]
+
+    assert len(queries) == 2
+    assert sum("SEARCH journal_key USING INDEX" in step for step in plans) == 2
+    assert not [step for step in plans if step.startswith("SCAN")]
 
 
 def test_append__two_facts__hashes_as_the_protocol_says(record: Record) -> None:
@@ -261,6 +287,17 @@ def test_erase__key_of_an_erased_entry__still_known(record: Record) -> None:
     with record.begin() as tx:
         repeated = tx.append("test.secret", {"name": "another"}, key="secret")
     assert repeated.repeated and repeated.sequence == 1
+
+
+def test_erase__an_erasures_own_fact__refused_and_the_journal_still_verifies(record: Record) -> None:
+    append(record, {"name": "canary"})
+    record.erase([1], "request")
+
+    with pytest.raises(NotErasable) as refusal:
+        record.erase([1, 2], "oops")
+
+    assert refusal.value.sequence == 2
+    assert record.verify().erased == 1
 
 
 @pytest.mark.parametrize("sequences", [[], [0], [2]])

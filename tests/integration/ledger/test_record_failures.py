@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Connection, event
 
 from ledger_service.record import Record, StorageUnavailable, UnknownDatabase
-from tests.integration.ledger.conftest import Postgres
+from ledger_service.record.errors import ErasureUnfinished
 from tests.integration.ledger.town import Town
+from tests.postgres import Postgres
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +36,37 @@ def test_erase__sqlite__bytes_are_gone_from_the_files(tmp_path: Path) -> None:
     left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"test.secret" in left
     assert b"canary-4711" not in left
+
+
+def test_erase__reader_keeps_the_log__says_so_until_the_bytes_are_gone(tmp_path: Path) -> None:
+    record = Record.open(f"sqlite:///{tmp_path}/record.db")
+    with record.begin() as tx:
+        tx.append("test.secret", {"name": "canary-4711"})
+
+    with record.read() as reader:
+        record.entries(connection=reader)
+        with pytest.raises(ErasureUnfinished) as refusal:
+            record.erase([1], "request")
+    record.erase(refusal.value.sequences, "request")
+
+    left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"canary-4711" not in left
+    record.close()
+
+
+@pytest.mark.host
+def test_erase__postgresql__bytes_are_gone_from_the_tables(postgres: Postgres) -> None:
+    record = Record.open(postgres.create("erased"))
+    with record.begin() as tx:
+        tx.append("test.secret", {"name": "canary-4711"}, key="canary-4712")
+    record.erase([1], "request")
+    with record.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("CHECKPOINT")
+    record.close()
+
+    tables = b"".join(path.read_bytes() for path in (postgres.folder / "data" / "base").rglob("*") if path.is_file())
+    assert b"test.secret" in tables
+    assert b"canary-471" not in tables
 
 
 class FullDisk:

@@ -10,15 +10,18 @@ import pytest
 
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import text_id, to_hex
+from domain.mtu import MTU_SECONDS
 from domain.signing import BadSignature, SigningKey
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import Agreement, Attester, Meter, consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
+    AlreadyBegun,
     AlreadyRegistered,
     Malformed,
     NoAgreement,
     NonceUsed,
     NotRegistered,
+    NotTheSupplier,
     VersionOutOfOrder,
     WrongParty,
     WrongSigner,
@@ -27,12 +30,17 @@ from ledger_service.registry.tables import TABLES
 from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
     AREA,
+    BEFORE,
+    CREDIT_NEUR,
     MARKET,
     SETTLEMENT_DOMAIN,
+    Resident,
     Town,
     area,
+    give_guarantee,
     market,
     participant,
+    register_key,
     signed_guarantee,
     signed_key,
     tariff,
@@ -154,7 +162,7 @@ def test_market__bad_field__refused(record: Record, changes: dict[str, Any], err
 def test_tariff__versions__valid_from_their_mtu(record: Record) -> None:
     versions = [tariff(), tariff(version=2, valid_from_mtu=100, vat_bp=700)]
     for version in versions:
-        written(record, lambda tx, version=version: operations.publish_tariff(tx, tariff=version))
+        written(record, lambda tx, version=version: operations.publish_tariff(tx, tariff=version, now=BEFORE))
 
     with record.read() as connection:
         assert queries.tariff_at(connection, tariff="home", mtu=99) == versions[0]
@@ -177,9 +185,9 @@ def test_tariff__versions__valid_from_their_mtu(record: Record) -> None:
     ],
 )
 def test_tariff__bad_version__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
-    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(valid_from_mtu=50)))
+    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(valid_from_mtu=50), now=BEFORE))
 
-    refused(record, error, lambda tx: operations.publish_tariff(tx, tariff=tariff(**changes)))
+    refused(record, error, lambda tx: operations.publish_tariff(tx, tariff=tariff(**changes), now=BEFORE))
 
 
 def test_town__registered__found_by_account_point_and_key(town: Town, record: Record) -> None:
@@ -220,7 +228,11 @@ def test_participant__bad_field__refused(
 ) -> None:
     newcomer = participant(9, SigningKey.generate())
 
-    refused(record, error, lambda tx: operations.register_participant(tx, participant=replace(newcomer, **changes)))
+    refused(
+        record,
+        error,
+        lambda tx: operations.register_participant(tx, participant=replace(newcomer, **changes), organisations=()),
+    )
 
 
 def test_participant__account_or_device_key_again__refused(town: Town, record: Record) -> None:
@@ -228,16 +240,18 @@ def test_participant__account_or_device_key_again__refused(town: Town, record: R
     for key in (resident.account, resident.device):
         again = participant(9, key)
         refused(
-            record, AlreadyRegistered, lambda tx, again=again: operations.register_participant(tx, participant=again)
+            record,
+            AlreadyRegistered,
+            lambda tx, again=again: operations.register_participant(tx, participant=again, organisations=()),
         )
 
 
 def test_agreement__changed_retailer_or_tariff__valid_from_its_mtu(town: Town, record: Record) -> None:
     resident = town.residents[0]
-    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green")))
+    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green"), now=BEFORE))
     first = Agreement("agreement-0", 1, resident.account_hex, town.retailer.account_hex, "home", 0)
     second = replace(first, version=2, tariff="green", valid_from_mtu=50)
-    written(record, lambda tx: operations.sign_agreement(tx, agreement=second))
+    written(record, lambda tx: operations.sign_agreement(tx, agreement=second, now=BEFORE))
 
     with record.read() as connection:
         assert queries.agreement_at(connection, account=resident.account_hex, mtu=49) == first
@@ -260,12 +274,12 @@ def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
         (replace(good, agreement="agreement-1", version=2, valid_from_mtu=9), AlreadyRegistered),
     ]
     for agreement, error in cases:
-        refused(record, error, lambda tx, item=agreement: operations.sign_agreement(tx, agreement=item))
+        refused(record, error, lambda tx, item=agreement: operations.sign_agreement(tx, agreement=item, now=BEFORE))
 
 
 def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> None:
     swap = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
-    written(record, lambda tx: operations.register_meter(tx, meter=swap))
+    written(record, lambda tx: operations.register_meter(tx, meter=swap, now=BEFORE))
 
     with record.read() as connection:
         assert queries.meters_at(connection, area=AREA, mtu=39)["POINT-0"].meter == "METER-0"
@@ -291,7 +305,7 @@ def test_meter__bad_field__refused(
 ) -> None:
     meter = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
 
-    refused(record, error, lambda tx: operations.register_meter(tx, meter=replace(meter, **changes)))
+    refused(record, error, lambda tx: operations.register_meter(tx, meter=replace(meter, **changes), now=BEFORE))
 
 
 def test_meter__key_of_another_meter__refused(town: Town, record: Record) -> None:
@@ -299,7 +313,7 @@ def test_meter__key_of_another_meter__refused(town: Town, record: Record) -> Non
         taken = queries.meters(connection)[1].public_key
     meter = Meter("METER-NEW", "POINT-0", taken, AREA, 40)
 
-    refused(record, AlreadyRegistered, lambda tx: operations.register_meter(tx, meter=meter))
+    refused(record, AlreadyRegistered, lambda tx: operations.register_meter(tx, meter=meter, now=BEFORE))
 
 
 def test_key__bad_registration__refused(town: Town, record: Record) -> None:
@@ -313,13 +327,13 @@ def test_key__bad_registration__refused(town: Town, record: Record) -> None:
         (replace(good, signature="0x00"), Malformed),
         (replace(good, account="0x" + "99" * 20), NotRegistered),
         (signed_key(one.account, device, point=other.point, valid_from_mtu=5), WrongParty),
-        (signed_key(one.account, device, point=one.point, valid_from_mtu=0), VersionOutOfOrder),
+        (signed_key(one.account, device, point=one.point, valid_from_mtu=2**32 - 1), OutOfRange),
         (signed_key(one.account, other.account.address, point=one.point, valid_from_mtu=5), AlreadyRegistered),
         (signed_key(one.account, other.device.address, point=one.point, valid_from_mtu=5), AlreadyRegistered),
     ]
     for key, error in cases:
-        refused(record, error, lambda tx, key=key: consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key))
-    written(record, lambda tx: consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=good))
+        refused(record, error, lambda tx, key=key: register_key(tx, key))
+    written(record, lambda tx: register_key(tx, good))
     with record.read() as connection:
         assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=4) is None
         assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=5) == one.account_hex
@@ -328,10 +342,168 @@ def test_key__bad_registration__refused(town: Town, record: Record) -> None:
         assert queries.account_by_order_key(connection, order_key=old, mtu=5) is None
 
 
+def test_key__pending_change_then_one_at_once__the_last_registered_counts(town: Town, record: Record) -> None:
+    resident = town.residents[0]
+    now = 100 * MTU_SECONDS
+    keys = [
+        signed_key(resident.account, SigningKey.generate().address, point=resident.point, valid_from_mtu=mtu)
+        for mtu in (150, 100, 200)
+    ]
+    for key in keys:
+        written(record, lambda tx, key=key: register_key(tx, key, now=now))
+
+    with record.read() as connection:
+        for mtu, expected in ((99, None), (100, keys[1]), (150, keys[1]), (199, keys[1]), (200, keys[2])):
+            found = queries.order_key_of(connection, account=resident.account_hex, mtu=mtu)
+            assert found == expected or (expected is None and found not in keys)
+        assert queries.account_by_order_key(connection, order_key=keys[0].order_key, mtu=150) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "error"),
+    [(-1, AlreadyBegun), (0, None), (consents.KEY_AHEAD_MTUS, None), (consents.KEY_AHEAD_MTUS + 1, OutOfRange)],
+)
+def test_key__first_mtu__from_the_current_one_to_a_year_ahead(
+    town: Town, record: Record, offset: int, error: type[DominoesError] | None
+) -> None:
+    resident, now = town.residents[0], 100 * MTU_SECONDS + 899
+    device = SigningKey.generate().address
+    key = signed_key(resident.account, device, point=resident.point, valid_from_mtu=100 + offset)
+
+    if error is not None:
+        refused(record, error, lambda tx: register_key(tx, key, now=now))
+        return
+    first = written(record, lambda tx: register_key(tx, key, now=now))
+    again = written(record, lambda tx: register_key(tx, key, now=now + 10**9))
+    assert (again.sequence, again.repeated) == (first.sequence, True)
+
+
+def test_key__of_an_organisation_or_attester__refused(town: Town, record: Record) -> None:
+    resident, operator = town.residents[0], to_hex(SigningKey.generate().address)
+    for taken in (operator, area().attesters[0].address):
+        key = signed_key(resident.account, bytes.fromhex(taken[2:]), point=resident.point)
+        refused(
+            record,
+            AlreadyRegistered,
+            lambda tx, key=key: consents.register_key(
+                tx, domain=SETTLEMENT_DOMAIN, key=key, organisations={operator}, now=BEFORE
+            ),
+        )
+
+
+def test_participant__with_the_key_of_an_organisation_or_attester__refused(town: Town, record: Record) -> None:
+    operator = to_hex(SigningKey.generate().address)
+    for taken in (operator, area().attesters[0].address):
+        newcomer = replace(participant(9, SigningKey.generate()), account=taken)
+        refused(
+            record,
+            AlreadyRegistered,
+            lambda tx, item=newcomer: operations.register_participant(tx, participant=item, organisations={operator}),
+        )
+
+
+def test_area__attester_with_the_key_of_a_party__refused(town: Town, record: Record) -> None:
+    resident = town.residents[0]
+    for taken in (resident.account_hex, to_hex(resident.device.address)):
+        attesters = (replace(area().attesters[0], address=taken), *area().attesters[1:])
+        refused(
+            record,
+            AlreadyRegistered,
+            lambda tx, item=attesters: operations.define_area(tx, area=area(area="OTHER", attesters=item)),
+        )
+
+
+def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town, record: Record) -> None:
+    resident, now = town.residents[0], 100 * MTU_SECONDS
+    meter = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 0)
+    for mtu, allowed in ((99, False), (100, False), (101, True)):
+        writes: list[Write] = [
+            lambda tx, at=mtu: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx, at=mtu: operations.sign_agreement(
+                tx, agreement=town.agreement(0, resident, version=2, valid_from_mtu=at), now=now
+            ),
+            lambda tx, at=mtu: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=at), now=now),
+        ]
+        for write in writes:
+            if not allowed:
+                assert refused(record, AlreadyBegun, write).earliest_mtu == 101
+                continue
+            written(record, write)
+            head = record.head()
+            assert written(record, write).repeated
+            assert record.head() == head
+    repeats: list[Write] = [
+        lambda tx: operations.publish_tariff(tx, tariff=tariff(), now=now),
+        lambda tx: operations.sign_agreement(tx, agreement=town.agreement(0, resident), now=now),
+    ]
+    assert all(written(record, write).repeated for write in repeats)
+
+
+def test_agreement__before_its_tariff_is_valid__refused(town: Town, record: Record) -> None:
+    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green", valid_from_mtu=50), now=0))
+    early = town.agreement(0, town.residents[0], version=2, tariff="green", valid_from_mtu=49)
+
+    refused(record, NoAgreement, lambda tx: operations.sign_agreement(tx, agreement=early, now=0))
+    written(record, lambda tx: operations.sign_agreement(tx, agreement=replace(early, valid_from_mtu=50), now=0))
+
+
+def test_meter__before_the_household_has_an_agreement__refused(town: Town, record: Record) -> None:
+    newcomer = Resident("newcomer", "POINT-9")
+    meter = Meter("METER-9", "POINT-9", "0x" + "77" * 32, AREA, 39)
+    written(
+        record,
+        lambda tx: operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=()),
+    )
+    agreement = town.agreement(9, newcomer, valid_from_mtu=40)
+    written(record, lambda tx: operations.sign_agreement(tx, agreement=agreement, now=0))
+
+    refused(record, NoAgreement, lambda tx: operations.register_meter(tx, meter=meter, now=0))
+    written(record, lambda tx: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=40), now=0))
+
+
+def _second_retailer(town: Town, record: Record) -> Resident:
+    other = Resident("other retailer", None)
+    party = participant(0, other.account, participant="other", kind="retailer", point=None)
+    party = replace(party, connection_import_w=0, connection_export_w=0)
+    written(record, lambda tx: operations.register_participant(tx, participant=party, organisations=()))
+    return other
+
+
+def test_guarantee__by_a_retailer_without_an_agreement__refused(town: Town, record: Record) -> None:
+    """Nobody takes over, or ends, the credit of another retailer's customer."""
+    resident, stranger = town.residents[0], _second_retailer(town, record)
+    for credit_neur in (0, 5, 2**60):
+        given = signed_guarantee(stranger.account, resident.account.address, credit_neur=credit_neur)
+        refused(record, NotTheSupplier, lambda tx, item=given: give_guarantee(tx, item, now=0))
+
+    with record.read() as connection:
+        counting = queries.guarantee_of(connection, resident.account_hex)
+    assert counting is not None and counting.guarantor == town.retailer.account_hex
+
+
+def test_guarantee__around_a_change_of_retailer__old_and_new_while_each_supplies(town: Town, record: Record) -> None:
+    resident, new, old = town.residents[0], _second_retailer(town, record), town.retailer
+    account, change_mtu = resident.account.address, 50
+    moved = town.agreement(0, resident, version=2, retailer=new.account_hex, valid_from_mtu=change_mtu)
+    written(record, lambda tx: operations.sign_agreement(tx, agreement=moved, now=0))
+    before, after = change_mtu * MTU_SECONDS - 1, change_mtu * MTU_SECONDS
+
+    raised = signed_guarantee(old.account, account, credit_neur=CREDIT_NEUR + 1, nonce=2)
+    written(record, lambda tx: give_guarantee(tx, raised, now=before))
+    again = signed_guarantee(old.account, account, credit_neur=CREDIT_NEUR + 2, nonce=3)
+    refused(record, NotTheSupplier, lambda tx: give_guarantee(tx, again, now=after))
+    ended = signed_guarantee(old.account, account, credit_neur=0, nonce=4)
+    written(record, lambda tx: give_guarantee(tx, ended, now=after))
+    taken_on = signed_guarantee(new.account, account, credit_neur=7)
+    written(record, lambda tx: give_guarantee(tx, taken_on, now=before))
+    once_more = signed_guarantee(old.account, account, credit_neur=0, nonce=5)
+    refused(record, NotTheSupplier, lambda tx: give_guarantee(tx, once_more, now=after))
+
+
 def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town, record: Record) -> None:
     resident, retailer = town.residents[0], town.retailer
     raised = signed_guarantee(retailer.account, resident.account.address, credit_neur=2**60, nonce=7)
-    written(record, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=raised))
+    written(record, lambda tx: give_guarantee(tx, raised))
 
     with record.read() as connection:
         assert queries.guarantee_of(connection, resident.account_hex) == raised
@@ -356,11 +528,11 @@ def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
         refused(
             record,
             error,
-            lambda tx, item=guarantee: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=item),
+            lambda tx, item=guarantee: give_guarantee(tx, item),
         )
     later = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=9)
-    written(record, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=later))
-    refused(record, NonceUsed, lambda tx: consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=good))
+    written(record, lambda tx: give_guarantee(tx, later))
+    refused(record, NonceUsed, lambda tx: give_guarantee(tx, good))
 
 
 def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
@@ -369,3 +541,22 @@ def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
 
     assert dump(record, TABLES) == before
     assert all(before.values())
+
+
+def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(record: Record, make_town: Any) -> None:
+    town = make_town()
+    program = town.open_program()
+    resident, end = town.residents[0], program.first_mtu + program.count
+
+    def writes(at: int, now: int) -> list[Write]:
+        return [
+            lambda tx: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx: operations.sign_agreement(
+                tx, agreement=town.agreement(0, resident, version=2, valid_from_mtu=at), now=now
+            ),
+        ]
+
+    for write in writes(end - 1, program.gate):
+        assert refused(record, AlreadyBegun, write).earliest_mtu == end
+    for write in writes(end - 1, program.gate - 1):
+        written(record, write)

@@ -15,7 +15,6 @@ from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.record import Entry, Record
 from ledger_service.validation import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
-from ledger_service.validation.forecast import forecast_wh
 from ledger_service.validation.verdicts import (
     BadReason,
     NotTheDso,
@@ -210,14 +209,6 @@ def test_void__some_mtus_cleared__only_the_others_are_voided(desk: Desk) -> None
 
     ranges = [(request["args"][3], request["args"][4]) for request in desk.requests("voidMtus")]
     assert ranges == [(validated["first_mtu"], 40), (middle + 1, desk.town.program.count - 41)]
-
-
-def test_forecast__metered_a_week_and_a_day_ago__the_week_counts_first() -> None:
-    assert forecast_wh(mtus=[1_000, 1_001, 1_002], metered_wh={1_000 - 672: 5, 1_000 - 96: 9, 1_001 - 96: -7}) == [
-        5,
-        -7,
-        0,
-    ]
 
 
 def test_program_values__signed_struct__names_every_root(desk: Desk) -> None:

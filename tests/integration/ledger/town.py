@@ -13,7 +13,7 @@ from domain.orders import Order, cancel_digest, schedule_digest
 from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.clock import ManualClock
-from ledger_service.record import Record
+from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
 from ledger_service.registry.models import (
     Agreement,
@@ -28,6 +28,7 @@ from ledger_service.registry.models import (
 )
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
+    Accepted,
     CalendarStage,
     GateStage,
     Intake,
@@ -41,6 +42,9 @@ from ledger_service.trading.queries import Program
 
 NOW = 1_465_970_400
 """Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""
+
+BEFORE = -1
+"""Market time before MTU 0: so towns are registered, and everything is valid from the beginning."""
 
 AREA, MARKET = "TEST", "TEST/DA"
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
@@ -145,6 +149,16 @@ def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int,
     return replace(unsigned, signature=to_hex(guarantor.sign(digest)))
 
 
+def register_key(tx: Transaction, key: OrderKey, *, now: int = BEFORE) -> Entry:
+    """Register a signed key; no organisation has keys in a town."""
+    return consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key, organisations=(), now=now)
+
+
+def give_guarantee(tx: Transaction, guarantee: Guarantee, *, now: int = BEFORE) -> Entry:
+    """Give a signed guarantee."""
+    return consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee, now=now)
+
+
 @dataclass
 class FixedFunds:
     """Balances as the test says."""
@@ -230,7 +244,7 @@ class Town:
         with record.begin() as tx:
             operations.define_area(tx, area=area())
             operations.define_market(tx, market=market())
-            operations.publish_tariff(tx, tariff=tariff())
+            operations.publish_tariff(tx, tariff=tariff(), now=BEFORE)
             self._register_retailer(tx)
             for n, resident in enumerate(self.residents):
                 self._register_household(tx, n, resident, credit_neur)
@@ -251,20 +265,24 @@ class Town:
     def _register_retailer(self, tx: Any) -> None:
         kind = {"participant": "retailer", "kind": "retailer", "point": None}
         powers = {"connection_import_w": 0, "connection_export_w": 0}
-        operations.register_participant(tx, participant=participant(0, self.retailer.account, **kind, **powers))
-        key = signed_key(self.retailer.account, self.retailer.device.address, point=None)
-        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
+        retailer = participant(0, self.retailer.account, **kind, **powers)
+        operations.register_participant(tx, participant=retailer, organisations=())
+        register_key(tx, signed_key(self.retailer.account, self.retailer.device.address, point=None))
 
     def _register_household(self, tx: Any, n: int, resident: Resident, credit_neur: int) -> None:
         account = resident.account
-        operations.register_participant(tx, participant=participant(n, account))
+        operations.register_participant(tx, participant=participant(n, account), organisations=())
+        operations.sign_agreement(tx, agreement=self.agreement(n, resident), now=BEFORE)
         meter = Meter(
             meter=f"METER-{n}", point=f"POINT-{n}", public_key=to_hex(account.secret), area=AREA, valid_from_mtu=0
         )
-        operations.register_meter(tx, meter=meter)
-        key = signed_key(account, resident.device.address, point=resident.point)
-        consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key)
-        agreement = Agreement(
+        operations.register_meter(tx, meter=meter, now=BEFORE)
+        register_key(tx, signed_key(account, resident.device.address, point=resident.point))
+        give_guarantee(tx, signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur))
+
+    def agreement(self, n: int, resident: Resident, **changes: Any) -> Agreement:
+        """The first version of a resident's agreement with the retailer, valid from the beginning."""
+        base = Agreement(
             agreement=f"agreement-{n}",
             version=1,
             account=resident.account_hex,
@@ -272,9 +290,7 @@ class Town:
             tariff="home",
             valid_from_mtu=0,
         )
-        operations.sign_agreement(tx, agreement=agreement)
-        guarantee = signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur)
-        consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
+        return replace(base, **changes)
 
     def include(self, key: str) -> None:
         """What the chain gateway reports once a transaction is in a block."""
@@ -300,3 +316,24 @@ class Town:
     def send(self, *items: Any) -> list[Any]:
         """Outcomes of submissions, in one transaction."""
         return self.intake.process(items)
+
+
+def refused(town: Town, item: Any, error: type[Exception]) -> Any:
+    """The outcome of an item that must be refused with this error, and must leave nothing."""
+    head = town.record.head()
+    (outcome,) = town.send(item)
+    assert type(outcome) is error, outcome
+    assert town.record.head() == head
+    return outcome
+
+
+def accepted(town: Town, *items: Any) -> list[Accepted]:
+    """The outcomes of items that must be accepted."""
+    outcomes = town.send(*items)
+    for outcome in outcomes:
+        assert isinstance(outcome, Accepted), outcome
+    return outcomes
+
+
+def nominate(town: Town, resident: Resident, net_wh: int, revision: int = 0) -> None:
+    accepted(town, resident.schedule(town.program, [net_wh] * town.program.count, revision=revision))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,9 +79,9 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
+def record(record_url: str) -> Iterator[Record]:
     """A record with an area of two meters and one period."""
-    opened = Record.open(f"sqlite:///{tmp_path / 'record.sqlite'}")
+    opened = Record.open(record_url)
     with opened.begin() as tx:
         for kind, payload in facts():
             entry = tx.append(kind, payload)
@@ -310,6 +309,45 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
     accept(record, payload_of(FIRST + 1, revision=1), now=now)
 
 
+def marks(record: Record) -> list[str]:
+    keys = [item.content()["key"] for item in record.entries(kinds=["chain.requested"])]
+    return [key for key in keys if key.startswith("unread:")]
+
+
+def test_stage__chain_refuses_a_mark__it_is_asked_for_again_later_and_rarer(record: Record) -> None:
+    stage = MeteringStage(record)
+    deadline = mtu_end(FIRST + COUNT - 1) + ATTEST_SECONDS
+    asked = []
+    for wait_s in (1, 30, 61, 100, 241):
+        now = deadline + wait_s
+        while stage.run(now):
+            pass
+        asked.append(len(marks(record)))
+        pending = marks(record)[-1]
+        if wait_s in (1, 61):
+            answer(record, "chain.failed", {"key": pending, "reason": "ReadingsTooEarly"})
+
+    assert asked == [1, 1, 2, 2, 3]
+    assert len(set(marks(record))) == 3
+
+
+def test_stage__mark_included_while_an_attestation_waits__the_attestation_is_gone(record: Record) -> None:
+    stage = MeteringStage(record)
+    accept(record, payload_of(FIRST))
+    event = {"contract": "Readings", "event": "ReadingsUnread", "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST}}
+    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
+
+    answer(record, "chain.included", {"key": "by anybody", "events": [event]})
+    stage.run(mtu_end(FIRST))
+    answer(record, "chain.failed", {"key": request["key"], "reason": "ReadingsRevisionWrong"})
+    while stage.run(mtu_end(FIRST)):
+        pass
+
+    with record.read() as connection:
+        (state,) = attestation_states(connection, area=AREA, first_mtu=FIRST, count=1)
+    assert (state.next_revision, state.unread, state.attestation) == (1, True, None)
+
+
 def test_stage__chain_refuses_an_attestation__it_is_gone_and_can_be_sent_again(record: Record) -> None:
     stage = MeteringStage(record)
     accept(record, payload_of(FIRST))
@@ -338,6 +376,19 @@ def test_rebuild_views__after_everything__shows_the_same(record: Record) -> None
         rebuild_views(tx)
 
     assert rows() == before
+
+
+def test_rebuild_views__attestation_erased__leaves_no_trace(record: Record) -> None:
+    accept(record, payload_of(FIRST))
+    (entry,) = record.entries(kinds=["reading.attested"])
+    record.erase([entry.sequence], "end of retention")
+
+    with record.begin() as tx:
+        rebuild_views(tx)
+    with record.read() as connection:
+        kept = leaves_at(connection, area=AREA, mtu=FIRST)
+
+    assert kept is None
 
 
 def test_registry_of__facts_registered__gives_keys_powers_and_periods(record: Record) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
+from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
-from domain.mtu import mtu_end
+from domain.mtu import MTU_SECONDS, mtu_end
 from domain.readings import Reading
 from domain.signing import SigningKey
 from ledger_service.metering.errors import AttestationRefused
@@ -70,6 +71,10 @@ class RecordingService:
         self._answer()
         return self.registry_now
 
+    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
+        self._answer()
+        return {"parties": [], "meters": [], "keys": [], "tariffs": [], "agreements": []}
+
     def leaves(self, mtu: int) -> dict[str, Reading] | None:
         held = self.recorded.get(mtu)
         return {reading.meter_code: reading for reading in held[-1].readings} if held else None
@@ -101,6 +106,25 @@ class RecordingService:
                 }
                 for mtu in range(first_mtu, first_mtu + count)
             ]
+
+    def registry_objections(self, registry: Registry) -> list[str]:
+        return []
+
+    def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
+        """What a node shows: everything recorded is on the chain at once."""
+        with self.lock:
+            found = {mtu: [item.attestation for item in self.recorded.get(mtu, [])] for mtu in mtus}
+        return {
+            mtu: ReadingState(
+                revisions=len(held),
+                unread=False,
+                count=0,
+                import_wh=0,
+                export_wh=0,
+                root=held[-1].root if held else b"\x00" * 32,
+            )
+            for mtu, held in found.items()
+        }
 
     def pending_settlements(self, area: str) -> list[tuple[int, int]]:
         return []
@@ -156,7 +180,9 @@ class Community:
         self.embedded = True
         self.address_of: Callable[[str], BrokerAddress] = lambda name: self.address
         self.attesters: dict[str, Attester] = {}
-        self.timing = Timing(cut_off_s=120, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
+        # The first cut-off passes after the last MTU's end: meters may publish all MTUs at once before any is due.
+        self.cut_off_s = mtus * MTU_SECONDS
+        self.timing = Timing(cut_off_s=self.cut_off_s, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
         self.fleet: MeterFleet | None = None
 
     def start(self, *, attesters: int = 3) -> None:
@@ -195,6 +221,7 @@ class Community:
             store_path=self.folder / f"{name}.sqlite",
             broker=self.address_of(name),
             service=self.service,
+            chain=self.service,
             timing=self.timing,
         )
         attester.start()
@@ -216,6 +243,14 @@ class Community:
         self.fleet.record(
             self.registers(code, mtu) for code in self.codes if code not in without for mtu in range(first, last + 1)
         )
+
+    def measured_at(self) -> int:
+        """Market time at which all MTUs have ended and none is due."""
+        return mtu_end(self.mtus[-1]) + 10
+
+    def due_at(self) -> int:
+        """Market time at which all MTUs are due."""
+        return mtu_end(self.mtus[-1]) + self.cut_off_s + 10
 
     def stop(self) -> None:
         if self.fleet is not None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from domain.mtu import mtu_end
 from domain.readings import Quality
 
 pytestmark = pytest.mark.integration
@@ -19,11 +18,11 @@ def test_attesting__hundred_meters_several_mtus__each_attested_by_two_of_three(
     community = make_community(meters=100, mtus=4)
     community.start()
     first, last = community.mtus[0], community.mtus[-1]
-    community.service.now = mtu_end(last) + 10
+    community.service.now = community.measured_at()
 
     community.measure(first - 1, last)
     wait(lambda: community.fleet.waiting() == 0)
-    community.service.now = mtu_end(last) + 130
+    community.service.now = community.due_at()
     wait(lambda: len(community.service.recorded) == 4)
 
     for mtu in community.mtus:
@@ -40,7 +39,7 @@ def test_attesting__attester_stopped_during_readings__catches_up_and_goes_on(
     community = make_community(meters=20, mtus=4)
     community.start()
     first, last = community.mtus[0], community.mtus[-1]
-    community.service.now = mtu_end(last) + 10
+    community.service.now = community.measured_at()
     community.measure(first - 1, first)
     wait(lambda: community.fleet.waiting() == 0)
 
@@ -49,7 +48,7 @@ def test_attesting__attester_stopped_during_readings__catches_up_and_goes_on(
     wait(lambda: community.fleet.waiting() == 0)
     community.attesters.pop("A2").stop()
     community.start_attester("A1")
-    community.service.now = mtu_end(last) + 130
+    community.service.now = community.due_at()
     wait(lambda: len(community.service.recorded) == 4)
 
     for mtu in community.mtus:
@@ -64,7 +63,7 @@ def test_attesting__service_away__attestations_wait_and_are_handed_over_later(
     community = make_community(meters=3, mtus=2)
     community.start()
     first, last = community.mtus[0], community.mtus[-1]
-    community.service.now = mtu_end(last) + 130
+    community.service.now = community.due_at()
     wait(lambda: all(one.market_now() == community.service.now for one in community.attesters.values()))
     community.service.away = True
 

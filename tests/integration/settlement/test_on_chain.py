@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import pytest
 
 from contracts.bindings import Settlement
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
-from domain.eip712 import COVER, REDEMPTION, SETTLEMENT
-from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
+from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
+from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
+from domain.words import words_hash
 from ledger_service.audit.auditor import export_auditor
 from ledger_service.audit.facts import ChainInfo, last_anchor
 from ledger_service.audit.public import export_public
@@ -24,6 +25,7 @@ from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
+from ledger_service.metering.queries import registry_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
@@ -39,6 +41,8 @@ from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import CalendarStage, GateStage
 from ledger_service.validation import PositionStage, VoidStage
+from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
+from oracle.attester.settlement import chain_objections
 from tests.integration.ledger import town
 
 pytestmark = pytest.mark.integration
@@ -147,6 +151,8 @@ class World:
 def grants() -> tuple[RoleGrant, ...]:
     area = text_id(town.AREA)
     single = [RoleGrant(address=key(name).address, role=name, organisation=text_id(name)) for name in ROLES]
+    second = key("second security admin").address
+    single.append(RoleGrant(address=second, role="security_admin", organisation=text_id("second security admin")))
     dso = RoleGrant(address=key("dso").address, role="dso", organisation=text_id("dso"), area=area)
     attesters = [
         RoleGrant(
@@ -158,8 +164,8 @@ def grants() -> tuple[RoleGrant, ...]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+def world(tmp_path: Path, record_url: str) -> Iterator[World]:
+    record = Record.open(record_url)
     start = town.NOW - 600
     settings = NodeSettings(chain_id=31337, genesis_time=start)
     node = EmbeddedNode.start(folder=tmp_path / "chain", record=record, settings=settings)
@@ -183,13 +189,14 @@ def register(world: World) -> None:
     with world.record.begin() as tx:
         registry.define_area(tx, area=town.area(attesters=attesters))
         registry.define_market(tx, market=town.market())
-        registry.publish_tariff(tx, tariff=town.tariff())
+        registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
         for kind in ("retailer", "dso", "tax"):
             organisation = Participant(kind, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
-            registry.register_participant(tx, participant=organisation)
-        registry.register_participant(tx, participant=town.participant(1, house))
+            registry.register_participant(tx, participant=organisation, organisations=())
+        registry.register_participant(tx, participant=town.participant(1, house), organisations=())
         retailer = to_hex(key("retailer account").address)
-        registry.sign_agreement(tx, agreement=Agreement("one", 1, to_hex(house.address), retailer, "home", 0))
+        agreement = Agreement("one", 1, to_hex(house.address), retailer, "home", 0)
+        registry.sign_agreement(tx, agreement=agreement, now=town.BEFORE)
         meter = {"meter": "METER-1", "point": "POINT-1", "public_key": "0x" + "11" * 32, "area": town.AREA}
         tx.append("meter.registered", {**meter, "valid_from_mtu": 0})
     world.rest()
@@ -227,6 +234,90 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
     assert failed == []
 
 
+def node_chain(world: World) -> NodeChain:
+    """What an attester reads the chain with."""
+    names = {
+        name.lower(): world.deployment.addresses[name]
+        for name in ("Calendar", "Market", "Readings", "Roles", "Settlement")
+    }
+    return NodeChain(rpc=world.node.rpc, contracts=Contracts(**names))
+
+
+def test_node_chain__registry_as_the_service_tells_it__differs_nowhere_unless_it_lies(world: World) -> None:
+    chain = node_chain(world)
+    domains = {name: world.deployment.domain(name) for name in ("Readings", "Settlement")}
+    with world.record.read() as connection:
+        told = registry_of(connection, area=town.AREA, readings=domains["Readings"], settlement=domains["Settlement"])
+    first, *others = told.attesters
+    stranger = replace(first, address=key("stranger").address)
+
+    assert chain.registry_objections(told) == []
+    assert chain.registry_objections(replace(told, attest_seconds=1)) == ["the area has other deadlines on chain"]
+    assert chain.registry_objections(replace(told, threshold=1)) == ["the chain asks for another number of attesters"]
+    assert chain.registry_objections(replace(told, attesters=(stranger, *others))) == [
+        f"{first.name} is no attester of the area on chain"
+    ]
+
+
+def record_program(world: World) -> dict[str, Any]:
+    """The DSO signs the empty program of the day; the values it signs."""
+    opened = next(iter(world.record.entries(kinds=["program.opened"]))).content()
+    world.run_to(opened["gate"] + 1)
+    values = {
+        "market": text_id(town.MARKET),
+        "firstMtu": opened["first_mtu"],
+        "count": opened["count"],
+        "resultsRoot": keccak(b"results"),
+        "gridModelHash": keccak(b"grid"),
+        "reportHash": keccak(b"report"),
+        "deadline": opened["gate"] + 600,
+    }
+    signature = key("dso").sign(world.deployment.domain("Market").digest(PROGRAM, values))
+    roots = [to_hex(values[name]) for name in ("resultsRoot", "gridModelHash", "reportHash")]
+    with world.record.begin() as tx:
+        request_transaction(
+            tx,
+            key="recordProgram by anybody",
+            role="treasurer",
+            contract="Market",
+            function="recordProgram",
+            args=[to_hex(values["market"]), opened["program"], *roots, values["deadline"], to_hex(signature)],
+        )
+    world.rest()
+    return values
+
+
+def test_node_chain__program_recorded__gives_what_the_dso_signed(world: World) -> None:
+    chain = node_chain(world)
+    assert chain.period(area=town.AREA, period=1, markets=[town.MARKET]).programs == {}
+
+    signed = record_program(world)
+
+    found = chain.period(area=town.AREA, period=1, markets=[town.MARKET])
+    recorded = RecordedProgram(
+        results_root=signed["resultsRoot"],
+        grid_model_hash=signed["gridModelHash"],
+        report_hash=signed["reportHash"],
+        dso=key("dso").address,
+    )
+    assert found.programs == {(town.MARKET, 1): recorded}
+    assert found.markets == {town.MARKET: MarketRules(text_id(town.AREA), town.market().lot_wh)}
+    assert found.words_hashes == ()
+    assert chain.market_time() == world.now
+
+
+def test_node_chain__settled_twice__bears_each_revision_out(world: World) -> None:
+    state = settle_day(world)
+    with world.record.read() as connection:
+        package = proposal_package(connection, area=town.AREA, period=1)
+
+    found = node_chain(world).period(area=town.AREA, period=1, markets=[town.MARKET])
+
+    assert (found.first_mtu, found.count) == (state.first_mtu, state.count)
+    assert found.words_hashes == (words_hash([]), from_hex(package["proposal"]["words_hash"]))
+    assert list(chain_objections(package, replace(found, words_hashes=found.words_hashes[:1]))) == []
+
+
 def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
     settle_day(world)
 
@@ -239,11 +330,13 @@ def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
 
 
 def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -> None:
+    settle_day(world)
+    debt = 1_000 * 390_000 * 119 // 100
     domain = world.deployment.domain("Settlement")
     house, retailer = key("house"), key("retailer account")
     guarantee = town.Guarantee(to_hex(retailer.address), to_hex(house.address), 5 * EUR, 1, "")
     values = {"guarantor": retailer.address, "account": house.address, "creditNeur": 5 * EUR, "nonce": 1}
-    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": EUR, "ref": keccak(b"cover")}
+    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": debt, "ref": keccak(b"cover")}
     redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
     with world.record.begin() as tx:
         operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
@@ -263,16 +356,18 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
         )
     world.rest()
     with world.record.begin() as tx:
-        operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
         operations.give_cover(
             tx,
             guarantor=retailer.address,
             account=house.address,
-            amount_neur=EUR,
+            amount_neur=debt,
             ref=cover["ref"],
             signature=retailer.sign(domain.digest(COVER, cover)),
             domain=domain,
         )
+    world.rest()
+    with world.record.begin() as tx:
+        operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
     world.rest()
     with world.record.begin() as tx:
         operations.request_redemption(
@@ -291,7 +386,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
     assert world.differences() == []
     assert world.chain.supply() == 11 * EUR
     with world.record.read() as connection:
-        assert queries.balance_neur(connection, account=house.address) == 2 * EUR
+        assert queries.balance_neur(connection, account=house.address) == EUR
         assert queries.credit_neur(connection, account=house.address) == 5 * EUR
         assert queries.supply_neur(connection) == 11 * EUR
         assert queries.redemptions(connection)[0].redeemed_neur == 2 * EUR

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.auction import clear
+from clearing.auction import clear, levels_of
 from clearing.book import Book
-from clearing.model import clear_by_model
+from clearing.model import SolverRefused, clear_by_model, solve_levels
 from clearing.verify import check_clearing
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
@@ -55,6 +55,28 @@ def test_clear__any_book__equals_the_model_of_record_and_the_reference(orders: l
     signs = np.where(book.is_ask, -1, 1)
     assert result.traded_lots == volume
     assert int((book.limit_neur_per_wh * signs * result.accepted_lots).sum()) == welfare
+
+
+KEEN = [
+    OrderWord(tag=2**128 - 1, side=Side.BID, limit_neur_per_wh=2**31 - 1, quantity_lots=3),
+    OrderWord(tag=2**128 - 2, side=Side.ASK, limit_neur_per_wh=-(2**31) + 1, quantity_lots=3),
+]
+"""Two orders that always trade."""
+
+
+@given(books, st.data())
+@settings(max_examples=100, deadline=None)
+def test_clear_by_model__one_lot_moved_between_levels__is_refused(orders: list[OrderWord], data: st.DataObject) -> None:
+    book = Book.from_words([word for word in orders if word.tag < KEEN[1].tag] + KEEN)
+    proposal = solve_levels(levels_of(book))
+    side = proposal[data.draw(st.integers(0, 1))]
+    giver = data.draw(st.sampled_from([level for level, lots in enumerate(side) if lots >= 1]))
+    taker = data.draw(st.sampled_from([level for level in range(len(side)) if level != giver]))
+    side[giver] -= 1
+    side[taker] += 1
+
+    with pytest.raises(SolverRefused):
+        clear_by_model(book, solve=lambda _: proposal)
 
 
 @given(books, st.randoms(use_true_random=False))

@@ -1,11 +1,14 @@
 """Volume and welfare against two published implementations that share nothing with ours.
 
 pymarket (Kiedanski et al., "PyMarket", JOSS 2019) gives the crossing of the curves; it misses the crossing where a bid
-and an ask stand exactly on it, and knows no negative prices, so bids are odd, asks even and both positive there.
+and an ask stand exactly on it, and knows no negative prices. Volume depends only on which bid meets which ask, so books
+with ties and negative prices are given to it with their limits moved: asks to even numbers above zero, bids one higher.
 scipy's linear programming gives the greatest welfare with one variable per order, on any book.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pymarket
@@ -37,6 +40,12 @@ def random_book(seed: int, *, size: int, parted: bool) -> Book:
     )
 
 
+def moved(book: Book) -> Book:
+    """The same book for a peer without ties and negative prices: a bid meets an ask where it did before."""
+    raised = (book.limit_neur_per_wh - book.limit_neur_per_wh.min() + 1) * 2
+    return replace(book, limit_neur_per_wh=np.where(book.is_ask, raised, raised + 1))
+
+
 def pymarket_volume(book: Book) -> int:
     """Lots at which pymarket's demand and supply curves cross; 0 where they don't."""
     bids = pymarket.BidManager()
@@ -57,6 +66,13 @@ def test_clear__random_book__volume_equals_pymarket(seed: int) -> None:
     book = random_book(seed, size=60, parted=True)
 
     assert clear(book).traded_lots == pymarket_volume(book)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_clear__random_book_with_ties_and_negative_prices__volume_equals_pymarket(seed: int) -> None:
+    book = random_book(seed, size=60, parted=False)
+
+    assert clear(book).traded_lots == pymarket_volume(moved(book))
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -11,11 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.hashing import to_hex
+from domain.mtu import mtu_of
+from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.record import Record
+from ledger_service.registry import queries as registry
 from ledger_service.trading import Accepted, queries
 from ledger_service.trading.state import TradingState, Usage, worst_cost_neur
-from tests.integration.ledger.town import CREDIT_NEUR, MARKET, Town
+from tests.integration.ledger.town import CREDIT_NEUR, MARKET, NOW, Town, register_key, signed_key
 
 pytestmark = pytest.mark.property
 
@@ -86,6 +90,8 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
         assert comparable(state) == comparable(fresh)
 
         costs: Counter[str] = Counter()
+        bids: dict[tuple[str, int], int] = {}
+        asks: dict[tuple[str, int], int] = {}
         asked_wh: Counter[tuple[str, int]] = Counter()
         market = state.by_code[MARKET].market
         for order in live:
@@ -95,9 +101,15 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
                 limit_neur_per_wh=order.limit_neur_per_wh,
                 quantity_lots=order.quantity_lots,
             )
+            place, limit = (order.account, order.mtu), order.limit_neur_per_wh
+            if order.side is Side.BID:
+                bids[place] = max(bids.get(place, limit), limit)
+            else:
+                asks[place] = min(asks.get(place, limit), limit)
             if order.side is Side.ASK:
                 asked_wh[order.account, order.mtu] += order.quantity_lots * market.lot_wh
         assert all(cost <= CREDIT_NEUR for cost in costs.values())
+        assert all(bids[place] < asks[place] for place in bids.keys() & asks.keys())
         assert {account: holder.exposure_neur for account, holder in state.holders.items()} == {
             account: costs[account] for account in state.holders
         }
@@ -105,4 +117,36 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
             for (account, mtu), energy_wh in asked_wh.items():
                 point = state.holders[account].participant.point or ""
                 assert energy_wh <= state.export_wh(market=MARKET, program=town.program, point=point, mtu=mtu)
+        record.close()
+
+
+@given(begins=st.lists(st.integers(0, 8), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(begins: list[int]) -> None:
+    """Intake's memory, whether kept or loaded afresh, and the queries agree on whose signature counts when."""
+    with tempfile.TemporaryDirectory() as folder:
+        record = Record.open(f"sqlite:///{folder}/record.db")
+        town = Town(record, households=1)
+        town.open_program()
+        resident, now_mtu = town.residents[0], mtu_of(NOW)
+        town.send(resident.order(mtu=town.program.first_mtu))
+        registered = [(0, to_hex(resident.device.address))]
+        for begin in begins:
+            device = SigningKey.generate().address
+            key = signed_key(resident.account, device, point=resident.point, valid_from_mtu=now_mtu + begin)
+            with record.begin() as tx:
+                register_key(tx, key, now=NOW)
+            registered.append((now_mtu + begin, to_hex(device)))
+        town.send(resident.order(mtu=town.program.first_mtu))
+        state = town.intake._state
+        assert state is not None
+
+        with record.read() as connection:
+            fresh = TradingState.load(connection, settled_before=lambda area: 0)
+            for mtu in range(now_mtu - 1, now_mtu + 10):
+                expected = [key for begin, key in registered if begin <= mtu][-1]
+                found = registry.order_key_of(connection, account=resident.account_hex, mtu=mtu)
+                assert found is not None and found.order_key == expected
+                for memory in (state, fresh):
+                    assert memory.holders[resident.account_hex].key_at(mtu) == expected
         record.close()

@@ -18,7 +18,7 @@ from domain.readings import Attestation, in_leaf_order
 from domain.signing import SigningKey
 from ledger_service.metering.messages import RegisterReading, make_message
 from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry
-from oracle.attester.intake import Intake
+from oracle.attester.intake import METER_MESSAGES_PER_GROUP, Intake
 from oracle.attester.planning import Situation, plan
 from oracle.attester.store import Store
 
@@ -82,7 +82,7 @@ def roots(messages: list[tuple[str, bytes]], *, group: int) -> list[bytes]:
             intake.take((intake.topics.reading(code), jws) for code, jws in messages[start : start + group])
         store.close()
     situation = Situation(registry=REGISTRY, books=intake.books, attested={}, through_mtu=FIRST - 1)
-    proposal = plan(situation, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST, nonce_of=lambda code, mtu: b"\x00" * 32)
+    proposal = plan(situation, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST)
     assert proposal is not None and len(proposal.entries) == MTUS
     return [
         Attestation.of(area=REGISTRY.area_id, mtu=entry.mtu, revision=0, readings=in_leaf_order(entry.readings)).root
@@ -90,11 +90,11 @@ def roots(messages: list[tuple[str, bytes]], *, group: int) -> list[bytes]:
     ]
 
 
-IN_ORDER = roots(DAY, group=1_000)
+IN_ORDER = roots(DAY, group=METER_MESSAGES_PER_GROUP)
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 2**32), group=st.integers(1, 200), repeats=st.integers(0, 200))
+@given(seed=st.integers(0, 2**32), group=st.integers(1, METER_MESSAGES_PER_GROUP), repeats=st.integers(0, 200))
 def test_roots__day_shuffled_and_repeated__are_those_of_the_day_in_order(seed: int, group: int, repeats: int) -> None:
     chance = random.Random(seed)
     messages = DAY + chance.choices(DAY, k=repeats)

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from domain.hashing import keccak, to_hex
 from domain.signing import BadSignature, SigningKey
-from ledger_service.access import challenges
 from ledger_service.access.challenges import (
     CHALLENGE_SECONDS,
+    NONCE_BYTES,
     ChallengeBook,
     ChallengeRefused,
     personal_message_digest,
@@ -86,20 +86,47 @@ def test_challenge__signed_by_its_account__gives_the_address_once() -> None:
     asked = book.issue(address=ALICE.address, now=NOW)
     signature = ALICE.sign(personal_message_digest(asked.text))
 
-    assert book.redeem(nonce=asked.nonce, signature=signature, now=NOW) == ALICE.address
+    assert book.signer(nonce=asked.nonce, signature=signature, now=NOW) == ALICE.address
+    book.use_up(nonce=asked.nonce, now=NOW)
+    for again in (asked.nonce, asked.nonce.upper()):
+        with pytest.raises(ChallengeRefused):
+            book.use_up(nonce=again, now=NOW + CHALLENGE_SECONDS - 1)
     with pytest.raises(ChallengeRefused):
-        book.redeem(nonce=asked.nonce, signature=signature, now=NOW)
+        book.use_up(nonce=asked.nonce, now=NOW + CHALLENGE_SECONDS)
 
 
-def test_challenge__wrong_signer_or_time__refused_and_used_up() -> None:
+def test_challenge__wrong_signer_or_time__refused_and_the_holder_still_gets_in() -> None:
     book = ChallengeBook(audience="a")
+    asked = book.issue(address=ALICE.address, now=NOW)
     for signer, now in ((BOB, NOW), (ALICE, NOW + CHALLENGE_SECONDS)):
-        asked = book.issue(address=ALICE.address, now=NOW)
         with pytest.raises(ChallengeRefused):
-            book.redeem(nonce=asked.nonce, signature=signer.sign(personal_message_digest(asked.text)), now=now)
-        right = ALICE.sign(personal_message_digest(asked.text))
-        with pytest.raises(ChallengeRefused):
-            book.redeem(nonce=asked.nonce, signature=right, now=NOW)
+            book.signer(nonce=asked.nonce, signature=signer.sign(personal_message_digest(asked.text)), now=now)
+
+    right = ALICE.sign(personal_message_digest(asked.text))
+    assert book.signer(nonce=asked.nonce, signature=right, now=NOW) == ALICE.address
+
+
+@pytest.mark.parametrize("at", range(NONCE_BYTES))
+def test_challenge__any_byte_of_the_nonce_changed__refused(at: int) -> None:
+    book = ChallengeBook(audience="a")
+    nonce = bytearray.fromhex(book.issue(address=ALICE.address, now=NOW).nonce)
+    nonce[at] ^= 1
+
+    with pytest.raises(ChallengeRefused):
+        book.use_up(nonce=nonce.hex(), now=NOW)
+
+
+@pytest.mark.parametrize("nonce", ["", "x", "00", "é" * 120, "00" * 61, "0x" + "00" * 60])
+def test_challenge__of_no_form_of_ours__refused(nonce: str) -> None:
+    with pytest.raises(ChallengeRefused):
+        ChallengeBook(audience="a").use_up(nonce=nonce, now=NOW)
+
+
+def test_challenge__of_another_process__refused() -> None:
+    asked = ChallengeBook(audience="a").issue(address=ALICE.address, now=NOW)
+
+    with pytest.raises(ChallengeRefused):
+        ChallengeBook(audience="a").use_up(nonce=asked.nonce, now=NOW)
 
 
 def test_challenge__text_names_account_audience_and_end() -> None:
@@ -111,15 +138,24 @@ def test_challenge__text_names_account_audience_and_end() -> None:
     assert "2027-01-15T08:05:00Z" in text
 
 
-def test_challenge__asked_for_without_end__oldest_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(challenges, "OPEN_CHALLENGES_MAX", 3)
+def test_challenge__strangers_ask_for_many__nobody_is_driven_out() -> None:
     book = ChallengeBook(audience="a")
-    asked = [book.issue(address=ALICE.address, now=NOW) for _ in range(5)]
+    asked = book.issue(address=ALICE.address, now=NOW)
+    for _ in range(20_000):
+        book.issue(address=BOB.address, now=NOW)
 
-    with pytest.raises(ChallengeRefused):
-        book.redeem(nonce=asked[0].nonce, signature=bytes(65), now=NOW)
     with pytest.raises(BadSignature):
-        book.redeem(nonce=asked[4].nonce, signature=bytes(65), now=NOW)
+        book.signer(nonce=asked.nonce, signature=bytes(65), now=NOW)
+    book.use_up(nonce=asked.nonce, now=NOW)
+
+
+def test_challenge__used_ones__forgotten_once_they_end() -> None:
+    book = ChallengeBook(audience="a")
+    for at in range(3):
+        now = NOW + at * CHALLENGE_SECONDS
+        book.use_up(nonce=book.issue(address=ALICE.address, now=now).nonce, now=now)
+
+    assert len(book._used) == len(book._ends) == 1
 
 
 def participant(kind: str) -> Participant:

@@ -32,7 +32,7 @@ def test_clear_by_model__surplus_free_trade_at_the_margin__is_made() -> None:
 
 def test_clear_by_model__solver_forgets_surplus_free_volume__is_refused() -> None:
     def lazy(levels: Levels) -> tuple[list[float], list[float]]:
-        return [0.0, 3.0], [3.0, 0.0]
+        return [0.0, 0.0, 3.0], [3.0, 0.0, 0.0]
 
     with pytest.raises(SolverRefused) as caught:
         clear_by_model(book(), solve=lazy)
@@ -40,21 +40,48 @@ def test_clear_by_model__solver_forgets_surplus_free_volume__is_refused() -> Non
     assert {finding.check for finding in caught.value.findings} == {Check.OPTIMUM}
 
 
-@pytest.mark.parametrize("volume", [1.0, 4.0])
-def test_clear_by_model__solver_lies_about_the_volume__is_refused(volume: float) -> None:
+@pytest.mark.parametrize("proposal", [([0.0, 0.0, 1.0], [1.0, 0.0, 0.0]), ([0.0, 1.0, 3.0], [3.0, 1.0, 0.0])])
+def test_clear_by_model__solver_lies_about_the_volume__is_refused(proposal: tuple[list[float], list[float]]) -> None:
     with pytest.raises(SolverRefused):
-        clear_by_model(book(), solve=lambda levels: ([volume], [volume]))
+        clear_by_model(book(), solve=lambda levels: proposal)
 
 
-@pytest.mark.parametrize("proposal", [([3.0], [2.0]), ([99.0], [99.0]), ([-1.0], [-1.0]), ([0.0], [5.0])])
-def test_clear_by_model__impossible_proposal__fails(proposal: tuple[list[float], list[float]]) -> None:
+@pytest.mark.parametrize("proposal", [([0.0, 0.0, 3.0], [2.0, 0.0, 0.0]), ([0.0, 0.0, 0.0], [3.0, 2.0, 0.0])])
+def test_clear_by_model__more_bought_than_sold__fails(proposal: tuple[list[float], list[float]]) -> None:
     with pytest.raises(SolverFailed):
         clear_by_model(book(), solve=lambda levels: proposal)
 
 
+@pytest.mark.parametrize(
+    ("proposal", "check"),
+    [
+        (([2.0, 3.0, 0.0], [0.0, 0.0, 5.0]), Check.ACCEPTED),  # the right volume at levels that have no such orders
+        (([0.0, 3.0, 2.0], [3.0, 2.0, 0.0]), Check.ACCEPTED),
+        (([0.0, 2.0, 3.0], [4.0, 1.0, 0.0]), Check.ACCEPTED),
+        (([0.0, 2.0, 3.0], [-1.0, 4.0, 0.0]), Check.ACCEPTED),
+        (([0.0, 1.5, 3.0], [3.0, 1.5, 0.0]), Check.ACCEPTED),
+        (([0.0, float("nan"), 3.0], [3.0, 2.0, 0.0]), Check.ACCEPTED),
+        (([0.0, 2.0, 2.0], [3.0, 1.0, 0.0]), Check.OPTIMUM),  # a worse bid before a better one is served in full
+        (([0.0, 2.0, 3.0], [1.0, 4.0, 0.0]), Check.OPTIMUM),
+        (([5.0], [5.0]), Check.LENGTH),
+    ],
+)
+def test_clear_by_model__levels_tampered__is_refused(proposal: tuple[list[float], list[float]], check: Check) -> None:
+    with pytest.raises(SolverRefused) as caught:
+        clear_by_model(book(), solve=lambda levels: proposal)
+
+    assert {finding.check for finding in caught.value.findings} == {check}
+
+
+def test_clear_by_model__numbers_almost_whole__are_rounded() -> None:
+    result = clear_by_model(book(), solve=lambda levels: ([0.0, 2.0000001, 3.0], [2.9999999, 2.0, 0.0]))
+
+    assert result.same_as(clear(book()))
+
+
 def test_clear_by_model__solver_says_nothing_trades__is_refused() -> None:
     with pytest.raises(SolverRefused):
-        clear_by_model(book(), solve=lambda levels: ([0.0], [0.0]))
+        clear_by_model(book(), solve=lambda levels: ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]))
 
 
 def test_solve__infeasible_program__fails_with_its_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,14 +11,16 @@ import pytest
 from clearing.auction import Levels, clear
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT
-from clearing.grid import GridModel
-from clearing.lp import SolverFailed
+from clearing.envelopes import SOLVER_GAVE_UP
+from clearing.grid import Bus, GridModel, Line, Point, Transformer
+from clearing.lp import Minimise, SolverFailed
 from clearing.model import clear_by_model
 from clearing.powerflow import PowerFlow
 from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
-from clearing.report import envelopes_hash, schedules_hash
+from clearing.report import schedules_hash
 from clearing.verify import check_clearing
 from domain.hashing import canonical_json, hash_json, to_hex
+from domain.orders import envelopes_hash
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
 
@@ -87,6 +90,85 @@ def test_validate_program__all_export_traded__least_surplus_is_capped_first(stre
     assert accepted[1] == 900
     assert 0 < accepted[2] < 900
     assert accepted[3] == accepted[1] + accepted[2]
+
+
+def test_validate_program__helpful_seller_has_the_large_surplus__the_other_is_capped() -> None:
+    # overvoltage at the far bus: a Wh of the far seller helps twice as much, but loses two hundred times the surplus
+    feeder = GridModel(
+        code="feeder",
+        source_bus="mv",
+        source_micro_pu=1_025_000,
+        buses=(Bus("mv", 20_000), Bus("near", 400), Bus("mid", 400), Bus("far", 400)),
+        lines=(
+            Line("first", "near", "mid", 200_000_000, 80_000_000, 0, 400_000),
+            Line("second", "mid", "far", 200_000_000, 80_000_000, 0, 400_000),
+        ),
+        transformers=(Transformer("trafo", "mv", "near", 20_000, 400, 250_000, 60_000, 600_000, 3_000, 200_000, 5),),
+        points=(Point("MID", "mid", 60_000, 60_000), Point("FAR", "far", 60_000, 60_000)),
+    )
+    orders = [
+        order(1, Side.ASK, 199_000, 600, 0),
+        order(2, Side.ASK, 1_000, 600, 1),
+        order(3, Side.BID, 200_000, 5_000, NO_POINT),
+    ]
+
+    result = validate(feeder, [[-6_000], [-6_000]], orders)
+
+    assert list(result.envelopes) == [0]
+    assert 4_400 <= (result.envelopes[0][FIRST_MTU].export_wh or 0) <= 4_460  # by AC power flow, 4,460 just pass
+    assert [found["code"] for found in result.report["mtus"][0]["binding"]] == ["far"]
+
+
+@pytest.mark.parametrize(("schedule", "codes"), [([0, 0, -80_000], {"cable", "far"}), ([0, 0, 20_000], {"far"})])
+def test_validate_program__no_power_flow_solution__is_halved_until_it_has_one(
+    street: GridModel, schedule: list[int], codes: set[str]
+) -> None:
+    assert not PowerFlow(street).run(np.array([schedule])).solved[0]
+
+    result = validate(street, [[net] for net in schedule], [])
+
+    entry = result.report["mtus"][0]
+    assert list(result.envelopes) == [2] and not entry["given_up"]
+    assert [found["quantity"] for found in entry["findings"]] == ["no_solution"]
+    assert codes & {found["code"] for found in entry["binding"]}
+
+
+def failing(times: int) -> Callable[[Minimise], list[float]]:
+    """A solver that fails its first `times` calls."""
+    calls, solve = iter(range(times)), Minimise.solve
+
+    def fail_or_solve(program: Minimise) -> list[float]:
+        if next(calls, None) is not None:
+            raise SolverFailed(model=program.name, reason="stopped")
+        return solve(program)
+
+    return fail_or_solve
+
+
+def test_validate_program__solver_fails_once__same_envelopes(
+    street: GridModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules = [[-9_000, -9_000], [-9_000, -8_000], [0, 0]]
+    expected = validate(street, schedules, [], [])
+    monkeypatch.setattr(Minimise, "solve", failing(2))
+
+    result = validate(street, schedules, [], [])
+
+    assert result.envelopes == expected.envelopes and result.report_hash == expected.report_hash
+
+
+def test_validate_program__solver_never_answers__a_common_share_is_kept(
+    street: GridModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Minimise, "solve", failing(1_000))
+
+    result = validate(street, [[-9_000], [-9_000], [300]], [])
+
+    exports = [result.envelopes[point][FIRST_MTU].export_wh or 0 for point in (0, 1)]
+    assert list(result.envelopes) == [0, 1] and exports[0] == exports[1] > 5_000
+    assert 990 <= result.report["mtus"][0]["loading_permille"] <= 1_000
+    assert [found["code"] for found in result.report["mtus"][0]["binding"]] == ["trafo"]
+    assert result.report["fallbacks"] == [{"mtu": FIRST_MTU, "reason": SOLVER_GAVE_UP}]
 
 
 def test_validate_program__import_too_large__is_capped_and_named(street: GridModel) -> None:
@@ -176,7 +258,9 @@ def test_validate_program__solver_fails__numeric_path_gives_the_same_bytes(stree
 
     assert [mtu for mtu, _ in fallen.fallbacks] == [FIRST_MTU]
     assert fallen.results == numeric.results
-    assert fallen.report_hash == numeric.report_hash
+    assert [entry["mtu"] for entry in fallen.report["fallbacks"]] == [FIRST_MTU]
+    assert numeric.report["fallbacks"] == []
+    assert {**fallen.report, "fallbacks": []} == numeric.report
 
 
 def test_validate_program__caps_in_json__name_point_and_mtu(street: GridModel) -> None:
@@ -209,6 +293,7 @@ def test_report__public_text__names_no_connection_point_and_binds_the_envelopes(
     text = canonical_json(result.report).decode()
 
     assert not any(f'"{point.code}"' in text for point in street.points)
-    assert result.report["envelopes_hash"] == to_hex(envelopes_hash(street, result.envelopes_json(street)))
+    points = [point.code for point in street.points]
+    assert result.report["envelopes_hash"] == to_hex(envelopes_hash(points, result.envelopes_json(street)))
     assert result.report["mtus"][0]["capped_points"] == 1
     assert result.report["mtus"][0]["findings_count"] == 1

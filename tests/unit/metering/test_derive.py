@@ -24,9 +24,7 @@ def known(**registers: int) -> list[RegisterReading]:
 
 
 def derive(registers: list[RegisterReading], first: int, last: int) -> list[Reading]:
-    return leaves(
-        meter_code="M", known=registers, first_mtu=first, last_mtu=last, nonce_of=lambda mtu: bytes([mtu]) * 32
-    )
+    return leaves(meter_code="M", known=registers, first_mtu=first, last_mtu=last)
 
 
 def rows(found: list[Reading]) -> list[tuple[int, int, int, str]]:
@@ -45,7 +43,7 @@ def test_leaves__missing_between_known__is_linear_rounded_down() -> None:
 
     assert rows(found) == [(10, 1_033, 33, "SUBSTITUTE"), (11, 1_066, 33, "SUBSTITUTE"), (12, 1_100, 34, "MEASURED")]
     assert found[0].sequence == 0
-    assert found[0].nonce == bytes([10]) * 32
+    assert len({item.nonce for item in found}) == 3
 
 
 def test_leaves__missing_at_the_end__repeats_the_last_interval() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
+from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
 from domain.mtu import mtu_end
 from domain.readings import Reading
@@ -66,6 +67,8 @@ class Area:
     attesters: dict[str, Attesting] = field(default_factory=dict)
     recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
     unread: set[int] = field(default_factory=set)
+    excluded: set[int] = field(default_factory=set)
+    """MTUs of which the chain shows nothing"""
 
     def reading(self, code: str, mtu: int, **changes: Any) -> RegisterReading:
         """The honest register of a meter: 100 Wh import and 10 Wh export per MTU since the baseline."""
@@ -125,6 +128,19 @@ class Area:
         held = self.recorded.get(mtu)
         return {reading.meter_code: reading for reading in held[-1].readings} if held else None
 
+    def on_chain(self, mtu: int) -> ReadingState:
+        """What a node shows of an MTU."""
+        revisions = 0 if mtu in self.excluded else self.next_revision(mtu)
+        held = [] if mtu in self.excluded else self.recorded.get(mtu, [])
+        return ReadingState(
+            revisions=revisions,
+            unread=mtu in self.unread,
+            count=0,
+            import_wh=0,
+            export_wh=0,
+            root=held[-1].attestation.root if held else b"\x00" * 32,
+        )
+
     def states(self, first: int, count: int) -> list[dict[str, Any]]:
         return [
             {
@@ -140,6 +156,7 @@ class Area:
         for _ in range(rounds):
             self.wall += step_s
             for one in list(self.attesters.values()):
+                one.agreement.shown({mtu: self.on_chain(mtu) for mtu in one.agreement.look_up(wall=self.wall)})
                 if one.agreement.wants_sync:
                     one.agreement.synced(self.states(*one.agreement.sync_range()))
                 self.spread(one, one.agreement.tick(wall=self.wall))
@@ -166,11 +183,11 @@ class Area:
                 payload, registry=self.registry, next_revision=self.next_revision, leaves_at=self.leaves
             )
         except Exception as error:
-            one.agreement.rejected(str(error))
+            one.agreement.rejected(payload, str(error))
             return
         for item in items:
             self.recorded.setdefault(item.attestation.mtu, []).append(item)
-        self.spread(one, one.agreement.submitted())
+        self.spread(one, one.agreement.submitted(payload))
 
     def roots(self) -> dict[int, bytes]:
         """The latest root of each attested MTU."""

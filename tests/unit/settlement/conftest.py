@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,16 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import Book
-from domain.eip712 import KEY_REGISTRATION, SETTLEMENT, Domain
-from domain.hashing import ZERO_HASH, hash_json, keccak, text_id, to_hex
-from domain.orders import Order, tag_of
+from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
+from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
+from domain.merkle import merkle_root
+from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
-from ledger_service.settlement.package import proposal_values
+from ledger_service.settlement.package import program_values, proposal_values
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
@@ -48,6 +48,11 @@ TARIFF = {
     "compensation_neur_per_wh": 40_000,
     "vat_bp": 1_900,
 }
+
+
+GRID_MODEL = {"name": "small grid", "points": [{"code": f"point{n}"} for n in (1, 2, 3)]}
+SCHEDULES = {"point1": [0] * COUNT, "point2": [-600, -700, 0, 0], "point3": [0] * COUNT}
+ENVELOPES = [{"point": "point2", "mtu": 1001, "import_cap_wh": None, "export_cap_wh": 300}]
 
 
 def key(name: str) -> SigningKey:
@@ -83,6 +88,12 @@ class Scene:
         }
         with self.record.begin() as tx:
             tx.append("chain.included", payload)
+
+    def recorded(self, validated: dict[str, Any]) -> None:
+        args = {"market": to_hex(text_id(MARKET)), "program": 1, "resultsRoot": validated["results_root"]}
+        args |= {"gridModelHash": validated["grid_model_hash"], "reportHash": validated["report_hash"]}
+        args |= {"deadline": validated["deadline"], **dso_signature(validated)}
+        self.include("recordProgram:1", [("Market", "ProgramRecorded", args)])
 
     def cleared(self, mtu: int, result: bytes | None) -> None:
         root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=mtu, result=result or ZERO_HASH)
@@ -145,12 +156,17 @@ class Scene:
             "statementsRoot": proposal["statements_root"],
             "tariffHash": proposal["tariff_hash"],
         }
-        self.include(f"settle:{proposal['revision']}", [("Settlement", "PeriodSettled", args)])
+        self.include(settle_key(proposal), [("Settlement", "PeriodSettled", args)])
 
     def anchor(self) -> None:
         head = self.record.head()
         args = {"sequence": head.sequence, "head": to_hex(head.hash), "previousHead": to_hex(ZERO_HASH)}
         self.include(f"anchor:{head.sequence}", [("Anchors", "HeadAnchored", args)])
+
+
+def settle_key(proposal: dict[str, Any]) -> str:
+    """Key of a transaction of somebody else that settled a proposal."""
+    return f"settle:{AREA}:{PERIOD}:{proposal['revision']}:{proposal['statements_root'][2:18]}:0"
 
 
 def reading(meter: str, mtu: int, import_wh: int, export_wh: int) -> Reading:
@@ -168,14 +184,13 @@ def reading(meter: str, mtu: int, import_wh: int, export_wh: int) -> Reading:
 
 
 def _register(scene: Scene) -> None:
-    model = {"name": "small grid"}
     attesters = [
         {"name": f"attester{n}", "address": to_hex(key(f"attester{n}").address), "organisation": f"org{n}"}
         for n in (1, 2, 3)
     ]
     with scene.record.begin() as tx:
         area = {"area": AREA, "zone": "Europe/Berlin", "attest_seconds": 3600, "horizon_seconds": HORIZON_SECONDS}
-        area |= {"challenge_seconds": 600, "grid_model": model, "grid_model_hash": to_hex(hash_json(model))}
+        area |= {"challenge_seconds": 600, "grid_model": GRID_MODEL, "grid_model_hash": to_hex(hash_json(GRID_MODEL))}
         scene.append(tx, "area.defined", {**area, "attesters": attesters, "threshold": 2})
         market = {"market": MARKET, "area": AREA, "lot_wh": LOT_WH, "tick_neur_per_wh": 1000}
         market |= {"min_limit_neur_per_wh": -500_000, "max_limit_neur_per_wh": 500_000, "grace_seconds": 60}
@@ -278,18 +293,41 @@ def _trade(scene: Scene) -> None:
         book = {"mtu": mtu, "tags": tags, "chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(words))}
         books.append(book)
     place = {"market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT}
-    envelopes = [{"point": "point2", "mtu": 1001, "import_cap_wh": None, "export_cap_wh": 300}]
+    validated = validated_program(place, results)
     with scene.record.begin() as tx:
         for fact in facts:
             tx.append("order.accepted", fact)
         tx.append("book.closed", {**place, "gate": FIRST * 900 - 7200, "books": books})
-        validated = {**place, "results": results, "envelopes": envelopes, "report": {"note": "capped"}}
-        validated |= {"report_hash": "0x00", "grid_model_hash": "0x00", "results_root": "0x00", "deadline": 1}
-        tx.append("program.validated", {**validated, "schedules": {"point2": [-600, -700, 0, 0]}, "rounds": 2})
-        tx.append("program.signed", {"market": MARKET, "program": 1, "dso": "0x00", "signature": "0x00"})
-        tx.append("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
+        tx.append("program.validated", validated)
+        tx.append("program.signed", {"market": MARKET, "program": 1, **dso_signature(validated)})
+    scene.recorded(validated)
     for result in results:
         _clear(scene, result)
+
+
+def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
+    """A `program.validated` payload whose hashes hold."""
+    rows = b"".join(schedule_hash(SCHEDULES[point["code"]]) for point in GRID_MODEL["points"])
+    caps = envelopes_hash([point["code"] for point in GRID_MODEL["points"]], ENVELOPES)
+    report = {"envelopes_hash": to_hex(caps), "schedules_hash": to_hex(keccak(rows)), "mtus": []}
+    return {
+        **place,
+        "results": results,
+        "envelopes": ENVELOPES,
+        "report": report,
+        "report_hash": to_hex(hash_json(report)),
+        "grid_model_hash": to_hex(hash_json(GRID_MODEL)),
+        "results_root": to_hex(merkle_root([from_hex(result["result_hash"]) for result in results])),
+        "deadline": FIRST * 900 - 3600,
+        "schedules": SCHEDULES,
+        "rounds": 2,
+    }
+
+
+def dso_signature(validated: dict[str, Any]) -> dict[str, str]:
+    """Who signs a program, and the signature."""
+    digest = MARKET_DOMAIN.digest(PROGRAM, program_values(validated))
+    return {"dso": to_hex(key("grid operator").address), "signature": to_hex(key("grid operator").sign(digest))}
 
 
 def _result(mtu: int, facts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -338,9 +376,9 @@ def attester_signature(proposal: dict[str, Any], n: int) -> bytes:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Any:
+def scene(record_url: str) -> Any:
     """The whole day, resolved on chain and ready to settle."""
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+    record = Record.open(record_url)
     made = Scene(record)
     _register(made)
     _trade(made)

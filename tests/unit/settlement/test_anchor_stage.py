@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +16,8 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[Record]:
-    opened = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+def record(record_url: str) -> Iterator[Record]:
+    opened = Record.open(record_url)
     yield opened
     opened.close()
 

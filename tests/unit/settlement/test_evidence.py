@@ -133,7 +133,7 @@ def test_export_public__settled_day__opens_nothing_about_households(day: Any, to
     for line in lines(tmp_path / "public", "journal.jsonl"):
         assert ("payload" in line) == (line["kind"] in PUBLIC_KINDS)
     text = b"".join(path.read_bytes() for path in (tmp_path / "public").iterdir())
-    assert b"point1" not in text
+    assert b'"point1"' not in text.replace(canonical_json(tools.GRID_MODEL), b"")  # the grid model names its points
     assert b"meter1" not in text
     (program,) = lines(tmp_path / "public", "programs.jsonl")
     assert [item["mtu"] for item in program["results"]] == [1000, 1001, 1002, 1003]

@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
 from domain.hashing import from_hex, keccak, to_hex
 from domain.words import unpack_settlement_word
+from ledger_service.chain.tables import INCLUDED, chain_transaction
 from ledger_service.money import queries
 from ledger_service.money.operations import (
+    BALANCE_HIGHEST_NEUR,
+    DEPOSIT_HIGHEST_NEUR,
     BadReference,
+    BalanceTooHigh,
     BalanceTooLow,
     DeadlinePassed,
+    DebtTooLow,
+    NotTheGuarantor,
+    ReferenceUsed,
     WrongHolder,
     deposit,
     give_cover,
@@ -22,7 +30,7 @@ from ledger_service.money.operations import (
 )
 from ledger_service.money.stage import MoneyStage
 from ledger_service.money.views import SettlementNotProposed, rebuild_views
-from ledger_service.record import KeyReused
+from ledger_service.outbox import RETRY_SECONDS, NeverAsked, abi_integer, ask_again
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
@@ -42,8 +50,30 @@ def run(scene: Any, now: int) -> None:
 
 
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
-    args = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(ref)}
+    args = {"account": to_hex(account), "amountNeur": abi_integer(amount), "ref": to_hex(ref)}
     scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
+
+
+def indebted(scene: Any, tools: Any, account: bytes, amount: int) -> None:
+    """Debt of an account, as the replacement of a debtor leaves it."""
+    args = {"account": to_hex(tools.key("house2").address), "successor": to_hex(account), "balanceNeur": -amount}
+    scene.include(f"debt:{to_hex(account)}", [("Settlement", "AccountReplaced", args)])
+
+
+def cover(scene: Any, tools: Any, *, amount: int) -> Any:
+    guarantor, account = tools.key("retailer"), tools.key("house1").address
+    values = {"guarantor": guarantor.address, "account": account, "amountNeur": amount, "ref": REF}
+    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
+    with scene.record.begin() as tx:
+        return give_cover(
+            tx,
+            guarantor=guarantor.address,
+            account=account,
+            amount_neur=amount,
+            ref=REF,
+            signature=signature,
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
 
 
 def requests(scene: Any, function: str) -> list[dict[str, Any]]:
@@ -73,14 +103,15 @@ def test_deposit__same_reference_twice__is_one_fact(scene: Any, tools: Any) -> N
     with scene.record.begin() as tx:
         first = deposit(tx, account=account, amount_neur=5_000, ref=REF)
         again = deposit(tx, account=account, amount_neur=5_000, ref=REF)
-        with pytest.raises(KeyReused):
+        with pytest.raises(ReferenceUsed) as refusal:
             deposit(tx, account=account, amount_neur=6_000, ref=REF)
+    assert "deposit:" not in str(refusal.value)
 
     assert again.sequence == first.sequence
     assert [item["role"] for item in requests(scene, "deposit")] == ["treasurer"]
 
 
-@pytest.mark.parametrize("amount", [0, -1, 2**79, 1.5, float("nan"), True, "5"])
+@pytest.mark.parametrize("amount", [0, -1, DEPOSIT_HIGHEST_NEUR + 1, 2**79, 1.5, float("nan"), True, "5"])
 def test_deposit__bad_amount__changes_nothing(scene: Any, tools: Any, amount: Any) -> None:
     head = scene.record.head()
 
@@ -96,6 +127,24 @@ def test_deposit__bad_reference__is_refused(scene: Any, tools: Any) -> None:
             deposit(tx, account=b"\x00" * 20, amount_neur=1, ref=REF)
         with pytest.raises(BadReference):
             deposit(tx, account=tools.key("house1").address, amount_neur=1, ref=b"short")
+        with pytest.raises(BadReference):
+            deposit(tx, account=tools.key("house1").address, amount_neur=1, ref=bytes(32))
+
+
+def test_deposit__beyond_what_the_contract_keeps__is_refused(scene: Any, tools: Any) -> None:
+    account, room = tools.key("house1").address, 1_000
+    deposited(scene, account, BALANCE_HIGHEST_NEUR - room)
+    run(scene, 0)
+
+    with scene.record.begin() as tx:
+        with pytest.raises(BalanceTooHigh):
+            deposit(tx, account=account, amount_neur=room + 1, ref=keccak(b"payment 2"))
+        first = deposit(tx, account=account, amount_neur=room, ref=keccak(b"payment 2"))
+    deposited(scene, account, room, ref=keccak(b"payment 2"))
+    run(scene, 0)
+    with scene.record.begin() as tx:
+        again = deposit(tx, account=account, amount_neur=room, ref=keccak(b"payment 2"))
+    assert again.sequence == first.sequence
 
 
 def test_fold__deposit_included__is_a_pair(scene: Any, tools: Any) -> None:
@@ -158,6 +207,76 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
         assert queries.supply_neur(connection) == 2_000
 
 
+def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, Any]:
+    """A redemption of 3,000 nEUR that the chain lets complete from market time 4,000 on."""
+    args = {"account": to_hex(tools.key("house1").address), "amountNeur": 3_000, "ref": to_hex(ref), "readyAt": 4_000}
+    scene.include(f"requestRedemption:{to_hex(ref)}", [("Settlement", "RedemptionRequested", args)])
+    return args
+
+
+def fail(scene: Any, key: str, reason: str) -> None:
+    with scene.record.begin() as tx:
+        tx.append("chain.failed", {"key": key, "reason": reason})
+
+
+def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    args = ready_redemption(scene, tools)
+    run(scene, 4_000)
+    (first,) = requests(scene, "completeRedemption")
+    fail(scene, first["key"], "SettlementNothingToRedeem")
+    run(scene, 10_000)
+    run(scene, 20_000)
+    assert len(requests(scene, "completeRedemption")) == 1  # nothing to redeem yet: not asked in vain
+
+    deposited(scene, account, 5_000)
+    run(scene, 20_001)
+    run(scene, 20_002)
+
+    _, second = requests(scene, "completeRedemption")
+    assert (second["key"], second["args"]) == (f"{first['key']}#2", first["args"])
+    redeemed = {name: args[name] for name in ("account", "amountNeur", "ref")}
+    scene.include(second["key"], [("Settlement", "Redeemed", redeemed)])
+    run(scene, 30_000)
+    assert balances(scene, account) == [2_000]
+    assert len(requests(scene, "completeRedemption")) == 2
+
+
+def test_redemption__fails_again_and_again__waits_between_and_survives_a_restart(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    ready_redemption(scene, tools)
+    run(scene, 4_000)
+    fail(scene, requests(scene, "completeRedemption")[-1]["key"], "out of gas")
+    run(scene, 5_000)
+
+    run(scene, 5_000 + RETRY_SECONDS - 1)
+    assert len(requests(scene, "completeRedemption")) == 1
+    run(scene, 5_000 + RETRY_SECONDS)
+    fail(scene, requests(scene, "completeRedemption")[-1]["key"], "out of gas")
+    run(scene, 9_000)
+    run(scene, 9_000 + RETRY_SECONDS)
+
+    keys = [item["key"] for item in requests(scene, "completeRedemption")]
+    assert keys == [keys[0], f"{keys[0]}#2", f"{keys[0]}#3"]
+
+
+def test_redemption__completed_by_somebody_else__is_not_asked_again(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    ready_redemption(scene, tools)
+    run(scene, 4_000)
+
+    fail(scene, requests(scene, "completeRedemption")[0]["key"], "SettlementRedemptionUnknown(account=0x, ref=0x)")
+    run(scene, 5_000)
+    run(scene, 5_000 + RETRY_SECONDS)
+
+    assert len(requests(scene, "completeRedemption")) == 1
+
+
+def test_ask_again__never_asked__is_a_fault(scene: Any) -> None:
+    with scene.record.begin() as tx, pytest.raises(NeverAsked):
+        ask_again(tx, failed_key="completeRedemption:nobody")
+
+
 def test_redemption__forged_late_or_too_much__is_refused(scene: Any, tools: Any) -> None:
     deposited(scene, tools.key("house1").address, 5_000)
     run(scene, 0)
@@ -177,29 +296,75 @@ def test_cover__by_the_guarantor__pays_the_debt(scene: Any, tools: Any) -> None:
     line = {"guarantor": to_hex(guarantor.address), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
     scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
     deposited(scene, guarantor.address, 5_000)
+    indebted(scene, tools, account, 600)
     run(scene, 0)
-    values = {"guarantor": guarantor.address, "account": account, "amountNeur": 400, "ref": REF}
-    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
 
-    with scene.record.begin() as tx:
-        give_cover(
-            tx,
-            guarantor=guarantor.address,
-            account=account,
-            amount_neur=400,
-            ref=REF,
-            signature=signature,
-            domain=tools.SETTLEMENT_DOMAIN,
-        )
+    cover(scene, tools, amount=400)
     covered = {"guarantor": line["guarantor"], "account": line["account"], "amountNeur": 400, "ref": to_hex(REF)}
     scene.include("cover:1", [("Settlement", "DebtCovered", covered)])
     run(scene, 0)
 
     assert len(requests(scene, "cover")) == 1
-    assert balances(scene, account, guarantor.address) == [400, 4_600]
+    assert balances(scene, account, guarantor.address) == [-200, 4_600]
     with scene.record.read() as connection:
-        assert queries.available_neur(connection, account=account) == 500
-        assert queries.guarantees(connection)[0].called_neur == 0
+        assert queries.available_neur(connection, account=account) == -100
+        assert queries.guarantees(connection)[0].called_neur == 100
+
+
+def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    deposited(scene, guarantor, 5_000)
+    indebted(scene, tools, account, 600)
+    run(scene, 0)
+
+    with pytest.raises(NotTheGuarantor):
+        cover(scene, tools, amount=1)
+    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
+    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    run(scene, 0)
+    with pytest.raises(DebtTooLow) as caught:
+        cover(scene, tools, amount=601)
+
+    assert caught.value.debt_neur == 600
+    assert requests(scene, "cover") == []
+
+
+def test_fold__guarantor_replaced__its_accounts_follow(scene: Any, tools: Any) -> None:
+    guarantor, account, successor = (tools.key(name).address for name in ("retailer", "house1", "house2"))
+    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
+    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    replaced = {"account": to_hex(guarantor), "successor": to_hex(successor), "balanceNeur": 0}
+    scene.include("replace:1", [("Settlement", "AccountReplaced", replaced)])
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.guarantor_of(connection, account=account) == successor
+
+
+def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 5_000)
+    args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
+    scene.include("requestRedemption:1", [("Settlement", "RedemptionRequested", args)])
+    run(scene, 4_000)
+    with scene.record.read() as connection:
+        assert queries.free_neur(connection, account=account) == 2_000
+    for number, amount in enumerate((1_000, 500)):
+        burned = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(REF)}
+        scene.include(f"completeRedemption:{number}", [("Settlement", "Redeemed", burned)])
+        run(scene, 4_001)
+
+    assert len(requests(scene, "completeRedemption")) == 3
+    with scene.record.read() as connection:
+        (state,) = queries.redemptions(connection, account=account)
+    assert (state.redeemed_neur, state.left_neur) == (1_500, 1_500)
+    rest = {"account": to_hex(account), "amountNeur": 1_500, "ref": to_hex(REF)}
+    scene.include("cancelRedemption:1", [("Settlement", "RedemptionCancelled", rest)])
+    run(scene, 4_002)
+    with scene.record.read() as connection:
+        (state,) = queries.redemptions(connection, account=account)
+        assert queries.free_neur(connection, account=account) == 3_500
+    assert (state.redeemed_neur, state.left_neur) == (1_500, 0)
 
 
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
@@ -221,7 +386,7 @@ def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools:
     assert balances(scene, b"\x00" * 20) == [0]
     with scene.record.begin() as tx:
         before = queries.postings(tx.connection, account=tools.key("house2").address)
-        rebuild_views(tx)
+        rebuild_views(tx, now=tools.ENDED)
         assert queries.postings(tx.connection, account=tools.key("house2").address) == before
 
 
@@ -247,3 +412,46 @@ def test_reconcile__chain_agrees__finds_nothing(scene: Any, tools: Any) -> None:
 
     assert (difference.account, difference.recorded_neur, difference.chain_neur) == (account, 5_000, 4_999)
     assert from_hex(to_hex(account)) == account
+
+
+@pytest.mark.parametrize("is_final", [False, True])
+def test_redemption__requested_in_a_block_that_may_go__waits_until_it_is_final(
+    scene: Any, tools: Any, is_final: bool
+) -> None:
+    deposited(scene, tools.key("house1").address, 1_000)
+    args = ready_redemption(scene, tools)
+    row = {
+        "key": f"requestRedemption:{to_hex(REF)}",
+        "request": 1,
+        "role": "operator",
+        "sender": bytes(20),
+        "nonce": 0,
+        "contract": "Settlement",
+        "function": "requestRedemption",
+        "tx_hash": bytes(32),
+        "gas_price_wei": 0,
+        "status": INCLUDED,
+        "block_number": 7,
+        "block_hash": bytes(32),
+        "is_final": is_final,
+    }
+    with scene.record.begin() as tx:
+        tx.connection.execute(insert(chain_transaction).values(row))
+
+    run(scene, args["readyAt"] + 1)
+
+    assert bool(requests(scene, "completeRedemption")) is is_final
+
+
+def test_fold__deposit_in_a_block_that_is_gone__is_undone(scene: Any, tools: Any) -> None:
+    account = tools.key("house1").address
+    deposited(scene, account, 500)
+    run(scene, 0)
+    key = scene.record.entries(kinds=["chain.included"])[-1].content()["key"]
+    assert balances(scene, account) == [500]
+
+    with scene.record.begin() as tx:
+        tx.append("chain.rewound", {"key": key, "tx_hash": "0x", "block": 1, "block_hash": "0x"})
+    run(scene, 1_000)
+
+    assert balances(scene, account) == [0]

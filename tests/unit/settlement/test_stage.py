@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from sqlalchemy import select, update
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature
 from domain.words import pack_settlement_word, unpack_settlement_word
+from ledger_service.outbox import RETRY_SECONDS
+from ledger_service.record import StorageUnavailable
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area
+from ledger_service.settlement import stage as stage_module
 from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import (
@@ -21,8 +26,8 @@ from ledger_service.settlement.operations import (
     sign_settlement,
 )
 from ledger_service.settlement.package import verify_package
-from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, statement_of
-from ledger_service.settlement.stage import SettlementStage
+from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals, statement_of
+from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
 
@@ -201,6 +206,186 @@ def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, t
         )
 
 
+def fail(scene: Any, key: str) -> None:
+    with scene.record.begin() as tx:
+        tx.append("chain.failed", {"key": key, "reason": "reverted"})
+
+
+def sign_all(scene: Any, tools: Any, proposal: dict[str, Any]) -> dict[str, Any]:
+    """Two attesters sign; the request to settle."""
+    for n in (1, 2):
+        sign(scene, tools, proposal, n)
+    return kinds(scene, "chain.requested")[-1]
+
+
+LATE = {"meter1": (300, 0), "meter2": (0, 50), "meter3": (80, 0)}
+
+
+def test_run__reading_overtakes_the_signed_settlement__it_is_proposed_and_signed_anew(scene: Any, tools: Any) -> None:
+    first = settle(scene, tools)
+    overtaken = sign_all(scene, tools, first)
+    scene.attest(1003, LATE)
+    fail(scene, overtaken["key"])
+
+    second = settle(scene, tools)
+    request = sign_all(scene, tools, second)
+    scene.settled(second)
+    settle(scene, tools, now=tools.ENDED + 10 * RETRY_SECONDS)
+
+    assert (second["revision"], second["readings_root"]) == (0, to_hex(scene.readings_root))
+    assert request["args"][0][4] == second["statements_root"]
+    assert [item["function"] for item in kinds(scene, "chain.requested")] == ["settle", "settle"]
+    assert len(kinds(scene, "settlement.signed")) == 2
+    with scene.record.read() as connection:
+        assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == second
+
+
+def test_run__older_proposal_took_effect__it_is_the_one_that_counts(scene: Any, tools: Any) -> None:
+    """A block was given up, and on the chain that stayed the settlement came before the late reading."""
+    first = settle(scene, tools)
+    sign_all(scene, tools, first)
+    scene.attest(1003, LATE)
+    settle(scene, tools)
+
+    scene.settled(first)
+    correction = settle(scene, tools)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+        assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == first
+    assert (correction["revision"], package["earlier"]) == (1, [{"revision": 0, "words": first["words"]}])
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_run__settlement_undone_by_a_reorganisation__counts_no_more(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    settle(scene, tools)
+
+    fail(scene, tools.settle_key(proposal))
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        state = period_state(connection, area=tools.AREA, period=tools.PERIOD)
+    assert (state.settled, state.settled_at, state.settled_readings_root) == (0, None, None)
+
+
+def test_run__roots_come_back_after_a_reorganisation__proposes_once_more(scene: Any, tools: Any) -> None:
+    first = settle(scene, tools)
+    before = scene.readings_root
+    scene.attest(1003, LATE)
+    settle(scene, tools)
+    fail(scene, "attest:1003:1")
+    scene.readings_root = before
+
+    third = settle(scene, tools)
+
+    assert third["readings_root"] == first["readings_root"]
+    assert len(kinds(scene, "settlement.proposed")) == 3
+
+
+def test_run__settle_refused_by_a_pause__is_asked_again_while_it_is_wanted(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    request = sign_all(scene, tools, proposal)
+    fail(scene, request["key"])
+
+    settle(scene, tools, now=tools.ENDED + 60)
+    assert len(kinds(scene, "chain.requested")) == 1
+    settle(scene, tools, now=tools.ENDED + 60 + RETRY_SECONDS)
+
+    _, again = kinds(scene, "chain.requested")
+    assert (again["key"], again["args"]) == (f"{request['key']}#2", request["args"])
+    scene.settled(proposal)
+    fail(scene, again["key"])
+    settle(scene, tools, now=tools.ENDED + 120 + 3 * RETRY_SECONDS)
+    assert len(kinds(scene, "chain.requested")) == 2  # in effect by now: not wanted any more
+
+
+def test_run__finalise_refused__is_asked_again(scene: Any, tools: Any) -> None:
+    scene.settled(settle(scene, tools))
+    settle(scene, tools)
+    over = tools.ENDED + tools.HORIZON_SECONDS + 1
+    settle(scene, tools, now=over)
+
+    fail(scene, f"finalise:{tools.AREA}:{tools.PERIOD}")
+    settle(scene, tools, now=over + 1)
+    settle(scene, tools, now=over + 1 + RETRY_SECONDS)
+
+    keys = [item["key"] for item in kinds(scene, "chain.requested")]
+    assert keys == [f"finalise:{tools.AREA}:{tools.PERIOD}", f"finalise:{tools.AREA}:{tools.PERIOD}#2"]
+
+
+def test_run__several_late_readings__each_gives_its_correction_across_restarts(scene: Any, tools: Any) -> None:
+    """Each call of `settle` is a fresh stage, as after a restart; readings come before and after settlements."""
+    scene.settled(settle(scene, tools))
+    for revision, wh in enumerate((300, 310, 320), start=1):
+        scene.attest(1003, {**LATE, "meter1": (wh, 0)})
+        scene.attest(1002, {"meter1": (wh, 0), "meter2": (0, 210), "meter3": (250, 0)})
+        correction = settle(scene, tools, now=tools.ENDED + revision)
+        assert (correction["revision"], correction["readings_root"]) == (revision, to_hex(scene.readings_root))
+        scene.settled(correction)
+
+    settle(scene, tools, now=tools.ENDED + 100)
+
+    assert [item["revision"] for item in kinds(scene, "settlement.proposed")] == [0, 1, 2, 3]
+
+
+def test_run__reading_right_behind_the_settlement_in_its_block__gives_a_correction(scene: Any, tools: Any) -> None:
+    proposal = settle(scene, tools)
+    scene.settled(proposal)
+    scene.attest(1003, LATE)
+
+    assert settle(scene, tools)["revision"] == 1
+
+
+def test_run__registry_changes_while_it_computes__computes_again(scene: Any, tools: Any) -> None:
+    late = {**tools.TARIFF, "version": 2, "valid_from_mtu": tools.FIRST + 1}
+
+    def salt() -> bytes:
+        if not [item for item in kinds(scene, "tariff.published") if item["version"] == 2]:
+            with scene.record.begin() as tx:
+                scene.append(tx, "tariff.published", late)
+        return bytes(32)
+
+    run_until_quiet([SettlementStage(scene.record, salt=salt)], tools.ENDED)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+    assert [item["version"] for item in package["tariffs"]] == [1, 2]
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: Any, tools: Any) -> None:
+    settle(scene, tools)
+    with scene.record.begin() as tx:
+        scene.append(tx, "participant.registered", tools._participant("newcomer", "retailer", None))
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+
+    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+
+
+def test_package__program_recorded_without_set_points_issued__settles_with_its_envelopes(
+    scene: Any, tools: Any
+) -> None:
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
+
+    assert kinds(scene, "setpoints.issued") == []
+    assert [item["envelopes"] for item in package["programs"]] == [tools.ENVELOPES]
+
+
+def test_package__program_signed_but_not_recorded__settles_without_it(scene: Any, tools: Any) -> None:
+    fail(scene, "recordProgram:1")
+    settle(scene, tools)
+
+    with scene.record.read() as connection:
+        assert proposal_package(connection, area=tools.AREA, period=tools.PERIOD)["programs"] == []
+
+
 def test_run__horizon_over__finalises_and_then_rests(scene: Any, tools: Any) -> None:
     proposal = settle(scene, tools)
     scene.settled(proposal)
@@ -248,7 +433,11 @@ MUTATIONS = {
     "agreement": lambda package: package["agreements"][0].update(version=2),
     "envelope": lambda package: package["programs"][0]["envelopes"][0].update(export_cap_wh=0),
     "schedule": lambda package: package["programs"][0]["schedules"].update(point2=[0, 0, 0, 0]),
-    "settled before": lambda package: package["settled_before"].update({package["orders"][0]["order"]["account"]: "5"}),
+    "schedule left out": lambda package: package["programs"][0]["schedules"].pop("point3"),
+    "report": lambda package: package["programs"][0]["report"].update(envelopes_hash="0x" + "11" * 32),
+    "grid model": lambda package: package["grid_model"]["points"].reverse(),
+    "DSO's signature": lambda package: package["programs"][0].update(deadline=1),
+    "earlier revision invented": lambda package: package["earlier"].append({"revision": 0, "words": []}),
     "proposed words": lambda package: package["proposal"]["words"].pop(),
     "proposed root": lambda package: package["proposal"].update(statements_root="0x" + "11" * 32),
     "statement": lambda package: package["proposal"]["statements"][0]["statement"].update(amount_neur="1"),
@@ -285,10 +474,93 @@ def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, too
     attested = scene.record.entries(kinds=["reading.attested"])[-1]
     with scene.record.begin() as tx:
         run = SettlementStage(scene.record)
-        tx.connection.exec_driver_sql(
-            "UPDATE journal_entry SET kind = 'later' WHERE sequence = ?", (attested.sequence,)
-        )
+        of_the_fact = journal_entry.c.sequence == attested.sequence
+        tx.connection.execute(update(journal_entry).where(of_the_fact).values(kind="later"))
 
     run_until_quiet([run], tools.ENDED)
 
     assert kinds(scene, "settlement.proposed") == []
+
+
+def _moved_in(scene: Any, tools: Any) -> dict[str, Any]:
+    """A metered household without an agreement: its registration, and the agreement that it lacks."""
+    account = to_hex(tools.key("house9").address)
+    party = {"participant": "house9", "kind": "household", "area": tools.AREA, "account": account, "point": "point9"}
+    meter = {"meter": "meter9", "point": "point9", "public_key": "0x" + "00" * 32, "area": tools.AREA}
+    with scene.record.begin() as tx:
+        powers = {"connection_import_w": 20_000, "connection_export_w": 20_000}
+        scene.append(tx, "participant.registered", {**party, **powers})
+        scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
+    scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0), "meter9": (5, 0)})
+    agreement = {"agreement": "agreement9", "version": 1, "account": account, "tariff": "standard"}
+    return agreement | {"retailer": to_hex(tools.key("retailer").address), "valid_from_mtu": 0}
+
+
+def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_again(scene: Any, tools: Any) -> None:
+    agreement = _moved_in(scene, tools)
+    stage, later = SettlementStage(scene.record), Counter()
+
+    run_until_quiet([stage, later], tools.ENDED)
+
+    assert later.runs > 0
+    assert kinds(scene, "settlement.proposed") == []
+    assert [asdict(stuck) for stuck in stage.stuck] == [
+        {"area": tools.AREA, "period": tools.PERIOD, "code": "no-agreement"}
+    ]
+    with scene.record.begin() as tx:
+        scene.append(tx, "agreement.signed", agreement)
+    run_until_quiet([stage, later], tools.ENDED)
+    assert len(kinds(scene, "settlement.proposed")) == 1
+    assert stage.stuck == []
+
+
+def test_run__period_cannot_be_computed__not_tried_again_without_news(
+    scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _moved_in(scene, tools)
+    tried: list[int] = []
+    compute = stage_module.settle
+    monkeypatch.setattr(stage_module, "settle", lambda inputs: tried.append(1) or compute(inputs))
+    stage = SettlementStage(scene.record)
+
+    for now in range(tools.ENDED, tools.ENDED + 5):
+        run_until_quiet([stage], now)
+
+    assert len(tried) == 1
+
+
+def test_run__computing_breaks__listed_as_unexpected(scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(inputs: Any) -> Any:
+        raise KeyError("point")
+
+    monkeypatch.setattr(stage_module, "settle", broken)
+    stage = SettlementStage(scene.record)
+
+    run_until_quiet([stage], tools.ENDED)
+
+    assert [stuck.code for stuck in stage.stuck] == [UNEXPECTED]
+
+
+def test_run__record_away__is_no_matter_of_the_period(scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(inputs: Any) -> Any:
+        raise StorageUnavailable(reason="disk full")
+
+    monkeypatch.setattr(stage_module, "settle", away)
+    stage = SettlementStage(scene.record)
+
+    with pytest.raises(StorageUnavailable):
+        run_until_quiet([stage], tools.ENDED)
+    assert stage.stuck == []
+
+
+class Counter:
+    """A stage that only counts how often it was its turn."""
+
+    name = "counter"
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, now: int) -> bool:
+        self.runs += 1
+        return False

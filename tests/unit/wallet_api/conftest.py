@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.wallet_api.crowd import crowd
 from tests.unit.wallet_api.world import World, open_world
 
 _opened = contextmanager(open_world)
@@ -37,6 +38,12 @@ def trading_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _template(tmp_path_factory.mktemp("trading"), World.open_market)
 
 
+@pytest.fixture(scope="session")
+def crowded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A market in which every list has several items."""
+    return _template(tmp_path_factory.mktemp("crowded"), crowd)
+
+
 @pytest.fixture
 def world(tmp_path: Path, empty_folder: Path) -> Iterator[World]:
     """An empty market with its organisations."""
@@ -53,3 +60,9 @@ def market(tmp_path: Path, market_folder: Path) -> Iterator[World]:
 def trading(tmp_path: Path, trading_folder: Path) -> Iterator[World]:
     """A market whose first program is open, with order keys and guarantees."""
     yield from open_world(tmp_path, template=trading_folder)
+
+
+@pytest.fixture
+def crowded(tmp_path: Path, crowded_folder: Path) -> Iterator[World]:
+    """A market in which every list has several items."""
+    yield from open_world(tmp_path, template=crowded_folder)

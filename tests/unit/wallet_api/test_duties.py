@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from ledger_service.validation.stage import validated_key
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
 from wallet_api.app import create_app
+from wallet_api.bundles import EXPORT_SECONDS
 
 pytestmark = pytest.mark.unit
 
@@ -115,8 +118,36 @@ def test_dso__silent__late_verdict_refused_and_listed_as_silent(validated: World
     assert validated.get("grid operator", "/v1/dso/verdicts").json()["items"][0]["verdict"] == "silent"
 
 
+def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_these_are_void(
+    validated: World,
+) -> None:
+    last = FIRST_MTU + 95
+    results = [
+        {"mtu": mtu, "price_neur_per_wh": None, "words": [], "result_hash": "0x00", "given_up": mtu == last}
+        for mtu in range(FIRST_MTU, last + 1)
+    ]
+    validated.fact("program.validated", {"market": MARKET, "program": 1, "results": results, "deadline": GATE + 7_200})
+    validated.fact("program.signed", {"market": MARKET, "program": 1})
+    states = [_state(validated)]
+    for mtu in range(FIRST_MTU, last):
+        cleared = {"market": MARKET, "program": 1, "mtu": mtu, "price_neur_per_wh": None, "words": []}
+        validated.fact("mtu.cleared", cleared)
+        if mtu == last - 2:
+            states.append(_state(validated))
+    states.append(_state(validated))
+
+    validated.fact("mtu.voided", {"market": MARKET, "program": 1, "mtu": last})
+
+    assert [*states, _state(validated)] == [("signed", 1), ("signed", 1), ("cleared", 1), ("resolved", 1)]
+
+
+def _state(world: World) -> tuple[str, int]:
+    (program,) = world.get(None, f"/v1/markets/{MARKET}/programs").json()["items"]
+    return program["state"], program["given_up_mtus"]
+
+
 def test_dso__program_unknown_or_not_validated__not_found(trading: World) -> None:
-    for path in (PROGRAM, f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
+    for path in (PROGRAM, f"{PROGRAM}/orders", f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
         assert trading.get("grid operator", path).status_code == 404
 
 
@@ -139,6 +170,18 @@ def test_attester__registry__is_what_it_verifies_against(trading: World) -> None
     registry = Registry.from_json(answer.json())
     assert (registry.area, registry.threshold, len(registry.periods)) == (AREA, 2, 1)
     assert trading.get("attester north", "/v1/attester/registry", area="other").status_code == 404
+
+
+def test_attester__terms__are_the_registry_facts_money_rests_on(trading: World) -> None:
+    answer = trading.get("attester north", "/v1/attester/terms", area=AREA)
+
+    terms = answer.json()
+    assert {party["kind"] for party in terms["parties"]} >= {"household", "retailer"}
+    assert {key["account"] for key in terms["keys"]} <= {party["account"] for party in terms["parties"]}
+    assert [(tariff["tariff"], tariff["version"]) for tariff in terms["tariffs"]] == [("household", 1)]
+    assert terms["agreements"] != []
+    assert trading.get("attester north", "/v1/attester/terms", area="other").status_code == 404
+    assert trading.get("household 1", "/v1/attester/terms", area=AREA).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -332,3 +375,66 @@ def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> Non
 def test_app__built_twice_on_one_record__same_answers(trading: World) -> None:
     with TestClient(create_app(trading.services)) as other:
         assert other.get("/v1/markets").json() == trading.get(None, "/v1/markets").json()
+
+
+@pytest.mark.parametrize("path", ["/v1/dso/programs", f"/v1/markets/{MARKET}/programs"])
+def test_programs__state_that_is_none__refused(trading: World, path: str) -> None:
+    answer = trading.get("grid operator", path, state="bogus")
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-fields")
+
+
+def test_dso__programs_in_any_state__all_of_its_area(trading: World) -> None:
+    shown = trading.get("grid operator", "/v1/dso/programs", state="any").json()["items"]
+
+    assert [(one["program"], one["state"]) for one in shown] == [(1, "open")]
+    assert trading.get("grid operator", "/v1/dso/programs").json()["items"] == []
+
+
+def test_evidence__while_another_is_exported__told_to_come_back(
+    trading: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More requests than the service has threads: each is answered, and so is everybody else."""
+    anchor(trading)
+    exporting, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> None:
+        exporting.set()
+        assert go_on.wait(30)
+        raise KeyError
+
+    monkeypatch.setattr("wallet_api.bundles.export_personal", slow)
+    trading.headers("household 1")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(trading.get, "household 1", "/v1/evidence/personal")
+        assert exporting.wait(30)
+        answers = [trading.get("household 2", "/v1/evidence/personal") for _ in range(45)]
+        others = [trading.get("audit office", "/v1/evidence/auditor"), trading.get(None, "/v1/evidence/public")]
+        health = trading.get(None, "/health")
+        go_on.set()
+        assert first.result(30).status_code == 404
+
+    assert {(one.status_code, one.json()["type"]) for one in answers + others} == {(503, "/problems/busy")}
+    assert {one.headers["retry-after"] for one in answers} == {str(EXPORT_SECONDS)}
+    assert "exported" in answers[0].json()["detail"]
+    assert health.status_code == 200
+
+
+def test_evidence__asked_for_again_before_the_next_anchor__made_once(
+    trading: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anchor(trading)
+    first = [trading.get(f"household {number}", "/v1/evidence/personal").content for number in (1, 2)]
+    public = trading.get(None, "/v1/evidence/public").content
+    with monkeypatch.context() as patched:
+        for name in ("export_personal", "export_public"):
+            patched.setattr(f"wallet_api.bundles.{name}", None)
+        assert [trading.get(f"household {number}", "/v1/evidence/personal").content for number in (1, 2)] == first
+        assert trading.get(None, "/v1/evidence/public").content == public
+    assert first[0] != first[1]
+
+    trading.post("household 1", "/v1/orders", trading.order_body("household 1"))
+    anchor(trading)
+
+    assert trading.get("household 1", "/v1/evidence/personal").content != first[0]
+    assert trading.get(None, "/v1/evidence/public").content != public

@@ -14,10 +14,13 @@ from structlog.testing import capture_logs
 from ledger_service.access.directory import Directory, OrganisationKey, RolesNotExclusive
 from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
+from ledger_service.chain.outbox import Stored
 from ledger_service.record import StorageUnavailable
-from tests.unit.wallet_api.world import FIRST_MTU, MARKET, TARIFF_BODY, World, address, key_named
+from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
+from wallet_api.health import NODE_LAG_SECONDS_MAX
 from wallet_api.policy import Public, api_routes, methods_of, policy_of
 from wallet_api.problems import findings_of, pointer
+from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
 
 pytestmark = pytest.mark.unit
 
@@ -78,6 +81,81 @@ def test_problem__record_away__retryable_and_silent_on_paths(world: World, monke
     assert "/var" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("behind", "failure", "status"),
+    [
+        (0, None, "ok"),
+        (NODE_LAG_SECONDS_MAX, None, "ok"),
+        (NODE_LAG_SECONDS_MAX + 1, None, "degraded"),
+        (None, None, "degraded"),
+        (0, "node-unavailable", "degraded"),
+    ],
+)
+def test_health__node_and_stages__degraded_where_work_waits(
+    world: World, behind: int | None, failure: str | None, status: str
+) -> None:
+    def block_time() -> int:
+        if behind is None:
+            raise StorageUnavailable(reason="the node at http://10.0.0.1 is away")
+        return world.services.deployment.chain_time(world.clock.now()) - behind
+
+    object.__setattr__(world.services, "node_block_time", block_time)
+    object.__setattr__(world.services, "stage_failure", lambda: failure)
+
+    answer = world.get(None, "/health")
+
+    shown = answer.json()
+    assert (answer.status_code, shown["status"]) == (200, status)
+    assert shown["node"] == {"reachable": behind is not None, "lag_seconds": behind}
+    assert shown["stages"] == ("ok" if failure is None else "failing")
+    assert "10.0.0.1" not in answer.text
+
+
+def test_health__no_node_to_look_at__says_so(world: World) -> None:
+    shown = world.get(None, "/health").json()
+
+    assert (shown["status"], shown["node"], shown["stages"]) == ("ok", None, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/orders/", "/v1/markets/", "/health/", "/docs/"])
+def test_path__slash_at_its_end__no_redirect_to_the_host_named(world: World, path: str) -> None:
+    answer = world.client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+
+    assert answer.status_code in (404, 422)
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/json; charset=utf-8"}, 201),
+        ({"Content-Type": 'application/json;charset="UTF-8"'}, 201),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/json; charset = latin-1"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8; charset=utf-7"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "identity"}, 201),
+        ({"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
+        ({"Content-Type": "application/json", "Content-Encoding": "identity, br"}, 415),
+    ],
+)
+def test_body__charset_or_encoding__utf_8_as_it_is_or_refused(
+    market: World, headers: dict[str, str], status: int
+) -> None:
+    content = json.dumps(deposit_body())
+
+    answer = market.client.post(DEPOSIT, content=content, headers=market.headers("house bank") | headers)
+
+    assert answer.status_code == status
+
+
+def test_token__sent_and_refused__named_in_the_challenge(world: World) -> None:
+    sent = world.client.get("/v1/balance", headers={"Authorization": "Bearer nonsense"})
+    none = world.client.get("/v1/balance")
+
+    assert sent.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert none.headers["www-authenticate"] == "Bearer"
+
+
 def test_problem__field_named__not_its_content(market: World) -> None:
     answer = market.post("house bank", DEPOSIT, deposit_body(amount_neur="<script>"))
 
@@ -103,7 +181,9 @@ def test_deposit__same_reference_other_amount__refused(market: World) -> None:
     assert market.post("house bank", DEPOSIT, deposit_body()).status_code == 200
     head = market.head()
 
-    assert market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001")).status_code == 422
+    refused = market.post("house bank", DEPOSIT, deposit_body(amount_neur="1001"))
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/reference-used")
+    assert "deposit:" not in refused.text
     assert market.head() == head
 
 
@@ -155,7 +235,10 @@ def test_idempotency_key__of_another_principal__does_not_meet(market: World) -> 
     market.post("house bank", DEPOSIT, deposit_body(1), Idempotency_Key="k1")
 
     answer = market.post(
-        "registry office", "/v1/tariffs", TARIFF_BODY | {"version": 2, "valid_from_mtu": 9}, Idempotency_Key="k1"
+        "registry office",
+        "/v1/tariffs",
+        TARIFF_BODY | {"version": 2, "valid_from_mtu": FIRST_MTU},
+        Idempotency_Key="k1",
     )
 
     assert answer.status_code == 201
@@ -284,6 +367,18 @@ def test_clock__operator_of_an_embedded_node__steps_it(world: World) -> None:
     assert (back.status_code, back.json()["market_time"]) == (200, now + 60)
 
 
+@pytest.mark.parametrize("beyond", [1, 2**53 - 1 - MARKET_SECONDS - CLOCK_STEP_SECONDS_MAX])
+def test_clock__step_of_more_than_four_weeks__refused_and_time_stays(world: World, beyond: int) -> None:
+    now = world.get(None, "/v1/clock").json()["market_time"]
+
+    answer = world.post("market operator", "/v1/clock", {"advance_to": now + CLOCK_STEP_SECONDS_MAX + beyond})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/clock-step-too-long")
+    assert world.get(None, "/v1/clock").json()["market_time"] == now
+    furthest = world.post("market operator", "/v1/clock", {"advance_to": now + CLOCK_STEP_SECONDS_MAX})
+    assert furthest.json()["market_time"] == now + CLOCK_STEP_SECONDS_MAX
+
+
 def test_clock__chain_with_its_own_time__refused(world: World) -> None:
     object.__setattr__(world.services, "clock_control", None)
 
@@ -317,6 +412,36 @@ def test_status__operator__sees_stages_and_pending_transactions(market: World) -
 
     assert shown["journal"]["sequence"] == market.services.record.head().sequence
     assert shown["pending_transactions"] == 0
+
+
+def test_status__pending_transaction__its_kind_but_nobodys_account(
+    market: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Stored(
+        key=f"requestRedemption:{address('household 1')}:0x00",
+        role="operator",
+        sender=bytes(20),
+        nonce=0,
+        contract="Settlement",
+        function="requestRedemption",
+        tx_hash=bytes(32),
+        raw=b"",
+        gas_price_wei=1,
+        status="signed",
+        block_number=None,
+        block_hash=None,
+    )
+    monkeypatch.setattr("wallet_api.routers.operator.pending", lambda _: [waiting])
+
+    answer = market.get("market operator", "/v1/status")
+
+    assert answer.json()["pending"][0]["kind"] == "requestRedemption"
+    assert address("household 1") not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/participants", "/v1/meters", "/v1/agreements"])
+def test_operator__lists_that_name_persons__refused(market: World, path: str) -> None:
+    assert market.get("market operator", path).status_code == 403
 
 
 def test_programs__by_state__gates_and_deadlines(trading: World) -> None:

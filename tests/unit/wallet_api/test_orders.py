@@ -396,7 +396,7 @@ def test_cancel__digest_shown_by_typed_data__is_the_one_signed(trading: World) -
 
 
 def test_key__of_another_account__refused(trading: World) -> None:
-    body = trading.key_body("household 2", "DE-LV1-P2", valid_from_mtu=9)
+    body = trading.key_body("household 2", "DE-LV1-P2", valid_from_mtu=FIRST_MTU)
     head = trading.head()
 
     assert trading.post("household 1", "/v1/keys", body).status_code == 403
@@ -404,3 +404,54 @@ def test_key__of_another_account__refused(trading: World) -> None:
     assert [key["account"] for key in trading.get("household 1", "/v1/keys").json()["items"]] == [
         address("household 1")
     ]
+
+
+def submissions(world: World) -> dict[str, Any]:
+    """A body for each route that takes submissions."""
+    return {
+        ORDERS: world.order_body("household 1", orderId="0x" + "0a" * 16),
+        f"{ORDERS}/cancellations": cancel_body(world, "household 1"),
+        "/v1/schedules": schedule_body(world, "household 1", "DE-LV1-P1", [0] * 96),
+    }
+
+
+@pytest.mark.parametrize("path", [ORDERS, f"{ORDERS}/cancellations", "/v1/schedules"])
+def test_submission__repeated_under_its_key__first_answer_and_no_other_body(trading: World, path: str) -> None:
+    trading.post("household 1", ORDERS, trading.order_body("household 1"))
+    body = submissions(trading)[path]
+    first = trading.post("household 1", path, body, Idempotency_Key="k1")
+    head = trading.head()
+
+    again = trading.post("household 1", path, body, Idempotency_Key="k1")
+    other = trading.post("household 1", path, [body], Idempotency_Key="k1")
+
+    assert (first.status_code, "idempotency-hit" in first.headers) == (201, False)
+    assert (again.status_code, again.content, again.headers["idempotency-hit"]) == (201, first.content, "true")
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    assert trading.head() == head
+
+
+def test_submission__refused_under_its_key__may_be_corrected(trading: World) -> None:
+    wrong = trading.post("household 1", ORDERS, trading.order_body("household 2"), Idempotency_Key="k1")
+    right = trading.post("household 1", ORDERS, trading.order_body("household 1"), Idempotency_Key="k1")
+
+    assert (wrong.status_code, right.status_code) == (403, 201)
+
+
+def test_submission__list_repeated_under_its_key__refusals_in_it_too(trading: World) -> None:
+    bodies = [trading.order_body("household 1"), trading.order_body("household 2")]
+    first = trading.post("household 1", ORDERS, bodies, Idempotency_Key="k1")
+
+    again = trading.post("household 1", ORDERS, bodies, Idempotency_Key="k1")
+
+    assert [one["status"] for one in first.json()["items"]] == ["accepted", "refused"]
+    assert (again.status_code, again.content) == (200, first.content)
+
+
+def test_submission__key_of_wrong_form__refused_and_nothing_written(trading: World) -> None:
+    head = trading.head()
+
+    answer = trading.post("household 1", ORDERS, trading.order_body("household 1"), Idempotency_Key="a b")
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-idempotency-key")
+    assert trading.head() == head

@@ -1,4 +1,4 @@
-"""One's own data only: each resource of one party, asked for and written by every other party of the same role."""
+"""What one is shown of one's own: amounts, proofs, and a retailer's own customers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.words import pack_settlement_word
 from ledger_service.trading.queries import book_orders
-from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, World, address
+from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, MARKET_SECONDS, VALID_FROM_MTU, World, address
 
 pytestmark = pytest.mark.unit
 
 ORDER_ID = "0x" + "01" * 16
-REF = "0x" + "ab" * 32
 
 
 def line(mtu: int, kind: str, energy_wh: int, price: int, amount: int) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def settled_day(world: World) -> None:
             "point": f"DE-LV1-P{number}",
             "public_key": "0x" + f"{number:02x}" * 32,
             "area": AREA,
-            "valid_from_mtu": 0,
+            "valid_from_mtu": VALID_FROM_MTU + 1,
         }
         assert world.post("registry office", "/v1/meters", meter).status_code == 201
     readings = [
@@ -102,11 +101,11 @@ def settled_day(world: World) -> None:
     world.fact("settlement.proposed", proposed())
 
 
-def attested(readings: list[Reading]) -> dict[str, Any]:
+def attested(readings: list[Reading], *, mtu: int = FIRST_MTU) -> dict[str, Any]:
     """The fact of one attested MTU."""
-    made = Attestation.of(area=bytes(32), mtu=FIRST_MTU, revision=0, readings=readings)
+    made = Attestation.of(area=bytes(32), mtu=mtu, revision=0, readings=readings)
     attestation = {
-        "mtu": FIRST_MTU,
+        "mtu": mtu,
         "revision": 0,
         "root": to_hex(made.root),
         "count": made.count,
@@ -167,91 +166,6 @@ def day(trading: World) -> World:
     """A market with a settled day."""
     settled_day(trading)
     return trading
-
-
-OWN_LISTS = (
-    "/v1/orders",
-    "/v1/keys",
-    f"/v1/trades?first_mtu={FIRST_MTU}",
-    "/v1/readings?period=1",
-    "/v1/statements",
-    "/v1/statements/1/0",
-    "/v1/agreement",
-    "/v1/balance",
-    "/v1/postings",
-    "/v1/redemptions",
-    "/v1/set-points?first_mtu=0",
-)
-OTHERS = {1: 2, 2: 1}
-
-
-@pytest.mark.parametrize("path", OWN_LISTS)
-@pytest.mark.parametrize("number", [1, 2])
-def test_read__own_lists__name_nobody_else(day: World, path: str, number: int) -> None:
-    other = OTHERS[number]
-
-    answer = day.get(f"household {number}", path)
-
-    assert answer.status_code == 200
-    for foreign in (address(f"household {other}"), address(f"device of household {other}"), f"DE-LV1-P{other}"):
-        assert foreign not in answer.text
-    assert f"household {other}" not in answer.text
-    assert f'"M{other}"' not in answer.text
-
-
-@pytest.mark.parametrize("path", [f"/v1/orders/{ORDER_ID}", f"/v1/orders/{ORDER_ID}/receipt"])
-def test_read__order_of_another__as_if_it_were_not_there(trading: World, path: str) -> None:
-    trading.post("household 1", "/v1/orders", trading.order_body("household 1"))
-    missing = trading.get("household 2", path.replace("01", "02"))
-
-    answer = trading.get("household 2", path)
-
-    assert (answer.status_code, answer.json()) == (404, missing.json())
-    assert trading.get("retailer 1", path).status_code == 404
-    assert trading.get("household 1", path).status_code == 200
-
-
-def _redemption(world: World, name: str) -> dict[str, Any]:
-    body = {"account": address(name), "amount_neur": "5", "ref": REF, "deadline": 2**40}
-    values = {"account": address(name), "amountNeur": 5, "ref": REF, "deadline": 2**40}
-    return body | {"signature": world.sign(name, "Redemption", values)}
-
-
-def _cover(world: World, guarantor: str) -> dict[str, Any]:
-    parties = {"guarantor": address(guarantor), "account": address("household 1")}
-    signature = world.sign(guarantor, "Cover", parties | {"amountNeur": 5, "ref": REF})
-    return parties | {"amount_neur": "5", "ref": REF, "signature": signature}
-
-
-@pytest.mark.parametrize(
-    ("owner", "thief", "path"),
-    [
-        ("household 1", "household 2", "/v1/orders"),
-        ("household 1", "retailer 1", "/v1/orders"),
-        ("household 1", "household 2", "/v1/keys"),
-        ("household 1", "household 2", "/v1/redemptions"),
-        ("retailer 1", "retailer 2", "/v1/guarantees"),
-        ("retailer 1", "retailer 2", "/v1/cover"),
-        ("retailer 1", "household 1", "/v1/cover"),
-    ],
-)
-def test_write__for_another_with_its_stolen_signature__refused(
-    trading: World, owner: str, thief: str, path: str
-) -> None:
-    bodies = {
-        "/v1/orders": lambda: trading.order_body(owner),
-        "/v1/keys": lambda: trading.key_body(owner, "DE-LV1-P1", valid_from_mtu=5),
-        "/v1/redemptions": lambda: _redemption(trading, owner),
-        "/v1/guarantees": lambda: trading.guarantee_body(owner, "household 1", credit_neur=1, nonce=9),
-        "/v1/cover": lambda: _cover(trading, owner),
-    }
-    body = bodies[path]()
-    head = trading.head()
-
-    answer = trading.post(thief, path, body)
-
-    assert (answer.status_code, answer.json()["type"]) == (403, "/problems/not-allowed")
-    assert trading.head() == head
 
 
 def test_trades__own__accepted_at_the_clearing_price(day: World) -> None:
@@ -337,9 +251,10 @@ def test_retailer__customer_left__no_longer_among_customers(day: World) -> None:
         "account": address("household 1"),
         "retailer": address("retailer 2"),
         "tariff": "household",
-        "valid_from_mtu": FIRST_MTU - 200,
+        "valid_from_mtu": VALID_FROM_MTU + 1,
     }
     assert day.post("registry office", "/v1/agreements", moved).status_code == 201
+    day.clock.advance_to(MARKET_SECONDS + 900)
 
     assert day.get("retailer 1", "/v1/retailer/customers").json()["items"] == []
     assert len(day.get("retailer 2", "/v1/retailer/customers").json()["items"]) == 2

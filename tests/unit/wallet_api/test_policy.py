@@ -19,6 +19,7 @@ from domain.hashing import to_hex
 from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
+from tests.unit.wallet_api.routes import filled
 from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
 from wallet_api.policy import (
     PRINCIPAL_SECONDS,
@@ -57,6 +58,8 @@ POST /v1/markets                                                    registrar
 GET  /v1/markets/{market:path}                                      public
 GET  /v1/markets/{market:path}/programs                             public
 GET  /v1/markets/{market:path}/prices                               public
+GET  /v1/markets/{market:path}/mtus                                 public
+GET  /v1/areas/{area:path}/periods                                  public
 GET  /v1/ledger                                                     public
 GET  /v1/evidence/public                                            public
 GET  /v1/evidence/personal                                          prosumer retailer
@@ -69,23 +72,26 @@ GET  /v1/orders                                                     prosumer ret
 GET  /v1/orders/{order_id}                                          prosumer retailer
 GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
 POST /v1/schedules                                                  prosumer retailer
+GET  /v1/schedules                                                  prosumer
 GET  /v1/trades                                                     prosumer retailer
 GET  /v1/readings                                                   prosumer
 GET  /v1/agreement                                                  prosumer
 GET  /v1/set-points                                                 prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
+GET  /v1/accesses                                                   prosumer retailer
 GET  /v1/balance                                                    prosumer retailer
 GET  /v1/postings                                                   prosumer retailer
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
 POST /v1/deposits                                                   treasurer
+GET  /v1/deposits                                                   prosumer retailer treasurer
 POST /v1/participants                                               registrar
-GET  /v1/participants                                               registrar auditor operator
+GET  /v1/participants                                               registrar auditor
 POST /v1/meters                                                     registrar
-GET  /v1/meters                                                     registrar auditor operator
+GET  /v1/meters                                                     registrar auditor
 POST /v1/agreements                                                 registrar
-GET  /v1/agreements                                                 registrar auditor operator
+GET  /v1/agreements                                                 registrar auditor
 POST /v1/tariffs                                                    registrar
 GET  /v1/tariffs                                                attester auditor operator prosumer registrar retailer
 POST /v1/guarantees                                                 retailer
@@ -96,10 +102,12 @@ GET  /v1/retailer/settlements                                       retailer
 GET  /v1/retailer/settlements/{period}/export.csv                   retailer
 GET  /v1/dso/programs                                               dso auditor
 GET  /v1/dso/verdicts                                               dso auditor
+GET  /v1/dso/programs/{market:path}/{program}/orders                dso auditor
 GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
 POST /v1/dso/programs/{market:path}/{program}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
+GET  /v1/attester/terms                                             attester auditor
 GET  /v1/attestations                                               attester auditor
 POST /v1/attestations                                               attester
 GET  /v1/attester/settlements                                       attester auditor
@@ -117,25 +125,9 @@ def declared() -> dict[tuple[str, str], frozenset[str]]:
     return {(row[0], row[1]): everybody if row[2] == "everybody" else frozenset(row[2:]) - {"public"} for row in rows}
 
 
-def filled(path: str) -> str:
-    """A route's path with something in each place that gets past validation."""
-    values = {
-        "{shape}": "Cancel",
-        "{order_id}": "0x" + "00" * 16,
-        "{market:path}": "DE-LV1/DA",
-        "{area:path}": "DE-LV1",
-        "{program}": "1",
-        "{period}": "1",
-        "{revision}": "0",
-    }
-    for name, value in values.items():
-        path = path.replace(name, value)
-    return path
-
-
-def call(world: World, method: str, path: str, headers: dict[str, str]) -> Any:
-    """The request of one route, with an empty body where it has one."""
-    body = {"content": b"{}"} if method == "POST" else {}
+def call(world: World, method: str, path: str, headers: dict[str, str], content: bytes = b"{}") -> Any:
+    """The request of one route, with an empty body where it has one and none is given."""
+    body = {"content": content} if method == "POST" else {}
     kind = {"Content-Type": "application/json"} if method == "POST" else {}
     return world.client.request(method, filled(path), headers=headers | kind, **body)
 
@@ -236,6 +228,15 @@ def _forged(world: World, kind: str) -> str:
         "no subject": lambda: signed(_claims(sub=None)),
         "no role": lambda: signed(_claims(role=None)),
         "unknown role": lambda: signed(_claims(role="root")),
+        "infinite expiry": lambda: signed(_claims(exp=float("inf"))),
+        "expiry that is no number": lambda: signed(_claims(exp=float("nan"))),
+        "expiry as text": lambda: signed(_claims(exp=str(WALL_SECONDS + 60))),
+        "expiry with a fraction": lambda: signed(_claims(exp=WALL_SECONDS + 60.5)),
+        "truth for a time": lambda: signed(_claims(nbf=True)),
+        "issued at no time": lambda: signed(_claims(iat="now")),
+        "subject in upper case": lambda: signed(_claims(sub=address("registry office").upper().replace("0X", "0x"))),
+        "subject too short": lambda: signed(_claims(sub="0x12")),
+        "role as a list": lambda: signed(_claims(role=["registrar"])),
         "role it does not have": lambda: signed(_claims(role="treasurer")),
         "account that is gone": lambda: signed(_claims(sub=address("nobody"))),
         "payload exchanged": lambda: (
@@ -269,6 +270,15 @@ FORGERIES = (
     "no subject",
     "no role",
     "unknown role",
+    "infinite expiry",
+    "expiry that is no number",
+    "expiry as text",
+    "expiry with a fraction",
+    "truth for a time",
+    "issued at no time",
+    "subject in upper case",
+    "subject too short",
+    "role as a list",
     "role it does not have",
     "account that is gone",
     "payload exchanged",

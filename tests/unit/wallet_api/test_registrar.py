@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.wallet_api.world import AREA, MARKET, MARKET_BODY, TARIFF_BODY, World, household
+from tests.unit.wallet_api.world import (
+    AREA,
+    MARKET,
+    MARKET_BODY,
+    TARIFF_BODY,
+    VALID_FROM_MTU,
+    World,
+    address,
+    household,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +80,23 @@ def test_list__in_pages__link_leads_through_all(market: World) -> None:
 @pytest.mark.parametrize("query", ["limit=0", "limit=1000000000", "limit=x", "after=%00"])
 def test_list__bad_paging__refused(market: World, query: str) -> None:
     assert market.get("registry office", f"/v1/participants?{query}").status_code in (400, 422)
+
+
+def test_register__account_that_is_an_organisations_key__refused(market: World) -> None:
+    before = market.head()
+
+    body = household("household 9", "DE-LV1-P9") | {"account": address("audit office")}
+    answer = market.post("registry office", "/v1/participants", body)
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-registered")
+    assert market.head() == before
+
+
+def test_register__tariff_that_has_begun__refused(market: World) -> None:
+    before = market.head()
+
+    body = TARIFF_BODY | {"tariff": "other", "valid_from_mtu": VALID_FROM_MTU}
+    answer = market.post("registry office", "/v1/tariffs", body)
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-begun")
+    assert market.head() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +22,31 @@ from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
+from ledger_service.money import views as money_views
 from ledger_service.record import Record
 from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from ledger_service.validation import Verdicts
+from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
+from wallet_api.limits import Limiter
 from wallet_api.services import Deployment, Services
 
 ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
 WALL_SECONDS = 1_800_000_000
 MARKET_SECONDS = 1_464_739_200  # 2016-06-01T00:00:00Z
 FIRST_MTU = MARKET_SECONDS // 900 + 96
+VALID_FROM_MTU = MARKET_SECONDS // 900
+"""What is registered is valid from here: the MTU that has just begun when tests begin, and still to come before."""
+
 GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
+UNLIMITED = 10**9
+"""Requests that a test may make at once."""
+
 CONTRACTS = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
 
 
@@ -91,7 +101,7 @@ MARKET_BODY: dict[str, Any] = {
 TARIFF_BODY: dict[str, Any] = {
     "tariff": "household",
     "version": 1,
-    "valid_from_mtu": 0,
+    "valid_from_mtu": VALID_FROM_MTU,
     "supply_neur_per_wh": 300_000,
     "feed_in_neur_per_wh": 80_000,
     "imbalance_surplus_neur_per_wh": 60_000,
@@ -182,6 +192,8 @@ class World:
                 trading_views.fold(tx.connection, [entry])
             if kind in settlement_views.KINDS:
                 settlement_views.fold(tx.connection, entry, now=self.clock.now())
+            if kind in money_views.KINDS:
+                money_views.fold(tx.connection, entry, now=self.clock.now())
             return entry.sequence
 
     def populate(self) -> None:
@@ -204,7 +216,7 @@ class World:
                 "account": address(f"household {number}"),
                 "retailer": address(f"retailer {number}"),
                 "tariff": "household",
-                "valid_from_mtu": 0,
+                "valid_from_mtu": VALID_FROM_MTU,
             }
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
 
@@ -220,17 +232,20 @@ class World:
             body = self.guarantee_body(f"retailer {number}", f"household {number}", credit_neur=50 * 10**9)
             assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
 
-    def key_body(self, name: str, point: str | None, *, valid_from_mtu: int = 0) -> dict[str, Any]:
+    def key_body(
+        self, name: str, point: str | None, *, device: str | None = None, valid_from_mtu: int = VALID_FROM_MTU
+    ) -> dict[str, Any]:
         """A signed registration of a party's device key."""
+        device = device or f"device of {name}"
         values = {
             "account": address(name),
-            "orderKey": address(f"device of {name}"),
+            "orderKey": address(device),
             "point": bytes(32) if point is None else text_id(point),
             "validFromMtu": valid_from_mtu,
         }
         return {
             "account": address(name),
-            "order_key": address(f"device of {name}"),
+            "order_key": address(device),
             "point": point,
             "valid_from_mtu": valid_from_mtu,
             "signature": self.sign(name, "KeyRegistration", values),
@@ -270,9 +285,11 @@ class NoMoney:
         return 0
 
 
-def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualClock]:
-    """The API's services on a SQLite record in `tmp_path`."""
-    record = Record.open(f"sqlite:///{tmp_path / 'record.db'}")
+def make_services(
+    tmp_path: Path, *, wall: list[int], market_seconds: int, record_url: str | None = None
+) -> tuple[Services, ManualClock]:
+    """The API's services on a SQLite record in `tmp_path`, or on the database given."""
+    record = Record.open(record_url or f"sqlite:///{tmp_path / 'record.db'}")
 
     def participant_of(account: str) -> Any:
         with record.read() as connection:
@@ -287,7 +304,7 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
         )
         for name, role in ORGANISATIONS.items()
     ]
-    clock = ManualClock(MARKET_SECONDS)
+    clock = ManualClock(market_seconds)
     deployment = Deployment(
         chain_id=CHAIN_ID,
         addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
@@ -329,15 +346,17 @@ def make_services(tmp_path: Path, *, wall: list[int]) -> tuple[Services, ManualC
     return services, clock
 
 
-def open_world(tmp_path: Path, *, template: Path | None = None) -> Iterator[World]:
-    """A world for the length of a test, in a copy of the folder `template` where one is given."""
+def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str | None = None) -> Iterator[World]:
+    """A world for the length of a test, in a copy of the folder `template`; without one it is an MTU earlier."""
     if template is not None:
         shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     wall = [WALL_SECONDS]
-    services, clock = make_services(tmp_path, wall=wall)
+    market_seconds = MARKET_SECONDS - (900 if template is None else 0)
+    services, clock = make_services(tmp_path, wall=wall, market_seconds=market_seconds, record_url=record_url)
     services.intake.start()
     app = create_app(services)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    app.state.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
+    with CheckedClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()
     services.record.close()

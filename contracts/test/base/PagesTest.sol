@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+
+/// @notice A settlement of two pages, ready to be sent.
+abstract contract PagesTest is LedgerTest {
+    uint256 internal constant ACCOUNTS = 2048 + 2;
+
+    uint256[] internal _words;
+    bytes[] internal _signatures;
+    bytes32[] internal _hashes;
+
+    function setUp() public override {
+        super.setUp();
+        _emptyDay();
+        _attestAll();
+        _prepare(0, 1);
+    }
+
+    /// @dev All accounts but the last get `each`, the last pays for it.
+    function _prepare(uint32 revision, int96 each) internal {
+        delete _words;
+        for (uint256 i = 0; i + 1 < ACCOUNTS; ++i) {
+            _words.push(Hashes.settlementWord(_account(i), each));
+        }
+        _words.push(Hashes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1))));
+        _hashes = _pageHashes(_words);
+        _signatures = _settlementSignatures(revision, _hashes);
+    }
+
+    function _account(uint256 i) internal pure returns (address) {
+        return address(uint160(1000 + i));
+    }
+
+    function _send(uint32 revision, uint32 page) internal {
+        settlement.settle(_settlementTarget(revision, page), _hashes, _pages(_words)[page], _signatures);
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {MoneyTest} from "../base/MoneyTest.sol";
+import {vm} from "../base/Vm.sol";
+
+contract SettlementCompleteRedemptionTest is MoneyTest {
+    uint64 private constant READY = T0 + CHALLENGE;
+
+    function test_completeRedemption__notRequested__reverts() public {
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.SettlementRedemptionUnknown.selector, household, bytes32("ref"))
+        );
+        settlement.completeRedemption(household, "ref");
+    }
+
+    function test_completeRedemption__challengeRunning__reverts(uint64 time) public {
+        time = uint64(bound(time, T0, READY - 1));
+        _deposit(household, 5, "deposit");
+        _request(HOUSEHOLD_KEY, 5, "ref");
+        _warp(time);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, READY, time));
+        settlement.completeRedemption(household, "ref");
+    }
+
+    function test_completeRedemption__expired__reverts() public {
+        _deposit(household, 5, "deposit");
+        _request(HOUSEHOLD_KEY, 5, "ref");
+        _warp(READY + 7 days + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, READY + 7 days, READY + 7 days + 1)
+        );
+        settlement.completeRedemption(household, "ref");
+    }
+
+    function test_completeRedemption__accountReplaced__reverts() public {
+        _deposit(household, 5, "deposit");
+        _request(HOUSEHOLD_KEY, 5, "ref");
+        _replace(HOUSEHOLD_KEY, SUCCESSOR_KEY);
+        _deposit(household, 5, "late");
+        _warp(READY);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementReplaced.selector, household, successor));
+        settlement.completeRedemption(household, "ref");
+    }
+
+    function test_completeRedemption__moneySpentMeanwhile__waitsForMore() public {
+        _guarantee(100, 1);
+        _deposit(household, 60, "deposit");
+        _request(HOUSEHOLD_KEY, 60, "ref");
+        _debt(60);
+        vm.warp(block.timestamp + CHALLENGE);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, household));
+        settlement.completeRedemption(household, "ref");
+        _deposit(household, 3, "more");
+        settlement.completeRedemption(household, "ref");
+        assertEq(settlement.balanceOf(household), 0, "burned what is there");
+        assertEq(uint256(settlement.redemptionOf(household, "ref").amountNeur), 57, "the rest stays open");
+    }
+
+    function test_completeRedemption__twice__reverts() public {
+        _deposit(household, 10, "deposit");
+        _request(HOUSEHOLD_KEY, 5, "ref");
+        _warp(READY);
+        settlement.completeRedemption(household, "ref");
+        vm.expectPartialRevert(ISettlement.SettlementRedemptionUnknown.selector);
+        settlement.completeRedemption(household, "ref");
+    }
+
+    function test_completeRedemption__inThePauseByAnyone__burns(address sender, uint96 balance, uint96 asked) public {
+        balance = uint96(bound(balance, 1, 1e20));
+        asked = uint96(bound(asked, 1, balance));
+        _deposit(household, balance, "deposit");
+        _request(HOUSEHOLD_KEY, asked, "ref");
+        _warp(READY);
+        vm.prank(security);
+        roles.pause();
+        vm.expectEmit();
+        emit ISettlement.Redeemed(household, asked, "ref");
+        vm.prank(sender);
+        settlement.completeRedemption(household, "ref");
+        assertEq(settlement.balanceOf(household), int256(uint256(balance)) - int256(uint256(asked)), "balance");
+        assertEq(settlement.freeBalanceOf(household), settlement.balanceOf(household), "nothing reserved");
+        assertEq(settlement.supply(), balance - asked, "supply");
+        assertEq(uint256(settlement.redemptionOf(household, "ref").amountNeur), 0, "done");
+    }
+
+    function test_completeRedemption__othersInDebt__burnsTheSupplyAndKeepsTheRestOpen() public {
+        _guarantee(100, 1);
+        _debt(60); // retailer +60, household -60, no money in the system
+        _deposit(household, 25, "deposit"); // supply 25
+        _request(RETAILER_KEY, 60, "ref");
+        vm.warp(block.timestamp + CHALLENGE);
+        settlement.completeRedemption(retailer, "ref");
+        assertEq(settlement.balanceOf(retailer), 35, "what is covered by money");
+        assertEq(settlement.supply(), 0, "supply");
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, retailer));
+        settlement.completeRedemption(retailer, "ref");
+        _deposit(household, 40, "debt paid");
+        settlement.completeRedemption(retailer, "ref");
+        assertEq(settlement.balanceOf(retailer), 0, "all of it");
+        assertEq(settlement.supply(), 5, "supply");
+    }
+
+    function test_completeRedemption__wrongCredit__neverInTheSameBlock() public {
+        // Asked for early or late: between a credit and its burning there is always the whole challenge window.
+        _deposit(household, 100, "deposit");
+        _debt(60);
+        _request(RETAILER_KEY, 60, "ref");
+        vm.expectPartialRevert(ISettlement.SettlementTooEarly.selector);
+        settlement.completeRedemption(retailer, "ref");
+        uint256[] memory words = _pays(60);
+        (words[0], words[1]) = (_reversed(words[0]), _reversed(words[1]));
+        _settle(1, words);
+        vm.warp(block.timestamp + CHALLENGE);
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, retailer));
+        settlement.completeRedemption(retailer, "ref");
+    }
+
+    function _reversed(uint256 word) private pure returns (uint256) {
+        return Hashes.settlementWord(address(uint160(word >> 96)), -int96(uint96(word)));
+    }
+}

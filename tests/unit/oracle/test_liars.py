@@ -1,0 +1,237 @@
+"""What one attester of three may try with genuine readings: nothing that it wants signed goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from domain.mtu import mtu_end
+from ledger_service.metering.errors import AttestationRefused
+from ledger_service.metering.verify import verify_payload
+from oracle.attester.planning import Entry, Proposal, desired
+
+pytestmark = pytest.mark.unit
+
+FIRST = 1_900_000
+
+
+def settled_area(make_area: Callable[..., Any], *mtus: int, last: int) -> Any:
+    """All attesters hold these readings and have attested up to `last`."""
+    area = make_area(meters=1)
+    messages = [area.message("M0", area.reading("M0", mtu)) for mtu in mtus]
+    for name in area.attester_keys:
+        area.attester(name).hear(*messages)
+    area.cut_off(last)
+    area.settle_down()
+    return area
+
+
+def derived(area: Any, mtu: int, *, horizon: int) -> Entry:
+    """The entry of an MTU as the liar derives it from registers up to a horizon."""
+    liar = area.attesters["A1"]
+    found = desired(
+        registry=area.registry, book=liar.intake.books["M0"], first_mtu=mtu, last_mtu=mtu, horizon_mtu=horizon
+    )
+    return Entry(mtu=mtu, revision=area.next_revision(mtu), readings=(found[mtu],))
+
+
+def answers_to(area: Any, *entries: Entry, horizon: int, period: int = 0) -> list[str]:
+    """Kinds of message an honest attester answers a proposal with."""
+    proposal = Proposal(period=period, horizon_mtu=horizon, entries=entries)
+    honest = area.attesters["A0"]
+    answers = honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(proposal.as_json()))
+    return [answer.topic.rsplit("/", 1)[1] for answer in answers]
+
+
+def test_proposal__old_horizon_that_undoes_a_correction__is_not_signed(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
+    linear = area.leaves(FIRST + 1)["M0"].import_wh
+    late = area.reading("M0", FIRST + 1, import_register_wh=1_100 + 60)
+    for one in area.attesters.values():
+        one.hear(area.message("M0", late))
+    area.settle_down()
+    assert (linear, area.leaves(FIRST + 1)["M0"].import_wh) == (100, 60)
+
+    honest = area.attesters["A0"]
+    repeated = derived(area, FIRST + 3, horizon=FIRST + 2)
+
+    assert answers_to(area, repeated, horizon=FIRST + 2) == []
+    assert "horizon" in honest.agreement.refused[-1]
+
+
+def test_proposal__horizon_before_what_is_due__is_not_signed(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST + 1)
+    later = area.reading("M0", FIRST + 2, import_register_wh=1_100 + 50)
+    area.cut_off(FIRST + 2)
+    for one in area.attesters.values():
+        one.hear(area.message("M0", later))
+    area.settle_down()
+    assert [item.readings[0].import_wh for item in area.recorded[FIRST + 1]] == [100, 25]
+
+    back = derived(area, FIRST + 1, horizon=FIRST + 1)
+
+    assert back.readings[0].import_wh == 100
+    assert answers_to(area, back, horizon=FIRST + 1) == []
+
+
+def test_proposal__unchanged_leaves_as_a_further_revision__is_not_signed(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
+
+    assert answers_to(area, derived(area, FIRST, horizon=FIRST), horizon=FIRST) == []
+    assert "changes nothing" in area.attesters["A0"].agreement.refused[-1]
+
+
+def test_proposal__one_half_of_a_correction__is_not_signed(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
+    for one in area.attesters.values():
+        one.hear(area.message("M0", area.reading("M0", FIRST + 1, import_register_wh=1_100 + 60)))
+    both = [derived(area, mtu, horizon=FIRST + 2) for mtu in (FIRST + 1, FIRST + 2)]
+
+    assert answers_to(area, both[0], horizon=FIRST + 2) == []
+    assert "go on" in area.attesters["A0"].agreement.refused[-1]
+    assert answers_to(area, *both, horizon=FIRST + 2) == ["signature"]
+
+
+def test_proposals__several_for_one_revision__have_one_root_or_are_not_signed(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
+    area.cut_off(FIRST + 1)
+    honest = area.attesters["A0"]
+    for nonce in (b"\x01", b"\x02", b"\x03"):
+        entry = derived(area, FIRST + 1, horizon=FIRST + 1)
+        row = [*Proposal(0, FIRST + 1, (entry,)).as_json()["entries"][0]["readings"][0][:-1], "0x" + nonce.hex() * 32]
+        body = {
+            "period": 0,
+            "horizon": FIRST + 1,
+            "entries": [{"mtu": FIRST + 1, "revision": 0, "readings": [row]}],
+        }
+        honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(body))
+    answers_to(area, derived(area, FIRST + 1, horizon=FIRST + 1), horizon=FIRST + 1)
+
+    assert len(honest.store.signed(kind="attestation", key=f"{FIRST + 1}:0")) == 1
+
+
+@pytest.mark.parametrize("entries", [(), (FIRST + 2, FIRST + 1), (FIRST + 1, FIRST + 1), (FIRST + 900,)])
+def test_proposal__mtus_out_of_order_or_place__is_refused(
+    make_area: Callable[..., Any], entries: tuple[int, ...]
+) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
+    area.cut_off(FIRST + 3)
+    found = tuple(Entry(mtu=mtu, revision=0, readings=()) for mtu in entries)
+
+    assert answers_to(area, *found, horizon=FIRST + 3) == []
+    assert "do not ascend" in area.attesters["A0"].agreement.refused[-1]
+
+
+def test_proposal__two_mtus_far_apart__only_those_are_derived(make_area: Callable[..., Any]) -> None:
+    area = make_area(meters=1, mtus=3_000)
+    one = area.attester("A0")
+    one.hear(*area.day(FIRST - 1, FIRST))
+    one.agreement.synced([])
+    area.now = mtu_end(FIRST + 3_000)
+    calls: list[tuple[int, int]] = []
+    book = one.intake.books["M0"]
+    around = book.believed_around
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(book, name)
+
+        def believed_around(self, *, first_mtu: int, last_mtu: int) -> Any:
+            calls.append((first_mtu, last_mtu))
+            return around(first_mtu=first_mtu, last_mtu=last_mtu)
+
+    one.intake.books["M0"] = Counting()  # type: ignore[assignment]
+    far = (Entry(mtu=FIRST, revision=0, readings=()), Entry(mtu=FIRST + 2_999, revision=0, readings=()))
+
+    answers_to(area, *far, horizon=FIRST + 2_999)
+
+    assert [first for first, _ in calls] == [FIRST, FIRST + 2_999]
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        ("fetch", b'{"to":"A0","want":[["M0",18446744073709551615]]}'),
+        ("fetch", b'{"to":"A0","want":[["M0",-1]]}'),
+        ("proposal", b'{"period":0,"horizon":1900000,"entries":[{"mtu":-1,"revision":0,"readings":[]}]}'),
+        ("proposal", b'{"period":1e400,"horizon":1900000,"entries":[]}'),
+        ("proposal", b'{"period":0,"horizon":18446744073709551615,"entries":[]}'),
+        (
+            "proposal",
+            orjson.dumps(
+                {
+                    "period": 0,
+                    "horizon": FIRST,
+                    "entries": [
+                        {
+                            "mtu": FIRST,
+                            "revision": 0,
+                            "readings": [["M0", 0, 0, 0, 0, 2**64 - 1, 1, "0x" + "00" * 32]],
+                        }
+                    ],
+                }
+            ),
+        ),
+        ("attested", b'{"attestations":[{"mtu":-1,"revision":0,"root":"0x","readings":[],"signatures":[]}]}'),
+        ("attested", b'{"attestations":[{"mtu":[],"revision":0,"readings":[],"signatures":[]}]}'),
+        ("attested", b'{"attestations":[{"mtu":18446744073709551615,"revision":0,"readings":[],"signatures":[]}]}'),
+    ],
+)
+def test_receive__numbers_out_of_range__change_nothing(
+    make_area: Callable[..., Any], kind: str, payload: bytes
+) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
+    one = area.attesters["A0"]
+
+    assert one.agreement.receive(sender="A1", kind=kind, payload=payload) == []
+
+
+def payload_for(area: Any, *entries: Entry) -> dict[str, Any]:
+    """The body that two attesters who lie together would hand in."""
+    from domain.hashing import to_hex
+
+    records = []
+    for entry in entries:
+        attestation = entry.attestation(area.registry.area_id)
+        digest = attestation.digest(area.registry.readings_domain)
+        keys = sorted((area.attester_keys[name] for name in ("A1", "A2")), key=lambda key: key.address)
+        records.append(
+            {
+                "mtu": entry.mtu,
+                "revision": entry.revision,
+                "root": to_hex(attestation.root),
+                "count": attestation.count,
+                "import_wh": attestation.import_wh,
+                "export_wh": attestation.export_wh,
+                "signatures": [to_hex(key.sign(digest)) for key in keys],
+                "readings": [reading.as_json() for reading in entry.readings],
+            }
+        )
+    messages = [jws.decode() for jws in area.attesters["A1"].store.messages_of([("M0", at) for at in range(1, 9)])]
+    return {"area": area.registry.area, "period": 0, "attestations": records, "messages": messages}
+
+
+def verify(area: Any, *entries: Entry) -> None:
+    verify_payload(
+        payload_for(area, *entries),
+        registry=area.registry,
+        next_revision=area.next_revision,
+        leaves_at=area.leaves,
+    )
+
+
+def test_verify_payload__unchanged_leaves_or_half_a_correction__is_refused(make_area: Callable[..., Any]) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
+    with pytest.raises(AttestationRefused, match="attested already"):
+        verify(area, derived(area, FIRST, horizon=FIRST + 2))
+
+    for one in area.attesters.values():
+        one.hear(area.message("M0", area.reading("M0", FIRST + 1, import_register_wh=1_100 + 60)))
+    both = [derived(area, mtu, horizon=FIRST + 2) for mtu in (FIRST + 1, FIRST + 2)]
+
+    with pytest.raises(AttestationRefused, match="go on"):
+        verify(area, both[0])
+    verify(area, *both)

@@ -1,0 +1,46 @@
+"""The routes of the application as its tests walk them: their parameters, and paths with something in each place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+PLACES = {
+    "shape": "Cancel",
+    "order_id": "0x" + "01" * 16,
+    "market": "DE-LV1/DA",
+    "area": "DE-LV1",
+    "program": "1",
+    "period": "1",
+    "revision": "0",
+}
+"""A value that gets past validation for each name in a path."""
+
+REQUIRED = {"first_mtu": "0", "period": "1", "area": "DE-LV1"}
+"""The same for parameters that a route can't do without."""
+
+
+def dependants(dependant: Dependant) -> Iterator[Dependant]:
+    """A route's dependant and those it depends on."""
+    yield dependant
+    for below in dependant.dependencies:
+        yield from dependants(below)
+
+
+def query_names(route: APIRoute) -> list[str]:
+    """The query parameters of a route, those of its dependencies included."""
+    return [field.alias for one in dependants(route.dependant) for field in one.query_params]
+
+
+def path_names(route: APIRoute) -> list[str]:
+    """The names in a route's path."""
+    return [field.alias for field in route.dependant.path_params]
+
+
+def filled(path: str, **places: str) -> str:
+    """A route's path with something in each place: the given values, else ones that get past validation."""
+    for name, value in (PLACES | places).items():
+        path = path.replace(f"{{{name}:path}}", value).replace(f"{{{name}}}", value)
+    return path

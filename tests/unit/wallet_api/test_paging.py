@@ -1,0 +1,116 @@
+"""Pages: a list walked one item at a time gives what it gives at once, and only cursors that were given are taken."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from tests.unit.wallet_api.crowd import HOLDER
+from tests.unit.wallet_api.routes import filled, query_names
+from tests.unit.wallet_api.world import FIRST_MTU, World
+from wallet_api.answers import INT64_MAX, number_key
+from wallet_api.policy import api_routes
+
+pytestmark = pytest.mark.unit
+
+LISTS: dict[str, tuple[str | None, str]] = {
+    "/v1/areas": (None, ""),
+    "/v1/markets": (None, ""),
+    "/v1/markets/{market:path}/programs": (None, ""),
+    "/v1/keys": (HOLDER, ""),
+    "/v1/areas/{area:path}/periods": (None, ""),
+    "/v1/orders": (HOLDER, ""),
+    "/v1/schedules": (HOLDER, ""),
+    "/v1/deposits": (HOLDER, ""),
+    "/v1/trades": (HOLDER, f"&first_mtu={FIRST_MTU}"),
+    "/v1/readings": (HOLDER, "&period=1"),
+    "/v1/set-points": (HOLDER, "&first_mtu=0"),
+    "/v1/statements": (HOLDER, ""),
+    "/v1/accesses": (HOLDER, ""),
+    "/v1/postings": (HOLDER, ""),
+    "/v1/redemptions": (HOLDER, ""),
+    "/v1/participants": ("registry office", ""),
+    "/v1/meters": ("registry office", ""),
+    "/v1/agreements": ("registry office", ""),
+    "/v1/tariffs": ("registry office", ""),
+    "/v1/guarantees": ("retailer 1", ""),
+    "/v1/retailer/customers": ("retailer 1", ""),
+    "/v1/retailer/settlements": ("retailer 1", "&period=1"),
+    "/v1/dso/programs": ("grid operator", "&state=any"),
+    "/v1/dso/verdicts": ("grid operator", ""),
+    "/v1/attester/settlements": ("attester north", ""),
+    "/v1/journal": ("market operator", ""),
+}
+"""Every list in pages: who reads it here, and what it is asked for besides."""
+
+POSITIONED = {
+    "/v1/orders": HOLDER,
+    "/v1/postings": HOLDER,
+    "/v1/statements": HOLDER,
+    "/v1/accesses": HOLDER,
+    "/v1/deposits": HOLDER,
+    "/v1/journal": "market operator",
+}
+"""Lists whose cursor is a position in the record, not only compared, with a reader of each."""
+
+HOSTILE_CURSORS = (
+    "9" * 60 + " aa",
+    "9" * 60 + ".1",
+    "-1.-1",
+    f"{number_key(INT64_MAX + 1)} {'aa' * 16}",
+    f"{number_key(INT64_MAX + 1)}.{number_key(0)}",
+    "\u0660" * 20 + " " + "aa" * 16,
+    "x",
+    "\x00",
+    "",
+    number_key(1, 2, 3),
+    f"{number_key(1)} {'a' * 31}",
+)
+
+
+def cursor(text: str) -> str:
+    """A value of `after` as a Link header would give it."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def test_lists__every_route_in_pages__is_walked_here(world: World) -> None:
+    assert {route.path for route in api_routes(world.app) if "after" in query_names(route)} == set(LISTS)
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+@pytest.mark.parametrize("path", LISTS)
+def test_list__walked_in_pages__is_the_whole_list(crowded: World, path: str, limit: int) -> None:
+    name, query = LISTS[path]
+    path = filled(path)
+    whole = crowded.get(name, f"{path}?limit=500{query}")
+    assert "link" not in whole.headers
+
+    walked, url, sizes = [], f"{path}?limit={limit}{query}", []
+    while url:
+        answer = crowded.get(name, url)
+        assert answer.status_code == 200
+        items = answer.json()["items"]
+        walked += items
+        sizes.append(len(items))
+        url = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+
+    assert len(walked) > 1
+    assert walked == whole.json()["items"]
+    assert set(sizes[:-1]) <= {limit}
+    assert 1 <= sizes[-1] <= limit
+
+
+def test_journal__page_that_ends_with_the_last_entry__no_link(market: World) -> None:
+    last = market.services.record.head().sequence
+
+    assert "link" not in market.get("market operator", "/v1/journal", limit=last).headers
+    assert "link" in market.get("market operator", "/v1/journal", limit=last - 1).headers
+
+
+@pytest.mark.parametrize("text", HOSTILE_CURSORS)
+@pytest.mark.parametrize("path", POSITIONED)
+def test_cursor__none_that_was_given__refused(trading: World, path: str, text: str) -> None:
+    answer = trading.get(POSITIONED[path], path, after=cursor(text))
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-cursor")

@@ -1,0 +1,115 @@
+"""Programs as the DSO decides on them, and its verdicts."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from wallet_api.fields import Address, Bytes32, Code, MarketTime, Mtu, NeurPerWh, Number, Signature, UtcText, Wh, Word
+from wallet_api.schemas.base import Answer, Fact, Page, Starts
+from wallet_api.schemas.public import Program
+from wallet_api.schemas.session import SigningView
+
+
+class Result(Starts):
+    """The result of one MTU as it would be cleared."""
+
+    mtu: Mtu
+    price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
+    words: list[Word]
+    result_hash: Bytes32
+    given_up: bool = Field(description="Whether validation gave the MTU up: it becomes void")
+
+
+class Envelope(Answer):
+    """What a point may draw or feed in."""
+
+    point: Code
+    mtu: Mtu
+    import_cap_wh: Wh | None = Field(description="The most it may draw in the MTU, in Wh; null for no cap")
+    export_cap_wh: Wh | None = Field(description="The most it may feed in in the MTU, in Wh; null for no cap")
+
+
+class BookOrder(Answer):
+    """An order of a closed book, as the DSO needs it: without a name, at its connection point."""
+
+    mtu: Mtu
+    word: Word = Field(description="Masked order word: cap and accepted lots are zero")
+    point: Code | None = Field(description="Connection point; null at the transformer")
+
+
+class ProgramOrders(Answer):
+    """The orders of a program's books."""
+
+    items: list[BookOrder]
+
+
+class ProgramToDecide(Program):
+    """All that the DSO signs, and the typed data for both verdicts."""
+
+    results_root: Bytes32
+    grid_model_hash: Bytes32
+    report_hash: Bytes32
+    report: dict[str, Any] = Field(
+        description="Power-flow report: loading in permille, voltages in 10⁻⁶ pu, what binds"
+    )
+    rounds: int = Field(ge=0, description="How often caps were tightened and the books cleared again")
+    results: list[Result]
+    envelopes: list[Envelope]
+    schedules: dict[str, list[int]] = Field(description="Net energy in Wh per MTU by point; + = import")
+    deadline: MarketTime = Field(description="Unix seconds of market time until which the verdict counts")
+    deadline_utc: UtcText
+    to_sign: SigningView
+    to_refuse: SigningView
+
+
+class SignedVerdict(Answer):
+    """A program that the DSO signed."""
+
+    market: Code
+    program: Number
+    area: Code
+    verdict: Literal["signed"]
+    dso: Address
+    signature: Signature
+
+
+class RefusedVerdict(Answer):
+    """A program that the DSO refused."""
+
+    market: Code
+    program: Number
+    area: Code
+    verdict: Literal["refused"]
+    dso: Address
+    reason: str
+    signature: Signature
+
+
+class SilentVerdict(Answer):
+    """A program whose deadline the DSO let pass."""
+
+    market: Code
+    program: Number
+    area: Code
+    verdict: Literal["silent"]
+
+
+class VerdictPage(Page[SignedVerdict | RefusedVerdict | SilentVerdict]):
+    """What the DSO decided, by market and program."""
+
+
+class SignatureFact(Fact):
+    """The DSO's recorded signature."""
+
+    market: Code
+    program: Number
+    dso: Address
+    signature: Signature
+
+
+class RefusalFact(SignatureFact):
+    """The DSO's recorded refusal."""
+
+    reason: str

@@ -1,0 +1,164 @@
+"""The package a proposed settlement follows from, as attesters recompute it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from wallet_api.fields import (
+    Address,
+    Bytes16,
+    Bytes32,
+    Code,
+    MarketTime,
+    Mtu,
+    MtuCount,
+    NeurPerWh,
+    Number,
+    OrderLots,
+    Revision,
+    Signature,
+    Uint32,
+    Wh,
+    Word,
+)
+from wallet_api.schemas.base import Answer
+from wallet_api.schemas.dso import Envelope
+from wallet_api.schemas.own import Reading, Statement
+from wallet_api.schemas.public import MarketRules
+from wallet_api.schemas.registry import Agreement, Meter, Participant, Tariff
+from wallet_api.schemas.session import SigningView
+from wallet_api.schemas.trading import OrderKey
+
+
+class RecordedProgram(Answer):
+    """A program that the chain recorded: what the DSO signed, and what it says of its points."""
+
+    market: Code
+    program: Number
+    first_mtu: Mtu
+    count: MtuCount
+    results_root: Bytes32 = Field(description="Merkle root over the result hashes, in MTU order")
+    grid_model_hash: Bytes32
+    report_hash: Bytes32 = Field(description="Hash of `report`, as the DSO signed it")
+    report: dict[str, Any] = Field(description="The power-flow report (docs/protocol.md)")
+    deadline: MarketTime = Field(description="Unix seconds of market time until which the chain took the signature")
+    envelopes: list[Envelope]
+    schedules: dict[str, list[int]] = Field(description="Net energy in Wh per MTU by point; + = import")
+    dso: Address
+    signature: Signature
+
+
+class Clearing(Answer):
+    """A cleared or void MTU, in the chain's order."""
+
+    market: Code
+    mtu: Mtu
+    result_hash: Bytes32 = Field(description="Zero for a void")
+    price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
+    words: list[Word]
+
+
+class OrderMembers(Answer):
+    """The signed members of an Order, named as in its typed data."""
+
+    market: Bytes32
+    mtu: Mtu
+    side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
+    limitPriceNeurPerWh: NeurPerWh
+    quantityLots: OrderLots
+    account: Address
+    orderId: Bytes16
+    revision: Revision
+    salt: Bytes32
+
+
+class AcceptedOrder(Answer):
+    """An order that opens a word."""
+
+    order: OrderMembers
+    signature: Signature
+    order_key: Address
+    tag: Bytes16
+    market: Code
+    point: Code | None
+    market_time: MarketTime = Field(description="Unix seconds of market time at which it was accepted")
+
+
+class ChainedAttestation(Answer):
+    """An attestation or mark of Unread, in the chain's order."""
+
+    mtu: Mtu
+    revision: Revision
+    unread: bool
+    root: Bytes32 = Field(description="Merkle root over the reading hashes; zero where Unread")
+    count: Uint32 = Field(description="How many readings are under the root")
+    import_wh: Wh = Field(description="Sum of energy drawn, in Wh")
+    export_wh: Wh = Field(description="Sum of energy fed in, in Wh")
+    readings: list[Reading] | None = Field(description="Of the last attestation of each MTU; null for others")
+
+
+class SaltedStatement(Answer):
+    """A statement, and the salt of its hash."""
+
+    account: Address
+    salt: Bytes32
+    statement: Statement
+
+
+class Proposal(Answer):
+    """The proposed settlement itself."""
+
+    area: Code
+    period: Number
+    revision: Revision
+    words: list[Word] = Field(description="Settlement words, ascending by account; they sum to zero")
+    words_hash: Bytes32
+    clearing_root: Bytes32
+    readings_root: Bytes32
+    statements_root: Bytes32
+    tariff_hash: Bytes32
+    statements: list[SaltedStatement]
+
+
+class EarlierRevision(Answer):
+    """What a settlement before this one moved; the chain holds the hash of its words."""
+
+    revision: Revision
+    words: list[Word] = Field(description="Settlement words, ascending by account")
+
+
+class Terms(Answer):
+    """Registry facts on which money rests, in order of registration."""
+
+    parties: list[Participant]
+    meters: list[Meter]
+    keys: list[OrderKey]
+    tariffs: list[Tariff]
+    agreements: list[Agreement]
+    markets: list[MarketRules]
+
+
+class SettlementPackage(Terms):
+    """All facts a settlement follows from, and what the service makes of them."""
+
+    area: Code
+    period: Number
+    revision: Revision
+    first_mtu: Mtu
+    count: MtuCount
+    grid_model: dict[str, Any] = Field(description="The grid the programs were validated on (docs/protocol.md)")
+    programs: list[RecordedProgram]
+    clearings: list[Clearing]
+    orders: list[AcceptedOrder]
+    attestations: list[ChainedAttestation]
+    earlier: list[EarlierRevision] = Field(description="Every revision before this one, ascending")
+    proposal: Proposal
+
+
+class SettlementToSign(Answer):
+    """What a proposal follows from, to be recomputed before signing, and what is to be signed."""
+
+    package: SettlementPackage
+    to_sign: SigningView
