@@ -80,7 +80,7 @@ Settlement DebtCovered(address* guarantor,address* account,uint256 amountNeur,by
 Settlement Redeemed(address* account,uint256 amountNeur,bytes32* ref); Settlement AccountReplaced(address* account,address* successor,int256 balanceNeur)
 Settlement SettlementAbandoned(bytes32* id); Settlement AccountBound(address* account,bytes32* area); Settlement RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref); Roles ProposalCancelled(address* key)
 Roles RoleRevoked(address* key,uint8* role,bytes32* organisation,bytes32 area); Roles GrantProposed(address* key,uint8* role,bytes32* organisation,bytes32 area,uint64 readyAt); Roles GrantConfirmed(address* key,address* by)
-Roles RevocationProposed(address* key,uint64 readyAt); Roles ReplacementProposed(address* key,address* newKey,uint64 readyAt); Roles Paused(address* by,uint64 until); Roles Unpaused(address* by); Settlement AccountBound(address* account,bytes32* area); Settlement RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref)
+Roles RevocationProposed(address* key,uint64 readyAt); Roles ReplacementProposed(address* key,address* newKey,uint64 readyAt); Roles Paused(address* by,uint64 until); Roles Unpaused(address* by)
 """  # contract and event, * = indexed, as in contracts/src/interfaces
 # What is known of each kind of fact before its handler looks at it; any other kind or member is an error. "x?" = may be missing, "x[..]" = members of x or of each of its items, "x#" = id of a code, "x$" = money.
 # kind | members | shape, its signer, the struct's members | event (? = may follow later), argument=member that name it | its other arguments | table, key

@@ -296,3 +296,17 @@ def test_source__size_and_imports__stay_what_makes_it_independent() -> None:
 
     assert len(lines) < 1_000
     assert imported - set(sys.stdlib_module_names) == {"coincurve", "nacl", "sha3", "Crypto"}
+
+
+def test_source__events__are_all_those_that_the_contracts_declare() -> None:
+    declared = {
+        line.split("(")[0].split()[1]
+        for path in (ROOT / "contracts" / "src" / "interfaces").glob("*.sol")
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("event ")
+    }
+    known = {
+        text.split("(")[0].split()[1] for line in verifier.EVENTS.strip().splitlines() for text in line.split("; ")
+    }
+
+    assert known == declared
