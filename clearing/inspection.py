@@ -16,13 +16,14 @@ from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
 from clearing.grid import GridModel
 from clearing.program import MtuBook, ProgramResult, validate_program
-from clearing.report import envelopes_hash, schedules_hash
+from clearing.report import schedules_hash
 from clearing.verify import check_clearing
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
+from domain.orders import envelopes_hash
 from domain.words import OrderWord, Side, result_hash
 
 DIFFERENCES_NAMED = 5
@@ -183,10 +184,10 @@ def _of_report(shown: Mapping[str, Any], pinned: Pinned) -> list[Difference]:
     points = [point.code for point in pinned.grid.points]
     schedules = shown["schedules"]
     told = [(entry["mtu"], entry["given_up"]) for entry in report["mtus"]]
-    envelopes = envelopes_hash(points, shown["envelopes"])
+    hashed_caps = envelopes_hash(points, shown["envelopes"])
     found = [
         *_differs("report hash", to_hex(hash_json(report)), shown["report_hash"]),
-        *_differs("envelopes hash of the report", to_hex(envelopes), report["envelopes_hash"]),
+        *_differs("envelopes hash of the report", to_hex(hashed_caps), report["envelopes_hash"]),
         *_differs("MTUs of the report", [(item["mtu"], item["given_up"]) for item in shown["results"]], told),
         *_differs("points of the schedules", sorted(points), sorted(schedules)),
     ]

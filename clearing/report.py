@@ -5,7 +5,7 @@ It is public, so it names elements of the grid but no connection point; schedule
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from clearing.caps import Envelope
 from clearing.grid import GridModel
 from clearing.powerflow import Flow, PowerFlow, Violation
-from domain.hashing import hash_json, keccak, to_hex
+from domain.hashing import keccak, to_hex
+from domain.orders import envelopes_hash
 
 REPORT_FORMAT = "dominoes-report/1"
 """Version of the report's shape; part of what is signed."""
@@ -49,18 +50,6 @@ def schedules_hash(schedules_wh: NDArray[np.int64]) -> bytes:
     return keccak(b"".join(schedule_hash(row) for row in schedules_wh.tolist()))
 
 
-def envelopes_hash(points: Iterable[str], entries: Sequence[Mapping[str, Any]]) -> bytes:
-    """keccak of the hash of each point's own envelopes (JSON, by MTU); `points` in the order of the grid model.
-
-    So a point's envelopes can be shown with the others' hashes, and nothing is said of anybody else. An envelope of no
-    such point gives a hash that no report has.
-    """
-    own: dict[str, list[Mapping[str, Any]]] = {point: [] for point in points}
-    for entry in entries:
-        own.setdefault(entry["point"], []).append(entry)
-    return keccak(b"".join(hash_json(items) for items in own.values()))
-
-
 def build_report(
     *,
     power_flow: PowerFlow,
@@ -74,6 +63,7 @@ def build_report(
 ) -> dict[str, Any]:
     """The report as JSON values. `flow` is the state per MTU after all caps; `fallbacks` (mtu, reason) in MTU order."""
     grid = power_flow.grid
+    codes = [point.code for point in grid.points]
     return {
         "format": REPORT_FORMAT,
         "grid": grid.code,
@@ -81,9 +71,7 @@ def build_report(
         "schedules_hash": to_hex(schedules_hash(schedules_wh)),
         "first_mtu": mtus[0].mtu if mtus else 0,
         "count": len(mtus),
-        "envelopes_hash": to_hex(
-            envelopes_hash([point.code for point in grid.points], envelope_entries(grid, envelopes))
-        ),
+        "envelopes_hash": to_hex(envelopes_hash(codes, envelope_entries(grid, envelopes))),
         "lot_wh": lot_wh,
         "rounds_max": rounds_max,
         "fallbacks": [{"mtu": mtu, "reason": reason} for mtu, reason in fallbacks],

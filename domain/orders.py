@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import CANCEL, ORDER, SCHEDULE, Domain
-from domain.hashing import from_hex, keccak, to_hex
+from domain.hashing import from_hex, hash_json, keccak, to_hex
 from domain.units import MAX_LOTS, NO_PRICE, check_range
 from domain.words import OrderWord, Side
 
@@ -98,6 +99,17 @@ def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, r
 def schedule_hash(net_wh: list[int] | tuple[int, ...]) -> bytes:
     """Hash over a net schedule: one int32 big-endian per MTU, + = import, - = export."""
     return keccak(b"".join(value.to_bytes(4, "big", signed=True) for value in net_wh))
+
+
+def envelopes_hash(points: Sequence[str], entries: Sequence[Mapping[str, Any]]) -> bytes:
+    """keccak of the hash of each point's own envelopes (JSON, by MTU), in the order of the grid model's `points`.
+
+    So a point's envelopes can be shown with the others' hashes, and nothing is said of anybody else.
+    """
+    own: dict[str, list[Mapping[str, Any]]] = {point: [] for point in points}
+    for entry in entries:
+        own.setdefault(entry["point"], []).append(entry)  # one of an unknown point changes the hash
+    return keccak(b"".join(hash_json(items) for items in own.values()))
 
 
 def schedule_digest(

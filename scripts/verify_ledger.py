@@ -68,7 +68,8 @@ Market MarketCreated(bytes32* market,bytes32* area,uint32 firstPeriod,(bytes32 a
 Market ProgramOpened(bytes32* market,uint32* program,uint32* period,uint32 firstMtu,uint32 count,uint64 gate); Market BooksClosed(bytes32* market,uint32* program,uint32 firstMtu,bytes32[] chains,uint32[] counts)
 Market ProgramRecorded(bytes32* market,uint32* program,bytes32 resultsRoot,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline,address dso,bytes signature)
 Market PageVerified(bytes32* market,uint32* mtu,bytes32* resultHash,uint32 page); Market MtuCleared(bytes32* market,uint32* mtu,int32 priceNeurPerWh,uint64 tradedLots,bytes32 resultHash,bytes32 clearingRoot)
-Market MtuVoided(bytes32* market,uint32* mtu,bytes32 clearingRoot); Readings ReadingsAttested(bytes32* area,uint32* mtu,uint32* revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh,bytes32 readingsRoot,bytes[] signatures)
+Market MtuVoided(bytes32* market,uint32* mtu,bytes32 clearingRoot)
+Readings ReadingsAttested(bytes32* area,uint32* mtu,uint32* revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh,bytes32 readingsRoot,bytes[] signatures)
 Readings ReadingsUnread(bytes32* area,uint32* mtu,bytes32 readingsRoot); Registry ContractRegistered(string name,uint32* version,address* location,bytes32 codeHash)
 Roles RoleGranted(address* key,uint8* role,bytes32* organisation,bytes32 area); Settlement SettlementPageBooked(bytes32* area,uint32* period,uint32* revision,uint32 page,bytes32 id)
 Settlement SettlementSigned(bytes32* area,uint32* period,uint32* revision,bytes32 digest,bytes[] signatures)
@@ -77,7 +78,9 @@ Settlement PeriodFinalised(bytes32* area,uint32* period); Settlement Deposited(a
 Settlement GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,uint64 nonce); Settlement GuaranteeCalled(address* account,address* guarantor,uint256 excessNeur)
 Settlement DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref); Settlement RedemptionRequested(address* account,uint256 amountNeur,bytes32* ref,uint64 readyAt)
 Settlement Redeemed(address* account,uint256 amountNeur,bytes32* ref); Settlement AccountReplaced(address* account,address* successor,int256 balanceNeur)
-Settlement AccountBound(address* account,bytes32* area); Settlement RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref)
+Settlement SettlementAbandoned(bytes32* id); Settlement AccountBound(address* account,bytes32* area); Settlement RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref); Roles ProposalCancelled(address* key)
+Roles RoleRevoked(address* key,uint8* role,bytes32* organisation,bytes32 area); Roles GrantProposed(address* key,uint8* role,bytes32* organisation,bytes32 area,uint64 readyAt); Roles GrantConfirmed(address* key,address* by)
+Roles RevocationProposed(address* key,uint64 readyAt); Roles ReplacementProposed(address* key,address* newKey,uint64 readyAt); Roles Paused(address* by,uint64 until); Roles Unpaused(address* by)
 """  # contract and event, * = indexed, as in contracts/src/interfaces
 # What is known of each kind of fact before its handler looks at it; any other kind or member is an error. "x?" = may be missing, "x[..]" = members of x or of each of its items, "x#" = id of a code, "x$" = money.
 # kind | members | shape, its signer, the struct's members | event (? = may follow later), argument=member that name it | its other arguments | table, key
@@ -103,7 +106,7 @@ setpoints.issued | market program envelopes ; mtu.cleared | market mtu program p
 mtu.voided | market mtu program | | MtuVoided market=market# mtu=mtu ; reading.attested | area period attestations[mtu revision root count import_wh export_wh signatures readings] messages | | ReadingsAttested
 mtu.unread | area period mtu | | ReadingsUnread area=area# mtu=mtu
 settlement.proposed | area period revision words words_hash clearing_root readings_root statements_root tariff_hash statements[account salt statement]
-settlement.signed | area period revision signatures[attester signature] | | PeriodSettled ; erasure.done | sequences reason tags? ; chain.requested | key role contract function args
+settlement.signed | area period revision signatures[attester signature] | | PeriodSettled ; erasure.done | sequences reason tags? ; access.logged | auditor what area market_time ; chain.requested | key role contract function args
 chain.signed | key role sender nonce contract function tx_hash raw gas_price_wei ; chain.included | key tx_hash block block_hash block_time gas_used events[contract event args]
 chain.failed | key reason tx_hash? block? block_hash? block_time? gas_used? ; chain.rewound | key tx_hash block block_hash ; block.mined | number timestamp transactions
 """
@@ -211,8 +214,7 @@ Word = namedtuple("Word", "tag ask limit quantity cap accepted effective")  # of
 def unpack(word: int) -> Word:
     limit, quantity, cap = word >> 96 & 0xFFFFFFFF, word >> 72 & NO_CAP, word >> 48 & NO_CAP; limit -= 2**32 if limit >= 2**31 else 0
     return Word(f"0x{word >> 128:032x}", word & NO_CAP, limit, quantity, cap, word >> 24 & NO_CAP, min(quantity, cap))
-def optimum(book: Sequence[Word]) -> tuple[int | None, list[int]]:
-    """Price (None without a trade) and lots per order: most welfare, then most volume, ties pro rata, rest by tag."""
+def optimum(book: Sequence[Word]) -> tuple[int | None, list[int]]:  # Price (None without a trade) and lots per order: most welfare, then most volume, ties pro rata, rest by tag
     lots, accepted, volume, supply = defaultdict[Any, int](int), [0] * len(book), 0, 0
     for word in book: lots[word.ask, word.limit] += word.effective
     demand = sum(word.effective for word in book if not word.ask)
@@ -220,8 +222,7 @@ def optimum(book: Sequence[Word]) -> tuple[int | None, list[int]]:
     if volume == 0: return None, accepted
     (last_bid, next_bid), (last_ask, next_ask) = (allot(book, ask, volume, accepted) for ask in (0, 1)); lowest = last_ask if next_bid is None else max(last_ask, next_bid)
     highest = last_bid if next_ask is None else min(last_bid, next_ask); return lowest + (highest - lowest) // 2, accepted
-def allot(book: Sequence[Word], ask: int, left: int, accepted: list[int]) -> tuple[int, int | None]:
-    """Give one side its volume: the worst limit accepted, and the best limit at which something is left."""
+def allot(book: Sequence[Word], ask: int, left: int, accepted: list[int]) -> tuple[int, int | None]:  # Give one side its volume: the worst limit accepted, and the best limit at which something is left
     mine, last = [at for at, word in enumerate(book) if word.ask == ask and word.effective], 0; mine.sort(key=lambda at: book[at].limit if ask else -book[at].limit)  # stable, and books ascend by tag
     for limit, group in groupby(mine, key=lambda at: book[at].limit):
         if left == 0: return last, limit
@@ -231,8 +232,7 @@ def allot(book: Sequence[Word], ask: int, left: int, accepted: list[int]) -> tup
         last, left = limit, left - share
         if share < total: return last, limit
     return last, None
-def line_energies(b: int, s: int, i: int, e: int, cap_i: int | None, cap_e: int | None, scheduled: int) -> list[int]:
-    """Wh per line of LINES from bought, sold, imported, exported, envelopes and scheduled export."""
+def line_energies(b: int, s: int, i: int, e: int, cap_i: int | None, cap_e: int | None, scheduled: int) -> list[int]:  # Wh per line of LINES from bought, sold, imported, exported, envelopes and scheduled export
     most_i, most_e = (UNLIMITED if cap is None else cap for cap in (cap_i, cap_e)); residual = [max(i - b, 0), max(min(e, most_e) - s, 0), max(b - i, 0), max(s - e, 0)]
     return [b, s, *residual, max(e - max(most_e, s), 0), max(i - most_i, 0), min(b, i), max(i - b, 0), i, max(scheduled - most_e, 0)]
 def line(mtu: int, at: int, energy: int, price: int, sign: int, **more: Any) -> dict[str, Any]:  # as a statement shows it
@@ -244,8 +244,7 @@ def valid_at(versions: Iterable[dict[str, Any]], mtu: int) -> dict[str, Any] | N
 def terms_hash(terms: Iterable[dict[str, Any]]) -> str:  # over versions by id, version, tariffs first
     ranked = {(item.get("agreement") or item["tariff"], item["version"], "agreement" in item): item for item in terms}; return hash_json([ranked[rank] for rank in sorted(ranked)])
 # ---------------------------------------------------------------- report
-class Report:
-    """All findings and what was counted; inside `with report.on(record, check)` they belong to that record."""
+class Report:  # All findings and what was counted; inside `with report.on(record, check)` they belong to that record
     def __init__(self, *, anchored: bool, chain_asked: bool) -> None:
         self.anchored, self.chain_asked, self.kind, self.findings_total = anchored, chain_asked, "unknown", 0; self.findings: list[dict[str, str]] = []  # record, check, field, found, source, expected, message
         self.counts: dict[str, int] = defaultdict(int); self.gaps: set[str] = set()  # counts of what could not be verified: the verdict holds in part only
@@ -334,8 +333,7 @@ def usable(anchors: Any) -> dict[str, Any]:  # trust anchors in their form; rais
         form(anchors, "format chain_id genesis_hash speed origin_seconds start_seconds contracts roles[operator treasurer registrar security_admin] areas checkpoint[block block_hash journal_sequence journal_head]")
         form([anchors["contracts"][name] for name in CONTRACTS], "address code_hash"); form([*anchors["areas"].values()], "grid_model_hash dso attesters threshold"); return dict(anchors)
     except UNREADABLE as error: raise Unusable(f"the trust anchors are not those of docs/evidence.md section 7 ({error!r}); give the anchors.json that you keep") from error
-class Verification:
-    """Files, manifest, trust anchors, chain and keys of one bundle, and the checks that several kinds of it need."""
+class Verification:  # Files, manifest, trust anchors, chain and keys of one bundle, and the checks that several kinds of it need
     chain: Chain | None = None
     def __init__(self, files: Mapping[str, bytes], anchors: dict[str, Any] | None, rpc: Rpc | None, height: int | None = None) -> None:
         self.files, self.anchors, self.rpc, self.height, self.operators = files, anchors, rpc, height, set[str](); self.report = report = Report(anchored=anchors is not None, chain_asked=rpc is not None)
@@ -422,8 +420,7 @@ class Order:  # A signed order: who signed it, its tag, and its word before clea
         self.market, self.mtu, self.ask, limit, lots, self.account, self.id, self.revision, _ = values; digest = sign.digest("Order", *values); self.tag, self.signer = tohex(digest[:16]), recover(digest, signature)
         self.word = int(self.tag, 16) << 128 | limit % 2**32 << 96 | whole(lots, 1, NO_CAP - 1) << 72 | whole(self.ask, 0, 1)
 # ---------------------------------------------------------------- auditor and public bundles
-class Ledger(Verification):
-    """One pass over the journal; each fact is held against what came before it and against the chain."""
+class Ledger(Verification):  # One pass over the journal; each fact is held against what came before it and against the chain
     def __init__(self, *given: Any) -> None:
         super().__init__(*given); kept: list[defaultdict[Any, list[Any]]] = [defaultdict(list) for _ in range(13)]  # facts by key, oldest first
         self.areas, self.markets, self.periods, self.gates, self.parties, self.meters, self.keys, self.tariffs, self.agreements = kept[:9]
@@ -492,8 +489,7 @@ class Ledger(Verification):
             self.on_chain(name, keys, values, later=later)
             if self.chain and not found and later: self.waiting.append((self.fact[0], name, keys))
         if keep: getattr(self, keep[0])[value(keep[1]) if len(keep) == 2 else tuple(map(value, keep[1:]))].append(body)
-    def excuse(self, kind: str, what: Any, period: Any = None) -> bool:
-        """A check that needed an erased entry is passed over: one for each such entry before the fact at hand, and counted."""
+    def excuse(self, kind: str, what: Any, period: Any = None) -> bool:  # A check that needed an erased entry is passed over: one for each such entry before the fact at hand, and counted
         if (kind, what) not in self.excused:
             free = [n for n, erased in self.erased.items() if erased == kind and n < self.fact[0] and n not in self.excused.values()]
             if not free: return False
@@ -536,6 +532,10 @@ class Ledger(Verification):
     def on_key_registered(self, body: dict[str, Any]) -> None:
         if self.parties[body["account"]] or not self.excuse("participant.registered", body["account"]): self.same("point", body["point"], self.parties[body["account"]][-1]["point"], "participant.registered holds")
     def key_at(self, account: str, mtu: int) -> dict[str, Any] | None: return next((key for key in reversed(self.keys[account]) if key["valid_from_mtu"] <= mtu), None)  # the last registration that is valid at an MTU
+    def signed_by(self, body: Mapping[str, Any], order: Order, signer: str) -> dict[str, Any] | None:  # an order or cancel: by the key that is valid for the order's account
+        key = self.key_at(order.account, order.mtu); self.same("order_key", body["order_key"], signer, "it is signed by")
+        if not key and self.excuse("key.registered", order.account): return None
+        key = key or {"order_key": "none", "point": "none"}; self.same("order_key", body["order_key"], key["order_key"], f"valid for {order.account} in MTU {order.mtu} is"); return key
     def in_time(self, body: Mapping[str, Any], market: str, mtu: int) -> None:  # before the gate (a personal bundle does not show it)
         gates = [g[-1]["gate"] for (m, _), g in self.gates.items() if m == market and mtu in self.mtus(g[-1], 128)]
         if (market, mtu) in self.books or (not isinstance(self, Personal) and body["market_time"] >= min(gates, default=0)):
@@ -547,20 +547,17 @@ class Ledger(Verification):
         due = self.last.get(place, -1) + 1; self.last[place] = found; missing = [(*place, number) for number in range(due, min(found, due + 100))]
         if not missing or not all(self.excuse("order.accepted", item) or self.excuse("order.cancelled", item) for item in missing): self.same("revision", found, due, "due is")
     def on_order_accepted(self, body: dict[str, Any]) -> None:  # signed by the key that is valid for its account
-        order = Order(self.sign, body["order"], body["signature"]); key = self.key_at(order.account, order.mtu)
-        self.same("tag", body["tag"], order.tag, "the order gives"); self.same("order_key", body["order_key"], order.signer, "Order is signed by")
+        order = Order(self.sign, body["order"], body["signature"])
+        self.same("tag", body["tag"], order.tag, "the order gives")
         self.same("market", ident(body["market"]), order.market, "the order is for"); self.none("tags accepted before", {order.tag} & self.opened.keys())
-        if key or not self.excuse("key.registered", order.account):
-            key = key or {"order_key": "none", "point": "none"}; self.same("order_key", body["order_key"], key["order_key"], f"valid for {order.account} in MTU {order.mtu} is")
-            self.same("point", body["point"], key["point"], "the key's registration holds")
+        if key := self.signed_by(body, order, order.signer): self.same("point", body["point"], key["point"], "the key's registration holds")
         self.received(body, order.market, order.mtu, order.tag, order.revision, 1); self.revision((order.market, order.mtu, order.account, order.id), order.revision)
         self.live.setdefault((order.market, order.mtu), {})[order.account, order.id] = order.tag; self.opened[order.tag] = (order, body["point"], self.fact[0])
-    def on_order_cancelled(self, body: dict[str, Any]) -> None:  # signed by the account's key; withdraws the order's last revision
+    def on_order_cancelled(self, body: dict[str, Any]) -> None:  # signed by the order's key; withdraws its last revision
         market, mtu, identity, revision = values = (ident(body["market"]), body["mtu"], body["order_id"], body["revision"]); self.received(body, market, mtu, body["tag"], revision, 2)
         if body["tag"] not in self.opened and self.excuse("order.accepted", body["tag"]): return
-        order = self.opened[body["tag"]][0]; signer = self.sign.signer(body["signature"], "Cancel", *values); self.revision((market, mtu, order.account, identity), revision)
-        key = (self.key_at(order.account, mtu) or {"order_key": signer if self.excuse("key.registered", order.account) else "none"})["order_key"]
-        self.same("account, order_key and signer", (body["account"], body["order_key"], signer), (order.account, key, key), "the order's account and its valid key are")
+        order = self.opened[body["tag"]][0]; self.revision((market, mtu, order.account, identity), revision); self.same("account", body["account"], order.account, "the order's is")
+        self.signed_by(body, order, self.sign.signer(body["signature"], "Cancel", *values))
         last = self.live[market, mtu].pop((order.account, identity), None); self.same("tag", body["tag"], last, "the order's last revision has")
     def on_schedule_nominated(self, body: dict[str, Any]) -> None:  # signed by a key of the account; rising revisions until the gate
         place = (market, first, _) = (ident(body["market"]), body["first_mtu"], ident(body["point"])); self.in_time(body, market, first)
@@ -610,8 +607,7 @@ class Ledger(Verification):
         self.none("schedules of unknown points", body["schedules"].keys() - set(points))
         for point, net in body["schedules"].items(): nominated = self.schedules.get((market, body["first_mtu"], point), (0, net))[1]; self.same(f"schedule of point {point}", net, nominated, "schedule.nominated holds")
         self.programs[market, body["program"]] = program
-    def caps(self, lot: int, mtu: int, words: Sequence[int], caps: Mapping[Any, Any]) -> None:
-        """The cap of each word follows from the envelope of its order's point: best limit first, then ascending tag."""
+    def caps(self, lot: int, mtu: int, words: Sequence[int], caps: Mapping[Any, Any]) -> None:  # The cap of each word follows from the envelope of its order's point: best limit first, then ascending tag
         groups = defaultdict[Any, list[Any]](list)
         for at, word in ((at, word) for at, word in enumerate(map(unpack, words)) if word.tag in self.opened): groups[self.opened[word.tag][1], word.ask].append((word.limit if word.ask else -word.limit, word.tag, at, word))
         for (point, ask), members in groups.items():
@@ -732,8 +728,7 @@ class Ledger(Verification):
             form(item, "mtu sequence import_wh export_wh nonce"); held = [key and key["public_key"] for key in (self.meter_at(code, item["mtu"]), self.meter_at(code, item["mtu"] + 1))]
             if signer not in held: self.fail(f"the key that signed it is not valid for MTU {item['mtu']}")
             for table, place in ((self.registers, item["mtu"]), (self.numbers, item["sequence"])): table[code, place] += [item] if item not in table[code, place] else []
-    def leaf(self, leaf: Mapping[str, Any], mtu: int, before: list[Any]) -> None:
-        """A measured reading is what its meter signed and nothing contradicts; interval energy is the difference of registers."""
+    def leaf(self, leaf: Mapping[str, Any], mtu: int, before: list[Any]) -> None:  # A measured reading is what its meter signed and nothing contradicts; interval energy is the difference of registers
         meter, ways, signed = leaf["meter"], ("import_wh", "export_wh"), self.registers[leaf["meter"], mtu]
         registers = {way: leaf[way.replace("_", "_register_")] for way in ways}; self.same("mtu", leaf["mtu"], mtu, "the attestation is of")
         disputed = [item for item in signed for other in (*signed, *self.numbers[meter, item["sequence"]]) if any(item[way] != other[way] for way in ways) or item["mtu"] != other["mtu"]]
@@ -745,7 +740,9 @@ class Ledger(Verification):
             if back and not any(1 <= leaf["sequence"] - item["sequence"] <= mtu - back[0] for item in back[1]): self.fail(leaf["sequence"], name="sequence", source=f"MTU {back[0]} had", expected=back[1][0]["sequence"])
         else:
             self.same("quality and sequence", (leaf["quality"], leaf["sequence"]), (1, 0), "a substitute has"); self.counts["substitutes"] += 1
-            if len(signed) == 1 and not disputed and all(signed[0][way] >= back[1][0][way] for way in ways if back): self.fail("a substitute stands where the meter's signed reading had come")
+            held = {items[-1]["point"]: items[-1] for items in self.parties.values() if items}.get((self.meter_at(meter, mtu) or {}).get("point"), {}) if len(signed) == 1 and not disputed and back else {}
+            most = {way: -(-held.get(f"connection_{way[:6]}_w", 0) * 3 * (mtu - back[0]) // 8) if back else 0 for way in ways}  # 1.5 times the connection's power, as attesters believe at most
+            if len(signed) == 1 and not disputed and all(0 <= signed[0][way] - back[1][0][way] <= most[way] for way in ways if back): self.fail("a substitute stands where the meter's signed reading had come")
         bases = [{way: item[way.replace("_", "_register_")] for way in ways} for item in before if item] or self.registers[meter, mtu - 1] or [registers]
         given = [{way: registers[way] - base[way] for way in ways} for base in bases]; mine = {way: leaf[way] for way in ways}
         area = (self.meter_at(meter, mtu) or {}).get("area"); lost = None if any(before) or not self.erased else self.seen.find("ReadingsAttested", {"area": ident(area), "mtu": mtu - 1, "revision": 0})
@@ -885,8 +882,7 @@ class Ledger(Verification):
         for account, balance in balances.items(): held = chain.number("Settlement", "balanceOf(address)", abi_encode("address", account)); self.same(f"balance of {account}", balance, held, "Settlement holds")
         self.same("supply", sum(balances.values()), chain.number("Settlement", "supply()"), "Settlement holds")
 # ---------------------------------------------------------------- personal bundles
-class Personal(Ledger):
-    """One account's bundle: own orders, readings, envelopes and terms give the own bill, whose hash attesters signed."""
+class Personal(Ledger):  # One account's bundle: own orders, readings, envelopes and terms give the own bill, whose hash attesters signed
     def run(self) -> None:
         own = self.own = parse(self.files["account.json"]); form(own, "account area kind point grid_model meters[meter public_key valid_from_mtu]"); self.none("meters told twice", [meter for meter in own["meters"] if own["meters"].count(meter) > 1])
         self.area, self.code, self.used = ident(own["area"]), own["area"], list[Any](); self.parties[own["account"]].append(own)

@@ -19,10 +19,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clearing.report import envelopes_hash
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
-from domain.orders import Order, schedule_hash, tag_of
+from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.readings import Attestation, Reading, chain_clearing_root, chain_readings_root
 from domain.signing import recover
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word

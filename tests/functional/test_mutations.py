@@ -270,6 +270,7 @@ def test_verify__one_field_changed_in_a_personal_bundle__is_found(
 
 
 OPERATORS_WORD = {
+    "access.logged": r".*",
     "area.defined": r"zone|attesters\.\d+\.name|attesters$",
     "market.defined": r"gate_local",
     "participant.registered": r"participant|connection_(import|export)_w",

@@ -129,7 +129,7 @@ REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("tariff.published", lambda body: body.update(vat_bp=1_901), "tariff_hash"),
     ("mtu.cleared", lambda body: body.update(price_neur_per_wh=94_000), "the signed result holds 95000"),
     ("key.registered", lambda body: body.update(valid_from_mtu=1), "KeyRegistration is signed by"),
-    ("order.cancelled", lambda body: body.update(order_key=made.address("h2-key")), "valid key are"),
+    ("order.cancelled", lambda body: body.update(order_key=made.address("h2-key")), "it is signed by"),
     ("program.signed", lambda body: body.update(dso=made.address("operator")), "Program is signed by"),
     ("setpoints.issued", lambda body: body["envelopes"][0].update(export_cap_wh=300), "but the program holds 255"),
     ("deposit.booked", lambda body: body.update(amount_neur="1"), "Deposited on chain holds"),
@@ -296,3 +296,17 @@ def test_source__size_and_imports__stay_what_makes_it_independent() -> None:
 
     assert len(lines) < 1_000
     assert imported - set(sys.stdlib_module_names) == {"coincurve", "nacl", "sha3", "Crypto"}
+
+
+def test_source__events__are_all_those_that_the_contracts_declare() -> None:
+    declared = {
+        line.split("(")[0].split()[1]
+        for path in (ROOT / "contracts" / "src" / "interfaces").glob("*.sol")
+        for line in path.read_text().splitlines()
+        if line.strip().startswith("event ")
+    }
+    known = {
+        text.split("(")[0].split()[1] for line in verifier.EVENTS.strip().splitlines() for text in line.split("; ")
+    }
+
+    assert known == declared

@@ -164,7 +164,14 @@ class Day(Bundles):
 
     # ---- who takes part
     def register(self) -> None:
-        """Area, market, parties, keys, terms."""
+        """Area, market, parties, keys, terms; an auditor looks."""
+        looked = {
+            "auditor": address("auditor"),
+            "what": "registry.parties",
+            "area": AREA,
+            "market_time": self.chain.now,
+        }
+        self.fact("access.logged", looked)
         grid = {"code": "grid", "points": [{"code": point, "bus": "b"} for point in POINTS]}
         attesters = [{"name": f"a{n}", "address": address(f"a{n}"), "organisation": f"org{n}"} for n in (1, 2, 3)]
         self.area = {
@@ -215,20 +222,6 @@ class Day(Bundles):
             self.fact("meter.registered", body)
             self._guarantee(name)
 
-    def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
-        """A device's key; from then on the party signs with it."""
-        self.devices[name] = device
-        point_id = ZERO_HASH if point is None else text_id(point)
-        values = {
-            "account": address(name),
-            "orderKey": address(device),
-            "point": point_id,
-            "validFromMtu": valid_from_mtu,
-        }
-        signature = sign(name, KEY_REGISTRATION, values, "Settlement")
-        body = {"account": address(name), "order_key": address(device), "point": point}
-        self.fact("key.registered", {**body, "valid_from_mtu": valid_from_mtu, "signature": signature})
-
     def _guarantee(self, name: str) -> None:
         pair, credit, nonce = (address("retail"), address(name)), 10**13, 1
         values = dict(zip(("guarantor", "account"), (key_of("retail").address, key_of(name).address), strict=True))
@@ -237,6 +230,15 @@ class Day(Bundles):
         self.fact("guarantee.given", {**body, "signature": signature})
         event = ("GuaranteeSet", "address*,address*,uint64,uint64", [*pair, credit, nonce])
         self.send("operator", "Settlement", "guarantee", [*pair, str(credit), nonce, signature], event)
+
+    def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
+        """A device's key; from then on the party signs with it."""
+        self.devices[name] = device
+        point_id = ZERO_HASH if point is None else text_id(point)
+        values = {"account": address(name), "orderKey": address(device), "point": point_id}
+        signature = sign(name, KEY_REGISTRATION, {**values, "validFromMtu": valid_from_mtu}, "Settlement")
+        body = {"account": address(name), "order_key": address(device), "point": point}
+        self.fact("key.registered", {**body, "valid_from_mtu": valid_from_mtu, "signature": signature})
 
     # ---- trading
     def open(self) -> None:
@@ -364,7 +366,7 @@ class Day(Bundles):
         mtus = [{"mtu": r["mtu"], "given_up": r["given_up"], "rounds": 1} for r in self.results]
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
         envelopes = to_hex(keccak(b"".join(hash_json(self.own(point)) for point in POINTS)))
-        self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "mtus": mtus}
+        self.report = {"schedules_hash": to_hex(schedules), "envelopes_hash": envelopes, "fallbacks": [], "mtus": mtus}
         root, grid, report = merkle_root(hashes), hash_json(self.area["grid_model"]), hash_json(self.report)
         self.program = {
             "market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT, "results": self.results,

@@ -13,11 +13,11 @@ from clearing.caps import NO_POINT
 from clearing.grid import GridModel
 from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
 from clearing.program import MtuBook, validate_program
-from clearing.report import envelopes_hash
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
+from domain.orders import envelopes_hash
 from domain.words import OrderWord, Side, result_hash
 
 pytestmark = pytest.mark.unit
@@ -57,7 +57,7 @@ def sealed(shown: Shown) -> Shown:
             )
         )
     shown["results_root"] = to_hex(merkle_root([from_hex(result["result_hash"]) for result in shown["results"]]))
-    shown["report"]["envelopes_hash"] = to_hex(envelopes_hash(shown["schedules"], shown["envelopes"]))
+    shown["report"]["envelopes_hash"] = to_hex(envelopes_hash(list(shown["schedules"]), shown["envelopes"]))
     shown["report_hash"] = to_hex(hash_json(shown["report"]))
     signed = {
         "market": text_id(MARKET),

@@ -17,9 +17,10 @@ from clearing.lp import Minimise, SolverFailed
 from clearing.model import clear_by_model
 from clearing.powerflow import PowerFlow
 from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
-from clearing.report import envelopes_hash, schedules_hash
+from clearing.report import schedules_hash
 from clearing.verify import check_clearing
 from domain.hashing import canonical_json, hash_json, to_hex
+from domain.orders import envelopes_hash
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
 

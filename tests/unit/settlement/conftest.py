@@ -15,11 +15,10 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import Book
-from clearing.report import envelopes_hash
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
-from domain.orders import Order, schedule_hash, tag_of
+from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
@@ -308,10 +307,9 @@ def _trade(scene: Scene) -> None:
 
 def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
     """A `program.validated` payload whose hashes hold."""
-    points = [point["code"] for point in GRID_MODEL["points"]]
-    rows = b"".join(schedule_hash(SCHEDULES[point]) for point in points)
-    hashed = to_hex(envelopes_hash(points, ENVELOPES))
-    report = {"envelopes_hash": hashed, "schedules_hash": to_hex(keccak(rows)), "mtus": []}
+    rows = b"".join(schedule_hash(SCHEDULES[point["code"]]) for point in GRID_MODEL["points"])
+    caps = envelopes_hash([point["code"] for point in GRID_MODEL["points"]], ENVELOPES)
+    report = {"envelopes_hash": to_hex(caps), "schedules_hash": to_hex(keccak(rows)), "mtus": []}
     return {
         **place,
         "results": results,

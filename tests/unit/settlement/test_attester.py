@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from clearing.report import envelopes_hash
 from domain.eip712 import PROGRAM
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
-from domain.orders import schedule_hash
+from domain.orders import envelopes_hash, schedule_hash
 from domain.words import pack_settlement_word
 from ledger_service.metering.registry import Registry
 from ledger_service.settlement.compute import commit, settle
