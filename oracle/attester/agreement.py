@@ -313,9 +313,14 @@ class Agreement:
         return {"area": self.registry.area, "period": period, "attestations": records, "messages": ordered}
 
     def _add_messages(self, reading: Reading, messages: dict[bytes, str]) -> None:
+        """Add what shows a leaf: its reading and the one before; for a substitute all that disputes the reading."""
         wanted = []
         if reading.quality is Quality.MEASURED:
             wanted.append((reading.sequence, reading.nonce))
+        else:
+            at = {"first_mtu": reading.mtu, "last_mtu": reading.mtu}
+            for jws in self.intake.messages_between(reading.meter_code, **at):
+                messages[keccak(jws)] = jws.decode("ascii")
         before = self.situation.books[reading.meter_code].believed_before(reading.mtu)
         if before is not None and before.mtu == reading.mtu - 1:
             wanted.append((before.sequence, before.nonce))

@@ -66,6 +66,8 @@ class Area:
     wall: float = 0.0
     attesters: dict[str, Attesting] = field(default_factory=dict)
     recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
+    handed_in: list[dict[str, Any]] = field(default_factory=list)
+    """payloads the service took"""
     unread: set[int] = field(default_factory=set)
     excluded: set[int] = field(default_factory=set)
     """MTUs of which the chain shows nothing"""
@@ -187,6 +189,7 @@ class Area:
             return
         for item in items:
             self.recorded.setdefault(item.attestation.mtu, []).append(item)
+        self.handed_in.append(payload)
         self.spread(one, one.agreement.submitted(payload))
 
     def roots(self) -> dict[int, bytes]:

@@ -104,12 +104,15 @@ def test_agreement__contradiction_known_to_one__is_a_substitute_for_all(make_are
     area = make_area(meters=1)
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))
-    area.attesters["A2"].hear(area.message("M0", area.reading("M0", FIRST, import_register_wh=1_111)))
+    disputing = area.message("M0", area.reading("M0", FIRST, import_register_wh=1_111))
+    area.attesters["A2"].hear(disputing)
     area.cut_off(FIRST + 1)
 
     area.settle_down()
 
     assert all(one.store.counts()["reading"] == 4 for one in area.attesters.values())
+    shown = {jws for payload in area.handed_in for jws in payload["messages"]}
+    assert disputing.decode("ascii") in shown and len(shown) == 4
     assert energies(area, FIRST) == [("M0", 100, "SUBSTITUTE")]
     assert energies(area, FIRST + 1) == [("M0", 100, "MEASURED")]
 
