@@ -319,8 +319,8 @@ class Agreement:
             wanted.append((reading.sequence, reading.nonce))
         else:
             at = {"first_mtu": reading.mtu, "last_mtu": reading.mtu}
-            for jws in self.intake.messages_between(reading.meter_code, **at):
-                messages[keccak(jws)] = jws.decode("ascii")
+            held = self.intake.messages_between(reading.meter_code, **at)
+            messages |= {keccak(message): message.decode("ascii") for message in held}
         before = self.situation.books[reading.meter_code].believed_before(reading.mtu)
         if before is not None and before.mtu == reading.mtu - 1:
             wanted.append((before.sequence, before.nonce))

@@ -76,10 +76,22 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -
         sys.stdout.write("\n")
         return
     table = Table(title=title, show_header=False, box=None, title_justify="left")
-    for name, item in value.items():
-        text = json.dumps(item, default=str) if isinstance(item, (dict, list)) else str(item)
-        table.add_row(f"[bold]{escape(name)}[/bold]", escape(text))
+    for name, text in _rows(value):
+        table.add_row(name, text)
     console.print(table)
+
+
+def _rows(value: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Name and text of each member; those of a nested object follow it, indented."""
+    for name, item in value.items():
+        label = f"{indent}[bold]{escape(str(name))}[/bold]"
+        if isinstance(item, Mapping):
+            yield label, ""
+            yield from _rows(item, indent + "  ")
+        elif isinstance(item, (list, tuple)):
+            yield label, escape(", ".join(str(one) for one in item)) or "none"
+        else:
+            yield label, escape(str(item))
 
 
 def show_rows(rows: list[dict[str, Any]], *, as_json: bool, title: str) -> None:
