@@ -4,128 +4,358 @@ pragma solidity ^0.8.24;
 import {IMarket, MtuState, Result} from "../../src/interfaces/IMarket.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {ISettlement, OpenSettlement} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Assert} from "../base/Assert.sol";
+import {Books} from "../base/Books.sol";
+import {Campaign} from "./Campaign.sol";
+import {Reach} from "./Handler.sol";
 import {LedgerHandler} from "./LedgerHandler.sol";
+import {MoneyActs} from "./MoneyActs.sol";
 
 /// @notice What holds at every moment, whoever does what in whichever order. Numbers are those of the invariants the project keeps (docs/invariants.md).
 contract LedgerInvariantTest is Assert {
+    /// @dev Runs after which the campaign must have reached what its floor says: fewer are left to chance.
+    uint256 private constant ENOUGH_RUNS = 96;
+
+    /// @dev Largest balance, nEUR (docs/protocol.md).
+    int256 private constant MAX_BALANCE_NEUR = (1 << 70) - 1;
+
     LedgerHandler private _handler;
     IRoles private _roles;
     IMarket private _market;
     IReadings private _readings;
     ISettlement private _settlement;
+    bytes32 private _area;
+    bytes32 private _marketId;
 
     function setUp() public {
         _handler = new LedgerHandler();
         (address roles, address market, address readings, address settlement) = _handler.parts();
         (_roles, _market) = (IRoles(roles), IMarket(market));
         (_readings, _settlement) = (IReadings(readings), ISettlement(settlement));
-        bytes4[] memory acts = new bytes4[](24);
-        (acts[0], acts[1], acts[2]) =
-        (_handler.passTime.selector, _handler.recordProgram.selector, _handler.passDays.selector);
-        (acts[3], acts[4]) = (_handler.openProgram.selector, _handler.closeBooks.selector);
-        (acts[5], acts[6]) = (_handler.recordProgram.selector, _handler.clear.selector);
-        (acts[7], acts[8]) = (_handler.voidMtus.selector, _handler.attest.selector);
-        (acts[9], acts[10]) = (_handler.markUnread.selector, _handler.settle.selector);
-        (acts[11], acts[12]) = (_handler.finalise.selector, _handler.deposit.selector);
-        (acts[13], acts[14]) = (_handler.cover.selector, _handler.redeem.selector);
-        (acts[15], acts[16]) = (_handler.pause.selector, _handler.replay.selector);
-        (acts[17], acts[18]) = (_handler.grantSecondRole.selector, _handler.rotate.selector);
-        (acts[19], acts[20], acts[21]) = (_handler.settle.selector, _handler.clear.selector, _handler.runOut.selector);
-        (acts[22], acts[23]) = (_handler.openProgram.selector, _handler.clear.selector);
+        (_area, _marketId) = (_handler.area(), _handler.marketId());
+        bytes4[] memory acts = _weighedActs();
         _target(address(_handler), acts);
     }
 
-    /// @notice The handler is able to take a period through its whole life (an invariant that never sees one says nothing).
-    function test_handler__rightOrder__goesThroughAllStages() public {
-        _handler.openProgram(1, type(uint256).max / 2);
-        _handler.closeBooks(1, 5);
-        _handler.recordProgram(1, true);
-        for (uint256 mtu = 0; mtu < 4; ++mtu) {
-            _handler.clear(1, mtu, 1);
+    /* ACTS */
+
+    /// @dev The ledger's own order comes most often, money and books more often than roles.
+    function _weighedActs() private view returns (bytes4[] memory acts) {
+        bytes4[32] memory once = [
+            _handler.passTime.selector,
+            _handler.openProgram.selector,
+            _handler.closeBooks.selector,
+            _handler.recordProgram.selector,
+            _handler.clear.selector,
+            _handler.clearBad.selector,
+            _handler.voidMtus.selector,
+            _handler.attest.selector,
+            _handler.markUnread.selector,
+            _handler.settle.selector,
+            _handler.continueSettlement.selector,
+            _handler.abandonSettlement.selector,
+            _handler.finalise.selector,
+            _handler.deposit.selector,
+            _handler.guarantee.selector,
+            _handler.cover.selector,
+            _handler.requestRedemption.selector,
+            _handler.completeRedemption.selector,
+            _handler.cancelRedemption.selector,
+            _handler.replaceAccount.selector,
+            _handler.bindAccount.selector,
+            _handler.settleElsewhere.selector,
+            _handler.pause.selector,
+            _handler.unpause.selector,
+            _handler.replay.selector,
+            _handler.proposeGrant.selector,
+            _handler.proposeReplacement.selector,
+            _handler.proposeRevocation.selector,
+            _handler.confirmGrant.selector,
+            _handler.acceptGrant.selector,
+            _handler.revoke.selector,
+            _handler.cancelProposal.selector
+        ];
+        bytes4[14] memory again = [
+            _handler.deposit.selector,
+            _handler.guarantee.selector,
+            _handler.cover.selector,
+            _handler.requestRedemption.selector,
+            _handler.completeRedemption.selector,
+            _handler.settle.selector,
+            _handler.cover.selector,
+            _handler.guarantee.selector,
+            _handler.proposeGrant.selector,
+            _handler.proposeReplacement.selector,
+            _handler.confirmGrant.selector,
+            _handler.confirmGrant.selector,
+            _handler.acceptGrant.selector,
+            _handler.acceptGrant.selector
+        ];
+        acts = new bytes4[](68);
+        for (uint256 i = 0; i < 68; ++i) {
+            acts[i] = i < 32 ? once[i] : i < 46 ? again[i - 32] : _handler.proceed.selector;
         }
-        assertEq(_handler.cleared(), 4, "cleared");
-        _handler.runOut(1);
-        _handler.settle(1, 0, 1, 500, 1);
-        _handler.settle(1, 2, 1, 100, 1);
-        assertEq(_handler.settledCount(), 2, "settled and corrected");
-        _handler.replay(0);
-        _handler.deposit(0, 9000);
-        _handler.redeem(0, 100);
-        assertEq(_handler.redeemed(), 100, "redeemed");
-        _handler.passDays(20 days);
-        _handler.passDays(20 days);
-        _handler.finalise(1);
-        assertTrue(_handler.wasFinal(1), "final");
     }
 
-    /// @notice C1, C11: money comes only by deposit, goes only by redemption; balances are what was moved, to the nEUR.
-    function invariant_money__supplyIsDepositsLessRedemptionsAndSumOfBalances() public view {
+    /* INVARIANTS: their campaigns draw the same numbers, so unlike depths make their runs unlike from the second on. */
+
+    /// @notice C1: money comes only by deposit, goes only by redemption; balances are what was moved, to the nEUR; pages count wholly or not at all.
+    /// forge-config: default.invariant.depth = 120
+    function invariant_c1__supplyIsDepositsLessRedemptionsAndSumOfBalances() public view {
         assertEq(_settlement.supply(), _handler.deposited() - _handler.redeemed(), "supply");
+        address[] memory accounts = _handler.accounts();
         int256 sum = 0;
-        for (uint256 i = 0; i < _handler.ACCOUNTS(); ++i) {
-            address account = _handler.account(i);
-            assertEq(_settlement.balanceOf(account), _handler.balances(account), "balance");
-            sum += _settlement.balanceOf(account);
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            int256 balance = _settlement.balanceOf(accounts[i]);
+            assertEq(balance, _handler.balances(accounts[i]), "balance");
+            int256 free = balance - int256(_handler.reserved(accounts[i]));
+            assertEq(_settlement.freeBalanceOf(accounts[i]), free, "free balance");
+            assertEq(_settlement.areaOf(accounts[i]), _area, "bound to its area");
+            sum += balance;
         }
+        int256 filler = _handler.fillerBalance();
+        assertEq(_settlement.balanceOf(_handler.fillerOf(0)), filler, "first of a large settlement");
+        assertEq(_settlement.balanceOf(_handler.fillerOf(_handler.FILLERS() - 1)), -filler, "last of its first page");
         assertEq(sum, int256(_settlement.supply()), "sum of balances");
     }
 
-    /// @notice C2, C3, C4, C5: states only go forward; what is cleared stays as it was signed; Void has no trade; each counts once.
-    function invariant_market__statesForwardAndResultsFixed() public view {
-        bytes32 marketId = _handler.marketId();
-        uint256 resolved = 0;
-        for (uint32 mtu = _handler.firstMtu(); mtu <= _handler.lastMtu(); ++mtu) {
-            MtuState state = _market.stateOf(marketId, mtu);
-            assertTrue(state == _handler.furthest(mtu), "state is the furthest seen");
-            Result memory result = _market.resultOf(marketId, mtu);
-            assertEq(result.resultHash, _handler.firstResult(mtu), "result never changes");
-            if (state == MtuState.Cleared) assertTrue(result.resultHash != 0, "cleared under a signed root");
-            else assertEq(uint256(result.tradedLots), 0, "no trade");
-            if (result.tradedLots == 0) assertEq(int256(result.priceNeurPerWh), Hashes.NO_PRICE, "no price");
-            if (state == MtuState.Cleared || state == MtuState.Void) ++resolved;
+    /// @notice C1: every account keeps its line and its guarantor, also when either is replaced; claims shrink only by what was burned.
+    /// forge-config: default.invariant.depth = 122
+    function invariant_c1__linesAndClaimsAreThoseGiven() public view {
+        for (uint256 i = 0; i < _handler.HOLDERS(); ++i) {
+            address account = _handler.presentAccount(i);
+            assertEq(uint256(_settlement.accountOf(account).creditNeur), _handler.credits(i), "line");
+            assertEq(_settlement.accountOf(account).guarantor, _handler.guarantorOf(i), "guarantor");
         }
-        uint256 counted = 0;
-        for (uint32 p = 1; p <= _handler.PERIODS(); ++p) {
-            counted += _market.resolvedCount(_handler.area(), p);
-        }
-        assertEq(counted, resolved, "each counts once");
-        for (uint32 n = 1; n <= _market.programCount(marketId); ++n) {
-            assertEq(_market.programOf(marketId, n).resultsRoot, _handler.signedRoot(n), "the first root wins");
+        MoneyActs.Claim[] memory claims = _handler.claims();
+        for (uint256 i = 0; i < claims.length; ++i) {
+            uint256 left = _settlement.redemptionOf(claims[i].account, claims[i].ref).amountNeur;
+            assertEq(left, claims[i].amountNeur, "claim");
         }
     }
 
-    /// @notice C6: one settlement per revision; nothing before all is resolved; nothing after Final.
-    function invariant_settlement__onePerRevisionAndNoneAfterFinal() public view {
-        bytes32 area = _handler.area();
-        for (uint32 p = 1; p <= _handler.PERIODS(); ++p) {
-            uint32 revisions = _settlement.settlementOf(area, p).revisions;
-            assertEq(uint256(revisions), _handler.settledRevisions(p), "revisions");
-            assertTrue(_settlement.settlementOf(area, p).isFinal == _handler.wasFinal(p), "final");
+    /// @notice C2: in every cleared MTU as much is bought as sold, at the one price of its book, and nothing else ever cleared.
+    /// forge-config: default.invariant.depth = 124
+    function invariant_c2__boughtIsSoldAtTheOnePrice() public view {
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            for (uint32 i = 0; i < _handler.TRADING_MTUS(); ++i) {
+                _checkBalanced(_handler.firstMtuOf(p) + i);
+            }
+        }
+    }
+
+    function _checkBalanced(uint32 mtu) private view {
+        Result memory result = _market.resultOf(_marketId, mtu);
+        if (_handler.stateOf(mtu) != MtuState.Cleared) {
+            assertEq(uint256(result.tradedLots), 0, "no trade");
+            assertEq(int256(result.priceNeurPerWh), Hashes.NO_PRICE, "no price");
+            return;
+        }
+        uint256[] memory words = _handler.bookOf(mtu).words;
+        uint256[2] memory lots;
+        for (uint256 k = 0; k < words.length; ++k) {
+            lots[Books.isAsk(words[k]) ? 1 : 0] += Books.acceptedOf(words[k]);
+        }
+        assertEq(lots[0], lots[1], "bought is sold");
+        assertEq(uint256(result.tradedLots), lots[0], "lots");
+        assertEq(int256(result.priceNeurPerWh), Books.price(words), "price");
+    }
+
+    /// @notice C3: states only go forward (the handler's part), and are those that were reached; each MTU is counted once.
+    /// forge-config: default.invariant.depth = 126
+    function invariant_c3__statesAreTheFurthestReached() public view {
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            uint256 done = 0;
+            for (uint32 i = 0; i < _handler.TRADING_MTUS(); ++i) {
+                MtuState state = _market.stateOf(_marketId, _handler.firstMtuOf(p) + i);
+                assertTrue(state == _handler.stateOf(_handler.firstMtuOf(p) + i), "state");
+                if (state == MtuState.Cleared || state == MtuState.Void) ++done;
+            }
+            assertEq(_market.resolvedCount(_area, p), done, "each counts once");
+            assertEq(_readings.resolvedCount(_area, p), _handler.readCount(p), "each is read once");
+        }
+    }
+
+    /// @notice C4: the roots that a settlement is signed over are those of what was cleared, voided, attested and marked, in its order.
+    /// forge-config: default.invariant.depth = 128
+    function invariant_c4__rootsAreThoseOfWhatHappened() public view {
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            assertEq(_market.clearingRoot(_area, p), _handler.clearingRoot(p), "clearing root");
+            assertEq(_readings.readingsRoot(_area, p), _handler.readingsRoot(p), "readings root");
+            for (uint32 i = 0; i < _handler.TRADING_MTUS(); ++i) {
+                uint32 mtu = _handler.firstMtuOf(p) + i;
+                uint256 revisions = _readings.readingOf(_area, mtu).revisions;
+                assertEq(revisions, uint256(_handler.readingRevisions(mtu)), "revisions of a reading");
+            }
+        }
+    }
+
+    /// @notice C5: only what a DSO signed is recorded, the first one wins, and what cleared is the rightful result under it.
+    /// forge-config: default.invariant.depth = 130
+    function invariant_c5__resultsAreTheDsosFirst() public view {
+        assertEq(uint256(_market.programCount(_marketId)), uint256(_handler.programs()), "programs");
+        for (uint32 n = 1; n <= _handler.programs(); ++n) {
+            assertEq(_market.programOf(_marketId, n).resultsRoot, _handler.rootOf(n), "the first root wins");
+        }
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            for (uint32 i = 0; i < _handler.TRADING_MTUS(); ++i) {
+                uint32 mtu = _handler.firstMtuOf(p) + i;
+                bool cleared = _handler.stateOf(mtu) == MtuState.Cleared;
+                bytes32 expected = cleared ? _handler.resultHashOf(mtu) : bytes32(0);
+                assertEq(_market.resultOf(_marketId, mtu).resultHash, expected, "result");
+            }
+        }
+    }
+
+    /// @notice C6: one settlement per revision; none before all is resolved and read; none after Final.
+    /// forge-config: default.invariant.depth = 132
+    function invariant_c6__oneSettlementPerRevisionAndNoneAfterFinal() public view {
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            uint256 revisions = _settlement.settlementOf(_area, p).revisions;
+            assertEq(revisions, uint256(_handler.settledRevisions(p)), "revisions");
+            assertTrue(_settlement.settlementOf(_area, p).isFinal == _handler.wasFinal(p), "final");
+            assertEq(uint256(_settlement.settlementOf(_area, p).settledAt), _handler.settledAt(p), "settled at");
             if (revisions == 0) continue;
-            assertEq(_market.resolvedCount(area, p), _market.requiredCount(area, p), "all resolved");
+            assertEq(_market.resolvedCount(_area, p), _market.requiredCount(_area, p), "all resolved");
+            assertEq(_readings.resolvedCount(_area, p), uint256(_handler.TRADING_MTUS()), "all read");
         }
     }
 
-    /// @notice C9 is checked by the handler's `replay`; here: what was used stays used.
-    function invariant_readings__resolvedNeverAboveThePeriod() public view {
-        for (uint32 p = 1; p <= _handler.PERIODS(); ++p) {
-            assertLe(_readings.resolvedCount(_handler.area(), p), p == 1 ? 4 : _handler.PERIOD_MTUS(), "resolved");
+    /// @notice C9: a message that had its effect has it once (the handler sends each again at any later time; here the latest).
+    /// forge-config: default.invariant.depth = 134
+    function invariant_c9__usedOnceIsUsedUp() public {
+        _handler.replayAll();
+    }
+
+    /// @notice C11: prices, amounts, windows and what is open between pages stay within their bounds.
+    /// forge-config: default.invariant.depth = 136
+    function invariant_c11__withinBounds() public view {
+        (int32 least, int32 most) = _handler.band();
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            for (uint32 i = 0; i < _handler.TRADING_MTUS(); ++i) {
+                int32 price = _market.resultOf(_marketId, _handler.firstMtuOf(p) + i).priceNeurPerWh;
+                assertTrue(price == Hashes.NO_PRICE || (price >= least && price <= most), "price in its band");
+            }
+            // The last book of a program holds an order that no book may hold.
+            MtuState last = _handler.stateOf(_handler.firstMtuOf(p) + _handler.TRADING_MTUS() - 1);
+            assertTrue(last != MtuState.Cleared, "an order out of its bounds never clears");
+        }
+        address[] memory accounts = _handler.accounts();
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            int256 balance = _settlement.balanceOf(accounts[i]);
+            assertTrue(balance <= MAX_BALANCE_NEUR && balance >= -MAX_BALANCE_NEUR, "balance in its range");
+        }
+        OpenSettlement memory open = _settlement.openSettlement(_area);
+        (bool live,,,,, uint64 abandonAt) = _handler.opened();
+        assertTrue((open.id != 0) == live, "open between pages");
+        if (!live) return;
+        assertEq(uint256(open.abandonAt), uint256(abandonAt), "until when");
+        assertEq(uint256(open.nextPage), 1, "page by page");
+        assertLe(abandonAt, _handler.time() + _handler.OPEN_PAGES_WINDOW(), "not for long");
+    }
+
+    /// @notice C13: a pause holds exactly as long as it was called for, and ends by itself.
+    /// forge-config: default.invariant.depth = 138
+    function invariant_c13__pauseLastsItsTime() public {
+        bool paused = block.timestamp < _handler.pausedUntil();
+        assertTrue(_roles.paused() == paused, "paused");
+        assertLe(_handler.pausedUntil(), block.timestamp + _handler.PAUSE_LIMIT(), "ends by itself");
+        (bool free,) = address(_roles).call(abi.encodeCall(IRoles.requireNotPaused, ()));
+        assertTrue(free == !paused, "what a pause stops is stopped");
+    }
+
+    /// @notice C15, C16: one key, one role; one organisation, one kind of role; no needed role is empty, and admins are of two organisations.
+    /// forge-config: default.invariant.depth = 140
+    function invariant_c16__rolesAreSeparateAndNeverEmpty() public view {
+        address[] memory keys = _handler.keys();
+        Grant[] memory grants = new Grant[](keys.length);
+        uint256[7] memory counts;
+        for (uint256 i = 0; i < keys.length; ++i) {
+            grants[i] = _roles.grantOf(keys[i]);
+            (Role role, bytes32 organisation) = _handler.held(keys[i]);
+            assertTrue(grants[i].role == role, "role");
+            assertEq(grants[i].organisation, organisation, "organisation");
+            ++counts[uint256(role)];
+            for (uint256 j = 0; j < i; ++j) {
+                bool one = role != Role.None && grants[j].role != Role.None && grants[j].organisation == organisation;
+                assertTrue(!one || grants[j].role == role, "one kind of role per organisation");
+            }
+        }
+        assertTrue(counts[uint256(Role.Operator)] != 0, "an operator");
+        assertTrue(counts[uint256(Role.Dso)] != 0, "a DSO");
+        assertTrue(counts[uint256(Role.Registrar)] != 0, "a registrar");
+        for (uint256 role = 1; role < 7; ++role) {
+            bool local = Role(role) == Role.Dso || Role(role) == Role.Attester;
+            assertEq(_roles.keyCount(Role(role), local ? _area : bytes32(0)), counts[role], "keys of a role");
+        }
+        assertTrue(_handler.organisationsOf(Role.SecurityAdmin) >= 2, "admins of two organisations");
+    }
+
+    /* REACH */
+
+    /// @notice A run ends with every period brought to its end (C12: by anyone), and adds to what the campaign has reached.
+    function afterInvariant() public {
+        uint256 sum = Campaign.add(Campaign.load(), Reach.Runs, 1);
+        for (uint256 i = 1; i <= uint256(type(Reach).max); ++i) {
+            sum = Campaign.add(sum, Reach(i), _handler.reached(Reach(i)));
+        }
+        Campaign.store(sum);
+        if (Campaign.get(sum, Reach.Runs) >= ENOUGH_RUNS) _checkFloor(sum);
+        _handler.drain();
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            assertTrue(_settlement.settlementOf(_area, p).isFinal, "every period can be brought to its end");
+        }
+        invariant_c1__supplyIsDepositsLessRedemptionsAndSumOfBalances();
+        _checkFillers();
+    }
+
+    /// @dev An invariant over states that are never reached says nothing: on average over the runs, in hundredths per run.
+    function _checkFloor(uint256 sum) private pure {
+        uint256[16] memory floor;
+        floor[uint256(Reach.Trades)] = 150;
+        floor[uint256(Reach.BadResultsRefused)] = 100;
+        floor[uint256(Reach.Settled)] = 100;
+        floor[uint256(Reach.PagedSettled)] = 50;
+        floor[uint256(Reach.Abandoned)] = 5;
+        floor[uint256(Reach.Corrections)] = 80;
+        floor[uint256(Reach.Final)] = 50;
+        floor[uint256(Reach.PausedMinutes)] = 1000;
+        floor[uint256(Reach.PausedRefusals)] = 50;
+        floor[uint256(Reach.Covered)] = 20;
+        floor[uint256(Reach.Redeemed)] = 10;
+        floor[uint256(Reach.Replaced)] = 40;
+        floor[uint256(Reach.RolesChanged)] = 10;
+        floor[uint256(Reach.ReplaysRefused)] = 300;
+        floor[uint256(Reach.ForeignRefused)] = 30;
+        uint256 runs = Campaign.get(sum, Reach.Runs);
+        for (uint256 i = 1; i < 16; ++i) {
+            uint256 found = Campaign.get(sum, Reach(i)) * 100;
+            if (found < floor[i] * runs) revert ReachTooLow(Reach(i), runs, found / 100);
         }
     }
 
-    /// @notice C16: each of the five roles has its own key and organisation, and no role is empty.
-    function invariant_roles__separateAndNeverEmpty() public view {
-        address[5] memory holders = _handler.currentHolders();
-        Role[5] memory expected = [Role.Operator, Role.Dso, Role.Treasurer, Role.Registrar, Role.SecurityAdmin];
-        for (uint256 i = 0; i < 5; ++i) {
-            Grant memory grant = _roles.grantOf(holders[i]);
-            assertTrue(grant.role == expected[i], "one role per key");
-            uint256 expectedKeys = grant.role == Role.SecurityAdmin ? 2 : 1;
-            assertEq(_roles.keyCount(grant.role, grant.area), expectedKeys, "never empty, never doubled");
-            assertTrue(_roles.organisationRole(grant.organisation) == grant.role, "one kind of role per organisation");
+    /// @notice Thrown when the runs so far have seen too little of something.
+    error ReachTooLow(Reach what, uint256 runs, uint256 found);
+
+    function _checkFillers() private view {
+        int256 filler = _handler.fillerBalance();
+        for (uint256 i = 0; i < _handler.FILLERS(); ++i) {
+            assertEq(_settlement.balanceOf(_handler.fillerOf(i)), i % 2 == 0 ? filler : -filler, "filler");
         }
+    }
+
+    /// @notice The ledger's own order alone takes all periods to their end.
+    function test_proceed__nothingElse__reachesFinal() public {
+        for (uint256 i = 0; i < 80; ++i) {
+            _handler.proceed(i);
+        }
+
+        for (uint32 p = 1; p <= _handler.PERIODS(); p += 2) {
+            assertTrue(_handler.wasFinal(p), "final");
+        }
+        assertTrue(_handler.reached(Reach.Trades) >= 3, "trades");
+        assertTrue(_handler.reached(Reach.BadResultsRefused) >= 3, "bad results");
     }
 }

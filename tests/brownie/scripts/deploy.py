@@ -2,7 +2,16 @@
 
 from brownie import Anchors, Calendar, Market, Readings, Registry, Roles, Settlement, accounts, chain, web3
 
-ROLES = ("operator", "dso", "attester1", "attester2", "treasurer", "registrar", "security_admin")
+ROLES = (
+    "operator",
+    "dso",
+    "attester1",
+    "attester2",
+    "treasurer",
+    "registrar",
+    "security_admin1",
+    "security_admin2",
+)
 NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 CHALLENGE_SECONDS = 3_600
 PAGE_SECONDS = 3_600

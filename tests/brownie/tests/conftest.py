@@ -1,5 +1,8 @@
 """The deployed ledger, and people who sign for themselves while the node's accounts only relay."""
 
+import re
+
+import brownie
 import pytest
 from brownie import accounts
 from brownie import web3 as brownie_web3
@@ -11,11 +14,14 @@ SHAPES = {
     "Guarantee": "address guarantor,address account,uint64 creditNeur,uint64 nonce",
     "Cover": "address guarantor,address account,uint96 amountNeur,bytes32 ref",
     "Redemption": "address account,uint96 amountNeur,bytes32 ref,uint64 deadline",
+    "AccountReplacement": "address account,address successor",
+    "Settlement": "bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,"
+    "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash",
 }
 
 
 class Holder:
-    """A settlement account's key."""
+    """Somebody with a key of their own: a settlement account, or an attester."""
 
     def __init__(self, label):
         self.key = brownie_web3.keccak(text=label)
@@ -29,19 +35,28 @@ class Holder:
         return signed.signature
 
 
+def refuse(error, method, *arguments):
+    """Call, without a transaction, and expect this error of the contracts and no other: Brownie names it by its selector."""
+    with brownie.reverts(revert_pattern="(?s)%s: .*" % re.escape(error)):
+        method.call(*arguments)
+
+
 @pytest.fixture(scope="module")
-def keys():
-    return {name: accounts[at + 1] for at, name in enumerate(ROLES)}
+def attesters():
+    """Two, ascending by address as a quorum carries them."""
+    return sorted((Holder("attester %d" % at) for at in range(2)), key=lambda holder: int(holder.address, 16))
+
+
+@pytest.fixture(scope="module")
+def keys(attesters):
+    names = {name: accounts[at + 1] for at, name in enumerate(ROLES)}
+    names.update({"attester1": attesters[0].address, "attester2": attesters[1].address})
+    return names
 
 
 @pytest.fixture(scope="module")
 def ledger(keys):
     return deploy(accounts[0], keys)
-
-
-@pytest.fixture(scope="module")
-def holders():
-    return [Holder("holder %d" % at) for at in range(4)]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {AreaParams} from "../../src/interfaces/ICalendar.sol";
+import {IReadings} from "../../src/interfaces/IReadings.sol";
+import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
+import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Time} from "../../src/libraries/Time.sol";
+import {vm} from "../base/Vm.sol";
+import {Reach} from "./Handler.sol";
+import {SettlementActs} from "./SettlementActs.sol";
+
+/// @notice Another area, whose attesters would move the money of this one's accounts; and accounts that are bound to an area.
+abstract contract AreaActs is SettlementActs {
+    bool private _otherRead;
+    uint256 private _strangers;
+
+    function setUp() public virtual override {
+        if (address(roles) != address(0)) return;
+        super.setUp();
+        vm.startPrank(registrar);
+        calendar.createArea(OTHER_AREA, AreaParams({attestSeconds: ATTEST_WINDOW, horizonSeconds: CORRECTION_WINDOW}));
+        for (uint256 holder = 0; holder < HOLDERS; ++holder) {
+            settlement.bindAccount(_account(holder), AREA);
+        }
+        vm.stopPrank();
+        vm.prank(operator);
+        calendar.declarePeriod(OTHER_AREA, FIRST_MTU, 1);
+    }
+
+    function bindAccount(uint256 seed) external {
+        bool bound = seed % 2 == 0;
+        address account = bound ? _account(_mix(seed, 1) % HOLDERS) : address(uint160(0xFEE0000 + ++_strangers));
+        address by = seed % 4 < 2 ? _holder(Role.Registrar, seed) : _anyKey(_mix(seed, 2));
+        bytes4 expected = bound ? ISettlement.SettlementAreaWrong.selector : bytes4(0);
+        if (held[by].role != Role.Registrar) expected = IRoles.RolesMissing.selector;
+        bytes memory data = abi.encodeCall(ISettlement.bindAccount, (account, seed % 8 < 4 ? AREA : OTHER_AREA));
+        _act(by, address(settlement), data, expected, "bindAccount");
+    }
+
+    /// @dev The other area's attesters sign rightly, and only what belongs to them moves.
+    function settleElsewhere(uint256 seed) external {
+        uint64 ended = Time.startOf(FIRST_MTU + 1);
+        if (!_otherRead && _now() > ended + ATTEST_WINDOW && seed % 4 != 0) {
+            bytes memory mark = abi.encodeCall(IReadings.markUnread, (OTHER_AREA, 1, FIRST_MTU, 1));
+            _otherRead = _act(address(this), address(readings), mark, 0, "markUnread elsewhere");
+        }
+        bytes4 expected = ISettlement.SettlementAreaWrong.selector;
+        if (_now() < ended) expected = ISettlement.SettlementTooEarly.selector;
+        else if (!_otherRead) expected = ISettlement.SettlementUnread.selector;
+        else ++reached[Reach.ForeignRefused];
+        address account = _account(seed % HOLDERS);
+        address stranger = address(uint160(0xFEE0000 + ++_strangers));
+        _act(address(this), address(settlement), _elsewhereCall(stranger, account), expected, "settle elsewhere");
+    }
+
+    function _elsewhereCall(address stranger, address account) private view returns (bytes memory) {
+        uint256[] memory words = _payment(stranger, account, -1e9);
+        bytes32[] memory hashes = new bytes32[](1);
+        hashes[0] = Hashes.page(words);
+        Hashes.SignedSettlement memory signed = Hashes.SignedSettlement(
+            OTHER_AREA, 1, 0, Hashes.chain(hashes), 0, readings.readingsRoot(OTHER_AREA, 1), "statements", "tariffs"
+        );
+        bytes32 digest = _digest(settlement.domainSeparator(), Hashes.settlement(signed));
+        (uint256 a, uint256 b) = (OTHER_KEY, SECOND_OTHER_KEY);
+        if (vm.addr(b) < vm.addr(a)) (a, b) = (b, a);
+        bytes[] memory signatures = new bytes[](2);
+        (signatures[0], signatures[1]) = (_sign(a, digest), _sign(b, digest));
+        SettlementPage memory target = SettlementPage(OTHER_AREA, 1, 0, 0, "statements", "tariffs");
+        return abi.encodeCall(ISettlement.settle, (target, hashes, words, signatures));
+    }
+}
