@@ -64,11 +64,7 @@ def decode_transaction(raw: bytes, *, chain_id: int) -> Transaction:
 
 
 def _encode(fields: list[int | bytes]) -> bytes:
-    return cast(bytes, rlp.encode([_minimal(field) if isinstance(field, int) else field for field in fields]))
-
-
-def _minimal(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return cast(bytes, rlp.encode(fields))
 
 
 def created_address(*, sender: bytes, nonce: int) -> bytes:

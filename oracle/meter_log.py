@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oracle.bounds import UINT32_MAX
+from oracle.transactions import transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meter (
@@ -59,15 +60,8 @@ class MeterLog:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One transaction under the lock: on disk when the block ends, undone where it raises."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # a full disk ends the transaction by itself
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._db):
+            yield
 
     def close(self) -> None:
         """Close the file."""

@@ -17,7 +17,6 @@ from scripts.chain_nodes.geth import GoMissing, go_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWNIE = ROOT / ".venv-brownie"
-TOOLS = ROOT / ".tools"
 
 
 def _postgresql_installed() -> bool:

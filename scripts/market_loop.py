@@ -65,10 +65,6 @@ class MarketLoop:
         self._work.set()
         self._thread.join(timeout=60)
 
-    def poke(self) -> None:
-        """Say that there may be work."""
-        self._work.set()
-
     def failure(self) -> str | None:
         """The code of what made the last turn fail; None while the loop goes on."""
         return self._failure

@@ -173,10 +173,6 @@ class Projection:
         """The last journal head that a block holds; None before the first."""
         return self.refresh().anchor
 
-    def market_code(self, market: str) -> str:
-        """The code of a market given by code or by 0x id; the text itself where it is unknown."""
-        return self.refresh().market_codes.get(market, market)
-
     def payload(self, sequence: int) -> Payload:
         """The payload of an entry. Raises PayloadErased."""
         return self._record.entries(after=sequence - 1, limit=1)[0].content()

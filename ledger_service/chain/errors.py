@@ -18,16 +18,15 @@ class SignerMissing(DominoesError):
 
 
 class FinalityBroken(DominoesError):
-    """A block that was final is gone: too many sealers lie, or the node follows another chain."""
+    """Another block stands in the place of a final one: too many sealers lie, or the node follows another chain."""
 
     status = 500
     code = "finality-broken"
 
-    def __init__(self, *, number: int, expected: bytes, found: bytes | None) -> None:
+    def __init__(self, *, number: int, expected: bytes, found: bytes) -> None:
         self.number, self.expected, self.found = number, expected, found
-        now = to_hex(found) if found is not None else "no block"
         super().__init__(
-            f"final block {number} was {to_hex(expected)} and is now {now}; settlement is halted: "
+            f"final block {number} was {to_hex(expected)} and is now {to_hex(found)}; settlement is halted: "
             "compare several nodes, keep their evidence, and call the sealers' operators"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import rlp  # type: ignore[import-untyped]
@@ -64,16 +65,12 @@ def header_of(block: Mapping[str, Any], *, url: str) -> SealedHeader:
 
 
 def _hash(block: Mapping[str, Any], extra: bytes) -> bytes:
-    fields = [as_bytes(block[name]) for name in _ROOTS]
-    fields += [_minimal(as_int(block[name])) for name in _NUMBERS]
+    fields: list[bytes | int] = [as_bytes(block[name]) for name in _ROOTS]
+    fields += [as_int(block[name]) for name in _NUMBERS]
     fields += [extra, as_bytes(block["mixHash"]), as_bytes(block["nonce"])]
     if block.get("baseFeePerGas") is not None:
-        fields.append(_minimal(as_int(block["baseFeePerGas"])))
+        fields.append(as_int(block["baseFeePerGas"]))
     return keccak(cast(bytes, rlp.encode(fields)))
-
-
-def _minimal(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def read_headers(*, rpc: Rpc, numbers: Iterable[int]) -> list[SealedHeader]:
@@ -88,8 +85,12 @@ def read_headers(*, rpc: Rpc, numbers: Iterable[int]) -> list[SealedHeader]:
     return headers
 
 
+@lru_cache(maxsize=8)
 def genesis_sealers(*, rpc: Rpc, genesis_hash: bytes) -> tuple[bytes, ...]:
-    """Who may seal a Clique chain, out of its genesis block, which the deployment knows by hash. Raises NodeLies."""
+    """Who may seal a Clique chain, out of its genesis block, which the deployment knows by hash. Raises NodeLies.
+
+    The block never changes, so a node is asked once.
+    """
     (genesis,) = read_headers(rpc=rpc, numbers=[0])
     if genesis.hash != genesis_hash:
         raise NodeLies(url=rpc.url, block=0, reason="it is not the deployment's genesis block")

@@ -61,9 +61,6 @@ GANACHE = ChainProfile(
 )
 """ganache, kept for those who use it; one block makes final."""
 
-PROFILES = {profile.name: profile for profile in (EMBEDDED, QBFT, CLIQUE, GANACHE)}
-"""Profiles by the name settings use."""
-
 PRICE_BUMP_PERCENT = 25
 """How much a replacement pays more: nodes ask for at least 10 %, some for 12.5 %."""
 

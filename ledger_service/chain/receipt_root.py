@@ -20,7 +20,7 @@ def receipts_root(receipts: Sequence[Receipt]) -> bytes:
     """Root of the trie of these receipts, all of one block in their order."""
     trie = HexaryTrie(db={})
     for index, receipt in enumerate(receipts):
-        trie[cast(bytes, rlp.encode(_minimal(index)))] = _encode(receipt)
+        trie[cast(bytes, rlp.encode(index))] = _encode(receipt)
     return bytes(trie.root_hash)
 
 
@@ -29,13 +29,10 @@ def _encode(receipt: Receipt) -> bytes:
         [as_bytes(log["address"]), [as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"])]
         for log in receipt["logs"]
     ]
-    status, gas = _minimal(as_int(receipt["status"])), _minimal(as_int(receipt["cumulativeGasUsed"]))
+    status, gas = as_int(receipt["status"]), as_int(receipt["cumulativeGasUsed"])
     body = cast(bytes, rlp.encode([status, gas, as_bytes(receipt["logsBloom"]), logs]))
-    return (_minimal(as_int(receipt["type"])) if "type" in receipt else b"") + body
-
-
-def _minimal(number: int) -> bytes:
-    return number.to_bytes((number.bit_length() + 7) // 8, "big")
+    kind = as_int(receipt.get("type", "0x0"))
+    return (bytes([kind]) if kind else b"") + body
 
 
 def check_receipts(*, rpc: Rpc, numbers: Sequence[int], taken: Mapping[bytes, Receipt]) -> None:

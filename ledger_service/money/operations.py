@@ -11,7 +11,7 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import recover
 from domain.units import check_range
-from ledger_service.money.queries import available_neur, balance_neur, free_neur, guarantor_of
+from ledger_service.money.queries import balance_neur, free_neur, guarantor_of
 from ledger_service.money.tables import money_failed
 from ledger_service.money.views import completion_key
 from ledger_service.outbox import ask_again, request_transaction
@@ -235,11 +235,6 @@ def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
     """Ask again for a completion that failed, under the key of its next attempt."""
     tx.connection.execute(delete(money_failed).where(money_failed.c.key == failed_key))
     return ask_again(tx, failed_key=failed_key)
-
-
-def may_spend_neur(tx: Transaction, *, account: bytes) -> int:
-    """What an account may still commit to: balance and credit line, never below zero."""
-    return max(available_neur(tx.connection, account=account), 0)
 
 
 def _append(tx: Transaction, kind: str, payload: dict[str, Any], *, key: str, ref: bytes) -> Entry:

@@ -176,8 +176,3 @@ def _is_wanted(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
     proposal = latest_proposal(tx.connection, area=state.area, period=state.period)
     roots = resolution(tx.connection, area=state.area, period=state.period).roots
     return (target[4], state.proposal_roots) == (proposal["statements_root"], roots.clearing_root + roots.readings_root)
-
-
-def signed_typed_data(proposal: Mapping[str, Any], *, domain: Domain) -> dict[str, Any]:
-    """The typed data of a proposal, for an attester's signer."""
-    return SETTLEMENT.typed_data(domain=domain, values=proposal_values(proposal))

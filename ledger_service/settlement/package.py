@@ -22,6 +22,7 @@ from typing import Any
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
+from domain.programs import program_values
 from domain.readings import Attestation, Reading, chain_clearing_root, chain_readings_root
 from domain.signing import recover
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
@@ -243,19 +244,6 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain) -> b
 def _check_earlier(package: Package) -> None:
     if [item["revision"] for item in package["earlier"]] != list(range(package["revision"])):
         raise WrongInput(record="earlier", reason="it has not the words of each revision before, and of no other")
-
-
-def program_values(program: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of the `Program` shape that the DSO signs."""
-    return {
-        "market": text_id(program["market"]),
-        "firstMtu": program["first_mtu"],
-        "count": program["count"],
-        "resultsRoot": from_hex(program["results_root"]),
-        "gridModelHash": from_hex(program["grid_model_hash"]),
-        "reportHash": from_hex(program["report_hash"]),
-        "deadline": program["deadline"],
-    }
 
 
 def _check_programs(package: Package, *, market: Domain) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import to_hex
+from domain.programs import program_values
 from domain.signing import recover
 from ledger_service.clock import MarketClock
 from ledger_service.outbox import request_transaction
@@ -80,19 +81,6 @@ class BadReason(DominoesError):
 def verdict_key(*, market: str, program: int) -> str:
     """Journal key of the one verdict on a program."""
     return f"verdict:{market}:{program}"
-
-
-def program_values(validated: dict[str, Any]) -> dict[str, Any]:
-    """Members of the `Program` struct the DSO signs, from a `program.validated` payload."""
-    return {
-        "market": text_id(validated["market"]),
-        "firstMtu": validated["first_mtu"],
-        "count": validated["count"],
-        "resultsRoot": from_hex(validated["results_root"]),
-        "gridModelHash": from_hex(validated["grid_model_hash"]),
-        "reportHash": from_hex(validated["report_hash"]),
-        "deadline": validated["deadline"],
-    }
 
 
 def refusal_values(validated: dict[str, Any], *, reason: str) -> dict[str, Any]:

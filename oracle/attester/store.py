@@ -17,6 +17,7 @@ from ledger_service.metering.messages import (
     RegisterReading,
     parse_message,
 )
+from oracle.transactions import transaction
 
 BUSY_TIMEOUT_MS = 10_000
 """How long one connection of this process waits for the other: settlement checks read beside intake."""
@@ -66,14 +67,8 @@ class Store:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """One transaction: on disk when the block ends, undone where it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(self._db):
             yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk ends the transaction by itself
-                self._db.execute("ROLLBACK")
-            raise
 
     def add_messages(self, messages: Sequence[tuple[MeterMessage, bytes]], *, received_at: int) -> None:
         """Keep messages with their hash; the readings stay in the bytes that the meter signed."""

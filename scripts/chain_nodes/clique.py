@@ -165,16 +165,6 @@ class CliqueNetwork:
         """A sealer's JSON-RPC."""
         return Rpc(self.sealers[at].url)
 
-    def wait_for_block(self, number: int, *, at: int = 0, timeout_s: float) -> int:
-        """Wait until a sealer has this block; returns its newest one. Raises NodeNotStarted."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            reached = self.rpc(at).block_number()
-            if reached >= number:
-                return reached
-            time.sleep(_POLL_S)
-        raise NodeNotStarted(reason=f"block {number} was not made within {timeout_s:.0f} s")
-
     def wait_for_agreement(self, *, block: int, timeout_s: float) -> None:
         """Wait until all running sealers have the same block of this number. Raises NodeNotStarted.
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import from_hex
 from domain.mtu import isoformat_utc, mtu_start
+from domain.programs import program_values
 from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
@@ -21,7 +22,6 @@ from ledger_service.validation.verdicts import (
     NotValidated,
     VerdictGiven,
     VerdictTooLate,
-    program_values,
     refusal_values,
 )
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging

@@ -25,21 +25,12 @@ from ledger_service.chain.gateway import Gateway, request
 from ledger_service.chain.profile import CLIQUE
 from ledger_service.record import Record
 from scripts.chain_nodes.clique import CliqueNetwork
+from tests.integration.chain.conftest import NAMES
 
 pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(600)]
 
 CHAIN_ID, SPEED = 2016, 120
 AREA, MARKET = text_id("DE/CLIQUE"), text_id("DE/CLIQUE/DA")
-NAMES = (
-    "operator",
-    "dso",
-    "attester1",
-    "attester2",
-    "treasurer",
-    "registrar",
-    "security_admin",
-    "security_admin2",
-)
 KEYS = {name: SigningKey(keccak(b"clique " + name.encode())) for name in NAMES}
 DEPLOYER = SigningKey(keccak(b"clique deployer"))
 PRICE = 200_000

@@ -15,19 +15,10 @@ from ledger_service.chain.gateway import Gateway, request
 from ledger_service.chain.profile import GANACHE
 from ledger_service.record import Record
 from scripts.chain_nodes.ganache import Ganache
+from tests.integration.chain.conftest import NAMES
 
 pytestmark = pytest.mark.integration
 
-NAMES = (
-    "operator",
-    "dso",
-    "attester1",
-    "attester2",
-    "treasurer",
-    "registrar",
-    "security_admin",
-    "security_admin2",
-)
 KEYS = {name: SigningKey(keccak(b"ganache " + name.encode())) for name in NAMES}
 DEPLOYER = SigningKey(keccak(b"ganache deployer"))
 

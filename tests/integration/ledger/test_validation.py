@@ -11,6 +11,7 @@ import pytest
 from clearing.grid import Bus, GridModel, Line, Point, Transformer
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import from_hex, hash_json, text_id, to_hex
+from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.record import Entry, Record
@@ -21,7 +22,6 @@ from ledger_service.validation.verdicts import (
     NotValidated,
     VerdictGiven,
     VerdictTooLate,
-    program_values,
     refusal_values,
 )
 from tests.integration.ledger import town as towns

@@ -19,12 +19,13 @@ from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
+from domain.programs import program_values
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
-from ledger_service.settlement.package import program_values, proposal_values
+from ledger_service.settlement.package import proposal_values
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
