@@ -31,11 +31,11 @@ verify: setup ## Repeat the verdict on a bundle: BUNDLE= [ANCHORS=] [RPC=]
 doctor: setup ## Say what is installed, running and wrong
 	@$(VENV)/dominoes doctor
 
-# Two at once, one a core: tests of single modules stand back behind those that start whole systems.
+# Two at once, one a core: whole systems in one, everything else in the other.
 test: setup check ## Format, types, imports and every test that needs no host software
 	@mkdir -p out
-	@nice -n 10 sh -c '$(VENV)/pytest -q -m "not host and (unit or property or golden)" && $(VENV)/python -m scripts.forge test' > out/modules.log 2>&1 & modules=$$!; \
-	$(VENV)/pytest -m "not host and (integration or functional)"; systems=$$?; \
+	@sh -c '$(VENV)/pytest -q -m "not host and not functional" && $(VENV)/python -m scripts.forge test' > out/modules.log 2>&1 & modules=$$!; \
+	$(VENV)/pytest -m "not host and functional"; systems=$$?; \
 	wait $$modules; code=$$?; cat out/modules.log; exit $$((systems + code))
 
 test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
