@@ -76,6 +76,8 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -
         sys.stdout.write("\n")
         return
     table = Table(title=title, show_header=False, box=None, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # an address that is cut off is of no use
     for name, text in _rows(value):
         table.add_row(name, text)
     console.print(table)
