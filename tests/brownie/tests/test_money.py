@@ -472,6 +472,7 @@ def test_money__any_sequence_of_steps__keeps_every_balance_true(ledger, keys, at
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
+            derandomize=True,  # else the floor below would be a matter of luck
             print_blob=True,
             suppress_health_check=HealthCheck.all(),
         ),
