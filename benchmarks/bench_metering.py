@@ -88,6 +88,13 @@ def mosquitto(folder: Path) -> Iterator[BrokerAddress]:
         process.wait()
 
 
+INTAKE_TO_BOUND_MIN = 0.7
+"""Least share of what receiving and verifying alone allow."""
+
+BATCHED_TO_SINGLE_MIN = 20.0
+"""Least gain, in readings per second, of sending a batch in one message."""
+
+
 def messages_of(*, readings: int) -> list[Message]:
     """MESSAGES / readings messages (at least one per meter), in order of time."""
     per_meter = max(1, MESSAGES // METERS // (1 if readings == 1 else 4))
@@ -207,15 +214,21 @@ def run() -> dict[str, Any]:
     receive_per_s = len(single) / receive_s
     bound_per_s = 1 / (1 / receive_per_s + 1 / verify_per_s)
     intake_per_s = len(single) / intake_s
+    batched_per_s = len(batched) * BATCH / batched_s
     return {
         "messages": len(single),
         "receive_and_parse_per_s": round(receive_per_s),
         "verify_per_s": round(verify_per_s),
         "bound_per_s": round(bound_per_s),
         "intake_per_s": round(intake_per_s),
-        "ratio_to_bound": round(intake_per_s / bound_per_s, 3),
-        "batched_readings_per_s": round(len(batched) * BATCH / batched_s),
-        "batched_to_single": round(len(batched) * BATCH / batched_s / intake_per_s, 2),
+        "batched_readings_per_s": round(batched_per_s),
+        "ratios": {
+            "intake / bound": {"value": round(intake_per_s / bound_per_s, 3), "at_least": INTAKE_TO_BOUND_MIN},
+            "readings in batches / single": {
+                "value": round(batched_per_s / intake_per_s, 2),
+                "at_least": BATCHED_TO_SINGLE_MIN,
+            },
+        },
     }
 
 
