@@ -14,7 +14,7 @@ help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## Install everything the project needs, from its locks
-	@$(PYTHON) scripts/bootstrap.py
+	@$(PYTHON) scripts/tools/bootstrap.py
 
 run: setup ## Start the whole system with its demo community; Ctrl-C stops it, the next run goes on
 	@$(VENV)/dominoes up
@@ -34,14 +34,14 @@ doctor: setup ## Say what is installed, running and wrong
 # Two at once, one a core: whole systems in one, everything else in the other.
 test: setup check ## Format, types, imports and every test that needs no host software
 	@mkdir -p out
-	@sh -c '$(VENV)/pytest -q -m "not host and not functional" && $(VENV)/python -m scripts.forge test' > out/modules.log 2>&1 & modules=$$!; \
+	@sh -c '$(VENV)/pytest -q -m "not host and not functional" && $(VENV)/python -m scripts.tools.forge test' > out/modules.log 2>&1 & modules=$$!; \
 	$(VENV)/pytest -m "not host and functional"; systems=$$?; \
 	wait $$modules; code=$$?; cat out/modules.log; exit $$((systems + code))
 
 test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
 
 test-full-only: setup
-	@$(VENV)/python -m scripts.host_software
+	@$(VENV)/python -m scripts.tools.host_software
 	@$(VENV)/pytest -m host
 
 check: lint types imports ## Format, lint, strict types and the import contract
@@ -70,7 +70,7 @@ contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 	@$(VENV)/python -m contracts.compile
 
 openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
-	@$(VENV)/python -m scripts.openapi
+	@$(VENV)/python -m scripts.tools.openapi
 
 lock: ## Compile the requirement files anew, by hash and without addresses
 	@for name in uv node go runtime dev; do \

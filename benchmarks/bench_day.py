@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scripts.commands.common import CACHE
-from scripts.demo_day import run_day
+from scripts.cli.common import CACHE
+from scripts.serving.embedded.demo_day import run_day
 
 GRID = "1-LV-semiurb5--2-sw"
 """129 connection points."""

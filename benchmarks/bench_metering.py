@@ -23,11 +23,11 @@ import orjson
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
+from domain.jws import decode_part, signature_matches, split_compact
+from domain.messages import RegisterReading, make_message
+from domain.meters import AttesterEntry, MeterKey, Registry
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
-from ledger_service.metering.jws import decode_part, signature_matches, split_compact
-from ledger_service.metering.messages import RegisterReading, make_message
-from ledger_service.metering.registry import AttesterEntry, MeterKey, Registry
 from oracle.attester.intake import Intake
 from oracle.attester.process import GROUP_MESSAGES_MAX
 from oracle.attester.store import Store

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from domain.units import percentage_half_even_neur
-from ledger_service.settlement.columns import NO_CAP_WH, Columns, Ints, Prices, sum_up
-from ledger_service.settlement.compute import trade_columns
+from settling.columns import NO_CAP_WH, Columns, Ints, Prices, sum_up
+from settling.compute import trade_columns
 
 PROSUMERS = 50_000
 MTUS = 96

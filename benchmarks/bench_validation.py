@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pulp
 
-from clearing.envelopes import Situation, Trade, plan_envelopes
-from clearing.grid import GridModel
-from clearing.powerflow import PowerFlow
 from clearing.program import MtuBook, validate_program
-from scripts.grids import PROFILE_ROWS, Community, load_community
+from grid.envelopes import Situation, Trade, plan_envelopes
+from grid.model import GridModel
+from grid.powerflow import PowerFlow
+from scripts.community.grids import PROFILE_ROWS, Community, load_community
 
 GRID = "1-LV-semiurb4--2-sw"
 BINDING_PV_PERMILLE = 5_000

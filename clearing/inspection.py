@@ -14,9 +14,7 @@ import numpy as np
 
 from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
-from clearing.grid import GridModel
 from clearing.program import MtuBook, ProgramResult, validate_program
-from clearing.report import schedules_hash
 from clearing.verify import check_clearing
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError, OutOfRange
@@ -25,6 +23,8 @@ from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
 from domain.words import OrderWord, Side, result_hash
+from grid.model import GridModel
+from grid.report import schedules_hash
 
 DIFFERENCES_NAMED = 5
 """Differences named in an error's text; its attribute holds all."""

@@ -15,17 +15,18 @@ import numpy as np
 
 from clearing.auction import clear
 from clearing.book import Book, Clearing, Ints
-from clearing.caps import NO_POINT, Envelope, apply_caps
-from clearing.envelopes import Plan, Situation, Trade, plan_envelopes
-from clearing.grid import GridModel
-from clearing.lp import SolverFailed
+from clearing.caps import NO_POINT, apply_caps
 from clearing.model import SolverRefused, clear_by_model
-from clearing.powerflow import Flow, PowerFlow, Violation
-from clearing.report import MtuReport, build_report, envelope_entries
 from domain.errors import DominoesError
 from domain.hashing import hash_json
 from domain.units import NeurPerWh
 from domain.words import OrderWord
+from grid.envelope import Envelope
+from grid.envelopes import Plan, Situation, Trade, plan_envelopes
+from grid.lp import SolverFailed
+from grid.model import GridModel
+from grid.powerflow import Flow, PowerFlow, Violation
+from grid.report import MtuReport, build_report, envelope_entries
 
 ROUNDS_MAX = 4
 """Clearings of one MTU at most, the first included; after that the MTU is given up."""

@@ -20,8 +20,8 @@ from nacl.signing import SigningKey
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from ledger_service.metering.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
-from ledger_service.metering.registry import AttesterEntry
+from domain.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
+from domain.meters import AttesterEntry
 from oracle.bounds import whole
 from oracle.meter_log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession

@@ -13,10 +13,10 @@ from threading import Lock
 
 from nacl.public import PublicKey, SealedBox
 
-from ledger_service.audit.auditor import export_auditor
-from ledger_service.audit.facts import Anchor, ChainInfo
-from ledger_service.audit.personal import export_personal
-from ledger_service.audit.public import export_public
+from ledger_service.evidence.auditor import export_auditor
+from ledger_service.evidence.facts import Anchor, ChainInfo
+from ledger_service.evidence.personal import export_personal
+from ledger_service.evidence.public import export_public
 from ledger_service.record import Entry
 from wallet_api.problems import Busy, NoSuchThing
 from wallet_api.services import Services

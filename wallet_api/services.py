@@ -14,10 +14,10 @@ from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
 from ledger_service.clock import MarketClock
+from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.settlement.stage import Stuck
 from ledger_service.trading import Intake
-from ledger_service.validation import Verdicts
 from wallet_api.projection import Projection
 
 API_VERSION = "1.0.0"

@@ -1,4 +1,4 @@
-"""One Python class per contract of the ledger; made by `python -m scripts.make_bindings`."""
+"""One Python class per contract of the ledger; made by `python -m scripts.tools.make_bindings`."""
 
 from contracts.bindings.anchors import Anchors
 from contracts.bindings.calendar import Calendar

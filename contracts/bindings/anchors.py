@@ -1,6 +1,6 @@
 """Anchors: the head of the operator's journal, fixed in time.
 
-Made from src/interfaces/IAnchors.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/IAnchors.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

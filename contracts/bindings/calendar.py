@@ -1,6 +1,6 @@
 """Calendar: market time, areas and their periods.
 
-Made from src/interfaces/ICalendar.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/ICalendar.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

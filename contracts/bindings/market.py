@@ -1,6 +1,6 @@
 """Market: books that cannot change, results that must be optimal, prices nobody sets.
 
-Made from src/interfaces/IMarket.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/IMarket.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

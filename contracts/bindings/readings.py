@@ -1,6 +1,6 @@
 """Readings: what was metered, as m of n attesters of distinct organisations saw it.
 
-Made from src/interfaces/IReadings.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/IReadings.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Registry: which deployments there are.
 
-Made from src/interfaces/IRegistry.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/IRegistry.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

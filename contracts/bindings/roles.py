@@ -1,6 +1,6 @@
 """Roles: who may do what, changed only in the open and with a delay.
 
-Made from src/interfaces/IRoles.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/IRoles.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

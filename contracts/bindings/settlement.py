@@ -1,6 +1,6 @@
 """Settlement: e-money balances in nEUR, moved only by what everybody can recompute.
 
-Made from src/interfaces/ISettlement.sol by `python -m scripts.make_bindings`; do not edit.
+Made from src/interfaces/ISettlement.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
 
 from __future__ import annotations

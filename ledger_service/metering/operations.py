@@ -10,16 +10,16 @@ from sqlalchemy import select
 
 from domain.eip712 import Domain
 from domain.hashing import keccak, to_hex
+from domain.metering_errors import AttestationRefused, RevisionTaken
+from domain.meters import Registry
 from domain.mtu import mtu_end, mtu_start
-from ledger_service.metering.errors import AttestationRefused, RevisionTaken
 from ledger_service.metering.queries import attestation_states, leaves_at, next_revisions, registry_of
-from ledger_service.metering.registry import Registry
 from ledger_service.metering.tables import metering_attestation
-from ledger_service.metering.verify import VerifiedAttestation, verify_payload
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import read_entries
+from settling.attestations import VerifiedAttestation, verify_payload
 
 
 def accept_attestation(

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, func, select
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex
+from domain.meters import AttesterEntry, MeterKey, Period, Registry, close_validity
 from domain.readings import Reading
-from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry, close_validity
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registered

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from domain.hashing import text_id, to_hex
+from domain.meters import Period
 from domain.mtu import mtu_end, mtu_of
 from ledger_service.metering.queries import next_revisions, periods
-from ledger_service.metering.registry import Period
 from ledger_service.metering.tables import metering_pending
 from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
 from ledger_service.outbox import request_transaction

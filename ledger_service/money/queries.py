@@ -15,7 +15,7 @@ from ledger_service.money.tables import (
     money_redemption_step,
 )
 from ledger_service.money.views import BANK, account_row
-from ledger_service.settlement.postings import POOL
+from settling.postings import POOL
 
 MOVEMENTS_PER_PAGE = 200
 """Movements returned at once."""

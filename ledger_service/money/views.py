@@ -25,9 +25,9 @@ from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
-from ledger_service.settlement.errors import MoneyMade
-from ledger_service.settlement.postings import Posting, check_balanced, postings_of
 from ledger_service.settlement.queries import proposals
+from settling.errors import MoneyMade
+from settling.postings import Posting, check_balanced, postings_of
 
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""

@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from domain.hashing import ZERO_HASH, to_hex
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registry
-from ledger_service.settlement.errors import FactMissing, WrongInput
 from ledger_service.settlement.queries import (
     Resolution,
     latest_proposal,
@@ -20,6 +19,7 @@ from ledger_service.settlement.queries import (
     sources,
 )
 from ledger_service.settlement.views import CLEARED, UNREAD
+from settling.errors import FactMissing, WrongInput
 
 Payload = dict[str, Any]
 

@@ -17,7 +17,6 @@ from domain.words import page_hashes, pages_of
 from ledger_service.outbox import ask_again, request_transaction
 from ledger_service.record import Transaction
 from ledger_service.registry.tables import registry_area
-from ledger_service.settlement.package import proposal_values
 from ledger_service.settlement.queries import (
     NothingProposed,
     PeriodState,
@@ -27,6 +26,7 @@ from ledger_service.settlement.queries import (
 )
 from ledger_service.settlement.tables import settlement_failed, settlement_signature
 from ledger_service.settlement.views import SETTLE_PREFIX
+from settling.package import proposal_values
 
 
 class NotAnAttester(DominoesError):

@@ -17,7 +17,6 @@ from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
-from ledger_service.settlement.package import Roots
 from ledger_service.settlement.tables import (
     settlement_event,
     settlement_failed,
@@ -25,6 +24,7 @@ from ledger_service.settlement.tables import (
     settlement_source,
 )
 from ledger_service.settlement.views import ATTESTED, CLEARED, RECORDED, SETTLED, SETTLED_HASHES, UNREAD, VOIDED
+from settling.package import Roots
 
 SEQUENCES_PER_QUERY = 500
 """Entries fetched by one statement: below the 999 parameters every SQLite takes."""

@@ -20,14 +20,14 @@ from ledger_service.record.journal import read_head
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.registry.views import REGISTRY_KINDS
-from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.cursor import has_new
-from ledger_service.settlement.errors import FactMissing
 from ledger_service.settlement.gather import TERMS, gather
 from ledger_service.settlement.operations import retry_request
-from ledger_service.settlement.package import inputs_of, period_of, roots_of
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
 from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
+from settling.compute import commit, settle
+from settling.errors import FactMissing
+from settling.package import inputs_of, period_of, roots_of
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""

@@ -16,10 +16,9 @@ import orjson
 
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
+from domain.meters import Registry
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import BadSignature, SigningKey, recover
-from ledger_service.metering.registry import Registry
-from ledger_service.metering.verify import LEAVES_PER_PAGE, changes_nothing, leads_to
 from oracle.attester.intake import Intake, Outgoing
 from oracle.attester.planning import (
     Difference,
@@ -35,6 +34,7 @@ from oracle.attester.standing import OnChain, Standing
 from oracle.attester.store import Store
 from oracle.bounds import whole
 from oracle.topics import Topics
+from settling.attestations import LEAVES_PER_PAGE, changes_nothing, leads_to
 
 CUT_OFF_S = 120
 """Market seconds after an MTU's end until readings are proposed: time for a slow network, well before the deadline."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from operator import sub
 
-from ledger_service.metering.checks import check_follows, energy_highest_wh
-from ledger_service.metering.derive import REPEAT_LOOKBACK
-from ledger_service.metering.errors import ReadingRefused
-from ledger_service.metering.messages import ReadingRun, RegisterReading
-from ledger_service.metering.registry import MeterKey
+from domain.messages import ReadingRun, RegisterReading
+from domain.metering_errors import ReadingRefused
+from domain.meters import MeterKey
+from settling.registers import check_follows, energy_highest_wh
+from settling.substitutes import REPEAT_LOOKBACK
 
 
 class Outcome(Enum):

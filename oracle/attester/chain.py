@@ -15,7 +15,7 @@ from contracts.bindings.roles import Roles
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import from_hex, keccak, text_id, to_hex
-from ledger_service.metering.registry import Registry
+from domain.meters import Registry
 
 LOG_BLOCKS_MAX = 50_000
 """Blocks asked for events at once, so that no answer of a long chain is refused for its size."""

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from domain.hashing import keccak, to_hex
+from domain.meters import Registry
 from domain.signing import SigningKey
-from ledger_service.metering.registry import Registry
 from oracle.attester.service import ServiceAway, ServiceRefused
 
 TIMEOUT_S = 30.0

@@ -12,10 +12,8 @@ import orjson
 
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.mtu import mtu_end
-from domain.signing import SigningKey
-from ledger_service.metering.checks import check_time
-from ledger_service.metering.errors import (
+from domain.messages import MESSAGE_BYTES_MAX, Envelope, MeterMessage, open_message
+from domain.metering_errors import (
     FutureReading,
     MalformedMessage,
     MessageRefused,
@@ -23,13 +21,15 @@ from ledger_service.metering.errors import (
     UnknownMeter,
     WrongTopic,
 )
-from ledger_service.metering.messages import MESSAGE_BYTES_MAX, Envelope, MeterMessage, open_message
-from ledger_service.metering.registry import MeterKey, Registry
+from domain.meters import MeterKey, Registry
+from domain.mtu import mtu_end
+from domain.signing import SigningKey
 from oracle.attester.book import MeterBook, Outcome, Taken
 from oracle.attester.store import Store
 from oracle.bounds import UINT32_MAX
 from oracle.receipts import write_receipts
 from oracle.topics import Topics
+from settling.registers import check_time
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
+from domain.meters import Period, Registry
 from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
-from ledger_service.metering.derive import leaves
-from ledger_service.metering.registry import Period, Registry
-from ledger_service.metering.verify import ATTESTATIONS_MAX, LEAVES_PER_PAGE
 from oracle.attester.book import MeterBook
 from oracle.bounds import whole
+from settling.attestations import ATTESTATIONS_MAX, LEAVES_PER_PAGE
+from settling.substitutes import leaves
 
 
 @dataclass(frozen=True)

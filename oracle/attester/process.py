@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from domain.errors import DominoesError
+from domain.meters import Registry
 from domain.signing import SigningKey
-from ledger_service.metering.registry import Registry
 from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S, Agreement
 from oracle.attester.config import POLL_S, REGISTRY_S, SETTLEMENT_S
 from oracle.attester.intake import Intake, Outgoing

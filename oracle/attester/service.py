@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from domain.errors import DominoesError
-from ledger_service.metering.registry import Registry
+from domain.meters import Registry
 
 
 class ServiceAway(DominoesError):

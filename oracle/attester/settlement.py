@@ -13,15 +13,15 @@ from contracts.rpc import NodeAnswerInvalid, NodeUnavailable
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
+from domain.meters import Registry
 from domain.signing import SigningKey
 from domain.words import words_hash
-from ledger_service.metering.registry import Registry
-from ledger_service.settlement.package import Package, roots_of, verify_package
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
 from oracle.attester.config import REGISTRY_S
 from oracle.attester.service import ServiceAway, ServiceClient
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
+from settling.package import Package, roots_of, verify_package
 
 _log = logging.getLogger(__name__)
 

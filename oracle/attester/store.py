@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ledger_service.metering.messages import (
+from domain.messages import (
     NONCE_BYTES,
     READINGS_MAX,
     MeterMessage,

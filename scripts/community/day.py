@@ -12,11 +12,11 @@ from clearing.inspection import inspect, repeat
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
+from scripts.cli.desk import DayPlan
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay
-from scripts.desk import DayPlan
-from scripts.run_config import ZONE
+from scripts.serving.embedded.run_config import ZONE
 
 POLL_SECONDS = 0.1
 """Wall seconds between looks at what the service and the attesters have done."""

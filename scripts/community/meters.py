@@ -7,14 +7,14 @@ from pathlib import Path
 
 from nacl.signing import SigningKey as MeterKey
 
+from domain.meters import AttesterEntry
 from domain.signing import SigningKey
-from ledger_service.metering.registry import AttesterEntry
 from oracle.meter import Measurement, MeterFleet, ReceiptTrust
 from oracle.meter_log import MeterLog
 from oracle.mqtt import BrokerAddress
 from scripts.community.households import metered_wh
 from scripts.community.town import Town
-from scripts.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
+from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 
 METER_LOG_FILE = "meters.sqlite"
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import httpx
 
-from clearing.grid import Point
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey
 from domain.units import NEUR_PER_EUR
+from grid.model import Point
+from scripts.cli.desk import Desk
 from scripts.community.api import ApiClient
+from scripts.community.grids import Community
 from scripts.community.households import PriceBand
 from scripts.community.store import DeviceStore
-from scripts.desk import Desk
-from scripts.grids import Community
-from scripts.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
+from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 
 HOUSEHOLD_DEPOSIT_NEUR = 50 * NEUR_PER_EUR
 """What each household paid in before its first day."""

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compile, deploy and test the ledger's contracts with Brownie, in an environment and a home folder of its own, against
-# an anvil that it starts on a free port and that ends with it. Needs `make setup` and scripts/host_software.py first.
+# an anvil that it starts on a free port and that ends with it. Needs `make setup` and scripts/tools/host_software.py first.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from scripts.cli import app
-from scripts.commands.common import CACHE, EXIT_FAILED
+from scripts.cli.common import CACHE, EXIT_FAILED
+from scripts.cli.main import app
+from scripts.cli.verifier import chain_state_of, start_node
 from scripts.community import day as days
-from scripts.demo_day import run_day
-from scripts.grids import load_community
-from scripts.verify import chain_state_of, start_node
+from scripts.community.grids import load_community
+from scripts.serving.embedded.demo_day import run_day
 from tests.functional import test_mutations as mutations
 
 pytestmark = pytest.mark.functional
@@ -185,7 +185,7 @@ def test_demo_day__a_step_never_comes_about__one_line_and_exit_one(
     def stuck(**_: object) -> None:
         raise days.StepMissing(what="every MTU to be cleared")
 
-    monkeypatch.setattr("scripts.demo_day.run_day", stuck)
+    monkeypatch.setattr("scripts.serving.embedded.demo_day.run_day", stuck)
 
     done = CliRunner().invoke(app, ["demo-day", "--grid", SMALLEST_GRID, "--out", str(tmp_path / "out")])
 

@@ -93,7 +93,7 @@ def test_up__service_attester_and_node_killed__goes_on_without_loss(state: Path,
     run = Run(state, tmp_path / "up.log")
     run.wait_for_mtus(3)
 
-    for mark in ("attester-2", "anvil", "scripts.service"):
+    for mark in ("attester-2", "anvil", "scripts.serving.embedded.service"):
         run.child(mark).send_signal(signal.SIGKILL)
         run.wait_for_mtus(4)
 

@@ -9,7 +9,7 @@ import pytest
 from contracts.artifacts import ARTIFACTS_FOLDER, CONTRACT_NAMES, load_artifact
 from contracts.compile import artifact_text, artifacts_json
 from domain.hashing import to_hex
-from scripts.make_bindings import BINDINGS_FOLDER, modules
+from scripts.tools.make_bindings import BINDINGS_FOLDER, modules
 
 pytestmark = pytest.mark.golden
 

@@ -13,7 +13,7 @@ from domain.eip712 import SHAPES, Domain
 from domain.hashing import from_hex, to_hex
 from domain.merkle import verify_proof
 from domain.signing import recover
-from scripts.golden_vectors import VECTORS_FILE, text, vectors
+from scripts.tools.golden_vectors import VECTORS_FILE, text, vectors
 
 pytestmark = pytest.mark.golden
 

@@ -16,7 +16,7 @@ from domain.hashing import text_id, to_hex
 from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.words import settlement_words
-from ledger_service.settlement.compute import Settled
+from settling.compute import Settled
 from tests.unit.test_verify_ledger import made, messages, verifier
 
 pytestmark = pytest.mark.unit

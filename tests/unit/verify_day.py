@@ -16,7 +16,7 @@ from nacl.signing import SigningKey as MeterKey
 
 from clearing.auction import clear
 from clearing.book import Book
-from clearing.caps import NO_POINT, Envelope, apply_caps
+from clearing.caps import NO_POINT, apply_caps
 from domain.eip712 import (
     CANCEL,
     COVER,
@@ -35,8 +35,9 @@ from domain.orders import Order, schedule_digest, schedule_hash, tag_of
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, result_hash, word_bytes, words_hash
-from ledger_service.settlement.compute import commit, settle
-from ledger_service.settlement.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
+from grid.envelope import Envelope
+from settling.compute import commit, settle
+from settling.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
 from tests.unit.verify_bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
 from tests.unit.verify_chain import (  # noqa: F401
     ABIS,

@@ -11,20 +11,20 @@ from typing_extensions import TypedDict
 
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
+from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
-from ledger_service.metering.errors import AttestationRefused, RevisionTaken
 from ledger_service.metering.operations import accept_attestation
-from ledger_service.metering.verify import ATTESTATIONS_MAX, MESSAGES_MAX
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
-from ledger_service.settlement.errors import FactMissing, WrongInput
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
-from ledger_service.settlement.package import proposal_values
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
+from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
+from settling.errors import FactMissing, WrongInput
+from settling.package import proposal_values
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path

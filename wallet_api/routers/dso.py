@@ -14,9 +14,8 @@ from domain.programs import program_values
 from domain.signing import BadSignature
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
-from ledger_service.record.journal import Payload
-from ledger_service.validation.stage import committed_orders
-from ledger_service.validation.verdicts import (
+from ledger_service.programs.stage import committed_orders
+from ledger_service.programs.verdicts import (
     BadReason,
     NotTheDso,
     NotValidated,
@@ -24,6 +23,7 @@ from ledger_service.validation.verdicts import (
     VerdictTooLate,
     refusal_values,
 )
+from ledger_service.record.journal import Payload
 from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
-from ledger_service.audit.facts import NothingAnchored
+from ledger_service.evidence.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
 from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere

@@ -10,8 +10,8 @@ import pytest
 
 from domain.hashing import from_hex, to_hex
 from domain.words import Side
-from ledger_service.settlement.compute import Settled, settle
-from ledger_service.settlement.inputs import (
+from settling.compute import Settled, settle
+from settling.inputs import (
     Agreement,
     Inputs,
     Limit,

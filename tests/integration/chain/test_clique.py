@@ -24,7 +24,7 @@ from ledger_service.chain.encoding import Request
 from ledger_service.chain.gateway import Gateway, request
 from ledger_service.chain.profile import CLIQUE
 from ledger_service.record import Record
-from scripts.chain_nodes.clique import CliqueNetwork
+from scripts.tools.chain_nodes.clique import CliqueNetwork
 from tests.integration.chain.conftest import NAMES
 
 pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(600)]

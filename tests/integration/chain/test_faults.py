@@ -18,7 +18,7 @@ from ledger_service.chain.receipt_root import check_receipts
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
 from ledger_service.record import Record, StorageUnavailable
-from scripts.market_loop import CHECKPOINT_BLOCKS, MarketLoop
+from scripts.serving.embedded.market_loop import CHECKPOINT_BLOCKS, MarketLoop
 from tests.integration.chain.conftest import CONFIG, DEPLOYER, EUR, GENESIS, REORGANISABLE, SENDERS
 
 pytestmark = pytest.mark.integration

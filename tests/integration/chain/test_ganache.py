@@ -14,7 +14,7 @@ from ledger_service.chain.encoding import Request
 from ledger_service.chain.gateway import Gateway, request
 from ledger_service.chain.profile import GANACHE
 from ledger_service.record import Record
-from scripts.chain_nodes.ganache import Ganache
+from scripts.tools.chain_nodes.ganache import Ganache
 from tests.integration.chain.conftest import NAMES
 
 pytestmark = pytest.mark.integration

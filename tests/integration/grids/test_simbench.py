@@ -13,11 +13,11 @@ import pandapower
 import pytest
 import simbench
 
-from clearing.grid import GridModel
-from clearing.powerflow import PowerFlow
 from clearing.program import MtuBook, validate_program
-from scripts.grids import Community, load_community
-from scripts.simbench_reader import _code, _grid, _Household, _households, _Network, _points
+from grid.model import GridModel
+from grid.powerflow import PowerFlow
+from scripts.community.grids import Community, load_community
+from scripts.community.simbench_reader import _code, _grid, _Household, _households, _Network, _points
 
 pytestmark = pytest.mark.integration
 

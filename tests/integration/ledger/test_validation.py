@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from clearing.grid import Bus, GridModel, Line, Point, Transformer
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
-from ledger_service.record import Entry, Record
-from ledger_service.validation import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
-from ledger_service.validation.verdicts import (
+from grid.model import Bus, GridModel, Line, Point, Transformer
+from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
+from ledger_service.programs.verdicts import (
     BadReason,
     NotTheDso,
     NotValidated,
@@ -24,6 +23,7 @@ from ledger_service.validation.verdicts import (
     VerdictTooLate,
     refusal_values,
 )
+from ledger_service.record import Entry, Record
 from tests.integration.ledger import town as towns
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
 

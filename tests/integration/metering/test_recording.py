@@ -10,11 +10,11 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.eip712 import Domain
 from domain.hashing import text_id, to_hex
+from domain.messages import RegisterReading, make_message
+from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
-from ledger_service.metering.errors import AttestationRefused, RevisionTaken
-from ledger_service.metering.messages import RegisterReading, make_message
 from ledger_service.metering.operations import accept_attestation
 from ledger_service.metering.queries import attestation_states, leaves_at, point_readings, registry_of
 from ledger_service.metering.stage import MeteringStage

@@ -15,18 +15,18 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
+from domain.metering_errors import AttestationRefused
+from domain.meters import AttesterEntry, MeterKey, Period, Registry
 from domain.mtu import MTU_SECONDS, mtu_end
 from domain.readings import Reading
 from domain.signing import SigningKey
-from ledger_service.metering.errors import AttestationRefused
-from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry
-from ledger_service.metering.verify import VerifiedAttestation, verify_payload
 from oracle.attester.process import Attester, Timing
 from oracle.attester.service import ServiceAway, ServiceRefused
 from oracle.broker import EmbeddedBroker
 from oracle.meter import Measurement, MeterFleet, ReceiptTrust
 from oracle.meter_log import MeterLog
 from oracle.mqtt import BrokerAddress
+from settling.attestations import VerifiedAttestation, verify_payload
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"

@@ -10,9 +10,9 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
+from domain.messages import RegisterReading, make_message
+from domain.meters import MeterKey, Registry
 from domain.signing import SigningKey
-from ledger_service.metering.messages import RegisterReading, make_message
-from ledger_service.metering.registry import MeterKey, Registry
 from oracle.attester.intake import Intake
 from oracle.attester.store import Store
 

@@ -17,32 +17,32 @@ from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
 from domain.words import words_hash
-from ledger_service.audit.auditor import export_auditor
-from ledger_service.audit.facts import ChainInfo, last_anchor
-from ledger_service.audit.public import export_public
-from ledger_service.audit.stage import AnchorStage
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
+from ledger_service.evidence.auditor import export_auditor
+from ledger_service.evidence.facts import ChainInfo, last_anchor
+from ledger_service.evidence.public import export_public
+from ledger_service.evidence.stage import AnchorStage
 from ledger_service.metering.queries import registry_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
 from ledger_service.outbox import request_transaction
+from ledger_service.programs import PositionStage, VoidStage
 from ledger_service.record import Record
 from ledger_service.registry import operations as registry
 from ledger_service.registry.models import Agreement, Attester, Participant
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import sign_settlement
-from ledger_service.settlement.package import proposal_values, verify_package
 from ledger_service.settlement.queries import latest_proposal, period_state
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import CalendarStage, GateStage
-from ledger_service.validation import PositionStage, VoidStage
 from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
 from oracle.attester.settlement import chain_objections
+from settling.package import proposal_values, verify_package
 from tests.integration.ledger import town
 
 pytestmark = pytest.mark.integration

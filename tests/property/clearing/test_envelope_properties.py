@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.book import Book, Clearing
-from clearing.caps import NO_POINT, Envelope, apply_caps
-from clearing.grid import Bus, GridModel, Line, Point, Transformer
-from clearing.powerflow import PowerFlow
+from clearing.caps import NO_POINT, apply_caps
 from clearing.program import MtuBook, validate_program
 from clearing.verify import check_clearing
 from domain.words import OrderWord, Side
+from grid.envelope import Envelope
+from grid.model import Bus, GridModel, Line, Point, Transformer
+from grid.powerflow import PowerFlow
 
 pytestmark = pytest.mark.property
 

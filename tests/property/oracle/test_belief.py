@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import text_id
-from ledger_service.metering.messages import ReadingRun, RegisterReading
-from ledger_service.metering.registry import MeterKey
+from domain.messages import ReadingRun, RegisterReading
+from domain.meters import MeterKey
 from oracle.attester.book import MeterBook
 
 pytestmark = pytest.mark.property

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
+from domain.messages import RegisterReading, make_message
+from domain.meters import AttesterEntry, MeterKey, Period, Registry
 from domain.mtu import mtu_end
 from domain.readings import Attestation, in_leaf_order
 from domain.signing import SigningKey
-from ledger_service.metering.messages import RegisterReading, make_message
-from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP, Intake
 from oracle.attester.planning import Situation, plan
 from oracle.attester.store import Store

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import canonical_json, text_id
-from ledger_service.metering.errors import MalformedMessage
-from ledger_service.metering.jws import decode_part, encode_part
-from ledger_service.metering.messages import RegisterReading, _parse_with_care, parse_payload
+from domain.jws import decode_part, encode_part
+from domain.messages import RegisterReading, _parse_with_care, parse_payload
+from domain.metering_errors import MalformedMessage
 
 pytestmark = pytest.mark.property
 

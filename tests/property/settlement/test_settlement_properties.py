@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.words import Side, unpack_settlement_word
-from ledger_service.settlement.columns import Columns, exact, line_energies, sum_up
-from ledger_service.settlement.compute import columns_of, settle
-from ledger_service.settlement.inputs import (
+from settling.columns import Columns, exact, line_energies, sum_up
+from settling.compute import columns_of, settle
+from settling.inputs import (
     Agreement,
     Inputs,
     Limit,
@@ -26,9 +26,9 @@ from ledger_service.settlement.inputs import (
     Tariff,
     Trade,
 )
-from ledger_service.settlement.kinds import KINDS
-from ledger_service.settlement.postings import POOL, postings_of
-from ledger_service.settlement.terms import resolve_terms
+from settling.kinds import KINDS
+from settling.postings import POOL, postings_of
+from settling.terms import resolve_terms
 
 pytestmark = pytest.mark.property
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clearing.grid import Bus, GridModel, Line, Point, Transformer
+from grid.model import Bus, GridModel, Line, Point, Transformer
 
 
 @pytest.fixture

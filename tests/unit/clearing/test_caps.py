@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from clearing.book import Book
-from clearing.caps import NO_POINT, Envelope, apply_caps
+from clearing.caps import NO_POINT, apply_caps
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
+from grid.envelope import Envelope
 
 pytestmark = pytest.mark.unit
 

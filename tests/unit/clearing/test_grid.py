@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from clearing.grid import BadGrid, GridModel, Point
+from grid.model import BadGrid, GridModel, Point
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from clearing.caps import NO_POINT
-from clearing.grid import GridModel
 from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
 from clearing.program import MtuBook, validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
@@ -19,6 +18,7 @@ from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
 from domain.words import OrderWord, Side, result_hash
+from grid.model import GridModel
 
 pytestmark = pytest.mark.unit
 

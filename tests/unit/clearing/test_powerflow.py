@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clearing.grid import GridModel
-from clearing.powerflow import PowerFlow, PowerFlowFailed
+from grid.model import GridModel
+from grid.powerflow import PowerFlow, PowerFlowFailed
 
 pytestmark = pytest.mark.unit
 

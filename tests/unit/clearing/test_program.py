@@ -11,18 +11,18 @@ import pytest
 from clearing.auction import Levels, clear
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT
-from clearing.envelopes import SOLVER_GAVE_UP
-from clearing.grid import Bus, GridModel, Line, Point, Transformer
-from clearing.lp import Minimise, SolverFailed
 from clearing.model import clear_by_model
-from clearing.powerflow import PowerFlow
 from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
-from clearing.report import schedules_hash
 from clearing.verify import check_clearing
 from domain.hashing import canonical_json, hash_json, to_hex
 from domain.orders import envelopes_hash
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
+from grid.envelopes import SOLVER_GAVE_UP
+from grid.lp import Minimise, SolverFailed
+from grid.model import Bus, GridModel, Line, Point, Transformer
+from grid.powerflow import PowerFlow
+from grid.report import schedules_hash
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.mtu import mtu_of
-from ledger_service.validation.forecast import forecast_wh
+from ledger_service.programs.forecast import forecast_wh
 
 pytestmark = pytest.mark.unit
 

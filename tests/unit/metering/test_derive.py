@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
+from domain.messages import RegisterReading
 from domain.readings import Quality, Reading
-from ledger_service.metering.derive import leaves
-from ledger_service.metering.messages import RegisterReading
+from settling.substitutes import leaves
 
 pytestmark = pytest.mark.unit
 

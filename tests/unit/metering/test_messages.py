@@ -12,22 +12,22 @@ import pytest
 from nacl.signing import SigningKey
 
 from domain.hashing import canonical_json
-from ledger_service.metering.errors import (
-    ForgedMessage,
-    KeyNotValid,
-    MalformedMessage,
-    MessageRefused,
-    UnknownMeter,
-)
-from ledger_service.metering.jws import sign_compact
-from ledger_service.metering.messages import (
+from domain.jws import sign_compact
+from domain.messages import (
     MESSAGE_BYTES_MAX,
     READINGS_MAX,
     RegisterReading,
     make_message,
     read_message,
 )
-from ledger_service.metering.registry import MeterKey, Registry, close_validity
+from domain.metering_errors import (
+    ForgedMessage,
+    KeyNotValid,
+    MalformedMessage,
+    MessageRefused,
+    UnknownMeter,
+)
+from domain.meters import MeterKey, Registry, close_validity
 
 pytestmark = pytest.mark.unit
 

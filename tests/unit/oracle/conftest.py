@@ -12,15 +12,15 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
+from domain.messages import RegisterReading, make_message
+from domain.meters import AttesterEntry, MeterKey, Period, Registry
 from domain.mtu import mtu_end
 from domain.readings import Reading
 from domain.signing import SigningKey
-from ledger_service.metering.messages import RegisterReading, make_message
-from ledger_service.metering.registry import AttesterEntry, MeterKey, Period, Registry
-from ledger_service.metering.verify import VerifiedAttestation, verify_payload
 from oracle.attester.agreement import Agreement
 from oracle.attester.intake import Intake, Outgoing
 from oracle.attester.store import Store
+from settling.attestations import VerifiedAttestation, verify_payload
 
 FIRST = 1_900_000
 CUT_OFF_S = 120

@@ -10,8 +10,8 @@ import pytest
 from nacl.signing import SigningKey
 
 from domain.hashing import keccak
+from domain.messages import parse_message
 from domain.mtu import mtu_end, mtu_start
-from ledger_service.metering.messages import parse_message
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP
 from oracle.receipts import read_receipt
 

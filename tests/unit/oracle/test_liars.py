@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
-from ledger_service.metering.errors import AttestationRefused
-from ledger_service.metering.verify import verify_payload
 from oracle.attester.planning import Entry, Proposal, desired
+from settling.attestations import verify_payload
 
 pytestmark = pytest.mark.unit
 

@@ -14,8 +14,8 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.eip712 import Domain
 from domain.hashing import text_id
+from domain.meters import AttesterEntry
 from domain.signing import SigningKey
-from ledger_service.metering.registry import AttesterEntry
 from oracle.meter import Measurement, MeterFleet, ReceiptTrust
 from oracle.meter_log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming

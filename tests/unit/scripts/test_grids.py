@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clearing.grid import Bus, GridModel, Point
-from scripts.grids import (
+from grid.model import Bus, GridModel, Point
+from scripts.community.grids import (
     CACHE_FORMAT,
     PROFILE_ROWS,
     BadPvFactor,

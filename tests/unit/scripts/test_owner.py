@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from domain.errors import DominoesError
-from scripts import running
-from scripts.owner import RUN, SERVICE, StateTaken, hold
+from scripts.serving.embedded import running
+from scripts.serving.embedded.owner import RUN, SERVICE, StateTaken, hold
 
 pytestmark = pytest.mark.unit
 
@@ -33,8 +33,9 @@ def test_hold__held_already__refused_and_free_again_after(tmp_path: Path) -> Non
 
 
 def test_hold__owner_killed__free_at_once(tmp_path: Path) -> None:
-    code = f"from scripts.owner import hold; from pathlib import Path; f = hold(Path({str(tmp_path)!r}), 'run');" + (
-        "print('held', flush=True); import time; time.sleep(60)"
+    code = (
+        "from scripts.serving.embedded.owner import hold; from pathlib import Path; "
+        f"f = hold(Path({str(tmp_path)!r}), 'run'); print('held', flush=True); import time; time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "held\n"

@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from domain.hashing import text_id, to_hex
-from scripts.cli import app
-from scripts.commands import verify as verify_command
-from scripts.receipts import BundleUnreadable, hold_against
-from scripts.verify import Verdict
+from scripts.cli import verify as verify_command
+from scripts.cli.main import app
+from scripts.cli.receipts import BundleUnreadable, hold_against
+from scripts.cli.verifier import Verdict
 from tests.unit.test_verify_ledger import made
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from clearing.grid import Bus, GridModel, Line, Point, Transformer
 from clearing.inspection import Pinned
 from clearing.program import MtuBook, validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
@@ -19,9 +18,10 @@ from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.signing import SigningKey, recover
 from domain.words import result_hash
-from scripts.cli import app
-from scripts.commands import sign
-from scripts.verify import WRONG
+from grid.model import Bus, GridModel, Line, Point, Transformer
+from scripts.cli import sign
+from scripts.cli.main import app
+from scripts.cli.verifier import WRONG
 
 pytestmark = pytest.mark.unit
 

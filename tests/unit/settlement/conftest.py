@@ -25,7 +25,7 @@ from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
-from ledger_service.settlement.package import proposal_values
+from settling.package import proposal_values
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.hashing import to_hex
-from ledger_service.audit.stage import AnchorStage
+from ledger_service.evidence.stage import AnchorStage
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
 

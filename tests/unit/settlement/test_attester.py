@@ -14,19 +14,19 @@ import pytest
 
 from domain.eip712 import PROGRAM
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
+from domain.meters import Registry
 from domain.orders import envelopes_hash, schedule_hash
 from domain.programs import program_values
 from domain.words import pack_settlement_word
-from ledger_service.metering.registry import Registry
-from ledger_service.settlement.compute import commit, settle
 from ledger_service.settlement.gather import proposal_package, terms_of
-from ledger_service.settlement.package import inputs_of, period_of, roots_of
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
 from oracle.attester.service import ServiceAway
 from oracle.attester.settlement import SettlementSigner, chain_objections
 from oracle.attester.store import Store
+from settling.compute import commit, settle
+from settling.package import inputs_of, period_of, roots_of
 
 pytestmark = pytest.mark.unit
 

@@ -10,15 +10,15 @@ import pytest
 from domain.errors import OutOfRange
 from domain.hashing import keccak
 from domain.words import Side
-from ledger_service.settlement.compute import commit, settle
-from ledger_service.settlement.errors import (
+from settling.compute import commit, settle
+from settling.errors import (
     MissingParty,
     MoneyMade,
     NoAgreement,
     PoolUnbalanced,
     UnknownAccount,
 )
-from ledger_service.settlement.inputs import Agreement, Inputs, Metered, Party, PartyKind, Period, Tariff, Trade
+from settling.inputs import Agreement, Inputs, Metered, Party, PartyKind, Period, Tariff, Trade
 
 pytestmark = pytest.mark.unit
 

@@ -15,12 +15,12 @@ from domain.readings import Reading
 from domain.signing import recover
 from domain.statements import statement_hash, statement_leaf
 from domain.words import unpack_settlement_word, words_hash
-from ledger_service.audit.anchors import AreaAnchors, TrustAnchors, export_anchors
-from ledger_service.audit.auditor import export_auditor
-from ledger_service.audit.facts import ChainInfo, NothingAnchored, last_anchor
-from ledger_service.audit.form import NotABundle
-from ledger_service.audit.personal import export_all_personal, export_personal
-from ledger_service.audit.public import PUBLIC_KINDS, export_public
+from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, export_anchors
+from ledger_service.evidence.auditor import export_auditor
+from ledger_service.evidence.facts import ChainInfo, NothingAnchored, last_anchor
+from ledger_service.evidence.form import NotABundle
+from ledger_service.evidence.personal import export_all_personal, export_personal
+from ledger_service.evidence.public import PUBLIC_KINDS, export_public
 from ledger_service.record import JournalBroken
 from ledger_service.record.journal import entry_hash, payload_hash
 from ledger_service.settlement.operations import sign_settlement

@@ -18,18 +18,18 @@ from ledger_service.record import StorageUnavailable
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement import stage as stage_module
-from ledger_service.settlement.errors import MoneyMade, WrongInput
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import (
     NotAnAttester,
     SettlementOutdated,
     sign_settlement,
 )
-from ledger_service.settlement.package import verify_package
 from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals, statement_of
 from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
+from settling.errors import MoneyMade, WrongInput
+from settling.package import verify_package
 
 pytestmark = pytest.mark.unit
 

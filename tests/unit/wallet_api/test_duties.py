@@ -14,10 +14,10 @@ from nacl.signing import SigningKey
 from starlette.testclient import TestClient
 
 from domain.hashing import text_id, to_hex
+from domain.messages import RegisterReading, make_message
+from domain.meters import Registry
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
-from ledger_service.metering.messages import RegisterReading, make_message
-from ledger_service.metering.registry import Registry
-from ledger_service.validation.stage import validated_key
+from ledger_service.programs.stage import validated_key
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
 from wallet_api.app import create_app

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from domain.errors import DominoesError
 from domain.units import MAX_LOTS
 from ledger_service.registry.operations import PARTICIPANT_KINDS
-from ledger_service.settlement.kinds import KINDS
 from ledger_service.trading import parse_order
-from scripts.openapi import DOCUMENT, rendered
+from scripts.tools.openapi import DOCUMENT, rendered
+from settling.kinds import KINDS
 from tests.unit.wallet_api.contract import resolved
 from tests.unit.wallet_api.test_policy import PARTY_OF, call, declared
 from tests.unit.wallet_api.world import MARKET_BODY, World, household

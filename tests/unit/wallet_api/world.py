@@ -23,12 +23,12 @@ from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
 from ledger_service.money import views as money_views
+from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
-from ledger_service.validation import Verdicts
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.limits import Limiter

@@ -1,0 +1,1 @@
+"""The grid as calculation sees it: its model, AC power flow, and envelopes that keep schedules within limits. Pure."""

@@ -1,0 +1,78 @@
+"""The trust anchors a verifier takes apart from any bundle (docs/evidence.md section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from domain.hashing import canonical_json, to_hex
+from ledger_service.evidence.facts import Anchor
+
+ANCHORS_FORMAT = "dominoes-anchors/1"
+
+
+@dataclass(frozen=True, slots=True)
+class AreaAnchors:
+    """What is trusted of an area: its grid model, its DSO's key, its attesters and how many must sign."""
+
+    grid_model_hash: bytes
+    dso: bytes
+    attesters: Sequence[bytes]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchors:
+    """What a verifier trusts. `contracts` gives (address, keccak of the deployed code) by name, `roles` the keys of
+    operator, treasurer, registrar and security_admin; block number and hash are those of the checkpoint."""
+
+    chain_id: int
+    genesis_hash: bytes
+    speed: int
+    origin_seconds: int
+    start_seconds: int
+    contracts: Mapping[str, tuple[bytes, bytes]]
+    roles: Mapping[str, bytes]
+    areas: Mapping[str, AreaAnchors]
+    block: int
+    block_hash: bytes
+
+
+def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
+    """The content of `anchors.json`; `anchor` is the journal's head at the checkpoint."""
+    return {
+        "format": ANCHORS_FORMAT,
+        "chain_id": trust.chain_id,
+        "genesis_hash": to_hex(trust.genesis_hash),
+        "speed": trust.speed,
+        "origin_seconds": trust.origin_seconds,
+        "start_seconds": trust.start_seconds,
+        "contracts": {
+            name: {"address": to_hex(address), "code_hash": to_hex(code)}
+            for name, (address, code) in trust.contracts.items()
+        },
+        "roles": {name: to_hex(address) for name, address in trust.roles.items()},
+        "areas": {code: _area_json(area) for code, area in trust.areas.items()},
+        "checkpoint": {
+            "block": trust.block,
+            "block_hash": to_hex(trust.block_hash),
+            "journal_sequence": anchor.sequence,
+            "journal_head": to_hex(anchor.head),
+        },
+    }
+
+
+def _area_json(area: AreaAnchors) -> dict[str, Any]:
+    return {
+        "grid_model_hash": to_hex(area.grid_model_hash),
+        "dso": to_hex(area.dso),
+        "attesters": sorted(to_hex(address) for address in area.attesters),
+        "threshold": area.threshold,
+    }
+
+
+def export_anchors(path: Path, *, trust: TrustAnchors, anchor: Anchor) -> None:
+    """Write `anchors.json` (canonical JSON)."""
+    path.write_bytes(canonical_json(anchors_json(trust, anchor)))

@@ -1,0 +1,33 @@
+"""The auditor bundle: all openings (docs/evidence.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from domain.hashing import to_hex
+from ledger_service.evidence.facts import Anchor, ChainInfo, ReceiptSource, last_anchor, walk
+from ledger_service.evidence.form import BundleWriter
+from ledger_service.evidence.journal import chain_json, journal_lines
+from ledger_service.record import Record
+
+
+def export_auditor(record: Record, directory: Path, *, chain: ChainInfo, receipts: ReceiptSource) -> Anchor:
+    """Write the auditor bundle up to the last anchor and return that anchor. Raises NothingAnchored, NotABundle.
+
+    It holds personal data: outside a demo the caller seals it to the auditor's key and logs the export.
+    """
+    with record.read() as connection, BundleWriter(directory, kind="auditor") as bundle:
+        anchor = last_anchor(connection)
+        bundle.value("chain.json", chain_json(chain))
+        bundle.raw_lines("journal.jsonl", journal_lines(connection, through=anchor.sequence, opened=None))
+        bundle.lines("receipts.jsonl", _receipts(connection, anchor.sequence, receipts))
+    return anchor
+
+
+def _receipts(connection: Connection, through: int, receipts: ReceiptSource) -> Iterator[dict[str, Any]]:
+    for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
+        yield {"sequence": entry.sequence, "signature": to_hex(receipts(entry))}

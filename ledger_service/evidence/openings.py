@@ -1,0 +1,196 @@
+"""All that personal bundles open, read from the record once for all accounts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection
+
+from domain.hashing import from_hex, text_id, to_hex
+from domain.readings import Reading
+from domain.statements import statement_hash, statement_leaf
+from ledger_service.evidence.facts import chain_events, walk
+from ledger_service.evidence.public import attestations as attested_lines
+from ledger_service.evidence.public import signed_proposals
+from ledger_service.record import Entry
+
+Payload = dict[str, Any]
+
+_REGISTRY_KINDS = (
+    "participant.registered",
+    "meter.registered",
+    "key.registered",
+    "agreement.signed",
+    "tariff.published",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """The readings under one attested root, in leaf order, with the hashes that are its leaves."""
+
+    header: Payload
+    readings: Sequence[Payload]
+    leaves: Sequence[bytes]
+
+
+@dataclass(slots=True)
+class Openings:
+    """Payloads by what they are; `orders` holds entries of orders and cancels by account, ascending."""
+
+    parties: dict[str, Payload] = field(default_factory=dict)
+    meters: list[Payload] = field(default_factory=list)
+    keys: dict[str, Payload] = field(default_factory=dict)
+    terms: dict[tuple[str, str, int], Payload] = field(default_factory=dict)
+    orders: dict[str, list[Entry]] = field(default_factory=dict)
+    account_of: dict[str, str] = field(default_factory=dict)
+    grid_models: dict[str, Payload] = field(default_factory=dict)
+    lots_wh: dict[str, int] = field(default_factory=dict)
+    programs: list[Payload] = field(default_factory=list)
+    """signed programs that stand on chain: {"area", "validated" (its payload), "dso", "signature"}"""
+    results: list[Entry] = field(default_factory=list)
+    attestations: list[Attested] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    settlements: list[tuple[Payload, Payload]] = field(default_factory=list)
+    _leaves: dict[int, list[bytes]] = field(default_factory=dict)
+    _accounts: dict[int, set[str]] = field(default_factory=dict)
+
+    def key_of(self, order_key: str) -> Payload:
+        """The registration of an order key: there is one, as a key serves one account."""
+        return self.keys[order_key]
+
+    def accounts_in(self, result: Entry) -> set[str]:
+        """Accounts with a word in a cleared MTU."""
+        if result.sequence not in self._accounts:
+            tags = ("0x" + word[2:34] for word in result.content()["words"])
+            self._accounts[result.sequence] = {self.account_of[tag] for tag in tags if tag in self.account_of}
+        return self._accounts[result.sequence]
+
+    def messages_of(self, meters: set[str]) -> Iterable[str]:
+        """The compact JWS of these meters, in the order in which they were recorded."""
+        return (jws for meter, jws in self.messages if meter in meters)
+
+    def statement_items(self, proposal: Payload) -> list[Payload]:
+        """The statements of a proposal, ascending by account."""
+        return sorted(proposal["statements"], key=lambda item: str(item["account"]))
+
+    def statement_leaves(self, proposal: Payload) -> list[bytes]:
+        """The values under a proposal's statements root."""
+        if id(proposal) not in self._leaves:
+            self._leaves[id(proposal)] = [
+                statement_leaf(
+                    account=from_hex(item["account"]),
+                    period=proposal["period"],
+                    revision=proposal["revision"],
+                    hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
+                )
+                for item in self.statement_items(proposal)
+            ]
+        return self._leaves[id(proposal)]
+
+    def terms_of(self, account: str, statements: Iterable[Payload]) -> list[Payload]:
+        """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
+        mine = [item for (kind, *_), item in self.terms.items() if kind == "agreement" and item["account"] == account]
+        names = {item["tariff"] for item in mine}
+        tariffs = {
+            name: [item for (kind, tariff, _), item in self.terms.items() if (kind, tariff) == ("tariff", name)]
+            for name in names
+        }
+        found: dict[tuple[str, int, int], Payload] = {}
+        for statement in statements:
+            for mtu in range(statement["first_mtu"], statement["first_mtu"] + statement["count"]):
+                agreement = _newest(mine, mtu, "agreement")
+                tariff = None if agreement is None else _newest(tariffs[agreement["tariff"]], mtu, "tariff")
+                if agreement is not None and tariff is not None:
+                    found[agreement["agreement"], agreement["version"], 1] = agreement
+                    found[tariff["tariff"], tariff["version"], 0] = tariff
+        return [found[key] for key in sorted(found)]
+
+
+def _newest(versions: Iterable[Payload], mtu: int, name: str) -> Payload | None:
+    valid = [item for item in versions if item["valid_from_mtu"] <= mtu]
+    return max(valid, key=lambda item: (item["valid_from_mtu"], item["version"], item[name]), default=None)
+
+
+def read_openings(connection: Connection, *, through: int) -> Openings:
+    """Read everything up to an entry; erased payloads are left out."""
+    found = Openings()
+    for entry in walk(connection, through=through, kinds=_REGISTRY_KINDS):
+        _add_registry(found, entry.kind, entry.content())
+    for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
+        _add_order(found, entry)
+    _add_markets(found, connection, through)
+    found.results = list(walk(connection, through=through, kinds=["mtu.cleared"]))
+    _add_readings(found, connection, through)
+    found.settlements = list(signed_proposals(connection, through))
+    return found
+
+
+def _add_registry(found: Openings, kind: str, payload: Payload) -> None:
+    if kind == "participant.registered":
+        found.parties[payload["account"]] = payload
+    elif kind == "meter.registered":
+        found.meters.append(payload)
+    elif kind == "key.registered":
+        found.keys[payload["order_key"]] = payload
+    else:
+        name = "agreement" if kind == "agreement.signed" else "tariff"
+        found.terms[name, payload[name], payload["version"]] = payload
+
+
+def _add_order(found: Openings, entry: Entry) -> None:
+    payload = entry.content()
+    if entry.kind == "order.accepted":
+        found.account_of[payload["tag"]] = payload["order"]["account"]
+    account = found.account_of.get(payload["tag"])
+    if account is not None:
+        found.orders.setdefault(account, []).append(entry)
+
+
+def _add_markets(found: Openings, connection: Connection, through: int) -> None:
+    areas: dict[str, str] = {}
+    for entry in walk(connection, through=through, kinds=["area.defined", "market.defined"]):
+        payload = entry.content()
+        if entry.kind == "area.defined":
+            found.grid_models[payload["area"]] = payload["grid_model"]
+        else:
+            areas[payload["market"]] = payload["area"]
+            found.lots_wh[payload["market"]] = payload["lot_wh"]
+    events = chain_events(connection, through=through, wanted={("Market", "ProgramRecorded")})
+    recorded = {(event.args["market"], int(event.args["program"])) for event in events}
+    validated: dict[tuple[str, int], Payload] = {}
+    for entry in walk(connection, through=through, kinds=["program.validated", "program.signed"]):
+        payload = entry.content()
+        key = (payload["market"], payload["program"])
+        if entry.kind == "program.validated":
+            validated[key] = payload
+        elif key in validated and (to_hex(text_id(key[0])), key[1]) in recorded:
+            names = ("dso", "signature")
+            signed = {name: payload[name] for name in names}
+            found.programs.append({"area": areas[key[0]], "validated": validated[key], **signed})
+
+
+def _add_readings(found: Openings, connection: Connection, through: int) -> None:
+    known: dict[tuple[str, int, int, str], list[Payload]] = {}
+    for entry in walk(connection, through=through, kinds=["reading.attested"]):
+        payload = entry.content()
+        for item in payload["attestations"]:
+            known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"]
+        found.messages += [(_meter_of(jws), jws) for jws in payload["messages"]]
+    for line in attested_lines(connection, through):
+        readings = known.get((line["area"], line["mtu"], line.get("revision", 0), line.get("root", "")))
+        if readings is None:
+            continue  # unread, or erased
+        leaves = [Reading.from_json(reading).hash() for reading in readings]
+        header = {name: item for name, item in line.items() if name != "mtu"}
+        found.attestations.append(Attested(header=header, readings=readings, leaves=leaves))
+
+
+def _meter_of(jws: str) -> str:
+    """The meter code in a message's payload; it was verified before it was recorded."""
+    part = jws.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["meter"])

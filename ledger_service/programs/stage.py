@@ -1,0 +1,166 @@
+"""The validation stage: clears each closed program, checks it against the grid, and lays it before the DSO."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import structlog
+from sqlalchemy import Connection
+
+from clearing.caps import NO_POINT
+from clearing.program import MtuBook, MtuResult, ProgramResult, validate_program
+from domain.hashing import canonical_json, to_hex
+from domain.merkle import merkle_root
+from domain.words import OrderWord, result_hash
+from grid.model import GridModel
+from grid.powerflow import PowerFlow
+from ledger_service.programs.forecast import forecast_wh
+from ledger_service.record import Entry, Record
+from ledger_service.registry import queries as registry
+from ledger_service.registry.models import Area, Market
+from ledger_service.trading import queries as trading
+from ledger_service.trading.queries import BookOrder, Program
+
+CURSOR = "validation"
+"""Name of the cursor over `book.closed`."""
+
+Metered = Callable[[Connection, str, Sequence[int]], Mapping[int, int]]
+"""(connection, point code, MTUs) -> net metered energy in Wh by MTU."""
+
+_log = structlog.get_logger(__name__)
+
+
+def validated_key(*, market: str, program: int) -> str:
+    """Journal key of a program's validation."""
+    return f"validated:{market}:{program}"
+
+
+@lru_cache(maxsize=8)
+def _power_flow(text: bytes) -> PowerFlow:
+    return PowerFlow(GridModel.from_json(text))
+
+
+class ValidationStage:
+    """One program at a time: computed from a snapshot, recorded once."""
+
+    name = "validation"
+
+    def __init__(self, record: Record, *, metered: Metered) -> None:
+        self._record, self._metered = record, metered
+
+    def run(self, now: int) -> bool:
+        """Validate the next closed program, if there is one."""
+        with self._record.begin() as tx:
+            closed = tx.entries(after=tx.cursor(CURSOR), kinds=["book.closed"], limit=1)
+        if not closed:
+            return False
+        payload = self._validate(closed[0])
+        with self._record.begin() as tx:
+            tx.append(
+                "program.validated", payload, key=validated_key(market=payload["market"], program=payload["program"])
+            )
+            tx.advance(CURSOR, closed[0].sequence)
+        return True
+
+    def _validate(self, closed: Entry) -> dict[str, Any]:
+        book = closed.content()
+        with self._record.read() as connection:
+            program = trading.program(connection, market=book["market"], program=book["program"])
+            if program is None:
+                raise LookupError(
+                    f"program {book['program']} of {book['market']} closed its books but was never opened"
+                )
+            market = registry.market(connection, program.market)
+            area = registry.area(connection, market.area)
+            power_flow = _power_flow(canonical_json(area.grid_model))
+            schedules = self._schedules(connection, program, power_flow.grid, ZoneInfo(area.zone))
+            books = _books(connection, program, power_flow.grid, book)
+        result = validate_program(
+            books=books,
+            schedules_wh=np.array([schedules[point.code] for point in power_flow.grid.points], dtype=np.int64),
+            grid=power_flow.grid,
+            first_mtu=program.first_mtu,
+            lot_wh=market.lot_wh,
+            power_flow=power_flow,
+        )
+        for mtu, reason in result.fallbacks:
+            _log.warning("validation.solver_fell_back", market=market.market, mtu=mtu, reason=reason)
+        return _payload(program, market, area, power_flow.grid, schedules, result)
+
+    def _schedules(
+        self, connection: Connection, program: Program, grid: GridModel, zone: ZoneInfo
+    ) -> dict[str, list[int]]:
+        nominated = trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
+        mtus = list(program.mtus)
+        found = {}
+        for point in grid.points:
+            if point.code in nominated:
+                found[point.code] = list(nominated[point.code].net_wh)
+            else:
+                metered_wh = self._metered(connection, point.code, mtus)
+                found[point.code] = forecast_wh(mtus=mtus, metered_wh=metered_wh, zone=zone)
+        return found
+
+
+def _books(connection: Connection, program: Program, grid: GridModel, book: dict[str, Any]) -> list[MtuBook]:
+    """The orders of the committed tags, each with the index of its connection point."""
+    index = {point.code: at for at, point in enumerate(grid.points)}
+    orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
+    for order in committed_orders(connection, book):
+        orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
+    return [MtuBook.from_orders(orders[mtu]) for mtu in program.mtus]
+
+
+def committed_orders(connection: Connection, book: dict[str, Any]) -> list[BookOrder]:
+    """The orders whose tags a `book.closed` payload commits to, by MTU and tag. Raises LookupError if one is gone."""
+    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
+    live = trading.book_orders(connection, market=book["market"], first_mtu=book["first_mtu"], count=book["count"])
+    orders = [order for order in live if (order.mtu, to_hex(order.tag)) in committed]
+    if len(orders) != len(committed):
+        raise LookupError(f"orders of {book['market']} program {book['program']} do not match its committed books")
+    return orders
+
+
+def _result_entry(market: Market, result: MtuResult) -> dict[str, Any]:
+    words = [word.pack() for word in result.words]
+    hashed = result_hash(
+        market=market.market_id, mtu=result.mtu, price_neur_per_wh=result.price_neur_per_wh, words=words
+    )
+    return {
+        "mtu": result.mtu,
+        "price_neur_per_wh": result.price_neur_per_wh,
+        "words": [f"0x{word:064x}" for word in words],
+        "result_hash": to_hex(hashed),
+        "given_up": result.given_up,
+    }
+
+
+def _payload(
+    program: Program,
+    market: Market,
+    area: Area,
+    grid: GridModel,
+    schedules: dict[str, list[int]],
+    result: ProgramResult,
+) -> dict[str, Any]:
+    results = [_result_entry(market, item) for item in result.results]
+    return {
+        "market": program.market,
+        "program": program.program,
+        "first_mtu": program.first_mtu,
+        "count": program.count,
+        "results": results,
+        "envelopes": result.envelopes_json(grid),
+        "report": dict(result.report),
+        "report_hash": to_hex(result.report_hash),
+        "grid_model_hash": area.grid_model_hash,
+        "results_root": to_hex(merkle_root([bytes.fromhex(item["result_hash"][2:]) for item in results])),
+        "deadline": program.gate + market.sign_seconds,
+        "schedules": schedules,
+        "rounds": max((item.rounds for item in result.results), default=0),
+    }

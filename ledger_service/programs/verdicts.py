@@ -1,0 +1,183 @@
+"""The DSO's verdict on a validated program: its signature, or its refusal with a reason, given once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from domain.eip712 import PROGRAM, REFUSAL, Domain
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.programs import program_values
+from domain.signing import recover
+from ledger_service.clock import MarketClock
+from ledger_service.outbox import request_transaction
+from ledger_service.programs.stage import validated_key
+from ledger_service.record import Entry, Record, Transaction
+from ledger_service.registry import queries as registry
+
+REASON_LENGTH_MAX = 500
+"""Characters of a refusal's reason; it is signed and shown to everyone."""
+
+
+class NotValidated(DominoesError):
+    """There is no validated program to decide on."""
+
+    status = 404
+    code = "program-not-validated"
+    retryable = True
+
+    def __init__(self, *, market: str, program: int) -> None:
+        self.market, self.program = market, program
+        super().__init__(
+            f"program {program} of {market} awaits no verdict; list the ones that do with /v1/dso/programs"
+        )
+
+
+class NotTheDso(DominoesError):
+    """The verdict is signed by a key that is not the area's DSO."""
+
+    status = 403
+    code = "not-the-dso"
+
+    def __init__(self, *, signer: bytes, area: str) -> None:
+        self.signer, self.area = to_hex(signer), area
+        super().__init__(
+            f"{self.signer} is not the DSO of {area}; sign exactly the typed data shown, with the DSO's key"
+        )
+
+
+class VerdictTooLate(DominoesError):
+    """The time to decide is over; the program is void."""
+
+    status = 409
+    code = "verdict-too-late"
+
+    def __init__(self, *, deadline: int, now: int) -> None:
+        self.deadline, self.now = deadline, now
+        super().__init__(f"the verdict was due at {deadline} and it is {now} in market time; these MTUs become void")
+
+
+class VerdictGiven(DominoesError):
+    """Another verdict on the same program stands already."""
+
+    status = 409
+    code = "verdict-given"
+
+    def __init__(self, *, market: str, program: int, verdict: str) -> None:
+        self.market, self.program, self.verdict = market, program, verdict
+        super().__init__(f"program {program} of {market} is {verdict} already; a verdict is given once")
+
+
+class BadReason(DominoesError):
+    """A refusal needs a reason people can read."""
+
+    code = "bad-reason"
+
+    def __init__(self) -> None:
+        super().__init__(f"give a reason of 1 to {REASON_LENGTH_MAX} characters")
+
+
+def verdict_key(*, market: str, program: int) -> str:
+    """Journal key of the one verdict on a program."""
+    return f"verdict:{market}:{program}"
+
+
+def refusal_values(validated: dict[str, Any], *, reason: str) -> dict[str, Any]:
+    """Members of the `Refusal` struct."""
+    values = program_values(validated)
+    return {name: values[name] for name in ("market", "firstMtu", "count", "resultsRoot")} | {"reason": reason}
+
+
+class Verdicts:
+    """Where verdicts are checked and recorded. `is_dso(address, area code)` says whether a key is that area's DSO."""
+
+    def __init__(
+        self, record: Record, *, clock: MarketClock, domain: Domain, is_dso: Callable[[bytes, str], bool]
+    ) -> None:
+        self._record, self._clock, self._domain, self._is_dso = record, clock, domain, is_dso
+
+    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
+        """Record the DSO's signature and ask the chain to record the program.
+
+        Raises NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature.
+        """
+        with self._record.begin() as tx:
+            validated = _validated(tx, market=market, program=program)
+            values = program_values(validated)
+            dso = self._dso(tx, market, recover(self._domain.digest(PROGRAM, values), signature))
+            payload = {"market": market, "program": program, "dso": to_hex(dso), "signature": to_hex(signature)}
+            given = _given(tx, kind="program.signed", payload=payload)
+            if given is not None:
+                return given
+            self._require_in_time(validated)
+            entry = tx.append("program.signed", payload, key=verdict_key(market=market, program=program))
+            args = [
+                to_hex(values["market"]),
+                program,
+                *map(to_hex, _roots(values)),
+                values["deadline"],
+                to_hex(signature),
+            ]
+            request_transaction(
+                tx,
+                key=f"recordProgram:{market}:{program}",
+                role="operator",
+                contract="Market",
+                function="recordProgram",
+                args=args,
+            )
+            return entry
+
+    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
+        """Record the DSO's refusal: no trade in these MTUs. Raises what `sign` raises, and BadReason."""
+        if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
+            raise BadReason
+        with self._record.begin() as tx:
+            validated = _validated(tx, market=market, program=program)
+            digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
+            dso = self._dso(tx, market, recover(digest, signature))
+            payload = {
+                "market": market,
+                "program": program,
+                "dso": to_hex(dso),
+                "reason": reason,
+                "signature": to_hex(signature),
+            }
+            given = _given(tx, kind="program.refused", payload=payload)
+            if given is not None:
+                return given
+            self._require_in_time(validated)
+            return tx.append("program.refused", payload, key=verdict_key(market=market, program=program))
+
+    def _dso(self, tx: Transaction, market: str, signer: bytes) -> bytes:
+        area = registry.market(tx.connection, market).area
+        if not self._is_dso(signer, area):
+            raise NotTheDso(signer=signer, area=area)
+        return signer
+
+    def _require_in_time(self, validated: dict[str, Any]) -> None:
+        now = self._clock.now()
+        if now > validated["deadline"]:
+            raise VerdictTooLate(deadline=validated["deadline"], now=now)
+
+
+def _roots(values: dict[str, Any]) -> list[bytes]:
+    return [values["resultsRoot"], values["gridModelHash"], values["reportHash"]]
+
+
+def _validated(tx: Transaction, *, market: str, program: int) -> dict[str, Any]:
+    entry = tx.find(validated_key(market=market, program=program))
+    if entry is None:
+        raise NotValidated(market=market, program=program)
+    return entry.content()
+
+
+def _given(tx: Transaction, *, kind: str, payload: dict[str, Any]) -> Entry | None:
+    """The verdict that stands, repeated, where it is this very one. Raises VerdictGiven for any other."""
+    standing = tx.find(verdict_key(market=payload["market"], program=payload["program"]))
+    if standing is None:
+        return None
+    if standing.kind != kind or standing.content() != payload:
+        raise VerdictGiven(market=payload["market"], program=payload["program"], verdict=standing.kind.split(".")[1])
+    return tx.append(kind, payload, key=verdict_key(market=payload["market"], program=payload["program"]))

@@ -1,0 +1,1 @@
+"""The commands of `dominoes`, one file each; `scripts.cli.main` puts them together."""

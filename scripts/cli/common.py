@@ -1,0 +1,136 @@
+"""What all commands share: where state lives, how results and errors are printed, which exit status means what."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from domain.errors import DominoesError
+
+EXIT_FAILED = 1
+"""Exit status of work that was begun on good input and did not come about."""
+
+EXIT_USAGE = 2
+"""Exit status for input that can't be used."""
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_STATE = Path("state")
+"""Where `dominoes up` keeps its run, below the folder it is called in."""
+
+CACHE = ROOT / ".cache" / "grids"
+"""Where grids and profiles are kept once they were read."""
+
+StateOption = Annotated[Path, typer.Option("--state", help="State folder of the run.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+console = Console()
+errors = Console(stderr=True)
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Turn every anticipated error into one line on standard error and exit status 2."""
+
+    @functools.wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except DominoesError as error:
+            _say(error)
+            raise typer.Exit(EXIT_USAGE) from error
+
+    return run
+
+
+@contextmanager
+def work() -> Iterator[None]:
+    """Errors inside are failures of the work, not of what was asked for: one line, exit status EXIT_FAILED."""
+    try:
+        yield
+    except DominoesError as error:
+        _say(error)
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _say(error: DominoesError) -> None:
+    errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
+
+
+def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -> None:
+    """Print a result: JSON where asked for, else a two-column table."""
+    if as_json:
+        json.dump(value, sys.stdout, indent=1, default=str)
+        sys.stdout.write("\n")
+        return
+    table = Table(title=title, show_header=False, box=None, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # an address that is cut off is of no use
+    for name, text in _rows(value):
+        table.add_row(name, text)
+    console.print(table)
+
+
+def _rows(value: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Name and text of each member; those of a nested object follow it, indented."""
+    for name, item in value.items():
+        label = f"{indent}[bold]{escape(str(name))}[/bold]"
+        if isinstance(item, Mapping):
+            yield label, ""
+            yield from _rows(item, indent + "  ")
+        elif isinstance(item, (list, tuple)):
+            yield label, escape(", ".join(str(one) for one in item)) or "none"
+        else:
+            yield label, escape(str(item))
+
+
+def show_rows(rows: list[dict[str, Any]], *, as_json: bool, title: str) -> None:
+    """Print a list: JSON where asked for, else a table with the members of the first row as columns."""
+    if as_json or not rows:
+        show({"items": rows}, as_json=as_json, title=title)
+        return
+    table = Table(*rows[0], title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*("" if item is None else escape(str(item)) for item in row.values()))
+    console.print(table)
+
+
+def progress_bars() -> Progress:
+    """Bars for long work; silent where standard error is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+
+
+class Bars:
+    """Named progress bars that appear when they are first heard of."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """Say how far `what` is."""
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=of)
+        self._progress.update(self._tasks[what], completed=done, total=of)
+        if not errors.is_terminal and done == of:
+            errors.print(f"{what}: {done} of {of}", highlight=False)

@@ -1,0 +1,54 @@
+"""`dominoes doctor`: what is installed, what runs, and what is wrong."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domain.errors import DominoesError
+from ledger_service.chain.anvil import anvil_binary
+from scripts.cli.common import DEFAULT_STATE, ROOT, JsonOption, StateOption, guarded, show
+from scripts.serving.embedded.run_config import CONFIG_FILE, read_config
+
+PACKAGES = ("fastapi", "sqlalchemy", "web3", "coincurve", "pynacl", "pulp", "highspy", "power-grid-model", "amqtt")
+DISK_LOW_BYTES = 2 * 1024**3
+"""Free disk below which a run is likely to wait for space."""
+
+
+@guarded
+def doctor(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Say what is there and what to do about what is not."""
+    free = shutil.disk_usage(ROOT).free
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "node": shutil.which("node") or "missing: run `make setup`",
+        "anvil": _anvil(),
+        "compiler": "installed" if (ROOT / "node_modules" / "solc").exists() else "missing: run `make setup`",
+        "free disk": f"{free // 1024**3} GiB" + ("" if free > DISK_LOW_BYTES else ": make room, or writes will wait"),
+        "state": _state(state),
+    }
+    show(found, as_json=as_json, title="doctor")
+
+
+def _anvil() -> str:
+    try:
+        return str(anvil_binary().relative_to(ROOT))
+    except (DominoesError, ValueError) as error:
+        return str(error)
+
+
+def _state(state: Path) -> Any:
+    if not (state / CONFIG_FILE).exists():
+        return f"{state} holds no run; `make run` begins one"
+    config = read_config(state)
+    try:
+        health = httpx.get(f"{config.service_url}/health", timeout=2.0).json()
+    except httpx.HTTPError as error:
+        health = f"the service does not answer ({type(error).__name__}); `make run` goes on with this run"
+    return {"grid": config.grid, "api": config.service_url, "health": health}

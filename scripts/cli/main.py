@@ -1,0 +1,47 @@
+"""`dominoes`, the command line. Exit 0 done, 1 work that failed, 2 unusable input or state, 3 failed verification,
+4 no anchors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import typer
+
+from scripts.cli import backups, clients, demo_day, doctor, sign, up, verify
+
+app = typer.Typer(
+    name="dominoes",
+    help="A local energy market whose ledger proves itself.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo-day")(demo_day.demo_day)
+app.command("verify")(verify.verify)
+app.command("up")(up.up)
+app.command("reset")(up.reset)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("receipt")(clients.receipt)
+app.add_typer(clients.market_app, name="market")
+app.add_typer(clients.meter_app, name="meter")
+app.add_typer(clients.chain_app, name="chain")
+app.add_typer(sign.sign_app, name="sign")
+
+
+@app.callback()
+def about() -> None:
+    """A local energy market whose ledger proves itself."""
+
+
+def main() -> None:
+    """Entry point: node tools that came as Python packages are found beside this interpreter."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""The DSO's desk: see what is to be signed, sign or refuse. What is signed is what was checked here, not what came."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.words import OrderWord, Side
+from scripts.cli.clients import UrlOption, client_of, market_or_first
+from scripts.cli.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
+from scripts.cli.desk import Desk, open_desk
+from scripts.cli.verifier import WRONG
+from scripts.community.api import ApiClient
+from scripts.serving.embedded.keys import load_key
+from scripts.serving.embedded.run_config import KEYS_FOLDER
+
+CT_PER_KWH_NEUR = 10_000
+"""nEUR/Wh in one ct/kWh."""
+
+AnchorsOption = Annotated[
+    Path | None, typer.Option("--anchors", help="Trust anchors (anchors.json); else the run's deployment.json.")
+]
+GridModelOption = Annotated[
+    Path | None, typer.Option("--grid-model", help="Your grid model (JSON); else that of the run's simbench grid.")
+]
+
+sign_app = typer.Typer(help="The DSO's desk: see what is to be signed, sign or refuse.", no_args_is_help=True)
+
+
+class Disagreed(DominoesError):
+    """Somebody was asked to confirm and did not."""
+
+    code = "not-confirmed"
+
+    def __init__(self) -> None:
+        super().__init__("nothing was signed; call again with --yes to sign without being asked")
+
+
+@sign_app.command("list")
+@guarded
+def sign_list(
+    state: StateOption = DEFAULT_STATE,
+    url: UrlOption = None,
+    anchors: AnchorsOption = None,
+    grid_model: GridModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Programs that wait for the DSO's verdict, what is in them, and what in them is not as it must be."""
+    desk = open_desk(state, cache=CACHE, anchors=anchors, grid_model=grid_model)
+    http, client = client_of(state, url, "dso")
+    with http:
+        rows = [
+            _listed(client.get(f"/v1/dso/programs/{item['market']}/{item['program']}"), desk)
+            for item in client.items("/v1/dso/programs")
+        ]
+    show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
+
+
+def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
+    try:
+        inspect(shown, desk.pinned(shown["first_mtu"]))
+    except ProgramDiffers as error:
+        return {**_summary(shown), "differences": [str(one) for one in error.differences]}
+    return {**_summary(shown), "differences": []}
+
+
+@sign_app.command("program")
+@guarded
+def sign_program(
+    program: Annotated[int, typer.Argument(help="Number of the program.")],
+    market: Annotated[str | None, typer.Option(help="Market code; else the first one.")] = None,
+    refuse: Annotated[str | None, typer.Option(help="Refuse it, with this reason.")] = None,
+    rerun: Annotated[bool, typer.Option(help="Clear and validate it again here, and compare.")] = True,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    state: StateOption = DEFAULT_STATE,
+    url: UrlOption = None,
+    anchors: AnchorsOption = None,
+    grid_model: GridModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a program and show it, then sign it with the DSO's key, or refuse it.
+
+    Exit 3, and nothing signed, where what would be signed is not what the content shown gives.
+    """
+    desk = open_desk(state, cache=CACHE, anchors=anchors, grid_model=grid_model)
+    http, client = client_of(state, url, "dso")
+    key = load_key(state / KEYS_FOLDER, "dso")
+    with http:
+        path = f"/v1/dso/programs/{market_or_first(client, market)}/{program}"
+        shown = client.get(path) if refuse is None else client.get(path, reason=refuse)
+        digest = _checked(client, path, shown, desk.pinned(shown["first_mtu"]), refuse=refuse, rerun=rerun)
+        # with --json, standard output holds one document and nothing else
+        out = errors if as_json else console
+        _display(shown, out)
+        if not yes and not _agreed(out, "sign this?" if refuse is None else "refuse this?"):
+            raise Disagreed
+        signature = to_hex(key.sign(digest))
+        if refuse is None:
+            answer = client.post(f"{path}/signature", {"signature": signature})
+        else:
+            answer = client.post(f"{path}/refusal", {"reason": refuse, "signature": signature})
+    show(answer, as_json=as_json, title="recorded")
+
+
+def _agreed(out: Console, question: str) -> bool:
+    try:
+        return out.input(f"{question} (y/N) ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _checked(
+    client: ApiClient, path: str, shown: dict[str, Any], pinned: Pinned, *, refuse: str | None, rerun: bool
+) -> bytes:
+    """The digest to sign. Exits with WRONG where anything differs."""
+    try:
+        if refuse is not None:
+            return refusal_digest(shown, pinned, reason=refuse)
+        digest = inspect(shown, pinned)
+        if rerun:
+            repeat(shown, client.get(f"{path}/orders")["items"], pinned)
+        return digest
+    except ProgramDiffers as error:
+        for difference in error.differences:
+            errors.print(str(difference), highlight=False, soft_wrap=True)
+        errors.print(f"[red]{error.code}[/red]: {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG) from error
+
+
+def _summary(shown: dict[str, Any]) -> dict[str, Any]:
+    """A program in a few lines."""
+    mtus = shown["report"]["mtus"]
+    busiest = max(mtus, key=lambda item: item["loading_permille"])
+    solved = [mtu for mtu in mtus if mtu["voltage_highest_micro_pu"]]
+    return {
+        "market": shown["market"],
+        "program": shown["program"],
+        "MTUs": f"{shown['first_mtu']} + {shown['count']}",
+        "sign until": shown["deadline_utc"],
+        "highest loading (1/1000)": busiest["loading_permille"],
+        "loaded most": f"{busiest['loading_element']} in MTU {busiest['mtu']}",
+        "lowest voltage (1e-6 pu)": min((mtu["voltage_lowest_micro_pu"] for mtu in solved), default=None),
+        "highest voltage (1e-6 pu)": max((mtu["voltage_highest_micro_pu"] for mtu in solved), default=None),
+        "envelopes": len(shown["envelopes"]),
+        "binding": sorted({_binding(item) for mtu in mtus for item in mtu["binding"]}),
+        "given up": sum(1 for mtu in mtus if mtu["given_up"]),
+    }
+
+
+def _binding(item: dict[str, Any]) -> str:
+    return f"{item['kind']} {item['code']} ({item['quantity']})"
+
+
+def _display(shown: dict[str, Any], out: Console) -> None:
+    """What a DSO's engineer looks at before signing: each MTU, then the program as a whole."""
+    lot_wh = shown["report"]["lot_wh"]
+    rows = [
+        _mtu_row(result, entry, lot_wh=lot_wh)
+        for result, entry in zip(shown["results"], shown["report"]["mtus"], strict=True)
+    ]
+    table = Table(*rows[0], title=f"program {shown['program']} of {shown['market']}", title_justify="left")
+    for row in rows:
+        table.add_row(*row.values())
+    out.print(table)
+    for name, item in _summary(shown).items():
+        out.print(f"{name}: {item}", highlight=False)
+
+
+def _mtu_row(result: dict[str, Any], entry: dict[str, Any], *, lot_wh: int) -> dict[str, str]:
+    words = [OrderWord.unpack(int(text, 16)) for text in result["words"]]
+    price = result["price_neur_per_wh"]
+    traded_lots = sum(word.accepted_lots for word in words if word.side is Side.BID)
+    return {
+        "MTU": str(result["mtu"]),
+        "starts": result["starts"],
+        "ct/kWh": "" if price is None else f"{price / CT_PER_KWH_NEUR:.2f}",
+        "traded Wh": str(traded_lots * lot_wh),
+        "export capped Wh": str(entry["capped_export_wh"]),
+        "import capped Wh": str(entry["capped_import_wh"]),
+        "loading 1/1000": f"{entry['loading_permille']} {entry['loading_element']}",
+        "lowest 1e-6 pu": f"{entry['voltage_lowest_micro_pu']} {entry['voltage_lowest_bus']}",
+        "highest 1e-6 pu": f"{entry['voltage_highest_micro_pu']} {entry['voltage_highest_bus']}",
+        "binding": ", ".join(_binding(item) for item in entry["binding"]),
+        "given up": "yes" if entry["given_up"] else "",
+    }

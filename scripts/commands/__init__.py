@@ -1,1 +1,0 @@
-"""The commands of `dominoes`, one file each; `scripts.cli` puts them together."""

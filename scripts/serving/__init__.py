@@ -1,0 +1,1 @@
+"""Compositions: what runs together, and with which parts behind the same interfaces."""

@@ -1,0 +1,203 @@
+"""One local day as fast as it can: run it, fetch the evidence, sum it up, draw it, and have it verified."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from domain.errors import DominoesError
+from ledger_service.record import Record
+from scripts.cli.desk import plan_of
+from scripts.cli.verifier import Verdict, run_verifier
+from scripts.community.day import DayDriver, Progress
+from scripts.community.meters import TownMeters
+from scripts.community.trading import Tally
+from scripts.serving.embedded import system as systems
+from scripts.serving.embedded.evidence import fetch_all, write_anchors, write_personal
+from scripts.serving.embedded.owner import RUN, hold
+from scripts.serving.embedded.picture import draw_day
+from scripts.serving.embedded.processes import Memory
+from scripts.serving.embedded.run_config import RECORD_FILE, RunConfig
+from scripts.serving.embedded.summary import DaySummary
+
+MTUS_PER_STEP = 4
+"""MTUs metered before the attesters are waited for: meters send an hour in one message, as many do in the field."""
+
+STATE_FOLDER = "state"
+BUNDLES_FOLDER = "bundles"
+ANCHORS_FILE = "anchors.json"
+SUMMARY_FILE = "summary.json"
+PICTURE_FILE = "day.png"
+
+SETTLE_SECONDS = 60
+"""Market seconds after the settlement in which the journal's last head is anchored."""
+
+
+class OutTaken(DominoesError):
+    """The output folder holds something else."""
+
+    code = "out-taken"
+
+    def __init__(self, *, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(f"{folder} is not empty and holds no earlier day; choose another OUT")
+
+
+@dataclass
+class Stopwatch:
+    """Wall seconds per stage, and per metering step."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    steps: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - begun, 3)
+
+
+@dataclass(frozen=True)
+class DayResult:
+    """What a day left: the summary as written, and the verdicts by bundle."""
+
+    summary: dict[str, Any]
+    verdicts: dict[str, Verdict]
+
+    @property
+    def clean(self) -> bool:
+        """Whether every bundle verified clean against the anchors."""
+        return all(verdict.exit_code == 0 for verdict in self.verdicts.values())
+
+
+def prepare_out(out: Path) -> None:
+    """Make OUT empty; only an earlier day's leavings are removed. Raises OutTaken, or StateTaken while it runs."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / STATE_FOLDER).is_dir():
+            raise OutTaken(folder=out)
+        hold(out / STATE_FOLDER, RUN).close()
+        for name in (STATE_FOLDER, BUNDLES_FOLDER):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in (ANCHORS_FILE, SUMMARY_FILE, PICTURE_FILE):
+            (out / name).unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def run_day(
+    *,
+    grid: str,
+    day: date,
+    pv_permille: int,
+    out: Path,
+    cache: Path,
+    progress: Progress,
+    mtus_per_step: int = MTUS_PER_STEP,
+) -> DayResult:
+    """Run the day and write everything under `out`. Raises what the grid loader, the processes or the API raise."""
+    prepare_out(out)
+    watch, begun = Stopwatch(), time.monotonic()
+    state = out / STATE_FOLDER
+    wanted = systems.fresh_config(
+        grid=grid, pv_permille=pv_permille, first_day=day, last_day=day, mtus_per_step=mtus_per_step
+    )
+    with hold(state, RUN), Memory() as memory:
+        with watch.stage("start"):
+            system = systems.start(state=state, cache=cache, wanted=wanted)
+        try:
+            tally = _live(system, day, watch, progress, mtus_per_step)
+            with watch.stage("evidence"):
+                fetch_all(system.town, out / BUNDLES_FOLDER)
+                _write_personal(system, out)
+                node = systems.node_url(state)
+                write_anchors(system.town, node=node, path=out / ANCHORS_FILE)
+            progress("verifying", 0, 1)
+            with watch.stage("verify"):
+                verdicts = _verify(out, node)
+        finally:
+            with watch.stage("stop"):
+                system.stop()
+    with watch.stage("summary"):
+        summary = _summary(state, system.config, tally)
+    summary |= {
+        "grid": grid,
+        "day": day.isoformat(),
+        "pv": pv_permille / 1000,
+        "seconds_by_stage": watch.seconds,
+        "seconds_total": round(time.monotonic() - begun, 1),
+        "seconds_per_metering_step": watch.steps,
+        "peak_memory_bytes": memory.peak_bytes,
+        "verdicts": {name: verdict.as_json() for name, verdict in verdicts.items()},
+    }
+    (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=1))
+    draw_day(
+        out / PICTURE_FILE, rows=summary.pop("volumes"), title=f"{grid}, {day.isoformat()}, PV × {pv_permille / 1000:g}"
+    )
+    return DayResult(summary=summary, verdicts=verdicts)
+
+
+def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progress, mtus_per_step: int) -> Tally:
+    """Register, trade, clear, deliver, settle."""
+    plan = plan_of(day, gate_local=system.config.gate_local)
+    with watch.stage("register"):
+        system.town.register(valid_from_mtu=plan.mtus.first - 1, tick=lambda done, of: progress("registered", done, of))
+        systems.start_attesters(system)
+    meters = TownMeters(town=system.town, state=system.state, readings_per_message=mtus_per_step)
+    try:
+        driver = DayDriver(town=system.town, meters=meters, plan=plan, progress=progress)
+        with watch.stage("orders"):
+            tally = driver.trade()
+        with watch.stage("clear"):
+            driver.close_and_clear()
+            driver.void_rest()
+        marks = [time.monotonic()]
+
+        def note(_: int) -> None:
+            marks.append(time.monotonic())
+            watch.steps.append(round(marks[-1] - marks[-2], 3))
+
+        with watch.stage("meter"):
+            driver.deliver(mtus_per_step=mtus_per_step, after_step=note)
+        with watch.stage("settle"):
+            driver.settle()
+            driver.advance(driver.market_time() + SETTLE_SECONDS)
+    finally:
+        meters.stop()
+    return tally
+
+
+def _write_personal(system: systems.System, out: Path) -> None:
+    record = Record.open(f"sqlite:///{system.state / RECORD_FILE}")
+    try:
+        write_personal(record, system.town, out / BUNDLES_FOLDER)
+    finally:
+        record.close()
+
+
+def _verify(out: Path, node: str) -> dict[str, Verdict]:
+    """The verifier's verdict on the auditor's, the public and every personal bundle."""
+    bundles = out / BUNDLES_FOLDER
+    found = {}
+    for name in ("auditor", "public"):
+        found[name] = run_verifier(bundle=bundles / name, anchors=out / ANCHORS_FILE, rpc=node)
+    for folder in sorted((bundles / "personal").iterdir(), key=lambda path: int(path.name)):
+        found[f"personal/{folder.name}"] = run_verifier(bundle=folder, anchors=out / ANCHORS_FILE, rpc=node)
+    return found
+
+
+def _summary(state: Path, config: RunConfig, tally: Tally) -> dict[str, Any]:
+    record = Record.open(f"sqlite:///{state / RECORD_FILE}")
+    try:
+        day = DaySummary(record, area=config.area, market=config.market, period=1)
+        return day.as_json() | {"orders_refused": tally.refused, "volumes": day.volumes()}
+    finally:
+        record.close()

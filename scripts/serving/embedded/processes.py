@@ -1,0 +1,164 @@
+"""The processes of an embedded run: started with logs of their own, watched, measured, and ended in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+
+from domain.errors import DominoesError
+
+START_SECONDS_MAX = 120.0
+"""Longest wait for a process to be ready."""
+
+STOP_SECONDS_MAX = 30.0
+"""Longest wait for a process to end by itself before it is killed."""
+
+SAMPLE_SECONDS = 0.5
+"""Wall seconds between looks at memory."""
+
+
+class ProcessDied(DominoesError):
+    """A process of the run ended though nobody asked it to."""
+
+    code = "process-died"
+
+    def __init__(self, *, name: str, returncode: int, log: Path) -> None:
+        self.name, self.returncode, self.log = name, returncode, log
+        super().__init__(f"{name} ended with {returncode}; its log is {log}; the next `make run` goes on where it was")
+
+
+class NotReady(DominoesError):
+    """A process did not become ready in time."""
+
+    code = "not-ready"
+
+    def __init__(self, *, name: str, log: Path) -> None:
+        self.name, self.log = name, log
+        super().__init__(f"{name} is not ready after {START_SECONDS_MAX:.0f} s; its log is {log}")
+
+
+class Child:
+    """One child process, its output in `log`, in a process group of its own so that Ctrl-C reaches only the parent."""
+
+    def __init__(self, *, name: str, command: Sequence[str], log: Path) -> None:
+        self.name, self.log = name, log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._file = log.open("ab")
+        self._process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=self._file,
+            stderr=self._file,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise ProcessDied where the process has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise ProcessDied(name=self.name, returncode=code, log=self.log)
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ask it to end, and kill it where it does not."""
+        if self.alive():
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(timeout=STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._file.close()
+
+
+def end_leftovers(state: Path) -> None:
+    """End processes of this run that a killed parent left behind, so that two never work on one state."""
+    marks = {str(state), str(state.resolve())}
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        ours = any(module in command for module in ("scripts.serving.embedded.service", "oracle.attester"))
+        if ours and any(part == mark or part.startswith(f"{mark}{os.sep}") for part in command for mark in marks):
+            try:
+                process.kill()
+                process.wait(STOP_SECONDS_MAX)
+            except psutil.Error:
+                continue
+
+
+def python_module(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def wait_for_health(child: Child, *, url: str) -> None:
+    """Return once the API answers. Raises ProcessDied or NotReady."""
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/health", timeout=2.0).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    wait_until_ready(child, answers)
+
+
+def wait_until_ready(child: Child, ready: Callable[[], bool]) -> None:
+    """Return once `ready()`. Raises ProcessDied or NotReady."""
+    end = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < end:
+        child.check()
+        if ready():
+            return
+        time.sleep(0.1)
+    raise NotReady(name=child.name, log=child.log)
+
+
+class Memory:
+    """Peak of the memory all processes below this one take together, sampled; shared pages are counted once."""
+
+    def __init__(self) -> None:
+        self.peak_bytes = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(SAMPLE_SECONDS):
+            self.peak_bytes = max(self.peak_bytes, _total_bytes())
+
+
+def _total_bytes() -> int:
+    root = psutil.Process()
+    total = 0
+    for process in (root, *root.children(recursive=True)):
+        try:
+            info = process.memory_full_info()
+            total += int(getattr(info, "pss", 0) or info.rss)
+        except psutil.Error:
+            continue
+    return total

@@ -1,0 +1,169 @@
+"""`make run`: day after day at an accelerated clock, until it is stopped; goes on where it was after any end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from domain.errors import DominoesError
+from domain.mtu import mtu_end
+from scripts.cli.desk import local_day_of, plan_of
+from scripts.community.day import CLEARED_STATES, DayDriver, Progress
+from scripts.community.grids import PROFILE_YEAR
+from scripts.community.meters import TownMeters
+from scripts.serving.embedded import system as systems
+from scripts.serving.embedded.run_config import ZONE
+
+ORDER_HOUR = 6
+"""Local hour of the eve from which the town sends its orders for the next day."""
+
+REVIVE_SECONDS = 1.0
+"""Wall seconds between looks for processes that died."""
+
+REVIVE_SECONDS_MAX = 30.0
+"""Longest wall seconds between two tries to start a process again: each failed try doubles the wait."""
+
+REVIVALS_MAX = 20
+"""Starts of processes in one run before giving up: then something is wrong that a restart does not cure."""
+
+Say = Callable[[str], None]
+
+
+class Reviver:
+    """Starts a process again that died though nobody stopped it (killed, out of memory); its work waits meanwhile.
+
+    `gave_up` is called once, with the reason, where that does not help any more.
+    """
+
+    def __init__(self, *, system: systems.System, say: Say, gave_up: Say) -> None:
+        self._system, self._say, self._gave_up = system, say, gave_up
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reviver", daemon=True)
+        self.revivals = 0
+
+    def __enter__(self) -> Reviver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=150)
+
+    def _run(self) -> None:
+        wait = REVIVE_SECONDS
+        while not self._stopping.wait(wait):
+            failed = [name for name in self._system.dead() if not self._revive(name)]
+            if self.revivals >= REVIVALS_MAX:
+                self._gave_up(f"processes were started again {self.revivals} times; see the logs in the state folder")
+                return
+            wait = min(2 * wait, REVIVE_SECONDS_MAX) if failed else REVIVE_SECONDS
+
+    def _revive(self, name: str) -> bool:
+        self.revivals += 1
+        self._say(f"{name} died; starting it again, it goes on from what it had committed")
+        try:
+            self._system.revive(name)
+        except (DominoesError, OSError) as error:
+            self._say(f"{name} did not start: {error}; trying again")
+            return False
+        return True
+
+
+@dataclass
+class Pace:
+    """Lets `seconds` of wall time pass per MTU at least, and no more than the work takes."""
+
+    seconds: float
+    stopping: threading.Event
+    _next: float = 0.0
+
+    def wait(self) -> None:
+        """Sleep until the next MTU may begin."""
+        now = time.monotonic()
+        if self._next > now:
+            self.stopping.wait(self._next - now)
+        self._next = max(now, self._next) + self.seconds
+
+
+class Stopped(Exception):
+    """Somebody asked the run to end; not an error."""
+
+
+class Runner:
+    """The endless market of a demo: delivers one day while the next is traded."""
+
+    def __init__(
+        self,
+        *,
+        system: systems.System,
+        meters: TownMeters,
+        pace: Pace,
+        progress: Progress,
+        say: Say,
+    ) -> None:
+        self._system, self._meters, self._pace = system, meters, pace
+        self._progress, self._say = progress, say
+        self._next: DayDriver | None = None
+        self._next_cleared = False
+
+    def run(self) -> None:
+        """Day after day until the profile year ends. Raises Stopped."""
+        driver = self._first()
+        while True:
+            self._prepare(driver)
+            self._next, self._next_cleared = None, False
+            driver.deliver(mtus_per_step=1, after_step=lambda mtu, at=driver: self._after_mtu(at, mtu))  # type: ignore[misc]
+            following = self._driver(driver.plan.day + timedelta(days=1))
+            if following is None:
+                self._say(f"the profiles end with {driver.plan.day}; `make reset` begins a new run")
+                return
+            driver = self._next or following
+
+    def _first(self) -> DayDriver:
+        """The day that is being delivered, or traded, as the run goes on."""
+        first = date.fromisoformat(self._system.config.first_day)
+        now = int(self._system.town.public.get("/v1/clock")["market_time"])
+        driver = self._driver(max(first, local_day_of(now)))
+        if driver is None:
+            raise Stopped
+        return driver
+
+    def _driver(self, day: date) -> DayDriver | None:
+        if day.year != PROFILE_YEAR:
+            return None
+        plan = plan_of(day, gate_local=self._system.config.gate_local)
+        return DayDriver(town=self._system.town, meters=self._meters, plan=plan, progress=self._progress)
+
+    def _prepare(self, driver: DayDriver) -> None:
+        """See the day traded and cleared; what is done already is passed over."""
+        if driver.market_time() < driver.plan.gate:
+            self._say_orders(driver)
+        program = driver.program()
+        if program is not None and program["state"] not in CLEARED_STATES:
+            driver.close_and_clear()
+
+    def _say_orders(self, driver: DayDriver) -> None:
+        tally = driver.trade()
+        self._say(f"{driver.plan.day}: {tally.orders} orders of {tally.traders} traders, {tally.refused} refused")
+
+    def _after_mtu(self, driver: DayDriver, mtu: int) -> None:
+        if self._pace.stopping.is_set():
+            raise Stopped
+        self._pace.wait()
+        self._say(driver.line_of(mtu))
+        now = mtu_end(mtu)
+        if self._next is None:
+            following = self._driver(driver.plan.day + timedelta(days=1))
+            local = datetime.fromtimestamp(now, tz=UTC).astimezone(ZoneInfo(ZONE))
+            if following is None or local.hour < ORDER_HOUR or now >= following.plan.gate:
+                return
+            self._say_orders(following)
+            self._next = following
+        elif not self._next_cleared and now >= self._next.plan.gate:
+            self._next.close_and_clear()
+            self._next_cleared = True
+            self._say(f"{self._next.plan.day}: books closed, validated, signed by the DSO, cleared on chain")

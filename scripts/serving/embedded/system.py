@@ -1,0 +1,215 @@
+"""An embedded run as a whole: state folder, keys, service, attesters, and the town that trades in it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from domain.mtu import MTU_SECONDS, local_midnight
+from ledger_service.chain.anvil import free_port
+from ledger_service.chain.embedded import PROCESS_FILE
+from scripts.cli.desk import Desk, own_domain
+from scripts.community.api import open_http
+from scripts.community.grids import Community, load_community
+from scripts.community.store import DeviceStore
+from scripts.community.town import Town
+from scripts.serving.embedded.keys import load_keys, make_keys
+from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
+from scripts.serving.embedded.run_config import (
+    ACCOUNT_KEYS,
+    ATTESTER_NAMES,
+    CHAIN_FOLDER,
+    COMMUNITY_FILE,
+    CONFIG_FILE,
+    KEYS_FOLDER,
+    LOGS_FOLDER,
+    ORGANISATION_KEYS,
+    ZONE,
+    RunConfig,
+    read_config,
+    write_config,
+)
+
+ATTESTERS_FOLDER = "attesters"
+"""Where the attesters' own folders lie, by name."""
+
+ATTESTER_STORE = "store.sqlite"
+
+LEAD_SECONDS = 6 * 3_600
+"""How long before local noon of the eve a fresh run begins: six in the morning, time enough to register and order."""
+
+CUT_OFF_SECONDS = 300
+"""Market seconds after the end of a step's last MTU until its readings are proposed."""
+
+PROPOSER_TIMEOUT_SECONDS = 5.0
+"""Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
+
+
+ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Roles", "Settlement")
+"""The contracts whose state attesters read for themselves."""
+
+
+def fresh_config(
+    *,
+    grid: str,
+    pv_permille: int,
+    first_day: date,
+    last_day: date | None,
+    http_port: int | None = None,
+    mtus_per_step: int = 1,
+) -> RunConfig:
+    """The configuration of a new run whose first delivery day is `first_day`.
+
+    Meters report `mtus_per_step` MTUs at a time, so readings are proposed only once the youngest of them can be there.
+    """
+    eve = local_midnight(day=first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
+    return RunConfig(
+        grid=grid,
+        area=f"DE-{grid}",
+        pv_permille=pv_permille,
+        genesis=eve + LEAD_SECONDS,
+        first_day=first_day.isoformat(),
+        last_day=None if last_day is None else last_day.isoformat(),
+        http_port=http_port or free_port(),
+        mqtt_port=free_port(),
+        cut_off_seconds=(mtus_per_step - 1) * MTU_SECONDS + CUT_OFF_SECONDS,
+    )
+
+
+@dataclass
+class System:
+    """A running embedded system. Make one with `start`."""
+
+    state: Path
+    config: RunConfig
+    community: Community
+    service: Child
+    attesters: list[Child]
+    town: Town
+    http: httpx.Client
+    store: DeviceStore
+    fresh: bool
+    stopping: bool = False
+
+    @property
+    def children(self) -> list[Child]:
+        """All child processes."""
+        return [self.service, *self.attesters]
+
+    def dead(self) -> list[str]:
+        """Names of child processes that ended though nobody stopped them."""
+        return [] if self.stopping else [child.name for child in self.children if not child.alive()]
+
+    def revive(self, name: str) -> None:
+        """Start a dead process again. Raises ProcessDied or NotReady where the service does not come up."""
+        if name == self.service.name:
+            self.service = start_service(self.state)
+            wait_for_health(self.service, url=self.config.service_url)
+            return
+        self.attesters = [child if child.name != name else _start_attester(self, name) for child in self.attesters]
+
+    def stop(self) -> None:
+        """End attesters first, then the service (which ends the node and the broker)."""
+        self.stopping = True
+        self.http.close()
+        for child in self.attesters:
+            child.stop()
+        self.service.stop()
+        self.store.close()
+
+
+def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
+    """Start the run in `state`, or go on with the one that is there; `wanted` is used for a new one only.
+
+    Raises StateMissing, ProcessDied, NotReady, or what the grid loader raises.
+    """
+    state = state.resolve()
+    end_leftovers(state)
+    fresh = not (state / CONFIG_FILE).exists()
+    if fresh and wanted is not None:
+        make_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
+        write_config(state, wanted)
+    config = read_config(state)
+    community = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille)
+    service = start_service(state)
+    try:
+        wait_for_health(service, url=config.service_url)
+    except Exception:
+        service.stop()
+        raise
+    store = DeviceStore(state / COMMUNITY_FILE)
+    http = open_http(config.service_url)
+    organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
+    desk = Desk(config, own_domain(state), community.grid)
+    town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
+    return System(state, config, community, service, [], town, http, store, fresh)
+
+
+def start_service(state: Path) -> Child:
+    """The service process of this run, started."""
+    command = python_module("scripts.serving.embedded.service", "--state", str(state))
+    return Child(name="service", command=command, log=state / LOGS_FOLDER / "service.log")
+
+
+def start_attesters(system: System) -> None:
+    """Start the three attesters and wait until each has witnessed the terms; the town must be registered by now.
+
+    They sign only what rests on terms they saw in time, so they come before the first gate.
+    """
+    system.attesters += [_start_attester(system, name) for name in ATTESTER_NAMES]
+    for child in system.attesters:
+        wait_until_ready(child, lambda name=child.name: _has_witnessed(system.state, name))  # type: ignore[misc]
+
+
+def _has_witnessed(state: Path, name: str) -> bool:
+    store = state / ATTESTERS_FOLDER / name / ATTESTER_STORE
+    try:
+        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+            return bool(db.execute("SELECT EXISTS (SELECT 1 FROM witnessed)").fetchone()[0])
+    except sqlite3.Error:  # not there yet
+        return False
+
+
+def _start_attester(system: System, name: str) -> Child:
+    path = _attester_config(system, name, system.town.public.get("/v1/ledger")["contracts"])
+    command = python_module("oracle.attester", "--config", str(path))
+    return Child(name=name, command=command, log=system.state / LOGS_FOLDER / f"{name}.log")
+
+
+def node_url(state: Path) -> str:
+    """Where the embedded node of this run answers JSON-RPC."""
+    return f"http://127.0.0.1:{json.loads((state / CHAIN_FOLDER / PROCESS_FILE).read_text())['port']}"
+
+
+def _attester_config(system: System, name: str, contracts: dict[str, str]) -> Path:
+    folder = system.state / ATTESTERS_FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = (system.state / KEYS_FOLDER).resolve()
+    lines = [
+        f"name = {json.dumps(name)}",
+        f"area = {json.dumps(system.config.area)}",
+        f"store = {json.dumps(ATTESTER_STORE)}",
+        f"service_url = {json.dumps(system.config.service_url)}",
+        f"keystore = {json.dumps(str(keys / f'{name}.json'))}",
+        f"password_file = {json.dumps(str(keys / 'passphrase'))}",
+        f"cut_off_s = {system.config.cut_off_seconds}",
+        f"proposer_timeout_s = {PROPOSER_TIMEOUT_SECONDS}",
+        "poll_s = 0.1",
+        "settlement_s = 0.5",
+        "[broker]",
+        'host = "127.0.0.1"',
+        f"port = {system.config.mqtt_port}",
+        "[chain]",
+        f"rpc_url = {json.dumps(node_url(system.state))}",
+        *(f"{name.lower()} = {json.dumps(contracts[name])}" for name in ATTESTED_CONTRACTS),
+    ]
+    path = folder / "attester.toml"
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -1,0 +1,241 @@
+"""Whether a `reading.attested` payload holds: roots, sums, signatures of m organisations, the meters' own messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.errors import DominoesError
+from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.messages import RegisterReading, read_message
+from domain.metering_errors import AttestationRefused, RevisionTaken
+from domain.meters import Period, Registry
+from domain.readings import Attestation, Quality, Reading
+from domain.signing import BadSignature, recover
+
+ATTESTATIONS_MAX = 3_200
+"""Most MTUs in one payload: a month."""
+
+LEAVES_PER_PAGE = 2_000
+"""Leaves after which a proposal is cut: about 400 KB of MQTT payload; whoever is behind proposes again."""
+
+MESSAGES_MAX = 20_000
+"""Most meter messages in one payload."""
+
+Leaves = Mapping[str, Reading]
+"""Readings of one MTU by meter code."""
+
+LeavesAt = Callable[[int], Leaves | None]
+"""The leaves last attested for an MTU, None where there are none."""
+
+
+@dataclass(frozen=True)
+class VerifiedAttestation:
+    """An attestation that holds, with its readings in leaf order and its signatures in ascending order of signer."""
+
+    attestation: Attestation
+    readings: tuple[Reading, ...]
+    signatures: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The member of the fact's `attestations`."""
+        return {
+            "mtu": self.attestation.mtu,
+            "revision": self.attestation.revision,
+            "root": to_hex(self.attestation.root),
+            "count": self.attestation.count,
+            "import_wh": self.attestation.import_wh,
+            "export_wh": self.attestation.export_wh,
+            "signatures": list(self.signatures),
+            "readings": [reading.as_json() for reading in self.readings],
+        }
+
+
+def _signed_registers(messages: list[Any], registry: Registry) -> dict[tuple[str, int], list[RegisterReading]]:
+    if len(messages) > MESSAGES_MAX:
+        raise AttestationRefused(reason=f"more than {MESSAGES_MAX} messages")
+    registers: dict[tuple[str, int], list[RegisterReading]] = {}
+    for text in messages:
+        try:
+            message = read_message(str(text).encode("ascii"), registry=registry)
+        except (DominoesError, UnicodeEncodeError) as error:
+            raise AttestationRefused(reason=f"a meter message does not verify: {error}") from error
+        for item in message.readings:
+            held = registers.setdefault((message.meter_code, item.mtu), [])
+            if item not in held:
+                held.append(item)
+    return registers
+
+
+def _parse(record: Any, registry: Registry) -> VerifiedAttestation:
+    try:
+        readings = tuple(Reading.from_json(item) for item in record["readings"])
+        mtu, revision = record["mtu"], record["revision"]
+        attestation = Attestation.of(area=registry.area_id, mtu=mtu, revision=revision, readings=readings)
+        stated = (record["root"], record["count"], record["import_wh"], record["export_wh"])
+        signatures = tuple(str(item) for item in record["signatures"])
+    except (KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
+        raise AttestationRefused(reason=f"it is not readable ({error})") from error
+    if type(mtu) is not int or type(revision) is not int:
+        raise AttestationRefused(reason="mtu or revision is no whole number")
+    computed = (to_hex(attestation.root), attestation.count, attestation.import_wh, attestation.export_wh)
+    if stated != computed:
+        raise AttestationRefused(mtu=mtu, reason="root, count or sums are not those of its readings")
+    return VerifiedAttestation(attestation=attestation, readings=readings, signatures=signatures)
+
+
+def check_signatures(item: VerifiedAttestation, registry: Registry) -> None:
+    """Check for m or more attesters of distinct organisations, ascending by signer. Raises AttestationRefused."""
+    mtu = item.attestation.mtu
+    digest = item.attestation.digest(registry.readings_domain)
+    organisations: set[str] = set()
+    previous = b""
+    for signature in item.signatures:
+        try:
+            address = recover(digest, from_hex(signature))
+        except (BadSignature, ValueError) as error:
+            raise AttestationRefused(mtu=mtu, reason="a signature is not one") from error
+        entry = registry.attester_at(address)
+        if entry is None:
+            raise AttestationRefused(mtu=mtu, reason=f"{to_hex(address)} is no attester of the area")
+        if address <= previous:
+            raise AttestationRefused(mtu=mtu, reason="signatures do not ascend by signer")
+        previous = address
+        organisations.add(entry.organisation)
+    if len(organisations) < registry.threshold:
+        raise AttestationRefused(
+            mtu=mtu, reason=f"{len(organisations)} organisations signed, {registry.threshold} are needed"
+        )
+
+
+def _check_leaves(item: VerifiedAttestation, registry: Registry) -> None:
+    mtu = item.attestation.mtu
+    due = [key.meter_code for key in registry.meters_at(mtu)]
+    given = [reading.meter_code for reading in item.readings]
+    if given != due:
+        raise AttestationRefused(mtu=mtu, reason="its leaves are not one per registered meter in ascending meter id")
+    for reading in item.readings:
+        if reading.mtu != mtu or len(reading.nonce) != 32:
+            raise AttestationRefused(mtu=mtu, reason=f"the leaf of meter {reading.meter_code!r} is of another MTU")
+
+
+def _check_register(
+    reading: Reading, before: Leaves | None, registers: Mapping[tuple[str, int], list[RegisterReading]]
+) -> None:
+    """A measured register is signed by its meter; the interval is the difference to the register before."""
+    code, mtu = reading.meter_code, reading.mtu
+    if reading.quality is Quality.MEASURED:
+        signed = RegisterReading(
+            mtu=mtu,
+            import_register_wh=reading.import_register_wh,
+            export_register_wh=reading.export_register_wh,
+            sequence=reading.sequence,
+            nonce=reading.nonce,
+        )
+        if signed not in registers.get((code, mtu), []):
+            raise AttestationRefused(mtu=mtu, reason=f"no message of meter {code!r} holds its reading")
+    elif reading.sequence != 0:
+        raise AttestationRefused(mtu=mtu, reason=f"the substitute of meter {code!r} has a sequence")
+    earlier = before.get(code) if before is not None else None
+    if earlier is not None:
+        base = (earlier.import_register_wh, earlier.export_register_wh)
+    else:
+        baselines = registers.get((code, mtu - 1), [])
+        found = baselines[0] if len(baselines) == 1 else None
+        base = (
+            (found.import_register_wh, found.export_register_wh)
+            if found is not None
+            else (reading.import_register_wh, reading.export_register_wh)
+        )
+    if (reading.import_register_wh - base[0], reading.export_register_wh - base[1]) != (
+        reading.import_wh,
+        reading.export_wh,
+    ):
+        raise AttestationRefused(mtu=mtu, reason=f"interval of meter {code!r} is not the difference of its registers")
+
+
+def changes_nothing(readings: Leaves, attested: Leaves | None) -> bool:
+    """Whether these leaves are the attested ones again: then nothing justifies a further revision."""
+    if attested is None or readings.keys() != attested.keys():
+        return False
+    return all(_without_drawn(reading) == _without_drawn(attested[code]) for code, reading in readings.items())
+
+
+def _without_drawn(reading: Reading) -> Reading:
+    return replace(reading, nonce=ZERO_HASH) if reading.quality is Quality.SUBSTITUTE else reading
+
+
+def leads_to(readings: Leaves, after: Leaves | None) -> str | None:
+    """A meter whose attested leaf of the next MTU does not go on from these registers, None where all do.
+
+    Energy would appear or vanish between the two if only the earlier one were corrected.
+    """
+    for code, reading in readings.items():
+        later = after.get(code) if after is not None else None
+        if later is None:
+            continue
+        begins = (later.import_register_wh - later.import_wh, later.export_register_wh - later.export_wh)
+        if begins != (reading.import_register_wh, reading.export_register_wh):
+            return code
+    return None
+
+
+def _check_last(
+    items: list[VerifiedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
+) -> None:
+    """What is attested after the payload's MTUs goes on from them, unless a page or the period ends in between."""
+    total = sum(len(item.readings) for item in items)
+    for mtu, readings in fresh.items():
+        after = leaves_at(mtu + 1)
+        if mtu + 1 in fresh or mtu + 1 not in declared or after is None or total + len(after) > LEAVES_PER_PAGE:
+            continue
+        code = leads_to(readings, after)
+        if code is not None:
+            reason = f"what is attested of meter {code!r} for the next MTU does not go on from it; correct both"
+            raise AttestationRefused(mtu=mtu, reason=reason)
+
+
+def verify_payload(
+    payload: Mapping[str, Any],
+    *,
+    registry: Registry,
+    next_revision: Callable[[int], int],
+    leaves_at: LeavesAt,
+) -> list[VerifiedAttestation]:
+    """The attestations of a payload, all of which hold; ascending in MTU.
+
+    `next_revision` tells which revision an MTU takes next, `leaves_at` what was last attested for it. Raises
+    AttestationRefused, or RevisionTaken where the recorded state has moved on.
+    """
+    try:
+        records, messages = list(payload["attestations"]), list(payload["messages"])
+        area, period = payload["area"], payload["period"]
+    except (KeyError, TypeError) as error:
+        raise AttestationRefused(reason="area, period, attestations or messages are missing") from error
+    declared = next((item for item in registry.periods if item.number == period), None)
+    if area != registry.area or declared is None:
+        raise AttestationRefused(reason=f"period {period!r} of area {area!r} is not declared")
+    if not 1 <= len(records) <= ATTESTATIONS_MAX:
+        raise AttestationRefused(reason=f"it holds {len(records)} MTUs, not 1 to {ATTESTATIONS_MAX}")
+    items = [_parse(record, registry) for record in records]
+    registers = _signed_registers(messages, registry)
+    fresh: dict[int, Leaves] = {}
+    previous = -1
+    for item in items:
+        mtu, revision = item.attestation.mtu, item.attestation.revision
+        if mtu not in declared or mtu <= previous:
+            raise AttestationRefused(mtu=mtu, reason="MTUs do not ascend within the period")
+        previous = mtu
+        if revision != next_revision(mtu):
+            raise RevisionTaken(mtu=mtu, expected=next_revision(mtu), given=revision)
+        check_signatures(item, registry)
+        _check_leaves(item, registry)
+        before = fresh.get(mtu - 1) or leaves_at(mtu - 1)
+        for reading in item.readings:
+            _check_register(reading, before, registers)
+        fresh[mtu] = {reading.meter_code: reading for reading in item.readings}
+        if changes_nothing(fresh[mtu], leaves_at(mtu)):
+            raise AttestationRefused(mtu=mtu, reason="its leaves are those attested already")
+    _check_last(items, fresh, declared, leaves_at)
+    return items

@@ -1,0 +1,56 @@
+"""Whether a reading is believable: bounds from the connection, from time, and from the reading before it."""
+
+from __future__ import annotations
+
+from domain.messages import RegisterReading
+from domain.metering_errors import FallingRegister, FutureReading, ImplausibleReading, StaleReading
+from domain.meters import MeterKey
+from domain.mtu import mtu_end
+from domain.units import MTUS_PER_HOUR
+
+PLAUSIBLE_FACTOR_HALVES = 3
+"""A connection carries at most 1.5 times its agreed power (in halves, to stay in integers): fuses bear that."""
+
+CLOCK_SKEW_S = 10
+"""A meter's clock may be this many seconds of market time ahead before its reading counts as one of the future."""
+
+
+def energy_highest_wh(*, power_w: int, mtus: int) -> int:
+    """Most energy in Wh that a connection of this power is believed to carry in so many MTUs, rounded up."""
+    return -(-power_w * PLAUSIBLE_FACTOR_HALVES * mtus // (2 * MTUS_PER_HOUR))
+
+
+def check_time(*, meter_code: str, sequence: int, mtu: int, market_time: int, horizon_seconds: int) -> None:
+    """Raise FutureReading before the MTU's end (less the skew), StaleReading once it can't be corrected any more."""
+    ends_in_s = mtu_end(mtu) - market_time
+    if ends_in_s > CLOCK_SKEW_S:
+        raise FutureReading(meter_code=meter_code, sequence=sequence, mtu=mtu, ends_in_s=int(ends_in_s))
+    if -ends_in_s > horizon_seconds:
+        oldest = (market_time - horizon_seconds) // 900
+        raise StaleReading(meter_code=meter_code, sequence=sequence, mtu=mtu, oldest_mtu=oldest)
+
+
+def check_follows(*, key: MeterKey, before: RegisterReading, reading: RegisterReading) -> None:
+    """Raise StaleReading, FallingRegister or ImplausibleReading unless `reading` can follow `before`."""
+    code, sequence, mtu = key.meter_code, reading.sequence, reading.mtu
+    if mtu <= before.mtu:
+        raise StaleReading(meter_code=code, sequence=sequence, mtu=mtu, oldest_mtu=before.mtu + 1)
+    channels = (
+        ("import", before.import_register_wh, reading.import_register_wh, key.connection_import_w),
+        ("export", before.export_register_wh, reading.export_register_wh, key.connection_export_w),
+    )
+    for channel, before_wh, now_wh, power_w in channels:
+        if now_wh < before_wh:
+            raise FallingRegister(
+                meter_code=code, sequence=sequence, mtu=mtu, channel=channel, before_wh=before_wh, now_wh=now_wh
+            )
+        highest_wh = energy_highest_wh(power_w=power_w, mtus=mtu - before.mtu)
+        if now_wh - before_wh > highest_wh:
+            raise ImplausibleReading(
+                meter_code=code,
+                sequence=sequence,
+                mtu=mtu,
+                channel=channel,
+                energy_wh=now_wh - before_wh,
+                highest_wh=highest_wh,
+            )

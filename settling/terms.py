@@ -1,0 +1,141 @@
+"""Which agreement and which tariff version apply to an account at each MTU, and the hashes that commit to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+
+from domain.hashing import hash_json, to_hex
+from settling.columns import NO_TERMS, Ints, Prices
+from settling.errors import MissingParty
+from settling.inputs import Agreement, Period, Tariff
+
+_Version = TypeVar("_Version", Agreement, Tariff)
+
+PRICE_FIELDS = tuple(item.name for item in fields(Tariff) if item.name.endswith("_neur_per_wh"))
+"""The prices of a tariff version, in nEUR/Wh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """What households of one retailer under one tariff version have in common."""
+
+    retailer: bytes
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """MTUs [first, stop), counted from the period's first, in which one agreement and one tariff version apply."""
+
+    first: int
+    stop: int
+    agreement: Agreement
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms of all households: `classes` are the rows of the price tables, `spans` per household, `matrix` the row
+    per household and MTU (NO_TERMS where none applies)."""
+
+    classes: tuple[Class, ...]
+    spans: tuple[tuple[Span, ...], ...]
+    matrix: Ints
+
+    def prices(self, clearing: Ints) -> Prices:
+        """Price tables by row; one row of zeros where no terms apply to anybody."""
+        tariffs = [item.tariff for item in self.classes]
+        table = {
+            name: np.array([getattr(tariff, name) for tariff in tariffs] or [0], dtype=np.int64)
+            for name in PRICE_FIELDS
+        }
+        rates = np.array([tariff.vat_bp for tariff in tariffs] or [0], dtype=np.int64)
+        return Prices(clearing=clearing, tariff=table, vat_bp=rates)
+
+
+def resolve_terms(
+    *, accounts: Sequence[bytes], agreements: Iterable[Agreement], tariffs: Iterable[Tariff], period: Period
+) -> Terms:
+    """The terms of each account in each MTU of the period: the newest version valid at delivery."""
+    by_account: dict[bytes, list[Agreement]] = {}
+    for agreement in agreements:
+        by_account.setdefault(agreement.account, []).append(agreement)
+    by_tariff: dict[str, list[Tariff]] = {}
+    for tariff in tariffs:
+        by_tariff.setdefault(tariff.tariff, []).append(tariff)
+    rows: dict[tuple[bytes, str, int], int] = {}
+    classes: list[Class] = []
+    matrix = np.full((len(accounts), period.count), NO_TERMS, dtype=np.int64)
+    all_spans = []
+    for index, account in enumerate(accounts):
+        spans = []
+        for first, stop, agreement, tariff in _spans(by_account.get(account, []), by_tariff, period):
+            key = (agreement.retailer, tariff.tariff, tariff.version)
+            if key not in rows:
+                rows[key] = len(classes)
+                classes.append(Class(retailer=agreement.retailer, tariff=tariff))
+            spans.append(Span(first=first, stop=stop, agreement=agreement, row=rows[key]))
+            matrix[index, first:stop] = rows[key]
+        all_spans.append(tuple(spans))
+    return Terms(classes=tuple(classes), spans=tuple(all_spans), matrix=matrix)
+
+
+def _spans(
+    agreements: list[Agreement], by_tariff: dict[str, list[Tariff]], period: Period
+) -> Iterable[tuple[int, int, Agreement, Tariff]]:
+    """(first, stop, agreement, tariff) over the period, cut wherever a version begins."""
+    cuts = {period.first_mtu}
+    for agreement in agreements:
+        cuts.add(agreement.valid_from_mtu)
+        cuts.update(tariff.valid_from_mtu for tariff in by_tariff.get(agreement.tariff, []))
+    end = period.first_mtu + period.count
+    inside = sorted(cut for cut in cuts if period.first_mtu <= cut < end)
+    for at, stop in zip(inside, [*inside[1:], end], strict=True):
+        agreement_now = _newest(agreements, at)
+        tariff_now = None if agreement_now is None else _newest(by_tariff.get(agreement_now.tariff, []), at)
+        if agreement_now is not None and tariff_now is not None:
+            yield at - period.first_mtu, stop - period.first_mtu, agreement_now, tariff_now
+
+
+def _newest(versions: list[_Version], mtu: int) -> _Version | None:
+    valid = [version for version in versions if version.valid_from_mtu <= mtu]
+    return max(valid, key=_rank, default=None)
+
+
+def _rank(version: Agreement | Tariff) -> tuple[int, int, str]:
+    """Later validity, then higher version, then id (only where an account has several agreements at once)."""
+    name = version.agreement if isinstance(version, Agreement) else version.tariff
+    return (version.valid_from_mtu, version.version, name)
+
+
+def agreement_json(agreement: Agreement) -> dict[str, Any]:
+    """The payload of `agreement.signed`."""
+    return {**asdict(agreement), "account": to_hex(agreement.account), "retailer": to_hex(agreement.retailer)}
+
+
+def terms_list(terms: Terms, households: Iterable[int]) -> list[dict[str, Any]]:
+    """The agreement and tariff versions that apply to these households, sorted by id, version, tariffs first."""
+    found: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for household in households:
+        for span in terms.spans[household]:
+            agreement, tariff = span.agreement, terms.classes[span.row].tariff
+            found[tariff.tariff, tariff.version, 0] = asdict(tariff)
+            found[agreement.agreement, agreement.version, 1] = agreement_json(agreement)
+    return [found[key] for key in sorted(found)]
+
+
+def terms_hash(terms: Terms, households: Iterable[int]) -> bytes:
+    """`tariffHash` over all households, `terms_hash` of a statement over its own."""
+    return hash_json(terms_list(terms, households))
+
+
+def check_retailers(terms: Terms, retailers: Iterable[bytes]) -> None:
+    """Raise MissingParty where an agreement names a retailer that takes no part in the area."""
+    known = set(retailers)
+    for item in terms.classes:
+        if item.retailer not in known:
+            raise MissingParty(party=f"retailer {to_hex(item.retailer)}")
