@@ -12,22 +12,20 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import structlog
 import uvicorn
-from sqlalchemy import Connection
 
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
-from contracts.rpc import Rpc
 from domain.errors import DominoesError
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import text_id
 from domain.signing import SigningKey
 from ledger_service.access.challenges import ChallengeBook
-from ledger_service.access.directory import Directory, KnownParticipant, OrganisationKey
+from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.chain.anvil import NodeSettings
@@ -35,21 +33,18 @@ from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
-from ledger_service.evidence.stage import AnchorStage
-from ledger_service.metering.queries import point_readings
-from ledger_service.metering.stage import MeteringStage
-from ledger_service.money import queries as money
-from ledger_service.money.stage import MoneyStage
-from ledger_service.outbox import request_transaction
-from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
-from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
+from ledger_service.programs import Verdicts
 from ledger_service.record import Record
-from ledger_service.registry import queries as registry
-from ledger_service.settlement.queries import period_states
-from ledger_service.settlement.stage import SettlementStage
-from ledger_service.stage import Stage
-from ledger_service.trading import CalendarStage, GateStage, Intake, ReceiptSigner
+from ledger_service.trading import Intake, ReceiptSigner
 from oracle.broker import EmbeddedBroker
+from scripts.serving.composition import (
+    AUDIENCE,
+    RecordFunds,
+    build_stages,
+    known_participant,
+    list_in_registry,
+    node_block_time,
+)
 from scripts.serving.embedded.keys import load_keys
 from scripts.serving.embedded.market_loop import MarketLoop
 from scripts.serving.embedded.owner import SERVICE, hold
@@ -71,12 +66,6 @@ from wallet_api.app import create_app
 from wallet_api.services import Deployment as ApiDeployment
 from wallet_api.services import Services
 
-AUDIENCE = "dominoes-wallet-api"
-"""`aud` of access tokens and name shown in login texts."""
-
-NODE_LOOK_SECONDS = 1.0
-"""Longest that a look at the node's health waits for it: below the patience of whoever asks for ours."""
-
 SENDER_ROLES = {
     "operator": "operator",
     "registrar": "registrar",
@@ -86,25 +75,6 @@ SENDER_ROLES = {
 """Which key sends for which role of `chain.requested`."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class RecordFunds:
-    """What intake asks about money, read from the views."""
-
-    record: Record
-
-    def balance_neur(self, account: str) -> int:
-        """The account's balance as last settled, nEUR."""
-        with self.record.read() as connection:
-            return money.balance_neur(connection, account=from_hex(account))
-
-    def settled_before(self, area: str) -> int:
-        """The first MTU of the area that is not in the balances yet: what is settled counts up to the first gap."""
-        with self.record.read() as connection:
-            states = period_states(connection, area=area)
-        unsettled = [state.first_mtu for state in states if not state.settled]
-        return min(unsettled) if unsettled else max((state.first_mtu + state.count for state in states), default=0)
 
 
 def role_grants(keys: Mapping[str, SigningKey], *, area: bytes) -> tuple[RoleGrant, ...]:
@@ -148,20 +118,6 @@ def deploy_once(
     return deployed
 
 
-def list_in_registry(record: Record, deployment: Deployment) -> None:
-    """Ask for each contract to be listed on chain, so that an outsider finds the deployment; once."""
-    with record.begin() as tx:
-        for name, address in sorted(deployment.addresses.items()):
-            request_transaction(
-                tx,
-                key=f"register:{name}:{to_hex(address)}",
-                role="registrar",
-                contract="Registry",
-                function="register",
-                args=[name, to_hex(address), to_hex(deployment.code_hashes[name])],
-            )
-
-
 def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[OrganisationKey]:
     """Who may log in as what, beside the registered participants."""
     roles = {
@@ -177,13 +133,6 @@ def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[Orga
         OrganisationKey(address=keys[name].address, role=Role.ATTESTER, name=name, area=area) for name in ATTESTER_NAMES
     ]
     return found
-
-
-def net_metered(connection: Connection, point: str, mtus: Sequence[int]) -> Mapping[int, int]:
-    """Net metered energy of a point by MTU, Wh, + = import, as far back as the forecast looks."""
-    first = mtus[0] - LOOK_BACK_MTUS_MAX
-    found = point_readings(connection, point=point, first_mtu=first, count=mtus[-1] + 1 - first)
-    return {item.mtu: item.import_wh - item.export_wh for item in found}
 
 
 class Service:
@@ -207,8 +156,9 @@ class Service:
             signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.market_domain = self.deployment.domain("Market")
-        self.settlement = SettlementStage(self.record)
-        self.loop = MarketLoop(stages=self._stages(), gateway=self.gateway, node=self.node, clock=self.clock)
+        last = None if self.config.last_day is None else date.fromisoformat(self.config.last_day)
+        self.stages = build_stages(self.record, first_day=date.fromisoformat(self.config.first_day), last_day=last)
+        self.loop = MarketLoop(stages=self.stages.ordered, gateway=self.gateway, node=self.node, clock=self.clock)
         self.intake = Intake(
             record=self.record,
             domain=self.market_domain,
@@ -218,30 +168,10 @@ class Service:
         )
         self.broker = EmbeddedBroker(port=self.config.mqtt_port)
 
-    def _stages(self) -> list[Stage]:
-        last = None if self.config.last_day is None else date.fromisoformat(self.config.last_day)
-        first = date.fromisoformat(self.config.first_day)
-        return [
-            CalendarStage(self.record, first_day=first, last_day=last),
-            GateStage(self.record),
-            ValidationStage(self.record, metered=net_metered),
-            ClearingStage(self.record),
-            PositionStage(self.record),
-            VoidStage(self.record),
-            MeteringStage(self.record),
-            self.settlement,
-            MoneyStage(self.record),
-            AnchorStage(self.record),
-        ]
-
     def services(self) -> Services:
         """What the API works with."""
         deployment = self.deployment
         dso = self.keys["dso"].address
-
-        def participant_of(account: str) -> KnownParticipant | None:
-            with self.record.read() as connection:
-                return registry.participant_of(connection, account)
 
         def is_dso(signer: bytes, area: str) -> bool:
             return signer == dso and area == self.config.area
@@ -251,7 +181,8 @@ class Service:
             clock=self.clock,
             wall_clock=lambda: int(time.time()),
             directory=Directory(
-                organisations=organisation_keys(self.keys, area=self.config.area), participant_of=participant_of
+                organisations=organisation_keys(self.keys, area=self.config.area),
+                participant_of=partial(known_participant, self.record),
             ),
             tokens=TokenIssuer(
                 key=load_or_create_key(self.state / KEYS_FOLDER / "tokens.pem"), issuer=AUDIENCE, audience=AUDIENCE
@@ -273,20 +204,11 @@ class Service:
                 is_dso=is_dso,
             ),
             evidence_folder=self.state / "evidence",
-            node_block_time=self.node_block_time,
+            node_block_time=lambda: node_block_time(self.node.url),
             stage_failure=self.loop.failure,
-            stuck_periods=lambda: self.settlement.stuck,
+            stuck_periods=lambda: self.stages.settlement.stuck,
             clock_control=self.loop.advance_to,
         )
-
-    def node_block_time(self) -> int:
-        """Block time of the node's newest block (0: it has none), asked of the node itself. Raises NodeUnavailable."""
-        rpc = Rpc(self.node.url, timeout_s=NODE_LOOK_SECONDS)
-        try:
-            head = rpc.header()
-        finally:
-            rpc.close()
-        return 0 if head is None else head.timestamp
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""
