@@ -16,7 +16,7 @@ import pulp
 
 from clearing.auction import clear
 from clearing.book import Book, Clearing
-from clearing.model import clear_by_model
+from clearing.model_of_record import clear_by_model
 from domain.units import NO_CAP
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pulp
 
-from clearing.program import MtuBook, validate_program
-from grid.envelopes import Situation, Trade, plan_envelopes
+from clearing.validation import MtuBook, validate_program
+from grid.envelopes.search import Situation, Trade, plan_envelopes
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from scripts.community.grids import PROFILE_ROWS, Community, load_community

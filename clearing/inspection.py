@@ -14,8 +14,8 @@ import numpy as np
 
 from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
-from clearing.program import MtuBook, ProgramResult, validate_program
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
+from clearing.validation import MtuBook, ProgramResult, validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import from_hex, hash_json, text_id, to_hex

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection
 
 from clearing.caps import NO_POINT
-from clearing.program import MtuBook, MtuResult, ProgramResult, validate_program
+from clearing.validation import MtuBook, MtuResult, ProgramResult, validate_program
 from domain.hashing import canonical_json, to_hex
 from domain.merkle import merkle_root
 from domain.words import OrderWord, result_hash

@@ -12,8 +12,8 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import Book, Clearing
-from clearing.model import clear_by_model
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
+from clearing.model_of_record import clear_by_model
 from domain.hashing import from_hex, to_hex
 from domain.words import OrderWord, book_hash, result_hash
 

@@ -13,7 +13,7 @@ import pandapower
 import pytest
 import simbench
 
-from clearing.program import MtuBook, validate_program
+from clearing.validation import MtuBook, validate_program
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from scripts.community.grids import Community, load_community

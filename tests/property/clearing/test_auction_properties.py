@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from clearing.auction import clear, levels_of
 from clearing.book import Book
-from clearing.model import SolverRefused, clear_by_model, solve_levels
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
+from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
 

@@ -7,7 +7,7 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import BadColumn, Book, BookNotSorted
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
 

@@ -11,7 +11,7 @@ import pytest
 
 from clearing.caps import NO_POINT
 from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
-from clearing.program import MtuBook, validate_program
+from clearing.validation import MtuBook, validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clearing.inspection import Pinned
-from clearing.program import MtuBook, validate_program
+from clearing.validation import MtuBook, validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.merkle import merkle_root

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from domain.units import MTUS_PER_HOUR
 from grid.envelope import Envelope
-from grid.lp import Minimise, SolverFailed
+from grid.linear_program import Minimise, SolverFailed
 from grid.model import MICRO
 from grid.powerflow import LOADING_LIMIT_MICRO, Flow, PowerFlow, Violation
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT, apply_caps
-from clearing.program import MtuBook, validate_program
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
+from clearing.validation import MtuBook, validate_program
 from domain.words import OrderWord, Side
 from grid.envelope import Envelope
 from grid.model import Bus, GridModel, Line, Point, Transformer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clearing.book import Book, Clearing
-from clearing.verify import Check, check_clearing
+from clearing.exact_check import Check, check_clearing
 from domain.units import NeurPerWh
 from domain.words import OrderWord, Side
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from clearing.auction import Levels, Margin, allocate, levels_of
 from clearing.book import Book, Clearing, Ints
-from clearing.verify import Check, Finding, check_clearing
+from clearing.exact_check import Check, Finding, check_clearing
 from domain.errors import DominoesError
-from grid.lp import Minimise, SolverFailed
+from grid.linear_program import Minimise, SolverFailed
 
 ROUNDED_LOTS_MAX = 0.01
 """How far a solver's number may be from whole lots: its own tolerance, and some."""

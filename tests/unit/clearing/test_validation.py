@@ -11,15 +11,15 @@ import pytest
 from clearing.auction import Levels, clear
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT
-from clearing.model import clear_by_model
-from clearing.program import BadSchedule, MtuBook, ProgramResult, validate_program
-from clearing.verify import check_clearing
+from clearing.exact_check import check_clearing
+from clearing.model_of_record import clear_by_model
+from clearing.validation import BadSchedule, MtuBook, ProgramResult, validate_program
 from domain.hashing import canonical_json, hash_json, to_hex
 from domain.orders import envelopes_hash
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
-from grid.envelopes import SOLVER_GAVE_UP
-from grid.lp import Minimise, SolverFailed
+from grid.envelopes.search import SOLVER_GAVE_UP
+from grid.linear_program import Minimise, SolverFailed
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
 from grid.report import schedules_hash

@@ -16,14 +16,14 @@ import numpy as np
 from clearing.auction import clear
 from clearing.book import Book, Clearing, Ints
 from clearing.caps import NO_POINT, apply_caps
-from clearing.model import SolverRefused, clear_by_model
+from clearing.model_of_record import SolverRefused, clear_by_model
 from domain.errors import DominoesError
 from domain.hashing import hash_json
 from domain.units import NeurPerWh
 from domain.words import OrderWord
 from grid.envelope import Envelope
-from grid.envelopes import Plan, Situation, Trade, plan_envelopes
-from grid.lp import SolverFailed
+from grid.envelopes.search import Plan, Situation, Trade, plan_envelopes
+from grid.linear_program import SolverFailed
 from grid.model import GridModel
 from grid.powerflow import Flow, PowerFlow, Violation
 from grid.report import MtuReport, build_report, envelope_entries

@@ -7,10 +7,10 @@ import pytest
 
 from clearing.auction import Levels, clear
 from clearing.book import Book
-from clearing.model import SolverRefused, clear_by_model, solve_levels
-from clearing.verify import Check
+from clearing.exact_check import Check
+from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.words import OrderWord, Side
-from grid.lp import Minimise, SolverFailed
+from grid.linear_program import Minimise, SolverFailed
 
 pytestmark = pytest.mark.unit
 
