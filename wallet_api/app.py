@@ -10,16 +10,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from edge import documentation, problems
+from edge.answers import json_answer
+from edge.declaring import reads, texts
+from edge.limits import Limiter
+from edge.middleware import Metrics, Surroundings
+from edge.openapi import describe
+from edge.policy import PrincipalCache, anyone, require_policies
 from ledger_service.access.idempotency import AnswerBook
-from wallet_api import documentation, problems
-from wallet_api.answers import json_answer
 from wallet_api.bundles import Bundles
-from wallet_api.declaring import reads, texts
 from wallet_api.health import HealthCheck
-from wallet_api.limits import Limiter
-from wallet_api.middleware import Metrics, Surroundings
-from wallet_api.openapi import describe
-from wallet_api.policy import PrincipalCache, anyone, require_policies
 from wallet_api.projection import Projection
 from wallet_api.routers import (
     accesses,

@@ -13,12 +13,12 @@ from threading import Lock
 
 from nacl.public import PublicKey, SealedBox
 
+from edge.problems import Busy, NoSuchThing
 from ledger_service.evidence.auditor import export_auditor
 from ledger_service.evidence.facts import Anchor, ChainInfo
 from ledger_service.evidence.personal import export_personal
 from ledger_service.evidence.public import export_public
 from ledger_service.record import Entry
-from wallet_api.problems import Busy, NoSuchThing
 from wallet_api.services import Services
 
 TAR_MEDIA_TYPE = "application/x-tar"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
+from edge.problems import InvalidFields, findings_of
 from ledger_service.access.directory import Principal
 from wallet_api.fields import Code
 from wallet_api.lookup import market_named
-from wallet_api.problems import InvalidFields, findings_of
 from wallet_api.services import services_of
 
 ACCESS_KIND = "access.logged"

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from domain.hashing import to_hex
+from edge.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
+from edge.problems import NoSuchThing
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import Payload
 from ledger_service.registry import Area, Market, queries
-from wallet_api.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
-from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Program, Projection
 
 

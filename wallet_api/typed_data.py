@@ -9,7 +9,7 @@ from typing import Any
 from domain.eip712 import SHAPES, Domain, Shape
 from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
-from wallet_api.problems import InvalidFields, NoSuchThing
+from edge.problems import InvalidFields, NoSuchThing
 
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _BYTES = re.compile(r"0x[0-9a-f]*")

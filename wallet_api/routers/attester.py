@@ -13,6 +13,11 @@ from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.signing import BadSignature
+from edge.answers import Paging, json_answer, number_key, page_answer, paging
+from edge.declaring import lists, reads, writes
+from edge.policy import allow
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
@@ -25,8 +30,6 @@ from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
 from settling.errors import FactMissing, WrongInput
 from settling.package import proposal_values
-from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (
     Address,
@@ -46,15 +49,12 @@ from wallet_api.fields import (
     Uint32,
     Wh,
 )
-from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import attester as schemas
 from wallet_api.schemas.settlement import SettlementToSign, Terms
 from wallet_api.services import API_PREFIX, Services, services_of
-from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
-from wallet_api.writes import Created, write
 
 ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
 """A day of readings of 1,000 meters with the messages they came in; larger areas send several parts."""

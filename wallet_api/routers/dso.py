@@ -12,6 +12,12 @@ from domain.hashing import from_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.programs import program_values
 from domain.signing import BadSignature
+from edge.answers import Paging, json_answer, number_key, page_answer, paging
+from edge.declaring import lists, reads, writes
+from edge.policy import allow
+from edge.problems import NoSuchThing
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.programs.stage import committed_orders
@@ -24,22 +30,16 @@ from ledger_service.programs.verdicts import (
     refusal_values,
 )
 from ledger_service.record.journal import Payload
-from wallet_api.answers import Paging, json_answer, number_key, page_answer, paging
-from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
 from wallet_api.fields import MarketName, ProgramNumber, ProgramState, QueryText, Signature, Text
 from wallet_api.lookup import market_named, program_named
-from wallet_api.policy import allow
-from wallet_api.problems import NoSuchThing
 from wallet_api.projection import Program, Projection
 from wallet_api.routers.public import program_json
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import dso as schemas
 from wallet_api.schemas.public import Program as ProgramSchema
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
-from wallet_api.strict_json import Body
 from wallet_api.typed_data import signing_view
-from wallet_api.writes import Created, write
 
 ANY_STATE = "any"
 """Asks for programs whatever their state."""

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
+from edge.declaring import downloads
+from edge.policy import TRADERS, allow, anyone
+from edge.problems import Busy, NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.evidence.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
-from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere
-from wallet_api.policy import TRADERS, allow, anyone
-from wallet_api.problems import Busy, NoSuchThing
 from wallet_api.services import API_PREFIX, projection_of
 
 EVERYTHING = Disclosure("evidence.auditor", everywhere)

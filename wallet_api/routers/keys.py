@@ -11,6 +11,11 @@ from starlette.responses import Response
 from domain.eip712 import KEY_REGISTRATION
 from domain.errors import OutOfRange
 from domain.signing import BadSignature
+from edge.answers import Paging, number_key, page_answer, paging
+from edge.declaring import lists, writes
+from edge.policy import TRADERS, allow
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotAllowed
 from ledger_service.registry import OrderKey, queries
@@ -23,15 +28,10 @@ from ledger_service.registry.errors import (
     WrongParty,
     WrongSigner,
 )
-from wallet_api.answers import Paging, number_key, page_answer, paging
-from wallet_api.declaring import lists, writes
 from wallet_api.fields import Address, Code, Mtu, Signature
-from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
-from wallet_api.strict_json import Body
-from wallet_api.writes import Created, write
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 

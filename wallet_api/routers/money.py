@@ -13,6 +13,21 @@ from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import isoformat_utc
 from domain.signing import BadSignature
+from edge.answers import (
+    INT32_MAX,
+    INT64_MAX,
+    Paging,
+    cursor_of,
+    json_answer,
+    money,
+    number_key,
+    page_answer,
+    paging,
+)
+from edge.declaring import lists, reads, writes
+from edge.policy import TRADERS, allow
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
@@ -33,27 +48,12 @@ from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
-from wallet_api.answers import (
-    INT32_MAX,
-    INT64_MAX,
-    Paging,
-    cursor_of,
-    json_answer,
-    money,
-    number_key,
-    page_answer,
-    paging,
-)
-from wallet_api.declaring import lists, reads, writes
 from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
 from wallet_api.lookup import entries_where
-from wallet_api.policy import TRADERS, allow
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
-from wallet_api.strict_json import Body
-from wallet_api.writes import Created, write
 
 REDEMPTIONS_READ_MAX = 1_000
 """Most redemptions of one account that are listed."""

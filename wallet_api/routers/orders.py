@@ -16,6 +16,13 @@ from domain.errors import DominoesError, OutOfRange
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.signing import BadSignature
+from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
+from edge.declaring import lists, reads, submits
+from edge.middleware import Metrics
+from edge.policy import TRADERS, allow
+from edge.problems import InvalidFields, problem_of
+from edge.strict_json import Body, parse, read_body
+from edge.writes import answer_once
 from ledger_service.access.directory import Principal
 from ledger_service.access.idempotency import Answer
 from ledger_service.access.roles import NotYours, Role
@@ -35,8 +42,6 @@ from ledger_service.trading import (
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
 from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
-from wallet_api.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
-from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -52,15 +57,10 @@ from wallet_api.fields import (
     Revision,
     Signature,
 )
-from wallet_api.middleware import Metrics
-from wallet_api.policy import TRADERS, allow
-from wallet_api.problems import InvalidFields, problem_of
 from wallet_api.projection import Outcome, accepted_by_tag
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
-from wallet_api.strict_json import Body, parse, read_body
-from wallet_api.writes import answer_once
 
 SUBMISSIONS_MAX = 500
 """Most submissions of one request: a household's day with several revisions, and about 300 KiB."""

@@ -11,6 +11,11 @@ from starlette.responses import Response
 
 from domain.errors import OutOfRange
 from domain.hashing import NotCanonical, hash_json, to_hex
+from edge.answers import Paging, number_key, page_answer, paging
+from edge.declaring import lists, writes
+from edge.policy import allow
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record import Entry
@@ -24,8 +29,6 @@ from ledger_service.registry.errors import (
     VersionOutOfOrder,
     WrongParty,
 )
-from wallet_api.answers import Paging, number_key, page_answer, paging
-from wallet_api.declaring import lists, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import (
     Address,
@@ -44,11 +47,8 @@ from wallet_api.fields import (
     Version,
     Watt,
 )
-from wallet_api.policy import allow
 from wallet_api.schemas import registry as shown
 from wallet_api.services import API_PREFIX, Services, services_of
-from wallet_api.strict_json import Body
-from wallet_api.writes import Created, write
 
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""

@@ -18,6 +18,11 @@ from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import mtu_of
 from domain.signing import BadSignature
+from edge.answers import Paging, money, page_answer, paging
+from edge.declaring import downloads, lists, writes
+from edge.policy import allow
+from edge.strict_json import Body
+from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.money import operations as money_operations
@@ -44,18 +49,13 @@ from ledger_service.registry.errors import (
 )
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
-from wallet_api.answers import Paging, money, page_answer, paging
-from wallet_api.declaring import downloads, lists, writes
 from wallet_api.fields import Address, AmountNeur, AreaFilter, Bytes32, CreditNeur, PeriodNumber, Signature, Uint53
-from wallet_api.policy import allow
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as money_schemas
 from wallet_api.schemas import retailer as schemas
 from wallet_api.services import API_PREFIX, Services, services_of
-from wallet_api.strict_json import Body
-from wallet_api.writes import Created, write
 
 VAT_KIND = "vat"
 """The one kind of line without an MTU: it belongs to the whole statement."""

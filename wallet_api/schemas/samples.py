@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
 from domain.hashing import keccak, text_id
+from edge.answers import eur_text
 from ledger_service.access.roles import Role
-from wallet_api.answers import eur_text
 
 FIRST_MTU = 1_627_584
 """2016-06-02T00:00:00Z, the first MTU of the day that the examples are about."""

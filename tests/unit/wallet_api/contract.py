@@ -11,8 +11,8 @@ from httpx import Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.testclient import TestClient
 
-from wallet_api.policy import api_routes
-from wallet_api.problems import PROBLEM_MEDIA_TYPE
+from edge.policy import api_routes
+from edge.problems import PROBLEM_MEDIA_TYPE
 from wallet_api.schemas.base import Problem
 
 JSON = "application/json"

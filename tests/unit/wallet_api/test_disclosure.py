@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from edge.policy import Allow, api_routes, policy_of
 from ledger_service.access.roles import Role
 from tests.unit.wallet_api.routes import REQUIRED, filled, query_names
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import AREA, World, address
 from wallet_api.disclosure import ACCESS_KIND
-from wallet_api.policy import Allow, api_routes, policy_of
 
 pytestmark = pytest.mark.unit
 

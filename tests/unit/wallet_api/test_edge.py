@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from edge.policy import Public, api_routes, methods_of, policy_of
+from edge.problems import findings_of, pointer
 from ledger_service.access.directory import Directory, OrganisationKey, RolesNotExclusive
 from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
@@ -18,8 +20,6 @@ from ledger_service.chain.outbox import Stored
 from ledger_service.record import StorageUnavailable
 from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
 from wallet_api.health import NODE_LAG_SECONDS_MAX
-from wallet_api.policy import Public, api_routes, methods_of, policy_of
-from wallet_api.problems import findings_of, pointer
 from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
 
 pytestmark = pytest.mark.unit

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from edge.limits import PRINCIPALS_COUNTED_MAX, Limiter, TooManyRequests
 from tests.unit.wallet_api.world import World
-from wallet_api.limits import PRINCIPALS_COUNTED_MAX, Limiter, TooManyRequests
 
 pytestmark = pytest.mark.unit
 

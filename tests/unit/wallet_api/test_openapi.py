@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import DominoesError
 from domain.units import MAX_LOTS
+from edge.policy import api_routes, methods_of
+from edge.problems import PROBLEM_MEDIA_TYPE
 from ledger_service.registry.operations import PARTICIPANT_KINDS
 from ledger_service.trading import parse_order
 from scripts.tools.openapi import DOCUMENT, rendered
@@ -21,8 +23,6 @@ from tests.unit.wallet_api.test_policy import PARTY_OF, call, declared
 from tests.unit.wallet_api.world import MARKET_BODY, World, household
 from wallet_api.app import routed
 from wallet_api.fields import ParticipantKind
-from wallet_api.policy import api_routes, methods_of
-from wallet_api.problems import PROBLEM_MEDIA_TYPE
 from wallet_api.routers.orders import OrderMessage
 from wallet_api.schemas.own import EnergyLine
 from wallet_api.schemas.samples import example_of

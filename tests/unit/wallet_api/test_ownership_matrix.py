@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from domain.hashing import text_id, to_hex
+from edge.policy import Allow, api_routes, methods_of, policy_of
 from ledger_service.access.roles import Role
 from tests.unit.wallet_api.crowd import HOLDER, POINT, redemption, schedule
 from tests.unit.wallet_api.routes import REQUIRED, filled, query_names
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import FIRST_MTU, MARKET, World, address
-from wallet_api.policy import Allow, api_routes, methods_of, policy_of
 
 pytestmark = pytest.mark.unit
 

@@ -6,11 +6,11 @@ import base64
 
 import pytest
 
+from edge.answers import INT64_MAX, number_key
+from edge.policy import api_routes
 from tests.unit.wallet_api.crowd import HOLDER
 from tests.unit.wallet_api.routes import filled, query_names
 from tests.unit.wallet_api.world import FIRST_MTU, World
-from wallet_api.answers import INT64_MAX, number_key
-from wallet_api.policy import api_routes
 
 pytestmark = pytest.mark.unit
 

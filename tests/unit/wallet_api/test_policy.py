@@ -16,12 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 from domain.hashing import to_hex
-from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
-from ledger_service.access.roles import Role
-from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
-from tests.unit.wallet_api.routes import filled
-from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
-from wallet_api.policy import (
+from edge.policy import (
     PRINCIPAL_SECONDS,
     Allow,
     PolicyMissing,
@@ -32,6 +27,11 @@ from wallet_api.policy import (
     policy_of,
     require_policies,
 )
+from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
+from ledger_service.access.roles import Role
+from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
+from tests.unit.wallet_api.routes import filled
+from tests.unit.wallet_api.world import AUDIENCE, ISSUER, ORGANISATIONS, WALL_SECONDS, World, address, key_named
 
 pytestmark = pytest.mark.unit
 
@@ -357,7 +357,7 @@ def test_role__taken_away__ends_within_a_second_in_spite_of_the_token(
     assert trading.client.get("/v1/balance", headers=headers).status_code == 200
     monkeypatch.setattr(trading.services.directory, "_participant_of", lambda _: None)
     moment = time.monotonic()
-    monkeypatch.setattr("wallet_api.policy.time.monotonic", lambda: moment + PRINCIPAL_SECONDS + 0.01)
+    monkeypatch.setattr("edge.policy.time.monotonic", lambda: moment + PRINCIPAL_SECONDS + 0.01)
 
     answer = trading.client.get("/v1/balance", headers=headers)
 

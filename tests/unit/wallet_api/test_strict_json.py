@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from wallet_api.problems import MalformedBody
-from wallet_api.strict_json import _CONTROL, _TOKENS, BODY_BYTES_MAX, DEPTH_MAX, parse
+from edge.problems import MalformedBody
+from edge.strict_json import _CONTROL, _TOKENS, BODY_BYTES_MAX, DEPTH_MAX, parse
 
 pytestmark = pytest.mark.unit
 

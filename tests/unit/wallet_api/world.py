@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from domain.eip712 import ORDER, SHAPES
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey
+from edge.limits import Limiter
 from ledger_service.access.challenges import ChallengeBook, personal_message_digest
 from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
@@ -31,7 +32,6 @@ from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
-from wallet_api.limits import Limiter
 from wallet_api.services import Deployment, Services
 
 ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"

@@ -10,7 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from wallet_api.problems import NoSuchThing
+from edge.problems import NoSuchThing
 
 DOCUMENTATION_PATH = "/docs"
 ASSETS_PATH = "/docs/assets"

@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from domain.hashing import keccak
+from edge.answers import JSON_MEDIA_TYPE
+from edge.strict_json import BODY_BYTES_MAX, parse, read_body, validate
 from ledger_service.access.directory import Principal
 from ledger_service.access.idempotency import Answer, AnswerBook, check_key
-from wallet_api.answers import JSON_MEDIA_TYPE
 from wallet_api.services import Services, services_of
-from wallet_api.strict_json import BODY_BYTES_MAX, parse, read_body, validate
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _ADAPTERS: dict[type[BaseModel], TypeAdapter[Any]] = {}

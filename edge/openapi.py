@@ -14,13 +14,13 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from domain.errors import DominoesError
+from edge.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
+from edge.limits import TooManyRequests
+from edge.policy import Public, api_routes, methods_of, policy_of
+from edge.problems import PROBLEM_MEDIA_TYPE, BodyTooLarge, InvalidFields, MalformedBody, NotJson, problem_body
 from ledger_service.access.roles import NotAllowed
 from ledger_service.access.tokens import TokenRefused
 from ledger_service.record import StorageUnavailable
-from wallet_api.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
-from wallet_api.limits import TooManyRequests
-from wallet_api.policy import Public, api_routes, methods_of, policy_of
-from wallet_api.problems import PROBLEM_MEDIA_TYPE, BodyTooLarge, InvalidFields, MalformedBody, NotJson, problem_body
 from wallet_api.schemas.base import Problem
 
 OPENAPI_VERSION = "3.1.0"

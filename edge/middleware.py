@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from wallet_api.problems import internal_problem
+from edge.problems import internal_problem
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -13,9 +13,9 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from domain.errors import DominoesError
+from edge.answers import JSON_MEDIA_TYPE, BadCursor
+from edge.problems import PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_body
 from ledger_service.access.idempotency import BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight
-from wallet_api.answers import JSON_MEDIA_TYPE, BadCursor
-from wallet_api.problems import PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_body
 from wallet_api.schemas.base import Answer, Page, page_of
 from wallet_api.schemas.samples import example_of
 

@@ -12,11 +12,11 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
+from edge.limits import Limiter
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.access.roles import NotAllowed, Role
 from ledger_service.access.tokens import Claims, TokenRefused
 from wallet_api.disclosure import Disclosure
-from wallet_api.limits import Limiter
 from wallet_api.services import services_of
 
 PRINCIPAL_SECONDS = 1.0

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.requests import Request
 
-from wallet_api.problems import BodyTooLarge, InvalidFields, MalformedBody, NotJson, findings_of
+from edge.problems import BodyTooLarge, InvalidFields, MalformedBody, NotJson, findings_of
 
 BODY_BYTES_MAX = 1_048_576
 """Largest body of an ordinary request; 500 signed orders are about 300 KiB."""
