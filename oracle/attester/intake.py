@@ -27,7 +27,7 @@ from domain.signing import SigningKey
 from oracle.attester.book import MeterBook, Outcome, Taken
 from oracle.attester.store import Store
 from oracle.bounds import UINT32_MAX
-from oracle.receipts import write_receipts
+from oracle.reading_receipts import write_receipts
 from oracle.topics import Topics
 from settling.registers import check_time
 

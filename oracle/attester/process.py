@@ -17,9 +17,9 @@ from domain.errors import DominoesError
 from domain.meters import Registry
 from domain.signing import SigningKey
 from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S, Agreement
-from oracle.attester.config import POLL_S, REGISTRY_S, SETTLEMENT_S
 from oracle.attester.intake import Intake, Outgoing
 from oracle.attester.service import ServiceAway, ServiceClient, ServiceRefused
+from oracle.attester.settings import POLL_S, REGISTRY_S, SETTLEMENT_S
 from oracle.attester.standing import OnChain
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession

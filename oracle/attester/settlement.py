@@ -17,8 +17,8 @@ from domain.meters import Registry
 from domain.signing import SigningKey
 from domain.words import words_hash
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
-from oracle.attester.config import REGISTRY_S
 from oracle.attester.service import ServiceAway, ServiceClient
+from oracle.attester.settings import REGISTRY_S
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
 from settling.package import Package, roots_of, verify_package

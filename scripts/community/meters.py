@@ -9,8 +9,8 @@ from nacl.signing import SigningKey as MeterKey
 
 from domain.meters import AttesterEntry
 from domain.signing import SigningKey
-from oracle.meter import Measurement, MeterFleet, ReceiptTrust
-from oracle.meter_log import MeterLog
+from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
+from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
 from scripts.community.households import metered_wh
 from scripts.community.town import Town

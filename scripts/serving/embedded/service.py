@@ -36,7 +36,7 @@ from ledger_service.clock import ManualClock
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.trading import Intake, ReceiptSigner
-from oracle.broker import EmbeddedBroker
+from oracle.brokers.embedded import EmbeddedBroker
 from scripts.serving.composition import (
     AUDIENCE,
     RecordFunds,

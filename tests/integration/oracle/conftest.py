@@ -22,9 +22,9 @@ from domain.readings import Reading
 from domain.signing import SigningKey
 from oracle.attester.process import Attester, Timing
 from oracle.attester.service import ServiceAway, ServiceRefused
-from oracle.broker import EmbeddedBroker
-from oracle.meter import Measurement, MeterFleet, ReceiptTrust
-from oracle.meter_log import MeterLog
+from oracle.brokers.embedded import EmbeddedBroker
+from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
+from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
 from settling.attestations import VerifiedAttestation, verify_payload
 

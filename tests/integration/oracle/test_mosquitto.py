@@ -16,7 +16,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from oracle.mosquitto import Authority, Identity, write_configuration
+from oracle.brokers.mosquitto import Authority, Identity, write_configuration
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 
 pytestmark = [pytest.mark.integration, pytest.mark.host]

@@ -13,7 +13,7 @@ from domain.hashing import keccak
 from domain.messages import parse_message
 from domain.mtu import mtu_end, mtu_start
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP
-from oracle.receipts import read_receipt
+from oracle.reading_receipts import read_receipt
 
 pytestmark = pytest.mark.unit
 

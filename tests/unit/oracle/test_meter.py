@@ -16,10 +16,10 @@ from domain.eip712 import Domain
 from domain.hashing import text_id
 from domain.meters import AttesterEntry
 from domain.signing import SigningKey
-from oracle.meter import Measurement, MeterFleet, ReceiptTrust
-from oracle.meter_log import LoggedMessage, MeterLog, MeterPosition
+from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
+from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming
-from oracle.receipts import write_receipts
+from oracle.reading_receipts import write_receipts
 
 pytestmark = pytest.mark.unit
 

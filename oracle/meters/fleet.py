@@ -23,9 +23,9 @@ from domain.hashing import keccak
 from domain.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
 from domain.meters import AttesterEntry
 from oracle.bounds import whole
-from oracle.meter_log import LoggedMessage, MeterLog, MeterPosition
+from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
-from oracle.receipts import BadReceipt, read_receipt
+from oracle.reading_receipts import BadReceipt, read_receipt
 from oracle.topics import Topics, check_code
 
 REPUBLISH_S = 10.0

@@ -22,8 +22,13 @@ SETTLEMENT_S = 1.0
 
 
 @dataclass(frozen=True)
-class AttesterConfig:
-    """Everything one attester needs: its key is a keystore v3 file, the node is one of its own choice."""
+class AttesterSettings:
+    """Everything one attester needs; the node is one of its own choice.
+
+    `service_ca` are the authorities trusted for an `https` service, None for the system's own. `keystore` is a keystore
+    v3 file, `password_file` holds its passphrase. `cut_off_s` is market time after an MTU's end; all other `_s` are
+    wall seconds.
+    """
 
     name: str
     area: str
@@ -34,6 +39,7 @@ class AttesterConfig:
     password_file: Path
     rpc_url: str
     contracts: Contracts
+    service_ca: Path | None = None
     cut_off_s: int = CUT_OFF_S
     proposer_timeout_s: float = PROPOSER_TIMEOUT_S
     poll_s: float = POLL_S
@@ -41,7 +47,7 @@ class AttesterConfig:
     settlement_s: float = SETTLEMENT_S
 
 
-def read_config(path: Path) -> AttesterConfig:
+def read_settings(path: Path) -> AttesterSettings:
     """Parse the TOML file; paths in it are relative to it. Raises OSError, KeyError or tomllib.TOMLDecodeError."""
     data = tomllib.loads(path.read_text(encoding="utf-8"))
     base = path.parent
@@ -51,7 +57,7 @@ def read_config(path: Path) -> AttesterConfig:
         return None if value is None else base / str(value)
 
     broker = data["broker"]
-    return AttesterConfig(
+    return AttesterSettings(
         name=data["name"],
         area=data["area"],
         store=base / data["store"],
@@ -67,6 +73,7 @@ def read_config(path: Path) -> AttesterConfig:
         password_file=base / data["password_file"],
         rpc_url=data["chain"]["rpc_url"],
         contracts=Contracts(**{item.name: from_hex(data["chain"][item.name]) for item in fields(Contracts)}),
+        service_ca=file_of(data, "service_ca"),
         cut_off_s=int(data.get("cut_off_s", CUT_OFF_S)),
         proposer_timeout_s=float(data.get("proposer_timeout_s", PROPOSER_TIMEOUT_S)),
         poll_s=float(data.get("poll_s", POLL_S)),

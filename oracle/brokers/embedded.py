@@ -1,7 +1,7 @@
 """The embedded MQTT broker: amqtt in a thread of this process, loopback only.
 
 It speaks MQTT 3.1.1, checks no certificates and keeps nothing for a client that is away. That is enough where every
-message is signed and meters repeat what nobody has given a receipt for; production uses mosquitto (`oracle.mosquitto`).
+message is signed and meters repeat what nobody has given a receipt for; production uses mosquitto (`mosquitto`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The brokers machines speak over: amqtt in this process for demos, mosquitto with TLS where it counts."""
