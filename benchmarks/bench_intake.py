@@ -26,6 +26,7 @@ from domain.orders import Order
 from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.clock import ManualClock
+from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
 from ledger_service.registry import (
     Agreement,
@@ -40,7 +41,7 @@ from ledger_service.registry import (
     operations,
 )
 from ledger_service.stage import run_until_quiet
-from ledger_service.trading import CalendarStage, Intake, ReceiptSigner, SignedOrder, queries
+from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
 from ledger_service.trading.signers import signer_of
 
 ACCOUNTS = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from domain.hashing import text_id, to_hex
+from ledger_service.market import queries as markets
 from ledger_service.programs.stage import validated_key
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
-from ledger_service.trading import queries as trading
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
@@ -48,7 +48,7 @@ class PositionStage:
         market, mtu = self._code(tx, event["args"]["market"]), event["args"]["mtu"]
         if tx.find(position_key(market=market, mtu=mtu)) is not None:
             return  # known: a block that was gone holds it again, under another hash perhaps
-        program = trading.program_of(tx.connection, market=market, mtu=mtu)
+        program = markets.program_of(tx.connection, market=market, mtu=mtu)
         if event["event"] == "MtuVoided":
             number = None if program is None else program.program
             payload = {"market": market, "mtu": mtu, "program": number}

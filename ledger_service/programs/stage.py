@@ -19,12 +19,14 @@ from domain.merkle import merkle_root
 from domain.words import OrderWord, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
+from ledger_service.market import queries as markets
+from ledger_service.market.queries import Program
 from ledger_service.programs.forecast import forecast_wh
 from ledger_service.record import Entry, Record
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area, Market
 from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import BookOrder, Program
+from ledger_service.trading.queries import BookOrder
 
 CURSOR = "validation"
 """Name of the cursor over `book.closed`."""
@@ -70,7 +72,7 @@ class ValidationStage:
     def _validate(self, closed: Entry) -> dict[str, Any]:
         book = closed.content()
         with self._record.read() as connection:
-            program = trading.program(connection, market=book["market"], program=book["program"])
+            program = markets.program(connection, market=book["market"], program=book["program"])
             if program is None:
                 raise LookupError(
                     f"program {book['program']} of {book['market']} closed its books but was never opened"

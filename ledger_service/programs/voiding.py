@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from domain.hashing import to_hex
 from domain.mtu import MtuRange, mtu_start
+from ledger_service.market import queries as markets
+from ledger_service.market.queries import Period, Program
 from ledger_service.outbox import request_transaction
 from ledger_service.programs.position import position_key
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Market
-from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import Period, Program
 
 
 class VoidStage:
@@ -35,8 +35,8 @@ class VoidStage:
         due: list[tuple[Market, Period, Program | None]] = []
         with self._record.read() as connection:
             for market in registry.markets(connection):
-                opened = {item.period: item for item in trading.programs(connection, market=market.market)}
-                for period in trading.periods(connection, area=market.area):
+                opened = {item.period: item for item in markets.programs(connection, market=market.market)}
+                for period in markets.periods(connection, area=market.area):
                     program = opened.get(period.period)
                     known = (market.market, period.period) in self._done
                     if not known and _is_over(market, period, program, now=now):
@@ -73,7 +73,7 @@ def _void_program(tx: Transaction, market: Market, period: Period, program: Prog
 
 
 def _last_before(tx: Transaction, *, market: str, first_mtu: int) -> int:
-    earlier = [item.program for item in trading.programs(tx.connection, market=market) if item.first_mtu <= first_mtu]
+    earlier = [item.program for item in markets.programs(tx.connection, market=market) if item.first_mtu <= first_mtu]
     return max(earlier, default=0)
 
 

@@ -1,6 +1,5 @@
-"""Trading: the calendar of periods and programs, signed orders and schedules, receipts, and the gate."""
+"""Trading: signed orders and schedules, receipts, and the gate."""
 
-from ledger_service.trading.calendar import CalendarStage
 from ledger_service.trading.gate import GateStage
 from ledger_service.trading.intake import Accepted, Funds, Intake, Outcome
 from ledger_service.trading.parse import (
@@ -18,7 +17,6 @@ from ledger_service.trading.views import TRADING_KINDS, rebuild_views
 
 __all__ = [
     "Accepted",
-    "CalendarStage",
     "Funds",
     "GateStage",
     "Intake",

@@ -7,12 +7,14 @@ from typing import Any
 
 from domain.hashing import to_hex
 from domain.words import book_hash, mask_word, words_hash
+from ledger_service.market import queries as markets
+from ledger_service.market.queries import Program
+from ledger_service.market.views import fold
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries
-from ledger_service.trading.queries import BookOrder, Program
-from ledger_service.trading.views import fold
+from ledger_service.trading.queries import BookOrder
 
 
 def book_of(*, mtu: int, orders: list[BookOrder]) -> dict[str, Any]:
@@ -37,10 +39,10 @@ class GateStage:
     def run(self, now: int) -> bool:
         """Close what is due; one transaction per program."""
         with self._record.read() as connection:
-            due = [program for program in queries.programs(connection, closed=False) if now >= program.gate]
+            due = [program for program in markets.programs(connection, closed=False) if now >= program.gate]
         for program in due:
             with self._record.begin() as tx:
-                current = queries.program(tx.connection, market=program.market, program=program.program)
+                current = markets.program(tx.connection, market=program.market, program=program.program)
                 if current is not None and not current.closed:
                     _close(tx, current)
         return bool(due)

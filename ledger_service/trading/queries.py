@@ -1,4 +1,4 @@
-"""Reading trading: periods, programs, books' orders, schedules."""
+"""Reading trading: books' orders, schedules."""
 
 from __future__ import annotations
 
@@ -8,52 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from domain.mtu import MtuRange
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
-from ledger_service.trading.tables import (
-    trading_inclusion,
-    trading_order,
-    trading_period,
-    trading_program,
-    trading_schedule,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A run of MTUs of an area that is settled together; numbered from 1."""
-
-    area: str
-    period: int
-    first_mtu: int
-    count: int
-
-    @property
-    def mtus(self) -> MtuRange:
-        """Its MTUs."""
-        return MtuRange(first=self.first_mtu, count=self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """The MTUs of one gate of a market; numbered from 1. `gate` in market time; `closed` once its books are."""
-
-    market: str
-    program: int
-    area: str
-    period: int
-    first_mtu: int
-    count: int
-    gate: int
-    closed: bool
-
-    @property
-    def mtus(self) -> MtuRange:
-        """Its MTUs."""
-        return MtuRange(first=self.first_mtu, count=self.count)
+from ledger_service.trading.tables import trading_order, trading_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +55,6 @@ class Schedule:
     net_wh: tuple[int, ...]
 
 
-def _period(row: Row[Any]) -> Period:
-    return Period(area=row.area, period=row.period, first_mtu=row.first_mtu, count=row._mapping["count"])
-
-
-def _program(row: Row[Any]) -> Program:
-    return Program(
-        market=row.market,
-        program=row.program,
-        area=row.area,
-        period=row.period,
-        first_mtu=row.first_mtu,
-        count=row._mapping["count"],
-        gate=row.gate,
-        closed=bool(row.closed),
-    )
-
-
 def order_from_row(row: Row[Any]) -> BookOrder:
     """The order of a row of the view."""
     return BookOrder(
@@ -131,77 +73,6 @@ def order_from_row(row: Row[Any]) -> BookOrder:
         market_time=row.market_time,
         sequence=row.sequence,
     )
-
-
-def periods(connection: Connection, *, area: str) -> list[Period]:
-    """Every period of an area, ascending."""
-    query = select(trading_period).where(trading_period.c.area == area).order_by(trading_period.c.period)
-    return [_period(row) for row in connection.execute(query)]
-
-
-def last_period(connection: Connection, *, area: str) -> Period | None:
-    """The period declared last."""
-    query = (
-        select(trading_period).where(trading_period.c.area == area).order_by(trading_period.c.period.desc()).limit(1)
-    )
-    row = connection.execute(query).first()
-    return None if row is None else _period(row)
-
-
-def period_of(connection: Connection, *, area: str, mtu: int) -> Period | None:
-    """The period that contains an MTU."""
-    query = (
-        select(trading_period)
-        .where(trading_period.c.area == area, trading_period.c.first_mtu <= mtu)
-        .order_by(trading_period.c.first_mtu.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    found = None if row is None else _period(row)
-    return found if found is not None and mtu in found.mtus else None
-
-
-def programs(connection: Connection, *, market: str | None = None, closed: bool | None = None) -> list[Program]:
-    """Programs of a market (of all where None), ascending; only closed or only open ones where asked."""
-    query = select(trading_program)
-    if market is not None:
-        query = query.where(trading_program.c.market == market)
-    if closed is not None:
-        query = query.where(trading_program.c.closed.is_(closed))
-    ordered = query.order_by(trading_program.c.market, trading_program.c.program)
-    return [_program(row) for row in connection.execute(ordered)]
-
-
-def last_program(connection: Connection, *, market: str) -> Program | None:
-    """The program opened last."""
-    query = (
-        select(trading_program)
-        .where(trading_program.c.market == market)
-        .order_by(trading_program.c.program.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    return None if row is None else _program(row)
-
-
-def program(connection: Connection, *, market: str, program: int) -> Program | None:
-    """A program by its number."""
-    query = select(trading_program).where(trading_program.c.market == market, trading_program.c.program == program)
-    row = connection.execute(query).first()
-    return None if row is None else _program(row)
-
-
-def program_of(connection: Connection, *, market: str, mtu: int) -> Program | None:
-    """The program that contains an MTU."""
-    query = (
-        select(trading_program)
-        .where(trading_program.c.market == market, trading_program.c.first_mtu <= mtu)
-        .order_by(trading_program.c.first_mtu.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    found = None if row is None else _program(row)
-    return found if found is not None and mtu in found.mtus else None
 
 
 def book_orders(connection: Connection, *, market: str, first_mtu: int, count: int) -> list[BookOrder]:
@@ -287,9 +158,3 @@ def _schedule(row: Row[Any]) -> Schedule:
         revision=row.revision,
         net_wh=tuple(json.loads(row.net_wh)),
     )
-
-
-def is_included(connection: Connection, key: str) -> bool:
-    """Whether a chain request the calendar waits for has been included."""
-    query = select(trading_inclusion.c.key).where(trading_inclusion.c.key == key)
-    return connection.execute(query).first() is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.hashing import text_id, to_hex
 from domain.words import Side
+from ledger_service.market.queries import Program
 from ledger_service.record import Entry
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading.errors import (
@@ -36,7 +37,7 @@ from ledger_service.trading.errors import (
     WrongPoint,
 )
 from ledger_service.trading.parse import SignedCancel, SignedOrder, SignedSchedule
-from ledger_service.trading.queries import BookOrder, Program
+from ledger_service.trading.queries import BookOrder
 from ledger_service.trading.signers import Signer
 from ledger_service.trading.state import Holder, MarketBook, TradingState, Usage, worst_cost_neur
 

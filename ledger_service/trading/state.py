@@ -15,17 +15,20 @@ from sqlalchemy import Connection, select
 
 from domain.hashing import from_hex
 from domain.words import Side
+from ledger_service.market import queries as markets
+from ledger_service.market.queries import Program
+from ledger_service.market.views import MARKET_KINDS
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Agreement, Market, Participant, Tariff
 from ledger_service.registry.views import REGISTRY_KINDS
 from ledger_service.trading import queries
-from ledger_service.trading.queries import BookOrder, Program, Schedule
+from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
 from ledger_service.trading.views import TRADING_KINDS, order_row
 
-STATE_KINDS = (*REGISTRY_KINDS, *TRADING_KINDS)
+STATE_KINDS = (*REGISTRY_KINDS, *MARKET_KINDS, *TRADING_KINDS)
 """Facts that change what intake may accept."""
 
 
@@ -129,7 +132,7 @@ class TradingState:
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given.account, given.credit_neur)
-        for program in queries.programs(connection):
+        for program in markets.programs(connection):
             state._add_program(program)
             if not program.closed:
                 found = queries.schedules(connection, market=program.market, first_mtu=program.first_mtu)

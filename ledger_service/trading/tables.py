@@ -15,31 +15,6 @@ def _sequence(name: str = "sequence") -> Column[int]:
     return Column(name, Integer64, ForeignKey("journal_entry.sequence"), nullable=False)
 
 
-trading_period = Table(
-    "trading_period",
-    metadata,
-    Column("area", _Code, primary_key=True),
-    Column("period", Integer, primary_key=True, autoincrement=False),
-    Column("first_mtu", Integer64, nullable=False),
-    Column("count", Integer, nullable=False),
-    _sequence(),
-)
-
-trading_program = Table(
-    "trading_program",
-    metadata,
-    Column("market", _Code, primary_key=True),
-    Column("program", Integer, primary_key=True, autoincrement=False),
-    Column("area", _Code, nullable=False),
-    Column("period", Integer, nullable=False),
-    Column("first_mtu", Integer64, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("gate", Integer64, nullable=False),
-    Column("closed", Boolean, nullable=False),
-    _sequence(),
-    Index("ix_trading_program_closed_gate", "closed", "gate"),
-)
-
 trading_order = Table(
     "trading_order",
     metadata,
@@ -73,12 +48,5 @@ trading_schedule = Table(
     _sequence(),
 )
 
-trading_inclusion = Table(
-    "trading_inclusion",
-    metadata,
-    Column("key", String(200), primary_key=True),
-    _sequence(),
-)
-
-TABLES = (trading_period, trading_program, trading_order, trading_schedule, trading_inclusion)
+TABLES = (trading_order, trading_schedule)
 """Every view of this package."""

@@ -12,30 +12,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.hashing import from_hex
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries
-from ledger_service.trading.tables import (
-    TABLES,
-    trading_inclusion,
-    trading_order,
-    trading_period,
-    trading_program,
-    trading_schedule,
-)
+from ledger_service.trading.tables import TABLES, trading_order, trading_schedule
 
-TRADING_KINDS = (
-    "period.declared",
-    "program.opened",
-    "order.accepted",
-    "order.cancelled",
-    "schedule.nominated",
-    "book.closed",
-)
-"""Kinds of facts this package appends."""
-
-FOLDED_KINDS = (*TRADING_KINDS, "chain.included")
-"""Kinds of facts its views are made of."""
-
-AWAITED_PREFIXES = ("createMarket:", "declarePeriod:")
-"""Chain requests whose inclusion the calendar waits for."""
+TRADING_KINDS = ("order.accepted", "order.cancelled", "schedule.nominated")
+"""Kinds of facts that its views are made of."""
 
 Row = dict[str, Any]
 
@@ -80,10 +60,6 @@ class _Batch:
         self.orders: dict[tuple[str, bytes], Row] = {}
         self.withdrawn: list[Row] = []
         self.schedules: dict[tuple[str, int, str], Row] = {}
-        self.periods: list[Row] = []
-        self.programs: dict[tuple[str, int], Row] = {}
-        self.closed: list[Row] = []
-        self.inclusions: dict[str, Row] = {}
 
     def add(self, entry: Entry) -> None:
         """Take one fact in; an erased one leaves no trace."""
@@ -112,45 +88,12 @@ class _Batch:
         row |= {"net_wh": json.dumps(payload["net_wh"]), "sequence": entry.sequence}
         self.schedules[row["market"], row["first_mtu"], row["point"]] = row
 
-    def add_period(self, entry: Entry, payload: Row) -> None:
-        """A period declared."""
-        self.periods.append({**payload, "sequence": entry.sequence})
-
-    def add_program(self, entry: Entry, payload: Row) -> None:
-        """A program opened."""
-        self.programs[payload["market"], payload["program"]] = {
-            **payload,
-            "closed": False,
-            "sequence": entry.sequence,
-        }
-
-    def add_book(self, entry: Entry, payload: Row) -> None:
-        """A program's books closed."""
-        key = (payload["market"], payload["program"])
-        if key in self.programs:
-            self.programs[key]["closed"] = True
-        else:
-            self.closed.append({"b_market": key[0], "b_program": key[1]})
-
-    def add_inclusion(self, entry: Entry, payload: Row) -> None:
-        """A transaction included that the calendar waits for."""
-        if payload["key"].startswith(AWAITED_PREFIXES):
-            self.inclusions.setdefault(payload["key"], {"key": payload["key"], "sequence": entry.sequence})
-
     def write(self, connection: Connection) -> None:
         """Bring the tables up to date."""
-        upsert(connection, trading_period, self.periods)
-        upsert(connection, trading_program, list(self.programs.values()))
         upsert(connection, trading_order, list(self.orders.values()))
         upsert(connection, trading_schedule, list(self.schedules.values()))
-        if self.inclusions:
-            build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            statement = build(trading_inclusion).on_conflict_do_nothing()
-            connection.execute(statement, list(self.inclusions.values()))
         if self.withdrawn:
             connection.execute(_WITHDRAW, self.withdrawn)
-        if self.closed:
-            connection.execute(_CLOSE, self.closed)
 
 
 _WITHDRAW = (
@@ -166,28 +109,15 @@ _WITHDRAW = (
     )
 )
 
-_CLOSE = (
-    update(trading_program)
-    .where(
-        trading_program.c.market == bindparam("b_market"),
-        trading_program.c.program == bindparam("b_program"),
-    )
-    .values(closed=True)
-)
-
 _FOLDS = {
-    "period.declared": _Batch.add_period,
-    "program.opened": _Batch.add_program,
     "order.accepted": _Batch.add_order,
     "order.cancelled": _Batch.add_cancel,
     "schedule.nominated": _Batch.add_schedule,
-    "book.closed": _Batch.add_book,
-    "chain.included": _Batch.add_inclusion,
 }
 
 
 def fold(connection: Connection, entries: Iterable[Entry]) -> None:
-    """Bring the views up to date with facts of FOLDED_KINDS, in their order."""
+    """Bring the views up to date with facts of TRADING_KINDS, in their order."""
     batch = _Batch()
     for entry in entries:
         batch.add(entry)
@@ -200,6 +130,6 @@ def rebuild_views(tx: Transaction) -> None:
     for table in TABLES:
         connection.execute(delete(table))
     after = 0
-    while entries := read_entries(connection, after=after, kinds=FOLDED_KINDS, limit=READ_BATCH_ENTRIES):
+    while entries := read_entries(connection, after=after, kinds=TRADING_KINDS, limit=READ_BATCH_ENTRIES):
         fold(connection, entries)
         after = entries[-1].sequence

@@ -13,6 +13,7 @@ from contracts.rpc import Rpc
 from domain.hashing import from_hex, to_hex
 from ledger_service.access.directory import KnownParticipant
 from ledger_service.evidence.stage import AnchorStage
+from ledger_service.market import CalendarStage
 from ledger_service.metering.queries import point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import queries as money
@@ -25,7 +26,7 @@ from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
-from ledger_service.trading import CalendarStage, GateStage
+from ledger_service.trading import GateStage
 
 AUDIENCE = "dominoes-wallet-api"
 """`aud` of access tokens and name shown in login texts."""

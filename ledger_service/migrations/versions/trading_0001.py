@@ -26,40 +26,6 @@ def _table(name: str, *items: sa.schema.SchemaItem) -> None:
 
 def upgrade() -> None:
     """Create trading's tables."""
-    _create_calendar()
-    _create_orders()
-
-
-def _create_calendar() -> None:
-    _table(
-        "trading_period",
-        sa.Column("area", _CODE, nullable=False),
-        sa.Column("period", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("first_mtu", _INTEGER64, nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("area", "period", name="pk_trading_period"),
-    )
-    _table(
-        "trading_program",
-        sa.Column("market", _CODE, nullable=False),
-        sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("area", _CODE, nullable=False),
-        sa.Column("period", sa.Integer(), nullable=False),
-        sa.Column("first_mtu", _INTEGER64, nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("gate", _INTEGER64, nullable=False),
-        sa.Column("closed", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("market", "program", name="pk_trading_program"),
-    )
-    op.create_index("ix_trading_program_closed_gate", "trading_program", ["closed", "gate"])
-    _table(
-        "trading_inclusion",
-        sa.Column("key", sa.String(200), nullable=False),
-        sa.PrimaryKeyConstraint("key", name="pk_trading_inclusion"),
-    )
-
-
-def _create_orders() -> None:
     _table(
         "trading_order",
         sa.Column("account", _ADDRESS, nullable=False),

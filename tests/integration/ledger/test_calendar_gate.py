@@ -10,9 +10,10 @@ import pytest
 
 from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
 from domain.words import book_hash, mask_word
+from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
-from ledger_service.trading import CalendarStage, GateStage, queries
+from ledger_service.trading import GateStage
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
 
 pytestmark = pytest.mark.integration

@@ -13,6 +13,8 @@ from domain.orders import Order, cancel_digest, schedule_digest
 from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.clock import ManualClock
+from ledger_service.market import CalendarStage, queries
+from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
 from ledger_service.registry.models import (
@@ -29,16 +31,13 @@ from ledger_service.registry.models import (
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,
-    CalendarStage,
     GateStage,
     Intake,
     ReceiptSigner,
     SignedCancel,
     SignedOrder,
     SignedSchedule,
-    queries,
 )
-from ledger_service.trading.queries import Program
 
 NOW = 1_465_970_400
 """Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""

@@ -25,6 +25,7 @@ from ledger_service.evidence.auditor import export_auditor
 from ledger_service.evidence.facts import ChainInfo, last_anchor
 from ledger_service.evidence.public import export_public
 from ledger_service.evidence.stage import AnchorStage
+from ledger_service.market import CalendarStage
 from ledger_service.metering.queries import registry_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
@@ -39,7 +40,7 @@ from ledger_service.settlement.operations import sign_settlement
 from ledger_service.settlement.queries import latest_proposal, period_state
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
-from ledger_service.trading import CalendarStage, GateStage
+from ledger_service.trading import GateStage
 from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
 from oracle.attester.settlement import chain_objections
 from settling.package import proposal_values, verify_package

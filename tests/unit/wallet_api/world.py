@@ -23,6 +23,7 @@ from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
+from ledger_service.market import views as market_views
 from ledger_service.money import views as money_views
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
@@ -188,7 +189,9 @@ class World:
         """Append a fact as another stage would; returns its sequence."""
         with self.services.record.begin() as tx:
             entry = tx.append(kind, payload)
-            if kind in trading_views.FOLDED_KINDS:
+            if kind in market_views.FOLDED_KINDS:
+                market_views.fold(tx.connection, [entry])
+            if kind in trading_views.TRADING_KINDS:
                 trading_views.fold(tx.connection, [entry])
             if kind in settlement_views.KINDS:
                 settlement_views.fold(tx.connection, entry, now=self.clock.now())

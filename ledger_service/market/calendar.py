@@ -12,15 +12,15 @@ from sqlalchemy import Connection, select
 
 from domain.hashing import to_hex
 from domain.mtu import local_day, local_midnight, mtu_start
+from ledger_service.market import queries
+from ledger_service.market.queries import Period
+from ledger_service.market.views import AWAITED_PREFIXES, fold
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Record, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES
 from ledger_service.record.tables import journal_cursor
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area, Market
-from ledger_service.trading import queries
-from ledger_service.trading.queries import Period
-from ledger_service.trading.views import AWAITED_PREFIXES, fold
 
 INCLUSION_CURSOR = "calendar"
 """Name of the cursor over the chain's inclusions."""

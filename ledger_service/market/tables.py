@@ -1,0 +1,50 @@
+"""Views of the market's frame: periods, programs, and which requests about them the chain has."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
+
+from ledger_service.record.tables import KEY_LENGTH_MAX, Integer64, metadata
+from ledger_service.registry.tables import CODE_LENGTH_MAX
+
+_Code = String(CODE_LENGTH_MAX)
+
+
+def _sequence() -> Column[int]:
+    return Column("sequence", Integer64, ForeignKey("journal_entry.sequence"), nullable=False)
+
+
+market_period = Table(
+    "market_period",
+    metadata,
+    Column("area", _Code, primary_key=True),
+    Column("period", Integer, primary_key=True, autoincrement=False),
+    Column("first_mtu", Integer64, nullable=False),
+    Column("count", Integer, nullable=False),
+    _sequence(),
+)
+
+market_program = Table(
+    "market_program",
+    metadata,
+    Column("market", _Code, primary_key=True),
+    Column("program", Integer, primary_key=True, autoincrement=False),
+    Column("area", _Code, nullable=False),
+    Column("period", Integer, nullable=False),
+    Column("first_mtu", Integer64, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("gate", Integer64, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    _sequence(),
+    Index("ix_market_program_closed_gate", "closed", "gate"),
+)
+
+market_inclusion = Table(
+    "market_inclusion",
+    metadata,
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    _sequence(),
+)
+
+TABLES = (market_period, market_program, market_inclusion)
+"""Every view of this package."""
