@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only check lint types imports format unit bench gas lock contracts openapi
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,15 +34,22 @@ doctor: setup ## Say what is installed, running and wrong
 # Two at once, one a core: whole systems in one, everything else in the other.
 test: setup check ## Format, types, imports and every test that needs no host software
 	@mkdir -p out
-	@sh -c '$(VENV)/pytest -q -m "not host and not functional" && $(VENV)/python -m scripts.tools.forge test' > out/modules.log 2>&1 & modules=$$!; \
-	$(VENV)/pytest -m "not host and functional"; systems=$$?; \
+	@sh -c '$(VENV)/pytest -q -m "not host and not functional and not campaign" && $(VENV)/python -m scripts.tools.forge test' > out/modules.log 2>&1 & modules=$$!; \
+	$(VENV)/pytest -m "not host and functional and not campaign"; systems=$$?; \
 	wait $$modules; code=$$?; cat out/modules.log; exit $$((systems + code))
 
 test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
 
 test-full-only: setup
 	@$(VENV)/python -m scripts.tools.host_software
-	@$(VENV)/pytest -m host
+	@$(VENV)/pytest -m "host and not campaign"
+
+# Hours on two cores: for releases. Its figures stand in docs/benchmarks.md.
+EFFORT ?= 20
+campaign: setup ## What takes longer: deep fuzz of contracts and rules, a soak with kills; EFFORT= times the usual
+	@$(VENV)/python -m scripts.tools.host_software
+	@FOUNDRY_PROFILE=deep $(VENV)/python -m scripts.tools.forge test
+	@DOMINOES_TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 -m "property or campaign"
 
 check: lint types imports ## Format, lint, strict types and the import contract
 

@@ -20,11 +20,12 @@ from scripts.cli.verifier import chain_state_of, start_node
 from scripts.community import day as days
 from scripts.community.grids import load_community
 from scripts.serving.embedded.demo_day import run_day
+from tests.effort import examples
 from tests.functional import test_mutations as mutations
 
 pytestmark = pytest.mark.functional
 
-REAL_DAY_MUTATIONS = 300
+REAL_DAY_MUTATIONS = examples(300)
 """Single fields changed in a real day's auditor bundle, each of which must be found."""
 
 DOMINOES = [str(Path(sys.executable).with_name("dominoes"))]

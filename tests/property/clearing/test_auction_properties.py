@@ -13,6 +13,7 @@ from clearing.exact_check import check_clearing
 from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -43,7 +44,7 @@ def reference(orders: list[OrderWord]) -> tuple[int, int]:
 
 
 @given(books)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_clear__any_book__equals_the_model_of_record_and_the_reference(orders: list[OrderWord]) -> None:
     book = Book.from_words(orders)
 
@@ -65,7 +66,7 @@ KEEN = [
 
 
 @given(books, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_clear_by_model__one_lot_moved_between_levels__is_refused(orders: list[OrderWord], data: st.DataObject) -> None:
     book = Book.from_words([word for word in orders if word.tag < KEEN[1].tag] + KEEN)
     proposal = solve_levels(levels_of(book))
@@ -80,7 +81,7 @@ def test_clear_by_model__one_lot_moved_between_levels__is_refused(orders: list[O
 
 
 @given(books, st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_clear__orders_come_in_another_order__same_words(orders: list[OrderWord], random: object) -> None:
     shuffled = list(orders)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

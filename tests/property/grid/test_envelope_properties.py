@@ -15,6 +15,7 @@ from domain.words import OrderWord, Side
 from grid.envelope import Envelope
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -43,7 +44,7 @@ orders = st.lists(
 
 
 @given(schedules, orders)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_validate_program__any_schedule__clean_within_caps_and_never_given_up(
     scheduled: list[int], drawn: list[tuple[Side, int, int, int]]
 ) -> None:

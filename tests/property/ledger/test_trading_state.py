@@ -19,6 +19,7 @@ from ledger_service.record import Record
 from ledger_service.registry import queries as registry
 from ledger_service.trading import Accepted, queries
 from ledger_service.trading.state import TradingState, Usage, worst_cost_neur
+from tests.effort import examples
 from tests.integration.ledger.town import CREDIT_NEUR, MARKET, NOW, Town, register_key, signed_key
 
 pytestmark = pytest.mark.property
@@ -61,7 +62,7 @@ def comparable(state: TradingState) -> dict[str, Any]:
 
 
 @given(batches=st.lists(st.lists(STEP, min_size=1, max_size=6), min_size=1, max_size=6), closes=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
     batches: list[list[tuple[Any, ...]]], closes: bool
 ) -> None:
@@ -121,7 +122,7 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
 
 
 @given(begins=st.lists(st.integers(0, 8), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(begins: list[int]) -> None:
     """Intake's memory, whether kept or loaded afresh, and the queries agree on whose signature counts when."""
     with tempfile.TemporaryDirectory() as folder:

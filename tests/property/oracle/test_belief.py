@@ -13,6 +13,7 @@ from domain.hashing import text_id
 from domain.messages import ReadingRun, RegisterReading
 from domain.meters import MeterKey
 from oracle.attester.book import MeterBook
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -52,7 +53,7 @@ def slow_belief(held: list[RegisterReading]) -> list[RegisterReading]:
     return believed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(found=readings, seed=st.integers(0, 2**32))
 def test_believed__any_readings_in_any_order__is_what_the_rule_gives(
     found: list[tuple[int, int, int, int]], seed: int
@@ -75,7 +76,7 @@ def test_believed__any_readings_in_any_order__is_what_the_rule_gives(
     assert book.gap() == ((missing[0], min(later) - 1) if later else None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     energies=st.lists(st.integers(0, 4_200), min_size=1, max_size=40),
     cuts=st.lists(st.integers(1, 12), min_size=1, max_size=10),

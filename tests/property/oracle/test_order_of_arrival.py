@@ -21,6 +21,7 @@ from domain.signing import SigningKey
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP, Intake
 from oracle.attester.planning import Situation, plan
 from oracle.attester.store import Store
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -93,7 +94,7 @@ def roots(messages: list[tuple[str, bytes]], *, group: int) -> list[bytes]:
 IN_ORDER = roots(DAY, group=METER_MESSAGES_PER_GROUP)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(seed=st.integers(0, 2**32), group=st.integers(1, METER_MESSAGES_PER_GROUP), repeats=st.integers(0, 200))
 def test_roots__day_shuffled_and_repeated__are_those_of_the_day_in_order(seed: int, group: int, repeats: int) -> None:
     chance = random.Random(seed)

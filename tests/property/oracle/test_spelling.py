@@ -13,6 +13,7 @@ from domain.hashing import canonical_json, text_id
 from domain.jws import decode_part, encode_part
 from domain.messages import RegisterReading, _parse_with_care, parse_payload
 from domain.metering_errors import MalformedMessage
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -28,7 +29,7 @@ def decode_with_care(text: bytes) -> bytes | None:
     return data if encode_part(data) == text else None
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 @given(text=st.lists(st.sampled_from(list(ALPHABET)), max_size=12).map(bytes))
 def test_decode_part__any_text__is_what_the_careful_way_gives(text: bytes) -> None:
     expected = decode_with_care(text)
@@ -47,7 +48,7 @@ def payload(count: int, first: int, step: int, register: int) -> bytes:
     return canonical_json({"meter": "M1", "readings": [reading.as_json() for reading in readings]})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(
     count=st.sampled_from([1, 2, 3, 192, 193]),
     first=st.sampled_from([0, 1, 7, 2**32 - 2, 2**32 - 1, 2**32]),

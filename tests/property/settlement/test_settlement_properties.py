@@ -29,6 +29,7 @@ from settling.inputs import (
 from settling.kinds import KINDS
 from settling.postings import POOL, postings_of
 from settling.terms import resolve_terms
+from tests.effort import examples
 
 pytestmark = pytest.mark.property
 
@@ -139,7 +140,7 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
     return amounts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(days())
 def test_settle__any_day__equals_the_rules_applied_one_by_one(inputs: Inputs) -> None:
     settled = settle(inputs)
@@ -152,7 +153,7 @@ def test_settle__any_day__equals_the_rules_applied_one_by_one(inputs: Inputs) ->
         assert {key: amount for key, amount in found.items() if amount} == by_hand(inputs, party)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(days(), st.randoms(use_true_random=False))
 def test_settle__facts_in_another_order__gives_the_same_bytes(inputs: Inputs, shuffler: random.Random) -> None:
     def shuffled(items: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -171,7 +172,7 @@ def test_settle__facts_in_another_order__gives_the_same_bytes(inputs: Inputs, sh
     assert settle(other) == settle(inputs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(days())
 def test_settle__any_day__moves_money_and_makes_none(inputs: Inputs) -> None:
     settled = settle(inputs)
@@ -189,7 +190,7 @@ def test_settle__any_day__moves_money_and_makes_none(inputs: Inputs) -> None:
     assert list(words) == sorted(words)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(days())
 def test_settle__any_statement__each_line_recomputes(inputs: Inputs) -> None:
     for account, statement in settle(inputs).statements.items():
@@ -207,7 +208,7 @@ def test_settle__any_statement__each_line_recomputes(inputs: Inputs) -> None:
         assert [item["mtu"] for item in statement["opens"]] == sorted({item["mtu"] for item in statement["opens"]})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(days(), st.randoms(use_true_random=False))
 def test_settle__correction__carries_the_difference(inputs: Inputs, chooser: random.Random) -> None:
     first = settle(inputs)
@@ -223,7 +224,7 @@ def test_settle__correction__carries_the_difference(inputs: Inputs, chooser: ran
         assert due + before[account] == int(whole.statements[account]["amount_neur"])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(days(largest_wh=2**47))
 def test_sum_up__beyond_int64__equals_the_lines(inputs: Inputs) -> None:
     settled = settle(inputs)
@@ -235,7 +236,7 @@ def test_sum_up__beyond_int64__equals_the_lines(inputs: Inputs) -> None:
             assert {key: amount for key, amount in amounts.items() if amount} == by_hand(inputs, party)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(days())
 def test_sum_up__wide_columns__give_the_same_sums(inputs: Inputs) -> None:
     households = [party for party in inputs.parties if party.kind == PartyKind.HOUSEHOLD]
