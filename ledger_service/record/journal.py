@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
+import orjson
 from sqlalchemy import Connection, Row, Select, select
 
+from domain.facts import ErasureDone, Fact, read_fact
 from domain.hashing import ZERO_HASH, keccak
 from ledger_service.record.errors import JournalBroken, PayloadErased
 from ledger_service.record.tables import journal_cursor, journal_entry, journal_key, journal_payload
-
-ERASURE_KIND = "erasure.done"
-"""Kind of the fact that lists which payloads were emptied, and why."""
 
 READ_BATCH_ENTRIES = 1_000
 """Entries read at once when the whole journal is walked: keeps memory flat whatever the journal's length."""
 
 Payload = dict[str, Any]
+
+Kinds = Iterable[type[Fact] | str]
+"""Which facts are asked for, as their classes."""
+
+_Kind = TypeVar("_Kind", bound=Fact)
+
+
+def kinds_of(kinds: Kinds) -> list[str]:
+    """The names of kinds, as the journal's headers hold them."""
+    return [kind if isinstance(kind, str) else kind.KIND for kind in kinds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +39,14 @@ class Head:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
-    """One fact. `payload` and `salt` are None once erased; `repeated` says that this append had been made before."""
+    """One fact in its place. `text` (its payload as canonical JSON) and `salt` are None once erased; `repeated` says
+    that this append had been made before."""
 
     sequence: int
     kind: str
-    payload: Payload | None
+    text: str | None
     salt: bytes | None
     payload_hash: bytes
     previous: bytes
@@ -44,11 +54,31 @@ class Entry:
     key: str | None = None
     repeated: bool = False
 
-    def content(self) -> Payload:
-        """The payload, where the caller needs it. Raises PayloadErased once it is gone."""
-        if self.payload is None:
+    @cached_property
+    def fact(self) -> Fact | None:
+        """The fact; None once it is erased. Raises FactMalformed or UnknownKind where the payload is no such fact."""
+        return None if self.text is None else read_fact(self.kind, self.text)
+
+    def as_a(self, kind: type[_Kind]) -> _Kind:
+        """The fact, where the caller needs it and knows its kind. Raises PayloadErased once it is gone."""
+        fact = self.fact
+        if fact is None:
             raise PayloadErased(sequence=self.sequence)
-        return self.payload
+        if not isinstance(fact, kind):
+            raise TypeError(f"entry {self.sequence} is a {self.kind} fact, not {kind.KIND}")
+        return fact
+
+    @property
+    def payload(self) -> Payload | None:
+        """The payload as JSON; None once erased."""
+        return None if self.text is None else orjson.loads(self.text)
+
+    def content(self) -> Payload:
+        """The payload as JSON, where the caller needs it. Raises PayloadErased once it is gone."""
+        if self.text is None:
+            raise PayloadErased(sequence=self.sequence)
+        content: Payload = orjson.loads(self.text)
+        return content
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +125,7 @@ def entry_of(row: Row[Any], *, repeated: bool = False) -> Entry:
     return Entry(
         sequence=row.sequence,
         kind=row.kind,
-        payload=None if row.payload is None else json.loads(row.payload),
+        text=row.payload,
         salt=row.salt,
         payload_hash=row.payload_hash,
         previous=row.previous,
@@ -112,16 +142,16 @@ def read_head(connection: Connection) -> Head:
     return Head(sequence=0, hash=ZERO_HASH) if row is None else Head(sequence=row.sequence, hash=row.hash)
 
 
-def read_entries(connection: Connection, *, after: int, kinds: Sequence[str] | None, limit: int) -> list[Entry]:
+def read_entries(connection: Connection, *, after: int, kinds: Kinds | None, limit: int) -> list[Entry]:
     """Up to `limit` entries with a sequence above `after`, ascending; only of these kinds unless None."""
     query = select_entries().where(journal_entry.c.sequence > after)
     if kinds is not None:
-        query = query.where(journal_entry.c.kind.in_(kinds))
+        query = query.where(journal_entry.c.kind.in_(kinds_of(kinds)))
     query = query.order_by(journal_entry.c.sequence).limit(limit)
     return [entry_of(row) for row in connection.execute(query)]
 
 
-def walk_entries(connection: Connection, *, after: int = 0, kinds: Sequence[str] | None = None) -> Iterator[Entry]:
+def walk_entries(connection: Connection, *, after: int = 0, kinds: Kinds | None = None) -> Iterator[Entry]:
     """Every entry after `after` in order, read in batches."""
     while batch := read_entries(connection, after=after, kinds=kinds, limit=READ_BATCH_ENTRIES):
         yield from batch
@@ -149,8 +179,8 @@ def verify_journal(connection: Connection) -> Verified:
             if row.payload is None or row.salt is None:
                 missing.add(row.sequence)
                 erased += 1
-            elif row.kind == ERASURE_KIND:
-                missing.difference_update(json.loads(row.payload)["sequences"])
+            elif row.kind == ErasureDone.KIND:
+                missing.difference_update(ErasureDone.read(row.payload).sequences)
             head = Head(sequence=row.sequence, hash=row.hash)
     if missing:
         raise JournalBroken(sequence=min(missing), check="payload is there or its erasure is a fact")

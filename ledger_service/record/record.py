@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from domain.facts import ErasureDone
 from ledger_service.record.engine import BUSY_TIMEOUT_MS, begin_write, open_engine
 from ledger_service.record.errors import (
     ErasureUnfinished,
@@ -18,10 +19,9 @@ from ledger_service.record.errors import (
     StorageUnavailable,
 )
 from ledger_service.record.journal import (
-    ERASURE_KIND,
     Entry,
     Head,
-    Payload,
+    Kinds,
     Verified,
     read_entries,
     read_head,
@@ -99,7 +99,7 @@ class Record:
         self,
         *,
         after: int = 0,
-        kinds: Sequence[str] | None = None,
+        kinds: Kinds | None = None,
         limit: int = 1000,
         connection: Connection | None = None,
     ) -> list[Entry]:
@@ -127,13 +127,13 @@ class Record:
         with self.read() as connection:
             return verify_journal(connection)
 
-    def erase(self, sequences: Sequence[int], reason: str, *, details: Payload | None = None) -> Entry:
+    def erase(self, sequences: Sequence[int], reason: str, *, tags: Sequence[bytes] = ()) -> Entry:
         """Empty payload and salt of these entries for good and append the `erasure.done` fact that says so.
 
-        `details` (for example the tags whose openings are gone) goes into that fact and must name nobody. Views hold
-        copies: rebuild those that show the entries; so do backups and bundles made before. Raises JournalBroken where
-        an entry does not exist, NotErasable for an erasure's own fact, ErasureUnfinished where readers keep the bytes
-        in the database's log.
+        `reason` and `tags` (of the orders whose openings go) stand in that fact; the reason must name nobody. Views
+        hold copies: rebuild those that show the entries; so do backups and bundles made before. Raises JournalBroken
+        where an entry does not exist, NotErasable for an erasure's own fact, ErasureUnfinished where readers keep
+        the bytes in the database's log.
         """
         wanted = sorted(set(sequences))
         with self.begin() as tx:
@@ -142,11 +142,10 @@ class Record:
                 raise JournalBroken(sequence=wanted[-1] if wanted else 0, check="an entry to erase exists")
             refused = _erasures_among(tx.connection, wanted)
             if refused:
-                raise NotErasable(sequence=refused[0], kind=ERASURE_KIND)
+                raise NotErasable(sequence=refused[0], kind=ErasureDone.KIND)
             for sequence in wanted:
                 _empty(tx.connection, sequence)
-            fact: Payload = {"sequences": wanted, "reason": reason, **(details or {})}
-            entry = tx.append(ERASURE_KIND, fact)
+            entry = tx.append(ErasureDone(sequences=tuple(wanted), reason=reason, tags=tuple(tags)))
         with _storage():
             self._forget_old_pages(wanted)
         return entry
@@ -168,7 +167,7 @@ class Record:
 
 def _erasures_among(connection: Connection, sequences: Sequence[int]) -> list[int]:
     table = journal_entry
-    query = select(table.c.sequence).where(table.c.sequence.in_(sequences), table.c.kind == ERASURE_KIND)
+    query = select(table.c.sequence).where(table.c.sequence.in_(sequences), table.c.kind == ErasureDone.KIND)
     return [int(sequence) for sequence in connection.execute(query.order_by(table.c.sequence)).scalars()]
 
 

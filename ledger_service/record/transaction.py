@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from domain.facts import Fact
 from domain.hashing import canonical_json, keccak
 from domain.units import check_range
 from ledger_service.record.errors import CursorMovedBack, KeyReused
 from ledger_service.record.journal import (
     Entry,
     Head,
+    Kinds,
     Payload,
     entry_hash,
     entry_of,
@@ -51,7 +53,6 @@ class Transaction:
         self._connection = connection
         self._head: Head | None = None
         self._entries: list[Entry] = []
-        self._texts: list[str] = []
         self._known: dict[str, Entry | None] = {}
 
     @property
@@ -67,18 +68,23 @@ class Transaction:
             self._head = read_head(self._connection)
         return self._head
 
-    def append(self, kind: str, payload: Payload, *, key: str | None = None) -> Entry:
-        """Add one fact and return it.
+    def append(self, fact: Fact | str, payload: Payload | None = None, *, key: str | None = None) -> Entry:
+        """Add one fact and return its entry.
 
-        This function will return the first entry with `repeated` set where `key` was used with the same kind and
-        payload before, raise KeyReused where it was used with others, and NotCanonical for a payload without
-        canonical JSON form (floats, integers beyond 2^53).
+        `key` names the fact for good where its own `journal_key` does not. This function will return the first entry
+        with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
+        another, and FactMalformed or NotCanonical for a fact that could not be read back.
         """
-        text = canonical_json(payload)
+        if isinstance(fact, str):
+            kind, text = fact, canonical_json(payload)
+        else:
+            kind, text, key = fact.KIND, canonical_json(fact.payload()), key or fact.journal_key
         if key is not None:
             first = self.find(key)
             if first is not None:
                 return _repeated(first, kind=kind, text=text, key=key)
+        if not isinstance(fact, str):
+            type(fact).read(text)
         salt = secrets.token_bytes(SALT_BYTES)
         digest = payload_hash(salt=salt, payload_text=text)
         previous = self.head
@@ -87,7 +93,7 @@ class Transaction:
         entry = Entry(
             sequence=sequence,
             kind=kind,
-            payload=payload,
+            text=text.decode("utf-8"),
             salt=salt,
             payload_hash=digest,
             previous=previous.hash,
@@ -96,7 +102,6 @@ class Transaction:
         )
         self._head = Head(sequence=sequence, hash=chained)
         self._entries.append(entry)
-        self._texts.append(text.decode("utf-8"))
         if key is not None:
             self._known[key] = entry
         return entry
@@ -136,7 +141,7 @@ class Transaction:
             raise CursorMovedBack(name=name, at=at, to=sequence)
         self._connection.execute(update(journal_cursor).where(journal_cursor.c.name == name).values(sequence=sequence))
 
-    def entries(self, *, after: int = 0, kinds: Sequence[str] | None = None, limit: int = 1000) -> list[Entry]:
+    def entries(self, *, after: int = 0, kinds: Kinds | None = None, limit: int = 1000) -> list[Entry]:
         """As `Record.entries`, seeing this transaction's own facts."""
         return read_entries(self.connection, after=after, kinds=kinds, limit=limit)
 
@@ -144,15 +149,11 @@ class Transaction:
         """Write the collected appends; `Record.begin` calls it before it commits."""
         if not self._entries:
             return
-        entries, texts = self._entries, self._texts
-        self._entries, self._texts = [], []
+        entries, self._entries = self._entries, []
         self._connection.execute(insert(journal_entry), [_header(entry) for entry in entries])
         self._connection.execute(
             insert(journal_payload),
-            [
-                {"sequence": entry.sequence, "salt": entry.salt, "payload": text}
-                for entry, text in zip(entries, texts, strict=True)
-            ],
+            [{"sequence": entry.sequence, "salt": entry.salt, "payload": entry.text} for entry in entries],
         )
         keys = [{"key": entry.key, "sequence": entry.sequence} for entry in entries if entry.key is not None]
         if keys:

@@ -20,6 +20,7 @@ from sqlalchemy import delete, event, text, update
 from sqlalchemy.exc import DBAPIError
 
 import ledger_service
+from domain.facts import ErasureDone
 from domain.hashing import ZERO_HASH, NotCanonical, canonical_json, keccak
 from ledger_service.access.queries import entries_with_key
 from ledger_service.record import CursorMovedBack, JournalBroken, KeyReused, NestedTransaction, PayloadErased, Record
@@ -267,12 +268,12 @@ def test_erase__one_payload__gone_but_the_chain_holds(record: Record) -> None:
     with record.begin() as tx:
         tx.append("test.secret", {"name": "canary"}, key="secret")
         tx.append("test.done", {})
-    entry = record.erase([1], "end of retention", details={"tags": ["0xaa"]})
+    entry = record.erase([1], "end of retention", tags=[b"\xaa" * 16])
 
     erased, _, fact = record.entries()
     assert (erased.payload, erased.salt) == (None, None)
-    assert fact == entry.__class__(**{name: getattr(entry, name) for name in entry.__slots__})
-    assert fact.payload == {"sequences": [1], "reason": "end of retention", "tags": ["0xaa"]}
+    assert fact == entry
+    assert fact.fact == ErasureDone(sequences=(1,), reason="end of retention", tags=(b"\xaa" * 16,))
     assert record.verify().erased == 1
     with pytest.raises(PayloadErased):
         erased.content()

@@ -1,0 +1,97 @@
+"""What all facts have in common: a kind, strict reading, writing, and the key that a fact's members give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from domain.errors import DominoesError
+
+
+class UnknownKind(DominoesError):
+    """No fact of this kind exists."""
+
+    status = 500
+    code = "unknown-kind"
+
+    def __init__(self, *, kind: str) -> None:
+        self.kind = kind
+        super().__init__(f"there is no fact of kind {kind}; read this journal with the version that wrote it")
+
+
+class FactMalformed(DominoesError):
+    """A payload is not that of its kind: a member is missing, unknown, or of another type."""
+
+    status = 500
+    code = "fact-malformed"
+
+    def __init__(self, *, kind: str, member: str, reason: str) -> None:
+        self.kind, self.member, self.reason = kind, member, reason
+        super().__init__(f"a fact of kind {kind} is malformed at {member}: {reason}; see docs/facts.md for its form")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that happened, as the journal keeps it. One subclass per kind, registered under its KIND.
+
+    Members are typed and never change. The payload is the JSON object of the members, or, where FLAT names the one
+    member that is all of the fact, the JSON object of that member.
+    """
+
+    KIND: ClassVar[str] = ""
+    FLAT: ClassVar[str | None] = None
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    def __init_subclass__(cls) -> None:
+        if cls.KIND in FACTS:
+            raise TypeError(f"kind {cls.KIND} has a class already: {FACTS[cls.KIND].__name__}")
+        FACTS[cls.KIND] = cls
+
+    @property
+    def journal_key(self) -> str | None:
+        """The journal key that the members give: the same fact again is known by it. None where it may come again."""
+        return None
+
+    @classmethod
+    def read(cls, payload: str | bytes) -> Self:
+        """The fact of a payload (JSON text). Raises FactMalformed, naming the kind and the member."""
+        text = payload.encode() if isinstance(payload, str) else payload
+        try:
+            value: Self = _adapter(cls).validate_json(
+                text if cls.FLAT is None else b'{"%b":%b}' % (cls.FLAT.encode(), text)
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = [str(part) for part in first["loc"]][0 if cls.FLAT is None else 1 :]
+            raise FactMalformed(kind=cls.KIND, member=".".join(place) or "its whole", reason=first["msg"]) from error
+        return value
+
+    def payload(self) -> dict[str, Any]:
+        """The payload as a JSON object; nothing is checked (the journal reads back what it writes)."""
+        written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        return written if self.FLAT is None else written[self.FLAT]
+
+
+FACTS: dict[str, type[Fact]] = {}
+"""Every class of facts by its kind."""
+
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {}
+
+
+def _adapter(cls: type[Fact]) -> TypeAdapter[Any]:
+    """What reads and writes a class, made when it is first needed."""
+    adapter = _ADAPTERS.get(cls.KIND)
+    if adapter is None:
+        adapter = _ADAPTERS[cls.KIND] = TypeAdapter(cls)
+    return adapter
+
+
+def read_fact(kind: str, payload: str | bytes) -> Fact:
+    """The fact of a kind with this payload (JSON text). Raises UnknownKind, FactMalformed."""
+    cls = FACTS.get(kind)
+    if cls is None:
+        raise UnknownKind(kind=kind)
+    return cls.read(payload)

@@ -1,0 +1,49 @@
+"""The calendar: periods of an area, programs of a market."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.facts.base import Fact
+from domain.members import Code, Mtu, Natural, Number, Seconds
+from domain.periods import Period
+
+
+@dataclass(frozen=True)
+class PeriodDeclared(Fact):
+    """An area settles `count` MTUs from `first_mtu` on together. An area's periods are contiguous."""
+
+    KIND = "period.declared"
+    area: Code
+    period: Number
+    first_mtu: Mtu
+    count: Natural
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per period."""
+        return f"period:{self.area}:{self.period}"
+
+    @property
+    def span(self) -> Period:
+        """The period as the noun."""
+        return Period(area=self.area, number=self.period, first_mtu=self.first_mtu, count=self.count)
+
+
+@dataclass(frozen=True)
+class ProgramOpened(Fact):
+    """A market takes orders for `count` MTUs from `first_mtu` on, until its gate (market time)."""
+
+    KIND = "program.opened"
+    market: Code
+    area: Code
+    program: Number
+    period: Number
+    first_mtu: Mtu
+    count: Natural
+    gate: Seconds
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per program."""
+        return f"program:{self.market}:{self.program}"

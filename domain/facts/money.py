@@ -1,0 +1,58 @@
+"""Money that comes in, goes out, or covers a debt. Amounts in nEUR, above zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.facts.base import Fact
+from domain.hashing import to_hex
+from domain.members import Address, AmountNeur, Hash, Seconds, Signature
+
+
+@dataclass(frozen=True)
+class DepositBooked(Fact):
+    """The treasurer received a payment for an account, under the payment's reference."""
+
+    KIND = "deposit.booked"
+    account: Address
+    amount_neur: AmountNeur
+    ref: Hash
+
+    @property
+    def journal_key(self) -> str:
+        """One deposit per payment reference."""
+        return f"deposit:{to_hex(self.ref)}"
+
+
+@dataclass(frozen=True)
+class RedemptionRequested(Fact):
+    """An account signed that it wants money paid out; the signature counts until the deadline (market time)."""
+
+    KIND = "redemption.requested"
+    account: Address
+    amount_neur: AmountNeur
+    ref: Hash
+    deadline: Seconds
+    signature: Signature
+
+    @property
+    def journal_key(self) -> str:
+        """One redemption per reference of an account."""
+        return f"redemption:{self.account}:{to_hex(self.ref)}"
+
+
+@dataclass(frozen=True)
+class CoverGiven(Fact):
+    """A guarantor signed that it pays debt of an account."""
+
+    KIND = "cover.given"
+    guarantor: Address
+    account: Address
+    amount_neur: AmountNeur
+    ref: Hash
+    signature: Signature
+
+    @property
+    def journal_key(self) -> str:
+        """One cover per reference of a guarantor."""
+        return f"cover:{self.guarantor}:{to_hex(self.ref)}"

@@ -1,0 +1,50 @@
+"""Who takes part: participants, meters, order keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.facts.base import Fact
+from domain.parties import Meter, OrderKey, Participant
+
+
+@dataclass(frozen=True)
+class ParticipantRegistered(Fact):
+    """A party with its settlement account. Its members are those of `Participant`."""
+
+    KIND = "participant.registered"
+    FLAT = "participant"
+    participant: Participant
+
+    @property
+    def journal_key(self) -> str:
+        """One registration per participant."""
+        return f"participant:{self.participant.participant}"
+
+
+@dataclass(frozen=True)
+class MeterRegistered(Fact):
+    """A meter at a point, or a new key of it. Its members are those of `Meter`."""
+
+    KIND = "meter.registered"
+    FLAT = "meter"
+    meter: Meter
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per meter and beginning."""
+        return f"meter:{self.meter.meter}:{self.meter.valid_from_mtu}"
+
+
+@dataclass(frozen=True)
+class KeyRegistered(Fact):
+    """A device key that may sign an account's orders. Its members are those of `OrderKey`."""
+
+    KIND = "key.registered"
+    FLAT = "order_key"
+    order_key: OrderKey
+
+    @property
+    def journal_key(self) -> str:
+        """A key serves one account, once."""
+        return f"key:{self.order_key.order_key}"

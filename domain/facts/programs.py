@@ -1,0 +1,201 @@
+"""Programs: what cleared, what the grid allows, what the DSO said, and what became of each MTU on chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator
+
+from domain.facts.base import Fact
+from domain.members import (
+    Address,
+    Code,
+    Document,
+    EnergyWh,
+    Hash,
+    Mtu,
+    Natural,
+    Number,
+    PriceNeurPerWh,
+    Says,
+    Seconds,
+    Signature,
+    Word,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MtuResult:
+    """The clearing of one MTU. No price where nothing was traded; `given_up`: no caps could keep the grid's limits."""
+
+    mtu: Mtu
+    price_neur_per_wh: PriceNeurPerWh | None
+    words: tuple[Word, ...]
+    result_hash: Hash
+    given_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PointEnvelope:
+    """The caps of a point in one MTU, Wh; None where a direction is not limited."""
+
+    point: Code
+    mtu: Mtu
+    import_cap_wh: EnergyWh | None
+    export_cap_wh: EnergyWh | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointSchedule:
+    """What flows at a point, Wh net per MTU of the program: + = import, - = export."""
+
+    point: Code
+    net_wh: tuple[EnergyWh, ...]
+
+
+def _read_schedules(value: object) -> tuple[PointSchedule, ...]:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected an object of schedules by point")
+    for point, net_wh in value.items():
+        if not point or not isinstance(net_wh, list) or not all(type(item) is int for item in net_wh):
+            raise ValueError("expected an array of whole numbers for each point")
+    return tuple(PointSchedule(point=point, net_wh=tuple(net_wh)) for point, net_wh in sorted(value.items()))
+
+
+def _write_schedules(schedules: tuple[PointSchedule, ...]) -> dict[str, list[int]]:
+    return {item.point: list(item.net_wh) for item in schedules}
+
+
+Schedules = Annotated[
+    tuple[PointSchedule, ...],
+    PlainValidator(_read_schedules),
+    PlainSerializer(_write_schedules),
+    Says("object of net Wh per MTU by point"),
+]
+
+
+@dataclass(frozen=True)
+class ProgramValidated(Fact):
+    """A closed program, cleared and checked against the grid, as it is laid before the DSO until its deadline.
+
+    `schedules` ascend by point.
+    """
+
+    KIND = "program.validated"
+    market: Code
+    program: Number
+    first_mtu: Mtu
+    count: Natural
+    results: tuple[MtuResult, ...]
+    envelopes: tuple[PointEnvelope, ...]
+    report: Document
+    report_hash: Hash
+    grid_model_hash: Hash
+    results_root: Hash
+    deadline: Seconds
+    schedules: Schedules
+    rounds: Natural
+
+    @property
+    def journal_key(self) -> str:
+        """A program is validated once."""
+        return validated_key(market=self.market, program=self.program)
+
+
+def validated_key(*, market: str, program: int) -> str:
+    """The journal key of a program's validation."""
+    return f"validated:{market}:{program}"
+
+
+def verdict_key(*, market: str, program: int) -> str:
+    """The journal key of the DSO's verdict on a program."""
+    return f"verdict:{market}:{program}"
+
+
+def position_key(*, market: str, mtu: int) -> str:
+    """The journal key of what became of one MTU of a market."""
+    return f"position:{market}:{mtu}"
+
+
+@dataclass(frozen=True)
+class ProgramSigned(Fact):
+    """The DSO signed a validated program: its grid carries it."""
+
+    KIND = "program.signed"
+    market: Code
+    program: Number
+    dso: Address
+    signature: Signature
+
+    @property
+    def journal_key(self) -> str:
+        """One verdict per program: the first one recorded wins."""
+        return verdict_key(market=self.market, program=self.program)
+
+
+@dataclass(frozen=True)
+class ProgramRefused(Fact):
+    """The DSO refused a validated program, and signed its reason: no trade in these MTUs."""
+
+    KIND = "program.refused"
+    market: Code
+    program: Number
+    dso: Address
+    reason: str
+    signature: Signature
+
+    @property
+    def journal_key(self) -> str:
+        """One verdict per program: the first one recorded wins."""
+        return verdict_key(market=self.market, program=self.program)
+
+
+@dataclass(frozen=True)
+class SetpointsIssued(Fact):
+    """The envelopes of a program that stands on chain, as the points must keep them."""
+
+    KIND = "setpoints.issued"
+    market: Code
+    program: Number
+    envelopes: tuple[PointEnvelope, ...]
+
+    @property
+    def journal_key(self) -> str:
+        """Issued once per program."""
+        return f"setpoints:{self.market}:{self.program}"
+
+
+@dataclass(frozen=True)
+class MtuCleared(Fact):
+    """The chain cleared an MTU of a market with this result; no price where nothing was traded."""
+
+    KIND = "mtu.cleared"
+    market: Code
+    mtu: Mtu
+    program: Number
+    price_neur_per_wh: PriceNeurPerWh | None
+    result_hash: Hash
+    words: tuple[Word, ...]
+    tx_hash: Hash
+
+    @property
+    def journal_key(self) -> str:
+        """An MTU ends once."""
+        return position_key(market=self.market, mtu=self.mtu)
+
+
+@dataclass(frozen=True)
+class MtuVoided(Fact):
+    """The chain voided an MTU of a market: no trade. No program where none was ever opened for it."""
+
+    KIND = "mtu.voided"
+    market: Code
+    mtu: Mtu
+    program: Number | None
+
+    @property
+    def journal_key(self) -> str:
+        """An MTU ends once."""
+        return position_key(market=self.market, mtu=self.mtu)

@@ -1,0 +1,51 @@
+"""Terms that their parties signed: tariffs, agreements, guarantees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.facts.base import Fact
+from domain.parties import Guarantee
+from domain.terms import Agreement, Tariff
+
+
+@dataclass(frozen=True)
+class TariffPublished(Fact):
+    """One version of a tariff. Its members are those of `Tariff`."""
+
+    KIND = "tariff.published"
+    FLAT = "tariff"
+    tariff: Tariff
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per version."""
+        return f"tariff:{self.tariff.tariff}:{self.tariff.version}"
+
+
+@dataclass(frozen=True)
+class AgreementSigned(Fact):
+    """One version of a supply agreement between a household and a retailer. Its members are those of `Agreement`."""
+
+    KIND = "agreement.signed"
+    FLAT = "agreement"
+    agreement: Agreement
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per version."""
+        return f"agreement:{self.agreement.agreement}:{self.agreement.version}"
+
+
+@dataclass(frozen=True)
+class GuaranteeGiven(Fact):
+    """A guarantor lets an account go below zero. Its members are those of `Guarantee`."""
+
+    KIND = "guarantee.given"
+    FLAT = "guarantee"
+    guarantee: Guarantee
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per nonce of a guarantor towards an account."""
+        return f"guarantee:{self.guarantee.guarantor}:{self.guarantee.account}:{self.guarantee.nonce}"

@@ -1,0 +1,121 @@
+"""What devices signed, and the books that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
+
+from domain.errors import DominoesError
+from domain.facts.base import Fact
+from domain.members import (
+    Address,
+    Code,
+    EnergyWh,
+    Hash,
+    Mtu,
+    Natural,
+    Number,
+    OrderId,
+    Says,
+    Seconds,
+    Signature,
+    Tag,
+)
+from domain.orders import Order
+
+
+def _read_order(value: object) -> Order:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a signed order")
+    try:
+        order = Order.from_json(dict[str, Any](value))
+    except (KeyError, TypeError, DominoesError) as error:
+        raise ValueError(f"not a signed order: {error}") from error
+    if order.as_json() != value:
+        raise ValueError("a signed order has other members, or writes them differently")
+    return order
+
+
+SignedOrder = Annotated[
+    Order, PlainValidator(_read_order), PlainSerializer(Order.as_json), Says("members of the signed Order")
+]
+
+
+@dataclass(frozen=True)
+class OrderAccepted(Fact):
+    """A signed order, or a later revision of one, is in its book. `market_time` is when it was accepted.
+
+    `market` is the market's code; inside the order it is the signed id. `point` is None for a retailer.
+    """
+
+    KIND = "order.accepted"
+    order: SignedOrder
+    signature: Signature
+    order_key: Address
+    tag: Tag
+    market: Code
+    point: Code | None
+    market_time: Seconds
+
+
+@dataclass(frozen=True)
+class OrderCancelled(Fact):
+    """The order with this tag is withdrawn from its book; a cancel takes a revision of its order."""
+
+    KIND = "order.cancelled"
+    market: Code
+    mtu: Mtu
+    order_id: OrderId
+    revision: Natural
+    account: Address
+    order_key: Address
+    tag: Tag
+    signature: Signature
+    market_time: Seconds
+
+
+@dataclass(frozen=True)
+class ScheduleNominated(Fact):
+    """A point's signed net schedule over a program, Wh per MTU from `first_mtu` on: + = import, - = export."""
+
+    KIND = "schedule.nominated"
+    market: Code
+    first_mtu: Mtu
+    point: Code
+    net_wh: tuple[EnergyWh, ...]
+    revision: Natural
+    account: Address
+    order_key: Address
+    signature: Signature
+    market_time: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBook:
+    """The commitment to one MTU's book: its tags ascending, the chain over its masked pages, its hash."""
+
+    mtu: Mtu
+    tags: tuple[Tag, ...]
+    chain: Hash
+    book_hash: Hash
+
+
+@dataclass(frozen=True)
+class BookClosed(Fact):
+    """At the gate (market time) the books of a program are closed: nothing can be added, dropped or changed."""
+
+    KIND = "book.closed"
+    market: Code
+    program: Number
+    first_mtu: Mtu
+    count: Natural
+    gate: Seconds
+    books: tuple[ClosedBook, ...]
+
+    @property
+    def journal_key(self) -> str:
+        """Books close once."""
+        return f"book:{self.market}:{self.program}"

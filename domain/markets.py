@@ -1,0 +1,52 @@
+"""Markets of an area: their kinds, and the parameters one trades under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from domain.hashing import text_id, to_hex
+
+
+class MarketKind(StrEnum):
+    """How a market turns signed wishes into trades. Only auctions exist so far."""
+
+    AUCTION = "auction"
+    """Uniform price, one optimum per MTU."""
+
+    BILATERAL = "bilateral"
+    """Deals that buyer and seller both signed, each at its own price."""
+
+    FLEXIBILITY = "flexibility"
+    """An auction whose one buyer relieves the grid; what it trades is no energy position."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market of one area, with one gate per local day.
+
+    `gate_local` is "HH:MM" in the area's zone on the day before delivery; energies in Wh, prices in nEUR/Wh, deadlines
+    in seconds of market time after the gate.
+    """
+
+    market: str
+    area: str
+    lot_wh: int
+    tick_neur_per_wh: int
+    min_limit_neur_per_wh: int
+    max_limit_neur_per_wh: int
+    grace_seconds: int
+    sign_seconds: int
+    clear_seconds: int
+    gate_local: str
+
+    @cached_property
+    def market_id(self) -> bytes:
+        """The market's id on chain."""
+        return text_id(self.market)
+
+    @cached_property
+    def market_hex(self) -> str:
+        """The market's id on chain as 0x hex."""
+        return to_hex(self.market_id)

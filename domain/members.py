@@ -1,0 +1,141 @@
+"""What nouns and facts are made of: each type with its unit or length, and how it is written as JSON.
+
+They are the plain types of their values (`int`, `str`, `bytes`), with the form that is checked when a fact is read.
+Bytes are lower-case 0x hex, money a decimal string, everything else a number or text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+
+from domain.hashing import MAX_SAFE_INTEGER, to_hex
+
+CODE_LENGTH_MAX = 100
+"""Longest code of an area, market, point, meter, participant, tariff or agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """What the documents say of a type: its unit, length or form."""
+
+    text: str
+
+
+def _read_bytes(length: int | None) -> Callable[[object], bytes]:
+    def read(value: object) -> bytes:
+        if isinstance(value, str) and (length is None or len(value) == 2 + 2 * length):
+            data = bytes.fromhex(value[2:])
+            if to_hex(data) == value:
+                return data
+        raise ValueError(f"expected {'bytes' if length is None else f'{length} bytes'} as lower-case 0x hex")
+
+    return read
+
+
+def _read_address(value: object) -> str:
+    return to_hex(_read_bytes(20)(value))
+
+
+def _read_word(value: object) -> int:
+    return int.from_bytes(_read_bytes(32)(value), "big")
+
+
+def _write_word(value: int) -> str:
+    return f"0x{value:064x}"
+
+
+def _read_decimal(value: object) -> int:
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and str(int(value)) == value:
+        return int(value)
+    raise ValueError("expected a whole number as decimal text")
+
+
+Code = Annotated[str, Field(min_length=1, max_length=CODE_LENGTH_MAX), Says("code")]
+"""A name that people gave: of an area, market, point, meter, participant, tariff or agreement."""
+
+Address = Annotated[str, BeforeValidator(_read_address), Says("address")]
+"""An account or key on chain: 20 bytes as lower-case 0x hex, as views and the API carry it too."""
+
+Bytes = Annotated[bytes, BeforeValidator(_read_bytes(None)), PlainSerializer(to_hex), Says("bytes")]
+"""Bytes of any length."""
+
+Hash = Annotated[bytes, BeforeValidator(_read_bytes(32)), PlainSerializer(to_hex), Says("32 bytes")]
+"""A hash, root, salt or id of 32 bytes."""
+
+Tag = Annotated[bytes, BeforeValidator(_read_bytes(16)), PlainSerializer(to_hex), Says("16 bytes")]
+"""What an order is known by in its book."""
+
+OrderId = Annotated[bytes, BeforeValidator(_read_bytes(16)), PlainSerializer(to_hex), Says("16 bytes")]
+"""The id that a device gave its order."""
+
+Signature = Annotated[bytes, BeforeValidator(_read_bytes(65)), PlainSerializer(to_hex), Says("65 bytes")]
+"""A secp256k1 signature r || s || v."""
+
+Word = Annotated[int, BeforeValidator(_read_word), PlainSerializer(_write_word), Says("word, 32 bytes")]
+"""A word of the chain: an order in its book, or an account's amount in a settlement."""
+
+Natural = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("whole number")]
+"""A whole number from 0, without a unit: a count, version, revision, nonce or sequence."""
+
+Number = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("number from 1")]
+"""The number of a period or program, as the contracts count them."""
+
+Mtu = Annotated[int, Field(ge=0, le=2**32 - 1), Says("MTU")]
+"""A market time unit: unix seconds // 900."""
+
+Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("s")]
+"""A duration, or a market time in unix seconds."""
+
+EnergyWh = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER), Says("Wh")]
+"""An energy; of a net value + is import, - export."""
+
+PowerW = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("W")]
+"""A power, never negative."""
+
+PriceNeurPerWh = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Says("nEUR/Wh")]
+"""A price; its sign is told where it stands."""
+
+BasisPoints = Annotated[int, Field(ge=0, le=10_000), Says("basis points")]
+"""A share in ten-thousandths."""
+
+AmountNeur = Annotated[int, BeforeValidator(_read_decimal), PlainSerializer(str), Says("nEUR, decimal text")]
+"""Money; its sign is told where it stands."""
+
+BigNatural = Annotated[int, BeforeValidator(_read_decimal), PlainSerializer(str), Says("decimal text")]
+"""A whole number that may exceed 2^53."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocument:
+    """A document whose form is told elsewhere than in the facts, above `domain`: it is kept as the JSON it came in.
+
+    The grid model (`grid`), the power-flow report (`grid`), a statement (`settling`), the arguments of a call or event
+    (the contracts' ABI). Two are equal where their JSON is.
+    """
+
+    value: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.value[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.value
+
+
+def _read_document(value: object) -> JsonDocument:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a JSON object")
+    return JsonDocument(value)
+
+
+Document = Annotated[
+    JsonDocument,
+    PlainValidator(_read_document),
+    PlainSerializer(lambda document: document.value),
+    Says("JSON object"),
+]
+"""A JsonDocument as a member."""

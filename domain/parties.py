@@ -1,0 +1,87 @@
+"""Who takes part in an area: participants with their accounts, their meters, keys and guarantees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.members import Address, AmountNeur, Code, Hash, Mtu, Natural, PowerW, Signature
+from domain.units import MTUS_PER_HOUR
+
+
+class ParticipantKind(StrEnum):
+    """What part a participant plays."""
+
+    HOUSEHOLD = "household"
+    """Trades at its connection point."""
+
+    RETAILER = "retailer"
+    """Trades at the transformer."""
+
+    DSO = "dso"
+    """Receives grid fees and bears losses; does not trade."""
+
+    TAX = "tax"
+    """Receives taxes and levies; does not trade."""
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A party with a settlement account. A household stands at one `point`; others have none.
+
+    Connection powers in W, zero where there is no point.
+    """
+
+    participant: Code
+    kind: ParticipantKind
+    area: Code
+    account: Address
+    point: Code | None
+    connection_import_w: PowerW
+    connection_export_w: PowerW
+
+    @property
+    def import_limit_wh(self) -> int:
+        """Most energy one MTU can bring in, rounded down."""
+        return self.connection_import_w // MTUS_PER_HOUR
+
+    @property
+    def export_limit_wh(self) -> int:
+        """Most energy one MTU can take out, rounded down."""
+        return self.connection_export_w // MTUS_PER_HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter's signing key (Ed25519) at a point, from an MTU until a later key or another meter there."""
+
+    meter: Code
+    point: Code
+    public_key: Hash
+    area: Code
+    valid_from_mtu: Mtu
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """The device key that signs an account's orders from an MTU on, until one registered later begins or has begun.
+
+    `signature` is the account's. `point` is None for a retailer.
+    """
+
+    account: Address
+    order_key: Address
+    point: Code | None
+    valid_from_mtu: Mtu
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """How far below zero (`credit_neur` >= 0) a guarantor lets an account go, by the guarantor's own signature."""
+
+    guarantor: Address
+    account: Address
+    credit_neur: AmountNeur
+    nonce: Natural
+    signature: Signature

@@ -1,0 +1,94 @@
+"""Every fact reads back as it was written, and nothing else is read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain import facts
+from domain.facts import FACTS, Fact, FactMalformed, UnknownKind, read_fact
+from domain.hashing import canonical_json
+from tests.property.domain.fact_strategies import facts_of
+
+pytestmark = pytest.mark.property
+
+KINDS = [item for item in vars(facts).values() if isinstance(item, type) and issubclass(item, Fact) and item.KIND]
+
+by_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.KIND)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
+
+@by_kind
+@few
+@given(data=st.data())
+def test_fact__written_and_read__is_the_same(kind: type[Fact], data: st.DataObject) -> None:
+    fact = data.draw(facts_of(kind))
+
+    text = canonical_json(fact.payload())
+    read = read_fact(kind.KIND, text)
+
+    assert read == fact
+    assert canonical_json(read.payload()) == text
+    assert read.journal_key == fact.journal_key
+
+
+@by_kind
+@few
+@given(data=st.data())
+def test_fact__with_an_unknown_member__is_refused_by_its_name(kind: type[Fact], data: st.DataObject) -> None:
+    payload = data.draw(facts_of(kind)).payload()
+
+    with pytest.raises(FactMalformed) as refusal:
+        kind.read(canonical_json(payload | {"surplus": 1}))
+
+    assert (refusal.value.kind, refusal.value.member) == (kind.KIND, "surplus")
+
+
+@by_kind
+@few
+@given(data=st.data())
+def test_fact__with_a_member_missing_or_of_another_type__is_refused(kind: type[Fact], data: st.DataObject) -> None:
+    payload = data.draw(facts_of(kind)).payload()
+    name = data.draw(st.sampled_from(sorted(payload)))
+    wrong: Any = data.draw(st.sampled_from([1.5, [[None]], True if payload[name] is not True else 1]))
+    if payload[name] is False:
+        wrong = 1.5
+
+    for changed in (payload | {name: wrong}, {key: item for key, item in payload.items() if key != name}):
+        text = _loose_json(changed)
+        if name not in changed and (kind.KIND, name) in MAY_BE_MISSING:
+            continue
+        with pytest.raises(FactMalformed) as refusal:
+            kind.read(text)
+        assert refusal.value.kind == kind.KIND
+        assert refusal.value.member.split(".")[0] == name
+
+
+MAY_BE_MISSING = {("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")}
+"""Members that have nothing to say where a request could not be encoded."""
+
+
+def _loose_json(payload: dict[str, Any]) -> bytes:
+    """JSON that the journal itself would not write (a fraction)."""
+    return json.dumps(payload).encode()
+
+
+def test_read_fact__of_an_unknown_kind__names_it() -> None:
+    with pytest.raises(UnknownKind) as refusal:
+        read_fact("order.dreamt", b"{}")
+
+    assert refusal.value.kind == "order.dreamt"
+
+
+def test_fact__two_classes_of_one_kind__are_refused() -> None:
+    with pytest.raises(TypeError, match=r"order\.accepted"):
+        type("Another", (Fact,), {"KIND": "order.accepted"})
+
+
+def test_facts__are_all_exported() -> None:
+    assert {kind.KIND for kind in KINDS} <= FACTS.keys()
+    assert [kind for kind in FACTS.values() if kind.__module__.startswith("domain.") and kind not in KINDS] == []
