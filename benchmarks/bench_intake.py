@@ -22,24 +22,15 @@ from coincurve import PublicKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, ORDER, Domain
 from domain.hashing import hash_json, text_id, to_hex
+from domain.markets import Market
 from domain.orders import Order
 from domain.signing import SigningKey
+from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
-from ledger_service.registry import (
-    Agreement,
-    Area,
-    Attester,
-    Guarantee,
-    Market,
-    OrderKey,
-    Participant,
-    Tariff,
-    consents,
-    operations,
-)
+from ledger_service.registry import Area, Attester, Guarantee, OrderKey, Participant, consents, operations
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
 from ledger_service.trading.signers import signer_of

@@ -12,6 +12,7 @@ from typing import Any
 from domain.eip712 import Domain
 from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import mtu_end
+from domain.periods import Period
 
 INCLUSION_MARGIN_S = 300
 """Market seconds before its deadline from which revision 0 is given up: time for the chain to include it. A
@@ -69,18 +70,6 @@ class AttesterEntry:
     name: str
     address: bytes
     organisation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A settlement period of the area: `count` MTUs from `first_mtu` on."""
-
-    number: int
-    first_mtu: int
-    count: int
-
-    def __contains__(self, mtu: object) -> bool:
-        return isinstance(mtu, int) and self.first_mtu <= mtu < self.first_mtu + self.count
 
 
 @dataclass(frozen=True)
@@ -190,7 +179,7 @@ class Registry:
             settlement_contract=from_hex(data["settlement_contract"]),
             meters=tuple(MeterKey.from_json(entry) for entry in data["meters"]),
             periods=tuple(
-                Period(number=entry["period"], first_mtu=entry["first_mtu"], count=entry["count"])
+                Period(area=data["area"], number=entry["period"], first_mtu=entry["first_mtu"], count=entry["count"])
                 for entry in data["periods"]
             ),
         )

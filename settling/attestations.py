@@ -10,7 +10,8 @@ from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.messages import RegisterReading, read_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
-from domain.meters import Period, Registry
+from domain.meters import Registry
+from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading
 from domain.signing import BadSignature, recover
 

@@ -221,12 +221,11 @@ def _household_statements(
         opens = household_openings(terms, row, openings, sorted({line["mtu"] for line in lines}), first)
         lines += vat_lines({rate: int(base[row]) for rate, base in sums.vat_base_neur.items()})
         statements[party.account] = statement_json(
+            inputs,
             party=party,
-            period=inputs.period,
             terms_hash=to_hex(terms_hash(terms, [row])),
             lines=lines,
             opens=opens,
-            settled_before_neur=inputs.settled_before_neur.get(party.account, 0),
         )
     return statements
 
@@ -250,12 +249,11 @@ def _organisation_statements(
             lines += _vat_mirror(households)
         openings: Openings = openings_of(own, {})
         statements[party.account] = statement_json(
+            inputs,
             party=party,
-            period=inputs.period,
             terms_hash=NO_TERMS_HASH,
             lines=lines,
             opens=trade_openings(openings),
-            settled_before_neur=inputs.settled_before_neur.get(party.account, 0),
         )
     return statements
 

@@ -22,21 +22,20 @@ from typing import Any
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
+from domain.periods import Period
 from domain.programs import program_values
 from domain.readings import Attestation, Reading, chain_clearing_root, chain_readings_root
 from domain.signing import recover
+from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
 from settling.compute import Commitment, Settled, commit, settle
 from settling.errors import WrongInput
 from settling.inputs import (
-    Agreement,
     Inputs,
     Limit,
     Metered,
     Party,
     PartyKind,
-    Period,
-    Tariff,
     Trade,
 )
 
@@ -53,12 +52,12 @@ class Roots:
     readings_root: bytes
 
 
-def settlement_values(*, period: Period, roots: Roots, commitment: Commitment) -> dict[str, Any]:
+def settlement_values(*, period: Period, revision: int, roots: Roots, commitment: Commitment) -> dict[str, Any]:
     """The members of the `Settlement` shape that attesters sign."""
     return {
         "area": text_id(period.area),
-        "period": period.period,
-        "revision": period.revision,
+        "period": period.number,
+        "revision": revision,
         "wordsHash": commitment.words_hash,
         "clearingRoot": roots.clearing_root,
         "readingsRoot": roots.readings_root,
@@ -83,7 +82,7 @@ def proposal_values(proposal: Mapping[str, Any]) -> dict[str, Any]:
 
 def period_of(package: Package) -> Period:
     """The period a package is about."""
-    return Period(package["area"], package["period"], package["revision"], package["first_mtu"], package["count"])
+    return Period(package["area"], package["period"], package["first_mtu"], package["count"])
 
 
 def roots_of(package: Package) -> Roots:
@@ -116,14 +115,12 @@ def inputs_of(package: Package) -> Inputs:
     }
     return Inputs(
         period=period_of(package),
+        revision=package["revision"],
         parties=tuple(
             Party(from_hex(item["account"]), PartyKind(item["kind"]), item["point"]) for item in package["parties"]
         ),
         tariffs=tuple(Tariff(**item) for item in package["tariffs"]),
-        agreements=tuple(
-            Agreement(**{**item, "account": from_hex(item["account"]), "retailer": from_hex(item["retailer"])})
-            for item in package["agreements"]
-        ),
+        agreements=tuple(Agreement(**item) for item in package["agreements"]),
         trades=tuple(_trades(package)),
         price_neur_per_wh=prices,
         metered=tuple(_metered(package)),
@@ -205,12 +202,15 @@ def _limits(package: Package) -> list[Limit]:
 
 def recompute(package: Package) -> tuple[Settled, Commitment, Roots]:
     """What the package's facts give, under the salts of its proposal."""
-    period = period_of(package)
     settled = settle(inputs_of(package))
     salts = {from_hex(item["account"]): from_hex(item["salt"]) for item in package["proposal"]["statements"]}
     if set(salts) != set(settled.statements):
         raise WrongInput(record="proposal", reason="it has not one statement for each account of the area")
-    return settled, commit(settled, period=period.period, revision=period.revision, salts=salts), roots_of(package)
+    return (
+        settled,
+        commit(settled, period=package["period"], revision=package["revision"], salts=salts),
+        roots_of(package),
+    )
 
 
 def verify_package(package: Package, *, market: Domain, settlement: Domain) -> bytes:
@@ -234,7 +234,9 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain) -> b
             raise WrongInput(record=f"statement of {item['account']}", reason="the facts give another one")
     if [int(word, 16) for word in proposal["words"]] != list(settled.words):
         raise WrongInput(record="proposal words", reason="the facts give others")
-    values = settlement_values(period=period_of(package), roots=roots, commitment=commitment)
+    values = settlement_values(
+        period=period_of(package), revision=package["revision"], roots=roots, commitment=commitment
+    )
     if values != proposal_values(proposal):
         wrong = sorted(name for name, value in proposal_values(proposal).items() if values[name] != value)
         raise WrongInput(record="proposal", reason=f"the facts give another {', '.join(wrong)}")

@@ -12,7 +12,7 @@ from domain.hashing import ZERO_HASH, to_hex
 from domain.units import percentage_half_even_neur
 from domain.words import Side
 from settling.columns import BLOCK_POINTS, Columns, Prices, exact, line_energies
-from settling.inputs import Inputs, Party, Period, Trade
+from settling.inputs import Inputs, Party, Trade
 from settling.kinds import KINDS, LOCAL_PURCHASE, LOCAL_SALE, VAT
 from settling.terms import Terms
 
@@ -143,16 +143,15 @@ def trade_openings(openings: Openings) -> list[dict[str, Any]]:
     ]
 
 
-def statement_json(
-    *, party: Party, period: Period, terms_hash: str, lines: list[Line], opens: Any, settled_before_neur: int
-) -> dict[str, Any]:
+def statement_json(inputs: Inputs, *, party: Party, terms_hash: str, lines: list[Line], opens: Any) -> dict[str, Any]:
     """The statement that is hashed under its salt; the amount due is that of the account's settlement word."""
+    period, settled_before_neur = inputs.period, inputs.settled_before_neur.get(party.account, 0)
     amount = sum(int(line["amount_neur"]) for line in lines)
     return {
         "account": to_hex(party.account),
         "area": period.area,
-        "period": period.period,
-        "revision": period.revision,
+        "period": period.number,
+        "revision": inputs.revision,
         "first_mtu": period.first_mtu,
         "count": period.count,
         "kind": party.kind.value,

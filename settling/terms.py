@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from domain.hashing import hash_json, to_hex
+from domain.hashing import from_hex, hash_json, to_hex
+from domain.periods import Period
+from domain.terms import Agreement, Tariff
 from settling.columns import NO_TERMS, Ints, Prices
 from settling.errors import MissingParty
-from settling.inputs import Agreement, Period, Tariff
 
 _Version = TypeVar("_Version", Agreement, Tariff)
 
@@ -63,7 +64,7 @@ def resolve_terms(
     """The terms of each account in each MTU of the period: the newest version valid at delivery."""
     by_account: dict[bytes, list[Agreement]] = {}
     for agreement in agreements:
-        by_account.setdefault(agreement.account, []).append(agreement)
+        by_account.setdefault(from_hex(agreement.account), []).append(agreement)
     by_tariff: dict[str, list[Tariff]] = {}
     for tariff in tariffs:
         by_tariff.setdefault(tariff.tariff, []).append(tariff)
@@ -74,10 +75,11 @@ def resolve_terms(
     for index, account in enumerate(accounts):
         spans = []
         for first, stop, agreement, tariff in _spans(by_account.get(account, []), by_tariff, period):
-            key = (agreement.retailer, tariff.tariff, tariff.version)
+            retailer = from_hex(agreement.retailer)
+            key = (retailer, tariff.tariff, tariff.version)
             if key not in rows:
                 rows[key] = len(classes)
-                classes.append(Class(retailer=agreement.retailer, tariff=tariff))
+                classes.append(Class(retailer=retailer, tariff=tariff))
             spans.append(Span(first=first, stop=stop, agreement=agreement, row=rows[key]))
             matrix[index, first:stop] = rows[key]
         all_spans.append(tuple(spans))
@@ -92,9 +94,8 @@ def _spans(
     for agreement in agreements:
         cuts.add(agreement.valid_from_mtu)
         cuts.update(tariff.valid_from_mtu for tariff in by_tariff.get(agreement.tariff, []))
-    end = period.first_mtu + period.count
-    inside = sorted(cut for cut in cuts if period.first_mtu <= cut < end)
-    for at, stop in zip(inside, [*inside[1:], end], strict=True):
+    inside = sorted(cut for cut in cuts if cut in period)
+    for at, stop in zip(inside, [*inside[1:], period.end_mtu], strict=True):
         agreement_now = _newest(agreements, at)
         tariff_now = None if agreement_now is None else _newest(by_tariff.get(agreement_now.tariff, []), at)
         if agreement_now is not None and tariff_now is not None:
@@ -112,11 +113,6 @@ def _rank(version: Agreement | Tariff) -> tuple[int, int, str]:
     return (version.valid_from_mtu, version.version, name)
 
 
-def agreement_json(agreement: Agreement) -> dict[str, Any]:
-    """The payload of `agreement.signed`."""
-    return {**asdict(agreement), "account": to_hex(agreement.account), "retailer": to_hex(agreement.retailer)}
-
-
 def terms_list(terms: Terms, households: Iterable[int]) -> list[dict[str, Any]]:
     """The agreement and tariff versions that apply to these households, sorted by id, version, tariffs first."""
     found: dict[tuple[str, int, int], dict[str, Any]] = {}
@@ -124,7 +120,7 @@ def terms_list(terms: Terms, households: Iterable[int]) -> list[dict[str, Any]]:
         for span in terms.spans[household]:
             agreement, tariff = span.agreement, terms.classes[span.row].tariff
             found[tariff.tariff, tariff.version, 0] = asdict(tariff)
-            found[agreement.agreement, agreement.version, 1] = agreement_json(agreement)
+            found[agreement.agreement, agreement.version, 1] = asdict(agreement)
     return [found[key] for key in sorted(found)]
 
 

@@ -11,16 +11,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import Connection, select
 
 from domain.hashing import to_hex
+from domain.markets import Market
 from domain.mtu import local_day, local_midnight, mtu_start
+from domain.periods import Period
 from ledger_service.market import queries
-from ledger_service.market.queries import Period
 from ledger_service.market.views import AWAITED_PREFIXES, fold
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Record, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES
 from ledger_service.record.tables import journal_cursor
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Area, Market
+from ledger_service.registry.models import Area
 
 INCLUSION_CURSOR = "calendar"
 """Name of the cursor over the chain's inclusions."""
@@ -95,7 +96,7 @@ class CalendarStage:
     def _next_day(self, connection: Connection, area: Area, markets: list[Market], now: int) -> date:
         last = queries.last_period(connection, area=area.area)
         if last is not None:
-            return day_of(area=area, seconds=mtu_start(last.first_mtu + last.count))
+            return day_of(area=area, seconds=mtu_start(last.end_mtu))
         if self._first_day is not None:
             return self._first_day
         day = day_of(area=area, seconds=now) + timedelta(days=1)
@@ -108,7 +109,7 @@ class CalendarStage:
         day = self._next_day(tx.connection, area, markets, now)
         mtus = local_day(day=day, zone=area.zone_info)
         last = queries.last_period(tx.connection, area=area.area)
-        number = 1 if last is None else last.period + 1
+        number = 1 if last is None else last.number + 1
         payload = {"area": area.area, "period": number, "first_mtu": mtus.first, "count": mtus.count}
         entry = tx.append("period.declared", payload, key=f"period:{area.area}:{number}")
         fold(tx.connection, [entry])
@@ -124,14 +125,14 @@ class CalendarStage:
     def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
         """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
         period = queries.last_period(connection, area=area.area)
-        if period is None or not queries.is_included(connection, f"declarePeriod:{area.area}:{period.period}"):
+        if period is None or not queries.is_included(connection, f"declarePeriod:{area.area}:{period.number}"):
             return []
         day = day_of(area=area, seconds=mtu_start(period.first_mtu))
         due = []
         for market in registry.markets(connection, area=area.area):
             gate = gate_time(market=market, area=area, day=day)
             last = queries.last_program(connection, market=market.market)
-            if now < gate and (last is None or last.period < period.period):
+            if now < gate and (last is None or last.period < period.number):
                 due.append((market, period, gate))
         return due
 
@@ -143,7 +144,7 @@ class CalendarStage:
                 "market": market.market,
                 "area": area.area,
                 "program": number,
-                "period": period.period,
+                "period": period.number,
                 "first_mtu": period.first_mtu,
                 "count": period.count,
                 "gate": gate,
@@ -156,7 +157,7 @@ class CalendarStage:
                 role="operator",
                 contract="Market",
                 function="openProgram",
-                args=[market.market_hex, period.period, period.first_mtu, period.count, gate],
+                args=[market.market_hex, period.number, period.first_mtu, period.count, gate],
             )
 
 

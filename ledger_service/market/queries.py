@@ -8,22 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from domain.mtu import MtuRange
+from domain.periods import Period
 from ledger_service.market.tables import market_inclusion, market_period, market_program
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A run of MTUs of an area that is settled together; numbered from 1."""
-
-    area: str
-    period: int
-    first_mtu: int
-    count: int
-
-    @property
-    def mtus(self) -> MtuRange:
-        """Its MTUs."""
-        return MtuRange(first=self.first_mtu, count=self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +32,7 @@ class Program:
 
 
 def _period(row: Row[Any]) -> Period:
-    return Period(area=row.area, period=row.period, first_mtu=row.first_mtu, count=row._mapping["count"])
+    return Period(area=row.area, number=row.period, first_mtu=row.first_mtu, count=row._mapping["count"])
 
 
 def _program(row: Row[Any]) -> Program:

@@ -104,7 +104,7 @@ def _check_deadlines(item: VerifiedAttestation, *, registry: Registry, now: int)
     if item.attestation.revision == 0 and now > registry.attest_until(mtu):
         raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
     period = registry.period_of(mtu)
-    if period is None or now > mtu_start(period.first_mtu + period.count) + registry.horizon_seconds:
+    if period is None or now > mtu_start(period.end_mtu) + registry.horizon_seconds:
         raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
 
 

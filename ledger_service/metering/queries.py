@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, func, select
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex
-from domain.meters import AttesterEntry, MeterKey, Period, Registry, close_validity
+from domain.meters import AttesterEntry, MeterKey, Registry, close_validity
+from domain.periods import Period
 from domain.readings import Reading
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
@@ -57,7 +58,7 @@ def periods(connection: Connection, *, area: str) -> tuple[Period, ...]:
     for entry in walk_entries(connection, kinds=["period.declared"]):
         payload = entry.content()
         if payload["area"] == area:
-            found.append(Period(number=payload["period"], first_mtu=payload["first_mtu"], count=payload["count"]))
+            found.append(Period(area, payload["period"], payload["first_mtu"], payload["count"]))
     return tuple(sorted(found, key=lambda period: period.number))
 
 

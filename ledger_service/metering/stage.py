@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from domain.hashing import text_id, to_hex
-from domain.meters import Period
 from domain.mtu import mtu_end, mtu_of
+from domain.periods import Period
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
 from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
@@ -61,7 +61,7 @@ class MeteringStage:
     def _overdue(self, connection: Connection, area: str, period: Period, before: int) -> list[tuple[int, int]]:
         """(first MTU, count) of runs of the period that ended by `before` and have neither attestation nor mark."""
         first = max(period.first_mtu, self._resolved.get(area, 0))
-        end = min(period.first_mtu + period.count, mtu_of(max(before - 1, 0)))
+        end = min(period.end_mtu, mtu_of(max(before - 1, 0)))
         if first >= end:
             return []
         table = metering_pending

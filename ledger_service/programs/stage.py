@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from clearing.caps import NO_POINT
 from clearing.validation import MtuBook, MtuResult, ProgramResult, validate_program
 from domain.hashing import canonical_json, to_hex
+from domain.markets import Market
 from domain.merkle import merkle_root
 from domain.words import OrderWord, result_hash
 from grid.model import GridModel
@@ -24,7 +25,7 @@ from ledger_service.market.queries import Program
 from ledger_service.programs.forecast import forecast_wh
 from ledger_service.record import Entry, Record
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Area, Market
+from ledger_service.registry.models import Area
 from ledger_service.trading import queries as trading
 from ledger_service.trading.queries import BookOrder
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from domain.hashing import to_hex
+from domain.markets import Market
 from domain.mtu import MtuRange, mtu_start
+from domain.periods import Period
 from ledger_service.market import queries as markets
-from ledger_service.market.queries import Period, Program
+from ledger_service.market.queries import Program
 from ledger_service.outbox import request_transaction
 from ledger_service.programs.position import position_key
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Market
 
 
 class VoidStage:
@@ -28,7 +29,7 @@ class VoidStage:
         for market, period, program in self._due(now):
             with self._record.begin() as tx:
                 asked |= _void_program(tx, market, period, program)
-            self._done.add((market.market, period.period))
+            self._done.add((market.market, period.number))
         return asked
 
     def _due(self, now: int) -> list[tuple[Market, Period, Program | None]]:
@@ -37,8 +38,8 @@ class VoidStage:
             for market in registry.markets(connection):
                 opened = {item.period: item for item in markets.programs(connection, market=market.market)}
                 for period in markets.periods(connection, area=market.area):
-                    program = opened.get(period.period)
-                    known = (market.market, period.period) in self._done
+                    program = opened.get(period.number)
+                    known = (market.market, period.number) in self._done
                     if not known and _is_over(market, period, program, now=now):
                         due.append((market, period, program))
         return due
@@ -47,7 +48,7 @@ class VoidStage:
 def _is_over(market: Market, period: Period, program: Program | None, *, now: int) -> bool:
     """Whether nothing of the period can be cleared any more (a day's MTUs are voided together)."""
     if program is None:
-        return now >= mtu_start(period.first_mtu + period.count - 1)
+        return now >= mtu_start(period.end_mtu - 1)
     return now > program.gate + market.clear_seconds
 
 
@@ -66,7 +67,7 @@ def _void_program(tx: Transaction, market: Market, period: Period, program: Prog
             role="operator",
             contract="Market",
             function="voidMtus",
-            args=[to_hex(market.market_id), period.period, number, run.first, run.count],
+            args=[to_hex(market.market_id), period.number, number, run.first, run.count],
         )
         asked |= not entry.repeated
     return asked

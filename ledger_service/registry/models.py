@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.hashing import text_id, to_hex
+from domain.hashing import text_id
 from domain.units import MTUS_PER_HOUR
 
 
@@ -43,63 +43,6 @@ class Area:
     def zone_info(self) -> ZoneInfo:
         """The zone in which local days and gates are meant."""
         return ZoneInfo(self.zone)
-
-
-@dataclass(frozen=True)
-class Market:
-    """A day-ahead auction of one area. `gate_local` is "HH:MM" in the area's zone on the day before delivery."""
-
-    market: str
-    area: str
-    lot_wh: int
-    tick_neur_per_wh: int
-    min_limit_neur_per_wh: int
-    max_limit_neur_per_wh: int
-    grace_seconds: int
-    sign_seconds: int
-    clear_seconds: int
-    gate_local: str
-
-    @cached_property
-    def market_id(self) -> bytes:
-        """The market's id on chain."""
-        return text_id(self.market)
-
-    @cached_property
-    def market_hex(self) -> str:
-        """The market's id on chain as 0x hex."""
-        return to_hex(self.market_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """One version of a tariff, valid from an MTU until the next version. Prices in nEUR/Wh, VAT in basis points."""
-
-    tariff: str
-    version: int
-    valid_from_mtu: int
-    supply_neur_per_wh: int
-    feed_in_neur_per_wh: int
-    imbalance_surplus_neur_per_wh: int
-    imbalance_shortfall_neur_per_wh: int
-    excess_neur_per_wh: int
-    grid_fee_neur_per_wh: int
-    grid_fee_local_neur_per_wh: int
-    levy_neur_per_wh: int
-    compensation_neur_per_wh: int
-    vat_bp: int
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Which retailer supplies an account under which tariff, from an MTU until the account's next agreement."""
-
-    agreement: str
-    version: int
-    account: str
-    retailer: str
-    tariff: str
-    valid_from_mtu: int
 
 
 @dataclass(frozen=True, slots=True)

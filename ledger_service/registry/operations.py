@@ -11,6 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from domain.hashing import hash_json, text_id, to_hex
+from domain.markets import Market
+from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request_transaction
 from ledger_service.record import Entry, KeyReused, Transaction
@@ -26,7 +28,7 @@ from ledger_service.registry.checks import (
     check_zone,
 )
 from ledger_service.registry.errors import AlreadyRegistered, Malformed, NotRegistered, WrongParty
-from ledger_service.registry.models import Agreement, Area, Market, Meter, Participant, Tariff
+from ledger_service.registry.models import Area, Meter, Participant
 from ledger_service.registry.views import fold
 
 PARTICIPANT_KINDS = ("household", "retailer", "dso", "tax")

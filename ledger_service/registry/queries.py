@@ -11,20 +11,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
 
+from domain.markets import Market
+from domain.terms import Agreement, Tariff
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
-from ledger_service.registry.models import (
-    Agreement,
-    Area,
-    Attester,
-    Guarantee,
-    Market,
-    Meter,
-    OrderKey,
-    Participant,
-    Tariff,
-)
+from ledger_service.registry.models import Area, Attester, Guarantee, Meter, OrderKey, Participant
 from ledger_service.registry.tables import (
     registry_agreement,
     registry_area,

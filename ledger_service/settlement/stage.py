@@ -27,7 +27,7 @@ from ledger_service.settlement.queries import PeriodState, failed_requests, peri
 from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
 from settling.compute import commit, settle
 from settling.errors import FactMissing
-from settling.package import inputs_of, period_of, roots_of
+from settling.package import inputs_of, roots_of
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
@@ -197,15 +197,14 @@ class SettlementStage:
         return Due(head=head, payload=payload)
 
     def _proposal(self, package: dict[str, Any]) -> dict[str, Any]:
-        period = period_of(package)
         settled = settle(inputs_of(package))
         salts = {account: self._salt() for account in settled.statements}
-        commitment = commit(settled, period=period.period, revision=period.revision, salts=salts)
+        commitment = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
         roots = roots_of(package)
         return {
-            "area": period.area,
-            "period": period.period,
-            "revision": period.revision,
+            "area": package["area"],
+            "period": package["period"],
+            "revision": package["revision"],
             "words": [f"0x{word:064x}" for word in settled.words],
             "words_hash": to_hex(commitment.words_hash),
             "clearing_root": to_hex(roots.clearing_root),

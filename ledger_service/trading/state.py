@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from domain.hashing import from_hex
+from domain.markets import Market
+from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
@@ -21,7 +23,7 @@ from ledger_service.market.views import MARKET_KINDS
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Agreement, Market, Participant, Tariff
+from ledger_service.registry.models import Participant
 from ledger_service.registry.views import REGISTRY_KINDS
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder, Schedule

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
-from domain.meters import Period, Registry
+from domain.meters import Registry
 from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
+from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from oracle.attester.book import MeterBook
 from oracle.bounds import whole
@@ -126,7 +127,7 @@ class Situation:
 def newest_due(*, registry: Registry, market_time: int, cut_off_s: int) -> int:
     """The last MTU of a declared period whose cut-off has passed; -1 if there is none."""
     last_ended = (market_time - cut_off_s) // MTU_SECONDS - 1
-    ends = [min(period.first_mtu + period.count - 1, last_ended) for period in registry.periods]
+    ends = [min(period.end_mtu - 1, last_ended) for period in registry.periods]
     begun = [end for period, end in zip(registry.periods, ends, strict=True) if end >= period.first_mtu]
     return max(begun, default=-1)
 
@@ -136,7 +137,7 @@ def correctable_from(*, registry: Registry, market_time: int) -> int:
     open_periods = [
         period.first_mtu
         for period in registry.periods
-        if mtu_start(period.first_mtu + period.count) + registry.horizon_seconds > market_time
+        if mtu_start(period.end_mtu) + registry.horizon_seconds > market_time
     ]
     return min(open_periods, default=0)
 

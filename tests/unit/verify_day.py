@@ -32,12 +32,14 @@ from domain.eip712 import (
 from domain.hashing import ZERO_HASH, canonical_json, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
 from domain.orders import Order, schedule_digest, schedule_hash, tag_of
+from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root
 from domain.statements import statement_hash, statement_leaf
+from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, result_hash, word_bytes, words_hash
 from grid.envelope import Envelope
 from settling.compute import commit, settle
-from settling.inputs import Agreement, Inputs, Limit, Metered, Party, PartyKind, Period, Tariff, Trade
+from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
 from tests.unit.verify_bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
 from tests.unit.verify_chain import (  # noqa: F401
     ABIS,
@@ -212,7 +214,7 @@ class Day(Bundles):
         if kind in ("household", "retailer"):
             self.register_key(name, point, f"{name}-key", 0)
         if kind == "household":
-            agreement = Agreement(f"agr-{name}", 1, key_of(name).address, key_of("retail").address, "basic", 0)
+            agreement = Agreement(f"agr-{name}", 1, address(name), address("retail"), "basic", 0)
             self.agreements.append(agreement)
             self.fact("agreement.signed", {
                 "agreement": agreement.agreement, "version": 1, "account": address(name), "retailer": address("retail"),
@@ -650,7 +652,7 @@ class Day(Bundles):
             for at, net in enumerate(self.schedules[point])
         ]
         return Inputs(
-            period=Period(AREA, 1, revision, FIRST, COUNT),
+            period=Period(AREA, 1, FIRST, COUNT), revision=revision,
             parties=tuple(Party(key_of(name).address, PartyKind(kind), point) for name, kind, point in kinds),
             tariffs=(self.tariff,), agreements=tuple(self.agreements), trades=tuple(trades), price_neur_per_wh=prices,
             metered=tuple(metered), limits=tuple(limits), settled_before_neur=dict(self.before),

@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from domain.errors import OutOfRange
 from domain.hashing import NotCanonical, hash_json, to_hex
+from domain.markets import Market
+from domain.terms import Agreement, Tariff
 from edge.answers import Paging, number_key, page_answer, paging
 from edge.declaring import lists, writes
 from edge.policy import allow
@@ -19,7 +21,7 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record import Entry
-from ledger_service.registry import Agreement, Area, Attester, Market, Meter, Participant, Tariff, operations, queries
+from ledger_service.registry import Area, Attester, Meter, Participant, operations, queries
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,

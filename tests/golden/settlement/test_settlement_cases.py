@@ -9,19 +9,11 @@ from typing import Any
 import pytest
 
 from domain.hashing import from_hex, to_hex
+from domain.periods import Period
+from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.compute import Settled, settle
-from settling.inputs import (
-    Agreement,
-    Inputs,
-    Limit,
-    Metered,
-    Party,
-    PartyKind,
-    Period,
-    Tariff,
-    Trade,
-)
+from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
 from wallet_api.schemas.own import Statement
 
 pytestmark = pytest.mark.golden
@@ -32,17 +24,14 @@ CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.json"
 def load(case: Path) -> Inputs:
     """The values of a case's input.json."""
     data = json.loads((case / "input.json").read_text())
-    accounts = ("account", "retailer")
     return Inputs(
         period=Period(**data["period"]),
+        revision=data["revision"],
         parties=tuple(
             Party(from_hex(item["account"]), PartyKind(item["kind"]), item["point"]) for item in data["parties"]
         ),
         tariffs=tuple(Tariff(**item) for item in data["tariffs"]),
-        agreements=tuple(
-            Agreement(**{name: from_hex(value) if name in accounts else value for name, value in item.items()})
-            for item in data["agreements"]
-        ),
+        agreements=tuple(Agreement(**item) for item in data["agreements"]),
         trades=tuple(
             Trade(**{**item, "account": from_hex(item["account"]), "side": Side(item["side"])})
             for item in data["trades"]

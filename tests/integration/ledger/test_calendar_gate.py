@@ -206,7 +206,7 @@ def test_gate__run_again_by_another_process__closes_once(town: Town, record: Rec
         assert queries.program_of(connection, market=MARKET, mtu=town.program.first_mtu + 96) is None
         assert queries.period_of(connection, area=AREA, mtu=town.program.first_mtu - 1) is None
         found = queries.period_of(connection, area=AREA, mtu=town.program.first_mtu)
-    assert found is not None and found.period == 1
+    assert found is not None and found.number == 1
 
 
 @pytest.mark.parametrize(("seconds_before", "opened"), [(1, 1), (0, 0)])

@@ -12,8 +12,9 @@ from domain.errors import DominoesError, OutOfRange
 from domain.hashing import text_id, to_hex
 from domain.mtu import MTU_SECONDS
 from domain.signing import BadSignature, SigningKey
+from domain.terms import Agreement
 from ledger_service.record import Record, Transaction
-from ledger_service.registry import Agreement, Attester, Meter, consents, operations, queries, rebuild_views
+from ledger_service.registry import Attester, Meter, consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,

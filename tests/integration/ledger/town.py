@@ -9,25 +9,17 @@ from typing import Any
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import hash_json, text_id, to_hex
+from domain.markets import Market
 from domain.orders import Order, cancel_digest, schedule_digest
 from domain.signing import SigningKey
+from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
 from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
-from ledger_service.registry.models import (
-    Agreement,
-    Area,
-    Attester,
-    Guarantee,
-    Market,
-    Meter,
-    OrderKey,
-    Participant,
-    Tariff,
-)
+from ledger_service.registry.models import Area, Attester, Guarantee, Meter, OrderKey, Participant
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,

@@ -16,8 +16,9 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
 from domain.metering_errors import AttestationRefused
-from domain.meters import AttesterEntry, MeterKey, Period, Registry
+from domain.meters import AttesterEntry, MeterKey, Registry
 from domain.mtu import MTU_SECONDS, mtu_end
+from domain.periods import Period
 from domain.readings import Reading
 from domain.signing import SigningKey
 from oracle.attester.process import Attester, Timing
@@ -171,7 +172,7 @@ class Community:
             readings_contract=b"\x11" * 20,
             settlement_contract=b"\x22" * 20,
             meters=registered,
-            periods=(Period(number=0, first_mtu=FIRST_MTU, count=mtus),),
+            periods=(Period(area=AREA, number=0, first_mtu=FIRST_MTU, count=mtus),),
         )
         self.service = RecordingService(registry_now=self.registry, now=mtu_end(FIRST_MTU - 1))
         self.port = find_port()

@@ -16,6 +16,7 @@ from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
+from domain.terms import Agreement
 from domain.words import words_hash
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
@@ -34,7 +35,7 @@ from ledger_service.outbox import request_transaction
 from ledger_service.programs import PositionStage, VoidStage
 from ledger_service.record import Record
 from ledger_service.registry import operations as registry
-from ledger_service.registry.models import Agreement, Attester, Participant
+from ledger_service.registry.models import Attester, Participant
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import sign_settlement
 from ledger_service.settlement.queries import latest_proposal, period_state

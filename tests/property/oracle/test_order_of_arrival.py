@@ -14,8 +14,9 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeterKey, Period, Registry
+from domain.meters import AttesterEntry, MeterKey, Registry
 from domain.mtu import mtu_end
+from domain.periods import Period
 from domain.readings import Attestation, in_leaf_order
 from domain.signing import SigningKey
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP, Intake
@@ -50,7 +51,7 @@ REGISTRY = Registry(
         )
         for code, key in METERS.items()
     ),
-    periods=(Period(number=0, first_mtu=FIRST, count=MTUS),),
+    periods=(Period(area="TEST", number=0, first_mtu=FIRST, count=MTUS),),
 )
 
 

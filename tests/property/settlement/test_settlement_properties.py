@@ -12,20 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.hashing import to_hex
+from domain.periods import Period
+from domain.terms import Agreement, Tariff
 from domain.words import Side, unpack_settlement_word
 from settling.columns import Columns, exact, line_energies, sum_up
 from settling.compute import columns_of, settle
-from settling.inputs import (
-    Agreement,
-    Inputs,
-    Limit,
-    Metered,
-    Party,
-    PartyKind,
-    Period,
-    Tariff,
-    Trade,
-)
+from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
 from settling.kinds import KINDS
 from settling.postings import POOL, postings_of
 from settling.terms import resolve_terms
@@ -56,8 +49,8 @@ def days(draw: Any, largest_wh: int = 20_000) -> Inputs:
     for n, house in enumerate(houses):
         for version in range(1, draw(st.integers(1, 2)) + 1):
             since = 0 if version == 1 else draw(st.integers(FIRST, FIRST + COUNT))
-            plan = (draw(st.sampled_from(RETAILERS)), draw(st.sampled_from("ab")))
-            agreements.append(Agreement(f"g{n}", version, house, *plan, since))
+            plan = (to_hex(draw(st.sampled_from(RETAILERS))), draw(st.sampled_from("ab")))
+            agreements.append(Agreement(f"g{n}", version, to_hex(house), *plan, since))
     energy = st.integers(0, largest_wh)
     trades, prices, metered, limits = [], {}, [], []
     for mtu in range(FIRST, FIRST + COUNT):
@@ -74,7 +67,8 @@ def days(draw: Any, largest_wh: int = 20_000) -> Inputs:
     parties += [Party(item, PartyKind.RETAILER, None) for item in RETAILERS]
     parties += [Party(DSO, PartyKind.DSO, None), Party(TAX, PartyKind.TAX, None)]
     return Inputs(
-        period=Period("x", 1, 0, FIRST, COUNT),
+        period=Period("x", 1, FIRST, COUNT),
+        revision=0,
         parties=tuple(parties),
         tariffs=tuple(tariffs),
         agreements=tuple(agreements),
@@ -215,9 +209,7 @@ def test_settle__correction__carries_the_difference(inputs: Inputs, chooser: ran
     late = tuple(reading for reading in inputs.metered if chooser.random() < 0.5)
     before = first.due_neur()
 
-    second = settle(
-        replace(inputs, metered=late, period=replace(inputs.period, revision=1), settled_before_neur=before)
-    )
+    second = settle(replace(inputs, metered=late, revision=1, settled_before_neur=before))
     whole = settle(replace(inputs, metered=late))
 
     for account, due in second.due_neur().items():

@@ -13,8 +13,9 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeterKey, Period, Registry
+from domain.meters import AttesterEntry, MeterKey, Registry
 from domain.mtu import mtu_end
+from domain.periods import Period
 from domain.readings import Reading
 from domain.signing import SigningKey
 from oracle.attester.agreement import Agreement
@@ -225,7 +226,7 @@ def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:
             )
             for code, key in meter_keys.items()
         ),
-        periods=(Period(number=0, first_mtu=FIRST, count=mtus),),
+        periods=(Period(area="TEST/LV1", number=0, first_mtu=FIRST, count=mtus),),
     )
     return Area(
         folder=folder,

@@ -26,7 +26,7 @@ from oracle.attester.service import ServiceAway
 from oracle.attester.settlement import SettlementSigner, chain_objections
 from oracle.attester.store import Store
 from settling.compute import commit, settle
-from settling.package import inputs_of, period_of, roots_of
+from settling.package import inputs_of, roots_of
 
 pytestmark = pytest.mark.unit
 
@@ -183,11 +183,11 @@ def desk(scene: Any, tools: Any, tmp_path: Path) -> Any:
 
 def reseal(package: Package) -> Package:
     """The proposal that an altered package gives: what an operator would propose with it."""
-    period, settled = period_of(package), settle(inputs_of(package))
+    settled = settle(inputs_of(package))
     salts = dict.fromkeys(settled.statements, bytes(32))
-    made = commit(settled, period=period.period, revision=period.revision, salts=salts)
+    made = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
     package["proposal"] |= {
-        "revision": period.revision,
+        "revision": package["revision"],
         "words": [f"0x{word:064x}" for word in settled.words],
         "words_hash": to_hex(made.words_hash),
         "statements_root": to_hex(made.statements_root),

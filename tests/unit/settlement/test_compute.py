@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from domain.errors import OutOfRange
-from domain.hashing import keccak
+from domain.hashing import keccak, to_hex
+from domain.periods import Period
+from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.compute import commit, settle
 from settling.errors import (
@@ -18,13 +20,13 @@ from settling.errors import (
     PoolUnbalanced,
     UnknownAccount,
 )
-from settling.inputs import Agreement, Inputs, Metered, Party, PartyKind, Period, Tariff, Trade
+from settling.inputs import Inputs, Metered, Party, PartyKind, Trade
 
 pytestmark = pytest.mark.unit
 
 HOUSE, RETAILER, DSO, TAX = (bytes([n]) * 20 for n in (1, 2, 3, 4))
 TARIFF = Tariff("home", 1, 0, 300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000, 1_900)
-AGREEMENT = Agreement("one", 1, HOUSE, RETAILER, "home", 0)
+AGREEMENT = Agreement("one", 1, to_hex(HOUSE), to_hex(RETAILER), "home", 0)
 PARTIES = (
     Party(HOUSE, PartyKind.HOUSEHOLD, "point"),
     Party(RETAILER, PartyKind.RETAILER, None),
@@ -36,7 +38,8 @@ PARTIES = (
 def day(**changes: Any) -> Inputs:
     """Two MTUs in which the house draws 100 Wh each."""
     base = Inputs(
-        period=Period("area", 1, 0, 10, 2),
+        period=Period("area", 1, 10, 2),
+        revision=0,
         parties=PARTIES,
         tariffs=(TARIFF,),
         agreements=(AGREEMENT,),
@@ -62,7 +65,7 @@ def test_settle__tariff_changes_within_the_day__each_mtu_has_its_version() -> No
 
 def test_settle__retailer_changes_within_the_day__each_gets_its_own_mtu() -> None:
     other = b"\x05" * 20
-    moved = replace(AGREEMENT, agreement="two", retailer=other, valid_from_mtu=11)
+    moved = replace(AGREEMENT, agreement="two", retailer=to_hex(other), valid_from_mtu=11)
     inputs = day(parties=(*PARTIES, Party(other, PartyKind.RETAILER, None)), agreements=(AGREEMENT, moved))
 
     settled = settle(inputs)
