@@ -31,9 +31,9 @@ from domain.units import NO_CAP, NO_PRICE
 from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, settlement_words, words_hash
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
-from ledger_service.chain.encoding import Request
-from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
+from ledger_service.outbox import request
 from ledger_service.record import Record
 
 SNAPSHOT_FILE = Path(__file__).parent / "gas_snapshot.json"
@@ -165,8 +165,7 @@ class Ledger:
         """Send calls in one block. Raises RuntimeError where one fails."""
         with self.record.begin() as tx:
             for name, call in calls.items():
-                wanted = Request(key=name, role=role, contract=call.contract, function=call.function, args=call.args)
-                request(tx, wanted)
+                request(tx, call, key=name, role=role)
         self._time = max(self._time, self.node.head().timestamp) + 1
         progress = self._gateway.flush(node=self.node, timestamp=self._time)
         if progress.included != len(calls):

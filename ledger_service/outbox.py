@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from domain.hashing import MAX_SAFE_INTEGER
+from contracts.bindings import Call
 from ledger_service.record import Entry, Transaction
 
 REQUESTED = "chain.requested"
@@ -24,21 +22,19 @@ class NeverAsked(LookupError):
         super().__init__(f"nothing was asked of the chain under {key}; look for the `chain.failed` that names it")
 
 
-def abi_integer(value: int) -> int | str:
-    """An integer argument as JSON carries it: beyond 2^53 as decimal text."""
-    return value if abs(value) <= MAX_SAFE_INTEGER else str(value)
-
-
-def request_transaction(
-    tx: Transaction, *, key: str, role: str, contract: str, function: str, args: list[Any]
-) -> Entry:
+def request(tx: Transaction, call: Call, *, key: str, role: str) -> Entry:
     """Ask for one transaction; `key` names it for good, so asking again changes nothing.
 
-    `role` is the organisation key that sends it; `args` are in ABI order, bytes and addresses as 0x hex, structs as
-    lists. What failed (`chain.failed`) stays failed under its key: see `ask_again`.
+    `role` is the organisation key that sends it. What failed (`chain.failed`) stays failed under its key: see
+    `ask_again`.
     """
-    payload = {"key": key, "role": role, "contract": contract, "function": function, "args": args}
-    return tx.append(REQUESTED, payload, key=f"chain:{key}")
+    return tx.append(REQUESTED, {"key": key, "role": role, **call.as_json()}, key=f"chain:{key}")
+
+
+def requested_call(tx: Transaction, key: str) -> Call | None:
+    """The call that was asked for under this key; None where nothing was."""
+    asked = tx.find(f"chain:{key}")
+    return None if asked is None else Call.from_json(asked.content())
 
 
 def ask_again(tx: Transaction, *, failed_key: str) -> Entry:

@@ -5,9 +5,22 @@ Made from src/interfaces/IAnchors.sol by `python -m scripts.tools.make_bindings`
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, members
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, members
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAnchored(Event):
+    """The journal's head after entry `sequence`."""
+
+    CONTRACT = "Anchors"
+    NAME = "HeadAnchored"
+
+    sequence: int
+    head: bytes
+    previous_head: bytes
 
 
 class Anchors(Binding):
@@ -17,11 +30,12 @@ class Anchors(Binding):
 
     contract = "Anchors"
 
-    def anchor(self, *, sequence: int, head: bytes) -> Call:
+    @classmethod
+    def anchor(cls, *, sequence: int, head: bytes) -> Call:
         """Anchors the head of the journal. Operator for all areas only. `head`: hash of that entry. `sequence`: of
         the journal's last entry, above the last anchored one.
         """
-        return self._call("anchor", [sequence, head])
+        return cls._call("anchor", [sequence, head])
 
     def latest(self, *, block: Block = LATEST) -> tuple[int, bytes, int]:
         """The last anchor; zeros if there is none. Returns block_time: when it was anchored. Returns head: its

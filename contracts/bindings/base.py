@@ -1,14 +1,16 @@
-"""What all bindings share: reading at a named block, and calls as values that a stage requests or a sender encodes."""
+"""What all bindings share: calls and events as typed values, and reading at a named block."""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from contracts.artifacts import load_artifact
+from contracts.naming import snake
 from contracts.rpc import Rpc, RpcError, as_bytes
 from domain.errors import DominoesError
 from domain.hashing import to_hex
@@ -32,30 +34,59 @@ class Reverted(DominoesError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A state-changing call, not sent yet: `args` in JSON form, as in the `chain.requested` fact."""
+    """A state-changing call, not sent yet; made by the class methods of the bindings.
+
+    `args` are in JSON form and the order of the interface: bytes as 0x hex, integers beyond 2^53 as decimal text,
+    structs and arrays as tuples.
+    """
 
     contract: str
     function: str
-    args: list[Any]
+    args: tuple[Any, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The members of a `chain.requested` fact that say what is called."""
+        return {"contract": self.contract, "function": self.function, "args": _listed(self.args)}
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Self:
+        """Out of such a fact. Raises KeyError where a member is missing."""
+        args = members["args"]
+        return cls(contract=members["contract"], function=members["function"], args=tuple(map(_plain, args)))
+
+    def argument(self, name: str) -> Any:
+        """One argument by its name in the interface, as `args` holds it. Raises AbiUnknown or KeyError."""
+        names = [part["name"] for part in load_artifact(self.contract).abi.function(self.function)["inputs"]]
+        return dict(zip(names, self.args, strict=True))[name]
 
     def data(self) -> bytes:
-        """Its calldata."""
+        """Its calldata. Raises AbiUnknown or ArgumentsInvalid."""
         return load_artifact(self.contract).abi.encode_call(self.function, self.args)
 
 
 class Struct:
     """A Solidity struct as a frozen dataclass: members in the order of the interface, snake case."""
 
-    def as_args(self) -> list[Any]:
-        """In JSON form, as an array."""
-        return [_plain(getattr(self, item.name)) for item in fields(typing.cast("Any", self))]
+    def as_args(self) -> tuple[Any, ...]:
+        """In JSON form, as an argument of a call."""
+        return tuple(_plain(getattr(self, item.name)) for item in fields(typing.cast("Any", self)))
 
     @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> Self:
-        """Out of a decoded answer."""
-        hints = typing.get_type_hints(cls)
-        names = [item.name for item in fields(typing.cast("Any", cls))]
-        return cls(**{name: _value(hints[name], value) for name, value in zip(names, answer.values(), strict=True)})
+    def read(cls, value: Mapping[str, Any] | Sequence[Any]) -> Self:
+        """Out of a decoded answer or event (by name), or an argument of a call (in order)."""
+        hints = _hints(typing.cast("Hashable", cls))
+        if isinstance(value, Mapping):
+            named = {snake(name): item for name, item in value.items()}
+        else:
+            named = dict(zip(hints, value, strict=True))
+        return cls(**{name: _value(hint, named[name]) for name, hint in hints.items()})
+
+
+class Event(Struct):
+    """An event of a contract as a frozen dataclass, read from the arguments that a `chain.included` fact holds."""
+
+    CONTRACT: ClassVar[str]
+    NAME: ClassVar[str]
 
 
 class Binding:
@@ -66,8 +97,9 @@ class Binding:
     def __init__(self, *, rpc: Rpc, address: bytes) -> None:
         self.rpc, self.address = rpc, address
 
-    def _call(self, function: str, args: Sequence[Any]) -> Call:
-        return Call(contract=self.contract, function=function, args=[_plain(value) for value in args])
+    @classmethod
+    def _call(cls, function: str, args: Sequence[Any]) -> Call:
+        return Call(contract=cls.contract, function=function, args=tuple(_plain(value) for value in args))
 
     def _read(self, function: str, args: Sequence[Any], *, block: Block) -> Any:
         """The decoded answer at this block. Raises Reverted, AnswerInvalid, NodeUnavailable."""
@@ -80,6 +112,17 @@ class Binding:
             reason = abi.decode_error(as_bytes(error.data)) if error.data else None
             raise Reverted(contract=self.contract, function=function, reason=reason or error.message) from error
         return abi.decode_result(function, as_bytes(answer))
+
+
+@cache
+def _hints(struct: Hashable) -> Mapping[str, Any]:
+    """Types of a struct's members by name."""
+    hints = typing.get_type_hints(typing.cast("Any", struct))
+    return {item.name: hints[item.name] for item in fields(typing.cast("Any", struct))}
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
 def none(answer: Any) -> None:
@@ -105,7 +148,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
-        return [_plain(item) for item in value]
+        return tuple(_plain(item) for item in value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
         return str(value)
     return value

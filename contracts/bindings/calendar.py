@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,30 @@ class AreaParams(Struct):
 class Period(Struct):
     """`Period` of the interface."""
 
+    first_mtu: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AreaCreated(Event):
+    """An area came into being."""
+
+    CONTRACT = "Calendar"
+    NAME = "AreaCreated"
+
+    area: bytes
+    params: AreaParams
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodDeclared(Event):
+    """A period was declared; its MTUs are [firstMtu, firstMtu + count)."""
+
+    CONTRACT = "Calendar"
+    NAME = "PeriodDeclared"
+
+    area: bytes
+    period: int
     first_mtu: int
     count: int
 
@@ -53,15 +77,17 @@ class Calendar(Binding):
         """The deadlines of an area; reverts if it does not exist."""
         return AreaParams.read(self._read("areaOf", [area], block=block))
 
-    def create_area(self, *, area: bytes, params: AreaParams) -> Call:
+    @classmethod
+    def create_area(cls, *, area: bytes, params: AreaParams) -> Call:
         """Creates an area. Registrar only."""
-        return self._call("createArea", [area, params])
+        return cls._call("createArea", [area, params])
 
-    def declare_period(self, *, area: bytes, first_mtu: int, count: int) -> Call:
+    @classmethod
+    def declare_period(cls, *, area: bytes, first_mtu: int, count: int) -> Call:
         """Declares the next period of an area, at most 366 days ahead; the first one at most 366 days back.
         Operator of the area only. Returns period: its number: 1, 2, … per area.
         """
-        return self._call("declarePeriod", [area, first_mtu, count])
+        return cls._call("declarePeriod", [area, first_mtu, count])
 
     def market_time(self, *, block: Block = LATEST) -> int:
         """Market time in unix seconds."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct, members
 from contracts.rpc import as_bytes
 
 
@@ -59,6 +59,105 @@ class Result(Struct):
     result_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class BooksClosed(Event):
+    """All books of a program were committed to: per MTU the chain of masked page hashes and the number of orders."""
+
+    CONTRACT = "Market"
+    NAME = "BooksClosed"
+
+    market: bytes
+    program: int
+    first_mtu: int
+    chains: Sequence[bytes]
+    counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketCreated(Event):
+    """A market came into being; it takes part from period `firstPeriod` of its area on."""
+
+    CONTRACT = "Market"
+    NAME = "MarketCreated"
+
+    market: bytes
+    area: bytes
+    first_period: int
+    params: MarketParams
+
+
+@dataclass(frozen=True, slots=True)
+class MtuCleared(Event):
+    """An MTU was cleared."""
+
+    CONTRACT = "Market"
+    NAME = "MtuCleared"
+
+    market: bytes
+    mtu: int
+    price_neur_per_wh: int
+    traded_lots: int
+    result_hash: bytes
+    clearing_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MtuVoided(Event):
+    """An MTU was voided: no trade."""
+
+    CONTRACT = "Market"
+    NAME = "MtuVoided"
+
+    market: bytes
+    mtu: int
+    clearing_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PageVerified(Event):
+    """One page of a result with several pages was verified; the MTU is not cleared yet."""
+
+    CONTRACT = "Market"
+    NAME = "PageVerified"
+
+    market: bytes
+    mtu: int
+    result_hash: bytes
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOpened(Event):
+    """A program was opened."""
+
+    CONTRACT = "Market"
+    NAME = "ProgramOpened"
+
+    market: bytes
+    program: int
+    period: int
+    first_mtu: int
+    count: int
+    gate: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRecorded(Event):
+    """The DSO's program was recorded."""
+
+    CONTRACT = "Market"
+    NAME = "ProgramRecorded"
+
+    market: bytes
+    program: int
+    results_root: bytes
+    grid_model_hash: bytes
+    report_hash: bytes
+    deadline: int
+    dso: bytes
+    signature: bytes
+
+
 class Market(Binding):
     """A uniform-price auction per MTU. A day of it: openProgram → closeBooks (commitment) → recordProgram (the
     DSO's signature over all results) → clear, once per MTU and page → and void, by anyone, for whatever missed
@@ -92,8 +191,9 @@ class Market(Binding):
         """
         return as_bytes(self._read("bookHashOf", [market, mtu], block=block))
 
+    @classmethod
     def clear(
-        self,
+        cls,
         *,
         market: bytes,
         target: ResultPage,
@@ -108,22 +208,24 @@ class Market(Binding):
         an empty book. `proof`: Merkle proof of the result hash under the recorded root. `target`: which page of
         which result. `words`: the complete words of this page.
         """
-        return self._call("clear", [market, target, page_hashes, words, proof])
+        return cls._call("clear", [market, target, page_hashes, words, proof])
 
     def clearing_root(self, *, area: bytes, period: int, block: Block = LATEST) -> bytes:
         """Running root over the clearings and voids of (area, period), in the order of their happening."""
         return as_bytes(self._read("clearingRoot", [area, period], block=block))
 
-    def close_books(self, *, market: bytes, program: int, chains: Sequence[bytes], counts: Sequence[int]) -> Call:
+    @classmethod
+    def close_books(cls, *, market: bytes, program: int, chains: Sequence[bytes], counts: Sequence[int]) -> Call:
         """Commits to the books of all MTUs of a program, once, from the gate to gate + graceSeconds. Operator of
         the area only; stopped by a pause. `chains`: per MTU: chain of masked page hashes, 0 for an empty book.
         `counts`: per MTU: number of orders, 0 for an empty book.
         """
-        return self._call("closeBooks", [market, program, chains, counts])
+        return cls._call("closeBooks", [market, program, chains, counts])
 
-    def create_market(self, *, market: bytes, params: MarketParams) -> Call:
+    @classmethod
+    def create_market(cls, *, market: bytes, params: MarketParams) -> Call:
         """Creates a market. Registrar only. It takes part from the next period declared for its area on."""
-        return self._call("createMarket", [market, params])
+        return cls._call("createMarket", [market, params])
 
     def domain_separator(self, *, block: Block = LATEST) -> bytes:
         """The EIP-712 domain separator of this contract."""
@@ -143,13 +245,14 @@ class Market(Binding):
         """First period of its area that the market takes part in; reverts if it does not exist."""
         return int(self._read("firstPeriodOf", [market], block=block))
 
-    def open_program(self, *, market: bytes, period: int, first_mtu: int, count: int, gate: int) -> Call:
+    @classmethod
+    def open_program(cls, *, market: bytes, period: int, first_mtu: int, count: int, gate: int) -> Call:
         """Opens the next program. Operator of the area only; stopped by a pause. `count`: 1 to 128. `first_mtu`:
         not before the end of the market's last program. `gate`: market time, in the future; gate + clearSeconds
         must not be after the start of `firstMtu`. `period`: period of the area that contains all its MTUs.
         Returns program: its number: 1, 2, … per market.
         """
-        return self._call("openProgram", [market, period, first_mtu, count, gate])
+        return cls._call("openProgram", [market, period, first_mtu, count, gate])
 
     def params_of(self, *, market: bytes, block: Block = LATEST) -> MarketParams:
         """The rules of a market; reverts if it does not exist."""
@@ -184,8 +287,9 @@ class Market(Binding):
         """A program; reverts if it does not exist."""
         return Program.read(self._read("programOf", [market, program], block=block))
 
+    @classmethod
     def record_program(
-        self,
+        cls,
         *,
         market: bytes,
         program: int,
@@ -199,7 +303,7 @@ class Market(Binding):
         Anyone; stopped by a pause. The first one wins. `deadline`: market time until which the DSO lets its
         signature be used.
         """
-        return self._call(
+        return cls._call(
             "recordProgram", [market, program, results_root, grid_model_hash, report_hash, deadline, signature]
         )
 
@@ -223,11 +327,12 @@ class Market(Binding):
         """Pages of this result verified so far, of results with several pages that are not cleared yet."""
         return int(self._read("verifiedPages", [result_hash], block=block))
 
-    def void_mtus(self, *, market: bytes, period: int, program: int, first_mtu: int, count: int) -> Call:
+    @classmethod
+    def void_mtus(cls, *, market: bytes, period: int, program: int, first_mtu: int, count: int) -> Call:
         """Voids all MTUs of a range that missed a deadline. Anyone, also in a pause. MTUs that are Cleared or Void
         are passed over. Missed is: book not closed by gate + graceSeconds; not cleared by gate + clearSeconds;
         in no program when it starts. `count`: 1 to 3,200. `first_mtu`: first MTU of the range. `period`: period
         of the area that contains the range. `program`: the last program that begins at or before `firstMtu`; 0
         if there is none. The range lies wholly inside or wholly behind it.
         """
-        return self._call("voidMtus", [market, period, program, first_mtu, count])
+        return cls._call("voidMtus", [market, period, program, first_mtu, count])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct, members
 from contracts.rpc import as_bytes
 
 
@@ -38,6 +38,36 @@ class ReadingState(Struct):
     root: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingsAttested(Event):
+    """Readings were attested."""
+
+    CONTRACT = "Readings"
+    NAME = "ReadingsAttested"
+
+    area: bytes
+    mtu: int
+    revision: int
+    root: bytes
+    count: int
+    import_wh: int
+    export_wh: int
+    readings_root: bytes
+    signatures: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsUnread(Event):
+    """No readings came by the deadline."""
+
+    CONTRACT = "Readings"
+    NAME = "ReadingsUnread"
+
+    area: bytes
+    mtu: int
+    readings_root: bytes
+
+
 class Readings(Binding):
     """Safety assumes: fewer than m attesting organisations lie together. The contract sees no single reading and
     no meter. Liveness assumes: m attesters answer by the deadline; otherwise anyone marks the MTU Unread (it
@@ -50,18 +80,20 @@ class Readings(Binding):
         """MTUs one call may mark."""
         return int(self._read("MAX_MARK_MTUS", [], block=block))
 
-    def attest(self, *, period: int, attestation: Attestation, signatures: Sequence[bytes]) -> Call:
+    @classmethod
+    def attest(cls, *, period: int, attestation: Attestation, signatures: Sequence[bytes]) -> Call:
         """Records one attestation. Anyone may send it, also in a pause. Revision 0 from the end of the MTU to
         attestSeconds later; later revisions until period end + horizonSeconds. `period`: the area's period that
         contains the MTU. `signatures`: m or more of the area's attesters, ascending by signer.
         """
-        return self._call("attest", [period, attestation, signatures])
+        return cls._call("attest", [period, attestation, signatures])
 
+    @classmethod
     def attest_many(
-        self, *, period: int, attestations: Sequence[Attestation], signatures: Sequence[Sequence[bytes]]
+        cls, *, period: int, attestations: Sequence[Attestation], signatures: Sequence[Sequence[bytes]]
     ) -> Call:
         """Records several attestations of one period; all or none."""
-        return self._call("attestMany", [period, attestations, signatures])
+        return cls._call("attestMany", [period, attestations, signatures])
 
     def attestation_digest(self, *, attestation: Attestation, block: Block = LATEST) -> bytes:
         """The EIP-712 digest an attester signs."""
@@ -81,11 +113,12 @@ class Readings(Binding):
             ),
         )
 
-    def mark_unread(self, *, area: bytes, period: int, first_mtu: int, count: int) -> Call:
+    @classmethod
+    def mark_unread(cls, *, area: bytes, period: int, first_mtu: int, count: int) -> Call:
         """Marks all MTUs of a range Unread that have no attestation and whose deadline has passed. Anyone, also in
         a pause. `count`: 1 to 3,200. `period`: the area's period that contains the range.
         """
-        return self._call("markUnread", [area, period, first_mtu, count])
+        return cls._call("markUnread", [area, period, first_mtu, count])
 
     def reading_of(self, *, area: bytes, mtu: int, block: Block = LATEST) -> ReadingState:
         """Where the readings of (area, MTU) stand."""

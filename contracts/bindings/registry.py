@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Struct):
     """`Entry` of the interface."""
+
+    name: str
+    version: int
+    location: bytes
+    code_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRegistered(Event):
+    """A deployment was listed."""
+
+    CONTRACT = "Registry"
+    NAME = "ContractRegistered"
 
     name: str
     version: int
@@ -45,6 +58,7 @@ class Registry(Binding):
         """The newest entry of a name; reverts if there is none."""
         return Entry.read(self._read("latestOf", [name], block=block))
 
-    def register(self, *, name: str, location: bytes, code_hash: bytes) -> Call:
+    @classmethod
+    def register(cls, *, name: str, location: bytes, code_hash: bytes) -> Call:
         """Lists a deployment as the next version of its name. Registrar only. Returns version: 1, 2, … per name."""
-        return self._call("register", [name, location, code_hash])
+        return cls._call("register", [name, location, code_hash])

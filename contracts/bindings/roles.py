@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, none
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct, none
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,115 @@ class Proposal(Struct):
     grant: Grant
 
 
+@dataclass(frozen=True, slots=True)
+class GrantConfirmed(Event):
+    """A second security admin agreed to a grant or replacement."""
+
+    CONTRACT = "Roles"
+    NAME = "GrantConfirmed"
+
+    key: bytes
+    by: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GrantProposed(Event):
+    """A grant was proposed; once it is confirmed, the key itself completes it with `acceptGrant` from `readyAt`
+    on.
+    """
+
+    CONTRACT = "Roles"
+    NAME = "GrantProposed"
+
+    key: bytes
+    role: int
+    organisation: bytes
+    area: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """New books, programs and clearings stopped until block time `until` at the latest."""
+
+    CONTRACT = "Roles"
+    NAME = "Paused"
+
+    by: bytes
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalCancelled(Event):
+    """The proposal under this key was withdrawn."""
+
+    CONTRACT = "Roles"
+    NAME = "ProposalCancelled"
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacementProposed(Event):
+    """A replacement of a key was proposed; once it is confirmed, the new key completes it with `acceptGrant` from
+    `readyAt` on.
+    """
+
+    CONTRACT = "Roles"
+    NAME = "ReplacementProposed"
+
+    key: bytes
+    new_key: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationProposed(Event):
+    """A revocation was proposed; a second security admin completes it with `revoke` from `readyAt` on."""
+
+    CONTRACT = "Roles"
+    NAME = "RevocationProposed"
+
+    key: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleGranted(Event):
+    """A key received its role."""
+
+    CONTRACT = "Roles"
+    NAME = "RoleGranted"
+
+    key: bytes
+    role: int
+    organisation: bytes
+    area: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRevoked(Event):
+    """A key lost its role."""
+
+    CONTRACT = "Roles"
+    NAME = "RoleRevoked"
+
+    key: bytes
+    role: int
+    organisation: bytes
+    area: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaused(Event):
+    """The pause was ended before it expired."""
+
+    CONTRACT = "Roles"
+    NAME = "Unpaused"
+
+    by: bytes
+
+
 class Roles(Binding):
     """Safety rests on: a key has one role; an organisation holds one kind of role; one organisation gives one vote
     in a quorum and m is at least 2; every change is proposed by a security admin, visible for `delaySeconds`,
@@ -60,27 +169,30 @@ class Roles(Binding):
         """Block-time seconds after its delay in which a proposal may be completed."""
         return int(self._read("PROPOSAL_SECONDS", [], block=block))
 
-    def accept_grant(self) -> Call:
+    @classmethod
+    def accept_grant(cls) -> Call:
         """Completes a confirmed grant or replacement, sent by the new key itself after the delay: shows that
         somebody holds the key.
         """
-        return self._call("acceptGrant", [])
+        return cls._call("acceptGrant", [])
 
-    def cancel_proposal(self, *, key: bytes) -> Call:
+    @classmethod
+    def cancel_proposal(cls, *, key: bytes) -> Call:
         """Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to
         be revoked). Security admin only, but not the key that would lose its role.
         """
-        return self._call("cancelProposal", [key])
+        return cls._call("cancelProposal", [key])
 
     def config(self, *, block: Block = LATEST) -> RolesConfig:
         """The fixed numbers given at deployment."""
         return RolesConfig.read(self._read("config", [], block=block))
 
-    def confirm_grant(self, *, key: bytes) -> Call:
+    @classmethod
+    def confirm_grant(cls, *, key: bytes) -> Call:
         """Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another
         organisation than the proposer's, not the key that would lose its role.
         """
-        return self._call("confirmGrant", [key])
+        return cls._call("confirmGrant", [key])
 
     def grant_of(self, *, key: bytes, block: Block = LATEST) -> Grant:
         """What `key` holds; role None if nothing."""
@@ -98,9 +210,10 @@ class Roles(Binding):
         """The kind of role an organisation holds; None if it has no key."""
         return int(self._read("organisationRole", [organisation], block=block))
 
-    def pause(self) -> Call:
+    @classmethod
+    def pause(cls) -> Call:
         """Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only."""
-        return self._call("pause", [])
+        return cls._call("pause", [])
 
     def paused(self, *, block: Block = LATEST) -> bool:
         """Whether a pause is running."""
@@ -110,17 +223,20 @@ class Roles(Binding):
         """The proposal under `key`; `readyAt` 0 if none."""
         return Proposal.read(self._read("proposalOf", [key], block=block))
 
-    def propose_grant(self, *, grant: Grant) -> Call:
+    @classmethod
+    def propose_grant(cls, *, grant: Grant) -> Call:
         """Proposes that `grant.key` receives its role. Security admin only."""
-        return self._call("proposeGrant", [grant])
+        return cls._call("proposeGrant", [grant])
 
-    def propose_replacement(self, *, key: bytes, new_key: bytes) -> Call:
+    @classmethod
+    def propose_replacement(cls, *, key: bytes, new_key: bytes) -> Call:
         """Proposes that `newKey` takes over role, organisation and scope of `key`. Security admin only."""
-        return self._call("proposeReplacement", [key, new_key])
+        return cls._call("proposeReplacement", [key, new_key])
 
-    def propose_revocation(self, *, key: bytes) -> Call:
+    @classmethod
+    def propose_revocation(cls, *, key: bytes) -> Call:
         """Proposes that `key` loses its role. Security admin only."""
-        return self._call("proposeRevocation", [key])
+        return cls._call("proposeRevocation", [key])
 
     def require_not_paused(self, *, block: Block = LATEST) -> None:
         """Reverts with RolesPaused while a pause is running."""
@@ -137,12 +253,14 @@ class Roles(Binding):
         """Reverts with RolesMissing unless `hasRole`."""
         return none(self._read("requireRole", [key, role, area], block=block))
 
-    def revoke(self, *, key: bytes) -> Call:
+    @classmethod
+    def revoke(cls, *, key: bytes) -> Call:
         """Second step of a revocation after the delay. Security admin of another organisation than the proposer's,
         not the key itself.
         """
-        return self._call("revoke", [key])
+        return cls._call("revoke", [key])
 
-    def unpause(self) -> Call:
+    @classmethod
+    def unpause(cls) -> Call:
         """Ends the pause early. Security admin only; the cool-down runs from now."""
-        return self._call("unpause", [])
+        return cls._call("unpause", [])

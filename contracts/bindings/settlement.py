@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members
+from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct, members
 from contracts.rpc import as_bytes
 
 
@@ -61,6 +61,186 @@ class SettlementState(Struct):
     is_final: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AccountBound(Event):
+    """An account was bound to its area, beforehand. (A blank one is bound by its first settlement, without this
+    event.)
+    """
+
+    CONTRACT = "Settlement"
+    NAME = "AccountBound"
+
+    account: bytes
+    area: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReplaced(Event):
+    """An account was replaced; balance, credit line and guarantor moved."""
+
+    CONTRACT = "Settlement"
+    NAME = "AccountReplaced"
+
+    account: bytes
+    successor: bytes
+    balance_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class DebtCovered(Event):
+    """A guarantor paid debt of an account."""
+
+    CONTRACT = "Settlement"
+    NAME = "DebtCovered"
+
+    guarantor: bytes
+    account: bytes
+    amount_neur: int
+    ref: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited(Event):
+    """Money came in."""
+
+    CONTRACT = "Settlement"
+    NAME = "Deposited"
+
+    account: bytes
+    amount_neur: int
+    ref: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeCalled(Event):
+    """Debt beyond the credit line: what the guarantor owes now (in total, not since the last call). In a
+    settlement of several pages it counts once the settlement took effect.
+    """
+
+    CONTRACT = "Settlement"
+    NAME = "GuaranteeCalled"
+
+    account: bytes
+    guarantor: bytes
+    excess_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeSet(Event):
+    """A guarantor's credit line for an account, by its own signature."""
+
+    CONTRACT = "Settlement"
+    NAME = "GuaranteeSet"
+
+    guarantor: bytes
+    account: bytes
+    credit_neur: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFinalised(Event):
+    """Corrections are over."""
+
+    CONTRACT = "Settlement"
+    NAME = "PeriodFinalised"
+
+    area: bytes
+    period: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSettled(Event):
+    """A settlement took effect."""
+
+    CONTRACT = "Settlement"
+    NAME = "PeriodSettled"
+
+    area: bytes
+    period: int
+    revision: int
+    words_hash: bytes
+    clearing_root: bytes
+    readings_root: bytes
+    statements_root: bytes
+    tariff_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed(Event):
+    """E-money was burned; the amount is to be paid out. A redemption may be burned in parts."""
+
+    CONTRACT = "Settlement"
+    NAME = "Redeemed"
+
+    account: bytes
+    amount_neur: int
+    ref: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionCancelled(Event):
+    """A redemption was withdrawn by its account, or had expired; `amountNeur` was left of it."""
+
+    CONTRACT = "Settlement"
+    NAME = "RedemptionCancelled"
+
+    account: bytes
+    amount_neur: int
+    ref: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRequested(Event):
+    """A redemption was requested; anyone may complete it from market time `readyAt` on."""
+
+    CONTRACT = "Settlement"
+    NAME = "RedemptionRequested"
+
+    account: bytes
+    amount_neur: int
+    ref: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementAbandoned(Event):
+    """A settlement that stalled between its pages was dropped; nothing of it has effect."""
+
+    CONTRACT = "Settlement"
+    NAME = "SettlementAbandoned"
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementPageBooked(Event):
+    """One page of a settlement with several pages was booked as pending."""
+
+    CONTRACT = "Settlement"
+    NAME = "SettlementPageBooked"
+
+    area: bytes
+    period: int
+    revision: int
+    page: int
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementSigned(Event):
+    """The attesters' signatures over a settlement, once, with its first page."""
+
+    CONTRACT = "Settlement"
+    NAME = "SettlementSigned"
+
+    area: bytes
+    period: int
+    revision: int
+    digest: bytes
+    signatures: Sequence[bytes]
+
+
 class Settlement(Binding):
     """Safety assumes: fewer than m attesting organisations lie together (or a correction comes within the
     challenge window), and the treasurer books only deposits that exist. It does not assume an honest operator:
@@ -91,11 +271,12 @@ class Settlement(Binding):
         """Market-time seconds after its challenge window in which a redemption may be completed."""
         return int(self._read("REDEEM_SECONDS", [], block=block))
 
-    def abandon_settlement(self, *, area: bytes) -> Call:
+    @classmethod
+    def abandon_settlement(cls, *, area: bytes) -> Call:
         """Drops the area's open settlement after its deadline. Anyone, also in a pause. The same one may come
         again.
         """
-        return self._call("abandonSettlement", [area])
+        return cls._call("abandonSettlement", [area])
 
     def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
         """An account as it stands now; pages of an open settlement do not count."""
@@ -109,37 +290,42 @@ class Settlement(Binding):
         """Balance of an account, nEUR; + is a credit of the holder."""
         return int(self._read("balanceOf", [account], block=block))
 
-    def bind_account(self, *, account: bytes, area: bytes) -> Call:
+    @classmethod
+    def bind_account(cls, *, account: bytes, area: bytes) -> Call:
         """Binds an account to the area that may settle it, once and for good. Registrar only; before money or a
         credit line reaches its first settlement.
         """
-        return self._call("bindAccount", [account, area])
+        return cls._call("bindAccount", [account, area])
 
-    def cancel_redemption(self, *, account: bytes, ref: bytes) -> Call:
+    @classmethod
+    def cancel_redemption(cls, *, account: bytes, ref: bytes) -> Call:
         """Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was
         ready.
         """
-        return self._call("cancelRedemption", [account, ref])
+        return cls._call("cancelRedemption", [account, ref])
 
     def challenge_seconds(self, *, block: Block = LATEST) -> int:
         """Market-time seconds between request and completion of a redemption."""
         return int(self._read("challengeSeconds", [], block=block))
 
-    def complete_redemption(self, *, account: bytes, ref: bytes) -> Call:
+    @classmethod
+    def complete_redemption(cls, *, account: bytes, ref: bytes) -> Call:
         """Burns min(requested, balance, supply) once the challenge window passed, within seven days; what could
         not be burned stays open. Anyone, also in a pause.
         """
-        return self._call("completeRedemption", [account, ref])
+        return cls._call("completeRedemption", [account, ref])
 
-    def cover(self, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
+    @classmethod
+    def cover(cls, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
         """Pays debt of an account (all or part of what is below zero) from its guarantor's free balance, with the
         guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
         """
-        return self._call("cover", [guarantor, account, amount_neur, ref, signature])
+        return cls._call("cover", [guarantor, account, amount_neur, ref, signature])
 
-    def deposit(self, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
+    @classmethod
+    def deposit(cls, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
         """Books money that came in. Treasurer only. `ref` is the payment's unique reference."""
-        return self._call("deposit", [account, amount_neur, ref])
+        return cls._call("deposit", [account, amount_neur, ref])
 
     def domain_separator(self, *, block: Block = LATEST) -> bytes:
         """The EIP-712 domain separator of this contract."""
@@ -155,19 +341,21 @@ class Settlement(Binding):
             ),
         )
 
-    def finalise(self, *, area: bytes, period: int) -> Call:
+    @classmethod
+    def finalise(cls, *, area: bytes, period: int) -> Call:
         """Ends corrections of a period after its horizon. Anyone, also in a pause."""
-        return self._call("finalise", [area, period])
+        return cls._call("finalise", [area, period])
 
     def free_balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
         """Balance less open redemptions, nEUR: what may be redeemed or pay cover."""
         return int(self._read("freeBalanceOf", [account], block=block))
 
-    def guarantee(self, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
+    @classmethod
+    def guarantee(cls, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
         """Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
         Operator or the account itself; a line that does not rise: anyone.
         """
-        return self._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
+        return cls._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
 
     def guarantee_nonce_of(self, *, guarantor: bytes, account: bytes, block: Block = LATEST) -> int:
         """Last nonce used by a guarantor for an account."""
@@ -181,8 +369,9 @@ class Settlement(Binding):
         """A redemption that is not completed; `amountNeur` is what is left of it."""
         return Redemption.read(self._read("redemptionOf", [account, ref], block=block))
 
+    @classmethod
     def replace_account(
-        self, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
+        cls, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
     ) -> Call:
         """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
         `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
@@ -190,18 +379,20 @@ class Settlement(Binding):
         old account later can be moved by calling again with the same pair. Not while a settlement of several
         pages is open in their area.
         """
-        return self._call("replaceAccount", [account, successor, account_signature, successor_signature])
+        return cls._call("replaceAccount", [account, successor, account_signature, successor_signature])
 
+    @classmethod
     def request_redemption(
-        self, *, account: bytes, amount_neur: int, ref: bytes, deadline: int, signature: bytes
+        cls, *, account: bytes, amount_neur: int, ref: bytes, deadline: int, signature: bytes
     ) -> Call:
         """Asks for a redemption of at most the free balance, with the account's signature (EIP-712 `Redemption`).
         Anyone may relay, also in a pause. `deadline`: market time until which the signature may be used.
         """
-        return self._call("requestRedemption", [account, amount_neur, ref, deadline, signature])
+        return cls._call("requestRedemption", [account, amount_neur, ref, deadline, signature])
 
+    @classmethod
     def settle(
-        self, *, target: SettlementPage, page_hashes: Sequence[bytes], words: Sequence[int], signatures: Sequence[bytes]
+        cls, *, target: SettlementPage, page_hashes: Sequence[bytes], words: Sequence[int], signatures: Sequence[bytes]
     ) -> Call:
         """Books one page of a settlement; with the last page it takes effect. Anyone, also in a pause: it brings
         no new trade, sellers wait for it, and a correction must not be lost to one. Revision 0 once the period
@@ -211,7 +402,7 @@ class Settlement(Binding):
         ignored with later pages. `target`: which page of which settlement. `words`: `address:160 |
         amount:int96` of this page, accounts strictly ascending over all pages.
         """
-        return self._call("settle", [target, page_hashes, words, signatures])
+        return cls._call("settle", [target, page_hashes, words, signatures])
 
     def settlement_digest(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.artifacts import Artifact, load_artifacts
+from contracts.bindings import Call
 from contracts.deploy import Deployment
 from contracts.rpc import as_bytes
 from domain.errors import DominoesError
@@ -21,7 +22,7 @@ GAS_PER_DATA_BYTE = 2_000
 GAS_PER_COUNTED = 120_000
 """Gas limit added per MTU of a range that a call names by its count."""
 
-_COUNT_ARGUMENT = {"voidMtus": 4, "markUnread": 3, "openProgram": 3, "declarePeriod": 2}
+_COUNTING = frozenset({"voidMtus", "markUnread", "openProgram", "declarePeriod"})
 
 
 class RequestInvalid(DominoesError):
@@ -41,33 +42,15 @@ class Request:
 
     key: str
     role: str
-    contract: str
-    function: str
-    args: Sequence[Any]
+    call: Call
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Request:
         """Read the fact. Raises RequestInvalid."""
         try:
-            return cls(
-                key=payload["key"],
-                role=payload["role"],
-                contract=payload["contract"],
-                function=payload["function"],
-                args=payload["args"],
-            )
+            return cls(key=payload["key"], role=payload["role"], call=Call.from_json(payload))
         except KeyError as error:
             raise RequestInvalid(key=str(payload.get("key")), reason=f"{error} is missing") from error
-
-    def as_payload(self) -> dict[str, Any]:
-        """The payload of the fact; its journal key is `chain:<key>`."""
-        return {
-            "key": self.key,
-            "role": self.role,
-            "contract": self.contract,
-            "function": self.function,
-            "args": list(self.args),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +72,16 @@ class Codec:
 
     def encode(self, request: Request, *, gas_max: int) -> EncodedCall:
         """The call of a request. Raises RequestInvalid."""
-        artifact = self._artifacts.get(request.contract)
-        if artifact is None:
-            raise RequestInvalid(key=request.key, reason=f"there is no contract {request.contract}")
+        call = request.call
+        if call.contract not in self._artifacts:
+            raise RequestInvalid(key=request.key, reason=f"there is no contract {call.contract}")
         try:
-            data = artifact.abi.encode_call(request.function, request.args)
+            data = call.data()
         except DominoesError as error:
             raise RequestInvalid(key=request.key, reason=str(error)) from error
-        counted = _COUNT_ARGUMENT.get(request.function)
-        units = int(request.args[counted]) if counted is not None else 0
+        units = int(call.argument("count")) if call.function in _COUNTING else 0
         gas = GAS_BASE + GAS_PER_DATA_BYTE * len(data) + GAS_PER_COUNTED * units
-        return EncodedCall(to=self._deployment.addresses[request.contract], data=data, gas=min(gas, gas_max))
+        return EncodedCall(to=self._deployment.addresses[call.contract], data=data, gas=min(gas, gas_max))
 
     def events(self, logs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Our contracts' events out of a receipt's logs, in order; others' logs are passed over."""

@@ -51,11 +51,6 @@ class Progress:
     rewound: int
 
 
-def request(tx: Transaction, wanted: Request) -> Entry:
-    """Ask the chain for a call, in the stage's own transaction; the same key asks only once."""
-    return tx.append("chain.requested", wanted.as_payload(), key=f"chain:{wanted.key}")
-
-
 class Gateway:
     """Sends for the keys it holds, to one node, on one chain. One step at a time; not for several threads."""
 
@@ -157,8 +152,8 @@ class Gateway:
             key=wanted.key,
             request=sequence,
             role=wanted.role,
-            contract=wanted.contract,
-            function=wanted.function,
+            contract=wanted.call.contract,
+            function=wanted.call.function,
             signed=signed,
         )
 

@@ -118,8 +118,8 @@ class Repair:
             key=wanted.key,
             request=request,
             role=wanted.role,
-            contract=wanted.contract,
-            function=wanted.function,
+            contract=wanted.call.contract,
+            function=wanted.call.function,
             signed=found.signed,
         )
         _log.info("chain.adopted", key=wanted.key, tx_hash=to_hex(found.tx_hash))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from domain.hashing import to_hex
-from ledger_service.outbox import request_transaction
+from contracts.bindings import Anchors
+from ledger_service.outbox import request
 from ledger_service.record import Record
 from ledger_service.record.journal import read_entries
 from ledger_service.record.tables import journal_entry
@@ -58,14 +58,8 @@ class AnchorStage:
         with self._record.begin() as tx:
             head = tx.head
             if head.sequence > tx.cursor(CURSOR):
-                request_transaction(
-                    tx,
-                    key=f"anchor:{head.sequence}",
-                    role="operator",
-                    contract="Anchors",
-                    function="anchor",
-                    args=[head.sequence, to_hex(head.hash)],
-                )
+                call = Anchors.anchor(sequence=head.sequence, head=head.hash)
+                request(tx, call, key=f"anchor:{head.sequence}", role="operator")
                 tx.advance(CURSOR, head.sequence)
         self._seen = head.sequence
         self._pending = self._urgent = False

@@ -10,13 +10,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import Connection, select
 
-from domain.hashing import to_hex
+from contracts.bindings import Calendar
+from contracts.bindings import Market as MarketContract
 from domain.markets import Market
 from domain.mtu import local_day, local_midnight, mtu_start
 from domain.periods import Period
 from ledger_service.market import queries
 from ledger_service.market.views import AWAITED_PREFIXES, fold
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Record, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES
 from ledger_service.record.tables import journal_cursor
@@ -113,14 +114,8 @@ class CalendarStage:
         payload = {"area": area.area, "period": number, "first_mtu": mtus.first, "count": mtus.count}
         entry = tx.append("period.declared", payload, key=f"period:{area.area}:{number}")
         fold(tx.connection, [entry])
-        request_transaction(
-            tx,
-            key=f"declarePeriod:{area.area}:{number}",
-            role="operator",
-            contract="Calendar",
-            function="declarePeriod",
-            args=[to_hex(area.area_id), mtus.first, mtus.count],
-        )
+        call = Calendar.declare_period(area=area.area_id, first_mtu=mtus.first, count=mtus.count)
+        request(tx, call, key=f"declarePeriod:{area.area}:{number}", role="operator")
 
     def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
         """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
@@ -151,14 +146,14 @@ class CalendarStage:
             }
             entry = tx.append("program.opened", payload, key=f"program:{market.market}:{number}")
             fold(tx.connection, [entry])
-            request_transaction(
-                tx,
-                key=f"openProgram:{market.market}:{number}",
-                role="operator",
-                contract="Market",
-                function="openProgram",
-                args=[market.market_hex, period.number, period.first_mtu, period.count, gate],
+            call = MarketContract.open_program(
+                market=market.market_id,
+                period=period.number,
+                first_mtu=period.first_mtu,
+                count=period.count,
+                gate=gate,
             )
+            request(tx, call, key=f"openProgram:{market.market}:{number}", role="operator")
 
 
 def _cursor(connection: Connection) -> int:

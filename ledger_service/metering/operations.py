@@ -8,15 +8,17 @@ from typing import Any
 
 from sqlalchemy import select
 
+from contracts.bindings import Readings
+from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.eip712 import Domain
-from domain.hashing import keccak, to_hex
+from domain.hashing import from_hex, keccak
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.meters import Registry
 from domain.mtu import mtu_end, mtu_start
 from ledger_service.metering.queries import attestation_states, leaves_at, next_revisions, registry_of
 from ledger_service.metering.tables import metering_attestation
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import read_entries
 from settling.attestations import VerifiedAttestation, verify_payload
@@ -111,26 +113,20 @@ def _check_deadlines(item: VerifiedAttestation, *, registry: Registry, now: int)
 def _request(
     tx: Transaction, *, registry: Registry, period: int, items: list[VerifiedAttestation], keys: dict[int, str]
 ) -> None:
-    area_id = to_hex(registry.area_id)
     for start in range(0, len(items), MTUS_PER_TRANSACTION):
         page = items[start : start + MTUS_PER_TRANSACTION]
         structs = [
-            [
-                area_id,
-                item.attestation.mtu,
-                item.attestation.revision,
-                to_hex(item.attestation.root),
-                item.attestation.count,
-                item.attestation.import_wh,
-                item.attestation.export_wh,
-            ]
+            AttestationStruct(
+                area=registry.area_id,
+                mtu=item.attestation.mtu,
+                revision=item.attestation.revision,
+                root=item.attestation.root,
+                count=item.attestation.count,
+                import_wh=item.attestation.import_wh,
+                export_wh=item.attestation.export_wh,
+            )
             for item in page
         ]
-        request_transaction(
-            tx,
-            key=keys[page[0].attestation.mtu],
-            role="operator",
-            contract="Readings",
-            function="attestMany",
-            args=[period, structs, [list(item.signatures) for item in page]],
-        )
+        signatures = [[from_hex(signature) for signature in item.signatures] for item in page]
+        call = Readings.attest_many(period=period, attestations=structs, signatures=signatures)
+        request(tx, call, key=keys[page[0].attestation.mtu], role="operator")

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from contracts.bindings import Readings
 from domain.hashing import text_id, to_hex
 from domain.mtu import mtu_end, mtu_of
 from domain.periods import Period
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
 from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import queries as registered
 
@@ -120,14 +121,8 @@ def _mark(tx: Transaction, run: _Overdue, *, now: int) -> bool:
     if attempt > 1 and now < run.deadline + UNREAD_RETRY_S * (attempt - 1) ** 2:
         return False
     key = _key(run, attempt)
-    request_transaction(
-        tx,
-        key=key,
-        role="operator",
-        contract="Readings",
-        function="markUnread",
-        args=[to_hex(text_id(run.area)), run.period, run.first_mtu, run.count],
-    )
+    call = Readings.mark_unread(area=text_id(run.area), period=run.period, first_mtu=run.first_mtu, count=run.count)
+    request(tx, call, key=key, role="operator")
     note_pending(tx.connection, key)
     return True
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
+from contracts.bindings import Settlement
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.hashing import to_hex
@@ -14,7 +15,7 @@ from domain.units import check_range
 from ledger_service.money.queries import balance_neur, free_neur, guarantor_of
 from ledger_service.money.tables import money_failed
 from ledger_service.money.views import completion_key
-from ledger_service.outbox import ask_again, request_transaction
+from ledger_service.outbox import ask_again, request
 from ledger_service.record import Entry, KeyReused, Transaction
 
 BALANCE_HIGHEST_NEUR = 2**70 - 1
@@ -136,13 +137,7 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
         if held + amount_neur > BALANCE_HIGHEST_NEUR:
             raise BalanceTooHigh(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
     entry = _append(tx, "deposit.booked", payload, key=key, ref=ref)
-    _request(
-        tx,
-        key=key,
-        role="treasurer",
-        function="deposit",
-        args=[to_hex(account), str(amount_neur), to_hex(ref)],
-    )
+    request(tx, Settlement.deposit(account=account, amount_neur=amount_neur, ref=ref), key=key, role="treasurer")
     return entry
 
 
@@ -179,8 +174,10 @@ def request_redemption(
             raise DeadlinePassed(deadline=deadline, now=now)
         _check_balance(tx, account=account, amount_neur=amount_neur)
     entry = _append(tx, "redemption.requested", payload, key=key, ref=ref)
-    args = [to_hex(account), str(amount_neur), to_hex(ref), deadline, to_hex(signature)]
-    _request(tx, key=f"requestRedemption:{key[11:]}", role="operator", function="requestRedemption", args=args)
+    call = Settlement.request_redemption(
+        account=account, amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
+    )
+    request(tx, call, key=f"requestRedemption:{key[11:]}", role="operator")
     return entry
 
 
@@ -215,20 +212,15 @@ def give_cover(
         _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
         _check_balance(tx, account=guarantor, amount_neur=amount_neur)
     entry = _append(tx, "cover.given", payload, key=key, ref=ref)
-    args = [to_hex(guarantor), to_hex(account), str(amount_neur), to_hex(ref), to_hex(signature)]
-    _request(tx, key=key, role="operator", function="cover", args=args)
+    call = Settlement.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
+    request(tx, call, key=key, role="operator")
     return entry
 
 
 def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
     """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
-    return _request(
-        tx,
-        key=completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur),
-        role="operator",
-        function="completeRedemption",
-        args=[to_hex(account), to_hex(ref)],
-    )
+    key = completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur)
+    return request(tx, Settlement.complete_redemption(account=account, ref=ref), key=key, role="operator")
 
 
 def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
@@ -243,10 +235,6 @@ def _append(tx: Transaction, kind: str, payload: dict[str, Any], *, key: str, re
         return tx.append(kind, payload, key=key)
     except KeyReused as error:
         raise ReferenceUsed(ref=to_hex(ref)) from error
-
-
-def _request(tx: Transaction, *, key: str, role: str, function: str, args: list[Any]) -> Entry:
-    return request_transaction(tx, key=key, role=role, contract="Settlement", function=function, args=args)
 
 
 def _check(*, account: bytes, ref: bytes, amount_neur: int, highest_neur: int = BALANCE_HIGHEST_NEUR) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from domain.hashing import from_hex, text_id, to_hex
+from contracts.bindings import Market
+from contracts.bindings.market import ResultPage
+from domain.hashing import from_hex, text_id
 from domain.merkle import merkle_proofs
 from domain.units import NO_PRICE
 from domain.words import page_hashes, pages_of
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.programs.stage import validated_key
 from ledger_service.record import Record, Transaction
 
@@ -53,25 +56,14 @@ def _clear_program(tx: Transaction, *, market: str, program: int) -> None:
     proofs = merkle_proofs(hashes, range(len(hashes)))
     for result, proof in zip(validated["results"], proofs, strict=True):
         if not result["given_up"]:
-            _clear_mtu(tx, market=market, program=program, result=result, proof=[to_hex(node) for node in proof])
+            _clear_mtu(tx, market=market, program=program, result=result, proof=proof)
 
 
-def _clear_mtu(tx: Transaction, *, market: str, program: int, result: dict[str, Any], proof: list[str]) -> None:
+def _clear_mtu(tx: Transaction, *, market: str, program: int, result: dict[str, Any], proof: Sequence[bytes]) -> None:
     words = [int(word, 16) for word in result["words"]]
-    hashes = [to_hex(hashed) for hashed in page_hashes(words)]
+    hashes = page_hashes(words)
     price = NO_PRICE if result["price_neur_per_wh"] is None else result["price_neur_per_wh"]
     for page, page_words in enumerate(pages_of(words) or [[]]):
-        request_transaction(
-            tx,
-            key=f"clear:{market}:{result['mtu']}:{page}",
-            role="operator",
-            contract="Market",
-            function="clear",
-            args=[
-                to_hex(text_id(market)),
-                [program, result["mtu"], price, len(words), page],
-                hashes,
-                [str(word) for word in page_words],
-                proof,
-            ],
-        )
+        target = ResultPage(program=program, mtu=result["mtu"], price_neur_per_wh=price, count=len(words), page=page)
+        call = Market.clear(market=text_id(market), target=target, page_hashes=hashes, words=page_words, proof=proof)
+        request(tx, call, key=f"clear:{market}:{result['mtu']}:{page}", role="operator")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contracts.bindings import Market
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.programs import program_values
 from domain.signing import recover
 from ledger_service.clock import MarketClock
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.programs.stage import validated_key
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import queries as registry
@@ -112,21 +113,16 @@ class Verdicts:
                 return given
             self._require_in_time(validated)
             entry = tx.append("program.signed", payload, key=verdict_key(market=market, program=program))
-            args = [
-                to_hex(values["market"]),
-                program,
-                *map(to_hex, _roots(values)),
-                values["deadline"],
-                to_hex(signature),
-            ]
-            request_transaction(
-                tx,
-                key=f"recordProgram:{market}:{program}",
-                role="operator",
-                contract="Market",
-                function="recordProgram",
-                args=args,
+            call = Market.record_program(
+                market=values["market"],
+                program=program,
+                results_root=values["resultsRoot"],
+                grid_model_hash=values["gridModelHash"],
+                report_hash=values["reportHash"],
+                deadline=values["deadline"],
+                signature=signature,
             )
+            request(tx, call, key=f"recordProgram:{market}:{program}", role="operator")
             return entry
 
     def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
@@ -160,10 +156,6 @@ class Verdicts:
         now = self._clock.now()
         if now > validated["deadline"]:
             raise VerdictTooLate(deadline=validated["deadline"], now=now)
-
-
-def _roots(values: dict[str, Any]) -> list[bytes]:
-    return [values["resultsRoot"], values["gridModelHash"], values["reportHash"]]
 
 
 def _validated(tx: Transaction, *, market: str, program: int) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from domain.hashing import to_hex
+from contracts.bindings import Market as MarketContract
 from domain.markets import Market
 from domain.mtu import MtuRange, mtu_start
 from domain.periods import Period
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.programs.position import position_key
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
@@ -61,14 +61,10 @@ def _void_program(tx: Transaction, market: Market, period: Period, program: Prog
         number = 0 if program is None else program.program
         if program is None:
             number = _last_before(tx, market=market.market, first_mtu=run.first)
-        entry = request_transaction(
-            tx,
-            key=f"voidMtus:{market.market}:{run.first}:{run.count}",
-            role="operator",
-            contract="Market",
-            function="voidMtus",
-            args=[to_hex(market.market_id), period.number, number, run.first, run.count],
+        call = MarketContract.void_mtus(
+            market=market.market_id, period=period.number, program=number, first_mtu=run.first, count=run.count
         )
+        entry = request(tx, call, key=f"voidMtus:{market.market}:{run.first}:{run.count}", role="operator")
         asked |= not entry.repeated
     return asked
 

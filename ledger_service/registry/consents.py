@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
+from contracts.bindings import Settlement
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain, Shape
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
 from domain.signing import SIGNATURE_BYTES, recover
 from domain.units import check_range
-from ledger_service.outbox import abi_integer, request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Entry, Transaction
 from ledger_service.registry import queries
 from ledger_service.registry.checks import check_address, check_hex, check_mtu
@@ -132,15 +133,14 @@ def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee, now
         "signature": guarantee.signature,
     }
     entry = put(tx, kind="guarantee.given", payload=payload, key=f"guarantee:{name}", what="guarantee", check=check)
-    args = [guarantee.guarantor, guarantee.account, abi_integer(guarantee.credit_neur), guarantee.nonce]
-    request_transaction(
-        tx,
-        key=f"guarantee:{name}",
-        role="operator",
-        contract="Settlement",
-        function="guarantee",
-        args=[*args, guarantee.signature],
+    call = Settlement.guarantee(
+        guarantor=from_hex(guarantee.guarantor),
+        account=from_hex(guarantee.account),
+        credit_neur=guarantee.credit_neur,
+        nonce=guarantee.nonce,
+        signature=from_hex(guarantee.signature),
     )
+    request(tx, call, key=f"guarantee:{name}", role="operator")
     return entry
 
 

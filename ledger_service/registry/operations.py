@@ -10,11 +10,15 @@ from collections.abc import Callable, Container
 from dataclasses import asdict
 from typing import Any
 
-from domain.hashing import hash_json, text_id, to_hex
+from contracts.bindings import Calendar, Settlement
+from contracts.bindings import Market as MarketContract
+from contracts.bindings.calendar import AreaParams
+from contracts.bindings.market import MarketParams
+from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.markets import Market
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Entry, KeyReused, Transaction
 from ledger_service.registry import queries
 from ledger_service.registry.checks import (
@@ -88,14 +92,9 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
 
     payload = asdict(area) | {"attesters": [asdict(attester) for attester in area.attesters]}
     entry = put(tx, kind="area.defined", payload=payload, key=f"area:{area.area}", what="area", check=check)
-    request_transaction(
-        tx,
-        key=f"createArea:{area.area}",
-        role="registrar",
-        contract="Calendar",
-        function="createArea",
-        args=[to_hex(area.area_id), [area.attest_seconds, area.horizon_seconds]],
-    )
+    params = AreaParams(attest_seconds=area.attest_seconds, horizon_seconds=area.horizon_seconds)
+    call = Calendar.create_area(area=area.area_id, params=params)
+    request(tx, call, key=f"createArea:{area.area}", role="registrar")
     return entry
 
 
@@ -147,24 +146,18 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
 
     payload = asdict(market)
     entry = put(tx, kind="market.defined", payload=payload, key=f"market:{market.market}", what="market", check=check)
-    params = [
-        to_hex(queries.area(tx.connection, market.area).area_id),
-        market.lot_wh,
-        market.tick_neur_per_wh,
-        market.min_limit_neur_per_wh,
-        market.max_limit_neur_per_wh,
-        market.grace_seconds,
-        market.sign_seconds,
-        market.clear_seconds,
-    ]
-    request_transaction(
-        tx,
-        key=f"createMarket:{market.market}",
-        role="registrar",
-        contract="Market",
-        function="createMarket",
-        args=[market.market_hex, params],
+    params = MarketParams(
+        area=queries.area(tx.connection, market.area).area_id,
+        lot_wh=market.lot_wh,
+        tick_neur_per_wh=market.tick_neur_per_wh,
+        min_limit_neur_per_wh=market.min_limit_neur_per_wh,
+        max_limit_neur_per_wh=market.max_limit_neur_per_wh,
+        grace_seconds=market.grace_seconds,
+        sign_seconds=market.sign_seconds,
+        clear_seconds=market.clear_seconds,
     )
+    call = MarketContract.create_market(market=market.market_id, params=params)
+    request(tx, call, key=f"createMarket:{market.market}", role="registrar")
     return entry
 
 
@@ -296,14 +289,8 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
     key = f"participant:{participant.participant}"
     payload = asdict(participant)
     entry = put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
-    request_transaction(
-        tx,
-        key=f"bindAccount:{participant.account}",
-        role="registrar",
-        contract="Settlement",
-        function="bindAccount",
-        args=[participant.account, to_hex(text_id(participant.area))],
-    )
+    call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
+    request(tx, call, key=f"bindAccount:{participant.account}", role="registrar")
     return entry
 
 

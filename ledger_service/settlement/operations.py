@@ -9,12 +9,14 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
+from contracts.bindings import Settlement
+from contracts.bindings.settlement import SettlementPage
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
-from ledger_service.outbox import ask_again, request_transaction
+from ledger_service.outbox import ask_again, request, requested_call
 from ledger_service.record import Transaction
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.queries import (
@@ -130,31 +132,27 @@ def _complete(
         "signatures": [{"attester": to_hex(item), "signature": to_hex(held[item])} for item in chosen],
     }
     tx.append("settlement.signed", payload, key=key)
-    _request_settle(tx, proposal=proposal, name=name, signatures=[to_hex(held[item]) for item in chosen])
+    _request_settle(tx, proposal=proposal, name=name, signatures=[held[item] for item in chosen])
     return True
 
 
-def _request_settle(tx: Transaction, *, proposal: Mapping[str, Any], name: str, signatures: list[str]) -> None:
+def _request_settle(tx: Transaction, *, proposal: Mapping[str, Any], name: str, signatures: list[bytes]) -> None:
     """One transaction per page of words; one without words where no money moves."""
     words = [int(word, 16) for word in proposal["words"]]
-    hashes = [to_hex(item) for item in page_hashes(words)]
+    hashes = page_hashes(words)
     for page, part in enumerate(pages_of(words) or [[]]):
-        target = [
-            to_hex(text_id(proposal["area"])),
-            proposal["period"],
-            proposal["revision"],
-            page,
-            proposal["statements_root"],
-            proposal["tariff_hash"],
-        ]
-        request_transaction(
-            tx,
-            key=f"{SETTLE_PREFIX}{name}:{page}",
-            role="operator",
-            contract="Settlement",
-            function="settle",
-            args=[target, hashes, [str(word) for word in part], signatures if page == 0 else []],
+        target = SettlementPage(
+            area=text_id(proposal["area"]),
+            period=proposal["period"],
+            revision=proposal["revision"],
+            page=page,
+            statements_root=from_hex(proposal["statements_root"]),
+            tariff_hash=from_hex(proposal["tariff_hash"]),
         )
+        call = Settlement.settle(
+            target=target, page_hashes=hashes, words=part, signatures=signatures if page == 0 else []
+        )
+        request(tx, call, key=f"{SETTLE_PREFIX}{name}:{page}", role="operator")
 
 
 def retry_request(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
@@ -169,10 +167,11 @@ def retry_request(tx: Transaction, *, state: PeriodState, failed_key: str) -> bo
 
 
 def _is_wanted(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
-    asked = tx.find(f"chain:{failed_key}")
+    asked = requested_call(tx, failed_key)
     if asked is None or state.signed_sequence is None or state.proposal_revision != state.next_revision:
         return False
-    target = asked.content()["args"][0]
+    target = SettlementPage.read(asked.argument("target"))
     proposal = latest_proposal(tx.connection, area=state.area, period=state.period)
     roots = resolution(tx.connection, area=state.area, period=state.period).roots
-    return (target[4], state.proposal_roots) == (proposal["statements_root"], roots.clearing_root + roots.readings_root)
+    wanted = (from_hex(proposal["statements_root"]), roots.clearing_root + roots.readings_root)
+    return (target.statements_root, state.proposal_roots) == wanted

@@ -10,11 +10,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, func, select
 
+from contracts.bindings import Settlement
 from domain.errors import DominoesError
 from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import MtuRange
 from ledger_service.chain.outbox import is_provisional
-from ledger_service.outbox import RETRY_SECONDS, request_transaction
+from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Record, StorageUnavailable, Transaction
 from ledger_service.record.journal import read_head
 from ledger_service.record.tables import journal_entry
@@ -146,13 +147,11 @@ class SettlementStage:
             keys = settlement_keys(tx.connection, area=state.area, period=state.period)
             if any(is_provisional(tx.connection, key) for key in keys):
                 return False
-            entry = request_transaction(
+            entry = request(
                 tx,
+                Settlement.finalise(area=text_id(state.area), period=state.period),
                 key=f"{FINALISE_PREFIX}{state.area}:{state.period}",
                 role="operator",
-                contract="Settlement",
-                function="finalise",
-                args=[to_hex(text_id(state.area)), state.period],
             )
         return not entry.repeated
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from domain.hashing import to_hex
+from contracts.bindings import Market
+from domain.hashing import from_hex, to_hex
 from domain.words import book_hash, mask_word, words_hash
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.market.views import fold
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries
@@ -65,12 +66,10 @@ def _close(tx: Transaction, program: Program) -> None:
     entry = tx.append("book.closed", payload, key=f"book:{program.market}:{program.program}")
     fold(tx.connection, [entry])
     market = registry.market(tx.connection, program.market)
-    counts = [len(book["tags"]) for book in books]
-    request_transaction(
-        tx,
-        key=f"closeBooks:{program.market}:{program.program}",
-        role="operator",
-        contract="Market",
-        function="closeBooks",
-        args=[market.market_hex, program.program, [book["chain"] for book in books], counts],
+    call = Market.close_books(
+        market=market.market_id,
+        program=program.program,
+        chains=[from_hex(book["chain"]) for book in books],
+        counts=[len(book["tags"]) for book in books],
     )
+    request(tx, call, key=f"closeBooks:{program.market}:{program.program}", role="operator")

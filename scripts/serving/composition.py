@@ -8,6 +8,7 @@ from datetime import date
 
 from sqlalchemy import Connection
 
+from contracts.bindings import Registry
 from contracts.deploy import Deployment
 from contracts.rpc import Rpc
 from domain.hashing import from_hex, to_hex
@@ -18,7 +19,7 @@ from ledger_service.metering.queries import point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import queries as money
 from ledger_service.money.stage import MoneyStage
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, VoidStage
 from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
 from ledger_service.record import Record
@@ -84,14 +85,8 @@ def list_in_registry(record: Record, deployment: Deployment) -> None:
     """Ask for each contract to be listed on chain, so that an outsider finds the deployment; once."""
     with record.begin() as tx:
         for name, address in sorted(deployment.addresses.items()):
-            request_transaction(
-                tx,
-                key=f"register:{name}:{to_hex(address)}",
-                role="registrar",
-                contract="Registry",
-                function="register",
-                args=[name, to_hex(address), to_hex(deployment.code_hashes[name])],
-            )
+            call = Registry.register(name=name, location=address, code_hash=deployment.code_hashes[name])
+            request(tx, call, key=f"register:{name}:{to_hex(address)}", role="registrar")
 
 
 def known_participant(record: Record, account: str) -> KnownParticipant | None:

@@ -1,4 +1,5 @@
-"""Write `contracts/bindings/`: one Python class per contract, one documented method per function of its ABI.
+"""Write `contracts/bindings/`: one Python class per contract, one documented method per function of its ABI,
+and one dataclass per struct and event.
 
 `python -m scripts.tools.make_bindings` rewrites the folder from the compiler's output, so that names, types and
 comments are those of the Solidity interfaces; a test shows that the sources still give it.
@@ -16,6 +17,7 @@ from typing import Any
 
 from contracts.artifacts import CONTRACT_NAMES
 from contracts.compile import compile_sources
+from contracts.naming import snake
 
 BINDINGS_FOLDER = Path(__file__).parents[2] / "contracts" / "bindings"
 """Where the bindings lie, beside the hand-written `base.py`."""
@@ -24,13 +26,6 @@ WIDTH = 118
 """Longest comment line."""
 
 HEADER = '"""{title}.\n\nMade from {source} by `python -m scripts.tools.make_bindings`; do not edit.\n"""'
-KEYWORDS = {"from", "class", "def", "in", "is", "at_"}
-
-
-def snake(name: str) -> str:
-    """`closeBooks` as `close_books`."""
-    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    return parts.strip("_") + ("_" if parts in KEYWORDS else "")
 
 
 def python_type(parameter: Mapping[str, Any]) -> str:
@@ -56,7 +51,7 @@ def struct_name(parameter: Mapping[str, Any]) -> str:
 
 
 def structs_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Every struct that functions take or give, inner ones first."""
+    """Every struct that functions take or give and events hold, inner ones first."""
     found: dict[str, Mapping[str, Any]] = {}
 
     def visit(parameter: Mapping[str, Any]) -> None:
@@ -68,6 +63,9 @@ def structs_of(entries: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, A
     for entry in entries:
         if entry["type"] == "function":
             for parameter in (*entry["inputs"], *entry["outputs"]):
+                visit(parameter)
+        if entry["type"] == "event":
+            for parameter in entry["inputs"]:
                 visit(parameter)
     return found
 
@@ -101,6 +99,31 @@ def _struct(name: str, parameter: Mapping[str, Any]) -> list[str]:
     return [*lines, *(f"    {snake(part['name'])}: {python_type(part)}" for part in parameter["components"]), "", ""]
 
 
+def _event(contract: str, entry: Mapping[str, Any], *, comment: str) -> list[str]:
+    lines = ["@dataclass(frozen=True, slots=True)", f"class {entry['name']}(Event):"]
+    lines += [
+        *_comment(comment, indent="    "),
+        "",
+        f'    CONTRACT = "{contract}"',
+        f'    NAME = "{entry["name"]}"',
+        "",
+    ]
+    return [*lines, *(f"    {snake(part['name'])}: {python_type(part)}" for part in entry["inputs"]), "", ""]
+
+
+def events_of(output: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The events of an interface, by name."""
+    return sorted((entry for entry in output["abi"] if entry["type"] == "event"), key=lambda entry: entry["name"])
+
+
+def _event_documentation(interface: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    signature = f"{entry['name']}({','.join(_abi_type(part) for part in entry['inputs'])})"
+    user = interface.get("userdoc", {}).get("events", {}).get(signature, {}).get("notice", "")
+    known = interface.get("devdoc", {}).get("events", {}).get(signature, {}).get("params", {})
+    parts = (user, *(f"`{snake(name)}`: {text}." for name, text in known.items()))
+    return " ".join(part.replace("..", ".") for part in parts if part) or f"`{entry['name']}` of the interface."
+
+
 def _method(entry: Mapping[str, Any], *, comment: str) -> list[str]:
     name = entry["name"]
     arguments = [
@@ -111,8 +134,9 @@ def _method(entry: Mapping[str, Any], *, comment: str) -> list[str]:
     values = ", ".join(argument for argument, _ in arguments)
     if not reads:
         star = f", *, {signature}" if arguments else ""
-        body = [f'        return self._call("{name}", [{values}])']
-        return [f"    def {snake(name)}(self{star}) -> Call:", *_comment(comment, indent=" " * 8), *body, ""]
+        body = [f'        return cls._call("{name}", [{values}])']
+        head = ["    @classmethod", f"    def {snake(name)}(cls{star}) -> Call:"]
+        return [*head, *_comment(comment, indent=" " * 8), *body, ""]
     star = f", *, {signature}, block: Block = LATEST" if arguments else ", *, block: Block = LATEST"
     answer, reader = _answer(entry)
     body = [f'        return {reader.format(f"""self._read("{name}", [{values}], block=block)""")}']
@@ -136,16 +160,19 @@ def module_text(name: str, outputs: Mapping[str, Mapping[str, Any]]) -> str:
     """The module of one contract."""
     output, interface = outputs[name], outputs[f"I{name}"]
     entries = sorted((entry for entry in output["abi"] if entry["type"] == "function"), key=lambda entry: entry["name"])
-    structs = structs_of(entries)
+    events = events_of(interface)
+    structs = structs_of([*entries, *events])
     notice = interface.get("userdoc", {}).get("notice", "")
     title = interface.get("devdoc", {}).get("title", name)
     lines = [HEADER.format(title=title, source=interface["source"]), ""]
     lines += ["from __future__ import annotations", "", "from collections.abc import Sequence"]
     lines += ["from dataclasses import dataclass", "from typing import cast", ""]
-    lines += ["from contracts.bindings.base import LATEST, Binding, Block, Call, Struct, members, none"]
+    lines += ["from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct, members, none"]
     lines += ["from contracts.rpc import as_bytes", "", ""]
     for struct, parameter in structs.items():
         lines += _struct(struct, parameter)
+    for event in events:
+        lines += _event(name, event, comment=_event_documentation(interface, event))
     lines += [f"class {name}(Binding):", *_comment(notice, indent="    "), "", f'    contract = "{name}"', ""]
     for entry in entries:
         kinds = ",".join(_abi_type(part) for part in entry["inputs"])
@@ -165,11 +192,52 @@ def modules() -> dict[str, str]:
     """File name and formatted text of each binding."""
     outputs = compile_sources()
     texts = {f"{snake(name)}.py": formatted(module_text(name, outputs)) for name in CONTRACT_NAMES}
-    imports = "\n".join(f"from contracts.bindings.{snake(name)} import {name}" for name in sorted(CONTRACT_NAMES))
-    names = "\n".join(f'    "{name}",' for name in sorted(CONTRACT_NAMES))
-    title = '"""One Python class per contract of the ledger; made by `python -m scripts.tools.make_bindings`."""'
-    texts["__init__.py"] = formatted(f"{title}\n\n{imports}\n\n__all__ = [\n{names}\n]\n")
+    texts["__init__.py"] = formatted(_package_text(outputs))
     return texts
+
+
+PACKAGE = '''"""One Python class per contract of the ledger; made by `python -m scripts.tools.make_bindings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.bindings.base import Call, Event
+{imports}
+
+__all__ = [
+{names}
+]
+
+EVENTS: Mapping[tuple[str, str], type[Event]] = {{
+    (kind.CONTRACT, kind.NAME): kind
+    for kind in (
+{events}
+    )
+}}
+"""Every event by contract and name."""
+
+
+def read_event(*, contract: str, name: str, args: Mapping[str, Any]) -> Event | None:
+    """The event of a `chain.included` fact; None where the contracts have no such event."""
+    kind = EVENTS.get((contract, name))
+    return None if kind is None else kind.read(args)
+'''
+
+
+def _package_text(outputs: Mapping[str, Mapping[str, Any]]) -> str:
+    """The package's own module: the contracts, and every event by its name."""
+    names = sorted(CONTRACT_NAMES)
+    imports = [f"from contracts.bindings import {', '.join(map(snake, names))}"]
+    imports += [f"from contracts.bindings.{snake(name)} import {name}" for name in names]
+    events = [f"        {snake(name)}.{event['name']}," for name in names for event in events_of(outputs[f"I{name}"])]
+    exported = sorted([*names, "Call", "EVENTS", "Event", "read_event"])
+    return PACKAGE.format(
+        imports="\n".join(imports),
+        names="\n".join(f'    "{name}",' for name in exported),
+        events="\n".join(events),
+    )
 
 
 def formatted(text: str) -> str:

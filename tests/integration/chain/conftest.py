@@ -17,9 +17,10 @@ from domain.signing import SigningKey
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.encoding import Request
-from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import ChainProfile, Finality
 from ledger_service.chain.setup import deploy_embedded
+from ledger_service.outbox import request
 from ledger_service.record import Record
 
 GENESIS = 1_700_000_000
@@ -88,16 +89,14 @@ def deposit(number: int, *, ref: int | None = None) -> Request:
     return Request(
         key=f"deposit-{number}-{reference}",
         role="treasurer",
-        contract="Settlement",
-        function="deposit",
-        args=["0x" + account(number).hex(), str(EUR), "0x" + reference.to_bytes(32, "big").hex()],
+        call=Settlement.deposit(account=account(number), amount_neur=EUR, ref=reference.to_bytes(32, "big")),
     )
 
 
 def ask(record: Record, *wanted: Request) -> None:
     with record.begin() as tx:
         for item in wanted:
-            request(tx, item)
+            request(tx, item.call, key=item.key, role=item.role)
 
 
 def facts(record: Record, kind: str) -> list[dict[str, Any]]:

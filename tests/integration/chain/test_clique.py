@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from contracts.bindings import Calendar, Market
+from contracts.bindings import Calendar, Call, Market
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams, ResultPage
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
@@ -20,9 +19,9 @@ from domain.merkle import merkle_proof, merkle_root
 from domain.signing import SigningKey
 from domain.units import NO_PRICE
 from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, words_hash
-from ledger_service.chain.encoding import Request
-from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import CLIQUE
+from ledger_service.outbox import request
 from ledger_service.record import Record
 from scripts.tools.chain_nodes.clique import CliqueNetwork
 from tests.integration.chain.conftest import NAMES
@@ -89,10 +88,9 @@ class Operator:
         self.calendar = Calendar(rpc=gateway.rpc, address=addresses["Calendar"])
         self.market = Market(rpc=gateway.rpc, address=addresses["Market"])
 
-    def ask(self, key: str, role: str, call: Any) -> None:
+    def ask(self, key: str, role: str, call: Call) -> None:
         with self.record.begin() as tx:
-            wanted = Request(key=key, role=role, contract=call.contract, function=call.function, args=call.args)
-            request(tx, wanted)
+            request(tx, call, key=key, role=role)
 
     def included(self) -> set[str]:
         self.gateway.step()

@@ -8,11 +8,11 @@ import pytest
 
 from contracts.bindings import Settlement
 from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
-from domain.hashing import keccak, text_id
+from domain.hashing import keccak, text_id, to_hex
 from domain.signing import SigningKey
-from ledger_service.chain.encoding import Request
-from ledger_service.chain.gateway import Gateway, request
+from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import GANACHE
+from ledger_service.outbox import request
 from ledger_service.record import Record
 from scripts.tools.chain_nodes.ganache import Ganache
 from tests.integration.chain.conftest import NAMES
@@ -44,18 +44,18 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
             signers={"treasurer": KEYS["treasurer"]},
             profile=GANACHE,
         )
-        reference = "0x" + "07" * 32
+        reference = b"\x07" * 32
         with record.begin() as tx:
-            for key, account in (("first", "0x" + "11" * 20), ("second", "0x" + "22" * 20)):
-                args = [account, "1000000000", reference]
-                request(tx, Request(key=key, role="treasurer", contract="Settlement", function="deposit", args=args))
+            for key, account in (("first", b"\x11" * 20), ("second", b"\x22" * 20)):
+                call = Settlement.deposit(account=account, amount_neur=1_000_000_000, ref=reference)
+                request(tx, call, key=key, role="treasurer")
 
         gateway.step()
         progress = gateway.step()
 
         assert (progress.included, progress.failed) == (1, 1)
         failed = record.entries(kinds=["chain.failed"])[0].content()
-        assert failed["reason"] == f"SettlementRefUsed(ref={reference})"
+        assert failed["reason"] == f"SettlementRefUsed(ref={to_hex(reference)})"
         settlement = Settlement(rpc=node.rpc, address=deployment.addresses["Settlement"])
         assert settlement.supply() == 1_000_000_000
         assert gateway.final_block() == gateway.head()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from contracts.bindings import Call
 from contracts.rpc import NodeUnavailable, Rpc, as_int
 from contracts.transactions import Transaction
 from domain.hashing import to_hex
@@ -86,7 +87,7 @@ def test_take__call_that_does_not_exist__fails_without_a_nonce(
     world: Any, ask: Any, deposit: Any, contract: str, function: str, args: list[Any]
 ) -> None:
     gateway = world.gateway()
-    odd = Request(key="odd", role="treasurer", contract=contract, function=function, args=args)
+    odd = Request(key="odd", role="treasurer", call=Call(contract=contract, function=function, args=tuple(args)))
     ask(world.record, odd, deposit(1))
 
     gateway.step()

@@ -166,10 +166,7 @@ def test_bindings__calls__are_what_the_gateway_encodes(world: Any, ask: Any) -> 
     area, params = text_id("DE/LV1"), AreaParams(attest_seconds=3_600, horizon_seconds=86_400)
     call = calendar.create_area(area=area, params=params)
     gateway = world.gateway()
-    ask(
-        world.record,
-        Request(key="area", role="registrar", contract=call.contract, function=call.function, args=call.args),
-    )
+    ask(world.record, Request(key="area", role="registrar", call=call))
     gateway.step()
     world.mine()
     gateway.step()

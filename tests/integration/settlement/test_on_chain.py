@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from contracts.bindings import Settlement
+from contracts.bindings import Market, Readings, Settlement
+from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
@@ -31,7 +32,7 @@ from ledger_service.metering.queries import registry_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
-from ledger_service.outbox import request_transaction
+from ledger_service.outbox import request
 from ledger_service.programs import PositionStage, VoidStage
 from ledger_service.record import Record
 from ledger_service.registry import operations as registry
@@ -136,17 +137,13 @@ class World:
         signatures = [to_hex(signer.sign(digest)) for signer in signers]
         fact = {"mtu": mtu, "revision": revision, "root": to_hex(made.root), "count": 1, "import_wh": import_wh}
         fact |= {"export_wh": 0, "signatures": signatures, "readings": [reading.as_json()]}
-        struct = [to_hex(made.area), mtu, revision, to_hex(made.root), 1, import_wh, 0]
+        struct = AttestationStruct(
+            area=made.area, mtu=mtu, revision=revision, root=made.root, count=1, import_wh=import_wh, export_wh=0
+        )
         with self.record.begin() as tx:
             tx.append("reading.attested", {"area": town.AREA, "period": 1, "attestations": [fact], "messages": []})
-            request_transaction(
-                tx,
-                key=f"attestMany:{mtu}:{revision}",
-                role="operator",
-                contract="Readings",
-                function="attestMany",
-                args=[1, [struct], [signatures]],
-            )
+            call = Readings.attest_many(period=1, attestations=[struct], signatures=[list(map(from_hex, signatures))])
+            request(tx, call, key=f"attestMany:{mtu}:{revision}", role="operator")
         self.rest()
 
 
@@ -275,16 +272,17 @@ def record_program(world: World) -> dict[str, Any]:
         "deadline": opened["gate"] + 600,
     }
     signature = key("dso").sign(world.deployment.domain("Market").digest(PROGRAM, values))
-    roots = [to_hex(values[name]) for name in ("resultsRoot", "gridModelHash", "reportHash")]
+    call = Market.record_program(
+        market=values["market"],
+        program=opened["program"],
+        results_root=values["resultsRoot"],
+        grid_model_hash=values["gridModelHash"],
+        report_hash=values["reportHash"],
+        deadline=values["deadline"],
+        signature=signature,
+    )
     with world.record.begin() as tx:
-        request_transaction(
-            tx,
-            key="recordProgram by anybody",
-            role="treasurer",
-            contract="Market",
-            function="recordProgram",
-            args=[to_hex(values["market"]), opened["program"], *roots, values["deadline"], to_hex(signature)],
-        )
+        request(tx, call, key="recordProgram by anybody", role="treasurer")
     world.rest()
     return values
 
@@ -342,20 +340,14 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
     redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
     with world.record.begin() as tx:
         operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
-        request_transaction(
-            tx,
-            key="guarantee:1",
-            role="operator",
-            contract="Settlement",
-            function="guarantee",
-            args=[
-                guarantee.guarantor,
-                guarantee.account,
-                guarantee.credit_neur,
-                1,
-                to_hex(retailer.sign(domain.digest(town.GUARANTEE, values))),
-            ],
+        call = Settlement.guarantee(
+            guarantor=retailer.address,
+            account=house.address,
+            credit_neur=guarantee.credit_neur,
+            nonce=1,
+            signature=retailer.sign(domain.digest(town.GUARANTEE, values)),
         )
+        request(tx, call, key="guarantee:1", role="operator")
     world.rest()
     with world.record.begin() as tx:
         operations.give_cover(

@@ -30,7 +30,7 @@ from ledger_service.money.operations import (
 )
 from ledger_service.money.stage import MoneyStage
 from ledger_service.money.views import SettlementNotProposed, rebuild_views
-from ledger_service.outbox import RETRY_SECONDS, NeverAsked, abi_integer, ask_again
+from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
@@ -50,7 +50,7 @@ def run(scene: Any, now: int) -> None:
 
 
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
-    args = {"account": to_hex(account), "amountNeur": abi_integer(amount), "ref": to_hex(ref)}
+    args = {"account": to_hex(account), "amountNeur": str(amount), "ref": to_hex(ref)}
     scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
 
 

@@ -1,0 +1,68 @@
+"""Calls and events as typed values: what a stage asks for and what the chain answered, in and out of facts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contracts.abi import AbiUnknown
+from contracts.artifacts import load_artifact
+from contracts.bindings import EVENTS, Anchors, Call, Market, Settlement, read_event
+from contracts.bindings.market import MarketCreated, MarketParams, ResultPage
+from contracts.bindings.settlement import PeriodSettled, SettlementPage
+from domain.hashing import canonical_json, to_hex
+
+pytestmark = pytest.mark.unit
+
+AREA, REF = b"\x0a" * 32, b"\x0b" * 32
+PAGE = SettlementPage(area=AREA, period=1, revision=0, page=2, statements_root=REF, tariff_hash=AREA)
+
+
+def settle() -> Call:
+    return Settlement.settle(target=PAGE, page_hashes=[REF, AREA], words=[2**200, 7], signatures=[b"\x01" * 65])
+
+
+def test_call__written_and_read_back__is_the_same_value() -> None:
+    written = json.loads(canonical_json(settle().as_json()))
+
+    assert written["args"][2] == [str(2**200), 7]
+    assert Call.from_json(written) == settle()
+
+
+def test_call__argument__is_found_by_its_name_and_read_as_its_struct() -> None:
+    assert SettlementPage.read(settle().argument("target")) == PAGE
+
+
+def test_call__of_a_function_that_is_not_there__names_it() -> None:
+    with pytest.raises(AbiUnknown):
+        Call(contract="Settlement", function="steal", args=()).argument("target")
+
+
+def test_call__data__begins_with_the_selector_and_holds_every_argument() -> None:
+    abi = load_artifact("Market").abi
+    target = ResultPage(program=1, mtu=2, price_neur_per_wh=-3, count=0, page=0)
+    call = Market.clear(market=AREA, target=target, page_hashes=[], words=[], proof=[REF])
+
+    by_name = {"program": 1, "mtu": 2, "priceNeurPerWh": -3, "count": 0, "page": 0}
+    assert call.data() == abi.encode_call("clear", [to_hex(AREA), by_name, [], [], [to_hex(REF)]])
+
+
+def test_call__same_arguments__is_equal_and_hashable() -> None:
+    assert len({settle(), settle(), Anchors.anchor(sequence=1, head=REF)}) == 2
+
+
+def test_read_event__members_in_any_order__are_found_by_name() -> None:
+    params = MarketParams(AREA, 10, 100, -5, 5, 1, 2, 3)
+    members = ("area", "lotWh", "tickNeurPerWh", "minLimitNeurPerWh", "maxLimitNeurPerWh")
+    written = dict(zip((*members, "graceSeconds", "signSeconds", "clearSeconds"), params.as_args(), strict=True))
+    args = {"params": dict(sorted(written.items())), "market": to_hex(REF), "firstPeriod": "1", "area": to_hex(AREA)}
+
+    found = read_event(contract="Market", name="MarketCreated", args=args)
+
+    assert found == MarketCreated(market=REF, area=AREA, first_period=1, params=params)
+
+
+def test_read_event__of_no_contract_of_ours__is_none() -> None:
+    assert read_event(contract="Market", name="PeriodSettled", args={}) is None
+    assert EVENTS["Settlement", "PeriodSettled"] is PeriodSettled
