@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Query, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from domain.errors import DominoesError
-from domain.units import NEUR_PER_EUR
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -28,7 +28,6 @@ INT32_MAX, INT64_MAX = 2**31 - 1, 2**63 - 1
 """Largest numbers of the columns that cursors are compared with; a database refuses larger ones."""
 
 _NUMBER_DIGITS = 20
-_EUR_DECIMALS = 9
 _Item = TypeVar("_Item")
 
 
@@ -47,16 +46,10 @@ def json_answer(value: Any, *, status: int = 200, headers: dict[str, str] | None
     return Response(orjson.dumps(value), status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
 
 
-def eur_text(amount_neur: int) -> str:
-    """An amount in euro for people, exact: all nine decimals."""
-    sign = "-" if amount_neur < 0 else ""
-    whole, rest = divmod(abs(amount_neur), NEUR_PER_EUR)
-    return f"{sign}{whole}.{rest:0{_EUR_DECIMALS}d}"
-
-
-def money(amount_neur: int) -> dict[str, str]:
-    """An amount as decimal text in nEUR and, for people, in EUR."""
-    return {"neur": str(amount_neur), "eur": eur_text(amount_neur)}
+def model_answer(answer: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A model as a JSON answer."""
+    body = answer.model_dump_json(by_alias=True)
+    return Response(body, status_code=status, media_type=JSON_MEDIA_TYPE, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

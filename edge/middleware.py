@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from edge.problems import internal_problem
+from edge.problems import HeadersTooLarge, internal_problem, problem_of, problem_response
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,6 +35,9 @@ API_CONTENT_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 NO_STORE = b"no-store"
 """Answers may hold personal data: no cache keeps them unless a route says otherwise."""
 
+HEADER_BYTES_MAX = 32_768
+"""Most bytes of address and headers of one request: a token has 500, a browser's cookies a few thousand."""
+
 DURATION_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """From an order's intake to a bundle's export."""
 
@@ -44,7 +47,7 @@ _PROCESS = secrets.token_hex(6)
 _COUNT = itertools.count(1)
 """Ids of requests: random per process and counted, for drawing randomness costs more than the rest of this layer."""
 
-_log = structlog.get_logger("wallet_api")
+_log = structlog.get_logger("edge")
 
 
 class Metrics:
@@ -61,7 +64,6 @@ class Metrics:
             buckets=DURATION_BUCKETS_S,
             registry=self.registry,
         )
-        self.orders = Counter("dominoes_orders", "Orders by outcome", ("outcome",), registry=self.registry)
 
 
 class Surroundings:
@@ -75,20 +77,32 @@ class Surroundings:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        answer = _Answer(send=send, request_id=request_id, documentation=scope["path"].startswith(_DOCUMENTATION))
+        request_id, method = _request_id(scope), scope["method"]
+        answer = _Answer(
+            send=send,
+            request_id=request_id,
+            documentation=scope["path"].startswith(_DOCUMENTATION),
+            headers_only=method == "HEAD",
+        )
+        if method == "HEAD":
+            scope["method"] = "GET"  # what GET answers, less the body: a route needn't know
         started = time.perf_counter()
         try:
+            if _header_bytes(scope) > HEADER_BYTES_MAX:
+                refusal = problem_of(HeadersTooLarge(limit_bytes=HEADER_BYTES_MAX))
+                await problem_response(refusal)(scope, receive, answer)
+                return
             await self._app(scope, receive, answer)
         except Exception:  # the edge: whatever nobody anticipated becomes one problem without internals
             _log.exception("request failed", request_id=request_id, route=_route(scope))
             if not answer.status:
                 await internal_problem()(scope, receive, answer)
         finally:
-            self._tell(scope, answer=answer, request_id=request_id, seconds=time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._tell(scope, method=method, answer=answer, request_id=request_id, seconds=seconds)
 
-    def _tell(self, scope: Scope, *, answer: _Answer, request_id: str, seconds: float) -> None:
-        method, route, status = scope["method"], _route(scope), answer.status
+    def _tell(self, scope: Scope, *, method: str, answer: _Answer, request_id: str, seconds: float) -> None:
+        route, status = _route(scope), answer.status
         if method not in ("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"):
             method = "OTHER"
         self._metrics.requests.labels(method, route, str(status)).inc()
@@ -107,8 +121,9 @@ class Surroundings:
 class _Answer:
     """The send channel of one request: adds headers, remembers status and size."""
 
-    def __init__(self, *, send: Send, request_id: str, documentation: bool) -> None:
+    def __init__(self, *, send: Send, request_id: str, documentation: bool, headers_only: bool) -> None:
         self._send, self._request_id, self._documentation = send, request_id, documentation
+        self._headers_only = headers_only
         self.status, self.size = 0, 0
 
     async def __call__(self, message: Message) -> None:
@@ -124,8 +139,15 @@ class _Answer:
             headers.append((b"x-request-id", self._request_id.encode("ascii")))
             message["headers"] = headers
         elif message["type"] == "http.response.body":
+            if self._headers_only:
+                message["body"] = b""
             self.size += len(message.get("body", b""))
         await self._send(message)
+
+
+def _header_bytes(scope: Scope) -> int:
+    size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    return size + sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _request_id(scope: Scope) -> str:

@@ -6,6 +6,8 @@ is reached (login, body, parameters), and what is repeated is lifted to the comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,12 +18,21 @@ from pydantic import TypeAdapter
 from domain.errors import DominoesError
 from edge.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
 from edge.limits import TooManyRequests
+from edge.models import Problem
 from edge.policy import Public, api_routes, methods_of, policy_of
-from edge.problems import PROBLEM_MEDIA_TYPE, BodyTooLarge, InvalidFields, MalformedBody, NotJson, problem_body
+from edge.problems import (
+    PROBLEM_MEDIA_TYPE,
+    BodyTooLarge,
+    HeadersTooLarge,
+    InvalidFields,
+    MalformedBody,
+    NotJson,
+    problem_body,
+    remedy_of,
+)
 from ledger_service.access.roles import NotAllowed
 from ledger_service.access.tokens import TokenRefused
 from ledger_service.record import StorageUnavailable
-from wallet_api.schemas.base import Problem
 
 OPENAPI_VERSION = "3.1.0"
 """Whose schemas are JSON Schema 2020-12."""
@@ -29,45 +40,37 @@ OPENAPI_VERSION = "3.1.0"
 SERVERS: list[dict[str, Any]] = [{"url": "/", "description": "The service that gives this document"}]
 """Where the paths begin."""
 
-TAGS: list[dict[str, Any]] = [
-    {"name": "session", "description": "Log in with a signature, and get typed data for everything that is signed."},
-    {"name": "public", "description": "What anyone may read: market time, areas, markets, gates, prices, the ledger."},
-    {"name": "trading", "description": "Order keys, signed orders and schedules, and the operator's receipts."},
-    {"name": "own", "description": "What a trader reads of its own: trades, readings, set-points, statements."},
-    {"name": "money", "description": "Balances, movements, deposits and redemptions, in nEUR as decimal text."},
-    {"name": "registrar", "description": "The registry: areas, markets, participants, meters, agreements, tariffs."},
-    {"name": "retailer", "description": "Guarantees, cover, and what settled for a retailer's own customers."},
-    {"name": "dso", "description": "Programs that wait for the grid operator's verdict, its signature or refusal."},
-    {"name": "attester", "description": "Attestations of readings, and settlements to recompute and sign."},
-    {"name": "evidence", "description": "Bundles that an outsider verifies, up to the last anchor (docs/evidence.md)."},
-    {"name": "operation", "description": "Market time of an embedded node, cursors of the stages, journal headers."},
-    {"name": "service", "description": "Health and metrics of the service itself."},
-]
-"""The groups of operations, one per audience."""
 
-LOGIN: dict[str, Any] = {
-    "type": "http",
-    "scheme": "bearer",
-    "bearerFormat": "JWT",
-    "description": "An access token of `POST /v1/session`, good for 15 minutes. It says who is asking and moves no "
-    "money: what touches orders, money or verdicts carries its holder's EIP-712 signature besides.",
-}
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What an application says of itself in its document."""
+
+    title: str
+    version: str
+    description: str
+    path: str
+    """Where the document is served."""
+    tags: Sequence[Mapping[str, str]]
+    """The groups of operations: name and description."""
+    login: str
+    """How one gets an access token, and what it is good for."""
+
 
 _BODY: tuple[type[DominoesError], ...] = (MalformedBody, BodyTooLarge, NotJson, InvalidFields)
 _INTERNAL = "Something failed here that should not; it is logged"
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, about: Document) -> dict[str, Any]:
     """The OpenAPI 3.1 document: the routes, their bodies, their answers, their roles and their problems."""
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
-        title=app.title,
-        version=app.version,
-        description=app.description,
+        title=about.title,
+        version=about.version,
+        description=about.description,
         routes=app.routes,
         openapi_version=OPENAPI_VERSION,
-        tags=TAGS,
+        tags=[dict(tag) for tag in about.tags],
         servers=SERVERS,
     )
     components = document.setdefault("components", {})
@@ -75,7 +78,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     _add_schema(schemas, "Problem", TypeAdapter(Problem).json_schema(ref_template=REF))
-    components["securitySchemes"] = {"login": LOGIN}
+    components["securitySchemes"] = {
+        "login": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": about.login}
+    }
     components["headers"] = HEADERS
     components["parameters"] = {"IdempotencyKey": IDEMPOTENCY_KEY}
     examples: dict[str, Any] = components.setdefault("examples", {})
@@ -99,19 +104,19 @@ def _complete(operation: dict[str, Any], *, route: APIRoute) -> None:
     responses = operation["responses"]
     if "application/json" in responses.get("422", {}).get("content", {}):
         del responses["422"]  # FastAPI's own form of validation errors, which is never answered here
-    causes: list[type[DominoesError]] = [StorageUnavailable]
+    causes: list[type[DominoesError]] = [StorageUnavailable, HeadersTooLarge]
     if not isinstance(policy, Public):
         operation["security"] = [{"login": []}]
         operation["x-roles"] = sorted(policy.roles)
         causes += [TokenRefused, NotAllowed, TooManyRequests]
     if "requestBody" in operation:
         causes += _BODY
-    if any("$ref" not in parameter for parameter in operation.get("parameters", ())):
-        causes.append(InvalidFields)
+    causes.append(InvalidFields)  # unknown parameters are refused everywhere
     for status, answer in problem_answers(causes).items():
         _merge(responses.setdefault(str(status), {}), answer)
     internal = problem_body(status=500, code="internal", detail=_INTERNAL, retryable=True)
-    responses["500"] = problem_answer({"internal": {"summary": _INTERNAL, "value": internal}})
+    remedy = remedy_of(status=500, retryable=True)
+    responses["500"] = problem_answer({"internal": {"summary": _INTERNAL, "description": remedy, "value": internal}})
     responses["default"] = problem_answer({}, description="Any other problem")
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
 

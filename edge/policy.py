@@ -2,120 +2,93 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Route
 
-from edge.limits import Limiter
-from ledger_service.access.directory import Directory, Principal, UnknownAccount
-from ledger_service.access.roles import NotAllowed, Role
-from ledger_service.access.tokens import Claims, TokenRefused
-from wallet_api.disclosure import Disclosure
-from wallet_api.services import services_of
+from edge.context import Caller, edge_of
+from edge.problems import InvalidFields
+from ledger_service.access.roles import NotAllowed
 
-PRINCIPAL_SECONDS = 1.0
-"""How long a looked-up role is believed: a role that is taken away ends within this."""
+Before = Callable[[Request, Any], None]
+"""What happens once a caller is let in, before its route answers: blocking work, whose errors refuse the request."""
 
-PRINCIPALS_MAX = 4_096
-"""Looked-up principals remembered at once."""
-
-_BEARER = "bearer "
-
-
-class PrincipalCache:
-    """Roles as the directory gave them at most PRINCIPAL_SECONDS ago."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-        self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
-
-    async def find(self, claims: Claims) -> Principal:
-        """The principal now; TokenRefused where the account or its role is no longer what the token says."""
-        known = self._known.get(claims.address)
-        moment = time.monotonic()
-        if known is None or moment - known[0] > PRINCIPAL_SECONDS:
-            try:
-                if self._directory.needs_record(claims.address):
-                    principal = await run_in_threadpool(self._directory.find, claims.address)
-                else:
-                    principal = self._directory.find(claims.address)
-            except UnknownAccount as error:
-                self._known.pop(claims.address, None)
-                raise TokenRefused(reason="its account is no longer registered") from error
-            self._known[claims.address] = (moment, principal)
-            while len(self._known) > PRINCIPALS_MAX:
-                self._known.popitem(last=False)
-        else:
-            principal = known[1]
-        if principal.role is not claims.role:
-            raise TokenRefused(reason="the account's role has changed")
-        return principal
-
-
-async def authenticate(request: Request) -> Principal:
-    """The principal whose valid token the request carries. Raises TokenRefused."""
-    header = request.headers.get("authorization", "")
-    if not header.lower().startswith(_BEARER):
-        raise TokenRefused(reason="there is none in the Authorization header")
-    services = services_of(request)
-    claims = services.tokens.verify(header[len(_BEARER) :].strip(), now=services.wall_clock())
-    cache: PrincipalCache = request.app.state.principals
-    return await cache.find(claims)
+_QUERIES: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
+"""The query parameters of each endpoint, looked up once."""
 
 
 class Allow:
-    """A route's policy as a dependency: lets the named roles in and hands the route its principal.
+    """A route's policy as a dependency: lets the named roles in and hands the route its caller."""
 
-    Where the route discloses personal data, an auditor's reading is logged before the route answers.
-    """
+    def __init__(self, *roles: str, before: Before | None = None) -> None:
+        self.roles, self.before = frozenset(roles), before
 
-    def __init__(self, *roles: Role, discloses: Disclosure | None = None) -> None:
-        self.roles, self.discloses = frozenset(roles), discloses
-
-    async def __call__(self, request: Request) -> Principal:
-        """The principal, if its role is allowed. Raises TokenRefused, TooManyRequests, NotAllowed."""
-        principal = await authenticate(request)
-        limiter: Limiter = request.app.state.limiter
-        limiter.take(principal.address)
-        if principal.role not in self.roles:
-            raise NotAllowed(role=principal.role, allowed=tuple(sorted(self.roles)))
-        if self.discloses is not None and principal.role is Role.AUDITOR:
-            await run_in_threadpool(self.discloses.log, request, principal)
-        return principal
+    async def __call__(self, request: Request) -> Caller:
+        """The caller, if its role is allowed. Raises NotAllowed, TooManyRequests, InvalidFields and what 401 means."""
+        edge = edge_of(request)
+        caller = await edge.authenticate(request)
+        edge.limiter.take(caller.address)
+        if caller.role not in self.roles:
+            raise NotAllowed(role=caller.role, allowed=tuple(sorted(self.roles)))
+        refuse_unknown_parameters(request)
+        if self.before is not None:
+            await run_in_threadpool(self.before, request, caller)
+        return caller
 
 
 class Public:
     """The policy of a route that anyone may use, said on purpose."""
 
-    roles: frozenset[Role] = frozenset()
+    roles: frozenset[str] = frozenset()
 
-    async def __call__(self) -> None:
-        """Let everyone in."""
+    async def __call__(self, request: Request) -> None:
+        """Let everyone in. Raises InvalidFields."""
+        refuse_unknown_parameters(request)
 
 
-def allow(*roles: Role, discloses: Disclosure | None = None) -> Any:
-    """Declare who may use the route, at least one role, and what it tells an auditor of persons."""
+def refuse_unknown_parameters(request: Request) -> None:
+    """A parameter that a route doesn't know is a mistake to be told, not to be passed over. Raises InvalidFields."""
+    if not request.scope["query_string"]:
+        return
+    route: APIRoute = request.scope["route"]
+    if route.endpoint not in _QUERIES:
+        _QUERIES[route.endpoint] = query_names(route)
+    known, given = _QUERIES[route.endpoint], request.query_params
+    detail = f"unknown parameter; this route takes {', '.join(sorted(known)) or 'none'}"
+    findings = [{"pointer": f"/query/{name}", "detail": detail} for name in given if name not in known]
+    twice = {name for name in given if len(given.getlist(name)) > 1}
+    findings += [{"pointer": f"/query/{name}", "detail": "given more than once"} for name in sorted(twice)]
+    if findings:
+        raise InvalidFields(findings=findings)
+
+
+def query_names(route: APIRoute) -> frozenset[str]:
+    """The names of the query parameters of a route, as they are sent."""
+    return frozenset(parameter.alias for one in _dependants(route.dependant) for parameter in one.query_params)
+
+
+def _dependants(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for below in dependant.dependencies:
+        yield from _dependants(below)
+
+
+def allow(*roles: str, before: Before | None = None) -> Any:
+    """Declare who may use the route, at least one role, and what happens before it answers them."""
     if not roles:
         raise ValueError("name at least one role, or declare the route public")
-    return Depends(Allow(*roles, discloses=discloses))
+    return Depends(Allow(*roles, before=before))
 
 
 def anyone() -> Any:
     """Declare a route public."""
     return Depends(Public())
-
-
-TRADERS = (Role.PROSUMER, Role.RETAILER)
-"""Who places orders and holds a balance."""
-
-EVERYBODY = tuple(Role)
-"""Any principal that is logged in."""
 
 
 class PolicyMissing(Exception):
@@ -146,6 +119,10 @@ def policy_of(route: APIRoute) -> Allow | Public:
 
 
 def require_policies(app: FastAPI) -> None:
-    """Refuse to build an application in which some route declares no policy."""
+    """Refuse to build an application in which some route declares no policy; where one does, ask it first.
+
+    So nobody who isn't logged in learns what is wrong with the rest of a request: 401 comes before 400.
+    """
     for route in api_routes(app):
         policy_of(route)
+        route.dependant.dependencies.sort(key=lambda one: not isinstance(one.call, Allow | Public))

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from domain.errors import DominoesError
 from ledger_service.access.tokens import TokenRefused
@@ -24,7 +25,7 @@ FINDINGS_MAX = 20
 RETRY_AFTER_SECONDS = 1
 """What a retryable problem tells the client to wait where the error itself says nothing."""
 
-_log = structlog.get_logger("wallet_api")
+_log = structlog.get_logger("edge")
 
 
 class MalformedBody(DominoesError):
@@ -47,6 +48,17 @@ class BodyTooLarge(DominoesError):
     def __init__(self, *, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(f"request body is larger than {limit_bytes} bytes; split it into several requests")
+
+
+class HeadersTooLarge(DominoesError):
+    """Address and headers of the request are longer than the service reads."""
+
+    status = 431
+    code = "headers-too-large"
+
+    def __init__(self, *, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"address and headers have more than {limit_bytes} bytes; send fewer or shorter headers")
 
 
 class NotJson(DominoesError):
@@ -104,8 +116,31 @@ class Busy(DominoesError):
         super().__init__(f"{what}; ask again in {seconds} s")
 
 
+_REMEDIES = {
+    400: "Correct what `detail` names, then send the request again.",
+    401: "Log in, or log in again, and send the request with the new token.",
+    403: "Use a key that may do this, or ask whoever may.",
+    404: "List what there is, and take a name from there.",
+    405: "Use one of the methods that the Allow header lists.",
+    409: "Read how things stand now, and decide anew; the same request won't succeed as it is.",
+    413: "Send less at once.",
+    415: "Send UTF-8 JSON as application/json, uncompressed.",
+    422: "Correct what `detail` and `errors` name, then send the request again.",
+    429: "Wait as long as Retry-After says; send lists instead of single things.",
+    431: "Send fewer or shorter headers, and a shorter address.",
+}
+_WAIT = "Nothing was changed. Wait as long as Retry-After says, then send the same request again."
+_INTERNAL = "Nothing is wrong with the request. Try again later, and tell the operator if it stays."
+
 _EXPECTED = (NotAvailable, Busy)
 """Answers of 503 that are no failure: they say themselves what is up and hold nothing of the inside."""
+
+
+def remedy_of(*, status: int, retryable: bool) -> str:
+    """What a client can do about a problem of this status, where its detail says nothing nearer."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _WAIT if retryable and status == HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
+    return f"{_REMEDIES.get(status, _REMEDIES[400])}{' ' + _WAIT if retryable else ''}"
 
 
 def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
@@ -169,13 +204,31 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
     return problem_response(body)
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     known = cast(HTTPException, error)
-    status = HTTPStatus(known.status_code)
+    headers = dict(known.headers) if known.headers else {}
+    if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+    return problem_response(http_problem(known.status_code), headers=headers)
+
+
+def http_problem(status_code: int) -> dict[str, Any]:
+    """The problem of a failure that HTTP itself knows, named as HTTP names it."""
+    status = HTTPStatus(status_code)
     code = status.phrase.lower().replace(" ", "-")
     detail = f"{status.phrase}; see /docs for what there is and how it is asked for"
-    body = problem_body(status=status.value, code=code, detail=detail)
-    return problem_response(body, headers=dict(known.headers) if known.headers else None)
+    return problem_body(status=status.value, code=code, detail=detail)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Every method that some route takes at the path of this request."""
+    found = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.path_regex.match(request.url.path):
+            found |= route.methods or set()
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 def internal_problem() -> Response:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
 from edge.problems import BodyTooLarge, InvalidFields, MalformedBody, NotJson, findings_of
@@ -26,12 +26,6 @@ none, and never gives back what it took: each byte is looked at once, whatever t
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 _SHAPE = TypeVar("_SHAPE")
-
-
-class Body(BaseModel):
-    """Base of request bodies: exact types, nothing but the declared fields."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -13,10 +13,9 @@ from starlette.responses import Response
 
 from domain.hashing import keccak
 from edge.answers import JSON_MEDIA_TYPE
+from edge.context import Caller, edge_of
 from edge.strict_json import BODY_BYTES_MAX, parse, read_body, validate
-from ledger_service.access.directory import Principal
-from ledger_service.access.idempotency import Answer, AnswerBook, check_key
-from wallet_api.services import Services, services_of
+from ledger_service.access.idempotency import Answer, check_key
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _ADAPTERS: dict[type[BaseModel], TypeAdapter[Any]] = {}
@@ -46,21 +45,21 @@ def adapter_of(shape: type[_Body]) -> TypeAdapter[_Body]:
 async def write(
     request: Request,
     *,
-    who: Principal,
+    who: Caller,
     shape: type[_Body],
-    work: Callable[[Services, _Body], Created],
+    work: Callable[[_Body], Created],
     limit_bytes: int = BODY_BYTES_MAX,
 ) -> Response:
     """Do one write and answer it; a repeat under the same Idempotency-Key gets the first answer."""
     raw = await read_body(request, limit_bytes=limit_bytes)
 
     async def do() -> Answer:
-        return await run_in_threadpool(_do, services_of(request), raw, shape, work)
+        return await run_in_threadpool(_do, raw, shape, work)
 
     return await answer_once(request, who=who, raw=raw, do=do)
 
 
-async def answer_once(request: Request, *, who: Principal, raw: bytes, do: Callable[[], Awaitable[Answer]]) -> Response:
+async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable[[], Awaitable[Answer]]) -> Response:
     """What `do` answers, or what it answered first to this Idempotency-Key; without a key nothing is looked up.
 
     Raises BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight, and what `do` raises, which is not kept.
@@ -68,8 +67,7 @@ async def answer_once(request: Request, *, who: Principal, raw: bytes, do: Calla
     key = request.headers.get("idempotency-key")
     if key is None:
         return _response(await do(), repeated=False)
-    book: AnswerBook = request.app.state.answers
-    principal, now = who.address, services_of(request).wall_clock()
+    book, principal, now = edge_of(request).answers, who.address, edge_of(request).wall_clock()
     input_hash = keccak(f"{request.method} {request.url.path}\n".encode() + raw)
     with book.hold(principal=principal, key=check_key(key)):
         first = await run_in_threadpool(book.first_answer, principal=principal, key=key, input_hash=input_hash)
@@ -80,9 +78,9 @@ async def answer_once(request: Request, *, who: Principal, raw: bytes, do: Calla
         return _response(answer, repeated=False)
 
 
-def _do(services: Services, raw: bytes, shape: type[_Body], work: Callable[[Services, _Body], Created]) -> Answer:
+def _do(raw: bytes, shape: type[_Body], work: Callable[[_Body], Created]) -> Answer:
     # Parsed here, in the thread: a body of some MiB would hold up every other request.
-    made = work(services, validate(adapter_of(shape), parse(raw)))
+    made = work(validate(adapter_of(shape), parse(raw)))
     return Answer(status=made.status, body=orjson.dumps(made.value))
 
 

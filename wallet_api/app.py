@@ -6,19 +6,22 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from edge import documentation, problems
 from edge.answers import json_answer
-from edge.declaring import reads, texts
+from edge.application import equip, routed
+from edge.context import Edge, edge_of
 from edge.limits import Limiter
-from edge.middleware import Metrics, Surroundings
-from edge.openapi import describe
-from edge.policy import PrincipalCache, anyone, require_policies
+from edge.login import Login
+from edge.middleware import Metrics
+from edge.openapi import Document
+from edge.pages import problem_pages
+from edge.policy import anyone
 from ledger_service.access.idempotency import AnswerBook
 from wallet_api.bundles import Bundles
+from wallet_api.declaring import DECLARING, reads, texts
 from wallet_api.health import HealthCheck
 from wallet_api.projection import Projection
 from wallet_api.routers import (
@@ -37,7 +40,7 @@ from wallet_api.routers import (
     session,
 )
 from wallet_api.schemas.public import Health
-from wallet_api.services import API_VERSION, Services
+from wallet_api.services import API_PREFIX, API_VERSION, Services
 
 _DESCRIPTION = """
 The DOMINOES local energy market: keys, signed orders and their receipts, balances, bills with proofs, the DSO's and the
@@ -46,6 +49,37 @@ MTU = unix seconds // 900. Every write that touches orders, money or verdicts ca
 ask `/v1/typed-data` for what to sign. Whatever is not a success is a problem of RFC 9457 whose `type` is stable.
 Answers may gain members within /v1; ignore those you don't know.
 """
+
+TAGS: tuple[dict[str, str], ...] = (
+    {"name": "session", "description": "Log in with a signature, and get typed data for everything that is signed."},
+    {"name": "public", "description": "What anyone may read: market time, areas, markets, gates, prices, the ledger."},
+    {"name": "trading", "description": "Order keys, signed orders and schedules, and the operator's receipts."},
+    {"name": "own", "description": "What a trader reads of its own: trades, readings, set-points, statements."},
+    {"name": "money", "description": "Balances, movements, deposits and redemptions, in nEUR as decimal text."},
+    {"name": "registrar", "description": "The registry: areas, markets, participants, meters, agreements, tariffs."},
+    {"name": "retailer", "description": "Guarantees, cover, and what settled for a retailer's own customers."},
+    {"name": "dso", "description": "Programs that wait for the grid operator's verdict, its signature or refusal."},
+    {"name": "attester", "description": "Attestations of readings, and settlements to recompute and sign."},
+    {"name": "evidence", "description": "Bundles that an outsider verifies, up to the last anchor (docs/evidence.md)."},
+    {"name": "operation", "description": "Market time of an embedded node, cursors of the stages, journal headers."},
+    {"name": "service", "description": "Health and metrics of the service itself."},
+)
+"""The groups of operations, one per audience."""
+
+_LOGIN = (
+    "An access token of `POST /v1/session`, good for 15 minutes. It says who is asking and moves no "
+    "money: what touches orders, money or verdicts carries its holder's EIP-712 signature besides."
+)
+
+ABOUT = Document(
+    title="DOMINOES wallet API",
+    version=API_VERSION,
+    description=_DESCRIPTION.strip(),
+    path=f"{API_PREFIX}/openapi.json",
+    tags=TAGS,
+    login=_LOGIN,
+)
+"""What the document says of the API as a whole."""
 
 ROUTERS: tuple[APIRouter, ...] = (
     orders.router,
@@ -81,42 +115,28 @@ async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
 )
 async def metrics(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Prometheus metrics: counts and durations by route, nothing personal."""
-    counters: Metrics = request.app.state.metrics
-    return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(edge_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def routed() -> FastAPI:
+def routed_api() -> FastAPI:
     """The routes of the API and their document, without services. Raises PolicyMissing for a route without policy."""
-    app = FastAPI(
-        title="DOMINOES wallet API",
-        version=API_VERSION,
-        description=_DESCRIPTION.strip(),
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,  # a redirect would repeat whatever Host the request names
-    )
-    for router in (service_router, *ROUTERS):
-        # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
-        app.router.routes.extend(router.routes)
-    require_policies(app)
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
-    return app
+    return routed((service_router, problem_pages(DECLARING), *ROUTERS), about=ABOUT)
 
 
 def create_app(services: Services) -> FastAPI:
     """Build the API over its services. Raises PolicyMissing where a route declares no policy."""
-    app = routed()
+    app = routed_api()
+    login = Login(tokens=services.tokens, directory=services.directory, wall_clock=services.wall_clock)
+    edge = Edge(
+        authenticate=login.authenticate,
+        limiter=Limiter(monotonic=time.monotonic),
+        answers=AnswerBook(record=services.record),
+        wall_clock=services.wall_clock,
+        metrics=Metrics(),
+    )
     app.state.services = services
-    app.state.principals = PrincipalCache(services.directory)
-    app.state.limiter = Limiter(monotonic=time.monotonic)
-    app.state.answers = AnswerBook(record=services.record)
     app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)
     app.state.health = HealthCheck(services)
-    app.state.metrics = Metrics()
-    problems.install(app)
-    documentation.mount(app)
-    app.add_middleware(Surroundings, metrics=app.state.metrics)
-    require_policies(app)
-    return app
+    app.state.orders = Counter("dominoes_orders", "Orders by outcome", ("outcome",), registry=edge.metrics.registry)
+    return equip(app, edge, origins=services.origins)

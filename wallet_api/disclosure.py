@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge.problems import InvalidFields, findings_of
 from ledger_service.access.directory import Principal
+from ledger_service.access.roles import Role
 from wallet_api.fields import Code
 from wallet_api.lookup import market_named
 from wallet_api.services import services_of
@@ -56,8 +57,13 @@ class Disclosure:
     what: str
     area_of: Callable[[Request], str | None]
 
-    def log(self, request: Request, who: Principal) -> None:
-        """Append the fact; blocking work. Raises what `area_of` does, and then the route shows nothing either."""
+    def __call__(self, request: Request, who: Principal) -> None:
+        """Append the fact where an auditor asks; blocking work.
+
+        Raises what `area_of` does, and then the route shows nothing either.
+        """
+        if who.role is not Role.AUDITOR:
+            return
         services = services_of(request)
         area = self.area_of(request)
         payload = {"auditor": who.account, "what": self.what, "area": area, "market_time": services.clock.now()}

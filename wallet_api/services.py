@@ -84,6 +84,8 @@ class Services:
     """Why the stages' last turn failed (its code); None while they go on."""
     stuck_periods: Callable[[], Sequence[Stuck]] = list
     """Periods that the settlement stage can't compute for now."""
+    origins: Sequence[str] = ()
+    """Origins (`https://…`) whose pages may read answers in a browser (CORS); none unless said."""
     clock_control: Callable[[int], int] | None = None
     """Embedded nodes only: lets market time reach a value (unix seconds) and returns the market time reached."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from wallet_api.app import routed
+from wallet_api.app import routed_api
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 """The document as it is kept with the sources."""
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
 def rendered() -> str:
     """The document as text, the same for the same sources."""
-    return json.dumps(routed().openapi(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(routed_api().openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

@@ -10,12 +10,13 @@ from starlette.responses import Response
 from domain.hashing import from_hex
 from domain.mtu import isoformat_utc
 from edge.answers import Paging, number_key, page_answer, paging
-from edge.declaring import lists
-from edge.policy import TRADERS, allow
+from edge.policy import allow
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.record import Entry
+from wallet_api.declaring import lists
 from wallet_api.disclosure import ACCESS_KIND
 from wallet_api.lookup import entries_where
+from wallet_api.roles import TRADERS
 from wallet_api.schemas import own as schemas
 from wallet_api.services import API_PREFIX, services_of
 

@@ -14,9 +14,8 @@ from domain.hashing import from_hex
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.signing import BadSignature
 from edge.answers import Paging, json_answer, number_key, page_answer, paging
-from edge.declaring import lists, reads, writes
+from edge.models import Body
 from edge.policy import allow
-from edge.strict_json import Body
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
@@ -30,6 +29,7 @@ from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
 from settling.errors import FactMissing, WrongInput
 from settling.package import proposal_values
+from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (
     Address,
@@ -53,7 +53,7 @@ from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import attester as schemas
 from wallet_api.schemas.settlement import SettlementToSign, Terms
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import signing_view
 
 ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
@@ -122,9 +122,7 @@ def _own_area(who: Principal, area: str) -> str:
 @router.get("/attester/registry", **reads(schemas.Registry, failing=(NotYours, NotRegistered)))
 def registry(
     request: Request,
-    who: Annotated[
-        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.registry", area_asked))
-    ],
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("metering.registry", area_asked))],
     area: AreaQuery,
 ) -> Response:
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
@@ -142,7 +140,7 @@ def registry(
 @router.get("/attester/terms", **reads(Terms, failing=(NotYours, NotRegistered)))
 def terms(
     request: Request,
-    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.terms", area_asked))],
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("settlement.terms", area_asked))],
     area: AreaQuery,
 ) -> Response:
     """The registry facts that settlements rest on, to be witnessed by attesters from the first day on."""
@@ -155,9 +153,7 @@ def terms(
 @router.get("/attestations", **reads(schemas.AttestationStates, failing=(NotYours,)))
 def attestation_states(
     request: Request,
-    who: Annotated[
-        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("metering.readings", area_asked))
-    ],
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("metering.readings", area_asked))],
     area: AreaQuery,
     first_mtu: FirstMtu,
     count: Annotated[int, Query(ge=1, le=metering.STATES_MAX, description="Number of MTUs of the range")] = 96,
@@ -179,7 +175,9 @@ def attestation_states(
 async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
     """Hand over attestations with m signatures each; every reading, message and signature is verified again."""
 
-    def work(services: Services, body: AttestationsBody) -> Created:
+    services = services_of(request)
+
+    def work(body: AttestationsBody) -> Created:
         _own_area(who, body.area)
         with services.record.begin() as tx:
             entry = accept_attestation(
@@ -240,7 +238,7 @@ def one_settlement(
     period: PeriodNumber,
     revision: RevisionNumber,
     who: Annotated[
-        Principal, allow(Role.ATTESTER, Role.AUDITOR, discloses=Disclosure("settlement.package", area_in_path))
+        Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("settlement.package", area_in_path))
     ],
 ) -> Response:
     """The package a proposal follows from, to be recomputed before signing, and the typed data to sign."""
@@ -275,7 +273,9 @@ async def sign(
 ) -> Response:
     """Add one's signature to a settlement; with the threshold reached it goes to the chain."""
 
-    def work(services: Services, body: SettlementSignatureBody) -> Created:
+    services = services_of(request)
+
+    def work(body: SettlementSignatureBody) -> Created:
         if body.attester is not None:
             require_own(who, body.attester)
         with services.record.begin() as tx:

@@ -13,10 +13,9 @@ from domain.mtu import isoformat_utc, mtu_start
 from domain.programs import program_values
 from domain.signing import BadSignature
 from edge.answers import Paging, json_answer, number_key, page_answer, paging
-from edge.declaring import lists, reads, writes
+from edge.models import Body
 from edge.policy import allow
 from edge.problems import NoSuchThing
-from edge.strict_json import Body
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
@@ -30,6 +29,7 @@ from ledger_service.programs.verdicts import (
     refusal_values,
 )
 from ledger_service.record.journal import Payload
+from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
 from wallet_api.fields import MarketName, ProgramNumber, ProgramState, QueryText, Signature, Text
 from wallet_api.lookup import market_named, program_named
@@ -38,7 +38,7 @@ from wallet_api.routers.public import program_json
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import dso as schemas
 from wallet_api.schemas.public import Program as ProgramSchema
-from wallet_api.services import API_PREFIX, Services, projection_of, services_of
+from wallet_api.services import API_PREFIX, projection_of, services_of
 from wallet_api.typed_data import signing_view
 
 ANY_STATE = "any"
@@ -149,9 +149,7 @@ def program_orders(
     request: Request,
     market: MarketName,
     program: ProgramNumber,
-    who: Annotated[
-        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
-    ],
+    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR, before=Disclosure("validation.program", area_of_market))],
 ) -> Response:
     """The orders of a program's books with the connection point each acts at (null: at the transformer).
 
@@ -172,9 +170,7 @@ def one_program(
     request: Request,
     market: MarketName,
     program: ProgramNumber,
-    who: Annotated[
-        Principal, allow(Role.DSO, Role.AUDITOR, discloses=Disclosure("validation.program", area_of_market))
-    ],
+    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR, before=Disclosure("validation.program", area_of_market))],
     reason: Annotated[QueryText, Query(description="Reason of the refusal that `to_refuse` is for")] = REFUSAL_EXAMPLE,
 ) -> Response:
     """All the DSO signs: results per MTU, power-flow report, envelopes, what binds, and typed data for both verdicts.
@@ -226,7 +222,9 @@ async def sign_program(
 ) -> Response:
     """Sign a program: with it the market's results of this gate stand, and go to the chain."""
 
-    def work(services: Services, body: SignatureBody) -> Created:
+    services = services_of(request)
+
+    def work(body: SignatureBody) -> Created:
         code = _to_decide(request, who, market=market, program=program)
         return created(services.verdicts.sign(market=code, program=program, signature=from_hex(body.signature)))
 
@@ -242,7 +240,9 @@ async def refuse_program(
 ) -> Response:
     """Refuse a program with a signed reason: nothing of this gate is traded, the agreements serve everyone."""
 
-    def work(services: Services, body: RefusalBody) -> Created:
+    services = services_of(request)
+
+    def work(body: RefusalBody) -> Created:
         code = _to_decide(request, who, market=market, program=program)
         entry = services.verdicts.refuse(
             market=code, program=program, reason=body.reason, signature=from_hex(body.signature)

@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from edge.declaring import downloads
-from edge.policy import TRADERS, allow, anyone
+from edge.policy import allow, anyone
 from edge.problems import Busy, NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.evidence.facts import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
+from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere
+from wallet_api.roles import TRADERS
 from wallet_api.services import API_PREFIX, projection_of
 
 EVERYTHING = Disclosure("evidence.auditor", everywhere)
@@ -68,7 +69,7 @@ def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]
         failing=(NothingAnchored, Busy),
     ),
 )
-def auditor_bundle(request: Request, _: Annotated[Principal, allow(Role.AUDITOR, discloses=EVERYTHING)]) -> Response:
+def auditor_bundle(request: Request, _: Annotated[Principal, allow(Role.AUDITOR, before=EVERYTHING)]) -> Response:
     """Everything, sealed to the auditor's key (NaCl sealed box over the tar); plain in demos. Each access is a fact."""
     packed, media_type = _bundles(request).auditor()
     name = "dominoes-auditor.tar.sealed" if media_type == SEALED_MEDIA_TYPE else "dominoes-auditor.tar"

@@ -14,9 +14,8 @@ from domain.merkle import merkle_proof
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from domain.readings import Reading
 from domain.statements import statement_hash
-from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, money, number_key, page_answer, paging
-from edge.declaring import lists, reads
-from edge.policy import TRADERS, allow
+from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
+from edge.policy import allow
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.registry import queries as registry
@@ -24,9 +23,12 @@ from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
 from ledger_service.trading import queries as trading
+from wallet_api.amounts import money
+from wallet_api.declaring import lists, reads
 from wallet_api.fields import FirstMtu, PeriodNumber, RevisionNumber
 from wallet_api.lookup import market_named
 from wallet_api.projection import accepted_by_tag
+from wallet_api.roles import TRADERS
 from wallet_api.schemas import own as schemas
 from wallet_api.services import API_PREFIX, projection_of, services_of
 

@@ -12,9 +12,8 @@ from domain.eip712 import KEY_REGISTRATION
 from domain.errors import OutOfRange
 from domain.signing import BadSignature
 from edge.answers import Paging, number_key, page_answer, paging
-from edge.declaring import lists, writes
-from edge.policy import TRADERS, allow
-from edge.strict_json import Body
+from edge.models import Body
+from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotAllowed
@@ -28,10 +27,12 @@ from ledger_service.registry.errors import (
     WrongParty,
     WrongSigner,
 )
+from wallet_api.declaring import lists, writes
 from wallet_api.fields import Address, Code, Mtu, Signature
+from wallet_api.roles import TRADERS
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import trading as schemas
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 
@@ -72,7 +73,9 @@ def require_own(who: Principal, account: str) -> None:
 async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Register the key that signs one's orders from an MTU on, in place of every key registered before."""
 
-    def work(services: Services, body: KeyBody) -> Created:
+    services = services_of(request)
+
+    def work(body: KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
         with services.record.begin() as tx:

@@ -19,14 +19,12 @@ from edge.answers import (
     Paging,
     cursor_of,
     json_answer,
-    money,
     number_key,
     page_answer,
     paging,
 )
-from edge.declaring import lists, reads, writes
-from edge.policy import TRADERS, allow
-from edge.strict_json import Body
+from edge.models import Body
+from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
@@ -48,12 +46,15 @@ from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
+from wallet_api.amounts import money
+from wallet_api.declaring import lists, reads, writes
 from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
 from wallet_api.lookup import entries_where
+from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as schemas
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 
 REDEMPTIONS_READ_MAX = 1_000
 """Most redemptions of one account that are listed."""
@@ -93,7 +94,9 @@ class RedemptionBody(Body):
 async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
     """Book a deposit; the payment reference is its natural key."""
 
-    def work(services: Services, body: DepositBody) -> Created:
+    services = services_of(request)
+
+    def work(body: DepositBody) -> Created:
         with services.record.begin() as tx:
             if registry.participant_of(tx.connection, body.account) is None:
                 raise NotRegistered(what="account", name=body.account)
@@ -153,7 +156,9 @@ def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
 async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
 
-    def work(services: Services, body: RedemptionBody) -> Created:
+    services = services_of(request)
+
+    def work(body: RedemptionBody) -> Created:
         require_own(who, body.account)
         with services.record.begin() as tx:
             entry = operations.request_redemption(

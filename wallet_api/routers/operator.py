@@ -12,18 +12,18 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc
 from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
-from edge.declaring import lists, reads, steps
+from edge.models import Body
 from edge.policy import allow
-from edge.strict_json import Body
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import stage_cursors
 from ledger_service.access.roles import Role
 from ledger_service.chain.outbox import pending
 from ledger_service.record import Entry
+from wallet_api.declaring import lists, reads, steps
 from wallet_api.fields import MarketTime
 from wallet_api.schemas import operation as schemas
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 
 CLOCK_STEP_SECONDS_MAX = 4 * 7 * 86_400
 """Furthest that market time is moved at once: time never goes back, so a slip of a digit must not end the run."""
@@ -65,7 +65,9 @@ class ClockStepTooLong(DominoesError):
 async def advance_clock(request: Request, who: Annotated[Principal, allow(Role.OPERATOR)]) -> Response:
     """Let market time of the embedded node reach a value; a value in the past is reached already."""
 
-    def work(services: Services, body: ClockBody) -> Created:
+    services = services_of(request)
+
+    def work(body: ClockBody) -> Created:
         if services.clock_control is None:
             raise ClockNotControlled
         now = services.clock.now()

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
+from prometheus_client import Counter
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -17,11 +18,10 @@ from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.signing import BadSignature
 from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
-from edge.declaring import lists, reads, submits
-from edge.middleware import Metrics
-from edge.policy import TRADERS, allow
+from edge.models import Body
+from edge.policy import allow
 from edge.problems import InvalidFields, problem_of
-from edge.strict_json import Body, parse, read_body
+from edge.strict_json import parse, read_body
 from edge.writes import answer_once
 from ledger_service.access.directory import Principal
 from ledger_service.access.idempotency import Answer
@@ -42,6 +42,7 @@ from ledger_service.trading import (
 )
 from ledger_service.trading.errors import OrderUnknown, WrongPoint
 from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
+from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -58,6 +59,7 @@ from wallet_api.fields import (
     Signature,
 )
 from wallet_api.projection import Outcome, accepted_by_tag
+from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, Services, projection_of, services_of
@@ -292,10 +294,10 @@ async def _decide(
         answers: list[Accepted | DominoesError] = await asyncio.wrap_future(future)
         decided = iter(answers)
         outcomes = [next(decided) if outcome is None else outcome for outcome in outcomes]
-    metrics: Metrics = request.app.state.metrics
+    counter: Counter = request.app.state.orders
     found = [outcome for outcome in outcomes if outcome is not None]
     for outcome in found:
-        metrics.orders.labels(outcome.code if isinstance(outcome, DominoesError) else "accepted").inc()
+        counter.labels(outcome.code if isinstance(outcome, DominoesError) else "accepted").inc()
     return found
 
 

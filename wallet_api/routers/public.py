@@ -13,11 +13,11 @@ from domain.hashing import to_hex
 from domain.markets import Market
 from domain.mtu import isoformat_utc, mtu_of, mtu_start
 from edge.answers import Paging, json_answer, number_key, page_answer, paging
-from edge.declaring import lists, reads
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.registry import queries
 from ledger_service.settlement import queries as settlement
+from wallet_api.declaring import lists, reads
 from wallet_api.fields import AreaName, FirstMtu, MarketName, ProgramState
 from wallet_api.lookup import area_named, market_named
 from wallet_api.projection import Outcome, Program

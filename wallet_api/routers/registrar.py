@@ -14,9 +14,8 @@ from domain.hashing import NotCanonical, hash_json, to_hex
 from domain.markets import Market
 from domain.terms import Agreement, Tariff
 from edge.answers import Paging, number_key, page_answer, paging
-from edge.declaring import lists, writes
+from edge.models import Body
 from edge.policy import allow
-from edge.strict_json import Body
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
@@ -31,6 +30,7 @@ from ledger_service.registry.errors import (
     VersionOutOfOrder,
     WrongParty,
 )
+from wallet_api.declaring import lists, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import (
     Address,
@@ -50,7 +50,7 @@ from wallet_api.fields import (
     Watt,
 )
 from wallet_api.schemas import registry as shown
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
@@ -159,7 +159,9 @@ def created(entry: Entry) -> Created:
 async def define_area(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a grid area with its grid model and attesters."""
 
-    def work(services: Services, body: AreaBody) -> Created:
+    services = services_of(request)
+
+    def work(body: AreaBody) -> Created:
         fields = body.model_dump(exclude={"attesters"})
         attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
         area = Area(**fields, grid_model_hash=to_hex(hash_json(body.grid_model)), attesters=attesters)
@@ -178,7 +180,9 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
 async def define_market(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a market of an area."""
 
-    def work(services: Services, body: MarketBody) -> Created:
+    services = services_of(request)
+
+    def work(body: MarketBody) -> Created:
         with services.record.begin() as tx:
             return created(operations.define_market(tx, market=Market(**body.model_dump())))
 
@@ -196,7 +200,9 @@ async def define_market(request: Request, who: Annotated[Principal, allow(Role.R
 async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Publish the next version of a tariff; versions already in force never change."""
 
-    def work(services: Services, body: TariffBody) -> Created:
+    services = services_of(request)
+
+    def work(body: TariffBody) -> Created:
         with services.record.begin() as tx:
             return created(operations.publish_tariff(tx, tariff=Tariff(**body.model_dump()), now=services.clock.now()))
 
@@ -223,7 +229,9 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
 async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Record the next version of an agreement between a household and a retailer."""
 
-    def work(services: Services, body: AgreementBody) -> Created:
+    services = services_of(request)
+
+    def work(body: AgreementBody) -> Created:
         with services.record.begin() as tx:
             agreement = Agreement(**body.model_dump())
             return created(operations.sign_agreement(tx, agreement=agreement, now=services.clock.now()))
@@ -242,7 +250,9 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
 async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Register a party with its settlement account and, for a household, its connection point."""
 
-    def work(services: Services, body: ParticipantBody) -> Created:
+    services = services_of(request)
+
+    def work(body: ParticipantBody) -> Created:
         with services.record.begin() as tx:
             participant, taken = Participant(**body.model_dump()), services.directory.organisation_accounts
             return created(operations.register_participant(tx, participant=participant, organisations=taken))
@@ -261,7 +271,9 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
 async def register_meter(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Register a meter, or a meter's next key."""
 
-    def work(services: Services, body: MeterBody) -> Created:
+    services = services_of(request)
+
+    def work(body: MeterBody) -> Created:
         with services.record.begin() as tx:
             return created(operations.register_meter(tx, meter=Meter(**body.model_dump()), now=services.clock.now()))
 
@@ -272,7 +284,7 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
 def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.participants", area_asked))],
+    _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.participants", area_asked))],
     area: AreaFilter = None,
 ) -> Response:
     """Registered parties, by id."""
@@ -285,7 +297,7 @@ def list_participants(
 def list_meters(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.meters", area_asked))],
+    _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.meters", area_asked))],
     area: AreaFilter = None,
 ) -> Response:
     """Registered meters and their keys."""
@@ -304,7 +316,7 @@ def list_meters(
 def list_agreements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
-    _: Annotated[Principal, allow(*READERS, discloses=Disclosure("registry.agreements", everywhere))],
+    _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.agreements", everywhere))],
 ) -> Response:
     """Agreements, all versions."""
     with services_of(request).record.read() as connection:

@@ -18,10 +18,9 @@ from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import mtu_of
 from domain.signing import BadSignature
-from edge.answers import Paging, money, page_answer, paging
-from edge.declaring import downloads, lists, writes
+from edge.answers import Paging, page_answer, paging
+from edge.models import Body
 from edge.policy import allow
-from edge.strict_json import Body
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
@@ -49,13 +48,15 @@ from ledger_service.registry.errors import (
 )
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
+from wallet_api.amounts import money
+from wallet_api.declaring import downloads, lists, writes
 from wallet_api.fields import Address, AmountNeur, AreaFilter, Bytes32, CreditNeur, PeriodNumber, Signature, Uint53
 from wallet_api.routers.holdings import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as money_schemas
 from wallet_api.schemas import retailer as schemas
-from wallet_api.services import API_PREFIX, Services, services_of
+from wallet_api.services import API_PREFIX, services_of
 
 VAT_KIND = "vat"
 """The one kind of line without an MTU: it belongs to the whole statement."""
@@ -113,7 +114,9 @@ class CoverBody(Body):
 async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
     """Give, change or (with 0) end the credit line of a household."""
 
-    def work(services: Services, body: GuaranteeBody) -> Created:
+    services = services_of(request)
+
+    def work(body: GuaranteeBody) -> Created:
         require_own(who, body.guarantor)
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
@@ -143,7 +146,9 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
 async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
     """Pay debt of an account one guarantees, at most all of it, from one's own free balance."""
 
-    def work(services: Services, body: CoverBody) -> Created:
+    services = services_of(request)
+
+    def work(body: CoverBody) -> Created:
         require_own(who, body.guarantor)
         with services.record.begin() as tx:
             entry = money_operations.give_cover(

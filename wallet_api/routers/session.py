@@ -13,15 +13,17 @@ from domain.eip712 import SHAPES
 from domain.hashing import from_hex
 from domain.signing import BadSignature
 from edge.answers import json_answer
-from edge.declaring import body_of, makes, reads
-from edge.policy import EVERYBODY, allow, anyone
+from edge.models import Body
+from edge.policy import allow, anyone
 from edge.problems import NoSuchThing
-from edge.strict_json import Body, parse, read_body, validate
+from edge.strict_json import parse, read_body, validate
 from edge.writes import adapter_of
 from ledger_service.access.challenges import ChallengeRefused
 from ledger_service.access.directory import Principal, UnknownAccount
 from ledger_service.access.tokens import TOKEN_SECONDS
+from wallet_api.declaring import body_of, makes, reads
 from wallet_api.fields import Address, Code, Signature
+from wallet_api.roles import EVERYBODY
 from wallet_api.schemas import session as schemas
 from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import shape_named, signing_view, values_from_json

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import (
     Address,
     Bytes32,
@@ -22,7 +23,6 @@ from wallet_api.fields import (
     Watt,
     Wh,
 )
-from wallet_api.schemas.base import Answer
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import Attester
 

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from edge.models import Answer, Page
 from wallet_api.fields import Address, Bytes32, Code, MarketTime, Mtu, NeurPerWh, Number, Signature, UtcText, Wh, Word
-from wallet_api.schemas.base import Answer, Fact, Page, Starts
+from wallet_api.schemas.base import Fact, Starts
 from wallet_api.schemas.public import Program
 from wallet_api.schemas.session import SigningView
 

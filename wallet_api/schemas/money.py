@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge.models import Answer, Page
 from wallet_api.fields import (
     Address,
     AmountNeur,
@@ -21,7 +22,7 @@ from wallet_api.fields import (
     Uint53,
     UtcText,
 )
-from wallet_api.schemas.base import Answer, Fact, Money, Page
+from wallet_api.schemas.base import Fact, Money
 
 
 class Balance(Answer):

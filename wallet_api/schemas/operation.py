@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import Bytes32, Code, MarketTime, Number, Sequence, Uint32, UtcText
-from wallet_api.schemas.base import Answer, JournalHead
+from wallet_api.schemas.base import JournalHead
 
 
 class MarketTimeReached(Answer):

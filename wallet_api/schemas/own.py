@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import (
     Address,
     BasisPoints,
@@ -28,7 +29,7 @@ from wallet_api.fields import (
     Wh,
     Word,
 )
-from wallet_api.schemas.base import Answer, Money, Starts
+from wallet_api.schemas.base import Money, Starts
 from wallet_api.schemas.registry import Agreement, Tariff
 from wallet_api.schemas.trading import Side
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import (
     Address,
     Bytes32,
@@ -27,7 +28,7 @@ from wallet_api.fields import (
     UtcText,
     Wh,
 )
-from wallet_api.schemas.base import Answer, JournalHead, Starts
+from wallet_api.schemas.base import JournalHead, Starts
 from wallet_api.schemas.session import CANCEL_TYPE, SigningDomain
 
 MARKET_ADDRESS = "0x5fbdb2315678afecb367f032d93f642f64180aa3"

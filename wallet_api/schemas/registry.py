@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import (
     Address,
     BasisPoints,
@@ -15,7 +16,7 @@ from wallet_api.fields import (
     Version,
     Watt,
 )
-from wallet_api.schemas.base import Answer, Fact
+from wallet_api.schemas.base import Fact
 from wallet_api.schemas.public import AreaRules, MarketRules
 
 

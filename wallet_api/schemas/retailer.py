@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import Address, Code, Number, Revision, SettlementState, Wh
-from wallet_api.schemas.base import Answer, Money
+from wallet_api.schemas.base import Money
 from wallet_api.schemas.own import AnyLineKind
 from wallet_api.schemas.registry import Agreement
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-from typing_extensions import is_typeddict
-
-from domain.hashing import keccak, text_id
-from edge.answers import eur_text
+from domain.hashing import text_id
+from edge.examples import Examples
 from ledger_service.access.roles import Role
+from wallet_api.amounts import eur_text
 
 FIRST_MTU = 1_627_584
 """2016-06-02T00:00:00Z, the first MTU of the day that the examples are about."""
@@ -162,59 +156,6 @@ SAMPLES: dict[str, Any] = {
 """By name of field; what is not here follows from its type, bytes from the name."""
 
 _IDS = {"market": text_id("DE-LV1/DA"), "market_id": text_id("DE-LV1/DA"), "area_id": text_id("DE-LV1")}
-_HEX = re.compile(r"^\^0x\[0-9a-f\]\{(?:1,)?(\d+)\}\$$")
 
-
-def example_of(shape: Any, name: str = "") -> Any:
-    """A realistic value of a type. Raises ValueError where neither the name nor the type of a field gives one."""
-    if isinstance(shape, type) and issubclass(shape, BaseModel):
-        return {member: _of_field(member, field) for member, field in shape.model_fields.items()}
-    if is_typeddict(shape):
-        hints = get_type_hints(shape, include_extras=True)
-        return {member: example_of(hint, member) for member, hint in hints.items() if not member.startswith("_")}
-    origin, parts = get_origin(shape), get_args(shape)
-    if origin is list:
-        return [example_of(parts[0], name)]
-    if origin is dict and parts[1] is not Any:
-        return {name: example_of(parts[1], name)}
-    if origin in (Union, UnionType):
-        return example_of(next(part for part in parts if part is not NoneType), name)
-    if origin is Literal:
-        return parts[0]
-    if origin is Annotated:
-        examples = [example for part in parts[1:] for example in getattr(part, "examples", None) or ()]
-        return examples[-1] if examples else _of_parts(parts[0], parts[1:], name)
-    if name in SAMPLES:
-        return SAMPLES[name]
-    raise ValueError(f"no example for {name or shape}; add one to the samples")
-
-
-def _of_field(name: str, field: FieldInfo) -> Any:
-    return field.examples[0] if field.examples else _of_parts(field.annotation, field.metadata, name)
-
-
-def _of_parts(shape: Any, metadata: Iterable[Any], name: str) -> Any:
-    digits = next((found for found in map(_hex_digits, metadata) if found), 0)
-    if digits:
-        return _bytes(name, digits)
-    sample = SAMPLES.get(name)
-    fits = isinstance(sample, dict) or not _holds_model(shape)
-    return sample if name in SAMPLES and fits and get_origin(shape) is not Literal else example_of(shape, name)
-
-
-def _holds_model(shape: Any) -> bool:
-    """Whether a type is that of an object with members of its own; only a sample with members fits it."""
-    return any(isinstance(part, type) and issubclass(part, BaseModel) for part in (shape, *get_args(shape)))
-
-
-def _hex_digits(constraint: Any) -> int:
-    """How many hex digits a constraint asks for; 0 where it asks for none."""
-    pattern = getattr(constraint, "pattern", None)
-    match = _HEX.match(pattern) if isinstance(pattern, str) else None
-    return 0 if match is None else int(match[1])
-
-
-def _bytes(name: str, digits: int) -> str:
-    """Bytes that look like any others and are the same wherever a field has this name."""
-    found = _IDS.get(name, keccak(name.encode())).hex()
-    return "0x" + (found * (digits // len(found) + 1))[:digits]
+example_of = Examples(samples=SAMPLES, ids=_IDS).of
+"""A realistic value of a type of this API."""

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from edge.models import Answer
 from ledger_service.access.roles import Role
 from wallet_api.fields import Address, Bytes32, Code
-from wallet_api.schemas.base import Answer
 
 NONCE = "4e07408562bedb8b60ce05c1decfe3ad" + "5c" * 44
 """A nonce as examples show it."""

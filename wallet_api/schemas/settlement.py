@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from edge.models import Answer
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -23,7 +24,6 @@ from wallet_api.fields import (
     Wh,
     Word,
 )
-from wallet_api.schemas.base import Answer
 from wallet_api.schemas.dso import Envelope
 from wallet_api.schemas.own import Reading, Statement
 from wallet_api.schemas.public import MarketRules

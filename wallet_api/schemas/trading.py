@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from edge.models import Answer, Problem
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -22,7 +23,7 @@ from wallet_api.fields import (
     Signature,
     Uint53,
 )
-from wallet_api.schemas.base import Answer, Fact, Problem, Starts
+from wallet_api.schemas.base import Fact, Starts
 
 Side = Literal["bid", "ask"]
 """A bid buys, an ask sells."""

@@ -24,6 +24,7 @@ from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.errors import DominoesError
 from domain.hashing import text_id
 from domain.signing import SigningKey
+from edge.server import ProblemProtocol
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
@@ -215,6 +216,7 @@ class Service:
         server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self.services()),
+                http=ProblemProtocol,
                 host="127.0.0.1",
                 port=self.config.http_port,
                 log_level="warning",

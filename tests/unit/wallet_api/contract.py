@@ -11,9 +11,9 @@ from httpx import Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.testclient import TestClient
 
+from edge.models import Problem
 from edge.policy import api_routes
 from edge.problems import PROBLEM_MEDIA_TYPE
-from wallet_api.schemas.base import Problem
 
 JSON = "application/json"
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastapi.routing import APIRoute
 
 from edge.answers import number_key
-from edge.policy import api_routes, methods_of, policy_of
-from tests.unit.wallet_api.routes import REQUIRED, filled, path_names, query_names
+from edge.policy import api_routes, methods_of, policy_of, query_names
+from tests.unit.wallet_api.routes import REQUIRED, filled, path_names
 from tests.unit.wallet_api.test_policy import PARTY_OF
 from tests.unit.wallet_api.world import World
 

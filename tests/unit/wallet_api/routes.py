@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 PLACES = {
+    "code": "not-found",
     "shape": "Cancel",
     "order_id": "0x" + "01" * 16,
     "market": "DE-LV1/DA",
@@ -20,18 +18,6 @@ PLACES = {
 
 REQUIRED = {"first_mtu": "0", "period": "1", "area": "DE-LV1"}
 """The same for parameters that a route can't do without."""
-
-
-def dependants(dependant: Dependant) -> Iterator[Dependant]:
-    """A route's dependant and those it depends on."""
-    yield dependant
-    for below in dependant.dependencies:
-        yield from dependants(below)
-
-
-def query_names(route: APIRoute) -> list[str]:
-    """The query parameters of a route, those of its dependencies included."""
-    return [field.alias for one in dependants(route.dependant) for field in one.query_params]
 
 
 def path_names(route: APIRoute) -> list[str]:

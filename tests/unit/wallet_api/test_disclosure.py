@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from edge.policy import Allow, api_routes, policy_of
+from edge.policy import Allow, api_routes, policy_of, query_names
 from ledger_service.access.roles import Role
-from tests.unit.wallet_api.routes import REQUIRED, filled, query_names
+from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import AREA, World, address
 from wallet_api.disclosure import ACCESS_KIND
@@ -35,7 +35,7 @@ def test_routes__auditor_let_in__disclosure_declared_or_impersonal(world: World)
     undeclared = {
         route.path
         for route in api_routes(world.app)
-        if isinstance(policy := policy_of(route), Allow) and Role.AUDITOR in policy.roles and policy.discloses is None
+        if isinstance(policy := policy_of(route), Allow) and Role.AUDITOR in policy.roles and policy.before is None
     }
 
     assert undeclared == IMPERSONAL

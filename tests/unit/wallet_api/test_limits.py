@@ -50,7 +50,7 @@ def test_take__many_principals__memory_bounded() -> None:
 
 def test_request__beyond_the_rate__problem_that_says_when(market: World) -> None:
     market.headers("household 1"), market.headers("household 2")
-    market.app.state.limiter = Limiter(monotonic=lambda: 0.0, per_second=1, at_once=2)
+    market.app.state.edge.limiter = Limiter(monotonic=lambda: 0.0, per_second=1, at_once=2)
 
     answers = [market.get("household 1", "/v1/balance") for _ in range(3)]
 

@@ -21,7 +21,7 @@ from settling.kinds import KINDS
 from tests.unit.wallet_api.contract import resolved
 from tests.unit.wallet_api.test_policy import PARTY_OF, call, declared
 from tests.unit.wallet_api.world import MARKET_BODY, World, household
-from wallet_api.app import routed
+from wallet_api.app import routed_api
 from wallet_api.fields import ParticipantKind
 from wallet_api.routers.orders import OrderMessage
 from wallet_api.schemas.own import EnergyLine
@@ -29,7 +29,7 @@ from wallet_api.schemas.samples import example_of
 
 pytestmark = pytest.mark.unit
 
-APP = routed()
+APP = routed_api()
 SPEC = APP.openapi()
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 OPERATIONS: dict[str, dict[str, Any]] = {

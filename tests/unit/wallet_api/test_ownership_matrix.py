@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from domain.hashing import text_id, to_hex
-from edge.policy import Allow, api_routes, methods_of, policy_of
+from edge.policy import Allow, api_routes, methods_of, policy_of, query_names
 from ledger_service.access.roles import Role
 from tests.unit.wallet_api.crowd import HOLDER, POINT, redemption, schedule
-from tests.unit.wallet_api.routes import REQUIRED, filled, query_names
+from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import FIRST_MTU, MARKET, World, address
 
@@ -135,7 +135,8 @@ def test_matrix__what_names_no_owner__shows_nobody_else(crowded: World) -> None:
     for key in sorted(OWN):
         roles, route = trader_routes(crowded)[key], routes[key[1]]
         query = {name: value for name, value in REQUIRED.items() if name in query_names(route) and name != "area"}
-        query |= {"first_mtu": str(FIRST_MTU), "count": "96"} if "first_mtu" in query_names(route) else {}
+        span = {"first_mtu": str(FIRST_MTU), "count": "96"}
+        query |= {name: value for name, value in span.items() if name in query_names(route)}
         for name in (name for name, role in ROLE_OF.items() if role in roles):
             answer = crowded.get(name, filled(key[1]), **query)
             assert answer.status_code in (200, 404), (key, name, answer.text)

@@ -7,9 +7,9 @@ import base64
 import pytest
 
 from edge.answers import INT64_MAX, number_key
-from edge.policy import api_routes
+from edge.policy import api_routes, query_names
 from tests.unit.wallet_api.crowd import HOLDER
-from tests.unit.wallet_api.routes import filled, query_names
+from tests.unit.wallet_api.routes import filled
 from tests.unit.wallet_api.world import FIRST_MTU, World
 
 pytestmark = pytest.mark.unit

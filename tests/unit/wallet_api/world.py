@@ -358,7 +358,7 @@ def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str 
     services, clock = make_services(tmp_path, wall=wall, market_seconds=market_seconds, record_url=record_url)
     services.intake.start()
     app = create_app(services)
-    app.state.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
+    app.state.edge.limiter = Limiter(monotonic=time.monotonic, at_once=UNLIMITED)
     with CheckedClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()

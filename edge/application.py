@@ -1,0 +1,60 @@
+"""Building an application of an HTTP edge: its routes, its document, and what holds for every request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from edge import documentation, problems
+from edge.context import Edge
+from edge.middleware import Surroundings
+from edge.openapi import Document, describe
+from edge.policy import require_policies
+
+CORS_MAX_AGE_SECONDS = 600
+"""How long a browser may remember what it is allowed."""
+
+CORS_METHODS = ("GET", "HEAD", "POST")
+CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id")
+CORS_ANSWER_HEADERS = ("Deprecation", "Idempotency-Hit", "Link", "Retry-After", "Sunset", "X-Request-Id")
+"""What pages of other origins may send and read."""
+
+
+def routed(routers: Iterable[APIRouter], *, about: Document) -> FastAPI:
+    """The routes and their document, without what they work with. Raises PolicyMissing for a route without policy."""
+    app = FastAPI(
+        title=about.title,
+        version=about.version,
+        description=about.description,
+        openapi_url=about.path,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the request names
+    )
+    for router in routers:
+        # Flat, not include_router: then app.routes is the whole list, and no route escapes the policy check.
+        app.router.routes.extend(router.routes)
+    require_policies(app)
+    app.openapi = lambda: describe(app, about)  # type: ignore[method-assign]
+    return app
+
+
+def equip(app: FastAPI, edge: Edge, *, origins: Sequence[str] = ()) -> FastAPI:
+    """Give a routed application what holds for every request. `origins` are those whose pages may read answers."""
+    app.state.edge = edge
+    problems.install(app)
+    documentation.mount(app)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=CORS_METHODS,
+            allow_headers=CORS_REQUEST_HEADERS,
+            expose_headers=CORS_ANSWER_HEADERS,
+            max_age=CORS_MAX_AGE_SECONDS,
+        )
+    app.add_middleware(Surroundings, metrics=edge.metrics)
+    require_policies(app)
+    return app

@@ -1,0 +1,47 @@
+"""What an application gives the shared parts to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastapi import Request
+
+from edge.limits import Limiter
+from edge.middleware import Metrics
+from ledger_service.access.idempotency import AnswerBook
+
+
+class Caller(Protocol):
+    """Whoever is logged in: one address, one role."""
+
+    @property
+    def address(self) -> bytes:
+        """20 bytes: what its answers are kept and its requests counted under."""
+        ...
+
+    @property
+    def role(self) -> str:
+        """Its one role, a word of the application."""
+        ...
+
+
+@dataclass(slots=True)
+class Edge:
+    """The parts of one application that every request may need."""
+
+    authenticate: Callable[[Request], Awaitable[Caller]]
+    """Who asks. Raises an error of status 401 where nobody valid does."""
+    limiter: Limiter
+    answers: AnswerBook
+    """Answers kept under their Idempotency-Keys."""
+    wall_clock: Callable[[], int]
+    """Unix seconds now: how old a kept answer is."""
+    metrics: Metrics
+
+
+def edge_of(request: Request) -> Edge:
+    """The shared parts of the application that answers this request."""
+    edge: Edge = request.app.state.edge
+    return edge
