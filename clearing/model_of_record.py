@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from clearing.auction import Levels, Margin, allocate, levels_of
 from clearing.book import Book, Clearing, Ints
-from clearing.exact_check import Check, Finding, check_clearing
+from clearing.exact_check import BrokenRule, Rule, check_clearing
 from domain.errors import DominoesError
 from grid.linear_program import Minimise, SolverFailed
 
 ROUNDED_LOTS_MAX = 0.01
 """How far a solver's number may be from whole lots: its own tolerance, and some."""
 
-Proposal = tuple[list[float], list[float]]
+LevelShares = tuple[list[float], list[float]]
 """Lots proposed per price level: of bids, of asks."""
 
-Solve = Callable[[Levels], Proposal]
+Solve = Callable[[Levels], LevelShares]
 
 
 class SolverRefused(DominoesError):
@@ -34,9 +34,9 @@ class SolverRefused(DominoesError):
     code = "solver-refused"
     status = 503
 
-    def __init__(self, *, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
-        rules = ", ".join(sorted({finding.check for finding in findings}))
+    def __init__(self, *, broken: tuple[BrokenRule, ...]) -> None:
+        self.broken = broken
+        rules = ", ".join(sorted({one.rule for one in broken}))
         super().__init__(
             f"the solver's proposal breaks: {rules}; clear by the numeric path and keep the book for study"
         )
@@ -57,14 +57,14 @@ def _curve(levels: Levels, *, asks: bool) -> _Curve:
     return _Curve(index.tolist(), levels.limit_neur_per_wh[index].tolist(), lots[index].tolist())
 
 
-def solve_levels(levels: Levels) -> Proposal:
+def solve_levels(levels: Levels) -> LevelShares:
     """Propose the lots each level trades by one linear program: greatest welfare, then greatest volume.
 
     Volume is preferred by half a nEUR/Wh per lot: limits are whole nEUR/Wh, so this decides only where bid = ask.
     Raises SolverFailed.
     """
     bids, asks = _curve(levels, asks=False), _curve(levels, asks=True)
-    proposal: Proposal = ([0.0] * len(levels.bid_lots), [0.0] * len(levels.ask_lots))
+    proposal: LevelShares = ([0.0] * len(levels.bid_lots), [0.0] * len(levels.ask_lots))
     if not bids.index or not asks.index:
         return proposal
     program = Minimise("clearing")
@@ -93,24 +93,24 @@ def clear_by_model(book: Book, *, solve: Solve = solve_levels) -> Clearing:
     """
     levels = levels_of(book)
     bought, sold = (np.asarray(side, dtype=np.float64) for side in solve(levels))
-    findings = _check_side(bought, levels.bid_lots) + _check_side(sold, levels.ask_lots)
-    if findings:
-        raise SolverRefused(findings=tuple(findings))
+    broken = _check_side(bought, levels.bid_lots) + _check_side(sold, levels.ask_lots)
+    if broken:
+        raise SolverRefused(broken=tuple(broken))
     result = _split(book, levels, bought=np.rint(bought).astype(np.int64), sold=np.rint(sold).astype(np.int64))
-    findings = check_clearing(book, result)
-    if findings:
-        raise SolverRefused(findings=tuple(findings))
+    broken = check_clearing(book, result)
+    if broken:
+        raise SolverRefused(broken=tuple(broken))
     return result
 
 
-def _check_side(proposed: NDArray[np.float64], lots: Ints) -> list[Finding]:
+def _check_side(proposed: NDArray[np.float64], lots: Ints) -> list[BrokenRule]:
     """What is wrong with one side's proposal level by level: its length, whole lots, no more than a level has."""
     if len(proposed) != len(lots):
-        return [Finding(Check.LENGTH, None, f"{len(lots)} levels", str(len(proposed)))]
+        return [BrokenRule(Rule.LENGTH, None, f"{len(lots)} levels", str(len(proposed)))]
     whole = np.rint(proposed)
     wrong = (np.abs(proposed - whole) > ROUNDED_LOTS_MAX) | (whole < 0) | (whole > lots) | ~np.isfinite(proposed)
     return [
-        Finding(Check.ACCEPTED, None, f"0..{lots[level]} at level {level}", str(proposed[level]))
+        BrokenRule(Rule.ACCEPTED, None, f"0..{lots[level]} at level {level}", str(proposed[level]))
         for level in np.flatnonzero(wrong).tolist()
     ]
 
@@ -136,7 +136,7 @@ def _margin_of(*, limits: Ints, lots: Ints, taken: Ints) -> Margin:
     if len(unfilled) and unfilled[0] < last:
         found = f"{taken[unfilled[0]]} of {lots[unfilled[0]]} lots at {limits[unfilled[0]]}"
         raise SolverRefused(
-            findings=(Finding(Check.OPTIMUM, None, f"levels better than {limits[last]} in full", found),)
+            broken=(BrokenRule(Rule.OPTIMUM, None, f"levels better than {limits[last]} in full", found),)
         )
     following = int(limits[unfilled[0]]) if len(unfilled) else None
     return Margin(last=int(limits[last]), next=following, left_lots=int(taken[last]))

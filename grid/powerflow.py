@@ -9,25 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import power_grid_model as _pgm
 from numpy.typing import NDArray
 from power_grid_model.errors import PowerGridError  # type: ignore[attr-defined]  # re-exported without saying so
 
 from domain.errors import DominoesError
 from domain.units import MTUS_PER_HOUR
-from grid.model import MICRO, NANO, GridModel
-
-pgm: Any = _pgm
-"""power-grid-model is only partly typed."""
-
-SOURCE_SHORT_CIRCUIT_VA = 1e16
-"""The source holds its voltage: an ideal upper grid, as the planning data assume."""
+from grid.limits import LOADING_LIMIT_MICRO, LimitValue, branch_limits, bus_limits, no_solution
+from grid.model import MICRO, GridModel
+from grid.network import grid_arrays, pgm
 
 ERROR_TOLERANCE = 1e-9
 """Convergence of the Newton-Raphson power flow, in pu."""
-
-LOADING_LIMIT_MICRO = MICRO
-"""Branches may be loaded up to their thermal limit or rated power, not beyond."""
 
 POWER_FLOW_THREADS = 1
 """Threads of one batch: one, since the service has other work for the other cores; the result does not depend on it."""
@@ -36,35 +28,20 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-class PowerFlowFailed(DominoesError):
-    """The power flow rejects the grid model itself (no schedule has a solution)."""
+class GridUnsolvable(DominoesError):
+    """The power flow has no solution of this grid even while nothing flows: no schedule could ever be validated."""
 
-    code = "power-flow-failed"
+    code = "grid-unsolvable"
 
-    def __init__(self, *, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"the power flow cannot be calculated ({reason}); check the grid model")
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One limit broken in one MTU (index into the program).
-
-    `kind` is bus, line, transformer or grid; `quantity` undervoltage, overvoltage, loading or no_solution;
-    `value_micro` and `limit_micro` in 1e-6 pu of voltage or 1e-6 of rated loading (both 0 where there is no solution).
-    """
-
-    mtu: int
-    kind: str
-    code: str
-    quantity: str
-    value_micro: int
-    limit_micro: int
+    def __init__(self, *, grid: str, reason: str) -> None:
+        self.grid, self.reason = grid, reason
+        super().__init__(f"the power flow of grid {grid} cannot be calculated ({reason}); correct the grid model")
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """State of the grid per MTU: voltages in pu (MTU × bus), loadings as a fraction (MTU × lines then transformers)."""
+class GridStates:
+    """The grid under several schedules: voltages in pu (schedule × bus), loadings as fractions of the rating
+    (schedule × lines, then transformers), and whether the power flow has a solution."""
 
     voltage_pu: Floats
     loading: Floats
@@ -80,6 +57,14 @@ class Flow:
         """Loadings in 1e-6 of the rating; 0 where there is no solution."""
         return _micro(self.loading, self.solved)
 
+    def part(self, rows: slice) -> GridStates:
+        """The states of some of the schedules."""
+        return GridStates(self.voltage_pu[rows], self.loading[rows], self.solved[rows])
+
+    def replace(self, rows: list[int], other: GridStates) -> None:
+        """Put other states in the place of these rows."""
+        self.voltage_pu[rows], self.loading[rows], self.solved[rows] = other.voltage_pu, other.loading, other.solved
+
 
 def _micro(values: Floats, solved: NDArray[np.bool_]) -> Ints:
     whole: Ints = np.rint(np.where(solved[:, None], values, 0.0) * MICRO).astype(np.int64)
@@ -87,160 +72,84 @@ def _micro(values: Floats, solved: NDArray[np.bool_]) -> Ints:
 
 
 class PowerFlow:
-    """The power-flow model of one grid, built once and run for many schedules."""
+    """The power-flow model of one grid, built once and run for many schedules.
+
+    Raises GridUnsolvable where the grid has no finite state while nothing flows: so whoever holds one can solve it.
+    """
 
     def __init__(self, grid: GridModel) -> None:
         self.grid = grid
         buses = {bus.code: index for index, bus in enumerate(grid.buses)}
         self.point_bus = np.array([buses[point.bus] for point in grid.points], dtype=np.int64)
-        self._loaded_buses, self._load_of_point = np.unique(self.point_bus, return_inverse=True)
         self.branch_codes = (*(line.code for line in grid.lines), *(trafo.code for trafo in grid.transformers))
-        self.lowest_micro = np.array([bus.lowest_micro_pu for bus in grid.buses], dtype=np.int64)
-        self.highest_micro = np.array([bus.highest_micro_pu for bus in grid.buses], dtype=np.int64)
-        first_load = len(grid.buses) + len(self.branch_codes) + 1
-        self._load_ids = np.arange(first_load, first_load + len(self._loaded_buses), dtype=np.int32)
+        self.bus_limits, self.branch_limits = tuple(bus_limits(grid)), tuple(branch_limits(grid))
+        self._lowest_micro = np.array([lowest.limit_micro for _, lowest in self.bus_limits], dtype=np.int64)
+        self._highest_micro = np.array([highest.limit_micro for highest, _ in self.bus_limits], dtype=np.int64)
+        self._loaded_buses, self._load_of_point = np.unique(self.point_bus, return_inverse=True)
+        arrays, self._load_ids = grid_arrays(grid, self._loaded_buses)
         try:
-            self._model: Any = pgm.PowerGridModel(
-                _input_data(grid, buses, self._loaded_buses, self._load_ids), system_frequency=grid.frequency_hz
-            )
+            self._model: Any = pgm.PowerGridModel(arrays, system_frequency=grid.frequency_hz)
+            unloaded = self.run(np.zeros((1, len(grid.points)), dtype=np.int64))
         except PowerGridError as error:
-            raise PowerFlowFailed(reason=str(error)) from error
+            raise GridUnsolvable(grid=grid.code, reason=str(error)) from error
+        if not unloaded.solved[0]:
+            raise GridUnsolvable(grid=grid.code, reason="no solution while nothing flows")
 
-    def run(self, net_wh: Ints) -> Flow:
-        """The state under net schedules (MTU × point, Wh of one MTU, + = import). Raises PowerFlowFailed."""
+    def run(self, net_wh: Ints) -> GridStates:
+        """The states under net schedules (schedule × point, Wh of one MTU, + = import)."""
         return self.run_watts(net_wh * MTUS_PER_HOUR)
 
-    def run_watts(self, net_w: NDArray[Any]) -> Flow:
-        """The state under net powers (scenario × point, W, + = import). Raises PowerFlowFailed."""
-        scenarios = len(net_w)
-        update = pgm.initialize_array(
-            pgm.DatasetType.update, pgm.ComponentType.sym_load, (scenarios, len(self._load_ids))
-        )
+    def run_watts(self, net_w: NDArray[Any]) -> GridStates:
+        """The states under net powers (schedule × point, W, + = import). A value that is not finite is no solution."""
+        count = len(net_w)
+        update = pgm.initialize_array(pgm.DatasetType.update, pgm.ComponentType.sym_load, (count, len(self._load_ids)))
         update["id"] = self._load_ids
         update["p_specified"] = self._per_bus(net_w)
-        tan_phi = self.grid.import_tan_phi_permille / 1000
-        update["q_specified"] = self._per_bus(np.maximum(net_w, 0)) * tan_phi
-        try:
-            output = self._model.calculate_power_flow(
-                update_data={pgm.ComponentType.sym_load: update},
-                error_tolerance=ERROR_TOLERANCE,
-                threading=POWER_FLOW_THREADS if POWER_FLOW_THREADS > 1 else -1,
-                output_component_types={
-                    pgm.ComponentType.node: ["u_pu"],
-                    pgm.ComponentType.line: ["loading"],
-                    pgm.ComponentType.transformer: ["loading"],
-                },
-                continue_on_batch_error=True,
-            )
-        except PowerGridError as error:
-            raise PowerFlowFailed(reason=str(error)) from error
-        solved = np.ones(scenarios, dtype=np.bool_)
+        update["q_specified"] = self._per_bus(np.maximum(net_w, 0)) * (self.grid.import_tan_phi_permille / 1000)
+        output = self._model.calculate_power_flow(
+            update_data={pgm.ComponentType.sym_load: update},
+            error_tolerance=ERROR_TOLERANCE,
+            threading=POWER_FLOW_THREADS if POWER_FLOW_THREADS > 1 else -1,
+            output_component_types={
+                pgm.ComponentType.node: ["u_pu"],
+                pgm.ComponentType.line: ["loading"],
+                pgm.ComponentType.transformer: ["loading"],
+            },
+            continue_on_batch_error=True,
+        )
+        voltage_pu = output[pgm.ComponentType.node]["u_pu"]
+        loadings = [output[kind]["loading"] for kind in (pgm.ComponentType.line, pgm.ComponentType.transformer)]
+        loading = np.concatenate(loadings, axis=1)
+        solved = np.isfinite(voltage_pu).all(axis=1) & np.isfinite(loading).all(axis=1)
         failure = self._model.batch_error
         if failure is not None:
             solved[failure.failed_scenarios] = False
-        loadings = [output[kind]["loading"] for kind in (pgm.ComponentType.line, pgm.ComponentType.transformer)]
-        return Flow(output[pgm.ComponentType.node]["u_pu"], np.concatenate(loadings, axis=1), solved)
+        return GridStates(voltage_pu, loading, solved)
+
+    def no_states(self) -> GridStates:
+        """The states under no schedule at all."""
+        shape = (0, len(self.grid.buses)), (0, len(self.branch_codes))
+        return GridStates(np.zeros(shape[0]), np.zeros(shape[1]), np.zeros(0, dtype=np.bool_))
 
     def _per_bus(self, per_point: NDArray[Any]) -> Floats:
         summed = np.zeros((len(self._loaded_buses), len(per_point)))
         np.add.at(summed, self._load_of_point, per_point.T)
         return summed.T
 
-    def violations(self, flow: Flow) -> list[Violation]:
-        """Every limit that a state breaks, by MTU, then buses, lines, transformers in the model's order."""
-        voltage, loading = flow.voltage_micro, flow.loading_micro
-        buses = [bus.code for bus in self.grid.buses]
-        unsolved = np.flatnonzero(~flow.solved).tolist()
-        found = [Violation(mtu, "grid", self.grid.code, "no_solution", 0, 0) for mtu in unsolved]
-        solved = flow.solved[:, None]
-        for name, broken, limits in (
-            ("undervoltage", solved & (voltage < self.lowest_micro), self.lowest_micro),
-            ("overvoltage", solved & (voltage > self.highest_micro), self.highest_micro),
-        ):
-            for mtu, bus in np.argwhere(broken).tolist():
-                found.append(Violation(mtu, "bus", buses[bus], name, int(voltage[mtu, bus]), int(limits[bus])))
-        for mtu, branch in np.argwhere(solved & (loading > LOADING_LIMIT_MICRO)).tolist():
-            kind = "line" if branch < len(self.grid.lines) else "transformer"
-            value = int(loading[mtu, branch])
-            found.append(Violation(mtu, kind, self.branch_codes[branch], "loading", value, LOADING_LIMIT_MICRO))
-        return sorted(found, key=lambda violation: violation.mtu)
+    def broken_limits(self, states: GridStates) -> dict[int, list[LimitValue]]:
+        """The limits that states break, by the number of the schedule; a schedule that breaks none has no entry.
 
-
-def _input_data(grid: GridModel, buses: dict[str, int], loaded: Ints, load_ids: Any) -> dict[Any, Any]:
-    """The grid as power-grid-model arrays: ids are buses, then lines, transformers, the source, the loads."""
-
-    def table(kind: Any, columns: dict[str, Any], size: int) -> Any:
-        array = pgm.initialize_array(pgm.DatasetType.input, kind, size)
-        for name, values in columns.items():
-            array[name] = values
-        return array
-
-    kinds, count = pgm.ComponentType, len(buses)
-    lines, source_id = len(grid.lines), len(buses) + len(grid.lines) + len(grid.transformers)
-    return {
-        kinds.node: table(
-            kinds.node, {"id": np.arange(count), "u_rated": [bus.nominal_v for bus in grid.buses]}, count
-        ),
-        kinds.line: table(kinds.line, {"id": np.arange(count, count + lines), **_line_columns(grid, buses)}, lines),
-        kinds.transformer: table(
-            kinds.transformer,
-            {"id": np.arange(count + lines, source_id), **_transformer_columns(grid, buses)},
-            len(grid.transformers),
-        ),
-        kinds.source: table(
-            kinds.source,
-            {
-                "id": source_id,
-                "node": buses[grid.source_bus],
-                "status": 1,
-                "u_ref": grid.source_micro_pu / MICRO,
-                "sk": SOURCE_SHORT_CIRCUIT_VA,
-            },
-            1,
-        ),
-        kinds.sym_load: table(
-            kinds.sym_load,
-            {"id": load_ids, "node": loaded, "status": 1, "type": 0, "p_specified": 0.0, "q_specified": 0.0},
-            len(loaded),
-        ),
-    }
-
-
-def _line_columns(grid: GridModel, buses: dict[str, int]) -> dict[str, Any]:
-    return {
-        "from_node": [buses[line.from_bus] for line in grid.lines],
-        "to_node": [buses[line.to_bus] for line in grid.lines],
-        "from_status": [line.from_closed for line in grid.lines],
-        "to_status": [line.to_closed for line in grid.lines],
-        "r1": [line.resistance_nohm / NANO for line in grid.lines],
-        "x1": [line.reactance_nohm / NANO for line in grid.lines],
-        "c1": [line.capacitance_pf * 1e-12 for line in grid.lines],
-        "tan1": 0.0,
-        "i_n": [line.limit_ma / 1000 for line in grid.lines],
-    }
-
-
-def _transformer_columns(grid: GridModel, buses: dict[str, int]) -> dict[str, Any]:
-    trafos = grid.transformers
-    return {
-        "from_node": [buses[trafo.upper_bus] for trafo in trafos],
-        "to_node": [buses[trafo.lower_bus] for trafo in trafos],
-        "from_status": 1,
-        "to_status": 1,
-        "u1": [trafo.upper_v for trafo in trafos],
-        "u2": [trafo.lower_v for trafo in trafos],
-        "sn": [trafo.rated_va for trafo in trafos],
-        "uk": [trafo.short_circuit_micro / MICRO for trafo in trafos],
-        "pk": [trafo.copper_loss_mw / 1000 for trafo in trafos],
-        "i0": [trafo.no_load_micro / MICRO for trafo in trafos],
-        "p0": [trafo.iron_loss_mw / 1000 for trafo in trafos],
-        "winding_from": 2,
-        "winding_to": 1,
-        "clock": [trafo.clock for trafo in trafos],
-        "tap_side": 0,
-        "tap_pos": [trafo.tap_position for trafo in trafos],
-        "tap_min": -99,
-        "tap_max": 99,
-        "tap_size": [trafo.tap_size_v for trafo in trafos],
-        "tap_nom": 0,
-    }
+        Lowest voltages first, then highest, then lines and transformers, each in the model's order.
+        """
+        broken: dict[int, list[LimitValue]] = {}
+        for at in np.flatnonzero(~states.solved).tolist():
+            broken[at] = [no_solution(self.grid)]
+        solved = states.solved[:, None]
+        voltage, loading = states.voltage_micro, states.loading_micro
+        for at, bus in np.argwhere(solved & (voltage < self._lowest_micro)).tolist():
+            broken.setdefault(at, []).append(LimitValue(self.bus_limits[bus][1], int(voltage[at, bus])))
+        for at, bus in np.argwhere(solved & (voltage > self._highest_micro)).tolist():
+            broken.setdefault(at, []).append(LimitValue(self.bus_limits[bus][0], int(voltage[at, bus])))
+        for at, branch in np.argwhere(solved & (loading > LOADING_LIMIT_MICRO)).tolist():
+            broken.setdefault(at, []).append(LimitValue(self.branch_limits[branch], int(loading[at, branch])))
+        return dict(sorted(broken.items()))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from domain.hashing import keccak, to_hex
 from domain.orders import envelopes_hash
 from grid.envelope import Envelope
+from grid.limits import LimitValue
 from grid.model import GridModel
-from grid.powerflow import Flow, PowerFlow, Violation
+from grid.powerflow import GridStates, PowerFlow
 
 REPORT_FORMAT = "dominoes-report/1"
 """Version of the report's shape; part of what is signed."""
@@ -26,18 +27,90 @@ FINDINGS_LISTED = 10
 
 MICRO_PER_PERMILLE = 1_000
 
+EnvelopesByPoint = Mapping[int, Mapping[int, Envelope]]
+"""{point index: {mtu: Envelope}}, of points and MTUs that are limited."""
+
 
 @dataclass(frozen=True, slots=True)
 class MtuReport:
-    """What the report says of one MTU beside the state of its flow."""
+    """What the report says of one MTU beside the state of its grid.
+
+    `findings`: the limits its schedules broke before any cap; `binding`: those at which its envelopes stand.
+    """
 
     mtu: int
     rounds: int
     given_up: bool
-    findings: Sequence[Violation]
-    binding: Sequence[Violation]
+    findings: Sequence[LimitValue]
+    binding: Sequence[LimitValue]
     envelopes: Mapping[int, Envelope]
     scheduled_wh: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SolverFallback:
+    """An MTU in which the solver failed, and why: another way decided, with the same rules."""
+
+    mtu: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerFlowReport:
+    """All that is reported of a program. `states`: the grid in each MTU of `mtus`, after all caps.
+
+    `schedules_wh`: point × MTU, Wh net, + = import; `fallbacks` in MTU order.
+    """
+
+    power_flow: PowerFlow
+    states: GridStates
+    mtus: Sequence[MtuReport]
+    schedules_wh: NDArray[np.int64]
+    envelopes: EnvelopesByPoint
+    lot_wh: int
+    rounds_max: int
+    fallbacks: Sequence[SolverFallback]
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as the JSON object whose hash is signed (docs/protocol.md)."""
+        grid = self.power_flow.grid
+        codes = [point.code for point in grid.points]
+        return {
+            "format": REPORT_FORMAT,
+            "grid": grid.code,
+            "grid_model_hash": to_hex(grid.grid_model_hash),
+            "schedules_hash": to_hex(schedules_hash(self.schedules_wh)),
+            "first_mtu": self.mtus[0].mtu if self.mtus else 0,
+            "count": len(self.mtus),
+            "envelopes_hash": to_hex(envelopes_hash(codes, envelopes_json(grid, self.envelopes))),
+            "lot_wh": self.lot_wh,
+            "rounds_max": self.rounds_max,
+            "fallbacks": [{"mtu": fallback.mtu, "reason": fallback.reason} for fallback in self.fallbacks],
+            "mtus": [self._mtu_json(at, entry) for at, entry in enumerate(self.mtus)],
+        }
+
+    def _mtu_json(self, at: int, entry: MtuReport) -> dict[str, Any]:
+        buses = self.power_flow.grid.buses
+        loading, voltage = self.states.loading_micro[at], self.states.voltage_micro[at]
+        branch, low, high = int(loading.argmax()), int(voltage.argmin()), int(voltage.argmax())
+        capped_import, capped_export = _capped_wh(entry)
+        return {
+            "mtu": entry.mtu,
+            "loading_permille": -(-int(loading[branch]) // MICRO_PER_PERMILLE),
+            "loading_element": self.power_flow.branch_codes[branch],
+            "voltage_lowest_micro_pu": int(voltage[low]),
+            "voltage_lowest_bus": buses[low].code,
+            "voltage_highest_micro_pu": int(voltage[high]),
+            "voltage_highest_bus": buses[high].code,
+            "rounds": entry.rounds,
+            "given_up": entry.given_up,
+            "findings_count": len(entry.findings),
+            "findings": [found.to_json() for found in _worst(entry.findings)],
+            "binding": [bound.to_json() for bound in entry.binding],
+            "capped_points": len(entry.envelopes),
+            "capped_import_wh": capped_import,
+            "capped_export_wh": capped_export,
+        }
 
 
 def schedule_hash(net_wh: Sequence[int]) -> bytes:
@@ -50,70 +123,8 @@ def schedules_hash(schedules_wh: NDArray[np.int64]) -> bytes:
     return keccak(b"".join(schedule_hash(row) for row in schedules_wh.tolist()))
 
 
-def build_report(
-    *,
-    power_flow: PowerFlow,
-    flow: Flow,
-    mtus: Sequence[MtuReport],
-    schedules_wh: NDArray[np.int64],
-    envelopes: Mapping[int, Mapping[int, Envelope]],
-    lot_wh: int,
-    rounds_max: int,
-    fallbacks: Sequence[tuple[int, str]],
-) -> dict[str, Any]:
-    """The report as JSON values. `flow` is the state per MTU after all caps; `fallbacks` (mtu, reason) in MTU order."""
-    grid = power_flow.grid
-    codes = [point.code for point in grid.points]
-    return {
-        "format": REPORT_FORMAT,
-        "grid": grid.code,
-        "grid_model_hash": to_hex(grid.grid_model_hash),
-        "schedules_hash": to_hex(schedules_hash(schedules_wh)),
-        "first_mtu": mtus[0].mtu if mtus else 0,
-        "count": len(mtus),
-        "envelopes_hash": to_hex(envelopes_hash(codes, envelope_entries(grid, envelopes))),
-        "lot_wh": lot_wh,
-        "rounds_max": rounds_max,
-        "fallbacks": [{"mtu": mtu, "reason": reason} for mtu, reason in fallbacks],
-        "mtus": [_mtu_entry(power_flow, flow, at, entry) for at, entry in enumerate(mtus)],
-    }
-
-
-def _mtu_entry(power_flow: PowerFlow, flow: Flow, at: int, entry: MtuReport) -> dict[str, Any]:
-    grid = power_flow.grid
-    loading, voltage = flow.loading_micro[at], flow.voltage_micro[at]
-    branch, low, high = int(loading.argmax()), int(voltage.argmin()), int(voltage.argmax())
-    capped_import, capped_export = _capped_wh(entry)
-    return {
-        "mtu": entry.mtu,
-        "loading_permille": -(-int(loading[branch]) // MICRO_PER_PERMILLE),
-        "loading_element": power_flow.branch_codes[branch],
-        "voltage_lowest_micro_pu": int(voltage[low]),
-        "voltage_lowest_bus": grid.buses[low].code,
-        "voltage_highest_micro_pu": int(voltage[high]),
-        "voltage_highest_bus": grid.buses[high].code,
-        "rounds": entry.rounds,
-        "given_up": entry.given_up,
-        "findings_count": len(entry.findings),
-        "findings": [_violation_entry(violation) for violation in _worst(entry.findings)],
-        "binding": [_violation_entry(violation) for violation in entry.binding],
-        "capped_points": len(entry.envelopes),
-        "capped_import_wh": capped_import,
-        "capped_export_wh": capped_export,
-    }
-
-
-def _worst(findings: Sequence[Violation]) -> list[Violation]:
-    """The findings furthest beyond their limit, worst first; equal ones by name."""
-
-    def rank(found: Violation) -> tuple[int, str, str, str]:
-        return -abs(found.value_micro - found.limit_micro), found.kind, found.code, found.quantity
-
-    return sorted(findings, key=rank)[:FINDINGS_LISTED]
-
-
-def envelope_entries(grid: GridModel, envelopes: Mapping[int, Mapping[int, Envelope]]) -> list[dict[str, Any]]:
-    """Envelopes {point index: {mtu: Envelope}} as JSON, by MTU then point index; null where nothing limits."""
+def envelopes_json(grid: GridModel, envelopes: EnvelopesByPoint) -> list[dict[str, Any]]:
+    """Envelopes as the journal keeps them, by MTU then point index; null where nothing limits."""
     flat = [(mtu, point, envelope) for point, of in envelopes.items() for mtu, envelope in of.items()]
     return [
         {
@@ -126,23 +137,22 @@ def envelope_entries(grid: GridModel, envelopes: Mapping[int, Mapping[int, Envel
     ]
 
 
-def _violation_entry(violation: Violation) -> dict[str, Any]:
-    return {
-        "kind": violation.kind,
-        "code": violation.code,
-        "quantity": violation.quantity,
-        "value_micro": violation.value_micro,
-        "limit_micro": violation.limit_micro,
-    }
+def _worst(findings: Sequence[LimitValue]) -> list[LimitValue]:
+    """The findings furthest beyond their limit, worst first; equal ones by name."""
+
+    def rank(found: LimitValue) -> tuple[int, str, str, str]:
+        return -abs(found.beyond_micro), found.limit.kind, found.limit.code, found.limit.quantity
+
+    return sorted(findings, key=rank)[:FINDINGS_LISTED]
 
 
 def _capped_wh(entry: MtuReport) -> tuple[int, int]:
     """Scheduled energy that the envelopes do not let flow: import, export."""
     capped_import = capped_export = 0
     for point, envelope in entry.envelopes.items():
-        net = int(entry.scheduled_wh[point])
+        net_wh = int(entry.scheduled_wh[point])
         if envelope.import_wh is not None:
-            capped_import += max(net - envelope.import_wh, 0)
+            capped_import += max(net_wh - envelope.import_wh, 0)
         if envelope.export_wh is not None:
-            capped_export += max(-net - envelope.export_wh, 0)
+            capped_export += max(-net_wh - envelope.export_wh, 0)
     return capped_import, capped_export

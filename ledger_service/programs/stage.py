@@ -13,7 +13,8 @@ import structlog
 from sqlalchemy import Connection
 
 from clearing.caps import NO_POINT
-from clearing.validation import MtuBook, MtuResult, ProgramResult, validate_program
+from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
+from clearing.validation import validate_program
 from domain.hashing import canonical_json, to_hex
 from domain.markets import Market
 from domain.merkle import merkle_root
@@ -86,14 +87,13 @@ class ValidationStage:
         result = validate_program(
             books=books,
             schedules_wh=np.array([schedules[point.code] for point in power_flow.grid.points], dtype=np.int64),
-            grid=power_flow.grid,
+            power_flow=power_flow,
             first_mtu=program.first_mtu,
             lot_wh=market.lot_wh,
-            power_flow=power_flow,
         )
-        for mtu, reason in result.fallbacks:
-            _log.warning("validation.solver_fell_back", market=market.market, mtu=mtu, reason=reason)
-        return _payload(program, market, area, power_flow.grid, schedules, result)
+        for fallback in result.fallbacks:
+            _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)
+        return _payload(program, market, area, schedules, result)
 
     def _schedules(
         self, connection: Connection, program: Program, grid: GridModel, zone: ZoneInfo
@@ -112,7 +112,7 @@ class ValidationStage:
 
 def _books(connection: Connection, program: Program, grid: GridModel, book: dict[str, Any]) -> list[MtuBook]:
     """The orders of the committed tags, each with the index of its connection point."""
-    index = {point.code: at for at, point in enumerate(grid.points)}
+    index = grid.point_index
     orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
     for order in committed_orders(connection, book):
         orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
@@ -129,7 +129,7 @@ def committed_orders(connection: Connection, book: dict[str, Any]) -> list[BookO
     return orders
 
 
-def _result_entry(market: Market, result: MtuResult) -> dict[str, Any]:
+def _result_entry(market: Market, result: ValidatedMtu) -> dict[str, Any]:
     words = [word.pack() for word in result.words]
     hashed = result_hash(
         market=market.market_id, mtu=result.mtu, price_neur_per_wh=result.price_neur_per_wh, words=words
@@ -147,9 +147,8 @@ def _payload(
     program: Program,
     market: Market,
     area: Area,
-    grid: GridModel,
     schedules: dict[str, list[int]],
-    result: ProgramResult,
+    result: ValidatedProgram,
 ) -> dict[str, Any]:
     results = [_result_entry(market, item) for item in result.results]
     return {
@@ -158,7 +157,7 @@ def _payload(
         "first_mtu": program.first_mtu,
         "count": program.count,
         "results": results,
-        "envelopes": result.envelopes_json(grid),
+        "envelopes": result.envelopes_json(),
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
         "grid_model_hash": area.grid_model_hash,

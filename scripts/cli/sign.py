@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
+from clearing.inspection import Pinned, inspect, refusal_digest, repeat
+from clearing.shown import ProgramDiffers, ShownOrder, ShownProgram, ShownRefusal
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.words import OrderWord, Side
@@ -65,9 +66,9 @@ def sign_list(
 
 def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
     try:
-        inspect(shown, desk.pinned(shown["first_mtu"]))
+        inspect(ShownProgram.read(shown), desk.pinned(shown["first_mtu"]))
     except ProgramDiffers as error:
-        return {**_summary(shown), "differences": [str(one) for one in error.differences]}
+        return {**_summary(shown), "differences": [str(one) for one in error.mismatches]}
     return {**_summary(shown), "differences": []}
 
 
@@ -122,14 +123,15 @@ def _checked(
     """The digest to sign. Exits with WRONG where anything differs."""
     try:
         if refuse is not None:
-            return refusal_digest(shown, pinned, reason=refuse)
-        digest = inspect(shown, pinned)
+            return refusal_digest(ShownRefusal.read(shown), pinned, reason=refuse)
+        program = ShownProgram.read(shown)
+        digest = inspect(program, pinned)
         if rerun:
-            repeat(shown, client.get(f"{path}/orders")["items"], pinned)
+            repeat(program, ShownOrder.read_all(client.get(f"{path}/orders")["items"]), pinned)
         return digest
     except ProgramDiffers as error:
-        for difference in error.differences:
-            errors.print(str(difference), highlight=False, soft_wrap=True)
+        for mismatch in error.mismatches:
+            errors.print(str(mismatch), highlight=False, soft_wrap=True)
         errors.print(f"[red]{error.code}[/red]: {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG) from error
 

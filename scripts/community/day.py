@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from clearing.inspection import inspect, repeat
+from clearing.shown import ShownOrder, ShownProgram
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
@@ -102,9 +103,9 @@ class DayDriver:
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
             path = f"/v1/dso/programs/{item['market']}/{item['program']}"
-            shown, pinned = dso.get(path), self._town.desk.pinned(item["first_mtu"])
+            shown, pinned = ShownProgram.read(dso.get(path)), self._town.desk.pinned(item["first_mtu"])
             digest = inspect(shown, pinned)
-            repeat(shown, dso.get(f"{path}/orders")["items"], pinned)
+            repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")["items"]), pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
 
     def deliver(self, *, mtus_per_step: int, after_step: Callable[[int], None]) -> None:

@@ -13,7 +13,8 @@ import pandapower
 import pytest
 import simbench
 
-from clearing.validation import MtuBook, validate_program
+from clearing.program import MtuBook
+from clearing.validation import validate_program
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from scripts.community.grids import Community, load_community
@@ -139,7 +140,7 @@ def test_validate_program__far_beyond_any_solution__no_mtu_is_given_up(cache: Pa
     result = validate_program(
         books=[MtuBook.from_orders([]) for _ in mtus],
         schedules_wh=schedules,
-        grid=community.grid,
+        power_flow=PowerFlow(community.grid),
         first_mtu=mtus.first,
         lot_wh=10,
     )
@@ -160,7 +161,7 @@ def test_validate_program__real_day__binds_only_with_raised_pv(cache: Path, pv_p
     result = validate_program(
         books=[MtuBook.from_orders([]) for _ in mtus],
         schedules_wh=schedules,
-        grid=community.grid,
+        power_flow=PowerFlow(community.grid),
         first_mtu=mtus.first,
         lot_wh=10,
     )
@@ -171,4 +172,4 @@ def test_validate_program__real_day__binds_only_with_raised_pv(cache: Path, pv_p
         for mtu, envelope in envelopes.items():
             capped[point, mtu - mtus.first] = -(envelope.export_wh or 0)
     power_flow = PowerFlow(community.grid)
-    assert power_flow.violations(power_flow.run(capped.T)) == []
+    assert power_flow.broken_limits(power_flow.run(capped.T)) == {}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT, apply_caps
 from clearing.exact_check import check_clearing
-from clearing.validation import MtuBook, validate_program
+from clearing.program import MtuBook
+from clearing.validation import validate_program
 from domain.words import OrderWord, Side
 from grid.envelope import Envelope
 from grid.model import Bus, GridModel, Line, Point, Transformer
@@ -56,7 +57,6 @@ def test_validate_program__any_schedule__clean_within_caps_and_never_given_up(
     result = validate_program(
         books=[book],
         schedules_wh=np.array(scheduled)[:, None],
-        grid=STREET,
         first_mtu=0,
         lot_wh=LOT_WH,
         power_flow=POWER_FLOW,
@@ -78,4 +78,4 @@ def test_validate_program__any_schedule__clean_within_caps_and_never_given_up(
         flow = min(net, -int(sold_wh[point])) if sold_wh[point] else net
         flow = flow if envelope.import_wh is None else min(flow, envelope.import_wh)
         flows.append(flow if envelope.export_wh is None else max(flow, -envelope.export_wh))
-    assert POWER_FLOW.violations(POWER_FLOW.run(np.array([flows]))) == []
+    assert POWER_FLOW.broken_limits(POWER_FLOW.run(np.array([flows]))) == {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clearing.book import Book, Clearing
-from clearing.exact_check import Check, check_clearing
+from clearing.exact_check import Rule, check_clearing
 from domain.units import NeurPerWh
 from domain.words import OrderWord, Side
 
@@ -35,26 +35,26 @@ def test_check_clearing__right_result__has_no_finding() -> None:
 @pytest.mark.parametrize(
     ("accepted", "price", "traded", "broken"),
     [
-        ([3, 1, 0, 4], 12, 4, Check.LENGTH),
-        ([4, 0, 0, 4, 0], 12, 4, Check.ACCEPTED),
-        ([3, 2, -1, 4, 0], 12, 4, Check.ACCEPTED),
-        (RIGHT, 12, 5, Check.BALANCE),
-        ([3, 1, 0, 3, 0], 12, 4, Check.BALANCE),
-        ([3, 0, 0, 3, 0], 12, 3, Check.OPTIMUM),
-        ([2, 1, 1, 4, 0], 12, 4, Check.OPTIMUM),
-        ([0, 0, 0, 0, 0], None, 0, Check.OPTIMUM),
-        ([3, 1, 1, 4, 1], 12, 5, Check.OPTIMUM),
-        (RIGHT, 13, 4, Check.PRICE),
-        (RIGHT, None, 4, Check.PRICE),
-        ([3, 0, 1, 4, 0], 12, 4, Check.SHARES),
+        ([3, 1, 0, 4], 12, 4, Rule.LENGTH),
+        ([4, 0, 0, 4, 0], 12, 4, Rule.ACCEPTED),
+        ([3, 2, -1, 4, 0], 12, 4, Rule.ACCEPTED),
+        (RIGHT, 12, 5, Rule.BALANCE),
+        ([3, 1, 0, 3, 0], 12, 4, Rule.BALANCE),
+        ([3, 0, 0, 3, 0], 12, 3, Rule.OPTIMUM),
+        ([2, 1, 1, 4, 0], 12, 4, Rule.OPTIMUM),
+        ([0, 0, 0, 0, 0], None, 0, Rule.OPTIMUM),
+        ([3, 1, 1, 4, 1], 12, 5, Rule.OPTIMUM),
+        (RIGHT, 13, 4, Rule.PRICE),
+        (RIGHT, None, 4, Rule.PRICE),
+        ([3, 0, 1, 4, 0], 12, 4, Rule.SHARES),
     ],
 )
 def test_check_clearing__wrong_result__names_the_broken_rule(
-    accepted: list[int], price: int | None, traded: int, broken: Check
+    accepted: list[int], price: int | None, traded: int, broken: Rule
 ) -> None:
     findings = check_clearing(book(), result(accepted, price, traded))
 
-    assert {finding.check for finding in findings} == {broken}
+    assert {finding.rule for finding in findings} == {broken}
 
 
 def test_check_clearing__price_without_a_trade__is_a_finding() -> None:
@@ -62,4 +62,4 @@ def test_check_clearing__price_without_a_trade__is_a_finding() -> None:
 
     findings = check_clearing(lone, result([0], 1, 0))
 
-    assert [finding.check for finding in findings] == [Check.PRICE]
+    assert [finding.rule for finding in findings] == [Rule.PRICE]

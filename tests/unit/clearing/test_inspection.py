@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from clearing.caps import NO_POINT
-from clearing.inspection import Pinned, ProgramDiffers, inspect, refusal_digest, repeat
-from clearing.validation import MtuBook, validate_program
+from clearing.inspection import Pinned, inspect, refusal_digest, repeat
+from clearing.program import MtuBook
+from clearing.shown import ProgramDiffers, ShownOrder, ShownProgram, ShownRefusal
+from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root
@@ -19,6 +21,7 @@ from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
 from domain.words import OrderWord, Side, result_hash
 from grid.model import GridModel
+from grid.powerflow import PowerFlow
 
 pytestmark = pytest.mark.unit
 
@@ -81,7 +84,7 @@ def shown(street: GridModel) -> Shown:
     result = validate_program(
         books=[MtuBook.from_orders(orders) for orders in ORDERS],
         schedules_wh=np.array(SCHEDULES),
-        grid=street,
+        power_flow=PowerFlow(street),
         first_mtu=FIRST_MTU,
         lot_wh=LOT_WH,
     )
@@ -99,7 +102,7 @@ def shown(street: GridModel) -> Shown:
                 }
                 for mtu in result.results
             ],
-            "envelopes": result.envelopes_json(street),
+            "envelopes": result.envelopes_json(),
             "schedules": {point.code: list(row) for point, row in zip(street.points, SCHEDULES, strict=True)},
             "report": copy.deepcopy(dict(result.report)),
             "grid_model_hash": to_hex(street.grid_model_hash),
@@ -108,8 +111,8 @@ def shown(street: GridModel) -> Shown:
     )
 
 
-def orders_shown(street: GridModel) -> list[Shown]:
-    return [
+def orders_shown(street: GridModel) -> list[ShownOrder]:
+    return ShownOrder.read_all(
         {
             "mtu": FIRST_MTU + at,
             "word": f"0x{word.pack():064x}",
@@ -117,12 +120,12 @@ def orders_shown(street: GridModel) -> list[Shown]:
         }
         for at, orders in enumerate(ORDERS)
         for word, point in orders
-    ]
+    )
 
 
 def test_inspect__honest_program__gives_the_digest_its_content_gives(street: GridModel, shown: Shown) -> None:
-    assert to_hex(inspect(shown, pinned(street))) == shown["to_sign"]["digest"]
-    repeat(shown, orders_shown(street), pinned(street))
+    assert to_hex(inspect(ShownProgram.read(shown), pinned(street))) == shown["to_sign"]["digest"]
+    repeat(ShownProgram.read(shown), orders_shown(street), pinned(street))
 
 
 def _word(shown: Shown, at: int, **changes: int) -> None:
@@ -156,9 +159,9 @@ def test_inspect__one_thing_tampered__is_named_and_nothing_is_given_to_sign(
     change(shown)
 
     with pytest.raises(ProgramDiffers) as raised:
-        inspect(shown, pinned(street))
+        inspect(ShownProgram.read(shown), pinned(street))
 
-    assert named in [difference.what for difference in raised.value.differences]
+    assert named in [mismatch.what for mismatch in raised.value.mismatches]
 
 
 RESEALED: dict[str, tuple[Callable[[Shown], object], str]] = {
@@ -178,34 +181,36 @@ def test_inspect__tampered_and_sealed_again__rules_and_own_knowledge_find_it(
     change(shown)
 
     with pytest.raises(ProgramDiffers) as raised:
-        inspect(sealed(shown), pinned(street))
+        inspect(ShownProgram.read(sealed(shown)), pinned(street))
 
-    assert named in [difference.what for difference in raised.value.differences]
+    assert named in [mismatch.what for mismatch in raised.value.mismatches]
 
 
 def test_repeat__loading_understated_and_sealed_again__is_found(street: GridModel, shown: Shown) -> None:
     shown["report"]["mtus"][0]["loading_permille"] = 900
-    inspect(sealed(shown), pinned(street))
+    inspect(ShownProgram.read(sealed(shown)), pinned(street))
 
     with pytest.raises(ProgramDiffers, match="report, validated again,"):
-        repeat(shown, orders_shown(street), pinned(street))
+        repeat(ShownProgram.read(shown), orders_shown(street), pinned(street))
 
 
 def test_repeat__tighter_cap_than_needed_and_sealed_again__is_found(street: GridModel, shown: Shown) -> None:
     shown["envelopes"][0]["export_cap_wh"] -= 100
 
     with pytest.raises(ProgramDiffers):
-        repeat(sealed(shown), orders_shown(street), pinned(street))
+        repeat(ShownProgram.read(sealed(shown)), orders_shown(street), pinned(street))
 
 
 def test_refusal_digest__program_tampered__can_still_be_refused(street: GridModel, shown: Shown) -> None:
     shown["report"]["mtus"][0]["loading_permille"] = 900
 
-    assert to_hex(refusal_digest(shown, pinned(street), reason=REASON)) == shown["to_refuse"]["digest"]
+    assert (
+        to_hex(refusal_digest(ShownRefusal.read(shown), pinned(street), reason=REASON)) == shown["to_refuse"]["digest"]
+    )
 
 
 def test_refusal_digest__digest_of_something_else__is_refused(street: GridModel, shown: Shown) -> None:
     shown["to_refuse"]["digest"] = shown["to_sign"]["digest"]
 
     with pytest.raises(ProgramDiffers):
-        refusal_digest(shown, pinned(street), reason=REASON)
+        refusal_digest(ShownRefusal.read(shown), pinned(street), reason=REASON)

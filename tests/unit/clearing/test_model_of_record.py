@@ -7,7 +7,7 @@ import pytest
 
 from clearing.auction import Levels, clear
 from clearing.book import Book
-from clearing.exact_check import Check
+from clearing.exact_check import Rule
 from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.words import OrderWord, Side
 from grid.linear_program import Minimise, SolverFailed
@@ -37,7 +37,7 @@ def test_clear_by_model__solver_forgets_surplus_free_volume__is_refused() -> Non
     with pytest.raises(SolverRefused) as caught:
         clear_by_model(book(), solve=lazy)
 
-    assert {finding.check for finding in caught.value.findings} == {Check.OPTIMUM}
+    assert {finding.rule for finding in caught.value.broken} == {Rule.OPTIMUM}
 
 
 @pytest.mark.parametrize("proposal", [([0.0, 0.0, 1.0], [1.0, 0.0, 0.0]), ([0.0, 1.0, 3.0], [3.0, 1.0, 0.0])])
@@ -55,22 +55,22 @@ def test_clear_by_model__more_bought_than_sold__fails(proposal: tuple[list[float
 @pytest.mark.parametrize(
     ("proposal", "check"),
     [
-        (([2.0, 3.0, 0.0], [0.0, 0.0, 5.0]), Check.ACCEPTED),  # the right volume at levels that have no such orders
-        (([0.0, 3.0, 2.0], [3.0, 2.0, 0.0]), Check.ACCEPTED),
-        (([0.0, 2.0, 3.0], [4.0, 1.0, 0.0]), Check.ACCEPTED),
-        (([0.0, 2.0, 3.0], [-1.0, 4.0, 0.0]), Check.ACCEPTED),
-        (([0.0, 1.5, 3.0], [3.0, 1.5, 0.0]), Check.ACCEPTED),
-        (([0.0, float("nan"), 3.0], [3.0, 2.0, 0.0]), Check.ACCEPTED),
-        (([0.0, 2.0, 2.0], [3.0, 1.0, 0.0]), Check.OPTIMUM),  # a worse bid before a better one is served in full
-        (([0.0, 2.0, 3.0], [1.0, 4.0, 0.0]), Check.OPTIMUM),
-        (([5.0], [5.0]), Check.LENGTH),
+        (([2.0, 3.0, 0.0], [0.0, 0.0, 5.0]), Rule.ACCEPTED),  # the right volume at levels that have no such orders
+        (([0.0, 3.0, 2.0], [3.0, 2.0, 0.0]), Rule.ACCEPTED),
+        (([0.0, 2.0, 3.0], [4.0, 1.0, 0.0]), Rule.ACCEPTED),
+        (([0.0, 2.0, 3.0], [-1.0, 4.0, 0.0]), Rule.ACCEPTED),
+        (([0.0, 1.5, 3.0], [3.0, 1.5, 0.0]), Rule.ACCEPTED),
+        (([0.0, float("nan"), 3.0], [3.0, 2.0, 0.0]), Rule.ACCEPTED),
+        (([0.0, 2.0, 2.0], [3.0, 1.0, 0.0]), Rule.OPTIMUM),  # a worse bid before a better one is served in full
+        (([0.0, 2.0, 3.0], [1.0, 4.0, 0.0]), Rule.OPTIMUM),
+        (([5.0], [5.0]), Rule.LENGTH),
     ],
 )
-def test_clear_by_model__levels_tampered__is_refused(proposal: tuple[list[float], list[float]], check: Check) -> None:
+def test_clear_by_model__levels_tampered__is_refused(proposal: tuple[list[float], list[float]], check: Rule) -> None:
     with pytest.raises(SolverRefused) as caught:
         clear_by_model(book(), solve=lambda levels: proposal)
 
-    assert {finding.check for finding in caught.value.findings} == {check}
+    assert {finding.rule for finding in caught.value.broken} == {check}
 
 
 def test_clear_by_model__numbers_almost_whole__are_rounded() -> None:

@@ -13,12 +13,13 @@ from clearing.book import Book, Clearing
 from clearing.caps import NO_POINT
 from clearing.exact_check import check_clearing
 from clearing.model_of_record import clear_by_model
-from clearing.validation import BadSchedule, MtuBook, ProgramResult, validate_program
+from clearing.program import MtuBook, ValidatedProgram
+from clearing.validation import BadSchedule, validate_program
 from domain.hashing import canonical_json, hash_json, to_hex
 from domain.orders import envelopes_hash
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
-from grid.envelopes.search import SOLVER_GAVE_UP
+from grid.envelopes import SOLVER_GAVE_UP
 from grid.linear_program import Minimise, SolverFailed
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
@@ -34,11 +35,11 @@ def order(tag: int, side: Side, limit: int, lots: int, point: int) -> tuple[Orde
     return OrderWord(tag=tag, side=side, limit_neur_per_wh=limit, quantity_lots=lots), point
 
 
-def validate(grid: GridModel, schedules: list[list[int]], *books: list[tuple[OrderWord, int]]) -> ProgramResult:
+def validate(grid: GridModel, schedules: list[list[int]], *books: list[tuple[OrderWord, int]]) -> ValidatedProgram:
     return validate_program(
         books=[MtuBook.from_orders(orders) for orders in books],
         schedules_wh=np.array(schedules, dtype=np.int64),
-        grid=grid,
+        power_flow=PowerFlow(grid),
         first_mtu=FIRST_MTU,
         lot_wh=LOT_WH,
     )
@@ -248,7 +249,7 @@ def test_validate_program__solver_fails__numeric_path_gives_the_same_bytes(stree
     arguments = {
         "books": [MtuBook.from_orders(orders)],
         "schedules_wh": np.array([[-400], [300], [0]]),
-        "grid": street,
+        "power_flow": PowerFlow(street),
         "first_mtu": FIRST_MTU,
         "lot_wh": LOT_WH,
     }
@@ -256,7 +257,7 @@ def test_validate_program__solver_fails__numeric_path_gives_the_same_bytes(stree
     fallen = validate_program(**arguments, model=failing)  # type: ignore[arg-type]
     numeric = validate_program(**arguments, model=clear)  # type: ignore[arg-type]
 
-    assert [mtu for mtu, _ in fallen.fallbacks] == [FIRST_MTU]
+    assert [fallback.mtu for fallback in fallen.fallbacks] == [FIRST_MTU]
     assert fallen.results == numeric.results
     assert [entry["mtu"] for entry in fallen.report["fallbacks"]] == [FIRST_MTU]
     assert numeric.report["fallbacks"] == []
@@ -266,10 +267,10 @@ def test_validate_program__solver_fails__numeric_path_gives_the_same_bytes(stree
 def test_validate_program__caps_in_json__name_point_and_mtu(street: GridModel) -> None:
     result = validate(street, [[-100], [-100], [-9_500]], [])
 
-    (cap,) = result.envelopes_json(street)
+    (cap,) = result.envelopes_json()
 
     assert cap == {"point": "P2", "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": cap["export_cap_wh"]}
-    assert PowerFlow(street).violations(PowerFlow(street).run(np.array([[-100, -100, -cap["export_cap_wh"]]]))) == []
+    assert PowerFlow(street).broken_limits(PowerFlow(street).run(np.array([[-100, -100, -cap["export_cap_wh"]]]))) == {}
 
 
 @pytest.mark.parametrize("schedule", [[[0]], [[0, 0], [0, 0], [0, 0]]])
@@ -294,6 +295,6 @@ def test_report__public_text__names_no_connection_point_and_binds_the_envelopes(
 
     assert not any(f'"{point.code}"' in text for point in street.points)
     points = [point.code for point in street.points]
-    assert result.report["envelopes_hash"] == to_hex(envelopes_hash(points, result.envelopes_json(street)))
+    assert result.report["envelopes_hash"] == to_hex(envelopes_hash(points, result.envelopes_json()))
     assert result.report["mtus"][0]["capped_points"] == 1
     assert result.report["mtus"][0]["findings_count"] == 1

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from grid.limits import Quantity
 from grid.model import GridModel
-from grid.powerflow import PowerFlow, PowerFlowFailed
+from grid.powerflow import GridUnsolvable, PowerFlow
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +19,7 @@ def test_violations__small_flows__none(street: GridModel) -> None:
 
     flow = power_flow.run(np.array([[500, 500, 500], [0, 0, -1_000]]))
 
-    assert power_flow.violations(flow) == []
+    assert power_flow.broken_limits(flow) == {}
 
 
 def test_violations__each_limit_broken__is_named_with_value_and_limit(street: GridModel) -> None:
@@ -26,16 +27,14 @@ def test_violations__each_limit_broken__is_named_with_value_and_limit(street: Gr
     # 15 kWh in a quarter of an hour are 60 kW; 38 kW at the end of 0.4 ohm lift its voltage by 9 %
     net_wh = np.array([[-7_500, -7_500, 0], [0, 0, -9_500], [6_000, 6_000, 0], [0, 0, 9_500]])
 
-    found = power_flow.violations(power_flow.run(net_wh))
+    broken = power_flow.broken_limits(power_flow.run(net_wh))
 
-    named = {(violation.mtu, violation.code, violation.quantity) for violation in found}
+    named = {(mtu, one.limit.code, one.limit.quantity) for mtu, found in broken.items() for one in found}
     assert (0, "trafo", "loading") in named
     assert (1, "far", "overvoltage") in named
     assert (2, "trafo", "loading") in named
     assert (3, "far", "undervoltage") in named
-    assert all(
-        v.value_micro < v.limit_micro if v.quantity == "undervoltage" else v.value_micro > v.limit_micro for v in found
-    )
+    assert all(one.beyond_micro > 0 for found in broken.values() for one in found)
 
 
 def test_violations__no_solution__is_a_finding_of_its_own(street: GridModel) -> None:
@@ -43,7 +42,8 @@ def test_violations__no_solution__is_a_finding_of_its_own(street: GridModel) -> 
 
     flow = power_flow.run(np.array([[0, 0, 0], [0, 0, 500_000]]))
 
-    assert [(v.mtu, v.quantity) for v in power_flow.violations(flow)] == [(1, "no_solution")]
+    broken = power_flow.broken_limits(flow)
+    assert [one.limit.quantity for one in broken[1]] == [Quantity.NO_SOLUTION] and list(broken) == [1]
     assert flow.voltage_micro[1].tolist() == [0, 0, 0]
 
 
@@ -59,5 +59,7 @@ def test_run__one_mtu_or_many__same_state(street: GridModel) -> None:
 def test_power_flow__vector_group_that_cannot_be__is_refused(street: GridModel) -> None:
     broken = replace(street, transformers=(replace(street.transformers[0], clock=4),))
 
-    with pytest.raises(PowerFlowFailed):
+    with pytest.raises(GridUnsolvable) as refused:
         PowerFlow(broken)
+
+    assert refused.value.grid == "street"

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from clearing.inspection import Pinned
-from clearing.validation import MtuBook, validate_program
+from clearing.program import MtuBook
+from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.merkle import merkle_root
@@ -19,6 +20,7 @@ from domain.mtu import MtuRange
 from domain.signing import SigningKey, recover
 from domain.words import result_hash
 from grid.model import Bus, GridModel, Line, Point, Transformer
+from grid.powerflow import PowerFlow
 from scripts.cli import sign
 from scripts.cli.main import app
 from scripts.cli.verifier import WRONG
@@ -44,7 +46,7 @@ def quiet_program() -> dict[str, Any]:
     result = validate_program(
         books=[MtuBook.from_orders([])],
         schedules_wh=np.array([[300]]),
-        grid=STREET,
+        power_flow=PowerFlow(STREET),
         first_mtu=FIRST_MTU,
         lot_wh=10,
     )
