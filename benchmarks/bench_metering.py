@@ -25,10 +25,10 @@ from nacl.signing import SigningKey as MeterKeyPair
 from domain.hashing import text_id
 from domain.jws import decode_part, signature_matches, split_compact
 from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeterKey, Registry
+from domain.meters import AttesterEntry, MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
-from oracle.attester.intake import Intake
+from oracle.attester.intake import MeterIntake
 from oracle.attester.process import GROUP_MESSAGES_MAX
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
@@ -45,8 +45,8 @@ FIRST_MTU = 1_900_000
 ATTESTER = SigningKey(text_id("attester"))
 KEYS = {f"M{number:03d}": MeterKeyPair(text_id(f"meter {number}")) for number in range(METERS)}
 NOW = int(mtu_end(FIRST_MTU + MESSAGES * BATCH))
-REGISTRY = Registry(
-    area="BENCH",
+METERING = MeteringArea(
+    code="BENCH",
     attesters=(AttesterEntry(name="A0", address=ATTESTER.address, organisation="one"),),
     threshold=1,
     attest_seconds=3_600,
@@ -184,8 +184,8 @@ def _intake_seconds(address: BrokerAddress, messages: list[Message], folder: Pat
 
 def _intake_once(address: BrokerAddress, messages: list[Message], path: Path) -> float:
     store = Store(path)
-    intake = Intake(
-        name="A0", key=ATTESTER, store=store, registry=REGISTRY, market_now=lambda: NOW, refresh=lambda: NOW
+    intake = MeterIntake(
+        name="A0", key=ATTESTER, store=store, area=METERING, market_now=lambda: NOW, refresh=lambda: NOW
     )
 
     def take(session: MqttSession, group: list[Incoming]) -> None:

@@ -15,7 +15,7 @@ from nacl.signing import SigningKey
 from domain.hashing import canonical_json, from_hex, keccak, to_hex
 from domain.jws import decode_part, header_of, sign_compact, signature_matches, split_compact
 from domain.metering_errors import ForgedMessage, KeyNotValid, MalformedMessage, UnknownMeter
-from domain.meters import MeterKey, Registry
+from domain.meters import MeteringArea, MeterKey
 
 MESSAGE_BYTES_MAX = 65_536
 """Longest message that is looked at: 192 readings take about 45 KiB."""
@@ -219,7 +219,7 @@ def parse_message(jws: bytes) -> tuple[str, ReadingRun]:
 
 
 @dataclass(slots=True)
-class Envelope:
+class UnverifiedMessage:
     """A message taken apart, nothing of it believed: who it claims to be from, and what is signed with which keys."""
 
     meter_code: str
@@ -249,7 +249,7 @@ class Envelope:
         return MeterMessage(meter_code=self.meter_code, run=run, jws=self.jws)
 
 
-def open_message(jws: bytes, *, registry: Registry, meter_code: str | None = None) -> Envelope:
+def open_message(jws: bytes, *, area: MeteringArea, meter_code: str | None = None) -> UnverifiedMessage:
     """Take a compact JWS apart. Raises MalformedMessage, UnknownMeter or ForgedMessage (another header).
 
     `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
@@ -259,12 +259,12 @@ def open_message(jws: bytes, *, registry: Registry, meter_code: str | None = Non
     header, body, signature = split_compact(jws)
     payload = decode_part(body)
     claimed = parse_payload(payload)[0] if meter_code is None else meter_code
-    keys = registry.keys_of(claimed)
+    keys = area.keys_of(claimed)
     if not keys:
         raise UnknownMeter(meter_code=claimed)
     if header != header_of(claimed):
         raise ForgedMessage(meter_code=claimed)
-    return Envelope(
+    return UnverifiedMessage(
         meter_code=claimed,
         keys=keys,
         payload=payload,
@@ -274,11 +274,11 @@ def open_message(jws: bytes, *, registry: Registry, meter_code: str | None = Non
     )
 
 
-def read_message(jws: bytes, *, registry: Registry, meter_code: str | None = None) -> MeterMessage:
+def read_message(jws: bytes, *, area: MeteringArea, meter_code: str | None = None) -> MeterMessage:
     """The message in a compact JWS, verified with the meter's registered key.
 
     `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
     Raises MalformedMessage, UnknownMeter, ForgedMessage or KeyNotValid.
     """
-    envelope = open_message(jws, registry=registry, meter_code=meter_code)
-    return envelope.message(envelope.signer())
+    opened = open_message(jws, area=area, meter_code=meter_code)
+    return opened.message(opened.signer())

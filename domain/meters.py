@@ -73,10 +73,13 @@ class AttesterEntry:
 
 
 @dataclass(frozen=True)
-class Registry:
-    """Everything an attester needs to know of its area. `readings_domain`: where receipts and attestations count."""
+class MeteringArea:
+    """Everything an attester needs to know of the area of this code: whose readings and whose signatures count.
 
-    area: str
+    `readings_domain`: where receipts and attestations count.
+    """
+
+    code: str
     attesters: tuple[AttesterEntry, ...]
     threshold: int
     attest_seconds: int
@@ -97,7 +100,7 @@ class Registry:
     @property
     def area_id(self) -> bytes:
         """keccak of the area code."""
-        return text_id(self.area)
+        return text_id(self.code)
 
     @property
     def readings_domain(self) -> Domain:
@@ -142,7 +145,7 @@ class Registry:
     def as_json(self) -> dict[str, Any]:
         """JSON form, as the service serves it."""
         return {
-            "area": self.area,
+            "area": self.code,
             "attesters": [
                 {"name": entry.name, "address": to_hex(entry.address), "organisation": entry.organisation}
                 for entry in self.attesters
@@ -161,10 +164,10 @@ class Registry:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Registry:
+    def from_json(cls, data: dict[str, Any]) -> MeteringArea:
         """Read the JSON form. Raises KeyError or ValueError."""
         return cls(
-            area=data["area"],
+            code=data["area"],
             attesters=tuple(
                 AttesterEntry(
                     name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"]

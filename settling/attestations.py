@@ -10,7 +10,7 @@ from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.messages import RegisterReading, read_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
-from domain.meters import Registry
+from domain.meters import MeteringArea
 from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading
 from domain.signing import BadSignature, recover
@@ -53,13 +53,13 @@ class VerifiedAttestation:
         }
 
 
-def _signed_registers(messages: list[Any], registry: Registry) -> dict[tuple[str, int], list[RegisterReading]]:
+def _signed_registers(messages: list[Any], area: MeteringArea) -> dict[tuple[str, int], list[RegisterReading]]:
     if len(messages) > MESSAGES_MAX:
         raise AttestationRefused(reason=f"more than {MESSAGES_MAX} messages")
     registers: dict[tuple[str, int], list[RegisterReading]] = {}
     for text in messages:
         try:
-            message = read_message(str(text).encode("ascii"), registry=registry)
+            message = read_message(str(text).encode("ascii"), area=area)
         except (DominoesError, UnicodeEncodeError) as error:
             raise AttestationRefused(reason=f"a meter message does not verify: {error}") from error
         for item in message.readings:
@@ -69,11 +69,11 @@ def _signed_registers(messages: list[Any], registry: Registry) -> dict[tuple[str
     return registers
 
 
-def _parse(record: Any, registry: Registry) -> VerifiedAttestation:
+def _parse(record: Any, area: MeteringArea) -> VerifiedAttestation:
     try:
         readings = tuple(Reading.from_json(item) for item in record["readings"])
         mtu, revision = record["mtu"], record["revision"]
-        attestation = Attestation.of(area=registry.area_id, mtu=mtu, revision=revision, readings=readings)
+        attestation = Attestation.of(area=area.area_id, mtu=mtu, revision=revision, readings=readings)
         stated = (record["root"], record["count"], record["import_wh"], record["export_wh"])
         signatures = tuple(str(item) for item in record["signatures"])
     except (KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
@@ -86,10 +86,10 @@ def _parse(record: Any, registry: Registry) -> VerifiedAttestation:
     return VerifiedAttestation(attestation=attestation, readings=readings, signatures=signatures)
 
 
-def check_signatures(item: VerifiedAttestation, registry: Registry) -> None:
+def check_signatures(item: VerifiedAttestation, area: MeteringArea) -> None:
     """Check for m or more attesters of distinct organisations, ascending by signer. Raises AttestationRefused."""
     mtu = item.attestation.mtu
-    digest = item.attestation.digest(registry.readings_domain)
+    digest = item.attestation.digest(area.readings_domain)
     organisations: set[str] = set()
     previous = b""
     for signature in item.signatures:
@@ -97,22 +97,22 @@ def check_signatures(item: VerifiedAttestation, registry: Registry) -> None:
             address = recover(digest, from_hex(signature))
         except (BadSignature, ValueError) as error:
             raise AttestationRefused(mtu=mtu, reason="a signature is not one") from error
-        entry = registry.attester_at(address)
+        entry = area.attester_at(address)
         if entry is None:
             raise AttestationRefused(mtu=mtu, reason=f"{to_hex(address)} is no attester of the area")
         if address <= previous:
             raise AttestationRefused(mtu=mtu, reason="signatures do not ascend by signer")
         previous = address
         organisations.add(entry.organisation)
-    if len(organisations) < registry.threshold:
+    if len(organisations) < area.threshold:
         raise AttestationRefused(
-            mtu=mtu, reason=f"{len(organisations)} organisations signed, {registry.threshold} are needed"
+            mtu=mtu, reason=f"{len(organisations)} organisations signed, {area.threshold} are needed"
         )
 
 
-def _check_leaves(item: VerifiedAttestation, registry: Registry) -> None:
+def _check_leaves(item: VerifiedAttestation, area: MeteringArea) -> None:
     mtu = item.attestation.mtu
-    due = [key.meter_code for key in registry.meters_at(mtu)]
+    due = [key.meter_code for key in area.meters_at(mtu)]
     given = [reading.meter_code for reading in item.readings]
     if given != due:
         raise AttestationRefused(mtu=mtu, reason="its leaves are not one per registered meter in ascending meter id")
@@ -200,7 +200,7 @@ def _check_last(
 def verify_payload(
     payload: Mapping[str, Any],
     *,
-    registry: Registry,
+    area: MeteringArea,
     next_revision: Callable[[int], int],
     leaves_at: LeavesAt,
 ) -> list[VerifiedAttestation]:
@@ -211,16 +211,16 @@ def verify_payload(
     """
     try:
         records, messages = list(payload["attestations"]), list(payload["messages"])
-        area, period = payload["area"], payload["period"]
+        code, period = payload["area"], payload["period"]
     except (KeyError, TypeError) as error:
         raise AttestationRefused(reason="area, period, attestations or messages are missing") from error
-    declared = next((item for item in registry.periods if item.number == period), None)
-    if area != registry.area or declared is None:
-        raise AttestationRefused(reason=f"period {period!r} of area {area!r} is not declared")
+    declared = next((item for item in area.periods if item.number == period), None)
+    if code != area.code or declared is None:
+        raise AttestationRefused(reason=f"period {period!r} of area {code!r} is not declared")
     if not 1 <= len(records) <= ATTESTATIONS_MAX:
         raise AttestationRefused(reason=f"it holds {len(records)} MTUs, not 1 to {ATTESTATIONS_MAX}")
-    items = [_parse(record, registry) for record in records]
-    registers = _signed_registers(messages, registry)
+    items = [_parse(record, area) for record in records]
+    registers = _signed_registers(messages, area)
     fresh: dict[int, Leaves] = {}
     previous = -1
     for item in items:
@@ -230,8 +230,8 @@ def verify_payload(
         previous = mtu
         if revision != next_revision(mtu):
             raise RevisionTaken(mtu=mtu, expected=next_revision(mtu), given=revision)
-        check_signatures(item, registry)
-        _check_leaves(item, registry)
+        check_signatures(item, area)
+        _check_leaves(item, area)
         before = fresh.get(mtu - 1) or leaves_at(mtu - 1)
         for reading in item.readings:
             _check_register(reading, before, registers)

@@ -13,9 +13,9 @@ from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.eip712 import Domain
 from domain.hashing import from_hex, keccak
 from domain.metering_errors import AttestationRefused, RevisionTaken
-from domain.meters import Registry
+from domain.meters import MeteringArea
 from domain.mtu import mtu_end, mtu_start
-from ledger_service.metering.queries import attestation_states, leaves_at, next_revisions, registry_of
+from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, next_revisions
 from ledger_service.metering.tables import metering_attestation
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
 from ledger_service.outbox import request
@@ -37,7 +37,7 @@ def accept_attestation(
     area = payload.get("area")
     if not isinstance(area, str):
         raise AttestationRefused(reason="area is missing")
-    registry = registry_of(connection, area=area, readings=readings, settlement=settlement)
+    metering_area = metering_area_of(connection, area=area, readings=readings, settlement=settlement)
 
     def next_revision(mtu: int) -> int:
         return next_revisions(connection, area=area, first_mtu=mtu, count=1).get(mtu, 0)
@@ -45,7 +45,7 @@ def accept_attestation(
     try:
         items = verify_payload(
             payload,
-            registry=registry,
+            area=metering_area,
             next_revision=next_revision,
             leaves_at=lambda mtu: leaves_at(connection, area=area, mtu=mtu),
         )
@@ -55,7 +55,7 @@ def accept_attestation(
             raise
         return first
     for item in items:
-        _check_deadlines(item, registry=registry, now=now)
+        _check_deadlines(item, metering_area=metering_area, now=now)
     fact = {
         "area": area,
         "period": payload["period"],
@@ -64,7 +64,7 @@ def accept_attestation(
     }
     entry = tx.append("reading.attested", fact, key=_key(area, fact["attestations"], tx.head.sequence))
     keys = chain_keys_of(fact, sequence=entry.sequence)
-    _request(tx, registry=registry, period=payload["period"], items=items, keys=keys)
+    _request(tx, metering_area=metering_area, period=payload["period"], items=items, keys=keys)
     fold_attested(tx.connection, entry, chain_keys=keys)
     return entry
 
@@ -99,25 +99,25 @@ def _sequence_of(tx: Transaction, *, area: str, mtu: int, revision: int) -> int:
     return int(tx.connection.execute(query).scalar_one())
 
 
-def _check_deadlines(item: VerifiedAttestation, *, registry: Registry, now: int) -> None:
+def _check_deadlines(item: VerifiedAttestation, *, metering_area: MeteringArea, now: int) -> None:
     mtu = item.attestation.mtu
     if now < mtu_end(mtu):
         raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
-    if item.attestation.revision == 0 and now > registry.attest_until(mtu):
+    if item.attestation.revision == 0 and now > metering_area.attest_until(mtu):
         raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
-    period = registry.period_of(mtu)
-    if period is None or now > mtu_start(period.end_mtu) + registry.horizon_seconds:
+    period = metering_area.period_of(mtu)
+    if period is None or now > mtu_start(period.end_mtu) + metering_area.horizon_seconds:
         raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
 
 
 def _request(
-    tx: Transaction, *, registry: Registry, period: int, items: list[VerifiedAttestation], keys: dict[int, str]
+    tx: Transaction, *, metering_area: MeteringArea, period: int, items: list[VerifiedAttestation], keys: dict[int, str]
 ) -> None:
     for start in range(0, len(items), MTUS_PER_TRANSACTION):
         page = items[start : start + MTUS_PER_TRANSACTION]
         structs = [
             AttestationStruct(
-                area=registry.area_id,
+                area=metering_area.area_id,
                 mtu=item.attestation.mtu,
                 revision=item.attestation.revision,
                 root=item.attestation.root,

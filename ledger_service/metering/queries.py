@@ -1,4 +1,4 @@
-"""Reading metering's views, and the registry as attesters get it."""
+"""Reading metering's views, and the area as attesters get it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex
-from domain.meters import AttesterEntry, MeterKey, Registry, close_validity
+from domain.meters import AttesterEntry, MeteringArea, MeterKey, close_validity
 from domain.periods import Period
 from domain.readings import Reading
 from ledger_service.metering.tables import metering_attestation, metering_reading
@@ -62,8 +62,8 @@ def periods(connection: Connection, *, area: str) -> tuple[Period, ...]:
     return tuple(sorted(found, key=lambda period: period.number))
 
 
-def registry_of(connection: Connection, *, area: str, readings: Domain, settlement: Domain) -> Registry:
-    """The registry of an area for attesters; `readings` and `settlement` are the EIP-712 domains of these contracts.
+def metering_area_of(connection: Connection, *, area: str, readings: Domain, settlement: Domain) -> MeteringArea:
+    """What attesters need to know of an area; `readings` and `settlement` are the EIP-712 domains of these contracts.
 
     Raises NotRegistered.
     """
@@ -85,8 +85,8 @@ def registry_of(connection: Connection, *, area: str, readings: Domain, settleme
         )
         for item in registered.meters(connection, area=area)
     ]
-    return Registry(
-        area=area,
+    return MeteringArea(
+        code=area,
         attesters=tuple(
             AttesterEntry(name=item.name, address=from_hex(item.address), organisation=item.organisation)
             for item in defined.attesters

@@ -18,7 +18,7 @@ from settling.registers import check_follows, energy_highest_wh
 from settling.substitutes import REPEAT_LOOKBACK
 
 
-class Outcome(Enum):
+class ReadingOutcome(Enum):
     """What became of a genuine reading. None of these helps to be tried again."""
 
     ACCEPTED = "accepted"
@@ -33,7 +33,7 @@ class Outcome(Enum):
 class Taken:
     """What a run of readings brought: outcomes, the lowest MTU about which something is new, what is not believed."""
 
-    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    outcomes: dict[ReadingOutcome, int] = field(default_factory=dict)
     lowest_mtu: int | None = None
     objections: list[ReadingRefused] = field(default_factory=list)
     """why new readings, though kept, are not believed"""
@@ -110,13 +110,13 @@ class MeterBook:
         """Take in genuine readings. All are kept; whether they are believed follows from all that is held."""
         if self._goes_on(run):
             self._append(run)
-            return Taken(outcomes={Outcome.ACCEPTED: len(run.mtus)}, lowest_mtu=run.mtus[0])
+            return Taken(outcomes={ReadingOutcome.ACCEPTED: len(run.mtus)}, lowest_mtu=run.mtus[0])
         self._spread()
         taken, fresh = Taken(), []
         for reading in run.readings():
             outcome = self._keep(reading, taken)
             taken.outcomes[outcome] = taken.outcomes.get(outcome, 0) + 1
-            if outcome in (Outcome.ACCEPTED, Outcome.PENDING):
+            if outcome in (ReadingOutcome.ACCEPTED, ReadingOutcome.PENDING):
                 fresh.append(reading)
         for reading in fresh:
             objection = self._objection(reading)
@@ -157,10 +157,10 @@ class MeterBook:
                 self._believed.append(reading)
         self._runs.clear()
 
-    def _keep(self, reading: RegisterReading, taken: Taken) -> Outcome:
+    def _keep(self, reading: RegisterReading, taken: Taken) -> ReadingOutcome:
         held = self._by_sequence.get(reading.sequence)
         if held is not None and reading in held:
-            return Outcome.DUPLICATE
+            return ReadingOutcome.DUPLICATE
         same_mtu = self._by_mtu.setdefault(reading.mtu, [])
         others = [*(held or ()), *same_mtu]
         if held is None:
@@ -177,8 +177,8 @@ class MeterBook:
         while self.next_sequence in self._by_sequence:
             self.next_sequence += 1
         if others:
-            return Outcome.CONTRADICTION
-        return Outcome.PENDING if pending else Outcome.ACCEPTED
+            return ReadingOutcome.CONTRADICTION
+        return ReadingOutcome.PENDING if pending else ReadingOutcome.ACCEPTED
 
     def _reopen(self, sequence: int) -> None:
         self._open_from = sequence if self._open_from is None else min(sequence, self._open_from)

@@ -15,7 +15,7 @@ from contracts.bindings.roles import Roles
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import from_hex, keccak, text_id, to_hex
-from domain.meters import Registry
+from domain.meters import MeteringArea
 
 LOG_BLOCKS_MAX = 50_000
 """Blocks asked for events at once, so that no answer of a long chain is refused for its size."""
@@ -68,7 +68,7 @@ class Contracts:
 
 
 class NodeChain:
-    """The chain as a node shows it. Implements `settlement.ChainReader` and `process.ReadingsChain`.
+    """The chain as a node shows it. Implements `settlement.ChainReader` and `asking.ReadingsChain`.
 
     Every method may raise NodeUnavailable, NodeAnswerInvalid or Reverted.
     """
@@ -92,17 +92,17 @@ class NodeChain:
         origin, start, speed = self._clock
         return origin + (header.timestamp - start) * speed
 
-    def registry_objections(self, registry: Registry) -> list[str]:
+    def area_objections(self, area: MeteringArea) -> list[str]:
         """Where the chain does not bear out what the service says of the area: deadlines, quorum, attesters."""
-        params, found = self._calendar.area_of(area=registry.area_id), []
-        if (params.attest_seconds, params.horizon_seconds) != (registry.attest_seconds, registry.horizon_seconds):
+        params, found = self._calendar.area_of(area=area.area_id), []
+        if (params.attest_seconds, params.horizon_seconds) != (area.attest_seconds, area.horizon_seconds):
             found.append("the area has other deadlines on chain")
-        if self._roles.config().attester_threshold != registry.threshold:
+        if self._roles.config().attester_threshold != area.threshold:
             found.append("the chain asks for another number of attesters")
         voices: dict[str, bytes] = {}
-        for entry in registry.attesters:
+        for entry in area.attesters:
             grant = self._roles.grant_of(key=entry.address)
-            if grant.role != ROLE_NUMBERS["attester"] or grant.area not in (ALL_AREAS, registry.area_id):
+            if grant.role != ROLE_NUMBERS["attester"] or grant.area not in (ALL_AREAS, area.area_id):
                 found.append(f"{entry.name} is no attester of the area on chain")
             voices[entry.organisation] = grant.organisation
         if len(set(voices.values())) != len(voices):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from domain.hashing import keccak, to_hex
-from domain.meters import Registry
+from domain.hashing import keccak, text_id, to_hex
+from domain.meters import MeteringArea
 from domain.signing import SigningKey
-from oracle.attester.service import ServiceAway, ServiceRefused
+from oracle.attester.consensus.attestations import RecordedMtu
+from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
+from oracle.strictness import Unreadable
+
+_log = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 """Longest wait for one answer of the service."""
@@ -27,7 +32,10 @@ def personal_digest(text: str) -> bytes:
 
 
 class HttpService:
-    """Implements `ServiceClient`. Safe from several threads; `wall` is any clock in seconds."""
+    """Implements `AttestationService` and `SettlementService`. Safe from several threads.
+
+    `wall` is any clock in seconds.
+    """
 
     def __init__(self, *, client: httpx.Client, key: SigningKey, wall: Callable[[], float] = time.monotonic) -> None:
         self._client = client
@@ -71,39 +79,48 @@ class HttpService:
         """Market time in unix seconds."""
         return int(self._open("GET", "/v1/clock")["market_time"])
 
-    def registry(self, area: str) -> Registry:
+    def metering_area(self, area: str) -> MeteringArea:
         """Meters, attesters, periods and deadlines of the area."""
-        return Registry.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
+        return MeteringArea.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
 
     def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
         """The registry facts money can rest on."""
         found: dict[str, list[dict[str, Any]]] = self._ask("GET", "/v1/attester/terms", params={"area": area})
         return found
 
-    def submit_attestations(self, payload: dict[str, Any]) -> None:
-        """Hand over a `reading.attested` payload."""
-        self._ask("POST", "/v1/attestations", body=payload)
+    def submit_attestations(self, body: dict[str, Any]) -> None:
+        """Hand over attestations with the meters' messages behind them."""
+        self._ask("POST", "/v1/attestations", body=body)
 
-    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
-        """Where MTUs stand."""
+    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
+        """Where MTUs stand; of what can't be read nothing is known."""
         params = {"area": area, "first_mtu": first_mtu, "count": count}
-        states: list[dict[str, Any]] = self._ask("GET", "/v1/attestations", params=params)["items"]
-        return states
+        found = []
+        for item in self._ask("GET", "/v1/attestations", params=params)["items"]:
+            try:
+                found.append(RecordedMtu.from_json(item, area_id=text_id(area)))
+            except Unreadable as error:
+                _log.warning("%s", error)
+        return found
 
-    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
+    def pending_settlements(self, area: str) -> list[SettlementRef]:
         """Settlements that wait for signatures."""
         found = self._ask("GET", "/v1/attester/settlements", params={"state": "proposed"})["items"]
-        return [(int(item["period"]), int(item["revision"])) for item in found if item["area"] == area]
+        refs = (SettlementRef(item["area"], int(item["period"]), int(item["revision"])) for item in found)
+        return [ref for ref in refs if ref.area == area]
 
-    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
+    def settlement_package(self, settlement: SettlementRef) -> dict[str, Any]:
         """Everything from which the settlement is to be recomputed."""
-        answer = self._ask("GET", f"/v1/attester/settlements/{area}/{period}/{revision}")
-        package: dict[str, Any] = answer["package"]
+        package: dict[str, Any] = self._ask("GET", _path_of(settlement))["package"]
         return package
 
-    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
+    def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
         """Hand over a signature."""
-        self._ask("POST", f"/v1/attester/settlements/{area}/{period}/{revision}/signature", body=body)
+        self._ask("POST", f"{_path_of(settlement)}/signature", body={"signature": to_hex(signature)})
+
+
+def _path_of(settlement: SettlementRef) -> str:
+    return f"/v1/attester/settlements/{settlement.area}/{settlement.period}/{settlement.revision}"
 
 
 def _content(answer: httpx.Response) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
@@ -12,7 +12,7 @@ import orjson
 
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.messages import MESSAGE_BYTES_MAX, Envelope, MeterMessage, open_message
+from domain.messages import MESSAGE_BYTES_MAX, MeterMessage, UnverifiedMessage, open_message
 from domain.metering_errors import (
     FutureReading,
     MalformedMessage,
@@ -21,13 +21,13 @@ from domain.metering_errors import (
     UnknownMeter,
     WrongTopic,
 )
-from domain.meters import MeterKey, Registry
+from domain.meters import MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
-from oracle.attester.book import MeterBook, Outcome, Taken
+from oracle.attester.book import MeterBook, ReadingOutcome, Taken
 from oracle.attester.store import Store
-from oracle.bounds import UINT32_MAX
 from oracle.reading_receipts import write_receipts
+from oracle.strictness import UINT32_MAX
 from oracle.topics import Topics
 from settling.registers import check_time
 
@@ -93,20 +93,20 @@ class Batch:
 _verifiers = ThreadPoolExecutor(max_workers=VERIFY_THREADS, thread_name_prefix="verify")
 
 
-def _signers(envelopes: list[Envelope]) -> list[MeterKey | None]:
+def _signers(messages: list[UnverifiedMessage]) -> list[MeterKey | None]:
     """Who signed each; large groups are shared among threads, since the signature check leaves the interpreter."""
-    if len(envelopes) < VERIFY_ALONE_MAX:
-        return [envelope.signer() for envelope in envelopes]
-    size = -(-len(envelopes) // VERIFY_THREADS)
-    parts = [envelopes[at : at + size] for at in range(0, len(envelopes), size)]
+    if len(messages) < VERIFY_ALONE_MAX:
+        return [message.signer() for message in messages]
+    size = -(-len(messages) // VERIFY_THREADS)
+    parts = [messages[at : at + size] for at in range(0, len(messages), size)]
     return [signer for part in _verifiers.map(_signers_of, parts) for signer in part]
 
 
-def _signers_of(envelopes: list[Envelope]) -> list[MeterKey | None]:
-    return [envelope.signer() for envelope in envelopes]
+def _signers_of(messages: list[UnverifiedMessage]) -> list[MeterKey | None]:
+    return [message.signer() for message in messages]
 
 
-class Intake:
+class MeterIntake:
     """Verifies and commits meter messages for one area. `market_now` gives market time, `refresh` asks for it anew."""
 
     def __init__(
@@ -115,13 +115,13 @@ class Intake:
         name: str,
         key: SigningKey,
         store: Store,
-        registry: Registry,
+        area: MeteringArea,
         market_now: Callable[[], int],
         refresh: Callable[[], int],
     ) -> None:
         self.name = name
-        self.registry = registry
-        self.topics = Topics(registry.area)
+        self.area = area
+        self.topics = Topics(area.code)
         self._prefix, self._suffix = f"{self.topics.base}/meter/", "/reading"
         self.books: dict[str, MeterBook] = {}
         self._key = key
@@ -131,16 +131,16 @@ class Intake:
         self._early: set[str] = set()
         self._known: OrderedDict[bytes, str] = OrderedDict()  # hash -> meter of messages committed lately
         self.counts: Counter[str] = Counter()
-        self.use_registry(registry)
+        self.use_area(area)
         for meter_code, run in self._store.runs():
             if meter_code in self.books:
                 self.books[meter_code].take(run)
 
-    def use_registry(self, registry: Registry) -> None:
-        """Take over a newer registry."""
-        self.registry = registry
-        for entry in registry.meters:
-            keys = registry.keys_of(entry.meter_code)
+    def use_area(self, area: MeteringArea) -> None:
+        """Take over newer meters, attesters or deadlines."""
+        self.area = area
+        for entry in area.meters:
+            keys = area.keys_of(entry.meter_code)
             book = self.books.get(entry.meter_code)
             if book is None:
                 self.books[entry.meter_code] = MeterBook(keys)
@@ -154,14 +154,14 @@ class Intake:
         acknowledges the messages after this has returned. Raises nothing for a bad message: it is refused and noted.
         """
         batch = Batch()
-        opened: list[tuple[Envelope, bytes]] = []
+        opened: list[tuple[UnverifiedMessage, bytes]] = []
         for topic, payload in messages:
             found = self._guarded(batch, self._open, topic, payload, batch)
             if found is not None:
                 opened.append(found)
-        signers = _signers([envelope for envelope, _ in opened])
-        for (envelope, digest), signer in zip(opened, signers, strict=True):
-            self._guarded(batch, self._judge, envelope, signer, digest, batch)
+        signers = _signers([message for message, _ in opened])
+        for (message, digest), signer in zip(opened, signers, strict=True):
+            self._guarded(batch, self._judge, message, signer, digest, batch)
         if batch.keep or batch.refusals:
             with self._store.commit():
                 if batch.keep:
@@ -201,7 +201,7 @@ class Intake:
             self._refuse(batch, MalformedMessage(reason=f"it can't be used ({type(error).__name__}: {error})"))
         return None
 
-    def _open(self, topic: str | None, payload: bytes, batch: Batch) -> tuple[Envelope, bytes] | None:
+    def _open(self, topic: str | None, payload: bytes, batch: Batch) -> tuple[UnverifiedMessage, bytes] | None:
         """A message taken apart, and its hash; None for one that is known, which only gets its receipt again."""
         expected = None if topic is None else self._meter_of(topic)
         if len(payload) > MESSAGE_BYTES_MAX:
@@ -212,19 +212,19 @@ class Intake:
         known = self._known.get(digest)
         if known is not None and expected in (None, known):
             batch.receipts[digest] = known
-            self.counts[Outcome.DUPLICATE.value] += 1
+            self.counts[ReadingOutcome.DUPLICATE.value] += 1
             return None
         if expected is not None:
             seen = batch.seen[expected] = batch.seen.get(expected, 0) + 1
             if seen > METER_MESSAGES_PER_GROUP:
                 raise OverQuota(meter_code=expected)
-        envelope = open_message(payload, registry=self.registry, meter_code=expected)
+        message = open_message(payload, area=self.area, meter_code=expected)
         batch.opened.add(digest)
-        return envelope, digest
+        return message, digest
 
-    def _judge(self, envelope: Envelope, signer: MeterKey | None, digest: bytes, batch: Batch) -> None:
-        message = envelope.message(signer)
-        if not 0 <= self._now() - mtu_end(message.run.mtus[-1]) <= self.registry.horizon_seconds:
+    def _judge(self, opened: UnverifiedMessage, signer: MeterKey | None, digest: bytes, batch: Batch) -> None:
+        message = opened.message(signer)
+        if not 0 <= self._now() - mtu_end(message.run.mtus[-1]) <= self.area.horizon_seconds:
             self._check_time(message, batch)
         taken = self.books[message.meter_code].take(message.run)
         self._note(message.meter_code, taken, batch)
@@ -237,7 +237,7 @@ class Intake:
             self.counts[outcome.value] += number
         if taken.lowest_mtu is not None:
             batch.changed[meter_code] = min(taken.lowest_mtu, batch.changed.get(meter_code, taken.lowest_mtu))
-        if Outcome.PENDING in taken.outcomes:
+        if ReadingOutcome.PENDING in taken.outcomes:
             batch.gaps.add(meter_code)
         for objection in taken.objections:
             self._refuse(batch, objection)
@@ -245,7 +245,7 @@ class Intake:
     def _check_time(self, message: MeterMessage, batch: Batch) -> None:
         """Refuse a message about an MTU that has not ended: it comes again. One that is too old to count is kept and
         noted: a meter that gets no receipt for it would send it for ever."""
-        now, last, horizon = self._now(), message.run.mtus[-1], self.registry.horizon_seconds
+        now, last, horizon = self._now(), message.run.mtus[-1], self.area.horizon_seconds
         sequence = message.run.first_sequence + len(message.run.mtus) - 1
 
         def check(market_time: int) -> None:
@@ -275,7 +275,7 @@ class Intake:
         receipts = write_receipts(
             [(meter_code, digest) for digest, meter_code in batch.receipts.items()],
             key=self._key,
-            domain=self.registry.readings_domain,
+            domain=self.area.readings_domain,
         )
         answers = [
             Outgoing(topic=self.topics.receipt(meter_code, self.name), payload=payload)
@@ -293,9 +293,10 @@ class Intake:
             payload=orjson.dumps({"from_sequence": first, "to_sequence": last}),
         )
 
-    def ask_everything(self) -> list[Outgoing]:
-        """Requests for all that meters still hold beyond what is known here: after a start or a new connection."""
-        return [self._request(code, book.next_sequence, UINT32_MAX) for code, book in sorted(self.books.items())]
+    def ask_everything(self, *, of: Collection[str] | None = None) -> list[Outgoing]:
+        """Requests for all that meters (these, or all) still hold beyond what is known here."""
+        codes = sorted(self.books if of is None else of)
+        return [self._request(code, self.books[code].next_sequence, UINT32_MAX) for code in codes]
 
     def ask_gaps(self) -> list[Outgoing]:
         """Requests for missing sequences, and for readings that came before their time."""
@@ -308,9 +309,3 @@ class Intake:
             if gap is not None:
                 requests.append(self._request(meter_code, *gap))
         return requests
-
-    def messages_between(self, meter_code: str, *, first_mtu: int, last_mtu: int) -> list[bytes]:
-        """The messages held about registers of a meter at the end of these MTUs."""
-        book = self.books[meter_code]
-        held = [reading for mtu in range(first_mtu, last_mtu + 1) for reading in book.held_at(mtu)]
-        return self._store.messages_of((meter_code, reading.sequence) for reading in held)

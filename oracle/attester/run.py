@@ -17,7 +17,7 @@ from domain.errors import DominoesError
 from domain.signing import SigningKey
 from oracle.attester.chain import NodeChain
 from oracle.attester.http import HttpService
-from oracle.attester.process import Attester, Timing
+from oracle.attester.process import AttesterProcess, Timing
 from oracle.attester.settings import AttesterSettings
 from oracle.attester.settlement import SettlementSigner
 
@@ -37,7 +37,7 @@ def _service(settings: AttesterSettings, key: SigningKey) -> HttpService:
     return HttpService(client=httpx.Client(base_url=settings.service_url, verify=trusted), key=key)
 
 
-def build(settings: AttesterSettings) -> Attester:
+def build(settings: AttesterSettings) -> AttesterProcess:
     """An attester with its own HTTP sessions and node connection, not started."""
     key = _key(settings)
     rpc = Rpc(settings.rpc_url)
@@ -51,7 +51,7 @@ def build(settings: AttesterSettings) -> Attester:
         settlement_domain=Domain(chain_id=chain_id, verifying_contract=settings.contracts.settlement),
         terms_s=settings.registry_s,
     )
-    return Attester(
+    return AttesterProcess(
         name=settings.name,
         area=settings.area,
         key=key,

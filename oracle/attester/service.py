@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.errors import DominoesError
-from domain.meters import Registry
+from domain.meters import MeteringArea
+from oracle.attester.consensus.attestations import RecordedMtu
 
 
 class ServiceAway(DominoesError):
@@ -30,37 +32,57 @@ class ServiceRefused(DominoesError):
         super().__init__(f"the service refused with {http_status}: {problem}; compare with the recorded state")
 
 
-class ServiceClient(Protocol):
-    """What an attester needs of the service. Every call may raise ServiceAway or ServiceRefused."""
+class AreaSource(Protocol):
+    """Market time and the area, as the service tells them. May raise ServiceAway or ServiceRefused."""
 
     def market_time(self) -> int:
         """Market time in unix seconds."""
         ...
 
-    def registry(self, area: str) -> Registry:
+    def metering_area(self, area: str) -> MeteringArea:
         """Meters, attesters, periods and deadlines of the area."""
         ...
+
+
+class AttestationService(AreaSource, Protocol):
+    """What the consensus on readings needs of the service. Every call may raise ServiceAway or ServiceRefused."""
+
+    def submit_attestations(self, body: dict[str, Any]) -> None:
+        """Hand over the body of `POST /v1/attestations`; doing so twice changes nothing."""
+        ...
+
+    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
+        """Where MTUs stand, ascending."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRef:
+    """Names a settlement: the area's code, the period's number, and the revision (0, then one for each correction)."""
+
+    area: str
+    period: int
+    revision: int
+
+    def __str__(self) -> str:
+        return f"settlement {self.revision} of period {self.period} of {self.area}"
+
+
+class SettlementService(Protocol):
+    """What co-signing settlements needs of the service. Every call may raise ServiceAway or ServiceRefused."""
 
     def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
         """The registry facts money can rest on: `parties`, `meters`, `keys`, `tariffs`, `agreements`."""
         ...
 
-    def submit_attestations(self, payload: dict[str, Any]) -> None:
-        """Hand over a `reading.attested` payload; doing so twice changes nothing."""
+    def pending_settlements(self, area: str) -> list[SettlementRef]:
+        """Settlements of the area that wait for signatures."""
         ...
 
-    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
-        """Per MTU `{"mtu", "next_revision", "attestation" (as in reading.attested) or null}`, ascending."""
+    def settlement_package(self, settlement: SettlementRef) -> dict[str, Any]:
+        """Everything from which it is to be recomputed."""
         ...
 
-    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
-        """(period, revision) of settlements that wait for signatures."""
-        ...
-
-    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
-        """Everything from which the settlement is to be recomputed."""
-        ...
-
-    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
-        """Hand over `{"signature"}`."""
+    def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
+        """Hand over one's signature."""
         ...

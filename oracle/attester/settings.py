@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from domain.hashing import from_hex
-from oracle.attester.agreement import CUT_OFF_S, PROPOSER_TIMEOUT_S
 from oracle.attester.chain import Contracts
+from oracle.attester.consensus.machine import CUT_OFF_S, PROPOSER_TIMEOUT_S
 from oracle.mqtt import BrokerAddress
 
 POLL_S = 0.25

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from domain.hashing import from_hex
 from domain.messages import (
     NONCE_BYTES,
     READINGS_MAX,
@@ -17,6 +20,7 @@ from domain.messages import (
     RegisterReading,
     parse_message,
 )
+from oracle.attester.consensus.attestations import SignedAttestation
 from oracle.transactions import transaction
 
 BUSY_TIMEOUT_MS = 10_000
@@ -147,35 +151,35 @@ class Store:
         found["reading"] = self._db.execute("SELECT coalesce(sum(count), 0) FROM message").fetchone()[0]
         return found
 
-    def add_attested(self, attestations: Iterable[dict[str, Any]]) -> None:
-        """Keep attestations in their JSON form until the chain shows them or something else."""
+    def add_attestations(self, items: Iterable[SignedAttestation]) -> None:
+        """Keep attestations until the chain shows them or something else."""
         self._db.executemany(
             "INSERT OR REPLACE INTO attested VALUES (?, ?, ?, 0)",
-            [(item["mtu"], item["revision"], json.dumps(item)) for item in attestations],
+            [(item.mtu, item.revision, orjson.dumps(item.as_json()).decode("ascii")) for item in items],
         )
 
     def note_included(self, *, mtu: int, revision: int) -> None:
         """Remember that one's own node shows this attestation."""
         self._db.execute("UPDATE attested SET included = 1 WHERE mtu = ? AND revision = ?", (mtu, revision))
 
-    def forget_attested(self, *, mtu: int, from_revision: int) -> None:
+    def forget_attestations(self, *, mtu: int, from_revision: int) -> None:
         """Drop attestations of an MTU that are not, or not any more, on the chain."""
         self._db.execute("DELETE FROM attested WHERE mtu = ? AND revision >= ?", (mtu, from_revision))
 
-    def attested(self, *, first_mtu: int = 0, last_mtu: int = 2**32) -> Iterator[dict[str, Any]]:
-        """The latest attestation held of each MTU in the range, ascending."""
-        for record, _ in self.attested_with_inclusion(first_mtu=first_mtu, last_mtu=last_mtu):
-            yield record
+    def attestations(self, *, area_id: bytes) -> Iterator[tuple[SignedAttestation, bool]]:
+        """All attestations held, by MTU and revision, and whether one's own node shows each."""
+        rows = self._db.execute("SELECT attestation, included FROM attested ORDER BY mtu, revision")
+        for content, included in rows:
+            yield SignedAttestation.from_json(orjson.loads(content), area_id=area_id), bool(included)
 
-    def attested_with_inclusion(self, *, first_mtu: int, last_mtu: int) -> Iterator[tuple[dict[str, Any], bool]]:
-        """The latest attestation held of each MTU in the range, ascending, and whether one's own node shows it."""
+    def last_roots(self, *, first_mtu: int, count: int) -> dict[int, tuple[int, bytes]]:
+        """(revision, root) of the last attestation held of each of these MTUs."""
         rows = self._db.execute(
-            "SELECT attestation, included, max(revision) FROM attested WHERE mtu BETWEEN ? AND ?"
-            " GROUP BY mtu ORDER BY mtu",
-            (first_mtu, last_mtu),
+            "SELECT mtu, max(revision), json_extract(attestation, '$.root') FROM attested"
+            " WHERE mtu >= ? AND mtu < ? GROUP BY mtu",
+            (first_mtu, first_mtu + count),
         )
-        for text, included, _ in rows:
-            yield json.loads(text), bool(included)
+        return {mtu: (revision, from_hex(root)) for mtu, revision, root in rows}
 
     def note_signed(self, *, kind: str, key: str, digest: bytes, at: int) -> None:
         """Remember that this attester signed a digest, before the signature leaves."""

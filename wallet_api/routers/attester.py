@@ -128,7 +128,7 @@ def registry(
     """What readings are verified against: meters with their keys and connections, attesters, periods, deadlines."""
     services = services_of(request)
     with services.record.read() as connection:
-        found = metering.registry_of(
+        found = metering.metering_area_of(
             connection,
             area=_own_area(who, area),
             readings=services.deployment.domain_of(ATTESTATION),

@@ -16,7 +16,7 @@ from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
 from ledger_service.metering.operations import accept_attestation
-from ledger_service.metering.queries import attestation_states, leaves_at, point_readings, registry_of
+from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.metering.tables import TABLES
 from ledger_service.metering.views import rebuild_views
@@ -391,12 +391,12 @@ def test_rebuild_views__attestation_erased__leaves_no_trace(record: Record) -> N
     assert kept is None
 
 
-def test_registry_of__facts_registered__gives_keys_powers_and_periods(record: Record) -> None:
+def test_metering_area_of__facts_registered__gives_keys_powers_and_periods(record: Record) -> None:
     with record.read() as connection:
-        registry = registry_of(connection, area=AREA, readings=READINGS, settlement=SETTLEMENT)
+        area = metering_area_of(connection, area=AREA, readings=READINGS, settlement=SETTLEMENT)
         none = leaves_at(connection, area=AREA, mtu=FIRST)
 
-    assert [entry.meter_code for entry in registry.meters_at(FIRST)] == sorted(METERS, key=text_id)
-    assert {entry.connection_import_w for entry in registry.meters} == {10_000}
-    assert [(period.first_mtu, period.count) for period in registry.periods] == [(FIRST, COUNT)]
+    assert [entry.meter_code for entry in area.meters_at(FIRST)] == sorted(METERS, key=text_id)
+    assert {entry.connection_import_w for entry in area.meters} == {10_000}
+    assert [(period.first_mtu, period.count) for period in area.periods] == [(FIRST, COUNT)]
     assert none is None

@@ -16,12 +16,13 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
 from domain.metering_errors import AttestationRefused
-from domain.meters import AttesterEntry, MeterKey, Registry
+from domain.meters import AttesterEntry, MeteringArea, MeterKey
 from domain.mtu import MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Reading
 from domain.signing import SigningKey
-from oracle.attester.process import Attester, Timing
+from oracle.attester.consensus.attestations import RecordedMtu
+from oracle.attester.process import AttesterProcess, Timing
 from oracle.attester.service import ServiceAway, ServiceRefused
 from oracle.brokers.embedded import EmbeddedBroker
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
@@ -53,7 +54,7 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> Non
 class RecordingService:
     """Stands for the ledger service: verifies what attesters hand in and remembers it."""
 
-    registry_now: Registry
+    metering: MeteringArea
     now: int
     away: bool = False
     recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
@@ -68,13 +69,9 @@ class RecordingService:
         self._answer()
         return self.now
 
-    def registry(self, area: str) -> Registry:
+    def metering_area(self, area: str) -> MeteringArea:
         self._answer()
-        return self.registry_now
-
-    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
-        self._answer()
-        return {"parties": [], "meters": [], "keys": [], "tariffs": [], "agreements": []}
+        return self.metering
 
     def leaves(self, mtu: int) -> dict[str, Reading] | None:
         held = self.recorded.get(mtu)
@@ -86,7 +83,7 @@ class RecordingService:
             try:
                 items = verify_payload(
                     payload,
-                    registry=self.registry_now,
+                    area=self.metering,
                     next_revision=lambda mtu: len(self.recorded.get(mtu, [])),
                     leaves_at=self.leaves,
                 )
@@ -96,10 +93,10 @@ class RecordingService:
             for item in items:
                 self.recorded.setdefault(item.attestation.mtu, []).append(item)
 
-    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[dict[str, Any]]:
+    def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
         self._answer()
         with self.lock:
-            return [
+            states = [
                 {
                     "mtu": mtu,
                     "next_revision": len(self.recorded.get(mtu, [])),
@@ -107,8 +104,9 @@ class RecordingService:
                 }
                 for mtu in range(first_mtu, first_mtu + count)
             ]
+        return [RecordedMtu.from_json(state, area_id=self.metering.area_id) for state in states]
 
-    def registry_objections(self, registry: Registry) -> list[str]:
+    def area_objections(self, area: MeteringArea) -> list[str]:
         return []
 
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
@@ -126,15 +124,6 @@ class RecordingService:
             )
             for mtu, held in found.items()
         }
-
-    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
-        return []
-
-    def settlement_package(self, area: str, period: int, revision: int) -> dict[str, Any]:
-        raise ServiceRefused(http_status=404, problem="no settlements here")
-
-    def submit_settlement_signature(self, area: str, period: int, revision: int, body: dict[str, Any]) -> None:
-        raise ServiceRefused(http_status=404, problem="no settlements here")
 
 
 class Community:
@@ -162,8 +151,8 @@ class Community:
             )
             for code, key in self.meter_keys.items()
         )
-        self.registry = Registry(
-            area=AREA,
+        self.metering = MeteringArea(
+            code=AREA,
             attesters=entries,
             threshold=2,
             attest_seconds=86_400,
@@ -174,13 +163,13 @@ class Community:
             meters=registered,
             periods=(Period(area=AREA, number=0, first_mtu=FIRST_MTU, count=mtus),),
         )
-        self.service = RecordingService(registry_now=self.registry, now=mtu_end(FIRST_MTU - 1))
+        self.service = RecordingService(metering=self.metering, now=mtu_end(FIRST_MTU - 1))
         self.port = find_port()
         self.broker = EmbeddedBroker(port=self.port)
         self.address = BrokerAddress(host="127.0.0.1", port=self.port)
         self.embedded = True
         self.address_of: Callable[[str], BrokerAddress] = lambda name: self.address
-        self.attesters: dict[str, Attester] = {}
+        self.attesters: dict[str, AttesterProcess] = {}
         # The first cut-off passes after the last MTU's end: meters may publish all MTUs at once before any is due.
         self.cut_off_s = mtus * MTU_SECONDS
         self.timing = Timing(cut_off_s=self.cut_off_s, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
@@ -201,7 +190,7 @@ class Community:
         self.fleet = self.new_fleet()
 
     def new_fleet(self) -> MeterFleet:
-        trust = ReceiptTrust(attesters=self.registry.attesters, threshold=2, domain=self.registry.readings_domain)
+        trust = ReceiptTrust(attesters=self.metering.attesters, threshold=2, domain=self.metering.readings_domain)
         fleet = MeterFleet(
             area=AREA,
             log=MeterLog(self.folder / "meters.sqlite"),
@@ -214,8 +203,8 @@ class Community:
         fleet.start()
         return fleet
 
-    def start_attester(self, name: str) -> Attester:
-        attester = Attester(
+    def start_attester(self, name: str) -> AttesterProcess:
+        attester = AttesterProcess(
             name=name,
             area=AREA,
             key=self.attester_keys[name],

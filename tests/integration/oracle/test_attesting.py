@@ -64,7 +64,7 @@ def test_attesting__service_away__attestations_wait_and_are_handed_over_later(
     community.start()
     first, last = community.mtus[0], community.mtus[-1]
     community.service.now = community.due_at()
-    wait(lambda: all(one.market_now() == community.service.now for one in community.attesters.values()))
+    wait(lambda: all(one.clock.now() == community.service.now for one in community.attesters.values()))
     community.service.away = True
 
     community.measure(first - 1, last)

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from oracle.attester.agreement import Agreement
+from oracle.attester.consensus.effects import Effect
+from oracle.attester.consensus.events import Event, Moment, StatesTold
+from oracle.attester.consensus.machine import Consensus
+from oracle.attester.consensus.states import Learning
 from oracle.attester.store import Store
 from oracle.mqtt import MqttSession
 
@@ -56,19 +59,19 @@ def test_attester__disk_full_for_a_while__keeps_its_group_and_goes_on(
 def test_attester__one_fault_of_the_store_while_it_takes_an_answer__asks_again(
     make_community: Callable[..., Any], wait: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, faults = Agreement.synced, [sqlite3.OperationalError("database is locked"), ValueError("a bad answer")]
+    real, faults = Consensus.handle, [sqlite3.OperationalError("database is locked"), ValueError("a bad answer")]
 
-    def synced(self: Agreement, states: list[dict[str, Any]]) -> None:
-        if faults:
+    def handle(self: Consensus, event: Event, at: Moment) -> list[Effect]:
+        if isinstance(event, StatesTold) and faults:
             raise faults.pop()
-        real(self, states)
+        return real(self, event, at)
 
-    monkeypatch.setattr(Agreement, "synced", synced)
+    monkeypatch.setattr(Consensus, "handle", handle)
     community = make_community(meters=2, mtus=2)
     community.start(attesters=1)
     attester = community.attesters["A0"]
 
-    wait(lambda: not faults and attester.agreement is not None and not attester.agreement.wants_sync)
+    wait(lambda: not faults and not isinstance(attester.parts.driver.consensus.state, Learning))
 
     assert attester.is_alive()
 

@@ -11,9 +11,9 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
-from domain.meters import MeterKey, Registry
+from domain.meters import MeteringArea, MeterKey
 from domain.signing import SigningKey
-from oracle.attester.intake import Intake
+from oracle.attester.intake import MeterIntake
 from oracle.attester.store import Store
 
 pytestmark = pytest.mark.integration
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.integration
 FIRST = 1_900_000
 NOW = (FIRST + 100) * 900
 METER = MeterKeyPair(text_id("M0"))
-REGISTRY = Registry(
-    area="TEST",
+METERING = MeteringArea(
+    code="TEST",
     attesters=(),
     threshold=1,
     attest_seconds=3_600,
@@ -43,9 +43,9 @@ MESSAGES = [
 ]
 
 
-def intake_on(store: Store) -> Intake:
+def intake_on(store: Store) -> MeterIntake:
     key = SigningKey(text_id("A0"))
-    return Intake(name="A0", key=key, store=store, registry=REGISTRY, market_now=lambda: NOW, refresh=lambda: NOW)
+    return MeterIntake(name="A0", key=key, store=store, area=METERING, market_now=lambda: NOW, refresh=lambda: NOW)
 
 
 def take_all(store: Store) -> None:

@@ -234,7 +234,7 @@ def test_attesting__broker_killed_with_readings_on_their_way__all_are_sent_again
     community = make_community(meters=3, mtus=4)
     broker = Mosquitto(
         folder=tmp_path / "mosquitto",
-        area=community.registry.area,
+        area=community.metering.code,
         port=community.port,
         meters=community.codes,
         attesters=list(community.attester_keys),

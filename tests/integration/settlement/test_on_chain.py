@@ -28,7 +28,7 @@ from ledger_service.evidence.facts import ChainInfo, last_anchor
 from ledger_service.evidence.public import export_public
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.market import CalendarStage
-from ledger_service.metering.queries import registry_of
+from ledger_service.metering.queries import metering_area_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
@@ -44,7 +44,7 @@ from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import GateStage
 from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
-from oracle.attester.settlement import chain_objections
+from oracle.attester.settlement_checks import chain_objections
 from settling.package import proposal_values, verify_package
 from tests.integration.ledger import town
 
@@ -242,18 +242,20 @@ def node_chain(world: World) -> NodeChain:
     return NodeChain(rpc=world.node.rpc, contracts=Contracts(**names))
 
 
-def test_node_chain__registry_as_the_service_tells_it__differs_nowhere_unless_it_lies(world: World) -> None:
+def test_node_chain__area_as_the_service_tells_it__differs_nowhere_unless_it_lies(world: World) -> None:
     chain = node_chain(world)
     domains = {name: world.deployment.domain(name) for name in ("Readings", "Settlement")}
     with world.record.read() as connection:
-        told = registry_of(connection, area=town.AREA, readings=domains["Readings"], settlement=domains["Settlement"])
+        told = metering_area_of(
+            connection, area=town.AREA, readings=domains["Readings"], settlement=domains["Settlement"]
+        )
     first, *others = told.attesters
     stranger = replace(first, address=key("stranger").address)
 
-    assert chain.registry_objections(told) == []
-    assert chain.registry_objections(replace(told, attest_seconds=1)) == ["the area has other deadlines on chain"]
-    assert chain.registry_objections(replace(told, threshold=1)) == ["the chain asks for another number of attesters"]
-    assert chain.registry_objections(replace(told, attesters=(stranger, *others))) == [
+    assert chain.area_objections(told) == []
+    assert chain.area_objections(replace(told, attest_seconds=1)) == ["the area has other deadlines on chain"]
+    assert chain.area_objections(replace(told, threshold=1)) == ["the chain asks for another number of attesters"]
+    assert chain.area_objections(replace(told, attesters=(stranger, *others))) == [
         f"{first.name} is no attester of the area on chain"
     ]
 

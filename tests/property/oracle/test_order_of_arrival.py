@@ -14,13 +14,13 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeterKey, Registry
+from domain.meters import AttesterEntry, MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Attestation, in_leaf_order
 from domain.signing import SigningKey
-from oracle.attester.intake import METER_MESSAGES_PER_GROUP, Intake
-from oracle.attester.planning import Situation, plan
+from oracle.attester.consensus.planning import Backlog, plan
+from oracle.attester.intake import METER_MESSAGES_PER_GROUP, MeterIntake
 from oracle.attester.store import Store
 from tests.effort import examples
 
@@ -30,8 +30,8 @@ FIRST = 1_900_000
 MTUS = 92
 METERS = {code: MeterKeyPair(text_id(code)) for code in ("M0", "M1")}
 ATTESTER = SigningKey(text_id("attester"))
-REGISTRY = Registry(
-    area="TEST",
+METERING = MeteringArea(
+    code="TEST",
     attesters=(AttesterEntry(name="A0", address=ATTESTER.address, organisation="one"),),
     threshold=1,
     attest_seconds=3_600,
@@ -77,18 +77,18 @@ def roots(messages: list[tuple[str, bytes]], *, group: int) -> list[bytes]:
     now = mtu_end(FIRST + MTUS)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "store.sqlite")
-        intake = Intake(
-            name="A0", key=ATTESTER, store=store, registry=REGISTRY, market_now=lambda: now, refresh=lambda: now
+        intake = MeterIntake(
+            name="A0", key=ATTESTER, store=store, area=METERING, market_now=lambda: now, refresh=lambda: now
         )
         for start in range(0, len(messages), group):
             intake.take((intake.topics.reading(code), jws) for code, jws in messages[start : start + group])
         store.close()
-    situation = Situation(registry=REGISTRY, books=intake.books, attested={}, through_mtu=FIRST - 1)
-    proposal = plan(situation, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST)
-    assert proposal is not None and len(proposal.entries) == MTUS
+    backlog = Backlog(area=METERING, books=intake.books, mtus={}, through_mtu=FIRST - 1)
+    proposal = plan(backlog, horizon_mtu=FIRST + MTUS - 1, floor_mtu=FIRST)
+    assert proposal is not None and len(proposal.mtus) == MTUS
     return [
-        Attestation.of(area=REGISTRY.area_id, mtu=entry.mtu, revision=0, readings=in_leaf_order(entry.readings)).root
-        for entry in proposal.entries
+        Attestation.of(area=METERING.area_id, mtu=entry.mtu, revision=0, readings=in_leaf_order(entry.readings)).root
+        for entry in proposal.mtus
     ]
 
 

@@ -27,7 +27,7 @@ from domain.metering_errors import (
     MessageRefused,
     UnknownMeter,
 )
-from domain.meters import MeterKey, Registry, close_validity
+from domain.meters import MeteringArea, MeterKey, close_validity
 
 pytestmark = pytest.mark.unit
 
@@ -48,9 +48,9 @@ def key_of(code: str, key: SigningKey, *, valid_from: int = FIRST, point: str | 
     )
 
 
-def registry_with(*keys: MeterKey) -> Registry:
-    return Registry(
-        area="TEST",
+def area_with(*keys: MeterKey) -> MeteringArea:
+    return MeteringArea(
+        code="TEST",
         attesters=(),
         threshold=2,
         attest_seconds=3_600,
@@ -63,7 +63,7 @@ def registry_with(*keys: MeterKey) -> Registry:
     )
 
 
-REGISTRY = registry_with(key_of("M1", KEY), key_of("M2", OTHER))
+METERING = area_with(key_of("M1", KEY), key_of("M2", OTHER))
 
 
 def reading(sequence: int = 1, **changes: Any) -> RegisterReading:
@@ -90,9 +90,7 @@ def payload_of(**changes: Any) -> dict[str, Any]:
 def test_read_message__signed_by_registered_key__gives_its_readings() -> None:
     readings = [reading(1), reading(2)]
 
-    message = read_message(
-        make_message(meter_code="M1", readings=readings, key=KEY), registry=REGISTRY, meter_code="M1"
-    )
+    message = read_message(make_message(meter_code="M1", readings=readings, key=KEY), area=METERING, meter_code="M1")
 
     assert message.meter_code == "M1"
     assert list(message.readings) == readings
@@ -124,7 +122,7 @@ def test_read_message__encoded_by_pyjwt_with_the_same_header__is_accepted() -> N
 
     token = jwt.PyJWS().encode(body, jwt.PyJWK(private, algorithm="EdDSA").key, algorithm="EdDSA", headers=headers)
 
-    assert read_message(token.encode(), registry=REGISTRY).readings == (reading(),)
+    assert read_message(token.encode(), area=METERING).readings == (reading(),)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_read_message__encoded_by_pyjwt_with_the_same_header__is_accepted() -> N
 )
 def test_read_message__bad_input__is_refused(jws: bytes, error: type[MessageRefused]) -> None:
     with pytest.raises(error):
-        read_message(jws, registry=REGISTRY, meter_code="M1")
+        read_message(jws, area=METERING, meter_code="M1")
 
 
 def test_read_message__header_of_another_algorithm__is_refused() -> None:
@@ -171,7 +169,7 @@ def test_read_message__header_of_another_algorithm__is_refused() -> None:
     header = base64.urlsafe_b64encode(canonical_json({"alg": "none", "kid": "M1", "typ": "meter+jws"})).rstrip(b"=")
 
     with pytest.raises(ForgedMessage):
-        read_message(header + b"." + genuine.split(b".", 1)[1], registry=REGISTRY, meter_code="M1")
+        read_message(header + b"." + genuine.split(b".", 1)[1], area=METERING, meter_code="M1")
 
 
 def test_read_message__any_single_bit_of_the_signature_flipped__is_refused() -> None:
@@ -182,56 +180,56 @@ def test_read_message__any_single_bit_of_the_signature_flipped__is_refused() -> 
     for bit in range(0, 512, 37):
         raw[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ForgedMessage):
-            read_message(head + b"." + base64.urlsafe_b64encode(raw).rstrip(b"="), registry=REGISTRY, meter_code="M1")
+            read_message(head + b"." + base64.urlsafe_b64encode(raw).rstrip(b"="), area=METERING, meter_code="M1")
         raw[bit // 8] ^= 1 << bit % 8
 
 
 def test_read_message__unknown_meter__is_refused() -> None:
     with pytest.raises(UnknownMeter):
-        read_message(signed(payload_of(), kid="M9"), registry=REGISTRY, meter_code="M9")
+        read_message(signed(payload_of(), kid="M9"), area=METERING, meter_code="M9")
 
 
 def test_read_message__readings_not_consecutive__is_refused() -> None:
     records = [reading(1).as_json(), reading(3).as_json()]
 
     with pytest.raises(MalformedMessage):
-        read_message(signed({"meter": "M1", "readings": records}), registry=REGISTRY, meter_code="M1")
+        read_message(signed({"meter": "M1", "readings": records}), area=METERING, meter_code="M1")
 
 
 def test_read_message__more_readings_than_allowed__is_refused() -> None:
     records = [reading(number, nonce=b"\x07" * 32).as_json() for number in range(1, READINGS_MAX + 2)]
 
     with pytest.raises(MalformedMessage):
-        read_message(signed({"meter": "M1", "readings": records}), registry=REGISTRY, meter_code="M1")
+        read_message(signed({"meter": "M1", "readings": records}), area=METERING, meter_code="M1")
 
 
 def test_read_message__key_replaced__old_one_signs_only_earlier_mtus() -> None:
-    registry = registry_with(key_of("M1", KEY), key_of("M1", OTHER, valid_from=FIRST + 10))
+    area = area_with(key_of("M1", KEY), key_of("M1", OTHER, valid_from=FIRST + 10))
     early = make_message(meter_code="M1", readings=[reading(mtu=FIRST + 9)], key=KEY)
     late = make_message(meter_code="M1", readings=[reading(mtu=FIRST + 10)], key=KEY)
     renewed = make_message(meter_code="M1", readings=[reading(mtu=FIRST + 10)], key=OTHER)
 
-    assert read_message(early, registry=registry).meter_code == "M1"
-    assert read_message(renewed, registry=registry).meter_code == "M1"
+    assert read_message(early, area=area).meter_code == "M1"
+    assert read_message(renewed, area=area).meter_code == "M1"
     with pytest.raises(KeyNotValid):
-        read_message(late, registry=registry)
+        read_message(late, area=area)
 
 
 def test_read_message__meter_swapped_at_its_point__old_meter_ends() -> None:
-    registry = registry_with(key_of("M1", KEY, point="P"), key_of("M2", OTHER, valid_from=FIRST + 10, point="P"))
+    area = area_with(key_of("M1", KEY, point="P"), key_of("M2", OTHER, valid_from=FIRST + 10, point="P"))
     late = make_message(meter_code="M1", readings=[reading(mtu=FIRST + 10)], key=KEY)
 
-    assert [key.meter_code for key in registry.meters_at(FIRST + 9)] == ["M1"]
-    assert [key.meter_code for key in registry.meters_at(FIRST + 10)] == ["M2"]
+    assert [key.meter_code for key in area.meters_at(FIRST + 9)] == ["M1"]
+    assert [key.meter_code for key in area.meters_at(FIRST + 10)] == ["M2"]
     with pytest.raises(KeyNotValid):
-        read_message(late, registry=registry)
+        read_message(late, area=area)
 
 
 def test_read_message__before_the_baseline_of_its_key__is_refused() -> None:
     with pytest.raises(KeyNotValid):
-        read_message(make_message(meter_code="M1", readings=[reading(mtu=FIRST - 2)], key=KEY), registry=REGISTRY)
+        read_message(make_message(meter_code="M1", readings=[reading(mtu=FIRST - 2)], key=KEY), area=METERING)
 
 
-def test_registry__to_json_and_back__is_equal() -> None:
-    assert Registry.from_json(json.loads(json.dumps(REGISTRY.as_json()))) == REGISTRY
-    assert replace(REGISTRY, threshold=3) != REGISTRY
+def test_metering_area__to_json_and_back__is_equal() -> None:
+    assert MeteringArea.from_json(json.loads(json.dumps(METERING.as_json()))) == METERING
+    assert replace(METERING, threshold=3) != METERING

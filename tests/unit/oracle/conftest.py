@@ -13,13 +13,20 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeterKey, Registry
+from domain.metering_errors import AttestationRefused
+from domain.meters import AttesterEntry, MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Reading
 from domain.signing import SigningKey
-from oracle.attester.agreement import Agreement
-from oracle.attester.intake import Intake, Outgoing
+from oracle.attester.consensus.attestations import RecordedMtu
+from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
+from oracle.attester.consensus.events import ChainShown, HandedOver, HandOverRefused, Moment, StatesTold, Tick
+from oracle.attester.consensus.machine import Consensus
+from oracle.attester.consensus.standing import Standing
+from oracle.attester.consensus.states import State
+from oracle.attester.driver import ConsensusDriver
+from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
 from settling.attestations import VerifiedAttestation, verify_payload
 
@@ -28,20 +35,55 @@ CUT_OFF_S = 120
 
 
 @dataclass
+class Asked:
+    """The questions of an attester, until the area answers them."""
+
+    waiting: list[AskStates | LookUp | tuple[HandOver, dict[str, Any]]] = field(default_factory=list)
+
+    def ask_states(self, question: AskStates) -> None:
+        self.waiting.append(question)
+
+    def hand_over(self, what: HandOver, body: dict[str, Any]) -> None:
+        self.waiting.append((what, body))
+
+    def look_up(self, question: LookUp) -> None:
+        self.waiting.append(question)
+
+
+@dataclass
 class Attesting:
-    """One attester: store, intake and agreement, without broker and threads."""
+    """One attester: store, intake and consensus, without broker and threads."""
 
     name: str
     store: Store
-    intake: Intake
-    agreement: Agreement
+    intake: MeterIntake
+    driver: ConsensusDriver
+    asked: Asked
+    said: list[Outgoing]
+    """what it published and nobody has heard yet"""
+
+    @property
+    def state(self) -> State:
+        return self.driver.consensus.state
+
+    @property
+    def standing(self) -> Standing:
+        return self.driver.consensus.known.standing
 
     def hear(self, *messages: bytes, topic: str | None = None) -> list[Outgoing]:
-        """Take meter messages as they come from the broker, all in one group."""
+        """Take meter messages as they come from the broker, all in one group; what it answers the meters."""
         topics = [topic or self.intake.topics.reading(self.meter_of(message)) for message in messages]
-        outgoing, lowest = self.intake.take(zip(topics, messages, strict=True))
-        self.agreement.changed(lowest)
-        return outgoing
+        self.driver.take_readings(zip(topics, messages, strict=True))
+        return self.take_said()
+
+    def hear_attester(self, sender: str, kind: str, payload: bytes) -> list[Outgoing]:
+        """Take a message of another attester; what it answers."""
+        self.driver.hear(sender=sender, kind=kind, payload=payload)
+        return self.take_said()
+
+    def take_said(self) -> list[Outgoing]:
+        said, self.said[:] = list(self.said), []
+        return said
 
     def meter_of(self, message: bytes) -> str:
         import base64
@@ -60,7 +102,7 @@ class Area:
     """Meters M0, M1, …; attesters A0, A1, A2 of whom two must sign; a service that records what verifies."""
 
     folder: Path
-    registry: Registry
+    metering: MeteringArea
     meter_keys: dict[str, MeterKeyPair]
     attester_keys: dict[str, SigningKey]
     now: int
@@ -100,25 +142,38 @@ class Area:
     def attester(self, name: str) -> Attesting:
         """Start an attester, or start it again from its store."""
         store = Store(self.folder / f"{name}.sqlite")
-        intake = Intake(
+        intake = MeterIntake(
             name=name,
             key=self.attester_keys[name],
             store=store,
-            registry=self.registry,
+            area=self.metering,
             market_now=lambda: self.now,
             refresh=lambda: self.now,
         )
-        agreement = Agreement(
+        consensus = Consensus(
             name=name,
-            key=self.attester_keys[name],
-            store=store,
-            intake=intake,
-            market_now=lambda: self.now,
+            area=self.metering,
+            books=intake.books,
+            held=store.attestations(area_id=self.metering.area_id),
+            at=self.moment(),
             cut_off_s=CUT_OFF_S,
             timeout_s=5.0,
         )
-        self.attesters[name] = Attesting(name=name, store=store, intake=intake, agreement=agreement)
+        asked, said = Asked(), list[Outgoing]()
+        driver = ConsensusDriver(
+            consensus=consensus,
+            key=self.attester_keys[name],
+            store=store,
+            intake=intake,
+            publish=said.append,
+            questions=asked,
+            now=self.moment,
+        )
+        self.attesters[name] = Attesting(name, store, intake, driver, asked, said)
         return self.attesters[name]
+
+    def moment(self) -> Moment:
+        return Moment(market_s=self.now, wall_s=self.wall)
 
     def cut_off(self, mtu: int) -> None:
         """Let the cut-off of an MTU pass."""
@@ -144,8 +199,9 @@ class Area:
             root=held[-1].attestation.root if held else b"\x00" * 32,
         )
 
-    def states(self, first: int, count: int) -> list[dict[str, Any]]:
-        return [
+    def states(self, first: int, count: int) -> tuple[RecordedMtu, ...]:
+        """What the service tells of MTUs."""
+        shown = [
             {
                 "mtu": mtu,
                 "next_revision": self.next_revision(mtu),
@@ -153,45 +209,58 @@ class Area:
             }
             for mtu in range(first, first + count)
         ]
+        return tuple(RecordedMtu.from_json(state, area_id=self.metering.area_id) for state in shown)
 
     def settle_down(self, *, rounds: int = 60, step_s: float = 1.0) -> None:
         """Let attesters talk, and wall time pass, until nothing happens for a while."""
         for _ in range(rounds):
             self.wall += step_s
             for one in list(self.attesters.values()):
-                one.agreement.shown({mtu: self.on_chain(mtu) for mtu in one.agreement.look_up(wall=self.wall)})
-                if one.agreement.wants_sync:
-                    one.agreement.synced(self.states(*one.agreement.sync_range()))
-                self.spread(one, one.agreement.tick(wall=self.wall))
-                self.hand_over(one)
+                self.let_tick(one)
 
-    def spread(self, sender: Attesting, outgoing: list[Outgoing]) -> None:
-        """Deliver what an attester publishes to the others, and their answers."""
-        for message in outgoing:
-            parts = message.topic.split("/")
-            if parts[-3] != "attest":
-                continue
+    def let_tick(self, one: Attesting) -> None:
+        """Let time pass for one attester, and answer what it asks and says."""
+        one.driver.happen(Tick())
+        busy = True
+        while busy:
+            busy = self.deliver()
             for other in list(self.attesters.values()):
-                if other is not sender:
-                    answers = other.agreement.receive(sender=parts[-2], kind=parts[-1], payload=message.payload)
-                    self.spread(other, answers)
+                busy = self.answer(other) or busy
 
-    def hand_over(self, one: Attesting) -> None:
-        """Give a complete attestation to the service, as the process does."""
-        payload = one.agreement.submission
-        if payload is None:
-            return
+    def deliver(self) -> bool:
+        """Let the others hear what attesters have said to each other; whether anybody said anything."""
+        spoken = [(one, message) for one in self.attesters.values() for message in one.take_said()]
+        for sender, message in spoken:
+            *_, topic, name, kind = message.topic.split("/")
+            for other in list(self.attesters.values()):
+                if other is not sender and topic == "attest":
+                    other.driver.hear(sender=name, kind=kind, payload=message.payload)
+        return bool(spoken)
+
+    def answer(self, one: Attesting) -> bool:
+        """Answer what an attester has asked the service and its node; whether it had asked."""
+        asked, one.asked.waiting[:] = list(one.asked.waiting), []
+        for question in asked:
+            match question:
+                case AskStates(first, count):
+                    one.driver.happen(StatesTold(self.states(first, count)))
+                case LookUp(mtus):
+                    one.driver.happen(ChainShown({mtu: self.on_chain(mtu) for mtu in mtus}))
+                case (what, body):
+                    self.record(one, what, body)
+        return bool(asked)
+
+    def record(self, one: Attesting, what: HandOver, body: dict[str, Any]) -> None:
+        """The service records what an attester hands over, if it holds."""
         try:
-            items = verify_payload(
-                payload, registry=self.registry, next_revision=self.next_revision, leaves_at=self.leaves
-            )
-        except Exception as error:
-            one.agreement.rejected(payload, str(error))
+            items = verify_payload(body, area=self.metering, next_revision=self.next_revision, leaves_at=self.leaves)
+        except AttestationRefused as error:
+            one.driver.happen(HandOverRefused(what.attestations, str(error)))
             return
         for item in items:
             self.recorded.setdefault(item.attestation.mtu, []).append(item)
-        self.handed_in.append(payload)
-        self.spread(one, one.agreement.submitted(payload))
+        self.handed_in.append(body)
+        one.driver.happen(HandedOver(what.attestations))
 
     def roots(self) -> dict[int, bytes]:
         """The latest root of each attested MTU."""
@@ -202,8 +271,8 @@ def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:
     """An area whose first period has this many MTUs."""
     meter_keys = {f"M{number}": MeterKeyPair(text_id(f"meter {number}")) for number in range(meters)}
     attester_keys = {f"A{number}": SigningKey(text_id(f"attester {number}")) for number in range(3)}
-    registry = Registry(
-        area="TEST/LV1",
+    metering = MeteringArea(
+        code="TEST/LV1",
         attesters=tuple(
             AttesterEntry(name=name, address=key.address, organisation=f"organisation {name}")
             for name, key in attester_keys.items()
@@ -230,7 +299,7 @@ def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:
     )
     return Area(
         folder=folder,
-        registry=registry,
+        metering=metering,
         meter_keys=meter_keys,
         attester_keys=attester_keys,
         now=mtu_end(FIRST + mtus - 1),

@@ -31,7 +31,7 @@ def receipts_of(area: Any, outgoing: list[Any]) -> list[int]:
     for message in outgoing:
         if "/receipt/" in message.topic:
             receipt = read_receipt(message.payload)
-            assert receipt.signed_by(address=area.attester_keys["A0"].address, domain=area.registry.readings_domain)
+            assert receipt.signed_by(address=area.attester_keys["A0"].address, domain=area.metering.readings_domain)
             assert receipt.held() == list(receipt.paths)
             found += [sequences[digest] for digest in receipt.held()]
     return found
@@ -266,7 +266,7 @@ def test_take__older_than_the_horizon__is_kept_and_noted_so_that_it_stops_coming
 ) -> None:
     area = make_area(meters=1)
     one = area.attester("A0")
-    area.now = mtu_start(FIRST) + area.registry.horizon_seconds + 1
+    area.now = mtu_start(FIRST) + area.metering.horizon_seconds + 1
 
     outgoing = one.hear(area.message("M0", area.reading("M0", FIRST - 1)))
 

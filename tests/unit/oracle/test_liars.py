@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,7 +11,9 @@ import pytest
 
 from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
-from oracle.attester.planning import Entry, Proposal, desired
+from oracle.attester.consensus.planning import desired
+from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
+from oracle.attester.dialogue import write_message
 from settling.attestations import verify_payload
 
 pytestmark = pytest.mark.unit
@@ -29,24 +32,23 @@ def settled_area(make_area: Callable[..., Any], *mtus: int, last: int) -> Any:
     return area
 
 
-def derived(area: Any, mtu: int, *, horizon: int) -> Entry:
+def derived(area: Any, mtu: int, *, horizon: int) -> ProposedMtu:
     """The entry of an MTU as the liar derives it from registers up to a horizon."""
     liar = area.attesters["A1"]
-    found = desired(
-        registry=area.registry, book=liar.intake.books["M0"], first_mtu=mtu, last_mtu=mtu, horizon_mtu=horizon
-    )
-    return Entry(mtu=mtu, revision=area.next_revision(mtu), readings=(found[mtu],))
+    found = desired(area=area.metering, book=liar.intake.books["M0"], first_mtu=mtu, last_mtu=mtu, horizon_mtu=horizon)
+    return ProposedMtu(mtu=mtu, revision=area.next_revision(mtu), readings=(found[mtu],))
 
 
-def answers_to(area: Any, *entries: Entry, horizon: int, period: int = 0) -> list[str]:
+def answers_to(area: Any, *entries: ProposedMtu, horizon: int, period: int = 0) -> list[str]:
     """Kinds of message an honest attester answers a proposal with."""
-    proposal = Proposal(period=period, horizon_mtu=horizon, entries=entries)
-    honest = area.attesters["A0"]
-    answers = honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(proposal.as_json()))
+    proposal = LeafProposal(period=period, horizon_mtu=horizon, mtus=entries)
+    answers = area.attesters["A0"].hear_attester("A1", "proposal", write_message(proposal))
     return [answer.topic.rsplit("/", 1)[1] for answer in answers]
 
 
-def test_proposal__old_horizon_that_undoes_a_correction__is_not_signed(make_area: Callable[..., Any]) -> None:
+def test_proposal__old_horizon_that_undoes_a_correction__is_not_signed(
+    make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
     linear = area.leaves(FIRST + 1)["M0"].import_wh
     late = area.reading("M0", FIRST + 1, import_register_wh=1_100 + 60)
@@ -55,11 +57,10 @@ def test_proposal__old_horizon_that_undoes_a_correction__is_not_signed(make_area
     area.settle_down()
     assert (linear, area.leaves(FIRST + 1)["M0"].import_wh) == (100, 60)
 
-    honest = area.attesters["A0"]
     repeated = derived(area, FIRST + 3, horizon=FIRST + 2)
 
     assert answers_to(area, repeated, horizon=FIRST + 2) == []
-    assert "horizon" in honest.agreement.refused[-1]
+    assert "horizon" in caplog.messages[-1]
 
 
 def test_proposal__horizon_before_what_is_due__is_not_signed(make_area: Callable[..., Any]) -> None:
@@ -77,21 +78,25 @@ def test_proposal__horizon_before_what_is_due__is_not_signed(make_area: Callable
     assert answers_to(area, back, horizon=FIRST + 1) == []
 
 
-def test_proposal__unchanged_leaves_as_a_further_revision__is_not_signed(make_area: Callable[..., Any]) -> None:
+def test_proposal__unchanged_leaves_as_a_further_revision__is_not_signed(
+    make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
 
     assert answers_to(area, derived(area, FIRST, horizon=FIRST), horizon=FIRST) == []
-    assert "changes nothing" in area.attesters["A0"].agreement.refused[-1]
+    assert "changes nothing" in caplog.messages[-1]
 
 
-def test_proposal__one_half_of_a_correction__is_not_signed(make_area: Callable[..., Any]) -> None:
+def test_proposal__one_half_of_a_correction__is_not_signed(
+    make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
     for one in area.attesters.values():
         one.hear(area.message("M0", area.reading("M0", FIRST + 1, import_register_wh=1_100 + 60)))
     both = [derived(area, mtu, horizon=FIRST + 2) for mtu in (FIRST + 1, FIRST + 2)]
 
     assert answers_to(area, both[0], horizon=FIRST + 2) == []
-    assert "go on" in area.attesters["A0"].agreement.refused[-1]
+    assert "go on" in caplog.messages[-1]
     assert answers_to(area, *both, horizon=FIRST + 2) == ["signature"]
 
 
@@ -101,13 +106,8 @@ def test_proposals__several_for_one_revision__have_one_root_or_are_not_signed(ma
     honest = area.attesters["A0"]
     for nonce in (b"\x01", b"\x02", b"\x03"):
         entry = derived(area, FIRST + 1, horizon=FIRST + 1)
-        row = [*Proposal(0, FIRST + 1, (entry,)).as_json()["entries"][0]["readings"][0][:-1], "0x" + nonce.hex() * 32]
-        body = {
-            "period": 0,
-            "horizon": FIRST + 1,
-            "entries": [{"mtu": FIRST + 1, "revision": 0, "readings": [row]}],
-        }
-        honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(body))
+        other = replace(entry, readings=(replace(entry.readings[0], nonce=nonce * 32),))
+        answers_to(area, other, horizon=FIRST + 1)
     answers_to(area, derived(area, FIRST + 1, horizon=FIRST + 1), horizon=FIRST + 1)
 
     assert len(honest.store.signed(kind="attestation", key=f"{FIRST + 1}:0")) == 1
@@ -115,21 +115,20 @@ def test_proposals__several_for_one_revision__have_one_root_or_are_not_signed(ma
 
 @pytest.mark.parametrize("entries", [(), (FIRST + 2, FIRST + 1), (FIRST + 1, FIRST + 1), (FIRST + 900,)])
 def test_proposal__mtus_out_of_order_or_place__is_refused(
-    make_area: Callable[..., Any], entries: tuple[int, ...]
+    make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture, entries: tuple[int, ...]
 ) -> None:
     area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
     area.cut_off(FIRST + 3)
-    found = tuple(Entry(mtu=mtu, revision=0, readings=()) for mtu in entries)
+    found = tuple(ProposedMtu(mtu=mtu, revision=0, readings=()) for mtu in entries)
 
     assert answers_to(area, *found, horizon=FIRST + 3) == []
-    assert "do not ascend" in area.attesters["A0"].agreement.refused[-1]
+    assert "do not ascend" in caplog.messages[-1]
 
 
 def test_proposal__two_mtus_far_apart__only_those_are_derived(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=1, mtus=3_000)
     one = area.attester("A0")
     one.hear(*area.day(FIRST - 1, FIRST))
-    one.agreement.synced([])
     area.now = mtu_end(FIRST + 3_000)
     calls: list[tuple[int, int]] = []
     book = one.intake.books["M0"]
@@ -144,7 +143,7 @@ def test_proposal__two_mtus_far_apart__only_those_are_derived(make_area: Callabl
             return around(first_mtu=first_mtu, last_mtu=last_mtu)
 
     one.intake.books["M0"] = Counting()  # type: ignore[assignment]
-    far = (Entry(mtu=FIRST, revision=0, readings=()), Entry(mtu=FIRST + 2_999, revision=0, readings=()))
+    far = (ProposedMtu(mtu=FIRST, revision=0, readings=()), ProposedMtu(mtu=FIRST + 2_999, revision=0, readings=()))
 
     answers_to(area, *far, horizon=FIRST + 2_999)
 
@@ -186,17 +185,17 @@ def test_receive__numbers_out_of_range__change_nothing(
     area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
     one = area.attesters["A0"]
 
-    assert one.agreement.receive(sender="A1", kind=kind, payload=payload) == []
+    assert one.hear_attester("A1", kind, payload) == []
 
 
-def payload_for(area: Any, *entries: Entry) -> dict[str, Any]:
+def payload_for(area: Any, *entries: ProposedMtu) -> dict[str, Any]:
     """The body that two attesters who lie together would hand in."""
     from domain.hashing import to_hex
 
     records = []
     for entry in entries:
-        attestation = entry.attestation(area.registry.area_id)
-        digest = attestation.digest(area.registry.readings_domain)
+        attestation = entry.attestation(area.metering.area_id)
+        digest = attestation.digest(area.metering.readings_domain)
         keys = sorted((area.attester_keys[name] for name in ("A1", "A2")), key=lambda key: key.address)
         records.append(
             {
@@ -211,13 +210,13 @@ def payload_for(area: Any, *entries: Entry) -> dict[str, Any]:
             }
         )
     messages = [jws.decode() for jws in area.attesters["A1"].store.messages_of([("M0", at) for at in range(1, 9)])]
-    return {"area": area.registry.area, "period": 0, "attestations": records, "messages": messages}
+    return {"area": area.metering.code, "period": 0, "attestations": records, "messages": messages}
 
 
-def verify(area: Any, *entries: Entry) -> None:
+def verify(area: Any, *entries: ProposedMtu) -> None:
     verify_payload(
         payload_for(area, *entries),
-        registry=area.registry,
+        area=area.metering,
         next_revision=area.next_revision,
         leaves_at=area.leaves,
     )

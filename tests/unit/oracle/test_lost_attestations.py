@@ -9,6 +9,8 @@ import pytest
 
 from domain.mtu import mtu_end
 from domain.readings import Quality
+from oracle.attester.consensus.attestations import RecordedMtu
+from oracle.attester.consensus.events import Connected, HandedOver, StatesTold
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +25,7 @@ def attested_area(make_area: Callable[..., Any], *, last: int) -> Any:
     return area
 
 
-def test_agreement__chain_refuses_recorded_attestations__revision_one_is_made_after_the_mark(
+def test_consensus__chain_refuses_recorded_attestations__revision_one_is_made_after_the_mark(
     make_area: Callable[..., Any],
 ) -> None:
     area = attested_area(make_area, last=FIRST + 3)
@@ -35,7 +37,7 @@ def test_agreement__chain_refuses_recorded_attestations__revision_one_is_made_af
         area.recorded.pop(mtu)
         area.unread.add(mtu)
     area.excluded.clear()
-    area.now += area.registry.attest_seconds
+    area.now += area.metering.attest_seconds
     area.settle_down()
 
     for mtu in (FIRST, FIRST + 1):
@@ -44,7 +46,7 @@ def test_agreement__chain_refuses_recorded_attestations__revision_one_is_made_af
     assert [item.attestation.revision for item in area.recorded[FIRST + 2]] == [0]
 
 
-def test_agreement__chain_refuses_before_the_deadline__revision_zero_is_made_again(
+def test_consensus__chain_refuses_before_the_deadline__revision_zero_is_made_again(
     make_area: Callable[..., Any],
 ) -> None:
     area = attested_area(make_area, last=FIRST)
@@ -59,7 +61,7 @@ def test_agreement__chain_refuses_before_the_deadline__revision_zero_is_made_aga
     assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
 
 
-def test_agreement__correction_refused_by_the_chain__the_same_correction_is_made_again(
+def test_consensus__correction_refused_by_the_chain__the_same_correction_is_made_again(
     make_area: Callable[..., Any],
 ) -> None:
     area = attested_area(make_area, last=FIRST)
@@ -72,22 +74,19 @@ def test_agreement__correction_refused_by_the_chain__the_same_correction_is_made
 
     area.recorded[FIRST + 1].pop()
     for one in area.attesters.values():
-        one.agreement.standing.attested[FIRST + 1] = one.agreement.standing.attested[FIRST + 1].__class__(
-            next_revision=2, leaves=area.leaves(FIRST + 1) or {}, root=b"\x01" * 32
-        )
-        one.agreement.look_up_everything()
+        one.driver.happen(Connected())  # looks up everything again
     area.settle_down()
 
     assert [item.attestation.revision for item in area.recorded[FIRST + 1]] == [0, 1]
     assert area.leaves(FIRST + 1)["M0"].import_wh == 170
 
 
-def test_agreement__restart_after_a_refusal__finds_out_and_makes_it_again(make_area: Callable[..., Any]) -> None:
+def test_consensus__restart_after_a_refusal__finds_out_and_makes_it_again(make_area: Callable[..., Any]) -> None:
     area = attested_area(make_area, last=FIRST + 1)
     area.settle_down()
     area.recorded.pop(FIRST)
     area.unread.add(FIRST)
-    area.now += area.registry.attest_seconds
+    area.now += area.metering.attest_seconds
     for name in area.attester_keys:
         area.attesters[name].store.close()
         area.attester(name)
@@ -97,58 +96,52 @@ def test_agreement__restart_after_a_refusal__finds_out_and_makes_it_again(make_a
     assert [item.attestation.revision for item in area.recorded[FIRST]] == [1]
 
 
-def test_agreement__proposer_says_attested_and_hands_nothing_over__the_others_do(
+def test_consensus__proposer_says_attested_and_hands_nothing_over__the_others_do(
     make_area: Callable[..., Any],
 ) -> None:
     area = attested_area(make_area, last=FIRST)
-    honest_hand_over = area.hand_over
+    honest_record = area.record
 
-    def hand_over(one: Any) -> None:
-        payload = one.agreement.submission
-        if one.name == "A1" and payload is not None:
-            area.spread(one, one.agreement.submitted(payload))
-            return
-        honest_hand_over(one)
+    def record(one: Any, what: Any, body: Any) -> None:
+        if one.name == "A1":
+            one.driver.happen(HandedOver(what.attestations))
+        else:
+            honest_record(one, what, body)
 
-    area.hand_over = hand_over
-    liar = area.attesters["A1"]
-    for one in area.attesters.values():
-        one.agreement.synced(area.states(*one.agreement.sync_range()))
+    area.record = record
     for _ in range(30):
         area.wall += 1
-        area.spread(liar, liar.agreement.tick(wall=area.wall))
-        if liar.agreement.wants_sync:
-            liar.agreement.synced(area.states(*liar.agreement.sync_range()))
-        area.hand_over(liar)
+        area.let_tick(area.attesters["A1"])
     assert area.recorded == {}
-    assert all(FIRST in one.agreement.standing.attested for one in area.attesters.values())
+    assert all(FIRST in one.standing.mtus for one in area.attesters.values())
 
     area.settle_down()
 
     assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
 
 
-def test_agreement__included_and_then_the_service_forgets__the_node_is_believed(make_area: Callable[..., Any]) -> None:
+def test_consensus__included_and_then_the_service_forgets__the_node_is_believed(make_area: Callable[..., Any]) -> None:
     area = attested_area(make_area, last=FIRST)
     area.settle_down()
     held = area.recorded[FIRST]
     one = area.attesters["A0"]
 
-    one.agreement.synced([{"mtu": FIRST, "next_revision": 0, "attestation": None}])
+    one.driver.happen(Connected())
+    one.driver.happen(StatesTold((RecordedMtu(mtu=FIRST, next_revision=0, attestation=None),)))
 
-    assert one.agreement.standing.next_revision(FIRST) == 1
-    assert one.agreement.standing.attested[FIRST].root == held[0].attestation.root
+    assert one.standing.next_revision(FIRST) == 1
+    assert one.standing.mtus[FIRST].last.root == held[0].attestation.root
 
 
 def test_registry__attest_until__leaves_the_chain_time_to_include(make_area: Callable[..., Any]) -> None:
-    registry = make_area().registry
+    metering = make_area().metering
 
-    assert registry.attest_until(FIRST) == mtu_end(FIRST) + registry.attest_seconds - 300
+    assert metering.attest_until(FIRST) == mtu_end(FIRST) + metering.attest_seconds - 300
 
 
-def test_agreement__margin_before_the_deadline__waits_for_the_mark(make_area: Callable[..., Any]) -> None:
+def test_consensus__margin_before_the_deadline__waits_for_the_mark(make_area: Callable[..., Any]) -> None:
     area = attested_area(make_area, last=FIRST)
-    area.now = area.registry.attest_until(FIRST) + 1
+    area.now = area.metering.attest_until(FIRST) + 1
 
     area.settle_down(rounds=20)
 

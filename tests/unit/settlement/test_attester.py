@@ -14,7 +14,7 @@ import pytest
 
 from domain.eip712 import PROGRAM
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
-from domain.meters import Registry
+from domain.meters import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
 from domain.programs import program_values
 from domain.words import pack_settlement_word
@@ -22,8 +22,10 @@ from ledger_service.settlement.gather import proposal_package, terms_of
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
-from oracle.attester.service import ServiceAway
-from oracle.attester.settlement import SettlementSigner, chain_objections
+from oracle.attester.consensus.attestations import SignedAttestation
+from oracle.attester.service import ServiceAway, SettlementRef
+from oracle.attester.settlement import SettlementSigner
+from oracle.attester.settlement_checks import chain_objections
 from oracle.attester.store import Store
 from settling.compute import commit, settle
 from settling.package import inputs_of, roots_of
@@ -83,15 +85,15 @@ class FakeService:
             raise ServiceAway(reason="stopped by the test")
         return self.terms_shown
 
-    def pending_settlements(self, area: str) -> list[tuple[int, int]]:
-        return [] if self.package is None else [(self.tools.PERIOD, self.package["revision"])]
+    def pending_settlements(self, area: str) -> list[SettlementRef]:
+        return [] if self.package is None else [SettlementRef(area, self.tools.PERIOD, self.package["revision"])]
 
-    def settlement_package(self, area: str, period: int, revision: int) -> Package:
+    def settlement_package(self, settlement: SettlementRef) -> Package:
         assert self.package is not None
         return self.package
 
-    def submit_settlement_signature(self, area: str, period: int, revision: int, body: Package) -> None:
-        self.signed.append(body["signature"])
+    def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
+        self.signed.append(to_hex(signature))
 
 
 @dataclass
@@ -124,15 +126,15 @@ class Desk:
         """The attester asks the service at a market time, with nothing to sign."""
         self.chain.now = now
         self.service.package = None
-        self.signer(self.registry)
+        self.signer(self.metering)
 
     def ask(self, package: Package) -> str | None:
         """Lay a package before the attester: why it refuses, None where it signs."""
         self.chain.now = max(self.chain.now, self.tools.ENDED)
         self.service.package = package
         before = len(self.service.signed)
-        self.signer(self.registry)
-        reason = self.signer.refused.get((self.tools.PERIOD, package["revision"]))
+        self.signer(self.metering)
+        reason = self.signer.refused.get(SettlementRef(self.tools.AREA, self.tools.PERIOD, package["revision"]))
         assert (reason is None) == (len(self.service.signed) == before + 1)
         return reason
 
@@ -153,12 +155,15 @@ class Desk:
         """The attester knows what is attested."""
         for entry in self.scene.record.entries(kinds=["reading.attested"]):
             with self.store.commit():
-                self.store.add_attested(entry.content()["attestations"])
+                self.store.add_attestations(
+                    SignedAttestation.from_json(item, area_id=text_id(self.tools.AREA))
+                    for item in entry.content()["attestations"]
+                )
 
     @property
-    def registry(self) -> Registry:
-        return Registry(
-            area=self.tools.AREA,
+    def metering(self) -> MeteringArea:
+        return MeteringArea(
+            code=self.tools.AREA,
             attesters=(),
             threshold=2,
             attest_seconds=3_600,
@@ -406,7 +411,7 @@ def test_sign__settlement_in_effect_meanwhile__is_neither_signed_nor_refused(des
     desk.settle(package)
     desk.service.package = package
 
-    assert desk.signer(desk.registry) == 0
+    assert desk.signer(desk.metering) == 0
     assert (desk.service.signed, desk.signer.refused) == ([], {})
 
 
@@ -517,6 +522,6 @@ def test_witness__service_away__signs_nothing(desk: Desk) -> None:
     desk.service.away = True
 
     with pytest.raises(ServiceAway):
-        desk.signer(desk.registry)
+        desk.signer(desk.metering)
 
     assert desk.service.signed == []

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from domain.hashing import text_id, to_hex
 from domain.messages import RegisterReading, make_message
-from domain.meters import Registry
+from domain.meters import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from ledger_service.programs.stage import validated_key
 from tests.unit.wallet_api.test_ownership import settled_day
@@ -167,8 +167,8 @@ def test_set_points__own_point__after_they_are_issued(validated: World) -> None:
 def test_attester__registry__is_what_it_verifies_against(trading: World) -> None:
     answer = trading.get("attester north", "/v1/attester/registry", area=AREA)
 
-    registry = Registry.from_json(answer.json())
-    assert (registry.area, registry.threshold, len(registry.periods)) == (AREA, 2, 1)
+    area = MeteringArea.from_json(answer.json())
+    assert (area.code, area.threshold, len(area.periods)) == (AREA, 2, 1)
     assert trading.get("attester north", "/v1/attester/registry", area="other").status_code == 404
 
 

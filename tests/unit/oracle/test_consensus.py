@@ -1,4 +1,4 @@
-"""Agreement of three attesters: missing readings, lies, silence, corrections."""
+"""Consensus of three attesters: missing readings, lies, silence, corrections."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 from domain.mtu import mtu_end
 from domain.readings import Quality
+from oracle.attester.consensus.events import Tick
+from oracle.attester.consensus.states import HandingOver
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +24,24 @@ def energies(area: Any, mtu: int) -> list[tuple[str, int, str]]:
     return [(code, leaves[code].import_wh, leaves[code].quality.name) for code in sorted(leaves)]
 
 
-def test_agreement__all_hold_all_readings__each_mtu_attested_once(make_area: Callable[..., Any]) -> None:
+def kind_of(message: Any) -> str:
+    """What a message to other attesters is."""
+    return str(message.topic.rsplit("/", 1)[1])
+
+
+def proposal_of(area: Any, one: Any) -> Any:
+    """The proposal that an attester makes once the service told it where MTUs stand, alone."""
+    for _ in range(40):
+        area.wall += 1
+        one.driver.happen(Tick())
+        area.answer(one)
+        said = [message for message in one.take_said() if kind_of(message) == "proposal"]
+        if said:
+            return said[0]
+    raise AssertionError("it proposes nothing")
+
+
+def test_consensus__all_hold_all_readings__each_mtu_attested_once(make_area: Callable[..., Any]) -> None:
     area = make_area()
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST + 3))
@@ -36,7 +55,7 @@ def test_agreement__all_hold_all_readings__each_mtu_attested_once(make_area: Cal
     assert all(len(held[0].signatures) == 2 for held in area.recorded.values())
 
 
-def test_agreement__before_the_cut_off__nobody_proposes(make_area: Callable[..., Any]) -> None:
+def test_consensus__before_the_cut_off__nobody_proposes(make_area: Callable[..., Any]) -> None:
     area = make_area()
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST))
@@ -47,7 +66,7 @@ def test_agreement__before_the_cut_off__nobody_proposes(make_area: Callable[...,
     assert area.recorded == {}
 
 
-def test_agreement__each_holds_a_part__fetch_and_attest_all_as_measured(make_area: Callable[..., Any]) -> None:
+def test_consensus__each_holds_a_part__fetch_and_attest_all_as_measured(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=3)
     for name, code in zip(area.attester_keys, area.meter_keys, strict=True):
         area.attester(name).hear(*area.day(FIRST - 1, FIRST + 3, codes=[code]))
@@ -59,7 +78,7 @@ def test_agreement__each_holds_a_part__fetch_and_attest_all_as_measured(make_are
         assert energies(area, mtu) == [("M0", 100, "MEASURED"), ("M1", 100, "MEASURED"), ("M2", 100, "MEASURED")]
 
 
-def test_agreement__missing_reading__is_a_substitute_and_corrected_once_it_comes(make_area: Callable[..., Any]) -> None:
+def test_consensus__missing_reading__is_a_substitute_and_corrected_once_it_comes(make_area: Callable[..., Any]) -> None:
     area = make_area()
     messages = area.day(FIRST - 1, FIRST + 1)
     on_time = [message for message in messages if message != area.message("M0", area.reading("M0", FIRST + 1))]
@@ -79,7 +98,7 @@ def test_agreement__missing_reading__is_a_substitute_and_corrected_once_it_comes
     assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
 
 
-def test_agreement__register_comes_after_a_repeated_substitute__earlier_mtus_become_linear(
+def test_consensus__register_comes_after_a_repeated_substitute__earlier_mtus_become_linear(
     make_area: Callable[..., Any],
 ) -> None:
     area = make_area(meters=1)
@@ -100,7 +119,7 @@ def test_agreement__register_comes_after_a_repeated_substitute__earlier_mtus_bec
     assert len(area.recorded[FIRST + 1]) == 2
 
 
-def test_agreement__contradiction_known_to_one__is_a_substitute_for_all(make_area: Callable[..., Any]) -> None:
+def test_consensus__contradiction_known_to_one__is_a_substitute_for_all(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=1)
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))
@@ -117,7 +136,7 @@ def test_agreement__contradiction_known_to_one__is_a_substitute_for_all(make_are
     assert energies(area, FIRST + 1) == [("M0", 100, "MEASURED")]
 
 
-def test_agreement__proposer_silent__next_one_takes_over(make_area: Callable[..., Any]) -> None:
+def test_consensus__proposer_silent__next_one_takes_over(make_area: Callable[..., Any]) -> None:
     for silent in ("A0", "A1", "A2"):
         area = make_area(meters=1)
         area.folder = area.folder / silent
@@ -132,7 +151,7 @@ def test_agreement__proposer_silent__next_one_takes_over(make_area: Callable[...
         assert sorted(area.recorded) == [FIRST, FIRST + 1, FIRST + 2, FIRST + 3]
 
 
-def test_agreement__one_of_three_alone__hands_over_nothing(make_area: Callable[..., Any]) -> None:
+def test_consensus__one_of_three_alone__hands_over_nothing(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=1)
     one = area.attester("A0")
     one.hear(*area.day(FIRST - 1, FIRST + 3))
@@ -141,7 +160,7 @@ def test_agreement__one_of_three_alone__hands_over_nothing(make_area: Callable[.
     area.settle_down()
 
     assert area.recorded == {}
-    assert one.agreement.submission is None
+    assert not isinstance(one.state, HandingOver)
 
 
 @pytest.mark.parametrize("field", range(1, 8))
@@ -152,40 +171,30 @@ def test_receive__proposal_with_one_value_changed__is_not_signed(make_area: Call
     other = area.attester("A1")
     other.hear(*area.day(FIRST - 1, FIRST))
     area.cut_off(FIRST)
-    for one in (honest, other):
-        one.agreement.synced([])
-    proposals: list[Any] = []
-    for wall in range(40):
-        proposals.extend(other.agreement.tick(wall=float(wall)))
-        if other.agreement.wants_sync:
-            other.agreement.synced([])
-    payload = orjson.loads(proposals[0].payload)
-    assert honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(payload))[0].topic.endswith(
-        "signature"
-    )
+    payload = orjson.loads(proposal_of(area, other).payload)
+    genuine = honest.hear_attester("A1", "proposal", orjson.dumps(payload))
+    assert [kind_of(answer) for answer in genuine] == ["signature"]
 
     row = payload["entries"][0]["readings"][0]
     row[field] = "0x" + "07" * 32 if field == 7 else 1 - row[field] if field == 6 else row[field] + 1
-    answers = honest.agreement.receive(sender="A1", kind="proposal", payload=orjson.dumps(payload))
+    answers = honest.hear_attester("A1", "proposal", orjson.dumps(payload))
 
-    assert [answer for answer in answers if answer.topic.endswith("signature")] == []
+    assert "signature" not in [kind_of(answer) for answer in answers]
 
 
 def test_receive__proposal_that_leaves_a_meter_out__is_not_signed(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=2)
     one = area.attester("A0")
     one.hear(*area.day(FIRST - 1, FIRST))
-    one.agreement.synced([])
     area.cut_off(FIRST)
     reading = area.reading("M0", FIRST)
     row = ["M0", reading.import_register_wh, reading.export_register_wh, 100, 10, reading.sequence, 0]
     entry = {"mtu": FIRST, "revision": 0, "readings": [[*row, "0x" + reading.nonce.hex()]]}
 
-    answers = one.agreement.receive(
-        sender="A1", kind="proposal", payload=orjson.dumps({"period": 0, "horizon": FIRST, "entries": [entry]})
-    )
+    proposal = {"period": 0, "horizon": FIRST, "entries": [entry]}
+    answers = one.hear_attester("A1", "proposal", orjson.dumps(proposal))
 
-    assert [answer.topic.rsplit("/", 1)[1] for answer in answers] == ["messages"]
+    assert [kind_of(answer) for answer in answers] == ["messages"]
 
 
 @pytest.mark.parametrize(
@@ -196,16 +205,16 @@ def test_receive__rubbish__changes_nothing(make_area: Callable[..., Any], payloa
     area = make_area(meters=1)
     one = area.attester("A0")
 
-    assert one.agreement.receive(sender="A1", kind=kind, payload=payload) == []
-    assert one.agreement.receive(sender="stranger", kind=kind, payload=payload) == []
-    assert one.agreement.submission is None
+    assert one.hear_attester("A1", kind, payload) == []
+    assert one.hear_attester("stranger", kind, payload) == []
+    assert not isinstance(one.state, HandingOver)
 
 
-def test_agreement__deadline_passed__waits_for_the_mark_and_sends_revision_one(make_area: Callable[..., Any]) -> None:
+def test_consensus__deadline_passed__waits_for_the_mark_and_sends_revision_one(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=1, mtus=1)
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST))
-    area.now = mtu_end(FIRST) + area.registry.attest_seconds + 1
+    area.now = mtu_end(FIRST) + area.metering.attest_seconds + 1
     area.settle_down()
     assert area.recorded == {}
 
@@ -215,7 +224,7 @@ def test_agreement__deadline_passed__waits_for_the_mark_and_sends_revision_one(m
     assert [item.attestation.revision for item in area.recorded[FIRST]] == [1]
 
 
-def test_agreement__all_restarted_after_an_attestation__go_on_without_repeating(make_area: Callable[..., Any]) -> None:
+def test_consensus__all_restarted_after_an_attestation__go_on_without_repeating(make_area: Callable[..., Any]) -> None:
     area = make_area(meters=1)
     for name in area.attester_keys:
         area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))

@@ -1,0 +1,49 @@
+"""The meters' own messages behind leaves: whoever gets the attestations can verify every reading anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from domain.hashing import keccak
+from domain.readings import Quality, Reading
+from oracle.attester.book import MeterBook
+from oracle.attester.consensus.effects import HandOver
+from oracle.attester.store import Store
+
+
+def attestations_body(what: HandOver, *, area: str, books: Mapping[str, MeterBook], store: Store) -> dict[str, Any]:
+    """The body of `POST /v1/attestations`, complete in itself: leaves, signatures and the messages of the meters."""
+    readings = (reading for item in what.attestations for reading in item.readings)
+    return {
+        "area": area,
+        "period": what.period,
+        "attestations": [item.as_json() for item in what.attestations],
+        "messages": [message.decode("ascii") for message in messages_behind(readings, books=books, store=store)],
+    }
+
+
+def messages_behind(readings: Iterable[Reading], *, books: Mapping[str, MeterBook], store: Store) -> list[bytes]:
+    """The messages that show leaves, by hash: of each its reading and the one before; for a substitute all that
+    disputes the reading."""
+    found: dict[bytes, bytes] = {}
+    for reading in readings:
+        for jws in _behind(reading, books[reading.meter_code], store):
+            found[keccak(jws)] = jws
+    return [found[digest] for digest in sorted(found)]
+
+
+def _behind(reading: Reading, book: MeterBook, store: Store) -> Iterable[bytes]:
+    code = reading.meter_code
+    shown: list[tuple[int, bytes]] = []
+    if reading.quality is Quality.MEASURED:
+        shown.append((reading.sequence, reading.nonce))
+    else:
+        yield from store.messages_of((code, held.sequence) for held in book.held_at(reading.mtu))
+    before = book.believed_before(reading.mtu)
+    if before is not None and before.mtu == reading.mtu - 1:
+        shown.append((before.sequence, before.nonce))
+    for sequence, nonce in shown:
+        jws = store.message_with(meter_code=code, sequence=sequence, nonce=nonce)
+        if jws is not None:
+            yield jws

@@ -1,0 +1,37 @@
+"""Strict reading of what others send.
+
+Nothing of the wrong type, or beyond the range of a shape or a database, goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.errors import DominoesError
+
+UINT32_MAX = 2**32 - 1
+"""Highest MTU, sequence, revision, count or period number (docs/protocol.md)."""
+
+
+class Unreadable(DominoesError):
+    """What somebody sent does not have the form of the protocol; it changes nothing."""
+
+    code = "message-unreadable"
+
+    def __init__(self, *, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        super().__init__(f"{what} can't be read: {reason}; send the form of docs/protocol.md")
+
+
+def whole(value: Any, *, lowest: int = 0, highest: int = UINT32_MAX) -> int:
+    """The value where it is a whole number in the range. Raises ValueError."""
+    if type(value) is not int or not lowest <= value <= highest:
+        raise ValueError(f"not a whole number from {lowest} to {highest}")
+    return value
+
+
+def text(value: Any) -> str:
+    """The value where it is text. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("not text")
+    return value
