@@ -9,12 +9,16 @@ from ledger_service.record.errors import (
     StorageUnavailable,
     UnknownDatabase,
 )
+from ledger_service.record.follow import Batch, Cursor, CursorTaken, follow
 from ledger_service.record.journal import Entry, Head, Verified
 from ledger_service.record.record import Record
 from ledger_service.record.transaction import Transaction
 
 __all__ = [
+    "Batch",
+    "Cursor",
     "CursorMovedBack",
+    "CursorTaken",
     "Entry",
     "Head",
     "JournalBroken",
@@ -26,4 +30,5 @@ __all__ = [
     "Transaction",
     "UnknownDatabase",
     "Verified",
+    "follow",
 ]

@@ -27,9 +27,10 @@ from ledger_service.record.journal import (
     read_head,
     verify_journal,
 )
+from ledger_service.record.keys import erased_key, find_entries
 from ledger_service.record.migrate import migrate_to_head
 from ledger_service.record.tables import journal_entry, journal_key, journal_payload
-from ledger_service.record.transaction import Transaction, erased_key
+from ledger_service.record.transaction import Transaction
 
 READERS_WAIT_MS = 2_000
 """How long an erasure waits for readers of a SQLite record before it says that their log still holds the bytes."""
@@ -108,6 +109,11 @@ class Record:
             return read_entries(connection, after=after, kinds=kinds, limit=limit)
         with self.read() as fresh:
             return read_entries(fresh, after=after, kinds=kinds, limit=limit)
+
+    def find(self, key: str) -> Entry | None:
+        """The entry appended under this key, if any."""
+        with self.read() as connection:
+            return find_entries(connection, [key]).get(key)
 
     def head(self) -> Head:
         """The last committed entry's sequence and hash."""

@@ -10,8 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from domain.facts import Fact
-from domain.hashing import canonical_json, keccak
-from domain.units import check_range
+from domain.hashing import canonical_json
 from ledger_service.record.errors import CursorMovedBack, KeyReused
 from ledger_service.record.journal import (
     Entry,
@@ -19,27 +18,15 @@ from ledger_service.record.journal import (
     Kinds,
     Payload,
     entry_hash,
-    entry_of,
     payload_hash,
     read_entries,
     read_head,
-    select_keyed_entries,
 )
-from ledger_service.record.tables import KEY_LENGTH_MAX, journal_cursor, journal_entry, journal_key, journal_payload
+from ledger_service.record.keys import find_entries
+from ledger_service.record.tables import journal_cursor, journal_entry, journal_key, journal_payload
 
 SALT_BYTES = 32
 """Random bytes hashed with each payload, so that nobody can guess a payload from its hash."""
-
-KEYS_PER_QUERY = 500
-"""Keys looked up by one statement: below the 999 parameters every SQLite takes."""
-
-ERASED_KEY_PREFIX = "erased:"
-"""Begins what stays of the key of an erased entry: its hash, so that a repeat is still known."""
-
-
-def erased_key(key: str) -> str:
-    """What stays of an idempotency key once its entry is erased."""
-    return ERASED_KEY_PREFIX + keccak(key.encode("utf-8")).hex()
 
 
 class Transaction:
@@ -114,16 +101,9 @@ class Transaction:
 
     def preload(self, keys: Iterable[str]) -> None:
         """Look many keys up at once, so that each later `find` or `append` with one of them needs no query."""
-        asked = {key: erased_key(key) for key in keys if key not in self._known}
-        for key in asked:
-            check_range(field="key length", value=len(key), lowest=1, highest=KEY_LENGTH_MAX)
-        names = [name for pair in asked.items() for name in pair]
-        found: dict[str, Entry] = {}
-        for start in range(0, len(names), KEYS_PER_QUERY):
-            query = select_keyed_entries().where(journal_key.c.key.in_(names[start : start + KEYS_PER_QUERY]))
-            found.update((row.key, entry_of(row)) for row in self._connection.execute(query))
-        for key, hidden in asked.items():
-            self._known[key] = found.get(key) or found.get(hidden)
+        fresh = [key for key in keys if key not in self._known]
+        found = find_entries(self._connection, fresh)
+        self._known.update((key, found.get(key)) for key in fresh)
 
     def cursor(self, name: str) -> int:
         """Sequence of the last entry this reader has dealt with; 0 where it has not begun."""
