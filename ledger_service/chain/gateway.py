@@ -14,6 +14,7 @@ import structlog
 
 from contracts.deploy import Deployment, check_deployment
 from contracts.rpc import Rpc
+from contracts.transactions import SignedTransaction
 from contracts.transactions import Transaction as ChainTransaction
 from domain.hashing import to_hex
 from domain.signing import SigningKey
@@ -26,7 +27,7 @@ from ledger_service.chain.receipts import Outcome, read_outcomes
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.chain.watch import Watch
-from ledger_service.record import Entry, Record, Transaction
+from ledger_service.record import Cursor, Entry, Record, Transaction, follow
 
 if TYPE_CHECKING:
     from ledger_service.chain.embedded import EmbeddedNode
@@ -51,6 +52,34 @@ class Progress:
     rewound: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A request whose transaction is signed; `sequence` is that of the request."""
+
+    wanted: Request
+    signed: SignedTransaction
+    sequence: int
+
+    def record(self, tx: Transaction) -> None:
+        """Store it."""
+        call = self.wanted.call
+        about = {"key": self.wanted.key, "role": self.wanted.role, "contract": call.contract}
+        outbox.store(tx, **about, function=call.function, request=self.sequence, signed=self.signed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A request that names no call of the contracts."""
+
+    error: RequestInvalid
+
+    def record(self, tx: Transaction) -> None:
+        """Say that it failed."""
+        key = self.error.key
+        _log.error("chain.request_invalid", key=key, reason=self.error.reason)
+        tx.append("chain.failed", {"key": key, "reason": str(self.error)}, key=f"chain.failed:{key}")
+
+
 class Gateway:
     """Sends for the keys it holds, to one node, on one chain. One step at a time; not for several threads."""
 
@@ -66,6 +95,7 @@ class Gateway:
         self.record, self.rpc, self.deployment, self.profile = record, rpc, deployment, profile
         self._signers = dict(signers)
         self._codec = Codec(deployment)
+        self._cursor = Cursor(CURSOR)
         self._repair = Repair(record=record, rpc=rpc, deployment=deployment, signers=self._signers, profile=profile)
         self._watch = Watch(record=record, rpc=rpc, profile=profile, genesis_hash=deployment.genesis_hash)
 
@@ -112,50 +142,53 @@ class Gateway:
     def take(self) -> int:
         """Sign and store what was requested since; returns how many requests were taken."""
         total = 0
-        while True:
-            with self.record.begin() as tx:
-                entries = tx.entries(after=tx.cursor(CURSOR), kinds=["chain.requested"], limit=TAKE_MAX)
-                for entry in entries:
-                    self._take_one(tx, entry)
-                if entries:
-                    tx.advance(CURSOR, entries[-1].sequence)
-            total += len(entries)
-            if len(entries) < TAKE_MAX:
-                return total
+        for batch in follow(self.record, self._cursor, ["chain.requested"], limit=TAKE_MAX):
+            taken = self._signed(batch.entries)
+            with batch.begin() as tx:
+                for item in taken:
+                    item.record(tx)
+            for item in taken:
+                if isinstance(item, _Taken):
+                    self._repair.forget_foreign(item.signed)
+            total += len(taken)
+        return total
 
-    def _take_one(self, tx: Transaction, entry: Entry) -> None:
-        try:
-            wanted = Request.from_payload(entry.content())
-            call = self._codec.encode(wanted, gas_max=self.profile.transaction_gas_max)
-        except RequestInvalid as error:
-            _log.error("chain.request_invalid", key=error.key, reason=error.reason)
-            tx.append("chain.failed", {"key": error.key, "reason": str(error)}, key=f"chain.failed:{error.key}")
-            return
-        signer = self._signers.get(wanted.role)
-        if signer is None:
-            raise SignerMissing(role=wanted.role)
-        if self._repair.adopt(tx, wanted=wanted, call=call, request=entry.sequence):
-            return
-        self._sign(tx, wanted=wanted, call=call, signer=signer, sequence=entry.sequence)
+    def _signed(self, entries: Sequence[Entry]) -> list[_Taken | _Refused]:
+        """What becomes of these requests: encoded and signed with the next nonces, or refused.
 
-    def _sign(self, tx: Transaction, *, wanted: Request, call: EncodedCall, signer: SigningKey, sequence: int) -> None:
-        signed = ChainTransaction(
+        The nonces are still free when they are stored: nobody but the reader of this cursor gives nonces of our keys.
+        """
+        taken: list[_Taken | _Refused] = []
+        nonces: dict[bytes, int] = {}
+        with self.record.read() as connection:
+            for entry in entries:
+                try:
+                    wanted = Request.from_payload(entry.content())
+                    call = self._codec.encode(wanted, gas_max=self.profile.transaction_gas_max)
+                except RequestInvalid as error:
+                    taken.append(_Refused(error))
+                    continue
+                signer = self._signers.get(wanted.role)
+                if signer is None:
+                    raise SignerMissing(role=wanted.role)
+                signed = self._repair.foreign(sender=signer.address, call=call)
+                if signed is None or any(isinstance(item, _Taken) and item.signed == signed for item in taken):
+                    if signer.address not in nonces:
+                        nonces[signer.address] = self._repair.next_nonce(connection, signer.address)
+                    signed = self._sign(call, nonce=nonces[signer.address], signer=signer)
+                    nonces[signer.address] += 1
+                taken.append(_Taken(wanted=wanted, signed=signed, sequence=entry.sequence))
+        return taken
+
+    def _sign(self, call: EncodedCall, *, nonce: int, signer: SigningKey) -> SignedTransaction:
+        return ChainTransaction(
             chain_id=self.deployment.chain_id,
-            nonce=self._repair.next_nonce(tx.connection, signer.address),
+            nonce=nonce,
             to=call.to,
             data=call.data,
             gas=call.gas,
             gas_price_wei=self.profile.gas_price_wei,
         ).sign(signer)
-        outbox.store(
-            tx,
-            key=wanted.key,
-            request=sequence,
-            role=wanted.role,
-            contract=wanted.call.contract,
-            function=wanted.call.function,
-            signed=signed,
-        )
 
     def pending(self) -> list[outbox.Stored]:
         """What is signed and in no block yet, in sending order."""

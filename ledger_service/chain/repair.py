@@ -15,10 +15,10 @@ from contracts.transactions import Transaction as ChainTransaction
 from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain import outbox
-from ledger_service.chain.encoding import EncodedCall, Request
+from ledger_service.chain.encoding import EncodedCall
 from ledger_service.chain.outbox import Stored
 from ledger_service.chain.profile import ChainProfile, bumped_price
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Record
 
 FILL_GAS = 21_000
 """Gas of a transaction that does nothing: it only uses up a nonce."""
@@ -105,25 +105,16 @@ class Repair:
                             self._foreign[(sender, foreign.to, foreign.data)] = foreign
         _log.warning("chain.unknown_transactions", count=len(self._foreign))
 
-    def adopt(self, tx: Transaction, *, wanted: Request, call: EncodedCall, request: int) -> bool:
-        """Whether this very call was sent before by a record that was lost; then it is stored, not sent again."""
-        role_key = next((key for role, key in self._keys.values() if role == wanted.role), None)
-        if role_key is None:
-            return False
-        found = self._foreign.pop((role_key.address, call.to, call.data), None)
-        if found is None:
-            return False
-        outbox.store(
-            tx,
-            key=wanted.key,
-            request=request,
-            role=wanted.role,
-            contract=wanted.call.contract,
-            function=wanted.call.function,
-            signed=found.signed,
-        )
-        _log.info("chain.adopted", key=wanted.key, tx_hash=to_hex(found.tx_hash))
-        return True
+    def foreign(self, *, sender: bytes, call: EncodedCall) -> SignedTransaction | None:
+        """This very call, where a record that was lost has sent it before: it is stored then, not sent again."""
+        found = self._foreign.get((sender, call.to, call.data))
+        return None if found is None else found.signed
+
+    def forget_foreign(self, signed: SignedTransaction) -> None:
+        """Note that a transaction is in the record by now."""
+        sent = signed.transaction
+        if sent.to is not None and self._foreign.pop((signed.sender, sent.to, sent.data), None) is not None:
+            _log.info("chain.adopted", tx_hash=to_hex(signed.hash))
 
     # Sending
 
@@ -182,8 +173,8 @@ class Repair:
         self._floor[item.sender] = self._chain_nonce(item.sender)
         if self._floor[item.sender] <= item.nonce:
             return
-        with self._record.begin() as tx:
-            nonce = self.next_nonce(tx.connection, item.sender)
+        with self._record.read() as connection:
+            nonce = self.next_nonce(connection, item.sender)
         _log.warning("chain.nonce_taken", key=item.key, nonce=item.nonce, new_nonce=nonce)
         self._sign_again(item, nonce=nonce, gas_price_wei=item.gas_price_wei)
 

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, select
 from contracts.bindings import Anchors
 from ledger_service.outbox import request
 from ledger_service.record import Record
+from ledger_service.record.follow import read_cursor
 from ledger_service.record.journal import read_entries
 from ledger_service.record.tables import journal_entry
-from ledger_service.settlement.cursor import read_cursor
 
 ANCHOR_SECONDS = 3_600
 """Market time between two anchors while facts keep coming: a rewrite of older facts than that is excluded."""

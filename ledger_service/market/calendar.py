@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
@@ -18,9 +18,7 @@ from domain.periods import Period
 from ledger_service.market import queries
 from ledger_service.market.views import AWAITED_PREFIXES, fold
 from ledger_service.outbox import request
-from ledger_service.record import Record, Transaction
-from ledger_service.record.journal import READ_BATCH_ENTRIES
-from ledger_service.record.tables import journal_cursor
+from ledger_service.record import Cursor, Record, Transaction, follow
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area
 
@@ -50,7 +48,7 @@ class CalendarStage:
 
     def __init__(self, record: Record, *, first_day: date | None = None, last_day: date | None = None) -> None:
         self._record, self._first_day, self._last_day = record, first_day, last_day
-        self._seen: int | None = None
+        self._cursor = Cursor(INCLUSION_CURSOR)
 
     def run(self, now: int) -> bool:
         """Take inclusions in, declare what is due, open what is declared."""
@@ -66,20 +64,15 @@ class CalendarStage:
         return noted or bool(due)
 
     def _note_inclusions(self) -> bool:
-        with self._record.read() as connection:
-            if self._seen is None:
-                self._seen = _cursor(connection)
-            entries = self._record.entries(
-                after=self._seen, kinds=["chain.included"], limit=READ_BATCH_ENTRIES, connection=connection
-            )
-        wanted = [entry for entry in entries if entry.content()["key"].startswith(AWAITED_PREFIXES)]
-        if wanted:
-            with self._record.begin() as tx:
-                fold(tx.connection, wanted)
-                tx.advance(INCLUSION_CURSOR, wanted[-1].sequence)
-        if entries:
-            self._seen = entries[-1].sequence
-        return bool(entries) and (bool(wanted) or len(entries) == READ_BATCH_ENTRIES)
+        noted = False
+        for batch in follow(self._record, self._cursor, ["chain.included"]):
+            awaited = [entry for entry in batch.entries if entry.content()["key"].startswith(AWAITED_PREFIXES)]
+            if not awaited:
+                continue
+            with batch.begin() as tx:
+                fold(tx.connection, awaited)
+            noted = True
+        return noted
 
     def _is_due(self, connection: Connection, area: Area, now: int) -> bool:
         return self._may_declare(connection, area, now) or bool(self._programs_due(connection, area, now))
@@ -154,8 +147,3 @@ class CalendarStage:
                 gate=gate,
             )
             request(tx, call, key=f"openProgram:{market.market}:{number}", role="operator")
-
-
-def _cursor(connection: Connection) -> int:
-    query = select(journal_cursor.c.sequence).where(journal_cursor.c.name == INCLUSION_CURSOR)
-    return connection.execute(query).scalar() or 0

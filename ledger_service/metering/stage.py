@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, select
 
-from contracts.bindings import Readings
-from domain.hashing import text_id, to_hex
+from contracts.bindings import Readings, read_event
+from contracts.bindings.readings import ReadingsUnread
+from domain.hashing import text_id
 from domain.mtu import mtu_end, mtu_of
 from domain.periods import Period
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
-from ledger_service.metering.views import UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
+from ledger_service.metering.views import CHAIN_KEY, UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
 from ledger_service.outbox import request
-from ledger_service.record import Entry, Record, Transaction
+from ledger_service.record import Cursor, Entry, Record, Transaction, follow
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registered
 
 CURSOR = "metering"
-
-ENTRIES_PER_RUN = 1_000
-"""Facts read in one write transaction, so that others get their turn."""
 
 UNREAD_PER_TRANSACTION = 1_000
 """Most MTUs marked Unread by one transaction; the contract takes up to 3,200."""
@@ -38,6 +38,7 @@ class MeteringStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
+        self._cursor = Cursor(CURSOR)
         self._resolved: dict[str, int] = {}  # first MTU per area that may still lack an attestation and a mark
 
     def run(self, now: int) -> bool:
@@ -51,13 +52,12 @@ class MeteringStage:
                 for period in periods(connection, area=area.area)
                 for first, count in self._overdue(connection, area.area, period, now - area.attest_seconds)
             ]
-        if not overdue:
+            due = [key for run in overdue if (key := _next_mark(connection, run, now=now)) is not None]
+        if not due:
             return False
-        fresh = False
         with self._record.begin() as tx:
-            for run in overdue:
-                fresh |= _mark(tx, run, now=now)
-        return fresh
+            asked = [_mark(tx, key) for key in due]
+        return any(asked)
 
     def _overdue(self, connection: Connection, area: str, period: Period, before: int) -> list[tuple[int, int]]:
         """(first MTU, count) of runs of the period that ended by `before` and have neither attestation nor mark."""
@@ -78,17 +78,20 @@ class MeteringStage:
         return _runs(missing)
 
     def _fold(self) -> bool:
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=_KINDS, limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                if entry.kind == "chain.failed":
-                    fold_failed(tx.connection, entry.content()["key"])
-                    self._resolved.clear()
-                else:
-                    _included(tx, entry)
-            if entries:
-                tx.advance(CURSOR, entries[-1].sequence)
-        return bool(entries)
+        folded = False
+        for batch in follow(self._record, self._cursor, _KINDS):
+            relevant = [entry for entry in batch.entries if _concerns_readings(entry)]
+            if not relevant:
+                continue
+            with batch.begin() as tx:
+                for entry in relevant:
+                    if entry.kind == "chain.failed":
+                        fold_failed(tx.connection, entry.content()["key"])
+                        self._resolved.clear()
+                    else:
+                        _included(tx, entry)
+            folded = True
+        return folded
 
 
 def _runs(mtus: list[int]) -> list[tuple[int, int]]:
@@ -113,17 +116,30 @@ class _Overdue:
     deadline: int
 
 
-def _mark(tx: Transaction, run: _Overdue, *, now: int) -> bool:
-    """Ask for a mark; again, under the next number, some time after the chain refused it."""
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A mark to ask for, and the key of the request."""
+
+    run: _Overdue
+    key: str
+
+
+def _next_mark(connection: Connection, run: _Overdue, *, now: int) -> _Mark | None:
+    """The mark to ask for now; under the next number, and some time after the chain refused the one before."""
     attempt = 1
-    while tx.find(f"chain:{_key(run, attempt)}") is not None:
+    while find_entries(connection, [f"chain:{_key(run, attempt)}"]):
         attempt += 1
     if attempt > 1 and now < run.deadline + UNREAD_RETRY_S * (attempt - 1) ** 2:
-        return False
-    key = _key(run, attempt)
+        return None
+    return _Mark(run=run, key=_key(run, attempt))
+
+
+def _mark(tx: Transaction, mark: _Mark) -> bool:
+    run = mark.run
     call = Readings.mark_unread(area=text_id(run.area), period=run.period, first_mtu=run.first_mtu, count=run.count)
-    request(tx, call, key=key, role="operator")
-    note_pending(tx.connection, key)
+    if request(tx, call, key=mark.key, role="operator").repeated:
+        return False
+    note_pending(tx.connection, mark.key)
     return True
 
 
@@ -131,17 +147,28 @@ def _key(run: _Overdue, attempt: int) -> str:
     return f"{UNREAD_KEY}{run.area}:{run.period}:{run.first_mtu}:{run.count}:{attempt}"
 
 
+def _concerns_readings(entry: Entry) -> bool:
+    """Whether the chain answered one of our requests about readings, or marked an MTU for somebody else."""
+    payload = entry.content()
+    return payload["key"].startswith((CHAIN_KEY, UNREAD_KEY)) or bool(_marks(payload))
+
+
+def _marks(payload: dict[str, Any]) -> list[ReadingsUnread]:
+    events = [
+        read_event(contract=event["contract"], name=event["event"], args=event["args"])
+        for event in payload.get("events", ())
+        if event["contract"] == Readings.contract
+    ]
+    return [event for event in events if isinstance(event, ReadingsUnread)]
+
+
 def _included(tx: Transaction, entry: Entry) -> None:
     payload = entry.content()
-    marks = [
-        event["args"]
-        for event in payload["events"]
-        if event["contract"] == "Readings" and event["event"] == "ReadingsUnread"
-    ]
+    marks = _marks(payload)
     if marks:
-        by_id = {to_hex(area.area_id): area.area for area in registered.areas(tx.connection)}
-        for args in marks:
-            _unread(tx, area=by_id[args["area"]], mtu=int(args["mtu"]))
+        by_id = {area.area_id: area.area for area in registered.areas(tx.connection)}
+        for mark in marks:
+            _unread(tx, area=by_id[mark.area], mtu=mark.mtu)
     settle_pending(tx.connection, payload["key"])
 
 

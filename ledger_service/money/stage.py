@@ -7,11 +7,7 @@ from ledger_service.money.operations import request_completion, retry_completion
 from ledger_service.money.queries import failed_completions, redemptions
 from ledger_service.money.views import KINDS, fold
 from ledger_service.outbox import RETRY_SECONDS
-from ledger_service.record import Record
-from ledger_service.settlement.cursor import has_new
-
-ENTRIES_PER_RUN = 1_000
-"""Facts folded into the views in one write transaction, so that others get their turn."""
+from ledger_service.record import Cursor, Record, follow
 
 CURSOR = "money"
 
@@ -23,6 +19,7 @@ class MoneyStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
+        self._cursor = Cursor(CURSOR)
         self._asked: set[tuple[bytes, bytes, int]] = set()
 
     def run(self, now: int) -> bool:
@@ -66,12 +63,10 @@ class MoneyStage:
         return True
 
     def _fold(self, now: int) -> bool:
-        with self._record.read() as connection:
-            if not has_new(connection, cursor=CURSOR, kinds=KINDS):
-                return False
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                fold(tx.connection, entry, now=now)
-            tx.advance(CURSOR, entries[-1].sequence)
-        return True
+        folded = False
+        for batch in follow(self._record, self._cursor, KINDS):
+            with batch.begin() as tx:
+                for entry in batch.entries:
+                    fold(tx.connection, entry, now=now)
+            folded = True
+        return folded

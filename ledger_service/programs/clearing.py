@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from contracts.bindings import Market
+from contracts.bindings import Call, Market
 from contracts.bindings.market import ResultPage
 from domain.hashing import from_hex, text_id
 from domain.merkle import merkle_proofs
@@ -13,12 +13,11 @@ from domain.units import NO_PRICE
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import request
 from ledger_service.programs.stage import validated_key
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Cursor, Record, follow
 
 CURSOR = "clearing"
 """Name of the cursor over inclusions."""
 
-ENTRIES_PER_RUN = 500
 RECORDED_PREFIX = "recordProgram:"
 SETPOINTS = "setpoints.issued"
 
@@ -30,40 +29,50 @@ class ClearingStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
+        self._cursor = Cursor(CURSOR)
 
     def run(self, now: int) -> bool:
         """Take the next inclusions in."""
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=["chain.included"], limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                key = entry.content()["key"]
-                if key.startswith(RECORDED_PREFIX):
-                    market, program = key[len(RECORDED_PREFIX) :].rsplit(":", 1)
-                    _clear_program(tx, market=market, program=int(program))
-            if entries:
-                tx.advance(CURSOR, entries[-1].sequence)
-        return bool(entries)
+        done = False
+        for batch in follow(self._record, self._cursor, ["chain.included"]):
+            keys = [entry.content()["key"] for entry in batch.entries]
+            recorded = [key[len(RECORDED_PREFIX) :] for key in keys if key.startswith(RECORDED_PREFIX)]
+            if not recorded:
+                continue
+            cleared = [self._clear(name) for name in recorded]
+            with batch.begin() as tx:
+                for setpoints, calls in cleared:
+                    tx.append(SETPOINTS, setpoints, key=f"setpoints:{setpoints['market']}:{setpoints['program']}")
+                    for key, call in calls:
+                        request(tx, call, key=key, role="operator")
+            done = True
+        return done
+
+    def _clear(self, name: str) -> tuple[dict[str, Any], list[tuple[str, Call]]]:
+        """Set-points of a recorded program, and the calls that clear its MTUs, each with the key of its request."""
+        market, program = name.rsplit(":", 1)
+        found = self._record.find(validated_key(market=market, program=int(program)))
+        if found is None:
+            raise LookupError(f"program {program} of {market} stands on chain but was never validated here")
+        validated = found.content()
+        setpoints = {"market": market, "program": int(program), "envelopes": validated["envelopes"]}
+        hashes = [from_hex(result["result_hash"]) for result in validated["results"]]
+        proofs = merkle_proofs(hashes, range(len(hashes)))
+        calls: list[tuple[str, Call]] = []
+        for result, proof in zip(validated["results"], proofs, strict=True):
+            if not result["given_up"]:
+                calls += _clear_mtu(market=market, program=int(program), result=result, proof=proof)
+        return setpoints, calls
 
 
-def _clear_program(tx: Transaction, *, market: str, program: int) -> None:
-    found = tx.find(validated_key(market=market, program=program))
-    if found is None:
-        raise LookupError(f"program {program} of {market} stands on chain but was never validated here")
-    validated = found.content()
-    setpoints = {"market": market, "program": program, "envelopes": validated["envelopes"]}
-    tx.append(SETPOINTS, setpoints, key=f"setpoints:{market}:{program}")
-    hashes = [from_hex(result["result_hash"]) for result in validated["results"]]
-    proofs = merkle_proofs(hashes, range(len(hashes)))
-    for result, proof in zip(validated["results"], proofs, strict=True):
-        if not result["given_up"]:
-            _clear_mtu(tx, market=market, program=program, result=result, proof=proof)
-
-
-def _clear_mtu(tx: Transaction, *, market: str, program: int, result: dict[str, Any], proof: Sequence[bytes]) -> None:
+def _clear_mtu(
+    *, market: str, program: int, result: dict[str, Any], proof: Sequence[bytes]
+) -> Iterator[tuple[str, Call]]:
+    """One call per page of the MTU's result."""
     words = [int(word, 16) for word in result["words"]]
     hashes = page_hashes(words)
     price = NO_PRICE if result["price_neur_per_wh"] is None else result["price_neur_per_wh"]
     for page, page_words in enumerate(pages_of(words) or [[]]):
         target = ResultPage(program=program, mtu=result["mtu"], price_neur_per_wh=price, count=len(words), page=page)
         call = Market.clear(market=text_id(market), target=target, page_hashes=hashes, words=page_words, proof=proof)
-        request(tx, call, key=f"clear:{market}:{result['mtu']}:{page}", role="operator")
+        yield f"clear:{market}:{result['mtu']}:{page}", call

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.hashing import text_id, to_hex
+from sqlalchemy import Connection
+
+from contracts.bindings import read_event
+from contracts.bindings.market import MtuCleared, MtuVoided
+from domain.hashing import to_hex
 from ledger_service.market import queries as markets
 from ledger_service.programs.stage import validated_key
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Cursor, Record, follow
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
 
-ENTRIES_PER_RUN = 200
-
 
 def position_key(*, market: str, mtu: int) -> str:
     """Journal key of what became of one MTU."""
     return f"position:{market}:{mtu}"
+
+
+ENTRIES_PER_BATCH = 200
+"""Inclusions of one transaction: each that clears an MTU carries its words."""
 
 
 class PositionStage:
@@ -28,37 +35,49 @@ class PositionStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._codes: dict[str, str] = {}
+        self._cursor = Cursor(CURSOR)
+        self._codes: dict[bytes, str] = {}
 
     def run(self, now: int) -> bool:
         """Take the next inclusions in."""
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=["chain.included"], limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                payload = entry.content()
-                for event in payload["events"]:
-                    self._take(tx, event, payload["tx_hash"])
-            if entries:
-                tx.advance(CURSOR, entries[-1].sequence)
-        return bool(entries)
+        done = False
+        for batch in follow(self._record, self._cursor, ["chain.included"], limit=ENTRIES_PER_BATCH):
+            with self._record.read() as connection:
+                positions = [
+                    position
+                    for entry in batch.entries
+                    for event in entry.content()["events"]
+                    if (position := self._position(connection, event, entry.content()["tx_hash"])) is not None
+                ]
+            if not positions:
+                continue
+            with batch.begin() as tx:
+                for kind, payload in positions:
+                    key = position_key(market=payload["market"], mtu=payload["mtu"])
+                    # A block that was gone holds an MTU's end again, under another hash perhaps: the first counts.
+                    if tx.find(key) is None:
+                        tx.append(kind, payload, key=key)
+            done = True
+        return done
 
-    def _take(self, tx: Transaction, event: dict[str, Any], tx_hash: str) -> None:
-        if event["contract"] != "Market" or event["event"] not in ("MtuCleared", "MtuVoided"):
-            return
-        market, mtu = self._code(tx, event["args"]["market"]), event["args"]["mtu"]
-        if tx.find(position_key(market=market, mtu=mtu)) is not None:
-            return  # known: a block that was gone holds it again, under another hash perhaps
-        program = markets.program_of(tx.connection, market=market, mtu=mtu)
-        if event["event"] == "MtuVoided":
+    def _position(
+        self, connection: Connection, event: dict[str, Any], tx_hash: str
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Kind and payload of the fact that an event makes; None for an event that ends no MTU."""
+        ended = read_event(contract=event["contract"], name=event["event"], args=event["args"])
+        if not isinstance(ended, MtuCleared | MtuVoided):
+            return None
+        market, mtu = self._code(connection, ended.market), ended.mtu
+        program = markets.program_of(connection, market=market, mtu=mtu)
+        if isinstance(ended, MtuVoided):
             number = None if program is None else program.program
-            payload = {"market": market, "mtu": mtu, "program": number}
-            tx.append("mtu.voided", payload, key=position_key(market=market, mtu=mtu))
-            return
+            return "mtu.voided", {"market": market, "mtu": mtu, "program": number}
         if program is None:
             raise LookupError(f"MTU {mtu} of {market} was cleared in no program this record knows")
-        found = tx.find(validated_key(market=market, program=program.program))
+        key = validated_key(market=market, program=program.program)
+        found = find_entries(connection, [key]).get(key)
         result = None if found is None else found.content()["results"][mtu - program.first_mtu]
-        if result is None or result["result_hash"] != event["args"]["resultHash"]:
+        if result is None or result["result_hash"] != to_hex(ended.result_hash):
             raise LookupError(f"MTU {mtu} of {market} was cleared with a result this record does not know")
         payload = {
             "market": market,
@@ -69,10 +88,9 @@ class PositionStage:
             "words": result["words"],
             "tx_hash": tx_hash,
         }
-        tx.append("mtu.cleared", payload, key=position_key(market=market, mtu=mtu))
+        return "mtu.cleared", payload
 
-    def _code(self, tx: Transaction, market_id: str) -> str:
+    def _code(self, connection: Connection, market_id: bytes) -> str:
         if market_id not in self._codes:
-            known = registry.markets(tx.connection)
-            self._codes = {to_hex(text_id(item.market)): item.market for item in known}
+            self._codes = {item.market_id: item.market for item in registry.markets(connection)}
         return self._codes[market_id]

@@ -24,7 +24,7 @@ from grid.powerflow import PowerFlow
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.programs.forecast import forecast_wh
-from ledger_service.record import Entry, Record
+from ledger_service.record import Cursor, Entry, Record, follow
 from ledger_service.registry import queries as registry
 from ledger_service.registry.models import Area
 from ledger_service.trading import queries as trading
@@ -56,20 +56,18 @@ class ValidationStage:
 
     def __init__(self, record: Record, *, metered: Metered) -> None:
         self._record, self._metered = record, metered
+        self._cursor = Cursor(CURSOR)
 
     def run(self, now: int) -> bool:
-        """Validate the next closed program, if there is one."""
-        with self._record.begin() as tx:
-            closed = tx.entries(after=tx.cursor(CURSOR), kinds=["book.closed"], limit=1)
-        if not closed:
-            return False
-        payload = self._validate(closed[0])
-        with self._record.begin() as tx:
-            tx.append(
-                "program.validated", payload, key=validated_key(market=payload["market"], program=payload["program"])
-            )
-            tx.advance(CURSOR, closed[0].sequence)
-        return True
+        """Validate the next closed program, if there is one: what it rests on no later fact can change."""
+        for batch in follow(self._record, self._cursor, ["book.closed"], limit=1):
+            (closed,) = batch.entries
+            payload = self._validate(closed)
+            key = validated_key(market=payload["market"], program=payload["program"])
+            with batch.begin() as tx:
+                tx.append("program.validated", payload, key=key)
+            return True
+        return False
 
     def _validate(self, closed: Entry) -> dict[str, Any]:
         book = closed.content()

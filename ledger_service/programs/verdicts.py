@@ -103,25 +103,25 @@ class Verdicts:
 
         Raises NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature.
         """
+        validated = self._validated(market=market, program=program)
+        values = program_values(validated)
+        dso = self._dso(market, recover(self._domain.digest(PROGRAM, values), signature))
+        payload = {"market": market, "program": program, "dso": to_hex(dso), "signature": to_hex(signature)}
+        call = Market.record_program(
+            market=values["market"],
+            program=program,
+            results_root=values["resultsRoot"],
+            grid_model_hash=values["gridModelHash"],
+            report_hash=values["reportHash"],
+            deadline=values["deadline"],
+            signature=signature,
+        )
         with self._record.begin() as tx:
-            validated = _validated(tx, market=market, program=program)
-            values = program_values(validated)
-            dso = self._dso(tx, market, recover(self._domain.digest(PROGRAM, values), signature))
-            payload = {"market": market, "program": program, "dso": to_hex(dso), "signature": to_hex(signature)}
             given = _given(tx, kind="program.signed", payload=payload)
             if given is not None:
                 return given
             self._require_in_time(validated)
             entry = tx.append("program.signed", payload, key=verdict_key(market=market, program=program))
-            call = Market.record_program(
-                market=values["market"],
-                program=program,
-                results_root=values["resultsRoot"],
-                grid_model_hash=values["gridModelHash"],
-                report_hash=values["reportHash"],
-                deadline=values["deadline"],
-                signature=signature,
-            )
             request(tx, call, key=f"recordProgram:{market}:{program}", role="operator")
             return entry
 
@@ -129,25 +129,33 @@ class Verdicts:
         """Record the DSO's refusal: no trade in these MTUs. Raises what `sign` raises, and BadReason."""
         if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
             raise BadReason
+        validated = self._validated(market=market, program=program)
+        digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
+        dso = self._dso(market, recover(digest, signature))
+        payload = {
+            "market": market,
+            "program": program,
+            "dso": to_hex(dso),
+            "reason": reason,
+            "signature": to_hex(signature),
+        }
         with self._record.begin() as tx:
-            validated = _validated(tx, market=market, program=program)
-            digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
-            dso = self._dso(tx, market, recover(digest, signature))
-            payload = {
-                "market": market,
-                "program": program,
-                "dso": to_hex(dso),
-                "reason": reason,
-                "signature": to_hex(signature),
-            }
             given = _given(tx, kind="program.refused", payload=payload)
             if given is not None:
                 return given
             self._require_in_time(validated)
             return tx.append("program.refused", payload, key=verdict_key(market=market, program=program))
 
-    def _dso(self, tx: Transaction, market: str, signer: bytes) -> bytes:
-        area = registry.market(tx.connection, market).area
+    def _validated(self, *, market: str, program: int) -> dict[str, Any]:
+        """What the verdict is on: recorded once under its key, so that it still holds when the verdict is."""
+        entry = self._record.find(validated_key(market=market, program=program))
+        if entry is None:
+            raise NotValidated(market=market, program=program)
+        return entry.content()
+
+    def _dso(self, market: str, signer: bytes) -> bytes:
+        with self._record.read() as connection:
+            area = registry.market(connection, market).area
         if not self._is_dso(signer, area):
             raise NotTheDso(signer=signer, area=area)
         return signer
@@ -156,13 +164,6 @@ class Verdicts:
         now = self._clock.now()
         if now > validated["deadline"]:
             raise VerdictTooLate(deadline=validated["deadline"], now=now)
-
-
-def _validated(tx: Transaction, *, market: str, program: int) -> dict[str, Any]:
-    entry = tx.find(validated_key(market=market, program=program))
-    if entry is None:
-        raise NotValidated(market=market, program=program)
-    return entry.content()
 
 
 def _given(tx: Transaction, *, kind: str, payload: dict[str, Any]) -> Entry | None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from contracts.bindings import Call
 from contracts.bindings import Market as MarketContract
 from domain.markets import Market
 from domain.mtu import MtuRange, mtu_start
@@ -10,8 +15,35 @@ from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.outbox import request
 from ledger_service.programs.position import position_key
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Record
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """A period of a market in which nothing can be cleared any more; `program` None where none was opened."""
+
+    market: Market
+    period: Period
+    program: Program | None
+
+    def voiding(self, connection: Connection) -> dict[str, Call]:
+        """One call per unbroken run of MTUs without a position, by the key of its request, asked for ones left out."""
+        market, period = self.market, self.period
+        keys = {position_key(market=market.market, mtu=mtu): int(mtu) for mtu in period.mtus}
+        found = find_entries(connection, keys)
+        calls = {}
+        for run in _runs([mtu for key, mtu in keys.items() if key not in found]):
+            if self.program is None:
+                number = _last_before(connection, market=market.market, first_mtu=run.first)
+            else:
+                number = self.program.program
+            calls[f"voidMtus:{market.market}:{run.first}:{run.count}"] = MarketContract.void_mtus(
+                market=market.market_id, period=period.number, program=number, first_mtu=run.first, count=run.count
+            )
+        asked = find_entries(connection, [f"chain:{key}" for key in calls])
+        return {key: call for key, call in calls.items() if f"chain:{key}" not in asked}
 
 
 class VoidStage:
@@ -25,24 +57,29 @@ class VoidStage:
 
     def run(self, now: int) -> bool:
         """Ask the chain to void what is due; what is asked for once is not asked again."""
+        with self._record.read() as connection:
+            over = self._over(connection, now)
+            wanted = [due for due in over if due.voiding(connection)]
         asked = False
-        for market, period, program in self._due(now):
+        for due in wanted:
             with self._record.begin() as tx:
-                asked |= _void_program(tx, market, period, program)
-            self._done.add((market.market, period.number))
+                calls = due.voiding(tx.connection)  # once more: an MTU may have ended since
+                for key, call in calls.items():
+                    request(tx, call, key=key, role="operator")
+            asked |= bool(calls)
+        self._done.update((due.market.market, due.period.number) for due in over)
         return asked
 
-    def _due(self, now: int) -> list[tuple[Market, Period, Program | None]]:
-        due: list[tuple[Market, Period, Program | None]] = []
-        with self._record.read() as connection:
-            for market in registry.markets(connection):
-                opened = {item.period: item for item in markets.programs(connection, market=market.market)}
-                for period in markets.periods(connection, area=market.area):
-                    program = opened.get(period.number)
-                    known = (market.market, period.number) in self._done
-                    if not known and _is_over(market, period, program, now=now):
-                        due.append((market, period, program))
-        return due
+    def _over(self, connection: Connection, now: int) -> list[_Over]:
+        over = []
+        for market in registry.markets(connection):
+            opened = {item.period: item for item in markets.programs(connection, market=market.market)}
+            for period in markets.periods(connection, area=market.area):
+                program = opened.get(period.number)
+                known = (market.market, period.number) in self._done
+                if not known and _is_over(market, period, program, now=now):
+                    over.append(_Over(market=market, period=period, program=program))
+        return over
 
 
 def _is_over(market: Market, period: Period, program: Program | None, *, now: int) -> bool:
@@ -52,25 +89,8 @@ def _is_over(market: Market, period: Period, program: Program | None, *, now: in
     return now > program.gate + market.clear_seconds
 
 
-def _void_program(tx: Transaction, market: Market, period: Period, program: Program | None) -> bool:
-    """One request per unbroken run of MTUs without a position; True where a new one was made."""
-    tx.preload(position_key(market=market.market, mtu=mtu) for mtu in period.mtus)
-    open_mtus = [mtu for mtu in period.mtus if tx.find(position_key(market=market.market, mtu=mtu)) is None]
-    asked = False
-    for run in _runs(list(map(int, open_mtus))):
-        number = 0 if program is None else program.program
-        if program is None:
-            number = _last_before(tx, market=market.market, first_mtu=run.first)
-        call = MarketContract.void_mtus(
-            market=market.market_id, period=period.number, program=number, first_mtu=run.first, count=run.count
-        )
-        entry = request(tx, call, key=f"voidMtus:{market.market}:{run.first}:{run.count}", role="operator")
-        asked |= not entry.repeated
-    return asked
-
-
-def _last_before(tx: Transaction, *, market: str, first_mtu: int) -> int:
-    earlier = [item.program for item in markets.programs(tx.connection, market=market) if item.first_mtu <= first_mtu]
+def _last_before(connection: Connection, *, market: str, first_mtu: int) -> int:
+    earlier = [item.program for item in markets.programs(connection, market=market) if item.first_mtu <= first_mtu]
     return max(earlier, default=0)
 
 

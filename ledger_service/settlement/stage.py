@@ -16,12 +16,12 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import MtuRange
 from ledger_service.chain.outbox import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
-from ledger_service.record import Record, StorageUnavailable, Transaction
+from ledger_service.record import Cursor, Record, StorageUnavailable, Transaction, follow
 from ledger_service.record.journal import read_head
+from ledger_service.record.keys import find_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.registry.views import REGISTRY_KINDS
-from ledger_service.settlement.cursor import has_new
 from ledger_service.settlement.gather import TERMS, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
@@ -32,9 +32,6 @@ from settling.package import inputs_of, roots_of
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
-
-ENTRIES_PER_RUN = 1_000
-"""Facts folded into the views in one write transaction, so that others get their turn."""
 
 CURSOR = "settlement"
 
@@ -72,6 +69,7 @@ class SettlementStage:
 
     def __init__(self, record: Record, *, salt: Callable[[], bytes] = lambda: secrets.token_bytes(SALT_BYTES)) -> None:
         self._record = record
+        self._cursor = Cursor(CURSOR)
         self._salt = salt
         self._folded = 0  # rises with every fact seen
         self._registered = 0  # sequence of the last registry fact seen
@@ -130,30 +128,26 @@ class SettlementStage:
         return due
 
     def _fold(self, now: int) -> bool:
-        with self._record.read() as connection:
-            if not has_new(connection, cursor=CURSOR, kinds=KINDS):
-                return False
-        with self._record.begin() as tx:
-            entries = tx.entries(after=tx.cursor(CURSOR), kinds=KINDS, limit=ENTRIES_PER_RUN)
-            for entry in entries:
-                fold(tx.connection, entry, now=now)
-            tx.advance(CURSOR, entries[-1].sequence)
-        self._folded += len(entries)
-        return True
+        folded = False
+        for batch in follow(self._record, self._cursor, KINDS):
+            with batch.begin() as tx:
+                for entry in batch.entries:
+                    fold(tx.connection, entry, now=now)
+            self._folded += len(batch.entries)
+            folded = True
+        return folded
 
     def _finalise(self, state: PeriodState) -> bool:
         """Ask for the end of corrections, once the last settlement stands in a final block."""
-        with self._record.begin() as tx:
-            keys = settlement_keys(tx.connection, area=state.area, period=state.period)
-            if any(is_provisional(tx.connection, key) for key in keys):
+        key = f"{FINALISE_PREFIX}{state.area}:{state.period}"
+        with self._record.read() as connection:
+            if find_entries(connection, [f"chain:{key}"]) or _is_unsettled(connection, state):
                 return False
-            entry = request(
-                tx,
-                Settlement.finalise(area=text_id(state.area), period=state.period),
-                key=f"{FINALISE_PREFIX}{state.area}:{state.period}",
-                role="operator",
-            )
-        return not entry.repeated
+        with self._record.begin() as tx:
+            if _is_unsettled(tx.connection, state):
+                return False
+            call = Settlement.finalise(area=text_id(state.area), period=state.period)
+            return not request(tx, call, key=key, role="operator").repeated
 
     def _retry(self, state: PeriodState, failed_before: int) -> bool:
         """Ask again for what the chain refused (a pause, another settlement between its pages) while it is wanted.
@@ -225,6 +219,12 @@ class RootsDiffer(RuntimeError):
         super().__init__(
             f"roots of period {period} of {area} differ from the chain's; rebuild the views and report this"
         )
+
+
+def _is_unsettled(connection: Connection, state: PeriodState) -> bool:
+    """Whether a settlement of the period stands in a block that can still be undone."""
+    keys = settlement_keys(connection, area=state.area, period=state.period)
+    return any(is_provisional(connection, key) for key in keys)
 
 
 def _last_registered(connection: Connection, *, after: int) -> int:

@@ -12,7 +12,7 @@ from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.market.views import fold
 from ledger_service.outbox import request
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Record
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder
@@ -30,7 +30,7 @@ def book_of(*, mtu: int, orders: list[BookOrder]) -> dict[str, Any]:
 
 
 class GateStage:
-    """Closes the books of every open program whose gate has come, in the transaction that also decides what is in."""
+    """Closes the books of every open program whose gate has come; orders that come in between are counted in."""
 
     name = "gate"
 
@@ -41,35 +41,48 @@ class GateStage:
         """Close what is due; one transaction per program."""
         with self._record.read() as connection:
             due = [program for program in markets.programs(connection, closed=False) if now >= program.gate]
-        for program in due:
+        closed = [self._close(program) for program in due]
+        return any(closed)
+
+    def _close(self, program: Program) -> bool:
+        """Close a program's books as they are when they close: hashed before, and again where an order came since."""
+        market_code, first_mtu, count = program.market, program.first_mtu, program.count
+        while True:
+            with self._record.read() as connection:
+                version = queries.book_version(connection, market=market_code, first_mtu=first_mtu, count=count)
+                live = queries.book_orders(connection, market=market_code, first_mtu=first_mtu, count=count)
+                market = registry.market(connection, program.market)
+            books = _books(program, live)
+            call = Market.close_books(
+                market=market.market_id,
+                program=program.program,
+                chains=[from_hex(book["chain"]) for book in books],
+                counts=[len(book["tags"]) for book in books],
+            )
             with self._record.begin() as tx:
                 current = markets.program(tx.connection, market=program.market, program=program.program)
-                if current is not None and not current.closed:
-                    _close(tx, current)
-        return bool(due)
+                if current is None or current.closed:
+                    return False
+                now = queries.book_version(tx.connection, market=market_code, first_mtu=first_mtu, count=count)
+                if now != version:
+                    continue
+                number = program.program
+                payload = {
+                    "market": market_code,
+                    "program": number,
+                    "first_mtu": first_mtu,
+                    "count": count,
+                    "gate": program.gate,
+                    "books": books,
+                }
+                entry = tx.append("book.closed", payload, key=f"book:{program.market}:{number}")
+                fold(tx.connection, [entry])
+                request(tx, call, key=f"closeBooks:{program.market}:{number}", role="operator")
+                return True
 
 
-def _close(tx: Transaction, program: Program) -> None:
+def _books(program: Program, live: list[BookOrder]) -> list[dict[str, Any]]:
     orders: dict[int, list[BookOrder]] = defaultdict(list)
-    live = queries.book_orders(tx.connection, market=program.market, first_mtu=program.first_mtu, count=program.count)
     for order in live:
         orders[order.mtu].append(order)
-    books = [book_of(mtu=mtu, orders=orders[mtu]) for mtu in program.mtus]
-    payload = {
-        "market": program.market,
-        "program": program.program,
-        "first_mtu": program.first_mtu,
-        "count": program.count,
-        "gate": program.gate,
-        "books": books,
-    }
-    entry = tx.append("book.closed", payload, key=f"book:{program.market}:{program.program}")
-    fold(tx.connection, [entry])
-    market = registry.market(tx.connection, program.market)
-    call = Market.close_books(
-        market=market.market_id,
-        program=program.program,
-        chains=[from_hex(book["chain"]) for book in books],
-        counts=[len(book["tags"]) for book in books],
-    )
-    request(tx, call, key=f"closeBooks:{program.market}:{program.program}", role="operator")
+    return [book_of(mtu=mtu, orders=orders[mtu]) for mtu in program.mtus]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry
@@ -88,6 +88,16 @@ def book_orders(connection: Connection, *, market: str, first_mtu: int, count: i
         .order_by(trading_order.c.mtu, trading_order.c.tag)
     )
     return [order_from_row(row) for row in connection.execute(query)]
+
+
+def book_version(connection: Connection, *, market: str, first_mtu: int, count: int) -> tuple[int, int]:
+    """What changes with every order accepted, changed or withdrawn in a run of MTUs: how many, and the last entry."""
+    table = trading_order
+    query = select(func.count(), func.coalesce(func.max(table.c.sequence), 0)).where(
+        table.c.market == market, table.c.mtu >= first_mtu, table.c.mtu < first_mtu + count
+    )
+    number, last = connection.execute(query).one()
+    return int(number), int(last)
 
 
 def orders_of(
