@@ -118,11 +118,18 @@ class _Community:
         key = OrderKey(account, to_hex(self.devices[n].address), point, 0, "")
         digest = SETTLEMENT.digest(KEY_REGISTRATION, consents.key_registration_values(key))
         key = replace(key, signature=to_hex(self.accounts[n].sign(digest)))
-        consents.register_key(tx, domain=SETTLEMENT, key=key, organisations=(), now=BEFORE)
+        consents.register_key(
+            tx,
+            signer=consents.key_signer(domain=SETTLEMENT, key=key),
+            key=key,
+            organisations=(),
+            now=BEFORE,
+        )
         given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, "")
         digest = SETTLEMENT.digest(GUARANTEE, consents.guarantee_values(given))
         given = replace(given, signature=to_hex(self.retailer.sign(digest)))
-        consents.give_guarantee(tx, domain=SETTLEMENT, guarantee=given, now=BEFORE)
+        signer = consents.guarantee_signer(domain=SETTLEMENT, guarantee=given)
+        consents.give_guarantee(tx, signer=signer, guarantee=given, now=BEFORE)
 
     def orders(self, count: int) -> list[SignedOrder]:
         """Signed bids, fresh ids each time."""

@@ -16,7 +16,7 @@ from ledger_service.money.queries import balance_neur, free_neur, guarantor_of
 from ledger_service.money.tables import money_failed
 from ledger_service.money.views import completion_key
 from ledger_service.outbox import ask_again, request
-from ledger_service.record import Entry, KeyReused, Transaction
+from ledger_service.record import Entry, KeyReused, Record, Transaction
 
 BALANCE_HIGHEST_NEUR = 2**70 - 1
 """Largest balance, and so the largest amount, that the contract keeps."""
@@ -142,7 +142,7 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
 
 
 def request_redemption(
-    tx: Transaction,
+    record: Record,
     *,
     account: bytes,
     amount_neur: int,
@@ -169,20 +169,21 @@ def request_redemption(
         "signature": to_hex(signature),
     }
     key = f"redemption:{to_hex(account)}:{to_hex(ref)}"
-    if tx.find(key) is None:
-        if deadline <= now:
-            raise DeadlinePassed(deadline=deadline, now=now)
-        _check_balance(tx, account=account, amount_neur=amount_neur)
-    entry = _append(tx, "redemption.requested", payload, key=key, ref=ref)
     call = Settlement.request_redemption(
         account=account, amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
     )
-    request(tx, call, key=f"requestRedemption:{key[11:]}", role="operator")
+    with record.begin() as tx:
+        if tx.find(key) is None:
+            if deadline <= now:
+                raise DeadlinePassed(deadline=deadline, now=now)
+            _check_balance(tx, account=account, amount_neur=amount_neur)
+        entry = _append(tx, "redemption.requested", payload, key=key, ref=ref)
+        request(tx, call, key=f"requestRedemption:{key[11:]}", role="operator")
     return entry
 
 
 def give_cover(
-    tx: Transaction,
+    record: Record,
     *,
     guarantor: bytes,
     account: bytes,
@@ -208,12 +209,13 @@ def give_cover(
         "signature": to_hex(signature),
     }
     key = f"cover:{to_hex(guarantor)}:{to_hex(ref)}"
-    if tx.find(key) is None:
-        _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
-        _check_balance(tx, account=guarantor, amount_neur=amount_neur)
-    entry = _append(tx, "cover.given", payload, key=key, ref=ref)
     call = Settlement.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
-    request(tx, call, key=key, role="operator")
+    with record.begin() as tx:
+        if tx.find(key) is None:
+            _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
+            _check_balance(tx, account=guarantor, amount_neur=amount_neur)
+        entry = _append(tx, "cover.given", payload, key=key, ref=ref)
+        request(tx, call, key=key, role="operator")
     return entry
 
 

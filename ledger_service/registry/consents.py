@@ -6,7 +6,7 @@ from collections.abc import Container
 from typing import Any
 
 from contracts.bindings import Settlement
-from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain, Shape
+from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
 from domain.signing import SIGNATURE_BYTES, recover
@@ -56,17 +56,41 @@ def guarantee_values(guarantee: Guarantee) -> dict[str, Any]:
     }
 
 
-def register_key(tx: Transaction, *, domain: Domain, key: OrderKey, organisations: Container[str], now: int) -> Entry:
+def key_signer(*, domain: Domain, key: OrderKey) -> str:
+    """Who signed a key registration (0x hex), to be found before the transaction that registers it.
+
+    `domain` is that of the Settlement contract. Raises Malformed, OutOfRange, BadSignature.
+    """
+    check_address(field="order_key", value=key.order_key)
+    check_mtu(field="valid_from_mtu", value=key.valid_from_mtu)
+    return _signer(domain.digest(KEY_REGISTRATION, key_registration_values(key)), key.signature)
+
+
+def guarantee_signer(*, domain: Domain, guarantee: Guarantee) -> str:
+    """Who signed a guarantee (0x hex), to be found before the transaction that records it.
+
+    `domain` is that of the Settlement contract. Raises Malformed, OutOfRange, BadSignature.
+    """
+    check_range(field="credit_neur", value=guarantee.credit_neur, lowest=0, highest=CREDIT_NEUR_MAX)
+    check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=NONCE_MAX)
+    return _signer(domain.digest(GUARANTEE, guarantee_values(guarantee)), guarantee.signature)
+
+
+def _signer(digest: bytes, signature: str) -> str:
+    check_hex(field="signature", value=signature, length=SIGNATURE_BYTES)
+    return to_hex(recover(digest, from_hex(signature)))
+
+
+def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: Container[str], now: int) -> Entry:
     """Register the device key that signs an account's orders from an MTU on, whatever was registered before.
 
     It takes the place of every earlier key from there on, those still to begin included, so that a stolen key is out
-    at once: it may begin with the MTU of `now` (market time), and at most KEY_AHEAD_MTUS later. `domain` is that of
-    the Settlement contract, `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, AlreadyBegun,
-    NotRegistered, WrongParty, BadSignature, WrongSigner, AlreadyRegistered (an address plays one part).
+    at once: it may begin with the MTU of `now` (market time), and at most KEY_AHEAD_MTUS later. `signer` is what
+    `key_signer` gave, `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, AlreadyBegun,
+    NotRegistered, WrongParty, WrongSigner, AlreadyRegistered (an address plays one part).
     """
 
     def check() -> None:
-        check_address(field="order_key", value=key.order_key)
         _check_begin(key, now=now)
         holder = queries.participant_of(tx.connection, key.account)
         if holder is None:
@@ -77,7 +101,7 @@ def register_key(tx: Transaction, *, domain: Domain, key: OrderKey, organisation
             raise WrongParty(account=key.account, expected=f"its own point, which is {holder.point}")
         # Settlement accounts are not order keys: a stolen device must not move money.
         check_unclaimed(tx, address=key.order_key, organisations=organisations)
-        require_signer(domain=domain, shape=KEY_REGISTRATION, values=key_registration_values(key), key=key)
+        _require_signer(signer, expected=key.account)
 
     payload = {
         "account": key.account,
@@ -101,23 +125,20 @@ def _check_begin(key: OrderKey, *, now: int) -> None:
     )
 
 
-def give_guarantee(tx: Transaction, *, domain: Domain, guarantee: Guarantee, now: int) -> Entry:
+def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: int) -> Entry:
     """Record the guarantee of a household's supplier and ask for it on chain.
 
     The supplier is the retailer of the household's agreement at `now` (market time) or of one that begins later; who
-    guarantees already may lower or end its line also after that. `domain` is that of the Settlement contract. Raises
-    Malformed, OutOfRange, NotRegistered, WrongParty, BadSignature, WrongSigner, NotTheSupplier, NonceUsed,
-    AlreadyRegistered.
+    guarantees already may lower or end its line also after that. `signer` is what `guarantee_signer` gave. Raises
+    Malformed, OutOfRange, NotRegistered, WrongParty, WrongSigner, NotTheSupplier, NonceUsed, AlreadyRegistered.
     """
 
     def check() -> None:
-        check_range(field="credit_neur", value=guarantee.credit_neur, lowest=0, highest=CREDIT_NEUR_MAX)
-        check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=NONCE_MAX)
         guarantor = require_participant(tx, account=guarantee.guarantor, kind="retailer")
         household = require_participant(tx, account=guarantee.account, kind="household")
         if guarantor.area != household.area:
             raise WrongParty(account=guarantee.guarantor, expected=f"a retailer of area {household.area}")
-        require_signer(domain=domain, shape=GUARANTEE, values=guarantee_values(guarantee), key=guarantee)
+        _require_signer(signer, expected=guarantee.guarantor)
         _check_supplier(tx, guarantee, now=now)
         given = queries.guarantees(tx.connection, account=guarantee.account)
         last = max((item.nonce for item in given if item.guarantor == guarantee.guarantor), default=0)
@@ -156,10 +177,6 @@ def _check_supplier(tx: Transaction, guarantee: Guarantee, *, now: int) -> None:
         raise NotTheSupplier(guarantor=guarantee.guarantor, account=guarantee.account)
 
 
-def require_signer(*, domain: Domain, shape: Shape, values: dict[str, Any], key: OrderKey | Guarantee) -> None:
-    """The consent must be by the account (order key) or the guarantor (guarantee). Raises BadSignature, WrongSigner."""
-    expected = key.account if isinstance(key, OrderKey) else key.guarantor
-    check_hex(field="signature", value=key.signature, length=SIGNATURE_BYTES)
-    signer = to_hex(recover(domain.digest(shape, values), from_hex(key.signature)))
+def _require_signer(signer: str, *, expected: str) -> None:
     if signer != expected:
         raise WrongSigner(expected=expected, signer=signer)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from contracts.bindings import Settlement
+from contracts.bindings import Call, Settlement
 from contracts.bindings.settlement import SettlementPage
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
@@ -17,7 +17,7 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import ask_again, request, requested_call
-from ledger_service.record import Transaction
+from ledger_service.record import Record, Transaction
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.queries import (
     NothingProposed,
@@ -66,31 +66,43 @@ class Collected:
 
 
 def sign_settlement(
-    tx: Transaction, *, area: str, period: int, revision: int, signature: bytes, domain: Domain
+    record: Record, *, area: str, period: int, revision: int, signature: bytes, domain: Domain
 ) -> Collected:
     """Take one attester's signature over the newest proposal (domain: the Settlement contract).
 
     With the threshold reached, `settlement.signed` is appended and the chain is asked to settle. A repeat changes
     nothing. Raises BadSignature, NotAnAttester, NothingProposed, SettlementOutdated.
     """
-    state = period_state(tx.connection, area=area, period=period)
+    with record.read() as connection:
+        state = _signable(connection, area=area, period=period, revision=revision)
+        proposal = latest_proposal(connection, area=area, period=period, revision=revision)
+        row = connection.execute(select(registry_area).where(registry_area.c.area == area)).one()
+    organisation_of = {from_hex(item["address"]): str(item["organisation"]) for item in json.loads(row.attesters)}
+    digest = domain.digest(SETTLEMENT, proposal_values(proposal))
+    signer = recover(digest, signature)
+    if signer not in organisation_of:
+        raise NotAnAttester(signer=to_hex(signer), area=area)
+    pages = _pages_of(proposal)
+    with record.begin() as tx:
+        now = _signable(tx.connection, area=area, period=period, revision=revision)
+        if now.proposal_sequence != state.proposal_sequence:
+            raise SettlementOutdated(area=area, period=period, revision=revision)
+        held = _collect(tx, digest=digest, signer=signer, signature=signature)
+        counted = _one_per_organisation(held, organisation_of)
+        complete = len(counted) >= row.threshold and _complete(
+            tx, proposal=proposal, pages=pages, digest=digest, held=counted, threshold=row.threshold
+        )
+    return Collected(signatures=len(counted), threshold=row.threshold, complete=complete)
+
+
+def _signable(connection: Connection, *, area: str, period: int, revision: int) -> PeriodState:
+    """Where the period stands, whose newest proposal has this revision. Raises NothingProposed, SettlementOutdated."""
+    state = period_state(connection, area=area, period=period)
     if state.proposal_revision is None or revision > state.proposal_revision:
         raise NothingProposed(area=area, period=period, revision=revision)
     if revision < state.proposal_revision or revision < state.settled:
         raise SettlementOutdated(area=area, period=period, revision=revision)
-    proposal = latest_proposal(tx.connection, area=area, period=period, revision=revision)
-    digest = domain.digest(SETTLEMENT, proposal_values(proposal))
-    row = tx.connection.execute(select(registry_area).where(registry_area.c.area == area)).one()
-    organisation_of = {from_hex(item["address"]): str(item["organisation"]) for item in json.loads(row.attesters)}
-    signer = recover(digest, signature)
-    if signer not in organisation_of:
-        raise NotAnAttester(signer=to_hex(signer), area=area)
-    held = _collect(tx, digest=digest, signer=signer, signature=signature)
-    counted = _one_per_organisation(held, organisation_of)
-    if len(counted) < row.threshold:
-        return Collected(signatures=len(counted), threshold=row.threshold, complete=False)
-    complete = _complete(tx, proposal=proposal, digest=digest, held=counted, threshold=row.threshold)
-    return Collected(signatures=len(counted), threshold=row.threshold, complete=complete)
+    return state
 
 
 def _one_per_organisation(held: Mapping[bytes, bytes], organisation_of: Mapping[bytes, str]) -> dict[bytes, bytes]:
@@ -117,7 +129,13 @@ def _collect(tx: Transaction, *, digest: bytes, signer: bytes, signature: bytes)
 
 
 def _complete(
-    tx: Transaction, *, proposal: Mapping[str, Any], digest: bytes, held: Mapping[bytes, bytes], threshold: int
+    tx: Transaction,
+    *,
+    proposal: Mapping[str, Any],
+    pages: Sequence[_Page],
+    digest: bytes,
+    held: Mapping[bytes, bytes],
+    threshold: int,
 ) -> bool:
     """Append `settlement.signed` with exactly the threshold's worth of signatures, once, and ask for `settle`."""
     name = f"{proposal['area']}:{proposal['period']}:{proposal['revision']}:{digest[:8].hex()}"
@@ -132,27 +150,42 @@ def _complete(
         "signatures": [{"attester": to_hex(item), "signature": to_hex(held[item])} for item in chosen],
     }
     tx.append("settlement.signed", payload, key=key)
-    _request_settle(tx, proposal=proposal, name=name, signatures=[held[item] for item in chosen])
+    for page in pages:
+        call = page.settle(signatures=[held[item] for item in chosen])
+        request(tx, call, key=f"{SETTLE_PREFIX}{name}:{page.target.page}", role="operator")
     return True
 
 
-def _request_settle(tx: Transaction, *, proposal: Mapping[str, Any], name: str, signatures: list[bytes]) -> None:
-    """One transaction per page of words; one without words where no money moves."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page of a settlement's words; `hashes` are those of all pages."""
+
+    target: SettlementPage
+    hashes: Sequence[bytes]
+    words: Sequence[int]
+
+    def settle(self, *, signatures: Sequence[bytes]) -> Call:
+        """The call that books it; the first page carries the signatures."""
+        signed = signatures if self.target.page == 0 else ()
+        return Settlement.settle(target=self.target, page_hashes=self.hashes, words=self.words, signatures=signed)
+
+
+def _pages_of(proposal: Mapping[str, Any]) -> list[_Page]:
+    """One page without words where no money moves."""
     words = [int(word, 16) for word in proposal["words"]]
     hashes = page_hashes(words)
-    for page, part in enumerate(pages_of(words) or [[]]):
-        target = SettlementPage(
-            area=text_id(proposal["area"]),
-            period=proposal["period"],
-            revision=proposal["revision"],
-            page=page,
-            statements_root=from_hex(proposal["statements_root"]),
-            tariff_hash=from_hex(proposal["tariff_hash"]),
-        )
-        call = Settlement.settle(
-            target=target, page_hashes=hashes, words=part, signatures=signatures if page == 0 else []
-        )
-        request(tx, call, key=f"{SETTLE_PREFIX}{name}:{page}", role="operator")
+    first = SettlementPage(
+        area=text_id(proposal["area"]),
+        period=proposal["period"],
+        revision=proposal["revision"],
+        page=0,
+        statements_root=from_hex(proposal["statements_root"]),
+        tariff_hash=from_hex(proposal["tariff_hash"]),
+    )
+    return [
+        _Page(target=replace(first, page=page), hashes=hashes, words=part)
+        for page, part in enumerate(pages_of(words) or [[]])
+    ]
 
 
 def retry_request(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:

@@ -278,15 +278,14 @@ async def sign(
     def work(body: SettlementSignatureBody) -> Created:
         if body.attester is not None:
             require_own(who, body.attester)
-        with services.record.begin() as tx:
-            collected = sign_settlement(
-                tx,
-                area=_own_area(who, area),
-                period=period,
-                revision=revision,
-                signature=from_hex(body.signature),
-                domain=services.deployment.domain_of(SETTLEMENT),
-            )
+        collected = sign_settlement(
+            services.record,
+            area=_own_area(who, area),
+            period=period,
+            revision=revision,
+            signature=from_hex(body.signature),
+            domain=services.deployment.domain_of(SETTLEMENT),
+        )
         return Created(
             {
                 "signatures": collected.signatures,

@@ -18,7 +18,7 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotAllowed
 from ledger_service.registry import OrderKey, queries
-from ledger_service.registry.consents import register_key
+from ledger_service.registry.consents import key_signer, register_key
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
@@ -78,11 +78,13 @@ async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) 
     def work(body: KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
+        key = OrderKey(**body.model_dump())
+        signer = key_signer(domain=domain, key=key)
         with services.record.begin() as tx:
             entry = register_key(
                 tx,
-                domain=domain,
-                key=OrderKey(**body.model_dump()),
+                signer=signer,
+                key=key,
                 organisations=services.directory.organisation_accounts,
                 now=services.clock.now(),
             )

@@ -160,17 +160,16 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
 
     def work(body: RedemptionBody) -> Created:
         require_own(who, body.account)
-        with services.record.begin() as tx:
-            entry = operations.request_redemption(
-                tx,
-                account=from_hex(body.account),
-                amount_neur=int(body.amount_neur),
-                ref=from_hex(body.ref),
-                deadline=body.deadline,
-                signature=from_hex(body.signature),
-                now=services.clock.now(),
-                domain=services.deployment.domain_of(REDEMPTION),
-            )
+        entry = operations.request_redemption(
+            services.record,
+            account=from_hex(body.account),
+            amount_neur=int(body.amount_neur),
+            ref=from_hex(body.ref),
+            deadline=body.deadline,
+            signature=from_hex(body.signature),
+            now=services.clock.now(),
+            domain=services.deployment.domain_of(REDEMPTION),
+        )
         return created(entry)
 
     return await write(request, who=who, shape=RedemptionBody, work=work)

@@ -36,7 +36,7 @@ from ledger_service.money.operations import (
 )
 from ledger_service.registry import Guarantee
 from ledger_service.registry import queries as registry
-from ledger_service.registry.consents import give_guarantee
+from ledger_service.registry.consents import give_guarantee, guarantee_signer
 from ledger_service.registry.errors import (
     AlreadyRegistered,
     Malformed,
@@ -120,8 +120,9 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
         require_own(who, body.guarantor)
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
+        signer = guarantee_signer(domain=domain, guarantee=given)
         with services.record.begin() as tx:
-            return created(give_guarantee(tx, domain=domain, guarantee=given, now=services.clock.now()))
+            return created(give_guarantee(tx, signer=signer, guarantee=given, now=services.clock.now()))
 
     return await write(request, who=who, shape=GuaranteeBody, work=work)
 
@@ -150,16 +151,15 @@ async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)
 
     def work(body: CoverBody) -> Created:
         require_own(who, body.guarantor)
-        with services.record.begin() as tx:
-            entry = money_operations.give_cover(
-                tx,
-                guarantor=from_hex(body.guarantor),
-                account=from_hex(body.account),
-                amount_neur=int(body.amount_neur),
-                ref=from_hex(body.ref),
-                signature=from_hex(body.signature),
-                domain=services.deployment.domain_of(COVER),
-            )
+        entry = money_operations.give_cover(
+            services.record,
+            guarantor=from_hex(body.guarantor),
+            account=from_hex(body.account),
+            amount_neur=int(body.amount_neur),
+            ref=from_hex(body.ref),
+            signature=from_hex(body.signature),
+            domain=services.deployment.domain_of(COVER),
+        )
         return created(entry)
 
     return await write(request, who=who, shape=CoverBody, work=work)

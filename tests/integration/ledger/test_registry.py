@@ -34,7 +34,6 @@ from tests.integration.ledger.town import (
     BEFORE,
     CREDIT_NEUR,
     MARKET,
-    SETTLEMENT_DOMAIN,
     Resident,
     Town,
     area,
@@ -387,7 +386,7 @@ def test_key__of_an_organisation_or_attester__refused(town: Town, record: Record
             record,
             AlreadyRegistered,
             lambda tx, key=key: consents.register_key(
-                tx, domain=SETTLEMENT_DOMAIN, key=key, organisations={operator}, now=BEFORE
+                tx, signer=key.account, key=key, organisations={operator}, now=BEFORE
             ),
         )
 

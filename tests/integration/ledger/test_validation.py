@@ -78,6 +78,13 @@ class Desk:
             tx.append("chain.included", payload)
 
 
+def cleared(mtu: int, result_hash: str) -> dict[str, Any]:
+    """The chain's event that an MTU was cleared with this result."""
+    args = {"market": to_hex(text_id(MARKET)), "mtu": mtu, "priceNeurPerWh": 90_000, "tradedLots": 4}
+    args |= {"resultHash": result_hash, "clearingRoot": "0x" + "00" * 32}
+    return {"contract": "Market", "event": "MtuCleared", "args": args}
+
+
 @pytest.fixture
 def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> Desk:
     """One seller at the far end, one buyer, and the gate closed."""
@@ -163,9 +170,9 @@ def test_clearing__program_recorded_on_chain__one_clear_per_mtu_and_set_points_g
 def test_position__events_of_the_chain__become_one_fact_per_mtu(desk: Desk) -> None:
     validated = desk.validated()
     market, first = to_hex(text_id(MARKET)), validated["first_mtu"]
-    cleared = {"market": market, "mtu": first, "resultHash": validated["results"][0]["result_hash"]}
-    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": cleared})
-    desk.include("any", {"contract": "Market", "event": "MtuVoided", "args": {"market": market, "mtu": first + 1}})
+    desk.include("any", cleared(first, validated["results"][0]["result_hash"]))
+    voided = {"market": market, "mtu": first + 1, "clearingRoot": "0x" + "00" * 32}
+    desk.include("any", {"contract": "Market", "event": "MtuVoided", "args": voided})
 
     PositionStage(desk.record).run(0)
 
@@ -176,8 +183,7 @@ def test_position__events_of_the_chain__become_one_fact_per_mtu(desk: Desk) -> N
 
 def test_position__result_nobody_validated__stops_loudly(desk: Desk) -> None:
     validated = desk.validated()
-    args = {"market": to_hex(text_id(MARKET)), "mtu": validated["first_mtu"], "resultHash": "0x" + "00" * 32}
-    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": args})
+    desk.include("any", cleared(validated["first_mtu"], "0x" + "00" * 32))
 
     with pytest.raises(LookupError):
         PositionStage(desk.record).run(0)
@@ -201,8 +207,7 @@ def test_void__without_a_signature_by_the_deadline__every_mtu_is_voided_once(des
 def test_void__some_mtus_cleared__only_the_others_are_voided(desk: Desk) -> None:
     validated = desk.validated()
     middle = validated["first_mtu"] + 40
-    args = {"market": to_hex(text_id(MARKET)), "mtu": middle, "resultHash": validated["results"][40]["result_hash"]}
-    desk.include("any", {"contract": "Market", "event": "MtuCleared", "args": args})
+    desk.include("any", cleared(middle, validated["results"][40]["result_hash"]))
     PositionStage(desk.record).run(0)
 
     VoidStage(desk.record).run(desk.town.program.gate + towns.market().clear_seconds + 1)

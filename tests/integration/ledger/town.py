@@ -142,12 +142,14 @@ def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int,
 
 def register_key(tx: Transaction, key: OrderKey, *, now: int = BEFORE) -> Entry:
     """Register a signed key; no organisation has keys in a town."""
-    return consents.register_key(tx, domain=SETTLEMENT_DOMAIN, key=key, organisations=(), now=now)
+    signer = consents.key_signer(domain=SETTLEMENT_DOMAIN, key=key)
+    return consents.register_key(tx, signer=signer, key=key, organisations=(), now=now)
 
 
 def give_guarantee(tx: Transaction, guarantee: Guarantee, *, now: int = BEFORE) -> Entry:
     """Give a signed guarantee."""
-    return consents.give_guarantee(tx, domain=SETTLEMENT_DOMAIN, guarantee=guarantee, now=now)
+    signer = consents.guarantee_signer(domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
+    return consents.give_guarantee(tx, signer=signer, guarantee=guarantee, now=now)
 
 
 @dataclass

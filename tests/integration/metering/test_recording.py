@@ -296,7 +296,7 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
     event = {
         "contract": "Readings",
         "event": "ReadingsUnread",
-        "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST + 1},
+        "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST + 1, "readingsRoot": "0x" + "00" * 32},
     }
     answer(record, "chain.included", {"key": request["key"], "events": [event]})
     assert stage.run(now)
@@ -334,7 +334,8 @@ def test_stage__chain_refuses_a_mark__it_is_asked_for_again_later_and_rarer(reco
 def test_stage__mark_included_while_an_attestation_waits__the_attestation_is_gone(record: Record) -> None:
     stage = MeteringStage(record)
     accept(record, payload_of(FIRST))
-    event = {"contract": "Readings", "event": "ReadingsUnread", "args": {"area": to_hex(text_id(AREA)), "mtu": FIRST}}
+    args = {"area": to_hex(text_id(AREA)), "mtu": FIRST, "readingsRoot": "0x" + "00" * 32}
+    event = {"contract": "Readings", "event": "ReadingsUnread", "args": args}
     (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
 
     answer(record, "chain.included", {"key": "by anybody", "events": [event]})

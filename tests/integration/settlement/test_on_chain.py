@@ -117,15 +117,14 @@ class World:
         digest = verify_package(package, market=self.deployment.domain("Market"), settlement=domain)
         assert digest == domain.digest(SETTLEMENT, proposal_values(package["proposal"]))
         for n in (0, 1):
-            with self.record.begin() as tx:
-                sign_settlement(
-                    tx,
-                    area=town.AREA,
-                    period=1,
-                    revision=package["revision"],
-                    signature=key(f"attester{n}").sign(digest),
-                    domain=domain,
-                )
+            sign_settlement(
+                self.record,
+                area=town.AREA,
+                period=1,
+                revision=package["revision"],
+                signature=key(f"attester{n}").sign(digest),
+                domain=domain,
+            )
         self.rest()
 
     def attest(self, mtu: int, revision: int, import_wh: int) -> None:
@@ -351,31 +350,29 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
         )
         request(tx, call, key="guarantee:1", role="operator")
     world.rest()
-    with world.record.begin() as tx:
-        operations.give_cover(
-            tx,
-            guarantor=retailer.address,
-            account=house.address,
-            amount_neur=debt,
-            ref=cover["ref"],
-            signature=retailer.sign(domain.digest(COVER, cover)),
-            domain=domain,
-        )
+    operations.give_cover(
+        world.record,
+        guarantor=retailer.address,
+        account=house.address,
+        amount_neur=debt,
+        ref=cover["ref"],
+        signature=retailer.sign(domain.digest(COVER, cover)),
+        domain=domain,
+    )
     world.rest()
     with world.record.begin() as tx:
         operations.deposit(tx, account=house.address, amount_neur=3 * EUR, ref=keccak(b"in too"))
     world.rest()
-    with world.record.begin() as tx:
-        operations.request_redemption(
-            tx,
-            account=house.address,
-            amount_neur=2 * EUR,
-            ref=redemption["ref"],
-            deadline=redemption["deadline"],
-            signature=house.sign(domain.digest(REDEMPTION, redemption)),
-            now=world.now,
-            domain=domain,
-        )
+    operations.request_redemption(
+        world.record,
+        account=house.address,
+        amount_neur=2 * EUR,
+        ref=redemption["ref"],
+        deadline=redemption["deadline"],
+        signature=house.sign(domain.digest(REDEMPTION, redemption)),
+        now=world.now,
+        domain=domain,
+    )
     world.rest()
     world.run_to(world.now + 601)
 

@@ -38,17 +38,17 @@ CHAIN = ChainInfo(chain_id=31337, contracts={"Market": b"\x11" * 20, "Settlement
 def day(scene: Any, tools: Any) -> Any:
     """The scene settled, signed and anchored."""
     run_until_quiet([SettlementStage(scene.record)], tools.ENDED)
-    with scene.record.begin() as tx:
-        proposal = latest_proposal(tx.connection, area=tools.AREA, period=tools.PERIOD)
-        for n in (1, 2):
-            sign_settlement(
-                tx,
-                area=tools.AREA,
-                period=tools.PERIOD,
-                revision=0,
-                signature=tools.attester_signature(proposal, n),
-                domain=tools.SETTLEMENT_DOMAIN,
-            )
+    with scene.record.read() as connection:
+        proposal = latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
+    for n in (1, 2):
+        sign_settlement(
+            scene.record,
+            area=tools.AREA,
+            period=tools.PERIOD,
+            revision=0,
+            signature=tools.attester_signature(proposal, n),
+            domain=tools.SETTLEMENT_DOMAIN,
+        )
     scene.settled(proposal)
     scene.anchor()
     return scene

@@ -64,16 +64,15 @@ def cover(scene: Any, tools: Any, *, amount: int) -> Any:
     guarantor, account = tools.key("retailer"), tools.key("house1").address
     values = {"guarantor": guarantor.address, "account": account, "amountNeur": amount, "ref": REF}
     signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
-    with scene.record.begin() as tx:
-        return give_cover(
-            tx,
-            guarantor=guarantor.address,
-            account=account,
-            amount_neur=amount,
-            ref=REF,
-            signature=signature,
-            domain=tools.SETTLEMENT_DOMAIN,
-        )
+    return give_cover(
+        scene.record,
+        guarantor=guarantor.address,
+        account=account,
+        amount_neur=amount,
+        ref=REF,
+        signature=signature,
+        domain=tools.SETTLEMENT_DOMAIN,
+    )
 
 
 def requests(scene: Any, function: str) -> list[dict[str, Any]]:
@@ -85,17 +84,16 @@ def redemption(scene: Any, tools: Any, *, amount: int, deadline: int, signer: st
     account = tools.key("house1").address
     values = {"account": account, "amountNeur": amount, "ref": REF, "deadline": deadline}
     signature = tools.key(signer).sign(tools.SETTLEMENT_DOMAIN.digest(REDEMPTION, values))
-    with scene.record.begin() as tx:
-        return request_redemption(
-            tx,
-            account=account,
-            amount_neur=amount,
-            ref=REF,
-            deadline=deadline,
-            signature=signature,
-            now=now,
-            domain=tools.SETTLEMENT_DOMAIN,
-        )
+    return request_redemption(
+        scene.record,
+        account=account,
+        amount_neur=amount,
+        ref=REF,
+        deadline=deadline,
+        signature=signature,
+        now=now,
+        domain=tools.SETTLEMENT_DOMAIN,
+    )
 
 
 def test_deposit__same_reference_twice__is_one_fact(scene: Any, tools: Any) -> None:

@@ -42,15 +42,14 @@ def settle(scene: Any, tools: Any, *, now: int | None = None) -> dict[str, Any]:
 
 
 def sign(scene: Any, tools: Any, proposal: dict[str, Any], n: int) -> Any:
-    with scene.record.begin() as tx:
-        return sign_settlement(
-            tx,
-            area=tools.AREA,
-            period=tools.PERIOD,
-            revision=proposal["revision"],
-            signature=tools.attester_signature(proposal, n),
-            domain=tools.SETTLEMENT_DOMAIN,
-        )
+    return sign_settlement(
+        scene.record,
+        area=tools.AREA,
+        period=tools.PERIOD,
+        revision=proposal["revision"],
+        signature=tools.attester_signature(proposal, n),
+        domain=tools.SETTLEMENT_DOMAIN,
+    )
 
 
 def kinds(scene: Any, kind: str) -> list[dict[str, Any]]:
@@ -148,13 +147,12 @@ def test_sign__outsider_or_garbage__is_refused(scene: Any, tools: Any) -> None:
     proposal = settle(scene, tools)
     call = {"area": tools.AREA, "period": tools.PERIOD, "revision": 0, "domain": tools.SETTLEMENT_DOMAIN}
 
-    with scene.record.begin() as tx:
-        with pytest.raises(NotAnAttester):
-            sign_settlement(tx, signature=tools.attester_signature(proposal, 9), **call)
-        with pytest.raises(BadSignature):
-            sign_settlement(tx, signature=b"\x00" * 65, **call)
-        with pytest.raises(NothingProposed):
-            sign_settlement(tx, signature=tools.attester_signature(proposal, 1), **{**call, "revision": 1})
+    with pytest.raises(NotAnAttester):
+        sign_settlement(scene.record, signature=tools.attester_signature(proposal, 9), **call)
+    with pytest.raises(BadSignature):
+        sign_settlement(scene.record, signature=b"\x00" * 65, **call)
+    with pytest.raises(NothingProposed):
+        sign_settlement(scene.record, signature=tools.attester_signature(proposal, 1), **{**call, "revision": 1})
 
     assert kinds(scene, "settlement.signed") == []
 
@@ -175,9 +173,9 @@ def test_run__late_readings__give_a_correction_with_differences(scene: Any, tool
     # 300 Wh late: supply, grid fee and levy at 300,000 + 70,000 + 20,000 nEUR/Wh, and 19 % VAT on that
     assert due[house1] == -(300 * 390_000) * 119 // 100
     assert sum(due.values()) == 0
-    with scene.record.begin() as tx, pytest.raises(SettlementOutdated):
+    with pytest.raises(SettlementOutdated):
         sign_settlement(
-            tx,
+            scene.record,
             area=tools.AREA,
             period=tools.PERIOD,
             revision=0,
@@ -195,9 +193,9 @@ def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, t
 
     assert second["revision"] == 0
     assert second["readings_root"] != first["readings_root"]
-    with scene.record.begin() as tx, pytest.raises(NotAnAttester):
+    with pytest.raises(NotAnAttester):
         sign_settlement(
-            tx,
+            scene.record,
             area=tools.AREA,
             period=tools.PERIOD,
             revision=0,
