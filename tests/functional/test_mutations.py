@@ -1,7 +1,7 @@
 """Change one field at a time in an auditor bundle, seal it again, and see that the verifier finds every change.
 
-`mutate_single_fields` works on any bundle; the test here runs it over the small day of tests/unit/verify_day.py, and
-whoever has the bundle of a real day gives it to `undetected`.
+`mutate_single_fields` works on any bundle; the test here runs it over the small day of
+tests/unit/verifier/small_day.py, and whoever has the bundle of a real day gives it to `undetected`.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def undetected(
 @pytest.fixture(scope="module")
 def made() -> Any:
     """The module that makes a small day."""
-    return load_module(ROOT / "tests" / "unit" / "verify_day.py", "verify_day")
+    return load_module(ROOT / "tests" / "unit" / "verifier" / "small_day.py", "verify_day")
 
 
 @pytest.fixture(scope="module")

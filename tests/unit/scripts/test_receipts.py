@@ -15,7 +15,7 @@ from scripts.cli import verify as verify_command
 from scripts.cli.main import app
 from scripts.cli.receipts import BundleUnreadable, hold_against
 from scripts.cli.verifier import Verdict
-from tests.unit.test_verify_ledger import made
+from tests.unit.verifier.test_small_day import made
 
 pytestmark = pytest.mark.unit
 

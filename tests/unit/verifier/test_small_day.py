@@ -18,7 +18,7 @@ from domain.words import OrderWord, word_bytes
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def load_module(path: Path, name: str) -> ModuleType:
@@ -32,7 +32,7 @@ def load_module(path: Path, name: str) -> ModuleType:
 
 
 verifier = load_module(ROOT / "scripts" / "verify_ledger.py", "verify_ledger_tested")
-made = load_module(ROOT / "tests" / "unit" / "verify_day.py", "verify_day_tested")
+made = load_module(ROOT / "tests" / "unit" / "verifier" / "small_day.py", "verify_day_tested")
 FIRST = made.FIRST
 
 

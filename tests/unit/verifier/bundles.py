@@ -10,7 +10,7 @@ from eth_abi import encode
 from domain.eip712 import RECEIPT
 from domain.hashing import ZERO_HASH, canonical_json, hash_json, keccak, text_id, to_hex
 from domain.orders import Order, schedule_hash
-from tests.unit.verify_chain import (
+from tests.unit.verifier.fake_chain import (
     AREA,
     CHAIN_ID,
     CODE,

@@ -40,8 +40,8 @@ from domain.words import OrderWord, Side, book_hash, page_hashes, pages_of, resu
 from grid.envelope import Envelope
 from settling.compute import commit, settle
 from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
-from tests.unit.verify_bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
-from tests.unit.verify_chain import (  # noqa: F401
+from tests.unit.verifier.bundles import Bundles, auditor_bundle, jsonl, played, rechain, seal  # noqa: F401
+from tests.unit.verifier.fake_chain import (  # noqa: F401
     ABIS,
     AREA,
     ATTEST_SECONDS,

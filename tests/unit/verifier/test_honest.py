@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from domain.hashing import canonical_json, keccak, text_id, to_hex
-from tests.unit.test_verify_attacks import verdict_of
-from tests.unit.test_verify_ledger import made, messages, verifier
+from tests.unit.verifier.test_attacks import verdict_of
+from tests.unit.verifier.test_small_day import made, messages, verifier
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.words import settlement_words
 from settling.compute import Settled
-from tests.unit.test_verify_ledger import made, messages, verifier
+from tests.unit.verifier.test_small_day import made, messages, verifier
 
 pytestmark = pytest.mark.unit
 
