@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi verifier
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +25,7 @@ reset: setup ## Throw the state of `make run` away
 demo-day: setup ## One local day as fast as it can: GRID= DAY= PV= OUT=
 	@$(VENV)/dominoes demo-day --grid $(GRID) --day $(DAY) --pv $(PV) --out $(OUT)
 
-verify: setup ## Repeat the verdict on a bundle: BUNDLE= [ANCHORS=] [RPC=]
+verify: setup ## Repeat the verdict on bundles: BUNDLE= [ANCHORS=] [RPC=]
 	@$(VENV)/dominoes verify $(BUNDLE) $(if $(ANCHORS),--anchors $(ANCHORS)) $(if $(RPC),--rpc $(RPC))
 
 doctor: setup ## Say what is installed, running and wrong
@@ -75,6 +75,9 @@ bench: setup ## Every performance figure as a ratio, written to docs/benchmarks.
 
 contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 	@$(VENV)/python -m contracts.compile
+
+verifier: setup ## Build the verifier into one file: out/dominoes-verify.pyz
+	@$(VENV)/python -m scripts.tools.build_verifier
 
 openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
 	@$(VENV)/python -m scripts.tools.openapi

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.embedded import SETTINGS_FILE, STATE_FILE
 from scripts.serving.embedded.run_config import CHAIN_FOLDER
 
-VERIFIER = Path(__file__).parents[1] / "verify_ledger.py"
+VERIFIER = "verifier"
+"""Module that is run: it shares no code with anything here."""
 
 CLEAN, USAGE, WRONG, SELF_CONSISTENT = 0, 2, 3, 4
 """Exit statuses of the verifier."""
@@ -46,9 +48,11 @@ class Verdict:
         }
 
 
-def run_verifier(*, bundle: Path, anchors: Path | None, rpc: str | None, block: int | None = None) -> Verdict:
-    """Run the verifier on a bundle, the chain as of `block` (None: the newest), and read its report."""
-    command = [sys.executable, str(VERIFIER), str(bundle), "--json"]
+def run_verifier(
+    *, bundles: Sequence[Path], anchors: Path | None, rpc: str | None, block: int | None = None
+) -> list[Verdict]:
+    """Run the verifier once on all these bundles, the chain as of `block` (None: the newest); a verdict on each."""
+    command = [sys.executable, "-m", VERIFIER, *map(str, bundles), "--json"]
     if anchors is not None:
         command += ["--anchors", str(anchors)]
     if rpc is not None:
@@ -57,10 +61,12 @@ def run_verifier(*, bundle: Path, anchors: Path | None, rpc: str | None, block: 
         command += ["--block", str(block)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
-        report = json.loads(done.stdout)
+        told = json.loads(done.stdout)
     except ValueError:
-        report = {"verdict": "unusable", "findings": [(done.stderr or done.stdout).strip()[-500:]]}
-    return Verdict(exit_code=done.returncode, report=report)
+        told = {"verdict": "unusable", "findings": [(done.stderr or done.stdout).strip()[-500:]]}
+        return [Verdict(exit_code=done.returncode, report=told) for _ in bundles]
+    reports = told if isinstance(told, list) else [told]
+    return [Verdict(exit_code=int(report["exit_code"]), report=report) for report in reports]
 
 
 def chain_state_of(bundle: Path) -> Path:

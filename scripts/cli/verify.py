@@ -1,7 +1,8 @@
-"""`dominoes verify`: repeat the verdict on a bundle."""
+"""`dominoes verify`: repeat the verdict on bundles."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,16 @@ import typer
 
 from domain.errors import DominoesError
 from scripts.cli.common import JsonOption, console, guarded, show
-from scripts.cli.verifier import chain_state_of, run_verifier, start_node
+from scripts.cli.verifier import (
+    CLEAN,
+    SELF_CONSISTENT,
+    USAGE,
+    WRONG,
+    Verdict,
+    chain_state_of,
+    run_verifier,
+    start_node,
+)
 
 
 class NoBundle(DominoesError):
@@ -22,33 +32,48 @@ class NoBundle(DominoesError):
         super().__init__(f"{folder} holds no manifest.json; give the folder of a public, personal or auditor bundle")
 
 
+WORST_FIRST = (USAGE, WRONG, SELF_CONSISTENT, CLEAN)
+
+
 @guarded
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a public, personal or auditor bundle.")],
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of public, personal or auditor bundles.")],
     anchors: Annotated[Path | None, typer.Option(help="Trust anchors, from a place you trust.")] = None,
     rpc: Annotated[str | None, typer.Option(help="JSON-RPC address of a node of the chain.")] = None,
     block: Annotated[int | None, typer.Option(help="Read the chain as of this block, for an older bundle.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a bundle against the chain. Exit 0 clean (maybe in part), 3 wrong, 4 self-consistent only, 2 unusable."""
-    if not (bundle / "manifest.json").exists():
-        raise NoBundle(folder=bundle)
+    """Check bundles against the chain. Exit 0 clean (maybe in part), 3 wrong, 4 self-consistent only, 2 unusable; of
+    several bundles the worst."""
+    for bundle in bundles:
+        if not (bundle / "manifest.json").exists():
+            raise NoBundle(folder=bundle)
     if anchors is not None and not anchors.exists():
         raise NoBundle(folder=anchors)
     if rpc is not None:
-        verdict = run_verifier(bundle=bundle, anchors=anchors, rpc=rpc, block=block)
+        verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=rpc, block=block)
     else:
-        node = start_node(chain_state_of(bundle))
+        node = start_node(chain_state_of(bundles[0]))
         try:
-            verdict = run_verifier(bundle=bundle, anchors=anchors, rpc=node.rpc.url, block=block)
+            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=node.rpc.url, block=block)
         finally:
             node.stop()
+    if as_json:
+        reports = [verdict.report for verdict in verdicts]
+        print(json.dumps(reports if len(reports) > 1 else reports[0], indent=1, ensure_ascii=False))
+    else:
+        for bundle, verdict in zip(bundles, verdicts, strict=True):
+            _print(verdict, title=str(bundle))
+    codes = [verdict.exit_code for verdict in verdicts]
+    raise typer.Exit(next(code for code in WORST_FIRST if code in codes))
+
+
+def _print(verdict: Verdict, *, title: str) -> None:
+    """The report, its findings one a line, and the verdict last."""
     report = dict(verdict.report)
-    findings = [] if as_json else report.pop("findings", [])
-    show(report, as_json=as_json, title=str(bundle))
+    findings = report.pop("findings", [])
+    show(report, as_json=False, title=title)
     for finding in findings:
         text = finding["message"] if isinstance(finding, dict) else str(finding)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
-    if not as_json:
-        console.print(f"verdict: {verdict.report.get('verdict')} (exit {verdict.exit_code})")
-    raise typer.Exit(verdict.exit_code)
+    console.print(f"verdict: {verdict.report.get('verdict')} (exit {verdict.exit_code})")

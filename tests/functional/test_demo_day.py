@@ -22,6 +22,7 @@ from scripts.community.grids import load_community
 from scripts.serving.embedded.demo_day import run_day
 from tests.effort import examples
 from tests.functional import test_mutations as mutations
+from verifier.chain import http_rpc
 
 pytestmark = pytest.mark.functional
 
@@ -133,7 +134,7 @@ def test_verify__one_field_of_a_real_day_changed__is_found_every_time(small_grid
     anchors = json.loads((small_grid_day / "anchors.json").read_text())
     node = start_node(chain_state_of(bundle))
     try:
-        ask = mutations.fast_verifier().http_rpc(node.rpc.url)
+        ask = http_rpc(node.rpc.url)
         missed = mutations.undetected(bundle, anchors=anchors, rpc=ask, count=REAL_DAY_MUTATIONS, seed=7)
     finally:
         node.stop()

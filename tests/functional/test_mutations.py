@@ -6,49 +6,30 @@ tests/unit/verifier/small_day.py, and whoever has the bundle of a real day gives
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from domain.errors import DominoesError
 from domain.hashing import canonical_json, keccak, to_hex
+from tests.unit.verifier import small_day as made
+from verifier.cache import Cache
+from verifier.kinds import KINDS
+from verifier.verdict import CLEAN, WRONG
+from verifier.verify import verify
 
 pytestmark = pytest.mark.functional
 
-ROOT = Path(__file__).parents[2]
 MUTATIONS = 400
 """Distinct fields changed on the small day; at least 300 is what the product promises for a day."""
 
 REPLAYS = 400
 """Distinct fields changed by an operator who then makes journal, receipts and anchored head fit."""
-
-
-def load_module(path: Path, name: str) -> ModuleType:
-    """A module from its file, without its package: the verifier shares no code with anything."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def fast_verifier() -> ModuleType:
-    """The verifier, remembering what it computed from lines that did not change between two runs."""
-    module = load_module(ROOT / "scripts" / "verify_ledger.py", "verify_ledger_remembering")
-    for name in ("journal_entry", "optimum_of"):
-        if hasattr(module, name):
-            setattr(module, name, lru_cache(maxsize=None)(getattr(module, name).__wrapped__))
-    return module
 
 
 def remembering_rpc(rpc: Any) -> Any:
@@ -201,27 +182,21 @@ def undetected(
     bundle: Path | Mapping[str, bytes], *, anchors: dict[str, Any], rpc: Any, count: int, seed: int, named: bool = True
 ) -> list[str]:
     """Which changes the verifier still takes for clean, or (`named`) finds without naming the record that changed."""
-    verifier, ask = fast_verifier(), remembering_rpc(rpc)
-    assert verifier.verify(read_bundle(bundle), anchors, ask).exit_code == verifier.CLEAN
+    ask, cache = remembering_rpc(rpc), Cache()
+    assert verify(read_bundle(bundle), anchors, ask, cache=cache).exit_code == CLEAN
     missed, seen = [], set()
     for what, names, files in mutate_single_fields(bundle, count, seed):
         assert what not in seen
         seen.add(what)
-        report = verifier.verify(files, anchors, ask)
-        told = [name for name in names if any(name in item["record"] for item in report.findings)]
-        if report.exit_code != verifier.WRONG or (named and not told):
+        report = verify(files, anchors, ask, cache=cache)
+        told = [name for name in names if any(name in item.record for item in report.findings)]
+        if report.exit_code != WRONG or (named and not told):
             missed.append(what)
     return missed
 
 
 @pytest.fixture(scope="module")
-def made() -> Any:
-    """The module that makes a small day."""
-    return load_module(ROOT / "tests" / "unit" / "verifier" / "small_day.py", "verify_day")
-
-
-@pytest.fixture(scope="module")
-def small_day(made: Any) -> Any:
+def small_day() -> Any:
     """A day of five MTUs with all kinds of facts, an erasure among them; built once."""
     return made.Erased().run()
 
@@ -229,7 +204,7 @@ def small_day(made: Any) -> Any:
 def test_small_day__has_every_kind_of_fact(small_day: Any) -> None:
     kinds = {entry["kind"] for entry in small_day.entries}
 
-    assert kinds == set(fast_verifier().Ledger({}, None, None).facts)
+    assert kinds == set(KINDS)
 
 
 def test_verify__one_field_changed_in_the_auditor_bundle__is_found_and_named(small_day: Any) -> None:
@@ -242,10 +217,10 @@ def test_verify__one_field_changed_in_the_auditor_bundle__is_found_and_named(sma
 
 @pytest.mark.parametrize("kind", ["auditor", "public"])
 def test_verify__lines_lost_repeated_or_swapped__are_found(small_day: Any, kind: str) -> None:
-    verifier, ask = fast_verifier(), remembering_rpc(small_day.chain.rpc)
+    ask, cache = remembering_rpc(small_day.chain.rpc), Cache()
     changes = mutate_lines(getattr(small_day, kind)(), seed=4)
 
-    missed = [w for w, f in changes if verifier.verify(f, small_day.anchors(), ask).exit_code != verifier.WRONG]
+    missed = [w for w, f in changes if verify(f, small_day.anchors(), ask, cache=cache).exit_code != WRONG]
 
     assert missed == []
 
@@ -307,10 +282,10 @@ def _operators_word(day: Any, entry: dict[str, Any], path: tuple[Any, ...]) -> b
 
 
 def test_verify__operator_who_makes_everything_fit_again__is_found_but_in_its_own_word(
-    small_day: Any, made: Any
+    small_day: Any,
 ) -> None:
     """The journal is hashed again, anchored again, and receipts are signed again after each change."""
-    verifier, chance, missed, tried = fast_verifier(), random.Random(6), [], 0
+    chance, missed, tried = random.Random(6), [], 0
     entries = small_day.entries
     lines = {"journal.jsonl": made.jsonl([{"kind": e["kind"], "payload": e["payload"]} for e in entries])}
     for _, at, kind, path in drawn_fields(lines, 1_200, seed=6):
@@ -324,7 +299,7 @@ def test_verify__operator_who_makes_everything_fit_again__is_found_but_in_its_ow
             given = made.played(small_day, [*entries[:at], changed_entry, *entries[at + 1 :]])
         except (ValueError, TypeError, DominoesError):
             continue  # the operator itself could not sign a receipt over it
-        if verifier.verify(*given).exit_code != verifier.WRONG:
+        if verify(*given).exit_code != WRONG:
             missed.append(f"entry {at + 1} {kind} {'.'.join(map(str, path[1:]))}")
 
     assert tried == REPLAYS

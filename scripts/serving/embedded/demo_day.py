@@ -184,14 +184,12 @@ def _write_personal(system: systems.System, out: Path) -> None:
 
 
 def _verify(out: Path, node: str) -> dict[str, Verdict]:
-    """The verifier's verdict on the auditor's, the public and every personal bundle."""
+    """The verifier's verdict on the auditor's, the public and every personal bundle, all in one process of its own."""
     bundles = out / BUNDLES_FOLDER
-    found = {}
-    for name in ("auditor", "public"):
-        found[name] = run_verifier(bundle=bundles / name, anchors=out / ANCHORS_FILE, rpc=node)
-    for folder in sorted((bundles / "personal").iterdir(), key=lambda path: int(path.name)):
-        found[f"personal/{folder.name}"] = run_verifier(bundle=folder, anchors=out / ANCHORS_FILE, rpc=node)
-    return found
+    accounts = sorted((bundles / "personal").iterdir(), key=lambda path: int(path.name))
+    names = ["auditor", "public", *(f"personal/{folder.name}" for folder in accounts)]
+    found = run_verifier(bundles=[bundles / name for name in names], anchors=out / ANCHORS_FILE, rpc=node)
+    return dict(zip(names, found, strict=True))
 
 
 def _summary(state: Path, config: RunConfig, tally: Tally) -> dict[str, Any]:

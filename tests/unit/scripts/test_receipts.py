@@ -15,7 +15,7 @@ from scripts.cli import verify as verify_command
 from scripts.cli.main import app
 from scripts.cli.receipts import BundleUnreadable, hold_against
 from scripts.cli.verifier import Verdict
-from tests.unit.verifier.test_small_day import made
+from tests.unit.verifier import small_day as made
 
 pytestmark = pytest.mark.unit
 
@@ -118,7 +118,7 @@ def test_verify__findings__are_one_line_each_with_their_brackets(
 ) -> None:
     findings = [{"message": f"journal.jsonl entry {n} [fact]: tag 1, but due is [2]"} for n in (1, 2)]
     report = {"verdict": "wrong", "findings": findings, "notes": ["[x]"]}
-    monkeypatch.setattr(verify_command, "run_verifier", lambda **_: Verdict(exit_code=3, report=report))
+    monkeypatch.setattr(verify_command, "run_verifier", lambda **_: [Verdict(exit_code=3, report=report)])
     (tmp_path / "manifest.json").write_text("{}")
 
     done = CliRunner().invoke(app, ["verify", str(tmp_path), "--rpc", "http://127.0.0.1:1"])

@@ -17,7 +17,11 @@ from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.words import settlement_words
 from settling.compute import Settled
-from tests.unit.verifier.test_small_day import made, messages, verifier
+from tests.unit.verifier import small_day as made
+from tests.unit.verifier.test_small_day import messages
+from verifier.command import main
+from verifier.verdict import USAGE, WRONG
+from verifier.verify import verify
 
 pytestmark = pytest.mark.unit
 
@@ -26,14 +30,14 @@ FIRST, Day = made.FIRST, made.Day
 
 def verdict_of(day: Any) -> Any:
     """The auditor's verdict on a day as it was run."""
-    return verifier.verify(day.auditor(), day.anchors(), day.chain.rpc)
+    return verify(day.auditor(), day.anchors(), day.chain.rpc)
 
 
 def replayed(day: Any, change: Callable[[list[dict[str, Any]]], Any]) -> Any:
     """The verdict after the operator changed its journal and made all it can fit."""
     entries = json.loads(json.dumps(day.entries))
     change(entries)
-    return verifier.verify(*made.played(day, entries))
+    return verify(*made.played(day, entries))
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +282,7 @@ ATTACKS: list[tuple[type, str]] = [
 def test_verify__dishonest_operator_and_attesters__are_found(attack: Any, told: str) -> None:
     report = verdict_of(attack().run())
 
-    assert report.exit_code == verifier.WRONG
+    assert report.exit_code == WRONG
     assert told in messages(report)
 
 
@@ -352,7 +356,7 @@ def test_verify__field_that_no_signature_covers__is_held_against_another_source(
 ) -> None:
     report = replayed(day, change)
 
-    assert report.exit_code == verifier.WRONG
+    assert report.exit_code == WRONG
     assert told in messages(report)
 
 
@@ -369,9 +373,9 @@ def test_verify__journal_cut_at_an_earlier_anchor__is_incomplete(day: Any) -> No
     earlier["checkpoint"] |= {"journal_sequence": 5, "journal_head": day.entries[4]["hash"]}
     files = made.auditor_bundle(day.entries[:cut], [r for r in day.receipts if r["sequence"] <= cut], [])
 
-    report = verifier.verify(files, earlier, chain.rpc)
+    report = verify(files, earlier, chain.rpc)
 
-    assert report.exit_code == verifier.WRONG
+    assert report.exit_code == WRONG
     assert f"incomplete: the journal here ends at entry {cut}" in messages(report)
     assert "--block" in messages(report)
 
@@ -390,19 +394,19 @@ def test_verify__public_bundle_without_two_settlements_of_which_one_is_erased__i
     files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
     lines = files["settlements.jsonl"].splitlines(keepends=True)
 
-    whole = verifier.verify(made.seal("public", files), day.anchors(), day.chain.rpc)
-    less = verifier.verify(made.seal("public", {**files, "settlements.jsonl": b""}), day.anchors(), day.chain.rpc)
+    whole = verify(made.seal("public", files), day.anchors(), day.chain.rpc)
+    less = verify(made.seal("public", {**files, "settlements.jsonl": b""}), day.anchors(), day.chain.rpc)
 
     assert len(lines) == 1
     assert (messages(whole), whole.verdict) == ("", "clean, in part")
-    assert less.exit_code == verifier.WRONG
+    assert less.exit_code == WRONG
 
 
 def test_verify__public_bundle_with_an_open_private_payload__is_found(day: Any) -> None:
     files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
     files["journal.jsonl"] = made.jsonl(day.entries)
 
-    report = verifier.verify(made.seal("public", files), day.anchors(), day.chain.rpc)
+    report = verify(made.seal("public", files), day.anchors(), day.chain.rpc)
 
     assert "participant.registered is open in a public bundle" in messages(report)
 
@@ -416,9 +420,9 @@ def test_main__trust_anchors_that_are_none__exits_two_and_names_the_file(
         (tmp_path / "bundle" / name).write_bytes(data)
     (tmp_path / "anchors.json").write_text(json.dumps(anchors))
 
-    status = verifier.main([str(tmp_path / "bundle"), "--anchors", str(tmp_path / "anchors.json")])
+    status = main([str(tmp_path / "bundle"), "--anchors", str(tmp_path / "anchors.json")])
 
-    assert status == verifier.USAGE
+    assert status == USAGE
     assert "anchors.json" in capsys.readouterr().err
 
 
@@ -427,4 +431,4 @@ def test_verify__folder_inside_a_bundle__is_found(day: Any, tmp_path: Any) -> No
         (tmp_path / name).write_bytes(data)
     (tmp_path / "more").mkdir()
 
-    assert "more" in messages(verifier.verify(tmp_path, day.anchors(), day.chain.rpc))
+    assert "more" in messages(verify(tmp_path, day.anchors(), day.chain.rpc))

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from domain.hashing import canonical_json, keccak, text_id, to_hex
+from tests.unit.verifier import small_day as made
 from tests.unit.verifier.test_attacks import verdict_of
-from tests.unit.verifier.test_small_day import made, messages, verifier
+from tests.unit.verifier.test_small_day import messages
+from verifier.verify import verify
 
 pytestmark = pytest.mark.unit
 
@@ -150,7 +152,7 @@ def test_verify__second_operator_key__counts_once_the_trust_anchors_name_both() 
     both["roles"]["operator"] = [made.address("operator"), made.address("operator2")]
 
     assert "receipt signer" in messages(verdict_of(day))
-    assert messages(verifier.verify(day.auditor(), both, day.chain.rpc)) == ""
+    assert messages(verify(day.auditor(), both, day.chain.rpc)) == ""
 
 
 # ---- personal bundles
@@ -158,7 +160,7 @@ def personal(day: Any, name: str, point: str, **files: bytes) -> Any:
     """The verdict on a household's bundle of which some files are replaced."""
     held = {k: v for k, v in day.personal(name, "household", point).items() if k not in ("manifest.json", "chain.json")}
     replaced = {f"{key}.jsonl": data for key, data in files.items()}
-    return verifier.verify(made.seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
+    return verify(made.seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
 
 
 def test_verify__personal_bundle_without_a_revision__is_found(day: Any) -> None:

@@ -1,0 +1,80 @@
+"""Trust anchors: what the verifier's user holds true, from a place of their own (docs/evidence.md section 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.chain import CONTRACTS
+from verifier.form import Json, Keys, record
+from verifier.verdict import UNREADABLE, Unusable
+
+FORMAT = "dominoes-anchors/1"
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredContract:
+    """Where a contract stands, and keccak of its code."""
+
+    address: str
+    code_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredRoles:
+    """Keys of the roles that no area has of its own."""
+
+    operator: Keys
+    treasurer: Keys
+    registrar: Keys
+    security_admin: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredArea:
+    """An area's grid model, its DSO, its attesters and how many of them must sign."""
+
+    grid_model_hash: str
+    dso: Keys
+    attesters: Keys
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A block and a journal entry that an earlier audit saw."""
+
+    block: int
+    block_hash: str
+    journal_sequence: int
+    journal_head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """All trust anchors of one deployment."""
+
+    format: str
+    chain_id: int
+    genesis_hash: str
+    speed: int
+    origin_seconds: int
+    start_seconds: int
+    contracts: dict[str, AnchoredContract]
+    roles: AnchoredRoles
+    areas: dict[str, AnchoredArea]
+    checkpoint: Checkpoint
+
+    @classmethod
+    def read(cls, value: Json) -> Anchors:
+        """Trust anchors from their JSON. Raises Unusable."""
+        try:
+            anchors = record(cls, value)
+            missing = set(CONTRACTS) - anchors.contracts.keys()
+            if anchors.format != FORMAT or missing:
+                raise ValueError(f"format {anchors.format!r}, contracts missing: {sorted(missing)}")
+        except UNREADABLE as error:
+            raise Unusable(
+                f"the trust anchors are not those of docs/evidence.md section 7 ({error!r}); give the anchors.json"
+                " that you keep"
+            ) from error
+        return anchors

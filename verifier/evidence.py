@@ -1,0 +1,301 @@
+"""One bundle held against trust anchors and chain: its files, who may sign, and the checks that every kind needs.
+
+Sources: docs/evidence.md sections 1 (files), 3 (signatures), 7 (anchors).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.anchors import Anchors
+from verifier.cache import Cache
+from verifier.chain import CONTRACTS, Chain, Event, Events, Rpc
+from verifier.facts import Attestation
+from verifier.form import Json, form_of, parse, record, unhex, whole
+from verifier.hashes import ident, keccak, tohex
+from verifier.lines import AttestationLine, OwnReading
+from verifier.signatures import Signing
+from verifier.verdict import Report
+
+MANIFEST = "manifest.json"
+FORMAT = "dominoes-evidence/1"
+
+FILES = {
+    "auditor": ("chain.json", "journal.jsonl", "receipts.jsonl"),
+    "public": ("attestations.jsonl", "chain.json", "journal.jsonl", "programs.jsonl", "settlements.jsonl"),
+    "personal": (
+        "account.json",
+        "chain.json",
+        "messages.jsonl",
+        "orders.jsonl",
+        "programs.jsonl",
+        "readings.jsonl",
+        "results.jsonl",
+        "statements.jsonl",
+        "terms.jsonl",
+    ),
+}
+"""Files of a bundle of each kind, ascending; the manifest lists them all."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry of the journal: its sequence and its hash."""
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Attesters:
+    """Who may attest and settle in an area, and how many must sign; nobody: it is not known."""
+
+    addresses: frozenset[str]
+    threshold: int
+
+
+UNKNOWN_ATTESTERS = Attesters(frozenset(), 1)
+
+
+@dataclass(frozen=True)
+class SettledHashes:
+    """What attesters sign of a settlement (protocol.md section 2)."""
+
+    words_hash: str
+    clearing_root: str
+    readings_root: str
+    statements_root: str
+    tariff_hash: str
+
+    def as_event(self) -> dict[str, str]:
+        """As the contract's event names them."""
+        return {
+            "wordsHash": self.words_hash,
+            "clearingRoot": self.clearing_root,
+            "readingsRoot": self.readings_root,
+            "statementsRoot": self.statements_root,
+            "tariffHash": self.tariff_hash,
+        }
+
+
+class Evidence:
+    """A bundle, what it is held against, and its report."""
+
+    sign: Signing
+
+    def __init__(
+        self, files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
+    ) -> None:
+        self.files = files
+        self.anchors = anchors
+        self.cache = cache
+        self.chain: Chain | None = None
+        self.seen = Events([])  # what contracts said: by the chain, or by the journal where no chain is asked
+        self.operators: set[str] = set()
+        self.at = Place(0, "")  # the entry of the journal at hand
+        self.report = Report(anchored=anchors is not None, chain_asked=rpc is not None)
+        self._rpc = rpc
+        self._height = height
+        self._told: set[int] = set()
+
+    # ---- files
+
+    def check_manifest(self) -> str:
+        """Manifest and files agree; returns the bundle's kind (evidence.md section 1)."""
+        report = self.report
+        with report.on(MANIFEST, "manifest"):
+            manifest = parse(self.files[MANIFEST])
+            report.kind = kind = str(manifest["kind"])
+            inside = {name: data for name, data in self.files.items() if name != MANIFEST}
+            report.same("files", sorted(inside), list(FILES[kind]), f"a bundle of kind {kind} has")
+            sealed = {name: {"bytes": len(data), "keccak": tohex(keccak(data))} for name, data in inside.items()}
+            report.same("manifest", manifest, {"files": sealed, "format": FORMAT, "kind": kind}, "the files give")
+        return report.kind
+
+    @property
+    def opened(self) -> bool:
+        """Whether the bundle shows openings of orders and readings; a public one does not."""
+        return self.report.kind != "public"
+
+    def lines(self, name: str) -> Iterator[tuple[str, bytes]]:
+        """(record name, line) of a file, each line without its end."""
+        for at, line in enumerate(io.BytesIO(self.files.get(name, b"")), 1):
+            if not line.endswith(b"\n"):
+                self.report.fail(f"the last line of {name} has no end")
+            yield f"{name} line {at}", line.removesuffix(b"\n")
+
+    def rows(self, name: str, *kinds: type, shared: bool = False) -> list[tuple[str, Any]]:
+        """(record name, record) of each line of a file, in one of the forms; `shared`: other bundles of the day may
+        have the same lines."""
+        rows, seen, count = [], set[bytes](), 0
+        for place, text in self.lines(name):
+            seen.add(text)
+            count += 1
+            with self.report.on(place, "form"):
+                rows.append((place, self.cache.of(read_line, text, kinds) if shared else read_line(text, kinds)))
+        self.report.same(f"lines of {name}", len(seen), count, "once each there are")
+        return rows
+
+    # ---- the deployment
+
+    def connect(self) -> None:
+        """Hold chain.json against the anchors, and take up the node's chain (evidence.md sections 1 and 7)."""
+        deployed, anchors, report = parse(self.files["chain.json"]), self.anchors, self.report
+        contracts = {name: tohex(unhex(deployed["contracts"][name], 20)) for name in CONTRACTS}
+        chain_id = whole(deployed["chain_id"])
+        report.same("chain.json", deployed, {"chain_id": chain_id, "contracts": contracts}, "docs")
+        if anchors is not None:
+            chain_id, contracts = anchors.chain_id, {name: anchors.contracts[name].address for name in CONTRACTS}
+            known = {"chain_id": chain_id, "contracts": contracts}
+            report.same("chain.json", deployed, known, "the trust anchors hold")
+            self.operators = set(anchors.roles.operator)
+        self.sign = Signing(chain_id, contracts, self.cache)
+        if self._rpc is not None:
+            report.same("chain_id", chain_id, int(self._rpc("eth_chainId", []), 16), "the node answers")
+            self._take_up(self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self._height))
+
+    def _take_up(self, chain: Chain) -> None:
+        self.chain = self.seen = chain
+        self.operators = self.operators or chain.holders("operator")
+        contracts = set(chain.contracts.values())
+        listed = [chain.contracts["Registry"], *(args["location"] for args in chain.all("ContractRegistered"))]
+        self.report.none("contracts that the Registry on chain does not list", contracts.difference(listed))
+        speed = chain.number("Calendar", "speed()")
+        self.report.notes.append(
+            f"market time runs at {speed} × block time; the chain was read at block {chain.height}"
+        )
+        if self.anchors is not None:
+            with self.report.on("anchors.json", "chain"):
+                self._check_anchors(chain, self.anchors)
+
+    def _check_anchors(self, chain: Chain, anchors: Anchors) -> None:
+        """Genesis, checkpoint, clock, code and keys of the chain are those of the anchors (evidence.md section 7)."""
+        report, point = self.report, anchors.checkpoint
+        report.same("genesis_hash", anchors.genesis_hash, chain.block(0).hash, "the node holds")
+        report.same("checkpoint.block_hash", point.block_hash, chain.block(point.block).hash, "the node holds")
+        clock = {"speed()": anchors.speed, "origin()": anchors.origin_seconds, "start()": anchors.start_seconds}
+        for function, value in clock.items():
+            report.same(function.removesuffix("()"), value, chain.number("Calendar", function), "Calendar holds")
+        for name, contract in anchors.contracts.items():
+            report.same(
+                f"contracts.{name}.code_hash", contract.code_hash, chain.code_hash(contract.address), "the node holds"
+            )
+        roles = anchors.roles
+        held = {
+            "operator": roles.operator,
+            "treasurer": roles.treasurer,
+            "registrar": roles.registrar,
+            "security_admin": roles.security_admin,
+        }
+        never = [(role, key) for role, keys in held.items() for key in keys - chain.holders(role)]
+        report.none("keys never granted their role on chain", never)
+
+    # ---- events
+
+    def on_chain(
+        self, name: str, keys: Mapping[str, Any], values: Mapping[str, Any], *, later: bool = False
+    ) -> Event | None:
+        """The chain has an event of this name and keys, holding these values; `later`: it may not be there yet."""
+        if self.chain is None:
+            return None
+        found = self.chain.find(name, keys)
+        if found is None:
+            if not later:
+                self.report.fail(f"the chain has no {name} of {dict(keys)}")
+            return None
+        for key, value in values.items():
+            self.report.same(key, value, found.args[key], f"{name} on chain holds")
+        self.mark_told(found)
+        return found
+
+    def mark_told(self, event: Event) -> None:
+        """A fact of this bundle tells this event."""
+        self._told.add(id(event))
+
+    def is_told(self, event: Event) -> bool:
+        """Whether a fact of this bundle tells this event."""
+        return id(event) in self._told
+
+    # ---- signatures
+
+    def check_receipt(self, signature: str, *values: Any) -> None:
+        """Signed by the operator; where none is known, by whoever signed the first receipt."""
+        signer = self.sign.signer(signature, "Receipt", *values)
+        self.operators = self.operators or {signer}
+        expected = signer if signer in self.operators else min(self.operators)
+        self.report.same("receipt signer", signer, expected, "the operator is")
+
+    def check_quorum(
+        self, area: str, signatures: Sequence[str], attesters: Attesters, shape: str, *values: Any
+    ) -> list[str]:
+        """Enough distinct attesters of an area signed, and no one else; who did. Anchors, then the chain, say who they
+        are, only then the journal."""
+        if self.anchors is not None:
+            known = self.anchors.areas[area]
+            attesters = Attesters(known.attesters, known.threshold)
+        elif self.chain is not None:
+            holders = self.chain.holders("attester", ident(area))
+            attesters = Attesters(frozenset(holders), self.chain.number("Roles", "config()"))
+        digest = self.sign.digest(shape, *values)
+        signers = [self.sign.recover(digest, signature) for signature in signatures]
+        strangers = set(signers) - attesters.addresses if attesters.addresses else set()
+        self.report.none("signers that are no attesters", strangers)
+        self.report.ascending("signers", signers)
+        if len(set(signers)) < max(attesters.threshold, 1):
+            self.report.fail(len(set(signers)), name="signatures", source="needed are", expected=attesters.threshold)
+        return signers
+
+    def check_attestation(
+        self, area: str, item: Attestation | AttestationLine | OwnReading, attesters: Attesters
+    ) -> None:
+        """Signed by enough attesters; on chain with these values (evidence.md section 3, `reading.attested`)."""
+        keys = {"area": ident(area), "mtu": item.mtu, "revision": item.revision}
+        values = {"root": item.root, "count": item.count, "importWh": item.import_wh, "exportWh": item.export_wh}
+        self.check_quorum(area, item.signatures, attesters, "Attestation", *keys.values(), *values.values())
+        self.on_chain("ReadingsAttested", keys, {**values, "signatures": list(item.signatures)}, later=True)
+
+    def check_settlement(
+        self,
+        area: str,
+        period: int,
+        revision: int,
+        hashes: SettledHashes,
+        signatures: Sequence[str],
+        attesters: Attesters,
+    ) -> tuple[bool, list[str]]:
+        """Signed by enough attesters. Whether it is the one on chain (one that reverted is signed again), and who
+        signed (evidence.md section 3, `settlement.signed`)."""
+        keys = {"area": ident(area), "period": period, "revision": revision}
+        values = hashes.as_event()
+        signers = self.check_quorum(area, signatures, attesters, "Settlement", *keys.values(), *values.values())
+        found = self.seen.find("PeriodSettled", keys)
+        held = found is not None and all(found.args[key] == value for key, value in values.items())
+        if found is not None and held:
+            self.mark_told(found)
+        return held, signers
+
+    def check_dso(self, area: str, dso: str, signature: str, shape: str, *values: Any) -> None:
+        """Signed by the area's DSO, who is the one named."""
+        signer = self.sign.signer(signature, shape, *values)
+        known: Collection[str] = {signer}
+        if self.anchors is not None:
+            known = self.anchors.areas[area].dso
+        elif self.chain is not None:
+            known = self.chain.holders("dso", ident(area))
+        self.report.same("dso", dso, signer, f"{shape} is signed by")
+        self.report.none("signers that are not the area's DSO", {signer}.difference(known))
+
+
+def read_line(text: bytes, kinds: tuple[type, ...]) -> Any:
+    """A line in the one of the forms that has its members, else in the first. Raises ValueError."""
+    row: Json = parse(text)
+    kind = next((kind for kind in kinds if form_of(kind).names == set(row)), kinds[0])
+    return record(kind, row)
+
+
+def read_chain(ask: Rpc, contracts: tuple[tuple[str, str], ...], height: int | None) -> Chain:
+    """The chain of a node as of a block (None: the newest)."""
+    return Chain(ask, dict(contracts), height)

@@ -1,0 +1,580 @@
+"""What the journal says: one class per kind of entry, with exactly its members (docs/evidence.md sections 2 and 3).
+
+Energy in Wh, prices in nEUR/Wh, money in nEUR (+ is a credit of the account's holder), times in seconds of market time.
+Codes are texts; hashes, addresses and signatures lower-case 0x hex.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from verifier.form import Json, Neur
+
+# ---- who takes part
+
+
+@dataclass(frozen=True, slots=True)
+class Attester:
+    """An attester of an area and the organisation it belongs to."""
+
+    name: str
+    address: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True)
+class AreaDefined:
+    """A grid area, its grid model, its attesters and how many of them must sign."""
+
+    area: str
+    zone: str
+    attest_seconds: int
+    horizon_seconds: int
+    challenge_seconds: int
+    grid_model: Json
+    grid_model_hash: str
+    attesters: tuple[Attester, ...]
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketDefined:
+    """A market of an area and its rules."""
+
+    market: str
+    area: str
+    lot_wh: int
+    tick_neur_per_wh: int
+    min_limit_neur_per_wh: int
+    max_limit_neur_per_wh: int
+    grace_seconds: int
+    sign_seconds: int
+    clear_seconds: int
+    gate_local: str
+
+
+@dataclass(frozen=True, slots=True)
+class TariffPublished:
+    """A version of a supply tariff."""
+
+    tariff: str
+    version: int
+    valid_from_mtu: int
+    supply_neur_per_wh: int
+    feed_in_neur_per_wh: int
+    imbalance_surplus_neur_per_wh: int
+    imbalance_shortfall_neur_per_wh: int
+    excess_neur_per_wh: int
+    grid_fee_neur_per_wh: int
+    grid_fee_local_neur_per_wh: int
+    levy_neur_per_wh: int
+    compensation_neur_per_wh: int
+    vat_bp: int
+
+    @property
+    def rank(self) -> tuple[str, int, bool]:
+        """Place among the terms of a settlement."""
+        return self.tariff, self.version, False
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementSigned:
+    """A version of the agreement between an account and its retailer."""
+
+    agreement: str
+    version: int
+    account: str
+    retailer: str
+    tariff: str
+    valid_from_mtu: int
+
+    @property
+    def rank(self) -> tuple[str, int, bool]:
+        """Place among the terms of a settlement."""
+        return self.agreement, self.version, True
+
+
+Term = TariffPublished | AgreementSigned
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantRegistered:
+    """An account that takes part in an area, at a point of its grid or (None) at the transformer."""
+
+    participant: str
+    kind: str
+    area: str
+    account: str
+    point: str | None
+    connection_import_w: int
+    connection_export_w: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRegistered:
+    """A key that may sign orders for an account from an MTU on."""
+
+    account: str
+    order_key: str
+    point: str | None
+    valid_from_mtu: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterRegistered:
+    """A meter at a point, and the key it signs with from an MTU on."""
+
+    meter: str
+    point: str
+    public_key: str
+    area: str
+    valid_from_mtu: int
+
+
+# ---- money
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeGiven:
+    """A credit line that a retailer gives an account."""
+
+    guarantor: str
+    account: str
+    credit_neur: Neur
+    nonce: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoverGiven:
+    """A guarantor pays an account's debt."""
+
+    guarantor: str
+    account: str
+    amount_neur: Neur
+    ref: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRequested:
+    """An account asks for money back."""
+
+    account: str
+    amount_neur: Neur
+    ref: str
+    deadline: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class DepositBooked:
+    """Money came in for an account."""
+
+    account: str
+    amount_neur: Neur
+    ref: str
+
+
+# ---- periods, orders, books
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodDeclared:
+    """A span of MTUs of an area that is settled at once."""
+
+    area: str
+    period: int
+    first_mtu: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOpened:
+    """A span of MTUs of a market with one gate."""
+
+    market: str
+    area: str
+    program: int
+    period: int
+    first_mtu: int
+    count: int
+    gate: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOrder:
+    """An order's members as they are signed (protocol.md section 2); side 0 buys, 1 sells."""
+
+    market: str
+    mtu: int
+    side: int
+    limit_price_neur_per_wh: int = field(metadata={"name": "limitPriceNeurPerWh"})
+    quantity_lots: int = field(metadata={"name": "quantityLots"})
+    account: str
+    order_id: str = field(metadata={"name": "orderId"})
+    revision: int
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccepted:
+    """An order that counts, unless a later revision or a cancel takes its place before the gate."""
+
+    order: SignedOrder
+    signature: str
+    order_key: str
+    tag: str
+    market: str
+    point: str | None
+    market_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """An order's last revision is withdrawn; `revision` is that of the cancel."""
+
+    market: str
+    mtu: int
+    order_id: str
+    revision: int
+    account: str
+    order_key: str
+    tag: str
+    signature: str
+    market_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleNominated:
+    """What a point will draw (+) or feed in (−), Wh per MTU of a program."""
+
+    market: str
+    first_mtu: int
+    point: str
+    net_wh: tuple[int, ...]
+    revision: int
+    account: str
+    order_key: str
+    signature: str
+    market_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedBook:
+    """The orders of one MTU as committed on chain before clearing."""
+
+    mtu: int
+    tags: tuple[str, ...]
+    chain: str
+    book_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookClosed:
+    """The books of a program, committed at its gate."""
+
+    market: str
+    program: int
+    first_mtu: int
+    count: int
+    gate: int
+    books: tuple[CommittedBook, ...]
+
+
+# ---- programs and clearings
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedResult:
+    """The result of one MTU: its price (None: no trade) and its complete words."""
+
+    mtu: int
+    price_neur_per_wh: int | None
+    words: tuple[str, ...]
+    result_hash: str
+    given_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a point may draw and feed in during one MTU; None: no bound."""
+
+    point: str
+    mtu: int
+    import_cap_wh: int | None
+    export_cap_wh: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramValidated:
+    """Results, envelopes and schedules of a program as the grid bears them."""
+
+    market: str
+    program: int
+    first_mtu: int
+    count: int
+    results: tuple[ValidatedResult, ...]
+    envelopes: tuple[Envelope, ...]
+    report: Json
+    report_hash: str
+    grid_model_hash: str
+    results_root: str
+    deadline: int
+    schedules: dict[str, tuple[int, ...]]
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSigned:
+    """The DSO signed a program."""
+
+    market: str
+    program: int
+    dso: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRefused:
+    """The DSO refused a program."""
+
+    market: str
+    program: int
+    dso: str
+    reason: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetpointsIssued:
+    """Controllers were told the envelopes of a program."""
+
+    market: str
+    program: int
+    envelopes: tuple[Envelope, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MtuCleared:
+    """An MTU was cleared on chain under its signed result."""
+
+    market: str
+    mtu: int
+    program: int
+    price_neur_per_wh: int | None
+    result_hash: str
+    words: tuple[str, ...]
+    tx_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class MtuVoided:
+    """An MTU without trade; its program (None: it has none)."""
+
+    market: str
+    mtu: int
+    program: int | None
+
+
+# ---- readings
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One meter's leaf of one MTU: cumulative registers at its end and the energy of the interval."""
+
+    meter: str
+    mtu: int
+    import_register_wh: int
+    export_register_wh: int
+    import_wh: int
+    export_wh: int
+    sequence: int
+    quality: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """The readings of one MTU under one root, and the attesters' signatures."""
+
+    mtu: int
+    revision: int
+    root: str
+    count: int
+    import_wh: int
+    export_wh: int
+    signatures: tuple[str, ...]
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingAttested:
+    """Attestations of several MTUs, and the meters' signed messages that they follow from."""
+
+    area: str
+    period: int
+    attestations: tuple[Attestation, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MtuUnread:
+    """An MTU whose readings did not come in time."""
+
+    area: str
+    period: int
+    mtu: int
+
+
+# ---- settlement
+
+
+@dataclass(frozen=True, slots=True)
+class SaltedStatement:
+    """An account's statement and the salt of its hash."""
+
+    account: str
+    salt: str
+    statement: Json
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementProposed:
+    """A period's settlement as the operator computed it."""
+
+    area: str
+    period: int
+    revision: int
+    words: tuple[str, ...]
+    words_hash: str
+    clearing_root: str
+    readings_root: str
+    statements_root: str
+    tariff_hash: str
+    statements: tuple[SaltedStatement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AttesterSignature:
+    """An attester's signature over a settlement."""
+
+    attester: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementSigned:
+    """Attesters signed a settlement."""
+
+    area: str
+    period: int
+    revision: int
+    signatures: tuple[AttesterSignature, ...]
+
+
+# ---- record keeping
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureDone:
+    """Payloads of earlier entries were erased."""
+
+    sequences: tuple[int, ...]
+    reason: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLogged:
+    """An auditor read personal data."""
+
+    auditor: str
+    what: str
+    area: str | None
+    market_time: int
+
+
+# ---- transactions and blocks
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRequested:
+    """A transaction was asked for."""
+
+    key: str
+    role: str
+    contract: str
+    function: str
+    args: Json
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSigned:
+    """A transaction was signed."""
+
+    key: str
+    role: str
+    sender: str
+    nonce: int
+    contract: str
+    function: str
+    tx_hash: str
+    raw: str
+    gas_price_wei: Neur
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionEvent:
+    """An event of a transaction."""
+
+    contract: str
+    event: str
+    args: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainIncluded:
+    """A transaction stands in a block and did something."""
+
+    key: str
+    tx_hash: str
+    block: int
+    block_hash: str
+    block_time: int
+    gas_used: int
+    events: tuple[TransactionEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFailed:
+    """A transaction reverted in a block, or (without a block) could not be sent."""
+
+    key: str
+    reason: str
+    tx_hash: str | None = None
+    block: int | None = None
+    block_hash: str | None = None
+    block_time: int | None = None
+    gas_used: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChainRewound:
+    """The chain gave up the block in which a transaction stood."""
+
+    key: str
+    tx_hash: str
+    block: int
+    block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMined:
+    """A block of the embedded node."""
+
+    number: int
+    timestamp: int
+    transactions: tuple[str, ...]

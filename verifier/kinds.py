@@ -1,0 +1,133 @@
+"""Kinds of journal entries: their classes, which are public, which may be erased, which events they stand for."""
+
+from __future__ import annotations
+
+from verifier.facts import (
+    AccessLogged,
+    AgreementSigned,
+    AreaDefined,
+    BlockMined,
+    BookClosed,
+    ChainFailed,
+    ChainIncluded,
+    ChainRequested,
+    ChainRewound,
+    ChainSigned,
+    CoverGiven,
+    DepositBooked,
+    ErasureDone,
+    GuaranteeGiven,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    MtuCleared,
+    MtuUnread,
+    MtuVoided,
+    OrderAccepted,
+    OrderCancelled,
+    ParticipantRegistered,
+    PeriodDeclared,
+    ProgramOpened,
+    ProgramRefused,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    RedemptionRequested,
+    ScheduleNominated,
+    SetpointsIssued,
+    SettlementProposed,
+    SettlementSigned,
+    TariffPublished,
+)
+
+KINDS: dict[str, type] = {
+    "area.defined": AreaDefined,
+    "market.defined": MarketDefined,
+    "tariff.published": TariffPublished,
+    "agreement.signed": AgreementSigned,
+    "participant.registered": ParticipantRegistered,
+    "key.registered": KeyRegistered,
+    "meter.registered": MeterRegistered,
+    "guarantee.given": GuaranteeGiven,
+    "cover.given": CoverGiven,
+    "redemption.requested": RedemptionRequested,
+    "deposit.booked": DepositBooked,
+    "period.declared": PeriodDeclared,
+    "program.opened": ProgramOpened,
+    "order.accepted": OrderAccepted,
+    "order.cancelled": OrderCancelled,
+    "schedule.nominated": ScheduleNominated,
+    "book.closed": BookClosed,
+    "program.validated": ProgramValidated,
+    "program.signed": ProgramSigned,
+    "program.refused": ProgramRefused,
+    "setpoints.issued": SetpointsIssued,
+    "mtu.cleared": MtuCleared,
+    "mtu.voided": MtuVoided,
+    "reading.attested": ReadingAttested,
+    "mtu.unread": MtuUnread,
+    "settlement.proposed": SettlementProposed,
+    "settlement.signed": SettlementSigned,
+    "erasure.done": ErasureDone,
+    "access.logged": AccessLogged,
+    "chain.requested": ChainRequested,
+    "chain.signed": ChainSigned,
+    "chain.included": ChainIncluded,
+    "chain.failed": ChainFailed,
+    "chain.rewound": ChainRewound,
+    "block.mined": BlockMined,
+}
+"""The class of each kind; a kind that is not named here is an error."""
+
+PUBLIC_KINDS = frozenset(
+    {
+        "area.defined",
+        "market.defined",
+        "tariff.published",
+        "period.declared",
+        "program.opened",
+        "book.closed",
+        "program.signed",
+        "program.refused",
+        "mtu.cleared",
+        "mtu.voided",
+        "mtu.unread",
+        "settlement.signed",
+        "erasure.done",
+    }
+)
+"""Open in a public bundle (evidence.md section 2)."""
+
+ERASABLE_KINDS = frozenset(
+    {
+        "participant.registered",
+        "key.registered",
+        "order.accepted",
+        "order.cancelled",
+        "schedule.nominated",
+        "program.validated",
+        "setpoints.issued",
+        "reading.attested",
+        "settlement.proposed",
+    }
+)
+"""What names or describes a person may be erased; everything else stays open (evidence.md section 2)."""
+
+EVENT_OF_KIND = {
+    "area.defined": "AreaCreated",
+    "market.defined": "MarketCreated",
+    "guarantee.given": "GuaranteeSet",
+    "cover.given": "DebtCovered",
+    "redemption.requested": "RedemptionRequested",
+    "deposit.booked": "Deposited",
+    "period.declared": "PeriodDeclared",
+    "program.opened": "ProgramOpened",
+    "book.closed": "BooksClosed",
+    "program.signed": "ProgramRecorded",
+    "mtu.cleared": "MtuCleared",
+    "mtu.voided": "MtuVoided",
+    "reading.attested": "ReadingsAttested",
+    "mtu.unread": "ReadingsUnread",
+    "settlement.signed": "PeriodSettled",
+}
+"""The event of the contracts that each such entry stands for: none of them may be on chain without its entry."""

@@ -1,0 +1,195 @@
+"""Auditor and public bundles: one pass over the journal, each fact held against what came before it and the chain.
+
+Source: docs/evidence.md sections 2 to 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from verifier.chain import Events
+from verifier.evidence import Evidence, Place
+from verifier.facts import (
+    AgreementSigned,
+    AreaDefined,
+    BlockMined,
+    BookClosed,
+    ChainFailed,
+    ChainIncluded,
+    ChainRequested,
+    ChainRewound,
+    ChainSigned,
+    CoverGiven,
+    DepositBooked,
+    ErasureDone,
+    GuaranteeGiven,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    MtuCleared,
+    MtuUnread,
+    MtuVoided,
+    OrderAccepted,
+    OrderCancelled,
+    ParticipantRegistered,
+    PeriodDeclared,
+    ProgramOpened,
+    ProgramRefused,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    RedemptionRequested,
+    ScheduleNominated,
+    SetpointsIssued,
+    SettlementProposed,
+    SettlementSigned,
+    TariffPublished,
+)
+from verifier.form import record
+from verifier.hashes import ident
+from verifier.journal import TRADING_KINDS, Entry, Erasures, Journal
+from verifier.kinds import KINDS
+from verifier.lines import AttestationLine, ProgramLine, ReceiptLine, SettlementLine, UnreadLine
+from verifier.market import Market
+from verifier.money import Money
+from verifier.orders import Orders
+from verifier.participants import Participants
+from verifier.readings import Readings
+from verifier.settlement import Settlements
+from verifier.transactions import Transactions
+
+
+class Ledger:
+    """The whole journal of a deployment, in an auditor's or a public bundle."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures = Erasures(evidence)
+        self._journal = Journal(evidence, erasures)
+        self._participants = participants = Participants(evidence, erasures)
+        self._orders = Orders(evidence, erasures, participants, shows_gates=True)
+        self._market = Market(evidence, erasures, participants, self._orders)
+        self._transactions = Transactions(evidence, erasures)
+        self._readings = Readings(evidence, erasures, participants, self._transactions)
+        self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
+        self._money = Money(evidence, participants, self._settlements)
+        self._attestations: list[tuple[str, AttestationLine | UnreadLine]] = []
+        self._checks: dict[type, Callable[[Any], None]] = {
+            AreaDefined: participants.area_defined,
+            MarketDefined: participants.market_defined,
+            TariffPublished: participants.tariff_published,
+            AgreementSigned: participants.agreement_signed,
+            ParticipantRegistered: participants.participant_registered,
+            KeyRegistered: participants.key_registered,
+            MeterRegistered: participants.meter_registered,
+            GuaranteeGiven: self._money.guarantee_given,
+            CoverGiven: self._money.cover_given,
+            RedemptionRequested: self._money.redemption_requested,
+            DepositBooked: self._money.deposit_booked,
+            PeriodDeclared: participants.period_declared,
+            ProgramOpened: participants.program_opened,
+            OrderAccepted: self._orders.accepted,
+            OrderCancelled: self._orders.cancelled,
+            ScheduleNominated: self._orders.nominated,
+            BookClosed: self._market.book_closed,
+            ProgramValidated: self._market.program_validated,
+            ProgramSigned: self._market.program_signed,
+            ProgramRefused: self._market.program_refused,
+            SetpointsIssued: self._market.setpoints_issued,
+            MtuCleared: self._market.mtu_cleared,
+            MtuVoided: self._market.mtu_voided,
+            ReadingAttested: self._readings.reading_attested,
+            MtuUnread: self._readings.mtu_unread,
+            SettlementProposed: self._settlements.proposed,
+            SettlementSigned: self._settlements.signed,
+            ErasureDone: erasures.check_done,
+            ChainRequested: self._transactions.requested,
+            ChainSigned: self._transactions.signed,
+            ChainIncluded: self._transactions.done,
+            ChainFailed: self._transactions.done,
+            ChainRewound: self._transactions.rewound,
+            BlockMined: self._transactions.block_mined,
+        }
+
+    def run(self) -> None:
+        """Read the files, then check entry by entry, then the whole."""
+        self._read_lines()
+        self._journal.read()
+        if self._evidence.chain is None:
+            self._evidence.seen = Events(self._journal.repeated_events())
+        for entry in self._journal.entries:
+            self._evidence.at = entry.place
+            with self._report.on(f"journal.jsonl entry {entry.place.sequence} {entry.kind}", "fact"):
+                self._check_entry(entry)
+            if entry.span is not None:
+                self._report.counts[entry.kind] += 1
+        self._check_attestation_lines()
+        shown = [*self._orders.receipts, *self._market.shown, *self._settlements.shown]
+        self._report.none("lines of other files without an entry in the journal", shown)
+        self._evidence.at = Place(len(self._journal.entries) + 1, "")
+        self._check_whole()
+
+    def _read_lines(self) -> None:
+        """Lines of the other files, each to be told by an entry of the journal."""
+        rows, report = self._evidence.rows, self._report
+        receipts: list[ReceiptLine] = [row for _, row in rows("receipts.jsonl", ReceiptLine)]
+        report.ascending("sequences in receipts.jsonl", [row.sequence for row in receipts])
+        self._orders.receipts = {row.sequence: row.signature for row in receipts}
+        programs: list[ProgramLine] = [row for _, row in rows("programs.jsonl", ProgramLine)]
+        self._market.shown = {(row.market, row.program): row for row in programs}
+        settlements: list[SettlementLine] = [row for _, row in rows("settlements.jsonl", SettlementLine)]
+        self._settlements.shown = {(row.area, row.period, row.revision): row for row in settlements}
+        self._attestations = rows("attestations.jsonl", AttestationLine, UnreadLine)
+        places = {(ident(row.area), row.mtu, row.revision) for _, row in self._attestations}
+        self._settlements.attested_lines = places
+
+    def _check_entry(self, entry: Entry) -> None:
+        """An entry's fact has its members, and is held against what binds it."""
+        if entry.span is None:
+            self._note_closed(entry)
+            return
+        fact: object = record(KINDS[entry.kind], self._journal.payload(entry))
+        check = self._checks.get(type(fact))
+        if check is not None:
+            check(fact)
+
+    def _note_closed(self, entry: Entry) -> None:
+        """Erased trading belongs to all programs whose books are not closed yet: their periods need it."""
+        if entry.place.sequence in self._erasures.kinds and entry.kind in TRADING_KINDS:
+            programs = self._participants.programs.items()
+            trading = [p for key, p in programs if not self._participants.was_told("book.closed", *key)]
+            needed = [(ident(program.area), program.period) for program in trading]
+            self._erasures.need(entry.place.sequence, needed)
+
+    def _check_attestation_lines(self) -> None:
+        """Lines of attestations.jsonl are signed and on chain, in the order of their happening."""
+        for place, row in self._attestations:
+            with self._report.on(place, "attestation"):
+                area = ident(row.area)
+                if isinstance(row, AttestationLine):
+                    self._evidence.check_attestation(row.area, row, self._participants.attesters(area))
+                else:
+                    self._report.same("unread", row.unread, True, "it can only be")
+                    self._evidence.on_chain("ReadingsUnread", {"area": area, "mtu": row.mtu}, {})
+        if self._evidence.chain is not None:
+            told = [(ident(row.area), row.mtu, row.revision) for _, row in self._attestations]
+            events = self._evidence.chain.named("ReadingsAttested", "ReadingsUnread")
+            happened = [(event.args["area"], event.args["mtu"], event.args.get("revision")) for event in events]
+            self._report.same("order of attestations.jsonl", told, happened[: len(told)], "the chain has")
+
+    def _check_whole(self) -> None:
+        """What no single entry shows: erasures in time, corrections made, and nothing on chain left out."""
+        report, chain = self._report, self._evidence.chain
+        with report.on("the journal", "completeness"):
+            self._erasures.check_in_time()
+            self._settlements.check_corrections()
+        if chain is None:
+            return
+        with report.on("the journal", "transactions"):
+            self._transactions.check_outcomes(chain)
+        with report.on("the journal", "unjournalled"):
+            self._transactions.check_complete(chain, self._participants.waiting, self._readings.is_erased)
+        with report.on("the journal", "balances"):
+            self._money.check_balances(chain)

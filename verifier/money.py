@@ -1,0 +1,93 @@
+"""Money: deposits, guarantees, covers, redemptions, and the balances that follow from all that happened.
+
+Source: docs/evidence.md section 3 (`deposit.booked`, `guarantee.given`, `cover.given`, `redemption.requested`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from verifier.chain import Chain
+from verifier.evidence import Evidence
+from verifier.facts import CoverGiven, DepositBooked, GuaranteeGiven, RedemptionRequested
+from verifier.participants import Participants
+from verifier.settlement import Settlements
+from verifier.signatures import abi_encode
+
+NOBODY = "nobody"
+"""Takes the other side of what comes in and goes out."""
+
+
+class Money:
+    """What moved money besides settlements."""
+
+    def __init__(self, evidence: Evidence, participants: Participants, settlements: Settlements) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._participants = participants
+        self._settlements = settlements
+
+    # ---- facts
+
+    def guarantee_given(self, fact: GuaranteeGiven) -> None:
+        """Signed by the guarantor; on chain with this credit."""
+        values = (fact.guarantor, fact.account, fact.credit_neur, fact.nonce)
+        signer = self._evidence.sign.signer(fact.signature, "Guarantee", *values)
+        self._report.same("guarantor", fact.guarantor, signer, "Guarantee is signed by")
+        keys = {"guarantor": fact.guarantor, "account": fact.account, "nonce": fact.nonce}
+        self._participants.on_chain_once("guarantee.given", "GuaranteeSet", keys, {"creditNeur": fact.credit_neur})
+
+    def cover_given(self, fact: CoverGiven) -> None:
+        """Signed by the guarantor; on chain with this amount."""
+        values = (fact.guarantor, fact.account, fact.amount_neur, fact.ref)
+        signer = self._evidence.sign.signer(fact.signature, "Cover", *values)
+        self._report.same("guarantor", fact.guarantor, signer, "Cover is signed by")
+        keys = {"guarantor": fact.guarantor, "account": fact.account, "ref": fact.ref}
+        self._participants.on_chain_once("cover.given", "DebtCovered", keys, {"amountNeur": fact.amount_neur})
+
+    def redemption_requested(self, fact: RedemptionRequested) -> None:
+        """Signed by the account; on chain with this amount."""
+        values = (fact.account, fact.amount_neur, fact.ref, fact.deadline)
+        signer = self._evidence.sign.signer(fact.signature, "Redemption", *values)
+        self._report.same("account", fact.account, signer, "Redemption is signed by")
+        keys, amount = {"account": fact.account, "ref": fact.ref}, {"amountNeur": fact.amount_neur}
+        self._participants.on_chain_once("redemption.requested", "RedemptionRequested", keys, amount)
+
+    def deposit_booked(self, fact: DepositBooked) -> None:
+        """On chain for this account with this amount."""
+        values = {"account": fact.account, "amountNeur": fact.amount_neur}
+        self._participants.on_chain_once("deposit.booked", "Deposited", {"ref": fact.ref}, values)
+
+    # ---- the whole journal against the chain
+
+    def check_balances(self, chain: Chain) -> None:
+        """Balances and their sum, the supply, are those on chain."""
+        balances = self._balances(chain)
+        if balances is None:
+            self._report.gap("balances not compared: a settlement is not shown")
+            return
+        for account, balance in balances.items():
+            held = chain.number("Settlement", "balanceOf(address)", abi_encode("address", account))
+            self._report.same(f"balance of {account}", balance, held, "Settlement holds")
+        supply = chain.number("Settlement", "supply()")
+        self._report.same("supply", sum(balances.values()), supply, "Settlement holds")
+
+    def _balances(self, chain: Chain) -> dict[str, int] | None:
+        """nEUR by account after all that happened; None where a settlement is not shown."""
+        balances: dict[str, int] = defaultdict(int)
+        for event in chain.events:
+            args = event.args
+            if event.name == "PeriodSettled":
+                settled = self._settlements.settled.get((args["area"], args["period"], args["revision"]))
+                if settled is None:
+                    return None
+                for account, due in settled.amounts.items():
+                    balances[account] += due
+            elif event.name == "AccountReplaced":
+                balances[args["successor"]] += balances.pop(args["account"], 0)
+            elif event.name in ("Deposited", "DebtCovered", "Redeemed"):
+                amount = -args["amountNeur"] if event.name == "Redeemed" else args["amountNeur"]
+                balances[args["account"]] += amount
+                balances[args.get("guarantor", NOBODY)] -= args["amountNeur"]
+        balances.pop(NOBODY, None)
+        return balances

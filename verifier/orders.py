@@ -1,0 +1,147 @@
+"""Orders, cancels and schedules as they came in before the gate.
+
+Source: docs/evidence.md section 3 (`order.accepted`, `order.cancelled`, `schedule.nominated`, receipts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.evidence import Evidence
+from verifier.facts import KeyRegistered, OrderAccepted, OrderCancelled, ScheduleNominated
+from verifier.form import whole
+from verifier.hashes import ident, schedule_hash, tohex
+from verifier.journal import Erasures
+from verifier.participants import Participants
+from verifier.words import Order
+
+ACCEPTED, CANCELLED = 1, 2
+"""Kinds of a receipt."""
+
+MOST_REVISIONS_MISSING = 100
+"""Revisions looked for among the erased ones where some are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An order that was accepted: the point it stands at, and its entry in the journal."""
+
+    order: Order
+    point: str | None
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A point's schedule in its last revision, Wh per MTU, + = import."""
+
+    revision: int
+    net_wh: tuple[int, ...]
+
+
+class Orders:
+    """All orders that were accepted, and which of them are live."""
+
+    def __init__(
+        self, evidence: Evidence, erasures: Erasures, participants: Participants, *, shows_gates: bool
+    ) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self._participants = participants
+        self._shows_gates = shows_gates
+        self.receipts: dict[int, str] = {}  # signature by the entry's sequence
+        self.opened: dict[str, Opened] = {}  # by tag
+        self.live: dict[tuple[str, int], dict[tuple[str, str], str]] = {}  # tag by (account, order id), by market, MTU
+        self.nominations: dict[tuple[str, int, str], Nomination] = {}  # by market, first MTU, point
+        self.closed: set[tuple[str, int]] = set()  # market and MTU whose book is closed
+        self._revisions: dict[tuple[Any, ...], int] = {}
+
+    def live_tags(self, market: str, mtu: int) -> set[str]:
+        """Tags of the orders that count in an MTU of a market (its id)."""
+        return set(self.live.get((market, mtu), {}).values())
+
+    def accepted(self, fact: OrderAccepted) -> None:
+        """Signed by the key that is valid for its account, before the gate, in its next revision."""
+        report, order = self._report, Order.open(self._evidence.sign, fact.order, fact.signature)
+        report.same("tag", fact.tag, order.tag, "the order gives")
+        report.same("market", ident(fact.market), order.market, "the order is for")
+        report.none("tags accepted before", {order.tag} & self.opened.keys())
+        key = self._check_signer(fact.order_key, order, order.signer)
+        if key is not None:
+            report.same("point", fact.point, key.point, "the key's registration holds")
+        place = (order.market, order.mtu, order.account, order.order_id)
+        self._check_receipt(fact.market_time, place[0], order.mtu, order.tag, order.revision, ACCEPTED)
+        self._check_revision(place, order.revision)
+        self.live.setdefault((order.market, order.mtu), {})[order.account, order.order_id] = order.tag
+        self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence)
+
+    def cancelled(self, fact: OrderCancelled) -> None:
+        """Signed by the key valid for the order's account; it withdraws the order's last revision."""
+        market, report = ident(fact.market), self._report
+        self._check_receipt(fact.market_time, market, fact.mtu, fact.tag, fact.revision, CANCELLED)
+        if fact.tag not in self.opened and self._erasures.excuse("order.accepted", fact.tag):
+            return
+        order = self.opened[fact.tag].order
+        self._check_revision((market, fact.mtu, order.account, fact.order_id), fact.revision)
+        report.same("account", fact.account, order.account, "the order's is")
+        values = (market, fact.mtu, fact.order_id, fact.revision)
+        self._check_signer(fact.order_key, order, self._evidence.sign.signer(fact.signature, "Cancel", *values))
+        last = self.live[market, fact.mtu].pop((order.account, fact.order_id), None)
+        report.same("tag", fact.tag, last, "the order's last revision has")
+
+    def nominated(self, fact: ScheduleNominated) -> None:
+        """Signed by a key of the account at this point, before the gate, in rising revisions."""
+        market, report = ident(fact.market), self._report
+        self._check_in_time(fact.market_time, market, fact.first_mtu)
+        values = (market, fact.first_mtu, ident(fact.point), tohex(schedule_hash(fact.net_wh)), fact.revision)
+        signer = self._evidence.sign.signer(fact.signature, "Schedule", *values)
+        report.same("order_key", fact.order_key, signer, "Schedule is signed by")
+        mine = (fact.order_key, fact.point)
+        known = [(key.order_key, key.point) for key in self._participants.keys[fact.account]]
+        if mine not in known and not self._erasures.excuse("key.registered", fact.account):
+            report.fail(mine, name="key", source=f"registered for {fact.account} are", expected=known)
+        place = (market, fact.first_mtu, fact.point)
+        before = self.nominations[place].revision if place in self.nominations else -1
+        self.nominations[place] = Nomination(whole(fact.revision, before + 1), fact.net_wh)
+
+    # ---- checks that they share
+
+    def _check_signer(self, order_key: str, order: Order, signer: str) -> KeyRegistered | None:
+        """The key that signed is the one valid for the order's account at its MTU; None: its registration is erased."""
+        self._report.same("order_key", order_key, signer, "it is signed by")
+        key = self._participants.key_at(order.account, order.mtu)
+        if key is None and self._erasures.excuse("key.registered", order.account):
+            return None
+        source = f"valid for {order.account} in MTU {order.mtu} is"
+        self._report.same("order_key", order_key, "none" if key is None else key.order_key, source)
+        return key
+
+    def _check_in_time(self, market_time: int, market: str, mtu: int) -> None:
+        """Before the gate; a personal bundle does not show it."""
+        gates = self._participants.gates_of(market, mtu)
+        late = self._shows_gates and market_time >= min(gates, default=0)
+        if late or (market, mtu) in self.closed:
+            source = f"MTU {mtu} took orders until"
+            self._report.fail(market_time, name="market_time", source=source, expected=gates)
+
+    def _check_receipt(self, market_time: int, market: str, mtu: int, tag: str, revision: int, kind: int) -> None:
+        """In time, and the operator gave a receipt for the entry at hand."""
+        at = self._evidence.at
+        self._check_in_time(market_time, market, mtu)
+        with self._report.on(f"receipts.jsonl sequence {at.sequence}", "receipt"):
+            signature = self.receipts.pop(at.sequence)
+            values = (market, mtu, tag, revision, kind, at.sequence, at.hash, market_time)
+            self._evidence.check_receipt(signature, *values)
+
+    def _check_revision(self, place: tuple[str, int, str, str], found: int) -> None:
+        """One more than that of the order's last revision or cancel, whatever became of that; 0 at first."""
+        due = self._revisions.get(place, -1) + 1
+        self._revisions[place] = found
+        missing = [(*place, number) for number in range(due, min(found, due + MOST_REVISIONS_MISSING))]
+        excuse = self._erasures.excuse
+        if not missing or not all(
+            excuse("order.accepted", item) or excuse("order.cancelled", item) for item in missing
+        ):
+            self._report.same("revision", found, due, "due is")

@@ -1,0 +1,290 @@
+"""Who takes part: areas, markets, periods, programs, accounts, keys, meters and terms.
+
+Source: docs/evidence.md section 3. Everything is kept in versions, oldest first.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.chain import ROLES
+from verifier.evidence import Attesters, Evidence
+from verifier.facts import (
+    AgreementSigned,
+    AreaDefined,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    ParticipantRegistered,
+    PeriodDeclared,
+    ProgramOpened,
+    TariffPublished,
+)
+from verifier.form import whole
+from verifier.hashes import ZERO_HEX, hash_json, ident
+from verifier.journal import Erasures, Period
+
+MOST_MTUS_OF_A_PROGRAM = 128
+MOST_MTUS_OF_A_PERIOD = 3_200
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An account and what it is in its area."""
+
+    account: str
+    kind: str
+    area: str
+    point: str | None
+    connection_import_w: int = 0
+    connection_export_w: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """What of a market's rules decides about words and results."""
+
+    area: str
+    lot_wh: int
+    tick_neur_per_wh: int
+    min_limit_neur_per_wh: int
+    max_limit_neur_per_wh: int
+    sign_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A fact whose event was not on chain when it was looked at."""
+
+    sequence: int
+    event: str
+    keys: Mapping[str, Any]
+
+
+def span(first_mtu: int, count: int, most: int) -> range:
+    """MTUs of a program or period."""
+    return range(whole(first_mtu), first_mtu + whole(count, 1, most))
+
+
+class Participants:
+    """Who takes part, as the facts so far say, each held against the chain."""
+
+    def __init__(self, evidence: Evidence, erasures: Erasures) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self.areas: dict[str, AreaDefined] = {}
+        self.markets: dict[str, MarketRules] = {}
+        self.periods: dict[Period, PeriodDeclared] = {}
+        self.programs: dict[tuple[str, int], ProgramOpened] = {}
+        self.parties: dict[str, Party] = {}
+        self.keys = defaultdict[str, list[KeyRegistered]](list)
+        self.meters = defaultdict[str, list[MeterRegistered]](list)
+        self.meters_at = defaultdict[str, list[MeterRegistered]](list)
+        self.tariffs = defaultdict[str, list[TariffPublished]](list)
+        self.agreements = defaultdict[str, list[AgreementSigned]](list)
+        self.begun: dict[str, int] = {}  # by area: the last MTU whose books closed, that was voided, read or unread
+        self.waiting: list[Waiting] = []
+        self._told: set[tuple[Any, ...]] = set()
+
+    # ---- facts that an event of the chain names
+
+    def on_chain_once(
+        self, kind: str, event: str, keys: Mapping[str, Any], values: Mapping[str, Any], *, later: bool = True
+    ) -> None:
+        """A fact that an event names is told once, and the event holds these values; `later`: it may still come."""
+        place = (kind, *keys.values())
+        self._report.none("facts told twice", [dict(keys)] if place in self._told else [])
+        self._told.add(place)
+        found = self._evidence.on_chain(event, keys, values, later=later)
+        if self._evidence.chain is not None and found is None and later:
+            self.waiting.append(Waiting(self._evidence.at.sequence, event, keys))
+
+    def was_told(self, kind: str, *keys: Any) -> bool:
+        """Whether such a fact was told."""
+        return (kind, *keys) in self._told
+
+    # ---- areas and markets
+
+    def area_defined(self, fact: AreaDefined) -> None:
+        """Grid model, deadlines and attesters are those of the anchors and of the chain when the area was created."""
+        area, report, anchors = ident(fact.area), self._report, self._evidence.anchors
+        seconds = {"attestSeconds": fact.attest_seconds, "horizonSeconds": fact.horizon_seconds}
+        self.on_chain_once("area.defined", "AreaCreated", {"area": area}, seconds)
+        self.areas[area] = fact
+        organisations = {item.address: ident(item.organisation) for item in fact.attesters}
+        report.same("grid_model_hash", fact.grid_model_hash, hash_json(fact.grid_model), "grid_model gives")
+        if anchors is not None:
+            known = anchors.areas[fact.area]
+            report.none("attesters unknown to the trust anchors", organisations.keys() - known.attesters)
+            told = {"grid_model_hash": fact.grid_model_hash, "threshold": fact.threshold}
+            due = {"grid_model_hash": known.grid_model_hash, "threshold": known.threshold}
+            report.same("area", told, due, "the trust anchors hold")
+        self._check_area_on_chain(fact, area, organisations)
+
+    def _check_area_on_chain(self, fact: AreaDefined, area: str, organisations: Mapping[str, str]) -> None:
+        chain = self._evidence.chain
+        if chain is None:
+            return
+        made = chain.find("AreaCreated", {"area": area})
+        begun = made.block if made else chain.height
+        grants = [event.args for event in chain.named("RoleGranted") if event.block <= begun]
+        granted = {
+            args["key"]: args["organisation"]
+            for args in grants
+            if args["role"] == ROLES["attester"] and args["area"] in (area, ZERO_HEX)
+        }
+        self._report.same("attesters", dict(organisations), granted, "Roles on chain holds")
+        told = {"threshold": fact.threshold, "challenge_seconds": fact.challenge_seconds}
+        held = {
+            "threshold": chain.number("Roles", "config()"),
+            "challenge_seconds": chain.number("Settlement", "challengeSeconds()"),
+        }
+        self._report.same("area", told, held, "the chain holds")
+
+    def market_defined(self, fact: MarketDefined) -> None:
+        """All but the hour of the gate is as on chain."""
+        market = ident(fact.market)
+        values = {
+            "area": ident(fact.area),
+            "lotWh": fact.lot_wh,
+            "tickNeurPerWh": fact.tick_neur_per_wh,
+            "minLimitNeurPerWh": fact.min_limit_neur_per_wh,
+            "maxLimitNeurPerWh": fact.max_limit_neur_per_wh,
+            "graceSeconds": fact.grace_seconds,
+            "signSeconds": fact.sign_seconds,
+            "clearSeconds": fact.clear_seconds,
+        }
+        self.on_chain_once("market.defined", "MarketCreated", {"market": market}, values)
+        limits = (fact.tick_neur_per_wh, fact.min_limit_neur_per_wh, fact.max_limit_neur_per_wh)
+        self.markets[market] = MarketRules(ident(fact.area), fact.lot_wh, *limits, fact.sign_seconds)
+
+    def area_of(self, market: str) -> str:
+        """Area id of a market id. Raises KeyError."""
+        return self.markets[market].area
+
+    def attesters(self, area: str) -> Attesters:
+        """Attesters of an area id, as `area.defined` names them. Raises KeyError."""
+        known = self.areas[area]
+        return Attesters(frozenset(item.address for item in known.attesters), known.threshold)
+
+    # ---- periods and programs
+
+    def period_declared(self, fact: PeriodDeclared) -> None:
+        """As declared on chain."""
+        keys = {"area": ident(fact.area), "period": fact.period}
+        values = {"firstMtu": fact.first_mtu, "count": fact.count}
+        self.on_chain_once("period.declared", "PeriodDeclared", keys, values)
+        self.periods[ident(fact.area), fact.period] = fact
+
+    def program_opened(self, fact: ProgramOpened) -> None:
+        """As opened on chain, in the market's area."""
+        market = ident(fact.market)
+        values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count, "gate": fact.gate}
+        self.on_chain_once("program.opened", "ProgramOpened", {"market": market, "program": fact.program}, values)
+        self.programs[market, fact.program] = fact
+        self._report.same("area", ident(fact.area), self.area_of(market), "market.defined holds")
+
+    def mtus_of_period(self, area: str, period: int) -> range:
+        """MTUs of a period. Raises KeyError."""
+        declared = self.periods[area, period]
+        return span(declared.first_mtu, declared.count, MOST_MTUS_OF_A_PERIOD)
+
+    def mtus_of_program(self, market: str, program: int) -> range:
+        """MTUs of a program. Raises KeyError."""
+        opened = self.programs[market, program]
+        return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_PROGRAM)
+
+    def period_of(self, area: str, mtu: int) -> int | None:
+        """Period of an area that holds an MTU."""
+        mine = (period for where, period in self.periods if where == area)
+        return next((period for period in mine if mtu in self.mtus_of_period(area, period)), None)
+
+    def program_of(self, market: str, mtu: int) -> int | None:
+        """Program of a market that holds an MTU."""
+        mine = (program for where, program in self.programs if where == market)
+        return next((program for program in mine if mtu in self.mtus_of_program(market, program)), None)
+
+    def gates_of(self, market: str, mtu: int) -> list[int]:
+        """Gates of the programs of a market that hold an MTU."""
+        mine = [program for where, program in self.programs if where == market]
+        holding = [program for program in mine if mtu in self.mtus_of_program(market, program)]
+        return [self.programs[market, program].gate for program in holding]
+
+    def begin(self, area: str, mtu: int) -> None:
+        """The books of an MTU closed, or it was voided, read or marked Unread: its terms can't change any more."""
+        self.begun[area] = max(mtu, self.begun.get(area, 0))
+
+    # ---- terms
+
+    def tariff_published(self, fact: TariffPublished) -> None:
+        """Before any MTU that it covers has begun in an area where it is used."""
+        self.tariffs[fact.tariff].append(fact)
+        users = (a for a, items in self.agreements.items() if any(item.tariff == fact.tariff for item in items))
+        self._check_not_begun(fact.valid_from_mtu, users)
+
+    def agreement_signed(self, fact: AgreementSigned) -> None:
+        """Before any MTU that it covers has begun in its account's area."""
+        self.agreements[fact.account].append(fact)
+        self._check_not_begun(fact.valid_from_mtu, [fact.account])
+
+    def _check_not_begun(self, valid_from_mtu: int, accounts: Iterable[str]) -> None:
+        for area in {ident(self.parties[account].area) for account in accounts if account in self.parties}:
+            begun = self.begun.get(area, -1)
+            if valid_from_mtu <= begun:
+                self._report.fail(valid_from_mtu, name="valid_from_mtu", source="begun has already MTU", expected=begun)
+
+    def agreement_at(self, account: str, mtu: int) -> AgreementSigned | None:
+        """An account's agreement: the latest that began by then, of these the highest version, then the last id."""
+        begun = (item for item in self.agreements.get(account, ()) if item.valid_from_mtu <= mtu)
+        return max(begun, key=lambda item: (item.valid_from_mtu, item.version, item.agreement), default=None)
+
+    def tariff_at(self, tariff: str, mtu: int) -> TariffPublished | None:
+        """A tariff's version: the latest that began by then, of these the highest version."""
+        begun = (item for item in self.tariffs.get(tariff, ()) if item.valid_from_mtu <= mtu)
+        return max(begun, key=lambda item: (item.valid_from_mtu, item.version), default=None)
+
+    # ---- accounts, keys, meters
+
+    def participant_registered(self, fact: ParticipantRegistered) -> None:
+        """Bound by the keys, orders and statements of the account."""
+        watts = (fact.connection_import_w, fact.connection_export_w)
+        self.parties[fact.account] = Party(fact.account, fact.kind, fact.area, fact.point, *watts)
+
+    def key_registered(self, fact: KeyRegistered) -> None:
+        """Signed by the account; at the account's point."""
+        values = (fact.account, fact.order_key, ident(fact.point), fact.valid_from_mtu)
+        signer = self._evidence.sign.signer(fact.signature, "KeyRegistration", *values)
+        self._report.same("account", fact.account, signer, "KeyRegistration is signed by")
+        self.keys[fact.account].append(fact)
+        party = self.parties.get(fact.account)
+        if party is not None:
+            self._report.same("point", fact.point, party.point, "participant.registered holds")
+        elif not self._erasures.excuse("participant.registered", fact.account):
+            self._report.fail(f"{fact.account} is no participant")
+
+    def key_at(self, account: str, mtu: int) -> KeyRegistered | None:
+        """The last registration of an account that is valid at an MTU."""
+        return next((key for key in reversed(self.keys[account]) if key.valid_from_mtu <= mtu), None)
+
+    def meter_registered(self, fact: MeterRegistered) -> None:
+        """Bound by the meter's messages."""
+        self.meters[fact.meter].append(fact)
+        self.meters_at[fact.point].append(fact)
+
+    def meter_at(self, meter: str, mtu: int) -> MeterRegistered | None:
+        """A meter's registration at an MTU; a later key of it, or another meter at its point, ends it."""
+        begun = [item for item in self.meters[meter] if item.valid_from_mtu <= mtu]
+        found = max(begun, key=lambda item: item.valid_from_mtu, default=None)
+        if found is None:
+            return None
+        since = found.valid_from_mtu
+        replaced = any(since < other.valid_from_mtu <= mtu for other in self.meters_at[found.point])
+        return None if replaced else found
+
+    def party_at(self, point: str | None) -> Party | None:
+        """The account at a point."""
+        return next((party for party in reversed(self.parties.values()) if party.point == point), None)

@@ -1,0 +1,368 @@
+"""Personal bundles: one account's orders, readings, envelopes and terms give its own bill, whose hash attesters signed.
+
+Source: docs/evidence.md section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from verifier.billing import KINDS_BY_NAME, Line, VatLine
+from verifier.chain import Chain
+from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
+from verifier.facts import (
+    AgreementSigned,
+    KeyRegistered,
+    MeterRegistered,
+    OrderAccepted,
+    OrderCancelled,
+    Reading,
+    TariffPublished,
+    Term,
+)
+from verifier.form import Json, as_json, parse, record, unhex
+from verifier.hashes import (
+    ZERO_HEX,
+    chained,
+    hash_json,
+    ident,
+    keccak,
+    merkle_climb,
+    reading_hash,
+    schedule_hash,
+    statement_leaf,
+    tohex,
+)
+from verifier.journal import Erasures
+from verifier.lines import (
+    Account,
+    OwnCancel,
+    OwnMessage,
+    OwnOrder,
+    OwnProgram,
+    OwnReading,
+    OwnResult,
+    OwnStatement,
+    ToldStatement,
+)
+from verifier.market import Market, ProgramReport, Trade
+from verifier.orders import Orders
+from verifier.participants import (
+    MOST_MTUS_OF_A_PERIOD,
+    MOST_MTUS_OF_A_PROGRAM,
+    MarketRules,
+    Participants,
+    Party,
+    span,
+)
+from verifier.readings import Leaf, Readings
+from verifier.recompute import HOUSEHOLD, Target
+from verifier.settlement import Settlements, settlement_word
+from verifier.transactions import Transactions
+from verifier.words import RESULT_BITS, Order
+
+VAT = "vat"
+
+
+class Personal:
+    """One account's bundle. What it says of others are hashes and sums."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._chain = evidence.chain
+        erasures = Erasures(evidence)
+        self._participants = participants = Participants(evidence, erasures)
+        self._orders = Orders(evidence, erasures, participants, shows_gates=False)
+        self._market = Market(evidence, erasures, participants, self._orders)
+        self._readings = Readings(evidence, erasures, participants, Transactions(evidence, erasures))
+        self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
+        self._own_readings: dict[tuple[str, int], list[Reading]] = {}  # by meter and MTU
+        self._needed_terms: set[tuple[str, int, bool]] = set()
+
+    def run(self) -> None:
+        """File after file, each on what the ones before it say."""
+        self._own = own = record(Account, parse(self._evidence.files["account.json"]))
+        self._area = ident(own.area)
+        self._take_account(own)
+        self._take_markets()
+        self._each("orders.jsonl", (OwnOrder, OwnCancel), self._check_order, lambda row: row.sequence)
+        self._each("programs.jsonl", (OwnProgram,), self._check_program, lambda row: row.first_mtu)
+        self._each("messages.jsonl", (OwnMessage,), self._check_message)
+        self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: row.mtu, shared=True)
+        self._each("readings.jsonl", (OwnReading,), self._check_reading)
+        self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
+        self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
+        terms: list[Term] = [term for items in self._participants.tariffs.values() for term in items]
+        terms += [term for items in self._participants.agreements.values() for term in items]
+        unused = [as_json(term) for term in terms if term.rank not in self._needed_terms]
+        self._report.none("terms that no statement needs", unused)
+        if self._chain is not None:
+            with self._report.on("statements.jsonl", "completeness"):
+                self._check_complete(self._chain)
+
+    def _each(
+        self,
+        name: str,
+        kinds: tuple[type, ...],
+        check: Callable[[Any], None],
+        rank: Callable[[Any], Any] | None = None,
+        *,
+        shared: bool = False,
+    ) -> None:
+        """Check all lines of a file; those that have a rank ascend by it."""
+        rows = self._evidence.rows(name, *kinds, shared=shared)
+        if kinds == (OwnReading,):
+            for _, row in rows:
+                self._own_readings.setdefault((row.reading.meter, row.mtu), []).append(row.reading)
+        for place, row in rows:
+            with self._report.on(place, name.removesuffix(".jsonl")):
+                check(row)
+        if rank is not None:
+            ranks = [rank(row) for _, row in rows]
+            self._report.same(f"order of the lines of {name}", ranks, sorted(ranks), "docs")
+
+    # ---- who it is
+
+    def _take_account(self, own: Account) -> None:
+        """Account, point and meters; the grid model is that of the anchors."""
+        meters = list(own.meters)
+        self._report.none("meters told twice", [meter for meter in meters if meters.count(meter) > 1])
+        self._participants.parties[own.account] = Party(own.account, own.kind, own.area, own.point)
+        for meter in meters:
+            head = (meter.meter, own.point or "", meter.public_key)
+            self._participants.meter_registered(MeterRegistered(*head, own.area, meter.valid_from_mtu))
+        if self._evidence.anchors is not None:
+            known = self._evidence.anchors.areas[own.area].grid_model_hash
+            self._report.same("hash of grid_model", hash_json(own.grid_model), known, "the trust anchors hold")
+
+    def _take_markets(self) -> None:
+        """Markets and their rules, as the chain has them."""
+        for args in self._evidence.seen.all("MarketCreated"):
+            limits = (args["tickNeurPerWh"], args["minLimitNeurPerWh"], args["maxLimitNeurPerWh"])
+            rules = MarketRules(args["area"], args["lotWh"], *limits, args["signSeconds"])
+            self._participants.markets[args["market"]] = rules
+
+    # ---- orders, programs, results
+
+    def _check_order(self, row: OwnOrder | OwnCancel) -> None:
+        """As the journal has it: signed by a registered key, with the operator's receipt."""
+        own, order_key = self._own, row.key.order_key
+        self._evidence.at = Place(row.sequence, row.journal_head)
+        self._orders.receipts = {row.sequence: row.receipt}
+        self._participants.keys[own.account].clear()
+        registration = (own.account, order_key, own.point, row.key.valid_from_mtu, row.key.signature)
+        self._participants.key_registered(KeyRegistered(*registration))
+        if isinstance(row, OwnCancel):
+            cancel = OrderCancelled(
+                market=row.cancel.market,
+                mtu=row.cancel.mtu,
+                order_id=row.cancel.order_id,
+                revision=row.cancel.revision,
+                account=own.account,
+                order_key=order_key,
+                tag=row.tag,
+                signature=row.signature,
+                market_time=row.market_time,
+            )
+            self._orders.cancelled(cancel)
+        else:
+            order = Order.open(self._evidence.sign, row.order, row.signature)
+            fact = (row.order, row.signature, order_key, order.tag, order.market, own.point, row.market_time)
+            self._orders.accepted(OrderAccepted(*fact))
+
+    def _check_program(self, row: OwnProgram) -> None:
+        """Own schedule and envelopes, as the DSO signed them and the chain recorded them."""
+        own, market, evidence = self._own, ident(row.market), self._evidence
+        mtus, signed = span(row.first_mtu, row.count, MOST_MTUS_OF_A_PROGRAM), ProgramReport.read(row.report)
+        point = own.point or ""
+        at = [item["code"] for item in own.grid_model["points"]].index(point)
+        envelopes: Json = [as_json(item) for item in row.envelopes]
+        mine = tohex(schedule_hash(row.net_wh))
+        self._check_hashes("schedule", mine, at, row.schedule_hashes, signed.schedules_hash)
+        self._check_hashes("envelope", hash_json(envelopes), at, row.envelope_hashes, signed.envelopes_hash)
+        others = [item for item in row.envelopes if item.point != point or item.mtu not in mtus]
+        self._report.none("envelopes of another point or MTU", others)
+        hashes = (row.results_root, hash_json(own.grid_model), signed.hash)
+        values = (market, mtus[0], len(mtus), *hashes, row.deadline)
+        evidence.check_dso(own.area, row.dso, row.signature, "Program", *values)
+        recorded = {
+            "resultsRoot": row.results_root,
+            "gridModelHash": hashes[1],
+            "reportHash": signed.hash,
+            "deadline": row.deadline,
+            "dso": row.dso,
+            "signature": row.signature,
+        }
+        evidence.on_chain("ProgramRecorded", {"market": market, "program": row.program}, recorded)
+        if len(row.net_wh) != len(mtus):
+            self._report.fail(len(row.net_wh), name="values of net_wh", source="MTUs there are", expected=len(mtus))
+        self._market.bind(mtus, row.envelopes, {point: row.net_wh})
+
+    def _check_hashes(self, name: str, mine: str, at: int, hashes: Sequence[str], signed: str) -> None:
+        """The own hash stands at the own point's place, and all of them give the one in the signed report."""
+        self._report.same(f"hash of the own {name}", mine, hashes[at], f"{name}_hashes hold")
+        given = tohex(keccak(b"".join(unhex(item, 32) for item in hashes)))
+        self._report.same(f"{name}_hashes", given, signed, "the signed report holds")
+
+    def _check_result(self, row: OwnResult) -> None:
+        """As cleared on chain; the own words are those of the own orders."""
+        market, mtu, opened = ident(row.market), row.mtu, self._orders.opened
+        rules = self._participants.markets.get(market)
+        result = self._market.check_result(market, mtu, row.price_neur_per_wh, row.words, rules)
+        self._evidence.on_chain("MtuCleared", {"market": market, "mtu": mtu}, {"resultHash": result.hash})
+        self._evidence.on_chain("MarketCreated", {"market": market}, {"lotWh": row.lot_wh})
+        place = {word.tag: at for at, word in enumerate(result.book.words)}
+        for tag in sorted(self._orders.live_tags(market, mtu)):
+            word, number = result.book.words[place[tag]], result.book.numbers[place[tag]]
+            self._report.same(f"word of {tag}", number & ~RESULT_BITS, opened[tag].order.word, "the order gives")
+            if word.accepted and row.price_neur_per_wh is not None:
+                trade = Trade(tag, word.side, word.accepted * row.lot_wh, row.price_neur_per_wh)
+                self._market.trades[self._own.account, mtu].append(trade)
+
+    # ---- readings and terms
+
+    def _check_message(self, row: OwnMessage) -> None:
+        self._readings.take_message(row.jws)
+
+    def _check_reading(self, row: OwnReading) -> None:
+        """Reading and proof lead to an attested root; the reading is what the own meter signed."""
+        leaf, hashed, report = row.reading, reading_hash(row.reading), self._report
+        report.same("root", row.root, merkle_climb(hashed, row.proof), "reading and proof give")
+        report.same("area", row.area, self._own.area, "account.json holds")
+        self._evidence.check_attestation(row.area, row, UNKNOWN_ATTESTERS)
+        self._readings.check_leaf(leaf, leaf.mtu, self._own_readings.get((leaf.meter, leaf.mtu - 1), []))
+        place = (self._area, leaf.mtu, row.revision)
+        self._readings.attested.setdefault(place, []).append(Leaf(leaf, tohex(hashed)))
+
+    def _check_term(self, row: TariffPublished | AgreementSigned) -> None:
+        """Held against the terms hash of each statement."""
+        if isinstance(row, TariffPublished):
+            self._participants.tariff_published(row)
+        else:
+            self._participants.agreement_signed(row)
+
+    # ---- statements
+
+    def _check_statement(self, row: OwnStatement) -> None:
+        """The one attesters signed; each line follows from words, readings, envelopes and terms, its sum is my word."""
+        told, report = ToldStatement.read(row.statement), self._report
+        mtus = span(told.first_mtu, told.count, MOST_MTUS_OF_A_PERIOD)
+        root = merkle_climb(statement_leaf(row.statement, row.salt), row.proof)
+        report.same("statements_root", row.statements_root, root, "statement and proof give")
+        pages = tohex(chained(unhex(hashed, 32) for hashed in row.page_hashes))
+        report.same("words_hash", row.words_hash, pages, "page_hashes give")
+        hashes = (row.words_hash, row.clearing_root, row.readings_root, row.statements_root, row.tariff_hash)
+        place = (self._own.area, told.period, told.revision)
+        held, _ = self._evidence.check_settlement(*place, SettledHashes(*hashes), row.signatures, UNKNOWN_ATTESTERS)
+        strange = [row.words_hash] if self._chain is not None and not held else []
+        report.none("hashes that the chain did not settle", strange)
+        self._check_own_word(row, told)
+        revisions = self._revisions(row, told, mtus)
+        target = Target(self._own.area, (self._area, told.period), told.revision, mtus, revisions, {})
+        self._check_bill(row.statement, told, target)
+        self._settlements.before[self._area, told.period, self._own.account] += told.due_neur
+
+    def _check_own_word(self, row: OwnStatement, told: ToldStatement) -> None:
+        """The page with the own word is one of those signed, and the word holds what is due."""
+        words = [unhex(word, 32) for word in row.page or ()]
+        page, due = tohex(keccak(b"".join(words))), told.due_neur
+        found = [row.page is not None, not due or page in row.page_hashes]
+        self._report.same("page", found, [bool(due), True], "due_neur and page_hashes give")
+        mine = settlement_word(self._own.account, due).to_bytes(32, "big")
+        self._report.same("own word", not due or mine in words, True, "that it is on the page must be")
+
+    def _revisions(self, row: OwnStatement, told: ToldStatement, mtus: range) -> Mapping[int, int | None]:
+        """Revision of the readings that the settlement saw, by MTU (None: Unread): as the chain says, where one is
+        asked, else as the statement opens to them."""
+        if self._chain is None:
+            leaves = self._readings.attested.items()
+            revision_of = {leaf.hash: revision for (_, _, revision), items in leaves for leaf in items}
+            opened = {mtu: [revision_of[hashed] for hashed in hashes] for mtu, hashes in told.readings.items()}
+            return {mtu: found[0] if found else None for mtu, found in opened.items()}
+        now = self._settlements.running(self._area, mtus, row.readings_root)
+        source = "the chain's attestations give"
+        self._report.same("readings_root", row.readings_root, now.readings_root, source)
+        codes = {meter.meter for meter in self._own.meters}
+        missing = (
+            mtu
+            for mtu, revision in now.revisions.items()
+            if revision is not None
+            and (self._area, mtu, revision) not in self._readings.attested
+            and any(self._participants.meter_at(code, mtu) for code in codes)
+        )
+        self._report.none("attested MTUs without my reading", missing)
+        return now.revisions
+
+    def _check_bill(self, statement: Json, told: ToldStatement, target: Target) -> None:
+        """Line by line; lines that are mirrored from others' bills as products and sums only, counted."""
+        made = self._settlements.recompute(target, all_shown=False)
+        mine, account = made.statements, self._own.account
+        self._needed_terms |= made.terms.keys()
+        if self._own.kind == HOUSEHOLD:
+            expected = mine[account].as_json()
+        else:
+            mirrored = [item for item in told.lines if "tariff" in item or item["kind"] == VAT]
+            own_trades = [item for item in told.lines if item not in mirrored]
+            due = [line.as_json() for line in mine[account].lines]
+            self._report.same("own trades", own_trades, due, "the words give")
+            lines = [_read_line(item) for item in told.lines]
+            for line in lines:
+                if isinstance(line, Line) and line.tariff is not None:
+                    amount = -KINDS_BY_NAME[line.kind].sign * line.energy_wh * line.price_neur_per_wh
+                    self._report.same("line", line.amount_neur, amount, "energy and price give")
+            self._report.counts["lines mirrored from others"] += len(mirrored)
+            party = self._participants.parties[account]
+            expected = made.statement_of(party, ZERO_HEX, lines, mine[account].opens).as_json()
+        self._report.same("statement", statement, expected, "orders, readings and terms give")
+
+    # ---- completeness
+
+    def _check_complete(self, chain: Chain) -> None:
+        """What the chain settled, recorded and cleared for this account up to the checkpoint is all here."""
+        anchors, own = self._evidence.anchors, self._own
+        last = anchors.checkpoint.block if anchors else chain.height
+        periods = {
+            args["period"]: span(args["firstMtu"], args["count"], MOST_MTUS_OF_A_PERIOD)
+            for args in chain.all("PeriodDeclared")
+            if args["area"] == self._area
+        }
+        first = min((meter.valid_from_mtu for meter in own.meters), default=None)
+        programs = {
+            (args["market"], args["program"])
+            for args in chain.all("ProgramOpened")
+            if self._is_mine(args["market"]) and any(args["firstMtu"] in mtus for mtus in periods.values())
+        }
+        for event in chain.named("PeriodSettled", "ProgramRecorded", "MtuCleared"):
+            args = event.args
+            if event.block > last or self._evidence.is_told(event):
+                continue
+            if event.name == "PeriodSettled":
+                started = own.kind != HOUSEHOLD if first is None else first <= periods[args["period"]][-1]
+                if args["area"] == self._area and started:
+                    what = f"period {args['period']}, revision {args['revision']}"
+                    self._report.fail(f"there is no statement for {what}")
+            elif event.name == "ProgramRecorded":
+                if own.meters and (args["market"], args["program"]) in programs:
+                    self._report.fail(f"programs.jsonl does not show program {args['program']}")
+            elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["mtu"]):
+                self._report.fail(f"there is no result for MTU {args['mtu']}, in which I have an order")
+
+    def _is_mine(self, market: str) -> bool:
+        """Whether a market (its id) is one of the own area."""
+        rules = self._participants.markets.get(market)
+        return rules is not None and rules.area == self._area
+
+
+def _settlement_rank(row: OwnStatement) -> tuple[int, int]:
+    return row.statement["period"], row.statement["revision"]
+
+
+def _read_line(told: Json) -> Line | VatLine:
+    """A line as a statement shows it. Raises KeyError or ValueError."""
+    if told["kind"] == VAT:
+        return VatLine(told["vat_bp"], int(told["base_neur"]), int(told["amount_neur"]))
+    terms = (told.get("tariff"), told.get("version"))
+    head = (told["mtu"], told["kind"], told["energy_wh"], told["price_neur_per_wh"])
+    return Line(*head, int(told["amount_neur"]), *terms)

@@ -1,0 +1,234 @@
+"""Readings: what meters signed, the leaves that follow from it, and the attestations over them.
+
+Sources: docs/evidence.md section 3 (`reading.attested`), docs/protocol.md section 4.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.evidence import Evidence
+from verifier.facts import Attestation, MtuUnread, Reading, ReadingAttested
+from verifier.form import unhex
+from verifier.hashes import ident, merkle_root, reading_hash, tohex
+from verifier.journal import Erasures, Period
+from verifier.participants import Participants, Party
+from verifier.signatures import Registers, jws_meter, open_jws
+from verifier.transactions import Transactions
+
+MEASURED, SUBSTITUTE = 0, 1
+"""Qualities of a reading."""
+
+REGISTERS_BACK_MTUS = 96
+"""How far back the registers before a reading are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A reading under an attested root, with its hash."""
+
+    reading: Reading
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Both channels, in Wh."""
+
+    import_wh: int
+    export_wh: int
+
+
+def registers_of(item: Reading | Registers) -> Energy:
+    """Cumulative registers of a leaf or of a message."""
+    if isinstance(item, Reading):
+        return Energy(item.import_register_wh, item.export_register_wh)
+    return Energy(item.import_wh, item.export_wh)
+
+
+class Readings:
+    """Messages, leaves and attestations of all meters."""
+
+    def __init__(
+        self, evidence: Evidence, erasures: Erasures, participants: Participants, transactions: Transactions
+    ) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self._participants = participants
+        self._transactions = transactions
+        self._signed = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and MTU
+        self._sequences = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and sequence
+        self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
+        self.attested: dict[tuple[str, int, int | None], list[Leaf]] = {}  # by area id, MTU, revision
+
+    def reading_attested(self, fact: ReadingAttested) -> None:
+        """Leaves follow from the meters' messages, attestations from the leaves; every registered meter has a leaf."""
+        report = self._report
+        report.ascending("mtu", [item.mtu for item in fact.attestations])
+        report.ascending("messages", fact.messages)
+        for at, jws in enumerate(fact.messages):
+            with report.part(f"message {at}"):
+                self.take_message(jws)
+        fresh: dict[tuple[str, int], Reading] = {}
+        for item in fact.attestations:
+            with report.part(f"mtu {item.mtu} area {fact.area}"):
+                self._check_attestation(fact, item, fresh)
+        self._leaves |= fresh
+
+    def _check_attestation(
+        self, fact: ReadingAttested, item: Attestation, fresh: dict[tuple[str, int], Reading]
+    ) -> None:
+        """`fresh`: the leaves of this entry so far, which this attestation adds to."""
+        area, mtu, report = ident(fact.area), item.mtu, self._report
+        leaves = [Leaf(reading, tohex(reading_hash(reading))) for reading in item.readings]
+        told = {"root": item.root, "count": item.count, "import_wh": item.import_wh, "export_wh": item.export_wh}
+        due = {
+            "root": merkle_root(unhex(leaf.hash) for leaf in leaves),
+            "count": len(leaves),
+            "import_wh": sum(reading.import_wh for reading in item.readings),
+            "export_wh": sum(reading.export_wh for reading in item.readings),
+        }
+        report.same("attestation", told, due, "its readings give")
+        report.same("period", fact.period, self._participants.period_of(area, mtu), "period.declared holds")
+        registered = [
+            meter
+            for meter in sorted(self._participants.meters, key=ident)
+            if (now := self._participants.meter_at(meter, mtu)) and now.area == fact.area
+        ]
+        report.same("meters", [reading.meter for reading in item.readings], registered, "registered are")
+        self._evidence.check_attestation(fact.area, item, self._participants.attesters(area))
+        fresh |= {(reading.meter, mtu): reading for reading in item.readings}
+        for reading in item.readings:
+            before = fresh.get((reading.meter, mtu - 1)) or self._leaves.get((reading.meter, mtu - 1))
+            with report.part(f"meter {reading.meter}"):
+                self.check_leaf(reading, mtu, [before] if before else [])
+        self.attested[area, mtu, item.revision] = leaves
+        report.counts["readings"] += len(leaves)
+        self._participants.begin(area, mtu)
+
+    def mtu_unread(self, fact: MtuUnread) -> None:
+        """Unread on chain; its period is the one that holds it."""
+        area = ident(fact.area)
+        self._participants.on_chain_once(
+            "mtu.unread", "ReadingsUnread", {"area": area, "mtu": fact.mtu}, {}, later=False
+        )
+        period = self._participants.period_of(area, fact.mtu)
+        self._report.same("period", fact.period, period, "period.declared holds")
+        self._participants.begin(area, fact.mtu)
+
+    def is_erased(self, tx: str, period: Period | None = None) -> bool:
+        """Whether a transaction was asked for by a `reading.attested` that is erased: only requests lie between."""
+        asked = self._transactions.request_of(tx)
+        source = self._erasures.last_before("reading.attested", asked)
+        if source is None or not self._transactions.are_requests(range(source + 1, asked + 1)):
+            return False
+        return self._erasures.excuse("reading.attested", source, period)
+
+    # ---- messages
+
+    def take_message(self, jws: str) -> None:
+        """Registers that a meter signed, under a key that is valid for each of them."""
+        meter = jws_meter(jws)
+        keys = tuple(item.public_key for item in self._participants.meters[meter])
+        message, signer = open_jws(jws, keys)
+        for item in message.readings:
+            held = [self._participants.meter_at(meter, mtu) for mtu in (item.mtu, item.mtu + 1)]
+            if signer not in [now.public_key for now in held if now]:
+                self._report.fail(f"the key that signed it is not valid for MTU {item.mtu}")
+            for kept in (self._signed[meter, item.mtu], self._sequences[meter, item.sequence]):
+                if item not in kept:
+                    kept.append(item)
+
+    # ---- leaves
+
+    def check_leaf(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
+        """A measured reading is what its meter signed and nothing contradicts; a substitute stands where no such one
+        had come; interval energy is the difference of registers. `before`: the meter's leaves of the MTU before."""
+        report, signed = self._report, self._signed[leaf.meter, mtu]
+        report.same("mtu", leaf.mtu, mtu, "the attestation is of")
+        if leaf.quality == MEASURED:
+            self._check_measured(leaf, mtu, signed)
+        else:
+            report.same("quality and sequence", (leaf.quality, leaf.sequence), (SUBSTITUTE, 0), "a substitute has")
+            report.counts["substitutes"] += 1
+            self._check_needed(leaf, mtu, signed)
+        self._check_energy(leaf, mtu, before)
+        falling = [name for name in ("import_wh", "export_wh") if getattr(leaf, name) < 0]
+        report.none("registers that fall", falling)
+
+    def _disputed(self, meter: str, signed: Sequence[Registers]) -> list[Registers]:
+        """Signed readings of an MTU that another signed reading of this MTU or sequence contradicts."""
+        return [
+            item
+            for item in signed
+            for other in (*signed, *self._sequences[meter, item.sequence])
+            if registers_of(item) != registers_of(other) or item.mtu != other.mtu
+        ]
+
+    def _back(self, meter: str, mtu: int) -> tuple[int, list[Registers]] | None:
+        """The last signed readings of a meter before an MTU, and their MTU."""
+        for at in range(mtu - 1, mtu - REGISTERS_BACK_MTUS - 1, -1):
+            if items := self._signed.get((meter, at)):
+                return at, items
+        return None
+
+    def _check_measured(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> None:
+        registers = registers_of(leaf)
+        told = Registers(mtu, leaf.sequence, registers.import_wh, registers.export_wh, leaf.nonce)
+        if told not in signed:
+            expected: Any = signed[0] if signed else "nothing"
+            self._report.fail(told, name="reading", source="the meter's signed message holds", expected=expected)
+        disputed = self._disputed(leaf.meter, signed)
+        self._report.none("signed readings that contradict each other", disputed)
+        if back := self._back(leaf.meter, mtu):
+            at, items = back
+            if not any(1 <= leaf.sequence - item.sequence <= mtu - at for item in items):
+                source = f"MTU {at} had"
+                self._report.fail(leaf.sequence, name="sequence", source=source, expected=items[0].sequence)
+
+    def _check_needed(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> None:
+        """No signed, undisputed reading had come that does not fall and is within 1.5 times the connection's power, as
+        attesters believe at most."""
+        if len(signed) != 1 or self._disputed(leaf.meter, signed):
+            return
+        if back := self._back(leaf.meter, mtu):
+            at, items = back
+            meter = self._participants.meter_at(leaf.meter, mtu)
+            party = self._participants.party_at(meter.point if meter else None)
+            now, then = registers_of(signed[0]), registers_of(items[0])
+            imported, exported = now.import_wh - then.import_wh, now.export_wh - then.export_wh
+            most_imported, most_exported = most_believed(party, mtu - at)
+            if not (0 <= imported <= most_imported and 0 <= exported <= most_exported):
+                return
+        self._report.fail("a substitute stands where the meter's signed reading had come")
+
+    def _check_energy(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
+        """Registers of the leaf before it, else of a message before it; without either there is no energy."""
+        report, mine = self._report, registers_of(leaf)
+        bases = [registers_of(item) for item in before]
+        bases = bases or [registers_of(item) for item in self._signed[leaf.meter, mtu - 1]] or [mine]
+        given = [Energy(mine.import_wh - base.import_wh, mine.export_wh - base.export_wh) for base in bases]
+        told = Energy(leaf.import_wh, leaf.export_wh)
+        if told not in given and not (not before and self._before_is_erased(leaf, mtu)):
+            report.fail(told, name="energy", source="the registers give", expected=given[-1])
+
+    def _before_is_erased(self, leaf: Reading, mtu: int) -> bool:
+        """Whether the attestation of the MTU before is erased."""
+        if not self._erasures.kinds:
+            return False
+        meter = self._participants.meter_at(leaf.meter, mtu)
+        keys = {"area": ident(meter.area if meter else None), "mtu": mtu - 1, "revision": 0}
+        event = self._evidence.seen.find("ReadingsAttested", keys)
+        return event is not None and self.is_erased(event.tx)
+
+
+def most_believed(party: Party | None, mtus: int) -> tuple[int, int]:
+    """Wh drawn and fed in over some MTUs at 1.5 times the connection's power, rounded up."""
+    if party is None:
+        return 0, 0
+    imported, exported = (watts * 3 * mtus for watts in (party.connection_import_w, party.connection_export_w))
+    return -(-imported // 8), -(-exported // 8)

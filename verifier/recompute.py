@@ -1,0 +1,322 @@
+"""All statements of a settlement, recomputed from words, readings, signed envelopes and terms.
+
+Source: docs/evidence.md section 5. Where an opening is erased, the energies of the lines touched are those told;
+prices, amounts, VAT, mirrors and sums are recomputed, and totals must be those on chain (section 2, "Erasure").
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from verifier.billing import (
+    LINES,
+    Bounds,
+    Flows,
+    Line,
+    Opening,
+    Statement,
+    VatLine,
+    half_even,
+    line_energies,
+    line_of,
+    price_of,
+    vat_lines,
+)
+from verifier.evidence import Evidence
+from verifier.facts import AgreementSigned, TariffPublished, Term
+from verifier.form import Json, whole
+from verifier.hashes import ZERO_HEX, ident, terms_hash
+from verifier.journal import Erasures, Period
+from verifier.market import ERASED, UNLIMITED, Market
+from verifier.participants import Participants, Party
+from verifier.readings import Leaf, Readings
+from verifier.words import ASK, BID
+
+HOUSEHOLD, RETAILER, TAX = "household", "retailer", "tax"
+
+SIDES = (BID, ASK)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which settlement is recomputed: over which readings (revision by MTU, None: Unread), and what its statements
+    say, for what can't be recomputed."""
+
+    area: str
+    period: Period
+    revision: int
+    mtus: range
+    revisions: Mapping[int, int | None]
+    told: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Traded:
+    """An account's trades of an MTU: tags and Wh by side, and their price."""
+
+    tags: tuple[Sequence[str], Sequence[str]]
+    energy_wh: tuple[int, int]
+    price_neur_per_wh: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a statement says of an MTU: what it opens to, and the Wh of each kind of LINES."""
+
+    bids: Sequence[str]
+    asks: Sequence[str]
+    readings: Sequence[str]
+    energies: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A line of customers as the other side sees it: whose it is, and at which terms."""
+
+    owner: str
+    mtu: int
+    kind: int
+    tariff: str
+    version: int
+    price_neur_per_wh: int
+
+
+class Recomputation:
+    """One settlement, statement by statement."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        erasures: Erasures,
+        participants: Participants,
+        market: Market,
+        readings: Readings,
+        settled_before: Mapping[tuple[str, int, str], int],
+        target: Target,
+    ) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self._participants = participants
+        self._market = market
+        self._readings = readings
+        self._settled_before = settled_before
+        self._target = target
+        self._measured = defaultdict[tuple[str | None, int], list[Leaf]](list)  # by point and MTU
+        self._hidden: set[int] = set()  # MTUs of which all energies are as told
+        self._sums: dict[tuple[int, str], int] = {}  # Wh on chain, by MTU and kind of line
+        self._mirrors = defaultdict[Mirror, int](int)  # Wh
+        self._vat = defaultdict[int, list[int]](lambda: [0, 0])  # base and amount by rate
+        self.statements: dict[str, Statement] = {}
+        self.terms: dict[tuple[str, int, bool], Term] = {}
+
+    def run(self, *, all_shown: bool) -> None:
+        """Make all statements; `all_shown`: the bundle shows the readings of all meters (a personal one does not)."""
+        self._gather(all_shown=all_shown)
+        parties = [p for _, p in sorted(self._participants.parties.items()) if ident(p.area) == self._target.period[0]]
+        for party in parties:
+            if party.kind == HOUSEHOLD:
+                self._bill_household(party)
+        for party in parties:
+            if party.kind != HOUSEHOLD:
+                self._bill_other(party)
+        self._check_sums()
+
+    # ---- what there is
+
+    def _gather(self, *, all_shown: bool) -> None:
+        """Leaves by point, and what is hidden by an erasure."""
+        target, area = self._target, self._target.period[0]
+        blind = ((market, mtu) for market, mtu in self._market.blind if self._participants.area_of(market) == area)
+        self._hidden = {mtu for _, mtu in blind}
+        for mtu in target.mtus:
+            revision = target.revisions.get(mtu)
+            leaves = self._readings.attested.get((area, mtu, revision))
+            keys = {"area": area, "mtu": mtu, "revision": revision}
+            event = None if leaves is not None else self._evidence.seen.find("ReadingsAttested", keys)
+            if event is not None and self._readings.is_erased(event.tx, target.period):
+                self._hidden.add(mtu)
+                self._sums[mtu, "levy"] = event.args["importWh"]
+            elif all_shown and leaves is None and target.revisions.get(mtu, -1) is not None:
+                self._report.none("MTUs without an end of readings", [mtu])
+            for leaf in leaves or ():
+                meter = self._participants.meter_at(leaf.reading.meter, mtu)
+                if meter is None:
+                    raise ValueError(f"meter {leaf.reading.meter} is not registered in MTU {mtu}")
+                self._measured[meter.point, mtu].append(leaf)
+            if (ERASED, mtu) in self._market.trades:
+                for side in SIDES:
+                    self._sums[mtu, LINES[side].name] = self._traded_by_all(mtu, side)
+
+    def _traded_by_all(self, mtu: int, side: int) -> int:
+        trades = (trade for (_, at), items in self._market.trades.items() if at == mtu for trade in items)
+        return sum(trade.energy_wh for trade in trades if trade.side == side)
+
+    def _traded(self, account: str, mtu: int) -> Traded:
+        trades = self._market.trades.get((account, mtu), [])
+        bids, asks = ([trade for trade in trades if trade.side == side] for side in SIDES)
+        price = trades[0].price_neur_per_wh if trades else self._market.prices.get(mtu, 0)
+        tags = ([trade.tag for trade in bids], [trade.tag for trade in asks])
+        return Traded(tags, (sum(t.energy_wh for t in bids), sum(t.energy_wh for t in asks)), price)
+
+    def _told(self, account: str, mtu: int) -> Told | None:
+        """What the account's statement says of an MTU, where an erasure keeps it from being recomputed."""
+        if mtu not in self._hidden and (ERASED, mtu) not in self._market.trades:
+            return None
+        statement = self._target.told.get(account, {"lines": [], "opens": []})
+        opening: Json = next((item for item in statement["opens"] if item["mtu"] == mtu), {})
+        bids, asks = opening.get("bids", []), opening.get("asks", [])
+        unknown = [tag for tag in (*bids, *asks) if tag not in self._market.opened]
+        period = self._target.period
+        lost = [tag for tag in unknown if self._erasures.excuse("order.accepted", tag, period)]
+        if mtu not in self._hidden and not lost:
+            return None
+        own = (item for item in statement["lines"] if item.get("mtu") == mtu and "tariff" not in item)
+        wh = {item["kind"]: whole(item["energy_wh"]) for item in own}
+        return Told(bids, asks, opening.get("readings", []), [wh.get(kind.name, 0) for kind in LINES])
+
+    # ---- households
+
+    def _bill_household(self, party: Party) -> None:
+        """Lines of each MTU, what they open to, and VAT at the end."""
+        lines: list[Line | VatLine] = []
+        opens: list[Opening] = []
+        terms: dict[tuple[str, int, bool], Term] = {}
+        taxed: dict[int, int] = defaultdict(int)
+        for mtu in self._target.mtus:
+            traded, leaves = self._traded(party.account, mtu), self._measured.get((party.point, mtu), [])
+            energies = self._energies(party, mtu, traded, leaves)
+            opening = Opening(mtu, *traded.tags, [leaf.hash for leaf in leaves])
+            if told := self._told(party.account, mtu):
+                opening, energies = Opening(mtu, told.bids, told.asks, told.readings), list(told.energies)
+            agreement = self._participants.agreement_at(party.account, mtu)
+            tariff = self._participants.tariff_at(agreement.tariff, mtu) if agreement else None
+            if agreement is None or tariff is None:
+                some = [energy for energy in energies if energy]
+                self._report.none(f"energies of {party.account} in MTU {mtu} without an agreement", some)
+                continue
+            lines += self._household_lines(mtu, energies, traded.price_neur_per_wh, tariff, agreement, taxed)
+            if any(energies):
+                opens.append(_under(opening, tariff, agreement))
+            terms |= {tariff.rank: tariff, agreement.rank: agreement}
+        lines += vat_lines(taxed.items())
+        for rate, base in taxed.items():
+            if amount := half_even(base, rate):
+                self._vat[rate] = [self._vat[rate][0] + base, self._vat[rate][1] + amount]
+        if terms:
+            self._add(party, terms_hash(terms.values()), lines, opens)
+        self.terms |= terms
+
+    def _energies(self, party: Party, mtu: int, traded: Traded, leaves: Sequence[Leaf]) -> list[int]:
+        """Wh of each kind of LINES; a point without a reading settles as traded."""
+        bought, sold = traded.energy_wh
+        flows = Flows(bought, sold, bought, sold)
+        if leaves:
+            imported = sum(leaf.reading.import_wh for leaf in leaves)
+            flows = Flows(bought, sold, imported, sum(leaf.reading.export_wh for leaf in leaves))
+        place = (mtu, party.point or "")
+        caps = self._market.caps.get(place, UNLIMITED)
+        return line_energies(flows, Bounds(*caps, self._market.scheduled_export_wh.get(place, 0)))
+
+    def _household_lines(
+        self,
+        mtu: int,
+        energies: Sequence[int],
+        clearing_price: int,
+        tariff: TariffPublished,
+        agreement: AgreementSigned,
+        taxed: dict[int, int],
+    ) -> Iterable[Line]:
+        """Lines of an MTU; notes their mirrors, and adds their debits to what is `taxed` by rate."""
+        for at, (kind, energy_wh) in enumerate(zip(LINES, energies, strict=True)):
+            if not energy_wh:
+                continue
+            line = line_of(kind, mtu, energy_wh, price_of(kind, tariff, clearing_price))
+            owner = agreement.retailer if kind.other == RETAILER else kind.other
+            mirror = Mirror(owner, mtu, at, tariff.tariff, tariff.version, line.price_neur_per_wh)
+            self._mirrors[mirror] += energy_wh
+            taxed[tariff.vat_bp] += max(-line.amount_neur, 0) if kind.taxed else 0
+            yield line
+
+    # ---- retailer, DSO, tax
+
+    def _bill_other(self, party: Party) -> None:
+        """A retailer's own trades first in an MTU, then the mirror of customers' lines, summed; the tax account's VAT
+        at the end."""
+        rows: list[tuple[tuple[int | str, ...], Line]] = []
+        opens: list[Opening] = []
+        for mtu in self._target.mtus:
+            traded = self._traded(party.account, mtu)
+            (bids, asks), energies, price = traded.tags, traded.energy_wh, traded.price_neur_per_wh
+            if told := self._told(party.account, mtu):
+                bids, asks, energies = told.bids, told.asks, (told.energies[BID], told.energies[ASK])
+            own = (side for side in SIDES if energies[side])
+            rows += [((mtu, side), line_of(LINES[side], mtu, energies[side], price)) for side in own]
+            if bids or asks:
+                opens.append(Opening(mtu, bids, asks))
+        owner = party.account if party.kind == RETAILER else party.kind
+        mine = ((mirror, wh) for mirror, wh in self._mirrors.items() if mirror.owner == owner)
+        rows += [((m.mtu, m.kind, m.tariff, m.version), _mirrored(m, wh)) for m, wh in mine]
+        lines: list[Line | VatLine] = [line for _, line in sorted(rows, key=lambda row: row[0])]
+        if party.kind == TAX:
+            lines += [VatLine(rate, base, amount) for rate, (base, amount) in sorted(self._vat.items())]
+        self._add(party, ZERO_HEX, lines, opens)
+
+    # ---- all
+
+    def _add(self, party: Party, terms: str, lines: Sequence[Line | VatLine], opens: Sequence[Opening]) -> None:
+        self.statements[party.account] = self.statement_of(party, terms, lines, opens)
+
+    def statement_of(
+        self, party: Party, terms: str, lines: Sequence[Line | VatLine], opens: Sequence[Opening]
+    ) -> Statement:
+        """A party's statement of these lines."""
+        target = self._target
+        area, period = target.period
+        return Statement(
+            area=target.area,
+            period=period,
+            revision=target.revision,
+            account=party.account,
+            kind=party.kind,
+            point=party.point,
+            mtus=target.mtus,
+            terms_hash=terms,
+            settled_before_neur=self._settled_before.get((area, period, party.account), 0),
+            lines=lines,
+            opens=opens,
+        )
+
+    def _check_sums(self) -> None:
+        """Energies as told sum up to what words and attestation on chain say."""
+        found: dict[tuple[int, str], int] = defaultdict(int)
+        for statement in self.statements.values() if self._sums else ():
+            for line in statement.lines:
+                if isinstance(line, Line) and line.tariff is None:
+                    found[line.mtu, line.kind] += line.energy_wh
+        for (mtu, kind), wh in self._sums.items():
+            source = "words and attestation on chain give"
+            self._report.same(f"sum of {kind} in MTU {mtu}", found[mtu, kind], wh, source)
+
+
+def _under(opening: Opening, tariff: TariffPublished, agreement: AgreementSigned) -> Opening:
+    """What the lines of an MTU open to, with their terms."""
+    return Opening(
+        mtu=opening.mtu,
+        bids=opening.bids,
+        asks=opening.asks,
+        readings=opening.readings,
+        agreement=agreement.agreement,
+        agreement_version=agreement.version,
+        tariff=tariff.tariff,
+        version=tariff.version,
+    )
+
+
+def _mirrored(mirror: Mirror, energy_wh: int) -> Line:
+    """A line of customers with the opposite sign."""
+    kind, price = LINES[mirror.kind], mirror.price_neur_per_wh
+    amount = -kind.sign * energy_wh * price
+    return Line(mirror.mtu, kind.name, energy_wh, price, amount, mirror.tariff, mirror.version)

@@ -1,0 +1,274 @@
+"""Settlements: recomputed line by line, signed by enough attesters, and corrected where readings changed.
+
+Sources: docs/evidence.md sections 3 (`settlement.*`) and 5, docs/protocol.md section 5.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from verifier.chain import Events
+from verifier.evidence import Evidence, SettledHashes
+from verifier.facts import SettlementProposed, SettlementSigned
+from verifier.form import unhex
+from verifier.hashes import (
+    ZERO,
+    ZERO_HEX,
+    ident,
+    keccak,
+    merkle_root,
+    number_of,
+    statement_leaf,
+    terms_hash,
+    tohex,
+    word32,
+    words_hash,
+)
+from verifier.journal import Erasures, Period
+from verifier.lines import SettlementLine
+from verifier.market import Market
+from verifier.participants import Participants, Party
+from verifier.readings import Readings
+from verifier.recompute import Recomputation, Target
+from verifier.transactions import GRACE_SECONDS
+
+Key = tuple[str, int, int]
+"""Area id, period and revision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Roots of a period as the chain runs them, and the revision of each MTU's readings under the second one (None:
+    Unread)."""
+
+    clearing_root: str
+    readings_root: str
+    revisions: Mapping[int, int | None]
+
+
+def running(events: Events, area: str, markets: frozenset[str], first_mtu: int, count: int, wanted: str) -> Running:
+    """Roots over the clearings of these markets and the attestations of an area, in the order of their happening
+    (protocol.md section 5): under the readings root `wanted`, or under the last one where that was never reached."""
+    mtus = range(first_mtu, first_mtu + count)
+    clearing = ZERO
+    for event in events.named("MtuCleared", "MtuVoided"):
+        args = event.args
+        if args["mtu"] in mtus and args["market"] in markets:
+            result = unhex(args.get("resultHash", ZERO_HEX))
+            clearing = keccak(clearing + unhex(args["market"]) + word32(args["mtu"]) + result)
+    readings, revisions, chosen = ZERO, dict[int, int | None](), None
+    for event in events.named("ReadingsAttested", "ReadingsUnread"):
+        args = event.args
+        if args["mtu"] in mtus and args["area"] == area:
+            numbers = b"".join(word32(args.get(name, 0)) for name in ("count", "importWh", "exportWh"))
+            head = word32(args["mtu"]) + word32(args.get("revision", 0)) + unhex(args.get("root", ZERO_HEX))
+            readings = keccak(readings + head + numbers)
+            revisions[args["mtu"]] = args["revision"] if event.name == "ReadingsAttested" else None
+            if tohex(readings) == wanted:
+                chosen = dict(revisions)
+    if chosen is not None:
+        return Running(tohex(clearing), wanted, chosen)
+    return Running(tohex(clearing), tohex(readings), revisions)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A settlement's words, and the hashes that attesters sign."""
+
+    words: tuple[str, ...]
+    hashes: SettledHashes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement that counts: what each account gets (+) or pays, in nEUR, and the readings it saw."""
+
+    amounts: Mapping[str, int]
+    readings_root: str
+
+
+class Settlements:
+    """Proposals and settlements of all periods."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        erasures: Erasures,
+        participants: Participants,
+        market: Market,
+        readings: Readings,
+    ) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self._participants = participants
+        self._market = market
+        self._readings = readings
+        self._proposals: dict[Key, Proposal] = {}
+        self._lost: set[Period] = set()  # periods with a settlement whose proposal is erased
+        self.shown: dict[Key, SettlementLine] = {}  # settlements.jsonl of a public bundle, by area code
+        self.attested_lines: set[tuple[str, int, int | None]] = set()  # attestations.jsonl of a public bundle
+        self.settled: dict[Key, Settled] = {}
+        self.before: dict[tuple[str, int, str], int] = defaultdict(int)  # nEUR by area id, period, account
+
+    def running(self, area: str, mtus: range, wanted: str) -> Running:
+        """Roots of a period of an area (its id), see `running`."""
+        markets = frozenset(market for market, rules in self._participants.markets.items() if rules.area == area)
+        place = (area, markets, mtus.start, len(mtus), wanted)
+        return self._evidence.cache.of(running, self._evidence.seen, *place)
+
+    def recompute(self, target: Target, *, all_shown: bool) -> Recomputation:
+        """All statements of a settlement."""
+        parts = (self._evidence, self._erasures, self._participants, self._market, self._readings)
+        made = Recomputation(*parts, self.before, target)
+        made.run(all_shown=all_shown)
+        return made
+
+    # ---- facts
+
+    def proposed(self, fact: SettlementProposed) -> None:
+        """Roots are the chain's, every statement is the one recomputed, words and hashes follow from them."""
+        area, report = ident(fact.area), self._report
+        period, mtus = (area, fact.period), self._participants.mtus_of_period(area, fact.period)
+        now = self.running(area, mtus, fact.readings_root)
+        report.same("clearing_root", fact.clearing_root, now.clearing_root, "clearings in their order give")
+        report.same("readings_root", fact.readings_root, now.readings_root, "attestations in their order give")
+        markets = [market for market, rules in self._participants.markets.items() if rules.area == area]
+        pending = (mtu for mtu in mtus for market in markets if (market, mtu) not in self._market.ended)
+        report.none("MTUs that are neither cleared nor void", pending)
+        told = {item.account: item.statement for item in fact.statements}
+        report.ascending("accounts with a statement", [item.account for item in fact.statements])
+        for account, statement in told.items():
+            if period in self._lost:  # an earlier revision is erased: what it settled is what the statement says
+                self.before[*period, account] = int(statement["settled_before_neur"])
+            known = account in self._participants.parties
+            if not known and self._erasures.excuse("participant.registered", account, period):
+                self._take_party(fact.area, account, statement)
+        target = Target(fact.area, period, fact.revision, mtus, now.revisions, told)
+        made = self.recompute(target, all_shown=True)
+        report.same("tariff_hash", fact.tariff_hash, terms_hash(made.terms.values()), "the versions used give")
+        report.same("accounts with a statement", sorted(told), sorted(made.statements), "due are")
+        for account in sorted(told.keys() & made.statements.keys()):
+            expected = made.statements[account].as_json()
+            with report.part(f"account {account} period {fact.period}"):
+                report.same("statement", told[account], expected, "orders, readings and terms give")
+            report.counts["statement lines"] += len(expected["lines"])
+        self._check_hashes(fact, {account: made.statements[account].due_neur for account in made.statements})
+        hashes = (fact.words_hash, fact.clearing_root, fact.readings_root, fact.statements_root, fact.tariff_hash)
+        self._proposals[area, fact.period, fact.revision] = Proposal(fact.words, SettledHashes(*hashes))
+
+    def _take_party(self, area: str, account: str, statement: Mapping[str, str]) -> None:
+        """An account whose registration is erased is what its statement says."""
+        point = statement["point"]
+        self._participants.parties[account] = Party(account, statement["kind"], area, point)
+
+    def _check_hashes(self, fact: SettlementProposed, due_neur: Mapping[str, int]) -> None:
+        """Statements and salts give the root, the statements' sums the words (protocol.md section 5)."""
+        given = sorted(fact.statements, key=lambda item: item.account)
+        leaves = [statement_leaf(item.statement, item.salt) for item in given]
+        source = "statements and salts give"
+        self._report.same("statements_root", fact.statements_root, merkle_root(leaves), source)
+        words = [settlement_word(account, due) for account, due in sorted(due_neur.items()) if due]
+        source = "the statements give"
+        self._report.same("words", list(fact.words), [tohex(word32(word)) for word in words], source)
+        self._report.same("words_hash", fact.words_hash, words_hash(words), source)
+
+    def signed(self, fact: SettlementSigned) -> None:
+        """By enough attesters; the one whose hashes are on chain counts. Money is moved, never made."""
+        evidence, report = self._evidence, self._report
+        area = ident(fact.area)
+        key = (area, fact.period, fact.revision)
+        if not evidence.opened and (fact.area, fact.period, fact.revision) in self.shown:
+            self._take_shown(key, self.shown.pop((fact.area, fact.period, fact.revision)))
+        if key not in self._proposals and self._erasures.excuse("settlement.proposed", key, key[:2]):
+            keys = {"area": area, "period": fact.period, "revision": fact.revision}
+            if event := evidence.seen.find("PeriodSettled", keys):
+                evidence.mark_told(event)
+            self._lost.add(key[:2])
+            return
+        proposal, counts = self._proposals[key], evidence.chain is None
+        if evidence.opened or evidence.chain is not None:  # the chain knows which readings a settlement saw
+            attesters = self._participants.attesters(area)
+            signatures = [item.signature for item in fact.signatures]
+            place = (fact.area, fact.period, fact.revision)
+            counts, signers = evidence.check_settlement(*place, proposal.hashes, signatures, attesters)
+            report.same("attesters", [item.attester for item in fact.signatures], signers, "Settlement is signed by")
+        amounts = [read_settlement_word(word) for word in proposal.words]
+        report.ascending("accounts of words", [account for account, _ in amounts])
+        report.same("sum of words", sum(amount for _, amount in amounts), 0, "money is moved, never made:")
+        if not counts:
+            report.counts["settlements signed that did not come on chain"] += 1
+            return
+        if key not in self.settled:
+            for account, amount in amounts:
+                self.before[*key[:2], account] += amount
+        self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root)
+
+    def _take_shown(self, key: Key, line: SettlementLine) -> None:
+        """A public bundle's proposal: its words, and roots as the chain's events give them."""
+        area, period, revision = key
+        event = self._evidence.seen.find("PeriodSettled", {"area": area, "period": period, "revision": revision})
+        mtus = self._participants.mtus_of_period(area, period)
+        now = self.running(area, mtus, event.args["readingsRoot"] if event else "")
+        missing = (mtu for mtu, at in now.revisions.items() if (area, mtu, at) not in self.attested_lines)
+        self._report.none("MTUs that attestations.jsonl does not show", missing)
+        hashed = words_hash([number_of(word) for word in line.words])
+        hashes = (hashed, now.clearing_root, now.readings_root, line.statements_root, line.tariff_hash)
+        self._proposals[key] = Proposal(line.words, SettledHashes(*hashes))
+
+    # ---- what came later
+
+    def check_corrections(self) -> None:
+        """Where later readings change what an account owes, a correction came in time (evidence.md section 3)."""
+        for (area, period), declared in self._participants.periods.items():
+            mine = [key for key in self.settled if key[:2] == (area, period)]
+            if not mine:
+                self._report.counts["periods not settled"] += 1
+                continue
+            last = max(mine)
+            mtus = self._participants.mtus_of_period(area, period)
+            now = self.running(area, mtus, "")
+            shown = self._evidence.opened or self._evidence.chain is not None
+            if shown and now.readings_root != self.settled[last].readings_root:
+                target = Target(declared.area, (area, period), last[2] + 1, mtus, now.revisions, {})
+                self._check_correction(target)
+
+    def _check_correction(self, target: Target) -> None:
+        """Readings of this period changed after its last settlement."""
+        wrong = []
+        if self._evidence.opened:
+            made = self.recompute(target, all_shown=True)
+            wrong = [account for account, statement in made.statements.items() if statement.due_neur]
+        if wrong and (target.period in self._erasures.final_at or self._is_overdue(target)):
+            self._report.fail(
+                f"period {target.period[1]} of {target.area}: later readings change what {len(wrong)} accounts owe,"
+                " and no correction was settled"
+            )
+        else:
+            self._report.gap("readings attested after the last settlement of their period")
+
+    def _is_overdue(self, target: Target) -> bool:
+        """Whether the last change of readings lies further before the bundle's anchor than a correction may take."""
+        chain = self._evidence.chain
+        if chain is None:
+            return False
+        changed = [
+            event
+            for event in chain.named("ReadingsAttested")
+            if event.args["area"] == target.period[0] and event.args["mtu"] in target.mtus
+        ]
+        end = max(event.block for event in chain.named("HeadAnchored"))
+        return chain.seconds(changed[-1].block, end) > GRACE_SECONDS
+
+
+def settlement_word(account: str, due_neur: int) -> int:
+    """address:160 | int96 amount (protocol.md section 5)."""
+    return int(account, 16) << 96 | due_neur % 2**96
+
+
+def read_settlement_word(text: str) -> tuple[str, int]:
+    """Account and amount of a settlement word."""
+    raw = unhex(text, 32)
+    return tohex(raw[:20]), int.from_bytes(raw[20:], "big", signed=True)

@@ -1,0 +1,227 @@
+"""Transactions and blocks: what the journal says it sent is what the chain did, and all that it did.
+
+Source: docs/evidence.md sections 2 (no entry may be missing) and 3 (`chain.*`, `block.mined`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.chain import Chain, Event, journalled_args
+from verifier.evidence import Evidence
+from verifier.facts import (
+    BlockMined,
+    ChainFailed,
+    ChainIncluded,
+    ChainRequested,
+    ChainRewound,
+    ChainSigned,
+)
+from verifier.form import unhex
+from verifier.hashes import keccak, tohex
+from verifier.journal import Erasures
+from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
+from verifier.participants import Waiting
+
+GRACE_SECONDS = 3_600
+"""Market time within which the operator journals what the chain did, and settles what readings changed."""
+
+SENDERS = ("operator", "treasurer", "registrar")
+"""Roles whose transactions the journal must hold."""
+
+UNASKED = ("", "constructor")
+"""Functions that nobody asks for: the filling of a gap of nonces, and a deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A transaction that was asked for, by the entry that did."""
+
+    sequence: int
+    key: str
+    role: str
+    contract: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A signed transaction, without its bytes."""
+
+    key: str
+    nonce: int
+    gas_price_wei: int
+    sender: str
+    contract: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a request, by the entry that says so."""
+
+    sequence: int
+    fact: ChainIncluded | ChainFailed
+
+
+class Transactions:
+    """Requests, signed transactions and their outcomes."""
+
+    def __init__(self, evidence: Evidence, erasures: Erasures) -> None:
+        self._evidence = evidence
+        self._report = evidence.report
+        self._erasures = erasures
+        self._requests: dict[str, Request] = {}  # by key
+        self._request_sequences: set[int] = set()
+        self._sent: dict[str, Sent] = {}  # by transaction
+        self._done: dict[str, Done] = {}  # the last outcome by key
+
+    # ---- facts
+
+    def requested(self, fact: ChainRequested) -> None:
+        """Once under each key."""
+        self._report.none("keys requested twice", {fact.key} & self._requests.keys())
+        sequence = self._evidence.at.sequence
+        self._requests[fact.key] = Request(sequence, fact.key, fact.role, fact.contract, fact.function)
+        self._request_sequences.add(sequence)
+
+    def signed(self, fact: ChainSigned) -> None:
+        """Its hash is that of its bytes, and it was asked for; the rest is held against the block it stands in."""
+        self._report.same("tx_hash", fact.tx_hash, tohex(keccak(unhex(fact.raw))), "raw gives")
+        self._sent[fact.tx_hash] = Sent(fact.key, fact.nonce, fact.gas_price_wei, fact.sender, fact.contract)
+        if fact.function not in UNASKED:
+            asked = self._requests[fact.key]
+            told = {"role": fact.role, "contract": fact.contract, "function": fact.function}
+            due = {"role": asked.role, "contract": asked.contract, "function": asked.function}
+            self._report.same("request", told, due, "chain.requested holds")
+
+    def done(self, fact: ChainIncluded | ChainFailed) -> None:
+        """Of a transaction of this key; the last outcome of a key counts."""
+        if fact.tx_hash is not None:
+            self._report.same("key", fact.key, self._sent[fact.tx_hash].key, "chain.signed holds")
+        self._done[fact.key] = Done(self._evidence.at.sequence, fact)
+        if isinstance(fact, ChainIncluded):
+            for event in fact.events:
+                if event.event == "PeriodFinalised":
+                    period = (str(event.args["area"]), int(event.args["period"]))
+                    self._erasures.final_at[period] = self._evidence.at.sequence
+
+    def rewound(self, fact: ChainRewound) -> None:
+        """The outcome of its key is withdrawn. Raises KeyError where there was none."""
+        self._done.pop(fact.key)
+
+    def block_mined(self, fact: BlockMined) -> None:
+        """As the node has it."""
+        chain = self._evidence.chain
+        if chain is None or fact.number > chain.height:
+            return
+        block = chain.block(fact.number)
+        told = {"timestamp": fact.timestamp, "transactions": list(fact.transactions)}
+        held = {"timestamp": block.timestamp, "transactions": list(block.transactions)}
+        self._report.same("block", told, held, "the node holds")
+
+    # ---- what others ask
+
+    def request_of(self, tx: str) -> int:
+        """Entry that asked for a transaction, 0 where none did."""
+        sent = self._sent.get(tx)
+        asked = self._requests.get(sent.key) if sent else None
+        return asked.sequence if asked else 0
+
+    def are_requests(self, sequences: Iterable[int]) -> bool:
+        """Whether all these entries ask for transactions."""
+        return self._request_sequences.issuperset(sequences)
+
+    # ---- the whole journal against the chain
+
+    def check_outcomes(self, chain: Chain) -> None:
+        """Outcomes are those of the chain: the receipt, the block's time, and the decoded logs."""
+        logs = defaultdict[str, list[Any]](list)
+        for event in chain.events:
+            if event.name:
+                logs[event.tx].append([event.contract, event.name, event.args])
+        for done in self._done.values():
+            kind = "chain.included" if isinstance(done.fact, ChainIncluded) else "chain.failed"
+            if done.fact.tx_hash is not None:
+                with self._report.on(f"journal.jsonl entry {done.sequence} {kind}", "transaction"):
+                    self._check_outcome(chain, done.fact, done.fact.tx_hash, logs[done.fact.tx_hash])
+
+    def _check_outcome(self, chain: Chain, fact: ChainIncluded | ChainFailed, tx: str, logs: list[Any]) -> None:
+        report, held = self._report, chain.outcome(tx)
+        told = {
+            "block": fact.block,
+            "block_hash": fact.block_hash,
+            "gas_used": fact.gas_used,
+            "block_time": fact.block_time,
+            "success": isinstance(fact, ChainIncluded),
+        }
+        due = {
+            "block": held.block,
+            "block_hash": held.block_hash,
+            "gas_used": held.gas_used,
+            "block_time": chain.block(held.block).timestamp,
+            "success": held.success,
+        }
+        report.same("outcome", told, due, "the node holds")
+        sent, found = self._sent[tx], chain.sent(held.block, tx)
+        target = chain.contracts.get(sent.contract, sent.sender)
+        mine = (sent.nonce, sent.gas_price_wei, sent.sender, target)
+        there = (found.nonce, found.gas_price_wei, found.sender, found.target) if found else ("nothing",)
+        report.same("nonce, gas price, sender and contract", mine, there, "the node holds")
+        events = fact.events if isinstance(fact, ChainIncluded) else ()
+        journalled = [[item.contract, item.event, journalled_args(item.args)] for item in events]
+        report.same("events", journalled, logs, "the chain has")
+
+    def check_complete(self, chain: Chain, waiting: Iterable[Waiting], is_erased: Callable[[str], bool]) -> None:
+        """All that the chain did until the bundle's anchor stands in the journal, and what was asked of it was done.
+        `is_erased`: whether the attestations of a transaction are."""
+        last = self._evidence.at.sequence
+        anchors = [event for event in chain.named("HeadAnchored") if event.args["sequence"] < last]
+        end = anchors[-1].block if anchors else chain.height
+        covered = {done.fact.tx_hash for done in self._done.values()}
+        senders = {key for role in SENDERS for key in chain.holders(role)}
+        missing = []
+        for event in chain.events:
+            kind = KIND_OF_EVENT.get(event.name)
+            if kind is None or not (self._evidence.opened or kind in PUBLIC_KINDS):
+                continue
+            if not self._evidence.is_told(event) and not self._is_excused(kind, event.tx, is_erased):
+                missing.append((event.block, f"{event.name} {event.args}"))
+            if self._evidence.opened and event.tx not in covered:
+                sent = chain.sent(event.block, event.tx)
+                if sent is not None and sent.sender in senders:
+                    missing.append((event.block, f"transaction {event.tx}"))
+        shown = max((done.fact.block or 0 for done in self._done.values()), default=0)
+        late = []
+        for block, what in missing:  # a block before the last that the journal shows, or an hour before its anchor
+            if block < end and (block < shown or chain.seconds(block, end) > GRACE_SECONDS):
+                late.append(f"block {block}: {what}")
+            elif block < end:
+                self._report.gap("events not in the journal yet")
+        self._report.none("events and transactions on chain without an entry", late)
+        for item in waiting:
+            self._check_came(chain, item, anchors, end)
+
+    def _is_excused(self, kind: str, tx: str, is_erased: Callable[[str], bool]) -> bool:
+        """Whether the entry of this kind that told the transaction's event is erased."""
+        return is_erased(tx) if kind == "reading.attested" else self._erasures.excuse(kind, tx)
+
+    def _check_came(self, chain: Chain, item: Waiting, anchors: list[Event], end: int) -> None:
+        """A fact whose event had not come: its request failed, or may still come; else it is missing."""
+        later = (asked for asked in self._requests.values() if asked.sequence > item.sequence)
+        asked = min(later, key=lambda asked: asked.sequence, default=None)
+        done = self._done.get(asked.key) if asked else None
+        if done is not None and isinstance(done.fact, ChainFailed):
+            self._report.counts[f"failed on chain: {item.event}"] += 1
+            return
+        passed = [event for event in anchors if event.args["sequence"] >= item.sequence]
+        overdue = any(chain.seconds(event.block, end) > GRACE_SECONDS for event in passed)
+        if done is not None or overdue:
+            self._report.fail(f"entry {item.sequence}: the chain has no {item.event} of {dict(item.keys)}")
+        else:
+            self._report.counts[f"not on chain yet: {item.event}"] += 1
+
+
+KIND_OF_EVENT = {event: kind for kind, event in EVENT_OF_KIND.items()}

@@ -1,0 +1,69 @@
+"""Verify bundles: the entry for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from verifier.anchors import Anchors
+from verifier.cache import Cache
+from verifier.chain import Rpc
+from verifier.evidence import FILES, Evidence
+from verifier.form import Json
+from verifier.ledger import Ledger
+from verifier.personal import Personal
+from verifier.verdict import Report, Unusable
+
+RECURSION_LIMIT = 1_000
+"""Whatever the caller's: deep nesting must end in an error, not in the interpreter's stack."""
+
+Bundle = Path | Mapping[str, bytes]
+"""A directory, or its files by name."""
+
+
+def verify(
+    bundle: Bundle,
+    anchors: Json = None,
+    rpc: Rpc | None = None,
+    height: int | None = None,
+    cache: Cache | None = None,
+) -> Report:
+    """Verify a bundle against trust anchors (as JSON) and the chain as of block `height` (None: the newest).
+
+    Raises Unusable without a bundle, with anchors that are none, or where the node is silent.
+    """
+    trusted = None if anchors is None else Anchors.read(anchors)
+    return _verify(bundle, trusted, rpc, height, cache or Cache())
+
+
+def verify_many(
+    bundles: Iterable[Bundle], anchors: Json = None, rpc: Rpc | None = None, height: int | None = None
+) -> Iterator[Report]:
+    """Verify bundles one after the other: what they have in common, byte by byte, is computed once, and all are held
+    against the chain as of one block. Raises Unusable as `verify` does."""
+    trusted, cache = None if anchors is None else Anchors.read(anchors), Cache()
+    for bundle in bundles:
+        yield _verify(bundle, trusted, rpc, height, cache)
+
+
+def _verify(bundle: Bundle, anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache) -> Report:
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    evidence = Evidence(_files_of(bundle), anchors, rpc, height, cache)
+    report, kind = evidence.report, evidence.check_manifest()
+    with report.on("chain.json", "deployment"):
+        evidence.connect()
+        with report.on("bundle", "form"):
+            if kind in FILES:
+                (Personal if kind == "personal" else Ledger)(evidence).run()
+    return report
+
+
+def _files_of(bundle: Bundle) -> Mapping[str, bytes]:
+    """Files by name; a folder inside a bundle stands as an empty one, which no manifest lists."""
+    if isinstance(bundle, Mapping):
+        return bundle
+    try:
+        return {path.name: path.read_bytes() if path.is_file() else b"" for path in bundle.iterdir()}
+    except OSError as error:
+        raise Unusable(f"{bundle} is no bundle ({error}); give the directory that holds manifest.json") from error
