@@ -17,6 +17,9 @@ from domain.meters import MeterKey
 from settling.registers import check_follows, energy_highest_wh
 from settling.substitutes import REPEAT_LOOKBACK
 
+ANCHOR_READINGS = 2 * REPEAT_LOOKBACK
+"""Believed readings kept before the first MTU that can still be corrected: twice what its leaves may depend on."""
+
 
 class ReadingOutcome(Enum):
     """What became of a genuine reading. None of these helps to be tried again."""
@@ -27,6 +30,8 @@ class ReadingOutcome(Enum):
     DUPLICATE = "duplicate"
     CONTRADICTION = "contradiction"
     """another reading with this sequence or MTU says otherwise: both are kept and neither is believed"""
+    FINAL = "final"
+    """it lies before the anchor: what could still be corrected does not depend on it any more"""
 
 
 @dataclass(slots=True)
@@ -55,9 +60,11 @@ def _rises(before_wh: int, registers_wh: list[int], highest_wh: int) -> bool:
 
 
 class MeterBook:
-    """Readings of one meter as held by one attester. `keys` are its registrations, newest first."""
+    """Readings of one meter as held by one attester. `keys` are its registrations, newest first; `anchor` the believed
+    reading before which everything was forgotten."""
 
     __slots__ = (
+        "_anchor",
         "_believed",
         "_by_mtu",
         "_by_sequence",
@@ -72,7 +79,7 @@ class MeterBook:
         "next_sequence",
     )
 
-    def __init__(self, keys: tuple[MeterKey, ...]) -> None:
+    def __init__(self, keys: tuple[MeterKey, ...], *, anchor: RegisterReading | None = None) -> None:
         self._by_sequence: dict[int, list[RegisterReading]] = {}
         self._by_mtu: dict[int, list[RegisterReading]] = {}
         self._sequences: list[int] = []
@@ -82,7 +89,8 @@ class MeterBook:
         self._tail: tuple[int, int, int] | None = None  # MTU and registers of the last believed reading
         self._top_mtu = -1
         self._top_sequence = 0
-        self.next_sequence = 1
+        self._anchor = anchor
+        self.next_sequence = 1 if anchor is None else anchor.sequence
         self._use(keys)
 
     def _use(self, keys: tuple[MeterKey, ...]) -> None:
@@ -158,6 +166,8 @@ class MeterBook:
         self._runs.clear()
 
     def _keep(self, reading: RegisterReading, taken: Taken) -> ReadingOutcome:
+        if self._is_final(reading):
+            return ReadingOutcome.FINAL
         held = self._by_sequence.get(reading.sequence)
         if held is not None and reading in held:
             return ReadingOutcome.DUPLICATE
@@ -179,6 +189,12 @@ class MeterBook:
         if others:
             return ReadingOutcome.CONTRADICTION
         return ReadingOutcome.PENDING if pending else ReadingOutcome.ACCEPTED
+
+    def _is_final(self, reading: RegisterReading) -> bool:
+        """Whether it lies before the anchor in sequence and in time; one that does so in sequence alone may contradict
+        a reading that still counts, and is kept for that."""
+        anchor = self._anchor
+        return anchor is not None and reading.sequence < anchor.sequence and reading.mtu < anchor.mtu
 
     def _reopen(self, sequence: int) -> None:
         self._open_from = sequence if self._open_from is None else min(sequence, self._open_from)
@@ -207,6 +223,15 @@ class MeterBook:
             return False
         return True
 
+    def _goes_after(self, believed: list[RegisterReading], reading: RegisterReading) -> bool:
+        """Whether a reading follows what is believed before it: the anchor where that is all there is."""
+        if believed:
+            return self._follows(believed[-1], reading)
+        anchor = self._anchor
+        if anchor is None or reading == anchor:
+            return True
+        return reading.sequence > anchor.sequence and self._follows(anchor, reading)
+
     def disputed(self, reading: RegisterReading) -> bool:
         """Whether another reading held contradicts this one."""
         self._spread()
@@ -220,7 +245,7 @@ class MeterBook:
             del believed[bisect_left(believed, self._open_from, key=lambda item: item.sequence) :]
             for sequence in self._sequences[bisect_left(self._sequences, self._open_from) :]:
                 reading = self._by_sequence[sequence][0]
-                if not self.disputed(reading) and (not believed or self._follows(believed[-1], reading)):
+                if not self.disputed(reading) and self._goes_after(believed, reading):
                     believed.append(reading)
             self._open_from = None
             last = believed[-1] if believed else None
@@ -257,3 +282,34 @@ class MeterBook:
             return None
         at = bisect_left(self._sequences, self.next_sequence)
         return self.next_sequence, self._sequences[at] - 1
+
+    # ---- what is forgotten
+
+    def anchor_before(self, mtu: int) -> RegisterReading | None:
+        """The believed reading from which on all must be kept, so that leaves from this MTU on come out the same.
+
+        None while less than that is known, or where a sequence is missing before it or was given to a later MTU: such
+        a reading may yet contradict one that counts.
+        """
+        believed = self.believed()
+        at = bisect_left(believed, mtu, key=lambda reading: reading.mtu) - ANCHOR_READINGS
+        if at <= 0:
+            return None
+        anchor = believed[at]
+        earlier = self._sequences[: bisect_left(self._sequences, anchor.sequence)]
+        in_order = all(reading.mtu < anchor.mtu for sequence in earlier for reading in self._by_sequence[sequence])
+        return anchor if in_order and anchor.sequence <= self.next_sequence else None
+
+    def forget_before(self, anchor: RegisterReading) -> None:
+        """Forget all readings before a reading that `anchor_before` gave."""
+        self._spread()
+        at = bisect_left(self._sequences, anchor.sequence)
+        for sequence in self._sequences[:at]:
+            for reading in self._by_sequence.pop(sequence):
+                same_mtu = self._by_mtu[reading.mtu]
+                same_mtu.remove(reading)
+                if not same_mtu:
+                    del self._by_mtu[reading.mtu]
+        del self._sequences[:at]
+        del self._believed[: bisect_left(self._believed, anchor.sequence, key=lambda item: item.sequence)]
+        self._anchor = anchor

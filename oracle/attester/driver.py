@@ -127,6 +127,10 @@ class ConsensusDriver:
         match effect:
             case effects.Keep() | effects.Forget() | effects.NoteIncluded():
                 self._write(effect)
+            case effects.DropFinal(first_kept_mtu, first_open_mtu):
+                with self._store.commit():
+                    self._store.drop_attestations(before_mtu=first_kept_mtu)
+                self._intake.forget_before(first_open_mtu)
             case effects.Propose(proposal):
                 self._say(proposal)
             case effects.Sign(to, attestations):

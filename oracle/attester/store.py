@@ -48,6 +48,8 @@ CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, key TEXT NOT NULL, digest
     PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS witnessed (kind TEXT NOT NULL, name TEXT NOT NULL, fact BLOB NOT NULL,
     seen_at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS anchor (meter TEXT PRIMARY KEY, sequence INTEGER NOT NULL, mtu INTEGER NOT NULL,
+    import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL, nonce BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -94,6 +96,39 @@ class Store:
             ],
         )
 
+    def forget_before(self, anchors: Iterable[tuple[str, RegisterReading]]) -> None:
+        """Drop the messages of meters that hold nothing but readings before their anchor, and remember the anchors."""
+        for meter_code, anchor in anchors:
+            self._db.execute(
+                "INSERT OR REPLACE INTO anchor VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    meter_code,
+                    anchor.sequence,
+                    anchor.mtu,
+                    anchor.import_register_wh,
+                    anchor.export_register_wh,
+                    anchor.nonce,
+                ),
+            )
+            self._db.execute(
+                "DELETE FROM message WHERE meter = ? AND first_sequence + count <= ? AND last_mtu < ?",
+                (meter_code, anchor.sequence, anchor.mtu),
+            )
+
+    def anchors(self) -> dict[str, RegisterReading]:
+        """The anchor of each meter of which messages were dropped."""
+        rows = self._db.execute("SELECT meter, sequence, mtu, import_wh, export_wh, nonce FROM anchor")
+        return {
+            meter: RegisterReading(
+                mtu=mtu,
+                import_register_wh=import_wh,
+                export_register_wh=export_wh,
+                sequence=sequence,
+                nonce=bytes(nonce),
+            )
+            for meter, sequence, mtu, import_wh, export_wh, nonce in rows
+        }
+
     def add_refusals(self, refusals: Iterable[tuple[int, str | None, str, str]]) -> None:
         """Keep (market time, meter or None, code, detail) of what was refused."""
         self._db.executemany("INSERT INTO refusal (at, meter, code, detail) VALUES (?, ?, ?, ?)", refusals)
@@ -106,19 +141,10 @@ class Store:
         """All refusals kept, oldest first."""
         return self._db.execute("SELECT at, meter, code, detail FROM refusal ORDER BY id").fetchall()
 
-    def runs(self, *, meter_code: str | None = None) -> Iterator[tuple[str, ReadingRun]]:
+    def runs(self) -> Iterator[tuple[str, ReadingRun]]:
         """(meter code, readings) of all messages held, in the order in which they were kept."""
-        rows = self._db.execute(
-            "SELECT jws FROM message WHERE ?1 IS NULL OR meter = ?1 ORDER BY id",
-            (meter_code,),
-        )
-        for (jws,) in rows:
+        for (jws,) in self._db.execute("SELECT jws FROM message ORDER BY id"):
             yield parse_message(jws)
-
-    def readings(self, *, meter_code: str | None = None) -> list[tuple[str, RegisterReading]]:
-        """(meter code, reading) of all readings held, each once, in order of meter and sequence."""
-        held = {(code, reading) for code, run in self.runs(meter_code=meter_code) for reading in run.readings()}
-        return sorted(held, key=lambda item: (item[0], item[1].sequence, item[1].mtu, item[1].nonce))
 
     def _around(self, meter_code: str, sequence: int) -> list[tuple[bytes, bytes, int]]:
         """(hash, message, first sequence) of the meter's messages that hold this sequence."""
@@ -165,6 +191,14 @@ class Store:
     def forget_attestations(self, *, mtu: int, from_revision: int) -> None:
         """Drop attestations of an MTU that are not, or not any more, on the chain."""
         self._db.execute("DELETE FROM attested WHERE mtu = ? AND revision >= ?", (mtu, from_revision))
+
+    def drop_attestations(self, *, before_mtu: int) -> None:
+        """Drop attestations of MTUs before this one, and the notes that they were signed."""
+        self._db.execute("DELETE FROM attested WHERE mtu < ?", (before_mtu,))
+        self._db.execute(
+            "DELETE FROM signed WHERE kind = 'attestation' AND CAST(key AS INTEGER) < ?",  # the key begins with the MTU
+            (before_mtu,),
+        )
 
     def attestations(self, *, area_id: bytes) -> Iterator[tuple[SignedAttestation, bool]]:
         """All attestations held, by MTU and revision, and whether one's own node shows each."""

@@ -34,6 +34,15 @@ class NoteIncluded:
     revision: int
 
 
+@dataclass(frozen=True, slots=True)
+class DropFinal:
+    """Drop what no correction can need any more: attestations before `first_kept_mtu`, and readings on which no leaf
+    from `first_open_mtu` on can depend."""
+
+    first_kept_mtu: int
+    first_open_mtu: int
+
+
 # ---- other attesters
 
 
@@ -115,6 +124,7 @@ Effect = (
     Keep
     | Forget
     | NoteIncluded
+    | DropFinal
     | Propose
     | Sign
     | Fetch

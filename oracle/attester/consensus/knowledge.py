@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from domain.meters import MeteringArea
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus.attestations import RecordedMtu, SignedAttestation, signed_by_enough
-from oracle.attester.consensus.effects import AskStates, Effect, HandOver
+from oracle.attester.consensus.effects import AskStates, DropFinal, Effect, HandOver
 from oracle.attester.consensus.events import Moment, OnChain
 from oracle.attester.consensus.planning import Backlog, correctable_from, newest_due
 from oracle.attester.consensus.standing import Standing
@@ -29,6 +29,7 @@ class Knowledge:
         emit: Callable[[Effect], None],
         at: Moment,
     ) -> None:
+        self._dropped = (0, 0)
         self.standing = Standing(held=held, emit=emit)
         first = _first_mtu(area)
         self.backlog = Backlog(area=area, books=books, mtus=self.standing.mtus, through_mtu=first - 1)
@@ -55,6 +56,19 @@ class Knowledge:
     def move_on(self, at: Moment) -> None:
         """Pass over what is attested, or can't be corrected any more."""
         self.backlog.move_on(floor_mtu=self.floor_mtu(at))
+
+    def drop_final(self, at: Moment) -> DropFinal | None:
+        """Forget what no correction can need; returns what others are to forget, None where nothing became final.
+
+        Attestations are kept for one more horizon: settlements of their period may still wait for a signature.
+        """
+        first_open = self.floor_mtu(at)
+        first_kept = correctable_from(area=self.area, market_time=at.market_s - self.area.horizon_seconds)
+        if (first_kept, first_open) == self._dropped or first_open <= 0:
+            return None
+        self._dropped = first_kept, first_open
+        self.standing.drop_before(first_kept)
+        return DropFinal(first_kept, first_open)
 
     # ---- attestations
 

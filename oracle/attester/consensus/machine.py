@@ -147,6 +147,9 @@ class Consensus:
         mtus = self._watch.to_look_up(self.known.standing, floor_mtu=self.known.floor_mtu(at), wall_s=at.wall_s)
         if mtus:
             self._emit(effects.LookUp(mtus))
+        final = self.known.drop_final(at)
+        if final is not None:
+            self._emit(final)
         match self.state:
             case Learning(asked=False) if at.wall_s >= self._ask_at_s:
                 self._ask_at_s = at.wall_s + ASK_PAUSE_S

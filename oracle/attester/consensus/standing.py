@@ -113,6 +113,12 @@ class Standing:
             self._earlier[mtu] = below[:-1]
         return below[-1] if below else None
 
+    def drop_before(self, mtu: int) -> None:
+        """Take the MTUs before this one out of memory: they are final."""
+        for known in (self.mtus, self._earlier, self._open):
+            for final in [item for item in known if item < mtu]:
+                del known[final]
+
     # ---- one's own node
 
     def to_look_up(self, *, floor_mtu: int, everything: bool) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from domain.hashing import text_id
 from domain.messages import ReadingRun, RegisterReading
 from domain.meters import MeterKey
-from oracle.attester.book import MeterBook
+from oracle.attester.book import ANCHOR_READINGS, MeterBook, ReadingOutcome
+from settling.substitutes import leaves
 from tests.effort import examples
 
 pytestmark = pytest.mark.property
@@ -106,3 +107,71 @@ def test_rekey__connection_that_carries_less__judges_all_again() -> None:
 
     assert before == series
     assert book.believed() == [series[0], series[2]]
+
+
+LENGTH = ANCHOR_READINGS + 40
+OPEN = FIRST + LENGTH - 20
+"""The first MTU that can still be corrected, and the registers of a meter up to 20 MTUs after it."""
+
+honest = [RegisterReading(FIRST + at, 100 * at, 0, at + 1, text_id(f"honest {at}")) for at in range(LENGTH)]
+
+strays = st.lists(
+    st.tuples(st.integers(0, LENGTH - 1), st.integers(-3, 3), st.integers(-LENGTH, 25), st.integers(-250, 250)),
+    max_size=12,
+)
+"""Readings beside the honest ones: (near which one, sequence, MTU and register beside it)."""
+
+
+def stray_of(near: int, sequence: int, step: int, energy_wh: int) -> RegisterReading:
+    at = honest[near]
+    return RegisterReading(
+        mtu=max(0, at.mtu + step),
+        import_register_wh=max(0, at.import_register_wh + energy_wh),
+        export_register_wh=0,
+        sequence=max(1, at.sequence + sequence),
+        nonce=text_id(f"stray {near} {sequence} {step} {energy_wh}"),
+    )
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(before=strays, after=strays, missing=st.sets(st.integers(0, LENGTH - 1), max_size=3), seed=st.integers(0, 2**32))
+def test_forget_before__whatever_came_before_or_comes_later__leaves_that_count_stay_the_same(
+    before: list[tuple[int, int, int, int]], after: list[tuple[int, int, int, int]], missing: set[int], seed: int
+) -> None:
+    chance = random.Random(seed)
+    early = [honest[at] for at in range(LENGTH) if at not in missing] + [stray_of(*item) for item in before]
+    late = [honest[at] for at in missing] + [stray_of(*item) for item in after]
+    chance.shuffle(late)
+    whole, pruned = MeterBook((KEY,)), MeterBook((KEY,))
+    for item in early:
+        whole.take(ReadingRun.of([item]))
+        pruned.take(ReadingRun.of([item]))
+
+    anchor = pruned.anchor_before(OPEN)
+    if anchor is not None:
+        pruned.forget_before(anchor)
+        again = MeterBook((KEY,), anchor=anchor)  # as after a restart
+        for item in early:
+            again.take(ReadingRun.of([item]))
+        assert again.believed() == pruned.believed()
+    for item in late:
+        whole.take(ReadingRun.of([item]))
+        pruned.take(ReadingRun.of([item]))
+
+    span = {"first_mtu": OPEN, "last_mtu": OPEN + 20}
+    expected = leaves(meter_code="M", known=whole.believed_around(**span), **span)
+    assert leaves(meter_code="M", known=pruned.believed_around(**span), **span) == expected
+
+
+def test_anchor_before__honest_series__forgets_all_but_what_leaves_may_rest_on() -> None:
+    book = MeterBook((KEY,))
+    book.take(ReadingRun.of(honest[:100]))
+    book.take(ReadingRun.of(honest[100:]))
+
+    anchor = book.anchor_before(OPEN)
+    assert anchor is not None
+    book.forget_before(anchor)
+
+    assert len(book.believed()) == ANCHOR_READINGS + 20
+    assert book.take(ReadingRun.of(honest[:5])).outcomes == {ReadingOutcome.FINAL: 5}
+    assert not book.take(ReadingRun.of(honest[:5])).is_news
