@@ -20,17 +20,20 @@ from typing import Any
 
 from coincurve import PublicKey
 
+from domain.areas import Area, Attester
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, ORDER, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.markets import Market
+from domain.members import JsonDocument
 from domain.orders import Order
+from domain.parties import Guarantee, OrderKey, Participant, ParticipantKind
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
-from ledger_service.registry import Area, Attester, Guarantee, OrderKey, Participant, consents, operations
+from ledger_service.registry import consents, operations
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
 from ledger_service.trading.signers import signer_of
@@ -101,23 +104,25 @@ class _Community:
 
     def _define(self, tx: Any) -> None:
         attesters = tuple(Attester(f"a{n}", to_hex(bytes([n + 1]) * 20), f"o{n}") for n in range(3))
-        hashed = to_hex(hash_json({}))
-        operations.define_area(tx, area=Area("B", "Europe/Berlin", 3600, 86400, 3600, {}, hashed, attesters, 2))
+        hashed = hash_json({})
+        operations.define_area(
+            tx, area=Area("B", "Europe/Berlin", 3600, 86400, 3600, JsonDocument({}), hashed, attesters, 2)
+        )
         market = Market("B/DA", "B", 10, 100, -500_000, 4_000_000, 900, 7200, 10800, "12:00")
         operations.define_market(tx, market=market)
         operations.publish_tariff(tx, tariff=Tariff("home", 1, 0, *[0] * 10), now=BEFORE)
-        retailer = Participant("retailer", "retailer", "B", to_hex(self.retailer.address), None, 0, 0)
+        retailer = Participant("retailer", ParticipantKind.RETAILER, "B", to_hex(self.retailer.address), None, 0, 0)
         operations.register_participant(tx, participant=retailer, organisations=())
 
     def _register(self, tx: Any, n: int) -> None:
         account, point = to_hex(self.accounts[n].address), f"P{n}"
-        household = Participant(f"h{n}", "household", "B", account, point, 10**6, 10**6)
+        household = Participant(f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6)
         operations.register_participant(tx, participant=household, organisations=())
         agreement = Agreement(f"a{n}", 1, account, to_hex(self.retailer.address), "home", 0)
         operations.sign_agreement(tx, agreement=agreement, now=BEFORE)
-        key = OrderKey(account, to_hex(self.devices[n].address), point, 0, "")
+        key = OrderKey(account, to_hex(self.devices[n].address), point, 0, b"")
         digest = SETTLEMENT.digest(KEY_REGISTRATION, consents.key_registration_values(key))
-        key = replace(key, signature=to_hex(self.accounts[n].sign(digest)))
+        key = replace(key, signature=self.accounts[n].sign(digest))
         consents.register_key(
             tx,
             signer=consents.key_signer(domain=SETTLEMENT, key=key),
@@ -125,9 +130,9 @@ class _Community:
             organisations=(),
             now=BEFORE,
         )
-        given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, "")
+        given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, b"")
         digest = SETTLEMENT.digest(GUARANTEE, consents.guarantee_values(given))
-        given = replace(given, signature=to_hex(self.retailer.sign(digest)))
+        given = replace(given, signature=self.retailer.sign(digest))
         signer = consents.guarantee_signer(domain=SETTLEMENT, guarantee=given)
         consents.give_guarantee(tx, signer=signer, guarantee=given, now=BEFORE)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
 
@@ -139,3 +139,15 @@ Document = Annotated[
     Says("JSON object"),
 ]
 """A JsonDocument as a member."""
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def noun_json(noun: Any) -> dict[str, Any]:
+    """The JSON object of a frozen class whose members are of these types."""
+    adapter = _ADAPTERS.get(type(noun))
+    if adapter is None:
+        adapter = _ADAPTERS[type(noun)] = TypeAdapter(type(noun))
+    written: dict[str, Any] = adapter.dump_python(noun, mode="json")
+    return written

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from domain.areas import Area
 from domain.hashing import to_hex
 from domain.markets import Market
 from edge.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
 from edge.problems import NoSuchThing
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import Payload
-from ledger_service.registry import Area, queries
+from ledger_service.registry import queries
 from wallet_api.projection import Program, Projection
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from domain.errors import DominoesError
 
@@ -69,8 +70,11 @@ class Fact:
         return value
 
     def payload(self) -> dict[str, Any]:
-        """The payload as a JSON object; nothing is checked (the journal reads back what it writes)."""
-        written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json")
+        """The payload as a JSON object. Raises FactMalformed where a member is of another type than it says."""
+        try:
+            written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json", warnings="error")
+        except PydanticSerializationError as error:
+            raise FactMalformed(kind=self.KIND, member="what it is made of", reason=str(error)) from error
         return written if self.FLAT is None else written[self.FLAT]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
+from domain.areas import Area
 from domain.markets import Market
 from domain.mtu import local_day, local_midnight, mtu_start
 from domain.periods import Period
@@ -20,7 +21,6 @@ from ledger_service.market.views import AWAITED_PREFIXES, fold
 from ledger_service.outbox import request
 from ledger_service.record import Cursor, Record, Transaction, follow
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Area
 
 INCLUSION_CURSOR = "calendar"
 """Name of the cursor over the chain's inclusions."""

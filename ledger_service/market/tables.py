@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table
 
+from domain.members import CODE_LENGTH_MAX
 from ledger_service.record.tables import KEY_LENGTH_MAX, Integer64, metadata
-from ledger_service.registry.tables import CODE_LENGTH_MAX
 
 _Code = String(CODE_LENGTH_MAX)
 

@@ -77,7 +77,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
         MeterKey(
             meter_code=item.meter,
             point_code=item.point,
-            public_key=from_hex(item.public_key),
+            public_key=item.public_key,
             valid_from_mtu=item.valid_from_mtu,
             valid_until_mtu=None,
             connection_import_w=power.get(item.point, (0, 0))[0],

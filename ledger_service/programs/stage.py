@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from clearing.caps import NO_POINT
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
+from domain.areas import Area
 from domain.hashing import canonical_json, to_hex
 from domain.markets import Market
 from domain.merkle import merkle_root
@@ -26,7 +27,6 @@ from ledger_service.market.queries import Program
 from ledger_service.programs.forecast import forecast_wh
 from ledger_service.record import Cursor, Entry, Record, follow
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Area
 from ledger_service.trading import queries as trading
 from ledger_service.trading.queries import BookOrder
 
@@ -79,7 +79,7 @@ class ValidationStage:
                 )
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
-            power_flow = _power_flow(canonical_json(area.grid_model))
+            power_flow = _power_flow(canonical_json(area.grid_model.value))
             schedules = self._schedules(connection, program, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, program, power_flow.grid, book)
         result = validate_program(
@@ -158,7 +158,7 @@ def _payload(
         "envelopes": result.envelopes_json(),
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
-        "grid_model_hash": area.grid_model_hash,
+        "grid_model_hash": to_hex(area.grid_model_hash),
         "results_root": to_hex(merkle_root([bytes.fromhex(item["result_hash"][2:]) for item in results])),
         "deadline": program.gate + market.sign_seconds,
         "schedules": schedules,

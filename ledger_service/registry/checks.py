@@ -7,13 +7,13 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from domain.hashing import to_hex
+from domain.members import CODE_LENGTH_MAX
 from domain.mtu import mtu_of
 from domain.units import check_range
 from ledger_service.registry.errors import AlreadyBegun, Malformed, VersionOutOfOrder
-from ledger_service.registry.tables import CODE_LENGTH_MAX
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
-_HEX = re.compile(r"[0-9a-f]+")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _MTU_HIGHEST = 2**32 - 1
 
@@ -24,11 +24,10 @@ def check_code(*, field: str, value: Any) -> None:
         raise Malformed(field=field, value=value, expected="1 to 100 letters, digits, spaces or . _ / : - signs")
 
 
-def check_hex(*, field: str, value: Any, length: int) -> None:
-    """`length` bytes as lower-case 0x hex. Raises Malformed."""
-    digits = value[2:] if isinstance(value, str) and value.startswith("0x") else ""
-    if len(digits) != 2 * length or not _HEX.fullmatch(digits):
-        raise Malformed(field=field, value=value, expected=f"{length} bytes as lower-case 0x hex")
+def check_length(*, field: str, value: bytes, length: int) -> None:
+    """`length` bytes. Raises Malformed."""
+    if len(value) != length:
+        raise Malformed(field=field, value=to_hex(value), expected=f"{length} bytes")
 
 
 def check_address(*, field: str, value: Any) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 from contracts.bindings import Settlement
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
+from domain.facts import GuaranteeGiven, KeyRegistered
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
+from domain.parties import Guarantee, OrderKey, ParticipantKind
 from domain.signing import SIGNATURE_BYTES, recover
 from domain.units import check_range
 from ledger_service.outbox import request
 from ledger_service.record import Entry, Transaction
 from ledger_service.registry import queries
-from ledger_service.registry.checks import check_address, check_hex, check_mtu
+from ledger_service.registry.checks import check_address, check_length, check_mtu
 from ledger_service.registry.errors import (
     AlreadyBegun,
     NonceUsed,
@@ -23,7 +25,6 @@ from ledger_service.registry.errors import (
     WrongParty,
     WrongSigner,
 )
-from ledger_service.registry.models import Guarantee, OrderKey
 from ledger_service.registry.operations import check_unclaimed, put, require_participant
 
 CREDIT_NEUR_MAX = 2**63 - 1
@@ -76,9 +77,9 @@ def guarantee_signer(*, domain: Domain, guarantee: Guarantee) -> str:
     return _signer(domain.digest(GUARANTEE, guarantee_values(guarantee)), guarantee.signature)
 
 
-def _signer(digest: bytes, signature: str) -> str:
-    check_hex(field="signature", value=signature, length=SIGNATURE_BYTES)
-    return to_hex(recover(digest, from_hex(signature)))
+def _signer(digest: bytes, signature: bytes) -> str:
+    check_length(field="signature", value=signature, length=SIGNATURE_BYTES)
+    return to_hex(recover(digest, signature))
 
 
 def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: Container[str], now: int) -> Entry:
@@ -95,7 +96,7 @@ def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: 
         holder = queries.participant_of(tx.connection, key.account)
         if holder is None:
             raise NotRegistered(what="account", name=key.account)
-        if holder.kind not in ("household", "retailer"):
+        if holder.kind not in (ParticipantKind.HOUSEHOLD, ParticipantKind.RETAILER):
             raise WrongParty(account=key.account, expected="a household or retailer: others do not trade")
         if holder.point != key.point:
             raise WrongParty(account=key.account, expected=f"its own point, which is {holder.point}")
@@ -103,14 +104,7 @@ def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: 
         check_unclaimed(tx, address=key.order_key, organisations=organisations)
         _require_signer(signer, expected=key.account)
 
-    payload = {
-        "account": key.account,
-        "order_key": key.order_key,
-        "point": key.point,
-        "valid_from_mtu": key.valid_from_mtu,
-        "signature": key.signature,
-    }
-    return put(tx, kind="key.registered", payload=payload, key=f"key:{key.order_key}", what="order key", check=check)
+    return put(tx, fact=KeyRegistered(key), what="order key", name=key.order_key, check=check)
 
 
 def _check_begin(key: OrderKey, *, now: int) -> None:
@@ -134,8 +128,8 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
     """
 
     def check() -> None:
-        guarantor = require_participant(tx, account=guarantee.guarantor, kind="retailer")
-        household = require_participant(tx, account=guarantee.account, kind="household")
+        guarantor = require_participant(tx, account=guarantee.guarantor, kind=ParticipantKind.RETAILER)
+        household = require_participant(tx, account=guarantee.account, kind=ParticipantKind.HOUSEHOLD)
         if guarantor.area != household.area:
             raise WrongParty(account=guarantee.guarantor, expected=f"a retailer of area {household.area}")
         _require_signer(signer, expected=guarantee.guarantor)
@@ -146,20 +140,13 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
             raise NonceUsed(last=last, given=guarantee.nonce)
 
     name = f"{guarantee.guarantor}:{guarantee.account}:{guarantee.nonce}"
-    payload = {
-        "guarantor": guarantee.guarantor,
-        "account": guarantee.account,
-        "credit_neur": str(guarantee.credit_neur),
-        "nonce": guarantee.nonce,
-        "signature": guarantee.signature,
-    }
-    entry = put(tx, kind="guarantee.given", payload=payload, key=f"guarantee:{name}", what="guarantee", check=check)
+    entry = put(tx, fact=GuaranteeGiven(guarantee), what="guarantee", name=name, check=check)
     call = Settlement.guarantee(
         guarantor=from_hex(guarantee.guarantor),
         account=from_hex(guarantee.account),
         credit_neur=guarantee.credit_neur,
         nonce=guarantee.nonce,
-        signature=from_hex(guarantee.signature),
+        signature=guarantee.signature,
     )
     request(tx, call, key=f"guarantee:{name}", role="operator")
     return entry

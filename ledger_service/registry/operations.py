@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import asdict
-from typing import Any
 
 from contracts.bindings import Calendar, Settlement
 from contracts.bindings import Market as MarketContract
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams
+from domain.areas import Area
+from domain.facts import (
+    AgreementSigned,
+    AreaDefined,
+    Fact,
+    MarketDefined,
+    MeterRegistered,
+    ParticipantRegistered,
+    TariffPublished,
+)
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.markets import Market
+from domain.parties import Meter, Participant, ParticipantKind
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request
@@ -25,18 +35,14 @@ from ledger_service.registry.checks import (
     check_address,
     check_code,
     check_gate_local,
-    check_hex,
+    check_length,
     check_mtu,
     check_not_begun,
     check_successor,
     check_zone,
 )
 from ledger_service.registry.errors import AlreadyRegistered, Malformed, NotRegistered, WrongParty
-from ledger_service.registry.models import Area, Meter, Participant
 from ledger_service.registry.views import fold
-
-PARTICIPANT_KINDS = ("household", "retailer", "dso", "tax")
-"""A household trades at its point, a retailer at the transformer; dso and tax only receive money."""
 
 SECONDS_MAX = 10 * 365 * 86_400
 """Longest deadline an area or market may have: ten years, as the contracts check."""
@@ -60,17 +66,15 @@ THRESHOLD_LOWEST = 2
 """Fewest attesters that must agree: one alone would be trusted."""
 
 
-def put(
-    tx: Transaction, *, kind: str, payload: dict[str, Any], key: str, what: str, check: Callable[[], None]
-) -> Entry:
-    """The one way in: repeat, or check, append and fold."""
+def put(tx: Transaction, *, fact: Fact, what: str, name: str, check: Callable[[], None]) -> Entry:
+    """The one way in: repeat, or check, append and fold. `what` and `name` tell what is registered already."""
     try:
-        entry = tx.append(kind, payload, key=key) if tx.find(key) is not None else None
+        entry = tx.append(fact) if fact.journal_key is not None and tx.find(fact.journal_key) is not None else None
     except KeyReused as error:
-        raise AlreadyRegistered(what=what, name=key.split(":", 1)[1]) from error
+        raise AlreadyRegistered(what=what, name=name) from error
     if entry is None:
         check()
-        entry = tx.append(kind, payload, key=key)
+        entry = tx.append(fact)
         fold(tx.connection, entry)
     return entry
 
@@ -86,12 +90,12 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
         check_range(
             field="horizon_seconds", value=area.horizon_seconds, lowest=area.attest_seconds, highest=SECONDS_MAX
         )
-        if to_hex(hash_json(area.grid_model)) != area.grid_model_hash:
-            raise Malformed(field="grid_model_hash", value=area.grid_model_hash, expected="the hash of grid_model")
+        if hash_json(area.grid_model.value) != area.grid_model_hash:
+            shown = to_hex(area.grid_model_hash)
+            raise Malformed(field="grid_model_hash", value=shown, expected="the hash of grid_model")
         _check_attesters(tx, area)
 
-    payload = asdict(area) | {"attesters": [asdict(attester) for attester in area.attesters]}
-    entry = put(tx, kind="area.defined", payload=payload, key=f"area:{area.area}", what="area", check=check)
+    entry = put(tx, fact=AreaDefined(area), what="area", name=area.area, check=check)
     params = AreaParams(attest_seconds=area.attest_seconds, horizon_seconds=area.horizon_seconds)
     call = Calendar.create_area(area=area.area_id, params=params)
     request(tx, call, key=f"createArea:{area.area}", role="registrar")
@@ -144,8 +148,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
         )
         _check_time_after_gate(market)
 
-    payload = asdict(market)
-    entry = put(tx, kind="market.defined", payload=payload, key=f"market:{market.market}", what="market", check=check)
+    entry = put(tx, fact=MarketDefined(market), what="market", name=market.market, check=check)
     params = MarketParams(
         area=queries.area(tx.connection, market.area).area_id,
         lot_wh=market.lot_wh,
@@ -194,8 +197,8 @@ def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
             last=last,
         )
 
-    key = f"tariff:{tariff.tariff}:{tariff.version}"
-    return put(tx, kind="tariff.published", payload=asdict(tariff), key=key, what="tariff", check=check)
+    name = f"{tariff.tariff}:{tariff.version}"
+    return put(tx, fact=TariffPublished(tariff), what="tariff", name=name, check=check)
 
 
 def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
@@ -213,8 +216,8 @@ def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
         check_not_begun(
             what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
         )
-        household = require_participant(tx, account=agreement.account, kind="household")
-        retailer = require_participant(tx, account=agreement.retailer, kind="retailer")
+        household = require_participant(tx, account=agreement.account, kind=ParticipantKind.HOUSEHOLD)
+        retailer = require_participant(tx, account=agreement.retailer, kind=ParticipantKind.RETAILER)
         if household.area != retailer.area:
             raise WrongParty(account=agreement.retailer, expected=f"a retailer of area {household.area}")
         if not queries.tariff_versions(tx.connection, agreement.tariff):
@@ -232,11 +235,11 @@ def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
             last=last,
         )
 
-    key = f"agreement:{agreement.agreement}:{agreement.version}"
-    return put(tx, kind="agreement.signed", payload=asdict(agreement), key=key, what="agreement", check=check)
+    name = f"{agreement.agreement}:{agreement.version}"
+    return put(tx, fact=AgreementSigned(agreement), what="agreement", name=name, check=check)
 
 
-def require_participant(tx: Transaction, *, account: str, kind: str) -> Participant:
+def require_participant(tx: Transaction, *, account: str, kind: ParticipantKind) -> Participant:
     """The participant with this account, if it is of this kind. Raises NotRegistered, WrongParty."""
     participant = queries.participant_of(tx.connection, account)
     if participant is None:
@@ -274,9 +277,7 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
         check_code(field="participant", value=participant.participant)
         check_address(field="account", value=participant.account)
         queries.area(tx.connection, participant.area)
-        if participant.kind not in PARTICIPANT_KINDS:
-            raise Malformed(field="kind", value=participant.kind, expected=" or ".join(PARTICIPANT_KINDS))
-        if (participant.kind == "household") != (participant.point is not None):
+        if (participant.kind is ParticipantKind.HOUSEHOLD) != (participant.point is not None):
             raise Malformed(field="point", value=participant.point, expected="a point for a household, none for others")
         for name in ("connection_import_w", "connection_export_w"):
             check_range(field=name, value=getattr(participant, name), lowest=0, highest=CONNECTION_W_MAX)
@@ -286,9 +287,8 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
             if queries.participant_at(tx.connection, participant.point) is not None:
                 raise AlreadyRegistered(what="point", name=participant.point)
 
-    key = f"participant:{participant.participant}"
-    payload = asdict(participant)
-    entry = put(tx, kind="participant.registered", payload=payload, key=key, what="participant", check=check)
+    fact = ParticipantRegistered(participant)
+    entry = put(tx, fact=fact, what="participant", name=participant.participant, check=check)
     call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
     request(tx, call, key=f"bindAccount:{participant.account}", role="registrar")
     return entry
@@ -307,7 +307,7 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
             raise Malformed(
                 field="meter", value=meter.meter, expected="no / or space: the code is part of an MQTT topic"
             )
-        check_hex(field="public_key", value=meter.public_key, length=32)
+        check_length(field="public_key", value=meter.public_key, length=32)
         check_mtu(field="valid_from_mtu", value=meter.valid_from_mtu)
         holder = queries.participant_at(tx.connection, meter.point)
         if holder is None or holder.area != meter.area:
@@ -318,9 +318,9 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
             if other.point == meter.point and other.valid_from_mtu >= meter.valid_from_mtu:
                 raise AlreadyRegistered(what="meter of point", name=f"{meter.point} at MTU {meter.valid_from_mtu}")
             if other.public_key == meter.public_key:
-                raise AlreadyRegistered(what="meter key", name=meter.public_key)
+                raise AlreadyRegistered(what="meter key", name=to_hex(meter.public_key))
         check_not_begun(what="meter", name=meter.meter, valid_from_mtu=meter.valid_from_mtu, now=now)
         queries.agreement_at(tx.connection, account=holder.account, mtu=meter.valid_from_mtu)
 
-    key = f"meter:{meter.meter}:{meter.valid_from_mtu}"
-    return put(tx, kind="meter.registered", payload=asdict(meter), key=key, what="meter", check=check)
+    name = f"{meter.meter}:{meter.valid_from_mtu}"
+    return put(tx, fact=MeterRegistered(meter), what="meter", name=name, check=check)

@@ -11,12 +11,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
 
+from domain.areas import Area, Attester
+from domain.facts import ProgramOpened
 from domain.markets import Market
+from domain.members import JsonDocument
+from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
 from domain.terms import Agreement, Tariff
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
-from ledger_service.registry.models import Area, Attester, Guarantee, Meter, OrderKey, Participant
 from ledger_service.registry.tables import (
     registry_agreement,
     registry_area,
@@ -35,8 +38,10 @@ _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey
 
 
 def _noun(kind: type[_Noun], row: Row[Any]) -> _Noun:
-    mapping = row._mapping
-    return kind(**{field.name: mapping[field.name] for field in fields(kind)})
+    values = {field.name: row._mapping[field.name] for field in fields(kind)}
+    if kind is Participant:
+        values["kind"] = ParticipantKind(values["kind"])
+    return kind(**values)
 
 
 def _all(connection: Connection, kind: type[_Noun], table: Table, *conditions: Any) -> list[_Noun]:
@@ -54,7 +59,7 @@ def _last(connection: Connection, kind: type[_Noun], table: Table, *conditions: 
 
 def _area(row: Row[Any]) -> Area:
     values = {field.name: row._mapping[field.name] for field in fields(Area)}
-    values["grid_model"] = json.loads(row.grid_model)
+    values["grid_model"] = JsonDocument(json.loads(row.grid_model))
     values["attesters"] = tuple(Attester(**item) for item in json.loads(row.attesters))
     return Area(**values)
 
@@ -224,6 +229,7 @@ def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
 
 def gated_until_mtu(connection: Connection, *, now: int) -> int:
     """The MTU after the last one whose gate has passed at `now` (market time), over all markets; 0 before any gate."""
-    query = select_entries().where(journal_entry.c.kind == "program.opened").order_by(journal_entry.c.sequence.desc())
-    opened = [entry_of(row).content() for row in connection.execute(query.limit(GATES_LOOKED_AT))]
-    return max((item["first_mtu"] + item["count"] for item in opened if item["gate"] <= now), default=0)
+    of_kind = select_entries().where(journal_entry.c.kind == ProgramOpened.KIND)
+    query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(GATES_LOOKED_AT)
+    opened = [entry_of(row).as_a(ProgramOpened) for row in connection.execute(query)]
+    return max((item.first_mtu + item.count for item in opened if item.gate <= now), default=0)

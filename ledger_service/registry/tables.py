@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
+from domain.members import CODE_LENGTH_MAX
 from ledger_service.record.tables import Integer64, metadata
-
-CODE_LENGTH_MAX = 100
-"""Longest code of an area, market, point, meter, participant, tariff or agreement."""
 
 ADDRESS_LENGTH = 42
 """An address as 0x hex."""
@@ -29,7 +27,7 @@ registry_area = Table(
     Column("horizon_seconds", Integer, nullable=False),
     Column("challenge_seconds", Integer, nullable=False),
     Column("grid_model", Text, nullable=False),
-    Column("grid_model_hash", String(66), nullable=False),
+    Column("grid_model_hash", LargeBinary(32), nullable=False),
     Column("attesters", Text, nullable=False),
     Column("threshold", Integer, nullable=False),
     _sequence(),
@@ -106,7 +104,7 @@ registry_meter = Table(
     Column("meter", _Code, primary_key=True),
     Column("valid_from_mtu", Integer64, primary_key=True, autoincrement=False),
     Column("point", _Code, nullable=False),
-    Column("public_key", String(66), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False),
     Column("area", _Code, nullable=False),
     _sequence(),
     Index("ix_registry_meter_area", "area"),
@@ -120,7 +118,7 @@ registry_key = Table(
     Column("account", _Address, nullable=False),
     Column("point", _Code, nullable=True),
     Column("valid_from_mtu", Integer64, nullable=False),
-    Column("signature", String(132), nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
     _sequence(),
     Index("ix_registry_key_account_valid_from_mtu", "account", "valid_from_mtu"),
 )
@@ -132,7 +130,7 @@ registry_guarantee = Table(
     Column("guarantor", _Address, primary_key=True),
     Column("nonce", Integer64, primary_key=True, autoincrement=False),
     Column("credit_neur", Integer64, nullable=False),
-    Column("signature", String(132), nullable=False),
+    Column("signature", LargeBinary(65), nullable=False),
     _sequence(),
 )
 

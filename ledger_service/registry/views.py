@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, Table, delete, insert
 
+from domain.areas import Area
+from domain.facts import (
+    AgreementSigned,
+    AreaDefined,
+    Fact,
+    GuaranteeGiven,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    ParticipantRegistered,
+    TariffPublished,
+)
+from domain.markets import Market
+from domain.parties import Guarantee, Meter, OrderKey, Participant
+from domain.terms import Agreement, Tariff
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import (
@@ -21,39 +36,49 @@ from ledger_service.registry.tables import (
     registry_tariff,
 )
 
-_TABLE_OF: dict[str, Table] = {
-    "area.defined": registry_area,
-    "market.defined": registry_market,
-    "tariff.published": registry_tariff,
-    "agreement.signed": registry_agreement,
-    "participant.registered": registry_participant,
-    "meter.registered": registry_meter,
-    "key.registered": registry_key,
-    "guarantee.given": registry_guarantee,
-}
+_Noun = Area | Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee
 
-REGISTRY_KINDS = tuple(_TABLE_OF)
-"""Kinds of facts this package appends."""
-
-_JSON_FIELDS = {"grid_model", "attesters"}
-_TEXT_INTEGERS = {"credit_neur"}
-
-
-def row_of(payload: dict[str, Any]) -> dict[str, Any]:
-    """A fact's payload as a row: objects as JSON text, money as an integer."""
-    row = dict(payload)
-    for field in _JSON_FIELDS & row.keys():
-        row[field] = json.dumps(row[field], sort_keys=True)
-    for field in _TEXT_INTEGERS & row.keys():
-        row[field] = int(row[field])
-    return row
+REGISTRY_FACTS: tuple[type[Fact], ...] = (
+    AreaDefined,
+    MarketDefined,
+    TariffPublished,
+    AgreementSigned,
+    ParticipantRegistered,
+    MeterRegistered,
+    KeyRegistered,
+    GuaranteeGiven,
+)
+"""The facts this package appends."""
 
 
 def fold(connection: Connection, entry: Entry) -> None:
-    """Bring the views up to date with one fact of REGISTRY_KINDS; an erased one leaves no trace."""
-    if entry.payload is not None:
-        row = row_of(entry.payload) | {"sequence": entry.sequence}
-        connection.execute(insert(_TABLE_OF[entry.kind]), row)
+    """Bring the views up to date with one of REGISTRY_FACTS; an erased one leaves no trace."""
+    match entry.fact:
+        case AreaDefined(area):
+            _show(connection, registry_area, area, entry.sequence)
+        case MarketDefined(market):
+            _show(connection, registry_market, market, entry.sequence)
+        case TariffPublished(tariff):
+            _show(connection, registry_tariff, tariff, entry.sequence)
+        case AgreementSigned(agreement):
+            _show(connection, registry_agreement, agreement, entry.sequence)
+        case ParticipantRegistered(participant):
+            _show(connection, registry_participant, participant, entry.sequence)
+        case MeterRegistered(meter):
+            _show(connection, registry_meter, meter, entry.sequence)
+        case KeyRegistered(order_key):
+            _show(connection, registry_key, order_key, entry.sequence)
+        case GuaranteeGiven(guarantee):
+            _show(connection, registry_guarantee, guarantee, entry.sequence)
+
+
+def _show(connection: Connection, table: Table, noun: _Noun, sequence: int) -> None:
+    """Insert a noun as a row: objects as JSON text, all else as it is."""
+    row = {field.name: getattr(noun, field.name) for field in fields(noun)} | {"sequence": sequence}
+    if isinstance(noun, Area):
+        row["grid_model"] = json.dumps(noun.grid_model.value, sort_keys=True)
+        row["attesters"] = json.dumps([asdict(attester) for attester in noun.attesters], sort_keys=True)
+    connection.execute(insert(table), row)
 
 
 def rebuild_views(tx: Transaction) -> None:
@@ -61,5 +86,5 @@ def rebuild_views(tx: Transaction) -> None:
     connection = tx.connection
     for table in TABLES:
         connection.execute(delete(table))
-    for entry in walk_entries(connection, kinds=REGISTRY_KINDS):
+    for entry in walk_entries(connection, kinds=REGISTRY_FACTS):
         fold(connection, entry)

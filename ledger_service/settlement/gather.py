@@ -68,7 +68,7 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
         "first_mtu": state.first_mtu,
         "count": state.count,
         **terms_of(connection, area=area, end_mtu=end, through=through),
-        "grid_model": registry.area(connection, area).grid_model,
+        "grid_model": registry.area(connection, area).grid_model.value,
         "programs": _programs(connection, area, period, resolved),
         "clearings": clearings,
         "orders": _orders(connection, area, period, clearings),

@@ -17,11 +17,11 @@ from domain.mtu import MtuRange
 from ledger_service.chain.outbox import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Record, StorageUnavailable, Transaction, follow
-from ledger_service.record.journal import read_head
+from ledger_service.record.journal import kinds_of, read_head
 from ledger_service.record.keys import find_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
-from ledger_service.registry.views import REGISTRY_KINDS
+from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.settlement.gather import TERMS, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
@@ -230,7 +230,7 @@ def _is_unsettled(connection: Connection, state: PeriodState) -> bool:
 def _last_registered(connection: Connection, *, after: int) -> int:
     """Sequence of the last fact of the registry; it can give a settlement what it lacked."""
     query = select(func.max(journal_entry.c.sequence)).where(
-        journal_entry.c.kind.in_(REGISTRY_KINDS), journal_entry.c.sequence > after
+        journal_entry.c.kind.in_(kinds_of(REGISTRY_FACTS)), journal_entry.c.sequence > after
     )
     return int(connection.execute(query).scalar() or after)
 

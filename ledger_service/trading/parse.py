@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.members import CODE_LENGTH_MAX
 from domain.orders import ORDER_ID_BYTES, SALT_BYTES, Order
 from domain.signing import SIGNATURE_BYTES
 from domain.units import check_range
 from domain.words import Side
-from ledger_service.registry.tables import CODE_LENGTH_MAX
 from ledger_service.trading.errors import MalformedSubmission
 
 SCHEDULE_VALUES_MAX = 128

@@ -13,8 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from domain.facts import Fact
 from domain.hashing import from_hex
 from domain.markets import Market
+from domain.parties import Participant
 from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.market import queries as markets
@@ -23,14 +25,13 @@ from ledger_service.market.views import MARKET_KINDS
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
 from ledger_service.registry import queries as registry
-from ledger_service.registry.models import Participant
-from ledger_service.registry.views import REGISTRY_KINDS
+from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
 from ledger_service.trading.views import TRADING_KINDS, order_row
 
-STATE_KINDS = (*REGISTRY_KINDS, *MARKET_KINDS, *TRADING_KINDS)
+STATE_KINDS: tuple[type[Fact] | str, ...] = (*REGISTRY_FACTS, *MARKET_KINDS, *TRADING_KINDS)
 """Facts that change what intake may accept."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
+from domain.members import CODE_LENGTH_MAX
 from ledger_service.record.tables import Integer64, metadata
-from ledger_service.registry.tables import ADDRESS_LENGTH, CODE_LENGTH_MAX
+from ledger_service.registry.tables import ADDRESS_LENGTH
 
 _Code = String(CODE_LENGTH_MAX)
 _Address = String(ADDRESS_LENGTH)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -10,6 +9,9 @@ from starlette.responses import Response
 
 from domain.eip712 import KEY_REGISTRATION
 from domain.errors import OutOfRange
+from domain.hashing import from_hex
+from domain.members import noun_json
+from domain.parties import OrderKey
 from domain.signing import BadSignature
 from edge.answers import Paging, number_key, page_answer, paging
 from edge.models import Body
@@ -17,7 +19,7 @@ from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotAllowed
-from ledger_service.registry import OrderKey, queries
+from ledger_service.registry import queries
 from ledger_service.registry.consents import key_signer, register_key
 from ledger_service.registry.errors import (
     AlreadyBegun,
@@ -78,7 +80,7 @@ async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) 
     def work(body: KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
-        key = OrderKey(**body.model_dump())
+        key = OrderKey(**body.model_dump(exclude={"signature"}), signature=from_hex(body.signature))
         signer = key_signer(domain=domain, key=key)
         with services.record.begin() as tx:
             entry = register_key(
@@ -101,5 +103,5 @@ def list_keys(
     with services_of(request).record.read() as connection:
         found = list(enumerate(queries.order_keys(connection, account=who.account)))
     return page_answer(
-        request, items=found, key=lambda one: number_key(one[0]), page=page, shape=lambda one: asdict(one[1])
+        request, items=found, key=lambda one: number_key(one[0]), page=page, shape=lambda one: noun_json(one[1])
     )

@@ -58,7 +58,7 @@ def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: An
             "attest_seconds": area.attest_seconds,
             "horizon_seconds": area.horizon_seconds,
             "challenge_seconds": area.challenge_seconds,
-            "grid_model_hash": area.grid_model_hash,
+            "grid_model_hash": to_hex(area.grid_model_hash),
             "threshold": area.threshold,
             "attesters": [
                 {"name": attester.name, "address": attester.address, "organisation": attester.organisation}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from domain import parties
+from domain.areas import Area, Attester
 from domain.errors import OutOfRange
-from domain.hashing import NotCanonical, hash_json, to_hex
+from domain.hashing import NotCanonical, from_hex, hash_json
 from domain.markets import Market
+from domain.members import JsonDocument, noun_json
+from domain.parties import Meter, Participant
 from domain.terms import Agreement, Tariff
 from edge.answers import Paging, number_key, page_answer, paging
 from edge.models import Body
@@ -20,7 +23,7 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record import Entry
-from ledger_service.registry import Area, Attester, Meter, Participant, operations, queries
+from ledger_service.registry import operations, queries
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
@@ -164,7 +167,8 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
     def work(body: AreaBody) -> Created:
         fields = body.model_dump(exclude={"attesters"})
         attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
-        area = Area(**fields, grid_model_hash=to_hex(hash_json(body.grid_model)), attesters=attesters)
+        fields["grid_model"] = JsonDocument(body.grid_model)
+        area = Area(**fields, grid_model_hash=hash_json(body.grid_model), attesters=attesters)
         with services.record.begin() as tx:
             entry = operations.define_area(tx, area=area)
         rules = {name: value for name, value in entry.content().items() if name != "grid_model"}
@@ -253,8 +257,10 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
     services = services_of(request)
 
     def work(body: ParticipantBody) -> Created:
+        fields = body.model_dump(exclude={"kind"})
         with services.record.begin() as tx:
-            participant, taken = Participant(**body.model_dump()), services.directory.organisation_accounts
+            participant = Participant(**fields, kind=parties.ParticipantKind(body.kind))
+            taken = services.directory.organisation_accounts
             return created(operations.register_participant(tx, participant=participant, organisations=taken))
 
     return await write(request, who=who, shape=ParticipantBody, work=work)
@@ -274,8 +280,9 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
     services = services_of(request)
 
     def work(body: MeterBody) -> Created:
+        meter = Meter(**body.model_dump(exclude={"public_key"}), public_key=from_hex(body.public_key))
         with services.record.begin() as tx:
-            return created(operations.register_meter(tx, meter=Meter(**body.model_dump()), now=services.clock.now()))
+            return created(operations.register_meter(tx, meter=meter, now=services.clock.now()))
 
     return await write(request, who=who, shape=MeterBody, work=work)
 
@@ -290,7 +297,7 @@ def list_participants(
     """Registered parties, by id."""
     with services_of(request).record.read() as connection:
         found = queries.participants(connection, area=area)
-    return page_answer(request, items=found, key=lambda one: one.participant, page=page, shape=asdict)
+    return page_answer(request, items=found, key=lambda one: one.participant, page=page, shape=noun_json)
 
 
 @router.get("/meters", **lists(shown.Meter))
@@ -308,7 +315,7 @@ def list_meters(
         items=found,
         key=lambda one: f"{one.meter} {number_key(one.valid_from_mtu)}",
         page=page,
-        shape=asdict,
+        shape=noun_json,
     )
 
 
@@ -322,7 +329,7 @@ def list_agreements(
     with services_of(request).record.read() as connection:
         found = queries.agreements(connection)
     return page_answer(
-        request, items=found, key=lambda one: f"{one.agreement} {number_key(one.version)}", page=page, shape=asdict
+        request, items=found, key=lambda one: f"{one.agreement} {number_key(one.version)}", page=page, shape=noun_json
     )
 
 
@@ -336,5 +343,5 @@ def list_tariffs(
     with services_of(request).record.read() as connection:
         found = queries.tariff_versions(connection)
     return page_answer(
-        request, items=found, key=lambda one: f"{one.tariff} {number_key(one.version)}", page=page, shape=asdict
+        request, items=found, key=lambda one: f"{one.tariff} {number_key(one.version)}", page=page, shape=noun_json
     )

@@ -17,6 +17,7 @@ from domain.eip712 import COVER, GUARANTEE
 from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from domain.mtu import mtu_of
+from domain.parties import Guarantee
 from domain.signing import BadSignature
 from edge.answers import Paging, page_answer, paging
 from edge.models import Body
@@ -34,7 +35,6 @@ from ledger_service.money.operations import (
     ReferenceUsed,
     WrongHolder,
 )
-from ledger_service.registry import Guarantee
 from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee, guarantee_signer
 from ledger_service.registry.errors import (
@@ -119,7 +119,11 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
     def work(body: GuaranteeBody) -> Created:
         require_own(who, body.guarantor)
         domain = services.deployment.domain_of(GUARANTEE)
-        given = Guarantee(**body.model_dump(exclude={"credit_neur"}), credit_neur=int(body.credit_neur))
+        given = Guarantee(
+            **body.model_dump(exclude={"credit_neur", "signature"}),
+            credit_neur=int(body.credit_neur),
+            signature=from_hex(body.signature),
+        )
         signer = guarantee_signer(domain=domain, guarantee=given)
         with services.record.begin() as tx:
             return created(give_guarantee(tx, signer=signer, guarantee=given, now=services.clock.now()))

@@ -45,7 +45,7 @@ def _create_places() -> None:
         sa.Column("horizon_seconds", sa.Integer(), nullable=False),
         sa.Column("challenge_seconds", sa.Integer(), nullable=False),
         sa.Column("grid_model", sa.Text(), nullable=False),
-        sa.Column("grid_model_hash", sa.String(66), nullable=False),
+        sa.Column("grid_model_hash", sa.LargeBinary(32), nullable=False),
         sa.Column("attesters", sa.Text(), nullable=False),
         sa.Column("threshold", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("area", name="pk_registry_area"),
@@ -110,7 +110,7 @@ def _create_parties() -> None:
         sa.Column("meter", _CODE, nullable=False),
         sa.Column("valid_from_mtu", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("point", _CODE, nullable=False),
-        sa.Column("public_key", sa.String(66), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(32), nullable=False),
         sa.Column("area", _CODE, nullable=False),
         sa.PrimaryKeyConstraint("meter", "valid_from_mtu", name="pk_registry_meter"),
     )
@@ -122,7 +122,7 @@ def _create_parties() -> None:
         sa.Column("account", _ADDRESS, nullable=False),
         sa.Column("point", _CODE, nullable=True),
         sa.Column("valid_from_mtu", _INTEGER64, nullable=False),
-        sa.Column("signature", sa.String(132), nullable=False),
+        sa.Column("signature", sa.LargeBinary(65), nullable=False),
         sa.PrimaryKeyConstraint("order_key", name="pk_registry_key"),
     )
     op.create_index("ix_registry_key_account_valid_from_mtu", "registry_key", ["account", "valid_from_mtu"])
@@ -132,6 +132,6 @@ def _create_parties() -> None:
         sa.Column("guarantor", _ADDRESS, nullable=False),
         sa.Column("nonce", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("credit_neur", _INTEGER64, nullable=False),
-        sa.Column("signature", sa.String(132), nullable=False),
+        sa.Column("signature", sa.LargeBinary(65), nullable=False),
         sa.PrimaryKeyConstraint("account", "guarantor", "nonce", name="pk_registry_guarantee"),
     )

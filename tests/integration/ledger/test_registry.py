@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from domain.areas import Attester
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import text_id, to_hex
 from domain.mtu import MTU_SECONDS
+from domain.parties import Meter, ParticipantKind
 from domain.signing import BadSignature, SigningKey
 from domain.terms import Agreement
 from ledger_service.record import Record, Transaction
-from ledger_service.registry import Attester, Meter, consents, operations, queries, rebuild_views
+from ledger_service.registry import consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
@@ -106,7 +108,7 @@ def test_area__same_again_and_other_content__first_entry_and_refusal(record: Rec
         ({"attest_seconds": 0}, OutOfRange),
         ({"attest_seconds": True}, OutOfRange),
         ({"horizon_seconds": 3_599}, OutOfRange),
-        ({"grid_model_hash": "0x" + "00" * 32}, Malformed),
+        ({"grid_model_hash": bytes(32)}, Malformed),
         ({"threshold": 1}, OutOfRange),
         ({"threshold": 4}, OutOfRange),
         ({"attesters": ()}, OutOfRange),
@@ -214,7 +216,7 @@ def test_town__registered__found_by_account_point_and_key(town: Town, record: Re
         ({"participant": "household-0"}, AlreadyRegistered),
         ({"kind": "aggregator"}, Malformed),
         ({"point": None}, Malformed),
-        ({"kind": "retailer"}, Malformed),
+        ({"kind": ParticipantKind.RETAILER}, Malformed),
         ({"point": "POINT-0"}, AlreadyRegistered),
         ({"area": "ELSE"}, NotRegistered),
         ({"account": "0x" + "00" * 20}, Malformed),
@@ -278,7 +280,7 @@ def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
 
 
 def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> None:
-    swap = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
+    swap = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40)
     written(record, lambda tx: operations.register_meter(tx, meter=swap, now=BEFORE))
 
     with record.read() as connection:
@@ -295,7 +297,7 @@ def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> Non
         ({"point": "NOWHERE"}, NotRegistered),
         ({"meter": "a/b"}, Malformed),
         ({"meter": "a b"}, Malformed),
-        ({"public_key": "0x12"}, Malformed),
+        ({"public_key": b"\x12"}, Malformed),
         ({"valid_from_mtu": 0}, AlreadyRegistered),
         ({"meter": "METER-1"}, AlreadyRegistered),
     ],
@@ -303,7 +305,7 @@ def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> Non
 def test_meter__bad_field__refused(
     town: Town, record: Record, changes: dict[str, Any], error: type[DominoesError]
 ) -> None:
-    meter = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 40)
+    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40)
 
     refused(record, error, lambda tx: operations.register_meter(tx, meter=replace(meter, **changes), now=BEFORE))
 
@@ -323,8 +325,8 @@ def test_key__bad_registration__refused(town: Town, record: Record) -> None:
     cases = [
         (replace(good, valid_from_mtu=6), WrongSigner),
         (replace(good, signature=signed_key(other.account, device, point=one.point).signature), WrongSigner),
-        (replace(good, signature="0x" + "00" * 65), BadSignature),
-        (replace(good, signature="0x00"), Malformed),
+        (replace(good, signature=bytes(65)), BadSignature),
+        (replace(good, signature=bytes(1)), Malformed),
         (replace(good, account="0x" + "99" * 20), NotRegistered),
         (signed_key(one.account, device, point=other.point, valid_from_mtu=5), WrongParty),
         (signed_key(one.account, device, point=one.point, valid_from_mtu=2**32 - 1), OutOfRange),
@@ -415,7 +417,7 @@ def test_area__attester_with_the_key_of_a_party__refused(town: Town, record: Rec
 
 def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town, record: Record) -> None:
     resident, now = town.residents[0], 100 * MTU_SECONDS
-    meter = Meter("METER-NEW", "POINT-0", "0x" + "77" * 32, AREA, 0)
+    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 0)
     for mtu, allowed in ((99, False), (100, False), (101, True)):
         writes: list[Write] = [
             lambda tx, at=mtu: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
@@ -449,7 +451,7 @@ def test_agreement__before_its_tariff_is_valid__refused(town: Town, record: Reco
 
 def test_meter__before_the_household_has_an_agreement__refused(town: Town, record: Record) -> None:
     newcomer = Resident("newcomer", "POINT-9")
-    meter = Meter("METER-9", "POINT-9", "0x" + "77" * 32, AREA, 39)
+    meter = Meter("METER-9", "POINT-9", b"\x77" * 32, AREA, 39)
     written(
         record,
         lambda tx: operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=()),
@@ -463,7 +465,7 @@ def test_meter__before_the_household_has_an_agreement__refused(town: Town, recor
 
 def _second_retailer(town: Town, record: Record) -> Resident:
     other = Resident("other retailer", None)
-    party = participant(0, other.account, participant="other", kind="retailer", point=None)
+    party = participant(0, other.account, participant="other", kind=ParticipantKind.RETAILER, point=None)
     party = replace(party, connection_import_w=0, connection_export_w=0)
     written(record, lambda tx: operations.register_participant(tx, participant=party, organisations=()))
     return other
@@ -508,7 +510,7 @@ def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town
     with record.read() as connection:
         assert queries.guarantee_of(connection, resident.account_hex) == raised
     asked = request(record, f"guarantee:{raised.guarantor}:{raised.account}:7")
-    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, raised.signature]
+    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, to_hex(raised.signature)]
     assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Settlement", "guarantee")
 
 

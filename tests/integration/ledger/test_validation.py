@@ -10,6 +10,7 @@ import pytest
 
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import from_hex, hash_json, text_id, to_hex
+from domain.members import JsonDocument
 from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
@@ -90,7 +91,7 @@ def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.Mon
     """One seller at the far end, one buyer, and the gate closed."""
     grid = json.loads(STREET.to_json())
     plain = towns.area
-    monkeypatch.setattr(towns, "area", lambda: plain(grid_model=grid, grid_model_hash=to_hex(hash_json(grid))))
+    monkeypatch.setattr(towns, "area", lambda: plain(grid_model=JsonDocument(grid), grid_model_hash=hash_json(grid)))
     town = make_town(households=3)
     program = town.open_program()
     buyer, _, seller = town.residents

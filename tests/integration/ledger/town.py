@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from domain.areas import Area, Attester
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.markets import Market
+from domain.members import JsonDocument
 from domain.orders import Order, cancel_digest, schedule_digest
+from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from domain.words import Side
@@ -19,7 +22,6 @@ from ledger_service.market import CalendarStage, queries
 from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
-from ledger_service.registry.models import Area, Attester, Guarantee, Meter, OrderKey, Participant
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,
@@ -55,8 +57,8 @@ def area(**changes: Any) -> Area:
         attest_seconds=3_600,
         horizon_seconds=86_400,
         challenge_seconds=3_600,
-        grid_model=grid,
-        grid_model_hash=to_hex(hash_json(grid)),
+        grid_model=JsonDocument(grid),
+        grid_model_hash=hash_json(grid),
         attesters=attesters,
         threshold=2,
     )
@@ -104,7 +106,7 @@ def participant(n: int, key: SigningKey, **changes: Any) -> Participant:
     """Household number n."""
     base = Participant(
         participant=f"household-{n}",
-        kind="household",
+        kind=ParticipantKind.HOUSEHOLD,
         area=AREA,
         account=to_hex(key.address),
         point=f"POINT-{n}",
@@ -121,10 +123,10 @@ def signed_key(account: SigningKey, device: bytes, *, point: str | None, valid_f
         order_key=to_hex(device),
         point=point,
         valid_from_mtu=valid_from_mtu,
-        signature="",
+        signature=b"",
     )
     digest = SETTLEMENT_DOMAIN.digest(KEY_REGISTRATION, consents.key_registration_values(unsigned))
-    return replace(unsigned, signature=to_hex(account.sign(digest)))
+    return replace(unsigned, signature=account.sign(digest))
 
 
 def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int, nonce: int = 1) -> Guarantee:
@@ -134,10 +136,10 @@ def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int,
         account=to_hex(account),
         credit_neur=credit_neur,
         nonce=nonce,
-        signature="",
+        signature=b"",
     )
     digest = SETTLEMENT_DOMAIN.digest(GUARANTEE, consents.guarantee_values(unsigned))
-    return replace(unsigned, signature=to_hex(guarantor.sign(digest)))
+    return replace(unsigned, signature=guarantor.sign(digest))
 
 
 def register_key(tx: Transaction, key: OrderKey, *, now: int = BEFORE) -> Entry:
@@ -256,7 +258,7 @@ class Town:
         )
 
     def _register_retailer(self, tx: Any) -> None:
-        kind = {"participant": "retailer", "kind": "retailer", "point": None}
+        kind = {"participant": "retailer", "kind": ParticipantKind.RETAILER, "point": None}
         powers = {"connection_import_w": 0, "connection_export_w": 0}
         retailer = participant(0, self.retailer.account, **kind, **powers)
         operations.register_participant(tx, participant=retailer, organisations=())
@@ -266,9 +268,7 @@ class Town:
         account = resident.account
         operations.register_participant(tx, participant=participant(n, account), organisations=())
         operations.sign_agreement(tx, agreement=self.agreement(n, resident), now=BEFORE)
-        meter = Meter(
-            meter=f"METER-{n}", point=f"POINT-{n}", public_key=to_hex(account.secret), area=AREA, valid_from_mtu=0
-        )
+        meter = Meter(meter=f"METER-{n}", point=f"POINT-{n}", public_key=account.secret, area=AREA, valid_from_mtu=0)
         operations.register_meter(tx, meter=meter, now=BEFORE)
         register_key(tx, signed_key(account, resident.device.address, point=resident.point))
         give_guarantee(tx, signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur))

@@ -9,6 +9,7 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.eip712 import Domain
+from domain.facts import FACTS
 from domain.hashing import text_id, to_hex
 from domain.messages import RegisterReading, make_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
@@ -21,7 +22,8 @@ from ledger_service.metering.stage import MeteringStage
 from ledger_service.metering.tables import TABLES
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Entry, Record
-from ledger_service.registry.views import REGISTRY_KINDS, fold
+from ledger_service.registry.views import REGISTRY_FACTS, fold
+from tests.journal import fact_of
 
 pytestmark = pytest.mark.integration
 
@@ -75,7 +77,7 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
                 "valid_from_mtu": FIRST,
             },
         )
-    yield "period.declared", {"area": AREA, "period": 0, "first_mtu": FIRST, "count": COUNT}
+    yield "period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST, "count": COUNT}
 
 
 @pytest.fixture
@@ -84,8 +86,8 @@ def record(record_url: str) -> Iterator[Record]:
     opened = Record.open(record_url)
     with opened.begin() as tx:
         for kind, payload in facts():
-            entry = tx.append(kind, payload)
-            if kind in REGISTRY_KINDS:
+            entry = tx.append(fact_of(kind, payload))
+            if FACTS[kind] in REGISTRY_FACTS:
                 fold(tx.connection, entry)
     yield opened
     opened.close()
@@ -138,7 +140,7 @@ def payload_of(
             if baseline:
                 items.insert(0, register(code, mtu - 1))
             messages.append(make_message(meter_code=code, readings=items, key=key).decode())
-    return {"area": AREA, "period": 0, "attestations": attestations, "messages": messages}
+    return {"area": AREA, "period": 1, "attestations": attestations, "messages": messages}
 
 
 def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> Entry:
@@ -302,9 +304,9 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
     assert stage.run(now)
     assert not stage.run(now)
 
-    assert request["args"] == [to_hex(text_id(AREA)), 0, FIRST + 1, 1]
+    assert request["args"] == [to_hex(text_id(AREA)), 1, FIRST + 1, 1]
     assert [item.payload for item in record.entries(kinds=["mtu.unread"])] == [
-        {"area": AREA, "period": 0, "mtu": FIRST + 1}
+        {"area": AREA, "period": 1, "mtu": FIRST + 1}
     ]
     accept(record, payload_of(FIRST + 1, revision=1), now=now)
 

@@ -13,8 +13,11 @@ import pytest
 from contracts.bindings import Market, Readings, Settlement
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
+from domain.areas import Attester
 from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
+from domain.facts import MeterRegistered
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
+from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
 from domain.terms import Agreement
@@ -36,7 +39,6 @@ from ledger_service.outbox import request
 from ledger_service.programs import PositionStage, VoidStage
 from ledger_service.record import Record
 from ledger_service.registry import operations as registry
-from ledger_service.registry.models import Attester, Participant
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.operations import sign_settlement
 from ledger_service.settlement.queries import latest_proposal, period_state
@@ -188,15 +190,14 @@ def register(world: World) -> None:
         registry.define_area(tx, area=town.area(attesters=attesters))
         registry.define_market(tx, market=town.market())
         registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
-        for kind in ("retailer", "dso", "tax"):
-            organisation = Participant(kind, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
+        for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
+            organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
             registry.register_participant(tx, participant=organisation, organisations=())
         registry.register_participant(tx, participant=town.participant(1, house), organisations=())
         retailer = to_hex(key("retailer account").address)
         agreement = Agreement("one", 1, to_hex(house.address), retailer, "home", 0)
         registry.sign_agreement(tx, agreement=agreement, now=town.BEFORE)
-        meter = {"meter": "METER-1", "point": "POINT-1", "public_key": "0x" + "11" * 32, "area": town.AREA}
-        tx.append("meter.registered", {**meter, "valid_from_mtu": 0})
+        tx.append(MeterRegistered(Meter("METER-1", "POINT-1", b"\x11" * 32, town.AREA, 0)))
     world.rest()
 
 

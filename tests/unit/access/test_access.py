@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from domain.hashing import keccak, to_hex
+from domain.parties import Participant
 from domain.signing import BadSignature, SigningKey
 from ledger_service.access.challenges import (
     CHALLENGE_SECONDS,
@@ -21,7 +22,6 @@ from ledger_service.access.challenges import (
 from ledger_service.access.directory import Directory, OrganisationKey, UnknownAccount
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TOKEN_SECONDS, TokenIssuer, TokenRefused, load_or_create_key
-from ledger_service.registry import Participant
 
 pytestmark = pytest.mark.unit
 

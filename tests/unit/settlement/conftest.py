@@ -16,6 +16,7 @@ import pytest
 from clearing.auction import clear
 from clearing.book import Book
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
+from domain.facts import FACTS
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
@@ -26,6 +27,7 @@ from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
 from settling.package import proposal_values
+from tests.journal import fact_of
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
@@ -71,8 +73,8 @@ class Scene:
     attested: dict[int, int] = field(default_factory=dict)
 
     def append(self, tx: Transaction, kind: str, payload: dict[str, Any]) -> Any:
-        entry = tx.append(kind, payload)
-        if kind in registry_views.REGISTRY_KINDS:
+        entry = tx.append(fact_of(kind, payload))
+        if FACTS[kind] in registry_views.REGISTRY_FACTS:
             registry_views.fold(tx.connection, entry)
         return entry
 

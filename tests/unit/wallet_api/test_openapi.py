@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from domain import parties
 from domain.errors import DominoesError
 from domain.units import MAX_LOTS
 from edge.policy import api_routes, methods_of
 from edge.problems import PROBLEM_MEDIA_TYPE
-from ledger_service.registry.operations import PARTICIPANT_KINDS
 from ledger_service.trading import parse_order
 from scripts.tools.openapi import DOCUMENT, rendered
 from settling.kinds import KINDS
@@ -298,5 +298,5 @@ def test_path__number_beyond_any__refused(market: World, path: str) -> None:
 
 
 def test_kinds__of_the_document__are_those_of_the_record() -> None:
-    assert ParticipantKind.__args__ == PARTICIPANT_KINDS
+    assert ParticipantKind.__args__ == tuple(parties.ParticipantKind)
     assert set(EnergyLine.model_fields["kind"].annotation.__args__) == {kind.name for kind in KINDS}
