@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from domain.readings import Quality
+from domain.readings import Quality, Reading
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus.effects import Effect, Fetch, ShowMessages, Sign, Warn
 from oracle.attester.consensus.events import Moment
@@ -126,9 +126,9 @@ def answers_to(sender: str, found: list[LeafDifference], books: Mapping[str, Met
     want: set[tuple[str, int]] = set()
     give: dict[tuple[str, int], None] = {}
     for item in found[:FETCH_MAX]:
-        if item.proposed is not None and item.proposed.quality is Quality.MEASURED and item.own != item.proposed:
-            want.add((item.meter_code, item.proposed.sequence))
         book = books.get(item.meter_code)
+        if item.proposed is not None and item.proposed.quality is Quality.MEASURED:
+            want |= {(item.meter_code, sequence) for sequence in _missing(item.proposed, book)}
         if book is None:
             continue
         around = [book.believed_before(item.mtu), book.believed_before(item.mtu + 1)]
@@ -142,3 +142,13 @@ def answers_to(sender: str, found: list[LeafDifference], books: Mapping[str, Met
     if give:
         effects.append(ShowMessages(sender, tuple(give)))
     return tuple(effects)
+
+
+def _missing(leaf: Reading, book: MeterBook | None) -> Iterator[int]:
+    """The sequences that are not held of the readings a measured leaf rests on: its own, and the one before, which may
+    be the meter's baseline that no leaf shows."""
+    held = [] if book is None else book.held_at(leaf.mtu)
+    if all((reading.sequence, reading.nonce) != (leaf.sequence, leaf.nonce) for reading in held):
+        yield leaf.sequence
+    if leaf.sequence > 1 and (book is None or not book.held_at(leaf.mtu - 1)):
+        yield leaf.sequence - 1

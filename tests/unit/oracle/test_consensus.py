@@ -78,6 +78,25 @@ def test_consensus__each_holds_a_part__fetch_and_attest_all_as_measured(make_are
         assert energies(area, mtu) == [("M0", 100, "MEASURED"), ("M1", 100, "MEASURED"), ("M2", 100, "MEASURED")]
 
 
+def test_consensus__baseline_known_to_one_that_was_away__is_fetched_and_corrects(
+    make_area: Callable[..., Any],
+) -> None:
+    area = make_area(meters=1, mtus=1)
+    for name in area.attester_keys:
+        area.attester(name).hear(area.message("M0", area.reading("M0", FIRST)))
+    away = area.attesters.pop("A2")
+    area.cut_off(FIRST)
+    area.settle_down()
+    before = energies(area, FIRST)
+
+    away.hear(area.message("M0", area.reading("M0", FIRST - 1)))
+    area.attesters["A2"] = away
+    area.settle_down()
+
+    assert before == [("M0", 0, "MEASURED")]
+    assert energies(area, FIRST) == [("M0", 100, "MEASURED")]
+
+
 def test_consensus__missing_reading__is_a_substitute_and_corrected_once_it_comes(make_area: Callable[..., Any]) -> None:
     area = make_area()
     messages = area.day(FIRST - 1, FIRST + 1)
