@@ -36,7 +36,6 @@ from ledger_service.record import Record
 from ledger_service.registry import consents, operations
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
-from ledger_service.trading.signers import signer_of
 
 ACCOUNTS = 100
 """Households of the benchmark's community."""
@@ -215,7 +214,7 @@ def _signature_rates(orders: Sequence[SignedOrder]) -> dict[str, float]:
     raw = [(digest, signature[:64] + bytes([signature[64] - 27])) for digest, signature in digests]
     works: dict[str, Callable[[int], object]] = {
         "libsecp_recover": lambda n: PublicKey.from_signature_and_message(raw[n][1], raw[n][0], hasher=None),
-        "hash_and_recover": lambda n: signer_of(domain=DOMAIN, item=orders[n]),
+        "hash_and_recover": lambda n: orders[n].signer(DOMAIN),
         "sign_receipt": lambda n: signer.sign(digests[n][0]),
         "eth_account": lambda n: _eth_account(orders[n]),
     }

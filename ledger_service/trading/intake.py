@@ -16,16 +16,12 @@ from typing import Protocol
 
 from domain.eip712 import Domain
 from domain.errors import DominoesError
-from domain.hashing import to_hex
 from ledger_service.clock import MarketClock
 from ledger_service.record import Entry, Record, Transaction
-from ledger_service.trading import rules as rule
 from ledger_service.trading.errors import IntakeBusy, IntakeClosed
-from ledger_service.trading.parse import SignedCancel, SignedOrder, Submission
 from ledger_service.trading.receipts import RECEIPT_KINDS, Receipt, ReceiptSigner
-from ledger_service.trading.rules import Fact, IntakeLimits, Rules, Verified
-from ledger_service.trading.signers import Signer, signer_of
 from ledger_service.trading.state import TradingState
+from ledger_service.trading.submissions import IntakeLimits, IntakeRules, Signer, Submission, Verified
 from ledger_service.trading.views import fold
 
 GROUP_ITEMS_MAX = 2_000
@@ -56,7 +52,7 @@ class Accepted:
     repeated: bool
 
 
-Outcome = Accepted | DominoesError
+Decision = Accepted | DominoesError
 """What becomes of one submission: accepted, or the reason why not."""
 
 
@@ -65,13 +61,13 @@ class _Request:
 
     def __init__(self, items: Sequence[Submission]) -> None:
         self.items = items
-        self.future: Future[list[Outcome]] = Future()
+        self.future: Future[list[Decision]] = Future()
 
 
 class Intake:
     """Takes signed submissions in, one writer thread over all of them.
 
-    Safety: an outcome is given only after its transaction was committed; a refusal changes nothing; what is checked
+    Safety: a decision is given only after its transaction was committed; a refusal changes nothing; what is checked
     (credit, schedule, gate) holds when it is committed, because no other writer runs in between.
     Liveness: assumes that the record can be written; while it can't, submissions fail with StorageUnavailable.
     """
@@ -88,7 +84,7 @@ class Intake:
     ) -> None:
         self._record, self._clock, self._funds, self._signer = record, clock, funds, signer
         self._domain = domain
-        self._rules = Rules(limits=limits or IntakeLimits(), balance_neur=self._balance_neur)
+        self._rules = IntakeRules(limits=limits or IntakeLimits(), balance_neur=self._balance_neur)
         self._balances: dict[str, int] = {}
         self._state: TradingState | None = None
         self._deciding = threading.Lock()
@@ -111,8 +107,8 @@ class Intake:
             self._requests.put(None)
         thread.join()
 
-    def submit(self, items: Sequence[Submission]) -> Future[list[Outcome]]:
-        """Hand submissions over; the future gives one outcome per item, in order, once they are committed.
+    def submit(self, items: Sequence[Submission]) -> Future[list[Decision]]:
+        """Hand submissions over; the future gives one decision per item, in order, once they are committed.
 
         Raises IntakeBusy or IntakeClosed. The future raises StorageUnavailable where nothing could be written.
         In a coroutine: `await asyncio.wrap_future(intake.submit(items))`.
@@ -127,7 +123,7 @@ class Intake:
             self._requests.put(request)
         return request.future
 
-    def process(self, items: Sequence[Submission]) -> list[Outcome]:
+    def process(self, items: Sequence[Submission]) -> list[Decision]:
         """Decide and commit these submissions in one transaction, in the caller's thread."""
         with self._deciding:
             try:
@@ -170,12 +166,12 @@ class Intake:
         for request in running:
             request.future.set_result([next(outcomes) for _ in request.items])
 
-    def _commit(self, items: Sequence[Submission]) -> list[Outcome]:
+    def _commit(self, items: Sequence[Submission]) -> list[Decision]:
         signers = [self._signer_of(item) for item in items]
         with self._record.begin() as tx:
             state = self._current_state(tx)
             now = self._clock.now()
-            verified = [_verify(state, item, signer) for item, signer in zip(items, signers, strict=True)]
+            verified = [_verified(state, item, signer) for item, signer in zip(items, signers, strict=True)]
             tx.preload(found.key for found in verified if isinstance(found, Verified))
             appended: list[Entry] = []
             entries: list[Entry | DominoesError] = []
@@ -186,7 +182,7 @@ class Intake:
                 entries.append(entry)
             fold(tx.connection, appended)
             state.sequence = tx.head.sequence
-        return [self._outcome(entry) for entry in entries]
+        return [self._decision(entry) for entry in entries]
 
     def _current_state(self, tx: Transaction) -> TradingState:
         if self._state is None:
@@ -206,7 +202,7 @@ class Intake:
 
     def _signer_of(self, item: Submission) -> Signer | DominoesError:
         try:
-            return signer_of(domain=self._domain, item=item)
+            return item.signer(self._domain)
         except DominoesError as refusal:
             return refusal
 
@@ -217,49 +213,26 @@ class Intake:
         try:
             first = tx.find(found.key)
             if first is not None:
-                _check_repeat(first, item, found)
+                item.check_repeat(first, found)
                 return replace(first, repeated=True)
-            fact = self._decide(state, item, found, now)
+            fact = item.decide(state, self._rules, found, now)
         except DominoesError as refusal:
             return refusal
-        entry = tx.append(fact.kind, fact.payload, key=fact.key)
+        entry = tx.append(fact, key=found.key)
         state.apply(entry)
         return entry
 
-    def _decide(self, state: TradingState, item: Submission, found: Verified, now: int) -> Fact:
-        if isinstance(item, SignedOrder):
-            return rule.decide_order(state, self._rules, item, found, now)
-        if isinstance(item, SignedCancel):
-            return rule.decide_cancel(state, item, found, now)
-        return rule.decide_schedule(state, item, found, now)
-
-    def _outcome(self, entry: Entry | DominoesError) -> Outcome:
+    def _decision(self, entry: Entry | DominoesError) -> Decision:
         if isinstance(entry, DominoesError):
             return entry
         receipt = self._signer.receipt(entry) if entry.kind in RECEIPT_KINDS else None
         return Accepted(entry=entry, receipt=receipt, repeated=entry.repeated)
 
 
-def _check_repeat(first: Entry, item: Submission, found: Verified) -> None:
-    if isinstance(item, SignedOrder):
-        body, kind, name = rule.order_body(item), "order.accepted", to_hex(item.order.order_id)
-        rule.check_repeat(first, body=body, kind=kind, name=name, revision=item.order.revision)
-    elif isinstance(item, SignedCancel):
-        body, kind, name = rule.cancel_body(item, found), "order.cancelled", to_hex(item.order_id)
-        rule.check_repeat(first, body=body, kind=kind, name=name, revision=item.revision)
-    else:
-        body, kind, name = rule.schedule_body(item), "schedule.nominated", item.point
-        rule.check_repeat(first, body=body, kind=kind, name=name, revision=item.revision)
-
-
-def _verify(state: TradingState, item: Submission, signer: Signer | DominoesError) -> Verified | DominoesError:
+def _verified(state: TradingState, item: Submission, signer: Signer | DominoesError) -> Verified | DominoesError:
     if isinstance(signer, DominoesError):
         return signer
     try:
-        if isinstance(item, SignedOrder):
-            return rule.verify_order(state, item, signer)
-        if isinstance(item, SignedCancel):
-            return rule.verify_cancel(state, item, signer)
-        return rule.verify_schedule(state, item, signer)
+        return item.verify(state, signer)
     except DominoesError as refusal:
         return refusal

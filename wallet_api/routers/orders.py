@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -13,10 +13,9 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from domain.errors import DominoesError, OutOfRange
+from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import isoformat_utc, mtu_start
-from domain.signing import BadSignature
 from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
 from edge.models import Body
 from edge.policy import allow
@@ -27,21 +26,15 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.idempotency import Answer
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.record import PayloadErased
-from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import (
     Accepted,
     SignedCancel,
     SignedOrder,
     SignedSchedule,
     Submission,
-    errors,
-    parse_cancel,
-    parse_order,
-    parse_schedule,
     queries,
 )
-from ledger_service.trading.errors import OrderUnknown, WrongPoint
-from ledger_service.trading.parse import SCHEDULE_VALUES_MAX
+from ledger_service.trading.submissions.schedule import SCHEDULE_VALUES_MAX
 from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import (
     Address,
@@ -71,44 +64,6 @@ ORDER_ID_BYTES = 16
 
 PARSED_AT_ONCE_BYTES_MAX = 16_384
 """Largest body parsed without going to a thread; one order is about 700 bytes."""
-SUBMISSION_FAILURES = (
-    OutOfRange,
-    BadSignature,
-    errors.MalformedSubmission,
-    errors.UnknownMarket,
-    errors.KeyNotValid,
-    errors.ProgramNotOpen,
-    errors.GateClosed,
-    errors.RevisionOutOfOrder,
-    errors.OrderConflict,
-    errors.IntakeBusy,
-    errors.IntakeClosed,
-)
-"""Why anything signed by a device may be refused."""
-
-ORDER_FAILURES = (
-    *SUBMISSION_FAILURES,
-    errors.OffTick,
-    errors.OutOfBand,
-    errors.OrderUnknown,
-    errors.OrderMoved,
-    errors.OrderWithdrawn,
-    errors.TagTaken,
-    errors.BeyondConnection,
-    errors.BeyondSchedule,
-    errors.BeyondCredit,
-    errors.NoGuarantor,
-    errors.SelfTrade,
-    NoAgreement,
-)
-CANCEL_FAILURES = (*SUBMISSION_FAILURES, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
-SCHEDULE_FAILURES = (
-    *SUBMISSION_FAILURES,
-    errors.WrongPoint,
-    errors.NotAProgram,
-    errors.BeyondConnection,
-    errors.BeyondSchedule,
-)
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
 
@@ -169,62 +124,60 @@ class ScheduleBody(Body):
     signature: Signature
 
 
-_Parser = Callable[[Any, Principal, Services], Submission]
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Who sends, as its session says."""
+
+    who: Principal
+    services: Services
+
+    @property
+    def point(self) -> str | None:
+        """Its connection point."""
+        return self.who.point
+
+    def require_account(self, account: str) -> None:
+        """Raises NotAllowed unless the account is the sender's."""
+        require_own(self.who, account)
+
+    def has_order(self, order_id: bytes) -> bool:
+        """Whether the order is the sender's; asked from a thread."""
+        with self.services.record.read() as connection:
+            return queries.order_of(connection, account=self.who.account, order_id=order_id) is not None
+
+    def read(self, kind: type[Submission], item: Any) -> Submission:
+        """One submission of a body. Raises InvalidFields, MalformedSubmission, OutOfRange or that it is another's."""
+        if not isinstance(item, dict) or item.keys() != {kind.MEMBER, "signature"}:
+            detail = f"must be an object with exactly {kind.MEMBER} and signature"
+            raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
+        submission = kind.parse(item[kind.MEMBER], signature=item["signature"])
+        submission.check_sender(self)
+        return submission
 
 
-def _member(item: Any, name: str) -> tuple[Any, Any]:
-    if not isinstance(item, dict) or item.keys() != {name, "signature"}:
-        detail = f"must be an object with exactly {name} and signature"
-        raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
-    return item[name], item["signature"]
-
-
-def _order(item: Any, who: Principal, _: Services) -> SignedOrder:
-    message, signature = _member(item, "order")
-    submission = parse_order(message, signature=signature)
-    require_own(who, to_hex(submission.order.account))
-    return submission
-
-
-def _cancel(item: Any, who: Principal, services: Services) -> SignedCancel:
-    message, signature = _member(item, "cancel")
-    submission = parse_cancel(message, signature=signature)
-    with services.record.read() as connection:
-        known = queries.order_of(connection, account=who.account, order_id=submission.order_id)
-    if known is None:
-        raise OrderUnknown(order_id=to_hex(submission.order_id))
-    return submission
-
-
-def _schedule(item: Any, who: Principal, _: Services) -> SignedSchedule:
-    message, signature = _member(item, "schedule")
-    submission = parse_schedule(message, signature=signature)
-    if submission.point != who.point:
-        raise WrongPoint(point=submission.point)
-    return submission
-
-
-@router.post("/orders", **submits(OrderBody, schemas.Acceptance, schemas.Outcomes, failing=ORDER_FAILURES))
+@router.post("/orders", **submits(OrderBody, schemas.Acceptance, schemas.Outcomes, failing=SignedOrder.FAILURES))
 async def place_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Place or change orders until the gate. One: 201 with its receipt, 200 for a repeat. A list: an outcome each.
 
     The order id is the natural key: the same body again gives the same receipt, another body is refused.
     """
-    return await _submit(request, who=who, parser=_order)
+    return await _submit(request, who=who, kind=SignedOrder)
 
 
 @router.post(
-    "/orders/cancellations", **submits(CancelBody, schemas.Acceptance, schemas.Outcomes, failing=CANCEL_FAILURES)
+    "/orders/cancellations", **submits(CancelBody, schemas.Acceptance, schemas.Outcomes, failing=SignedCancel.FAILURES)
 )
 async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Withdraw orders until the gate; answered like orders."""
-    return await _submit(request, who=who, parser=_cancel)
+    return await _submit(request, who=who, kind=SignedCancel)
 
 
-@router.post("/schedules", **submits(ScheduleBody, schemas.Acceptance, schemas.Outcomes, failing=SCHEDULE_FAILURES))
+@router.post(
+    "/schedules", **submits(ScheduleBody, schemas.Acceptance, schemas.Outcomes, failing=SignedSchedule.FAILURES)
+)
 async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
-    return await _submit(request, who=who, parser=_schedule)
+    return await _submit(request, who=who, kind=SignedSchedule)
 
 
 @router.get("/schedules", **lists(schemas.Schedule))
@@ -250,41 +203,43 @@ def list_schedules(
     )
 
 
-async def _submit(request: Request, *, who: Principal, parser: _Parser) -> Response:
+async def _submit(request: Request, *, who: Principal, kind: type[Submission]) -> Response:
     raw = await read_body(request)
 
     async def do() -> Answer:
         # A batch would hold up every other request while it is parsed.
         value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
-        status, shown = await _decided(request, value, who=who, parser=parser)
+        status, shown = await _decided(request, value, who=who, kind=kind)
         return Answer(status=status, body=orjson.dumps(shown))
 
     return await answer_once(request, who=who, raw=raw, do=do)
 
 
-async def _decided(request: Request, value: Any, *, who: Principal, parser: _Parser) -> tuple[int, dict[str, Any]]:
+async def _decided(
+    request: Request, value: Any, *, who: Principal, kind: type[Submission]
+) -> tuple[int, dict[str, Any]]:
     """Status and answer of one submission (its refusal is raised) or of a list of them."""
     if not isinstance(value, list):
-        outcome = (await _decide(request, [value], who=who, parser=parser))[0]
+        outcome = (await _decide(request, [value], who=who, kind=kind))[0]
         if isinstance(outcome, DominoesError):
             raise outcome
         return 200 if outcome.repeated else 201, _accepted_json(outcome)
     if not 1 <= len(value) <= SUBMISSIONS_MAX:
         detail = f"must hold 1 to {SUBMISSIONS_MAX} submissions"
         raise InvalidFields(findings=[{"pointer": "", "detail": detail}])
-    outcomes = await _decide(request, value, who=who, parser=parser)
+    outcomes = await _decide(request, value, who=who, kind=kind)
     return 200, {"items": [_outcome_json(outcome) for outcome in outcomes]}
 
 
 async def _decide(
-    request: Request, items: list[Any], *, who: Principal, parser: _Parser
+    request: Request, items: list[Any], *, who: Principal, kind: type[Submission]
 ) -> list[Accepted | DominoesError]:
     """One outcome per item: those of the right form go to the writer together, in their order."""
     services = services_of(request)
-    if len(items) == 1 and parser is _order:
-        read = _read(items, who, services, parser)
+    if len(items) == 1 and kind is SignedOrder:
+        read = _read(items, _Sender(who, services), kind)
     else:
-        read = await run_in_threadpool(_read, items, who, services, parser)
+        read = await run_in_threadpool(_read, items, _Sender(who, services), kind)
     submissions = [item for item in read if not isinstance(item, DominoesError)]
     outcomes: list[Accepted | DominoesError | None] = [
         item if isinstance(item, DominoesError) else None for item in read
@@ -301,11 +256,11 @@ async def _decide(
     return found
 
 
-def _read(items: list[Any], who: Principal, services: Services, parser: _Parser) -> list[Submission | DominoesError]:
+def _read(items: list[Any], sender: _Sender, kind: type[Submission]) -> list[Submission | DominoesError]:
     read: list[Submission | DominoesError] = []
     for item in items:
         try:
-            read.append(parser(item, who, services))
+            read.append(sender.read(kind, item))
         except DominoesError as error:
             read.append(error)
     return read

@@ -17,7 +17,8 @@ from domain.words import Side
 from ledger_service.market import rebuild_views as rebuild_market
 from ledger_service.market.tables import TABLES as MARKET_TABLES
 from ledger_service.record import Record
-from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views, signers
+from ledger_service.trading import Accepted, IntakeLimits, errors, queries, rebuild_views
+from ledger_service.trading.submissions import order as order_module
 from ledger_service.trading.tables import TABLES
 from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
@@ -239,7 +240,7 @@ def test_order__tag_of_another_order__refused(
     town: Town, resident: Resident, first_mtu: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody can make two orders with one tag on purpose; the book's words must differ all the same.
-    monkeypatch.setattr(signers, "tag_of", lambda digest: b"\x09" * 16)
+    monkeypatch.setattr(order_module, "tag_of", lambda digest: b"\x09" * 16)
     signed = resident.order(mtu=first_mtu)
     accepted(town, signed)
 

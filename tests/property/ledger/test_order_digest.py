@@ -10,7 +10,7 @@ from domain.eip712 import Domain
 from domain.orders import Order
 from domain.units import MAX_LOTS
 from domain.words import Side
-from ledger_service.trading.signers import order_digest
+from ledger_service.trading.submissions.order import order_digest
 
 pytestmark = pytest.mark.property
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from domain.errors import DominoesError
 from domain.units import MAX_LOTS
 from edge.policy import api_routes, methods_of
 from edge.problems import PROBLEM_MEDIA_TYPE
-from ledger_service.trading import parse_order
+from ledger_service.trading import SUBMISSIONS, SignedOrder
 from scripts.tools.openapi import DOCUMENT, rendered
 from settling.kinds import KINDS
 from tests.unit.wallet_api.contract import resolved
@@ -258,7 +259,20 @@ def test_order__bounds_of_the_document__are_those_of_intake(changes: dict[str, A
     message = example_of(OrderMessage) | changes
 
     assert _passes(lambda: OrderMessage.model_validate(message), ValidationError) is taken
-    assert _passes(lambda: parse_order(message, signature="0x" + "11" * 65), DominoesError) is taken
+    assert _passes(lambda: SignedOrder.parse(message, signature="0x" + "11" * 65), DominoesError) is taken
+
+
+@pytest.mark.parametrize("member", [kind.MEMBER for kind in SUBMISSIONS])
+def test_submission__each_that_intake_takes__has_one_endpoint(member: str) -> None:
+    bodies = [
+        operation["requestBody"]["content"]["application/json"]["schema"]
+        for operation in OPERATIONS.values()
+        if "requestBody" in operation
+    ]
+
+    names = [ref.rsplit("/", 1)[1] for body in bodies for ref in re.findall(r"#/components/schemas/\w+", str(body))]
+    holding = [name for name in names if set(SCHEMAS[name].get("properties", ())) == {member, "signature"}]
+    assert len(set(holding)) == 1
 
 
 def _passes(action: Any, refusal: type[Exception]) -> bool:

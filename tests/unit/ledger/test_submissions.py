@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.errors import DominoesError, OutOfRange
 from domain.orders import Order
 from domain.words import Side
-from ledger_service.trading import parse_cancel, parse_order, parse_schedule
+from ledger_service.trading import SUBMISSIONS, SignedCancel, SignedOrder, SignedSchedule
 from ledger_service.trading.errors import MalformedSubmission
 
 pytestmark = pytest.mark.unit
@@ -33,7 +33,7 @@ SCHEDULE = {"market": "0x" + "01" * 32, "firstMtu": 5, "point": "P-1", "netWh": 
 
 
 def test_order__as_json__read_back() -> None:
-    parsed = parse_order(ORDER.as_json(), signature=SIGNATURE)
+    parsed = SignedOrder.parse(ORDER.as_json(), signature=SIGNATURE)
 
     assert (parsed.order, parsed.signature) == (ORDER, b"\x11" * 65)
 
@@ -65,7 +65,7 @@ def test_order__as_json__read_back() -> None:
 )
 def test_order__field_of_a_wrong_type__named(field: str, value: object) -> None:
     with pytest.raises(MalformedSubmission) as refusal:
-        parse_order(ORDER.as_json() | {field: value}, signature=SIGNATURE)
+        SignedOrder.parse(ORDER.as_json() | {field: value}, signature=SIGNATURE)
 
     assert refusal.value.field == field
 
@@ -88,38 +88,40 @@ def test_order__field_of_a_wrong_type__named(field: str, value: object) -> None:
     ],
 )
 def test_order__number_out_of_range__refused(field: str, value: int) -> None:
-    with pytest.raises(OutOfRange):
-        parse_order(ORDER.as_json() | {field: value}, signature=SIGNATURE)
+    with pytest.raises(OutOfRange) as refusal:
+        SignedOrder.parse(ORDER.as_json() | {field: value}, signature=SIGNATURE)
+
+    assert refusal.value.field == field
 
 
 @pytest.mark.parametrize("body", [None, [], "order", 1, {}])
 def test_order__not_an_order__refused(body: object) -> None:
     with pytest.raises(MalformedSubmission):
-        parse_order(body, signature=SIGNATURE)
+        SignedOrder.parse(body, signature=SIGNATURE)
 
 
 def test_order__missing_or_extra_field__named() -> None:
     whole = ORDER.as_json()
     for field in whole:
         with pytest.raises(MalformedSubmission) as refusal:
-            parse_order({name: item for name, item in whole.items() if name != field}, signature=SIGNATURE)
+            SignedOrder.parse({name: item for name, item in whole.items() if name != field}, signature=SIGNATURE)
         assert refusal.value.field == field
 
     with pytest.raises(MalformedSubmission) as refusal:
-        parse_order(whole | {"status": "accepted"}, signature=SIGNATURE)
+        SignedOrder.parse(whole | {"status": "accepted"}, signature=SIGNATURE)
     assert refusal.value.field == "status"
 
 
 @pytest.mark.parametrize("signature", [None, "", "0x", "0x" + "11" * 64, "0x" + "11" * 66, 5, "0x" + "g1" * 65])
 def test_signature__wrong_form__refused(signature: object) -> None:
-    for parse, body in ((parse_order, ORDER.as_json()), (parse_cancel, CANCEL), (parse_schedule, SCHEDULE)):
+    for kind, body in ((SignedOrder, ORDER.as_json()), (SignedCancel, CANCEL), (SignedSchedule, SCHEDULE)):
         with pytest.raises(MalformedSubmission) as refusal:
-            parse(body, signature=signature)
+            kind.parse(body, signature=signature)
         assert refusal.value.field == "signature"
 
 
 def test_cancel__good__read() -> None:
-    cancel = parse_cancel(CANCEL, signature=SIGNATURE)
+    cancel = SignedCancel.parse(CANCEL, signature=SIGNATURE)
 
     assert (cancel.mtu, cancel.order_id, cancel.revision) == (5, b"\x03" * 16, 1)
 
@@ -127,11 +129,11 @@ def test_cancel__good__read() -> None:
 @pytest.mark.parametrize(("field", "value"), [("revision", 0), ("revision", True), ("mtu", 1.5), ("orderId", "0x")])
 def test_cancel__bad_field__refused(field: str, value: object) -> None:
     with pytest.raises(DominoesError):
-        parse_cancel(CANCEL | {field: value}, signature=SIGNATURE)
+        SignedCancel.parse(CANCEL | {field: value}, signature=SIGNATURE)
 
 
 def test_schedule__good__read() -> None:
-    schedule = parse_schedule(SCHEDULE, signature=SIGNATURE)
+    schedule = SignedSchedule.parse(SCHEDULE, signature=SIGNATURE)
 
     assert (schedule.point, schedule.net_wh, schedule.revision) == ("P-1", (1, -2, 0), 0)
 
@@ -155,7 +157,7 @@ def test_schedule__good__read() -> None:
 )
 def test_schedule__bad_field__refused(field: str, value: object) -> None:
     with pytest.raises(DominoesError):
-        parse_schedule(SCHEDULE | {field: value}, signature=SIGNATURE)
+        SignedSchedule.parse(SCHEDULE | {field: value}, signature=SIGNATURE)
 
 
 json_values = st.recursive(
@@ -169,7 +171,12 @@ json_values = st.recursive(
 def test_order__any_json_in_a_field__parsed_or_refused_on_purpose(field: str, value: Any) -> None:
     body = ORDER.as_json() | {field: value}
     try:
-        parsed = parse_order(body, signature=SIGNATURE)
+        parsed = SignedOrder.parse(body, signature=SIGNATURE)
     except DominoesError:
         return
     assert parsed.order.as_json()[field] == value
+
+
+def test_submissions__each__has_a_member_of_its_own_and_says_why_it_may_be_refused() -> None:
+    assert {kind.MEMBER for kind in SUBMISSIONS} == {"order", "cancel", "schedule"}
+    assert all(MalformedSubmission in kind.FAILURES for kind in SUBMISSIONS)

@@ -1,0 +1,29 @@
+"""What devices may sign and send: one module per submission, which reads, hashes, verifies and decides it."""
+
+from ledger_service.trading.submissions.cancel import SignedCancel
+from ledger_service.trading.submissions.order import SignedOrder
+from ledger_service.trading.submissions.schedule import SignedSchedule
+from ledger_service.trading.submissions.submission import (
+    IntakeLimits,
+    IntakeRules,
+    Sender,
+    Signer,
+    Submission,
+    Verified,
+)
+
+SUBMISSIONS: tuple[type[Submission], ...] = (SignedOrder, SignedCancel, SignedSchedule)
+"""Every submission that intake takes and the API offers."""
+
+__all__ = [
+    "SUBMISSIONS",
+    "IntakeLimits",
+    "IntakeRules",
+    "Sender",
+    "SignedCancel",
+    "SignedOrder",
+    "SignedSchedule",
+    "Signer",
+    "Submission",
+    "Verified",
+]

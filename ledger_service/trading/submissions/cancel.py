@@ -1,0 +1,105 @@
+"""A withdrawal of an order, signed by the account's order key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from domain.eip712 import Domain
+from domain.facts import OrderCancelled
+from domain.hashing import to_hex
+from domain.orders import ORDER_ID_BYTES, cancel_digest
+from ledger_service.record import Entry
+from ledger_service.trading import errors
+from ledger_service.trading.state import TradingState
+from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
+from ledger_service.trading.submissions.submission import (
+    FAILURES_OF_ALL,
+    IntakeRules,
+    Sender,
+    Signer,
+    Submission,
+    Verified,
+    open_program,
+    order_fact_key,
+    revised_order,
+    same_or_conflict,
+    verified,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCancel(Submission):
+    """A withdrawal. `revision` is the order's last revision plus one."""
+
+    MEMBER = "cancel"
+    FAILURES = (*FAILURES_OF_ALL, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
+
+    market: bytes
+    mtu: int
+    order_id: bytes
+    revision: int
+    signature: bytes
+
+    @classmethod
+    def parse(cls, message: object, *, signature: object) -> Self:
+        """From `{"market","mtu","orderId","revision"}`. Raises MalformedSubmission, OutOfRange."""
+        members = Message.of(message, "market", "mtu", "orderId", "revision")
+        return cls(
+            market=members.bytes_of("market", 32),
+            mtu=members.whole("mtu", lowest=0, highest=UINT32_MAX),
+            order_id=members.bytes_of("orderId", ORDER_ID_BYTES),
+            revision=members.whole("revision", lowest=1, highest=UINT32_MAX),
+            signature=read_signature(signature),
+        )
+
+    def check_sender(self, sender: Sender) -> None:
+        """The order must be the sender's. Raises OrderUnknown, so that nobody learns of others' orders."""
+        if not sender.has_order(self.order_id):
+            raise errors.OrderUnknown(order_id=to_hex(self.order_id))
+
+    def digest(self, domain: Domain) -> bytes:
+        """What is signed."""
+        return cancel_digest(
+            domain=domain, market=self.market, mtu=self.mtu, order_id=self.order_id, revision=self.revision
+        )
+
+    def verify(self, state: TradingState, signer: Signer) -> Verified:
+        """The signer must be some account's key at the MTU. Raises UnknownMarket, KeyNotValid."""
+        return verified(
+            state,
+            market=self.market,
+            mtu=self.mtu,
+            signer=signer,
+            key_of=lambda account, _: order_fact_key(account=account, order_id=self.order_id, revision=self.revision),
+        )
+
+    def check_repeat(self, first: Entry, found: Verified) -> None:
+        """The same order of the same MTU. Raises OrderConflict, PayloadErased."""
+        name = to_hex(self.order_id)
+        body = {"market": found.book.market.market, "mtu": self.mtu, "order_id": name}
+        same_or_conflict(first, fact=OrderCancelled, body=body, name=name, revision=self.revision)
+
+    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> OrderCancelled:
+        """The withdrawal, while the gate is open."""
+        market = found.book.market.market
+        open_program(found.book, mtu=self.mtu, now=now)
+        last = revised_order(
+            state,
+            account=found.account,
+            order_id=self.order_id,
+            market=market,
+            mtu=self.mtu,
+            revision=self.revision,
+        )
+        return OrderCancelled(
+            market=market,
+            mtu=self.mtu,
+            order_id=self.order_id,
+            revision=self.revision,
+            account=found.account,
+            order_key=found.order_key,
+            tag=last.tag,
+            signature=self.signature,
+            market_time=now,
+        )

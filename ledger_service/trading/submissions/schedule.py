@@ -1,0 +1,138 @@
+"""The net schedule of a connection point over one program, signed by the order key of its household."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from domain.eip712 import Domain
+from domain.facts import ScheduleNominated
+from domain.hashing import text_id
+from domain.orders import schedule_digest
+from ledger_service.record import Entry
+from ledger_service.trading import errors
+from ledger_service.trading.state import MarketBook, TradingState
+from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
+from ledger_service.trading.submissions.submission import (
+    FAILURES_OF_ALL,
+    IntakeRules,
+    Sender,
+    Signer,
+    Submission,
+    Verified,
+    open_program,
+    same_or_conflict,
+    verified,
+)
+
+SCHEDULE_VALUES_MAX = 128
+"""Most MTUs of one schedule: the largest program the Market contract opens."""
+
+NET_WH_MAX = 2**31 - 1
+"""Largest net energy of an MTU in either direction: what the signed int32 holds."""
+
+
+def schedule_fact_key(*, market: str, point: str, first_mtu: int, revision: int) -> str:
+    """The journal key of a schedule's revision; the point by its hash, which keeps the key short."""
+    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedSchedule(Submission):
+    """The net schedule of a point (by its code) over one program, Wh per MTU, + = import. `revision` counts from 0."""
+
+    MEMBER = "schedule"
+    FAILURES = (
+        *FAILURES_OF_ALL,
+        errors.WrongPoint,
+        errors.NotAProgram,
+        errors.BeyondConnection,
+        errors.BeyondSchedule,
+    )
+
+    market: bytes
+    first_mtu: int
+    point: str
+    net_wh: tuple[int, ...]
+    revision: int
+    signature: bytes
+
+    @classmethod
+    def parse(cls, message: object, *, signature: object) -> Self:
+        """From `{"market","firstMtu","point"(code),"netWh":[…],"revision"}`. Raises MalformedSubmission, OutOfRange."""
+        members = Message.of(message, "market", "firstMtu", "point", "netWh", "revision")
+        return cls(
+            market=members.bytes_of("market", 32),
+            first_mtu=members.whole("firstMtu", lowest=0, highest=UINT32_MAX),
+            point=members.code("point", "metering point"),
+            net_wh=members.wholes("netWh", most=SCHEDULE_VALUES_MAX, lowest=-NET_WH_MAX, highest=NET_WH_MAX),
+            revision=members.whole("revision", lowest=0, highest=UINT32_MAX),
+            signature=read_signature(signature),
+        )
+
+    def check_sender(self, sender: Sender) -> None:
+        """One nominates for one's own point. Raises WrongPoint."""
+        if self.point != sender.point:
+            raise errors.WrongPoint(point=self.point)
+
+    def digest(self, domain: Domain) -> bytes:
+        """What is signed."""
+        return schedule_digest(
+            domain=domain,
+            market=self.market,
+            first_mtu=self.first_mtu,
+            point=text_id(self.point),
+            net_wh=list(self.net_wh),
+            revision=self.revision,
+        )
+
+    def verify(self, state: TradingState, signer: Signer) -> Verified:
+        """The signer must be the key of the point's account. Raises UnknownMarket, KeyNotValid, WrongPoint."""
+        found = verified(state, market=self.market, mtu=self.first_mtu, signer=signer, key_of=self._key)
+        if found.holder.participant.point != self.point:
+            raise errors.WrongPoint(point=self.point)
+        return found
+
+    def _key(self, account: str, book: MarketBook) -> str:
+        return schedule_fact_key(
+            market=book.market.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
+        )
+
+    def check_repeat(self, first: Entry, found: Verified) -> None:
+        """The same energies. Raises OrderConflict, PayloadErased."""
+        body = {"point": self.point, "first_mtu": self.first_mtu, "net_wh": list(self.net_wh)}
+        same_or_conflict(first, fact=ScheduleNominated, body=body, name=self.point, revision=self.revision)
+
+    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> ScheduleNominated:
+        """The nomination: it must fit the connection and still cover the asks that are live."""
+        market = found.book.market.market
+        program = open_program(found.book, mtu=self.first_mtu, now=now)
+        if (program.first_mtu, program.count) != (self.first_mtu, len(self.net_wh)):
+            raise errors.NotAProgram(market=market, first_mtu=self.first_mtu, count=len(self.net_wh))
+        last = state.schedules.get((market, self.first_mtu, self.point))
+        expected = 0 if last is None else last.revision + 1
+        if self.revision != expected:
+            name = f"schedule of {self.point} from MTU {self.first_mtu}"
+            raise errors.RevisionOutOfOrder(name=name, expected=expected, given=self.revision)
+        self._check_energies(state, found)
+        return ScheduleNominated(
+            market=market,
+            first_mtu=self.first_mtu,
+            point=self.point,
+            net_wh=self.net_wh,
+            revision=self.revision,
+            account=found.account,
+            order_key=found.order_key,
+            signature=self.signature,
+            market_time=now,
+        )
+
+    def _check_energies(self, state: TradingState, found: Verified) -> None:
+        market, participant = found.book.market.market, found.holder.participant
+        for mtu, net_wh in enumerate(self.net_wh, start=self.first_mtu):
+            limit_wh = participant.import_limit_wh if net_wh > 0 else participant.export_limit_wh
+            if abs(net_wh) > limit_wh:
+                raise errors.BeyondConnection(mtu=mtu, energy_wh=abs(net_wh), limit_wh=limit_wh)
+            usage = state.usage.get((found.account, market, mtu))
+            if usage is not None and usage.ask_wh > max(-net_wh, 0):
+                raise errors.BeyondSchedule(mtu=mtu, energy_wh=usage.ask_wh, export_wh=max(-net_wh, 0))

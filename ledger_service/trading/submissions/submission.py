@@ -1,0 +1,209 @@
+"""What every signed submission has: how it is read, who signed it, whether it came before, and whether it may come in.
+
+Checks go from cheap to dear. The signer must be the right one first. Then a repeat is told from a conflict, and only
+what is new meets the market's rules at market time `now`. Decisions are pure; each refusal is an error of its own and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+from domain.eip712 import Domain
+from domain.errors import DominoesError, OutOfRange
+from domain.facts import Fact
+from domain.hashing import to_hex
+from domain.signing import BadSignature, recover
+from ledger_service.market.queries import Program
+from ledger_service.record import Entry
+from ledger_service.trading import errors
+from ledger_service.trading.queries import BookOrder
+from ledger_service.trading.state import Holder, MarketBook, TradingState
+
+RETAILER_ENERGY_WH = 250_000
+"""Most energy a retailer may bid (or ask) per MTU: 1 MW, more than a low-voltage transformer carries."""
+
+RETAILER_CREDIT_NEUR = 100_000 * 10**9
+"""Credit of a retailer's own orders: 100,000 EUR; retailers are licensed parties and guarantee for others."""
+
+FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
+    OutOfRange,
+    BadSignature,
+    errors.MalformedSubmission,
+    errors.UnknownMarket,
+    errors.KeyNotValid,
+    errors.ProgramNotOpen,
+    errors.GateClosed,
+    errors.RevisionOutOfOrder,
+    errors.OrderConflict,
+    errors.IntakeBusy,
+    errors.IntakeClosed,
+)
+"""Why anything signed by a device may be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """Limits of those who trade at the transformer, without connection, schedule or guarantor."""
+
+    retailer_energy_wh: int = RETAILER_ENERGY_WH
+    retailer_credit_neur: int = RETAILER_CREDIT_NEUR
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """What limits hold, and who knows the balances."""
+
+    limits: IntakeLimits
+    balance_neur: Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The address that signed, as 0x hex, and the digest it signed."""
+
+    address: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A submission whose signer may speak for `account`, with the key under which its fact is (or will be) known."""
+
+    book: MarketBook
+    holder: Holder
+    account: str
+    order_key: str
+    key: str
+    digest: bytes
+
+
+class Sender(Protocol):
+    """Who hands a submission in, as its session says: before any signature is looked at."""
+
+    @property
+    def point(self) -> str | None:
+        """Its connection point, if it has one."""
+        ...
+
+    def require_account(self, account: str) -> None:
+        """Raise unless this settlement account (0x hex) is its own."""
+        ...
+
+    def has_order(self, order_id: bytes) -> bool:
+        """Whether its account ever sent this order."""
+        ...
+
+
+class Submission(ABC):
+    """Something a device signed. A subclass is one module, and one line in `SUBMISSIONS`."""
+
+    __slots__ = ()
+
+    MEMBER: ClassVar[str]
+    """Name of the signed message in a request's body, beside `signature`."""
+
+    FAILURES: ClassVar[tuple[type[DominoesError], ...]]
+    """Why it may be refused."""
+
+    signature: bytes
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, message: object, *, signature: object) -> Self:
+        """Read the message of its typed data, strictly. Raises MalformedSubmission or OutOfRange, naming the member."""
+
+    @abstractmethod
+    def check_sender(self, sender: Sender) -> None:
+        """Nobody hands in what is another's. Raises what the API says of it."""
+
+    @abstractmethod
+    def digest(self, domain: Domain) -> bytes:
+        """What is signed, under the Market contract's domain. Raises MalformedSubmission."""
+
+    @abstractmethod
+    def verify(self, state: TradingState, signer: Signer) -> Verified:
+        """Whose key it is. Raises UnknownMarket, KeyNotValid."""
+
+    @abstractmethod
+    def check_repeat(self, first: Entry, found: Verified) -> None:
+        """The first entry under its key must hold the same body, else OrderConflict. Raises PayloadErased."""
+
+    @abstractmethod
+    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> Fact:
+        """The fact that it becomes, or its refusal."""
+
+    def signer(self, domain: Domain) -> Signer:
+        """Recover the signer: the dear part, which needs no state. Raises MalformedSubmission, BadSignature.
+
+        A signature for another chain, contract or content recovers to another address, which then is no one's key.
+        """
+        digest = self.digest(domain)
+        return Signer(address=to_hex(recover(digest, self.signature)), digest=digest)
+
+
+def verified(
+    state: TradingState, *, market: bytes, mtu: int, signer: Signer, key_of: Callable[[str, MarketBook], str]
+) -> Verified:
+    """The signer must be some account's key at the MTU, of the market's area. Raises UnknownMarket, KeyNotValid.
+
+    `key_of` gives the journal key for the account and the market.
+    """
+    book = state.markets.get(market)
+    if book is None:
+        raise errors.UnknownMarket(market=to_hex(market))
+    account = state.account_by_key.get(signer.address)
+    holder = None if account is None else state.holders[account]
+    if account is None or holder is None or holder.key_at(mtu) != signer.address:
+        raise errors.KeyNotValid(signer=signer.address, account=account, mtu=mtu)
+    if holder.participant.area != book.market.area:
+        raise errors.KeyNotValid(signer=signer.address, account=account, mtu=mtu)
+    key = key_of(account, book)
+    return Verified(book=book, holder=holder, account=account, order_key=signer.address, key=key, digest=signer.digest)
+
+
+def same_or_conflict(first: Entry, *, fact: type[Fact], body: dict[str, Any], name: str, revision: int) -> None:
+    """The first entry must be a fact of this class with these members, else OrderConflict. Raises PayloadErased."""
+    payload = first.content()
+    if first.kind != fact.KIND or any(payload.get(member) != value for member, value in body.items()):
+        raise errors.OrderConflict(order_id=name, revision=revision)
+
+
+def open_program(book: MarketBook, *, mtu: int, now: int) -> Program:
+    """The program in which the MTU can still be traded. Raises ProgramNotOpen, GateClosed."""
+    program = book.programs.get(mtu)
+    if program is None:
+        if mtu < book.closed_end_mtu:
+            raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=None)
+        raise errors.ProgramNotOpen(market=book.market.market, mtu=mtu)
+    if now >= program.gate:
+        raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=program.gate)
+    return program
+
+
+def order_fact_key(*, account: str, order_id: bytes, revision: int) -> str:
+    """An order's revisions, changes and cancels alike, each have one place in the journal."""
+    return f"order:{account}:{order_id.hex()}:{revision}"
+
+
+def revised_order(
+    state: TradingState, *, account: str, order_id: bytes, market: str, mtu: int, revision: int
+) -> BookOrder:
+    """The last revision of an order, of which this revision is the next.
+
+    Raises OrderUnknown, OrderWithdrawn, OrderMoved, RevisionOutOfOrder.
+    """
+    last = state.orders.get((account, order_id))
+    if last is None:
+        raise errors.OrderUnknown(order_id=to_hex(order_id))
+    if last.withdrawn:
+        raise errors.OrderWithdrawn(order_id=to_hex(order_id))
+    if (last.market, last.mtu) != (market, mtu):
+        raise errors.OrderMoved(order_id=to_hex(order_id), mtu=last.mtu)
+    if revision != last.revision + 1:
+        name = f"order {to_hex(order_id)}"
+        raise errors.RevisionOutOfOrder(name=name, expected=last.revision + 1, given=revision)
+    return last
