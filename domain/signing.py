@@ -73,3 +73,9 @@ def recover(digest: bytes, signature: bytes) -> bytes:
         return address_of(PublicKey.from_signature_and_message(raw, digest, hasher=None))
     except Exception as error:  # coincurve raises bare Exception and ValueError alike
         raise BadSignature(reason="it recovers to no key") from error
+
+
+def personal_message_digest(text: str) -> bytes:
+    """The 32 bytes that `personal_sign` signs (EIP-191 version 0x45)."""
+    data = text.encode("utf-8")
+    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode("ascii") + data)

@@ -14,9 +14,9 @@ from hashlib import sha256
 from threading import Lock
 
 from domain.errors import DominoesError
-from domain.hashing import keccak, to_hex
+from domain.hashing import to_hex
 from domain.mtu import isoformat_utc
-from domain.signing import recover
+from domain.signing import personal_message_digest, recover
 
 CHALLENGE_SECONDS = 300
 """How long a login text may be signed: enough for a hardware wallet, short for a thief."""
@@ -48,12 +48,6 @@ class Challenge:
     address: bytes
     expires_at: int
     text: str
-
-
-def personal_message_digest(text: str) -> bytes:
-    """The 32 bytes that `personal_sign` signs (EIP-191 version 0x45)."""
-    data = text.encode("utf-8")
-    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode("ascii") + data)
 
 
 def challenge_text(*, address: bytes, audience: str, nonce: str, expires_at: int) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from domain.hashing import keccak, text_id, to_hex
+from domain.hashing import text_id, to_hex
 from domain.meters import MeteringArea
-from domain.signing import SigningKey
+from domain.signing import SigningKey, personal_message_digest
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
 from oracle.strictness import Unreadable
@@ -23,12 +23,6 @@ TIMEOUT_S = 30.0
 
 TOKEN_MARGIN_S = 60.0
 """A token is renewed this long before it expires."""
-
-
-def personal_digest(text: str) -> bytes:
-    """The digest that `personal_sign` signs over a text (EIP-191)."""
-    data = text.encode("utf-8")
-    return keccak(b"\x19Ethereum Signed Message:\n" + str(len(data)).encode("ascii") + data)
 
 
 class HttpService:
@@ -57,7 +51,7 @@ class HttpService:
         if self._token is None or self._wall() > self._token[1]:
             account = {"account": to_hex(self._key.address)}
             challenge = self._open("POST", "/v1/session/challenge", body=account)
-            signature = self._key.sign(personal_digest(challenge["text"]))
+            signature = self._key.sign(personal_message_digest(challenge["text"]))
             answer = {"nonce": challenge["nonce"], "signature": to_hex(signature)}
             session = self._open("POST", "/v1/session", body=answer)
             self._token = session["access_token"], self._wall() + session["expires_in"] - TOKEN_MARGIN_S

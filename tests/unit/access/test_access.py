@@ -11,13 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from domain.hashing import keccak, to_hex
 from domain.parties import Participant
-from domain.signing import BadSignature, SigningKey
+from domain.signing import BadSignature, SigningKey, personal_message_digest
 from ledger_service.access.challenges import (
     CHALLENGE_SECONDS,
     NONCE_BYTES,
     ChallengeBook,
     ChallengeRefused,
-    personal_message_digest,
 )
 from ledger_service.access.directory import Directory, OrganisationKey, UnknownAccount
 from ledger_service.access.roles import Role

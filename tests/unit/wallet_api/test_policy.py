@@ -27,7 +27,7 @@ from edge.policy import (
     policy_of,
     require_policies,
 )
-from ledger_service.access.challenges import CHALLENGE_SECONDS, personal_message_digest
+from ledger_service.access.challenges import CHALLENGE_SECONDS
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import CLOCK_SKEW_SECONDS, TOKEN_SECONDS
 from tests.unit.wallet_api.routes import filled

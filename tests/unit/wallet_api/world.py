@@ -16,9 +16,9 @@ from starlette.testclient import TestClient
 
 from domain.eip712 import ORDER, SHAPES
 from domain.hashing import from_hex, keccak, text_id, to_hex
-from domain.signing import SigningKey
+from domain.signing import SigningKey, personal_message_digest
 from edge.limits import Limiter
-from ledger_service.access.challenges import ChallengeBook, personal_message_digest
+from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory, OrganisationKey
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
