@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
 from domain.hashing import to_hex
+from domain.signing import personal_message_digest
 from edge.login import PRINCIPAL_SECONDS
 from edge.policy import (
     Allow,
