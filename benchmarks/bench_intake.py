@@ -71,7 +71,7 @@ class _Funds:
         return 0
 
 
-class _Community:
+class Community:
     """A fresh record with ACCOUNTS households that may bid, and an intake over it."""
 
     def __init__(self, folder: Path) -> None:
@@ -191,7 +191,7 @@ def _one_by_one(intake: Intake, orders: Sequence[SignedOrder]) -> None:
             raise outcome
 
 
-def _intake_rates(community: _Community) -> dict[str, float]:
+def _intake_rates(community: Community) -> dict[str, float]:
     intake, rates = community.intake, {}
     few = community.orders(ORDERS // 8)
     rates["commit_per_order"] = _rate(len(few), lambda: _one_by_one(intake, few))
@@ -243,7 +243,7 @@ def run() -> dict[str, Any]:
         for number in range(ROUNDS):
             place = Path(folder) / str(number)
             place.mkdir()
-            community = _Community(place)
+            community = Community(place)
             community.intake.start()
             rates = _intake_rates(community) | _signature_rates(community.orders(ORDERS // 4))
             community.intake.close()

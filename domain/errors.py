@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DominoesError(Exception):
     """An anticipated failure: one subclass per cause, its facts as attributes, its message ending in what to do next.
@@ -13,6 +15,17 @@ class DominoesError(Exception):
     status: int = 422
     code: str = "invalid"
     retryable: bool = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as attributes: subclasses are made from facts, not from their message."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[DominoesError], args: tuple[Any, ...], facts: dict[str, Any]) -> DominoesError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(facts)
+    return error
 
 
 class OutOfRange(DominoesError):

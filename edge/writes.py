@@ -51,12 +51,29 @@ async def write(
     limit_bytes: int = BODY_BYTES_MAX,
 ) -> Response:
     """Do one write and answer it; a repeat under the same Idempotency-Key gets the first answer."""
+
+    def read_and_work(raw: bytes) -> Created:
+        # Parsed here, in the thread: a body of some MiB would hold up every other request.
+        return work(read_shape(raw, shape))
+
+    return await write_raw(request, who=who, work=read_and_work, limit_bytes=limit_bytes)
+
+
+async def write_raw(
+    request: Request, *, who: Caller, work: Callable[[bytes], Created], limit_bytes: int = BODY_BYTES_MAX
+) -> Response:
+    """As `write`, where the work reads the body itself."""
     raw = await read_body(request, limit_bytes=limit_bytes)
 
     async def do() -> Answer:
-        return await run_in_threadpool(_do, raw, shape, work)
+        return await run_in_threadpool(_do, raw, work)
 
     return await answer_once(request, who=who, raw=raw, do=do)
+
+
+def read_shape(raw: bytes, shape: type[_Body]) -> _Body:
+    """A body as its declared shape. Raises MalformedBody, InvalidFields."""
+    return validate(adapter_of(shape), parse(raw))
 
 
 async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable[[], Awaitable[Answer]]) -> Response:
@@ -78,9 +95,8 @@ async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable
         return _response(answer, repeated=False)
 
 
-def _do(raw: bytes, shape: type[_Body], work: Callable[[_Body], Created]) -> Answer:
-    # Parsed here, in the thread: a body of some MiB would hold up every other request.
-    made = work(validate(adapter_of(shape), parse(raw)))
+def _do(raw: bytes, work: Callable[[bytes], Created]) -> Answer:
+    made = work(raw)
     return Answer(status=made.status, body=orjson.dumps(made.value))
 
 

@@ -14,6 +14,7 @@ from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
 from ledger_service.clock import MarketClock
+from ledger_service.metering.intake import AttestationIntake
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.settlement.stage import Stuck
@@ -72,6 +73,8 @@ class Services:
     deployment: Deployment
     intake: Intake
     """Order intake, started."""
+    attestations: AttestationIntake
+    """Where attesters' readings are verified and recorded."""
     verdicts: Verdicts
     """Where the DSO's verdicts are recorded."""
     evidence_folder: Path

@@ -12,7 +12,7 @@ from ledger_service.record.errors import (
 from ledger_service.record.follow import Batch, Cursor, CursorTaken, follow
 from ledger_service.record.journal import Entry, Head, Verified
 from ledger_service.record.record import Record
-from ledger_service.record.transaction import Transaction
+from ledger_service.record.transaction import Prepared, Transaction, prepare
 
 __all__ = [
     "Batch",
@@ -25,10 +25,12 @@ __all__ = [
     "KeyReused",
     "NestedTransaction",
     "PayloadErased",
+    "Prepared",
     "Record",
     "StorageUnavailable",
     "Transaction",
     "UnknownDatabase",
     "Verified",
     "follow",
+    "prepare",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -27,6 +27,28 @@ from ledger_service.record.tables import journal_cursor, journal_entry, journal_
 
 SALT_BYTES = 32
 """Random bytes hashed with each payload, so that nobody can guess a payload from its hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A fact as the journal will hold it, written and hashed before the transaction that appends it."""
+
+    kind: str
+    text: bytes
+    salt: bytes
+    digest: bytes
+    key: str | None = None
+
+
+def prepare(fact: Fact | str, payload: Payload | None = None) -> Prepared:
+    """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
+    if isinstance(fact, str):
+        kind, text, key = fact, canonical_json(payload), None
+    else:
+        kind, text, key = fact.KIND, canonical_json(fact.payload()), fact.journal_key
+        type(fact).read(text)
+    salt = secrets.token_bytes(SALT_BYTES)
+    return Prepared(kind=kind, text=text, salt=salt, digest=payload_hash(salt=salt, payload_text=text), key=key)
 
 
 class Transaction:
@@ -55,25 +77,19 @@ class Transaction:
             self._head = read_head(self._connection)
         return self._head
 
-    def append(self, fact: Fact | str, payload: Payload | None = None, *, key: str | None = None) -> Entry:
+    def append(self, fact: Fact | Prepared | str, payload: Payload | None = None, *, key: str | None = None) -> Entry:
         """Add one fact and return its entry.
 
         `key` names the fact for good where its own `journal_key` does not. This function will return the first entry
         with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
         another, and FactMalformed or NotCanonical for a fact that could not be read back.
         """
-        if isinstance(fact, str):
-            kind, text = fact, canonical_json(payload)
-        else:
-            kind, text, key = fact.KIND, canonical_json(fact.payload()), key or fact.journal_key
+        made = fact if isinstance(fact, Prepared) else prepare(fact, payload)
+        kind, text, salt, digest, key = made.kind, made.text, made.salt, made.digest, key or made.key
         if key is not None:
             first = self.find(key)
             if first is not None:
                 return _repeated(first, kind=kind, text=text, key=key)
-        if not isinstance(fact, str):
-            type(fact).read(text)
-        salt = secrets.token_bytes(SALT_BYTES)
-        digest = payload_hash(salt=salt, payload_text=text)
         previous = self.head
         sequence = previous.sequence + 1
         chained = entry_hash(sequence=sequence, kind=kind, payload_hash=digest, previous=previous.hash)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -16,11 +17,10 @@ from domain.signing import BadSignature
 from edge.answers import Paging, json_answer, number_key, page_answer, paging
 from edge.models import Body
 from edge.policy import allow
-from edge.writes import Created, write
+from edge.writes import Created, read_shape, write, write_raw
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
-from ledger_service.metering.operations import accept_attestation
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
@@ -106,6 +106,17 @@ class AttestationsBody(Body):
     messages: list[str] = Field(max_length=MESSAGES_MAX, description="Compact JWS, as the meters published them")
 
 
+def read_attestations(raw: bytes, *, area: str | None) -> dict[str, Any]:
+    """The payload in a body, which must be about `area` unless None; called in another process for large bodies.
+
+    Raises MalformedBody, InvalidFields, NotYours.
+    """
+    body = read_shape(raw, AttestationsBody)
+    if area is not None and body.area != area:
+        raise NotYours(what="area")
+    return body.model_dump()
+
+
 class SettlementSignatureBody(Body):
     """An attester's signature over the Settlement; `attester`, where given, must be one's own address."""
 
@@ -177,20 +188,13 @@ async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER
 
     services = services_of(request)
 
-    def work(body: AttestationsBody) -> Created:
-        _own_area(who, body.area)
-        with services.record.begin() as tx:
-            entry = accept_attestation(
-                tx,
-                body.model_dump(),
-                now=services.clock.now(),
-                readings=services.deployment.domain_of(ATTESTATION),
-                settlement=services.deployment.domain_of(SETTLEMENT),
-            )
-        mtus = [one["mtu"] for one in entry.content()["attestations"]]
-        return Created({"sequence": entry.sequence, "mtus": mtus}, repeated=entry.repeated)
+    def work(raw: bytes) -> Created:
+        read = partial(read_attestations, area=who.area)
+        attested = services.attestations.accept(raw, read=read, now=services.clock.now())
+        shown = {"sequence": attested.sequence, "mtus": list(attested.mtus)}
+        return Created(shown, repeated=attested.repeated)
 
-    return await write(request, who=who, shape=AttestationsBody, work=work, limit_bytes=ATTESTATIONS_BODY_BYTES_MAX)
+    return await write_raw(request, who=who, work=work, limit_bytes=ATTESTATIONS_BODY_BYTES_MAX)
 
 
 @router.get("/attester/settlements", **lists(schemas.ProposedSettlement, failing=(NotYours,)))

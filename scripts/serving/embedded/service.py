@@ -34,6 +34,7 @@ from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
+from ledger_service.metering.intake import AttestationIntake
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.trading import Intake, ReceiptSigner
@@ -167,6 +168,11 @@ class Service:
             funds=RecordFunds(self.record),
             signer=ReceiptSigner(key=self.keys["operator"], domain=self.market_domain),
         )
+        self.attestations = AttestationIntake(
+            self.record,
+            readings=self.deployment.domain("Readings"),
+            settlement=self.deployment.domain("Settlement"),
+        )
         self.broker = EmbeddedBroker(port=self.config.mqtt_port)
 
     def services(self) -> Services:
@@ -198,6 +204,7 @@ class Service:
                 details=deployment.as_json() | {"rpc_url": self.node.url},
             ),
             intake=self.intake,
+            attestations=self.attestations,
             verdicts=Verdicts(
                 self.record,
                 clock=self.clock,
@@ -234,6 +241,7 @@ class Service:
             server.run()
         finally:
             self.intake.close()
+            self.attestations.close()
             self.loop.stop()
             self.broker.stop()
             self.node.stop()

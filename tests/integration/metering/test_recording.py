@@ -16,12 +16,12 @@ from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
-from ledger_service.metering.operations import accept_attestation
+from ledger_service.metering.operations import Attested, accept_attestations
 from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.metering.tables import TABLES
 from ledger_service.metering.views import rebuild_views
-from ledger_service.record import Entry, Record
+from ledger_service.record import Record
 from ledger_service.registry.views import REGISTRY_FACTS, fold
 from tests.journal import fact_of
 
@@ -143,11 +143,10 @@ def payload_of(
     return {"area": AREA, "period": 1, "attestations": attestations, "messages": messages}
 
 
-def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> Entry:
+def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> Attested:
     if now is None:
         now = mtu_end(max(item["mtu"] for item in payload["attestations"])) + 200
-    with record.begin() as tx:
-        return accept_attestation(tx, payload, now=now, readings=READINGS, settlement=SETTLEMENT)
+    return accept_attestations(record, payload, now=now, readings=READINGS, settlement=SETTLEMENT)
 
 
 def kinds(record: Record) -> list[str]:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
-from domain.eip712 import ORDER, SHAPES
+from domain.eip712 import ATTESTATION, ORDER, SETTLEMENT, SHAPES
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey, personal_message_digest
 from edge.limits import Limiter
@@ -24,6 +24,7 @@ from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import ManualClock
 from ledger_service.market import views as market_views
+from ledger_service.metering.intake import AttestationIntake
 from ledger_service.money import views as money_views
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
@@ -337,6 +338,9 @@ def make_services(
         challenges=ChallengeBook(audience=AUDIENCE),
         deployment=deployment,
         intake=intake,
+        attestations=AttestationIntake(
+            record, readings=deployment.domain_of(ATTESTATION), settlement=deployment.domain_of(SETTLEMENT)
+        ),
         verdicts=Verdicts(
             record,
             clock=clock,
@@ -362,4 +366,5 @@ def open_world(tmp_path: Path, *, template: Path | None = None, record_url: str 
     with CheckedClient(app, raise_server_exceptions=False) as client:
         yield World(services=services, clock=clock, app=app, client=client, wall=wall)
     services.intake.close()
+    services.attestations.close()
     services.record.close()

@@ -1,0 +1,204 @@
+"""Verifying what attesters hand in: the dear part, done without the write lock, perhaps in another process.
+
+What comes out is divided into pages, each recorded by a fact and a transaction of its own, so that no other writer
+waits long however much arrives at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from domain.eip712 import Domain
+from domain.messages import parse_message
+from domain.metering_errors import AttestationRefused, RevisionTaken
+from domain.meters import MeteringArea
+from domain.mtu import mtu_end, mtu_start
+from ledger_service.metering.queries import leaves_at, metering_area_of, next_revisions
+from ledger_service.metering.tables import metering_attestation
+from ledger_service.record import Prepared, prepare
+from ledger_service.record.journal import read_head
+from settling.attestations import LEAVES_PER_PAGE, VerifiedAttestation, verify_payload
+
+Standing = Mapping[int, tuple[int, str, int]]
+"""By MTU: the last recorded revision, its root, and the entry that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Attestations of ascending MTUs, recorded together; `standing` is what their verification rests on around them.
+
+    `made` gives, as `standing` does, what stands once the page is recorded, less the entry.
+    """
+
+    mtus: Sequence[int]
+    made: Mapping[int, tuple[int, str]]
+    fact: Prepared
+    standing: Mapping[int, tuple[int, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What is to be recorded of a payload: `basis` is the journal's head it was verified at.
+
+    `mtus` are all MTUs of the payload; `recorded` is the last entry that held some of them before, None where none.
+    """
+
+    area: str
+    period: int
+    basis: int
+    mtus: Sequence[int]
+    pages: Sequence[Page]
+    recorded: int | None
+
+
+def verify_attestations(
+    connection: Connection, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
+) -> Verified:
+    """Verify a payload of attesters against the record as `connection` sees it, at market time `now`.
+
+    MTUs whose very attestation is recorded already are left out. `readings` and `settlement` are the EIP-712 domains
+    of these contracts. Raises AttestationRefused, RevisionTaken (409: something else is recorded) or NotRegistered.
+    """
+    area = payload.get("area")
+    if not isinstance(area, str):
+        raise AttestationRefused(reason="area is missing")
+    basis = read_head(connection).sequence
+    metering_area = metering_area_of(connection, area=area, readings=readings, settlement=settlement)
+    try:
+        known: dict[int, int] = {}
+        items = _verify(connection, payload, metering_area)
+    except RevisionTaken:
+        rest, known = _without_recorded(connection, payload, area)
+        if not known:
+            raise
+        items = _verify(connection, {**payload, "attestations": rest}, metering_area) if rest else []
+    for item in items:
+        _check_deadlines(item, metering_area=metering_area, now=now)
+    return Verified(
+        area=area,
+        period=payload["period"],
+        basis=basis,
+        mtus=[record["mtu"] for record in payload["attestations"]],
+        pages=_pages(connection, payload, area, items),
+        recorded=max(known.values(), default=None),
+    )
+
+
+def standing(connection: Connection, *, area: str, mtus: Iterable[int]) -> Standing:
+    """What is recorded last of these MTUs and of those beside them; MTUs without anything are left out."""
+    wanted = sorted({beside for mtu in mtus for beside in (mtu - 1, mtu, mtu + 1)})
+    table = metering_attestation
+    query = (
+        select(table.c.mtu, table.c.revision, table.c.root, table.c.sequence)
+        .where(table.c.area == area, table.c.mtu >= wanted[0], table.c.mtu <= wanted[-1])
+        .order_by(table.c.mtu, table.c.revision)
+    )
+    return {row.mtu: (row.revision, row.root, row.sequence) for row in connection.execute(query) if row.mtu in wanted}
+
+
+def _verify(
+    connection: Connection, payload: Mapping[str, Any], metering_area: MeteringArea
+) -> list[VerifiedAttestation]:
+    code = metering_area.code
+
+    def next_revision(mtu: int) -> int:
+        return next_revisions(connection, area=code, first_mtu=mtu, count=1).get(mtu, 0)
+
+    return verify_payload(
+        payload,
+        area=metering_area,
+        next_revision=next_revision,
+        leaves_at=lambda mtu: leaves_at(connection, area=code, mtu=mtu),
+    )
+
+
+def _without_recorded(
+    connection: Connection, payload: Mapping[str, Any], area: str
+) -> tuple[list[Mapping[str, Any]], dict[int, int]]:
+    """The attestations that are not recorded yet, and by MTU the entry that holds each of the others."""
+    found = standing(connection, area=area, mtus=[record["mtu"] for record in payload["attestations"]])
+    rest, known = [], {}
+    for record in payload["attestations"]:
+        revision, root, sequence = found.get(record["mtu"], (None, None, 0))
+        if (revision, root) == (record["revision"], record["root"]):
+            known[record["mtu"]] = sequence
+        else:
+            rest.append(record)
+    return rest, known
+
+
+def _check_deadlines(item: VerifiedAttestation, *, metering_area: MeteringArea, now: int) -> None:
+    mtu = item.attestation.mtu
+    if now < mtu_end(mtu):
+        raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
+    if item.attestation.revision == 0 and now > metering_area.attest_until(mtu):
+        raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
+    period = metering_area.period_of(mtu)
+    if period is None or now > mtu_start(period.first_mtu + period.count) + metering_area.horizon_seconds:
+        raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
+
+
+def _pages(
+    connection: Connection, payload: Mapping[str, Any], area: str, items: Sequence[VerifiedAttestation]
+) -> list[Page]:
+    if not items:
+        return []
+    groups = _grouped(items)
+    messages = sorted(str(message) for message in payload["messages"])
+    spans = [_span(message) for message in messages] if len(groups) > 1 else []
+    before = {
+        mtu: (revision, root)
+        for mtu, (revision, root, _) in standing(
+            connection, area=area, mtus=[item.attestation.mtu for item in items]
+        ).items()
+    }
+    pages = []
+    for group in groups:
+        records = [item.as_json() for item in group]
+        mtus = [record["mtu"] for record in records]
+        about = {beside for mtu in mtus for beside in (mtu - 1, mtu, mtu + 1)}
+        kept = messages
+        if len(groups) > 1:
+            # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
+            ends = range(mtus[0] - 1, mtus[-1] + 1)
+            kept = [text for text, (first, last) in zip(messages, spans, strict=True) if _meet(ends, first, last)]
+        fact = {"area": area, "period": payload["period"], "attestations": records, "messages": kept}
+        made = {record["mtu"]: (record["revision"], record["root"]) for record in records}
+        pages.append(
+            Page(
+                mtus=mtus,
+                made=made,
+                fact=prepare("reading.attested", fact),
+                standing={mtu: before[mtu] for mtu in about if mtu in before},
+            )
+        )
+        before |= made
+    return pages
+
+
+def _grouped(items: Sequence[VerifiedAttestation]) -> list[list[VerifiedAttestation]]:
+    """Consecutive attestations of at most LEAVES_PER_PAGE leaves, or one alone."""
+    groups: list[list[VerifiedAttestation]] = []
+    leaves = 0
+    for item in items:
+        if not groups or leaves + len(item.readings) > LEAVES_PER_PAGE:
+            groups.append([])
+            leaves = 0
+        groups[-1].append(item)
+        leaves += len(item.readings)
+    return groups
+
+
+def _span(message: str) -> tuple[int, int]:
+    """First and last MTU that a verified message tells of."""
+    _, run = parse_message(message.encode("ascii"))
+    mtus = [reading.mtu for reading in run.readings()]
+    return min(mtus), max(mtus)
+
+
+def _meet(ends: range, first: int, last: int) -> bool:
+    return first < ends.stop and last >= ends.start
