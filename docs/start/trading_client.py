@@ -1,0 +1,34 @@
+"""Log in, sign one bid, send it, read its receipt: `python trading_client.py URL MARKET ACCOUNT_KEY DEVICE_KEY`."""
+
+import secrets
+import sys
+
+import httpx
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+url, market, account_key, device_key = sys.argv[1:]
+account, device = Account.from_key(account_key), Account.from_key(device_key)
+api = httpx.Client(base_url=f"{url}/v1", event_hooks={"response": [httpx.Response.raise_for_status]})
+
+asked = api.post("/session/challenge", json={"account": account.address.lower()}).json()
+proof = account.sign_message(encode_defunct(text=asked["text"])).signature.to_0x_hex()
+session = api.post("/session", json={"nonce": asked["nonce"], "signature": proof}).json()
+api.headers["Authorization"] = f"Bearer {session['access_token']}"
+
+program = api.get(f"/markets/{market}/programs", params={"state": "open"}).json()["items"][0]
+order = {
+    "market": api.get(f"/markets/{market}").json()["market_id"],
+    "mtu": program["first_mtu"],
+    "side": 0,  # 0 buys, 1 sells
+    "limitPriceNeurPerWh": 200_000,  # 20 ct/kWh: the most it pays
+    "quantityLots": 10,  # lots of the market's lot_wh
+    "account": account.address.lower(),
+    "orderId": "0x" + secrets.token_hex(16),  # keep id and salt before sending: a repeat is then harmless
+    "revision": 0,
+    "salt": "0x" + secrets.token_hex(32),
+}
+typed = api.post("/typed-data/Order", json=order).json()["typed_data"]
+signature = device.sign_typed_data(full_message=typed).signature.to_0x_hex()
+receipt = api.post("/orders", json={"order": order, "signature": signature}).json()["receipt"]
+print(receipt)
