@@ -18,6 +18,7 @@ from domain.signing import SigningKey
 from oracle.attester.asking import RETRY_S, ReadingsChain, ServiceThread
 from oracle.attester.consensus.events import Connected, Event, Moment, Tick
 from oracle.attester.consensus.machine import CUT_OFF_S, PROPOSER_TIMEOUT_S, Consensus
+from oracle.attester.consensus.planning import correctable_from
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.market_clock import MarketClock
@@ -153,12 +154,14 @@ class AttesterProcess:
             market_now=self.clock.now,
             refresh=self.clock.refresh,
         )
+        now = self._moment()
+        first_open = correctable_from(area=area, market_time=now.market_s)
         consensus = Consensus(
             name=self.name,
             area=area,
             books=intake.books,
-            held=self.store.attestations(area_id=area.area_id),
-            at=self._moment(),
+            held=self.store.attestations(area_id=area.area_id, first_mtu=first_open),
+            at=now,
             cut_off_s=self.timing.cut_off_s,
             timeout_s=self.timing.proposer_timeout_s,
         )

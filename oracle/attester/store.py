@@ -200,9 +200,11 @@ class Store:
             (before_mtu,),
         )
 
-    def attestations(self, *, area_id: bytes) -> Iterator[tuple[SignedAttestation, bool]]:
-        """All attestations held, by MTU and revision, and whether one's own node shows each."""
-        rows = self._db.execute("SELECT attestation, included FROM attested ORDER BY mtu, revision")
+    def attestations(self, *, area_id: bytes, first_mtu: int) -> Iterator[tuple[SignedAttestation, bool]]:
+        """Attestations held from an MTU on, by MTU and revision, and whether one's own node shows each."""
+        rows = self._db.execute(
+            "SELECT attestation, included FROM attested WHERE mtu >= ? ORDER BY mtu, revision", (first_mtu,)
+        )
         for content, included in rows:
             yield SignedAttestation.from_json(orjson.loads(content), area_id=area_id), bool(included)
 

@@ -9,7 +9,7 @@ from domain.readings import Quality, Reading
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus.effects import Effect, Fetch, ShowMessages, Sign, Warn
 from oracle.attester.consensus.events import Moment
-from oracle.attester.consensus.planning import Backlog, DueHistory, differences, has_ended
+from oracle.attester.consensus.planning import Backlog, DueHistory, correctable_from, differences, has_ended
 from oracle.attester.consensus.proposals import LeafDifference, LeafProposal
 from settling.attestations import LEAVES_PER_PAGE, changes_nothing, leads_to
 
@@ -77,6 +77,8 @@ class Endorser:
             return Endorsement()
         if not mtus or mtus != sorted({mtu for mtu in mtus if mtu in period}):
             return _refused(sender, f"its MTUs do not ascend within period {period.number}")
+        if mtus[0] < correctable_from(area=area, market_time=at.market_s):
+            return _refused(sender, f"MTU {mtus[0]} can't be corrected any more")
         if any(entry.revision != self._next_revision(entry.mtu) for entry in proposal.mtus):
             self._deferred.add(sender)
             return Endorsement(in_doubt=True)

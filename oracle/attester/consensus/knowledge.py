@@ -58,16 +58,16 @@ class Knowledge:
         self.backlog.move_on(floor_mtu=self.floor_mtu(at))
 
     def drop_final(self, at: Moment) -> DropFinal | None:
-        """Forget what no correction can need; returns what others are to forget, None where nothing became final.
+        """Forget what no correction can need; returns what the store is to forget, None where nothing became final.
 
-        Attestations are kept for one more horizon: settlements of their period may still wait for a signature.
+        The store keeps attestations for one more horizon: settlements of their period may still wait for a signature.
         """
         first_open = self.floor_mtu(at)
         first_kept = correctable_from(area=self.area, market_time=at.market_s - self.area.horizon_seconds)
         if (first_kept, first_open) == self._dropped or first_open <= 0:
             return None
         self._dropped = first_kept, first_open
-        self.standing.drop_before(first_kept)
+        self.standing.drop_before(first_open)
         return DropFinal(first_kept, first_open)
 
     # ---- attestations
@@ -83,6 +83,13 @@ class Knowledge:
         if signed is not None:
             self.keep([signed], at)
             self.backlog.note_changed(signed.leaves, signed.mtu)
+
+    def hear_attested(self, items: Iterable[SignedAttestation], at: Moment) -> None:
+        """Take over what an attester says is recorded, where it is new and not final."""
+        floor = self.floor_mtu(at)
+        for item in items:
+            if item.mtu >= floor and item.revision >= self.standing.next_revision(item.mtu):
+                self.accept(item, at)
 
     def take_back(self, items: Iterable[SignedAttestation]) -> None:
         """The service does not record these: forget those that one's own node does not show."""

@@ -92,8 +92,9 @@ class Consensus:
                 self._take(self._endorser.hear(sender, proposal, at))
             case events.SignaturesHeard(sender, signatures):
                 self._collect(sender, signatures)
-            case events.AttestedHeard():
-                self._hear_attested(event, at)
+            case events.AttestedHeard(sender, attestations):
+                self.known.hear_attested(attestations, at)
+                self._endorser.forget(sender)
             case events.ReadingsWanted(sender, readings):
                 self._emit(effects.ShowMessages(sender, readings[:FETCH_MAX]))
             case events.StatesTold(states):
@@ -309,12 +310,6 @@ class Consensus:
                 backlog.note_changed([code], mtu)
         if event.shown_by is not None and event.lowest_mtus:
             self._take(self._endorser.learnt_from(event.shown_by, at))
-
-    def _hear_attested(self, event: events.AttestedHeard, at: Moment) -> None:
-        for item in event.attestations:
-            if item.revision >= self.known.standing.next_revision(item.mtu):
-                self.known.accept(item, at)
-        self._endorser.forget(event.sender)
 
     def _take(self, found: Endorsement) -> None:
         self._effects += found.effects

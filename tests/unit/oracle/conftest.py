@@ -23,6 +23,7 @@ from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
 from oracle.attester.consensus.events import ChainShown, HandedOver, HandOverRefused, Moment, StatesTold, Tick
 from oracle.attester.consensus.machine import Consensus
+from oracle.attester.consensus.planning import correctable_from
 from oracle.attester.consensus.standing import Standing
 from oracle.attester.consensus.states import State
 from oracle.attester.driver import ConsensusDriver
@@ -154,7 +155,10 @@ class Area:
             name=name,
             area=self.metering,
             books=intake.books,
-            held=store.attestations(area_id=self.metering.area_id),
+            held=store.attestations(
+                area_id=self.metering.area_id,
+                first_mtu=correctable_from(area=self.metering, market_time=self.now),
+            ),
             at=self.moment(),
             cut_off_s=CUT_OFF_S,
             timeout_s=5.0,

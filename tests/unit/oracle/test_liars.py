@@ -78,6 +78,22 @@ def test_proposal__horizon_before_what_is_due__is_not_signed(make_area: Callable
     assert answers_to(area, back, horizon=FIRST + 1) == []
 
 
+def test_proposal__of_an_mtu_whose_period_is_final__is_not_signed(
+    make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
+    (period,) = area.metering.periods
+    following = replace(period, number=1, first_mtu=period.end_mtu)
+    area.metering = replace(area.metering, periods=(period, following))
+    area.attesters["A0"].driver.use_area(area.metering)
+    entry = derived(area, FIRST, horizon=FIRST)
+
+    area.now = mtu_end(period.end_mtu) + area.metering.horizon_seconds
+
+    assert answers_to(area, entry, horizon=FIRST) == []
+    assert "any more" in caplog.messages[-1]
+
+
 def test_proposal__unchanged_leaves_as_a_further_revision__is_not_signed(
     make_area: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
