@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi verifier
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 
 verifier: setup ## Build the verifier into one file: out/dominoes-verify.pyz
 	@$(VENV)/python -m scripts.tools.build_verifier
+
+wheel: setup ## Build the wheel that installs anywhere: out/dist/dominoes-*.whl
+	@$(VENV)/uv build --quiet --wheel --no-build-isolation --python $(VENV)/python --out-dir out/dist
 
 openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
 	@$(VENV)/python -m scripts.tools.openapi

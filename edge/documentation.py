@@ -14,9 +14,17 @@ from edge.problems import NoSuchThing
 
 DOCUMENTATION_PATH = "/docs"
 ASSETS_PATH = "/docs/assets"
-ASSETS = Path(__file__).resolve().parent.parent / "node_modules" / "swagger-ui-dist"
-"""Swagger UI as its npm package ships it; without it the page says so and /v1/openapi.json still answers."""
 
+_HERE = Path(__file__).resolve().parent
+
+ASSETS = next(
+    (folder for folder in (_HERE / "swagger_ui", _HERE.parent / "node_modules" / "swagger-ui-dist") if folder.exists()),
+    _HERE / "swagger_ui",
+)
+"""Swagger UI as its npm package ships it: beside this module in a wheel, in the checkout's node tools else.
+
+Without it the page says so, and /v1/openapi.json still answers.
+"""
 
 Answer = Callable[[Request], Awaitable[Response]]
 

@@ -46,23 +46,28 @@ class NodeSettings:
         ]
 
 
-def anvil_binary() -> Path:
-    """The native anvil of this machine out of the npm package. Raises NodeBinaryMissing.
-
-    npm's `anvil` command is a script that starts the native program as a child; killing the script would leave the
-    node running, so the native program is started itself.
-    """
+def anvil_package() -> str:
+    """The npm package that holds the native anvil of this machine."""
     system = platform.system().lower()
     machine = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine().lower()
+        platform.machine().lower(), platform.machine().lower()
     )
-    packages = Path(__file__).parents[2] / "node_modules" / "@foundry-rs"
-    binary = packages / f"anvil-{system}-{machine}" / "bin" / "anvil"
-    if binary.exists():
-        return binary
+    return f"@foundry-rs/anvil-{system}-{machine}"
+
+
+def anvil_binary() -> Path:
+    """The native anvil of this machine: of the checkout's node tools, of the folder at hand, or of the PATH.
+
+    npm's `anvil` command is a script that starts the native program as a child; killing the script would leave the
+    node running, so the native program is started itself. Raises NodeBinaryMissing.
+    """
+    for folder in (Path(__file__).parents[2], Path.cwd()):
+        binary = folder / "node_modules" / anvil_package() / "bin" / "anvil"
+        if binary.exists():
+            return binary
     found = shutil.which("anvil")
     if found is None:
-        raise NodeBinaryMissing(name="anvil")
+        raise NodeBinaryMissing(name="anvil", package=anvil_package())
     return Path(found)
 
 

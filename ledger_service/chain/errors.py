@@ -76,9 +76,12 @@ class NodeBinaryMissing(DominoesError):
     status = 500
     code = "node-binary-missing"
 
-    def __init__(self, *, name: str) -> None:
-        self.name = name
-        super().__init__(f"{name} is not installed; run `make setup`")
+    def __init__(self, *, name: str, package: str) -> None:
+        self.name, self.package = name, package
+        super().__init__(
+            f"{name} is not installed; run `make setup` in the checkout, `npm install {package}` in this folder, "
+            "or put it on the PATH"
+        )
 
 
 class BlockTimeNotRising(DominoesError):

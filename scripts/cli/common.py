@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = Path("state")
 """Where `dominoes up` keeps its run, below the folder it is called in."""
 
-CACHE = ROOT / ".cache" / "grids"
+
+def _cache() -> Path:
+    """The checkout's own cache, or where this system keeps caches if the package is installed."""
+    if (ROOT / "pyproject.toml").exists():
+        return ROOT / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dominoes"
+
+
+CACHE = _cache() / "grids"
 """Where grids and profiles are kept once they were read."""
 
 StateOption = Annotated[Path, typer.Option("--state", help="State folder of the run.")]

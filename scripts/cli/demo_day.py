@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import CACHE, Bars, JsonOption, console, guarded, progress_bars, show, work
 from scripts.cli.verifier import WRONG
 from scripts.community.grids import BadPvFactor, load_community, parse_day
@@ -29,6 +30,7 @@ def demo_day(
     delivery = parse_day(day)
     pv_permille = round(pv * PERMILLE)
     # what cannot be run is refused before anything starts: from here on an error is the day's, not the caller's
+    anvil_binary()
     load_community(grid_code=grid, cache=CACHE, pv_permille=pv_permille)
     days.prepare_out(out)
     with progress_bars() as progress, work():

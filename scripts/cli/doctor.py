@@ -38,9 +38,10 @@ def doctor(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
 
 def _anvil() -> str:
     try:
-        return str(anvil_binary().relative_to(ROOT))
-    except (DominoesError, ValueError) as error:
+        binary = anvil_binary()
+    except DominoesError as error:
         return str(error)
+    return str(binary.relative_to(ROOT) if binary.is_relative_to(ROOT) else binary)
 
 
 def _state(state: Path) -> Any:

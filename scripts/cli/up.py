@@ -14,6 +14,7 @@ import typer
 
 from domain.errors import DominoesError
 from domain.hashing import to_hex
+from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show, work
 from scripts.cli.desk import plan_of
 from scripts.community.grids import parse_day
@@ -52,6 +53,7 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Start everything and run the market until Ctrl-C; goes on with the run in the state folder if there is one."""
+    anvil_binary()  # says at once what to install
     stopping = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:

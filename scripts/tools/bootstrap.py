@@ -31,6 +31,7 @@ def _lock_digest() -> str:
         "requirements/node.txt",
         "package-lock.json",
         "pyproject.toml",
+        "hatch_build.py",
     ):
         digest.update((ROOT / path).read_bytes())
     return digest.hexdigest()

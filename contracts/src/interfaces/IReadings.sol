@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: UNLICENSED
 pragma solidity ^0.8.24;
 
 /// @notice What m of n attesters sign about the readings of one (area, MTU): EIP-712 `Attestation`.

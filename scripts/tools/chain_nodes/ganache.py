@@ -35,7 +35,7 @@ def node_binary() -> Path:
     found = shutil.which("node")
     beside = Path(sys.executable).with_name("node")
     if found is None and not beside.exists():
-        raise NodeBinaryMissing(name="node")
+        raise NodeBinaryMissing(name="node", package="node")
     return Path(found) if found is not None else beside
 
 
@@ -49,7 +49,7 @@ class Ganache:
     def start(cls, *, chain_id: int, funded: Sequence[SigningKey]) -> Ganache:
         """Start one with money for these keys. Raises NodeBinaryMissing or NodeNotStarted."""
         if not CLI.exists():
-            raise NodeBinaryMissing(name="ganache")
+            raise NodeBinaryMissing(name="ganache", package="ganache")
         port = free_port()
         accounts = [f"--wallet.accounts={to_hex(key.secret)},{BALANCE_WEI}" for key in funded]
         process = subprocess.Popen(
