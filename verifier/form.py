@@ -139,7 +139,9 @@ def _reader(hint: Any) -> Reader:
     if origin is dict:
         return _object_of(_reader(inner[1]))
     kind: type = hint
-    return lambda value: record(kind, value) if is_dataclass(kind) else _plain(kind, value)
+    if is_dataclass(kind):
+        return lambda value: record(kind, value)
+    return lambda value: _plain(kind, value)
 
 
 def _plain(kind: type, value: Any) -> Any:

@@ -134,7 +134,7 @@ class Readings:
         """Registers that a meter signed, under a key that is valid for each of them."""
         meter = jws_meter(jws)
         keys = tuple(item.public_key for item in self._participants.meters[meter])
-        message, signer = open_jws(jws, keys)
+        message, signer = self._evidence.cache.of(open_jws, jws, keys)  # a fact repeats messages of the one before
         for item in message.readings:
             held = [self._participants.meter_at(meter, mtu) for mtu in (item.mtu, item.mtu + 1)]
             if signer not in [now.public_key for now in held if now]:
