@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import canonical_json, from_hex, hash_json, text_id, to_hex
+from domain.merkle import merkle_proofs
+from domain.orders import schedule_hash
 from domain.readings import Reading
 from domain.statements import statement_hash, statement_leaf
+from domain.words import page_hashes, pages_of, unpack_settlement_word
 from ledger_service.evidence.facts import chain_events, walk
 from ledger_service.evidence.public import attestations as attested_lines
 from ledger_service.evidence.public import signed_proposals
@@ -31,11 +34,40 @@ _REGISTRY_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """The readings under one attested root, in leaf order, with the hashes that are its leaves."""
+    """The readings under one attested root, in leaf order, each with its proof (lowest node first)."""
 
     header: Payload
     readings: Sequence[Payload]
-    leaves: Sequence[bytes]
+    proofs: Sequence[Sequence[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownResult:
+    """A cleared MTU as its canonical line, the same for everybody, and the accounts that have a word in it."""
+
+    line: bytes
+    accounts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProgram:
+    """A signed program that stands on chain: what everybody is shown of it, and envelopes and schedules by point."""
+
+    area: str
+    shown: Payload
+    envelopes: Mapping[str, list[Payload]]
+    schedules: Mapping[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSettlement:
+    """A settlement that attesters signed: the members that everybody is shown, and salted statement, proof and page of
+    the own word by account."""
+
+    shown: Payload
+    statements: Mapping[str, Payload]
+    proofs: Mapping[str, list[str]]
+    pages: Mapping[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -50,47 +82,19 @@ class Openings:
     account_of: dict[str, str] = field(default_factory=dict)
     grid_models: dict[str, Payload] = field(default_factory=dict)
     lots_wh: dict[str, int] = field(default_factory=dict)
-    programs: list[Payload] = field(default_factory=list)
-    """signed programs that stand on chain: {"area", "validated" (its payload), "dso", "signature"}"""
-    results: list[Entry] = field(default_factory=list)
+    programs: list[RecordedProgram] = field(default_factory=list)
+    results: list[ShownResult] = field(default_factory=list)
     attestations: list[Attested] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
-    settlements: list[tuple[Payload, Payload]] = field(default_factory=list)
-    _leaves: dict[int, list[bytes]] = field(default_factory=dict)
-    _accounts: dict[int, set[str]] = field(default_factory=dict)
+    settlements: list[ShownSettlement] = field(default_factory=list)
 
     def key_of(self, order_key: str) -> Payload:
         """The registration of an order key: there is one, as a key serves one account."""
         return self.keys[order_key]
 
-    def accounts_in(self, result: Entry) -> set[str]:
-        """Accounts with a word in a cleared MTU."""
-        if result.sequence not in self._accounts:
-            tags = ("0x" + word[2:34] for word in result.content()["words"])
-            self._accounts[result.sequence] = {self.account_of[tag] for tag in tags if tag in self.account_of}
-        return self._accounts[result.sequence]
-
     def messages_of(self, meters: set[str]) -> Iterable[str]:
         """The compact JWS of these meters, in the order in which they were recorded."""
         return (jws for meter, jws in self.messages if meter in meters)
-
-    def statement_items(self, proposal: Payload) -> list[Payload]:
-        """The statements of a proposal, ascending by account."""
-        return sorted(proposal["statements"], key=lambda item: str(item["account"]))
-
-    def statement_leaves(self, proposal: Payload) -> list[bytes]:
-        """The values under a proposal's statements root."""
-        if id(proposal) not in self._leaves:
-            self._leaves[id(proposal)] = [
-                statement_leaf(
-                    account=from_hex(item["account"]),
-                    period=proposal["period"],
-                    revision=proposal["revision"],
-                    hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
-                )
-                for item in self.statement_items(proposal)
-            ]
-        return self._leaves[id(proposal)]
 
     def terms_of(self, account: str, statements: Iterable[Payload]) -> list[Payload]:
         """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
@@ -124,9 +128,10 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
     for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
         _add_order(found, entry)
     _add_markets(found, connection, through)
-    found.results = list(walk(connection, through=through, kinds=["mtu.cleared"]))
+    for entry in walk(connection, through=through, kinds=["mtu.cleared"]):
+        found.results.append(_shown_result(found, entry.content()))
     _add_readings(found, connection, through)
-    found.settlements = list(signed_proposals(connection, through))
+    found.settlements = [_shown_settlement(*pair) for pair in signed_proposals(connection, through)]
     return found
 
 
@@ -169,9 +174,64 @@ def _add_markets(found: Openings, connection: Connection, through: int) -> None:
         if entry.kind == "program.validated":
             validated[key] = payload
         elif key in validated and (to_hex(text_id(key[0])), key[1]) in recorded:
-            names = ("dso", "signature")
-            signed = {name: payload[name] for name in names}
-            found.programs.append({"area": areas[key[0]], "validated": validated[key], **signed})
+            area = areas[key[0]]
+            points = [str(point["code"]) for point in found.grid_models[area]["points"]]
+            found.programs.append(_recorded_program(area, points, validated[key], payload))
+
+
+def _recorded_program(area: str, points: Sequence[str], program: Payload, signed: Payload) -> RecordedProgram:
+    """`points` in the order of the area's grid model."""
+    envelopes: dict[str, list[Payload]] = {point: [] for point in points}
+    for envelope in program["envelopes"]:
+        envelopes[envelope["point"]].append(envelope)
+    names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
+    shown = {
+        **{name: program[name] for name in names},
+        "dso": signed["dso"],
+        "signature": signed["signature"],
+        "schedule_hashes": [to_hex(schedule_hash(program["schedules"][point])) for point in points],
+        "envelope_hashes": [to_hex(hash_json(envelopes[point])) for point in points],
+    }
+    return RecordedProgram(area=area, shown=shown, envelopes=envelopes, schedules=program["schedules"])
+
+
+def _shown_result(found: Openings, payload: Payload) -> ShownResult:
+    row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
+    tags = ("0x" + word[2:34] for word in payload["words"])
+    return ShownResult(
+        line=canonical_json({**row, "lot_wh": found.lots_wh[payload["market"]]}),
+        accounts=frozenset(found.account_of[tag] for tag in tags if tag in found.account_of),
+    )
+
+
+def _shown_settlement(proposal: Payload, signed: Payload) -> ShownSettlement:
+    items = sorted(proposal["statements"], key=lambda item: str(item["account"]))
+    leaves = [
+        statement_leaf(
+            account=from_hex(item["account"]),
+            period=proposal["period"],
+            revision=proposal["revision"],
+            hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
+        )
+        for item in items
+    ]
+    proofs = merkle_proofs(leaves, range(len(leaves)))
+    words = [int(word, 16) for word in proposal["words"]]
+    pages: dict[str, list[str]] = {}
+    for page in pages_of(words):
+        texts = [f"0x{word:064x}" for word in page]
+        pages |= {to_hex(unpack_settlement_word(word)[0]): texts for word in page}
+    names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
+    return ShownSettlement(
+        shown={
+            **{name: proposal[name] for name in names},
+            "signatures": [item["signature"] for item in signed["signatures"]],
+            "page_hashes": [to_hex(item) for item in page_hashes(words)],
+        },
+        statements={item["account"]: item for item in items},
+        proofs={item["account"]: list(map(to_hex, proof)) for item, proof in zip(items, proofs, strict=True)},
+        pages=pages,
+    )
 
 
 def _add_readings(found: Openings, connection: Connection, through: int) -> None:
@@ -187,7 +247,8 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
             continue  # unread, or erased
         leaves = [Reading.from_json(reading).hash() for reading in readings]
         header = {name: item for name, item in line.items() if name != "mtu"}
-        found.attestations.append(Attested(header=header, readings=readings, leaves=leaves))
+        proofs = merkle_proofs(leaves, range(len(leaves)))
+        found.attestations.append(Attested(header=header, readings=readings, proofs=proofs))
 
 
 def _meter_of(jws: str) -> str:

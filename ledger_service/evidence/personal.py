@@ -8,10 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from domain.hashing import from_hex, hash_json, to_hex
-from domain.merkle import merkle_proofs
-from domain.orders import schedule_hash
-from domain.words import page_hashes, pages_of, unpack_settlement_word
+from domain.hashing import to_hex
 from ledger_service.evidence.facts import Anchor, ChainInfo, ReceiptSource, last_anchor
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json
@@ -64,7 +61,7 @@ def _write(
         bundle.value("account.json", _account(party, meters, openings.grid_models[party["area"]]))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
         bundle.lines("programs.jsonl", _programs(openings, party))
-        bundle.lines("results.jsonl", _results(openings, account))
+        bundle.raw_lines("results.jsonl", _results(openings, account))
         bundle.lines("readings.jsonl", _readings(openings, codes))
         bundle.lines("messages.jsonl", ({"jws": jws} for jws in dict.fromkeys(openings.messages_of(codes))))
         bundle.lines("terms.jsonl", openings.terms_of(account, [item["statement"] for item in statements]))
@@ -87,24 +84,10 @@ def _programs(openings: Openings, party: Line) -> Iterable[Line]:
     """
     if party["point"] is None:
         return
-    for signed in openings.programs:
-        program = signed["validated"]
-        if signed["area"] != party["area"]:
-            continue
-        points = [str(point["code"]) for point in openings.grid_models[party["area"]]["points"]]
-        own: dict[str, list[Line]] = {point: [] for point in points}
-        for envelope in program["envelopes"]:
-            own[envelope["point"]].append(envelope)
-        names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
-        yield {
-            **{name: program[name] for name in names},
-            "dso": signed["dso"],
-            "signature": signed["signature"],
-            "net_wh": program["schedules"][party["point"]],
-            "schedule_hashes": [to_hex(schedule_hash(program["schedules"][point])) for point in points],
-            "envelopes": own[party["point"]],
-            "envelope_hashes": [to_hex(hash_json(own[point])) for point in points],
-        }
+    for program in openings.programs:
+        if program.area == party["area"]:
+            own = {"net_wh": program.schedules[party["point"]], "envelopes": program.envelopes[party["point"]]}
+            yield {**program.shown, **own}
 
 
 def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[Line]:
@@ -128,51 +111,23 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
             yield {**common, "cancel": cancel, "tag": payload["tag"]}
 
 
-def _results(openings: Openings, account: str) -> Iterable[Line]:
+def _results(openings: Openings, account: str) -> Iterable[bytes]:
     """The complete words of every MTU in which the account has one."""
-    for entry in openings.results:
-        if account in openings.accounts_in(entry):
-            payload = entry.content()
-            row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
-            yield {**row, "lot_wh": openings.lots_wh[payload["market"]]}
+    return (result.line for result in openings.results if account in result.accounts)
 
 
 def _readings(openings: Openings, meters: set[str]) -> Iterable[Line]:
     """Own readings with the proof to the attested root."""
     for attestation in openings.attestations:
-        own = [at for at, reading in enumerate(attestation.readings) if reading["meter"] in meters]
-        if not own:
-            continue
-        proofs = merkle_proofs(attestation.leaves, own)
-        for at, proof in zip(own, proofs, strict=True):
-            yield {
-                **attestation.header,
-                "reading": attestation.readings[at],
-                "proof": [to_hex(node) for node in proof],
-            }
+        for reading, proof in zip(attestation.readings, attestation.proofs, strict=True):
+            if reading["meter"] in meters:
+                yield {**attestation.header, "reading": reading, "proof": [to_hex(node) for node in proof]}
 
 
 def _statements(openings: Openings, account: str) -> Iterable[Line]:
     """Own statements that attesters signed, with the proof to the statements root and the page of the own word."""
-    for proposal, signed in openings.settlements:
-        leaves = openings.statement_leaves(proposal)
-        items = openings.statement_items(proposal)
-        at = next((index for index, item in enumerate(items) if item["account"] == account), None)
-        if at is None:
-            continue
-        words = [int(word, 16) for word in proposal["words"]]
-        page = next((page for page in pages_of(words) if _holds(page, from_hex(account))), None)
-        names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
-        yield {
-            **{name: proposal[name] for name in names},
-            "statement": items[at]["statement"],
-            "salt": items[at]["salt"],
-            "proof": [to_hex(node) for node in merkle_proofs(leaves, [at])[0]],
-            "signatures": [item["signature"] for item in signed["signatures"]],
-            "page": None if page is None else [f"0x{word:064x}" for word in page],
-            "page_hashes": [to_hex(item) for item in page_hashes(words)],
-        }
-
-
-def _holds(page: Iterable[int], account: bytes) -> bool:
-    return any(unpack_settlement_word(word)[0] == account for word in page)
+    for settlement in openings.settlements:
+        if account in settlement.statements:
+            item = settlement.statements[account]
+            own = {"statement": item["statement"], "salt": item["salt"], "proof": settlement.proofs[account]}
+            yield {**settlement.shown, **own, "page": settlement.pages.get(account)}
