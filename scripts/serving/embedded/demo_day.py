@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DominoesError
+from ledger_service.evidence.facts import ChainInfo
 from ledger_service.record import Record
 from scripts.cli.desk import plan_of
-from scripts.cli.verifier import Verdict, run_verifier
+from scripts.cli.verifier import Verdict, chain_state_of, run_verifier, start_node
 from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
 from scripts.community.trading import Tally
 from scripts.serving.embedded import system as systems
-from scripts.serving.embedded.evidence import fetch_all, write_anchors, write_personal
+from scripts.serving.embedded.evidence import chain_info, fetch_all, write_anchors, write_personal
 from scripts.serving.embedded.owner import RUN, hold
 from scripts.serving.embedded.picture import draw_day
 from scripts.serving.embedded.processes import Memory
@@ -117,15 +118,16 @@ def run_day(
             tally = _live(system, day, watch, progress, mtus_per_step)
             with watch.stage("evidence"):
                 fetch_all(system.town, out / BUNDLES_FOLDER)
-                _write_personal(system, out)
-                node = systems.node_url(state)
-                write_anchors(system.town, node=node, path=out / ANCHORS_FILE)
-            progress("verifying", 0, 1)
-            with watch.stage("verify"):
-                verdicts = _verify(out, node)
+                write_anchors(system.town, node=systems.node_url(state), path=out / ANCHORS_FILE)
+                chain = chain_info(system.town)
         finally:
             with watch.stage("stop"):
                 system.stop()
+        with watch.stage("evidence"):
+            _write_personal(system, chain, out)
+        progress("verifying", 0, 1)
+        with watch.stage("verify"):
+            verdicts = _verify(out)
     with watch.stage("summary"):
         summary = _summary(state, system.config, tally)
     summary |= {
@@ -175,20 +177,26 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
     return tally
 
 
-def _write_personal(system: systems.System, out: Path) -> None:
+def _write_personal(system: systems.System, chain: ChainInfo, out: Path) -> None:
     record = Record.open(f"sqlite:///{system.state / RECORD_FILE}")
     try:
-        write_personal(record, system.town, out / BUNDLES_FOLDER)
+        write_personal(record, system.town, chain, out / BUNDLES_FOLDER)
     finally:
         record.close()
 
 
-def _verify(out: Path, node: str) -> dict[str, Verdict]:
-    """The verifier's verdict on the auditor's, the public and every personal bundle, all in one process of its own."""
+def _verify(out: Path) -> dict[str, Verdict]:
+    """The verifier's verdict on the auditor's, the public and every personal bundle, all in one process of its own,
+    against the chain as the day left it."""
     bundles = out / BUNDLES_FOLDER
     accounts = sorted((bundles / "personal").iterdir(), key=lambda path: int(path.name))
     names = ["auditor", "public", *(f"personal/{folder.name}" for folder in accounts)]
-    found = run_verifier(bundles=[bundles / name for name in names], anchors=out / ANCHORS_FILE, rpc=node)
+    node = start_node(chain_state_of(bundles / "auditor"))
+    try:
+        folders = [bundles / name for name in names]
+        found = run_verifier(bundles=folders, anchors=out / ANCHORS_FILE, rpc=node.rpc.url)
+    finally:
+        node.stop()
     return dict(zip(names, found, strict=True))
 
 

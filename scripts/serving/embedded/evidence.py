@@ -39,15 +39,19 @@ def fetch_all(town: Town, folder: Path) -> None:
     fetch_bundle(town.clients["auditor"], AUDITOR, folder / AUDITOR)
 
 
-def write_personal(record: Record, town: Town, folder: Path) -> None:
-    """One personal bundle per settlement account, `folder/<n>`, the record being read once for all of them."""
-    domain = town.domain("Market")
-    signer = ReceiptSigner(key=town.organisations["operator"], domain=domain)
+def chain_info(town: Town) -> ChainInfo:
+    """The chain and its contracts, as the service tells them."""
     contracts = {name: from_hex(text) for name, text in town.public.get("/v1/ledger")["contracts"].items()}
+    return ChainInfo(chain_id=town.domain("Market").chain_id, contracts=contracts)
+
+
+def write_personal(record: Record, town: Town, chain: ChainInfo, folder: Path) -> None:
+    """One personal bundle per settlement account, `folder/<n>`, the record being read once for all of them."""
+    signer = ReceiptSigner(key=town.organisations["operator"], domain=town.domain("Market"))
     export_all_personal(
         record,
         folder / PERSONAL,
-        chain=ChainInfo(chain_id=domain.chain_id, contracts=contracts),
+        chain=chain,
         receipts=lambda entry: signer.receipt(entry).signature,
     )
 
