@@ -17,7 +17,8 @@ import pytest
 
 from domain.errors import DominoesError
 from domain.hashing import canonical_json, keccak, to_hex
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.bundles import jsonl, played
+from tests.unit.verifier.small_day import Erased
 from verifier.cache import Cache
 from verifier.kinds import KINDS
 from verifier.verdict import CLEAN, WRONG
@@ -198,7 +199,7 @@ def undetected(
 @pytest.fixture(scope="module")
 def small_day() -> Any:
     """A day of five MTUs with all kinds of facts, an erasure among them; built once."""
-    return made.Erased().run()
+    return Erased().run()
 
 
 def test_small_day__has_every_kind_of_fact(small_day: Any) -> None:
@@ -287,7 +288,7 @@ def test_verify__operator_who_makes_everything_fit_again__is_found_but_in_its_ow
     """The journal is hashed again, anchored again, and receipts are signed again after each change."""
     chance, missed, tried = random.Random(6), [], 0
     entries = small_day.entries
-    lines = {"journal.jsonl": made.jsonl([{"kind": e["kind"], "payload": e["payload"]} for e in entries])}
+    lines = {"journal.jsonl": jsonl([{"kind": e["kind"], "payload": e["payload"]} for e in entries])}
     for _, at, kind, path in drawn_fields(lines, 1_200, seed=6):
         if path[0] != "payload" or entries[at]["sequence"] in small_day.erased or tried == REPLAYS:
             continue
@@ -296,7 +297,7 @@ def test_verify__operator_who_makes_everything_fit_again__is_found_but_in_its_ow
         tried += 1
         changed_entry = {**entries[at], "payload": with_change(entries[at]["payload"], path[1:], chance)}
         try:
-            given = made.played(small_day, [*entries[:at], changed_entry, *entries[at + 1 :]])
+            given = played(small_day, [*entries[:at], changed_entry, *entries[at + 1 :]])
         except (ValueError, TypeError, DominoesError):
             continue  # the operator itself could not sign a receipt over it
         if verify(*given).exit_code != WRONG:

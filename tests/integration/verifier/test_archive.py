@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scripts.tools.build_verifier import archive
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.small_day import Day
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def day() -> Any:
     """A clean day."""
-    return made.Day().run()
+    return Day().run()
 
 
 def write(directory: Path, files: dict[str, bytes]) -> Path:

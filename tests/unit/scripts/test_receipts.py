@@ -15,7 +15,9 @@ from scripts.cli import verify as verify_command
 from scripts.cli.main import app
 from scripts.cli.receipts import BundleUnreadable, hold_against
 from scripts.cli.verifier import Verdict
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.bundles import auditor_bundle, rechain
+from tests.unit.verifier.fake_chain import CONTRACTS, MARKET, address
+from tests.unit.verifier.small_day import Day
 
 pytestmark = pytest.mark.unit
 
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(scope="module")
 def day() -> Any:
     """A clean day."""
-    return made.Day().run()
+    return Day().run()
 
 
 def receipt_of(day: Any, at: int) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def receipt_of(day: Any, at: int) -> dict[str, Any]:
     accepted = entry["kind"] == "order.accepted"
     order = body["order"] if accepted else body
     return {
-        "market": to_hex(text_id(made.MARKET)), "mtu": order["mtu"], "tag": body["tag"], "revision": order["revision"],
+        "market": to_hex(text_id(MARKET)), "mtu": order["mtu"], "tag": body["tag"], "revision": order["revision"],
         "kind": 1 if accepted else 2, "sequence": entry["sequence"], "journalHead": entry["hash"],
         "marketTime": body["market_time"], "signature": row["signature"],
     }  # fmt: skip
@@ -86,12 +88,10 @@ def out_of_the_book(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_receipt__bundle_without_the_order__exits_three(
     day: Any, tmp_path: Path, change: Callable[[Any], Any], told: str
 ) -> None:
-    files = made.auditor_bundle(
-        made.rechain(change(day.entries)) if change is without_order else change(day.entries), [], []
-    )
+    files = auditor_bundle(rechain(change(day.entries)) if change is without_order else change(day.entries), [], [])
     bundle = write(tmp_path / "auditor", files)
     (tmp_path / "receipt.json").write_text(json.dumps(receipt_of(day, 0)))
-    options = ["--operator", made.address("operator"), "--contract", made.CONTRACTS["Market"], "--chain-id", "31337"]
+    options = ["--operator", address("operator"), "--contract", CONTRACTS["Market"], "--chain-id", "31337"]
 
     alone = CliRunner().invoke(app, ["receipt", str(tmp_path / "receipt.json"), *options])
     held = CliRunner().invoke(app, ["receipt", str(tmp_path / "receipt.json"), *options, "--bundle", str(bundle)])
@@ -103,7 +103,7 @@ def test_receipt__bundle_without_the_order__exits_three(
 
 def test_hold_against__journal_that_ends_before_the_gate__says_nothing_yet(day: Any, tmp_path: Path) -> None:
     first = day.receipts[0]["sequence"]
-    bundle = write(tmp_path / "early", made.auditor_bundle(day.entries[: first - 1], [], []))
+    bundle = write(tmp_path / "early", auditor_bundle(day.entries[: first - 1], [], []))
 
     assert hold_against(receipt_of(day, 0), bundle).omission is None
 

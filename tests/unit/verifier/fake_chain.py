@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from eth_abi import encode
+from eth_abi.abi import encode
 
 from contracts.artifacts import load_artifacts
 from contracts.transactions import Transaction
@@ -85,14 +85,14 @@ class FakeChain:
         """Add a log of the newest block's transaction; indexed types end in *. Returns it as the journal repeats it."""
         kinds = _split(types)
         plain = [kind.rstrip("*") for kind in kinds]
-        values = [
-            bytes.fromhex(v[2:]) if isinstance(v, str) and k.startswith("bytes") else v
-            for k, v in zip(plain, values, strict=True)
+        raw = [
+            bytes.fromhex(value[2:]) if isinstance(value, str) and kind.startswith("bytes") else value
+            for kind, value in zip(plain, values, strict=True)
         ]
-        pairs = list(zip(kinds, plain, values, strict=True))
+        pairs = list(zip(kinds, plain, raw, strict=True))
         topics = [to_hex(encode([kind], [value])) for mark, kind, value in pairs if mark.endswith("*")]
         rest = [(kind, value) for mark, kind, value in pairs if not mark.endswith("*")]
-        log = {
+        log: dict[str, Any] = {
             "address": CONTRACTS[contract],
             "topics": [to_hex(keccak(f"{name}({','.join(plain)})".encode())), *topics],
             "data": to_hex(encode([kind for kind, _ in rest], [value for _, value in rest])),
@@ -101,9 +101,9 @@ class FakeChain:
             "transactionHash": tx,
         }
         self.logs.append(log)
-        seen = ABIS[contract].decode_event(
-            [bytes.fromhex(topic[2:]) for topic in log["topics"]], bytes.fromhex(log["data"][2:])
-        )
+        told = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        seen = ABIS[contract].decode_event(told, bytes.fromhex(log["data"][2:]))
+        assert seen is not None
         return {"contract": contract, "event": seen.name, "args": seen.args}
 
     def rpc(self, method: str, params: list[Any]) -> Any:

@@ -17,15 +17,16 @@ from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.words import settlement_words
 from settling.compute import Settled
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
+from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
+from tests.unit.verifier.metering import Registers
+from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_small_day import messages
 from verifier.command import main
 from verifier.verdict import USAGE, WRONG
 from verifier.verify import verify
 
 pytestmark = pytest.mark.unit
-
-FIRST, Day = made.FIRST, made.Day
 
 
 def verdict_of(day: Any) -> Any:
@@ -37,7 +38,7 @@ def replayed(day: Any, change: Callable[[list[dict[str, Any]]], Any]) -> Any:
     """The verdict after the operator changed its journal and made all it can fit."""
     entries = json.loads(json.dumps(day.entries))
     change(entries)
-    return verify(*made.played(day, entries))
+    return verify(*played(day, entries))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def day() -> Any:
     return Day().run()
 
 
-class Resurrected(Day):  # type: ignore[misc, valid-type]
+class Resurrected(Day):
     """A cancelled order is accepted again, with the signature it had."""
 
     def cancel(self, who: str, tag: str) -> None:
@@ -55,11 +56,11 @@ class Resurrected(Day):  # type: ignore[misc, valid-type]
         super().cancel(who, tag)
         body["market_time"] += 20
         sequence = self.fact("order.accepted", body)
-        self._receipt(sequence, order.mtu, tag, order.revision, 1, body["market_time"])
+        self.receipt(sequence, order.mtu, tag, order.revision, 1, body["market_time"])
         self.orders[tag] = (order, body["point"])
 
 
-class FirstAtThree(Day):  # type: ignore[misc, valid-type]
+class FirstAtThree(Day):
     """Earlier revisions of an order are hidden."""
 
     def order(self, who: str, *args: Any, order_id: str, revision: int = 0) -> Any:
@@ -67,7 +68,7 @@ class FirstAtThree(Day):  # type: ignore[misc, valid-type]
         return super().order(who, *args, order_id=order_id, revision=revision + 3 * ((who, order_id) == ("h3", "b")))
 
 
-class ClearedTwice(Day):  # type: ignore[misc, valid-type]
+class ClearedTwice(Day):
     """An MTU is cleared twice in the journal, and attesters sign the double bill."""
 
     def record(self) -> None:
@@ -76,36 +77,29 @@ class ClearedTwice(Day):  # type: ignore[misc, valid-type]
         entry = next(e for e in self.entries if e["kind"] == "mtu.cleared" and e["payload"]["mtu"] == FIRST)
         self.fact("mtu.cleared", dict(entry["payload"]))
 
-    def _inputs(self, revision: int) -> Any:
-        given = super()._inputs(revision)
+    def inputs(self, revision: int) -> Any:
+        given = super().inputs(revision)
         trades = [t for t in given.trades for _ in range(1 + (t.mtu == FIRST))]
         return dataclasses.replace(given, trades=tuple(trades))
 
 
-class Moved(Day):  # type: ignore[misc, valid-type]
+class Moved(Day):
     """Attesters sign a settlement that moves 1 EUR from a household to the retailer, and something is erased."""
 
     erased_kind: tuple[str, Callable[[dict[str, Any]], bool]] = ("reading.attested", lambda body: True)
 
-    def settle(self, revision: int) -> None:
+    def computed(self, revision: int) -> Settled:
         """Move money in the first settlement."""
-        original = made.settle
-
-        def moved(inputs: Any) -> Any:
-            settled = original(inputs)
-            statements = copy.deepcopy(dict(settled.statements))
-            for name, amount in (("h1", -(10**9)), ("retail", 10**9)):
-                body = statements[made.key_of(name).address]
-                for sum_name in ("amount_neur", "due_neur"):
-                    body[sum_name] = str(int(body[sum_name]) + amount)
-            words = settlement_words({account: int(body["due_neur"]) for account, body in statements.items()})
-            return Settled(statements=statements, words=tuple(words), tariff_hash=settled.tariff_hash)
-
-        made.settle = moved if revision == 0 else original
-        try:
-            super().settle(revision)
-        finally:
-            made.settle = original
+        settled = super().computed(revision)
+        if revision > 0:
+            return settled
+        statements = copy.deepcopy(dict(settled.statements))
+        for name, amount in (("h1", -(10**9)), ("retail", 10**9)):
+            body = statements[key_of(name).address]
+            for sum_name in ("amount_neur", "due_neur"):
+                body[sum_name] = str(int(body[sum_name]) + amount)
+        words = settlement_words({account: int(body["due_neur"]) for account, body in statements.items()})
+        return Settled(statements=statements, words=tuple(words), tariff_hash=settled.tariff_hash)
 
     ending = (*Day.ending, "forget")
 
@@ -120,7 +114,7 @@ class MovedBehindOrder(Moved):
     erased_kind = ("order.accepted", lambda body: body["order"]["mtu"] == FIRST and body["point"] == "p3")
 
 
-class EarlyErasure(Day):  # type: ignore[misc, valid-type]
+class EarlyErasure(Day):
     """An order is erased before its period is Final."""
 
     ending = ("fund", "forget", "finalise")
@@ -130,7 +124,7 @@ class EarlyErasure(Day):  # type: ignore[misc, valid-type]
         self.erase("order.accepted", lambda body: body["order"]["mtu"] == FIRST)
 
 
-class Backdated(Day):  # type: ignore[misc, valid-type]
+class Backdated(Day):
     """A dearer tariff is published after delivery, valid from the first MTU."""
 
     def unread(self) -> None:
@@ -139,11 +133,11 @@ class Backdated(Day):  # type: ignore[misc, valid-type]
         self.dear = dataclasses.replace(self.tariff, version=2, valid_from_mtu=FIRST, supply_neur_per_wh=600_000)
         self.fact("tariff.published", dataclasses.asdict(self.dear))
 
-    def _inputs(self, revision: int) -> Any:
-        return dataclasses.replace(super()._inputs(revision), tariffs=(self.tariff, self.dear))
+    def inputs(self, revision: int) -> Any:
+        return dataclasses.replace(super().inputs(revision), tariffs=(self.tariff, self.dear))
 
 
-class BackdatedAgreement(Day):  # type: ignore[misc, valid-type]
+class BackdatedAgreement(Day):
     """A household's agreement changes after its books closed, for MTUs in them."""
 
     def validate(self) -> None:
@@ -154,27 +148,27 @@ class BackdatedAgreement(Day):  # type: ignore[misc, valid-type]
         super().validate()
 
 
-class Withheld(Day):  # type: ignore[misc, valid-type]
+class Withheld(Day):
     """Set-points of a signed program are never issued, and attesters settle as if there was no envelope."""
 
     def fact(self, kind: str, payload: dict[str, Any]) -> int:
         """Leave them out."""
         return 0 if kind == "setpoints.issued" else super().fact(kind, payload)
 
-    def _inputs(self, revision: int) -> Any:
-        return dataclasses.replace(super()._inputs(revision), limits=())
+    def inputs(self, revision: int) -> Any:
+        return dataclasses.replace(super().inputs(revision), limits=())
 
 
-class UnsignedSetpoints(Day):  # type: ignore[misc, valid-type]
+class UnsignedSetpoints(Day):
     """Set-points of the refused program are issued."""
 
     def refuse(self) -> None:
         """Issue them."""
         super().refuse()
-        self.fact("setpoints.issued", {"market": made.MARKET, "program": 2, "envelopes": []})
+        self.fact("setpoints.issued", {"market": MARKET, "program": 2, "envelopes": []})
 
 
-class NoCorrection(Day):  # type: ignore[misc, valid-type]
+class NoCorrection(Day):
     """Late readings change what is owed, and nothing corrects it."""
 
     def settle(self, revision: int) -> None:
@@ -183,7 +177,7 @@ class NoCorrection(Day):  # type: ignore[misc, valid-type]
             super().settle(0)
 
 
-class LeftOut(Day):  # type: ignore[misc, valid-type]
+class LeftOut(Day):
     """One meter has no leaf all day; its household settles as traded."""
 
     def attest(self, mtu: int, revision: int, readings: list[Any]) -> Any:
@@ -191,12 +185,12 @@ class LeftOut(Day):  # type: ignore[misc, valid-type]
         return super().attest(mtu, revision, [r for r in readings if r.meter_code != "meter-p3"])
 
 
-class NoBaseline(Day):  # type: ignore[misc, valid-type]
+class NoBaseline(Day):
     """Baselines are not shown, and a first interval is invented."""
 
     def message(self, point: str, readings: list[Any]) -> str:
         """Without the baseline."""
-        return str(super().message(point, [r for r in readings if r[0] != FIRST - 1]))
+        return str(super().message(point, [r for r in readings if r.mtu != FIRST - 1]))
 
     def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
         """9,999 Wh more."""
@@ -204,7 +198,7 @@ class NoBaseline(Day):  # type: ignore[misc, valid-type]
         return dataclasses.replace(leaf, import_wh=leaf.import_wh + 9_999) if (point, mtu) == ("p3", 0) else leaf
 
 
-class Substituted(Day):  # type: ignore[misc, valid-type]
+class Substituted(Day):
     """A substitute stands where the meter's signed reading is at hand."""
 
     def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
@@ -213,42 +207,44 @@ class Substituted(Day):  # type: ignore[misc, valid-type]
         if (point, mtu) != ("p3", 1):
             return leaf
         self.true = leaf
-        return dataclasses.replace(leaf, quality=Quality.SUBSTITUTE, sequence=0, nonce=made.noise("other"))
+        return dataclasses.replace(leaf, quality=Quality.SUBSTITUTE, sequence=0, nonce=noise("other"))
 
     def message(self, point: str, readings: list[Any]) -> str:
         """The meter's own, as it was."""
-        mine = [(r[0], 3, *r[2:4], self.true.nonce) if (point, r[0]) == ("p3", FIRST + 1) else r for r in readings]
+        true = self.true.nonce if point == "p3" else b""
+        mine = [r._replace(sequence=3, nonce=true) if (point, r.mtu) == ("p3", FIRST + 1) else r for r in readings]
         return str(super().message(point, mine))
 
 
-class Contradicted(Day):  # type: ignore[misc, valid-type]
+class Contradicted(Day):
     """A meter contradicts itself, and one of its words is taken as measured."""
 
     def fact(self, kind: str, payload: dict[str, Any]) -> int:
         """Two messages for one MTU."""
         if kind == "reading.attested" and payload["messages"] and payload["attestations"][0]["mtu"] == FIRST:
             leaf = next(r for r in payload["attestations"][1]["readings"] if r["meter"] == "meter-p3")
-            other = (FIRST + 1, 3, leaf["import_register_wh"] + 5_000, leaf["export_register_wh"], made.noise("o"))
+            more_wh, export_wh = leaf["import_register_wh"] + 5_000, leaf["export_register_wh"]
+            other = Registers(FIRST + 1, 3, more_wh, export_wh, noise("o"))
             payload = {**payload, "messages": sorted([*payload["messages"], self.message("p3", [other])])}
         return int(super().fact(kind, payload))
 
 
-class Replayed(Day):  # type: ignore[misc, valid-type]
+class Replayed(Day):
     """A superseded schedule is told again after the newer one."""
 
     def fact(self, kind: str, payload: dict[str, Any]) -> int:
         """Revision 0, 1, then 0 again."""
         if kind == "schedule.nominated":
             newer = [-800, -900, -50, -50, 0]
-            values = {"market": text_id(made.MARKET), "first_mtu": FIRST, "point": text_id("p1")}
+            values: dict[str, Any] = {"market": text_id(MARKET), "first_mtu": FIRST, "point": text_id("p1")}
             digest = schedule_digest(domain=self.market_domain, **values, net_wh=newer, revision=1)
-            signature = to_hex(made.key_of("h1-key").sign(digest))
+            signature = to_hex(key_of("h1-key").sign(digest))
             super().fact(kind, payload)
             super().fact(kind, {**payload, "net_wh": newer, "revision": 1, "signature": signature})
         return int(super().fact(kind, payload))
 
 
-class Bribed(Day):  # type: ignore[misc, valid-type]
+class Bribed(Day):
     """A fact of a kind that nobody knows."""
 
     def unread(self) -> None:
@@ -325,7 +321,7 @@ REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("ref", changing("deposit.booked", lambda b: b.update(ref="0x" + "99" * 32)), "the chain has no Deposited"),
     ("account", changing("schedule.nominated", lambda b: b.update(account=OTHER)), "registered for"),
     ("order key", changing("schedule.nominated", lambda b: b.update(order_key=OTHER)), "Schedule is signed by"),
-    ("late", changing("schedule.nominated", lambda b: b.update(market_time=made.GATE)), "took orders until"),
+    ("late", changing("schedule.nominated", lambda b: b.update(market_time=GATE)), "took orders until"),
     ("organisation", changing("area.defined", lambda b: b["attesters"][0].update(organisation="x")), "Roles on chain"),
     ("rounds", changing("program.validated", lambda b: b.update(rounds=2)), "the signed report holds 1"),
     ("member", changing("book.closed", lambda b: b.update(note="x")), "are not those of the format"),
@@ -365,13 +361,13 @@ def test_verify__journal_cut_at_an_earlier_anchor__is_incomplete(day: Any) -> No
     cut = next(e["sequence"] for e in day.entries if e["kind"] == "program.signed")
     chain, earlier = copy.copy(day.chain), day.anchors()
     log = chain.logs[-1]
-    number = next(n for n, block in enumerate(chain.blocks) if int(block["timestamp"], 16) > made.GATE + 1)
+    number = next(n for n, block in enumerate(chain.blocks) if int(block["timestamp"], 16) > GATE + 1)
     sequence = to_hex(cut.to_bytes(32, "big"))
     old = {**log, "topics": [log["topics"][0], sequence], "blockNumber": hex(number), "transactionHash": "0x00"}
     old["data"] = day.entries[cut - 1]["hash"] + "00" * 32
     chain.logs = [*chain.logs, old]
     earlier["checkpoint"] |= {"journal_sequence": 5, "journal_head": day.entries[4]["hash"]}
-    files = made.auditor_bundle(day.entries[:cut], [r for r in day.receipts if r["sequence"] <= cut], [])
+    files = auditor_bundle(day.entries[:cut], [r for r in day.receipts if r["sequence"] <= cut], [])
 
     report = verify(files, earlier, chain.rpc)
 
@@ -381,7 +377,7 @@ def test_verify__journal_cut_at_an_earlier_anchor__is_incomplete(day: Any) -> No
 
 
 def test_verify__public_bundle_without_two_settlements_of_which_one_is_erased__is_found() -> None:
-    class OneErased(Day):  # type: ignore[misc, valid-type]
+    class OneErased(Day):
         """The first proposal is erased after Final."""
 
         ending = (*Day.ending, "forget")
@@ -394,8 +390,8 @@ def test_verify__public_bundle_without_two_settlements_of_which_one_is_erased__i
     files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
     lines = files["settlements.jsonl"].splitlines(keepends=True)
 
-    whole = verify(made.seal("public", files), day.anchors(), day.chain.rpc)
-    less = verify(made.seal("public", {**files, "settlements.jsonl": b""}), day.anchors(), day.chain.rpc)
+    whole = verify(seal("public", files), day.anchors(), day.chain.rpc)
+    less = verify(seal("public", {**files, "settlements.jsonl": b""}), day.anchors(), day.chain.rpc)
 
     assert len(lines) == 1
     assert (messages(whole), whole.verdict) == ("", "clean, in part")
@@ -404,9 +400,9 @@ def test_verify__public_bundle_without_two_settlements_of_which_one_is_erased__i
 
 def test_verify__public_bundle_with_an_open_private_payload__is_found(day: Any) -> None:
     files = {k: v for k, v in day.public().items() if k not in ("manifest.json", "chain.json")}
-    files["journal.jsonl"] = made.jsonl(day.entries)
+    files["journal.jsonl"] = jsonl(day.entries)
 
-    report = verify(made.seal("public", files), day.anchors(), day.chain.rpc)
+    report = verify(seal("public", files), day.anchors(), day.chain.rpc)
 
     assert "participant.registered is open in a public bundle" in messages(report)
 

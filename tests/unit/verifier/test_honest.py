@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
+from domain.eip712 import KEY_REGISTRATION
 from domain.hashing import canonical_json, keccak, text_id, to_hex
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.bundles import seal
+from tests.unit.verifier.fake_chain import CONTRACTS, FIRST, address, sign
+from tests.unit.verifier.journal import Emits
+from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_attacks import verdict_of
 from tests.unit.verifier.test_small_day import messages
 from verifier.verify import verify
 
 pytestmark = pytest.mark.unit
-
-FIRST, Day = made.FIRST, made.Day
 
 
 @pytest.fixture(scope="module")
@@ -26,30 +28,30 @@ def day() -> Any:
     return Day().run()
 
 
-class Reverted(Day):  # type: ignore[misc, valid-type]
+class Reverted(Day):
     """A settlement reverts because readings came late, and is signed again over the new state."""
 
-    def run(self) -> Any:
+    def run(self) -> Self:
         """Settle in vain, then again."""
-        for step in self.steps:
-            getattr(self, step)()
+        self.begin()
         before, statements, balances = dict(self.before), list(self.statements), dict(self.chain.balances)
-        events = self.chain.logs
-        self.chain.logs = [*events]
-        original = self.send
-        self.send = lambda *args: original(*args[:4])  # without an event it reverts
+        self.reverts = True
         self.settle(0)
-        self.send = original
+        self.reverts = False
         self.before, self.statements, self.chain.balances = before, statements, balances
         self.late()
         self.settle(0)
-        for step in self.ending:
-            getattr(self, step)()
-        self.anchor()
+        self.end()
         return self
 
+    reverts = False
 
-class NoMoney(Day):  # type: ignore[misc, valid-type]
+    def send(self, role: str, contract: str, function: str, args: list[Any], *events: Emits) -> str:
+        """Without an event a transaction reverts."""
+        return super().send(role, contract, function, args, *(() if self.reverts else events))
+
+
+class NoMoney(Day):
     """Nobody deposits, covers or redeems."""
 
     def fund(self) -> None:
@@ -58,7 +60,7 @@ class NoMoney(Day):  # type: ignore[misc, valid-type]
         self.chain.views["supply"] = 0
 
 
-class NewMeterKey(Day):  # type: ignore[misc, valid-type]
+class NewMeterKey(Day):
     """A meter gets a new key, valid later."""
 
     def unread(self) -> None:
@@ -68,15 +70,15 @@ class NewMeterKey(Day):  # type: ignore[misc, valid-type]
         self.fact("meter.registered", {**meter, "public_key": "0x" + "11" * 32, "valid_from_mtu": FIRST + 5_000})
 
 
-class LaterKeyFirst(Day):  # type: ignore[misc, valid-type]
+class LaterKeyFirst(Day):
     """A key for later is registered; orders for the day are signed with the one that is valid then."""
 
     def open(self) -> None:
         """Register one for a far MTU."""
-        values = {"account": made.address("h1"), "orderKey": made.address("later"), "point": text_id("p1")}
+        values: dict[str, Any] = {"account": address("h1"), "orderKey": address("later"), "point": text_id("p1")}
         values["validFromMtu"] = FIRST + 5_000
-        signature = made.sign("h1", made.KEY_REGISTRATION, values, "Settlement")
-        body = {"account": made.address("h1"), "order_key": made.address("later"), "point": "p1"}
+        signature = sign("h1", KEY_REGISTRATION, values, "Settlement")
+        body = {"account": address("h1"), "order_key": address("later"), "point": "p1"}
         self.fact("key.registered", {**body, "valid_from_mtu": FIRST + 5_000, "signature": signature})
         super().open()
 
@@ -84,7 +86,7 @@ class LaterKeyFirst(Day):  # type: ignore[misc, valid-type]
 def erasing(kind: str, chosen: Callable[[dict[str, Any]], bool] = lambda body: True) -> Any:
     """A day of which an opening is erased after Final."""
 
-    class Forgotten(Day):  # type: ignore[misc, valid-type]
+    class Forgotten(Day):
         """With an erasure."""
 
         ending = (*Day.ending, "forget")
@@ -126,30 +128,21 @@ def test_verify__erasure_of_a_fact_that_names_nobody__is_found() -> None:
 
 
 def test_verify__second_operator_key__counts_once_the_trust_anchors_name_both() -> None:
-    class Rotated(Day):  # type: ignore[misc, valid-type]
+    class Rotated(Day):
         """The operator's key is replaced while orders come in."""
 
         def cancel(self, who: str, tag: str) -> None:
             """From here on the second key signs."""
             super().cancel(who, tag)
-            made_tx = self.chain.mine("security_admin", to=made.CONTRACTS["Roles"], data=b"")
-            values = [made.address("operator2"), 1, to_hex(text_id("operator")), to_hex(bytes(32))]
+            made_tx = self.chain.mine("security_admin", to=CONTRACTS["Roles"], data=b"")
+            values = [address("operator2"), 1, to_hex(text_id("operator")), to_hex(bytes(32))]
             self.chain.emit("Roles", "RoleGranted", "address*,uint8*,bytes32*,bytes32", values, made_tx["tx_hash"])
-            self._block()
-            self.second = True
-
-        def _receipt(self, *args: Any) -> None:
-            original = made.sign
-            if getattr(self, "second", False):
-                made.sign = lambda name, *rest: original("operator2" if name == "operator" else name, *rest)
-            try:
-                super()._receipt(*args)
-            finally:
-                made.sign = original
+            self.tell_block()
+            self.operator = "operator2"
 
     day = Rotated().run()
     both = day.anchors()
-    both["roles"]["operator"] = [made.address("operator"), made.address("operator2")]
+    both["roles"]["operator"] = [address("operator"), address("operator2")]
 
     assert "receipt signer" in messages(verdict_of(day))
     assert messages(verify(day.auditor(), both, day.chain.rpc)) == ""
@@ -160,7 +153,7 @@ def personal(day: Any, name: str, point: str, **files: bytes) -> Any:
     """The verdict on a household's bundle of which some files are replaced."""
     held = {k: v for k, v in day.personal(name, "household", point).items() if k not in ("manifest.json", "chain.json")}
     replaced = {f"{key}.jsonl": data for key, data in files.items()}
-    return verify(made.seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
+    return verify(seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
 
 
 def test_verify__personal_bundle_without_a_revision__is_found(day: Any) -> None:
@@ -186,11 +179,11 @@ def test_verify__personal_bundle_without_its_program__is_found(day: Any) -> None
 
 
 def test_verify__attested_reading_withheld_and_billed_as_traded__is_found() -> None:
-    class AsTraded(Day):  # type: ignore[misc, valid-type]
+    class AsTraded(Day):
         """Attesters settle one MTU of p3 as traded."""
 
-        def _inputs(self, revision: int) -> Any:
-            given = super()._inputs(revision)
+        def inputs(self, revision: int) -> Any:
+            given = super().inputs(revision)
             kept = [m for m in given.metered if (m.point, m.mtu) != ("p3", FIRST)]
             return dataclasses.replace(given, metered=tuple(kept))
 
@@ -202,11 +195,11 @@ def test_verify__attested_reading_withheld_and_billed_as_traded__is_found() -> N
 
 
 def test_verify__excess_without_an_envelope__is_found_by_its_holder() -> None:
-    class Invented(Day):  # type: ignore[misc, valid-type]
+    class Invented(Day):
         """Attesters charge h2 for import beyond an envelope that never was."""
 
-        def _inputs(self, revision: int) -> Any:
-            given = super()._inputs(revision)
+        def inputs(self, revision: int) -> Any:
+            given = super().inputs(revision)
             limits = [dataclasses.replace(l, import_cap_wh=0) if l.point == "p2" else l for l in given.limits]  # noqa: E741
             return dataclasses.replace(given, limits=tuple(limits))
 

@@ -14,7 +14,9 @@ import pytest
 from domain.hashing import to_hex
 from domain.orders import Order
 from domain.words import OrderWord, word_bytes
-from tests.unit.verifier import small_day as made
+from tests.unit.verifier.bundles import jsonl, rechain, seal
+from tests.unit.verifier.fake_chain import FIRST, GATE, address, key_of
+from tests.unit.verifier.small_day import Day
 from verifier.chain import event_names
 from verifier.command import main
 from verifier.form import canonical, unhex
@@ -25,21 +27,20 @@ from verifier.verify import verify
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[3]
-FIRST = made.FIRST
 
 
 @pytest.fixture(scope="module")
 def day() -> Any:
     """A clean day, built once; tests copy what they change."""
-    return made.Day().run()
+    return Day().run()
 
 
 def rewritten(day: Any, kind: str, change: Callable[[dict[str, Any]], None], *, at: int = 0) -> dict[str, bytes]:
     """The auditor bundle after an operator changed one fact and made all hashes of the journal fit again."""
     entries = json.loads(json.dumps(day.entries))
     change([entry for entry in entries if entry["kind"] == kind][at]["payload"])
-    files = {"journal.jsonl": made.jsonl(made.rechain(entries)), "receipts.jsonl": made.jsonl(day.receipts)}
-    sealed: dict[str, bytes] = made.seal("auditor", files)
+    files = {"journal.jsonl": jsonl(rechain(entries)), "receipts.jsonl": jsonl(day.receipts)}
+    sealed: dict[str, bytes] = seal("auditor", files)
     return sealed
 
 
@@ -115,14 +116,14 @@ REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("book.closed", _dropped_order, "never withdrawn, is left out"),
     ("order.accepted", lambda body: body["order"].update(quantityLots=31), "tag"),
     ("order.accepted", lambda body: body.update(point="p2"), "but the key's registration holds p1"),
-    ("order.accepted", lambda body: body.update(market_time=made.GATE), "took orders until"),
+    ("order.accepted", lambda body: body.update(market_time=GATE), "took orders until"),
     ("reading.attested", _more_energy, "the registers give"),
     ("settlement.proposed", _one_neur, "orders, readings and terms give"),
     ("tariff.published", lambda body: body.update(vat_bp=1_901), "tariff_hash"),
     ("mtu.cleared", lambda body: body.update(price_neur_per_wh=94_000), "the signed result holds 95000"),
     ("key.registered", lambda body: body.update(valid_from_mtu=1), "KeyRegistration is signed by"),
-    ("order.cancelled", lambda body: body.update(order_key=made.address("h2-key")), "it is signed by"),
-    ("program.signed", lambda body: body.update(dso=made.address("operator")), "Program is signed by"),
+    ("order.cancelled", lambda body: body.update(order_key=address("h2-key")), "it is signed by"),
+    ("program.signed", lambda body: body.update(dso=address("operator")), "Program is signed by"),
     ("setpoints.issued", lambda body: body["envelopes"][0].update(export_cap_wh=300), "but the program holds 255"),
     ("deposit.booked", lambda body: body.update(amount_neur="1"), "Deposited on chain holds"),
     ("market.defined", lambda body: body.update(lot_wh=20), "MarketCreated on chain holds 10"),
@@ -146,12 +147,12 @@ def test_verify__fact_rewritten_with_all_hashes__names_record_and_value(
 def test_verify__order_signed_by_a_superseded_key__is_found(day: Any, device: str) -> None:
     def by_other_key(body: dict[str, Any]) -> None:
         order = Order.from_json(body["order"])
-        signature = made.key_of(device).sign(order.digest(day.market_domain))
-        body.update(order_key=made.address(device), signature=to_hex(signature))
+        signature = key_of(device).sign(order.digest(day.market_domain))
+        body.update(order_key=address(device), signature=to_hex(signature))
 
     bundle = rewritten(day, "order.accepted", by_other_key, at=-1)
 
-    assert f"valid for {made.address('h2')} in MTU {FIRST + 3} is {made.address('h2-fresh')}" in messages(
+    assert f"valid for {address('h2')} in MTU {FIRST + 3} is {address('h2-fresh')}" in messages(
         verify(bundle, day.anchors(), day.chain.rpc)
     )
 
@@ -165,9 +166,9 @@ def test_verify__message_of_a_cap__names_mtu_market_and_word(day: Any) -> None:
 
 
 def test_verify__journal_shorter_than_its_anchor__is_found(day: Any) -> None:
-    files = {"journal.jsonl": made.jsonl(day.entries[:-1]), "receipts.jsonl": made.jsonl(day.receipts)}
+    files = {"journal.jsonl": jsonl(day.entries[:-1]), "receipts.jsonl": jsonl(day.receipts)}
 
-    report = verify(made.seal("auditor", files), day.anchors(), day.chain.rpc)
+    report = verify(seal("auditor", files), day.anchors(), day.chain.rpc)
 
     assert "is not anchored on chain" in messages(report)
 
@@ -182,21 +183,21 @@ def test_verify__wrong_chain__is_found(day: Any) -> None:
 def test_verify__balance_moved_by_nobody__is_found(day: Any) -> None:
     def other_balance(method: str, params: list[Any]) -> Any:
         answer = day.chain.rpc(method, params)
-        moved = method == "eth_call" and params[0]["data"].endswith(made.address("h1")[2:])
+        moved = method == "eth_call" and params[0]["data"].endswith(address("h1")[2:])
         return (
             hex(int(answer, 16) ^ 1).replace("0x", "0x" + "0" * 64)[:2] + f"{int(answer, 16) ^ 1:064x}"
             if moved
             else answer
         )
 
-    assert f"balance of {made.address('h1')}" in messages(verify(day.auditor(), None, other_balance))
+    assert f"balance of {address('h1')}" in messages(verify(day.auditor(), None, other_balance))
 
 
 def test_verify__erased_order__is_counted_and_no_failure(day: Any) -> None:
     entries = json.loads(json.dumps(day.entries))
     voided = next(e for e in entries if e["kind"] == "order.accepted" and e["payload"]["order"]["mtu"] == FIRST + 2)
     entry = voided["sequence"]
-    day_two = made.Day()
+    day_two = Day()
     day_two.head = bytes.fromhex(entries[-1]["hash"][2:])
     day_two.entries = entries
     day_two.fact("erasure.done", {"sequences": [entry], "reason": "asked", "tags": [voided["payload"]["tag"]]})
@@ -205,9 +206,9 @@ def test_verify__erased_order__is_counted_and_no_failure(day: Any) -> None:
         del voided[name]
     voided["payload_hash"] = to_hex(salted)
     receipts = [row for row in day.receipts if row["sequence"] != entry]
-    files = {"journal.jsonl": made.jsonl(entries), "receipts.jsonl": made.jsonl(receipts)}
+    files = {"journal.jsonl": jsonl(entries), "receipts.jsonl": jsonl(receipts)}
 
-    report = verify(made.seal("auditor", files))
+    report = verify(seal("auditor", files))
 
     assert (messages(report), report.counts["erased"]) == ("", 1)
 
@@ -224,7 +225,7 @@ def test_verify__file_broken__is_a_finding_and_no_traceback(day: Any, kind: str,
     bundle = day.personal("h1", "household", "p1") if kind == "personal" else getattr(day, kind)()
     for name in bundle:
         files = {**bundle, name: content}
-        files = files if name == "manifest.json" else made.seal(kind, files)
+        files = files if name == "manifest.json" else seal(kind, files)
 
         report = verify({**files, name: content}, day.anchors(), day.chain.rpc)
 

@@ -1,0 +1,191 @@
+"""Who takes part in a small day: contracts and roles, area and market, parties with their terms, keys and meters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from nacl.signing import SigningKey as MeterKey
+
+from domain.eip712 import GUARANTEE, KEY_REGISTRATION
+from domain.hashing import ZERO_HASH, hash_json, text_id, to_hex
+from domain.terms import Agreement, Tariff
+from tests.unit.verifier.fake_chain import (
+    AREA,
+    ATTEST_SECONDS,
+    CONTRACTS,
+    HORIZON_SECONDS,
+    LOT,
+    MARKET,
+    NAMES,
+    POINTS,
+    ROLE,
+    TICK,
+    address,
+    key_of,
+    noise,
+    sign,
+)
+from tests.unit.verifier.journal import Emits, Journal, Payload
+
+ATTESTERS = ("a1", "a2", "a3")
+CHALLENGE_SECONDS = 60
+THRESHOLD = 2
+
+HOUSEHOLDS = {"h1": "p1", "h2": "p2", "h3": "p3"}
+"""Households and their points."""
+
+OTHERS = {"retail": "retailer", "net": "dso", "tax": "tax"}
+"""Other parties and what they are."""
+
+CREDIT_NEUR = 10**13
+CONNECTION_W = 20_000
+
+LIMITS = {
+    "min_limit_neur_per_wh": -500_000,
+    "max_limit_neur_per_wh": 900_000,
+    "grace_seconds": 600,
+    "sign_seconds": 7_200,
+    "clear_seconds": 14_400,
+}
+"""Rules of the market beside lot and tick, in the order of the contract's struct."""
+
+
+class Registering(Journal):
+    """Registers everybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.devices: dict[str, str] = {}  # the key that a party signs orders with
+        self.area: Payload = {}
+        self.agreements: list[Agreement] = []
+        self.tariff = Tariff(
+            tariff="basic",
+            version=1,
+            valid_from_mtu=0,
+            supply_neur_per_wh=300_000,
+            feed_in_neur_per_wh=80_000,
+            imbalance_surplus_neur_per_wh=20_000,
+            imbalance_shortfall_neur_per_wh=350_000,
+            excess_neur_per_wh=400_000,
+            grid_fee_neur_per_wh=90_000,
+            grid_fee_local_neur_per_wh=30_000,
+            levy_neur_per_wh=20_500,
+            compensation_neur_per_wh=60_000,
+            vat_bp=1_900,
+        )
+
+    def register(self) -> None:
+        """An auditor looks; then area, market, tariff and parties."""
+        looked = {"auditor": address("auditor"), "what": "registry.parties", "area": AREA}
+        self.fact("access.logged", {**looked, "market_time": self.chain.now})
+        self.chain.views = {"speed": 1, "origin": 5, "start": 5, "config": THRESHOLD}
+        self.chain.views["challengeSeconds"] = CHALLENGE_SECONDS
+        self._deploy()
+        self._define_area()
+        self._define_market()
+        self.fact("tariff.published", asdict(self.tariff))
+        for name, point in HOUSEHOLDS.items():
+            self._register_household(name, point)
+        for name, kind in OTHERS.items():
+            self._register_participant(name, kind, None)
+            if kind == "retailer":
+                self.register_key(name, None, f"{name}-key", 0)
+
+    # ---- contracts and roles
+
+    def _deploy(self) -> None:
+        """Roles with its grants; the registry lists the deployment."""
+        made = self.chain.mine("deployer", to=None, data=b"code")
+        for role, number in ROLE.items():
+            for key in ATTESTERS if role == "attester" else (role,):
+                organisation = f"org{key[1:]}" if role == "attester" else key
+                values = [address(key), number, to_hex(text_id(organisation)), to_hex(ZERO_HASH)]
+                types = "address*,uint8*,bytes32*,bytes32"
+                self.chain.emit("Roles", "RoleGranted", types, values, made["tx_hash"])
+        head = {"key": "deploy:Roles", "role": "deployer", "contract": "Roles", "function": "constructor"}
+        self.tell_signed(head, made)
+        self.tell_block()
+        for name in NAMES:
+            listed = [name, 1, CONTRACTS[name], to_hex(ZERO_HASH)]
+            event = Emits("ContractRegistered", "string,uint32*,address*,bytes32", listed)
+            self.send("registrar", "Registry", "register", [name, CONTRACTS[name], to_hex(ZERO_HASH)], event)
+
+    # ---- area and market
+
+    def _define_area(self) -> None:
+        grid = {"code": "grid", "points": [{"code": point, "bus": "b"} for point in POINTS]}
+        attesters = [{"name": a, "address": address(a), "organisation": f"org{a[1:]}"} for a in ATTESTERS]
+        self.area = {
+            "area": AREA,
+            "zone": "Europe/Berlin",
+            "attest_seconds": ATTEST_SECONDS,
+            "horizon_seconds": HORIZON_SECONDS,
+            "challenge_seconds": CHALLENGE_SECONDS,
+            "grid_model": grid,
+            "grid_model_hash": to_hex(hash_json(grid)),
+            "attesters": attesters,
+            "threshold": THRESHOLD,
+        }
+        self.fact("area.defined", self.area)
+        seconds = (ATTEST_SECONDS, HORIZON_SECONDS)
+        event = Emits("AreaCreated", "bytes32*,(uint32,uint32)", [text_id(AREA), seconds])
+        self.send("registrar", "Calendar", "createArea", [to_hex(text_id(AREA)), list(seconds)], event)
+
+    def _define_market(self) -> None:
+        market, area, limits = text_id(MARKET), text_id(AREA), list(LIMITS.values())
+        rules = {"lot_wh": LOT, "tick_neur_per_wh": TICK, "gate_local": "12:00", **LIMITS}
+        self.fact("market.defined", {"market": MARKET, "area": AREA, **rules})
+        types = "bytes32*,bytes32*,uint32,(bytes32,uint24,uint24,int32,int32,uint32,uint32,uint32)"
+        event = Emits("MarketCreated", types, [market, area, 1, (area, LOT, TICK, *limits)])
+        args = [to_hex(market), [to_hex(area), LOT, TICK, *limits]]
+        self.send("registrar", "Market", "createMarket", args, event)
+
+    # ---- parties
+
+    def _register_household(self, name: str, point: str) -> None:
+        """With a key, an agreement, a meter and a credit line."""
+        self._register_participant(name, "household", point)
+        self.register_key(name, point, f"{name}-key", 0)
+        self._sign_agreement(name)
+        public_key = to_hex(bytes(MeterKey(noise(f"meter-{point}")).verify_key))
+        meter = {"meter": f"meter-{point}", "point": point, "public_key": public_key}
+        self.fact("meter.registered", {**meter, "area": AREA, "valid_from_mtu": 0})
+        self._guarantee(name)
+
+    def _register_participant(self, name: str, kind: str, point: str | None) -> None:
+        watts = {"connection_import_w": CONNECTION_W, "connection_export_w": CONNECTION_W}
+        base = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point}
+        self.fact("participant.registered", {**base, **watts})
+
+    def _sign_agreement(self, name: str) -> None:
+        agreement = Agreement(
+            agreement=f"agr-{name}",
+            version=1,
+            account=address(name),
+            retailer=address("retail"),
+            tariff=self.tariff.tariff,
+            valid_from_mtu=0,
+        )
+        self.fact("agreement.signed", asdict(agreement))
+        self.agreements.append(agreement)
+
+    def _guarantee(self, name: str) -> None:
+        nonce, pair = 1, {"guarantor": address("retail"), "account": address(name)}
+        signed: dict[str, Any] = {"guarantor": key_of("retail").address, "account": key_of(name).address}
+        signature = sign("retail", GUARANTEE, {**signed, "creditNeur": CREDIT_NEUR, "nonce": nonce}, "Settlement")
+        given = {**pair, "credit_neur": str(CREDIT_NEUR), "nonce": nonce, "signature": signature}
+        self.fact("guarantee.given", given)
+        values = [*pair.values(), CREDIT_NEUR, nonce]
+        event = Emits("GuaranteeSet", "address*,address*,uint64,uint64", values)
+        args = [*pair.values(), str(CREDIT_NEUR), nonce, signature]
+        self.send("operator", "Settlement", "guarantee", args, event)
+
+    def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
+        """A device's key; from then on the party signs with it."""
+        self.devices[name] = device
+        point_id = ZERO_HASH if point is None else text_id(point)
+        signed = {"account": address(name), "orderKey": address(device), "point": point_id}
+        signature = sign(name, KEY_REGISTRATION, {**signed, "validFromMtu": valid_from_mtu}, "Settlement")
+        key = {"account": address(name), "order_key": address(device), "point": point}
+        self.fact("key.registered", {**key, "valid_from_mtu": valid_from_mtu, "signature": signature})
