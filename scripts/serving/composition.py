@@ -44,8 +44,11 @@ class Stages:
     settlement: SettlementStage
 
 
-def build_stages(record: Record, *, first_day: date, last_day: date | None) -> Stages:
-    """All stages over this record, in the order in which a fact passes them; `last_day` None: the market goes on."""
+def build_stages(record: Record, *, first_day: date | None, last_day: date | None) -> Stages:
+    """All stages over this record, in the order in which a fact passes them.
+
+    `first_day` None: the next day whose gates are open; `last_day` None: the market goes on.
+    """
     settlement = SettlementStage(record)
     ordered: list[Stage] = [
         CalendarStage(record, first_day=first_day, last_day=last_day),
