@@ -17,10 +17,10 @@ from domain.hashing import to_hex
 from oracle.attester.run import run as run_attester
 from scripts.cli.common import JsonOption, console, guarded, show, show_rows
 from scripts.community.api import ApiClient
+from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import NEEDED, Process, given, given_path, require
 from scripts.serving.production.attester import attester_settings
 from scripts.serving.production.deploying import deploy as deploy_contracts
-from scripts.serving.production.deployment_file import checked_deployment
 from scripts.serving.production.http import open_service
 from scripts.serving.production.profiles import PROFILES
 from scripts.serving.production.signer import OrganisationSigner

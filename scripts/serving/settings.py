@@ -91,6 +91,9 @@ def _zone(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 """A 20-byte address as 0x hex."""
 
+RoleName = Literal["operator", "dso", "attester", "treasurer", "registrar", "security_admin", "auditor"]
+"""Roles of organisations; households and retailers are participants, registered over the API."""
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
 WallSeconds = Annotated[float, Field(gt=0)]
@@ -201,7 +204,7 @@ class OrganisationSection(Section):
     """A key that names an organisation: public, the same in everybody's file."""
 
     name: str
-    role: Literal["operator", "dso", "attester", "treasurer", "registrar", "security_admin", "auditor"]
+    role: RoleName
     address: Address
     area: str | None = None
     """The area a DSO's or an attester's key is for."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from oracle.attester.chain import Contracts
 from oracle.attester.settings import AttesterSettings
 from oracle.mqtt import BrokerAddress
+from scripts.serving.deployment_file import read_deployment_file
 from scripts.serving.needs import given, given_path
-from scripts.serving.production.deployment_file import read_deployment_file
 from scripts.serving.settings import Settings
 
 

@@ -6,11 +6,8 @@ import time
 from pathlib import Path
 
 from contracts.deploy import (
-    ALL_AREAS,
     Deployment,
-    DeploymentConfig,
     DeploymentPlan,
-    RoleGrant,
     plan_deployment,
     read_deployment,
     send_plan,
@@ -18,19 +15,17 @@ from contracts.deploy import (
 from contracts.keystore import read_key
 from contracts.rpc import Rpc, as_int
 from domain.errors import DominoesError
-from domain.hashing import text_id, to_hex
+from domain.hashing import to_hex
+from scripts.serving.deployment_file import write_deployment
 from scripts.serving.needs import given, given_path
-from scripts.serving.production.deployment_file import write_deployment
+from scripts.serving.organisations import deployment_config
 from scripts.serving.production.profiles import PROFILES
-from scripts.serving.settings import OrganisationSection, Settings
+from scripts.serving.settings import Settings
 
 WAIT_SECONDS_MAX = 300.0
 """Longest wait for the contracts to be in a block."""
 
 POLL_SECONDS = 0.5
-
-CHAIN_ROLES = ("operator", "dso", "attester", "treasurer", "registrar", "security_admin")
-"""Roles that the contracts know; an auditor only reads."""
 
 
 class AlreadyDeployed(DominoesError):
@@ -78,32 +73,6 @@ def deploy(settings: Settings) -> Deployment:
     write_deployment(path, deployment)
     rpc.close()
     return deployment
-
-
-def deployment_config(settings: Settings, *, block_time: int) -> DeploymentConfig:
-    """What the constructors get; market time begins at `block_time` (unix seconds), the newest block's."""
-    fixed, clock = settings.deployment, settings.clock
-    return DeploymentConfig(
-        grants=tuple(_grant(item) for item in settings.organisations if item.role in CHAIN_ROLES),
-        origin=block_time if clock.origin_seconds is None else clock.origin_seconds,
-        start=block_time,
-        speed=clock.speed,
-        attester_threshold=fixed.attester_threshold,
-        delay_seconds=fixed.delay_seconds,
-        pause_seconds=fixed.pause_seconds,
-        cool_down_seconds=fixed.cool_down_seconds,
-        challenge_seconds=fixed.challenge_seconds,
-        page_seconds=fixed.page_seconds,
-    )
-
-
-def _grant(item: OrganisationSection) -> RoleGrant:
-    return RoleGrant(
-        address=bytes.fromhex(item.address[2:]),
-        role=item.role,
-        organisation=text_id(item.name),
-        area=ALL_AREAS if item.area is None else text_id(item.area),
-    )
 
 
 def _block_time(rpc: Rpc) -> int:
