@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from domain.attestations import Leaves, SignedAttestation
 from domain.errors import DominoesError
-from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.hashing import ZERO_HASH, to_hex
 from domain.messages import RegisterReading, read_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.meters import MeteringArea
@@ -24,33 +25,8 @@ LEAVES_PER_PAGE = 2_000
 MESSAGES_MAX = 20_000
 """Most meter messages in one payload."""
 
-Leaves = Mapping[str, Reading]
-"""Readings of one MTU by meter code."""
-
 LeavesAt = Callable[[int], Leaves | None]
 """The leaves last attested for an MTU, None where there are none."""
-
-
-@dataclass(frozen=True)
-class VerifiedAttestation:
-    """An attestation that holds, with its readings in leaf order and its signatures in ascending order of signer."""
-
-    attestation: Attestation
-    readings: tuple[Reading, ...]
-    signatures: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The member of the fact's `attestations`."""
-        return {
-            "mtu": self.attestation.mtu,
-            "revision": self.attestation.revision,
-            "root": to_hex(self.attestation.root),
-            "count": self.attestation.count,
-            "import_wh": self.attestation.import_wh,
-            "export_wh": self.attestation.export_wh,
-            "signatures": list(self.signatures),
-            "readings": [reading.as_json() for reading in self.readings],
-        }
 
 
 def _signed_registers(messages: list[Any], area: MeteringArea) -> dict[tuple[str, int], list[RegisterReading]]:
@@ -69,24 +45,18 @@ def _signed_registers(messages: list[Any], area: MeteringArea) -> dict[tuple[str
     return registers
 
 
-def _parse(record: Any, area: MeteringArea) -> VerifiedAttestation:
+def _parse(record: Any, area: MeteringArea) -> SignedAttestation:
     try:
-        readings = tuple(Reading.from_json(item) for item in record["readings"])
-        mtu, revision = record["mtu"], record["revision"]
-        attestation = Attestation.of(area=area.area_id, mtu=mtu, revision=revision, readings=readings)
-        stated = (record["root"], record["count"], record["import_wh"], record["export_wh"])
-        signatures = tuple(str(item) for item in record["signatures"])
-    except (KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
+        item = SignedAttestation.from_json(record, area_id=area.area_id)
+        made = Attestation.of(area=area.area_id, mtu=item.mtu, revision=item.revision, readings=item.readings)
+    except DominoesError as error:
         raise AttestationRefused(reason=f"it is not readable ({error})") from error
-    if type(mtu) is not int or type(revision) is not int:
-        raise AttestationRefused(reason="mtu or revision is no whole number")
-    computed = (to_hex(attestation.root), attestation.count, attestation.import_wh, attestation.export_wh)
-    if stated != computed:
-        raise AttestationRefused(mtu=mtu, reason="root, count or sums are not those of its readings")
-    return VerifiedAttestation(attestation=attestation, readings=readings, signatures=signatures)
+    if item.attestation != made:
+        raise AttestationRefused(mtu=item.mtu, reason="root, count or sums are not those of its readings")
+    return item
 
 
-def check_signatures(item: VerifiedAttestation, area: MeteringArea) -> None:
+def check_signatures(item: SignedAttestation, area: MeteringArea) -> None:
     """Check for m or more attesters of distinct organisations, ascending by signer. Raises AttestationRefused."""
     mtu = item.attestation.mtu
     digest = item.attestation.digest(area.readings_domain)
@@ -94,8 +64,8 @@ def check_signatures(item: VerifiedAttestation, area: MeteringArea) -> None:
     previous = b""
     for signature in item.signatures:
         try:
-            address = recover(digest, from_hex(signature))
-        except (BadSignature, ValueError) as error:
+            address = recover(digest, signature)
+        except BadSignature as error:
             raise AttestationRefused(mtu=mtu, reason="a signature is not one") from error
         entry = area.attester_at(address)
         if entry is None:
@@ -110,7 +80,7 @@ def check_signatures(item: VerifiedAttestation, area: MeteringArea) -> None:
         )
 
 
-def _check_leaves(item: VerifiedAttestation, area: MeteringArea) -> None:
+def _check_leaves(item: SignedAttestation, area: MeteringArea) -> None:
     mtu = item.attestation.mtu
     due = [key.meter_code for key in area.meters_at(mtu)]
     given = [reading.meter_code for reading in item.readings]
@@ -183,7 +153,7 @@ def leads_to(readings: Leaves, after: Leaves | None) -> str | None:
 
 
 def _check_last(
-    items: list[VerifiedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
+    items: list[SignedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
 ) -> None:
     """What is attested after the payload's MTUs goes on from them, unless a page or the period ends in between."""
     total = sum(len(item.readings) for item in items)
@@ -203,7 +173,7 @@ def verify_payload(
     area: MeteringArea,
     next_revision: Callable[[int], int],
     leaves_at: LeavesAt,
-) -> list[VerifiedAttestation]:
+) -> list[SignedAttestation]:
     """The attestations of a payload, all of which hold; ascending in MTU.
 
     `next_revision` tells which revision an MTU takes next, `leaves_at` what was last attested for it. Raises

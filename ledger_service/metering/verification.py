@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
 from domain.messages import parse_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
@@ -21,7 +22,7 @@ from ledger_service.metering.queries import leaves_at, metering_area_of, next_re
 from ledger_service.metering.tables import metering_attestation
 from ledger_service.record import Prepared, prepare
 from ledger_service.record.journal import read_head
-from settling.attestations import LEAVES_PER_PAGE, VerifiedAttestation, verify_payload
+from settling.attestations import LEAVES_PER_PAGE, verify_payload
 
 Standing = Mapping[int, tuple[int, str, int]]
 """By MTU: the last recorded revision, its root, and the entry that holds it."""
@@ -100,9 +101,7 @@ def standing(connection: Connection, *, area: str, mtus: Iterable[int]) -> Stand
     return {row.mtu: (row.revision, row.root, row.sequence) for row in connection.execute(query) if row.mtu in wanted}
 
 
-def _verify(
-    connection: Connection, payload: Mapping[str, Any], metering_area: MeteringArea
-) -> list[VerifiedAttestation]:
+def _verify(connection: Connection, payload: Mapping[str, Any], metering_area: MeteringArea) -> list[SignedAttestation]:
     code = metering_area.code
 
     def next_revision(mtu: int) -> int:
@@ -131,7 +130,7 @@ def _without_recorded(
     return rest, known
 
 
-def _check_deadlines(item: VerifiedAttestation, *, metering_area: MeteringArea, now: int) -> None:
+def _check_deadlines(item: SignedAttestation, *, metering_area: MeteringArea, now: int) -> None:
     mtu = item.attestation.mtu
     if now < mtu_end(mtu):
         raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
@@ -143,7 +142,7 @@ def _check_deadlines(item: VerifiedAttestation, *, metering_area: MeteringArea, 
 
 
 def _pages(
-    connection: Connection, payload: Mapping[str, Any], area: str, items: Sequence[VerifiedAttestation]
+    connection: Connection, payload: Mapping[str, Any], area: str, items: Sequence[SignedAttestation]
 ) -> list[Page]:
     if not items:
         return []
@@ -180,9 +179,9 @@ def _pages(
     return pages
 
 
-def _grouped(items: Sequence[VerifiedAttestation]) -> list[list[VerifiedAttestation]]:
+def _grouped(items: Sequence[SignedAttestation]) -> list[list[SignedAttestation]]:
     """Consecutive attestations of at most LEAVES_PER_PAGE leaves, or one alone."""
-    groups: list[list[VerifiedAttestation]] = []
+    groups: list[list[SignedAttestation]] = []
     leaves = 0
     for item in items:
         if not groups or leaves + len(item.readings) > LEAVES_PER_PAGE:

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import orjson
 
+from domain.attestations import SignedAttestation
 from domain.errors import DominoesError
 from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from domain.readings import Quality, Reading
 from domain.signing import SIGNATURE_BYTES
-from oracle.attester.consensus.attestations import SignedAttestation
+from domain.strictness import Unreadable, text, whole
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
-from oracle.strictness import Unreadable, text, whole
 from settling.attestations import ATTESTATIONS_MAX
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from domain.meters import MeteringArea
 from domain.readings import Attestation
 from domain.signing import SigningKey
+from domain.strictness import Unreadable
 from oracle.attester.consensus import effects, events
 from oracle.attester.consensus.effects import AskStates, Effect, HandOver, LookUp
 from oracle.attester.consensus.events import Event, Moment
@@ -28,7 +29,6 @@ from oracle.attester.dialogue import (
 from oracle.attester.evidence import attestations_body
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
-from oracle.strictness import Unreadable
 
 MESSAGES_PER_PAYLOAD = 200
 """Most meter messages in one MQTT message between attesters."""

@@ -12,9 +12,9 @@ import httpx
 from domain.hashing import text_id, to_hex
 from domain.meters import MeteringArea
 from domain.signing import SigningKey, personal_message_digest
+from domain.strictness import Unreadable
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
-from oracle.strictness import Unreadable
 
 _log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from domain.metering_errors import (
 from domain.meters import MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
+from domain.strictness import UINT32_MAX
 from oracle.attester.book import MeterBook, ReadingOutcome, Taken
 from oracle.attester.store import Store
 from oracle.reading_receipts import write_receipts
-from oracle.strictness import UINT32_MAX
 from oracle.topics import Topics
 from settling.registers import check_time
 

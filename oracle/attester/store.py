@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from domain.attestations import SignedAttestation
 from domain.hashing import from_hex
 from domain.messages import (
     NONCE_BYTES,
@@ -20,7 +21,6 @@ from domain.messages import (
     RegisterReading,
     parse_message,
 )
-from oracle.attester.consensus.attestations import SignedAttestation
 from oracle.transactions import transaction
 
 BUSY_TIMEOUT_MS = 10_000

@@ -22,10 +22,10 @@ from domain.errors import DominoesError
 from domain.hashing import keccak
 from domain.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
 from domain.meters import AttesterEntry
+from domain.strictness import whole
 from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 from oracle.reading_receipts import BadReceipt, read_receipt
-from oracle.strictness import whole
 from oracle.topics import Topics, check_code
 
 REPUBLISH_S = 10.0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from oracle.strictness import UINT32_MAX
+from domain.strictness import UINT32_MAX
 from oracle.transactions import transaction
 
 _SCHEMA = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.attestations import SignedAttestation
 from domain.readings import Attestation
-from oracle.attester.consensus.attestations import SignedAttestation
 from oracle.attester.consensus.proposals import LeafProposal
 
 # ---- the store: on disk before any later effect of the same event

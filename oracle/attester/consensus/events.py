@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from domain.attestations import SignedAttestation
 from domain.meters import MeteringArea
-from oracle.attester.consensus.attestations import RecordedMtu, SignedAttestation
+from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.proposals import LeafProposal
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from domain.attestations import SignedAttestation
 from domain.meters import MeteringArea
 from oracle.attester.book import MeterBook
-from oracle.attester.consensus.attestations import RecordedMtu, SignedAttestation, signed_by_enough
+from oracle.attester.consensus.attestations import RecordedMtu, signed_by_enough
 from oracle.attester.consensus.effects import AskStates, DropFinal, Effect, HandOver
 from oracle.attester.consensus.events import Moment, OnChain
 from oracle.attester.consensus.planning import Backlog, correctable_from, newest_due

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import assert_never
 
+from domain.attestations import SignedAttestation
 from domain.meters import MeteringArea
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus import effects, events
-from oracle.attester.consensus.attestations import RecordedMtu, SignedAttestation
+from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.effects import Effect, HandOver
 from oracle.attester.consensus.endorsing import FETCH_MAX, Endorsement, Endorser
 from oracle.attester.consensus.events import Event, Moment, Question

@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from domain.attestations import Leaves
 from domain.meters import MeteringArea
 from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
 from domain.periods import Period
 from domain.readings import Quality, Reading, in_leaf_order
 from oracle.attester.book import MeterBook
-from oracle.attester.consensus.attestations import Leaves
 from oracle.attester.consensus.proposals import LeafDifference, LeafProposal, ProposedMtu
 from oracle.attester.consensus.standing import MtuStanding
 from settling.attestations import LEAVES_PER_PAGE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.attestations import Leaves
 from domain.readings import Attestation, Reading
-from oracle.attester.consensus.attestations import Leaves
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from oracle.attester.consensus.attestations import Leaves, RecordedMtu, SignedAttestation
+from domain.attestations import Leaves, SignedAttestation
+from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.effects import Effect, Forget, Keep, NoteIncluded
 from oracle.attester.consensus.events import OnChain
 

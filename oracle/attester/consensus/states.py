@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
 from domain.meters import AttesterEntry
 from domain.readings import Attestation
 from domain.signing import BadSignature, recover
-from oracle.attester.consensus.attestations import SignedAttestation
 from oracle.attester.consensus.effects import HandOver
 from oracle.attester.consensus.proposals import LeafProposal
 

@@ -14,6 +14,7 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
+from domain.attestations import SignedAttestation
 from domain.hashing import text_id
 from domain.metering_errors import AttestationRefused
 from domain.meters import AttesterEntry, MeteringArea, MeterKey
@@ -28,7 +29,7 @@ from oracle.brokers.embedded import EmbeddedBroker
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
-from settling.attestations import VerifiedAttestation, verify_payload
+from settling.attestations import verify_payload
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"
@@ -57,7 +58,7 @@ class RecordingService:
     metering: MeteringArea
     now: int
     away: bool = False
-    recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
+    recorded: dict[int, list[SignedAttestation]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -11,6 +11,7 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
+from domain.attestations import SignedAttestation
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
 from domain.metering_errors import AttestationRefused
@@ -29,7 +30,7 @@ from oracle.attester.consensus.states import State
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
-from settling.attestations import VerifiedAttestation, verify_payload
+from settling.attestations import verify_payload
 
 FIRST = 1_900_000
 CUT_OFF_S = 120
@@ -109,7 +110,7 @@ class Area:
     now: int
     wall: float = 0.0
     attesters: dict[str, Attesting] = field(default_factory=dict)
-    recorded: dict[int, list[VerifiedAttestation]] = field(default_factory=dict)
+    recorded: dict[int, list[SignedAttestation]] = field(default_factory=dict)
     handed_in: list[dict[str, Any]] = field(default_factory=list)
     """payloads the service took"""
     unread: set[int] = field(default_factory=set)

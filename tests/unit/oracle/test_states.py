@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oracle.attester.consensus.attestations import SignedAttestation
+from domain.attestations import SignedAttestation
 from oracle.attester.consensus.events import Connected, HandedOver, HandOverRefused, Question, Tick, Unanswered
 from oracle.attester.consensus.machine import Consensus
 from oracle.attester.consensus.states import MOVES, Cause, Collecting, HandingOver, Learning, Resting, State, Waiting

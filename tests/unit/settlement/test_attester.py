@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from domain.attestations import SignedAttestation
 from domain.eip712 import PROGRAM
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
 from domain.meters import MeteringArea
@@ -22,7 +23,6 @@ from ledger_service.settlement.gather import proposal_package, terms_of
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
-from oracle.attester.consensus.attestations import SignedAttestation
 from oracle.attester.service import ServiceAway, SettlementRef
 from oracle.attester.settlement import SettlementSigner
 from oracle.attester.settlement_checks import chain_objections
