@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
+from tests.guards import guard_transactions
 from tests.postgres import Postgres
 
 KINDS = ("unit", "property", "golden", "integration", "functional")
@@ -31,6 +32,13 @@ def _network(request: pytest.FixtureRequest) -> Iterator[None]:
     disable_socket(allow_unix_socket=True)
     yield
     enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def _quick_transactions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a unit or integration test drives, its write transactions hold nobody up (tests/guards.py)."""
+    if request.node.get_closest_marker("unit") or request.node.get_closest_marker("integration"):
+        guard_transactions(monkeypatch)
 
 
 @pytest.fixture(scope="session")

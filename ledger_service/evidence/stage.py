@@ -6,8 +6,7 @@ from sqlalchemy import Connection, select
 
 from contracts.bindings import Anchors
 from ledger_service.outbox import request
-from ledger_service.record import Record
-from ledger_service.record.follow import read_cursor
+from ledger_service.record import Cursor, Record
 from ledger_service.record.journal import read_entries
 from ledger_service.record.tables import journal_entry
 
@@ -36,15 +35,14 @@ class AnchorStage:
     def __init__(self, record: Record, *, every_seconds: int = ANCHOR_SECONDS) -> None:
         self._record = record
         self._every = every_seconds
-        self._seen: int | None = None
+        self._cursor = Cursor(CURSOR)
         self._pending = self._urgent = False
         self._last: int | None = None
 
     def run(self, now: int) -> bool:
         """Look at new facts; ask for one anchor where it is due at market time `now`."""
         with self._record.read() as connection:
-            if self._seen is None:
-                self._seen = read_cursor(connection, CURSOR)
+            self._cursor.load(connection)
             self._look(connection)
         waited = self._last is None or now - self._last >= self._every
         if not self._urgent and not (self._pending and waited):
@@ -55,18 +53,20 @@ class AnchorStage:
 
     def anchor(self) -> None:
         """Ask for the head as it is now, whatever was anchored before; nothing happens for an empty journal."""
+        with self._record.read() as connection:
+            self._cursor.load(connection)
         with self._record.begin() as tx:
             head = tx.head
-            if head.sequence > tx.cursor(CURSOR):
+            if head.sequence > self._cursor.recorded:
                 call = Anchors.anchor(sequence=head.sequence, head=head.hash)
                 request(tx, call, key=f"anchor:{head.sequence}", role="operator")
-                tx.advance(CURSOR, head.sequence)
-        self._seen = head.sequence
+                self._cursor.advance(tx, head.sequence)
+        self._cursor.recorded = self._cursor.seen = head.sequence
         self._pending = self._urgent = False
 
     def _look(self, connection: Connection) -> None:
         """Note whether there are facts after the last anchor, and whether one of them can't wait."""
-        after = self._seen or 0
+        after = self._cursor.seen
         table = journal_entry
         query = select(table.c.sequence, table.c.kind).where(table.c.sequence > after).order_by(table.c.sequence)
         rows = connection.execute(query.limit(ENTRIES_PER_RUN)).all()
@@ -79,4 +79,4 @@ class AnchorStage:
             included = read_entries(connection, after=after, kinds=["chain.included"], limit=len(rows))
             keys = [entry.content()["key"] for entry in included if entry.sequence <= rows[-1].sequence]
             self._urgent |= any(key.startswith(AT_ONCE_PREFIXES) for key in keys)
-        self._seen = rows[-1].sequence
+        self._cursor.seen = rows[-1].sequence

@@ -48,19 +48,18 @@ class Cursor:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.recorded: int | None = None
-        self.seen = 0
+        self.recorded = self.seen = 0
 
     def load(self, connection: Connection) -> None:
-        """Read where it stands in the record, once."""
-        if self.recorded is None:
-            self.recorded = self.seen = read_cursor(connection, self.name)
+        """Read where it stands in the record: after a start, or a commit of which nobody heard whether it was made."""
+        self.recorded = read_cursor(connection, self.name)
+        self.seen = max(self.seen, self.recorded)
 
     def advance(self, tx: Transaction, sequence: int) -> None:
         """Move it in the record, at the end of a transaction. Raises CursorTaken where it is not as it was left."""
         at = tx.cursor(self.name)
-        if at != (self.recorded or 0):
-            raise CursorTaken(name=self.name, at=at, expected=self.recorded or 0)
+        if at != self.recorded:
+            raise CursorTaken(name=self.name, at=at, expected=self.recorded)
         tx.advance(self.name, sequence)
 
 

@@ -42,10 +42,18 @@ class Prepared:
 
 def prepare(fact: Fact | str, payload: Payload | None = None) -> Prepared:
     """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
+    kind, text, key = _written(fact, payload)
+    return _salted(fact, kind=kind, text=text, key=key)
+
+
+def _written(fact: Fact | str, payload: Payload | None) -> tuple[str, bytes, str | None]:
     if isinstance(fact, str):
-        kind, text, key = fact, canonical_json(payload), None
-    else:
-        kind, text, key = fact.KIND, canonical_json(fact.payload()), fact.journal_key
+        return fact, canonical_json(payload), None
+    return fact.KIND, canonical_json(fact.payload()), fact.journal_key
+
+
+def _salted(fact: Fact | str, *, kind: str, text: bytes, key: str | None) -> Prepared:
+    if not isinstance(fact, str):
         type(fact).read(text)
     salt = secrets.token_bytes(SALT_BYTES)
     return Prepared(kind=kind, text=text, salt=salt, digest=payload_hash(salt=salt, payload_text=text), key=key)
@@ -84,21 +92,25 @@ class Transaction:
         with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
         another, and FactMalformed or NotCanonical for a fact that could not be read back.
         """
-        made = fact if isinstance(fact, Prepared) else prepare(fact, payload)
-        kind, text, salt, digest, key = made.kind, made.text, made.salt, made.digest, key or made.key
+        if isinstance(fact, Prepared):
+            kind, text, own_key = fact.kind, fact.text, fact.key
+        else:
+            kind, text, own_key = _written(fact, payload)
+        key = key or own_key
         if key is not None:
             first = self.find(key)
             if first is not None:
                 return _repeated(first, kind=kind, text=text, key=key)
+        made = fact if isinstance(fact, Prepared) else _salted(fact, kind=kind, text=text, key=key)
         previous = self.head
         sequence = previous.sequence + 1
-        chained = entry_hash(sequence=sequence, kind=kind, payload_hash=digest, previous=previous.hash)
+        chained = entry_hash(sequence=sequence, kind=kind, payload_hash=made.digest, previous=previous.hash)
         entry = Entry(
             sequence=sequence,
             kind=kind,
             text=text.decode("utf-8"),
-            salt=salt,
-            payload_hash=digest,
+            salt=made.salt,
+            payload_hash=made.digest,
             previous=previous.hash,
             hash=chained,
             key=key,

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from domain.errors import OutOfRange
+from domain.facts import PeriodDeclared
 from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
 from ledger_service.metering import intake, operations, verification
@@ -89,7 +90,7 @@ def test_record__fact_of_the_registry_came_in_between__is_verified_again(record:
         verified.append(verify())
         if len(verified) == 1:
             with record.begin() as tx:
-                tx.append("period.declared", {"area": "elsewhere", "period": 1, "first_mtu": 1, "count": 96})
+                tx.append(PeriodDeclared(area="elsewhere", period=1, first_mtu=1, count=96))
         return verified[-1]
 
     record_attestations(record, overtaken)
