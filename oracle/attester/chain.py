@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.abi import signature_of
 from contracts.artifacts import load_artifact
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market
@@ -14,7 +13,7 @@ from contracts.bindings.readings import Readings, ReadingState
 from contracts.bindings.roles import Roles
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
-from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.meters import MeteringArea
 
 LOG_BLOCKS_MAX = 50_000
@@ -174,8 +173,7 @@ class NodeChain:
     ) -> Iterator[dict[str, Any]]:
         """Arguments of the events of a kind up to a block, oldest first; `topics` are those of its indexed members."""
         abi = load_artifact(contract).abi
-        entry = next(item for item in abi.entries if item["type"] == "event" and item["name"] == event)
-        wanted = [to_hex(keccak(signature_of(entry).encode("ascii"))), *topics]
+        wanted = [to_hex(abi.topic_of(event)), *topics]
         for first in range(0, block + 1, LOG_BLOCKS_MAX):
             span = {"fromBlock": hex(first), "toBlock": hex(min(first + LOG_BLOCKS_MAX - 1, block))}
             for log in self._rpc.call("eth_getLogs", {**span, "address": to_hex(address), "topics": wanted}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.abi import Abi, AbiUnknown, AnswerInvalid, ArgumentsInvalid, signature_of
+from contracts.abi import Abi, AbiUnknown, AnswerInvalid, ArgumentsInvalid
 from domain.hashing import keccak, to_hex
 
 pytestmark = pytest.mark.unit
@@ -47,8 +47,10 @@ def test_encode_call__struct_as_array_or_object__is_the_same() -> None:
     assert as_array[:4] == keccak(b"move((address,int96),bytes32[],string)")[:4]
 
 
-def test_signature_of__struct__is_written_out() -> None:
-    assert signature_of(ABI.function("move")) == "move((address,int96),bytes32[],string)"
+def test_topic_of__event__is_that_of_its_signature() -> None:
+    assert ABI.topic_of("Moved") == keccak(b"Moved(uint256,address)")
+    with pytest.raises(AbiUnknown):
+        ABI.topic_of("Stolen")
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,7 @@ def test_signature_of__struct__is_written_out() -> None:
         [["0x00", 1], [REF], ""],
         [[WHO, "one"], [REF], ""],
         [[WHO, 1], ["0x" + "cd" * 33], ""],
+        [[WHO, 1], ["0x" + "cd" * 31], ""],
         [[WHO, 1], 7, ""],
         [None, [REF], ""],
     ],
