@@ -226,11 +226,6 @@ def event_shapes(contracts: Mapping[str, str]) -> dict[tuple[str, str], EventSha
     return shapes
 
 
-def event_names() -> set[str]:
-    """Names of all events that are known."""
-    return {text.split("(")[0].split()[1] for text in EVENTS.strip().splitlines()}
-
-
 # ---- the node
 
 

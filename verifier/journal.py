@@ -21,7 +21,7 @@ CLOSED_MEMBERS = frozenset({"sequence", "kind", "payload_hash", "hash"})
 
 JOURNAL = "journal.jsonl"
 
-Period = tuple[str, int]
+PeriodKey = tuple[str, int]
 """Area id and number."""
 
 
@@ -41,10 +41,10 @@ class Erasures:
         self._evidence = evidence
         self.kinds: dict[int, str] = {}  # by sequence
         self.tags: set[str] = set()
-        self.final_at: dict[Period, int] = {}  # entry by which a period was Final
+        self.final_at: dict[PeriodKey, int] = {}  # entry by which a period was Final
         self._by: dict[int, int] = {}  # sequence of the erasure.done by that of the erased entry
         self._excused: dict[tuple[str, Hashable], int] = {}
-        self._needed: set[tuple[int, Period | None]] = set()
+        self._needed: set[tuple[int, PeriodKey | None]] = set()
 
     def take(self, facts: Iterable[tuple[int, ErasureDone]], closed: dict[int, str]) -> None:
         """The journal's erasures, and its closed entries by sequence."""
@@ -54,7 +54,7 @@ class Erasures:
         self.kinds = {n: kind for n, kind in closed.items() if n in self._by and kind in ERASABLE_KINDS}
         self._evidence.report.counts["erased"] = len(self.kinds)
 
-    def excuse(self, kind: str, what: Hashable, period: Period | None = None) -> bool:
+    def excuse(self, kind: str, what: Hashable, period: PeriodKey | None = None) -> bool:
         """Whether a check that needed an entry of this kind is passed over, because such an entry before the one at
         hand is erased and has excused no other check. `period` is the one that needed it."""
         if (kind, what) not in self._excused:
@@ -71,7 +71,7 @@ class Erasures:
         self._needed.add((self._excused[kind, what], period))
         return True
 
-    def need(self, sequence: int, periods: Iterable[Period]) -> None:
+    def need(self, sequence: int, periods: Iterable[PeriodKey]) -> None:
         """An erased entry belonged to the trading of these periods."""
         self._needed |= {(sequence, period) for period in periods}
 

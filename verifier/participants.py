@@ -25,7 +25,7 @@ from verifier.facts import (
 )
 from verifier.form import whole
 from verifier.hashes import ZERO_HEX, hash_json, ident
-from verifier.journal import Erasures, Period
+from verifier.journal import Erasures, PeriodKey
 
 MOST_MTUS_OF_A_PROGRAM = 128
 MOST_MTUS_OF_A_PERIOD = 3_200
@@ -78,7 +78,7 @@ class Participants:
         self._erasures = erasures
         self.areas: dict[str, AreaDefined] = {}
         self.markets: dict[str, MarketRules] = {}
-        self.periods: dict[Period, PeriodDeclared] = {}
+        self.periods: dict[PeriodKey, PeriodDeclared] = {}
         self.programs: dict[tuple[str, int], ProgramOpened] = {}
         self.parties: dict[str, Party] = {}
         self.keys = defaultdict[str, list[KeyRegistered]](list)

@@ -14,7 +14,7 @@ from verifier.evidence import Evidence
 from verifier.facts import Attestation, MtuUnread, Reading, ReadingAttested
 from verifier.form import unhex
 from verifier.hashes import ident, merkle_root, reading_hash, tohex
-from verifier.journal import Erasures, Period
+from verifier.journal import Erasures, PeriodKey
 from verifier.participants import Participants, Party
 from verifier.signatures import Registers, jws_meter, open_jws
 from verifier.transactions import Transactions
@@ -120,7 +120,7 @@ class Readings:
         self._report.same("period", fact.period, period, "period.declared holds")
         self._participants.begin(area, fact.mtu)
 
-    def is_erased(self, tx: str, period: Period | None = None) -> bool:
+    def is_erased(self, tx: str, period: PeriodKey | None = None) -> bool:
         """Whether a transaction was asked for by a `reading.attested` that is erased: only requests lie between."""
         asked = self._transactions.request_of(tx)
         source = self._erasures.last_before("reading.attested", asked)

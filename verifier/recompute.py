@@ -28,7 +28,7 @@ from verifier.evidence import Evidence
 from verifier.facts import AgreementSigned, TariffPublished, Term
 from verifier.form import Json, whole
 from verifier.hashes import ZERO_HEX, ident, terms_hash
-from verifier.journal import Erasures, Period
+from verifier.journal import Erasures, PeriodKey
 from verifier.market import ERASED, UNLIMITED, Market
 from verifier.participants import Participants, Party
 from verifier.readings import Leaf, Readings
@@ -45,7 +45,7 @@ class Target:
     say, for what can't be recomputed."""
 
     area: str
-    period: Period
+    period: PeriodKey
     revision: int
     mtus: range
     revisions: Mapping[int, int | None]

@@ -26,7 +26,7 @@ from verifier.hashes import (
     word32,
     words_hash,
 )
-from verifier.journal import Erasures, Period
+from verifier.journal import Erasures, PeriodKey
 from verifier.lines import SettlementLine
 from verifier.market import Market
 from verifier.participants import Participants, Party
@@ -34,7 +34,7 @@ from verifier.readings import Readings
 from verifier.recompute import Recomputation, Target
 from verifier.transactions import GRACE_SECONDS
 
-Key = tuple[str, int, int]
+SettlementKey = tuple[str, int, int]
 """Area id, period and revision."""
 
 
@@ -106,11 +106,11 @@ class Settlements:
         self._participants = participants
         self._market = market
         self._readings = readings
-        self._proposals: dict[Key, Proposal] = {}
-        self._lost: set[Period] = set()  # periods with a settlement whose proposal is erased
-        self.shown: dict[Key, SettlementLine] = {}  # settlements.jsonl of a public bundle, by area code
+        self._proposals: dict[SettlementKey, Proposal] = {}
+        self._lost: set[PeriodKey] = set()  # periods with a settlement whose proposal is erased
+        self.shown: dict[SettlementKey, SettlementLine] = {}  # settlements.jsonl of a public bundle, by area code
         self.attested_lines: set[tuple[str, int, int | None]] = set()  # attestations.jsonl of a public bundle
-        self.settled: dict[Key, Settled] = {}
+        self.settled: dict[SettlementKey, Settled] = {}
         self.before: dict[tuple[str, int, str], int] = defaultdict(int)  # nEUR by area id, period, account
 
     def running(self, area: str, mtus: range, wanted: str) -> Running:
@@ -206,7 +206,7 @@ class Settlements:
                 self.before[*key[:2], account] += amount
         self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root)
 
-    def _take_shown(self, key: Key, line: SettlementLine) -> None:
+    def _take_shown(self, key: SettlementKey, line: SettlementLine) -> None:
         """A public bundle's proposal: its words, and roots as the chain's events give them."""
         area, period, revision = key
         event = self._evidence.seen.find("PeriodSettled", {"area": area, "period": period, "revision": revision})

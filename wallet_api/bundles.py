@@ -15,9 +15,9 @@ from nacl.public import PublicKey, SealedBox
 
 from edge.problems import Busy, NoSuchThing
 from ledger_service.evidence.auditor import export_auditor
-from ledger_service.evidence.facts import Anchor, ChainInfo
 from ledger_service.evidence.personal import export_personal
 from ledger_service.evidence.public import export_public
+from ledger_service.evidence.recorded import Anchor, ChainInfo
 from ledger_service.record import Entry
 from wallet_api.services import Services
 

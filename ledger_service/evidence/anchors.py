@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.hashing import canonical_json, to_hex
-from ledger_service.evidence.facts import Anchor
+from ledger_service.evidence.recorded import Anchor
 
 ANCHORS_FORMAT = "dominoes-anchors/1"
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.hashing import to_hex
-from ledger_service.evidence.facts import Anchor, ChainInfo, ReceiptSource, last_anchor, walk
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json, journal_lines
+from ledger_service.evidence.recorded import Anchor, ChainInfo, ReceiptSource, last_anchor, walk
 from ledger_service.record import Record
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from domain.hashing import to_hex
-from ledger_service.evidence.facts import ChainInfo
+from ledger_service.evidence.recorded import ChainInfo
 from ledger_service.record.journal import READ_BATCH_ENTRIES, select_entries
 from ledger_service.record.tables import journal_entry
 

@@ -16,9 +16,9 @@ from domain.orders import schedule_hash
 from domain.readings import Reading
 from domain.statements import statement_hash, statement_leaf
 from domain.words import page_hashes, pages_of, unpack_settlement_word
-from ledger_service.evidence.facts import chain_events, walk
 from ledger_service.evidence.public import attestations as attested_lines
 from ledger_service.evidence.public import signed_proposals
+from ledger_service.evidence.recorded import chain_events, walk
 from ledger_service.record import Entry
 
 Payload = dict[str, Any]

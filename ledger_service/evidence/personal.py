@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.hashing import to_hex
-from ledger_service.evidence.facts import Anchor, ChainInfo, ReceiptSource, last_anchor
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json
 from ledger_service.evidence.openings import Openings, read_openings
+from ledger_service.evidence.recorded import Anchor, ChainInfo, ReceiptSource, last_anchor
 from ledger_service.record import Record
 
 Line = dict[str, Any]

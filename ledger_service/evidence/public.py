@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.hashing import text_id, to_hex
-from ledger_service.evidence.facts import Anchor, ChainInfo, chain_events, last_anchor, walk
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json, journal_lines
+from ledger_service.evidence.recorded import Anchor, ChainInfo, chain_events, last_anchor, walk
 from ledger_service.record import Record
 
 PUBLIC_KINDS = frozenset(

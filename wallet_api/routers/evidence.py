@@ -11,7 +11,7 @@ from edge.policy import allow, anyone
 from edge.problems import Busy, NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
-from ledger_service.evidence.facts import NothingAnchored
+from ledger_service.evidence.recorded import NothingAnchored
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
 from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere

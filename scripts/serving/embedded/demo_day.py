@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DominoesError
-from ledger_service.evidence.facts import ChainInfo
+from ledger_service.evidence.recorded import ChainInfo
 from ledger_service.record import Record
 from scripts.cli.desk import plan_of
 from scripts.cli.verifier import Verdict, chain_state_of, run_verifier, start_node

@@ -11,8 +11,8 @@ from contracts.rpc import Rpc
 from domain.hashing import from_hex
 from domain.signing import SigningKey
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, export_anchors
-from ledger_service.evidence.facts import Anchor, ChainInfo
 from ledger_service.evidence.personal import export_all_personal
+from ledger_service.evidence.recorded import Anchor, ChainInfo
 from ledger_service.record import Record
 from ledger_service.trading import ReceiptSigner
 from scripts.community.api import ApiClient

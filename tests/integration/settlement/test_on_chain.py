@@ -27,8 +27,8 @@ from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.evidence.auditor import export_auditor
-from ledger_service.evidence.facts import ChainInfo, last_anchor
 from ledger_service.evidence.public import export_public
+from ledger_service.evidence.recorded import ChainInfo, last_anchor
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.market import CalendarStage
 from ledger_service.metering.queries import metering_area_of

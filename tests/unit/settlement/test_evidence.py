@@ -17,10 +17,10 @@ from domain.statements import statement_hash, statement_leaf
 from domain.words import unpack_settlement_word, words_hash
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, export_anchors
 from ledger_service.evidence.auditor import export_auditor
-from ledger_service.evidence.facts import ChainInfo, NothingAnchored, last_anchor
 from ledger_service.evidence.form import NotABundle
 from ledger_service.evidence.personal import export_all_personal, export_personal
 from ledger_service.evidence.public import PUBLIC_KINDS, export_public
+from ledger_service.evidence.recorded import ChainInfo, NothingAnchored, last_anchor
 from ledger_service.record import JournalBroken
 from ledger_service.record.journal import entry_hash, payload_hash
 from ledger_service.settlement.operations import sign_settlement

@@ -48,7 +48,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainEvent:
+class RecordedEvent:
     """One event of the chain: `key` names the transaction that made it."""
 
     key: str
@@ -83,13 +83,13 @@ def walk(connection: Connection, *, through: int, kinds: Sequence[str]) -> Itera
             yield entry
 
 
-def chain_events(connection: Connection, *, through: int, wanted: Container[tuple[str, str]]) -> list[ChainEvent]:
+def chain_events(connection: Connection, *, through: int, wanted: Container[tuple[str, str]]) -> list[RecordedEvent]:
     """These (contract, event) pairs in their order; a later inclusion of a transaction replaces an earlier one."""
-    placed: dict[str, tuple[int, int, list[ChainEvent]]] = {}
+    placed: dict[str, tuple[int, int, list[RecordedEvent]]] = {}
     for entry in walk(connection, through=through, kinds=["chain.included", "chain.failed"]):
         payload = entry.content()
         events = [
-            ChainEvent(key=payload["key"], contract=item["contract"], event=item["event"], args=item["args"])
+            RecordedEvent(key=payload["key"], contract=item["contract"], event=item["event"], args=item["args"])
             for item in payload.get("events", ())
             if (item["contract"], item["event"]) in wanted
         ]
