@@ -85,30 +85,25 @@ def register_meters(tx: Transaction) -> None:
 
 def body_of_a_day() -> bytes:
     """The request of an attester with a day of readings of all meters."""
-    registers = {
-        (number, mtu): RegisterReading(
-            mtu, 1_000 + 25 * (at + 1), 10 * (at + 1), at + 2, text_id(f"nonce {number} {mtu}")
-        )
-        for number in range(METERS)
-        for at, mtu in enumerate(range(FIRST_MTU - 1, FIRST_MTU + MTUS), start=-1)
-    }
+    ends = range(FIRST_MTU - 1, FIRST_MTU + MTUS)
     messages = [
         make_message(
-            meter_code=f"M{number:04d}",
-            readings=[registers[number, mtu] for mtu in range(FIRST_MTU - 1, FIRST_MTU + MTUS)],
-            key=_meter_key(number),
+            meter_code=f"M{number:04d}", readings=[_register(number, mtu) for mtu in ends], key=_meter_key(number)
         ).decode()
         for number in range(METERS)
     ]
-    attestations = [_attested(mtu, [registers[number, mtu] for number in range(METERS)]) for mtu in _mtus()]
+    # Written MTU by MTU: all of them as objects would take some GiB.
+    attestations = [orjson.Fragment(orjson.dumps(_attested(mtu))) for mtu in ends[1:]]
     return orjson.dumps({"area": AREA, "period": 1, "attestations": attestations, "messages": messages})
 
 
-def _mtus() -> range:
-    return range(FIRST_MTU, FIRST_MTU + MTUS)
+def _register(number: int, mtu: int) -> RegisterReading:
+    steps = mtu - FIRST_MTU + 1
+    return RegisterReading(mtu, 1_000 + 25 * steps, 10 * steps, steps + 1, text_id(f"nonce {number} {mtu}"))
 
 
-def _attested(mtu: int, registers: list[RegisterReading]) -> dict[str, Any]:
+def _attested(mtu: int) -> dict[str, Any]:
+    registers = {number: _register(number, mtu) for number in range(METERS)}
     readings = in_leaf_order(
         [
             Reading(
@@ -122,7 +117,7 @@ def _attested(mtu: int, registers: list[RegisterReading]) -> dict[str, Any]:
                 Quality.MEASURED,
                 item.nonce,
             )
-            for number, item in enumerate(registers)
+            for number, item in registers.items()
         ]
     )
     made = Attestation.of(area=text_id(AREA), mtu=mtu, revision=0, readings=readings)
