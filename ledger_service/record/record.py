@@ -31,6 +31,7 @@ from ledger_service.record.keys import erased_key, find_entries
 from ledger_service.record.migrate import migrate_to_head
 from ledger_service.record.tables import journal_entry, journal_key, journal_payload
 from ledger_service.record.transaction import Transaction
+from ledger_service.record.turns import Turns
 
 READERS_WAIT_MS = 2_000
 """How long an erasure waits for readers of a SQLite record before it says that their log still holds the bytes."""
@@ -41,7 +42,7 @@ class Record:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
-        self._writing = threading.Lock()
+        self._writing = Turns()
         self._writer: int | None = None
         self._grown = threading.Condition()
         self._seen = 0
