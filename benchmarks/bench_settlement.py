@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from domain.units import percentage_half_even_neur
-from settling.columns import NO_CAP_WH, Columns, Ints, Prices, sum_up
-from settling.compute import trade_columns
+from settling.columns import NO_CAP_WH, Columns, Prices, sum_up
+from settling.positions import Ints, OwnPrices, TradeColumns, positions
 
 PROSUMERS = 50_000
 MTUS = 96
@@ -72,13 +72,14 @@ def random_day() -> Day:
 def ours(day: Day) -> tuple[Ints, int]:
     """What the settlement does with its columns: (amount per prosumer without VAT, VAT of all)."""
     size = (PROSUMERS, MTUS)
-    bought, sold = trade_columns(
-        size=size, household=day.household, mtu=day.mtu, is_ask=day.is_ask, energy_wh=day.energy_wh
-    )
+    price = day.price[day.mtu]
+    trades = TradeColumns(day.household, day.mtu, day.is_ask, day.energy_wh, price)
+    bought, sold = positions(trades, size=size)
     no_cap, none = np.full(size, NO_CAP_WH, dtype=np.int64), np.zeros(size, dtype=np.int64)
     columns = Columns(bought, sold, day.import_wh, day.export_wh, no_cap, no_cap, none, none)
     tariff = {name: np.array([rate]) for name, rate in RATES.items()}
-    sums = sum_up(columns, Prices(clearing=day.price, tariff=tariff, vat_bp=np.array([VAT_BP])))
+    prices = Prices(tariff=tariff, vat_bp=np.array([VAT_BP]), own=OwnPrices({}, {}))
+    sums = sum_up(columns, trades, prices)
     return sums.amount_neur, _vat(sums.vat_base_neur[VAT_BP])
 
 
@@ -90,13 +91,14 @@ def numpy_row(day: Day) -> tuple[Ints, int]:
     """The bound: bincount of the trades, then each line that applies without caps, over the whole day at once."""
     at = (day.household * MTUS + day.mtu) * 2 + day.is_ask
     both = np.bincount(at, weights=day.energy_wh, minlength=2 * PROSUMERS * MTUS).astype(np.int64)
-    bought, sold = both[0::2].reshape(PROSUMERS, MTUS), both[1::2].reshape(PROSUMERS, MTUS)
+    paid, got = both[0::2].reshape(PROSUMERS, MTUS), both[1::2].reshape(PROSUMERS, MTUS)
+    bought, sold = np.maximum(paid - got, 0), np.maximum(got - paid, 0)
     more, less = np.maximum(day.import_wh - bought, 0), np.maximum(bought - day.import_wh, 0)
     over, short = np.maximum(day.export_wh - sold, 0), np.maximum(sold - day.export_wh, 0)
     local = np.minimum(bought, day.import_wh)
-    debit = (bought * day.price).sum(axis=1) + more.sum(axis=1) * (300_000 + 70_000)
+    debit = (paid * day.price).sum(axis=1) + more.sum(axis=1) * (300_000 + 70_000)
     debit += short.sum(axis=1) * 350_000 + local.sum(axis=1) * 30_000 + day.import_wh.sum(axis=1) * 20_000
-    credit = (sold * day.price).sum(axis=1) + over.sum(axis=1) * 80_000 + less.sum(axis=1) * 60_000
+    credit = (got * day.price).sum(axis=1) + over.sum(axis=1) * 80_000 + less.sum(axis=1) * 60_000
     return credit - debit, _vat(debit)
 
 
@@ -110,9 +112,10 @@ def pandas_row(day: Day) -> tuple[Ints, int]:
     frame = pd.DataFrame({**index, "drawn": day.import_wh.ravel(), "fed": day.export_wh.ravel()})
     frame = frame.merge(bids, on=["p", "t"], how="left").merge(asks, on=["p", "t"], how="left").fillna(0)
     frame = frame.merge(pd.DataFrame({"t": np.arange(MTUS), "price": day.price}), on="t").astype(np.int64)
-    more, less = (frame.drawn - frame.bought).clip(lower=0), (frame.bought - frame.drawn).clip(lower=0)
-    over, short = (frame.fed - frame.sold).clip(lower=0), (frame.sold - frame.fed).clip(lower=0)
-    local = frame[["bought", "drawn"]].min(axis=1)
+    frame["b"], frame["s"] = (frame.bought - frame.sold).clip(lower=0), (frame.sold - frame.bought).clip(lower=0)
+    more, less = (frame.drawn - frame.b).clip(lower=0), (frame.b - frame.drawn).clip(lower=0)
+    over, short = (frame.fed - frame.s).clip(lower=0), (frame.s - frame.fed).clip(lower=0)
+    local = frame[["b", "drawn"]].min(axis=1)
     frame["debit"] = frame.bought * frame.price + more * 370_000 + short * 350_000 + local * 30_000
     frame["debit"] += frame.drawn * 20_000
     frame["credit"] = frame.sold * frame.price + over * 80_000 + less * 60_000

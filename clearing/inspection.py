@@ -14,6 +14,7 @@ import numpy as np
 
 from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
+from clearing.earlier import earlier_by_mtu
 from clearing.exact_check import check_clearing
 from clearing.program import MtuBook, ValidatedProgram
 from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal, not_of_the_form
@@ -102,6 +103,7 @@ def _validated_again(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: 
         power_flow=PowerFlow(pinned.grid),
         first_mtu=pinned.mtus.first,
         lot_wh=pinned.lot_wh,
+        earlier=earlier_by_mtu(shown.earlier, points=[point.code for point in pinned.grid.points], mtus=pinned.mtus),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import DominoesError, OutOfRange
+from domain.facts.programs import EarlierPosition
 from domain.hashing import from_hex
 from domain.words import OrderWord
 
@@ -91,6 +92,7 @@ class ShownProgram:
     grid_model_hash: bytes
     envelopes: Sequence[Mapping[str, Any]]
     schedules: Mapping[str, Sequence[int]]
+    earlier: tuple[EarlierPosition, ...]
     deadline: int
     digest: bytes
 
@@ -109,6 +111,7 @@ class ShownProgram:
                 grid_model_hash=from_hex(answer["grid_model_hash"]),
                 envelopes=answer["envelopes"],
                 schedules=answer["schedules"],
+                earlier=tuple(EarlierPosition(**item) for item in answer["earlier"]),
                 deadline=answer["deadline"],
                 digest=from_hex(answer["to_sign"]["digest"]),
             )

@@ -14,6 +14,7 @@ import numpy as np
 from clearing.book import Ints
 from clearing.caps import NO_POINT
 from clearing.clearer import ClearBook, Clearer
+from clearing.earlier import Earlier
 from clearing.model_of_record import clear_by_model
 from clearing.mtu import MtuInValidation
 from clearing.program import MtuBook, ValidatedProgram
@@ -45,18 +46,20 @@ def validate_program(
     power_flow: PowerFlow,
     first_mtu: int,
     lot_wh: int,
+    earlier: Sequence[Earlier] | None = None,
     rounds_max: int = ROUNDS_MAX,
     model: ClearBook = clear_by_model,
 ) -> ValidatedProgram:
     """Clear and validate one program on a grid.
 
-    `books[i]` is that of MTU `first_mtu + i`; `schedules_wh[point, i]` the net schedule in Wh, + = import. Raises
-    BadSchedule.
+    `books[i]` is that of MTU `first_mtu + i`; `schedules_wh[point, i]` the net schedule in Wh, + = import; `earlier[i]`
+    what markets with earlier gates left (nothing where None). Raises BadSchedule.
     """
     _check_input(books, schedules_wh, power_flow.grid)
+    before = earlier or [Earlier.none(len(power_flow.grid.points))] * len(books)
     clearer = Clearer(model)
     mtus = [
-        MtuInValidation.begin(first_mtu + at, orders, schedules_wh[:, at], clearer, lot_wh=lot_wh)
+        MtuInValidation.begin(first_mtu + at, orders, schedules_wh[:, at], clearer, lot_wh=lot_wh, earlier=before[at])
         for at, orders in enumerate(books)
     ]
     states = _cap_until_clean(mtus, power_flow, clearer, rounds_max=rounds_max)

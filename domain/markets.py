@@ -40,6 +40,13 @@ class Market:
     sign_seconds: int
     clear_seconds: int
     gate_local: str
+    kind: MarketKind = MarketKind.AUCTION
+
+    @property
+    def gate_seconds(self) -> int:
+        """Local time of the gate in seconds after midnight."""
+        hours, minutes = self.gate_local.split(":")
+        return int(hours) * 3_600 + int(minutes) * 60
 
     @cached_property
     def market_id(self) -> bytes:

@@ -39,13 +39,15 @@ class MissingParty(DominoesError):
 
 
 class PoolUnbalanced(DominoesError):
-    """What was bought and what was sold in a MTU differ: the words can't be those of a cleared book."""
+    """What was bought and what was sold in a market's MTU differ: the words can't be those of a cleared book."""
 
     code = "pool-unbalanced"
 
-    def __init__(self, *, mtu: int, bought_wh: int, sold_wh: int) -> None:
-        self.mtu, self.bought_wh, self.sold_wh = mtu, bought_wh, sold_wh
-        super().__init__(f"MTU {mtu} has {bought_wh} Wh bought but {sold_wh} Wh sold; check its cleared words")
+    def __init__(self, *, market: str, mtu: int, bought_wh: int, sold_wh: int) -> None:
+        self.market, self.mtu, self.bought_wh, self.sold_wh = market, mtu, bought_wh, sold_wh
+        super().__init__(
+            f"MTU {mtu} of {market} has {bought_wh} Wh bought but {sold_wh} Wh sold; check its cleared words"
+        )
 
 
 class MoneyMade(DominoesError):

@@ -31,12 +31,14 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """An opened order word with something accepted."""
+    """An opened order word with something accepted: in which market, and at which price per Wh."""
 
     account: bytes
+    market: str
     mtu: int
     side: Side
     energy_wh: int
+    price_neur_per_wh: int
     tag: str
 
 
@@ -66,8 +68,8 @@ class Limit:
 class Inputs:
     """Everything one revision of a settlement depends on. A (point, MTU) without `metered` settles as traded.
 
-    `price_neur_per_wh` has the MTUs that were cleared with a trade; `settled_before_neur` the sum of each account's
-    words of earlier revisions.
+    `trades` are those of all energy markets of the area; `settled_before_neur` is the sum of each account's words of
+    earlier revisions.
     """
 
     period: Period
@@ -76,7 +78,6 @@ class Inputs:
     tariffs: tuple[Tariff, ...]
     agreements: tuple[Agreement, ...]
     trades: tuple[Trade, ...] = ()
-    price_neur_per_wh: Mapping[int, int] = field(default_factory=dict)
     metered: tuple[Metered, ...] = ()
     limits: tuple[Limit, ...] = ()
     settled_before_neur: Mapping[bytes, int] = field(default_factory=dict)

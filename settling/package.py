@@ -28,7 +28,6 @@ from domain.readings import Attestation, Reading, chain_clearing_root, chain_rea
 from domain.signing import recover
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
-from settling.compute import Commitment, Settled, commit, settle
 from settling.errors import WrongInput
 from settling.inputs import (
     Inputs,
@@ -38,6 +37,7 @@ from settling.inputs import (
     PartyKind,
     Trade,
 )
+from settling.settlement import Commitment, Settled, commit, settle
 
 Package = Mapping[str, Any]
 NO_POINT = ZERO_HASH
@@ -110,9 +110,6 @@ def _attestation(area: str, item: Mapping[str, Any]) -> Attestation:
 
 def inputs_of(package: Package) -> Inputs:
     """The values `settle` computes from."""
-    prices = {
-        item["mtu"]: item["price_neur_per_wh"] for item in package["clearings"] if item["price_neur_per_wh"] is not None
-    }
     return Inputs(
         period=period_of(package),
         revision=package["revision"],
@@ -122,7 +119,6 @@ def inputs_of(package: Package) -> Inputs:
         tariffs=tuple(Tariff(**item) for item in package["tariffs"]),
         agreements=tuple(Agreement(**item) for item in package["agreements"]),
         trades=tuple(_trades(package)),
-        price_neur_per_wh=prices,
         metered=tuple(_metered(package)),
         limits=tuple(_limits(package)),
         settled_before_neur=_settled_before(package),
@@ -151,7 +147,17 @@ def _trades(package: Package) -> list[Trade]:
                 raise WrongInput(record=f"word {tag} of MTU {clearing['mtu']}", reason="no order opens it")
             if word.accepted_lots:
                 energy = word.accepted_lots * lot_wh[clearing["market"]]
-                trades.append(Trade(account_of[tag], clearing["mtu"], Side(word.side), energy, tag))
+                trades.append(
+                    Trade(
+                        account=account_of[tag],
+                        market=clearing["market"],
+                        mtu=clearing["mtu"],
+                        side=Side(word.side),
+                        energy_wh=energy,
+                        price_neur_per_wh=clearing["price_neur_per_wh"],
+                        tag=tag,
+                    )
+                )
     return trades
 
 
@@ -230,7 +236,7 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain) -> b
     settled, commitment, roots = recompute(package)
     proposal = package["proposal"]
     for item in proposal["statements"]:
-        if item["statement"] != settled.statements[from_hex(item["account"])]:
+        if item["statement"] != settled.statements[from_hex(item["account"])].as_json():
             raise WrongInput(record=f"statement of {item['account']}", reason="the facts give another one")
     if [int(word, 16) for word in proposal["words"]] != list(settled.words):
         raise WrongInput(record="proposal words", reason="the facts give others")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from domain.hashing import from_hex
+from domain.hashing import to_hex
 from settling.errors import MoneyMade
 from settling.inputs import PartyKind
-from settling.kinds import KINDS, VAT, Other
+from settling.lines import VAT, MirrorLine, Other, PositionLine, VatLine
+from settling.statements import Statement
 
 POOL = b"\x00" * 20
 """The clearing pool: the account between buyers and sellers of one area. It is always empty after a settlement."""
-
-_OTHER = {kind.name: kind.other for kind in KINDS} | {VAT: Other.TAX}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Posting:
 
 
 def postings_of(
-    statements: Mapping[bytes, Mapping[str, Any]], *, retailer_of: Mapping[tuple[str, int], bytes]
+    statements: Mapping[bytes, Statement], *, retailer_of: Mapping[tuple[str, int], bytes]
 ) -> list[Posting]:
     """The pairs of one settlement, summed per (account, other side, kind), in ascending order.
 
@@ -40,18 +38,20 @@ def postings_of(
     totals: dict[tuple[bytes, bytes, str], int] = {}
     for account, statement in statements.items():
         sides = {Other.POOL: POOL, Other.DSO: dso, Other.TAX: tax}
-        agreement_at = {item["mtu"]: item for item in statement["opens"]}
-        for line in statement["lines"]:
-            if "tariff" in line or ("vat_bp" in line and account == tax):
+        terms_at = {opening.mtu: opening.terms for opening in statement.opens}
+        for line in statement.lines:
+            if isinstance(line, MirrorLine) or (isinstance(line, VatLine) and account == tax):
                 continue  # the mirror of a household's line, which has made this pair already
-            side = _OTHER[line["kind"]]
-            if side == Other.RETAILER:
-                agreed = agreement_at[line["mtu"]]
-                other = retailer_of[agreed["agreement"], agreed["agreement_version"]]
+            side, name = (Other.TAX, VAT) if isinstance(line, VatLine) else (line.kind.other, line.kind.name)
+            if side == Other.RETAILER and isinstance(line, PositionLine):
+                used = terms_at[line.mtu]
+                if used is None:
+                    raise ValueError(f"MTU {line.mtu} of {to_hex(account)} has lines but no terms")
+                other = retailer_of[used.agreement, used.agreement_version]
             else:
                 other = sides[side]
-            key = (account, other, line["kind"])
-            totals[key] = totals.get(key, 0) + int(line["amount_neur"])
+            key = (account, other, name)
+            totals[key] = totals.get(key, 0) + line.amount_neur
     return check_balanced(_pairs(totals))
 
 
@@ -71,5 +71,5 @@ def check_balanced(postings: Iterable[Posting]) -> list[Posting]:
     return listed
 
 
-def _single(statements: Mapping[bytes, Mapping[str, Any]], kind: PartyKind) -> bytes:
-    return next(from_hex(statement["account"]) for statement in statements.values() if statement["kind"] == kind)
+def _single(statements: Mapping[bytes, Statement], kind: PartyKind) -> bytes:
+    return next(account for account, statement in statements.items() if statement.kind == kind)

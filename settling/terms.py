@@ -11,8 +11,9 @@ import numpy as np
 from domain.hashing import from_hex, hash_json, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
-from settling.columns import NO_TERMS, Ints, Prices
+from settling.columns import NO_TERMS, Prices
 from settling.errors import MissingParty
+from settling.positions import Ints, OwnPrices
 
 _Version = TypeVar("_Version", Agreement, Tariff)
 
@@ -47,7 +48,7 @@ class Terms:
     spans: tuple[tuple[Span, ...], ...]
     matrix: Ints
 
-    def prices(self, clearing: Ints) -> Prices:
+    def prices(self, own: OwnPrices) -> Prices:
         """Price tables by row; one row of zeros where no terms apply to anybody."""
         tariffs = [item.tariff for item in self.classes]
         table = {
@@ -55,7 +56,7 @@ class Terms:
             for name in PRICE_FIELDS
         }
         rates = np.array([tariff.vat_bp for tariff in tariffs] or [0], dtype=np.int64)
-        return Prices(clearing=clearing, tariff=table, vat_bp=rates)
+        return Prices(tariff=table, vat_bp=rates, own=own)
 
 
 def resolve_terms(

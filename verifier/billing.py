@@ -30,13 +30,19 @@ class LineKind:
     taxed: bool
 
 
-LINES = (
+TRADE_LINES = (
     LineKind("local_purchase", "pool", None, -1, taxed=True),
     LineKind("local_sale", "pool", None, 1, taxed=False),
+)
+"""Kinds of lines of trades, by side; one line per market and price."""
+
+SURPLUS, SHORTFALL = "imbalance_surplus", "imbalance_shortfall"
+
+LINES = (
     LineKind("residual_supply", "retailer", "supply", -1, taxed=True),
     LineKind("residual_feed_in", "retailer", "feed_in", 1, taxed=False),
-    LineKind("imbalance_surplus", "retailer", "imbalance_surplus", 1, taxed=False),
-    LineKind("imbalance_shortfall", "retailer", "imbalance_shortfall", -1, taxed=True),
+    LineKind(SURPLUS, "retailer", "imbalance_surplus", 1, taxed=False),
+    LineKind(SHORTFALL, "retailer", "imbalance_shortfall", -1, taxed=True),
     LineKind("excess_export", "dso", "excess", -1, taxed=True),
     LineKind("excess_import", "dso", "excess", -1, taxed=True),
     LineKind("grid_fee_local", "dso", "grid_fee_local", -1, taxed=True),
@@ -44,14 +50,14 @@ LINES = (
     LineKind("levy", "tax", "levy", -1, taxed=True),
     LineKind("curtailment_compensation", "dso", "compensation", 1, taxed=False),
 )
-"""Kinds of lines in their order (protocol.md section 8)."""
+"""Kinds of lines of the position against the meter, in their order (protocol.md section 8)."""
 
-KINDS_BY_NAME = {kind.name: kind for kind in LINES}
+KINDS_BY_NAME = {kind.name: kind for kind in (*TRADE_LINES, *LINES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Flows:
-    """Energy of an account in an MTU, Wh: bought and sold, metered import and export."""
+    """Energy of an account in an MTU, Wh: bought and sold netted over all markets, metered import and export."""
 
     bought: int
     sold: int
@@ -74,8 +80,6 @@ def line_energies(flows: Flows, bounds: Bounds) -> list[int]:
     most_imported = UNLIMITED_WH if bounds.import_cap is None else bounds.import_cap
     most_exported = UNLIMITED_WH if bounds.export_cap is None else bounds.export_cap
     return [
-        bought,
-        sold,
         max(imported - bought, 0),
         max(min(exported, most_exported) - sold, 0),
         max(bought - imported, 0),
@@ -89,9 +93,22 @@ def line_energies(flows: Flows, bounds: Bounds) -> list[int]:
     ]
 
 
-def price_of(kind: LineKind, tariff: TariffPublished, clearing_price: int) -> int:
-    """nEUR/Wh of a kind of line under a tariff."""
-    return clearing_price if kind.price is None else int(getattr(tariff, f"{kind.price}_neur_per_wh"))
+@dataclass(frozen=True, slots=True)
+class OwnPrices:
+    """nEUR/Wh of an account's own trades of an MTU in several markets, which bound what a deviation settles at."""
+
+    lowest_bought: int | None = None
+    highest_sold: int | None = None
+
+
+def price_of(kind: LineKind, tariff: TariffPublished, own: OwnPrices) -> int:
+    """nEUR/Wh of a kind of line under a tariff, or of the own trades where that is worse (protocol.md section 8)."""
+    price = int(getattr(tariff, f"{kind.price}_neur_per_wh"))
+    if kind.name == SURPLUS and own.lowest_bought is not None:
+        return min(price, own.lowest_bought)
+    if kind.name == SHORTFALL and own.highest_sold is not None:
+        return max(price, own.highest_sold)
+    return price
 
 
 def half_even(base_neur: int, rate_bp: int) -> int:
@@ -106,7 +123,7 @@ def half_even(base_neur: int, rate_bp: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of an MTU; mirrored from customers it names the tariff's version."""
+    """A line of an MTU; that of a trade names its market, one mirrored from customers the tariff's version."""
 
     mtu: int
     kind: str
@@ -115,6 +132,7 @@ class Line:
     amount_neur: int
     tariff: str | None = None
     version: int | None = None
+    market: str | None = None
 
     def as_json(self) -> Json:
         """As a statement shows it."""
@@ -125,12 +143,15 @@ class Line:
             "price_neur_per_wh": self.price_neur_per_wh,
             "amount_neur": str(self.amount_neur),
         }
+        if self.market is not None:
+            told["market"] = self.market
         return told if self.tariff is None else {**told, "tariff": self.tariff, "version": self.version}
 
 
-def line_of(kind: LineKind, mtu: int, energy_wh: int, price_neur_per_wh: int) -> Line:
-    """The account's own line."""
-    return Line(mtu, kind.name, energy_wh, price_neur_per_wh, kind.sign * energy_wh * price_neur_per_wh)
+def line_of(kind: LineKind, mtu: int, energy_wh: int, price_neur_per_wh: int, market: str | None = None) -> Line:
+    """The account's own line; of a trade in this market where there is one."""
+    amount = kind.sign * energy_wh * price_neur_per_wh
+    return Line(mtu, kind.name, energy_wh, price_neur_per_wh, amount, market=market)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class MarketDefined:
     sign_seconds: int
     clear_seconds: int
     gate_local: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +309,17 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierPosition:
+    """What markets with earlier gates left of a point and MTU: Wh bought (+) or sold (-) net, and its caps."""
+
+    point: str
+    mtu: int
+    net_wh: int
+    import_cap_wh: int | None
+    export_cap_wh: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramValidated:
     """Results, envelopes and schedules of a program as the grid bears them."""
 
@@ -323,6 +335,7 @@ class ProgramValidated:
     results_root: str
     deadline: int
     schedules: dict[str, tuple[int, ...]]
+    earlier: tuple[EarlierPosition, ...]
     rounds: int
 
 

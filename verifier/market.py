@@ -50,8 +50,9 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What a word bought (side 0) or sold (1), in Wh, and at what price."""
+    """What a word bought (side 0) or sold (1) in a market (its code), in Wh, and at what price."""
 
+    market: str
     tag: str
     side: int
     energy_wh: int
@@ -122,6 +123,17 @@ def caps_of(envelopes: Sequence[Envelope]) -> dict[tuple[int, str], tuple[int | 
     return {(item.mtu, item.point): (item.import_cap_wh, item.export_cap_wh) for item in envelopes}
 
 
+def _tighter(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
+    """The lower cap of each direction: what an earlier gate left in force is never widened."""
+    lows = [min((cap for cap in pair if cap is not None), default=None) for pair in zip(one, other, strict=True)]
+    return lows[0], lows[1]
+
+
+def _caps_json(caps: tuple[int | None, int | None] | None) -> Json:
+    imported, exported = caps or UNLIMITED
+    return {"import_cap_wh": imported, "export_cap_wh": exported}
+
+
 class Market:
     """Books, programs and clearings of all markets."""
 
@@ -134,12 +146,13 @@ class Market:
         self._books: dict[tuple[str, int], CommittedBook] = {}  # by market and MTU
         self._programs: dict[tuple[str, int], Program] = {}  # by market and number
         self._signed: set[tuple[str, int]] = set()
+        self._in_force: list[tuple[str, int]] = []  # programs whose envelopes controllers got
         self._results: dict[tuple[str, int], Cleared] = {}  # signed ones, by market and MTU
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
         self.blind: set[tuple[str, int]] = set()  # market and MTU whose signed program is erased
         self.ended: set[tuple[str, int]] = set()  # market and MTU that are cleared or void
         self.trades = defaultdict[tuple[str, int], list[Trade]](list)  # by account and MTU
-        self.prices: dict[int, int] = {}  # by MTU
+        self._net_wh: dict[tuple[int, str], int] = {}  # bought (+) or sold (-) in cleared MTUs, by MTU and point
         self.caps: dict[tuple[int, str], tuple[int | None, int | None]] = {}  # signed, by MTU and point
         self.scheduled_export_wh: dict[tuple[int, str], int] = {}  # signed, by MTU and point
 
@@ -263,18 +276,54 @@ class Market:
         rounds = max(item.rounds for item in program.report.mtus)
         report.same("rounds", fact.rounds, rounds, "the signed report holds")
         self._check_points(fact, program.report)
-        caps = caps_of(fact.envelopes)
+        self._check_earlier(fact, market)
+        caps, net_wh = caps_of(fact.envelopes), {(item.mtu, item.point): item.net_wh for item in fact.earlier}
         for result, reported in zip(fact.results, program.report.mtus, strict=True):
             with report.part(f"mtu {result.mtu} market {fact.market}"):
                 cleared = program.results[result.mtu]
                 report.same("given_up", result.given_up, reported.given_up, "the signed report holds")
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
-                self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps)
-        for point, net_wh in fact.schedules.items():
-            nomination = self._orders.nominations.get((market, fact.first_mtu, point))
-            nominated = list(nomination.net_wh if nomination else net_wh)
-            report.same(f"schedule of point {point}", list(net_wh), nominated, "schedule.nominated holds")
+                self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
+        for point, scheduled in fact.schedules.items():
+            nominated = list(self._nominated(market, fact.first_mtu, point) or scheduled)
+            report.same(f"schedule of point {point}", list(scheduled), nominated, "schedule.nominated holds")
         self._programs[market, fact.program] = program
+
+    def _earlier_markets(self, market: str) -> list[str]:
+        """The area's markets with earlier gates, by gate."""
+        rules, found = self._participants.markets[market], self._participants.markets.items()
+        earlier = [(item.gate_local, code) for code, item in found if item.area == rules.area]
+        return [code for gate, code in sorted(earlier) if gate < rules.gate_local]
+
+    def _nominated(self, market: str, first_mtu: int, point: str) -> Sequence[int] | None:
+        """The schedule nominated for a program, else the last one for an earlier gate."""
+        for code in (market, *reversed(self._earlier_markets(market))):
+            nomination = self._orders.nominations.get((code, first_mtu, point))
+            if nomination is not None:
+                return nomination.net_wh
+        return None
+
+    def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
+        """Every MTU of earlier gates has ended, and what those markets left is what their words and envelopes give."""
+        mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
+        earlier, caps = self._earlier_markets(market), dict[tuple[int, str], tuple[int | None, int | None]]()
+        opened = {code: p for (code, _), p in self._participants.programs.items() if p.first_mtu == fact.first_mtu}
+        open_mtus = [mtu for code in earlier if code in opened for mtu in mtus if (code, mtu) not in self.ended]
+        self._report.none("MTUs of earlier gates that have not ended", open_mtus)
+        for key in self._in_force:
+            program = self._programs[key]
+            if key[0] in earlier and program.mtus[0] == fact.first_mtu:
+                for place, each in caps_of(program.envelopes).items():
+                    caps[place] = _tighter(each, caps.get(place, UNLIMITED))
+        if any((ERASED, mtu) in self.trades or (code, mtu) in self.blind for code in earlier for mtu in mtus):
+            return  # whose trades these were can't be known any more
+        net_wh = {place: wh for place, wh in self._net_wh.items() if wh and place[0] in mtus} if earlier else {}
+        due = [
+            {"point": point, "mtu": mtu, "net_wh": net_wh.get((mtu, point), 0), **_caps_json(caps.get((mtu, point)))}
+            for mtu, point in sorted(net_wh.keys() | caps.keys())
+        ]
+        told = [as_json(item) for item in fact.earlier]
+        self._report.same("earlier", told, due, "words and envelopes of earlier gates give")
 
     def _check_points(self, fact: ProgramValidated, signed: ProgramReport) -> None:
         """Envelopes and schedules of all points give the hashes in the signed report (evidence.md section 3)."""
@@ -297,9 +346,10 @@ class Market:
         mtu: int,
         words: Sequence[Word],
         caps: Mapping[tuple[int, str], tuple[int | None, int | None]],
+        net_wh: Mapping[tuple[int, str], int],
     ) -> None:
-        """The cap of each word is what the envelope of its order's point leaves: best limit first, then ascending tag
-        (protocol.md section 3, "Caps")."""
+        """The cap of each word is what the envelope of its order's point leaves beside what was traded at earlier
+        gates: best limit first, then ascending tag (protocol.md section 3, "Caps")."""
         groups = defaultdict[tuple[str, int], list[tuple[int, str, int]]](list)
         points = {word.tag: self._orders.opened[word.tag].point for word in words if word.tag in self._orders.opened}
         for at, word in enumerate(words):
@@ -308,7 +358,8 @@ class Market:
                 groups[points[word.tag] or "", word.side].append(rank)
         for (point, side), members in groups.items():
             envelope = caps.get((mtu, point), UNLIMITED)[side]
-            left = NO_CAP if envelope is None else envelope // lot_wh
+            before_wh = net_wh.get((mtu, point), 0) * (1 if side == ASK else -1)
+            left = NO_CAP if envelope is None else max(envelope + before_wh, 0) // lot_wh
             for _, _, at in sorted(members):
                 expected = NO_CAP if envelope is None else min(words[at].quantity, left)
                 source = f"the envelope of point {point}, {envelope} Wh, leaves"
@@ -340,7 +391,8 @@ class Market:
 
     def bind(self, mtus: range, envelopes: Sequence[Envelope], schedules: Mapping[str, Sequence[int]]) -> None:
         """Envelopes and schedules that the chain recorded count in the settlement."""
-        self.caps |= caps_of(envelopes)
+        for place, caps in caps_of(envelopes).items():
+            self.caps[place] = _tighter(caps, self.caps.get(place, UNLIMITED))
         for point, net_wh in schedules.items():
             exports = {(mtus[at], point): max(-wh, 0) for at, wh in enumerate(net_wh)}
             self.scheduled_export_wh |= exports
@@ -365,6 +417,7 @@ class Market:
         if key in self._programs:
             told, held = ([as_json(item) for item in each] for each in (fact.envelopes, self._programs[key].envelopes))
             self._report.same("envelopes", told, held, "the program holds")
+            self._in_force.append(key)
 
     # ---- clearings
 
@@ -392,8 +445,7 @@ class Market:
         if found is not None:
             report.same("tx_hash", fact.tx_hash, found.tx, "it was cleared by")
         if self._ends_once(market, mtu) and price is not None:
-            self.prices[mtu] = price
-            self._keep_trades(market, mtu, traded, price)
+            self._keep_trades(fact.market, mtu, traded, price)
 
     def _check_clearing(self, fact: MtuCleared, result: Cleared, program: int | None) -> None:
         told = {
@@ -410,11 +462,17 @@ class Market:
         }
         self._report.same(f"mtu {fact.mtu} market {fact.market}", told, signed, "the signed result holds")
 
-    def _keep_trades(self, market: str, mtu: int, traded: Collection[Word], price: int) -> None:
-        lot_wh, opened = self._participants.markets[market].lot_wh, self._orders.opened
+    def _keep_trades(self, code: str, mtu: int, traded: Collection[Word], price: int) -> None:
+        market, opened = ident(code), self._orders.opened
+        lot_wh = self._participants.markets[market].lot_wh
         for word in traded:
-            account = opened[word.tag].order.account if word.tag in opened else ERASED
-            self.trades[account, mtu].append(Trade(word.tag, word.side, word.accepted * lot_wh, price))
+            found = opened.get(word.tag)
+            account = found.order.account if found else ERASED
+            energy_wh = word.accepted * lot_wh
+            self.trades[account, mtu].append(Trade(code, word.tag, word.side, energy_wh, price))
+            if found and found.point:
+                signed_wh = energy_wh if word.side == BID else -energy_wh
+                self._net_wh[mtu, found.point] = self._net_wh.get((mtu, found.point), 0) + signed_wh
 
     def mtu_voided(self, fact: MtuVoided) -> None:
         """Void on chain; its program is the one that holds it."""

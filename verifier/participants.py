@@ -53,6 +53,7 @@ class MarketRules:
     min_limit_neur_per_wh: int
     max_limit_neur_per_wh: int
     sign_seconds: int
+    gate_local: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Participants:
         }
         self.on_chain_once("market.defined", "MarketCreated", {"market": market}, values)
         limits = (fact.tick_neur_per_wh, fact.min_limit_neur_per_wh, fact.max_limit_neur_per_wh)
-        self.markets[market] = MarketRules(ident(fact.area), fact.lot_wh, *limits, fact.sign_seconds)
+        self.markets[market] = MarketRules(ident(fact.area), fact.lot_wh, *limits, fact.sign_seconds, fact.gate_local)
 
     def area_of(self, market: str) -> str:
         """Area id of a market id. Raises KeyError."""

@@ -90,7 +90,7 @@ class Personal:
         self._each("orders.jsonl", (OwnOrder, OwnCancel), self._check_order, lambda row: row.sequence)
         self._each("programs.jsonl", (OwnProgram,), self._check_program, lambda row: row.first_mtu)
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
-        self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: row.mtu, shared=True)
+        self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: (row.mtu, row.market), shared=True)
         self._each("readings.jsonl", (OwnReading,), self._check_reading)
         self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
         self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
@@ -141,7 +141,7 @@ class Personal:
         """Markets and their rules, as the chain has them."""
         for args in self._evidence.seen.all("MarketCreated"):
             limits = (args["tickNeurPerWh"], args["minLimitNeurPerWh"], args["maxLimitNeurPerWh"])
-            rules = MarketRules(args["area"], args["lotWh"], *limits, args["signSeconds"])
+            rules = MarketRules(args["area"], args["lotWh"], *limits, args["signSeconds"], gate_local="")
             self._participants.markets[args["market"]] = rules
 
     # ---- orders, programs, results
@@ -218,7 +218,7 @@ class Personal:
             word, number = result.book.words[place[tag]], result.book.numbers[place[tag]]
             self._report.same(f"word of {tag}", number & ~RESULT_BITS, opened[tag].order.word, "the order gives")
             if word.accepted and row.price_neur_per_wh is not None:
-                trade = Trade(tag, word.side, word.accepted * row.lot_wh, row.price_neur_per_wh)
+                trade = Trade(row.market, tag, word.side, word.accepted * row.lot_wh, row.price_neur_per_wh)
                 self._market.trades[self._own.account, mtu].append(trade)
 
     # ---- readings and terms
@@ -365,4 +365,4 @@ def _read_line(told: Json) -> Line | VatLine:
         return VatLine(told["vat_bp"], int(told["base_neur"]), int(told["amount_neur"]))
     terms = (told.get("tariff"), told.get("version"))
     head = (told["mtu"], told["kind"], told["energy_wh"], told["price_neur_per_wh"])
-    return Line(*head, int(told["amount_neur"]), *terms)
+    return Line(*head, int(told["amount_neur"]), *terms, market=told.get("market"))

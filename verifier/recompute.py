@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.billing import (
+    KINDS_BY_NAME,
     LINES,
+    TRADE_LINES,
     Bounds,
     Flows,
     Line,
     Opening,
+    OwnPrices,
     Statement,
     VatLine,
     half_even,
@@ -29,7 +32,7 @@ from verifier.facts import AgreementSigned, TariffPublished, Term
 from verifier.form import Json, whole
 from verifier.hashes import ZERO_HEX, ident, terms_hash
 from verifier.journal import Erasures, PeriodKey
-from verifier.market import ERASED, UNLIMITED, Market
+from verifier.market import ERASED, UNLIMITED, Market, Trade
 from verifier.participants import Participants, Party
 from verifier.readings import Leaf, Readings
 from verifier.words import ASK, BID
@@ -37,6 +40,9 @@ from verifier.words import ASK, BID
 HOUSEHOLD, RETAILER, TAX = "household", "retailer", "tax"
 
 SIDES = (BID, ASK)
+
+OWN_TRADES = -1
+"""Place of a retailer's own trades among the lines of an MTU: before the first of LINES."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +60,47 @@ class Target:
 
 @dataclass(frozen=True)
 class Traded:
-    """An account's trades of an MTU: tags and Wh by side, and their price."""
+    """An account's trades of an MTU over all markets: tags by side, and Wh by side, market and price."""
 
     tags: tuple[Sequence[str], Sequence[str]]
-    energy_wh: tuple[int, int]
-    price_neur_per_wh: int
+    energy_wh: Mapping[tuple[int, str, int], int]
+
+    @classmethod
+    def of(cls, trades: Sequence[Trade]) -> Traded:
+        """From the trades as the words give them."""
+        energy_wh: dict[tuple[int, str, int], int] = defaultdict(int)
+        for trade in trades:
+            energy_wh[trade.side, trade.market, trade.price_neur_per_wh] += trade.energy_wh
+        bids, asks = (sorted(trade.tag for trade in trades if trade.side == side) for side in SIDES)
+        return cls((bids, asks), energy_wh)
+
+    @property
+    def position_wh(self) -> tuple[int, int]:
+        """(bought, sold), netted over all markets."""
+        net_wh = sum(wh if side == BID else -wh for (side, _, _), wh in self.energy_wh.items())
+        return max(net_wh, 0), max(-net_wh, 0)
+
+    @property
+    def own_prices(self) -> OwnPrices:
+        """What bounds a deviation, where there were trades in several markets."""
+        if len({market for _, market, _ in self.energy_wh}) < 2:
+            return OwnPrices()
+        bought, sold = ([price for at, _, price in self.energy_wh if at == side] for side in SIDES)
+        return OwnPrices(min(bought, default=None), max(sold, default=None))
+
+    def lines(self, mtu: int) -> list[Line]:
+        """One line per side, market and price."""
+        return [
+            line_of(TRADE_LINES[side], mtu, wh, price, market)
+            for (side, market, price), wh in sorted(self.energy_wh.items())
+        ]
 
 
 @dataclass(frozen=True)
 class Told:
-    """What a statement says of an MTU: what it opens to, and the Wh of each kind of LINES."""
+    """What a statement says of an MTU: what it opens to, its trades, and the Wh of each kind of LINES."""
 
-    bids: Sequence[str]
-    asks: Sequence[str]
+    traded: Traded
     readings: Sequence[str]
     energies: Sequence[int]
 
@@ -148,18 +182,14 @@ class Recomputation:
                 self._measured[meter.point, mtu].append(leaf)
             if (ERASED, mtu) in self._market.trades:
                 for side in SIDES:
-                    self._sums[mtu, LINES[side].name] = self._traded_by_all(mtu, side)
+                    self._sums[mtu, TRADE_LINES[side].name] = self._traded_by_all(mtu, side)
 
     def _traded_by_all(self, mtu: int, side: int) -> int:
         trades = (trade for (_, at), items in self._market.trades.items() if at == mtu for trade in items)
         return sum(trade.energy_wh for trade in trades if trade.side == side)
 
     def _traded(self, account: str, mtu: int) -> Traded:
-        trades = self._market.trades.get((account, mtu), [])
-        bids, asks = ([trade for trade in trades if trade.side == side] for side in SIDES)
-        price = trades[0].price_neur_per_wh if trades else self._market.prices.get(mtu, 0)
-        tags = ([trade.tag for trade in bids], [trade.tag for trade in asks])
-        return Traded(tags, (sum(t.energy_wh for t in bids), sum(t.energy_wh for t in asks)), price)
+        return Traded.of(self._market.trades.get((account, mtu), []))
 
     def _told(self, account: str, mtu: int) -> Told | None:
         """What the account's statement says of an MTU, where an erasure keeps it from being recomputed."""
@@ -173,9 +203,16 @@ class Recomputation:
         lost = [tag for tag in unknown if self._erasures.excuse("order.accepted", tag, period)]
         if mtu not in self._hidden and not lost:
             return None
-        own = (item for item in statement["lines"] if item.get("mtu") == mtu and "tariff" not in item)
+        own = [item for item in statement["lines"] if item.get("mtu") == mtu and "tariff" not in item]
         wh = {item["kind"]: whole(item["energy_wh"]) for item in own}
-        return Told(bids, asks, opening.get("readings", []), [wh.get(kind.name, 0) for kind in LINES])
+        sides = {kind.name: side for side, kind in enumerate(TRADE_LINES)}
+        traded = {
+            (sides[item["kind"]], item["market"], whole(item["price_neur_per_wh"])): whole(item["energy_wh"])
+            for item in own
+            if item["kind"] in sides
+        }
+        energies = [wh.get(kind.name, 0) for kind in LINES]
+        return Told(Traded((bids, asks), traded), opening.get("readings", []), energies)
 
     # ---- households
 
@@ -190,15 +227,19 @@ class Recomputation:
             energies = self._energies(party, mtu, traded, leaves)
             opening = Opening(mtu, *traded.tags, [leaf.hash for leaf in leaves])
             if told := self._told(party.account, mtu):
-                opening, energies = Opening(mtu, told.bids, told.asks, told.readings), list(told.energies)
+                traded, energies = told.traded, list(told.energies)
+                opening = Opening(mtu, *traded.tags, told.readings)
             agreement = self._participants.agreement_at(party.account, mtu)
             tariff = self._participants.tariff_at(agreement.tariff, mtu) if agreement else None
             if agreement is None or tariff is None:
-                some = [energy for energy in energies if energy]
+                some = [energy for energy in (*traded.energy_wh.values(), *energies) if energy]
                 self._report.none(f"energies of {party.account} in MTU {mtu} without an agreement", some)
                 continue
-            lines += self._household_lines(mtu, energies, traded.price_neur_per_wh, tariff, agreement, taxed)
-            if any(energies):
+            trades = traded.lines(mtu)
+            taxed[tariff.vat_bp] += sum(max(-line.amount_neur, 0) for line in trades if KINDS_BY_NAME[line.kind].taxed)
+            lines += trades
+            lines += self._household_lines(mtu, energies, traded.own_prices, tariff, agreement, taxed)
+            if trades or any(energies):
                 opens.append(_under(opening, tariff, agreement))
             terms |= {tariff.rank: tariff, agreement.rank: agreement}
         lines += vat_lines(taxed.items())
@@ -211,7 +252,7 @@ class Recomputation:
 
     def _energies(self, party: Party, mtu: int, traded: Traded, leaves: Sequence[Leaf]) -> list[int]:
         """Wh of each kind of LINES; a point without a reading settles as traded."""
-        bought, sold = traded.energy_wh
+        bought, sold = traded.position_wh
         flows = Flows(bought, sold, bought, sold)
         if leaves:
             imported = sum(leaf.reading.import_wh for leaf in leaves)
@@ -224,16 +265,16 @@ class Recomputation:
         self,
         mtu: int,
         energies: Sequence[int],
-        clearing_price: int,
+        own: OwnPrices,
         tariff: TariffPublished,
         agreement: AgreementSigned,
         taxed: dict[int, int],
     ) -> Iterable[Line]:
-        """Lines of an MTU; notes their mirrors, and adds their debits to what is `taxed` by rate."""
+        """Lines of an MTU's position; notes their mirrors, and adds their debits to what is `taxed` by rate."""
         for at, (kind, energy_wh) in enumerate(zip(LINES, energies, strict=True)):
             if not energy_wh:
                 continue
-            line = line_of(kind, mtu, energy_wh, price_of(kind, tariff, clearing_price))
+            line = line_of(kind, mtu, energy_wh, price_of(kind, tariff, own))
             owner = agreement.retailer if kind.other == RETAILER else kind.other
             mirror = Mirror(owner, mtu, at, tariff.tariff, tariff.version, line.price_neur_per_wh)
             self._mirrors[mirror] += energy_wh
@@ -249,16 +290,14 @@ class Recomputation:
         opens: list[Opening] = []
         for mtu in self._target.mtus:
             traded = self._traded(party.account, mtu)
-            (bids, asks), energies, price = traded.tags, traded.energy_wh, traded.price_neur_per_wh
             if told := self._told(party.account, mtu):
-                bids, asks, energies = told.bids, told.asks, (told.energies[BID], told.energies[ASK])
-            own = (side for side in SIDES if energies[side])
-            rows += [((mtu, side), line_of(LINES[side], mtu, energies[side], price)) for side in own]
-            if bids or asks:
-                opens.append(Opening(mtu, bids, asks))
+                traded = told.traded
+            rows += [((mtu, OWN_TRADES, at), line) for at, line in enumerate(traded.lines(mtu))]
+            if any(traded.tags):
+                opens.append(Opening(mtu, *traded.tags))
         owner = party.account if party.kind == RETAILER else party.kind
         mine = ((mirror, wh) for mirror, wh in self._mirrors.items() if mirror.owner == owner)
-        rows += [((m.mtu, m.kind, m.tariff, m.version), _mirrored(m, wh)) for m, wh in mine]
+        rows += [((m.mtu, m.kind, m.tariff, m.version, m.price_neur_per_wh), _mirrored(m, wh)) for m, wh in mine]
         lines: list[Line | VatLine] = [line for _, line in sorted(rows, key=lambda row: row[0])]
         if party.kind == TAX:
             lines += [VatLine(rate, base, amount) for rate, (base, amount) in sorted(self._vat.items())]

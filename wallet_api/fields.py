@@ -115,6 +115,9 @@ Version = Annotated[PositiveInt, Field(description="Version, from 1; each begins
 ParticipantKind = Literal["household", "retailer", "dso", "tax"]
 """A household trades at its point, a retailer at the transformer; dso and tax only receive money."""
 
+MarketKind = Literal["auction", "bilateral", "flexibility"]
+"""How a market trades; only auctions exist so far."""
+
 ProgramState = Literal[
     "open", "gate-closed", "book-closed", "awaiting-verdict", "expired", "signed", "refused", "cleared", "resolved"
 ]

@@ -76,11 +76,25 @@ Schedules = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierPosition:
+    """What markets with earlier gates left of a point and MTU: net Wh bought (+) or sold (-), and caps in force.
+
+    Those trades stand, so no cap goes below them.
+    """
+
+    point: Code
+    mtu: Mtu
+    net_wh: EnergyWh
+    import_cap_wh: EnergyWh | None
+    export_cap_wh: EnergyWh | None
+
+
 @dataclass(frozen=True)
 class ProgramValidated(Fact):
     """A closed program, cleared and checked against the grid, as it is laid before the DSO until its deadline.
 
-    `schedules` ascend by point.
+    `schedules` ascend by point; `earlier` by MTU and point, of points that have a position or a cap already.
     """
 
     KIND = "program.validated"
@@ -96,6 +110,7 @@ class ProgramValidated(Fact):
     results_root: Hash
     deadline: Seconds
     schedules: Schedules
+    earlier: tuple[EarlierPosition, ...]
     rounds: Natural
 
     @property
@@ -112,6 +127,11 @@ def validated_key(*, market: str, program: int) -> str:
 def verdict_key(*, market: str, program: int) -> str:
     """The journal key of the DSO's verdict on a program."""
     return f"verdict:{market}:{program}"
+
+
+def setpoints_key(*, market: str, program: int) -> str:
+    """The journal key of a program's set-points."""
+    return f"setpoints:{market}:{program}"
 
 
 def position_key(*, market: str, mtu: int) -> str:
@@ -164,7 +184,7 @@ class SetpointsIssued(Fact):
     @property
     def journal_key(self) -> str:
         """Issued once per program."""
-        return f"setpoints:{self.market}:{self.program}"
+        return setpoints_key(market=self.market, program=self.program)
 
 
 @dataclass(frozen=True)

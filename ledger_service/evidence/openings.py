@@ -45,6 +45,8 @@ class Attested:
 class ShownResult:
     """A cleared MTU as its canonical line, the same for everybody, and the accounts that have a word in it."""
 
+    mtu: int
+    market: str
     line: bytes
     accounts: frozenset[str]
 
@@ -130,6 +132,7 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
     _add_markets(found, connection, through)
     for entry in walk(connection, through=through, kinds=["mtu.cleared"]):
         found.results.append(_shown_result(found, entry.content()))
+    found.results.sort(key=lambda result: (result.mtu, result.market))
     _add_readings(found, connection, through)
     found.settlements = [_shown_settlement(*pair) for pair in signed_proposals(connection, through)]
     return found
@@ -199,6 +202,8 @@ def _shown_result(found: Openings, payload: Payload) -> ShownResult:
     row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
     tags = ("0x" + word[2:34] for word in payload["words"])
     return ShownResult(
+        payload["mtu"],
+        payload["market"],
         line=canonical_json({**row, "lot_wh": found.lots_wh[payload["market"]]}),
         accounts=frozenset(found.account_of[tag] for tag in tags if tag in found.account_of),
     )

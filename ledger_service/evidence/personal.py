@@ -112,7 +112,7 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
 
 
 def _results(openings: Openings, account: str) -> Iterable[bytes]:
-    """The complete words of every MTU in which the account has one."""
+    """The complete words of every MTU in which the account has one, by MTU and market."""
     return (result.line for result in openings.results if account in result.accounts)
 
 

@@ -28,6 +28,7 @@ from ledger_service.registry.tables import registry_agreement, registry_area
 from ledger_service.settlement.queries import proposals
 from settling.errors import MoneyMade
 from settling.postings import Posting, check_balanced, postings_of
+from settling.statements import Statement
 
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
@@ -258,7 +259,7 @@ def _settled(connection: Connection, _entry: Entry, args: Args) -> Folded:
 
 
 def _postings(proposal: dict[str, Any], retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:
-    statements = {from_hex(item["account"]): item["statement"] for item in proposal["statements"]}
+    statements = {from_hex(item["account"]): Statement.from_json(item["statement"]) for item in proposal["statements"]}
     return postings_of(statements, retailer_of=retailer_of)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,9 +14,11 @@ import structlog
 from sqlalchemy import Connection
 
 from clearing.caps import NO_POINT
+from clearing.earlier import earlier_by_mtu
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
 from domain.areas import Area
+from domain.facts.programs import EarlierPosition
 from domain.hashing import canonical_json, to_hex
 from domain.markets import Market
 from domain.merkle import merkle_root
@@ -24,11 +27,12 @@ from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
+from ledger_service.programs.earlier import earlier_positions, earlier_programs
 from ledger_service.programs.forecast import forecast_wh
 from ledger_service.record import Cursor, Entry, Record, follow
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import BookOrder
+from ledger_service.trading.queries import BookOrder, Schedule
 
 CURSOR = "validation"
 """Name of the cursor over `book.closed`."""
@@ -63,13 +67,16 @@ class ValidationStage:
         for batch in follow(self._record, self._cursor, ["book.closed"], limit=1):
             (closed,) = batch.entries
             payload = self._validate(closed)
+            if payload is None:
+                return False
             key = validated_key(market=payload["market"], program=payload["program"])
             with batch.begin() as tx:
                 tx.append("program.validated", payload, key=key)
             return True
         return False
 
-    def _validate(self, closed: Entry) -> dict[str, Any]:
+    def _validate(self, closed: Entry) -> dict[str, Any] | None:
+        """The payload; None while a program of an earlier gate, on whose trades this one stands, is undecided."""
         book = closed.content()
         with self._record.read() as connection:
             program = markets.program(connection, market=book["market"], program=book["program"])
@@ -80,7 +87,12 @@ class ValidationStage:
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model.value))
-            schedules = self._schedules(connection, program, power_flow.grid, ZoneInfo(area.zone))
+            before = earlier_programs(connection, program)
+            earlier = earlier_positions(connection, before)
+            if earlier is None:
+                return None
+            programs = [*(item for _, item in before), program]
+            schedules = self._schedules(connection, programs, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, program, power_flow.grid, book)
         result = validate_program(
             books=books,
@@ -88,16 +100,20 @@ class ValidationStage:
             power_flow=power_flow,
             first_mtu=program.first_mtu,
             lot_wh=market.lot_wh,
+            earlier=earlier_by_mtu(earlier, points=[point.code for point in power_flow.grid.points], mtus=program.mtus),
         )
         for fallback in result.fallbacks:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)
-        return _payload(program, market, area, schedules, result)
+        return _payload(program, market, area, schedules, earlier, result)
 
     def _schedules(
-        self, connection: Connection, program: Program, grid: GridModel, zone: ZoneInfo
+        self, connection: Connection, programs: Sequence[Program], grid: GridModel, zone: ZoneInfo
     ) -> dict[str, list[int]]:
-        nominated = trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
-        mtus = list(program.mtus)
+        """What will flow in the last of these programs: nominated for it, else for one before, else forecast."""
+        nominated: dict[str, Schedule] = {}
+        for program in programs:
+            nominated |= trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
+        mtus = list(programs[-1].mtus)
         found = {}
         for point in grid.points:
             if point.code in nominated:
@@ -146,6 +162,7 @@ def _payload(
     market: Market,
     area: Area,
     schedules: dict[str, list[int]],
+    earlier: Sequence[EarlierPosition],
     result: ValidatedProgram,
 ) -> dict[str, Any]:
     results = [_result_entry(market, item) for item in result.results]
@@ -162,5 +179,6 @@ def _payload(
         "results_root": to_hex(merkle_root([bytes.fromhex(item["result_hash"][2:]) for item in results])),
         "deadline": program.gate + market.sign_seconds,
         "schedules": schedules,
+        "earlier": [asdict(position) for position in earlier],
         "rounds": max((item.rounds for item in result.results), default=0),
     }

@@ -39,6 +39,19 @@ class Malformed(DominoesError):
         super().__init__(f"{field} is {value!r}; give {expected}")
 
 
+class GatesTooClose(DominoesError):
+    """Two markets of an area have gates so near that the later one could not know the earlier one's trades."""
+
+    code = "gates-too-close"
+
+    def __init__(self, *, market: str, other: str, apart_seconds: int) -> None:
+        self.market, self.other, self.apart_seconds = market, other, apart_seconds
+        super().__init__(
+            f"the gates of {market} and {other} must be {apart_seconds} s apart, so that the earlier one is decided; "
+            "choose another gate or a shorter time to clear"
+        )
+
+
 class WrongParty(DominoesError):
     """A participant is of the wrong kind or area for the part it shall play."""
 

@@ -6,6 +6,7 @@ same id with other content raises AlreadyRegistered. What must exist on chain is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container
 from dataclasses import asdict
 
@@ -24,7 +25,7 @@ from domain.facts import (
     TariffPublished,
 )
 from domain.hashing import from_hex, hash_json, text_id, to_hex
-from domain.markets import Market
+from domain.markets import Market, MarketKind
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
@@ -41,7 +42,7 @@ from ledger_service.registry.checks import (
     check_successor,
     check_zone,
 )
-from ledger_service.registry.errors import AlreadyRegistered, Malformed, NotRegistered, WrongParty
+from ledger_service.registry.errors import AlreadyRegistered, GatesTooClose, Malformed, NotRegistered, WrongParty
 from ledger_service.registry.views import fold
 
 SECONDS_MAX = 10 * 365 * 86_400
@@ -123,16 +124,18 @@ def _check_attesters(tx: Transaction, area: Area) -> None:
 def define_market(tx: Transaction, *, market: Market) -> Entry:
     """Define a market of a defined area and ask for it on chain.
 
-    Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered.
+    Raises Malformed, OutOfRange, NotRegistered, GatesTooClose, AlreadyRegistered.
     """
 
     def check() -> None:
         queries.area(tx.connection, market.area)
         check_code(field="market", value=market.market)
-        if market.market != f"{market.area}/DA":
+        if not re.fullmatch(re.escape(market.area) + r"/[A-Za-z0-9-]+", market.market):
             raise Malformed(
-                field="market", value=market.market, expected=f"{market.area}/DA, the area's day-ahead market"
+                field="market", value=market.market, expected=f"the area's code and a name, such as {market.area}/DA"
             )
+        if market.kind is not MarketKind.AUCTION:
+            raise Malformed(field="kind", value=market.kind.value, expected="auction, the one kind there is so far")
         check_gate_local(market.gate_local)
         check_range(field="lot_wh", value=market.lot_wh, lowest=1, highest=UINT24_MAX)
         check_range(field="tick_neur_per_wh", value=market.tick_neur_per_wh, lowest=1, highest=UINT24_MAX)
@@ -147,6 +150,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
             field="clear_seconds", value=market.clear_seconds, lowest=market.sign_seconds, highest=CLEAR_SECONDS_MAX
         )
         _check_time_after_gate(market)
+        _check_gates_apart(tx, market)
 
     entry = put(tx, fact=MarketDefined(market), what="market", name=market.market, check=check)
     params = MarketParams(
@@ -166,9 +170,20 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
 
 def _check_time_after_gate(market: Market) -> None:
     """The program must be cleared before its first MTU, also on the night when the clock loses an hour."""
-    hours, minutes = map(int, market.gate_local.split(":"))
-    left = 86_400 - hours * 3_600 - minutes * 60 - DAYLIGHT_SECONDS
+    left = 86_400 - market.gate_seconds - DAYLIGHT_SECONDS
     check_range(field="clear_seconds", value=market.clear_seconds, lowest=1, highest=max(left, 1))
+
+
+def _check_gates_apart(tx: Transaction, market: Market) -> None:
+    """Of two markets of an area the earlier one is cleared or void at the later one's gate, which stands on its trades.
+
+    Also on the night when the clock loses an hour.
+    """
+    for other in queries.markets(tx.connection, area=market.area):
+        first, second = sorted((market, other), key=lambda item: item.gate_seconds)
+        ready = first.gate_seconds + first.clear_seconds + DAYLIGHT_SECONDS
+        if other.market != market.market and ready > second.gate_seconds:
+            raise GatesTooClose(market=market.market, other=other.market, apart_seconds=ready - first.gate_seconds)
 
 
 def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
@@ -211,15 +226,15 @@ def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
     def check() -> None:
         check_code(field="agreement", value=agreement.agreement)
         check_mtu(field="valid_from_mtu", value=agreement.valid_from_mtu)
-        gated = queries.gated_until_mtu(tx.connection, now=now)
-        first = agreement.valid_from_mtu
-        check_not_begun(
-            what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
-        )
         household = require_participant(tx, account=agreement.account, kind=ParticipantKind.HOUSEHOLD)
         retailer = require_participant(tx, account=agreement.retailer, kind=ParticipantKind.RETAILER)
         if household.area != retailer.area:
             raise WrongParty(account=agreement.retailer, expected=f"a retailer of area {household.area}")
+        gated = queries.gated_until_mtu(tx.connection, now=now, area=household.area)
+        first = agreement.valid_from_mtu
+        check_not_begun(
+            what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
+        )
         if not queries.tariff_versions(tx.connection, agreement.tariff):
             raise NotRegistered(what="tariff", name=agreement.tariff)
         queries.tariff_at(tx.connection, tariff=agreement.tariff, mtu=agreement.valid_from_mtu)

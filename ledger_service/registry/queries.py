@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from domain.areas import Area, Attester
 from domain.facts import ProgramOpened
-from domain.markets import Market
+from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
 from domain.terms import Agreement, Tariff
@@ -32,7 +32,7 @@ from ledger_service.registry.tables import (
 )
 
 GATES_LOOKED_AT = 64
-"""Programs looked at for the last gate that has passed: they are opened a day or two ahead of it."""
+"""Programs of each market looked at for the last gate that has passed: they open a day or two ahead of it."""
 
 _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
 
@@ -41,6 +41,8 @@ def _noun(kind: type[_Noun], row: Row[Any]) -> _Noun:
     values = {field.name: row._mapping[field.name] for field in fields(kind)}
     if kind is Participant:
         values["kind"] = ParticipantKind(values["kind"])
+    elif kind is Market:
+        values["kind"] = MarketKind(values["kind"])
     return kind(**values)
 
 
@@ -227,9 +229,12 @@ def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
     return _last(connection, Guarantee, registry_guarantee, registry_guarantee.c.account == account)
 
 
-def gated_until_mtu(connection: Connection, *, now: int) -> int:
-    """The MTU after the last one whose gate has passed at `now` (market time), over all markets; 0 before any gate."""
+def gated_until_mtu(connection: Connection, *, now: int, area: str | None = None) -> int:
+    """The MTU after the last one whose gate has passed at `now` (market time) in an area (in any where None); 0 before
+    any gate."""
     of_kind = select_entries().where(journal_entry.c.kind == ProgramOpened.KIND)
-    query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(GATES_LOOKED_AT)
+    looked_at = GATES_LOOKED_AT * max(len(markets(connection)), 1)
+    query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(looked_at)
     opened = [entry_of(row).as_a(ProgramOpened) for row in connection.execute(query)]
-    return max((item.first_mtu + item.count for item in opened if item.gate <= now), default=0)
+    passed = (item for item in opened if item.gate <= now and area in (None, item.area))
+    return max((item.first_mtu + item.count for item in passed), default=0)

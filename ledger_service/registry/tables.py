@@ -46,6 +46,7 @@ registry_market = Table(
     Column("sign_seconds", Integer, nullable=False),
     Column("clear_seconds", Integer, nullable=False),
     Column("gate_local", String(5), nullable=False),
+    Column("kind", String(16), nullable=False),
     _sequence(),
 )
 

@@ -26,9 +26,9 @@ from ledger_service.settlement.gather import TERMS, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
 from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
-from settling.compute import commit, settle
 from settling.errors import FactMissing
 from settling.package import inputs_of, roots_of
+from settling.settlement import commit, settle
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
@@ -205,7 +205,7 @@ class SettlementStage:
             "statements_root": to_hex(commitment.statements_root),
             "tariff_hash": to_hex(commitment.tariff_hash),
             "statements": [
-                {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement}
+                {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement.as_json()}
                 for account, statement in settled.statements.items()
             ],
         }

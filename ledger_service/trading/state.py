@@ -7,23 +7,24 @@ appended it. So a second process, the registry and the gate are seen as soon as 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from domain.facts import Fact
+from domain.facts import Fact, MtuCleared, MtuVoided
+from domain.facts.programs import position_key
 from domain.hashing import from_hex
-from domain.markets import Market
+from domain.markets import Market, MarketKind
 from domain.parties import Participant
 from domain.terms import Agreement, Tariff
-from domain.words import Side
+from domain.words import OrderWord, Side
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.market.views import MARKET_KINDS
 from ledger_service.record import Entry, Transaction
-from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
+from ledger_service.record.journal import READ_BATCH_ENTRIES, find_entries, read_entries, read_head
 from ledger_service.registry import queries as registry
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
@@ -31,7 +32,13 @@ from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
 from ledger_service.trading.views import TRADING_KINDS, order_row
 
-STATE_KINDS: tuple[type[Fact] | str, ...] = (*REGISTRY_FACTS, *MARKET_KINDS, *TRADING_KINDS)
+STATE_KINDS: tuple[type[Fact] | str, ...] = (
+    *REGISTRY_FACTS,
+    *MARKET_KINDS,
+    *TRADING_KINDS,
+    MtuCleared,
+    MtuVoided,
+)
 """Facts that change what intake may accept."""
 
 
@@ -112,6 +119,9 @@ class TradingState:
         self.orders: dict[tuple[str, bytes], BookOrder] = {}
         self.usage: dict[tuple[str, str, int], Usage] = {}
         self.tags: dict[str, set[tuple[int, bytes]]] = {}
+        self.by_area: dict[str, list[MarketBook]] = {}
+        self.awaited: dict[tuple[str, int], dict[bytes, str]] = {}  # accounts by tag of closed books not yet decided
+        self.net_wh: dict[tuple[str, int], int] = {}  # + = bought, in books decided while another of the area is open
         self.schedules: dict[tuple[str, int, str], Schedule] = {}
         self.settled_before: dict[str, int] = {}
 
@@ -135,9 +145,11 @@ class TradingState:
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given.account, given.credit_neur)
-        for program in markets.programs(connection):
+        opened = markets.programs(connection)
+        for program in opened:
             state._add_program(program)
-            if not program.closed:
+        for program in opened:
+            if state._is_tradable(program.area, program.first_mtu):
                 found = queries.schedules(connection, market=program.market, first_mtu=program.first_mtu)
                 for schedule in found.values():
                     state._put_schedule(schedule)
@@ -148,7 +160,14 @@ class TradingState:
             )
             for row in connection.execute(unsettled):
                 state._put_order(queries.order_from_row(row))
+        state._load_positions(connection)
         return state
+
+    def _load_positions(self, connection: Connection) -> None:
+        """Take in what became of closed books whose MTUs another market of the area still trades."""
+        for market, mtu in list(self.awaited):
+            for entry in find_entries(connection, [position_key(market=market, mtu=mtu)]):
+                self.apply(entry)
 
     def catch_up(self, tx: Transaction) -> None:
         """Take in what others have appended since."""
@@ -173,10 +192,25 @@ class TradingState:
                     if holder.participant.area == area:
                         holder.drop_settled(before_mtu)
 
-    def export_wh(self, *, market: str, program: Program, point: str, mtu: int) -> int:
-        """Export nominated for an MTU, 0 where nothing was nominated."""
-        schedule = self.schedules.get((market, program.first_mtu, point))
-        return 0 if schedule is None else max(-schedule.net_wh[mtu - program.first_mtu], 0)
+    def export_wh(self, *, market: Market, program: Program, point: str, mtu: int) -> int:
+        """Export nominated for an MTU in a market, else in the last one gated before it; 0 without a nomination."""
+        gated = [book.market for book in self.by_area[market.area] if book.market.gate_local <= market.gate_local]
+        for item in sorted(gated, key=lambda item: item.gate_local, reverse=True):
+            schedule = self.schedules.get((item.market, program.first_mtu, point))
+            if schedule is not None:
+                return max(-schedule.net_wh[mtu - program.first_mtu], 0)
+        return 0
+
+    def energy_wh(self, *, account: str, area: str, mtu: int, side: Side) -> int:
+        """What an account may come to buy (or sell) in an MTU over all markets of its area, at most.
+
+        Its orders of that side in books that are open or not yet decided, and what it has bought (sold) net in others.
+        """
+        found = (self.usage.get((account, book.market.market, mtu)) for book in self.by_area[area])
+        net_wh = self.net_wh.get((account, mtu), 0)
+        if side is Side.BID:
+            return sum(usage.bid_wh for usage in found if usage is not None) + net_wh
+        return sum(usage.ask_wh for usage in found if usage is not None) - net_wh
 
     def is_supplied(self, holder: Holder, mtu: int) -> bool:
         """Whether a household has an agreement at an MTU whose tariff is valid then."""
@@ -203,6 +237,7 @@ class TradingState:
     def _add_market(self, market: Market) -> None:
         book = MarketBook(market)
         self.markets[market.market_id] = self.by_code[market.market] = book
+        self.by_area.setdefault(market.area, []).append(book)
         self.tags[market.market] = set()
 
     def _add_key(self, account: str, order_key: str, valid_from_mtu: int) -> None:
@@ -227,11 +262,49 @@ class TradingState:
         for mtu in gone:
             book.programs.pop(mtu)
         book.closed_end_mtu = max(book.closed_end_mtu, program.first_mtu + program.count)
+        for order in self.orders.values():
+            if order.market == market and order.mtu in gone and not order.withdrawn:
+                self._await(order)
         # Costs stay until the MTUs are settled; the orders themselves can no longer change.
         self.orders = {key: item for key, item in self.orders.items() if item.market != market or item.mtu not in gone}
-        self.usage = {key: item for key, item in self.usage.items() if key[1] != market or key[2] not in gone}
         self.tags[market] = {item for item in self.tags[market] if item[0] not in gone}
-        self.schedules = {key: item for key, item in self.schedules.items() if key[:2] != (market, program.first_mtu)}
+        self._forget(book.market.area, program)
+
+    def _await(self, order: BookOrder) -> None:
+        """Remember whose a closed order is until its book is decided, if its MTU can still be traded elsewhere."""
+        if self._is_tradable(self.by_code[order.market].market.area, order.mtu):
+            self.awaited.setdefault((order.market, order.mtu), {})[order.tag] = order.account
+
+    def _is_tradable(self, area: str, mtu: int) -> bool:
+        return any(mtu in book.programs for book in self.by_area[area])
+
+    def _forget(self, area: str, program: Program) -> None:
+        """Drop what was kept of MTUs that no market of the area trades any more."""
+        gone = {mtu for mtu in program.mtus if not self._is_tradable(area, mtu)}
+        if not gone:
+            return
+        codes = {book.market.market for book in self.by_area[area]}
+        self.usage = {key: item for key, item in self.usage.items() if key[1] not in codes or key[2] not in gone}
+        self.awaited = {key: item for key, item in self.awaited.items() if key[0] not in codes or key[1] not in gone}
+        accounts = {account for account, holder in self.holders.items() if holder.participant.area == area}
+        self.net_wh = {key: wh for key, wh in self.net_wh.items() if key[0] not in accounts or key[1] not in gone}
+        if len(gone) == program.count:
+            first = program.first_mtu
+            self.schedules = {
+                key: item for key, item in self.schedules.items() if key[0] not in codes or key[1] != first
+            }
+
+    def _decide(self, market: str, mtu: int, words: Iterable[OrderWord]) -> None:
+        """A closed book was cleared with these words, or voided with none: its orders have become positions."""
+        accounts = self.awaited.pop((market, mtu), {})
+        lot_wh = self.by_code[market].market.lot_wh
+        for word in words:
+            account = accounts.get(word.tag.to_bytes(16, "big"))
+            if account is not None and word.accepted_lots:
+                energy_wh = word.accepted_lots * lot_wh * (1 if word.side is Side.BID else -1)
+                self.net_wh[account, mtu] = self.net_wh.get((account, mtu), 0) + energy_wh
+        for account in accounts.values():
+            self.usage.pop((account, market, mtu), None)
 
     def _put_order(self, order: BookOrder) -> None:
         """Take in an order's new last revision, in place of the one before."""
@@ -242,6 +315,8 @@ class TradingState:
             self._count(book, before, -1)
         if order.mtu in book.programs:
             self.orders[key] = order
+        elif not order.withdrawn:
+            self._await(order)
         if not order.withdrawn:
             self._count(book, order, 1)
 
@@ -255,7 +330,7 @@ class TradingState:
         holder = self.holders.get(order.account)
         if holder is not None:
             holder.add_cost(mtu=order.mtu, amount_neur=sign * cost)
-        if order.mtu not in book.programs:
+        if not self._is_tradable(book.market.area, order.mtu):
             return
         usage = self.usage.setdefault((order.account, order.market, order.mtu), Usage())
         energy_wh = sign * order.quantity_lots * book.market.lot_wh
@@ -272,12 +347,12 @@ class TradingState:
         (tags.add if sign > 0 else tags.discard)((order.mtu, order.tag))
 
     def _put_schedule(self, schedule: Schedule) -> None:
-        if schedule.first_mtu in self.by_code[schedule.market].programs:
+        if self._is_tradable(self.by_code[schedule.market].market.area, schedule.first_mtu):
             self.schedules[schedule.market, schedule.first_mtu, schedule.point] = schedule
 
 
 def _market(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_market(Market(**payload))
+    state._add_market(Market(**payload | {"kind": MarketKind(payload["kind"])}))
 
 
 def _participant(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
@@ -306,6 +381,15 @@ def _program(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None
 
 def _book(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
     state._close(payload["market"], payload["program"])
+
+
+def _cleared(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    words = [OrderWord.unpack(int(word, 16)) for word in payload["words"]]
+    state._decide(payload["market"], payload["mtu"], words)
+
+
+def _voided(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
+    state._decide(payload["market"], payload["mtu"], ())
 
 
 def _order(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
@@ -337,4 +421,6 @@ _APPLY = {
     "order.accepted": _order,
     "order.cancelled": _cancel,
     "schedule.nominated": _schedule,
+    "mtu.cleared": _cleared,
+    "mtu.voided": _voided,
 }

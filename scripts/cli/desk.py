@@ -59,13 +59,14 @@ class Desk:
     domain: Domain
     grid: GridModel
 
-    def pinned(self, first_mtu: int) -> Pinned:
-        """What is due of the program of the local day that holds this MTU."""
-        plan = plan_of(local_day_of(mtu_start(first_mtu)), gate_local=self.config.gate_local)
+    def pinned(self, market: str, first_mtu: int) -> Pinned:
+        """What is due of a market's program of the local day that holds this MTU; an unknown market is the first."""
+        known = market if market in self.config.gates_local else self.config.market
+        plan = plan_of(local_day_of(mtu_start(first_mtu)), gate_local=self.config.gates_local[known])
         return Pinned(
             domain=self.domain,
             grid=self.grid,
-            market=self.config.market,
+            market=known,
             lot_wh=self.config.lot_wh,
             mtus=plan.mtus,
             deadline=plan.gate + self.config.sign_seconds,

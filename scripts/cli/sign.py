@@ -66,7 +66,7 @@ def sign_list(
 
 def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
     try:
-        inspect(ShownProgram.read(shown), desk.pinned(shown["first_mtu"]))
+        inspect(ShownProgram.read(shown), desk.pinned(shown["market"], shown["first_mtu"]))
     except ProgramDiffers as error:
         return {**_summary(shown), "differences": [str(one) for one in error.mismatches]}
     return {**_summary(shown), "differences": []}
@@ -94,9 +94,10 @@ def sign_program(
     http, client = client_of(state, url, "dso")
     key = load_key(state / KEYS_FOLDER, "dso")
     with http:
-        path = f"/v1/dso/programs/{market_or_first(client, market)}/{program}"
+        code = market_or_first(client, market)
+        path = f"/v1/dso/programs/{code}/{program}"
         shown = client.get(path) if refuse is None else client.get(path, reason=refuse)
-        digest = _checked(client, path, shown, desk.pinned(shown["first_mtu"]), refuse=refuse, rerun=rerun)
+        digest = _checked(client, path, shown, desk.pinned(code, shown["first_mtu"]), refuse=refuse, rerun=rerun)
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
         _display(shown, out)

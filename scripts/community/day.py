@@ -13,10 +13,10 @@ from clearing.shown import ShownOrder, ShownProgram
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
-from scripts.cli.desk import DayPlan
+from scripts.cli.desk import DayPlan, plan_of
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.town import Town
-from scripts.community.trading import Tally, TradingDay
+from scripts.community.trading import Tally, TradingDay, total
 from scripts.serving.embedded.run_config import ZONE
 
 POLL_SECONDS = 0.1
@@ -56,8 +56,11 @@ class DayDriver:
 
     def __init__(self, *, town: Town, meters: TownMeters, plan: DayPlan, progress: Progress) -> None:
         self._town, self._meters, self.plan, self._progress = town, meters, plan, progress
-        self._trading = TradingDay(town=town, day=plan.day, mtus=plan.mtus)
-        self._market = town.config.market
+        self._market, *self._later = town.config.gates_local
+        self._trading = self._trading_in(self._market)
+
+    def _trading_in(self, market: str) -> TradingDay:
+        return TradingDay(town=self._town, day=self.plan.day, mtus=self.plan.mtus, market=market)
 
     def market_time(self) -> int:
         """Market time now, unix seconds."""
@@ -68,9 +71,9 @@ class DayDriver:
         if self.market_time() < to:
             self._town.clients["operator"].post("/v1/clock", {"advance_to": to})
 
-    def program(self) -> dict[str, Any] | None:
-        """The day's program as the API shows it; None before it is opened."""
-        found = self._town.public.items(f"/v1/markets/{self._market}/programs")
+    def program(self, market: str | None = None) -> dict[str, Any] | None:
+        """The day's program in a market (the first to close where None) as the API shows it; None before it opens."""
+        found = self._town.public.items(f"/v1/markets/{market or self._market}/programs")
         ours = [item for item in found if item["first_mtu"] == self.plan.mtus.first]
         return ours[0] if ours else None
 
@@ -83,19 +86,36 @@ class DayDriver:
 
     def close_and_clear(self) -> None:
         """Reach the gate, have the DSO sign, and see every MTU cleared that validation did not give up."""
-        self.advance(self.plan.gate)
-        wait_for("the program to be validated", lambda: self._state() not in ("open", "gate-closed", "book-closed"))
+        self._close(self._market, self.plan.gate)
+
+    def _close(self, market: str, gate: int) -> None:
+        self.advance(gate)
+        waiting = ("open", "gate-closed", "book-closed")
+        wait_for(f"the program of {market} to be validated", lambda: self._state(market) not in waiting)
         self._sign()
-        wait_for("every MTU that was not given up to be cleared", lambda: self._state() in CLEARED_STATES)
+        wait_for("every MTU that was not given up to be cleared", lambda: self._state(market) in CLEARED_STATES)
         self._progress("cleared", self.plan.mtus.count, self.plan.mtus.count)
 
     def void_rest(self) -> None:
         """Let the time to clear run out, so that what has no position by then (given up, refused) is void."""
-        self.advance(self.plan.gate + self._town.config.clear_seconds + 1)
-        wait_for("the rest to be void", lambda: self._state() == "resolved")
+        self._void(self._market, self.plan.gate)
 
-    def _state(self) -> str:
-        program = self.program()
+    def _void(self, market: str, gate: int) -> None:
+        self.advance(gate + self._town.config.clear_seconds + 1)
+        wait_for("the rest to be void", lambda: self._state(market) == "resolved")
+
+    def trade_later(self) -> Tally:
+        """Once the first market is decided: order, clear and decide in those that close later, one after the other."""
+        tallies = []
+        for market in self._later:
+            plan = plan_of(self.plan.day, gate_local=self._town.config.gates_local[market])
+            tallies.append(self._trading_in(market).send())
+            self._close(market, plan.gate)
+            self._void(market, plan.gate)
+        return total(tallies)
+
+    def _state(self, market: str) -> str:
+        program = self.program(market)
         return "open" if program is None else str(program["state"])
 
     def _sign(self) -> None:
@@ -103,7 +123,7 @@ class DayDriver:
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
             path = f"/v1/dso/programs/{item['market']}/{item['program']}"
-            shown, pinned = ShownProgram.read(dso.get(path)), self._town.desk.pinned(item["first_mtu"])
+            shown, pinned = ShownProgram.read(dso.get(path)), self._town.desk.pinned(item["market"], item["first_mtu"])
             digest = inspect(shown, pinned)
             repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")["items"]), pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})

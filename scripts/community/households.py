@@ -78,6 +78,28 @@ def wishes(*, schedule_wh: list[int], day: date, at: int, lot_wh: int, band: Pri
     return found
 
 
+def later_wishes(
+    *, schedule_wh: list[int], traded_wh: dict[int, int], day: date, at: int, lot_wh: int, band: PriceBand
+) -> list[Wish]:
+    """Orders of a later auction: for what the first one left open; every third household sells part of it back.
+
+    `traded_wh` by position in the schedule, + = bought.
+    """
+    rng = _rng(day, at, 3)
+    width = band.supply - band.feed_in
+    found = []
+    for position, net_wh in enumerate(schedule_wh):
+        bought_wh = traded_wh.get(position, 0)
+        wanted_wh = -bought_wh * 2 // 5 if bought_wh > 0 and at % 3 == 0 else net_wh - bought_wh
+        share = rng.uniform(0.5, 0.95) if wanted_wh > 0 else rng.uniform(0.1, 0.5)
+        lots = abs(wanted_wh) // lot_wh
+        if lots:
+            price = band.feed_in + int(width * share)
+            side = Side.BID if wanted_wh > 0 else Side.ASK
+            found.append(Wish(position, side, price // band.tick * band.tick, int(lots)))
+    return found
+
+
 def obeys(at: int) -> bool:
     """Whether household number `at` keeps to its envelope."""
     return at % DISOBEDIENT_EVERY != DISOBEDIENT_EVERY - 1

@@ -138,19 +138,21 @@ class Town:
             "threshold": ATTESTER_THRESHOLD,
         }
         registrar.post("/v1/areas", area)
-        market = {
-            "market": config.market,
-            "area": config.area,
-            "lot_wh": config.lot_wh,
-            "tick_neur_per_wh": config.tick_neur_per_wh,
-            "min_limit_neur_per_wh": MIN_LIMIT_NEUR_PER_WH,
-            "max_limit_neur_per_wh": MAX_LIMIT_NEUR_PER_WH,
-            "grace_seconds": config.grace_seconds,
-            "sign_seconds": config.sign_seconds,
-            "clear_seconds": config.clear_seconds,
-            "gate_local": config.gate_local,
-        }
-        registrar.post("/v1/markets", market)
+        for code, gate_local in config.gates_local.items():
+            market = {
+                "market": code,
+                "area": config.area,
+                "lot_wh": config.lot_wh,
+                "tick_neur_per_wh": config.tick_neur_per_wh,
+                "min_limit_neur_per_wh": MIN_LIMIT_NEUR_PER_WH,
+                "max_limit_neur_per_wh": MAX_LIMIT_NEUR_PER_WH,
+                "grace_seconds": config.grace_seconds,
+                "sign_seconds": config.sign_seconds,
+                "clear_seconds": config.clear_seconds,
+                "gate_local": gate_local,
+                "kind": "auction",
+            }
+            registrar.post("/v1/markets", market)
         registrar.post("/v1/tariffs", {"tariff": TARIFF_CODE, "version": 1, "valid_from_mtu": valid_from_mtu, **TARIFF})
 
     def _register_parties(self, valid_from_mtu: int, tick: Callable[[int, int], None]) -> None:

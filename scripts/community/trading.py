@@ -17,7 +17,7 @@ from domain.orders import Order, schedule_digest
 from domain.signing import SigningKey, recover
 from domain.words import Side
 from scripts.community.api import ApiClient
-from scripts.community.households import Wish, forecast_net_wh, wishes
+from scripts.community.households import Wish, forecast_net_wh, later_wishes, wishes
 from scripts.community.town import Household, Town
 
 BATCH_ORDERS = 400
@@ -56,12 +56,15 @@ class Tally:
 
 
 class TradingDay:
-    """Orders and schedules of one local day. Signed once, kept, and sent again until answered."""
+    """Orders and schedules of one local day in one market. Signed once, kept, and sent again until answered.
 
-    def __init__(self, *, town: Town, day: date, mtus: MtuRange) -> None:
-        self._town, self._day, self._mtus = town, day, mtus
+    Schedules are nominated at the first gate of a day; those who order at a later one correct what they traded before.
+    """
+
+    def __init__(self, *, town: Town, day: date, mtus: MtuRange, market: str) -> None:
+        self._town, self._day, self._mtus, self._code = town, day, mtus, market
         self._domain = town.domain("Market")
-        self._market = text_id(town.config.market)
+        self._market = text_id(market)
         self._operator = town.organisations["operator"].address
         profile = town.community.day_profile(day)
         self.net_wh = profile.load_wh - profile.generation_wh
@@ -70,10 +73,15 @@ class TradingDay:
         """Nominate and order for every household and the retailer; safe to repeat."""
         with ThreadPoolExecutor(max_workers=SENDERS) as pool:
             tallies = list(pool.map(self._household, self._town.households))
-        return _sum([*tallies, self._retailer()])
+        return total([*tallies, self._retailer()])
 
     def _topic(self, what: str, who: str) -> str:
-        return f"{what}/{self._day.isoformat()}/{who}"
+        market = "" if self._is_first else f"{self._code.rsplit('/', 1)[-1]}/"
+        return f"{what}/{self._day.isoformat()}/{market}{who}"
+
+    @property
+    def _is_first(self) -> bool:
+        return self._code == self._town.config.market
 
     def _household(self, house: Household) -> Tally:
         point = house.point
@@ -84,16 +92,36 @@ class TradingDay:
             import_max_wh=point.import_w // 4,
             export_max_wh=point.export_w // 4,
         )
-        client, store = self._town.client_of(house), self._town.store
-        topic = self._topic("schedule", point.code)
+        client = self._town.client_of(house)
+        wanted = self._first_wishes(house, client, schedule) if self._is_first else self._later(house, client, schedule)
+        return self._order(client, point.code, house.account, house.device, wanted)
+
+    def _first_wishes(self, house: Household, client: ApiClient, schedule: list[int]) -> list[Wish]:
+        """Nominate, then order all of it."""
+        store, topic = self._town.store, self._topic("schedule", house.point.code)
         if not store.submissions(topic):
             store.keep(topic, [self._signed_schedule(house, schedule)])
         if store.waiting(topic):
             store.answered(topic, [client.post("/v1/schedules", body) for body in store.submissions(topic)])
-        wanted = wishes(
+        return wishes(
             schedule_wh=schedule, day=self._day, at=house.at, lot_wh=self._town.config.lot_wh, band=self._town.band
         )
-        return self._order(client, point.code, house.account, house.device, wanted)
+
+    def _later(self, house: Household, client: ApiClient, schedule: list[int]) -> list[Wish]:
+        """Correct what was traded at earlier gates."""
+        traded_wh: dict[int, int] = {}
+        for trade in client.items("/v1/trades", first_mtu=self._mtus.first, count=self._mtus.count):
+            position = trade["mtu"] - self._mtus.first
+            energy_wh = trade["energy_wh"] * (1 if trade["side"] == "bid" else -1)
+            traded_wh[position] = traded_wh.get(position, 0) + energy_wh
+        return later_wishes(
+            schedule_wh=schedule,
+            traded_wh=traded_wh,
+            day=self._day,
+            at=house.at,
+            lot_wh=self._town.config.lot_wh,
+            band=self._town.band,
+        )
 
     def _retailer(self) -> Tally:
         keys, band = self._town.organisations, self._town.band
@@ -182,7 +210,7 @@ def _tally(bodies: list[dict[str, Any]], answers: list[Any]) -> Tally:
     return Tally(accepted, len(problems), lots[Side.BID], lots[Side.ASK], int(accepted > 0), tuple(problems[:5]))
 
 
-def _sum(tallies: list[Tally]) -> Tally:
+def total(tallies: list[Tally]) -> Tally:
     return Tally(
         orders=sum(item.orders for item in tallies),
         refused=sum(item.refused for item in tallies),

@@ -194,6 +194,7 @@ def one_program(
         "results": [_result_json(result) for result in payload["results"]],
         "envelopes": payload["envelopes"],
         "schedules": payload["schedules"],
+        "earlier": payload["earlier"],
         "deadline": payload["deadline"],
         "deadline_utc": isoformat_utc(payload["deadline"]),
         "to_sign": signing_view(shape=PROGRAM, domain=domain, values=program_values(payload)),

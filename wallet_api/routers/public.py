@@ -74,7 +74,7 @@ def market_json(market: Market) -> dict[str, Any]:
     """A market as it is shown: its rules, energies in Wh, prices in nEUR/Wh, times in seconds."""
     names = (
         "market area lot_wh tick_neur_per_wh min_limit_neur_per_wh max_limit_neur_per_wh "
-        "grace_seconds sign_seconds clear_seconds gate_local"
+        "grace_seconds sign_seconds clear_seconds gate_local kind"
     )
     return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
 

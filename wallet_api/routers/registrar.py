@@ -12,7 +12,7 @@ from domain import parties
 from domain.areas import Area, Attester
 from domain.errors import OutOfRange
 from domain.hashing import NotCanonical, from_hex, hash_json
-from domain.markets import Market
+from domain.markets import Market, MarketKind
 from domain.members import JsonDocument, noun_json
 from domain.parties import Meter, Participant
 from domain.terms import Agreement, Tariff
@@ -27,12 +27,14 @@ from ledger_service.registry import operations, queries
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
+    GatesTooClose,
     Malformed,
     NoAgreement,
     NotRegistered,
     VersionOutOfOrder,
     WrongParty,
 )
+from wallet_api import fields
 from wallet_api.declaring import lists, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import (
@@ -86,7 +88,11 @@ class AreaBody(Body):
 
 
 class MarketBody(Body):
-    """A day-ahead auction. Lot in Wh, prices in nEUR/Wh, `gate_local` "HH:MM" on the day before delivery."""
+    """A market of an area. Lot in Wh, prices in nEUR/Wh, `gate_local` "HH:MM" on the day before delivery.
+
+    Its code is the area's and a name of its own; gates of an area's markets lie further apart than the earlier one's
+    time to clear.
+    """
 
     market: Code
     area: Code
@@ -98,6 +104,7 @@ class MarketBody(Body):
     sign_seconds: Seconds
     clear_seconds: Seconds
     gate_local: GateLocal
+    kind: fields.MarketKind = "auction"
 
 
 class TariffBody(Body):
@@ -179,7 +186,9 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
 
 @router.post(
     "/markets",
-    **writes(MarketBody, shown.MarketFact, failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered)),
+    **writes(
+        MarketBody, shown.MarketFact, failing=(Malformed, OutOfRange, NotRegistered, GatesTooClose, AlreadyRegistered)
+    ),
 )
 async def define_market(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a market of an area."""
@@ -187,8 +196,9 @@ async def define_market(request: Request, who: Annotated[Principal, allow(Role.R
     services = services_of(request)
 
     def work(body: MarketBody) -> Created:
+        market = Market(**body.model_dump() | {"kind": MarketKind(body.kind)})
         with services.record.begin() as tx:
-            return created(operations.define_market(tx, market=Market(**body.model_dump())))
+            return created(operations.define_market(tx, market=market))
 
     return await write(request, who=who, shape=MarketBody, work=work)
 
@@ -227,6 +237,7 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
             AlreadyBegun,
             VersionOutOfOrder,
             AlreadyRegistered,
+            GatesTooClose,
         ),
     ),
 )

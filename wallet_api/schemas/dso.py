@@ -32,6 +32,12 @@ class Envelope(Answer):
     export_cap_wh: Wh | None = Field(description="The most it may feed in in the MTU, in Wh; null for no cap")
 
 
+class EarlierPosition(Envelope):
+    """What markets with earlier gates left of a point in one MTU: net energy traded, and the caps in force."""
+
+    net_wh: int = Field(description="Bought (+) or sold (-) in markets with earlier gates, in Wh", examples=[-300])
+
+
 class BookOrder(Answer):
     """An order of a closed book, as the DSO needs it: without a name, at its connection point."""
 
@@ -59,6 +65,7 @@ class ProgramToDecide(Program):
     results: list[Result]
     envelopes: list[Envelope]
     schedules: dict[str, list[int]] = Field(description="Net energy in Wh per MTU by point; + = import")
+    earlier: list[EarlierPosition] = Field(description="What markets with earlier gates left of points and MTUs")
     deadline: MarketTime = Field(description="Unix seconds of market time until which the verdict counts")
     deadline_utc: UtcText
     to_sign: SigningView

@@ -33,9 +33,10 @@ from wallet_api.schemas.base import Money, Starts
 from wallet_api.schemas.registry import Agreement, Tariff
 from wallet_api.schemas.trading import Side
 
-LineKind = Literal[
-    "local_purchase",
-    "local_sale",
+TradeLineKind = Literal["local_purchase", "local_sale"]
+"""Kinds of settlement lines of trades, one per market and price (docs/protocol.md, section 8)."""
+
+PositionLineKind = Literal[
     "residual_supply",
     "residual_feed_in",
     "imbalance_surplus",
@@ -47,9 +48,9 @@ LineKind = Literal[
     "levy",
     "curtailment_compensation",
 ]
-"""Kinds of settlement lines that have energy and a price (docs/protocol.md, section 8)."""
+"""Kinds of settlement lines of the net position against the meter (docs/protocol.md, section 8)."""
 
-AnyLineKind = Literal[LineKind, "vat"]
+AnyLineKind = Literal[TradeLineKind, PositionLineKind, "vat"]
 """Every kind of settlement line."""
 
 
@@ -140,18 +141,29 @@ class StatementSummary(Starts):
     state: SettlementState
 
 
-class EnergyLine(Answer):
-    """A line of one MTU: energy at a price."""
+class TradeLine(Answer):
+    """What was bought or sold in one market and MTU, at its price."""
 
     mtu: Mtu
-    kind: LineKind
+    kind: TradeLineKind
+    market: Code
     energy_wh: Wh
     price_neur_per_wh: NeurPerWh
     amount_neur: NeurText
 
 
-class MirrorLine(EnergyLine):
-    """A retailer's other side of its customers' lines of one MTU, kind and tariff version, summed."""
+class PositionLine(Answer):
+    """A line of one MTU: energy of the position, netted over all markets, against what was metered."""
+
+    mtu: Mtu
+    kind: PositionLineKind
+    energy_wh: Wh
+    price_neur_per_wh: NeurPerWh
+    amount_neur: NeurText
+
+
+class MirrorLine(PositionLine):
+    """A retailer's other side of its customers' lines of one MTU, kind, tariff version and price, summed."""
 
     tariff: Code
     version: Version
@@ -199,7 +211,7 @@ class Statement(Answer):
     kind: Literal["household", "retailer", "dso", "tax"]
     point: Code | None
     terms_hash: Bytes32 = Field(description="Hash of the tariff and agreement versions used; zero without any")
-    lines: list[EnergyLine | MirrorLine | VatLine]
+    lines: list[TradeLine | PositionLine | MirrorLine | VatLine]
     opens: list[HouseholdOpening | TradeOpening]
     amount_neur: NeurText
     settled_before_neur: NeurText = Field(description="What earlier revisions moved, in nEUR as decimal text")

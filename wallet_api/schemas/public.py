@@ -13,6 +13,7 @@ from wallet_api.fields import (
     Code,
     GateLocal,
     LotWh,
+    MarketKind,
     MarketTime,
     Mtu,
     MtuCount,
@@ -92,7 +93,7 @@ class Area(AreaRules):
 
 
 class MarketRules(Answer):
-    """The rules of a day-ahead auction; deadlines count from the gate."""
+    """The rules of a market; deadlines count from the gate."""
 
     market: Code
     area: Code
@@ -104,10 +105,11 @@ class MarketRules(Answer):
     sign_seconds: Seconds = Field(description="Seconds after the gate within which the DSO's verdict counts")
     clear_seconds: Seconds = Field(description="Seconds after the gate within which MTUs are cleared, or become void")
     gate_local: GateLocal
+    kind: MarketKind = Field(description="How it trades; only auctions exist so far")
 
 
 class Market(MarketRules):
-    """A day-ahead auction of one area."""
+    """A market of one area."""
 
     market_id: Bytes32 = Field(description="Its id on chain, which orders are signed for")
 

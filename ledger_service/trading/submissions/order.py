@@ -16,7 +16,7 @@ from ledger_service.record import Entry
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
 from ledger_service.trading.queries import BookOrder
-from ledger_service.trading.state import TradingState, Usage, worst_cost_neur
+from ledger_service.trading.state import TradingState, worst_cost_neur
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
     FAILURES_OF_ALL,
@@ -206,11 +206,11 @@ def _check_self_trade(state: TradingState, order: Order, found: Verified, before
 def _check_energy(
     state: TradingState, rules: IntakeRules, order: Order, found: Verified, program: Program, before: BookOrder | None
 ) -> None:
-    """What the connection carries, and for sales what the schedule covers."""
+    """What the connection carries, over all markets of the area; for sales what schedule or earlier purchases cover."""
     market, participant = found.book.market, found.holder.participant
-    usage = state.usage.get((found.account, market.market, order.mtu), Usage())
     is_bid = order.side is Side.BID
-    energy_wh = (usage.bid_wh if is_bid else usage.ask_wh) + order.quantity_lots * market.lot_wh
+    energy_wh = state.energy_wh(account=found.account, area=market.area, mtu=order.mtu, side=order.side)
+    energy_wh += order.quantity_lots * market.lot_wh
     if before is not None and before.side is order.side:
         energy_wh -= before.quantity_lots * market.lot_wh
     if participant.point is None:
@@ -220,7 +220,7 @@ def _check_energy(
     if energy_wh > limit_wh:
         raise errors.BeyondConnection(mtu=order.mtu, energy_wh=energy_wh, limit_wh=limit_wh)
     if not is_bid and participant.point is not None:
-        export_wh = state.export_wh(market=market.market, program=program, point=participant.point, mtu=order.mtu)
+        export_wh = state.export_wh(market=market, program=program, point=participant.point, mtu=order.mtu)
         if energy_wh > export_wh:
             raise errors.BeyondSchedule(mtu=order.mtu, energy_wh=energy_wh, export_wh=export_wh)
 

@@ -9,6 +9,7 @@ from domain.eip712 import Domain
 from domain.facts import ScheduleNominated
 from domain.hashing import text_id
 from domain.orders import schedule_digest
+from domain.words import Side
 from ledger_service.record import Entry
 from ledger_service.trading import errors
 from ledger_service.trading.state import MarketBook, TradingState
@@ -128,11 +129,11 @@ class SignedSchedule(Submission):
         )
 
     def _check_energies(self, state: TradingState, found: Verified) -> None:
-        market, participant = found.book.market.market, found.holder.participant
+        area, participant = found.book.market.area, found.holder.participant
         for mtu, net_wh in enumerate(self.net_wh, start=self.first_mtu):
             limit_wh = participant.import_limit_wh if net_wh > 0 else participant.export_limit_wh
             if abs(net_wh) > limit_wh:
                 raise errors.BeyondConnection(mtu=mtu, energy_wh=abs(net_wh), limit_wh=limit_wh)
-            usage = state.usage.get((found.account, market, mtu))
-            if usage is not None and usage.ask_wh > max(-net_wh, 0):
-                raise errors.BeyondSchedule(mtu=mtu, energy_wh=usage.ask_wh, export_wh=max(-net_wh, 0))
+            sold_wh = state.energy_wh(account=found.account, area=area, mtu=mtu, side=Side.ASK)
+            if sold_wh > max(-net_wh, 0):
+                raise errors.BeyondSchedule(mtu=mtu, energy_wh=sold_wh, export_wh=max(-net_wh, 0))

@@ -19,7 +19,7 @@ from scripts.cli.desk import plan_of
 from scripts.cli.verifier import Verdict, chain_state_of, run_verifier, start_node
 from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
-from scripts.community.trading import Tally
+from scripts.community.trading import Tally, total
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.evidence import chain_info, fetch_all, write_anchors, write_personal
 from scripts.serving.embedded.owner import RUN, hold
@@ -103,13 +103,22 @@ def run_day(
     cache: Path,
     progress: Progress,
     mtus_per_step: int = MTUS_PER_STEP,
+    later_gate_local: str | None = None,
 ) -> DayResult:
-    """Run the day and write everything under `out`. Raises what the grid loader, the processes or the API raise."""
+    """Run the day and write everything under `out`, with a second auction where it has a gate.
+
+    Raises what the grid loader, the processes or the API raise.
+    """
     prepare_out(out)
     watch, begun = Stopwatch(), time.monotonic()
     state = out / STATE_FOLDER
     wanted = systems.fresh_config(
-        grid=grid, pv_permille=pv_permille, first_day=day, last_day=day, mtus_per_step=mtus_per_step
+        grid=grid,
+        pv_permille=pv_permille,
+        first_day=day,
+        last_day=day,
+        mtus_per_step=mtus_per_step,
+        later_gate_local=later_gate_local,
     )
     with hold(state, RUN), Memory() as memory:
         with watch.stage("start"):
@@ -161,6 +170,8 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
         with watch.stage("clear"):
             driver.close_and_clear()
             driver.void_rest()
+        with watch.stage("later markets"):
+            tally = total([tally, driver.trade_later()])
         marks = [time.monotonic()]
 
         def note(_: int) -> None:

@@ -57,7 +57,10 @@ class StateMissing(DominoesError):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Market design and ports of a run. Seconds are market time; `genesis` is market time of the first block."""
+    """Market design and ports of a run. Seconds are market time; `genesis` is market time of the first block.
+
+    With `later_gate_local` the area has a second auction, in which people correct what the first one left them with.
+    """
 
     grid: str
     area: str
@@ -70,6 +73,7 @@ class RunConfig:
     lot_wh: int = 10
     tick_neur_per_wh: int = 100
     gate_local: str = "12:00"
+    later_gate_local: str | None = None
     grace_seconds: int = 1_800
     sign_seconds: int = 7_200
     clear_seconds: int = 14_400
@@ -80,8 +84,14 @@ class RunConfig:
 
     @property
     def market(self) -> str:
-        """Code of the day-ahead market of the area."""
+        """Code of the day-ahead market of the area, the first to close."""
         return f"{self.area}/DA"
+
+    @property
+    def gates_local(self) -> dict[str, str]:
+        """Local gate of each market, in the order of the gates."""
+        later = {} if self.later_gate_local is None else {f"{self.area}/DA2": self.later_gate_local}
+        return {self.market: self.gate_local, **later}
 
     @property
     def service_url(self) -> str:

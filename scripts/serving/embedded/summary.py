@@ -11,9 +11,9 @@ from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import walk_entries
 from ledger_service.settlement.gather import gather
-from settling.compute import settle
 from settling.inputs import Inputs, PartyKind
 from settling.package import inputs_of
+from settling.settlement import settle
 
 ORDER_FUNCTIONS = ("openProgram", "closeBooks", "recordProgram", "clear")
 """Functions whose gas is spent on orders, so that gas per order can be told."""
@@ -88,7 +88,8 @@ class DaySummary:
         }
 
     def _prices(self) -> dict[str, Any]:
-        prices = sorted(self._inputs.price_neur_per_wh.values())
+        price_of = {(trade.market, trade.mtu): trade.price_neur_per_wh for trade in self._inputs.trades}
+        prices = sorted(price_of.values())
         if not prices:
             return {"mtus_with_trade": 0, "lowest": None, "median": None, "highest": None}
         return {
@@ -107,7 +108,7 @@ class DaySummary:
     def _savings(self) -> dict[str, Any]:
         """Against the same meters with the retailer's agreement alone: no trade, no envelope."""
         with_market = self._households(self._inputs)
-        alone = self._households(replace(self._inputs, trades=(), limits=(), price_neur_per_wh={}))
+        alone = self._households(replace(self._inputs, trades=(), limits=()))
         saved = with_market - alone
         share = None if alone >= 0 else round(saved / -alone * 100, 2)
         return {

@@ -64,6 +64,7 @@ def fresh_config(
     last_day: date | None,
     http_port: int | None = None,
     mtus_per_step: int = 1,
+    later_gate_local: str | None = None,
 ) -> RunConfig:
     """The configuration of a new run whose first delivery day is `first_day`.
 
@@ -79,6 +80,7 @@ def fresh_config(
         last_day=None if last_day is None else last_day.isoformat(),
         http_port=http_port or free_port(),
         mqtt_port=free_port(),
+        later_gate_local=later_gate_local,
         cut_off_seconds=(mtus_per_step - 1) * MTU_SECONDS + CUT_OFF_SECONDS,
     )
 

@@ -12,9 +12,9 @@ from domain.hashing import from_hex, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.compute import Settled, settle
 from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
-from wallet_api.schemas.own import Statement
+from settling.settlement import Settled, settle
+from wallet_api.schemas.own import Statement as Shown
 
 pytestmark = pytest.mark.golden
 
@@ -36,7 +36,6 @@ def load(case: Path) -> Inputs:
             Trade(**{**item, "account": from_hex(item["account"]), "side": Side(item["side"])})
             for item in data["trades"]
         ),
-        price_neur_per_wh={int(mtu): price for mtu, price in data["price_neur_per_wh"].items()},
         metered=tuple(Metered(**{**item, "readings": tuple(item["readings"])}) for item in data["metered"]),
         limits=tuple(Limit(**item) for item in data["limits"]),
         settled_before_neur={from_hex(account): int(amount) for account, amount in data["settled_before_neur"].items()},
@@ -48,12 +47,12 @@ def summary(settled: Settled) -> dict[str, Any]:
     lines = {
         to_hex(account): [
             f"{line.get('mtu', '-')} {line['kind']} {line.get('energy_wh', '-')} {line['amount_neur']}"
-            for line in statement["lines"]
+            for line in statement.as_json()["lines"]
         ]
         for account, statement in settled.statements.items()
     }
     return {
-        "amount_neur": {to_hex(key): statement["amount_neur"] for key, statement in settled.statements.items()},
+        "amount_neur": {to_hex(key): str(statement.amount_neur) for key, statement in settled.statements.items()},
         "due_neur": {to_hex(key): str(due) for key, due in settled.due_neur().items()},
         "lines": lines,
         "words": [f"0x{word:064x}" for word in settled.words],
@@ -73,4 +72,4 @@ def test_statements__of_every_kind_of_account__are_as_the_api_describes_them(cas
     settled = settle(load(case))
 
     for statement in settled.statements.values():
-        Statement.model_validate_json(json.dumps(statement), strict=True)
+        Shown.model_validate_json(json.dumps(statement.as_json()), strict=True)

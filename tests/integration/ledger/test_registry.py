@@ -11,6 +11,7 @@ import pytest
 from domain.areas import Attester
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import text_id, to_hex
+from domain.markets import MarketKind
 from domain.mtu import MTU_SECONDS
 from domain.parties import Meter, ParticipantKind
 from domain.signing import BadSignature, SigningKey
@@ -141,7 +142,11 @@ def test_market__defined__request_carries_its_rules(record: Record) -> None:
     ("changes", "error"),
     [
         ({"area": "ELSE", "market": "ELSE/DA"}, NotRegistered),
-        ({"market": "TEST/P2P"}, Malformed),
+        ({"market": "TEST/P2P/1"}, Malformed),
+        ({"market": "TEST/"}, Malformed),
+        ({"market": "TESTS/DA"}, Malformed),
+        ({"kind": MarketKind.BILATERAL}, Malformed),
+        ({"kind": MarketKind.FLEXIBILITY}, Malformed),
         ({"gate_local": "24:00"}, Malformed),
         ({"gate_local": "noon"}, Malformed),
         ({"lot_wh": 0}, OutOfRange),

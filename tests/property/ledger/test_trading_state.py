@@ -117,7 +117,8 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
         if not closes:
             for (account, mtu), energy_wh in asked_wh.items():
                 point = state.holders[account].participant.point or ""
-                assert energy_wh <= state.export_wh(market=MARKET, program=town.program, point=point, mtu=mtu)
+                market = state.by_code[MARKET].market
+                assert energy_wh <= state.export_wh(market=market, program=town.program, point=point, mtu=mtu)
         record.close()
 
 

@@ -7,20 +7,21 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.hashing import to_hex
+from domain.hashing import from_hex, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side, unpack_settlement_word
 from settling.columns import Columns, exact, line_energies, sum_up
-from settling.compute import columns_of, settle
 from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
-from settling.kinds import KINDS
+from settling.lines import KINDS, PositionLine, TradeLine, VatLine
+from settling.positions import own_prices, trade_columns
 from settling.postings import POOL, postings_of
+from settling.settlement import columns_of, settle
+from settling.statements import Statement
 from settling.terms import resolve_terms
 from tests.effort import examples
 
@@ -38,8 +39,8 @@ def tariff(draw: Any, name: str, version: int, valid_from_mtu: int) -> Tariff:
 
 
 @st.composite
-def days(draw: Any, largest_wh: int = 20_000) -> Inputs:
-    """A day of up to 4 households, two retailers, changing terms, random trades that balance."""
+def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA", "x/ID")) -> Inputs:
+    """A day of up to 4 households, two retailers, changing terms, random trades of these markets that balance."""
     count = draw(st.integers(1, 4))
     houses = [bytes([n + 1]) * 20 for n in range(count)]
     tariffs = [tariff(draw, "a", 1, 0), tariff(draw, "b", 1, 0)]
@@ -52,11 +53,11 @@ def days(draw: Any, largest_wh: int = 20_000) -> Inputs:
             plan = (to_hex(draw(st.sampled_from(RETAILERS))), draw(st.sampled_from("ab")))
             agreements.append(Agreement(f"g{n}", version, to_hex(house), *plan, since))
     energy = st.integers(0, largest_wh)
-    trades, prices, metered, limits = [], {}, [], []
+    trades, metered, limits = [], [], []
     for mtu in range(FIRST, FIRST + COUNT):
-        if draw(st.booleans()):
-            prices[mtu] = draw(st.integers(-300_000, 500_000))
-            trades += balanced(draw, mtu, [*houses, RETAILERS[0]], largest_wh)
+        for market in markets:
+            if draw(st.booleans()):
+                trades += balanced(draw, market, mtu, [*houses, RETAILERS[0]], largest_wh)
         for n in range(count):
             if draw(st.booleans()):
                 metered.append(Metered(f"p{n}", mtu, draw(energy), draw(energy), (f"0x{mtu}{n}",)))
@@ -73,20 +74,25 @@ def days(draw: Any, largest_wh: int = 20_000) -> Inputs:
         tariffs=tuple(tariffs),
         agreements=tuple(agreements),
         trades=tuple(trades),
-        price_neur_per_wh=prices,
         metered=tuple(metered),
         limits=tuple(limits),
     )
 
 
-def balanced(draw: Any, mtu: int, accounts: list[bytes], largest_wh: int) -> list[Trade]:
-    """Trades of one MTU whose sides are equal: each energy is bought by one account and sold by another."""
+def balanced(draw: Any, market: str, mtu: int, accounts: list[bytes], largest_wh: int) -> list[Trade]:
+    """Trades of one market and MTU at one price, whose sides are equal.
+
+    Each account is on one side of them: nobody's own bids and asks can both be accepted in one auction.
+    """
+    price = draw(st.integers(-300_000, 500_000))
+    order = draw(st.permutations(accounts))
+    cut = draw(st.integers(1, len(order) - 1))
     trades = []
     for n in range(draw(st.integers(1, 3))):
         energy = draw(st.integers(1, largest_wh))
-        for side in Side:
-            account = draw(st.sampled_from(accounts))
-            trades.append(Trade(account, mtu, side, energy, f"0x{mtu:08x}{n:04x}{int(side):04x}"))
+        for side, group in ((Side.BID, order[:cut]), (Side.ASK, order[cut:])):
+            tag = f"0x{mtu:08x}{market.encode().hex()}{n:04x}{int(side):04x}"
+            trades.append(Trade(draw(st.sampled_from(group)), market, mtu, side, energy, price, tag))
     return trades
 
 
@@ -99,8 +105,10 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
     amounts: dict[tuple[int, str], int] = {}
     for mtu in range(FIRST, FIRST + COUNT):
         mine = [trade for trade in inputs.trades if (trade.account, trade.mtu) == (household.account, mtu)]
-        bought = sum(trade.energy_wh for trade in mine if trade.side == Side.BID)
-        sold = sum(trade.energy_wh for trade in mine if trade.side == Side.ASK)
+        bids = [trade for trade in mine if trade.side == Side.BID]
+        asks = [trade for trade in mine if trade.side == Side.ASK]
+        net = sum(trade.energy_wh for trade in bids) - sum(trade.energy_wh for trade in asks)
+        bought, sold = max(net, 0), max(-net, 0)
         drawn, fed = bought, sold
         for item in inputs.metered:
             if (item.point, item.mtu) == (household.point, mtu):
@@ -110,17 +118,20 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
         for limit in inputs.limits:
             if (limit.point, limit.mtu) == (household.point, mtu):
                 cap_in, cap_out, scheduled = limit.import_cap_wh, limit.export_cap_wh, limit.scheduled_export_wh
-        plan = valid([item for item in inputs.agreements if item.account == household.account], mtu)
+        plan = valid([item for item in inputs.agreements if item.account == to_hex(household.account)], mtu)
         rate = valid([item for item in inputs.tariffs if item.tariff == plan.tariff], mtu)
-        price = inputs.price_neur_per_wh.get(mtu, 0)
+        surplus, shortfall = rate.imbalance_surplus_neur_per_wh, rate.imbalance_shortfall_neur_per_wh
+        if len({trade.market for trade in mine}) > 1:
+            surplus = min([surplus, *(trade.price_neur_per_wh for trade in bids)])
+            shortfall = max([shortfall, *(trade.price_neur_per_wh for trade in asks)])
         paid = fed if cap_out is None else min(fed, cap_out)
         row = {
-            "local_purchase": -bought * price,
-            "local_sale": sold * price,
+            "local_purchase": -sum(trade.energy_wh * trade.price_neur_per_wh for trade in bids),
+            "local_sale": sum(trade.energy_wh * trade.price_neur_per_wh for trade in asks),
             "residual_supply": -max(drawn - bought, 0) * rate.supply_neur_per_wh,
             "residual_feed_in": max(paid - sold, 0) * rate.feed_in_neur_per_wh,
-            "imbalance_surplus": max(bought - drawn, 0) * rate.imbalance_surplus_neur_per_wh,
-            "imbalance_shortfall": -max(sold - fed, 0) * rate.imbalance_shortfall_neur_per_wh,
+            "imbalance_surplus": max(bought - drawn, 0) * surplus,
+            "imbalance_shortfall": -max(sold - fed, 0) * shortfall,
             "excess_export": 0 if cap_out is None else -max(fed - max(cap_out, sold), 0) * rate.excess_neur_per_wh,
             "excess_import": 0 if cap_in is None else -max(drawn - cap_in, 0) * rate.excess_neur_per_wh,
             "grid_fee_local": -min(bought, drawn) * rate.grid_fee_local_neur_per_wh,
@@ -142,9 +153,52 @@ def test_settle__any_day__equals_the_rules_applied_one_by_one(inputs: Inputs) ->
     for party in inputs.parties:
         if party.kind != PartyKind.HOUSEHOLD:
             continue
-        lines = settled.statements[party.account]["lines"]
-        found = {(line["mtu"], line["kind"]): int(line["amount_neur"]) for line in lines if "mtu" in line}
-        assert {key: amount for key, amount in found.items() if amount} == by_hand(inputs, party)
+        assert amounts_of(settled.statements[party.account]) == by_hand(inputs, party)
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(days(markets=("x/DA",)))
+def test_settle__one_market__is_as_if_nothing_were_netted(inputs: Inputs) -> None:
+    """Gross energies against the meter, deviations at the agreement's prices: the rule before there were several."""
+    for account, statement in settle(inputs).statements.items():
+        gross: dict[tuple[int, str], int] = {}
+        for trade in inputs.trades:
+            if trade.account == account:
+                kind = "local_purchase" if trade.side == Side.BID else "local_sale"
+                gross[trade.mtu, kind] = gross.get((trade.mtu, kind), 0) + trade.energy_wh
+        if statement.kind == PartyKind.HOUSEHOLD:
+            check_deviations(inputs, statement, gross)
+        for line in statement.lines:
+            if isinstance(line, TradeLine):
+                assert gross[line.mtu, line.kind.name] == line.energy_wh
+
+
+def check_deviations(inputs: Inputs, statement: Statement, gross: dict[tuple[int, str], int]) -> None:
+    """Surplus and shortfall of one market's trades, at the tariff's price."""
+    metered = {(item.point, item.mtu): item for item in inputs.metered}
+    found = {(line.mtu, line.kind.name): line for line in statement.lines if isinstance(line, PositionLine)}
+    for (mtu, kind), energy in gross.items():
+        reading = metered.get((statement.point, mtu))
+        if kind == "local_purchase":
+            name, flowed = "imbalance_surplus", energy if reading is None else reading.import_wh
+        else:
+            name, flowed = "imbalance_shortfall", energy if reading is None else reading.export_wh
+        line = found.get((mtu, name))
+        assert (0 if line is None else line.energy_wh) == max(energy - flowed, 0)
+        if line is not None:
+            plan = valid([item for item in inputs.agreements if item.account == to_hex(statement.account)], mtu)
+            rate = valid([item for item in inputs.tariffs if item.tariff == plan.tariff], mtu)
+            assert line.price_neur_per_wh == getattr(rate, f"{name}_neur_per_wh")
+
+
+def amounts_of(statement: Statement) -> dict[tuple[int, str], int]:
+    """Amounts other than zero by (MTU, kind), over all markets."""
+    amounts: dict[tuple[int, str], int] = {}
+    for line in statement.lines:
+        if not isinstance(line, VatLine):
+            key = (line.mtu, line.kind.name)
+            amounts[key] = amounts.get(key, 0) + line.amount_neur
+    return {key: amount for key, amount in amounts.items() if amount}
 
 
 @settings(max_examples=examples(60), deadline=None)
@@ -170,7 +224,7 @@ def test_settle__facts_in_another_order__gives_the_same_bytes(inputs: Inputs, sh
 @given(days())
 def test_settle__any_day__moves_money_and_makes_none(inputs: Inputs) -> None:
     settled = settle(inputs)
-    retailer_of = {(item.agreement, item.version): item.retailer for item in inputs.agreements}
+    retailer_of = {(item.agreement, item.version): from_hex(item.retailer) for item in inputs.agreements}
 
     postings = postings_of(settled.statements, retailer_of=retailer_of)
 
@@ -187,8 +241,9 @@ def test_settle__any_day__moves_money_and_makes_none(inputs: Inputs) -> None:
 @settings(max_examples=examples(60), deadline=None)
 @given(days())
 def test_settle__any_statement__each_line_recomputes(inputs: Inputs) -> None:
-    for account, statement in settle(inputs).statements.items():
-        sums = 0
+    for account, typed in settle(inputs).statements.items():
+        statement, sums = typed.as_json(), 0
+        assert Statement.from_json(statement) == typed
         for line in statement["lines"]:
             amount = int(line["amount_neur"])
             sums += amount
@@ -213,7 +268,7 @@ def test_settle__correction__carries_the_difference(inputs: Inputs, chooser: ran
     whole = settle(replace(inputs, metered=late))
 
     for account, due in second.due_neur().items():
-        assert due + before[account] == int(whole.statements[account]["amount_neur"])
+        assert due + before[account] == whole.statements[account].amount_neur
 
 
 @settings(max_examples=examples(20), deadline=None)
@@ -223,9 +278,7 @@ def test_sum_up__beyond_int64__equals_the_lines(inputs: Inputs) -> None:
 
     for party in inputs.parties:
         if party.kind == PartyKind.HOUSEHOLD:
-            lines = settled.statements[party.account]["lines"]
-            amounts = {(line["mtu"], line["kind"]): int(line["amount_neur"]) for line in lines if "mtu" in line}
-            assert {key: amount for key, amount in amounts.items() if amount} == by_hand(inputs, party)
+            assert amounts_of(settled.statements[party.account]) == by_hand(inputs, party)
 
 
 @settings(max_examples=examples(30), deadline=None)
@@ -238,15 +291,17 @@ def test_sum_up__wide_columns__give_the_same_sums(inputs: Inputs) -> None:
         tariffs=inputs.tariffs,
         period=inputs.period,
     )
-    clearing = np.array([inputs.price_neur_per_wh.get(FIRST + n, 0) for n in range(COUNT)], dtype=np.int64)
-    columns, prices = columns_of(inputs, households, terms), terms.prices(clearing)
+    row_of = {party.account: row for row, party in enumerate(households)}
+    trades = trade_columns(inputs.trades, row_of, first_mtu=FIRST)
+    columns = columns_of(inputs, households, terms, trades)
+    prices = terms.prices(own_prices(inputs.trades, row_of, first_mtu=FIRST))
     wide = Columns(*(getattr(columns, name).astype(object) for name in Columns.__slots__[:-1]), columns.terms)
 
-    narrow, other = sum_up(columns, prices), sum_up(wide, prices)
+    narrow, other = sum_up(columns, trades, prices), sum_up(wide, trades.wide(), prices)
 
     assert narrow.amount_neur.tolist() == other.amount_neur.tolist()
-    assert exact(columns, prices)[0] is columns
+    assert exact(columns, trades, prices)[0] is columns
     energies = {kind.name: energy for kind, energy in line_energies(columns)}
     for name, mirror in narrow.mirror_wh.items():
-        if SIGN[name] and name not in ("local_purchase", "local_sale"):
-            assert mirror.sum() == energies[name].sum()
+        own = sum(energy for (kind, *_), energy in narrow.own_wh.items() if kind == name)
+        assert mirror.sum() + own == energies[name].sum()

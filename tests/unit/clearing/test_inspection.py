@@ -104,6 +104,7 @@ def shown(street: GridModel) -> Shown:
             ],
             "envelopes": result.envelopes_json(),
             "schedules": {point.code: list(row) for point, row in zip(street.points, SCHEDULES, strict=True)},
+            "earlier": [],
             "report": copy.deepcopy(dict(result.report)),
             "grid_model_hash": to_hex(street.grid_model_hash),
             "deadline": DEADLINE,

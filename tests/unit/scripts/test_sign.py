@@ -68,6 +68,7 @@ def quiet_program() -> dict[str, Any]:
         ],
         "envelopes": [],
         "schedules": {"P0": [300]},
+        "earlier": [],
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
         "results_root": to_hex(merkle_root([hashed])),

@@ -197,7 +197,11 @@ def _register(scene: Scene) -> None:
         scene.append(tx, "area.defined", {**area, "attesters": attesters, "threshold": 2})
         market = {"market": MARKET, "area": AREA, "lot_wh": LOT_WH, "tick_neur_per_wh": 1000}
         market |= {"min_limit_neur_per_wh": -500_000, "max_limit_neur_per_wh": 500_000, "grace_seconds": 60}
-        scene.append(tx, "market.defined", {**market, "sign_seconds": 600, "clear_seconds": 900, "gate_local": "12:00"})
+        scene.append(
+            tx,
+            "market.defined",
+            {**market, "sign_seconds": 600, "clear_seconds": 900, "gate_local": "12:00", "kind": "auction"},
+        )
         scene.append(tx, "tariff.published", TARIFF)
         for name, kind in (("retailer", "retailer"), ("dso", "dso"), ("tax", "tax")):
             scene.append(tx, "participant.registered", _participant(name, kind, None))
@@ -323,6 +327,7 @@ def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> d
         "results_root": to_hex(merkle_root([from_hex(result["result_hash"]) for result in results])),
         "deadline": FIRST * 900 - 3600,
         "schedules": SCHEDULES,
+        "earlier": [],
         "rounds": 2,
     }
 

@@ -27,8 +27,8 @@ from oracle.attester.service import ServiceAway, SettlementRef
 from oracle.attester.settlement import SettlementSigner
 from oracle.attester.settlement_checks import chain_objections
 from oracle.attester.store import Store
-from settling.compute import commit, settle
 from settling.package import inputs_of, roots_of
+from settling.settlement import commit, settle
 
 pytestmark = pytest.mark.unit
 
@@ -200,7 +200,7 @@ def reseal(package: Package) -> Package:
         "clearing_root": to_hex(roots_of(package).clearing_root),
         "readings_root": to_hex(roots_of(package).readings_root),
         "statements": [
-            {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement": statement}
+            {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement": statement.as_json()}
             for account, statement in settled.statements.items()
         ],
     }

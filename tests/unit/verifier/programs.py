@@ -114,6 +114,7 @@ class Programs(Trading):
             "results_root": to_hex(root),
             "deadline": DEADLINE,
             "schedules": schedules,
+            "earlier": [],
             "rounds": 1,
         }
 

@@ -11,14 +11,15 @@ from domain.merkle import merkle_proof
 from domain.periods import Period
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, page_hashes, pages_of, word_bytes
-from settling.compute import Commitment, Settled, commit, settle
 from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
+from settling.settlement import Commitment, Settled, commit, settle
 from tests.unit.verifier.fake_chain import (
     AREA,
     COUNT,
     FIRST,
     HORIZON_SECONDS,
     LOT,
+    MARKET,
     POINTS,
     address,
     key_of,
@@ -63,7 +64,7 @@ class Settling(Metering):
         }
         key = {"area": AREA, "period": PERIOD, "revision": revision}
         statements = [
-            {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement}
+            {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement.as_json()}
             for account, statement in settled.statements.items()
         ]
         self.proposal = {
@@ -111,7 +112,7 @@ class Settling(Metering):
                 account=account,
                 period=PERIOD,
                 revision=revision,
-                hashed=statement_hash(salt=salts[account], statement=statement),
+                hashed=statement_hash(salt=salts[account], statement=statement.as_json()),
             )
             for account, statement in settled.statements.items()
         ]
@@ -121,11 +122,11 @@ class Settling(Metering):
         shown["page_hashes"] = [to_hex(page) for page in page_hashes(settled.words)]
         shown["signatures"] = [item["signature"] for item in signatures]
         for at, (account, statement) in enumerate(settled.statements.items()):
-            due = int(statement["due_neur"])
+            due = statement.due_neur
             self.before[account] = self.before.get(account, 0) + due
             self._move(to_hex(account), due)
             proof = [to_hex(node) for node in merkle_proof(leaves, at)]
-            own = {"statement": statement, "salt": to_hex(salts[account]), "proof": proof}
+            own = {"statement": statement.as_json(), "salt": to_hex(salts[account]), "proof": proof}
             self.statements.append({**own, **shown, "page": first_page if due else None})
 
     # ---- what a settlement depends on
@@ -139,7 +140,6 @@ class Settling(Metering):
             tariffs=(self.tariff,),
             agreements=tuple(self.agreements),
             trades=tuple(self._trades()),
-            price_neur_per_wh=self._prices(),
             metered=tuple(self._metered()),
             limits=tuple(self._limits()),
             settled_before_neur=dict(self.before),
@@ -161,10 +161,8 @@ class Settling(Metering):
         for result, word in self._accepted_words():
             tag = f"0x{word.tag:032x}"
             account = self.orders[tag][0].account
-            yield Trade(account, result["mtu"], word.side, word.accepted_lots * LOT, tag)
-
-    def _prices(self) -> dict[int, int]:
-        return {result["mtu"]: result["price_neur_per_wh"] for result, _ in self._accepted_words()}
+            energy_wh, price = word.accepted_lots * LOT, result["price_neur_per_wh"]
+            yield Trade(account, MARKET, result["mtu"], word.side, energy_wh, price, tag)
 
     def _metered(self) -> Iterator[Metered]:
         for readings in self.chosen.values():

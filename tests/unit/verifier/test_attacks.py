@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -16,7 +16,8 @@ from domain.hashing import text_id, to_hex
 from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.words import settlement_words
-from settling.compute import Settled
+from settling.settlement import Settled
+from settling.statements import Statement
 from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
 from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
 from tests.unit.verifier.metering import Registers
@@ -83,6 +84,24 @@ class ClearedTwice(Day):
         return dataclasses.replace(given, trades=tuple(trades))
 
 
+@dataclasses.dataclass(frozen=True)
+class MovedStatement(Statement):
+    """A statement that says another amount than its lines give."""
+
+    moved_neur: int = 0
+
+    @classmethod
+    def of(cls, statement: Statement, moved_neur: int) -> Self:
+        """The same lines, another sum."""
+        same = {item.name: getattr(statement, item.name) for item in dataclasses.fields(Statement)}
+        return cls(**same, moved_neur=moved_neur)
+
+    @property
+    def amount_neur(self) -> int:
+        """Not the sum of the lines."""
+        return sum(line.amount_neur for line in self.lines) + self.moved_neur
+
+
 class Moved(Day):
     """Attesters sign a settlement that moves 1 EUR from a household to the retailer, and something is erased."""
 
@@ -93,12 +112,11 @@ class Moved(Day):
         settled = super().computed(revision)
         if revision > 0:
             return settled
-        statements = copy.deepcopy(dict(settled.statements))
+        statements = dict(settled.statements)
         for name, amount in (("h1", -(10**9)), ("retail", 10**9)):
-            body = statements[key_of(name).address]
-            for sum_name in ("amount_neur", "due_neur"):
-                body[sum_name] = str(int(body[sum_name]) + amount)
-        words = settlement_words({account: int(body["due_neur"]) for account, body in statements.items()})
+            account = key_of(name).address
+            statements[account] = MovedStatement.of(statements[account], amount)
+        words = settlement_words({account: statement.due_neur for account, statement in statements.items()})
         return Settled(statements=statements, words=tuple(words), tariff_hash=settled.tariff_hash)
 
     ending = (*Day.ending, "forget")

@@ -53,6 +53,7 @@ def validated(trading: World) -> World:
         "results_root": "0x" + "04" * 32,
         "deadline": GATE + 7_200,
         "schedules": {},
+        "earlier": [],
         "rounds": 1,
     }
     with trading.services.record.begin() as tx:

@@ -18,14 +18,14 @@ from edge.policy import api_routes, methods_of
 from edge.problems import PROBLEM_MEDIA_TYPE
 from ledger_service.trading import SUBMISSIONS, SignedOrder
 from scripts.tools.openapi import DOCUMENT, rendered
-from settling.kinds import KINDS
+from settling.lines import POSITION_KINDS, TRADE_KINDS
 from tests.unit.wallet_api.contract import resolved
 from tests.unit.wallet_api.test_policy import PARTY_OF, call, declared
 from tests.unit.wallet_api.world import MARKET_BODY, World, household
 from wallet_api.app import routed_api
 from wallet_api.fields import ParticipantKind
 from wallet_api.routers.orders import OrderMessage
-from wallet_api.schemas.own import EnergyLine
+from wallet_api.schemas.own import PositionLine, TradeLine
 from wallet_api.schemas.samples import example_of
 
 pytestmark = pytest.mark.unit
@@ -313,4 +313,5 @@ def test_path__number_beyond_any__refused(market: World, path: str) -> None:
 
 def test_kinds__of_the_document__are_those_of_the_record() -> None:
     assert ParticipantKind.__args__ == tuple(parties.ParticipantKind)
-    assert set(EnergyLine.model_fields["kind"].annotation.__args__) == {kind.name for kind in KINDS}
+    for shape, kinds in ((TradeLine, TRADE_KINDS), (PositionLine, POSITION_KINDS)):
+        assert set(shape.model_fields["kind"].annotation.__args__) == {kind.name for kind in kinds}

@@ -73,6 +73,11 @@ ORGANISATIONS = {
     "security office": Role.SECURITY_ADMIN,
 }
 
+OTHER_AREA, OTHER_MARKET = "DE-LV2", "DE-LV2/DA"
+
+NEIGHBOURS = {"grid operator next door": Role.DSO, "attester next door": Role.ATTESTER}
+"""Organisations that are bound to the other area."""
+
 AREA_BODY: dict[str, Any] = {
     "area": AREA,
     "zone": "Europe/Berlin",
@@ -307,6 +312,10 @@ def make_services(
             area=AREA if role in (Role.DSO, Role.ATTESTER) else None,
         )
         for name, role in ORGANISATIONS.items()
+    ]
+    organisations += [
+        OrganisationKey(address=key_named(name).address, role=role, name=name, area=OTHER_AREA)
+        for name, role in NEIGHBOURS.items()
     ]
     clock = ManualClock(market_seconds)
     deployment = Deployment(

@@ -7,38 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from domain.hashing import to_hex
 from domain.statements import statement_hash, statements_root
-from domain.words import Side, settlement_words, words_hash
-from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Ints, Prices, Sums, line_energies, sum_up
+from domain.words import settlement_words, words_hash
+from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
 from settling.errors import MissingParty, MoneyMade, NoAgreement, PoolUnbalanced, UnknownAccount
 from settling.inputs import Inputs, Party, PartyKind, Trade
-from settling.kinds import KINDS, Kind, Other
+from settling.lines import POSITION_KINDS, Kind, Line, MirrorLine, MtuLine, Other, VatLine
+from settling.positions import TradeColumns, own_prices, positions, trade_columns
 from settling.statements import (
     NO_TERMS_HASH,
-    Line,
-    Openings,
-    household_lines,
+    Statement,
     household_openings,
-    money_line,
-    openings_of,
-    statement_json,
+    position_lines,
+    statement_of,
     trade_lines,
     trade_openings,
     trades_by_account,
-    vat_line,
     vat_lines,
 )
 from settling.terms import Terms, check_retailers, resolve_terms, terms_hash
-
-FLOAT_EXACT = 2**53
-"""Below this every whole number is a float64, so weighted counts of whole numbers are exact."""
-
-Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Settled:
 
     def due_neur(self) -> dict[bytes, int]:
         """What each account receives (+) or pays (-) with this revision."""
-        return {account: int(statement["due_neur"]) for account, statement in self.statements.items()}
+        return {account: statement.due_neur for account, statement in self.statements.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +69,25 @@ def settle(inputs: Inputs) -> Settled:
         period=inputs.period,
     )
     check_retailers(terms, [party.account for party in _parties(inputs, PartyKind.RETAILER)])
-    trades = trades_by_account(inputs)
-    _check_accounts(inputs, trades)
-    _check_pool(inputs.trades)
-    columns = columns_of(inputs, households, terms)
-    _check_terms(columns, households, inputs.period.first_mtu)
-    prices = terms.prices(_clearing_prices(inputs))
-    sums = sum_up(columns, prices)
-    statements = _household_statements(inputs, households, terms, columns, prices, sums, trades)
-    statements.update(_organisation_statements(inputs, terms, sums, statements, trades))
+    by_account = trades_by_account(inputs.trades)
+    _check_accounts(inputs, by_account)
+    _check_pools(inputs.trades)
+    row_of, first_mtu = {party.account: row for row, party in enumerate(households)}, inputs.period.first_mtu
+    trades = trade_columns(inputs.trades, row_of, first_mtu=first_mtu)
+    columns = columns_of(inputs, households, terms, trades)
+    _check_terms(columns, trades, households, first_mtu)
+    prices = terms.prices(own_prices(inputs.trades, row_of, first_mtu=first_mtu))
+    columns, trades, prices = exact(columns, trades, prices)
+    sums = sum_up(columns, trades, prices)
+    statements = _household_statements(inputs, households, terms, columns, prices, sums, by_account)
+    statements.update(_organisation_statements(inputs, terms, sums, statements, by_account))
     return _settled(statements, terms_hash(terms, range(len(households))))
 
 
 def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes, bytes]) -> Commitment:
     """The hashes to sign, under one random salt per account."""
     hashes = {
-        account: statement_hash(salt=salts[account], statement=statement)
+        account: statement_hash(salt=salts[account], statement=statement.as_json())
         for account, statement in settled.statements.items()
     }
     return Commitment(
@@ -103,34 +97,11 @@ def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes
     )
 
 
-def trade_columns(
-    *, size: tuple[int, int], household: Ints, mtu: Ints, is_ask: np.ndarray[Any, Any], energy_wh: Ints
-) -> tuple[Ints, Ints]:
-    """(bought, sold) per household and MTU in Wh, from one row per trade; indexes count from 0."""
-    cells = size[0] * size[1]
-    at = (household * size[1] + mtu) * 2 + is_ask
-    if int(energy_wh.sum(dtype=object) if len(energy_wh) < 2**10 else energy_wh.sum()) < FLOAT_EXACT:
-        both = np.bincount(at, weights=energy_wh, minlength=2 * cells).astype(np.int64)
-    else:
-        both = np.zeros(2 * cells, dtype=object)
-        np.add.at(both, at, energy_wh.astype(object))
-    split = both.reshape(size[0], size[1], 2)
-    return np.ascontiguousarray(split[:, :, 0]), np.ascontiguousarray(split[:, :, 1])
-
-
-def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms) -> Columns:
+def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades: TradeColumns) -> Columns:
     """The facts of the households as columns; what is unread settles as traded."""
     size = (len(households), inputs.period.count)
-    row_of = {party.account: row for row, party in enumerate(households)}
     point_row = {party.point: row for row, party in enumerate(households)}
-    mine = [trade for trade in inputs.trades if trade.account in row_of]
-    bought, sold = trade_columns(
-        size=size,
-        household=np.array([row_of[trade.account] for trade in mine], dtype=np.int64),
-        mtu=np.array([trade.mtu - inputs.period.first_mtu for trade in mine], dtype=np.int64),
-        is_ask=np.array([trade.side == Side.ASK for trade in mine], dtype=np.int64),
-        energy_wh=np.array([trade.energy_wh for trade in mine], dtype=np.int64),
-    )
+    bought, sold = positions(trades, size=size)
     drawn, fed = bought.copy(), sold.copy()
     for reading in inputs.metered:
         at = (point_row.get(reading.point), reading.mtu - inputs.period.first_mtu)
@@ -161,12 +132,6 @@ def _single(inputs: Inputs, kind: PartyKind) -> Party:
     return found[0]
 
 
-def _clearing_prices(inputs: Inputs) -> Ints:
-    first = inputs.period.first_mtu
-    prices = [inputs.price_neur_per_wh.get(first + at, 0) for at in range(inputs.period.count)]
-    return np.array(prices, dtype=np.int64)
-
-
 def _check_accounts(inputs: Inputs, trades: Mapping[bytes, list[Trade]]) -> None:
     """Trades only of households and retailers; earlier revisions only of accounts that have a statement now."""
     parties = {party.account: party.kind for party in inputs.parties}
@@ -178,22 +143,24 @@ def _check_accounts(inputs: Inputs, trades: Mapping[bytes, list[Trade]]) -> None
             raise UnknownAccount(account=to_hex(account))
 
 
-def _check_pool(trades: Sequence[Trade]) -> None:
-    """The clearing pool keeps nothing: per MTU as much is sold as is bought."""
-    totals: dict[int, list[int]] = {}
+def _check_pools(trades: Sequence[Trade]) -> None:
+    """The clearing pool keeps nothing: per market and MTU as much is sold as is bought, at one price."""
+    totals: dict[tuple[int, str, int], list[int]] = {}
     for trade in trades:
-        totals.setdefault(trade.mtu, [0, 0])[trade.side] += trade.energy_wh
-    for mtu in sorted(totals):
-        bought, sold = totals[mtu]
+        at = (trade.mtu, trade.market, trade.price_neur_per_wh)
+        totals.setdefault(at, [0, 0])[trade.side] += trade.energy_wh
+    for (mtu, market, _), (bought, sold) in sorted(totals.items()):
         if bought != sold:
-            raise PoolUnbalanced(mtu=mtu, bought_wh=bought, sold_wh=sold)
+            raise PoolUnbalanced(market=market, mtu=mtu, bought_wh=bought, sold_wh=sold)
 
 
-def _check_terms(columns: Columns, households: Sequence[Party], first_mtu: int) -> None:
+def _check_terms(columns: Columns, trades: TradeColumns, households: Sequence[Party], first_mtu: int) -> None:
     without = columns.terms == NO_TERMS
     if not without.any():
         return
-    for _, energy in line_energies(columns):
+    traded = np.zeros(columns.terms.shape, dtype=np.int64)
+    np.add.at(traded, (trades.household, trades.mtu), 1)
+    for energy in (traded, *(energy for _, energy in line_energies(columns))):
         rows, mtus = np.nonzero((energy != 0) & without)
         if len(rows):
             raise NoAgreement(account=to_hex(households[int(rows[0])].account), mtu=first_mtu + int(mtus[0]))
@@ -213,21 +180,28 @@ def _household_statements(
         readings.setdefault(reading.point, {})[reading.mtu] = reading.readings
     first = inputs.period.first_mtu
     statements: dict[bytes, Statement] = {}
-    for row, lines in enumerate(household_lines(columns, prices, first_mtu=first)):
+    for row, of_positions in enumerate(position_lines(columns, prices, first_mtu=first)):
         party = households[row]
         if not terms.spans[row]:
             continue
-        openings = openings_of(trades.get(party.account, ()), readings.get(party.point, {}))
-        opens = household_openings(terms, row, openings, sorted({line["mtu"] for line in lines}), first)
-        lines += vat_lines({rate: int(base[row]) for rate, base in sums.vat_base_neur.items()})
-        statements[party.account] = statement_json(
+        own = trades.get(party.account, [])
+        lines = _by_mtu([*trade_lines(own), *of_positions])
+        mtus = sorted({line.mtu for line in lines})
+        opens = household_openings(terms, row, own, readings.get(party.point, {}), mtus, first)
+        vat = vat_lines({rate: int(base[row]) for rate, base in sums.vat_base_neur.items()})
+        statements[party.account] = statement_of(
             inputs,
             party=party,
             terms_hash=to_hex(terms_hash(terms, [row])),
-            lines=lines,
+            lines=[*lines, *vat],
             opens=opens,
         )
     return statements
+
+
+def _by_mtu(lines: list[MtuLine]) -> list[MtuLine]:
+    """By MTU; stable, so that the order within one stays: trades, then kinds in their order."""
+    return sorted(lines, key=lambda line: line.mtu)
 
 
 def _organisation_statements(
@@ -242,67 +216,60 @@ def _organisation_statements(
     dso, tax = _single(inputs, PartyKind.DSO), _single(inputs, PartyKind.TAX)
     for party in [*_parties(inputs, PartyKind.RETAILER), dso, tax]:
         own = trades.get(party.account, [])
-        lines = trade_lines(own, inputs.price_neur_per_wh)
-        lines += mirror_lines(terms, sums, party, first_mtu=inputs.period.first_mtu)
-        lines.sort(key=lambda line: line["mtu"])  # stable: own trades first, then kinds in their order
-        if party.kind == PartyKind.TAX:
-            lines += _vat_mirror(households)
-        openings: Openings = openings_of(own, {})
-        statements[party.account] = statement_json(
-            inputs,
-            party=party,
-            terms_hash=NO_TERMS_HASH,
-            lines=lines,
-            opens=trade_openings(openings),
+        of_mtus = _by_mtu([*trade_lines(own), *mirror_lines(terms, sums, party, first_mtu=inputs.period.first_mtu)])
+        lines: list[Line] = [*of_mtus, *(_vat_mirror(households) if party.kind == PartyKind.TAX else [])]
+        statements[party.account] = statement_of(
+            inputs, party=party, terms_hash=NO_TERMS_HASH, lines=lines, opens=trade_openings(own)
         )
     return statements
 
 
-def mirror_lines(terms: Terms, sums: Sums, party: Party, *, first_mtu: int) -> list[Line]:
-    """The other side of the households' lines: per kind, tariff and version, and MTU, with the opposite sign.
+def mirror_lines(terms: Terms, sums: Sums, party: Party, *, first_mtu: int) -> list[MirrorLine]:
+    """The other side of the households' lines: per kind, tariff version, MTU and price, with the opposite sign.
 
     Rows of one tariff version under several retailers are one line for the DSO and the tax account.
     """
-    lines: list[Line] = []
-    for kind in KINDS:
-        if kind.price is None or kind.other.value != party.kind.value:
+    lines = []
+    for kind in POSITION_KINDS:
+        if kind.other.value != party.kind.value:
             continue
-        for (tariff, version, mtu), (energy, price) in sorted(_mirror_cells(terms, sums, party, kind).items()):
-            line = money_line(
-                mtu=first_mtu + mtu, kind=kind.name, energy_wh=energy, price_neur_per_wh=price, sign=-kind.sign
-            )
-            lines.append({**line, "tariff": tariff, "version": version})
+        for (tariff, version, mtu, price), energy in sorted(_mirror_cells(terms, sums, party, kind).items()):
+            lines.append(MirrorLine(first_mtu + mtu, kind, energy, price, tariff, version))
     return lines
 
 
-def _mirror_cells(terms: Terms, sums: Sums, party: Party, kind: Kind) -> dict[tuple[str, int, int], tuple[int, int]]:
-    """(energy, price) by (tariff, version, MTU counted from the first)."""
-    cells: dict[tuple[str, int, int], tuple[int, int]] = {}
+def _mirror_cells(terms: Terms, sums: Sums, party: Party, kind: Kind) -> dict[tuple[str, int, int, int], int]:
+    """Energy by (tariff, version, MTU counted from the first, price)."""
+    cells: dict[tuple[str, int, int, int], int] = {}
     mirror = sums.mirror_wh[kind.name]
     for row, item in enumerate(terms.classes):
         if kind.other == Other.RETAILER and item.retailer != party.account:
             continue
-        price = int(getattr(item.tariff, str(kind.price)))
-        for mtu in np.flatnonzero(mirror[row]).tolist():
-            key = (item.tariff.tariff, item.tariff.version, mtu)
-            energy = cells[key][0] if key in cells else 0
-            cells[key] = (energy + int(mirror[row, mtu]), price)
+        name, version, price = item.tariff.tariff, item.tariff.version, int(getattr(item.tariff, str(kind.price)))
+        found = [((name, version, mtu, price), int(mirror[row, mtu])) for mtu in np.flatnonzero(mirror[row]).tolist()]
+        found += [
+            ((name, version, mtu, own_price), energy)
+            for (own_kind, own_row, mtu, own_price), energy in sums.own_wh.items()
+            if (own_kind, own_row) == (kind.name, row)
+        ]
+        for key, energy in found:
+            cells[key] = cells.get(key, 0) + energy
     return cells
 
 
-def _vat_mirror(households: Mapping[bytes, Statement]) -> list[Line]:
+def _vat_mirror(households: Mapping[bytes, Statement]) -> list[VatLine]:
     """What the tax account receives as VAT: the sums of the households' VAT lines, one per rate ascending."""
     sums: dict[int, tuple[int, int]] = {}
     for statement in households.values():
-        for line in statement["lines"]:
-            if "vat_bp" in line:
-                base, amount = sums.get(line["vat_bp"], (0, 0))
-                sums[line["vat_bp"]] = (base + int(line["base_neur"]), amount - int(line["amount_neur"]))
-    return [vat_line(vat_bp=rate, base_neur=sums[rate][0], amount_neur=sums[rate][1]) for rate in sorted(sums)]
+        for line in statement.lines:
+            if isinstance(line, VatLine):
+                base, amount = sums.get(line.vat_bp, (0, 0))
+                sums[line.vat_bp] = (base + line.base_neur, amount - line.amount_neur)
+    return [VatLine(rate, base, amount) for rate, (base, amount) in sorted(sums.items())]
 
 
 def _settled(statements: dict[bytes, Statement], tariff_hash: bytes) -> Settled:
-    due = {account: int(statement["due_neur"]) for account, statement in statements.items()}
+    due = {account: statement.due_neur for account, statement in statements.items()}
     if sum(due.values()) != 0:
         raise MoneyMade(sum_neur=sum(due.values()))
     words = settlement_words(due)

@@ -12,7 +12,6 @@ from domain.hashing import keccak, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.compute import commit, settle
 from settling.errors import (
     MissingParty,
     MoneyMade,
@@ -21,6 +20,7 @@ from settling.errors import (
     UnknownAccount,
 )
 from settling.inputs import Inputs, Metered, Party, PartyKind, Trade
+from settling.settlement import commit, settle
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +49,7 @@ def day(**changes: Any) -> Inputs:
 
 
 def prices(inputs: Inputs, kind: str) -> dict[int, int]:
-    lines = settle(inputs).statements[HOUSE]["lines"]
+    lines = settle(inputs).statements[HOUSE].as_json()["lines"]
     return {line["mtu"]: line["price_neur_per_wh"] for line in lines if line["kind"] == kind}
 
 
@@ -58,7 +58,7 @@ def test_settle__tariff_changes_within_the_day__each_mtu_has_its_version() -> No
     inputs = day(tariffs=(TARIFF, later))
 
     assert prices(inputs, "residual_supply") == {10: 300_000, 11: 1}
-    statement = settle(inputs).statements[HOUSE]
+    statement = settle(inputs).statements[HOUSE].as_json()
     assert [item["version"] for item in statement["opens"]] == [1, 2]
     assert [line["vat_bp"] for line in statement["lines"] if line["kind"] == "vat"] == [700, 1_900]
 
@@ -71,7 +71,7 @@ def test_settle__retailer_changes_within_the_day__each_gets_its_own_mtu() -> Non
     settled = settle(inputs)
 
     for retailer, mtu in ((RETAILER, 10), (other, 11)):
-        assert [line["mtu"] for line in settled.statements[retailer]["lines"]] == [mtu]
+        assert [line.mtu for line in settled.statements[retailer].lines] == [mtu]
 
 
 def test_settle__version_not_valid_yet__is_not_used() -> None:
@@ -85,7 +85,7 @@ def test_settle__nobody_does_anything__gives_empty_statements_and_no_words() -> 
 
     assert settled.words == ()
     assert set(settled.statements) == {HOUSE, RETAILER, DSO, TAX}
-    assert all(statement["lines"] == [] for statement in settled.statements.values())
+    assert all(statement.lines == () for statement in settled.statements.values())
 
 
 def test_settle__energy_without_agreement__is_refused() -> None:
@@ -110,12 +110,12 @@ def test_settle__party_missing__is_refused(missing: PartyKind) -> None:
 def test_settle__trade_of_a_stranger_or_the_dso__is_refused() -> None:
     for account in (b"\x09" * 20, DSO):
         with pytest.raises(UnknownAccount):
-            settle(day(trades=(Trade(account, 10, Side.BID, 100, "0x01"),)))
+            settle(day(trades=(Trade(account, "area/DA", 10, Side.BID, 100, 1, "0x01"),)))
 
 
 def test_settle__more_bought_than_sold__is_refused() -> None:
     with pytest.raises(PoolUnbalanced):
-        settle(day(trades=(Trade(HOUSE, 10, Side.BID, 100, "0x01"),)))
+        settle(day(trades=(Trade(HOUSE, "area/DA", 10, Side.BID, 100, 1, "0x01"),)))
 
 
 def test_settle__earlier_words_that_do_not_balance__are_refused() -> None:

@@ -1,0 +1,149 @@
+"""Order intake with two auctions of one area: what an account may come to buy and sell counts over both."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.hashing import text_id
+from domain.orders import tag_of
+from domain.words import OrderWord, Side
+from ledger_service.market import queries
+from ledger_service.market.queries import Program
+from ledger_service.record import Record
+from ledger_service.registry import operations
+from ledger_service.registry.errors import GatesTooClose
+from ledger_service.trading import errors
+from ledger_service.trading.submissions import SignedOrder
+from tests.integration.ledger.town import MARKET, MARKET_DOMAIN, Resident, Town, accepted, market, nominate, refused
+
+pytestmark = pytest.mark.integration
+
+LATER = "TEST/DA2"
+
+
+def later_program(town: Town) -> Program:
+    """The later market's open program."""
+    with town.record.read() as connection:
+        found = queries.last_program(connection, market=LATER)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def towns(record: Record) -> Town:
+    """Two auctions of one area, both open for tomorrow."""
+    town = Town(record, households=2)
+    with record.begin() as tx:
+        operations.define_market(tx, market=market(market=LATER, gate_local="17:00"))
+    town.include(f"createMarket:{LATER}")
+    town.open_program()
+    assert later_program(town).first_mtu == town.program.first_mtu
+    return town
+
+
+def close(town: Town) -> None:
+    """Let the first market's gate come."""
+    town.clock.advance_to(town.program.gate)
+    town.gate.run(town.clock.now())
+
+
+def decide(town: Town, *, mtu: int, order: SignedOrder, accepted_lots: int) -> None:
+    """The chain cleared the first market's MTU: so many lots of an order."""
+    tag = tag_of(order.order.digest(MARKET_DOMAIN))
+    word = OrderWord(
+        tag=int.from_bytes(tag, "big"),
+        side=order.order.side,
+        limit_neur_per_wh=order.order.limit_neur_per_wh,
+        quantity_lots=order.order.quantity_lots,
+        accepted_lots=accepted_lots,
+    )
+    with town.record.begin() as tx:
+        payload = {
+            "market": MARKET,
+            "mtu": mtu,
+            "program": 1,
+            "price_neur_per_wh": 100_000,
+            "result_hash": "0x" + "00" * 32,
+            "words": [f"0x{word.pack():064x}"],
+            "tx_hash": "0x" + "00" * 32,
+        }
+        tx.append("mtu.cleared", payload, key=f"position:{MARKET}:{mtu}")
+
+
+def later(resident: Resident, *, mtu: int, side: Side, lots: int) -> SignedOrder:
+    """An order in the later market that no order of the first could meet."""
+    limit = 90_000 if side is Side.BID else 110_000
+    return resident.order(mtu=mtu, market=text_id(LATER), side=side, quantity_lots=lots, limit_neur_per_wh=limit)
+
+
+def test_ask__of_what_the_first_market_sold_to_it__is_taken_once_that_is_decided(towns: Town) -> None:
+    resident, mtu = towns.residents[0], towns.program.first_mtu
+    bid = resident.order(mtu=mtu, quantity_lots=50)
+    accepted(towns, bid)
+
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=20), errors.BeyondSchedule)
+    close(towns)
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=20), errors.BeyondSchedule)
+    decide(towns, mtu=mtu, order=bid, accepted_lots=30)
+
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=20))
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=11), errors.BeyondSchedule)
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=10))
+
+
+def test_ask__beyond_what_the_schedule_leaves_after_the_first_market__refused(towns: Town) -> None:
+    resident, mtu = towns.residents[0], towns.program.first_mtu
+    nominate(towns, resident, -1_000)
+    ask = resident.order(mtu=mtu, side=Side.ASK, quantity_lots=60)
+    accepted(towns, ask)
+
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=41), errors.BeyondSchedule)
+    close(towns)
+    decide(towns, mtu=mtu, order=ask, accepted_lots=10)
+
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=91), errors.BeyondSchedule)
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=90))
+
+
+def test_bid__beyond_the_connection_over_both_markets__refused(towns: Town) -> None:
+    resident, mtu = towns.residents[0], towns.program.first_mtu
+    accepted(towns, resident.order(mtu=mtu, quantity_lots=300, limit_neur_per_wh=1_000))
+
+    refused(towns, later(resident, mtu=mtu, side=Side.BID, lots=126), errors.BeyondConnection)
+    accepted(towns, later(resident, mtu=mtu, side=Side.BID, lots=125))
+
+
+def test_nomination__for_the_first_gate__covers_sales_of_the_later_one(towns: Town) -> None:
+    resident, mtu = towns.residents[0], towns.program.first_mtu
+    nominate(towns, resident, -500)
+    close(towns)
+
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=50))
+    less = resident.schedule(later_program(towns), [-400] * towns.program.count)
+    refused(towns, less, errors.BeyondSchedule)
+    accepted(towns, resident.schedule(later_program(towns), [-600] * towns.program.count))
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=10))
+
+
+def test_intake__started_anew_between_the_gates__decides_alike(towns: Town) -> None:
+    resident, mtu = towns.residents[0], towns.program.first_mtu
+    bid = resident.order(mtu=mtu, quantity_lots=50)
+    accepted(towns, bid)
+    close(towns)
+    towns.intake = towns.make_intake()
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=1), errors.BeyondSchedule)
+    decide(towns, mtu=mtu, order=bid, accepted_lots=30)
+
+    towns.intake = towns.make_intake()
+
+    refused(towns, later(resident, mtu=mtu, side=Side.ASK, lots=31), errors.BeyondSchedule)
+    accepted(towns, later(resident, mtu=mtu, side=Side.ASK, lots=30))
+
+
+@pytest.mark.parametrize(("gate_local", "clear_seconds"), [("15:59", 10_800), ("08:30", 10_800), ("12:00", 10_800)])
+def test_market__gate_too_near_another__refused(record: Record, gate_local: str, clear_seconds: int) -> None:
+    Town(record, households=1)
+
+    with record.begin() as tx, pytest.raises(GatesTooClose):
+        changes = {"market": LATER, "gate_local": gate_local, "clear_seconds": clear_seconds}
+        operations.define_market(tx, market=market(**changes))
