@@ -27,6 +27,7 @@ from wallet_api.projection import Projection
 from wallet_api.routers import (
     accesses,
     attester,
+    calls,
     dso,
     evidence,
     holdings,
@@ -61,6 +62,7 @@ TAGS: tuple[dict[str, str], ...] = (
     {"name": "dso", "description": "Programs that wait for the grid operator's verdict, its signature or refusal."},
     {"name": "attester", "description": "Attestations of readings, and settlements to recompute and sign."},
     {"name": "evidence", "description": "Bundles that an outsider verifies, up to the last anchor (docs/evidence.md)."},
+    {"name": "chain", "description": "Calls to the chain that an organisation signs with its own key."},
     {"name": "operation", "description": "Market time of an embedded node, cursors of the stages, journal headers."},
     {"name": "service", "description": "Health and metrics of the service itself."},
 )
@@ -95,6 +97,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     attester.router,
     evidence.router,
     operator.router,
+    calls.router,
 )
 """What is served below /v1, each router with its full paths; orders first, for routes are matched in turn."""
 

@@ -13,6 +13,7 @@ from domain.eip712 import MARKET_SHAPES, READINGS_SHAPES, Domain, Shape
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
+from ledger_service.chain.awaiting import AwaitingCalls
 from ledger_service.clock import MarketClock
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.programs import Verdicts
@@ -89,6 +90,8 @@ class Services:
     """Periods that the settlement stage can't compute for now."""
     origins: Sequence[str] = ()
     """Origins (`https://…`) whose pages may read answers in a browser (CORS); none unless said."""
+    awaiting_calls: AwaitingCalls | None = None
+    """Calls that organisations outside sign themselves; None where the service holds every key, as in demos."""
     clock_control: Callable[[int], int] | None = None
     """Embedded nodes only: lets market time reach a value (unix seconds) and returns the market time reached."""
 

@@ -18,7 +18,7 @@ from contracts.transactions import SignedTransaction
 from contracts.transactions import Transaction as ChainTransaction
 from domain.hashing import to_hex
 from domain.signing import SigningKey
-from ledger_service.chain import outbox
+from ledger_service.chain import awaiting, outbox
 from ledger_service.chain.encoding import Codec, EncodedCall, Request, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
 from ledger_service.chain.finality import final_block
@@ -80,6 +80,26 @@ class _Refused:
         tx.append("chain.failed", {"key": key, "reason": str(self.error)}, key=f"chain.failed:{key}")
 
 
+@dataclass(frozen=True, slots=True)
+class _HandedOver:
+    """A request whose sender is an organisation that signs for itself; `sequence` is that of the request."""
+
+    wanted: Request
+    sequence: int
+    gas_price_wei: int
+
+    def record(self, tx: Transaction) -> None:
+        """Let it wait for its sender."""
+        awaiting.hand_over(
+            tx,
+            request=self.sequence,
+            key=self.wanted.key,
+            role=self.wanted.role,
+            gas_price_wei=self.gas_price_wei,
+            nonce=None,
+        )
+
+
 class Gateway:
     """Sends for the keys it holds, to one node, on one chain. One step at a time; not for several threads."""
 
@@ -90,13 +110,21 @@ class Gateway:
         rpc: Rpc,
         deployment: Deployment,
         signers: Mapping[str, SigningKey],
+        outside: Mapping[str, bytes] | None = None,
         profile: ChainProfile = EMBEDDED,
     ) -> None:
         self.record, self.rpc, self.deployment, self.profile = record, rpc, deployment, profile
-        self._signers = dict(signers)
+        self._signers, self._outside = dict(signers), dict(outside or {})
         self._codec = Codec(deployment)
         self._cursor = Cursor(CURSOR)
-        self._repair = Repair(record=record, rpc=rpc, deployment=deployment, signers=self._signers, profile=profile)
+        self._repair = Repair(
+            record=record,
+            rpc=rpc,
+            deployment=deployment,
+            signers=self._signers,
+            outside=self._outside,
+            profile=profile,
+        )
         self._watch = Watch(record=record, rpc=rpc, profile=profile, genesis_hash=deployment.genesis_hash)
 
     @classmethod
@@ -107,14 +135,23 @@ class Gateway:
         rpc: Rpc,
         deployment: Deployment,
         signers: Mapping[str, SigningKey],
+        outside: Mapping[str, bytes] | None = None,
         profile: ChainProfile = EMBEDDED,
     ) -> Gateway:
         """A gateway to a node that proved to be the deployment's.
 
+        `outside` are the addresses of roles that sign for themselves: their calls wait for them (chain.awaiting).
         Raises WrongChain, WrongGenesis, ContractMissing or CodeWrong for another node, NodeUnavailable for none.
         """
         check_deployment(rpc=rpc, deployment=deployment)
-        gateway = cls(record=record, rpc=rpc, deployment=deployment, signers=signers, profile=profile)
+        gateway = cls(
+            record=record,
+            rpc=rpc,
+            deployment=deployment,
+            signers=signers,
+            outside=outside,
+            profile=profile,
+        )
         gateway._repair.find_unknown()
         return gateway
 
@@ -153,12 +190,12 @@ class Gateway:
             total += len(taken)
         return total
 
-    def _signed(self, entries: Sequence[Entry]) -> list[_Taken | _Refused]:
-        """What becomes of these requests: encoded and signed with the next nonces, or refused.
+    def _signed(self, entries: Sequence[Entry]) -> list[_Taken | _HandedOver | _Refused]:
+        """What becomes of these requests: encoded and signed with the next nonces, handed over, or refused.
 
         The nonces are still free when they are stored: nobody but the reader of this cursor gives nonces of our keys.
         """
-        taken: list[_Taken | _Refused] = []
+        taken: list[_Taken | _HandedOver | _Refused] = []
         nonces: dict[bytes, int] = {}
         with self.record.read() as connection:
             for entry in entries:
@@ -169,16 +206,30 @@ class Gateway:
                     taken.append(_Refused(error))
                     continue
                 signer = self._signers.get(wanted.role)
-                if signer is None:
-                    raise SignerMissing(role=wanted.role)
-                signed = self._repair.foreign(sender=signer.address, call=call)
-                if signed is None or any(isinstance(item, _Taken) and item.signed == signed for item in taken):
+                signed = self._repair.foreign(sender=self._sender(wanted.role), call=call)
+                if any(isinstance(item, _Taken) and item.signed == signed for item in taken):
+                    signed = None
+                if signed is None and signer is None:
+                    price = self.profile.gas_price_wei
+                    taken.append(_HandedOver(wanted=wanted, sequence=entry.sequence, gas_price_wei=price))
+                    continue
+                if signed is None and signer is not None:
                     if signer.address not in nonces:
                         nonces[signer.address] = self._repair.next_nonce(connection, signer.address)
                     signed = self._sign(call, nonce=nonces[signer.address], signer=signer)
                     nonces[signer.address] += 1
-                taken.append(_Taken(wanted=wanted, signed=signed, sequence=entry.sequence))
+                if signed is not None:
+                    taken.append(_Taken(wanted=wanted, signed=signed, sequence=entry.sequence))
         return taken
+
+    def _sender(self, role: str) -> bytes:
+        """The address that sends for a role. Raises SignerMissing."""
+        signer = self._signers.get(role)
+        if signer is not None:
+            return signer.address
+        if role not in self._outside:
+            raise SignerMissing(role=role)
+        return self._outside[role]
 
     def _sign(self, call: EncodedCall, *, nonce: int, signer: SigningKey) -> SignedTransaction:
         return ChainTransaction(

@@ -92,6 +92,12 @@ def pending(connection: Connection) -> list[Stored]:
     return [_stored(row) for row in connection.execute(query.order_by(*order))]
 
 
+def request_of(connection: Connection, key: str) -> int:
+    """The sequence of the `chain.requested` fact behind a stored transaction; 0 where there was none."""
+    query = select(chain_transaction.c.request).where(chain_transaction.c.key == key)
+    return int(connection.execute(query).scalar_one())
+
+
 def statuses(connection: Connection, keys: Sequence[str]) -> dict[str, str]:
     """Where these transactions stand (SIGNED, INCLUDED, FAILED) by key; those not signed yet are left out."""
     table = chain_transaction

@@ -14,7 +14,7 @@ from contracts.transactions import SignedTransaction, decode_transaction, signed
 from contracts.transactions import Transaction as ChainTransaction
 from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
-from ledger_service.chain import outbox
+from ledger_service.chain import awaiting, outbox
 from ledger_service.chain.encoding import EncodedCall
 from ledger_service.chain.outbox import Stored
 from ledger_service.chain.profile import ChainProfile, bumped_price
@@ -60,10 +60,12 @@ class Repair:
         rpc: Rpc,
         deployment: Deployment,
         signers: Mapping[str, SigningKey],
+        outside: Mapping[str, bytes],
         profile: ChainProfile,
     ) -> None:
         self._record, self._rpc, self._deployment, self._profile = record, rpc, deployment, profile
         self._keys = {key.address: (role, key) for role, key in signers.items()}
+        self._senders = frozenset((*self._keys, *outside.values()))
         self._sent: dict[bytes, _Sent] = {}
         self._foreign: dict[tuple[bytes, bytes, bytes], Foreign] = {}
         self._floor: dict[bytes, int] = {}
@@ -84,7 +86,7 @@ class Repair:
         """Index transactions of our keys that the chain has and the record lacks, as after restoring a backup."""
         behind = {}
         with self._record.read() as connection:
-            for sender in self._keys:
+            for sender in self._senders:
                 self._floor[sender] = self._chain_nonce(sender)
                 known = outbox.next_nonce(connection, sender) or 0
                 if self._floor[sender] > known:
@@ -158,7 +160,18 @@ class Repair:
         if price is None:
             _log.warning("chain.price_at_cap", key=item.key, gas_price_wei=item.gas_price_wei)
             return
+        if item.sender not in self._keys:
+            self._ask_sender(item, nonce=item.nonce, gas_price_wei=price)
+            return
         self._sign_again(item, nonce=item.nonce, gas_price_wei=price)
+
+    def _ask_sender(self, item: Stored, *, nonce: int | None, gas_price_wei: int) -> None:
+        """Let an organisation that signs for itself sign this call again; `nonce` None: with its next one."""
+        with self._record.begin() as tx:
+            request = outbox.request_of(tx.connection, item.key)
+            awaiting.hand_over(
+                tx, request=request, key=item.key, role=item.role, gas_price_wei=gas_price_wei, nonce=nonce
+            )
 
     def _nonce_used(self, item: Stored) -> None:
         """The chain has this nonce: used by ours (its receipt comes), or by another, then ours takes a new one.
@@ -172,6 +185,9 @@ class Repair:
             return
         self._floor[item.sender] = self._chain_nonce(item.sender)
         if self._floor[item.sender] <= item.nonce:
+            return
+        if item.sender not in self._keys:
+            self._ask_sender(item, nonce=None, gas_price_wei=item.gas_price_wei)
             return
         with self._record.read() as connection:
             nonce = self.next_nonce(connection, item.sender)

@@ -45,3 +45,15 @@ chain_block = Table(
     Column("timestamp", Integer64, nullable=False),
     Column("is_final", Boolean, nullable=False),
 )
+
+chain_awaiting = Table(
+    "chain_awaiting",
+    metadata,
+    Column("request", Integer64, primary_key=True, autoincrement=False),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False),
+    Column("role", String(32), nullable=False, index=True),
+    Column("nonce", Integer64, nullable=True),
+    Column("gas_price_wei", Integer64, nullable=False),
+)
+"""Calls whose sender is an organisation outside the service and has not signed yet; `nonce` where it must be that one
+because the call was signed before and has to be signed at another price."""

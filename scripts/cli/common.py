@@ -75,7 +75,8 @@ def work() -> Iterator[None]:
 
 
 def _say(error: DominoesError) -> None:
-    errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
+    for line in str(error).splitlines():  # settings may have several faults: each gets a line of its own
+        errors.print(f"[red]{error.code}[/red]: {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from scripts.cli import backups, clients, demo_day, doctor, sign, up, verify
+from scripts.cli import backups, clients, demo_day, doctor, serving, sign, up, verify
 
 app = typer.Typer(
     name="dominoes",
@@ -26,6 +26,13 @@ app.command("doctor")(doctor.doctor)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("receipt")(clients.receipt)
+app.command("serve")(serving.serve)
+app.command("attester")(serving.attester)
+app.command("deploy")(serving.deploy)
+app.command("broker")(serving.broker)
+app.command("key")(serving.key)
+app.add_typer(serving.signer_app, name="signer")
+app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")
 app.add_typer(clients.chain_app, name="chain")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from nacl.signing import SigningKey as MeterKey
@@ -23,9 +23,17 @@ Envelopes = Mapping[tuple[str, int], tuple[int | None, int | None]]
 
 
 class TownMeters:
-    """All meters of the town over one broker connection; each keeps its registers in the meters' own log."""
+    """All meters of the town; each keeps its registers in the meters' own log."""
 
-    def __init__(self, *, town: Town, state: Path, readings_per_message: int) -> None:
+    def __init__(
+        self,
+        *,
+        town: Town,
+        state: Path,
+        readings_per_message: int,
+        broker_of: Callable[[str], BrokerAddress] | None = None,
+    ) -> None:
+        """`broker_of` gives a meter, by its code, a connection with its own certificate; else all share one."""
         self._town = town
         keys: Mapping[str, SigningKey] = town.organisations
         attesters = tuple(
@@ -36,11 +44,12 @@ class TownMeters:
             area=town.config.area,
             log=self._log,
             trust=ReceiptTrust(attesters=attesters, threshold=ATTESTER_THRESHOLD, domain=town.domain("Readings")),
-            shared=BrokerAddress(host="127.0.0.1", port=town.config.mqtt_port),
+            shared=None if broker_of else BrokerAddress(host="127.0.0.1", port=town.config.mqtt_port),
             readings_per_message=readings_per_message,
         )
         for house in town.households:
-            self._fleet.add(meter_code=house.meter_code, key=MeterKey(house.meter_secret))
+            address = None if broker_of is None else broker_of(house.meter_code)
+            self._fleet.add(meter_code=house.meter_code, key=MeterKey(house.meter_secret), address=address)
         self._fleet.start(timeout_s=None)
 
     def stop(self) -> None:

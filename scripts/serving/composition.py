@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from time import time as wall_clock
 
 from sqlalchemy import Connection
 
@@ -12,25 +14,37 @@ from contracts.bindings import Registry
 from contracts.deploy import Deployment
 from contracts.rpc import Rpc
 from domain.hashing import from_hex, to_hex
-from ledger_service.access.directory import KnownParticipant
+from domain.signing import SigningKey
+from ledger_service.access.challenges import ChallengeBook
+from ledger_service.access.directory import Directory, KnownParticipant
+from ledger_service.access.roles import Role
+from ledger_service.access.tokens import TokenIssuer, load_or_create_key
+from ledger_service.clock import MarketClock
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.market import CalendarStage
+from ledger_service.metering.intake import AttestationIntake
 from ledger_service.metering.queries import point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import queries as money
 from ledger_service.money.stage import MoneyStage
 from ledger_service.outbox import request
-from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, VoidStage
+from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
 from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
 from ledger_service.record import Record
 from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
-from ledger_service.trading import GateStage
+from ledger_service.trading import GateStage, Intake, ReceiptSigner
+from scripts.serving.deployment_file import MarketTime
+from scripts.serving.needs import given_path
+from scripts.serving.organisations import organisation_keys
+from scripts.serving.settings import Settings
+from wallet_api.services import Deployment as ApiDeployment
+from wallet_api.services import Services
 
-AUDIENCE = "dominoes-wallet-api"
-"""`aud` of access tokens and name shown in login texts."""
+EVIDENCE_FOLDER = "evidence"
+"""Folder, below the state, of public bundles between two anchors."""
 
 NODE_LOOK_SECONDS = 1.0
 """Longest that a look at the node's health waits for it: below the patience of whoever asks for ours."""
@@ -44,8 +58,11 @@ class Stages:
     settlement: SettlementStage
 
 
-def build_stages(record: Record, *, first_day: date, last_day: date | None) -> Stages:
-    """All stages over this record, in the order in which a fact passes them; `last_day` None: the market goes on."""
+def build_stages(record: Record, *, first_day: date | None, last_day: date | None) -> Stages:
+    """All stages over this record, in the order in which a fact passes them.
+
+    `first_day` None: the next day whose gates are open; `last_day` None: the market goes on.
+    """
     settlement = SettlementStage(record)
     ordered: list[Stage] = [
         CalendarStage(record, first_day=first_day, last_day=last_day),
@@ -60,6 +77,72 @@ def build_stages(record: Record, *, first_day: date, last_day: date | None) -> S
         AnchorStage(record),
     ]
     return Stages(ordered=ordered, settlement=settlement)
+
+
+class Core:
+    """What every composition has alike: stages, intakes, and what the API is given of them.
+
+    A composition brings the record, the clock, the contracts and the operator's key, and runs stages and gateway.
+    """
+
+    def __init__(
+        self, settings: Settings, *, record: Record, clock: MarketClock, deployment: Deployment, operator: SigningKey
+    ) -> None:
+        self.settings, self.record, self.clock, self.deployment = settings, record, clock, deployment
+        self.organisations = organisation_keys(settings.organisations)
+        calendar = settings.calendar
+        self.stages = build_stages(record, first_day=calendar.first_day, last_day=calendar.last_day)
+        market = deployment.domain("Market")
+        self.intake = Intake(
+            record=record,
+            domain=market,
+            clock=clock,
+            funds=RecordFunds(record),
+            signer=ReceiptSigner(key=operator, domain=market),
+        )
+        self.attestations = AttestationIntake(
+            record, readings=deployment.domain("Readings"), settlement=deployment.domain("Settlement")
+        )
+
+    def close(self) -> None:
+        """Finish what is being taken in, and take in no more."""
+        self.intake.close()
+        self.attestations.close()
+
+    def services(self, *, time: MarketTime, node_url: str, stage_failure: Callable[[], str | None]) -> Services:
+        """What the API works with; a composition replaces what it has otherwise."""
+        settings, deployment, audience = self.settings, self.deployment, self.settings.api.audience
+        return Services(
+            record=self.record,
+            clock=self.clock,
+            wall_clock=lambda: int(wall_clock()),
+            directory=Directory(
+                organisations=self.organisations, participant_of=partial(known_participant, self.record)
+            ),
+            tokens=TokenIssuer(
+                key=load_or_create_key(given_path(settings.keys.tokens)), issuer=audience, audience=audience
+            ),
+            challenges=ChallengeBook(audience=audience),
+            deployment=ApiDeployment(
+                chain_id=deployment.chain_id,
+                addresses=deployment.addresses,
+                origin_seconds=time.origin,
+                start_seconds=time.start,
+                speed=time.speed,
+                details=deployment.as_json(),
+            ),
+            intake=self.intake,
+            attestations=self.attestations,
+            verdicts=Verdicts(self.record, clock=self.clock, domain=deployment.domain("Market"), is_dso=self._is_dso),
+            evidence_folder=settings.state / EVIDENCE_FOLDER,
+            origins=settings.api.origins,
+            node_block_time=lambda: node_block_time(node_url),
+            stage_failure=stage_failure,
+            stuck_periods=lambda: self.stages.settlement.stuck,
+        )
+
+    def _is_dso(self, signer: bytes, area: str) -> bool:
+        return any(key.role is Role.DSO and key.address == signer and key.area == area for key in self.organisations)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,12 @@ class Child:
         """Whether it runs."""
         return self._process.poll() is None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; one that kills is waited for."""
+        self._process.send_signal(number)
+        if number is signal.SIGKILL:
+            self._process.wait()
+
     def stop(self) -> None:
         """Ask it to end, and kill it where it does not."""
         if self.alive():

@@ -7,46 +7,27 @@ was after any end.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import signal
 import sys
-import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
-import structlog
-import uvicorn
-
-from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
+from contracts.deploy import Deployment
 from domain.errors import DominoesError
-from domain.hashing import text_id
+from domain.hashing import to_hex
 from domain.signing import SigningKey
-from edge.server import ProblemProtocol
-from ledger_service.access.challenges import ChallengeBook
-from ledger_service.access.directory import Directory, OrganisationKey
-from ledger_service.access.roles import Role
-from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
-from ledger_service.metering.intake import AttestationIntake
-from ledger_service.programs import Verdicts
 from ledger_service.record import Record
-from ledger_service.trading import Intake, ReceiptSigner
 from oracle.brokers.embedded import EmbeddedBroker
-from scripts.serving.composition import (
-    AUDIENCE,
-    RecordFunds,
-    build_stages,
-    known_participant,
-    list_in_registry,
-    node_block_time,
-)
+from scripts.serving.composition import Core, list_in_registry
+from scripts.serving.deployment_file import MarketTime, read_deployment_file, write_deployment
 from scripts.serving.embedded.keys import load_keys
 from scripts.serving.embedded.market_loop import MarketLoop
 from scripts.serving.embedded.owner import SERVICE, hold
@@ -63,10 +44,37 @@ from scripts.serving.embedded.run_config import (
     RunConfig,
     read_config,
 )
+from scripts.serving.needs import AREA_ROLES, given, given_path
+from scripts.serving.organisations import deployment_config
+from scripts.serving.settings import (
+    ApiSection,
+    CalendarSection,
+    ChainSection,
+    DatabaseSection,
+    DeploymentSection,
+    KeySection,
+    OrganisationSection,
+    RoleName,
+    Settings,
+)
 from scripts.serving.telemetry import set_up_logging
+from scripts.serving.web import server_of
 from wallet_api.app import create_app
-from wallet_api.services import Deployment as ApiDeployment
 from wallet_api.services import Services
+
+TOKENS_FILE = "tokens.pem"
+"""The key of access tokens, beside the organisations' keys."""
+
+ROLES: Mapping[str, RoleName] = {
+    "operator": "operator",
+    "treasurer": "treasurer",
+    "registrar": "registrar",
+    "dso": "dso",
+    **dict.fromkeys(SECURITY_ADMINS, "security_admin"),
+    **dict.fromkeys(ATTESTER_NAMES, "attester"),
+    "auditor": "auditor",
+}
+"""The organisations of a run by the names of their keys, one key each."""
 
 SENDER_ROLES = {
     "operator": "operator",
@@ -76,172 +84,96 @@ SENDER_ROLES = {
 }
 """Which key sends for which role of `chain.requested`."""
 
-_log = structlog.get_logger(__name__)
 
-
-def role_grants(keys: Mapping[str, SigningKey], *, area: bytes) -> tuple[RoleGrant, ...]:
-    """The initial roles: one key, one organisation each; DSO and attesters bound to the area."""
-    single = {
-        "operator": "operator",
-        "treasurer": "treasurer",
-        "registrar": "registrar",
-    }
-    grants = [
-        RoleGrant(address=keys[name].address, role=role, organisation=text_id(name)) for role, name in single.items()
-    ]
-    grants.append(RoleGrant(address=keys["dso"].address, role="dso", organisation=text_id("dso"), area=area))
-    for name in SECURITY_ADMINS:
-        grants.append(RoleGrant(address=keys[name].address, role="security_admin", organisation=text_id(name)))
-    for name in ATTESTER_NAMES:
-        grants.append(RoleGrant(address=keys[name].address, role="attester", organisation=text_id(name), area=area))
-    return tuple(grants)
-
-
-def deploy_once(
-    *, state: Path, record: Record, node: EmbeddedNode, keys: Mapping[str, SigningKey], config: RunConfig
-) -> Deployment:
-    """The deployment of this run: made on the first start, read from its file after."""
-    path = state / DEPLOYMENT_FILE
-    if path.exists():
-        return Deployment.from_json(json.loads(path.read_text()))
-    grants = role_grants(keys, area=text_id(config.area))
-    wanted = DeploymentConfig(
-        grants=grants,
-        origin=config.genesis,
-        start=config.genesis,
-        attester_threshold=ATTESTER_THRESHOLD,
-        challenge_seconds=config.challenge_seconds,
+def settings_of(state: Path, config: RunConfig, keys: Mapping[str, SigningKey]) -> Settings:
+    """The settings of this run's service, like those of production: what a run is, and whose keys lie in its folder."""
+    return Settings(
+        state=state,
+        database=DatabaseSection(url=f"sqlite:///{state / RECORD_FILE}"),
+        chain=ChainSection(deployment_file=state / DEPLOYMENT_FILE),
+        deployment=DeploymentSection(attester_threshold=ATTESTER_THRESHOLD, challenge_seconds=config.challenge_seconds),
+        api=ApiSection(port=config.http_port),
+        keys=KeySection(tokens=state / KEYS_FOLDER / TOKENS_FILE),
+        calendar=CalendarSection(
+            first_day=date.fromisoformat(config.first_day),
+            last_day=None if config.last_day is None else date.fromisoformat(config.last_day),
+        ),
+        organisations=tuple(
+            OrganisationSection(
+                name=name,
+                role=role,
+                address=to_hex(keys[name].address),
+                area=config.area if role in AREA_ROLES else None,
+            )
+            for name, role in ROLES.items()
+        ),
     )
+
+
+def deploy_once(settings: Settings, *, record: Record, node: EmbeddedNode, key: SigningKey, genesis: int) -> Deployment:
+    """The deployment of this run: made on the first start, read from its file after. Market time begins at genesis."""
+    path = given_path(settings.chain.deployment_file)
+    if path.exists():
+        return read_deployment_file(path)
+    wanted = deployment_config(settings, block_time=genesis)
     timestamp = node.head().timestamp + 1
-    deployed = deploy_embedded(record=record, node=node, config=wanted, key=keys["deployer"], timestamp=timestamp)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(deployed.as_json(), indent=1))
-    partial.rename(path)
+    deployed = deploy_embedded(record=record, node=node, config=wanted, key=key, timestamp=timestamp)
+    write_deployment(path, deployed)
     return deployed
-
-
-def organisation_keys(keys: Mapping[str, SigningKey], *, area: str) -> list[OrganisationKey]:
-    """Who may log in as what, beside the registered participants."""
-    roles = {
-        "operator": Role.OPERATOR,
-        "treasurer": Role.TREASURER,
-        "registrar": Role.REGISTRAR,
-        **dict.fromkeys(SECURITY_ADMINS, Role.SECURITY_ADMIN),
-        "auditor": Role.AUDITOR,
-    }
-    found = [OrganisationKey(address=keys[name].address, role=role, name=name) for name, role in roles.items()]
-    found.append(OrganisationKey(address=keys["dso"].address, role=Role.DSO, name="dso", area=area))
-    found += [
-        OrganisationKey(address=keys[name].address, role=Role.ATTESTER, name=name, area=area) for name in ATTESTER_NAMES
-    ]
-    return found
 
 
 class Service:
     """Everything of the service process, built once; `run` serves until it is told to end."""
 
     def __init__(self, state: Path) -> None:
-        self.state, self.config = state, read_config(state)
-        self.keys = load_keys(state / KEYS_FOLDER, ORGANISATION_KEYS)
-        self.record = Record.open(f"sqlite:///{state / RECORD_FILE}")
-        settings = NodeSettings(chain_id=CHAIN_ID, genesis_time=self.config.genesis)
-        self.node = EmbeddedNode.start(folder=state / CHAIN_FOLDER, record=self.record, settings=settings)
+        self.config = read_config(state)
+        keys = load_keys(state / KEYS_FOLDER, ORGANISATION_KEYS)
+        self.settings = settings_of(state, self.config, keys)
+        self.record = Record.open(given(self.settings.database.url))
+        chain = NodeSettings(chain_id=CHAIN_ID, genesis_time=self.config.genesis)
+        self.node = EmbeddedNode.start(folder=state / CHAIN_FOLDER, record=self.record, settings=chain)
         self.deployment = deploy_once(
-            state=state, record=self.record, node=self.node, keys=self.keys, config=self.config
+            self.settings, record=self.record, node=self.node, key=keys["deployer"], genesis=self.config.genesis
         )
         list_in_registry(self.record, self.deployment)
-        self.clock = ManualClock(self.node.head().timestamp)
-        self.gateway = Gateway.open(
+        clock = ManualClock(self.node.head().timestamp)
+        gateway = Gateway.open(
             record=self.record,
             rpc=self.node.rpc,
             deployment=self.deployment,
-            signers={role: self.keys[name] for role, name in SENDER_ROLES.items()},
+            signers={role: keys[name] for role, name in SENDER_ROLES.items()},
         )
-        self.market_domain = self.deployment.domain("Market")
-        last = None if self.config.last_day is None else date.fromisoformat(self.config.last_day)
-        self.stages = build_stages(self.record, first_day=date.fromisoformat(self.config.first_day), last_day=last)
-        self.loop = MarketLoop(stages=self.stages.ordered, gateway=self.gateway, node=self.node, clock=self.clock)
-        self.intake = Intake(
-            record=self.record,
-            domain=self.market_domain,
-            clock=self.clock,
-            funds=RecordFunds(self.record),
-            signer=ReceiptSigner(key=self.keys["operator"], domain=self.market_domain),
+        self.core = Core(
+            self.settings, record=self.record, clock=clock, deployment=self.deployment, operator=keys["operator"]
         )
-        self.attestations = AttestationIntake(
-            self.record,
-            readings=self.deployment.domain("Readings"),
-            settlement=self.deployment.domain("Settlement"),
-        )
+        self.loop = MarketLoop(stages=self.core.stages.ordered, gateway=gateway, node=self.node, clock=clock)
         self.broker = EmbeddedBroker(port=self.config.mqtt_port)
 
     def services(self) -> Services:
         """What the API works with."""
-        deployment = self.deployment
-        dso = self.keys["dso"].address
-
-        def is_dso(signer: bytes, area: str) -> bool:
-            return signer == dso and area == self.config.area
-
-        return Services(
-            record=self.record,
-            clock=self.clock,
-            wall_clock=lambda: int(time.time()),
-            directory=Directory(
-                organisations=organisation_keys(self.keys, area=self.config.area),
-                participant_of=partial(known_participant, self.record),
-            ),
-            tokens=TokenIssuer(
-                key=load_or_create_key(self.state / KEYS_FOLDER / "tokens.pem"), issuer=AUDIENCE, audience=AUDIENCE
-            ),
-            challenges=ChallengeBook(audience=AUDIENCE),
-            deployment=ApiDeployment(
-                chain_id=deployment.chain_id,
-                addresses=deployment.addresses,
-                origin_seconds=self.config.genesis,
-                start_seconds=self.config.genesis,
-                speed=1,
-                details=deployment.as_json() | {"rpc_url": self.node.url},
-            ),
-            intake=self.intake,
-            attestations=self.attestations,
-            verdicts=Verdicts(
-                self.record,
-                clock=self.clock,
-                domain=self.market_domain,
-                is_dso=is_dso,
-            ),
-            evidence_folder=self.state / "evidence",
-            node_block_time=lambda: node_block_time(self.node.url),
+        genesis = self.config.genesis
+        alike = self.core.services(
+            time=MarketTime(origin=genesis, start=genesis, speed=1),
+            node_url=self.node.url,
             stage_failure=self.loop.failure,
-            stuck_periods=lambda: self.stages.settlement.stuck,
-            clock_control=self.loop.advance_to,
         )
+        shown = {**alike.deployment.details, "rpc_url": self.node.url}
+        deployment = replace(alike.deployment, details=shown)
+        return replace(alike, deployment=deployment, clock_control=self.loop.advance_to)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(self.services()),
-                http=ProblemProtocol,
-                host="127.0.0.1",
-                port=self.config.http_port,
-                log_level="warning",
-                access_log=False,
-                timeout_graceful_shutdown=5,
-            )
-        )
+        server = server_of(create_app(self.services()), self.settings.api)
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal once more when it has shut down; what follows here must still happen.
             signal.signal(number, lambda *_: None)
         self.broker.start()
-        self.intake.start()
+        self.core.intake.start()
         self.loop.start()
         try:
             server.run()
         finally:
-            self.intake.close()
-            self.attestations.close()
+            self.core.close()
             self.loop.stop()
             self.broker.stop()
             self.node.stop()

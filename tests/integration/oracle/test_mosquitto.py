@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,56 +14,13 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from oracle.brokers.mosquitto import Authority, Identity, write_configuration
-from oracle.mqtt import BrokerAddress, Incoming, MqttSession
+from oracle.brokers.mosquitto import Authority, Identity
+from oracle.mqtt import Incoming, MqttSession
+from tests.mosquitto import Mosquitto
 
 pytestmark = [pytest.mark.integration, pytest.mark.host]
 
 NOW = dt.datetime.now(tz=dt.UTC)
-
-
-class Mosquitto:
-    """A broker on loopback that can be killed and started again."""
-
-    def __init__(self, *, folder: Path, area: str, port: int, meters: list[str], attesters: list[str]) -> None:
-        self.port, self.folder = port, folder
-        self.authority = Authority(folder=folder / "pki", name="Test CA", now=NOW)
-        self.config = write_configuration(
-            folder=folder,
-            area=area,
-            host="127.0.0.1",
-            port=port,
-            authority=self.authority,
-            server=self.authority.server(hosts=["127.0.0.1", "localhost"]),
-            meters=meters,
-            attesters=attesters,
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/sbin")
-        assert binary is not None, "install mosquitto to run the host suite"
-        # Started by root, mosquitto would step down to a user that can't read the test's folder.
-        text = self.config.read_text()
-        if "user root" not in text:
-            self.config.write_text(text + "user root\n")
-        self.process = subprocess.Popen([binary, "-c", str(self.config)], stdout=-3, stderr=-3)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def address(self, name: str) -> BrokerAddress:
-        identity = self.authority.client(name)
-        return BrokerAddress(
-            host="127.0.0.1",
-            port=self.port,
-            ca=self.authority.certificate,
-            certificate=identity.certificate,
-            key=identity.key,
-        )
 
 
 class Listener:
@@ -113,16 +68,6 @@ class Listener:
         self.client.loop_stop()
 
 
-def until_open(broker: Mosquitto, wait: Callable[..., None]) -> None:
-    import socket
-
-    def is_open() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", broker.port)) == 0
-
-    wait(is_open, timeout_s=10)
-
-
 @pytest.fixture
 def broker(tmp_path: Path, free_port: int, wait: Callable[..., None]) -> Iterator[Mosquitto]:
     started = Mosquitto(
@@ -133,7 +78,7 @@ def broker(tmp_path: Path, free_port: int, wait: Callable[..., None]) -> Iterato
         attesters=["A0", "A1", "A2"],
     )
     started.start()
-    until_open(started, wait)
+    started.wait_until_open()
     yield started
     started.kill()
 
@@ -240,7 +185,7 @@ def test_attesting__broker_killed_with_readings_on_their_way__all_are_sent_again
         attesters=list(community.attester_keys),
     )
     broker.start()
-    until_open(broker, wait)
+    broker.wait_until_open()
     try:
         community.start_with(broker.address)
         first, last = community.mtus[0], community.mtus[-1]

@@ -13,6 +13,7 @@ PLACES = {
     "program": "1",
     "period": "1",
     "revision": "0",
+    "call": "1",
 }
 """A value that gets past validation for each name in a path."""
 

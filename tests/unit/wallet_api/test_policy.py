@@ -117,6 +117,8 @@ GET  /v1/attester/settlements/{area:path}/{period}/{revision}       attester aud
 POST /v1/attester/settlements/{area:path}/{period}/{revision}/signature  attester
 GET  /v1/status                                                     operator security_admin
 GET  /v1/journal                                                    auditor operator
+GET  /v1/chain/calls                                                registrar security_admin treasurer
+POST /v1/chain/calls/{call}                                         registrar security_admin treasurer
 """
 
 

@@ -1,0 +1,272 @@
+"""The settings of every process, one object: file (TOML), then environment `DOMINOES_<GROUP>__<NAME>`, then flags.
+
+Each default is a constant here with a sentence. A process reads the groups it needs; `scripts.serving.needs` says
+which, and `dominoes config check` tells what is missing or wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "DOMINOES_"
+"""What the names of our environment variables begin with."""
+
+NESTED = "__"
+"""Between group and name in the environment: DOMINOES_API__PORT."""
+
+DEFAULT_STATE = Path("state")
+"""Folder of what a process keeps beside its database: bundles in the making, the key of access tokens."""
+
+DEFAULT_API_HOST = "127.0.0.1"
+"""Loopback, so that nothing is open to the world before somebody says so."""
+
+DEFAULT_API_PORT = 8443
+"""Where the API answers in production; unprivileged, so that no process needs to be root."""
+
+DEFAULT_AUDIENCE = "dominoes-wallet-api"
+"""`aud` of access tokens and the name shown in login texts."""
+
+DEFAULT_MQTT_PORT = 8883
+"""The registered port of MQTT over TLS."""
+
+DEFAULT_SPEED = 1
+"""Market seconds per second of block time; anything else is for tests and demos."""
+
+DEFAULT_THRESHOLD = 2
+"""Attesters that must agree: with three organisations one may be away or lie."""
+
+DEFAULT_DELAY_SECONDS = 172_800
+"""Two days between a proposed change of roles and its effect, for others to see it and object."""
+
+DEFAULT_PAUSE_SECONDS = 604_800
+"""Longest pause, a week: no emergency measure lasts without end."""
+
+DEFAULT_COOL_DOWN_SECONDS = 1_209_600
+"""Two weeks between two pauses, so that pauses can't be chained."""
+
+DEFAULT_CHALLENGE_SECONDS = 86_400
+"""A day to object before credited money may leave."""
+
+DEFAULT_PAGE_SECONDS = 86_400
+"""A day to bring the pages of a large settlement on chain."""
+
+DEFAULT_CUT_OFF_SECONDS = 300
+"""Market seconds after an MTU's end until its readings are proposed: meters report within minutes."""
+
+DEFAULT_PROPOSER_TIMEOUT_SECONDS = 20.0
+"""Wall seconds before the next attester takes a proposal over."""
+
+DEFAULT_POLL_SECONDS = 0.25
+"""Wall seconds between an attester's questions for market time."""
+
+DEFAULT_REGISTRY_SECONDS = 5.0
+"""Wall seconds between an attester's questions for the registry and for terms."""
+
+DEFAULT_SETTLEMENT_SECONDS = 1.0
+"""Wall seconds between an attester's questions for settlements to sign."""
+
+DEFAULT_FOLLOW_SECONDS = 1.0
+"""Wall seconds between a signer's questions for calls of its role."""
+
+
+def _address(text: str) -> str:
+    if re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is None:
+        raise ValueError("no address: 0x and 40 hex digits")
+    return text.lower()
+
+
+def _zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("no time zone of that name")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""A 20-byte address as 0x hex."""
+
+RoleName = Literal["operator", "dso", "attester", "treasurer", "registrar", "security_admin", "auditor"]
+"""Roles of organisations; households and retailers are participants, registered over the API."""
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Seconds = Annotated[int, Field(ge=1)]
+WallSeconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown names are errors, nothing changes once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSection(Section):
+    """Where the record lies."""
+
+    url: str | None = None
+    """`postgresql://…` in production, `sqlite:///path` on one machine; keep the password in a PGPASSFILE."""
+
+
+class ChainSection(Section):
+    """The chain and the node of one's own choice."""
+
+    rpc_url: str | None = None
+    """JSON-RPC of the node: one's own, on the same host or over a private network."""
+    profile: Literal["qbft", "clique", "ganache"] = "qbft"
+    """What kind of chain it is: when a block is final and what gas costs."""
+    deployment_file: Path | None = None
+    """The contracts to work with: written by `dominoes deploy`, handed to everybody."""
+
+
+class ClockSection(Section):
+    """How market time runs; fixed at deployment and read from the chain afterwards."""
+
+    speed: Annotated[int, Field(ge=1, le=86_400)] = DEFAULT_SPEED
+    origin_seconds: int | None = None
+    """Market time of the deployment's block, unix seconds; None: block time itself, as in production."""
+
+
+class DeploymentSection(Section):
+    """What the constructors of the contracts fix."""
+
+    key: Path | None = None
+    """Keystore of the deployer; it has no right once the contracts stand."""
+    password_file: Path | None = None
+    attester_threshold: Annotated[int, Field(ge=1)] = DEFAULT_THRESHOLD
+    delay_seconds: Seconds = DEFAULT_DELAY_SECONDS
+    pause_seconds: Seconds = DEFAULT_PAUSE_SECONDS
+    cool_down_seconds: Seconds = DEFAULT_COOL_DOWN_SECONDS
+    challenge_seconds: Seconds = DEFAULT_CHALLENGE_SECONDS
+    page_seconds: Seconds = DEFAULT_PAGE_SECONDS
+
+
+class MqttSection(Section):
+    """The broker, and how one shows there who one is."""
+
+    host: str | None = None
+    port: Port = DEFAULT_MQTT_PORT
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+class ApiSection(Section):
+    """Where the API listens, and how it is known."""
+
+    host: str = DEFAULT_API_HOST
+    port: Port = DEFAULT_API_PORT
+    certificate: Path | None = None
+    """PEM with the certificate chain; with `key`, the service ends TLS itself (1.2 or later)."""
+    key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies that end TLS; forwarded headers count from them only."""
+    origins: tuple[str, ...] = ()
+    """Origins (`https://…`) whose pages may read answers in a browser (CORS)."""
+    audience: str = DEFAULT_AUDIENCE
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from ipaddress import ip_network
+
+        for text in value:
+            ip_network(text)
+        return value
+
+
+class KeySection(Section):
+    """The operator's own keys. No key of another party belongs here."""
+
+    operator: Path | None = None
+    """Keystore v3 of the key that signs receipts and sends the operator's transactions."""
+    operator_password_file: Path | None = None
+    tokens: Path | None = None
+    """PEM of the key that signs access tokens; made on first use."""
+    auditor_seal: str | None = None
+    """X25519 public key (hex) of the auditor, to which auditor bundles are sealed."""
+
+
+class CalendarSection(Section):
+    """Which local days are traded."""
+
+    first_day: date | None = None
+    """None: the next day whose gates are still open when an area is defined."""
+    last_day: date | None = None
+    """None: the market goes on."""
+
+
+class OrganisationSection(Section):
+    """A key that names an organisation: public, the same in everybody's file."""
+
+    name: str
+    role: RoleName
+    address: Address
+    area: str | None = None
+    """The area a DSO's or an attester's key is for."""
+
+
+class AttesterSection(Section):
+    """One attester: an organisation of its own, with its own key, store and node."""
+
+    name: str | None = None
+    area: str | None = None
+    store: Path | None = None
+    keystore: Path | None = None
+    password_file: Path | None = None
+    service_url: str | None = None
+    service_ca: Path | None = None
+    """Certificate authority of the service's API, where it is no public one."""
+    cut_off_seconds: Annotated[int, Field(ge=0)] = DEFAULT_CUT_OFF_SECONDS
+    proposer_timeout_seconds: WallSeconds = DEFAULT_PROPOSER_TIMEOUT_SECONDS
+    poll_seconds: WallSeconds = DEFAULT_POLL_SECONDS
+    registry_seconds: WallSeconds = DEFAULT_REGISTRY_SECONDS
+    settlement_seconds: WallSeconds = DEFAULT_SETTLEMENT_SECONDS
+
+
+class SignerSection(Section):
+    """An organisation that signs the transactions of its role itself."""
+
+    role: Literal["registrar", "treasurer"] | None = None
+    keystore: Path | None = None
+    password_file: Path | None = None
+    service_url: str | None = None
+    service_ca: Path | None = None
+    approve: tuple[str, ...] = ()
+    """Functions signed without asking, as `Calendar.createArea`; all others wait for `dominoes signer sign`."""
+    follow_seconds: WallSeconds = DEFAULT_FOLLOW_SECONDS
+
+
+class Settings(BaseSettings):
+    """All settings. Make one with `scripts.serving.sources.load`; read it, never the environment."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=ENVIRONMENT_PREFIX)
+
+    state: Path = DEFAULT_STATE
+    database: DatabaseSection = DatabaseSection()
+    chain: ChainSection = ChainSection()
+    clock: ClockSection = ClockSection()
+    deployment: DeploymentSection = DeploymentSection()
+    mqtt: MqttSection = MqttSection()
+    api: ApiSection = ApiSection()
+    keys: KeySection = KeySection()
+    calendar: CalendarSection = CalendarSection()
+    organisations: tuple[OrganisationSection, ...] = ()
+    attester: AttesterSection = AttesterSection()
+    signer: SignerSection = SignerSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` merged: it also has to say where each value came from."""
+        return (init_settings,)

@@ -1,0 +1,208 @@
+"""A whole production system for tests: a folder with its own key for each organisation, a file for each process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from eth_account import Account
+from nacl.public import PrivateKey
+
+from contracts.deploy import Deployment
+from domain.hashing import to_hex
+from domain.signing import SigningKey
+from ledger_service.chain.anvil import free_port
+from oracle.brokers.mosquitto import Authority
+from scripts.serving.embedded.processes import Child, wait_until_ready
+from scripts.serving.embedded.run_config import ACCOUNT_KEYS, ATTESTER_NAMES, ORGANISATION_KEYS
+from scripts.tools.chain_nodes.clique import CliqueNetwork
+from tests.mosquitto import Mosquitto
+
+DOMINOES = str(Path(sys.executable).with_name("dominoes"))
+
+CHAIN_ID = 20_160
+
+ROLES = {
+    "operator": "operator",
+    "dso": "dso",
+    **dict.fromkeys(ATTESTER_NAMES, "attester"),
+    "treasurer": "treasurer",
+    "registrar": "registrar",
+    "security-admin": "security_admin",
+    "second-security-admin": "security_admin",
+    "auditor": "auditor",
+}
+
+SERVICE_NODE, KILLED_NODE = 0, 3
+"""Sealers by number: the one the service talks to, and the one that the test kills."""
+
+APPROVED = {
+    "registrar": ["Registry.register", "Calendar.createArea", "Market.createMarket", "Settlement.bindAccount"],
+    "treasurer": ["Settlement.deposit"],
+}
+
+
+class ProductionWorld:
+    """PostgreSQL's database, four sealers, mosquitto and our own processes, each started by the command line."""
+
+    def __init__(
+        self, folder: Path, *, area: str, meters: Sequence[str], database_url: str, market: Mapping[str, int]
+    ) -> None:
+        self.folder, self.area, self.database_url, self.market = folder, area, database_url, market
+        self.keys = {name: SigningKey.generate() for name in (*ORGANISATION_KEYS, *ACCOUNT_KEYS)}
+        self.seal = PrivateKey.generate()
+        self.port = free_port()
+        self.authority = Authority(folder=folder / "pki", name="API CA", now=dt.datetime.now(tz=dt.UTC))
+        self.certificate = self.authority.server(hosts=["127.0.0.1", "localhost"])
+        self.chain = CliqueNetwork(
+            folder=folder / "chain", chain_id=CHAIN_ID, funded=[key.address for key in self.keys.values()]
+        )
+        self.broker = Mosquitto(
+            folder=folder / "mosquitto",
+            area=area,
+            port=free_port(),
+            meters=list(meters),
+            attesters=list(ATTESTER_NAMES),
+        )
+        self.children: dict[str, Child] = {}
+        for name in ROLES:
+            self._write_keystore(name)
+        self._write_keystore("deployer")
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def deployment_file(self) -> Path:
+        return self.folder / "deployment.json"
+
+    def deployment(self) -> Deployment:
+        return Deployment.from_json(json.loads(self.deployment_file.read_text()))
+
+    def _write_keystore(self, name: str) -> None:
+        place = self.folder / name
+        place.mkdir()
+        (place / "key.json").write_text(json.dumps(Account.encrypt(self.keys[name].secret, name, iterations=2)))
+        (place / "password").write_text(name)
+
+    # Settings
+
+    def settings(self, name: str, sections: str) -> Path:
+        """Write one party's settings file; everything in it is that party's own, or public."""
+        path = self.folder / name / "settings.toml"
+        path.write_text(sections)
+        return path
+
+    def _chain(self, node: int) -> str:
+        url = self.chain.sealers[node].url
+        return f'[chain]\nrpc_url = "{url}"\nprofile = "clique"\ndeployment_file = "../deployment.json"\n'
+
+    def _organisations(self) -> str:
+        blocks = []
+        for name, role in ROLES.items():
+            area = f'area = "{self.area}"\n' if role in ("dso", "attester") else ""
+            address = to_hex(self.keys[name].address)
+            blocks.append(f'[[organisations]]\nname = "{name}"\nrole = "{role}"\naddress = "{address}"\n{area}')
+        return "\n".join(blocks)
+
+    def write_deployer(self, *, origin: int, speed: int, challenge_seconds: int) -> Path:
+        return self.settings(
+            "deployer",
+            self._chain(SERVICE_NODE)
+            + f"[clock]\nspeed = {speed}\norigin_seconds = {origin}\n"
+            + f'[deployment]\nkey = "key.json"\npassword_file = "password"\nchallenge_seconds = {challenge_seconds}\n'
+            + self._organisations(),
+        )
+
+    def write_service(self, *, first_day: dt.date, last_day: dt.date) -> Path:
+        return self.settings(
+            "operator",
+            'state = "state"\n'
+            + f'[database]\nurl = "{self.database_url}"\n'
+            + self._chain(SERVICE_NODE)
+            + f'[api]\nport = {self.port}\ncertificate = "{self.certificate.certificate}"\n'
+            + f'key = "{self.certificate.key}"\n'
+            + '[keys]\noperator = "key.json"\noperator_password_file = "password"\ntokens = "tokens.pem"\n'
+            + f'auditor_seal = "{bytes(self.seal.public_key).hex()}"\n'
+            + f'[calendar]\nfirst_day = "{first_day}"\nlast_day = "{last_day}"\n'
+            + self._organisations(),
+        )
+
+    def write_attester(self, name: str, *, node: int) -> Path:
+        identity = self.broker.authority.client(name)
+        return self.settings(
+            name,
+            self._chain(node)
+            + f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\nca = "{self.broker.authority.certificate}"\n'
+            + f'certificate = "{identity.certificate}"\nkey = "{identity.key}"\n'
+            + f'[attester]\nname = "{name}"\narea = "{self.area}"\nstore = "store.sqlite"\nkeystore = "key.json"\n'
+            + f'password_file = "password"\nservice_url = "{self.url}"\nservice_ca = "{self.authority.certificate}"\n'
+            + f"cut_off_seconds = {self.market['cut_off_seconds']}\nproposer_timeout_seconds = 5.0\n",
+        )
+
+    def write_signer(self, role: str) -> Path:
+        return self.settings(
+            role,
+            self._chain(1)
+            + f'[signer]\nrole = "{role}"\nkeystore = "key.json"\npassword_file = "password"\n'
+            + f'service_url = "{self.url}"\nservice_ca = "{self.authority.certificate}"\n'
+            + f"approve = {json.dumps(APPROVED[role])}\nfollow_seconds = 0.5\n",
+        )
+
+    # Processes
+
+    def dominoes(self, *arguments: str) -> str:
+        done = subprocess.run([DOMINOES, *arguments], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, name: str, *arguments: str) -> Child:
+        child = Child(name=name, command=[DOMINOES, *arguments], log=self.folder / "logs" / f"{name}.log")
+        self.children[name] = child
+        return child
+
+    def start_service(self) -> None:
+        child = self.start("service", "serve", "--config", str(self.folder / "operator" / "settings.toml"))
+        with self.http() as http:
+            wait_until_ready(child, lambda: _answers(http))
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as a power cut would."""
+        self.children[name].signal(signal.SIGKILL)
+
+    def _trusted(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self.authority.certificate)
+
+    def http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, verify=self._trusted(), timeout=60.0)
+
+    def stop(self) -> None:
+        for name in sorted(self.children, key=lambda name: name == "service"):
+            self.children[name].stop()
+        self.broker.kill()
+        self.chain.stop()
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/health").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Say how long a part of the test took, in its output."""
+    begun = time.monotonic()
+    yield
+    print(f"{what}: {time.monotonic() - begun:.1f} s", flush=True)
