@@ -163,6 +163,7 @@ def journalled_args(args: Mapping[str, Json]) -> dict[str, Any]:
 
 
 def _number(item: Any) -> Any:
+    """A number that the journal tells as text."""
     return int(item) if isinstance(item, str) and item.lstrip("-").isdigit() else item
 
 
@@ -175,6 +176,7 @@ def abi_decode(kinds: Sequence[str], data: bytes) -> list[Any]:
 
 
 def _abi_value(kind: str, head: bytes, data: bytes) -> Any:
+    """One value; what has no fixed size stands elsewhere in the data, where its head points."""
     if kind in ("bytes", "string") or kind.endswith("[]"):
         start = int.from_bytes(head, "big")
         length, body = int.from_bytes(data[start : start + 32], "big"), data[start + 32 :]

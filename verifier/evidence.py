@@ -158,6 +158,7 @@ class Evidence:
             self._take_up(self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self._height))
 
     def _take_up(self, chain: Chain) -> None:
+        """Its contracts are those the Registry lists; what it says counts from here on (evidence.md section 1)."""
         self.chain = self.seen = chain
         self.operators = self.operators or chain.holders("operator")
         contracts = set(chain.contracts.values())

@@ -448,6 +448,7 @@ class Market:
             self._keep_trades(fact.market, mtu, traded, price)
 
     def _check_clearing(self, fact: MtuCleared, result: Cleared, program: int | None) -> None:
+        """Price, words, hash and program are those of the signed result (evidence.md section 3, `mtu.cleared`)."""
         told = {
             "price_neur_per_wh": fact.price_neur_per_wh,
             "words": list(fact.words),
@@ -463,6 +464,7 @@ class Market:
         self._report.same(f"mtu {fact.mtu} market {fact.market}", told, signed, "the signed result holds")
 
     def _keep_trades(self, code: str, mtu: int, traded: Collection[Word], price: int) -> None:
+        """What was accepted, by account and MTU, for the settlement."""
         market, opened = ident(code), self._orders.opened
         lot_wh = self._participants.markets[market].lot_wh
         for word in traded:

@@ -127,6 +127,8 @@ class Participants:
         self._check_area_on_chain(fact, area, organisations)
 
     def _check_area_on_chain(self, fact: AreaDefined, area: str, organisations: Mapping[str, str]) -> None:
+        """Attesters are those granted the role before the area was created; threshold and challenge window are those
+        of the chain (evidence.md section 3, `area.defined`)."""
         chain = self._evidence.chain
         if chain is None:
             return
@@ -233,6 +235,7 @@ class Participants:
         self._check_not_begun(fact.valid_from_mtu, [fact.account])
 
     def _check_not_begun(self, valid_from_mtu: int, accounts: Iterable[str]) -> None:
+        """No MTU that the terms cover has begun in an account's area (evidence.md section 3, `agreement.signed`)."""
         for area in {ident(self.parties[account].area) for account in accounts if account in self.parties}:
             begun = self.begun.get(area, -1)
             if valid_from_mtu <= begun:

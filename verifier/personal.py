@@ -224,6 +224,7 @@ class Personal:
     # ---- readings and terms
 
     def _check_message(self, row: OwnMessage) -> None:
+        """Signed by an own meter under a key valid at its MTUs (evidence.md section 6)."""
         self._readings.take_message(row.jws)
 
     def _check_reading(self, row: OwnReading) -> None:

@@ -177,6 +177,8 @@ class Readings:
         return None
 
     def _check_measured(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> None:
+        """Registers, sequence and nonce are those of an undisputed message; the sequence rises by 1 to the number of
+        MTUs since the reading before (evidence.md section 3, `reading.attested`)."""
         registers = registers_of(leaf)
         told = Registers(mtu, leaf.sequence, registers.import_wh, registers.export_wh, leaf.nonce)
         if told not in signed:

@@ -185,10 +185,12 @@ class Recomputation:
                     self._sums[mtu, TRADE_LINES[side].name] = self._traded_by_all(mtu, side)
 
     def _traded_by_all(self, mtu: int, side: int) -> int:
+        """Wh that all accounts together bought (side 0) or sold (1), as the words on chain say."""
         trades = (trade for (_, at), items in self._market.trades.items() if at == mtu for trade in items)
         return sum(trade.energy_wh for trade in trades if trade.side == side)
 
     def _traded(self, account: str, mtu: int) -> Traded:
+        """An account's trades of an MTU."""
         return Traded.of(self._market.trades.get((account, mtu), []))
 
     def _told(self, account: str, mtu: int) -> Told | None:

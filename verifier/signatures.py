@@ -169,6 +169,7 @@ def open_jws(jws: str, public_keys: tuple[str, ...]) -> tuple[MeterMessage, str]
 
 
 def _signed(jws: str, signature: bytes, public_key: str) -> bool:
+    """Whether this Ed25519 key signed the message."""
     try:
         VerifyKey(unhex(public_key, 32)).verify(jws.rpartition(".")[0].encode(), signature)
     except CryptoError:

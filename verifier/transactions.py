@@ -149,6 +149,8 @@ class Transactions:
                     self._check_outcome(chain, done.fact, done.fact.tx_hash, logs[done.fact.tx_hash])
 
     def _check_outcome(self, chain: Chain, fact: ChainIncluded | ChainFailed, tx: str, logs: list[Any]) -> None:
+        """Block, gas and success are those of the receipt, the sender's members those of the block, events those of the
+        logs (evidence.md section 3, `chain.included`)."""
         report, held = self._report, chain.outcome(tx)
         told = {
             "block": fact.block,

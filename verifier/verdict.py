@@ -110,6 +110,7 @@ class Report:
 
     @contextmanager
     def _about(self, subject: Subject) -> Iterator[None]:
+        """Findings inside are about this; what can be malformed ends in a finding."""
         before, self._subject = self._subject, subject
         try:
             yield

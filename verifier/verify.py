@@ -48,6 +48,7 @@ def verify_many(
 
 
 def _verify(bundle: Bundle, anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache) -> Report:
+    """Verify one bundle; what its files hold can only become a finding, never an error."""
     sys.setrecursionlimit(RECURSION_LIMIT)
     evidence = Evidence(_files_of(bundle), anchors, rpc, height, cache)
     report, kind = evidence.report, evidence.check_manifest()
