@@ -23,6 +23,7 @@ from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.bindings.settlement import SettlementPage
 from contracts.deploy import DeploymentConfig, RoleGrant
 from domain.eip712 import COVER, GUARANTEE, PROGRAM, REDEMPTION, SETTLEMENT, Shape
+from domain.facts import ChainFailed, ChainIncluded, Subject
 from domain.hashing import ZERO_HASH, keccak, text_id
 from domain.merkle import merkle_proof, merkle_root
 from domain.readings import Attestation
@@ -158,18 +159,18 @@ class Ledger:
     def send(self, name: str, role: str, call: Call) -> None:
         """Send one call in a block of its own and note its gas. Raises RuntimeError where it fails."""
         self.send_all(role, {name: call})
-        (entry,) = self.record.entries(after=self.record.head().sequence - 1, kinds=["chain.included"])
+        (entry,) = self.record.entries(after=self.record.head().sequence - 1, kinds=[ChainIncluded])
         self.gas[name] = int(entry.content()["gas_used"])
 
     def send_all(self, role: str, calls: Mapping[str, Call]) -> None:
         """Send calls in one block. Raises RuntimeError where one fails."""
         with self.record.begin() as tx:
             for name, call in calls.items():
-                request(tx, call, key=name, role=role)
+                request(tx, call, key=name, role=role, about=Subject())
         self._time = max(self._time, self.node.head().timestamp) + 1
         progress = self._gateway.flush(node=self.node, timestamp=self._time)
         if progress.included != len(calls):
-            failed = [entry.content() for entry in self.record.entries(kinds=["chain.failed"])]
+            failed = [entry.content() for entry in self.record.entries(kinds=[ChainFailed])]
             raise RuntimeError(f"{len(calls) - progress.included} calls failed, such as {failed[-1:]}")
 
     def sign(self, key: str, contract: str, shape: Shape, values: dict[str, Any]) -> bytes:

@@ -22,6 +22,7 @@ from coincurve import PublicKey
 
 from domain.areas import Area, Attester
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, ORDER, Domain
+from domain.facts import ChainIncluded
 from domain.hashing import hash_json, text_id, to_hex
 from domain.markets import Market
 from domain.members import JsonDocument
@@ -36,6 +37,7 @@ from ledger_service.record import Record
 from ledger_service.registry import consents, operations
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
+from tests.journal import append_fact
 
 ACCOUNTS = 100
 """Households of the benchmark's community."""
@@ -83,11 +85,11 @@ class Community:
             self._define(tx)
             for n in range(ACCOUNTS):
                 self._register(tx, n)
-            tx.append("chain.included", {"key": "createMarket:B/DA"})
+            append_fact(tx, ChainIncluded.KIND, {"key": "createMarket:B/DA"})
         stage = CalendarStage(self.record)
         run_until_quiet([stage], NOW)
         with self.record.begin() as tx:
-            tx.append("chain.included", {"key": "declarePeriod:B:1"})
+            append_fact(tx, ChainIncluded.KIND, {"key": "declarePeriod:B:1"})
         run_until_quiet([stage], NOW)
         with self.record.read() as connection:
             program = queries.last_program(connection, market="B/DA")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
 
@@ -143,11 +143,23 @@ Document = Annotated[
 
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
+_Noun = TypeVar("_Noun")
+
+
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    adapter = _ADAPTERS.get(cls)
+    if adapter is None:
+        adapter = _ADAPTERS[cls] = TypeAdapter(cls)
+    return adapter
+
 
 def noun_json(noun: Any) -> dict[str, Any]:
     """The JSON object of a frozen class whose members are of these types."""
-    adapter = _ADAPTERS.get(type(noun))
-    if adapter is None:
-        adapter = _ADAPTERS[type(noun)] = TypeAdapter(type(noun))
-    written: dict[str, Any] = adapter.dump_python(noun, mode="json")
+    written: dict[str, Any] = _adapter(type(noun)).dump_python(noun, mode="json")
     return written
+
+
+def noun_of(cls: type[_Noun], text: str) -> _Noun:
+    """The other way round, from JSON text. Raises ValueError."""
+    noun: _Noun = _adapter(cls).validate_json(text)
+    return noun

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contracts.bindings import Call
-from ledger_service.record import Entry, Transaction
+from collections.abc import Callable
+from dataclasses import replace
 
-REQUESTED = "chain.requested"
+from contracts.bindings import Call
+from contracts.naming import snake
+from domain.facts import ChainFailed, ChainIncluded, ChainRequested, Subject, requested_key
+from ledger_service.record import Entry, Transaction
 
 ATTEMPT_MARK = "#"
 """Stands before the number of the attempt in a request's key from the second on; no code holds this sign."""
@@ -22,19 +25,33 @@ class NeverAsked(LookupError):
         super().__init__(f"nothing was asked of the chain under {key}; look for the `chain.failed` that names it")
 
 
-def request(tx: Transaction, call: Call, *, key: str, role: str) -> Entry:
+def request(tx: Transaction, call: Call, *, key: str, role: str, about: Subject) -> Entry:
     """Ask for one transaction; `key` names it for good, so asking again changes nothing.
 
-    `role` is the organisation key that sends it. What failed (`chain.failed`) stays failed under its key: see
-    `ask_again`.
+    `role` is the organisation key that sends it, `about` what it is about: what follows it says the same. What failed
+    (`chain.failed`) stays failed under its key: see `ask_again`.
     """
-    return tx.append(REQUESTED, {"key": key, "role": role, **call.as_json()}, key=f"chain:{key}")
+    fact = ChainRequested(
+        key=key, role=role, contract=call.contract, function=call.function, args=call.args, about=about
+    )
+    return tx.append(fact)
 
 
 def requested_call(tx: Transaction, key: str) -> Call | None:
     """The call that was asked for under this key; None where nothing was."""
-    asked = tx.find(f"chain:{key}")
-    return None if asked is None else Call.from_json(asked.content())
+    asked = tx.find(requested_key(key))
+    return None if asked is None else call_of(asked.as_a(ChainRequested))
+
+
+def asks(fact: ChainRequested | ChainIncluded | ChainFailed, method: Callable[..., Call]) -> bool:
+    """Whether a request, or what became of one, is about the call that this method of a binding makes."""
+    binding = getattr(method, "__self__", None)
+    return fact.contract == getattr(binding, "contract", None) and snake(fact.function) == method.__name__
+
+
+def call_of(asked: ChainRequested) -> Call:
+    """The call that a request asks for."""
+    return Call(contract=asked.contract, function=asked.function, args=asked.args)
 
 
 def ask_again(tx: Transaction, *, failed_key: str) -> Entry:
@@ -42,11 +59,10 @@ def ask_again(tx: Transaction, *, failed_key: str) -> Entry:
 
     Asking again for the same failure changes nothing. Raises NeverAsked.
     """
-    asked = tx.find(f"chain:{failed_key}")
+    asked = tx.find(requested_key(failed_key))
     if asked is None:
         raise NeverAsked(key=failed_key)
-    key = next_attempt(failed_key)
-    return tx.append(REQUESTED, {**asked.content(), "key": key}, key=f"chain:{key}")
+    return tx.append(replace(asked.as_a(ChainRequested), key=next_attempt(failed_key)))
 
 
 def first_attempt(key: str) -> str:

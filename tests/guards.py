@@ -13,7 +13,6 @@ from types import CodeType, FrameType
 from typing import Any
 
 import pytest
-from settling.compute import commit, settle
 
 from clearing.model_of_record import solve_levels
 from clearing.validation import validate_program
@@ -24,6 +23,7 @@ from domain.signing import recover
 from domain.words import book_hash, page_hashes, words_hash
 from ledger_service.record import Record, Transaction
 from settling.attestations import verify_payload
+from settling.settlement import commit, settle
 
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     recover,

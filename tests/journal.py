@@ -1,54 +1,126 @@
-"""Facts for tests: read from JSON as the journal reads them, or as the chain gateway would report them."""
+"""Facts for tests: read from JSON as the journal reads them, with what a test does not say filled in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from domain.facts import ChainEvent, ChainFailed, ChainIncluded, Fact, Subject, read_fact
-from domain.hashing import canonical_json, keccak
-from domain.members import JsonDocument
-
-NOTHING = Subject()
-"""What a request is about whose subject does not matter."""
-
-
-def fact_of(kind: type[Fact] | str, payload: dict[str, Any]) -> Fact:
-    """The fact of a kind with this payload. Raises FactMalformed where it is none."""
-    return read_fact(kind if isinstance(kind, str) else kind.KIND, canonical_json(payload))
-
-
-def chain_event(contract: str, event: str, args: dict[str, Any]) -> ChainEvent:
-    """An event of one of our contracts."""
-    return ChainEvent(contract=contract, event=event, args=JsonDocument(args))
+from contracts.bindings import Call
+from domain import members
+from domain.facts import FACTS, ChainRequested, Fact, Subject, read_fact, requested_key
+from domain.facts.chain import Arguments
+from domain.facts.programs import Schedules
+from domain.facts.trading import SignedOrder
+from domain.hashing import canonical_json
+from domain.orders import Order
+from domain.words import Side
+from ledger_service.record import Entry, Transaction
 
 
-def included(
-    key: str,
-    events: Iterable[ChainEvent] = (),
-    *,
-    contract: str = "Market",
-    function: str = "",
-    about: Subject = NOTHING,
-    block: int = 1,
-) -> ChainIncluded:
-    """A request's transaction that succeeded; block hash and transaction hash follow from block and key."""
-    return ChainIncluded(
-        key=key,
-        contract=contract,
-        function=function,
-        about=about,
-        tx_hash=keccak(key.encode()),
-        block=block,
-        block_hash=keccak(block.to_bytes(8, "big")),
-        block_time=block,
-        gas_used=21_000,
-        events=tuple(events),
+@dataclass(frozen=True)
+class Done(Fact):
+    """Something a test of the journal itself writes: any object."""
+
+    KIND = "test.done"
+    FLAT = "content"
+    content: members.Document
+
+
+@dataclass(frozen=True)
+class Secret(Fact):
+    """Something a test erases."""
+
+    KIND = "test.secret"
+    FLAT = "content"
+    content: members.Document
+
+
+@dataclass(frozen=True)
+class Followed(Fact):
+    """What follows another fact."""
+
+    KIND = "test.followed"
+    FLAT = "content"
+    content: members.Document
+
+
+def fact_of(kind: type[Fact] | str, payload: Mapping[str, Any]) -> Fact:
+    """The fact of a kind with these members; the others are zero, empty or None. Raises FactMalformed."""
+    cls = FACTS[kind] if isinstance(kind, str) else kind
+    hints = get_type_hints(cls, include_extras=True)
+    full = _completed(hints[cls.FLAT] if cls.FLAT else cls, dict(payload))
+    return read_fact(cls.KIND, canonical_json(full))
+
+
+def append_fact(
+    tx: Transaction, kind: type[Fact] | str, payload: Mapping[str, Any], *, key: str | None = None
+) -> Entry:
+    """Append the fact of `fact_of`; what became of a request says what that one was about."""
+    given = dict(payload)
+    asked = tx.find(requested_key(given["key"])) if str(given.get("key", "")) else None
+    if asked is not None and isinstance(asked.fact, ChainRequested):
+        shared = ("contract", "function", "about")
+        given = {name: item for name, item in asked.content().items() if name in shared} | given
+    return tx.append(fact_of(kind, given), key=key)
+
+
+_ORDER = Order(bytes(32), 0, Side.BID, 0, 1, bytes(20), bytes(16), 0, bytes(32))
+
+_ZERO: list[tuple[Any, Any]] = [
+    (SignedOrder, _ORDER.as_json()),
+    (members.Code, "code"),
+    (members.Address, "0x" + "00" * 20),
+    (members.Bytes, "0x"),
+    (members.Hash, "0x" + "00" * 32),
+    (members.Tag, "0x" + "00" * 16),
+    (members.OrderId, "0x" + "00" * 16),
+    (members.Signature, "0x" + "00" * 65),
+    (members.Word, "0x" + "00" * 32),
+    (members.AmountNeur, "0"),
+    (members.BigNatural, "0"),
+    (members.Number, 1),
+    (members.Document, {}),
+    (Arguments, []),
+    (Schedules, {}),
+]
+
+
+def _zero(hint: Any) -> Any:
+    """The JSON of a type's plainest value."""
+    found = [value for alias, value in _ZERO if alias == hint]
+    if found:
+        return found[0]
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return None if NoneType in parts else _zero(parts[0])
+    if origin is tuple:
+        return []
+    if origin is Annotated:
+        return _zero(parts[0])
+    if hint in (int, str, bool):
+        return {int: 0, str: "text", bool: False}[hint]
+    if issubclass(hint, Enum):
+        return next(iter(hint)).value
+    return {} if hint is Subject else _completed(hint, {})
+
+
+def _completed(hint: Any, given: Any) -> Any:
+    """JSON with every member of a frozen class in it, down to the members of its members."""
+    if get_origin(hint) is tuple and isinstance(given, list):
+        return [_completed(get_args(hint)[0], item) for item in given]
+    if not is_dataclass(hint) or not isinstance(given, dict) or hint is Subject:
+        return given
+    hints = get_type_hints(hint, include_extras=True)
+    names = [item.name for item in fields(hint)]
+    full = {name: _completed(hints[name], given[name]) if name in given else _zero(hints[name]) for name in names}
+    return given | full
+
+
+def request_fact(*, key: str, role: str, call: Call) -> ChainRequested:
+    """A request for a call that is about nothing."""
+    return ChainRequested(
+        key=key, role=role, contract=call.contract, function=call.function, args=call.args, about=Subject()
     )
-
-
-def failed(
-    key: str, reason: str, *, contract: str = "Settlement", function: str = "", about: Subject = NOTHING
-) -> ChainFailed:
-    """A request that failed for this reason."""
-    return ChainFailed(key=key, contract=contract, function=function, about=about, reason=reason)

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
+from domain.facts import AccessLogged
 from edge.problems import InvalidFields, findings_of
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from wallet_api.fields import Code
 from wallet_api.lookup import market_named
 from wallet_api.services import services_of
-
-ACCESS_KIND = "access.logged"
-"""Fact that personal data was read by an auditor: by whom, what, of which area (None: of all), and when."""
 
 _CODE: TypeAdapter[str] = TypeAdapter(Code)
 
@@ -66,6 +64,6 @@ class Disclosure:
             return
         services = services_of(request)
         area = self.area_of(request)
-        payload = {"auditor": who.account, "what": self.what, "area": area, "market_time": services.clock.now()}
+        fact = AccessLogged(auditor=who.account, what=self.what, area=area, market_time=services.clock.now())
         with services.record.begin() as tx:
-            tx.append(ACCESS_KIND, payload)
+            tx.append(fact)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from domain.areas import Area
+from domain.facts import Fact
 from domain.hashing import to_hex
 from domain.markets import Market
 from edge.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
@@ -17,7 +18,7 @@ from ledger_service.registry import queries
 from wallet_api.projection import Program, Projection
 
 
-def entries_where(record: Record, *, kind: str, page: Paging, wanted: Callable[[Payload], bool]) -> list[Entry]:
+def entries_where(record: Record, *, kind: type[Fact], page: Paging, wanted: Callable[[Payload], bool]) -> list[Entry]:
     """Facts of one kind whose payload is wanted, ascending, from the page's cursor on: one more than the page holds.
 
     Erased ones are left out. Raises BadCursor.

@@ -11,6 +11,23 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
+from domain.facts import (
+    BookClosed,
+    ChainIncluded,
+    MarketDefined,
+    MtuCleared,
+    MtuUnread,
+    MtuVoided,
+    PeriodDeclared,
+    ProgramOpened,
+    ProgramRefused,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    SetpointsIssued,
+    SettlementProposed,
+    SettlementSigned,
+)
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
@@ -105,21 +122,21 @@ class Projection:
         self._lock = Lock()
         self._state = _State()
         self._folds: dict[str, Callable[[Entry, Payload], None]] = {
-            "market.defined": self._market_defined,
-            "period.declared": self._period_declared,
-            "program.opened": self._program_opened,
-            "book.closed": self._book_closed,
-            "program.validated": self._program_validated,
-            "program.signed": self._program_signed,
-            "program.refused": self._program_refused,
-            "setpoints.issued": self._setpoints_issued,
-            "mtu.cleared": self._mtu_cleared,
-            "mtu.voided": self._mtu_voided,
-            "reading.attested": self._reading_attested,
-            "mtu.unread": self._mtu_unread,
-            "settlement.proposed": self._settlement_proposed,
-            "settlement.signed": self._settlement_signed,
-            "chain.included": self._chain_included,
+            MarketDefined.KIND: self._market_defined,
+            PeriodDeclared.KIND: self._period_declared,
+            ProgramOpened.KIND: self._program_opened,
+            BookClosed.KIND: self._book_closed,
+            ProgramValidated.KIND: self._program_validated,
+            ProgramSigned.KIND: self._program_signed,
+            ProgramRefused.KIND: self._program_refused,
+            SetpointsIssued.KIND: self._setpoints_issued,
+            MtuCleared.KIND: self._mtu_cleared,
+            MtuVoided.KIND: self._mtu_voided,
+            ReadingAttested.KIND: self._reading_attested,
+            MtuUnread.KIND: self._mtu_unread,
+            SettlementProposed.KIND: self._settlement_proposed,
+            SettlementSigned.KIND: self._settlement_signed,
+            ChainIncluded.KIND: self._chain_included,
         }
 
     def refresh(self) -> _State:
@@ -172,6 +189,10 @@ class Projection:
     def last_anchor(self) -> Anchored | None:
         """The last journal head that a block holds; None before the first."""
         return self.refresh().anchor
+
+    def entry(self, sequence: int) -> Entry:
+        """The entry at this place."""
+        return self._record.entries(after=sequence - 1, limit=1)[0]
 
     def payload(self, sequence: int) -> Payload:
         """The payload of an entry. Raises PayloadErased."""

@@ -34,7 +34,15 @@ from domain.facts.programs import (
 )
 from domain.facts.settlement import AccountStatement, AttesterSignature, SettlementProposed, SettlementSigned
 from domain.facts.terms import AgreementSigned, GuaranteeGiven, TariffPublished
-from domain.facts.trading import BookClosed, ClosedBook, OrderAccepted, OrderCancelled, ScheduleNominated
+from domain.facts.trading import (
+    BookClosed,
+    ClosedBook,
+    OrderAccepted,
+    OrderCancelled,
+    ScheduleNominated,
+    order_revision_key,
+    schedule_revision_key,
+)
 
 __all__ = [
     "FACTS",
@@ -85,9 +93,11 @@ __all__ = [
     "Subject",
     "TariffPublished",
     "UnknownKind",
+    "order_revision_key",
     "position_key",
     "read_fact",
     "requested_key",
+    "schedule_revision_key",
     "validated_key",
     "verdict_key",
 ]

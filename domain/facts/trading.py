@@ -10,6 +10,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from domain.errors import DominoesError
 from domain.facts.base import Fact
+from domain.hashing import text_id, to_hex
 from domain.members import (
     Address,
     Code,
@@ -44,6 +45,16 @@ SignedOrder = Annotated[
 ]
 
 
+def order_revision_key(*, account: str, order_id: bytes, revision: int) -> str:
+    """The journal key of an order's revision: changes and cancels alike, each has one place."""
+    return f"order:{account}:{order_id.hex()}:{revision}"
+
+
+def schedule_revision_key(*, market: str, point: str, first_mtu: int, revision: int) -> str:
+    """The journal key of a schedule's revision; market and point by their hashes, which keeps the key short."""
+    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
+
+
 @dataclass(frozen=True)
 class OrderAccepted(Fact):
     """A signed order, or a later revision of one, is in its book. `market_time` is when it was accepted.
@@ -59,6 +70,12 @@ class OrderAccepted(Fact):
     market: Code
     point: Code | None
     market_time: Seconds
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per revision of an order."""
+        order = self.order
+        return order_revision_key(account=to_hex(order.account), order_id=order.order_id, revision=order.revision)
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,11 @@ class OrderCancelled(Fact):
     signature: Signature
     market_time: Seconds
 
+    @property
+    def journal_key(self) -> str:
+        """One fact per revision of an order."""
+        return order_revision_key(account=self.account, order_id=self.order_id, revision=self.revision)
+
 
 @dataclass(frozen=True)
 class ScheduleNominated(Fact):
@@ -91,6 +113,13 @@ class ScheduleNominated(Fact):
     order_key: Address
     signature: Signature
     market_time: Seconds
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per revision of a schedule."""
+        return schedule_revision_key(
+            market=self.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
+        )
 
 
 @dataclass(frozen=True, slots=True)

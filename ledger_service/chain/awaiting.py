@@ -8,7 +8,7 @@ and sent like every other transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -18,11 +18,13 @@ from contracts.deploy import Deployment
 from contracts.rpc import Rpc, as_int
 from contracts.transactions import SignedTransaction, read_signed
 from domain.errors import DominoesError
+from domain.facts import ChainRequested
 from domain.hashing import to_hex
 from ledger_service.chain import outbox
-from ledger_service.chain.encoding import Codec, Request
+from ledger_service.chain.encoding import Codec
 from ledger_service.chain.profile import ChainProfile
 from ledger_service.chain.tables import chain_attempt, chain_awaiting
+from ledger_service.outbox import call_of
 from ledger_service.record import Record, Transaction
 
 CALLS_SHOWN_MAX = 500
@@ -127,6 +129,7 @@ class AwaitingCalls:
                 role=role,
                 contract=call.call.contract,
                 function=call.call.function,
+                about=outbox.subject_of(tx, row.key),
                 signed=signed,
             )
             tx.connection.execute(delete(chain_awaiting).where(chain_awaiting.c.request == request))
@@ -134,12 +137,12 @@ class AwaitingCalls:
 
     def _call(self, connection: Connection, row: Any, *, nonce: int) -> AwaitingCall:
         entry = self._record.entries(after=row.request - 1, limit=1, connection=connection)[0]
-        wanted = replace(Request.from_payload(entry.content()), key=row.key)
-        encoded = self._codec.encode(wanted, gas_max=self._profile.transaction_gas_max)
+        call = call_of(entry.as_a(ChainRequested))
+        encoded = self._codec.encode(call, key=row.key, gas_max=self._profile.transaction_gas_max)
         return AwaitingCall(
             request=row.request,
             role=row.role,
-            call=wanted.call,
+            call=call,
             to=encoded.to,
             data=encoded.data,
             gas=encoded.gas,

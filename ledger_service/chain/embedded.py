@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from socket import SO_REUSEADDR, SOL_SOCKET, socket
-from typing import Any
 
 import psutil
 import structlog
 from sqlalchemy import select
 
 from contracts.rpc import BlockHeader, NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError, as_bytes, as_int
-from domain.hashing import from_hex, to_hex
+from domain.facts import BlockMined
+from domain.hashing import to_hex
 from ledger_service.chain import outbox
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings, free_port
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
@@ -125,19 +125,16 @@ class EmbeddedNode:
         last = self.head()
         if timestamp <= last.timestamp:
             raise BlockTimeNotRising(last=last.timestamp, given=timestamp)
-        payload = {
-            "number": last.number + 1,
-            "timestamp": timestamp,
-            "transactions": [to_hex(tx_hash) for tx_hash, _ in transactions],
-        }
+        hashes = tuple(tx_hash for tx_hash, _ in transactions)
+        block = BlockMined(number=last.number + 1, timestamp=timestamp, transactions=hashes)
         with self._record.begin() as tx:
-            tx.append("block.mined", payload, key=f"block.mined:{last.number + 1}")
+            tx.append(block)
         self._whole = False
         try:
             self._last = self._mine(timestamp=timestamp, raws=[raw for _, raw in transactions])
             self._whole = True
         except (NodeUnavailable, NodeAnswerInvalid, RpcError) as error:
-            _log.warning("chain.block_not_taken", block=payload["number"], reason=str(error))
+            _log.warning("chain.block_not_taken", block=block.number, reason=str(error))
             self.restart()
         return self.head()
 
@@ -203,21 +200,20 @@ class EmbeddedNode:
         self._last = _required(self.rpc, "latest")
         after = 0
         while True:
-            entries = self._record.entries(after=after, kinds=["block.mined"], limit=_REPLAY_ENTRIES)
+            entries = self._record.entries(after=after, kinds=[BlockMined], limit=_REPLAY_ENTRIES)
             for entry in entries:
-                block = entry.content()
-                if block["number"] > self._last.number:
+                block = entry.as_a(BlockMined)
+                if block.number > self._last.number:
                     self._last = self._replay_block(block)
             if len(entries) < _REPLAY_ENTRIES:
                 break
             after = entries[-1].sequence
         self._compare()
 
-    def _replay_block(self, block: dict[str, Any]) -> BlockHeader:
-        hashes = [from_hex(text) for text in block["transactions"]]
+    def _replay_block(self, block: BlockMined) -> BlockHeader:
         with self._record.read() as connection:
-            raws = outbox.raw_by_hash(connection, hashes)
-        return self._mine(timestamp=block["timestamp"], raws=[raws[tx_hash] for tx_hash in hashes])
+            raws = outbox.raw_by_hash(connection, block.transactions)
+        return self._mine(timestamp=block.timestamp, raws=[raws[tx_hash] for tx_hash in block.transactions])
 
     def _compare(self) -> None:
         with self._record.read() as connection:

@@ -11,7 +11,9 @@ from contracts.bindings import Call
 from contracts.deploy import Deployment
 from contracts.rpc import as_bytes
 from domain.errors import DominoesError
+from domain.facts import ChainEvent
 from domain.hashing import from_hex
+from domain.members import JsonDocument
 
 GAS_BASE = 3_000_000
 """Gas limit of a call without data: far above any single step of the contracts."""
@@ -37,23 +39,6 @@ class RequestInvalid(DominoesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One call a stage asked for, as in the `chain.requested` fact."""
-
-    key: str
-    role: str
-    call: Call
-
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Request:
-        """Read the fact. Raises RequestInvalid."""
-        try:
-            return cls(key=payload["key"], role=payload["role"], call=Call.from_json(payload))
-        except KeyError as error:
-            raise RequestInvalid(key=str(payload.get("key")), reason=f"{error} is missing") from error
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedCall:
     """Where a call goes, its calldata and its gas limit."""
 
@@ -70,20 +55,19 @@ class Codec:
         self._artifacts = load_artifacts() if artifacts is None else artifacts
         self._by_address = {address: name for name, address in deployment.addresses.items()}
 
-    def encode(self, request: Request, *, gas_max: int) -> EncodedCall:
-        """The call of a request. Raises RequestInvalid."""
-        call = request.call
+    def encode(self, call: Call, *, key: str, gas_max: int) -> EncodedCall:
+        """The call of the request with this key. Raises RequestInvalid."""
         if call.contract not in self._artifacts:
-            raise RequestInvalid(key=request.key, reason=f"there is no contract {call.contract}")
+            raise RequestInvalid(key=key, reason=f"there is no contract {call.contract}")
         try:
             data = call.data()
         except DominoesError as error:
-            raise RequestInvalid(key=request.key, reason=str(error)) from error
+            raise RequestInvalid(key=key, reason=str(error)) from error
         units = int(call.argument("count")) if call.function in _COUNTING else 0
         gas = GAS_BASE + GAS_PER_DATA_BYTE * len(data) + GAS_PER_COUNTED * units
         return EncodedCall(to=self._deployment.addresses[call.contract], data=data, gas=min(gas, gas_max))
 
-    def events(self, logs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def events(self, logs: Sequence[Mapping[str, Any]]) -> list[ChainEvent]:
         """Our contracts' events out of a receipt's logs, in order; others' logs are passed over."""
         found = []
         for log in logs:
@@ -93,7 +77,7 @@ class Codec:
             topics = [as_bytes(topic) for topic in log["topics"]]
             event = self._artifacts[name].abi.decode_event(topics, as_bytes(log["data"]))
             if event is not None:
-                found.append({"contract": name, "event": event.name, "args": event.args})
+                found.append(ChainEvent(contract=name, event=event.name, args=JsonDocument(event.args)))
         return found
 
     def revert_reason(self, data: bytes) -> str | None:

@@ -16,10 +16,11 @@ from contracts.deploy import Deployment, check_deployment
 from contracts.rpc import Rpc
 from contracts.transactions import SignedTransaction
 from contracts.transactions import Transaction as ChainTransaction
+from domain.facts import ChainFailed, ChainRequested, requested_key
 from domain.hashing import to_hex
 from domain.signing import SigningKey
 from ledger_service.chain import awaiting, outbox
-from ledger_service.chain.encoding import Codec, EncodedCall, Request, RequestInvalid
+from ledger_service.chain.encoding import Codec, EncodedCall, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
 from ledger_service.chain.finality import final_block
 from ledger_service.chain.profile import EMBEDDED, ChainProfile, Finality
@@ -27,6 +28,7 @@ from ledger_service.chain.receipts import Outcome, read_outcomes
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.chain.watch import Watch
+from ledger_service.outbox import call_of
 from ledger_service.record import Cursor, Entry, Record, Transaction, follow
 
 if TYPE_CHECKING:
@@ -56,35 +58,43 @@ class Progress:
 class _Taken:
     """A request whose transaction is signed; `sequence` is that of the request."""
 
-    wanted: Request
+    wanted: ChainRequested
     signed: SignedTransaction
     sequence: int
 
     def record(self, tx: Transaction) -> None:
         """Store it."""
-        call = self.wanted.call
-        about = {"key": self.wanted.key, "role": self.wanted.role, "contract": call.contract}
-        outbox.store(tx, **about, function=call.function, request=self.sequence, signed=self.signed)
+        asked = self.wanted
+        names = {"key": asked.key, "role": asked.role, "contract": asked.contract, "function": asked.function}
+        outbox.store(tx, **names, about=asked.about, request=self.sequence, signed=self.signed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
     """A request that names no call of the contracts."""
 
+    wanted: ChainRequested
     error: RequestInvalid
 
     def record(self, tx: Transaction) -> None:
         """Say that it failed."""
-        key = self.error.key
-        _log.error("chain.request_invalid", key=key, reason=self.error.reason)
-        tx.append("chain.failed", {"key": key, "reason": str(self.error)}, key=f"chain.failed:{key}")
+        asked = self.wanted
+        _log.error("chain.request_invalid", key=asked.key, reason=self.error.reason)
+        fact = ChainFailed(
+            key=asked.key,
+            contract=asked.contract,
+            function=asked.function,
+            about=asked.about,
+            reason=str(self.error),
+        )
+        tx.append(fact, key=f"{fact.KIND}:{asked.key}")
 
 
 @dataclass(frozen=True, slots=True)
 class _HandedOver:
     """A request whose sender is an organisation that signs for itself; `sequence` is that of the request."""
 
-    wanted: Request
+    wanted: ChainRequested
     sequence: int
     gas_price_wei: int
 
@@ -179,7 +189,7 @@ class Gateway:
     def take(self) -> int:
         """Sign and store what was requested since; returns how many requests were taken."""
         total = 0
-        for batch in follow(self.record, self._cursor, ["chain.requested"], limit=TAKE_MAX):
+        for batch in follow(self.record, self._cursor, [ChainRequested], limit=TAKE_MAX):
             taken = self._signed(batch.entries)
             with batch.begin() as tx:
                 for item in taken:
@@ -199,11 +209,11 @@ class Gateway:
         nonces: dict[bytes, int] = {}
         with self.record.read() as connection:
             for entry in entries:
+                wanted = entry.as_a(ChainRequested)
                 try:
-                    wanted = Request.from_payload(entry.content())
-                    call = self._codec.encode(wanted, gas_max=self.profile.transaction_gas_max)
+                    call = self._codec.encode(call_of(wanted), key=wanted.key, gas_max=self.profile.transaction_gas_max)
                 except RequestInvalid as error:
-                    taken.append(_Refused(error))
+                    taken.append(_Refused(wanted=wanted, error=error))
                     continue
                 signer = self._signers.get(wanted.role)
                 signed = self._repair.foreign(sender=self._sender(wanted.role), call=call)
@@ -261,6 +271,7 @@ class Gateway:
         if outcomes:
             with self.record.begin() as tx:
                 tx.preload(_fact_key(outcome) for outcome in outcomes)
+                tx.preload(requested_key(outcome.key) for outcome in outcomes)
                 for outcome in outcomes:
                     _append(tx, outcome)
                 outbox.place_all(tx, [_placed(outcome) for outcome in outcomes])
@@ -278,15 +289,15 @@ class Gateway:
 
 def _append(tx: Transaction, outcome: Outcome) -> None:
     """The fact of an outcome; one more where a block that was gone has come back and holds it again."""
-    kind, payload = outcome.fact()
+    fact = outcome.fact(outbox.subject_of(tx, outcome.key))
     key, times = _fact_key(outcome), 1
-    while tx.append(kind, payload, key=key).repeated:
+    while tx.append(fact, key=key).repeated:
         times += 1
         key = f"{_fact_key(outcome)}:{times}"
 
 
 def _fact_key(outcome: Outcome) -> str:
-    return f"{outcome.fact()[0]}:{to_hex(outcome.tx_hash)}:{to_hex(outcome.block_hash)[:18]}"
+    return f"{outcome.kind.KIND}:{to_hex(outcome.tx_hash)}:{to_hex(outcome.block_hash)[:18]}"
 
 
 def _placed(outcome: Outcome) -> outbox.Placed:

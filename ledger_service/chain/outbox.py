@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from contracts.transactions import SignedTransaction
+from domain.facts import ChainRequested, ChainSigned, Subject, requested_key
 from domain.hashing import to_hex
 from ledger_service.chain.tables import FAILED, INCLUDED, SIGNED, chain_attempt, chain_transaction
 from ledger_service.record import Transaction
@@ -36,24 +37,33 @@ class Stored:
 
 
 def store(
-    tx: Transaction, *, key: str, request: int, role: str, contract: str, function: str, signed: SignedTransaction
+    tx: Transaction,
+    *,
+    key: str,
+    request: int,
+    role: str,
+    contract: str,
+    function: str,
+    about: Subject,
+    signed: SignedTransaction,
 ) -> None:
     """Append `chain.signed` and bring the views up to date: a new transaction, or a new attempt of one.
 
     The same signed bytes again, as after a start that was cut short, change nothing.
     """
-    payload = {
-        "key": key,
-        "role": role,
-        "sender": to_hex(signed.sender),
-        "nonce": signed.transaction.nonce,
-        "contract": contract,
-        "function": function,
-        "tx_hash": to_hex(signed.hash),
-        "raw": to_hex(signed.raw),
-        "gas_price_wei": str(signed.transaction.gas_price_wei),
-    }
-    if tx.append("chain.signed", payload, key=f"chain.signed:{to_hex(signed.hash)}").repeated:
+    fact = ChainSigned(
+        key=key,
+        role=role,
+        sender=to_hex(signed.sender),
+        nonce=signed.transaction.nonce,
+        contract=contract,
+        function=function,
+        about=about,
+        tx_hash=signed.hash,
+        raw=signed.raw,
+        gas_price_wei=signed.transaction.gas_price_wei,
+    )
+    if tx.append(fact).repeated:
         return
     values: dict[str, Any] = {
         "sender": signed.sender,
@@ -68,6 +78,12 @@ def store(
         state = {"status": SIGNED, "block_number": None, "block_hash": None, "is_final": False}
         tx.connection.execute(insert(table).values(**fresh, **values, **state))
     tx.connection.execute(insert(chain_attempt).values(tx_hash=signed.hash, key=key, raw=signed.raw))
+
+
+def subject_of(tx: Transaction, key: str) -> Subject:
+    """What the request of this key was about; nothing for a transaction that nobody asked for, or an erased one."""
+    asked = tx.find(requested_key(key))
+    return asked.fact.about if asked is not None and isinstance(asked.fact, ChainRequested) else Subject()
 
 
 def next_nonce(connection: Connection, sender: bytes) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
+from domain.facts import ChainEvent, ChainFailed, ChainIncluded, Subject
 from domain.hashing import to_hex
 from ledger_service.chain.encoding import Codec
 from ledger_service.chain.outbox import Stored
@@ -24,21 +25,37 @@ class Outcome:
     """A transaction that came into a block. `block_time` in unix seconds; `reason` is None where it succeeded."""
 
     key: str
+    contract: str
+    function: str
     tx_hash: bytes
     block: int
     block_hash: bytes
     block_time: int
     gas_used: int
-    events: tuple[dict[str, Any], ...]
+    events: tuple[ChainEvent, ...]
     reason: str | None
 
-    def fact(self) -> tuple[str, dict[str, Any]]:
-        """Kind and payload of the fact that says so."""
-        place = {"key": self.key, "tx_hash": to_hex(self.tx_hash), "block": self.block, "gas_used": self.gas_used}
-        place |= {"block_hash": to_hex(self.block_hash), "block_time": self.block_time}
+    @property
+    def kind(self) -> type[ChainIncluded | ChainFailed]:
+        """What kind of fact says so."""
+        return ChainIncluded if self.reason is None else ChainFailed
+
+    def fact(self, about: Subject) -> ChainIncluded | ChainFailed:
+        """The fact that says so; `about` is what its request was about."""
+        place: dict[str, Any] = {
+            "key": self.key,
+            "contract": self.contract,
+            "function": self.function,
+            "about": about,
+            "tx_hash": self.tx_hash,
+            "block": self.block,
+            "block_hash": self.block_hash,
+            "block_time": self.block_time,
+            "gas_used": self.gas_used,
+        }
         if self.reason is not None:
-            return "chain.failed", {**place, "reason": self.reason}
-        return "chain.included", {**place, "events": list(self.events)}
+            return ChainFailed(**place, reason=self.reason)
+        return ChainIncluded(**place, events=self.events)
 
 
 def read_outcomes(
@@ -93,6 +110,8 @@ def _outcome(
     succeeded = as_int(receipt["status"]) == 1
     return Outcome(
         key=stored.key,
+        contract=stored.contract,
+        function=stored.function,
         tx_hash=tx_hash,
         block=as_int(receipt["blockNumber"]),
         block_hash=as_bytes(receipt["blockHash"]),

@@ -12,6 +12,7 @@ from contracts.deploy import Deployment
 from contracts.rpc import Rpc, RpcError, as_bytes, as_int
 from contracts.transactions import SignedTransaction, decode_transaction, signed_bytes
 from contracts.transactions import Transaction as ChainTransaction
+from domain.facts import Subject
 from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain import awaiting, outbox
@@ -231,7 +232,7 @@ class Repair:
             if outbox.holds(tx.connection, sender=sender, nonce=nonce):
                 return
             name = f"fill:{to_hex(sender)}:{nonce}"
-            outbox.store(tx, key=name, request=0, role=role, contract="", function="", signed=signed)
+            outbox.store(tx, key=name, request=0, role=role, contract="", function="", about=Subject(), signed=signed)
         _log.warning("chain.gap_filled", sender=to_hex(sender), nonce=nonce)
         self._rpc.batch([("eth_sendRawTransaction", (to_hex(signed.raw),))])
 
@@ -244,6 +245,7 @@ class Repair:
                 role=item.role,
                 contract=item.contract,
                 function=item.function,
+                about=outbox.subject_of(tx, key),
                 signed=signed,
             )
 

@@ -9,6 +9,7 @@ from contracts.deploy import Deployment, DeploymentConfig, plan_deployment, read
 from contracts.rpc import as_bytes, as_int
 from contracts.transactions import SignedTransaction
 from domain.errors import DominoesError
+from domain.facts import Subject
 from domain.hashing import to_hex
 from domain.signing import SigningKey
 from ledger_service.chain import outbox
@@ -42,7 +43,14 @@ def deploy_embedded(
     with record.begin() as tx:
         for name, signed in plan.transactions.items():
             outbox.store(
-                tx, key=f"deploy:{name}", request=0, role=DEPLOYER, contract=name, function="constructor", signed=signed
+                tx,
+                key=f"deploy:{name}",
+                request=0,
+                role=DEPLOYER,
+                contract=name,
+                function="constructor",
+                about=Subject(),
+                signed=signed,
             )
     if _receipt(node, next(iter(plan.transactions.values()))) is None:
         node.mine(timestamp=timestamp, transactions=[(tx.hash, tx.raw) for tx in plan.transactions.values()])

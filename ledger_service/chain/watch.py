@@ -8,7 +8,8 @@ import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
 from contracts.rpc import Rpc
-from domain.hashing import to_hex
+from domain.facts import ChainRewound
+from domain.hashing import ZERO_HASH
 from ledger_service.chain import outbox
 from ledger_service.chain.errors import FinalityBroken, NodeBehind
 from ledger_service.chain.finality import final_block
@@ -67,18 +68,22 @@ class Watch:
     def _withdraw(self, gone: Sequence[outbox.Stored]) -> None:
         with self._record.begin() as tx:
             for item in gone:
-                payload = {
-                    "key": item.key,
-                    "tx_hash": to_hex(item.tx_hash),
-                    "block": item.block_number,
-                    "block_hash": to_hex(item.block_hash or b""),
-                }
-                tx.append("chain.rewound", payload)
+                tx.append(
+                    ChainRewound(
+                        key=item.key,
+                        contract=item.contract,
+                        function=item.function,
+                        about=outbox.subject_of(tx, item.key),
+                        tx_hash=item.tx_hash,
+                        block=item.block_number or 0,
+                        block_hash=item.block_hash or ZERO_HASH,
+                    )
+                )
                 outbox.withdraw(tx, item.key)
             tx.connection.execute(
                 delete(chain_block).where(chain_block.c.number.in_([item.block_number for item in gone]))
             )
-        _log.warning("chain.rewound", transactions=len(gone))
+        _log.warning("chain.block_gone", transactions=len(gone))
 
     def finalise(self) -> int:
         """Mark what has become final; returns the number of the newest final block.

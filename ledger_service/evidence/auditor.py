@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.facts import OrderAccepted, OrderCancelled
 from domain.hashing import to_hex
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json, journal_lines
@@ -29,5 +30,5 @@ def export_auditor(record: Record, directory: Path, *, chain: ChainInfo, receipt
 
 
 def _receipts(connection: Connection, through: int, receipts: ReceiptSource) -> Iterator[dict[str, Any]]:
-    for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
+    for entry in walk(connection, through=through, kinds=[OrderAccepted, OrderCancelled]):
         yield {"sequence": entry.sequence, "signature": to_hex(receipts(entry))}

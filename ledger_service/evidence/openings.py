@@ -10,6 +10,21 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.facts import (
+    AgreementSigned,
+    AreaDefined,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    MtuCleared,
+    OrderAccepted,
+    OrderCancelled,
+    ParticipantRegistered,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    TariffPublished,
+)
 from domain.hashing import canonical_json, from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_proofs
 from domain.orders import schedule_hash
@@ -24,11 +39,11 @@ from ledger_service.record import Entry
 Payload = dict[str, Any]
 
 _REGISTRY_KINDS = (
-    "participant.registered",
-    "meter.registered",
-    "key.registered",
-    "agreement.signed",
-    "tariff.published",
+    ParticipantRegistered.KIND,
+    MeterRegistered.KIND,
+    KeyRegistered.KIND,
+    AgreementSigned.KIND,
+    TariffPublished.KIND,
 )
 
 
@@ -127,10 +142,10 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
     found = Openings()
     for entry in walk(connection, through=through, kinds=_REGISTRY_KINDS):
         _add_registry(found, entry.kind, entry.content())
-    for entry in walk(connection, through=through, kinds=["order.accepted", "order.cancelled"]):
+    for entry in walk(connection, through=through, kinds=[OrderAccepted, OrderCancelled]):
         _add_order(found, entry)
     _add_markets(found, connection, through)
-    for entry in walk(connection, through=through, kinds=["mtu.cleared"]):
+    for entry in walk(connection, through=through, kinds=[MtuCleared]):
         found.results.append(_shown_result(found, entry.content()))
     found.results.sort(key=lambda result: (result.mtu, result.market))
     _add_readings(found, connection, through)
@@ -139,20 +154,20 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
 
 
 def _add_registry(found: Openings, kind: str, payload: Payload) -> None:
-    if kind == "participant.registered":
+    if kind == ParticipantRegistered.KIND:
         found.parties[payload["account"]] = payload
-    elif kind == "meter.registered":
+    elif kind == MeterRegistered.KIND:
         found.meters.append(payload)
-    elif kind == "key.registered":
+    elif kind == KeyRegistered.KIND:
         found.keys[payload["order_key"]] = payload
     else:
-        name = "agreement" if kind == "agreement.signed" else "tariff"
+        name = "agreement" if kind == AgreementSigned.KIND else "tariff"
         found.terms[name, payload[name], payload["version"]] = payload
 
 
 def _add_order(found: Openings, entry: Entry) -> None:
     payload = entry.content()
-    if entry.kind == "order.accepted":
+    if entry.kind == OrderAccepted.KIND:
         found.account_of[payload["tag"]] = payload["order"]["account"]
     account = found.account_of.get(payload["tag"])
     if account is not None:
@@ -161,9 +176,9 @@ def _add_order(found: Openings, entry: Entry) -> None:
 
 def _add_markets(found: Openings, connection: Connection, through: int) -> None:
     areas: dict[str, str] = {}
-    for entry in walk(connection, through=through, kinds=["area.defined", "market.defined"]):
+    for entry in walk(connection, through=through, kinds=[AreaDefined, MarketDefined]):
         payload = entry.content()
-        if entry.kind == "area.defined":
+        if entry.kind == AreaDefined.KIND:
             found.grid_models[payload["area"]] = payload["grid_model"]
         else:
             areas[payload["market"]] = payload["area"]
@@ -171,10 +186,10 @@ def _add_markets(found: Openings, connection: Connection, through: int) -> None:
     events = chain_events(connection, through=through, wanted={("Market", "ProgramRecorded")})
     recorded = {(event.args["market"], int(event.args["program"])) for event in events}
     validated: dict[tuple[str, int], Payload] = {}
-    for entry in walk(connection, through=through, kinds=["program.validated", "program.signed"]):
+    for entry in walk(connection, through=through, kinds=[ProgramValidated, ProgramSigned]):
         payload = entry.content()
         key = (payload["market"], payload["program"])
-        if entry.kind == "program.validated":
+        if entry.kind == ProgramValidated.KIND:
             validated[key] = payload
         elif key in validated and (to_hex(text_id(key[0])), key[1]) in recorded:
             area = areas[key[0]]
@@ -241,7 +256,7 @@ def _shown_settlement(proposal: Payload, signed: Payload) -> ShownSettlement:
 
 def _add_readings(found: Openings, connection: Connection, through: int) -> None:
     known: dict[tuple[str, int, int, str], list[Payload]] = {}
-    for entry in walk(connection, through=through, kinds=["reading.attested"]):
+    for entry in walk(connection, through=through, kinds=[ReadingAttested]):
         payload = entry.content()
         for item in payload["attestations"]:
             known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.facts import OrderAccepted
 from domain.hashing import to_hex
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json
@@ -103,7 +104,7 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
             "receipt": to_hex(receipts(entry)),
             "key": {name: key[name] for name in ("order_key", "valid_from_mtu", "signature")},
         }
-        if entry.kind == "order.accepted":
+        if entry.kind == OrderAccepted.KIND:
             yield {**common, "order": payload["order"]}
         else:
             cancel = {name: payload[name] for name in ("market", "mtu", "revision")}

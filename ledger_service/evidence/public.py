@@ -8,6 +8,23 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.facts import (
+    AreaDefined,
+    BookClosed,
+    ErasureDone,
+    MarketDefined,
+    MtuCleared,
+    MtuUnread,
+    MtuVoided,
+    PeriodDeclared,
+    ProgramOpened,
+    ProgramRefused,
+    ProgramSigned,
+    ProgramValidated,
+    SettlementProposed,
+    SettlementSigned,
+    TariffPublished,
+)
 from domain.hashing import text_id, to_hex
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import chain_json, journal_lines
@@ -16,19 +33,19 @@ from ledger_service.record import Record
 
 PUBLIC_KINDS = frozenset(
     {
-        "area.defined",
-        "market.defined",
-        "tariff.published",
-        "period.declared",
-        "program.opened",
-        "book.closed",
-        "program.signed",
-        "program.refused",
-        "mtu.cleared",
-        "mtu.voided",
-        "mtu.unread",
-        "settlement.signed",
-        "erasure.done",
+        AreaDefined.KIND,
+        MarketDefined.KIND,
+        TariffPublished.KIND,
+        PeriodDeclared.KIND,
+        ProgramOpened.KIND,
+        BookClosed.KIND,
+        ProgramSigned.KIND,
+        ProgramRefused.KIND,
+        MtuCleared.KIND,
+        MtuVoided.KIND,
+        MtuUnread.KIND,
+        SettlementSigned.KIND,
+        ErasureDone.KIND,
     }
 )
 """Kinds whose payloads anybody may read."""
@@ -51,10 +68,10 @@ def export_public(record: Record, directory: Path, *, chain: ChainInfo) -> Ancho
 def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
     """Signed programs in the order of their signatures."""
     validated: dict[tuple[str, int], dict[str, Any]] = {}
-    for entry in walk(connection, through=through, kinds=["program.validated", "program.signed"]):
+    for entry in walk(connection, through=through, kinds=[ProgramValidated, ProgramSigned]):
         payload = entry.content()
         key = (payload["market"], payload["program"])
-        if entry.kind == "program.validated":
+        if entry.kind == ProgramValidated.KIND:
             validated[key] = payload
             continue
         if key not in validated:
@@ -67,7 +84,7 @@ def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
 
 def attestations(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
     """What the chain recorded of readings, in its order: attestations with their signatures, and unread MTUs."""
-    areas = (entry.content()["area"] for entry in walk(connection, through=through, kinds=["area.defined"]))
+    areas = (entry.content()["area"] for entry in walk(connection, through=through, kinds=[AreaDefined]))
     code_of = {to_hex(text_id(area)): area for area in areas}
     for event in chain_events(connection, through=through, wanted=READINGS_EVENTS):
         args = event.args
@@ -100,10 +117,10 @@ def signed_proposals(connection: Connection, through: int) -> Iterator[tuple[dic
     Proposals whose openings were erased are left out.
     """
     newest: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for entry in walk(connection, through=through, kinds=["settlement.proposed", "settlement.signed"]):
+    for entry in walk(connection, through=through, kinds=[SettlementProposed, SettlementSigned]):
         payload = entry.content()
         key = (payload["area"], payload["period"], payload["revision"])
-        if entry.kind == "settlement.proposed":
+        if entry.kind == SettlementProposed.KIND:
             newest[key] = payload
         elif key in newest:
             yield newest[key], payload

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from domain.errors import DominoesError
+from domain.facts import ChainFailed, ChainIncluded
 from domain.hashing import from_hex
 from ledger_service.record import Entry, JournalBroken
-from ledger_service.record.journal import select_entries, walk_entries
+from ledger_service.record.journal import Kinds, select_entries, walk_entries
 from ledger_service.record.tables import journal_entry
 
 ReceiptSource = Callable[[Entry], bytes]
@@ -59,7 +60,7 @@ class RecordedEvent:
 
 def last_anchor(connection: Connection) -> Anchor:
     """The newest anchored head. Raises NothingAnchored, or JournalBroken where the journal does not pass through it."""
-    query = select_entries().where(journal_entry.c.kind == "chain.included").order_by(journal_entry.c.sequence.desc())
+    query = select_entries().where(journal_entry.c.kind == ChainIncluded.KIND).order_by(journal_entry.c.sequence.desc())
     for row in connection.execute(query.execution_options(yield_per=200)):
         payload = json.loads(row.payload) if row.payload is not None else {"events": []}
         for event in payload["events"]:
@@ -74,7 +75,7 @@ def last_anchor(connection: Connection) -> Anchor:
     raise NothingAnchored
 
 
-def walk(connection: Connection, *, through: int, kinds: Sequence[str]) -> Iterator[Entry]:
+def walk(connection: Connection, *, through: int, kinds: Kinds) -> Iterator[Entry]:
     """Entries of these kinds up to and including `through`, without erased ones."""
     for entry in walk_entries(connection, kinds=kinds):
         if entry.sequence > through:
@@ -86,7 +87,7 @@ def walk(connection: Connection, *, through: int, kinds: Sequence[str]) -> Itera
 def chain_events(connection: Connection, *, through: int, wanted: Container[tuple[str, str]]) -> list[RecordedEvent]:
     """These (contract, event) pairs in their order; a later inclusion of a transaction replaces an earlier one."""
     placed: dict[str, tuple[int, int, list[RecordedEvent]]] = {}
-    for entry in walk(connection, through=through, kinds=["chain.included", "chain.failed"]):
+    for entry in walk(connection, through=through, kinds=[ChainIncluded, ChainFailed]):
         payload = entry.content()
         events = [
             RecordedEvent(key=payload["key"], contract=item["contract"], event=item["event"], args=item["args"])

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from contracts.bindings import Anchors
-from ledger_service.outbox import request
+from contracts.bindings import Anchors, Settlement
+from domain.facts import (
+    BlockMined,
+    BookClosed,
+    ChainFailed,
+    ChainIncluded,
+    ChainRequested,
+    ChainSigned,
+    ErasureDone,
+    SettlementSigned,
+    Subject,
+)
+from ledger_service.outbox import asks, request
 from ledger_service.record import Cursor, Record
-from ledger_service.record.journal import read_entries
+from ledger_service.record.journal import kinds_of, read_entries
 from ledger_service.record.tables import journal_entry
 
 ANCHOR_SECONDS = 3_600
 """Market time between two anchors while facts keep coming: a rewrite of older facts than that is excluded."""
 
-AT_ONCE = frozenset({"book.closed", "settlement.signed", "erasure.done"})
+AT_ONCE = frozenset(kinds_of((BookClosed, SettlementSigned, ErasureDone)))
 """Kinds that are anchored without waiting: what others must be able to rely on."""
 
-AT_ONCE_PREFIXES = ("settle:", "finalise:")
-"""Keys of transactions whose inclusion is anchored without waiting, so that evidence holds the whole period."""
-
-CHAIN_KINDS = ("chain.requested", "chain.signed", "chain.included", "chain.failed", "block.mined")
+CHAIN_KINDS = frozenset(kinds_of((ChainRequested, ChainSigned, ChainIncluded, ChainFailed, BlockMined)))
 """Facts about transactions: they alone cause no anchor, or each anchor would cause the next."""
 
 ENTRIES_PER_RUN = 1_000
@@ -59,7 +67,7 @@ class AnchorStage:
             head = tx.head
             if head.sequence > self._cursor.recorded:
                 call = Anchors.anchor(sequence=head.sequence, head=head.hash)
-                request(tx, call, key=f"anchor:{head.sequence}", role="operator")
+                request(tx, call, key=f"anchor:{head.sequence}", role="operator", about=Subject())
                 self._cursor.advance(tx, head.sequence)
         self._cursor.recorded = self._cursor.seen = head.sequence
         self._pending = self._urgent = False
@@ -73,10 +81,15 @@ class AnchorStage:
         if not rows:
             return
         kinds = {row.kind for row in rows}
-        self._pending |= bool(kinds - set(CHAIN_KINDS))
+        self._pending |= bool(kinds - CHAIN_KINDS)
         self._urgent |= bool(kinds & AT_ONCE)
-        if "chain.included" in kinds:
-            included = read_entries(connection, after=after, kinds=["chain.included"], limit=len(rows))
-            keys = [entry.content()["key"] for entry in included if entry.sequence <= rows[-1].sequence]
-            self._urgent |= any(key.startswith(AT_ONCE_PREFIXES) for key in keys)
+        if ChainIncluded.KIND in kinds:
+            included = read_entries(connection, after=after, kinds=[ChainIncluded], limit=len(rows))
+            facts = [entry.as_a(ChainIncluded) for entry in included if entry.sequence <= rows[-1].sequence]
+            self._urgent |= any(_ends_a_period(fact) for fact in facts)
         self._cursor.seen = rows[-1].sequence
+
+
+def _ends_a_period(fact: ChainIncluded) -> bool:
+    """Whether a settlement or the end of corrections is on chain: anchored at once, so that evidence holds it all."""
+    return asks(fact, Settlement.settle) or asks(fact, Settlement.finalise)

@@ -1,6 +1,6 @@
 """The market's frame: the calendar of periods and programs, which the gate closes."""
 
 from ledger_service.market.calendar import CalendarStage
-from ledger_service.market.views import MARKET_KINDS, rebuild_views
+from ledger_service.market.views import MARKET_FACTS, rebuild_views
 
-__all__ = ["MARKET_KINDS", "CalendarStage", "rebuild_views"]
+__all__ = ["MARKET_FACTS", "CalendarStage", "rebuild_views"]

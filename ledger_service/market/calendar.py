@@ -13,14 +13,16 @@ from sqlalchemy import Connection
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
 from domain.areas import Area
+from domain.facts import ChainIncluded, PeriodDeclared, ProgramOpened, Subject
 from domain.markets import Market
 from domain.mtu import local_day, local_midnight, mtu_start
 from domain.periods import Period
 from ledger_service.market import queries
-from ledger_service.market.views import AWAITED_PREFIXES, fold
+from ledger_service.market.views import fold, is_awaited
 from ledger_service.outbox import request
 from ledger_service.record import Cursor, Record, Transaction, follow
 from ledger_service.registry import queries as registry
+from ledger_service.registry.operations import created_key
 
 INCLUSION_CURSOR = "calendar"
 """Name of the cursor over the chain's inclusions."""
@@ -30,6 +32,11 @@ def gate_time(*, market: Market, area: Area, day: date) -> int:
     """Market time of the gate of delivery day `day`: the market's local gate time on the day before."""
     local = datetime.combine(day - timedelta(days=1), time.fromisoformat(market.gate_local), tzinfo=area.zone_info)
     return int(local.timestamp())
+
+
+def declared_key(area: str, period: int) -> str:
+    """Key of the request that declares a period on chain."""
+    return f"declarePeriod:{area}:{period}"
 
 
 def day_of(*, area: Area, seconds: int) -> date:
@@ -65,8 +72,8 @@ class CalendarStage:
 
     def _note_inclusions(self) -> bool:
         noted = False
-        for batch in follow(self._record, self._cursor, ["chain.included"]):
-            awaited = [entry for entry in batch.entries if entry.content()["key"].startswith(AWAITED_PREFIXES)]
+        for batch in follow(self._record, self._cursor, [ChainIncluded]):
+            awaited = [entry for entry in batch.entries if is_awaited(entry.fact)]
             if not awaited:
                 continue
             with batch.begin() as tx:
@@ -80,7 +87,7 @@ class CalendarStage:
     def _may_declare(self, connection: Connection, area: Area, now: int) -> bool:
         markets = registry.markets(connection, area=area.area)
         # A market takes part from the next declared period on, so all of them must be on chain before the first.
-        if not markets or not all(queries.is_included(connection, f"createMarket:{item.market}") for item in markets):
+        if not markets or not all(queries.is_included(connection, created_key(item.market)) for item in markets):
             return False
         day = self._next_day(connection, area, markets, now)
         if self._last_day is not None and day > self._last_day:
@@ -104,16 +111,17 @@ class CalendarStage:
         mtus = local_day(day=day, zone=area.zone_info)
         last = queries.last_period(tx.connection, area=area.area)
         number = 1 if last is None else last.number + 1
-        payload = {"area": area.area, "period": number, "first_mtu": mtus.first, "count": mtus.count}
-        entry = tx.append("period.declared", payload, key=f"period:{area.area}:{number}")
+        fact = PeriodDeclared(area=area.area, period=number, first_mtu=mtus.first, count=mtus.count)
+        entry = tx.append(fact)
         fold(tx.connection, [entry])
         call = Calendar.declare_period(area=area.area_id, first_mtu=mtus.first, count=mtus.count)
-        request(tx, call, key=f"declarePeriod:{area.area}:{number}", role="operator")
+        about = Subject(area=area.area, period=number, first_mtu=mtus.first, count=mtus.count)
+        request(tx, call, key=declared_key(area.area, number), role="operator", about=about)
 
     def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
         """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
         period = queries.last_period(connection, area=area.area)
-        if period is None or not queries.is_included(connection, f"declarePeriod:{area.area}:{period.number}"):
+        if period is None or not queries.is_included(connection, declared_key(area.area, period.number)):
             return []
         day = day_of(area=area, seconds=mtu_start(period.first_mtu))
         due = []
@@ -128,16 +136,16 @@ class CalendarStage:
         for market, period, gate in self._programs_due(tx.connection, area, now):
             last = queries.last_program(tx.connection, market=market.market)
             number = 1 if last is None else last.program + 1
-            payload = {
-                "market": market.market,
-                "area": area.area,
-                "program": number,
-                "period": period.number,
-                "first_mtu": period.first_mtu,
-                "count": period.count,
-                "gate": gate,
-            }
-            entry = tx.append("program.opened", payload, key=f"program:{market.market}:{number}")
+            fact = ProgramOpened(
+                market=market.market,
+                area=area.area,
+                program=number,
+                period=period.number,
+                first_mtu=period.first_mtu,
+                count=period.count,
+                gate=gate,
+            )
+            entry = tx.append(fact)
             fold(tx.connection, [entry])
             call = MarketContract.open_program(
                 market=market.market_id,
@@ -146,4 +154,12 @@ class CalendarStage:
                 count=period.count,
                 gate=gate,
             )
-            request(tx, call, key=f"openProgram:{market.market}:{number}", role="operator")
+            about = Subject(
+                area=area.area,
+                market=market.market,
+                period=period.number,
+                program=number,
+                first_mtu=period.first_mtu,
+                count=period.count,
+            )
+            request(tx, call, key=f"openProgram:{market.market}:{number}", role="operator", about=about)

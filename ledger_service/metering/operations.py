@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select
 from contracts.bindings import Readings
 from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.eip712 import Domain
-from domain.facts import PeriodDeclared
-from domain.hashing import from_hex, keccak, text_id
+from domain.facts import PeriodDeclared, ReadingAttested, Subject
+from domain.hashing import keccak, text_id
 from ledger_service.metering.verification import Page, Verified, standing, verify_attestations
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
 from ledger_service.outbox import request
@@ -78,10 +78,9 @@ def _record_page(record: Record, verified: Verified, page: Page, *, basis: int) 
         if _has_changed(tx.connection, after=basis):
             return None
         entry = tx.append(page.fact, key=_key(area, page, tx.head.sequence))
-        fact = entry.content()
-        keys = chain_keys_of(fact, sequence=entry.sequence)
-        _request(tx, fact, keys)
-        fold_attested(tx.connection, entry, chain_keys=keys)
+        fact = entry.as_a(ReadingAttested)
+        _request(tx, fact, chain_keys_of(fact, sequence=entry.sequence))
+        fold_attested(tx.connection, fact, entry.sequence)
     return entry.sequence
 
 
@@ -93,25 +92,25 @@ def _has_changed(connection: Connection, *, after: int) -> bool:
 
 def _key(area: str, page: Page, sequence: int) -> str:
     roots = "".join(f"{mtu}:{revision}:{root};" for mtu, (revision, root) in page.made.items())
-    return f"reading.attested:{sequence}:{keccak((area + roots).encode('utf-8')).hex()}"
+    return f"{ReadingAttested.KIND}:{sequence}:{keccak((area + roots).encode('utf-8')).hex()}"
 
 
-def _request(tx: Transaction, fact: Mapping[str, Any], keys: Mapping[int, str]) -> None:
-    attested = fact["attestations"]
-    for start in range(0, len(attested), MTUS_PER_TRANSACTION):
-        part = attested[start : start + MTUS_PER_TRANSACTION]
+def _request(tx: Transaction, fact: ReadingAttested, keys: Mapping[int, str]) -> None:
+    for page, start in enumerate(range(0, len(fact.attestations), MTUS_PER_TRANSACTION)):
+        part = fact.attestations[start : start + MTUS_PER_TRANSACTION]
         structs = [
             AttestationStruct(
-                area=text_id(fact["area"]),
-                mtu=item["mtu"],
-                revision=item["revision"],
-                root=from_hex(item["root"]),
-                count=item["count"],
-                import_wh=item["import_wh"],
-                export_wh=item["export_wh"],
+                area=text_id(fact.area),
+                mtu=item.mtu,
+                revision=item.revision,
+                root=item.root,
+                count=item.count,
+                import_wh=item.import_wh,
+                export_wh=item.export_wh,
             )
             for item in part
         ]
-        signatures = [[from_hex(signature) for signature in item["signatures"]] for item in part]
-        call = Readings.attest_many(period=fact["period"], attestations=structs, signatures=signatures)
-        request(tx, call, key=keys[part[0]["mtu"]], role="operator")
+        signatures = [item.signatures for item in part]
+        call = Readings.attest_many(period=fact.period, attestations=structs, signatures=signatures)
+        about = Subject(area=fact.area, period=fact.period, page=page)
+        request(tx, call, key=keys[part[0].mtu], role="operator", about=about)

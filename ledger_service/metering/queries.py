@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from domain.eip712 import Domain
+from domain.facts import PeriodDeclared
 from domain.hashing import from_hex
 from domain.meters import AttesterEntry, MeteringArea, MeterKey, close_validity
 from domain.periods import Period
@@ -55,10 +56,9 @@ class MtuState:
 def periods(connection: Connection, *, area: str) -> tuple[Period, ...]:
     """The area's declared periods, ascending."""
     found = []
-    for entry in walk_entries(connection, kinds=["period.declared"]):
-        payload = entry.content()
-        if payload["area"] == area:
-            found.append(Period(area, payload["period"], payload["first_mtu"], payload["count"]))
+    for entry in walk_entries(connection, kinds=[PeriodDeclared]):
+        if (span := entry.as_a(PeriodDeclared).span).area == area:
+            found.append(span)
     return tuple(sorted(found, key=lambda period: period.number))
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from contracts.bindings import Readings, read_event
 from contracts.bindings.readings import ReadingsUnread
+from domain.facts import ChainFailed, ChainIncluded, ChainRequested, MtuUnread, Subject, requested_key
 from domain.hashing import text_id
 from domain.mtu import mtu_end, mtu_of
 from domain.periods import Period
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
-from ledger_service.metering.views import CHAIN_KEY, UNREAD_KEY, fold_failed, fold_unread, note_pending, settle_pending
-from ledger_service.outbox import request
+from ledger_service.metering.views import fold_failed, fold_unread, note_pending, settle_pending
+from ledger_service.outbox import asks, request
 from ledger_service.record import Cursor, Entry, Record, Transaction, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registered
@@ -28,7 +28,7 @@ UNREAD_PER_TRANSACTION = 1_000
 UNREAD_RETRY_S = 60
 """Market seconds after which a refused mark is asked for again; the n-th time n² as many."""
 
-_KINDS = ("chain.included", "chain.failed")
+_KINDS = (ChainIncluded, ChainFailed)
 
 
 class MeteringStage:
@@ -85,11 +85,12 @@ class MeteringStage:
                 continue
             with batch.begin() as tx:
                 for entry in relevant:
-                    if entry.kind == "chain.failed":
-                        fold_failed(tx.connection, entry.content()["key"])
-                        self._resolved.clear()
-                    else:
-                        _included(tx, entry)
+                    match entry.fact:
+                        case ChainFailed() as fact:
+                            fold_failed(tx.connection, fact)
+                            self._resolved.clear()
+                        case ChainIncluded() as fact:
+                            _included(tx, fact)
             folded = True
         return folded
 
@@ -127,7 +128,7 @@ class _Mark:
 def _next_mark(connection: Connection, run: _Overdue, *, now: int) -> _Mark | None:
     """The mark to ask for now; under the next number, and some time after the chain refused the one before."""
     attempt = 1
-    while find_entries(connection, [f"chain:{_key(run, attempt)}"]):
+    while find_entries(connection, [requested_key(_key(run, attempt))]):
         attempt += 1
     if attempt > 1 and now < run.deadline + UNREAD_RETRY_S * (attempt - 1) ** 2:
         return None
@@ -137,45 +138,49 @@ def _next_mark(connection: Connection, run: _Overdue, *, now: int) -> _Mark | No
 def _mark(tx: Transaction, mark: _Mark) -> bool:
     run = mark.run
     call = Readings.mark_unread(area=text_id(run.area), period=run.period, first_mtu=run.first_mtu, count=run.count)
-    if request(tx, call, key=mark.key, role="operator").repeated:
+    about = Subject(area=run.area, period=run.period, first_mtu=run.first_mtu, count=run.count)
+    entry = request(tx, call, key=mark.key, role="operator", about=about)
+    if entry.repeated:
         return False
-    note_pending(tx.connection, mark.key)
+    note_pending(tx.connection, entry.as_a(ChainRequested))
     return True
 
 
 def _key(run: _Overdue, attempt: int) -> str:
-    return f"{UNREAD_KEY}{run.area}:{run.period}:{run.first_mtu}:{run.count}:{attempt}"
+    return f"unread:{run.area}:{run.period}:{run.first_mtu}:{run.count}:{attempt}"
 
 
 def _concerns_readings(entry: Entry) -> bool:
     """Whether the chain answered one of our requests about readings, or marked an MTU for somebody else."""
-    payload = entry.content()
-    return payload["key"].startswith((CHAIN_KEY, UNREAD_KEY)) or bool(_marks(payload))
+    fact = entry.fact
+    if not isinstance(fact, ChainIncluded | ChainFailed):
+        return False
+    ours = asks(fact, Readings.attest_many) or asks(fact, Readings.mark_unread)
+    return ours or (isinstance(fact, ChainIncluded) and bool(_marks(fact)))
 
 
-def _marks(payload: dict[str, Any]) -> list[ReadingsUnread]:
+def _marks(fact: ChainIncluded) -> list[ReadingsUnread]:
     events = [
-        read_event(contract=event["contract"], name=event["event"], args=event["args"])
-        for event in payload.get("events", ())
-        if event["contract"] == Readings.contract
+        read_event(contract=event.contract, name=event.event, args=event.args.value)
+        for event in fact.events
+        if event.contract == Readings.contract
     ]
     return [event for event in events if isinstance(event, ReadingsUnread)]
 
 
-def _included(tx: Transaction, entry: Entry) -> None:
-    payload = entry.content()
-    marks = _marks(payload)
+def _included(tx: Transaction, fact: ChainIncluded) -> None:
+    marks = _marks(fact)
     if marks:
         by_id = {area.area_id: area.area for area in registered.areas(tx.connection)}
         for mark in marks:
             _unread(tx, area=by_id[mark.area], mtu=mark.mtu)
-    settle_pending(tx.connection, payload["key"])
+    settle_pending(tx.connection, fact.key)
 
 
 def _unread(tx: Transaction, *, area: str, mtu: int) -> None:
     period = next((item for item in periods(tx.connection, area=area) if mtu in item), None)
     if period is None:
         return
-    fact = {"area": area, "period": period.number, "mtu": mtu}
-    entry = tx.append("mtu.unread", fact, key=f"mtu.unread:{area}:{mtu}")
-    fold_unread(tx.connection, entry)
+    fact = MtuUnread(area=area, period=period.number, mtu=mtu)
+    entry = tx.append(fact)
+    fold_unread(tx.connection, fact, entry.sequence)

@@ -14,6 +14,8 @@ from sqlalchemy import Connection, select
 
 from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
+from domain.facts import AttestedMtu, ReadingAttested
+from domain.hashing import to_hex
 from domain.messages import parse_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.meters import MeteringArea
@@ -157,26 +159,40 @@ def _pages(
     }
     pages = []
     for group in groups:
-        records = [item.as_json() for item in group]
-        mtus = [record["mtu"] for record in records]
+        records = [_attested(item) for item in group]
+        mtus = [record.mtu for record in records]
         about = {beside for mtu in mtus for beside in (mtu - 1, mtu, mtu + 1)}
         kept = messages
         if len(groups) > 1:
             # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
             ends = range(mtus[0] - 1, mtus[-1] + 1)
             kept = [text for text, (first, last) in zip(messages, spans, strict=True) if _meet(ends, first, last)]
-        fact = {"area": area, "period": payload["period"], "attestations": records, "messages": kept}
-        made = {record["mtu"]: (record["revision"], record["root"]) for record in records}
+        fact = ReadingAttested(area=area, period=payload["period"], attestations=tuple(records), messages=tuple(kept))
+        made = {record.mtu: (record.revision, to_hex(record.root)) for record in records}
         pages.append(
             Page(
                 mtus=mtus,
                 made=made,
-                fact=prepare("reading.attested", fact),
+                fact=prepare(fact),
                 standing={mtu: before[mtu] for mtu in about if mtu in before},
             )
         )
         before |= made
     return pages
+
+
+def _attested(item: SignedAttestation) -> AttestedMtu:
+    attestation = item.attestation
+    return AttestedMtu(
+        mtu=attestation.mtu,
+        revision=attestation.revision,
+        root=attestation.root,
+        count=attestation.count,
+        import_wh=attestation.import_wh,
+        export_wh=attestation.export_wh,
+        signatures=item.signatures,
+        readings=item.readings,
+    )
 
 
 def _grouped(items: Sequence[SignedAttestation]) -> list[list[SignedAttestation]]:

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from sqlalchemy import Connection, delete, insert, select
 
-from domain.hashing import ZERO_HASH, to_hex
+from contracts.bindings import Readings
+from domain.facts import AttestedMtu, ChainFailed, ChainIncluded, ChainRequested, Fact, MtuUnread, ReadingAttested
+from domain.hashing import ZERO_HASH, canonical_json, to_hex
+from domain.members import noun_json, noun_of
 from ledger_service.metering.tables import TABLES, metering_attestation, metering_pending, metering_reading
-from ledger_service.record import Entry, Transaction
+from ledger_service.outbox import asks
+from ledger_service.record import Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registered
 
-KINDS = ("reading.attested", "mtu.unread", "chain.requested", "chain.included", "chain.failed")
+KINDS: tuple[type[Fact], ...] = (ReadingAttested, MtuUnread, ChainRequested, ChainIncluded, ChainFailed)
 """Facts from which the views can be rebuilt."""
 
-CHAIN_KEY = "attest:"
-"""Begins the key of every transaction that records attestations."""
 
-UNREAD_KEY = "unread:"
-"""Begins the key of every transaction that marks MTUs Unread."""
-
-
-def fold_attested(connection: Connection, entry: Entry, *, chain_keys: dict[int, str]) -> None:
-    """Show new attestations; `chain_keys` names by MTU the transaction that records each."""
-    payload = entry.content()
-    area, period = payload["area"], payload["period"]
+def fold_attested(connection: Connection, fact: ReadingAttested, sequence: int) -> None:
+    """Show new attestations, each with the key of the transaction that records it."""
+    keys = chain_keys_of(fact, sequence=sequence)
     rows = [
         {
-            "area": area,
-            "mtu": item["mtu"],
-            "revision": item["revision"],
-            "period": period,
+            "area": fact.area,
+            "mtu": item.mtu,
+            "revision": item.revision,
+            "period": fact.period,
             "unread": False,
-            "root": item["root"],
-            "chain_key": chain_keys.get(item["mtu"]),
-            "attestation": json.dumps(item, separators=(",", ":"), sort_keys=True),
-            "sequence": entry.sequence,
+            "root": to_hex(item.root),
+            "chain_key": keys[item.mtu],
+            "attestation": canonical_json(noun_json(item)).decode("utf-8"),
+            "sequence": sequence,
         }
-        for item in payload["attestations"]
+        for item in fact.attestations
     ]
     connection.execute(insert(metering_attestation), rows)
-    for item in payload["attestations"]:
-        show_readings(connection, area=area, attestation=item)
+    for item in fact.attestations:
+        show_readings(connection, area=fact.area, attestation=item)
 
 
-def show_readings(connection: Connection, *, area: str, attestation: dict[str, Any]) -> None:
+def show_readings(connection: Connection, *, area: str, attestation: AttestedMtu) -> None:
     """Make the readings of an attestation the latest ones of its MTU."""
-    mtu = attestation["mtu"]
+    mtu = attestation.mtu
     table = metering_reading
     connection.execute(delete(table).where(table.c.area == area, table.c.mtu == mtu))
     point_of = {item.meter: item.point for item in registered.meters_at(connection, area=area, mtu=mtu).values()}
@@ -56,56 +50,55 @@ def show_readings(connection: Connection, *, area: str, attestation: dict[str, A
         {
             "area": area,
             "mtu": mtu,
-            "meter": reading["meter"],
-            "point": point_of[reading["meter"]],
-            "revision": attestation["revision"],
-            "import_wh": reading["import_wh"],
-            "export_wh": reading["export_wh"],
-            "import_register_wh": reading["import_register_wh"],
-            "export_register_wh": reading["export_register_wh"],
-            "quality": reading["quality"],
+            "meter": reading.meter_code,
+            "point": point_of[reading.meter_code],
+            "revision": attestation.revision,
+            "import_wh": reading.import_wh,
+            "export_wh": reading.export_wh,
+            "import_register_wh": reading.import_register_wh,
+            "export_register_wh": reading.export_register_wh,
+            "quality": int(reading.quality),
         }
-        for reading in attestation["readings"]
+        for reading in attestation.readings
     ]
     if rows:
         connection.execute(insert(table), rows)
 
 
-def fold_unread(connection: Connection, entry: Entry) -> None:
+def fold_unread(connection: Connection, fact: MtuUnread, sequence: int) -> None:
     """Show that an MTU was marked Unread; what was recorded for it and never reached the chain is gone."""
-    payload = entry.content()
     table = metering_attestation
-    same = (table.c.area == payload["area"], table.c.mtu == payload["mtu"])
+    same = (table.c.area == fact.area, table.c.mtu == fact.mtu)
     if connection.execute(select(table.c.mtu).where(*same, table.c.unread.is_(True))).first() is not None:
         return
     connection.execute(delete(table).where(*same))
     reading = metering_reading
-    connection.execute(delete(reading).where(reading.c.area == payload["area"], reading.c.mtu == payload["mtu"]))
+    connection.execute(delete(reading).where(reading.c.area == fact.area, reading.c.mtu == fact.mtu))
     connection.execute(
         insert(table).values(
-            area=payload["area"],
-            mtu=payload["mtu"],
+            area=fact.area,
+            mtu=fact.mtu,
             revision=0,
-            period=payload["period"],
+            period=fact.period,
             unread=True,
             root=to_hex(ZERO_HASH),
             chain_key=None,
             attestation=None,
-            sequence=entry.sequence,
+            sequence=sequence,
         )
     )
 
 
-def fold_failed(connection: Connection, chain_key: str) -> list[int]:
+def fold_failed(connection: Connection, fact: ChainFailed) -> list[int]:
     """Take out the attestations of a transaction that the chain refused, and later ones resting on them.
 
     Returns the MTUs that changed.
     """
-    settle_pending(connection, chain_key)
-    if not chain_key.startswith(CHAIN_KEY):
+    settle_pending(connection, fact.key)
+    if not asks(fact, Readings.attest_many):
         return []
     table = metering_attestation
-    refused = connection.execute(select(table).where(table.c.chain_key == chain_key)).all()
+    refused = connection.execute(select(table).where(table.c.chain_key == fact.key)).all()
     for row in refused:
         same = (table.c.area == row.area, table.c.mtu == row.mtu)
         connection.execute(delete(table).where(*same, table.c.revision >= row.revision))
@@ -115,7 +108,7 @@ def fold_failed(connection: Connection, chain_key: str) -> list[int]:
         reading = metering_reading
         connection.execute(delete(reading).where(reading.c.area == row.area, reading.c.mtu == row.mtu))
         if before is not None:
-            show_readings(connection, area=row.area, attestation=json.loads(before.attestation))
+            show_readings(connection, area=row.area, attestation=noun_of(AttestedMtu, before.attestation))
     return [row.mtu for row in refused]
 
 
@@ -125,27 +118,29 @@ def rebuild_views(tx: Transaction) -> None:
     for table in TABLES:
         connection.execute(delete(table))
     for entry in walk_entries(connection, kinds=KINDS):
-        payload = entry.payload
-        if payload is None:
-            continue  # erased: it leaves no trace
-        if entry.kind == "reading.attested":
-            fold_attested(connection, entry, chain_keys=chain_keys_of(payload, sequence=entry.sequence))
-        elif entry.kind == "mtu.unread":
-            fold_unread(connection, entry)
-        elif entry.kind == "chain.requested" and payload["key"].startswith(UNREAD_KEY):
-            note_pending(connection, payload["key"])
-        elif entry.kind == "chain.included":
-            settle_pending(connection, payload["key"])
-        elif entry.kind == "chain.failed":
-            fold_failed(connection, payload["key"])
+        match entry.fact:
+            case ReadingAttested() as fact:
+                fold_attested(connection, fact, entry.sequence)
+            case MtuUnread() as fact:
+                fold_unread(connection, fact, entry.sequence)
+            case ChainRequested() as fact if asks(fact, Readings.mark_unread):
+                note_pending(connection, fact)
+            case ChainIncluded(key=key):
+                settle_pending(connection, key)
+            case ChainFailed() as fact:
+                fold_failed(connection, fact)
 
 
-def note_pending(connection: Connection, chain_key: str) -> None:
-    """Remember a mark Unread that was asked for; its key carries what it is about."""
-    area, period, first_mtu, count, _ = chain_key[len(UNREAD_KEY) :].rsplit(":", 4)
+def note_pending(connection: Connection, fact: ChainRequested) -> None:
+    """Remember a mark Unread that was asked for."""
+    about = fact.about
     connection.execute(
         insert(metering_pending).values(
-            chain_key=chain_key, area=area, period=int(period), first_mtu=int(first_mtu), count=int(count)
+            chain_key=fact.key,
+            area=about.area,
+            period=about.period,
+            first_mtu=about.first_mtu,
+            count=about.count,
         )
     )
 
@@ -159,7 +154,7 @@ MTUS_PER_TRANSACTION = 32
 """Attestations in one transaction: about 3 million gas, well below a block's limit."""
 
 
-def chain_keys_of(payload: dict[str, Any], *, sequence: int) -> dict[int, str]:
-    """The key of the transaction that records each MTU of a `reading.attested` fact with this sequence."""
-    mtus = [item["mtu"] for item in payload["attestations"]]
-    return {mtu: f"{CHAIN_KEY}{payload['area']}:{sequence}:{at // MTUS_PER_TRANSACTION}" for at, mtu in enumerate(mtus)}
+def chain_keys_of(fact: ReadingAttested, *, sequence: int) -> dict[int, str]:
+    """The key of the transaction that records each MTU of an attestation fact with this sequence."""
+    mtus = [item.mtu for item in fact.attestations]
+    return {mtu: f"attest:{fact.area}:{sequence}:{at // MTUS_PER_TRANSACTION}" for at, mtu in enumerate(mtus)}

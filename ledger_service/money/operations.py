@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from contracts.bindings import Settlement
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
+from domain.facts import CoverGiven, DepositBooked, RedemptionRequested, Subject
 from domain.hashing import to_hex
 from domain.signing import recover
 from domain.units import check_range
@@ -119,9 +120,9 @@ class BadReference(DominoesError):
         super().__init__(f"{field} is not {expected}; send it as 0x hex")
 
 
-def deposit_key(ref: str) -> str:
-    """What names a deposit and its transaction: the payment reference, 0x hex."""
-    return f"deposit:{ref}"
+def deposit_key(ref: bytes) -> str:
+    """Key of the request that books a deposit: the payment's reference names it."""
+    return f"deposit:{to_hex(ref)}"
 
 
 def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) -> Entry:
@@ -130,14 +131,14 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
     A repeat returns the first fact. Raises OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed.
     """
     _check(account=account, ref=ref, amount_neur=amount_neur, highest_neur=DEPOSIT_HIGHEST_NEUR)
-    payload = {"account": to_hex(account), "amount_neur": str(amount_neur), "ref": to_hex(ref)}
-    key = deposit_key(to_hex(ref))
-    if tx.find(key) is None:
+    fact = DepositBooked(account=to_hex(account), amount_neur=amount_neur, ref=ref)
+    if tx.find(fact.journal_key) is None:
         held = balance_neur(tx.connection, account=account)
         if held + amount_neur > BALANCE_HIGHEST_NEUR:
             raise BalanceTooHigh(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
-    entry = _append(tx, "deposit.booked", payload, key=key, ref=ref)
-    request(tx, Settlement.deposit(account=account, amount_neur=amount_neur, ref=ref), key=key, role="treasurer")
+    entry = _append(tx, fact, ref=ref)
+    call = Settlement.deposit(account=account, amount_neur=amount_neur, ref=ref)
+    request(tx, call, key=deposit_key(ref), role="treasurer", about=Subject(account=fact.account, ref=ref))
     return entry
 
 
@@ -161,24 +162,20 @@ def request_redemption(
     check_range(field="deadline", value=deadline, lowest=0, highest=2**53 - 1)
     values = {"account": account, "amountNeur": amount_neur, "ref": ref, "deadline": deadline}
     _check_signer(REDEMPTION, values, signature=signature, expected=account, domain=domain)
-    payload = {
-        "account": to_hex(account),
-        "amount_neur": str(amount_neur),
-        "ref": to_hex(ref),
-        "deadline": deadline,
-        "signature": to_hex(signature),
-    }
-    key = f"redemption:{to_hex(account)}:{to_hex(ref)}"
+    fact = RedemptionRequested(
+        account=to_hex(account), amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
+    )
     call = Settlement.request_redemption(
         account=account, amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
     )
     with record.begin() as tx:
-        if tx.find(key) is None:
+        if tx.find(fact.journal_key) is None:
             if deadline <= now:
                 raise DeadlinePassed(deadline=deadline, now=now)
             _check_balance(tx, account=account, amount_neur=amount_neur)
-        entry = _append(tx, "redemption.requested", payload, key=key, ref=ref)
-        request(tx, call, key=f"requestRedemption:{key[11:]}", role="operator")
+        entry = _append(tx, fact, ref=ref)
+        key = f"requestRedemption:{fact.account}:{to_hex(ref)}"
+        request(tx, call, key=key, role="operator", about=Subject(account=fact.account, ref=ref))
     return entry
 
 
@@ -201,28 +198,25 @@ def give_cover(
     _check(account=guarantor, ref=ref, amount_neur=amount_neur)
     values = {"guarantor": guarantor, "account": account, "amountNeur": amount_neur, "ref": ref}
     _check_signer(COVER, values, signature=signature, expected=guarantor, domain=domain)
-    payload = {
-        "guarantor": to_hex(guarantor),
-        "account": to_hex(account),
-        "amount_neur": str(amount_neur),
-        "ref": to_hex(ref),
-        "signature": to_hex(signature),
-    }
-    key = f"cover:{to_hex(guarantor)}:{to_hex(ref)}"
+    fact = CoverGiven(
+        guarantor=to_hex(guarantor), account=to_hex(account), amount_neur=amount_neur, ref=ref, signature=signature
+    )
     call = Settlement.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
     with record.begin() as tx:
-        if tx.find(key) is None:
+        if tx.find(fact.journal_key) is None:
             _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
             _check_balance(tx, account=guarantor, amount_neur=amount_neur)
-        entry = _append(tx, "cover.given", payload, key=key, ref=ref)
-        request(tx, call, key=key, role="operator")
+        entry = _append(tx, fact, ref=ref)
+        key = f"cover:{fact.guarantor}:{to_hex(ref)}"
+        request(tx, call, key=key, role="operator", about=Subject(account=fact.account, ref=ref))
     return entry
 
 
 def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
     """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
     key = completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur)
-    return request(tx, Settlement.complete_redemption(account=account, ref=ref), key=key, role="operator")
+    call = Settlement.complete_redemption(account=account, ref=ref)
+    return request(tx, call, key=key, role="operator", about=Subject(account=to_hex(account), ref=ref))
 
 
 def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
@@ -231,10 +225,10 @@ def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:
     return ask_again(tx, failed_key=failed_key)
 
 
-def _append(tx: Transaction, kind: str, payload: dict[str, Any], *, key: str, ref: bytes) -> Entry:
+def _append(tx: Transaction, fact: DepositBooked | RedemptionRequested | CoverGiven, *, ref: bytes) -> Entry:
     """The fact, or the first one of the same reference. Raises ReferenceUsed."""
     try:
-        return tx.append(kind, payload, key=key)
+        return tx.append(fact)
     except KeyReused as error:
         raise ReferenceUsed(ref=to_hex(ref)) from error
 

@@ -6,12 +6,14 @@ transaction that comes into another block replaces what it did before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from contracts.bindings import Settlement
 from domain.errors import DominoesError
+from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.money.tables import (
@@ -21,7 +23,7 @@ from ledger_service.money.tables import (
     money_redemption,
     money_redemption_step,
 )
-from ledger_service.outbox import first_attempt
+from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
@@ -33,16 +35,13 @@ from settling.statements import Statement
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
 
-COMPLETION_PREFIX = "completeRedemption:"
-"""How the keys of requests begin that complete a redemption."""
-
 ENDED = ("SettlementRedemptionUnknown", "SettlementTooLate", "SettlementReplaced")
 """Why a completion fails for good: it is done already (anyone may ask), it expired, or its account was replaced."""
 
-KINDS = ("chain.included", "chain.failed", "chain.rewound")
-"""Kinds of facts the views of money are made of."""
+KINDS: tuple[type[Fact], ...] = (ChainIncluded, ChainFailed, ChainRewound)
+"""The facts the views of money are made of."""
 
-Args = dict[str, Any]
+Args = Mapping[str, Any]
 
 
 class SettlementNotProposed(DominoesError):
@@ -64,19 +63,27 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
     `now` (market time) is noted where a completion failed: it is asked for again some time after.
     """
-    if entry.payload is None:
-        return
-    _undo(connection, entry.payload["key"])
-    if entry.kind == "chain.failed":
-        _note_failed(connection, entry.payload, now)
+    match entry.fact:
+        case ChainIncluded() as fact:
+            _undo(connection, fact.key)
+            _book(connection, fact, entry.sequence)
+        case ChainFailed() as fact:
+            _undo(connection, fact.key)
+            _note_failed(connection, fact, now)
+        case ChainRewound(key=key):
+            _undo(connection, key)
+
+
+def _book(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
     position = 0
-    for event in entry.payload.get("events", ()):
-        handler = _HANDLERS.get(event["event"]) if event["contract"] == "Settlement" else None
+    for event in fact.events:
+        handler = _HANDLERS.get(event.event) if event.contract == Settlement.contract else None
         if handler is not None:
-            postings, about = handler(connection, entry, event["args"])
-            position = _write(connection, entry, postings, about, position)
+            postings, about = handler(connection, fact.key, event.args.value)
+            place = {"sequence": sequence, "key": fact.key, **about}
+            position = _write(connection, place, postings, position)
     if position:
-        _check_written(connection, entry.payload["key"])
+        _check_written(connection, fact.key)
 
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
@@ -106,32 +113,27 @@ def _undo(connection: Connection, key: str) -> None:
 def completion_key(*, account: bytes, ref: bytes, redeemed_neur: int = 0) -> str:
     """Key of the request that completes a redemption, or what is left of it after a part, in its first attempt."""
     rest = f":{redeemed_neur}" if redeemed_neur else ""
-    return f"{COMPLETION_PREFIX}{to_hex(account)}:{to_hex(ref)}{rest}"
+    return f"completeRedemption:{to_hex(account)}:{to_hex(ref)}{rest}"
 
 
-def _note_failed(connection: Connection, payload: dict[str, Any], now: int) -> None:
-    key = payload["key"]
-    if not key.startswith(COMPLETION_PREFIX) or any(reason in payload["reason"] for reason in ENDED):
+def _note_failed(connection: Connection, fact: ChainFailed, now: int) -> None:
+    if not asks(fact, Settlement.complete_redemption) or any(reason in fact.reason for reason in ENDED):
         return
-    account, ref = map(from_hex, first_attempt(key)[len(COMPLETION_PREFIX) :].split(":")[:2])
-    connection.execute(insert(money_failed).values(key=key, account=account, ref=ref, failed_at=now))
+    row = {"account": from_hex(str(fact.about.account)), "ref": fact.about.ref}
+    connection.execute(insert(money_failed).values(key=fact.key, **row, failed_at=now))
 
 
-def _write(
-    connection: Connection, entry: Entry, postings: Iterable[Posting], about: dict[str, Any], position: int
-) -> int:
+def _write(connection: Connection, place: dict[str, Any], postings: Iterable[Posting], position: int) -> int:
     balanced = check_balanced(postings)
     for posting in balanced:
         connection.execute(
             insert(money_movement).values(
-                sequence=entry.sequence,
+                **place,
                 position=position,
-                key=entry.content()["key"],
                 account=posting.account,
                 other=posting.other,
                 kind=posting.kind,
                 amount_neur=str(posting.amount_neur),
-                **about,
             )
         )
         _add(connection, posting.account, posting.amount_neur)
@@ -168,22 +170,22 @@ def pair(*, account: bytes, other: bytes, kind: str, amount_neur: int) -> list[P
 Folded = tuple[list[Posting], dict[str, Any]]
 
 
-def _deposited(_connection: Connection, _entry: Entry, args: Args) -> Folded:
+def _deposited(_connection: Connection, _key: str, args: Args) -> Folded:
     amount = int(args["amountNeur"])
     return pair(account=from_hex(args["account"]), other=BANK, kind="deposit", amount_neur=amount), {}
 
 
-def _covered(_connection: Connection, _entry: Entry, args: Args) -> Folded:
+def _covered(_connection: Connection, _key: str, args: Args) -> Folded:
     account, guarantor = from_hex(args["account"]), from_hex(args["guarantor"])
     return pair(account=account, other=guarantor, kind="cover", amount_neur=int(args["amountNeur"])), {}
 
 
-def _requested(connection: Connection, entry: Entry, args: Args) -> Folded:
+def _requested(connection: Connection, key: str, args: Args) -> Folded:
     connection.execute(
         insert(money_redemption).values(
             account=from_hex(args["account"]),
             ref=from_hex(args["ref"]),
-            key=entry.content()["key"],
+            key=key,
             amount_neur=str(int(args["amountNeur"])),
             ready_at=int(args["readyAt"]),
         )
@@ -191,21 +193,21 @@ def _requested(connection: Connection, entry: Entry, args: Args) -> Folded:
     return [], {}
 
 
-def _redeemed(connection: Connection, entry: Entry, args: Args) -> Folded:
+def _redeemed(connection: Connection, key: str, args: Args) -> Folded:
     account, amount = from_hex(args["account"]), int(args["amountNeur"])
-    _step(connection, entry, args, kind="redeemed")
+    _step(connection, key, args, kind="redeemed")
     return pair(account=BANK, other=account, kind="redemption", amount_neur=amount), {}
 
 
-def _cancelled(connection: Connection, entry: Entry, args: Args) -> Folded:
-    _step(connection, entry, args, kind="cancelled")
+def _cancelled(connection: Connection, key: str, args: Args) -> Folded:
+    _step(connection, key, args, kind="cancelled")
     return [], {}
 
 
-def _step(connection: Connection, entry: Entry, args: Args, *, kind: str) -> None:
+def _step(connection: Connection, key: str, args: Args, *, kind: str) -> None:
     connection.execute(
         insert(money_redemption_step).values(
-            key=entry.content()["key"],
+            key=key,
             account=from_hex(args["account"]),
             ref=from_hex(args["ref"]),
             kind=kind,
@@ -214,7 +216,7 @@ def _step(connection: Connection, entry: Entry, args: Args, *, kind: str) -> Non
     )
 
 
-def _guaranteed(connection: Connection, _entry: Entry, args: Args) -> Folded:
+def _guaranteed(connection: Connection, _key: str, args: Args) -> Folded:
     account = from_hex(args["account"])
     _add(connection, account, 0)
     values = {"credit_neur": str(int(args["creditNeur"])), "guarantor": from_hex(args["guarantor"])}
@@ -222,7 +224,7 @@ def _guaranteed(connection: Connection, _entry: Entry, args: Args) -> Folded:
     return [], {}
 
 
-def _replaced(connection: Connection, _entry: Entry, args: Args) -> Folded:
+def _replaced(connection: Connection, _key: str, args: Args) -> Folded:
     account, successor = from_hex(args["account"]), from_hex(args["successor"])
     row = account_row(connection, account)
     _add(connection, successor, 0)
@@ -238,7 +240,7 @@ def _replaced(connection: Connection, _entry: Entry, args: Args) -> Folded:
     return pair(account=successor, other=account, kind="replacement", amount_neur=amount), {}
 
 
-def _settled(connection: Connection, _entry: Entry, args: Args) -> Folded:
+def _settled(connection: Connection, _key: str, args: Args) -> Folded:
     """The pairs behind a settlement's words: those of its statements less those of the revision before."""
     rows = connection.execute(select(registry_area.c.area)).scalars()
     area = next(code for code in rows if to_hex(text_id(code)) == args["area"])
@@ -283,7 +285,7 @@ def _check_words(
         raise SettlementNotProposed(area=area, period=period, revision=revision)
 
 
-_HANDLERS: dict[str, Callable[[Connection, Entry, Args], Folded]] = {
+_HANDLERS: dict[str, Callable[[Connection, str, Args], Folded]] = {
     "Deposited": _deposited,
     "DebtCovered": _covered,
     "RedemptionRequested": _requested,

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection
 
 from contracts.bindings import read_event
 from contracts.bindings.market import MtuCleared, MtuVoided
-from domain.hashing import to_hex
+from domain import facts
+from domain.facts import ChainEvent, ChainIncluded, ProgramValidated, validated_key
 from ledger_service.market import queries as markets
-from ledger_service.programs.stage import validated_key
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
-
-
-def position_key(*, market: str, mtu: int) -> str:
-    """Journal key of what became of one MTU."""
-    return f"position:{market}:{mtu}"
 
 
 ENTRIES_PER_BATCH = 200
@@ -41,54 +34,51 @@ class PositionStage:
     def run(self, now: int) -> bool:
         """Take the next inclusions in."""
         done = False
-        for batch in follow(self._record, self._cursor, ["chain.included"], limit=ENTRIES_PER_BATCH):
+        for batch in follow(self._record, self._cursor, [ChainIncluded], limit=ENTRIES_PER_BATCH):
             with self._record.read() as connection:
                 positions = [
                     position
                     for entry in batch.entries
-                    for event in entry.content()["events"]
-                    if (position := self._position(connection, event, entry.content()["tx_hash"])) is not None
+                    for event in entry.as_a(ChainIncluded).events
+                    if (position := self._position(connection, event, entry.as_a(ChainIncluded).tx_hash)) is not None
                 ]
             if not positions:
                 continue
             with batch.begin() as tx:
-                for kind, payload in positions:
-                    key = position_key(market=payload["market"], mtu=payload["mtu"])
+                for position in positions:
                     # A block that was gone holds an MTU's end again, under another hash perhaps: the first counts.
-                    if tx.find(key) is None:
-                        tx.append(kind, payload, key=key)
+                    if tx.find(position.journal_key) is None:
+                        tx.append(position)
             done = True
         return done
 
     def _position(
-        self, connection: Connection, event: dict[str, Any], tx_hash: str
-    ) -> tuple[str, dict[str, Any]] | None:
-        """Kind and payload of the fact that an event makes; None for an event that ends no MTU."""
-        ended = read_event(contract=event["contract"], name=event["event"], args=event["args"])
+        self, connection: Connection, event: ChainEvent, tx_hash: bytes
+    ) -> facts.MtuCleared | facts.MtuVoided | None:
+        """The fact that an event makes; None for an event that ends no MTU."""
+        ended = read_event(contract=event.contract, name=event.event, args=event.args.value)
         if not isinstance(ended, MtuCleared | MtuVoided):
             return None
         market, mtu = self._code(connection, ended.market), ended.mtu
         program = markets.program_of(connection, market=market, mtu=mtu)
         if isinstance(ended, MtuVoided):
-            number = None if program is None else program.program
-            return "mtu.voided", {"market": market, "mtu": mtu, "program": number}
+            return facts.MtuVoided(market=market, mtu=mtu, program=None if program is None else program.program)
         if program is None:
             raise LookupError(f"MTU {mtu} of {market} was cleared in no program this record knows")
         key = validated_key(market=market, program=program.program)
         found = find_entries(connection, [key]).get(key)
-        result = None if found is None else found.content()["results"][mtu - program.first_mtu]
-        if result is None or result["result_hash"] != to_hex(ended.result_hash):
+        result = None if found is None else found.as_a(ProgramValidated).results[mtu - program.first_mtu]
+        if result is None or result.result_hash != ended.result_hash:
             raise LookupError(f"MTU {mtu} of {market} was cleared with a result this record does not know")
-        payload = {
-            "market": market,
-            "mtu": mtu,
-            "program": program.program,
-            "price_neur_per_wh": result["price_neur_per_wh"],
-            "result_hash": result["result_hash"],
-            "words": result["words"],
-            "tx_hash": tx_hash,
-        }
-        return "mtu.cleared", payload
+        return facts.MtuCleared(
+            market=market,
+            mtu=mtu,
+            program=program.program,
+            price_neur_per_wh=result.price_neur_per_wh,
+            result_hash=result.result_hash,
+            words=result.words,
+            tx_hash=tx_hash,
+        )
 
     def _code(self, connection: Connection, market_id: bytes) -> str:
         if market_id not in self._codes:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,9 +16,11 @@ from clearing.earlier import earlier_by_mtu
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
 from domain.areas import Area
+from domain.facts import BookClosed, MtuResult, PointEnvelope, PointSchedule, ProgramValidated
 from domain.facts.programs import EarlierPosition
-from domain.hashing import canonical_json, to_hex
+from domain.hashing import canonical_json
 from domain.markets import Market
+from domain.members import JsonDocument
 from domain.merkle import merkle_root
 from domain.words import OrderWord, result_hash
 from grid.model import GridModel
@@ -29,7 +29,7 @@ from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.programs.earlier import earlier_positions, earlier_programs
 from ledger_service.programs.forecast import forecast_wh
-from ledger_service.record import Cursor, Entry, Record, follow
+from ledger_service.record import Cursor, Record, follow
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
 from ledger_service.trading.queries import BookOrder, Schedule
@@ -41,11 +41,6 @@ Metered = Callable[[Connection, str, Sequence[int]], Mapping[int, int]]
 """(connection, point code, MTUs) -> net metered energy in Wh by MTU."""
 
 _log = structlog.get_logger(__name__)
-
-
-def validated_key(*, market: str, program: int) -> str:
-    """Journal key of a program's validation."""
-    return f"validated:{market}:{program}"
 
 
 @lru_cache(maxsize=8)
@@ -64,26 +59,22 @@ class ValidationStage:
 
     def run(self, now: int) -> bool:
         """Validate the next closed program, if there is one: what it rests on no later fact can change."""
-        for batch in follow(self._record, self._cursor, ["book.closed"], limit=1):
+        for batch in follow(self._record, self._cursor, [BookClosed], limit=1):
             (closed,) = batch.entries
-            payload = self._validate(closed)
-            if payload is None:
+            validated = self._validate(closed.as_a(BookClosed))
+            if validated is None:
                 return False
-            key = validated_key(market=payload["market"], program=payload["program"])
             with batch.begin() as tx:
-                tx.append("program.validated", payload, key=key)
+                tx.append(validated)
             return True
         return False
 
-    def _validate(self, closed: Entry) -> dict[str, Any] | None:
-        """The payload; None while a program of an earlier gate, on whose trades this one stands, is undecided."""
-        book = closed.content()
+    def _validate(self, book: BookClosed) -> ProgramValidated | None:
+        """The fact; None while a program of an earlier gate, on whose trades this one stands, is undecided."""
         with self._record.read() as connection:
-            program = markets.program(connection, market=book["market"], program=book["program"])
+            program = markets.program(connection, market=book.market, program=book.program)
             if program is None:
-                raise LookupError(
-                    f"program {book['program']} of {book['market']} closed its books but was never opened"
-                )
+                raise LookupError(f"program {book.program} of {book.market} closed its books but was never opened")
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model.value))
@@ -104,7 +95,7 @@ class ValidationStage:
         )
         for fallback in result.fallbacks:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)
-        return _payload(program, market, area, schedules, earlier, result)
+        return _fact(program, market, area, schedules, earlier, result)
 
     def _schedules(
         self, connection: Connection, programs: Sequence[Program], grid: GridModel, zone: ZoneInfo
@@ -124,7 +115,7 @@ class ValidationStage:
         return found
 
 
-def _books(connection: Connection, program: Program, grid: GridModel, book: dict[str, Any]) -> list[MtuBook]:
+def _books(connection: Connection, program: Program, grid: GridModel, book: BookClosed) -> list[MtuBook]:
     """The orders of the committed tags, each with the index of its connection point."""
     index = grid.point_index
     orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
@@ -133,52 +124,52 @@ def _books(connection: Connection, program: Program, grid: GridModel, book: dict
     return [MtuBook.from_orders(orders[mtu]) for mtu in program.mtus]
 
 
-def committed_orders(connection: Connection, book: dict[str, Any]) -> list[BookOrder]:
-    """The orders whose tags a `book.closed` payload commits to, by MTU and tag. Raises LookupError if one is gone."""
-    committed = {(entry["mtu"], tag) for entry in book["books"] for tag in entry["tags"]}
-    live = trading.book_orders(connection, market=book["market"], first_mtu=book["first_mtu"], count=book["count"])
-    orders = [order for order in live if (order.mtu, to_hex(order.tag)) in committed]
+def committed_orders(connection: Connection, book: BookClosed) -> list[BookOrder]:
+    """The orders whose tags closed books commit to, by MTU and tag. Raises LookupError if one is gone."""
+    committed = {(item.mtu, tag) for item in book.books for tag in item.tags}
+    live = trading.book_orders(connection, market=book.market, first_mtu=book.first_mtu, count=book.count)
+    orders = [order for order in live if (order.mtu, order.tag) in committed]
     if len(orders) != len(committed):
-        raise LookupError(f"orders of {book['market']} program {book['program']} do not match its committed books")
+        raise LookupError(f"orders of {book.market} program {book.program} do not match its committed books")
     return orders
 
 
-def _result_entry(market: Market, result: ValidatedMtu) -> dict[str, Any]:
-    words = [word.pack() for word in result.words]
+def _result(market: Market, result: ValidatedMtu) -> MtuResult:
+    words = tuple(word.pack() for word in result.words)
     hashed = result_hash(
         market=market.market_id, mtu=result.mtu, price_neur_per_wh=result.price_neur_per_wh, words=words
     )
-    return {
-        "mtu": result.mtu,
-        "price_neur_per_wh": result.price_neur_per_wh,
-        "words": [f"0x{word:064x}" for word in words],
-        "result_hash": to_hex(hashed),
-        "given_up": result.given_up,
-    }
+    return MtuResult(
+        mtu=result.mtu,
+        price_neur_per_wh=result.price_neur_per_wh,
+        words=words,
+        result_hash=hashed,
+        given_up=result.given_up,
+    )
 
 
-def _payload(
+def _fact(
     program: Program,
     market: Market,
     area: Area,
     schedules: dict[str, list[int]],
     earlier: Sequence[EarlierPosition],
     result: ValidatedProgram,
-) -> dict[str, Any]:
-    results = [_result_entry(market, item) for item in result.results]
-    return {
-        "market": program.market,
-        "program": program.program,
-        "first_mtu": program.first_mtu,
-        "count": program.count,
-        "results": results,
-        "envelopes": result.envelopes_json(),
-        "report": dict(result.report),
-        "report_hash": to_hex(result.report_hash),
-        "grid_model_hash": to_hex(area.grid_model_hash),
-        "results_root": to_hex(merkle_root([bytes.fromhex(item["result_hash"][2:]) for item in results])),
-        "deadline": program.gate + market.sign_seconds,
-        "schedules": schedules,
-        "earlier": [asdict(position) for position in earlier],
-        "rounds": max((item.rounds for item in result.results), default=0),
-    }
+) -> ProgramValidated:
+    results = tuple(_result(market, item) for item in result.results)
+    return ProgramValidated(
+        market=program.market,
+        program=program.program,
+        first_mtu=program.first_mtu,
+        count=program.count,
+        results=results,
+        envelopes=tuple(PointEnvelope(**item) for item in result.envelopes_json()),
+        report=JsonDocument(result.report),
+        report_hash=result.report_hash,
+        grid_model_hash=area.grid_model_hash,
+        results_root=merkle_root([item.result_hash for item in results]),
+        deadline=program.gate + market.sign_seconds,
+        schedules=tuple(PointSchedule(point, tuple(net_wh)) for point, net_wh in sorted(schedules.items())),
+        earlier=tuple(earlier),
+        rounds=max((item.rounds for item in result.results), default=0),
+    )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contracts.bindings import Market
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError
+from domain.facts import ProgramRefused, ProgramSigned, ProgramValidated, Subject, validated_key
 from domain.hashing import to_hex
 from domain.programs import program_values
 from domain.signing import recover
 from ledger_service.clock import MarketClock
 from ledger_service.outbox import request
-from ledger_service.programs.stage import validated_key
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import queries as registry
 
@@ -79,12 +79,7 @@ class BadReason(DominoesError):
         super().__init__(f"give a reason of 1 to {REASON_LENGTH_MAX} characters")
 
 
-def verdict_key(*, market: str, program: int) -> str:
-    """Journal key of the one verdict on a program."""
-    return f"verdict:{market}:{program}"
-
-
-def refusal_values(validated: dict[str, Any], *, reason: str) -> dict[str, Any]:
+def refusal_values(validated: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
     """Members of the `Refusal` struct."""
     values = program_values(validated)
     return {name: values[name] for name in ("market", "firstMtu", "count", "resultsRoot")} | {"reason": reason}
@@ -104,9 +99,9 @@ class Verdicts:
         Raises NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature.
         """
         validated = self._validated(market=market, program=program)
-        values = program_values(validated)
+        values = program_values(validated.payload())
         dso = self._dso(market, recover(self._domain.digest(PROGRAM, values), signature))
-        payload = {"market": market, "program": program, "dso": to_hex(dso), "signature": to_hex(signature)}
+        verdict = ProgramSigned(market=market, program=program, dso=to_hex(dso), signature=signature)
         call = Market.record_program(
             market=values["market"],
             program=program,
@@ -117,12 +112,13 @@ class Verdicts:
             signature=signature,
         )
         with self._record.begin() as tx:
-            given = _given(tx, kind="program.signed", payload=payload)
+            given = _given(tx, verdict)
             if given is not None:
                 return given
             self._require_in_time(validated)
-            entry = tx.append("program.signed", payload, key=verdict_key(market=market, program=program))
-            request(tx, call, key=f"recordProgram:{market}:{program}", role="operator")
+            entry = tx.append(verdict)
+            about = Subject(market=market, program=program, first_mtu=validated.first_mtu, count=validated.count)
+            request(tx, call, key=f"recordProgram:{market}:{program}", role="operator", about=about)
             return entry
 
     def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
@@ -130,28 +126,22 @@ class Verdicts:
         if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
             raise BadReason
         validated = self._validated(market=market, program=program)
-        digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
+        digest = self._domain.digest(REFUSAL, refusal_values(validated.payload(), reason=reason))
         dso = self._dso(market, recover(digest, signature))
-        payload = {
-            "market": market,
-            "program": program,
-            "dso": to_hex(dso),
-            "reason": reason,
-            "signature": to_hex(signature),
-        }
+        verdict = ProgramRefused(market=market, program=program, dso=to_hex(dso), reason=reason, signature=signature)
         with self._record.begin() as tx:
-            given = _given(tx, kind="program.refused", payload=payload)
+            given = _given(tx, verdict)
             if given is not None:
                 return given
             self._require_in_time(validated)
-            return tx.append("program.refused", payload, key=verdict_key(market=market, program=program))
+            return tx.append(verdict)
 
-    def _validated(self, *, market: str, program: int) -> dict[str, Any]:
+    def _validated(self, *, market: str, program: int) -> ProgramValidated:
         """What the verdict is on: recorded once under its key, so that it still holds when the verdict is."""
         entry = self._record.find(validated_key(market=market, program=program))
         if entry is None:
             raise NotValidated(market=market, program=program)
-        return entry.content()
+        return entry.as_a(ProgramValidated)
 
     def _dso(self, market: str, signer: bytes) -> bytes:
         with self._record.read() as connection:
@@ -160,17 +150,18 @@ class Verdicts:
             raise NotTheDso(signer=signer, area=area)
         return signer
 
-    def _require_in_time(self, validated: dict[str, Any]) -> None:
+    def _require_in_time(self, validated: ProgramValidated) -> None:
         now = self._clock.now()
-        if now > validated["deadline"]:
-            raise VerdictTooLate(deadline=validated["deadline"], now=now)
+        if now > validated.deadline:
+            raise VerdictTooLate(deadline=validated.deadline, now=now)
 
 
-def _given(tx: Transaction, *, kind: str, payload: dict[str, Any]) -> Entry | None:
+def _given(tx: Transaction, verdict: ProgramSigned | ProgramRefused) -> Entry | None:
     """The verdict that stands, repeated, where it is this very one. Raises VerdictGiven for any other."""
-    standing = tx.find(verdict_key(market=payload["market"], program=payload["program"]))
+    standing = tx.find(verdict.journal_key)
     if standing is None:
         return None
-    if standing.kind != kind or standing.content() != payload:
-        raise VerdictGiven(market=payload["market"], program=payload["program"], verdict=standing.kind.split(".")[1])
-    return tx.append(kind, payload, key=verdict_key(market=payload["market"], program=payload["program"]))
+    if standing.fact != verdict:
+        given = "signed" if standing.kind == ProgramSigned.KIND else "refused"
+        raise VerdictGiven(market=verdict.market, program=verdict.program, verdict=given)
+    return tx.append(verdict)

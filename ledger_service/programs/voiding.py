@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 
 from contracts.bindings import Call
 from contracts.bindings import Market as MarketContract
+from domain.facts import Subject, position_key, requested_key
 from domain.markets import Market
 from domain.mtu import MtuRange, mtu_start
 from domain.periods import Period
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.outbox import request
-from ledger_service.programs.position import position_key
 from ledger_service.record import Record
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
@@ -28,8 +28,11 @@ class _Over:
     period: Period
     program: Program | None
 
-    def voiding(self, connection: Connection) -> dict[str, Call]:
-        """One call per unbroken run of MTUs without a position, by the key of its request, asked for ones left out."""
+    def voiding(self, connection: Connection) -> dict[str, tuple[Call, Subject]]:
+        """One call per unbroken run of MTUs without a position, and its subject, by the key of its request.
+
+        Those asked for already are left out.
+        """
         market, period = self.market, self.period
         keys = {position_key(market=market.market, mtu=mtu): int(mtu) for mtu in period.mtus}
         found = find_entries(connection, keys)
@@ -39,11 +42,20 @@ class _Over:
                 number = _last_before(connection, market=market.market, first_mtu=run.first)
             else:
                 number = self.program.program
-            calls[f"voidMtus:{market.market}:{run.first}:{run.count}"] = MarketContract.void_mtus(
+            call = MarketContract.void_mtus(
                 market=market.market_id, period=period.number, program=number, first_mtu=run.first, count=run.count
             )
-        asked = find_entries(connection, [f"chain:{key}" for key in calls])
-        return {key: call for key, call in calls.items() if f"chain:{key}" not in asked}
+            about = Subject(
+                area=market.area,
+                market=market.market,
+                period=period.number,
+                program=number,
+                first_mtu=run.first,
+                count=run.count,
+            )
+            calls[f"voidMtus:{market.market}:{run.first}:{run.count}"] = call, about
+        asked = find_entries(connection, map(requested_key, calls))
+        return {key: call for key, call in calls.items() if requested_key(key) not in asked}
 
 
 class VoidStage:
@@ -64,8 +76,8 @@ class VoidStage:
         for due in wanted:
             with self._record.begin() as tx:
                 calls = due.voiding(tx.connection)  # once more: an MTU may have ended since
-                for key, call in calls.items():
-                    request(tx, call, key=key, role="operator")
+                for key, (call, about) in calls.items():
+                    request(tx, call, key=key, role="operator", about=about)
             asked |= bool(calls)
         self._done.update((due.market.market, due.period.number) for due in over)
         return asked

@@ -16,7 +16,6 @@ from ledger_service.record.journal import (
     Entry,
     Head,
     Kinds,
-    Payload,
     entry_hash,
     payload_hash,
     read_entries,
@@ -33,30 +32,21 @@ SALT_BYTES = 32
 class Prepared:
     """A fact as the journal will hold it, written and hashed before the transaction that appends it."""
 
-    kind: str
+    fact: Fact
     text: bytes
     salt: bytes
     digest: bytes
-    key: str | None = None
 
 
-def prepare(fact: Fact | str, payload: Payload | None = None) -> Prepared:
+def prepare(fact: Fact) -> Prepared:
     """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
-    kind, text, key = _written(fact, payload)
-    return _salted(fact, kind=kind, text=text, key=key)
+    return _salted(fact, canonical_json(fact.payload()))
 
 
-def _written(fact: Fact | str, payload: Payload | None) -> tuple[str, bytes, str | None]:
-    if isinstance(fact, str):
-        return fact, canonical_json(payload), None
-    return fact.KIND, canonical_json(fact.payload()), fact.journal_key
-
-
-def _salted(fact: Fact | str, *, kind: str, text: bytes, key: str | None) -> Prepared:
-    if not isinstance(fact, str):
-        type(fact).read(text)
+def _salted(fact: Fact, text: bytes) -> Prepared:
     salt = secrets.token_bytes(SALT_BYTES)
-    return Prepared(kind=kind, text=text, salt=salt, digest=payload_hash(salt=salt, payload_text=text), key=key)
+    digest = payload_hash(salt=salt, payload_text=text)
+    return Prepared(fact=type(fact).read(text), text=text, salt=salt, digest=digest)
 
 
 class Transaction:
@@ -85,36 +75,34 @@ class Transaction:
             self._head = read_head(self._connection)
         return self._head
 
-    def append(self, fact: Fact | Prepared | str, payload: Payload | None = None, *, key: str | None = None) -> Entry:
+    def append(self, fact: Fact | Prepared, *, key: str | None = None) -> Entry:
         """Add one fact and return its entry.
 
         `key` names the fact for good where its own `journal_key` does not. This function will return the first entry
         with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
         another, and FactMalformed or NotCanonical for a fact that could not be read back.
         """
-        if isinstance(fact, Prepared):
-            kind, text, own_key = fact.kind, fact.text, fact.key
-        else:
-            kind, text, own_key = _written(fact, payload)
-        key = key or own_key
+        given, text = (fact.fact, fact.text) if isinstance(fact, Prepared) else (fact, canonical_json(fact.payload()))
+        kind, key = given.KIND, key or given.journal_key
         if key is not None:
             first = self.find(key)
             if first is not None:
                 return _repeated(first, kind=kind, text=text, key=key)
-        made = fact if isinstance(fact, Prepared) else _salted(fact, kind=kind, text=text, key=key)
+        made = fact if isinstance(fact, Prepared) else _salted(fact, text)
         previous = self.head
         sequence = previous.sequence + 1
         chained = entry_hash(sequence=sequence, kind=kind, payload_hash=made.digest, previous=previous.hash)
         entry = Entry(
             sequence=sequence,
             kind=kind,
-            text=text.decode("utf-8"),
+            text=made.text.decode("utf-8"),
             salt=made.salt,
             payload_hash=made.digest,
             previous=previous.hash,
             hash=chained,
             key=key,
         )
+        entry.__dict__["fact"] = made.fact  # what it would read, without reading it again
         self._head = Head(sequence=sequence, hash=chained)
         self._entries.append(entry)
         if key is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.bindings import Settlement
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
-from domain.facts import GuaranteeGiven, KeyRegistered
+from domain.facts import GuaranteeGiven, KeyRegistered, Subject
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
 from domain.parties import Guarantee, OrderKey, ParticipantKind
@@ -148,7 +148,7 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
         nonce=guarantee.nonce,
         signature=guarantee.signature,
     )
-    request(tx, call, key=f"guarantee:{name}", role="operator")
+    request(tx, call, key=f"guarantee:{name}", role="operator", about=Subject(account=guarantee.account))
     return entry
 
 

@@ -22,6 +22,7 @@ from domain.facts import (
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
+    Subject,
     TariffPublished,
 )
 from domain.hashing import from_hex, hash_json, text_id, to_hex
@@ -99,7 +100,7 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
     entry = put(tx, fact=AreaDefined(area), what="area", name=area.area, check=check)
     params = AreaParams(attest_seconds=area.attest_seconds, horizon_seconds=area.horizon_seconds)
     call = Calendar.create_area(area=area.area_id, params=params)
-    request(tx, call, key=f"createArea:{area.area}", role="registrar")
+    request(tx, call, key=f"createArea:{area.area}", role="registrar", about=Subject(area=area.area))
     return entry
 
 
@@ -163,9 +164,15 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
         sign_seconds=market.sign_seconds,
         clear_seconds=market.clear_seconds,
     )
+    about = Subject(area=market.area, market=market.market)
     call = MarketContract.create_market(market=market.market_id, params=params)
-    request(tx, call, key=f"createMarket:{market.market}", role="registrar")
+    request(tx, call, key=created_key(market.market), role="registrar", about=about)
     return entry
+
+
+def created_key(market: str) -> str:
+    """Key of the request that creates a market on chain."""
+    return f"createMarket:{market}"
 
 
 def _check_time_after_gate(market: Market) -> None:
@@ -304,8 +311,9 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
 
     fact = ParticipantRegistered(participant)
     entry = put(tx, fact=fact, what="participant", name=participant.participant, check=check)
+    about = Subject(area=participant.area, account=participant.account)
     call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
-    request(tx, call, key=f"bindAccount:{participant.account}", role="registrar")
+    request(tx, call, key=f"bindAccount:{participant.account}", role="registrar", about=about)
     return entry
 
 

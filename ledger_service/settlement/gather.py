@@ -7,6 +7,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.facts import (
+    AgreementSigned,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    MtuCleared,
+    OrderAccepted,
+    ParticipantRegistered,
+    ProgramOpened,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    TariffPublished,
+)
 from domain.hashing import ZERO_HASH, to_hex
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registry
@@ -27,12 +41,12 @@ MTU_BEYOND = 2**32
 """Above every MTU: an end that leaves nothing out."""
 
 TERMS = {
-    "participant.registered": "parties",
-    "meter.registered": "meters",
-    "key.registered": "keys",
-    "tariff.published": "tariffs",
-    "agreement.signed": "agreements",
-    "market.defined": "markets",
+    ParticipantRegistered.KIND: "parties",
+    MeterRegistered.KIND: "meters",
+    KeyRegistered.KIND: "keys",
+    TariffPublished.KIND: "tariffs",
+    AgreementSigned.KIND: "agreements",
+    MarketDefined.KIND: "markets",
 }
 """Kinds of registry facts on which money rests, and their members in a package."""
 
@@ -98,10 +112,10 @@ def terms_of(
 def _programs(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
     """The programs the chain recorded: what of each one is settled, and what the DSO signed it with."""
     verdicts, validated = {}, {}
-    for entry in sources(connection, area=area, period=period, kind="program.signed"):
+    for entry in sources(connection, area=area, period=period, kind=ProgramSigned.KIND):
         payload = entry.content()
         verdicts[payload["market"], payload["program"]] = payload
-    for entry in sources(connection, area=area, period=period, kind="program.validated"):
+    for entry in sources(connection, area=area, period=period, kind=ProgramValidated.KIND):
         payload = entry.content()
         validated[payload["market"], payload["program"], payload["results_root"], payload["report_hash"]] = payload
     found = []
@@ -126,7 +140,7 @@ def _earlier(connection: Connection, area: str, period: int, revision: int) -> l
 
 def _clearings(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
     cleared = {}
-    for entry in sources(connection, area=area, period=period, kind="mtu.cleared"):
+    for entry in sources(connection, area=area, period=period, kind=MtuCleared.KIND):
         payload = entry.content()
         cleared[payload["market"], payload["mtu"]] = payload
     result = []
@@ -148,10 +162,10 @@ def _orders(connection: Connection, area: str, period: int, clearings: Iterable[
     wanted = {"0x" + word[2:].rjust(64, "0")[:32] for item in clearings for word in item["words"]}
     if not wanted:
         return []
-    opened = sources(connection, area=area, period=period, kind="program.opened")
+    opened = sources(connection, area=area, period=period, kind=ProgramOpened.KIND)
     first = opened[0].sequence if opened else 0
     found = {}
-    for entry in walk_entries(connection, after=first, kinds=["order.accepted"]):
+    for entry in walk_entries(connection, after=first, kinds=[OrderAccepted]):
         if entry.payload is not None and entry.payload["tag"] in wanted:
             found[entry.payload["tag"]] = entry.payload
         if len(found) == len(wanted):
@@ -161,7 +175,7 @@ def _orders(connection: Connection, area: str, period: int, clearings: Iterable[
 
 def _attestations(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
     known = {}
-    for entry in sources(connection, area=area, period=period, kind="reading.attested"):
+    for entry in sources(connection, area=area, period=period, kind=ReadingAttested.KIND):
         for item in entry.content()["attestations"]:
             known[item["mtu"], item["revision"], item["root"]] = item
     last = {mtu: at for at, (what, _, mtu, _) in enumerate(resolved.readings) if what != UNREAD}

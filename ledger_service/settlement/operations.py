@@ -13,10 +13,11 @@ from contracts.bindings import Call, Settlement
 from contracts.bindings.settlement import SettlementPage
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
+from domain.facts import AttesterSignature, ChainRequested, SettlementSigned, Subject, requested_key
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
-from ledger_service.outbox import ask_again, request, requested_call
+from ledger_service.outbox import ask_again, asks, call_of, request
 from ledger_service.record import Record, Transaction
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.queries import (
@@ -27,7 +28,6 @@ from ledger_service.settlement.queries import (
     resolution,
 )
 from ledger_service.settlement.tables import settlement_failed, settlement_signature
-from ledger_service.settlement.views import SETTLE_PREFIX
 from settling.package import proposal_values
 
 
@@ -138,21 +138,18 @@ def _complete(
     threshold: int,
 ) -> bool:
     """Append `settlement.signed` with exactly the threshold's worth of signatures, once, and ask for `settle`."""
-    name = f"{proposal['area']}:{proposal['period']}:{proposal['revision']}:{digest[:8].hex()}"
-    key = f"settlement.signed:{name}"
+    area, period, revision = proposal["area"], proposal["period"], proposal["revision"]
+    name = f"{area}:{period}:{revision}:{digest[:8].hex()}"
+    key = f"{SettlementSigned.KIND}:{name}"
     if tx.find(key) is not None:
         return False
     chosen = sorted(held)[:threshold]
-    payload = {
-        "area": proposal["area"],
-        "period": proposal["period"],
-        "revision": proposal["revision"],
-        "signatures": [{"attester": to_hex(item), "signature": to_hex(held[item])} for item in chosen],
-    }
-    tx.append("settlement.signed", payload, key=key)
+    signatures = tuple(AttesterSignature(attester=to_hex(item), signature=held[item]) for item in chosen)
+    tx.append(SettlementSigned(area=area, period=period, revision=revision, signatures=signatures), key=key)
     for page in pages:
         call = page.settle(signatures=[held[item] for item in chosen])
-        request(tx, call, key=f"{SETTLE_PREFIX}{name}:{page.target.page}", role="operator")
+        about = Subject(area=area, period=period, revision=revision, page=page.target.page)
+        request(tx, call, key=f"settle:{name}:{page.target.page}", role="operator", about=about)
     return True
 
 
@@ -194,16 +191,17 @@ def retry_request(tx: Transaction, *, state: PeriodState, failed_key: str) -> bo
     A settlement is asked for again only while its proposal is the newest one, still signed and not in effect.
     """
     tx.connection.execute(delete(settlement_failed).where(settlement_failed.c.key == failed_key))
-    if failed_key.startswith(SETTLE_PREFIX) and not _is_wanted(tx, state=state, failed_key=failed_key):
+    entry = tx.find(requested_key(failed_key))
+    asked = None if entry is None else entry.as_a(ChainRequested)
+    if asked is not None and asks(asked, Settlement.settle) and not _is_wanted(tx, state=state, asked=asked):
         return False
     return not ask_again(tx, failed_key=failed_key).repeated
 
 
-def _is_wanted(tx: Transaction, *, state: PeriodState, failed_key: str) -> bool:
-    asked = requested_call(tx, failed_key)
-    if asked is None or state.signed_sequence is None or state.proposal_revision != state.next_revision:
+def _is_wanted(tx: Transaction, *, state: PeriodState, asked: ChainRequested) -> bool:
+    if state.signed_sequence is None or state.proposal_revision != state.next_revision:
         return False
-    target = SettlementPage.read(asked.argument("target"))
+    target = SettlementPage.read(call_of(asked).argument("target"))
     proposal = latest_proposal(tx.connection, area=state.area, period=state.period)
     roots = resolution(tx.connection, area=state.area, period=state.period).roots
     wanted = (from_hex(proposal["statements_root"]), roots.clearing_root + roots.readings_root)

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from domain.errors import DominoesError
+from domain.facts import SettlementProposed
 from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.merkle import merkle_proof
 from domain.statements import statement_hash, statement_leaf
-from ledger_service.outbox import first_attempt
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
@@ -164,7 +164,7 @@ def proposals(connection: Connection, *, area: str, period: int) -> dict[int, di
     """The `settlement.proposed` payload of each revision: the one in effect on chain, the newest where none is yet."""
     in_effect = settled_hashes(connection, area=area, period=period)
     found = {}
-    for entry in sources(connection, area=area, period=period, kind="settlement.proposed"):
+    for entry in sources(connection, area=area, period=period, kind=SettlementProposed.KIND):
         payload = entry.payload
         if payload is not None and in_effect.get(payload["revision"]) in (None, _hashes_of(payload)):
             found[payload["revision"]] = payload
@@ -201,8 +201,8 @@ def failed_requests(connection: Connection, *, area: str, period: int, failed_be
     """Keys of requests about a period that failed at or before a market time and were not made again, page by page."""
     table = settlement_failed
     same = (table.c.area == area, table.c.period == period, table.c.failed_at <= failed_before)
-    keys = connection.execute(select(table.c.key).where(*same)).scalars()
-    return sorted(keys, key=lambda key: (len(first_attempt(key)), key))
+    query = select(table.c.key).where(*same).order_by(table.c.page, table.c.key)
+    return list(connection.execute(query).scalars())
 
 
 def statement_of(

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, func, select
 
 from contracts.bindings import Settlement
 from domain.errors import DominoesError
-from domain.hashing import from_hex, text_id, to_hex
+from domain.facts import AccountStatement, SettlementProposed, Subject, requested_key
+from domain.hashing import text_id, to_hex
+from domain.members import JsonDocument
 from domain.mtu import MtuRange
 from ledger_service.chain.outbox import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
@@ -25,7 +27,7 @@ from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.settlement.gather import TERMS, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
-from ledger_service.settlement.views import FINALISE_PREFIX, KINDS, fold
+from ledger_service.settlement.views import KINDS, fold
 from settling.errors import FactMissing
 from settling.package import inputs_of, roots_of
 from settling.settlement import commit, settle
@@ -55,7 +57,7 @@ class Due:
     """A proposal that is due, computed from the record as it stood at entry `head`."""
 
     head: int
-    payload: dict[str, Any]
+    proposal: SettlementProposed
 
 
 class SettlementStage:
@@ -139,15 +141,16 @@ class SettlementStage:
 
     def _finalise(self, state: PeriodState) -> bool:
         """Ask for the end of corrections, once the last settlement stands in a final block."""
-        key = f"{FINALISE_PREFIX}{state.area}:{state.period}"
+        key = f"finalise:{state.area}:{state.period}"
         with self._record.read() as connection:
-            if find_entries(connection, [f"chain:{key}"]) or _is_unsettled(connection, state):
+            if find_entries(connection, [requested_key(key)]) or _is_unsettled(connection, state):
                 return False
         with self._record.begin() as tx:
             if _is_unsettled(tx.connection, state):
                 return False
             call = Settlement.finalise(area=text_id(state.area), period=state.period)
-            return not request(tx, call, key=key, role="operator").repeated
+            about = Subject(area=state.area, period=state.period)
+            return not request(tx, call, key=key, role="operator", about=about).repeated
 
     def _retry(self, state: PeriodState, failed_before: int) -> bool:
         """Ask again for what the chain refused (a pause, another settlement between its pages) while it is wanted.
@@ -169,7 +172,7 @@ class SettlementStage:
         with self._record.begin() as tx:
             if tx.entries(after=due.head, kinds=list(TERMS), limit=1):
                 return True
-            return _append_proposal(tx, due.payload, after=state.proposal_sequence)
+            return _append_proposal(tx, due.proposal, after=state.proposal_sequence)
 
     def _compute(self, state: PeriodState) -> Due | None:
         with self._record.read() as connection:
@@ -184,31 +187,33 @@ class SettlementStage:
                 package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
             except FactMissing:
                 return None  # a stage before this one has not caught up
-        payload = self._proposal(package)
-        if from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"]) != roots:
+        proposal = self._proposal(package)
+        if proposal.clearing_root + proposal.readings_root != roots:
             raise RootsDiffer(area=state.area, period=state.period)
-        return Due(head=head, payload=payload)
+        return Due(head=head, proposal=proposal)
 
-    def _proposal(self, package: dict[str, Any]) -> dict[str, Any]:
+    def _proposal(self, package: dict[str, Any]) -> SettlementProposed:
         settled = settle(inputs_of(package))
         salts = {account: self._salt() for account in settled.statements}
         commitment = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
         roots = roots_of(package)
-        return {
-            "area": package["area"],
-            "period": package["period"],
-            "revision": package["revision"],
-            "words": [f"0x{word:064x}" for word in settled.words],
-            "words_hash": to_hex(commitment.words_hash),
-            "clearing_root": to_hex(roots.clearing_root),
-            "readings_root": to_hex(roots.readings_root),
-            "statements_root": to_hex(commitment.statements_root),
-            "tariff_hash": to_hex(commitment.tariff_hash),
-            "statements": [
-                {"account": to_hex(account), "salt": to_hex(salts[account]), "statement": statement.as_json()}
+        return SettlementProposed(
+            area=package["area"],
+            period=package["period"],
+            revision=package["revision"],
+            words=tuple(settled.words),
+            words_hash=commitment.words_hash,
+            clearing_root=roots.clearing_root,
+            readings_root=roots.readings_root,
+            statements_root=commitment.statements_root,
+            tariff_hash=commitment.tariff_hash,
+            statements=tuple(
+                AccountStatement(
+                    account=to_hex(account), salt=salts[account], statement=JsonDocument(statement.as_json())
+                )
                 for account, statement in settled.statements.items()
-            ],
-        }
+            ),
+        )
 
 
 class RootsDiffer(RuntimeError):
@@ -242,12 +247,11 @@ def _is_due(state: PeriodState, roots: bytes) -> bool:
     return state.proposal_revision != state.next_revision or state.proposal_roots != roots
 
 
-def _append_proposal(tx: Transaction, payload: dict[str, Any], *, after: int | None) -> bool:
+def _append_proposal(tx: Transaction, fact: SettlementProposed, *, after: int | None) -> bool:
     """Append a proposal that follows the one at sequence `after`; roots may come back once a block is given up."""
-    area, period, revision = payload["area"], payload["period"], payload["revision"]
-    state = payload["clearing_root"][2:18] + payload["readings_root"][2:18]
-    key = f"settlement.proposed:{area}:{period}:{revision}:{state}:{after or 0}"
+    state = fact.clearing_root[:8].hex() + fact.readings_root[:8].hex()
+    key = f"{fact.KIND}:{fact.area}:{fact.period}:{fact.revision}:{state}:{after or 0}"
     if tx.find(key) is not None:
         return False  # made before, under other salts
-    tx.append("settlement.proposed", payload, key=key)
+    tx.append(fact, key=key)
     return True

@@ -71,6 +71,7 @@ settlement_failed = Table(
     Column("key", String(KEY_LENGTH_MAX), primary_key=True),
     Column("area", String(CODE_LENGTH_MAX), nullable=False),
     Column("period", Integer64, nullable=False),
+    Column("page", Integer64, nullable=False),
     Column("failed_at", Integer64, nullable=False),
     Index("ix_settlement_failed_area_period", "area", "period"),
 )

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from contracts.bindings import Settlement
+from domain.facts import (
+    BookClosed,
+    ChainFailed,
+    ChainIncluded,
+    ChainRewound,
+    Fact,
+    MtuCleared,
+    PeriodDeclared,
+    ProgramOpened,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingAttested,
+    SettlementProposed,
+    SettlementSigned,
+)
 from domain.hashing import from_hex, text_id, to_hex
-from ledger_service.outbox import first_attempt
+from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_area, registry_market
@@ -39,11 +55,6 @@ _SETTLING = ("Settlement", "PeriodSettled")
 _FINALISING = ("Settlement", "PeriodFinalised")
 _RELEVANT = {*_RESOLVING, _RECORDING, _SETTLING, _FINALISING}
 
-SETTLE_PREFIX, FINALISE_PREFIX = "settle:", "finalise:"
-"""How keys begin: `settle:<area>:<period>:<revision>:<digest>:<page>` and `finalise:<area>:<period>`."""
-
-_PROGRAM_SOURCES = ("book.closed", "program.validated", "program.signed", "mtu.cleared")
-
 SETTLED_HASHES = {
     "words_hash": "wordsHash",
     "clearing_root": "clearingRoot",
@@ -53,18 +64,21 @@ SETTLED_HASHES = {
 }
 """The hashes of a `settlement.proposed` and what the event of its settlement calls them."""
 
-KINDS = (
-    "period.declared",
-    "program.opened",
-    *_PROGRAM_SOURCES,
-    "reading.attested",
-    "settlement.proposed",
-    "settlement.signed",
-    "chain.included",
-    "chain.failed",
-    "chain.rewound",
+KINDS: tuple[type[Fact], ...] = (
+    PeriodDeclared,
+    ProgramOpened,
+    BookClosed,
+    ProgramValidated,
+    ProgramSigned,
+    MtuCleared,
+    ReadingAttested,
+    SettlementProposed,
+    SettlementSigned,
+    ChainIncluded,
+    ChainFailed,
+    ChainRewound,
 )
-"""Kinds of facts the views of settlement are made of."""
+"""The facts the views of settlement are made of."""
 
 
 def fold(connection: Connection, entry: Entry, *, now: int) -> None:
@@ -72,10 +86,43 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
     `now` (market time) is noted where a period is seen settled for the first time: the horizon counts from then.
     """
-    if entry.payload is None:
-        return
-    handler = _HANDLERS.get(entry.kind, _fold_program_source)
-    handler(connection, entry, entry.payload, now)
+    match entry.fact:
+        case PeriodDeclared() as fact:
+            names = ("area", "period", "first_mtu", "count")
+            row = {name: getattr(fact, name) for name in names}
+            connection.execute(insert(settlement_period).values(**row, settled=0, is_final=False))
+        case ProgramOpened() as fact:
+            row = {name: getattr(fact, name) for name in ("market", "program", "area", "period")}
+            connection.execute(insert(settlement_program).values(**row))
+            _source(connection, entry, fact.area, fact.period)
+        case BookClosed() | ProgramValidated() | ProgramSigned() | MtuCleared() as fact:
+            _fold_program_source(connection, entry, fact.market, fact.program)
+        case ReadingAttested() as fact:
+            _source(connection, entry, fact.area, fact.period)
+        case SettlementProposed() as fact:
+            _fold_proposal(connection, entry, fact)
+        case SettlementSigned() as fact:
+            _update_period(connection, fact.area, fact.period, {"signed_sequence": entry.sequence})
+        case fact:
+            _fold_chain(connection, fact, entry.sequence, now)
+
+
+def _fold_chain(connection: Connection, fact: Fact | None, sequence: int, now: int) -> None:
+    match fact:
+        case ChainIncluded():
+            # A transaction that comes into another block replaces what it did before.
+            touched = _undo(connection, fact.key)
+            if any(event.name in _RELEVANT for event in fact.events):
+                touched |= _note_events(connection, fact, sequence)
+            _count_settled(connection, touched, now)
+        case ChainFailed():
+            _count_settled(connection, _undo(connection, fact.key), now)
+            if asks(fact, Settlement.settle) or asks(fact, Settlement.finalise):
+                about = fact.about
+                row = {"key": fact.key, "area": about.area, "period": about.period, "page": about.page or 0}
+                connection.execute(insert(settlement_failed), row | {"failed_at": now})
+        case ChainRewound():
+            _count_settled(connection, _undo(connection, fact.key), now)
 
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
@@ -86,27 +133,12 @@ def rebuild_views(tx: Transaction, *, now: int) -> None:
         fold(tx.connection, entry, now=now)
 
 
-def _fold_period(connection: Connection, _entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    row = {name: payload[name] for name in ("area", "period", "first_mtu", "count")}
-    connection.execute(insert(settlement_period).values(**row, settled=0, is_final=False))
-
-
-def _fold_program(connection: Connection, entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    row = {name: payload[name] for name in ("market", "program", "area", "period")}
-    connection.execute(insert(settlement_program).values(**row))
-    _source(connection, entry, payload["area"], payload["period"])
-
-
-def _fold_program_source(connection: Connection, entry: Entry, payload: dict[str, Any], _now: int) -> None:
+def _fold_program_source(connection: Connection, entry: Entry, market: str, program: int) -> None:
     table = settlement_program
-    query = select(table).where(table.c.market == payload["market"], table.c.program == payload["program"])
+    query = select(table).where(table.c.market == market, table.c.program == program)
     row = connection.execute(query).first()
     if row is not None:
         _source(connection, entry, row.area, row.period)
-
-
-def _fold_readings(connection: Connection, entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    _source(connection, entry, payload["area"], payload["period"])
 
 
 def _source(connection: Connection, entry: Entry, area: str, period: int) -> None:
@@ -115,39 +147,20 @@ def _source(connection: Connection, entry: Entry, area: str, period: int) -> Non
     )
 
 
-def _fold_proposal(connection: Connection, entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    roots = from_hex(payload["clearing_root"]) + from_hex(payload["readings_root"])
+def _fold_proposal(connection: Connection, entry: Entry, fact: SettlementProposed) -> None:
     values = {
         "proposal_sequence": entry.sequence,
-        "proposal_revision": payload["revision"],
-        "proposal_roots": roots,
+        "proposal_revision": fact.revision,
+        "proposal_roots": fact.clearing_root + fact.readings_root,
         "signed_sequence": None,
     }
-    _source(connection, entry, payload["area"], payload["period"])
-    _update_period(connection, payload["area"], payload["period"], values)
-
-
-def _fold_signed(connection: Connection, entry: Entry, payload: dict[str, Any], _now: int) -> None:
-    _update_period(connection, payload["area"], payload["period"], {"signed_sequence": entry.sequence})
+    _source(connection, entry, fact.area, fact.period)
+    _update_period(connection, fact.area, fact.period, values)
 
 
 def _update_period(connection: Connection, area: str, period: int, values: dict[str, Any]) -> None:
     table = settlement_period
     connection.execute(update(table).where(table.c.area == area, table.c.period == period).values(**values))
-
-
-def _fold_failed(connection: Connection, _entry: Entry, payload: dict[str, Any], now: int) -> None:
-    key = payload["key"]
-    _count_settled(connection, _undo(connection, key), now)
-    for prefix, places in ((SETTLE_PREFIX, 4), (FINALISE_PREFIX, 1)):
-        if key.startswith(prefix):
-            area, period = first_attempt(key)[len(prefix) :].rsplit(":", places)[:2]
-            row = {"key": key, "area": area, "period": int(period), "failed_at": now}
-            connection.execute(insert(settlement_failed), row)
-
-
-def _fold_rewound(connection: Connection, _entry: Entry, payload: dict[str, Any], now: int) -> None:
-    _count_settled(connection, _undo(connection, payload["key"]), now)
 
 
 def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
@@ -160,22 +173,14 @@ def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
     return undone
 
 
-def _fold_included(connection: Connection, entry: Entry, payload: dict[str, Any], now: int) -> None:
-    """Note what the chain did. A transaction that comes into another block replaces what it did before."""
-    touched = _undo(connection, payload["key"])
-    if any((event["contract"], event["event"]) in _RELEVANT for event in payload["events"]):
-        touched |= _note_events(connection, entry, payload)
-    _count_settled(connection, touched, now)
-
-
-def _note_events(connection: Connection, entry: Entry, payload: dict[str, Any]) -> set[tuple[str, int]]:
+def _note_events(connection: Connection, fact: ChainIncluded, sequence: int) -> set[tuple[str, int]]:
     """Write one row per event; the (area, period) that were settled."""
     area_of = {to_hex(text_id(row.area)): row.area for row in connection.execute(select(registry_area.c.area))}
     known = connection.execute(select(registry_market.c.market, registry_market.c.area))
     market_of = {to_hex(text_id(row.market)): (row.market, row.area) for row in known}
     rows = []
-    for position, event in enumerate(payload["events"]):
-        name, args = (event["contract"], event["event"]), event["args"]
+    for position, event in enumerate(fact.events):
+        name, args = event.name, event.args.value
         if name not in _RELEVANT:
             continue
         market, area = market_of[args["market"]] if "market" in args else (None, area_of[args["area"]])
@@ -188,14 +193,14 @@ def _note_events(connection: Connection, entry: Entry, payload: dict[str, Any]) 
             row = _settled_row(connection, area, args)
         else:
             row = _event_row(connection, _RESOLVING[name], area, market, args)
-        place = {"block": payload["block"], "sequence": entry.sequence, "position": position}
-        rows.append({**place, "key": payload["key"], "area": area, "market": market, **row})
+        place = {"block": fact.block, "sequence": sequence, "position": position}
+        rows.append({**place, "key": fact.key, "area": area, "market": market, **row})
     if rows:
         connection.execute(insert(settlement_event), rows)
     return {(row["area"], row["period"]) for row in rows if row["what"] == SETTLED}
 
 
-def _event_row(connection: Connection, what: str, area: str, market: str | None, args: dict[str, Any]) -> Any:
+def _event_row(connection: Connection, what: str, area: str, market: str | None, args: Mapping[str, Any]) -> Any:
     mtu = int(args["mtu"])
     table = settlement_period
     inside = (table.c.area == area, table.c.first_mtu <= mtu, mtu < table.c.first_mtu + table.c.count)
@@ -212,7 +217,7 @@ def _event_row(connection: Connection, what: str, area: str, market: str | None,
     }
 
 
-def _recorded_row(connection: Connection, area: str, market: str, args: dict[str, Any]) -> Any:
+def _recorded_row(connection: Connection, area: str, market: str, args: Mapping[str, Any]) -> Any:
     table = settlement_program
     same = (table.c.market == market, table.c.program == int(args["program"]))
     number = connection.execute(select(table.c.period).where(*same)).scalar_one()
@@ -227,7 +232,7 @@ def _recorded_row(connection: Connection, area: str, market: str, args: dict[str
     }
 
 
-def _settled_row(connection: Connection, area: str, args: dict[str, Any]) -> Any:
+def _settled_row(connection: Connection, area: str, args: Mapping[str, Any]) -> Any:
     period = _period_row(connection, area, int(args["period"]))
     kept = {name: args[name] for name in SETTLED_HASHES.values()} | {"revision": int(args["revision"])}
     return {
@@ -258,15 +263,3 @@ def _count_settled(connection: Connection, touched: Iterable[tuple[str, int]], n
             "settled_readings_root": None if last is None else from_hex(last["readingsRoot"]),
         }
         _update_period(connection, area, period, values)
-
-
-_HANDLERS: dict[str, Callable[[Connection, Entry, dict[str, Any], int], None]] = {
-    "period.declared": _fold_period,
-    "program.opened": _fold_program,
-    "reading.attested": _fold_readings,
-    "settlement.proposed": _fold_proposal,
-    "settlement.signed": _fold_signed,
-    "chain.included": _fold_included,
-    "chain.failed": _fold_failed,
-    "chain.rewound": _fold_rewound,
-}

@@ -11,11 +11,11 @@ from ledger_service.trading.submissions import (
     SignedSchedule,
     Submission,
 )
-from ledger_service.trading.views import TRADING_KINDS, rebuild_views
+from ledger_service.trading.views import TRADING_FACTS, rebuild_views
 
 __all__ = [
     "SUBMISSIONS",
-    "TRADING_KINDS",
+    "TRADING_FACTS",
     "Accepted",
     "Decision",
     "Funds",

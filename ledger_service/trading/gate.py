@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from contracts.bindings import Market
-from domain.hashing import from_hex, to_hex
+from domain.facts import BookClosed, ClosedBook, Subject
 from domain.words import book_hash, mask_word, words_hash
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
@@ -18,15 +17,11 @@ from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder
 
 
-def book_of(*, mtu: int, orders: list[BookOrder]) -> dict[str, Any]:
+def book_of(*, mtu: int, orders: list[BookOrder]) -> ClosedBook:
     """The commitment to one MTU's book: tags ascending, chain of masked page hashes, book hash."""
     words = [mask_word(order.word().pack()) for order in orders]
-    return {
-        "mtu": mtu,
-        "tags": [to_hex(order.tag) for order in orders],
-        "chain": to_hex(words_hash(words)),
-        "book_hash": to_hex(book_hash(words)),
-    }
+    tags = tuple(order.tag for order in orders)
+    return ClosedBook(mtu=mtu, tags=tags, chain=words_hash(words), book_hash=book_hash(words))
 
 
 class GateStage:
@@ -56,8 +51,8 @@ class GateStage:
             call = Market.close_books(
                 market=market.market_id,
                 program=program.program,
-                chains=[from_hex(book["chain"]) for book in books],
-                counts=[len(book["tags"]) for book in books],
+                chains=[book.chain for book in books],
+                counts=[len(book.tags) for book in books],
             )
             with self._record.begin() as tx:
                 current = markets.program(tx.connection, market=program.market, program=program.program)
@@ -67,21 +62,29 @@ class GateStage:
                 if now != version:
                     continue
                 number = program.program
-                payload = {
-                    "market": market_code,
-                    "program": number,
-                    "first_mtu": first_mtu,
-                    "count": count,
-                    "gate": program.gate,
-                    "books": books,
-                }
-                entry = tx.append("book.closed", payload, key=f"book:{program.market}:{number}")
+                fact = BookClosed(
+                    market=market_code,
+                    program=number,
+                    first_mtu=first_mtu,
+                    count=count,
+                    gate=program.gate,
+                    books=tuple(books),
+                )
+                entry = tx.append(fact)
                 fold(tx.connection, [entry])
-                request(tx, call, key=f"closeBooks:{program.market}:{number}", role="operator")
+                about = Subject(
+                    area=program.area,
+                    market=market_code,
+                    period=program.period,
+                    program=number,
+                    first_mtu=first_mtu,
+                    count=count,
+                )
+                request(tx, call, key=f"closeBooks:{market_code}:{number}", role="operator", about=about)
                 return True
 
 
-def _books(program: Program, live: list[BookOrder]) -> list[dict[str, Any]]:
+def _books(program: Program, live: list[BookOrder]) -> list[ClosedBook]:
     orders: dict[int, list[BookOrder]] = defaultdict(list)
     for order in live:
         orders[order.mtu].append(order)

@@ -19,7 +19,7 @@ from domain.errors import DominoesError
 from ledger_service.clock import MarketClock
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.trading.errors import IntakeBusy, IntakeClosed
-from ledger_service.trading.receipts import RECEIPT_KINDS, Receipt, ReceiptSigner
+from ledger_service.trading.receipts import RECEIPTED, Receipt, ReceiptSigner
 from ledger_service.trading.state import TradingState
 from ledger_service.trading.submissions import IntakeLimits, IntakeRules, Signer, Submission, Verified
 from ledger_service.trading.views import fold
@@ -218,14 +218,14 @@ class Intake:
             fact = item.decide(state, self._rules, found, now)
         except DominoesError as refusal:
             return refusal
-        entry = tx.append(fact, key=found.key)
+        entry = tx.append(fact)
         state.apply(entry)
         return entry
 
     def _decision(self, entry: Entry | DominoesError) -> Decision:
         if isinstance(entry, DominoesError):
             return entry
-        receipt = self._signer.receipt(entry) if entry.kind in RECEIPT_KINDS else None
+        receipt = self._signer.receipt(entry) if isinstance(entry.fact, RECEIPTED) else None
         return Accepted(entry=entry, receipt=receipt, repeated=entry.repeated)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import RECEIPT, Domain
-from domain.hashing import from_hex, text_id, to_hex
+from domain.facts import OrderAccepted, OrderCancelled
+from domain.hashing import text_id, to_hex
 from domain.signing import SigningKey
-from ledger_service.record import Entry
+from ledger_service.record import Entry, PayloadErased
 
 KIND_ACCEPTED = 1
 """The order with this tag is in the book unless a later receipt says otherwise."""
@@ -16,7 +17,7 @@ KIND_ACCEPTED = 1
 KIND_CANCELLED = 2
 """The order with this tag was withdrawn."""
 
-RECEIPT_KINDS = {"order.accepted": KIND_ACCEPTED, "order.cancelled": KIND_CANCELLED}
+RECEIPTED = (OrderAccepted, OrderCancelled)
 """Facts that are receipted."""
 
 
@@ -68,32 +69,34 @@ class ReceiptSigner:
         return self._key.address
 
     def receipt(self, entry: Entry) -> Receipt:
-        """The receipt of an `order.accepted` or `order.cancelled` entry. Raises PayloadErased."""
-        payload = entry.content()
-        if entry.kind == "order.accepted":
-            market, mtu = from_hex(payload["order"]["market"]), payload["order"]["mtu"]
-            revision = payload["order"]["revision"]
-        else:
-            market, mtu, revision = text_id(payload["market"]), payload["mtu"], payload["revision"]
+        """The receipt of an entry whose fact is one of RECEIPTED. Raises PayloadErased."""
+        match entry.fact:
+            case OrderAccepted(order=order, tag=tag, market_time=market_time):
+                market, mtu, revision, kind = order.market, order.mtu, order.revision, KIND_ACCEPTED
+            case OrderCancelled(market=code, mtu=mtu, revision=revision, tag=tag, market_time=market_time):
+                market, kind = text_id(code), KIND_CANCELLED
+            case None:
+                raise PayloadErased(sequence=entry.sequence)
+            case fact:
+                raise TypeError(f"a {fact.KIND} fact has no receipt")
         values = {
             "market": market,
             "mtu": mtu,
-            "tag": from_hex(payload["tag"]),
+            "tag": tag,
             "revision": revision,
-            "kind": RECEIPT_KINDS[entry.kind],
+            "kind": kind,
             "sequence": entry.sequence,
             "journalHead": entry.hash,
-            "marketTime": payload["market_time"],
+            "marketTime": market_time,
         }
-        signature = self._key.sign(self._domain.digest(RECEIPT, values))
         return Receipt(
             market=market,
             mtu=mtu,
-            tag=values["tag"],
+            tag=tag,
             revision=revision,
-            kind=values["kind"],
+            kind=kind,
             sequence=entry.sequence,
             journal_head=entry.hash,
-            market_time=payload["market_time"],
-            signature=signature,
+            market_time=market_time,
+            signature=self._key.sign(self._domain.digest(RECEIPT, values)),
         )

@@ -8,21 +8,35 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
 
 from sqlalchemy import Connection, select
 
-from domain.facts import Fact, MtuCleared, MtuVoided
-from domain.facts.programs import position_key
-from domain.hashing import from_hex
-from domain.markets import Market, MarketKind
+from domain.facts import (
+    AgreementSigned,
+    BookClosed,
+    Fact,
+    GuaranteeGiven,
+    KeyRegistered,
+    MarketDefined,
+    MtuCleared,
+    MtuVoided,
+    OrderAccepted,
+    OrderCancelled,
+    ParticipantRegistered,
+    ProgramOpened,
+    ScheduleNominated,
+    TariffPublished,
+    position_key,
+)
+from domain.hashing import to_hex
+from domain.markets import Market
 from domain.parties import Participant
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
-from ledger_service.market.views import MARKET_KINDS
+from ledger_service.market.views import MARKET_FACTS
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, find_entries, read_entries, read_head
 from ledger_service.registry import queries as registry
@@ -30,15 +44,9 @@ from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
-from ledger_service.trading.views import TRADING_KINDS, order_row
+from ledger_service.trading.views import TRADING_FACTS
 
-STATE_KINDS: tuple[type[Fact] | str, ...] = (
-    *REGISTRY_FACTS,
-    *MARKET_KINDS,
-    *TRADING_KINDS,
-    MtuCleared,
-    MtuVoided,
-)
+STATE_FACTS: tuple[type[Fact], ...] = (*REGISTRY_FACTS, *MARKET_FACTS, *TRADING_FACTS, MtuCleared, MtuVoided)
 """Facts that change what intake may accept."""
 
 
@@ -173,15 +181,60 @@ class TradingState:
         """Take in what others have appended since."""
         head = tx.head.sequence
         while self.sequence < head:
-            entries = read_entries(tx.connection, after=self.sequence, kinds=STATE_KINDS, limit=READ_BATCH_ENTRIES)
+            entries = read_entries(tx.connection, after=self.sequence, kinds=STATE_FACTS, limit=READ_BATCH_ENTRIES)
             for entry in entries:
                 self.apply(entry)
             self.sequence = entries[-1].sequence if len(entries) == READ_BATCH_ENTRIES else head
 
     def apply(self, entry: Entry) -> None:
         """Take in one fact; kinds that do not matter here, and erased facts, change nothing."""
-        if entry.payload is not None and entry.kind in _APPLY:
-            _APPLY[entry.kind](self, entry, entry.payload)
+        match entry.fact:
+            case OrderAccepted() as fact:
+                self._put_order(_book_order(fact, entry.sequence))
+            case OrderCancelled() as fact:
+                self._withdraw(fact, entry.sequence)
+            case ScheduleNominated() as fact:
+                self._put_schedule(
+                    Schedule(
+                        market=fact.market,
+                        first_mtu=fact.first_mtu,
+                        point=fact.point,
+                        revision=fact.revision,
+                        net_wh=fact.net_wh,
+                    )
+                )
+            case fact:
+                self._apply_frame(fact)
+
+    def _apply_frame(self, fact: Fact | None) -> None:
+        """Take in a fact of the registry or the calendar."""
+        match fact:
+            case MarketDefined(market):
+                self._add_market(market)
+            case ParticipantRegistered(participant):
+                self.holders[participant.account] = Holder(participant)
+            case KeyRegistered(key):
+                self._add_key(key.account, key.order_key, key.valid_from_mtu)
+            case TariffPublished(tariff):
+                self._add_tariff(tariff)
+            case AgreementSigned(agreement):
+                self._add_agreement(agreement)
+            case GuaranteeGiven(guarantee):
+                self._give_credit(guarantee.account, guarantee.credit_neur)
+            case ProgramOpened() as opened:
+                names = {item.name: getattr(opened, item.name) for item in fields(opened)}
+                self._add_program(Program(**names, closed=False))
+            case BookClosed(market=code, program=number):
+                self._close(code, number)
+            case MtuCleared(market=code, mtu=mtu, words=words):
+                self._decide(code, mtu, [OrderWord.unpack(word) for word in words])
+            case MtuVoided(market=code, mtu=mtu):
+                self._decide(code, mtu, ())
+
+    def _withdraw(self, fact: OrderCancelled, sequence: int) -> None:
+        before = self.orders.get((fact.account, fact.order_id))
+        if before is not None:
+            self._put_order(replace(before, revision=fact.revision, withdrawn=True, sequence=sequence))
 
     def drop_settled(self, settled_before: dict[str, int]) -> None:
         """Forget what orders of MTUs could have cost that are in the balances by now (first other MTU by area)."""
@@ -351,76 +404,21 @@ class TradingState:
             self.schedules[schedule.market, schedule.first_mtu, schedule.point] = schedule
 
 
-def _market(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_market(Market(**payload | {"kind": MarketKind(payload["kind"])}))
-
-
-def _participant(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state.holders[payload["account"]] = Holder(Participant(**payload))
-
-
-def _key(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_key(payload["account"], payload["order_key"], payload["valid_from_mtu"])
-
-
-def _tariff(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_tariff(Tariff(**payload))
-
-
-def _agreement(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_agreement(Agreement(**payload))
-
-
-def _guarantee(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._give_credit(payload["account"], int(payload["credit_neur"]))
-
-
-def _program(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._add_program(Program(**payload, closed=False))
-
-
-def _book(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._close(payload["market"], payload["program"])
-
-
-def _cleared(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    words = [OrderWord.unpack(int(word, 16)) for word in payload["words"]]
-    state._decide(payload["market"], payload["mtu"], words)
-
-
-def _voided(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    state._decide(payload["market"], payload["mtu"], ())
-
-
-def _order(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    row = order_row(entry)
-    state._put_order(BookOrder(**row | {"side": Side(row["side"])}))
-
-
-def _cancel(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    key = (payload["account"], from_hex(payload["order_id"]))
-    before = state.orders.get(key)
-    if before is not None:
-        state._put_order(replace(before, revision=payload["revision"], withdrawn=True, sequence=entry.sequence))
-
-
-def _schedule(state: TradingState, entry: Entry, payload: dict[str, Any]) -> None:
-    names = ("market", "first_mtu", "point", "revision")
-    state._put_schedule(Schedule(net_wh=tuple(payload["net_wh"]), **{name: payload[name] for name in names}))
-
-
-_APPLY = {
-    "market.defined": _market,
-    "participant.registered": _participant,
-    "key.registered": _key,
-    "tariff.published": _tariff,
-    "agreement.signed": _agreement,
-    "guarantee.given": _guarantee,
-    "program.opened": _program,
-    "book.closed": _book,
-    "order.accepted": _order,
-    "order.cancelled": _cancel,
-    "schedule.nominated": _schedule,
-    "mtu.cleared": _cleared,
-    "mtu.voided": _voided,
-}
+def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
+    order = fact.order
+    return BookOrder(
+        account=to_hex(order.account),
+        order_id=order.order_id,
+        market=fact.market,
+        mtu=order.mtu,
+        side=order.side,
+        limit_neur_per_wh=order.limit_neur_per_wh,
+        quantity_lots=order.quantity_lots,
+        revision=order.revision,
+        withdrawn=False,
+        tag=fact.tag,
+        point=fact.point,
+        order_key=fact.order_key,
+        market_time=fact.market_time,
+        sequence=sequence,
+    )

@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.hashing import from_hex
+from domain.facts import Fact, OrderAccepted, OrderCancelled, ScheduleNominated
+from domain.hashing import to_hex
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries
 from ledger_service.trading.tables import TABLES, trading_order, trading_schedule
 
-TRADING_KINDS = ("order.accepted", "order.cancelled", "schedule.nominated")
-"""Kinds of facts that its views are made of."""
+TRADING_FACTS: tuple[type[Fact], ...] = (OrderAccepted, OrderCancelled, ScheduleNominated)
+"""The facts that its views are made of."""
 
 Row = dict[str, Any]
 
@@ -31,25 +32,24 @@ def upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
 
 
-def order_row(entry: Entry) -> Row:
-    """The row of an `order.accepted` fact."""
-    payload = entry.content()
-    order = payload["order"]
+def order_row(fact: OrderAccepted, sequence: int) -> Row:
+    """The row of an accepted order."""
+    order = fact.order
     return {
-        "account": order["account"],
-        "order_id": from_hex(order["orderId"]),
-        "market": payload["market"],
-        "mtu": order["mtu"],
-        "side": order["side"],
-        "limit_neur_per_wh": order["limitPriceNeurPerWh"],
-        "quantity_lots": order["quantityLots"],
-        "revision": order["revision"],
+        "account": to_hex(order.account),
+        "order_id": order.order_id,
+        "market": fact.market,
+        "mtu": order.mtu,
+        "side": int(order.side),
+        "limit_neur_per_wh": order.limit_neur_per_wh,
+        "quantity_lots": order.quantity_lots,
+        "revision": order.revision,
         "withdrawn": False,
-        "tag": from_hex(payload["tag"]),
-        "point": payload["point"],
-        "order_key": payload["order_key"],
-        "market_time": payload["market_time"],
-        "sequence": entry.sequence,
+        "tag": fact.tag,
+        "point": fact.point,
+        "order_key": fact.order_key,
+        "market_time": fact.market_time,
+        "sequence": sequence,
     }
 
 
@@ -63,30 +63,32 @@ class _Batch:
 
     def add(self, entry: Entry) -> None:
         """Take one fact in; an erased one leaves no trace."""
-        if entry.payload is not None:
-            _FOLDS[entry.kind](self, entry, entry.payload)
+        match entry.fact:
+            case OrderAccepted() as fact:
+                row = order_row(fact, entry.sequence)
+                self.orders[row["account"], row["order_id"]] = row
+            case OrderCancelled() as fact:
+                self._withdraw(fact, entry.sequence)
+            case ScheduleNominated() as fact:
+                self.schedules[fact.market, fact.first_mtu, fact.point] = {
+                    "market": fact.market,
+                    "first_mtu": fact.first_mtu,
+                    "point": fact.point,
+                    "revision": fact.revision,
+                    "market_time": fact.market_time,
+                    "net_wh": json.dumps(fact.net_wh),
+                    "sequence": entry.sequence,
+                }
 
-    def add_order(self, entry: Entry, payload: Row) -> None:
-        """An order accepted or changed."""
-        row = order_row(entry)
-        self.orders[row["account"], row["order_id"]] = row
-
-    def add_cancel(self, entry: Entry, payload: Row) -> None:
-        """An order withdrawn."""
-        key = (payload["account"], from_hex(payload["order_id"]))
-        state = {"revision": payload["revision"], "withdrawn": True, "sequence": entry.sequence}
+    def _withdraw(self, fact: OrderCancelled, sequence: int) -> None:
+        key = (fact.account, fact.order_id)
+        state = {"revision": fact.revision, "withdrawn": True, "sequence": sequence}
         if key in self.orders:
             self.orders[key] |= state
         else:
             self.withdrawn.append(
                 {"b_account": key[0], "b_order_id": key[1], **{f"b_{k}": v for k, v in state.items()}}
             )
-
-    def add_schedule(self, entry: Entry, payload: Row) -> None:
-        """A schedule nominated or revised."""
-        row = {name: payload[name] for name in ("market", "first_mtu", "point", "revision", "market_time")}
-        row |= {"net_wh": json.dumps(payload["net_wh"]), "sequence": entry.sequence}
-        self.schedules[row["market"], row["first_mtu"], row["point"]] = row
 
     def write(self, connection: Connection) -> None:
         """Bring the tables up to date."""
@@ -109,15 +111,9 @@ _WITHDRAW = (
     )
 )
 
-_FOLDS = {
-    "order.accepted": _Batch.add_order,
-    "order.cancelled": _Batch.add_cancel,
-    "schedule.nominated": _Batch.add_schedule,
-}
-
 
 def fold(connection: Connection, entries: Iterable[Entry]) -> None:
-    """Bring the views up to date with facts of TRADING_KINDS, in their order."""
+    """Bring the views up to date with TRADING_FACTS, in their order."""
     batch = _Batch()
     for entry in entries:
         batch.add(entry)
@@ -130,6 +126,6 @@ def rebuild_views(tx: Transaction) -> None:
     for table in TABLES:
         connection.execute(delete(table))
     after = 0
-    while entries := read_entries(connection, after=after, kinds=TRADING_KINDS, limit=READ_BATCH_ENTRIES):
+    while entries := read_entries(connection, after=after, kinds=TRADING_FACTS, limit=READ_BATCH_ENTRIES):
         fold(connection, entries)
         after = entries[-1].sequence

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DominoesError
+from domain.facts import BookClosed, OrderAccepted, OrderCancelled
 from domain.hashing import text_id, to_hex
 
 ACCEPTED = 1
@@ -63,7 +64,7 @@ def _tags(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> set[str]
     """Tags of the committed book; None while the books of the MTU are open."""
     for entry in entries:
         body = entry.get("payload", {})
-        if entry["kind"] == "book.closed" and to_hex(text_id(body["market"])) == receipt["market"]:
+        if entry["kind"] == BookClosed.KIND and to_hex(text_id(body["market"])) == receipt["market"]:
             for book in body["books"]:
                 if book["mtu"] == receipt["mtu"]:
                     return set(book["tags"])
@@ -76,9 +77,9 @@ def _withdrawn(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> boo
     order = None if body is None else body["order"]
     for entry in entries[receipt["sequence"] :]:
         later = entry.get("payload", {})
-        if entry["kind"] == "order.cancelled" and later.get("tag") == receipt["tag"]:
+        if entry["kind"] == OrderCancelled.KIND and later.get("tag") == receipt["tag"]:
             return True
-        if order is not None and entry["kind"] == "order.accepted" and "order" in later:
+        if order is not None and entry["kind"] == OrderAccepted.KIND and "order" in later:
             names = ("market", "mtu", "account", "orderId")
             if all(later["order"][name] == order[name] for name in names):
                 return True

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from contracts.bindings import Registry
 from contracts.deploy import Deployment
 from contracts.rpc import Rpc
+from domain.facts import Subject
 from domain.hashing import from_hex, to_hex
 from domain.signing import SigningKey
 from ledger_service.access.challenges import ChallengeBook
@@ -169,7 +170,7 @@ def list_in_registry(record: Record, deployment: Deployment) -> None:
     with record.begin() as tx:
         for name, address in sorted(deployment.addresses.items()):
             call = Registry.register(name=name, location=address, code_hash=deployment.code_hashes[name])
-            request(tx, call, key=f"register:{name}:{to_hex(address)}", role="registrar")
+            request(tx, call, key=f"register:{name}:{to_hex(address)}", role="registrar", about=Subject())
 
 
 def known_participant(record: Record, account: str) -> KnownParticipant | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.eip712 import SHAPES, Domain
+from domain.facts import BlockMined, OrderAccepted
 from domain.hashing import ZERO_HASH, canonical_json, chain_hash, keccak, text_id, to_hex
 from domain.merkle import merkle_proofs, merkle_root
 from domain.orders import Order, tag_of
@@ -251,7 +252,7 @@ def _settlement() -> dict[str, Any]:
 def _journal() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     previous = ZERO_HASH
-    for sequence, kind in ((1, "order.accepted"), (2, "block.mined")):
+    for sequence, kind in ((1, OrderAccepted.KIND), (2, BlockMined.KIND)):
         salt, payload = keccak(kind.encode()), canonical_json({"kind": kind, "umlaut": "ü", "n": sequence})
         hashed = payload_hash(salt=salt, payload_text=payload)
         previous = entry_hash(sequence=sequence, kind=kind, payload_hash=hashed, previous=previous)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from domain.facts import AccessLogged
 from domain.hashing import from_hex
 from domain.mtu import isoformat_utc
 from edge.answers import Paging, number_key, page_answer, paging
@@ -14,7 +15,6 @@ from edge.policy import allow
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.record import Entry
 from wallet_api.declaring import lists
-from wallet_api.disclosure import ACCESS_KIND
 from wallet_api.lookup import entries_where
 from wallet_api.roles import TRADERS
 from wallet_api.schemas import own as schemas
@@ -33,7 +33,7 @@ def list_accesses(
         request,
         items=entries_where(
             services.record,
-            kind=ACCESS_KIND,
+            kind=AccessLogged,
             page=page,
             wanted=lambda payload: payload["area"] in (None, who.area),
         ),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
+from domain.facts import BookClosed
 from domain.hashing import from_hex
 from domain.mtu import isoformat_utc, mtu_start
 from domain.programs import program_values
@@ -160,7 +161,7 @@ def program_orders(
     if found.book_sequence is None:
         raise NoSuchThing(what="closed book (its gate may still be open)")
     with services.record.read() as connection:
-        orders = committed_orders(connection, projection.payload(found.book_sequence))
+        orders = committed_orders(connection, projection.entry(found.book_sequence).as_a(BookClosed))
     items = [{"mtu": order.mtu, "word": f"0x{order.word().pack():064x}", "point": order.point} for order in orders]
     return json_answer({"items": items})
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from domain.eip712 import REDEMPTION
 from domain.errors import OutOfRange
+from domain.facts import DepositBooked
 from domain.hashing import from_hex, to_hex
 from domain.mtu import isoformat_utc
 from domain.signing import BadSignature
@@ -118,12 +119,12 @@ def list_deposits(
     record = services_of(request).record
     found = entries_where(
         record,
-        kind="deposit.booked",
+        kind=DepositBooked,
         page=page,
         wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
     )
     with record.read() as connection:
-        states = outbox.statuses(connection, [operations.deposit_key(entry.content()["ref"]) for entry in found])
+        states = outbox.statuses(connection, [operations.deposit_key(entry.as_a(DepositBooked).ref) for entry in found])
     return page_answer(
         request,
         items=found,
@@ -135,7 +136,7 @@ def list_deposits(
 
 def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
     payload = entry.content()
-    state = states.get(operations.deposit_key(payload["ref"]))
+    state = states.get(operations.deposit_key(from_hex(payload["ref"])))
     return {
         "sequence": entry.sequence,
         "account": payload["account"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from domain.facts import MtuCleared
 from edge.models import Answer
 from wallet_api.fields import Bytes32, Code, MarketTime, Number, Sequence, Uint32, UtcText
 from wallet_api.schemas.base import JournalHead
@@ -56,7 +57,7 @@ class JournalHeader(Answer):
     """An entry of the journal without its payload."""
 
     sequence: Sequence
-    kind: str = Field(description="What it records (docs/architecture.md)", examples=["mtu.cleared"])
+    kind: str = Field(description="What it records (docs/architecture.md)", examples=[MtuCleared.KIND])
     payload_hash: Bytes32 = Field(description="keccak of salt and payload")
     previous: Bytes32 = Field(description="Hash of the entry before; zero for the first")
     hash: Bytes32

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(200), nullable=False),
         sa.Column("area", sa.String(128), nullable=False),
         sa.Column("period", _INTEGER64, nullable=False),
+        sa.Column("page", _INTEGER64, nullable=False),
         sa.Column("failed_at", _INTEGER64, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_settlement_failed"),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from domain.eip712 import Domain
-from domain.facts import OrderCancelled
+from domain.facts import OrderCancelled, order_revision_key
 from domain.hashing import to_hex
 from domain.orders import ORDER_ID_BYTES, cancel_digest
 from ledger_service.record import Entry
@@ -21,7 +21,6 @@ from ledger_service.trading.submissions.submission import (
     Submission,
     Verified,
     open_program,
-    order_fact_key,
     revised_order,
     same_or_conflict,
     verified,
@@ -71,14 +70,15 @@ class SignedCancel(Submission):
             market=self.market,
             mtu=self.mtu,
             signer=signer,
-            key_of=lambda account, _: order_fact_key(account=account, order_id=self.order_id, revision=self.revision),
+            key_of=lambda account, _: order_revision_key(
+                account=account, order_id=self.order_id, revision=self.revision
+            ),
         )
 
     def check_repeat(self, first: Entry, found: Verified) -> None:
         """The same order of the same MTU. Raises OrderConflict, PayloadErased."""
-        name = to_hex(self.order_id)
-        body = {"market": found.book.market.market, "mtu": self.mtu, "order_id": name}
-        same_or_conflict(first, fact=OrderCancelled, body=body, name=name, revision=self.revision)
+        body = {"market": found.book.market.market, "mtu": self.mtu, "order_id": self.order_id}
+        same_or_conflict(first, fact=OrderCancelled, body=body, name=to_hex(self.order_id), revision=self.revision)
 
     def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> OrderCancelled:
         """The withdrawal, while the gate is open."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from domain.eip712 import ORDER, Domain
-from domain.facts import OrderAccepted
+from domain.facts import OrderAccepted, order_revision_key
 from domain.hashing import keccak, to_hex
 from domain.orders import ORDER_ID_BYTES, SALT_BYTES, Order, tag_of
+from domain.parties import ParticipantKind
 from domain.units import MAX_LOTS, NO_PRICE
 from domain.words import Side
 from ledger_service.market.queries import Program
@@ -26,7 +27,6 @@ from ledger_service.trading.submissions.submission import (
     Submission,
     Verified,
     open_program,
-    order_fact_key,
     revised_order,
     same_or_conflict,
     verified,
@@ -128,13 +128,15 @@ class SignedOrder(Submission):
             market=order.market,
             mtu=order.mtu,
             signer=signer,
-            key_of=lambda account, _: order_fact_key(account=account, order_id=order.order_id, revision=order.revision),
+            key_of=lambda account, _: order_revision_key(
+                account=account, order_id=order.order_id, revision=order.revision
+            ),
         )
 
     def check_repeat(self, first: Entry, found: Verified) -> None:
         """All that is signed is the same. Raises OrderConflict, PayloadErased."""
         order = self.order
-        body = {"order": order.as_json()}
+        body = {"order": order}
         same_or_conflict(first, fact=OrderAccepted, body=body, name=to_hex(order.order_id), revision=order.revision)
 
     def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> OrderAccepted:
@@ -182,7 +184,7 @@ class SignedOrder(Submission):
 
 def _check_supplied(state: TradingState, found: Verified, mtu: int) -> None:
     """What a household trades must be settled under its agreement; a retailer's own orders need none."""
-    if found.holder.participant.kind == "household" and not state.is_supplied(found.holder, mtu):
+    if found.holder.participant.kind is ParticipantKind.HOUSEHOLD and not state.is_supplied(found.holder, mtu):
         raise NoAgreement(name=found.account, mtu=mtu)
 
 
@@ -228,7 +230,7 @@ def _check_energy(
 def _check_credit(rules: IntakeRules, order: Order, found: Verified, before: BookOrder | None) -> None:
     """What all live orders may cost at worst is within balance and credit line."""
     market, holder = found.book.market, found.holder
-    if holder.participant.kind == "retailer":
+    if holder.participant.kind is ParticipantKind.RETAILER:
         credit_neur = rules.limits.retailer_credit_neur
     elif not holder.credit_neur:
         raise errors.NoGuarantor(account=found.account)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from domain.eip712 import Domain
-from domain.facts import ScheduleNominated
+from domain.facts import ScheduleNominated, schedule_revision_key
 from domain.hashing import text_id
 from domain.orders import schedule_digest
 from domain.words import Side
@@ -31,11 +31,6 @@ SCHEDULE_VALUES_MAX = 128
 
 NET_WH_MAX = 2**31 - 1
 """Largest net energy of an MTU in either direction: what the signed int32 holds."""
-
-
-def schedule_fact_key(*, market: str, point: str, first_mtu: int, revision: int) -> str:
-    """The journal key of a schedule's revision; the point by its hash, which keeps the key short."""
-    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +90,13 @@ class SignedSchedule(Submission):
         return found
 
     def _key(self, account: str, book: MarketBook) -> str:
-        return schedule_fact_key(
+        return schedule_revision_key(
             market=book.market.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
         )
 
     def check_repeat(self, first: Entry, found: Verified) -> None:
         """The same energies. Raises OrderConflict, PayloadErased."""
-        body = {"point": self.point, "first_mtu": self.first_mtu, "net_wh": list(self.net_wh)}
+        body = {"point": self.point, "first_mtu": self.first_mtu, "net_wh": self.net_wh}
         same_or_conflict(first, fact=ScheduleNominated, body=body, name=self.point, revision=self.revision)
 
     def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> ScheduleNominated:

@@ -18,7 +18,7 @@ from domain.facts import Fact
 from domain.hashing import to_hex
 from domain.signing import BadSignature, recover
 from ledger_service.market.queries import Program
-from ledger_service.record import Entry
+from ledger_service.record import Entry, PayloadErased
 from ledger_service.trading import errors
 from ledger_service.trading.queries import BookOrder
 from ledger_service.trading.state import Holder, MarketBook, TradingState
@@ -167,8 +167,10 @@ def verified(
 
 def same_or_conflict(first: Entry, *, fact: type[Fact], body: dict[str, Any], name: str, revision: int) -> None:
     """The first entry must be a fact of this class with these members, else OrderConflict. Raises PayloadErased."""
-    payload = first.content()
-    if first.kind != fact.KIND or any(payload.get(member) != value for member, value in body.items()):
+    held = first.fact
+    if held is None:
+        raise PayloadErased(sequence=first.sequence)
+    if not isinstance(held, fact) or any(getattr(held, member) != value for member, value in body.items()):
         raise errors.OrderConflict(order_id=name, revision=revision)
 
 
@@ -182,11 +184,6 @@ def open_program(book: MarketBook, *, mtu: int, now: int) -> Program:
     if now >= program.gate:
         raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=program.gate)
     return program
-
-
-def order_fact_key(*, account: str, order_id: bytes, revision: int) -> str:
-    """An order's revisions, changes and cancels alike, each have one place in the journal."""
-    return f"order:{account}:{order_id.hex()}:{revision}"
 
 
 def revised_order(

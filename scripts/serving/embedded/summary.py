@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from domain.facts import ChainIncluded, ChainRequested, OrderAccepted, ProgramValidated
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry, Record
 from ledger_service.record.journal import walk_entries
@@ -53,7 +54,7 @@ class DaySummary:
     def _orders(self) -> dict[str, int]:
         count = bid_wh = ask_wh = 0
         mtus = range(self._package["first_mtu"], self._package["first_mtu"] + self._package["count"])
-        for entry in self._walk("order.accepted"):
+        for entry in self._walk(OrderAccepted.KIND):
             order = entry.content()["order"]
             if order["mtu"] not in mtus:
                 continue
@@ -68,7 +69,7 @@ class DaySummary:
     def _energy(self) -> dict[str, int]:
         sold = sum(trade.energy_wh for trade in self._inputs.trades if trade.side is Side.ASK)
         capped_export = capped_import = given_up = capped_mtus = 0
-        for entry in self._walk("program.validated"):
+        for entry in self._walk(ProgramValidated.KIND):
             payload = entry.content()
             if payload["first_mtu"] != self._package["first_mtu"]:
                 continue
@@ -127,11 +128,11 @@ class DaySummary:
 
     def _gas(self) -> dict[str, dict[str, int]]:
         functions = {}
-        for entry in self._walk("chain.requested"):
+        for entry in self._walk(ChainRequested.KIND):
             payload = entry.content()
             functions[payload["key"]] = payload["function"]
         totals: dict[str, dict[str, int]] = {}
-        for entry in self._walk("chain.included"):
+        for entry in self._walk(ChainIncluded.KIND):
             payload = entry.content()
             name = functions.get(payload["key"])
             if name is not None:

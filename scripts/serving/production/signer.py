@@ -20,7 +20,7 @@ from contracts.transactions import SignedTransaction, Transaction
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import SigningKey
-from ledger_service.chain.encoding import Codec, Request, RequestInvalid
+from ledger_service.chain.encoding import Codec, RequestInvalid
 from ledger_service.chain.profile import ChainProfile
 from scripts.community.api import ApiAway, ApiClient, ApiRefused
 
@@ -159,9 +159,9 @@ class OrganisationSigner:
         """The call as this organisation encodes and signs it. Raises CallNotOurs or CallMisencoded."""
         if item.name not in FUNCTIONS[self._role]:
             raise CallNotOurs(role=self._role, function=item.name)
-        wanted = Request(key=str(item.number), role=self._role, call=item.call)
+        gas_max = self._profile.transaction_gas_max
         try:
-            encoded = self._codec.encode(wanted, gas_max=self._profile.transaction_gas_max)
+            encoded = self._codec.encode(item.call, key=str(item.number), gas_max=gas_max)
         except RequestInvalid as error:
             raise CallMisencoded(call=item.number, member="args") from error
         for member, ours, theirs in (("to", encoded.to, item.to), ("data", encoded.data, item.data)):

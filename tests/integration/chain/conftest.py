@@ -12,16 +12,16 @@ import pytest
 from contracts.bindings import Settlement
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import Rpc
+from domain.facts import ChainRequested
 from domain.hashing import keccak, text_id
 from domain.signing import SigningKey
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
-from ledger_service.chain.encoding import Request
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import ChainProfile, Finality
 from ledger_service.chain.setup import deploy_embedded
-from ledger_service.outbox import request
 from ledger_service.record import Record
+from tests.journal import request_fact
 
 GENESIS = 1_700_000_000
 SETTINGS = NodeSettings(chain_id=2016, genesis_time=GENESIS)
@@ -84,19 +84,19 @@ def account(number: int) -> bytes:
     return number.to_bytes(20, "big")
 
 
-def deposit(number: int, *, ref: int | None = None) -> Request:
+def deposit(number: int, *, ref: int | None = None) -> ChainRequested:
     reference = number if ref is None else ref
-    return Request(
+    return request_fact(
         key=f"deposit-{number}-{reference}",
         role="treasurer",
         call=Settlement.deposit(account=account(number), amount_neur=EUR, ref=reference.to_bytes(32, "big")),
     )
 
 
-def ask(record: Record, *wanted: Request) -> None:
+def ask(record: Record, *wanted: ChainRequested) -> None:
     with record.begin() as tx:
         for item in wanted:
-            request(tx, item.call, key=item.key, role=item.role)
+            tx.append(item)
 
 
 def facts(record: Record, kind: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from contracts.bindings.market import MarketParams, ResultPage
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import NodeUnavailable, Rpc, as_int
 from domain.eip712 import PROGRAM
+from domain.facts import Subject
 from domain.hashing import keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
 from domain.signing import SigningKey
@@ -90,7 +91,7 @@ class Operator:
 
     def ask(self, key: str, role: str, call: Call) -> None:
         with self.record.begin() as tx:
-            request(tx, call, key=key, role=role)
+            request(tx, call, key=key, role=role, about=Subject())
 
     def included(self) -> set[str]:
         self.gateway.step()

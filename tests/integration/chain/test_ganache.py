@@ -8,6 +8,7 @@ import pytest
 
 from contracts.bindings import Settlement
 from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
+from domain.facts import Subject
 from domain.hashing import keccak, text_id, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain.gateway import Gateway
@@ -48,7 +49,7 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
         with record.begin() as tx:
             for key, account in (("first", b"\x11" * 20), ("second", b"\x22" * 20)):
                 call = Settlement.deposit(account=account, amount_neur=1_000_000_000, ref=reference)
-                request(tx, call, key=key, role="treasurer")
+                request(tx, call, key=key, role="treasurer", about=Subject())
 
         gateway.step()
         progress = gateway.step()

@@ -12,10 +12,10 @@ from contracts.bindings import Call
 from contracts.rpc import NodeUnavailable, Rpc, as_int
 from contracts.transactions import Transaction
 from domain.hashing import to_hex
-from ledger_service.chain.encoding import Request
 from ledger_service.chain.errors import FinalityBroken, SignerMissing
 from ledger_service.chain.gateway import Gateway
 from ledger_service.record import Record
+from tests.journal import request_fact
 
 pytestmark = pytest.mark.integration
 
@@ -87,7 +87,7 @@ def test_take__call_that_does_not_exist__fails_without_a_nonce(
     world: Any, ask: Any, deposit: Any, contract: str, function: str, args: list[Any]
 ) -> None:
     gateway = world.gateway()
-    odd = Request(key="odd", role="treasurer", call=Call(contract=contract, function=function, args=tuple(args)))
+    odd = request_fact(key="odd", role="treasurer", call=Call(contract=contract, function=function, args=tuple(args)))
     ask(world.record, odd, deposit(1))
 
     gateway.step()

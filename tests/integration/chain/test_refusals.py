@@ -17,9 +17,10 @@ from contracts.bindings.calendar import AreaParams
 from contracts.deploy import CodeWrong, ContractMissing, WrongChain, WrongGenesis, check_deployment
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError
 from domain.hashing import text_id, to_hex
-from ledger_service.chain.encoding import Codec, Request
+from ledger_service.chain.encoding import Codec
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.receipts import read_outcomes
+from tests.journal import request_fact
 
 pytestmark = pytest.mark.integration
 
@@ -166,7 +167,7 @@ def test_bindings__calls__are_what_the_gateway_encodes(world: Any, ask: Any) -> 
     area, params = text_id("DE/LV1"), AreaParams(attest_seconds=3_600, horizon_seconds=86_400)
     call = calendar.create_area(area=area, params=params)
     gateway = world.gateway()
-    ask(world.record, Request(key="area", role="registrar", call=call))
+    ask(world.record, request_fact(key="area", role="registrar", call=call))
     gateway.step()
     world.mine()
     gateway.step()

@@ -9,13 +9,15 @@ from datetime import date
 
 import pytest
 
-from domain.hashing import hash_json, to_hex
+from domain.hashing import hash_json
+from domain.members import JsonDocument
 from ledger_service.record import Record, Transaction
 from ledger_service.stage import run_until_quiet
 from scripts.serving.composition import build_stages
 from tests.integration.ledger import town as towns
 from tests.integration.ledger.test_validation import STREET
 from tests.integration.ledger.town import Town, accepted
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +32,7 @@ def street(make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> T
     """Three households on a grid that can be calculated, a program open for tomorrow, an order of each."""
     grid = json.loads(STREET.to_json())
     plain = towns.area
-    monkeypatch.setattr(towns, "area", lambda: plain(grid_model=grid, grid_model_hash=to_hex(hash_json(grid))))
+    monkeypatch.setattr(towns, "area", lambda: plain(grid_model=JsonDocument(grid), grid_model_hash=hash_json(grid)))
     town = make_town()
     program = town.open_program()
     accepted(town, *(resident.order(mtu=program.first_mtu) for resident in town.residents))
@@ -60,7 +62,7 @@ def fail_marks(town: Town, seen: set[str]) -> None:
         if key.startswith("unread:") and key not in seen:
             seen.add(key)
             with town.record.begin() as tx:
-                tx.append("chain.failed", {"key": key, "reason": "paused"}, key=f"chain.failed:{key}")
+                append_fact(tx, "chain.failed", {"key": key, "reason": "paused"}, key=f"chain.failed:{key}")
 
 
 def test_stages__nothing_due__begin_no_write_transaction(street: Town, begun: list[str]) -> None:

@@ -27,6 +27,7 @@ from tests.integration.ledger.town import (
     signed_key,
     tariff,
 )
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.integration
 
@@ -122,8 +123,8 @@ def test_order__under_a_tariff_that_is_not_valid_yet__refused(town: Town, reside
     accepted(town, resident.order(mtu=first_mtu))
     later = town.agreement(0, resident, version=2, tariff="later", valid_from_mtu=first_mtu)
     with town.record.begin() as tx:  # as a record may hold it from before this was refused at registration
-        tx.append("tariff.published", asdict(tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
-        tx.append("agreement.signed", asdict(later))
+        append_fact(tx, "tariff.published", asdict(tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
+        append_fact(tx, "agreement.signed", asdict(later))
     refused(town, resident.order(mtu=first_mtu), NoAgreement)
     accepted(town, resident.order(mtu=first_mtu + 1))
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, event
 from ledger_service.record import Record, StorageUnavailable, UnknownDatabase
 from ledger_service.record.errors import ErasureUnfinished
 from tests.integration.ledger.town import Town
+from tests.journal import append_fact
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.integration
@@ -29,7 +30,7 @@ def test_open__folder_missing__unavailable(tmp_path: Path) -> None:
 def test_erase__sqlite__bytes_are_gone_from_the_files(tmp_path: Path) -> None:
     record = Record.open(f"sqlite:///{tmp_path}/record.db")
     with record.begin() as tx:
-        tx.append("test.secret", {"name": "canary-4711"})
+        append_fact(tx, "test.secret", {"name": "canary-4711"})
     record.erase([1], "request")
     record.close()
 
@@ -41,7 +42,7 @@ def test_erase__sqlite__bytes_are_gone_from_the_files(tmp_path: Path) -> None:
 def test_erase__reader_keeps_the_log__says_so_until_the_bytes_are_gone(tmp_path: Path) -> None:
     record = Record.open(f"sqlite:///{tmp_path}/record.db")
     with record.begin() as tx:
-        tx.append("test.secret", {"name": "canary-4711"})
+        append_fact(tx, "test.secret", {"name": "canary-4711"})
 
     with record.read() as reader:
         record.entries(connection=reader)
@@ -58,7 +59,7 @@ def test_erase__reader_keeps_the_log__says_so_until_the_bytes_are_gone(tmp_path:
 def test_erase__postgresql__bytes_are_gone_from_the_tables(postgres: Postgres) -> None:
     record = Record.open(postgres.create("erased"))
     with record.begin() as tx:
-        tx.append("test.secret", {"name": "canary-4711"}, key="canary-4712")
+        append_fact(tx, "test.secret", {"name": "canary-4711"}, key="canary-4712")
     record.erase([1], "request")
     with record.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("CHECKPOINT")
@@ -108,14 +109,14 @@ def test_begin__server_stopped_and_started__waits_outside_and_goes_on(tmp_path_f
     server = Postgres(tmp_path_factory.mktemp("pg"))
     record = Record.open(server.create("away"))
     with record.begin() as tx:
-        tx.append("test.done", {"n": 1})
+        append_fact(tx, "test.done", {"n": 1})
 
     server.stop()
     with pytest.raises(StorageUnavailable), record.begin() as tx:
-        tx.append("test.done", {"n": 2})
+        append_fact(tx, "test.done", {"n": 2})
     server.restart()
     with record.begin() as tx:
-        tx.append("test.done", {"n": 3})
+        append_fact(tx, "test.done", {"n": 3})
 
     assert [entry.content()["n"] for entry in record.entries()] == [1, 3]
     record.close()

@@ -15,6 +15,7 @@ from ledger_service.registry.errors import GatesTooClose
 from ledger_service.trading import errors
 from ledger_service.trading.submissions import SignedOrder
 from tests.integration.ledger.town import MARKET, MARKET_DOMAIN, Resident, Town, accepted, market, nominate, refused
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.integration
 
@@ -58,16 +59,8 @@ def decide(town: Town, *, mtu: int, order: SignedOrder, accepted_lots: int) -> N
         accepted_lots=accepted_lots,
     )
     with town.record.begin() as tx:
-        payload = {
-            "market": MARKET,
-            "mtu": mtu,
-            "program": 1,
-            "price_neur_per_wh": 100_000,
-            "result_hash": "0x" + "00" * 32,
-            "words": [f"0x{word.pack():064x}"],
-            "tx_hash": "0x" + "00" * 32,
-        }
-        tx.append("mtu.cleared", payload, key=f"position:{MARKET}:{mtu}")
+        payload = {"market": MARKET, "mtu": mtu, "price_neur_per_wh": 100_000, "words": [f"0x{word.pack():064x}"]}
+        append_fact(tx, "mtu.cleared", payload)
 
 
 def later(resident: Resident, *, mtu: int, side: Side, lots: int) -> SignedOrder:

@@ -27,6 +27,7 @@ from ledger_service.programs.verdicts import (
 from ledger_service.record import Entry, Record
 from tests.integration.ledger import town as towns
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.integration
 
@@ -74,9 +75,9 @@ class Desk:
         return self.verdicts.refuse(market=MARKET, program=1, reason=reason, signature=self.dso.sign(digest))
 
     def include(self, key: str, *events: dict[str, Any]) -> None:
-        payload = {"key": key, "tx_hash": "0x00", "block": 1, "block_time": 1, "events": list(events)}
+        payload = {"key": key, "block": 1, "events": list(events)}
         with self.record.begin() as tx:
-            tx.append("chain.included", payload)
+            append_fact(tx, "chain.included", payload)
 
 
 def cleared(mtu: int, result_hash: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from ledger_service.trading import (
     SignedOrder,
     SignedSchedule,
 )
+from tests.journal import append_fact
 
 NOW = 1_465_970_400
 """Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""
@@ -288,7 +289,7 @@ class Town:
     def include(self, key: str) -> None:
         """What the chain gateway reports once a transaction is in a block."""
         with self.record.begin() as tx:
-            tx.append("chain.included", {"key": key, "tx_hash": "0x00", "block": 1, "block_time": 1, "events": []})
+            append_fact(tx, "chain.included", {"key": key, "block": 1})
 
     def open_program(self) -> Program:
         """Let the calendar declare and open the first day; both on chain."""

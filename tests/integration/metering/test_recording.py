@@ -23,7 +23,7 @@ from ledger_service.metering.tables import TABLES
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.registry.views import REGISTRY_FACTS, fold
-from tests.journal import fact_of
+from tests.journal import append_fact, fact_of
 
 pytestmark = pytest.mark.integration
 
@@ -155,7 +155,7 @@ def kinds(record: Record) -> list[str]:
 
 def answer(record: Record, kind: str, payload: dict[str, Any]) -> None:
     with record.begin() as tx:
-        tx.append(kind, payload)
+        append_fact(tx, kind, payload)
 
 
 def test_accept_attestation__holds__is_recorded_shown_and_asked_of_the_chain(record: Record) -> None:

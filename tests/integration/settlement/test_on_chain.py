@@ -15,7 +15,7 @@ from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
 from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
-from domain.facts import MeterRegistered
+from domain.facts import MeterRegistered, Subject
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
@@ -49,6 +49,7 @@ from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedPro
 from oracle.attester.settlement_checks import chain_objections
 from settling.package import proposal_values, verify_package
 from tests.integration.ledger import town
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.integration
 
@@ -142,9 +143,9 @@ class World:
             area=made.area, mtu=mtu, revision=revision, root=made.root, count=1, import_wh=import_wh, export_wh=0
         )
         with self.record.begin() as tx:
-            tx.append("reading.attested", {"area": town.AREA, "period": 1, "attestations": [fact], "messages": []})
+            append_fact(tx, "reading.attested", {"area": town.AREA, "attestations": [fact]})
             call = Readings.attest_many(period=1, attestations=[struct], signatures=[list(map(from_hex, signatures))])
-            request(tx, call, key=f"attestMany:{mtu}:{revision}", role="operator")
+            request(tx, call, key=f"attestMany:{mtu}:{revision}", role="operator", about=Subject())
         self.rest()
 
 
@@ -284,7 +285,7 @@ def record_program(world: World) -> dict[str, Any]:
         signature=signature,
     )
     with world.record.begin() as tx:
-        request(tx, call, key="recordProgram by anybody", role="treasurer")
+        request(tx, call, key="recordProgram by anybody", role="treasurer", about=Subject())
     world.rest()
     return values
 
@@ -349,7 +350,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
             nonce=1,
             signature=retailer.sign(domain.digest(town.GUARANTEE, values)),
         )
-        request(tx, call, key="guarantee:1", role="operator")
+        request(tx, call, key="guarantee:1", role="operator", about=Subject())
     world.rest()
     operations.give_cover(
         world.record,

@@ -12,7 +12,7 @@ from contracts.deploy import Deployment
 from contracts.transactions import read_signed
 from domain.hashing import from_hex, to_hex
 from domain.signing import SigningKey
-from ledger_service.chain.encoding import Codec, Request
+from ledger_service.chain.encoding import Codec
 from ledger_service.chain.profile import CLIQUE
 from scripts.community.api import ApiClient
 from scripts.serving.production.signer import (
@@ -53,7 +53,7 @@ class Service:
 
 
 def item(number: int, call: Call = DEPOSIT, **changes: Any) -> dict[str, Any]:
-    encoded = Codec(DEPLOYMENT).encode(Request(key="k", role="r", call=call), gas_max=CLIQUE.transaction_gas_max)
+    encoded = Codec(DEPLOYMENT).encode(call, key="k", gas_max=CLIQUE.transaction_gas_max)
     shown = {
         "call": number,
         **call.as_json(),

@@ -27,7 +27,7 @@ from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
 from settling.package import proposal_values
-from tests.journal import fact_of
+from tests.journal import append_fact
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
@@ -73,7 +73,7 @@ class Scene:
     attested: dict[int, int] = field(default_factory=dict)
 
     def append(self, tx: Transaction, kind: str, payload: dict[str, Any]) -> Any:
-        entry = tx.append(fact_of(kind, payload))
+        entry = append_fact(tx, kind, payload)
         if FACTS[kind] in registry_views.REGISTRY_FACTS:
             registry_views.fold(tx.connection, entry)
         return entry
@@ -81,16 +81,9 @@ class Scene:
     def include(self, key: str, events: list[tuple[str, str, dict[str, Any]]]) -> None:
         self.block += 1
         listed = [{"contract": contract, "event": event, "args": args} for contract, event, args in events]
-        payload = {
-            "key": key,
-            "tx_hash": to_hex(keccak(key.encode())),
-            "block": self.block,
-            "block_time": self.block,
-            "gas_used": 21_000,
-            "events": listed,
-        }
+        payload = {"key": key, "block": self.block, "events": listed}
         with self.record.begin() as tx:
-            tx.append("chain.included", payload)
+            append_fact(tx, "chain.included", payload)
 
     def recorded(self, validated: dict[str, Any]) -> None:
         args = {"market": to_hex(text_id(MARKET)), "program": 1, "resultsRoot": validated["results_root"]}
@@ -133,7 +126,7 @@ class Scene:
             "readings": [item.as_json() for item in readings],
         }
         with self.record.begin() as tx:
-            tx.append("reading.attested", {"area": AREA, "period": PERIOD, "attestations": [fact], "messages": []})
+            append_fact(tx, "reading.attested", {"area": AREA, "period": PERIOD, "attestations": [fact]})
         self.readings_root = chain_readings_root(self.readings_root, attestation)
         args = {
             "area": to_hex(text_id(AREA)),
@@ -216,9 +209,9 @@ def _register(scene: Scene) -> None:
             scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
             scene.append(tx, "key.registered", _registration(name, point))
         scene.append(tx, "key.registered", _registration("retailer", None))
-        tx.append("period.declared", {"area": AREA, "period": PERIOD, "first_mtu": FIRST, "count": COUNT})
+        append_fact(tx, "period.declared", {"area": AREA, "period": PERIOD, "first_mtu": FIRST, "count": COUNT})
         opened = {"market": MARKET, "area": AREA, "program": 1, "period": PERIOD, "first_mtu": FIRST, "count": COUNT}
-        tx.append("program.opened", {**opened, "gate": FIRST * 900 - 7200})
+        append_fact(tx, "program.opened", {**opened, "gate": FIRST * 900 - 7200})
 
 
 def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:
@@ -303,10 +296,10 @@ def _trade(scene: Scene) -> None:
     validated = validated_program(place, results)
     with scene.record.begin() as tx:
         for fact in facts:
-            tx.append("order.accepted", fact)
-        tx.append("book.closed", {**place, "gate": FIRST * 900 - 7200, "books": books})
-        tx.append("program.validated", validated)
-        tx.append("program.signed", {"market": MARKET, "program": 1, **dso_signature(validated)})
+            append_fact(tx, "order.accepted", fact)
+        append_fact(tx, "book.closed", {**place, "gate": FIRST * 900 - 7200, "books": books})
+        append_fact(tx, "program.validated", validated)
+        append_fact(tx, "program.signed", {"market": MARKET, "program": 1, **dso_signature(validated)})
     scene.recorded(validated)
     for result in results:
         _clear(scene, result)
@@ -363,12 +356,12 @@ def _clear(scene: Scene, result: dict[str, Any]) -> None:
     if result["given_up"]:
         scene.cleared(mtu, None)
         with scene.record.begin() as tx:
-            tx.append("mtu.voided", {"market": MARKET, "mtu": mtu, "program": 1})
+            append_fact(tx, "mtu.voided", {"market": MARKET, "mtu": mtu, "program": 1})
         return
     scene.cleared(mtu, bytes.fromhex(result["result_hash"][2:]))
     fact = {name: result[name] for name in ("mtu", "price_neur_per_wh", "result_hash", "words")}
     with scene.record.begin() as tx:
-        tx.append("mtu.cleared", {**fact, "market": MARKET, "program": 1, "tx_hash": "0x00"})
+        append_fact(tx, "mtu.cleared", {**fact, "market": MARKET, "program": 1})
 
 
 METERED = {

@@ -11,6 +11,7 @@ from domain.hashing import to_hex
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,7 @@ def record(record_url: str) -> Iterator[Record]:
 
 def append(record: Record, kind: str, payload: dict[str, Any] | None = None) -> Any:
     with record.begin() as tx:
-        return tx.append(kind, payload or {"note": kind})
+        return append_fact(tx, kind, payload or {})
 
 
 def anchored(record: Record) -> list[int]:
@@ -32,7 +33,7 @@ def anchored(record: Record) -> list[int]:
 
 
 def test_run__new_facts__asks_for_the_head_before_its_own_request(record: Record) -> None:
-    entry = append(record, "order.accepted")
+    entry = append(record, "access.logged")
 
     run_until_quiet([AnchorStage(record)], 0)
 
@@ -41,11 +42,11 @@ def test_run__new_facts__asks_for_the_head_before_its_own_request(record: Record
 
 
 def test_run__only_the_anchors_own_transactions__asks_no_more(record: Record) -> None:
-    append(record, "order.accepted")
+    append(record, "access.logged")
     stage = AnchorStage(record)
     run_until_quiet([stage], 0)
 
-    append(record, "chain.included", {"key": "anchor:1", "events": []})
+    append(record, "chain.included", {"key": "anchor:1"})
     run_until_quiet([stage], 1_000_000)
 
     assert anchored(record) == [1]
@@ -54,7 +55,7 @@ def test_run__only_the_anchors_own_transactions__asks_no_more(record: Record) ->
 def test_run__facts_keep_coming__waits_for_the_interval(record: Record) -> None:
     stage = AnchorStage(record, every_seconds=100)
     for now in (0, 50, 99, 100):
-        append(record, "order.accepted")
+        append(record, "access.logged")
         run_until_quiet([stage], now)
 
     assert anchored(record) == [1, 5]
@@ -63,14 +64,14 @@ def test_run__facts_keep_coming__waits_for_the_interval(record: Record) -> None:
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [
-        ("book.closed", {"note": "x"}),
-        ("settlement.signed", {"note": "x"}),
-        ("chain.included", {"key": "settle:a:1:0", "events": []}),
+        ("book.closed", {}),
+        ("settlement.signed", {}),
+        ("chain.included", {"key": "settle:a:1:0", "contract": "Settlement", "function": "settle"}),
     ],
 )
 def test_run__fact_that_cannot_wait__asks_at_once(record: Record, kind: str, payload: dict[str, Any]) -> None:
     stage = AnchorStage(record)
-    append(record, "order.accepted")
+    append(record, "access.logged")
     run_until_quiet([stage], 0)
 
     append(record, kind, payload)
@@ -80,11 +81,11 @@ def test_run__fact_that_cannot_wait__asks_at_once(record: Record, kind: str, pay
 
 
 def test_run__after_a_restart__goes_on_where_it_stopped(record: Record) -> None:
-    append(record, "order.accepted")
+    append(record, "access.logged")
     run_until_quiet([AnchorStage(record)], 0)
 
     run_until_quiet([AnchorStage(record)], 1)
-    append(record, "order.accepted")
+    append(record, "access.logged")
     run_until_quiet([AnchorStage(record)], 2)
 
     assert anchored(record) == [1, 3]

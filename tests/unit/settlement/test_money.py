@@ -34,6 +34,7 @@ from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.unit
 
@@ -175,7 +176,7 @@ def test_fold__transaction_fails_after_a_reorg__is_undone(scene: Any, tools: Any
     run(scene, 0)
 
     with scene.record.begin() as tx:
-        tx.append("chain.failed", {"key": f"deposit:{to_hex(REF)}", "reason": "reverted"})
+        append_fact(tx, "chain.failed", {"key": f"deposit:{to_hex(REF)}", "reason": "reverted"})
     run(scene, 0)
 
     assert balances(scene, account) == [0]
@@ -214,7 +215,7 @@ def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, A
 
 def fail(scene: Any, key: str, reason: str) -> None:
     with scene.record.begin() as tx:
-        tx.append("chain.failed", {"key": key, "reason": reason})
+        append_fact(tx, "chain.failed", {"key": key, "reason": reason})
 
 
 def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some(scene: Any, tools: Any) -> None:
@@ -449,7 +450,7 @@ def test_fold__deposit_in_a_block_that_is_gone__is_undone(scene: Any, tools: Any
     assert balances(scene, account) == [500]
 
     with scene.record.begin() as tx:
-        tx.append("chain.rewound", {"key": key, "tx_hash": "0x", "block": 1, "block_hash": "0x"})
+        append_fact(tx, "chain.rewound", {"key": key, "block": 1})
     run(scene, 1_000)
 
     assert balances(scene, account) == [0]

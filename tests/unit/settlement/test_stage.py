@@ -30,6 +30,7 @@ from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
 from settling.errors import MoneyMade, WrongInput
 from settling.package import verify_package
+from tests.journal import append_fact
 
 pytestmark = pytest.mark.unit
 
@@ -130,7 +131,7 @@ def test_sign__more_words_than_a_page_holds__asks_for_each_page(scene: Any, tool
     words = [pack_settlement_word(account=n.to_bytes(20, "big"), amount_neur=1) for n in range(1, 2_050)]
     proposal = {**settle(scene, tools), "words": [f"0x{word:064x}" for word in words]}
     with scene.record.begin() as tx:
-        tx.append("settlement.proposed", proposal)
+        append_fact(tx, "settlement.proposed", proposal)
     settle(scene, tools)
 
     sign(scene, tools, proposal, 1)
@@ -206,7 +207,7 @@ def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, t
 
 def fail(scene: Any, key: str) -> None:
     with scene.record.begin() as tx:
-        tx.append("chain.failed", {"key": key, "reason": "reverted"})
+        append_fact(tx, "chain.failed", {"key": key, "reason": "reverted"})
 
 
 def sign_all(scene: Any, tools: Any, proposal: dict[str, Any]) -> dict[str, Any]:
@@ -400,7 +401,7 @@ def test_run__transaction_moves_to_another_block__counts_once(scene: Any, tools:
     last = next(item for item in included if item["key"] == "unread:1003")
 
     with scene.record.begin() as tx:
-        tx.append("chain.included", {**last, "block": last["block"] + 5})
+        append_fact(tx, "chain.included", {**last, "block": last["block"] + 5})
     proposal = settle(scene, tools)
 
     assert proposal["readings_root"] == to_hex(scene.readings_root)

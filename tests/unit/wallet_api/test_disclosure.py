@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from domain.facts import AccessLogged
 from edge.policy import Allow, api_routes, policy_of, query_names
 from ledger_service.access.roles import Role
 from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import AREA, World, address
-from wallet_api.disclosure import ACCESS_KIND
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,7 @@ IMPERSONAL = {
 
 def accesses(world: World, after: int = 0) -> list[dict[str, Any]]:
     """The facts of readings."""
-    return [entry.content() for entry in world.services.record.entries(after=after, kinds=(ACCESS_KIND,))]
+    return [entry.content() for entry in world.services.record.entries(after=after, kinds=(AccessLogged,))]
 
 
 def test_routes__auditor_let_in__disclosure_declared_or_impersonal(world: World) -> None:

@@ -13,11 +13,12 @@ from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
 from starlette.testclient import TestClient
 
+from domain.facts import validated_key
 from domain.hashing import text_id, to_hex
 from domain.messages import RegisterReading, make_message
 from domain.meters import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
-from ledger_service.programs.stage import validated_key
+from tests.journal import append_fact
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
 from wallet_api.app import create_app
@@ -57,7 +58,7 @@ def validated(trading: World) -> World:
         "rounds": 1,
     }
     with trading.services.record.begin() as tx:
-        tx.append("program.validated", payload, key=validated_key(market=MARKET, program=1))
+        append_fact(tx, "program.validated", payload, key=validated_key(market=MARKET, program=1))
     trading.clock.advance_to(GATE + 900)
     return trading
 
@@ -124,10 +125,11 @@ def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_t
 ) -> None:
     last = FIRST_MTU + 95
     results = [
-        {"mtu": mtu, "price_neur_per_wh": None, "words": [], "result_hash": "0x00", "given_up": mtu == last}
+        {"mtu": mtu, "price_neur_per_wh": None, "words": [], "result_hash": "0x" + "00" * 32, "given_up": mtu == last}
         for mtu in range(FIRST_MTU, last + 1)
     ]
-    validated.fact("program.validated", {"market": MARKET, "program": 1, "results": results, "deadline": GATE + 7_200})
+    program = {"market": MARKET, "program": 1, "results": results, "deadline": GATE + 7_200}
+    validated.fact("program.validated", program, key="validated once more")
     validated.fact("program.signed", {"market": MARKET, "program": 1})
     states = [_state(validated)]
     for mtu in range(FIRST_MTU, last):

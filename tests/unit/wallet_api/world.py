@@ -15,6 +15,7 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from domain.eip712 import ATTESTATION, ORDER, SETTLEMENT, SHAPES
+from domain.facts import FACTS
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey, personal_message_digest
 from edge.limits import Limiter
@@ -32,6 +33,7 @@ from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
+from tests.journal import append_fact
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.services import Deployment, Services
@@ -191,17 +193,17 @@ class World:
         """The journal's head, to see whether anything was written."""
         return self.services.record.head().hash
 
-    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+    def fact(self, kind: str, payload: dict[str, Any], *, key: str | None = None) -> int:
         """Append a fact as another stage would; returns its sequence."""
         with self.services.record.begin() as tx:
-            entry = tx.append(kind, payload)
-            if kind in market_views.FOLDED_KINDS:
+            entry = append_fact(tx, kind, payload, key=key)
+            if FACTS[kind] in market_views.FOLDED_FACTS:
                 market_views.fold(tx.connection, [entry])
-            if kind in trading_views.TRADING_KINDS:
+            if FACTS[kind] in trading_views.TRADING_FACTS:
                 trading_views.fold(tx.connection, [entry])
-            if kind in settlement_views.KINDS:
+            if FACTS[kind] in settlement_views.KINDS:
                 settlement_views.fold(tx.connection, entry, now=self.clock.now())
-            if kind in money_views.KINDS:
+            if FACTS[kind] in money_views.KINDS:
                 money_views.fold(tx.connection, entry, now=self.clock.now())
             return entry.sequence
 
