@@ -17,8 +17,12 @@ from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from domain.readings import Quality, Reading
 from domain.signing import SIGNATURE_BYTES
 from domain.strictness import Unreadable, text, whole
+from oracle.attester.consensus.endorsing import FETCH_MAX
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
 from settling.attestations import ATTESTATIONS_MAX
+
+MESSAGES_PER_PAYLOAD = 200
+"""Most meter messages in one message between attesters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +102,32 @@ def read_message(kind: str, payload: bytes, *, area_id: bytes) -> Message | None
 def _read(kind: str, data: Any, area_id: bytes) -> Message | None:
     match kind:
         case "proposal":
+            _check_members(data, "period", "horizon", "entries")
             mtus = tuple(_unentry(item) for item in _at_most(data["entries"], ATTESTATIONS_MAX))
             return LeafProposal(period=whole(data["period"]), horizon_mtu=whole(data["horizon"]), mtus=mtus)
         case "signature":
+            _check_members(data, "to", "signatures")
             signatures = _at_most(data["signatures"], ATTESTATIONS_MAX)
             return Signatures(to=text(data["to"]), signatures=tuple(_signature(item) for item in signatures))
         case "fetch":
-            readings = tuple((text(code), whole(sequence)) for code, sequence in data["want"])
+            _check_members(data, "to", "want")
+            readings = tuple((text(code), whole(sequence)) for code, sequence in _at_most(data["want"], FETCH_MAX))
             return ReadingsRequest(to=text(data["to"]), readings=readings)
         case "messages":
-            messages = tuple(text(item).encode("ascii") for item in data["messages"])
+            _check_members(data, "to", "messages")
+            messages = tuple(text(item).encode("ascii") for item in _at_most(data["messages"], MESSAGES_PER_PAYLOAD))
             return MeterMessages(to=text(data["to"]), messages=messages)
         case "attested":
+            _check_members(data, "attestations")
             items = _at_most(data["attestations"], ATTESTATIONS_MAX)
             return Attested(tuple(SignedAttestation.from_json(item, area_id=area_id) for item in items))
         case _:
             return None
+
+
+def _check_members(data: Any, *names: str) -> None:
+    if not isinstance(data, dict) or data.keys() != set(names):
+        raise ValueError(f"its members are not {', '.join(names)}")
 
 
 def _at_most(items: Any, highest: int) -> Sequence[Any]:
@@ -134,6 +148,7 @@ def _entry(item: ProposedMtu) -> dict[str, Any]:
 
 
 def _unentry(data: Any) -> ProposedMtu:
+    _check_members(data, "mtu", "revision", "readings")
     mtu = whole(data["mtu"])
     readings = tuple(_unrow(mtu, row) for row in data["readings"])
     return ProposedMtu(mtu=mtu, revision=whole(data["revision"]), readings=readings)

@@ -17,6 +17,7 @@ from oracle.attester.consensus.events import Event, Moment
 from oracle.attester.consensus.machine import Consensus
 from oracle.attester.consensus.proposals import LeafProposal
 from oracle.attester.dialogue import (
+    MESSAGES_PER_PAYLOAD,
     Attested,
     Message,
     MeterMessages,
@@ -29,9 +30,6 @@ from oracle.attester.dialogue import (
 from oracle.attester.evidence import attestations_body
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
-
-MESSAGES_PER_PAYLOAD = 200
-"""Most meter messages in one MQTT message between attesters."""
 
 _log = logging.getLogger(__name__)
 
