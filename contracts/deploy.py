@@ -15,7 +15,7 @@ from contracts.transactions import SignedTransaction, Transaction, created_addre
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 
 DEPLOYMENT_GAS = 12_000_000
 """Gas limit of one deployment: twice what the largest contract a chain takes (24 KiB) needs."""
@@ -199,7 +199,7 @@ class DeploymentPlan:
 def plan_deployment(
     *,
     config: DeploymentConfig,
-    key: SigningKey,
+    key: Signer,
     chain_id: int,
     nonce: int = 0,
     gas_price_wei: int = 0,

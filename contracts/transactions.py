@@ -1,4 +1,4 @@
-"""Transactions as bytes: legacy form of EIP-155, which every London chain takes, signed by any `SigningKey`."""
+"""Transactions as bytes: legacy form of EIP-155, which every London chain takes, signed by any `Signer`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import rlp  # type: ignore[import-untyped]
 
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.signing import BadSignature, SigningKey, recover
+from domain.signing import BadSignature, Signer, recover
 
 
 class NotATransaction(DominoesError):
@@ -40,7 +40,7 @@ class Transaction:
         """What the sender signs, for this chain only (EIP-155)."""
         return keccak(_encode([*self._fields(), self.chain_id, 0, 0]))
 
-    def sign(self, key: SigningKey) -> SignedTransaction:
+    def sign(self, key: Signer) -> SignedTransaction:
         """Sign for this chain only (EIP-155)."""
         fields = self._fields()
         signature = key.sign(self.digest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Protocol
 
 from coincurve import PrivateKey, PublicKey
 
@@ -30,6 +31,19 @@ class BadSignature(DominoesError):
 def address_of(public_key: PublicKey) -> bytes:
     """The 20-byte account address of a public key."""
     return keccak(public_key.format(compressed=False)[1:])[-20:]
+
+
+class Signer(Protocol):
+    """Whatever signs for one address: a key in memory, or an HSM or KMS that never gives its key away."""
+
+    @property
+    def address(self) -> bytes:
+        """The 20-byte address whose signatures it makes."""
+        ...
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a 32-byte digest in the one accepted form (65 bytes r || s || v, s in the lower half)."""
+        ...
 
 
 class SigningKey:

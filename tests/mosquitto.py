@@ -19,13 +19,14 @@ class Mosquitto:
     def __init__(self, *, folder: Path, area: str, port: int, meters: list[str], attesters: list[str]) -> None:
         self.port, self.folder = port, folder
         self.authority = Authority(folder=folder / "pki", name="Test CA", now=dt.datetime.now(tz=dt.UTC))
+        self.server = self.authority.server(hosts=["127.0.0.1", "localhost"])
         self.config = write_configuration(
             folder=folder,
             area=area,
             host="127.0.0.1",
             port=port,
             authority=self.authority,
-            server=self.authority.server(hosts=["127.0.0.1", "localhost"]),
+            server=self.server,
             meters=meters,
             attesters=attesters,
         )

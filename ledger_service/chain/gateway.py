@@ -18,7 +18,7 @@ from contracts.transactions import SignedTransaction
 from contracts.transactions import Transaction as ChainTransaction
 from domain.facts import ChainFailed, ChainRequested, requested_key
 from domain.hashing import to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.chain import awaiting, outbox
 from ledger_service.chain.encoding import Codec, EncodedCall, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
@@ -119,7 +119,7 @@ class Gateway:
         record: Record,
         rpc: Rpc,
         deployment: Deployment,
-        signers: Mapping[str, SigningKey],
+        signers: Mapping[str, Signer],
         outside: Mapping[str, bytes] | None = None,
         profile: ChainProfile = EMBEDDED,
     ) -> None:
@@ -144,7 +144,7 @@ class Gateway:
         record: Record,
         rpc: Rpc,
         deployment: Deployment,
-        signers: Mapping[str, SigningKey],
+        signers: Mapping[str, Signer],
         outside: Mapping[str, bytes] | None = None,
         profile: ChainProfile = EMBEDDED,
     ) -> Gateway:
@@ -241,7 +241,7 @@ class Gateway:
             raise SignerMissing(role=role)
         return self._outside[role]
 
-    def _sign(self, call: EncodedCall, *, nonce: int, signer: SigningKey) -> SignedTransaction:
+    def _sign(self, call: EncodedCall, *, nonce: int, signer: Signer) -> SignedTransaction:
         return ChainTransaction(
             chain_id=self.deployment.chain_id,
             nonce=nonce,

@@ -14,7 +14,7 @@ from contracts.transactions import SignedTransaction, decode_transaction, signed
 from contracts.transactions import Transaction as ChainTransaction
 from domain.facts import Subject
 from domain.hashing import keccak, to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.chain import awaiting, outbox
 from ledger_service.chain.encoding import EncodedCall
 from ledger_service.chain.outbox import Stored
@@ -60,7 +60,7 @@ class Repair:
         record: Record,
         rpc: Rpc,
         deployment: Deployment,
-        signers: Mapping[str, SigningKey],
+        signers: Mapping[str, Signer],
         outside: Mapping[str, bytes],
         profile: ChainProfile,
     ) -> None:
@@ -219,7 +219,7 @@ class Repair:
             for nonce in missing:
                 self._fill(sender=sender, role=role, key=key, nonce=nonce)
 
-    def _fill(self, *, sender: bytes, role: str, key: SigningKey, nonce: int) -> None:
+    def _fill(self, *, sender: bytes, role: str, key: Signer, nonce: int) -> None:
         signed = ChainTransaction(
             chain_id=self._deployment.chain_id,
             nonce=nonce,

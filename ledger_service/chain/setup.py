@@ -11,7 +11,7 @@ from contracts.transactions import SignedTransaction
 from domain.errors import DominoesError
 from domain.facts import Subject
 from domain.hashing import to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.chain import outbox
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.tables import INCLUDED
@@ -33,7 +33,7 @@ class DeploymentFailed(DominoesError):
 
 
 def deploy_embedded(
-    *, record: Record, node: EmbeddedNode, config: DeploymentConfig, key: SigningKey, timestamp: int
+    *, record: Record, node: EmbeddedNode, config: DeploymentConfig, key: Signer, timestamp: int
 ) -> Deployment:
     """Deploy all contracts in one block at this block time (unix seconds). Raises DeploymentFailed.
 

@@ -8,7 +8,7 @@ from typing import Any
 from domain.eip712 import RECEIPT, Domain
 from domain.facts import OrderAccepted, OrderCancelled
 from domain.hashing import text_id, to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.record import Entry, PayloadErased
 
 KIND_ACCEPTED = 1
@@ -60,7 +60,7 @@ class ReceiptSigner:
     A receipt follows from its journal entry alone and signatures are deterministic: asking again gives the same bytes.
     """
 
-    def __init__(self, *, key: SigningKey, domain: Domain) -> None:
+    def __init__(self, *, key: Signer, domain: Domain) -> None:
         self._key, self._domain = key, domain
 
     @property

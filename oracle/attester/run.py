@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import ssl
 import threading
 
 import httpx
-from eth_account import Account
 
+from contracts.keystore import read_key
 from contracts.rpc import Rpc
 from domain.eip712 import Domain
 from domain.errors import DominoesError
@@ -27,11 +26,6 @@ LIFE_S = 1.0
 """Wall seconds between looks at whether all threads still run."""
 
 
-def _key(settings: AttesterSettings) -> SigningKey:
-    keystore = json.loads(settings.keystore.read_text(encoding="utf-8"))
-    return SigningKey(bytes(Account.decrypt(keystore, settings.password_file.read_text(encoding="utf-8").strip())))
-
-
 def _service(settings: AttesterSettings, key: SigningKey) -> HttpService:
     trusted = ssl.create_default_context(cafile=settings.service_ca)
     return HttpService(client=httpx.Client(base_url=settings.service_url, verify=trusted), key=key)
@@ -39,7 +33,7 @@ def _service(settings: AttesterSettings, key: SigningKey) -> HttpService:
 
 def build(settings: AttesterSettings) -> AttesterProcess:
     """An attester with its own HTTP sessions and node connection, not started."""
-    key = _key(settings)
+    key = read_key(keystore=settings.keystore, password_file=settings.password_file)
     rpc = Rpc(settings.rpc_url)
     chain_id = int(rpc.call("eth_chainId"), 16)
     signer = SettlementSigner(
@@ -74,7 +68,7 @@ def run(settings: AttesterSettings) -> int:
     """Run one attester until SIGTERM or SIGINT. Call it on the main thread: it takes over both signals.
 
     Returns 0 after a signal and 1 where a thread ended by itself: better started again than deaf. Raises
-    NodeUnavailable where its node does not answer at the start, OSError where a file of its settings is not there.
+    NodeUnavailable where its node does not answer at the start, KeystoreUnusable where its key can't be unlocked.
     """
     attester = build(settings)
     stop = threading.Event()

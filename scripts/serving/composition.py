@@ -15,7 +15,7 @@ from contracts.deploy import Deployment
 from contracts.rpc import Rpc
 from domain.facts import Subject
 from domain.hashing import from_hex, to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory, KnownParticipant
 from ledger_service.access.roles import Role
@@ -87,7 +87,7 @@ class Core:
     """
 
     def __init__(
-        self, settings: Settings, *, record: Record, clock: MarketClock, deployment: Deployment, operator: SigningKey
+        self, settings: Settings, *, record: Record, clock: MarketClock, deployment: Deployment, operator: Signer
     ) -> None:
         self.settings, self.record, self.clock, self.deployment = settings, record, clock, deployment
         self.organisations = organisation_keys(settings.organisations)

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,9 +54,7 @@ APPROVED = {
 class ProductionWorld:
     """PostgreSQL's database, four sealers, mosquitto and our own processes, each started by the command line."""
 
-    def __init__(
-        self, folder: Path, *, area: str, meters: Sequence[str], database_url: str, market: Mapping[str, int]
-    ) -> None:
+    def __init__(self, folder: Path, *, area: str, database_url: str, market: Mapping[str, int]) -> None:
         self.folder, self.area, self.database_url, self.market = folder, area, database_url, market
         self.keys = {name: SigningKey.generate() for name in (*ORGANISATION_KEYS, *ACCOUNT_KEYS)}
         self.seal = PrivateKey.generate()
@@ -66,13 +64,7 @@ class ProductionWorld:
         self.chain = CliqueNetwork(
             folder=folder / "chain", chain_id=CHAIN_ID, funded=[key.address for key in self.keys.values()]
         )
-        self.broker = Mosquitto(
-            folder=folder / "mosquitto",
-            area=area,
-            port=free_port(),
-            meters=list(meters),
-            attesters=list(ATTESTER_NAMES),
-        )
+        self.broker = Mosquitto(folder=folder / "mosquitto", area=area, port=free_port(), meters=[], attesters=[])
         self.children: dict[str, Child] = {}
         for name in ROLES:
             self._write_keystore(name)
@@ -134,6 +126,8 @@ class ProductionWorld:
             + f'key = "{self.certificate.key}"\n'
             + '[keys]\noperator = "key.json"\noperator_password_file = "password"\ntokens = "tokens.pem"\n'
             + f'auditor_seal = "{bytes(self.seal.public_key).hex()}"\n'
+            + f'[mqtt]\nhost = "127.0.0.1"\nport = {self.broker.port}\nca = "{self.broker.authority.certificate}"\n'
+            + f'certificate = "{self.broker.server.certificate}"\nkey = "{self.broker.server.key}"\n'
             + f'[calendar]\nfirst_day = "{first_day}"\nlast_day = "{last_day}"\n'
             + self._organisations(),
         )
@@ -175,6 +169,13 @@ class ProductionWorld:
         child = self.start("service", "serve", "--config", str(self.folder / "operator" / "settings.toml"))
         with self.http() as http:
             wait_until_ready(child, lambda: _answers(http))
+
+    def start_broker(self) -> None:
+        """Configured by the command line for what is registered by now."""
+        settings = str(self.folder / "operator" / "settings.toml")
+        self.dominoes("broker", "--config", settings, "--out", str(self.broker.folder))
+        self.broker.start()
+        self.broker.wait_until_open()
 
     def kill(self, name: str) -> None:
         """SIGKILL, as a power cut would."""

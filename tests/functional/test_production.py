@@ -75,19 +75,15 @@ def community() -> Community:
 
 
 @pytest.fixture
-def world(tmp_path: Path, community: Community, postgres: Postgres) -> Iterator[ProductionWorld]:
-    meters = [f"M-{point.code}" for point in community.grid.points]
+def world(tmp_path: Path, postgres: Postgres) -> Iterator[ProductionWorld]:
     made = ProductionWorld(
         tmp_path / "world",
         area=CONFIG.area,
-        meters=meters,
         database_url=postgres.create("production"),
         market={"cut_off_seconds": CONFIG.cut_off_seconds},
     )
     try:
         made.chain.start()
-        made.broker.start()
-        made.broker.wait_until_open()
         yield made
     finally:
         made.stop()
@@ -140,6 +136,7 @@ def test_production__service_and_sealer_killed__ends_with_a_clean_verdict(
     plan = plan_of(DAY, gate_local=CONFIG.gate_local)
     with timed("register"):
         town.register(valid_from_mtu=plan.mtus.first - 1, tick=lambda done, of: None)
+    world.start_broker()
     _start_attesters(world)
     meters = TownMeters(town=town, state=tmp_path, readings_per_message=MTUS_PER_STEP, broker_of=world.broker.address)
     driver = ClockedDay(town=town, meters=meters, plan=plan, progress=lambda *_: None)

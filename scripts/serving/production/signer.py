@@ -19,7 +19,7 @@ from contracts.deploy import Deployment
 from contracts.transactions import SignedTransaction, Transaction
 from domain.errors import DominoesError
 from domain.hashing import to_hex
-from domain.signing import SigningKey
+from domain.signing import Signer
 from ledger_service.chain.encoding import Codec, RequestInvalid
 from ledger_service.chain.profile import ChainProfile
 from scripts.community.api import ApiAway, ApiClient, ApiRefused
@@ -106,7 +106,7 @@ class OrganisationSigner:
         self,
         *,
         role: str,
-        key: SigningKey,
+        key: Signer,
         api: ApiClient,
         deployment: Deployment,
         profile: ChainProfile,

@@ -1,0 +1,90 @@
+"""What the commands of a production system say of settings, good and bad."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from contracts.keystore import read_key
+from domain.hashing import to_hex
+from ledger_service.record import Record
+from scripts.cli.common import EXIT_USAGE
+from scripts.cli.main import app
+from scripts.serving.production.broker import write_broker
+from scripts.serving.sources import load
+
+pytestmark = pytest.mark.unit
+
+DEPLOY = Path(__file__).resolve().parents[3] / "scripts" / "serving" / "production" / "deploy"
+
+
+def dominoes(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, list(arguments), env=env)
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_config_show__password_in_the_environment__masked_with_its_source() -> None:
+    secret = "postgresql://dominoes:open-sesame@db/dominoes"
+
+    code, out, _ = dominoes("config", "show", "--json", env={"DOMINOES_DATABASE__URL": secret})
+
+    rows = {row["name"]: row for row in json.loads(out)["items"]}
+    assert code == 0 and "open-sesame" not in out
+    assert rows["database.url"] == {
+        "name": "database.url",
+        "value": "postgresql://dominoes:***@db/dominoes",
+        "source": "environment",
+    }
+
+
+def test_config_check__several_faults__one_line_each_and_exit_2(tmp_path: Path) -> None:
+    file = tmp_path / "service.toml"
+    file.write_text("[api]\nport = 0\nhost = 1\n[clock]\nspeed = 0\n")
+
+    code, _, err = dominoes("config", "check", "--config", str(file), "--for", "service")
+
+    lines = err.strip().splitlines()
+    assert code == EXIT_USAGE
+    assert [line.split(": ")[1] for line in lines] == ["clock.speed", "api.host", "api.port"]
+
+
+@pytest.mark.parametrize("command", ["serve", "attester", "deploy"])
+def test_process__settings_that_will_not_do__ends_with_2_before_it_starts(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "empty.toml"
+    file.write_text("")
+
+    code, _, err = dominoes(command, "--config", str(file))
+
+    assert code == EXIT_USAGE
+    assert "not set" in err
+
+
+def test_config_check__process_that_does_not_exist__refused() -> None:
+    code, _, err = dominoes("config", "check", "--config", str(DEPLOY / "settings/service.toml"), "--for", "king")
+
+    assert code == EXIT_USAGE and "king" in err
+
+
+def test_key__made__prints_the_address_of_the_keystore(tmp_path: Path) -> None:
+    keystore, password = tmp_path / "one.json", tmp_path / "one.password"
+
+    code, out, _ = dominoes("key", str(keystore), "--password-file", str(password), "--json")
+
+    assert code == 0
+    assert json.loads(out)["address"] == to_hex(read_key(keystore=keystore, password_file=password).address)
+
+
+def test_broker__nothing_registered__writes_a_list_that_lets_nobody_in(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'record.db'}"
+    Record.open(url).close()
+    settings = load(DEPLOY / "settings" / "service.toml", flags=[f"database.url={url}"], environment={}).settings
+
+    path = write_broker(settings, tmp_path / "mosquitto")
+
+    lines = path.read_text().splitlines()
+    assert "listener 8883 0.0.0.0" in lines and "require_certificate true" in lines
+    assert f"acl_file {tmp_path / 'mosquitto' / 'acl'}" in lines
+    assert (tmp_path / "mosquitto" / "acl").read_text() == ""
