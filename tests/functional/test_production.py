@@ -193,7 +193,7 @@ def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Ver
     blocks = {name: _block_of(town, fetch) for name, fetch in fetches.items()}
     write_anchors(town, node=node, path=anchors)
     return {
-        name: run_verifier(bundle=folder / name, anchors=anchors, rpc=node, block=block)
+        name: run_verifier(bundles=[folder / name], anchors=anchors, rpc=node, block=block)[0]
         for name, block in blocks.items()
     }
 
