@@ -514,6 +514,22 @@ class AccessLogged:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a transaction is about; what does not apply is left out."""
+
+    area: str | None = None
+    market: str | None = None
+    period: int | None = None
+    program: int | None = None
+    first_mtu: int | None = None
+    count: int | None = None
+    revision: int | None = None
+    page: int | None = None
+    account: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChainRequested:
     """A transaction was asked for."""
 
@@ -522,6 +538,7 @@ class ChainRequested:
     contract: str
     function: str
     args: Json
+    about: Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,6 +551,7 @@ class ChainSigned:
     nonce: int
     contract: str
     function: str
+    about: Subject
     tx_hash: str
     raw: str
     gas_price_wei: Neur
@@ -553,6 +571,9 @@ class ChainIncluded:
     """A transaction stands in a block and did something."""
 
     key: str
+    contract: str
+    function: str
+    about: Subject
     tx_hash: str
     block: int
     block_hash: str
@@ -566,6 +587,9 @@ class ChainFailed:
     """A transaction reverted in a block, or (without a block) could not be sent."""
 
     key: str
+    contract: str
+    function: str
+    about: Subject
     reason: str
     tx_hash: str | None = None
     block: int | None = None
@@ -579,6 +603,9 @@ class ChainRewound:
     """The chain gave up the block in which a transaction stood."""
 
     key: str
+    contract: str
+    function: str
+    about: Subject
     tx_hash: str
     block: int
     block_hash: str

@@ -19,8 +19,9 @@ from verifier.facts import (
     ChainRequested,
     ChainRewound,
     ChainSigned,
+    Subject,
 )
-from verifier.form import unhex
+from verifier.form import as_json, unhex
 from verifier.hashes import keccak, tohex
 from verifier.journal import Erasures
 from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
@@ -45,6 +46,7 @@ class Request:
     role: str
     contract: str
     function: str
+    about: Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +86,32 @@ class Transactions:
         """Once under each key."""
         self._report.none("keys requested twice", {fact.key} & self._requests.keys())
         sequence = self._evidence.at.sequence
-        self._requests[fact.key] = Request(sequence, fact.key, fact.role, fact.contract, fact.function)
+        self._requests[fact.key] = Request(sequence, fact.key, fact.role, fact.contract, fact.function, fact.about)
         self._request_sequences.add(sequence)
 
     def signed(self, fact: ChainSigned) -> None:
         """Its hash is that of its bytes, and it was asked for; the rest is held against the block it stands in."""
         self._report.same("tx_hash", fact.tx_hash, tohex(keccak(unhex(fact.raw))), "raw gives")
         self._sent[fact.tx_hash] = Sent(fact.key, fact.nonce, fact.gas_price_wei, fact.sender, fact.contract)
-        if fact.function not in UNASKED:
-            asked = self._requests[fact.key]
-            told = {"role": fact.role, "contract": fact.contract, "function": fact.function}
-            due = {"role": asked.role, "contract": asked.contract, "function": asked.function}
+        if fact.function in UNASKED:
+            self._report.same("about", fact.about, Subject(), "nobody asked for it, so it is about")
+        else:
+            self._report.same("role", fact.role, self._requests[fact.key].role, "chain.requested holds")
+            self._check_request(fact)
+
+    def _check_request(self, fact: ChainSigned | ChainIncluded | ChainFailed) -> None:
+        """What became of a request says of it what the request does."""
+        asked = self._requests.get(fact.key)
+        if asked is not None:
+            told = {"contract": fact.contract, "function": fact.function, "about": as_json(fact.about)}
+            due = {"contract": asked.contract, "function": asked.function, "about": as_json(asked.about)}
             self._report.same("request", told, due, "chain.requested holds")
 
     def done(self, fact: ChainIncluded | ChainFailed) -> None:
         """Of a transaction of this key; the last outcome of a key counts."""
         if fact.tx_hash is not None:
             self._report.same("key", fact.key, self._sent[fact.tx_hash].key, "chain.signed holds")
+        self._check_request(fact)
         self._done[fact.key] = Done(self._evidence.at.sequence, fact)
         if isinstance(fact, ChainIncluded):
             for event in fact.events:

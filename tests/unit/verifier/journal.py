@@ -76,6 +76,7 @@ class Journal:
         """Ask for a transaction; what was asked."""
         self._requests += 1
         asked = {"key": f"{function}:{self._requests}", "role": role, "contract": contract, "function": function}
+        asked["about"] = {}
         self.fact("chain.requested", {**asked, "args": args})
         return {**asked, "args": args}
 
@@ -84,12 +85,13 @@ class Journal:
         contract = asked["contract"]
         calldata = ABIS[contract].encode_call(asked["function"], asked["args"])
         made = self.chain.mine(asked["role"], to=CONTRACTS[contract], data=calldata, succeeds=bool(events))
-        self.tell_signed({name: asked[name] for name in ("key", "role", "contract", "function")}, made)
+        self.tell_signed({name: asked[name] for name in ("key", "role", "contract", "function", "about")}, made)
         self.tell_block()
         told = [self.chain.emit(contract, event.name, event.types, event.values, made["tx_hash"]) for event in events]
         block, receipt = self.chain.blocks[made["block"]], self.chain.receipts[made["tx_hash"]]
         place = {name: made[name] for name in ("tx_hash", "block")}
-        place |= {"key": asked["key"], "block_hash": block["hash"]}
+        place |= {name: asked[name] for name in ("key", "contract", "function", "about")}
+        place |= {"block_hash": block["hash"]}
         outcome = {**place, "block_time": int(block["timestamp"], 16), "gas_used": int(receipt["gasUsed"], 16)}
         if not events:
             self.fact("chain.failed", {**outcome, "reason": "SettlementAmountInvalid()"})

@@ -103,7 +103,7 @@ class Registering(Journal):
                 values = [address(key), number, to_hex(text_id(organisation)), to_hex(ZERO_HASH)]
                 types = "address*,uint8*,bytes32*,bytes32"
                 self.chain.emit("Roles", "RoleGranted", types, values, made["tx_hash"])
-        head = {"key": "deploy:Roles", "role": "deployer", "contract": "Roles", "function": "constructor"}
+        head = {"key": "deploy:Roles", "role": "deployer", "contract": "Roles", "function": "constructor", "about": {}}
         self.tell_signed(head, made)
         self.tell_block()
         for name in NAMES:
