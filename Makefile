@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts openapi verifier wheel
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts facts openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,9 @@ verifier: setup ## Build the verifier into one file: out/dominoes-verify.pyz
 
 wheel: setup ## Build the wheel that installs anywhere: out/dist/dominoes-*.whl
 	@$(VENV)/uv build --quiet --wheel --no-build-isolation --python $(VENV)/python --out-dir out/dist
+
+facts: setup ## Rewrite docs/facts.md, the table of the journal's kinds
+	@$(VENV)/python -m scripts.tools.facts_document
 
 openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
 	@$(VENV)/python -m scripts.tools.openapi

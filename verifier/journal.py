@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from verifier.chain import Event, journalled_args
 from verifier.evidence import Evidence, Place
-from verifier.facts import ChainIncluded, ErasureDone
+from verifier.facts import ErasureDone
 from verifier.form import Json, canonical, parse, record, unhex
 from verifier.hashes import ZERO, ZERO_HEX, keccak, tohex
 from verifier.kinds import ERASABLE_KINDS, PUBLIC_KINDS
+from verifier.transaction_facts import ChainIncluded
 
 OPEN_MEMBERS = frozenset({"sequence", "kind", "salt", "payload", "hash"})
 CLOSED_MEMBERS = frozenset({"sequence", "kind", "payload_hash", "hash"})

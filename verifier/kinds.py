@@ -6,13 +6,7 @@ from verifier.facts import (
     AccessLogged,
     AgreementSigned,
     AreaDefined,
-    BlockMined,
     BookClosed,
-    ChainFailed,
-    ChainIncluded,
-    ChainRequested,
-    ChainRewound,
-    ChainSigned,
     CoverGiven,
     DepositBooked,
     ErasureDone,
@@ -39,6 +33,7 @@ from verifier.facts import (
     SettlementSigned,
     TariffPublished,
 )
+from verifier.transaction_facts import BlockMined, ChainFailed, ChainIncluded, ChainRequested, ChainRewound, ChainSigned
 
 KINDS: dict[str, type] = {
     "area.defined": AreaDefined,

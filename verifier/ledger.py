@@ -13,13 +13,7 @@ from verifier.evidence import Evidence, Place
 from verifier.facts import (
     AgreementSigned,
     AreaDefined,
-    BlockMined,
     BookClosed,
-    ChainFailed,
-    ChainIncluded,
-    ChainRequested,
-    ChainRewound,
-    ChainSigned,
     CoverGiven,
     DepositBooked,
     ErasureDone,
@@ -57,6 +51,7 @@ from verifier.orders import Orders
 from verifier.participants import Participants
 from verifier.readings import Readings
 from verifier.settlement import Settlements
+from verifier.transaction_facts import BlockMined, ChainFailed, ChainIncluded, ChainRequested, ChainRewound, ChainSigned
 from verifier.transactions import Transactions
 
 

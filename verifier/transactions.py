@@ -12,7 +12,12 @@ from typing import Any
 
 from verifier.chain import Chain, Event, journalled_args
 from verifier.evidence import Evidence
-from verifier.facts import (
+from verifier.form import as_json, unhex
+from verifier.hashes import keccak, tohex
+from verifier.journal import Erasures
+from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
+from verifier.participants import Waiting
+from verifier.transaction_facts import (
     BlockMined,
     ChainFailed,
     ChainIncluded,
@@ -21,11 +26,6 @@ from verifier.facts import (
     ChainSigned,
     Subject,
 )
-from verifier.form import as_json, unhex
-from verifier.hashes import keccak, tohex
-from verifier.journal import Erasures
-from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
-from verifier.participants import Waiting
 
 GRACE_SECONDS = 3_600
 """Market time within which the operator journals what the chain did, and settles what readings changed."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.tools import facts_document
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +55,7 @@ def test_requirements__line_that_says_where__names_a_test() -> None:
 
 
 _TOP = {"domain", "contracts", "clearing", "ledger_service", "oracle", "wallet_api", "scripts", "tests", "benchmarks"}
+
+
+def test_facts__document__is_what_the_classes_say() -> None:
+    assert facts_document.DOCUMENT.read_text(encoding="utf-8") == facts_document.rendered(), "run `make facts`"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.facts import FACTS
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
@@ -196,3 +198,19 @@ def test_tests__every_module__is_of_exactly_one_kind() -> None:
         and len(_marks(tree)) != 1
     ]
     assert not wrong, "\n".join(wrong)
+
+
+KINDLESS_FOLDERS = ("ledger_service/", "wallet_api/", "oracle/", "settling/", "clearing/", "scripts/")
+"""Here a kind of fact is a class of `domain.facts`, never a text: a typing mistake would be one more kind."""
+
+
+def test_kinds__are_never_written_as_text_outside_domain() -> None:
+    found = [
+        f"{name}:{node.lineno}: {node.value}"
+        for name, tree in _trees().items()
+        if name.startswith(KINDLESS_FOLDERS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in FACTS
+    ]
+
+    assert found == []
