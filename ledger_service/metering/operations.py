@@ -8,15 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from contracts.bindings import Readings
-from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.eip712 import Domain
 from domain.facts import PeriodDeclared, ReadingAttested, Subject
-from domain.hashing import keccak, text_id
+from domain.hashing import keccak
 from ledger_service.metering.verification import Page, Verified, standing, verify_attestations
-from ledger_service.metering.views import MTUS_PER_TRANSACTION, chain_keys_of, fold_attested
+from ledger_service.metering.views import AttestedRows, chain_key, show_attested
 from ledger_service.outbox import request
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Record
 from ledger_service.record.journal import kinds_of
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.views import REGISTRY_FACTS
@@ -71,17 +69,19 @@ def record_attestations(record: Record, verify: Callable[[], Verified]) -> Attes
 def _record_page(record: Record, verified: Verified, page: Page, *, basis: int) -> int | None:
     """The entry that holds the page; None where what it was verified against is not the record any more."""
     area = verified.area
+    rows = AttestedRows.read(page.rows)
     with record.begin() as tx:
         found = standing(tx.connection, area=area, mtus=page.mtus)
         if {mtu: (revision, root) for mtu, (revision, root, _) in found.items()} != page.standing:
             return None
         if _has_changed(tx.connection, after=basis):
             return None
-        entry = tx.append(page.fact, key=_key(area, page, tx.head.sequence))
-        fact = entry.as_a(ReadingAttested)
-        _request(tx, fact, chain_keys_of(fact, sequence=entry.sequence))
-        fold_attested(tx.connection, fact, entry.sequence)
-    return entry.sequence
+        sequence = tx.append(page.fact, key=_key(area, page, tx.head.sequence)).sequence
+        for number, call in enumerate(page.calls):
+            about = Subject(area=area, period=verified.period, page=number)
+            request(tx, call, key=chain_key(area, sequence, number), role="operator", about=about)
+        show_attested(tx.connection, rows, sequence)
+    return sequence
 
 
 def _has_changed(connection: Connection, *, after: int) -> bool:
@@ -93,24 +93,3 @@ def _has_changed(connection: Connection, *, after: int) -> bool:
 def _key(area: str, page: Page, sequence: int) -> str:
     roots = "".join(f"{mtu}:{revision}:{root};" for mtu, (revision, root) in page.made.items())
     return f"{ReadingAttested.KIND}:{sequence}:{keccak((area + roots).encode('utf-8')).hex()}"
-
-
-def _request(tx: Transaction, fact: ReadingAttested, keys: Mapping[int, str]) -> None:
-    for page, start in enumerate(range(0, len(fact.attestations), MTUS_PER_TRANSACTION)):
-        part = fact.attestations[start : start + MTUS_PER_TRANSACTION]
-        structs = [
-            AttestationStruct(
-                area=text_id(fact.area),
-                mtu=item.mtu,
-                revision=item.revision,
-                root=item.root,
-                count=item.count,
-                import_wh=item.import_wh,
-                export_wh=item.export_wh,
-            )
-            for item in part
-        ]
-        signatures = [item.signatures for item in part]
-        call = Readings.attest_many(period=fact.period, attestations=structs, signatures=signatures)
-        about = Subject(area=fact.area, period=fact.period, page=page)
-        request(tx, call, key=keys[part[0].mtu], role="operator", about=about)

@@ -12,16 +12,19 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from contracts.bindings import Call, Readings
+from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
 from domain.facts import AttestedMtu, ReadingAttested
-from domain.hashing import to_hex
+from domain.hashing import text_id, to_hex
 from domain.messages import parse_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.meters import MeteringArea
 from domain.mtu import mtu_end, mtu_start
 from ledger_service.metering.queries import leaves_at, metering_area_of, next_revisions
 from ledger_service.metering.tables import metering_attestation
+from ledger_service.metering.views import MTUS_PER_TRANSACTION, AttestedRows
 from ledger_service.record import Prepared, prepare
 from ledger_service.record.journal import read_head
 from settling.attestations import LEAVES_PER_PAGE, verify_payload
@@ -34,12 +37,15 @@ Standing = Mapping[int, tuple[int, str, int]]
 class Page:
     """Attestations of ascending MTUs, recorded together; `standing` is what their verification rests on around them.
 
-    `made` gives, as `standing` does, what stands once the page is recorded, less the entry.
+    `made` gives, as `standing` does, what stands once the page is recorded, less the entry; `rows` are AttestedRows as
+    they travel, `calls` ask the chain for the attestations.
     """
 
     mtus: Sequence[int]
     made: Mapping[int, tuple[int, str]]
     fact: Prepared
+    rows: bytes
+    calls: Sequence[Call]
     standing: Mapping[int, tuple[int, str]]
 
 
@@ -174,6 +180,8 @@ def _pages(
                 mtus=mtus,
                 made=made,
                 fact=prepare(fact),
+                rows=AttestedRows.of(connection, fact).written(),
+                calls=_calls(fact),
                 standing={mtu: before[mtu] for mtu in about if mtu in before},
             )
         )
@@ -193,6 +201,28 @@ def _attested(item: SignedAttestation) -> AttestedMtu:
         signatures=item.signatures,
         readings=item.readings,
     )
+
+
+def _calls(fact: ReadingAttested) -> list[Call]:
+    """What asks the chain for the attestations of a fact, a few MTUs a transaction."""
+    calls = []
+    for start in range(0, len(fact.attestations), MTUS_PER_TRANSACTION):
+        part = fact.attestations[start : start + MTUS_PER_TRANSACTION]
+        structs = [
+            AttestationStruct(
+                area=text_id(fact.area),
+                mtu=item.mtu,
+                revision=item.revision,
+                root=item.root,
+                count=item.count,
+                import_wh=item.import_wh,
+                export_wh=item.export_wh,
+            )
+            for item in part
+        ]
+        signatures = [item.signatures for item in part]
+        calls.append(Readings.attest_many(period=fact.period, attestations=structs, signatures=signatures))
+    return calls
 
 
 def _grouped(items: Sequence[SignedAttestation]) -> list[list[SignedAttestation]]:

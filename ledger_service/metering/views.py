@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
 from sqlalchemy import Connection, delete, insert, select
 
 from contracts.bindings import Readings
@@ -18,35 +23,74 @@ KINDS: tuple[type[Fact], ...] = (ReadingAttested, MtuUnread, ChainRequested, Cha
 """Facts from which the views can be rebuilt."""
 
 
+@dataclass(frozen=True, slots=True)
+class AttestedRows:
+    """What the views show of attestations, made before they are recorded: rows without entry and chain request."""
+
+    area: str
+    attestations: Sequence[dict[str, Any]]
+    readings: Sequence[dict[str, Any]]
+
+    @classmethod
+    def of(cls, connection: Connection, fact: ReadingAttested) -> AttestedRows:
+        """The rows of a fact, whose meters stand at points as the registry says."""
+        attestations = [
+            {
+                "area": fact.area,
+                "mtu": item.mtu,
+                "revision": item.revision,
+                "period": fact.period,
+                "unread": False,
+                "root": to_hex(item.root),
+                "attestation": canonical_json(noun_json(item)).decode("utf-8"),
+            }
+            for item in fact.attestations
+        ]
+        readings = [row for item in fact.attestations for row in _reading_rows(connection, fact.area, item)]
+        return cls(area=fact.area, attestations=attestations, readings=readings)
+
+    def written(self) -> bytes:
+        """As JSON, to travel between processes in small pieces."""
+        return orjson.dumps({"area": self.area, "attestations": self.attestations, "readings": self.readings})
+
+    @classmethod
+    def read(cls, written: bytes) -> AttestedRows:
+        """Out of `written`."""
+        return cls(**orjson.loads(written))
+
+
 def fold_attested(connection: Connection, fact: ReadingAttested, sequence: int) -> None:
     """Show new attestations, each with the key of the transaction that records it."""
-    keys = chain_keys_of(fact, sequence=sequence)
-    rows = [
-        {
-            "area": fact.area,
-            "mtu": item.mtu,
-            "revision": item.revision,
-            "period": fact.period,
-            "unread": False,
-            "root": to_hex(item.root),
-            "chain_key": keys[item.mtu],
-            "attestation": canonical_json(noun_json(item)).decode("utf-8"),
-            "sequence": sequence,
-        }
-        for item in fact.attestations
+    show_attested(connection, AttestedRows.of(connection, fact), sequence)
+
+
+def show_attested(connection: Connection, rows: AttestedRows, sequence: int) -> None:
+    """Show the attestations that the entry of this sequence holds, and their readings as the latest of their MTUs."""
+    numbered = [
+        {**row, "chain_key": chain_key(rows.area, sequence, at // MTUS_PER_TRANSACTION), "sequence": sequence}
+        for at, row in enumerate(rows.attestations)
     ]
-    connection.execute(insert(metering_attestation), rows)
-    for item in fact.attestations:
-        show_readings(connection, area=fact.area, attestation=item)
+    connection.execute(insert(metering_attestation), numbered)
+    table = metering_reading
+    mtus = [row["mtu"] for row in rows.attestations]
+    connection.execute(delete(table).where(table.c.area == rows.area, table.c.mtu.in_(mtus)))
+    if rows.readings:
+        connection.execute(insert(table), rows.readings)
 
 
 def show_readings(connection: Connection, *, area: str, attestation: AttestedMtu) -> None:
     """Make the readings of an attestation the latest ones of its MTU."""
-    mtu = attestation.mtu
     table = metering_reading
-    connection.execute(delete(table).where(table.c.area == area, table.c.mtu == mtu))
+    connection.execute(delete(table).where(table.c.area == area, table.c.mtu == attestation.mtu))
+    rows = _reading_rows(connection, area, attestation)
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _reading_rows(connection: Connection, area: str, attestation: AttestedMtu) -> list[dict[str, Any]]:
+    mtu = attestation.mtu
     point_of = {item.meter: item.point for item in registered.meters_at(connection, area=area, mtu=mtu).values()}
-    rows = [
+    return [
         {
             "area": area,
             "mtu": mtu,
@@ -61,8 +105,6 @@ def show_readings(connection: Connection, *, area: str, attestation: AttestedMtu
         }
         for reading in attestation.readings
     ]
-    if rows:
-        connection.execute(insert(table), rows)
 
 
 def fold_unread(connection: Connection, fact: MtuUnread, sequence: int) -> None:
@@ -154,7 +196,6 @@ MTUS_PER_TRANSACTION = 32
 """Attestations in one transaction: about 3 million gas, well below a block's limit."""
 
 
-def chain_keys_of(fact: ReadingAttested, *, sequence: int) -> dict[int, str]:
-    """The key of the transaction that records each MTU of an attestation fact with this sequence."""
-    mtus = [item.mtu for item in fact.attestations]
-    return {mtu: f"attest:{fact.area}:{sequence}:{at // MTUS_PER_TRANSACTION}" for at, mtu in enumerate(mtus)}
+def chain_key(area: str, sequence: int, page: int) -> str:
+    """The key of the transaction that records a page of the attestations in the entry of this sequence."""
+    return f"attest:{area}:{sequence}:{page}"
