@@ -139,22 +139,22 @@ class Community:
 
     def orders(self, count: int) -> list[SignedOrder]:
         """Signed bids, fresh ids each time."""
-        made = []
-        for n in range(count):
-            order = Order(
-                market=text_id("B/DA"),
-                mtu=self.program.first_mtu + n // ACCOUNTS % self.program.count,
-                side=Side.BID,
-                limit_neur_per_wh=100_000 + 100 * (n % 1_000),
-                quantity_lots=1,
-                account=self.accounts[n % ACCOUNTS].address,
-                order_id=secrets.token_bytes(16),
-                revision=0,
-                salt=secrets.token_bytes(32),
-            )
-            signature = self.devices[n % ACCOUNTS].sign(order.digest(DOMAIN))
-            made.append(SignedOrder(order=order, signature=signature))
-        return made
+        return [self.order(n) for n in range(count)]
+
+    def order(self, n: int) -> SignedOrder:
+        """A signed bid with a fresh id; accounts take turns, then MTUs."""
+        order = Order(
+            market=text_id("B/DA"),
+            mtu=self.program.first_mtu + n // ACCOUNTS % self.program.count,
+            side=Side.BID,
+            limit_neur_per_wh=100_000 + 100 * (n % 1_000),
+            quantity_lots=1,
+            account=self.accounts[n % ACCOUNTS].address,
+            order_id=secrets.token_bytes(16),
+            revision=0,
+            salt=secrets.token_bytes(32),
+        )
+        return SignedOrder(order=order, signature=self.devices[n % ACCOUNTS].sign(order.digest(DOMAIN)))
 
 
 def _rate(count: int, work: Callable[[], object]) -> float:
