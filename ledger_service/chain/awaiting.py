@@ -20,7 +20,7 @@ from contracts.transactions import SignedTransaction, read_signed
 from domain.errors import DominoesError
 from domain.facts import ChainRequested
 from domain.hashing import to_hex
-from ledger_service.chain import outbox
+from ledger_service.chain import stored_transactions
 from ledger_service.chain.encoding import Codec
 from ledger_service.chain.profile import ChainProfile
 from ledger_service.chain.tables import chain_attempt, chain_awaiting
@@ -122,14 +122,14 @@ class AwaitingCalls:
                 raise CallNotAwaiting(request=request)
             call = self._call(tx.connection, row, nonce=_next_nonce(tx.connection, sender, floor=floor))
             _compare(call, signed, price_cap_wei=self._profile.gas_price_cap_wei)
-            outbox.store(
+            stored_transactions.store(
                 tx,
                 key=row.key,
                 request=request,
                 role=role,
                 contract=call.call.contract,
                 function=call.call.function,
-                about=outbox.subject_of(tx, row.key),
+                about=stored_transactions.subject_of(tx, row.key),
                 signed=signed,
             )
             tx.connection.execute(delete(chain_awaiting).where(chain_awaiting.c.request == request))
@@ -156,7 +156,7 @@ class AwaitingCalls:
 
 
 def _next_nonce(connection: Connection, sender: bytes, *, floor: int) -> int:
-    return max(outbox.next_nonce(connection, sender) or 0, floor)
+    return max(stored_transactions.next_nonce(connection, sender) or 0, floor)
 
 
 def _is_stored(connection: Connection, tx_hash: bytes) -> bool:

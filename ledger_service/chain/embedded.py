@@ -22,7 +22,7 @@ from sqlalchemy import select
 from contracts.rpc import BlockHeader, NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError, as_bytes, as_int
 from domain.facts import BlockMined
 from domain.hashing import to_hex
-from ledger_service.chain import outbox
+from ledger_service.chain import stored_transactions
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings, free_port
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
 from ledger_service.chain.tables import chain_block
@@ -212,7 +212,7 @@ class EmbeddedNode:
 
     def _replay_block(self, block: BlockMined) -> BlockHeader:
         with self._record.read() as connection:
-            raws = outbox.raw_by_hash(connection, block.transactions)
+            raws = stored_transactions.raw_by_hash(connection, block.transactions)
         return self._mine(timestamp=block.timestamp, raws=[raws[tx_hash] for tx_hash in block.transactions])
 
     def _compare(self) -> None:

@@ -19,14 +19,14 @@ from contracts.transactions import Transaction as ChainTransaction
 from domain.facts import ChainFailed, ChainRequested, requested_key
 from domain.hashing import to_hex
 from domain.signing import Signer
-from ledger_service.chain import awaiting, outbox
+from ledger_service.chain import awaiting, stored_transactions
 from ledger_service.chain.encoding import Codec, EncodedCall, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
 from ledger_service.chain.finality import final_block
 from ledger_service.chain.profile import EMBEDDED, ChainProfile, Finality
-from ledger_service.chain.receipts import Outcome, read_outcomes
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
+from ledger_service.chain.transaction_receipts import MinedTransaction, read_mined
 from ledger_service.chain.watch import Watch
 from ledger_service.outbox import call_of
 from ledger_service.record import Cursor, Entry, Record, Transaction, follow
@@ -66,7 +66,7 @@ class _Taken:
         """Store it."""
         asked = self.wanted
         names = {"key": asked.key, "role": asked.role, "contract": asked.contract, "function": asked.function}
-        outbox.store(tx, **names, about=asked.about, request=self.sequence, signed=self.signed)
+        stored_transactions.store(tx, **names, about=asked.about, request=self.sequence, signed=self.signed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +169,22 @@ class Gateway:
         """Once through everything, on a chain that makes its own blocks. Raises NodeUnavailable."""
         rewound = self._watch.rewind()
         taken = self.take()
-        outcomes = self.collect()
+        mined = self.collect()
         sent = self._repair.send()
         self._watch.finalise()
-        return _progress(taken=taken, sent=sent, outcomes=outcomes, rewound=rewound)
+        return _progress(taken=taken, sent=sent, mined=mined, rewound=rewound)
 
     def flush(self, *, node: EmbeddedNode, timestamp: int) -> Progress:
         """Everything requested so far into one block at this block time (unix seconds), on the embedded node."""
         taken = self.take()
         waiting = self.pending()
         node.mine(timestamp=timestamp, transactions=[(item.tx_hash, item.raw) for item in waiting])
-        outcomes = self.collect()
-        if outcomes:
+        mined = self.collect()
+        if mined:
             self._watch.finalise()
-        if len(outcomes) < len(waiting):
+        if len(mined) < len(waiting):
             self._repair.send()  # the node refused some: their nonces are filled, so that later ones are not stuck
-        return _progress(taken=taken, sent=len(waiting), outcomes=outcomes, rewound=0)
+        return _progress(taken=taken, sent=len(waiting), mined=mined, rewound=0)
 
     def take(self) -> int:
         """Sign and store what was requested since; returns how many requests were taken."""
@@ -251,32 +251,32 @@ class Gateway:
             gas_price_wei=self.profile.gas_price_wei,
         ).sign(signer)
 
-    def pending(self) -> list[outbox.Stored]:
+    def pending(self) -> list[stored_transactions.StoredTransaction]:
         """What is signed and in no block yet, in sending order."""
         with self.record.read() as connection:
-            return outbox.pending(connection)
+            return stored_transactions.pending(connection)
 
-    def collect(self) -> list[Outcome]:
+    def collect(self) -> list[MinedTransaction]:
         """Append `chain.included` or `chain.failed` for every transaction that came into a block."""
         with self.record.read() as connection:
-            waiting = outbox.pending(connection)
-            hashes = outbox.attempts(connection, [item.key for item in waiting])
-        outcomes = read_outcomes(
+            waiting = stored_transactions.pending(connection)
+            hashes = stored_transactions.attempts(connection, [item.key for item in waiting])
+        mined = read_mined(
             rpc=self.rpc,
             codec=self._codec,
             waiting=waiting,
             hashes=hashes,
             proven=self.profile.finality is Finality.CLIQUE,
         )
-        if outcomes:
+        if mined:
             with self.record.begin() as tx:
-                tx.preload(_fact_key(outcome) for outcome in outcomes)
-                tx.preload(requested_key(outcome.key) for outcome in outcomes)
-                for outcome in outcomes:
-                    _append(tx, outcome)
-                outbox.place_all(tx, [_placed(outcome) for outcome in outcomes])
-                self._watch.note(tx, outcomes)
-        return outcomes
+                tx.preload(_fact_key(transaction) for transaction in mined)
+                tx.preload(requested_key(transaction.key) for transaction in mined)
+                for transaction in mined:
+                    _append(tx, transaction)
+                stored_transactions.place_all(tx, [_placed(transaction) for transaction in mined])
+                self._watch.note(tx, mined)
+        return mined
 
     def final_block(self) -> int:
         """Number of the newest final block; redemption and `finalise` wait for it."""
@@ -287,29 +287,29 @@ class Gateway:
         return self.rpc.block_number()
 
 
-def _append(tx: Transaction, outcome: Outcome) -> None:
-    """The fact of an outcome; one more where a block that was gone has come back and holds it again."""
-    fact = outcome.fact(outbox.subject_of(tx, outcome.key))
-    key, times = _fact_key(outcome), 1
+def _append(tx: Transaction, transaction: MinedTransaction) -> None:
+    """The fact of a transaction; one more where a block that was gone has come back and holds it again."""
+    fact = transaction.fact(stored_transactions.subject_of(tx, transaction.key))
+    key, times = _fact_key(transaction), 1
     while tx.append(fact, key=key).repeated:
         times += 1
-        key = f"{_fact_key(outcome)}:{times}"
+        key = f"{_fact_key(transaction)}:{times}"
 
 
-def _fact_key(outcome: Outcome) -> str:
-    return f"{outcome.kind.KIND}:{to_hex(outcome.tx_hash)}:{to_hex(outcome.block_hash)[:18]}"
+def _fact_key(transaction: MinedTransaction) -> str:
+    return f"{transaction.kind.KIND}:{to_hex(transaction.tx_hash)}:{to_hex(transaction.block_hash)[:18]}"
 
 
-def _placed(outcome: Outcome) -> outbox.Placed:
-    return outbox.Placed(
-        key=outcome.key,
-        status=INCLUDED if outcome.reason is None else FAILED,
-        tx_hash=outcome.tx_hash,
-        block_number=outcome.block,
-        block_hash=outcome.block_hash,
+def _placed(transaction: MinedTransaction) -> stored_transactions.Placed:
+    return stored_transactions.Placed(
+        key=transaction.key,
+        status=INCLUDED if transaction.reason is None else FAILED,
+        tx_hash=transaction.tx_hash,
+        block_number=transaction.block,
+        block_hash=transaction.block_hash,
     )
 
 
-def _progress(*, taken: int, sent: int, outcomes: Sequence[Outcome], rewound: int) -> Progress:
-    failed = sum(outcome.reason is not None for outcome in outcomes)
-    return Progress(taken=taken, sent=sent, included=len(outcomes) - failed, failed=failed, rewound=rewound)
+def _progress(*, taken: int, sent: int, mined: Sequence[MinedTransaction], rewound: int) -> Progress:
+    failed = sum(transaction.reason is not None for transaction in mined)
+    return Progress(taken=taken, sent=sent, included=len(mined) - failed, failed=failed, rewound=rewound)

@@ -15,10 +15,10 @@ from contracts.transactions import Transaction as ChainTransaction
 from domain.facts import Subject
 from domain.hashing import keccak, to_hex
 from domain.signing import Signer
-from ledger_service.chain import awaiting, outbox
+from ledger_service.chain import awaiting, stored_transactions
 from ledger_service.chain.encoding import EncodedCall
-from ledger_service.chain.outbox import Stored
 from ledger_service.chain.profile import ChainProfile, bumped_price
+from ledger_service.chain.stored_transactions import StoredTransaction
 from ledger_service.record import Record
 
 FILL_GAS = 21_000
@@ -75,7 +75,7 @@ class Repair:
 
     def next_nonce(self, connection: Connection, sender: bytes) -> int:
         """The next free nonce: after the highest one stored, and after all the chain knows of this key."""
-        stored = outbox.next_nonce(connection, sender)
+        stored = stored_transactions.next_nonce(connection, sender)
         if sender not in self._floor:
             self._floor[sender] = self._chain_nonce(sender)
         return max(stored or 0, self._floor[sender])
@@ -89,7 +89,7 @@ class Repair:
         with self._record.read() as connection:
             for sender in self._senders:
                 self._floor[sender] = self._chain_nonce(sender)
-                known = outbox.next_nonce(connection, sender) or 0
+                known = stored_transactions.next_nonce(connection, sender) or 0
                 if self._floor[sender] > known:
                     behind[sender] = known
         if behind:
@@ -124,7 +124,7 @@ class Repair:
     def send(self) -> int:
         """Send what is signed and was not sent lately, and mend what the node refuses; returns how many were sent."""
         with self._record.read() as connection:
-            waiting = outbox.pending(connection)
+            waiting = stored_transactions.pending(connection)
         if not waiting:
             return 0
         head = self._rpc.block_number()
@@ -138,11 +138,11 @@ class Repair:
                 self._refused(item, answer, waited_blocks=head - sent.first_block)
         return len(due)
 
-    def _is_due(self, item: Stored, head: int) -> bool:
+    def _is_due(self, item: StoredTransaction, head: int) -> bool:
         sent = self._sent.get(item.tx_hash)
         return sent is None or head - sent.last_block >= self._profile.resend_blocks
 
-    def _refused(self, item: Stored, error: RpcError, *, waited_blocks: int) -> None:
+    def _refused(self, item: StoredTransaction, error: RpcError, *, waited_blocks: int) -> None:
         message = error.message.lower()
         if any(text in message for text in _TOO_LOW):
             self._nonce_used(item)
@@ -155,7 +155,7 @@ class Repair:
             _log.error("chain.refused", key=item.key, error=error.message)
             self._sent.pop(item.tx_hash, None)
 
-    def _reprice(self, item: Stored) -> None:
+    def _reprice(self, item: StoredTransaction) -> None:
         """Sign the same call at a higher price; at the cap it waits as it is."""
         price = bumped_price(profile=self._profile, price_wei=item.gas_price_wei)
         if price is None:
@@ -166,21 +166,21 @@ class Repair:
             return
         self._sign_again(item, nonce=item.nonce, gas_price_wei=price)
 
-    def _ask_sender(self, item: Stored, *, nonce: int | None, gas_price_wei: int) -> None:
+    def _ask_sender(self, item: StoredTransaction, *, nonce: int | None, gas_price_wei: int) -> None:
         """Let an organisation that signs for itself sign this call again; `nonce` None: with its next one."""
         with self._record.begin() as tx:
-            request = outbox.request_of(tx.connection, item.key)
+            request = stored_transactions.request_of(tx.connection, item.key)
             awaiting.hand_over(
                 tx, request=request, key=item.key, role=item.role, gas_price_wei=gas_price_wei, nonce=nonce
             )
 
-    def _nonce_used(self, item: Stored) -> None:
+    def _nonce_used(self, item: StoredTransaction) -> None:
         """The chain has this nonce: used by ours (its receipt comes), or by another, then ours takes a new one.
 
         Nothing is signed anew while the node can't say whether ours is in a block: then it is asked again later.
         """
         with self._record.read() as connection:
-            hashes = outbox.attempts(connection, [item.key])
+            hashes = stored_transactions.attempts(connection, [item.key])
         receipts = self._rpc.batch([("eth_getTransactionReceipt", (to_hex(tx_hash),)) for tx_hash in hashes])
         if any(receipt is not None for receipt in receipts):
             return
@@ -195,7 +195,7 @@ class Repair:
         _log.warning("chain.nonce_taken", key=item.key, nonce=item.nonce, new_nonce=nonce)
         self._sign_again(item, nonce=nonce, gas_price_wei=item.gas_price_wei)
 
-    def _sign_again(self, item: Stored, *, nonce: int, gas_price_wei: int) -> None:
+    def _sign_again(self, item: StoredTransaction, *, nonce: int, gas_price_wei: int) -> None:
         _, key = self._keys[item.sender]
         before = decode_transaction(item.raw, chain_id=self._deployment.chain_id)
         signed = ChainTransaction(
@@ -209,7 +209,7 @@ class Repair:
         self._store(key=item.key, item=item, signed=signed)
         self._rpc.batch([("eth_sendRawTransaction", (to_hex(signed.raw),))])
 
-    def _fill_gaps(self, waiting: list[Stored]) -> None:
+    def _fill_gaps(self, waiting: list[StoredTransaction]) -> None:
         """Use up nonces that no transaction of ours holds, so that those after them are not stuck for ever."""
         for sender, (role, key) in self._keys.items():
             ours = {item.nonce for item in waiting if item.sender == sender}
@@ -229,23 +229,25 @@ class Repair:
             gas_price_wei=self._profile.gas_price_wei,
         ).sign(key)
         with self._record.begin() as tx:
-            if outbox.holds(tx.connection, sender=sender, nonce=nonce):
+            if stored_transactions.holds(tx.connection, sender=sender, nonce=nonce):
                 return
             name = f"fill:{to_hex(sender)}:{nonce}"
-            outbox.store(tx, key=name, request=0, role=role, contract="", function="", about=Subject(), signed=signed)
+            stored_transactions.store(
+                tx, key=name, request=0, role=role, contract="", function="", about=Subject(), signed=signed
+            )
         _log.warning("chain.gap_filled", sender=to_hex(sender), nonce=nonce)
         self._rpc.batch([("eth_sendRawTransaction", (to_hex(signed.raw),))])
 
-    def _store(self, *, key: str, item: Stored, signed: SignedTransaction) -> None:
+    def _store(self, *, key: str, item: StoredTransaction, signed: SignedTransaction) -> None:
         with self._record.begin() as tx:
-            outbox.store(
+            stored_transactions.store(
                 tx,
                 key=key,
                 request=0,
                 role=item.role,
                 contract=item.contract,
                 function=item.function,
-                about=outbox.subject_of(tx, key),
+                about=stored_transactions.subject_of(tx, key),
                 signed=signed,
             )
 

@@ -12,7 +12,7 @@ from domain.errors import DominoesError
 from domain.facts import Subject
 from domain.hashing import to_hex
 from domain.signing import Signer
-from ledger_service.chain import outbox
+from ledger_service.chain import stored_transactions
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.tables import INCLUDED
 from ledger_service.record import Record
@@ -42,7 +42,7 @@ def deploy_embedded(
     plan = plan_deployment(config=config, key=key, chain_id=node.settings.chain_id)
     with record.begin() as tx:
         for name, signed in plan.transactions.items():
-            outbox.store(
+            stored_transactions.store(
                 tx,
                 key=f"deploy:{name}",
                 request=0,
@@ -60,7 +60,7 @@ def deploy_embedded(
         if receipt is None or as_int(receipt["status"]) != 1:
             raise DeploymentFailed(contract=name)
         placed.append(
-            outbox.Placed(
+            stored_transactions.Placed(
                 key=f"deploy:{name}",
                 status=INCLUDED,
                 tx_hash=signed.hash,
@@ -69,7 +69,7 @@ def deploy_embedded(
             )
         )
     with record.begin() as tx:
-        outbox.place_all(tx, placed)
+        stored_transactions.place_all(tx, placed)
     return read_deployment(rpc=node.rpc, plan=plan, artifacts=load_artifacts())
 
 

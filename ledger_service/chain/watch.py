@@ -10,12 +10,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from contracts.rpc import Rpc
 from domain.facts import ChainRewound
 from domain.hashing import ZERO_HASH
-from ledger_service.chain import outbox
+from ledger_service.chain import stored_transactions
 from ledger_service.chain.errors import FinalityBroken, NodeBehind
 from ledger_service.chain.finality import final_block
 from ledger_service.chain.profile import ChainProfile
-from ledger_service.chain.receipts import Outcome
 from ledger_service.chain.tables import chain_block
+from ledger_service.chain.transaction_receipts import MinedTransaction
 from ledger_service.record import Record, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -27,9 +27,9 @@ class Watch:
     def __init__(self, *, record: Record, rpc: Rpc, profile: ChainProfile, genesis_hash: bytes) -> None:
         self._record, self._rpc, self._profile, self._genesis_hash = record, rpc, profile, genesis_hash
 
-    def note(self, tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-        """Remember the blocks that outcomes name."""
-        fresh = {outcome.block: outcome for outcome in outcomes}
+    def note(self, tx: Transaction, mined: Sequence[MinedTransaction]) -> None:
+        """Remember the blocks that mined name."""
+        fresh = {transaction.block: transaction for transaction in mined}
         tx.connection.execute(delete(chain_block).where(chain_block.c.number.in_(list(fresh))))
         rows = [
             {"number": item.block, "hash": item.block_hash, "timestamp": item.block_time, "is_final": False}
@@ -45,7 +45,7 @@ class Watch:
         """
         with self._record.read() as connection:
             last_final = _newest_final(connection)
-            watched = outbox.unsettled(connection)
+            watched = stored_transactions.unsettled(connection)
         numbers = sorted({item.block_number for item in watched if item.block_number is not None})
         if last_final is not None:
             numbers.append(last_final[0])
@@ -65,7 +65,7 @@ class Watch:
             self._withdraw(gone)
         return len(gone)
 
-    def _withdraw(self, gone: Sequence[outbox.Stored]) -> None:
+    def _withdraw(self, gone: Sequence[stored_transactions.StoredTransaction]) -> None:
         with self._record.begin() as tx:
             for item in gone:
                 tx.append(
@@ -73,13 +73,13 @@ class Watch:
                         key=item.key,
                         contract=item.contract,
                         function=item.function,
-                        about=outbox.subject_of(tx, item.key),
+                        about=stored_transactions.subject_of(tx, item.key),
                         tx_hash=item.tx_hash,
                         block=item.block_number or 0,
                         block_hash=item.block_hash or ZERO_HASH,
                     )
                 )
-                outbox.withdraw(tx, item.key)
+                stored_transactions.withdraw(tx, item.key)
             tx.connection.execute(
                 delete(chain_block).where(chain_block.c.number.in_([item.block_number for item in gone]))
             )
@@ -101,7 +101,7 @@ class Watch:
         headers = self._rpc.headers(sorted(noted))
         standing = [header.number for header in headers if header is not None and header.hash == noted[header.number]]
         with self._record.begin() as tx:
-            outbox.finalise(tx, blocks=standing)
+            stored_transactions.finalise(tx, blocks=standing)
             tx.connection.execute(update(chain_block).where(chain_block.c.number.in_(standing)).values(is_final=True))
         return reached
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger_service.chain.outbox import is_provisional
+from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.money.operations import request_completion, retry_completion
 from ledger_service.money.queries import failed_completions, redemptions
 from ledger_service.money.views import KINDS, fold

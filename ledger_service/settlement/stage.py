@@ -16,7 +16,7 @@ from domain.facts import AccountStatement, SettlementProposed, Subject, requeste
 from domain.hashing import text_id, to_hex
 from domain.members import JsonDocument
 from domain.mtu import MtuRange
-from ledger_service.chain.outbox import is_provisional
+from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Record, StorageUnavailable, Transaction, follow
 from ledger_service.record.journal import kinds_of, read_head

@@ -30,7 +30,7 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
 from ledger_service.access.roles import Role
-from ledger_service.chain import outbox
+from ledger_service.chain import stored_transactions
 from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
 from ledger_service.money.operations import (
@@ -124,7 +124,9 @@ def list_deposits(
         wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
     )
     with record.read() as connection:
-        states = outbox.statuses(connection, [operations.deposit_key(entry.as_a(DepositBooked).ref) for entry in found])
+        states = stored_transactions.statuses(
+            connection, [operations.deposit_key(entry.as_a(DepositBooked).ref) for entry in found]
+        )
     return page_answer(
         request,
         items=found,

@@ -18,7 +18,7 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import stage_cursors
 from ledger_service.access.roles import Role
-from ledger_service.chain.outbox import pending
+from ledger_service.chain.stored_transactions import pending
 from ledger_service.record import Entry
 from wallet_api.declaring import lists, reads, steps
 from wallet_api.fields import MarketTime

@@ -19,7 +19,7 @@ from contracts.rpc import NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError
 from domain.hashing import text_id, to_hex
 from ledger_service.chain.encoding import Codec
 from ledger_service.chain.gateway import Gateway
-from ledger_service.chain.receipts import read_outcomes
+from ledger_service.chain.transaction_receipts import read_mined
 from tests.journal import request_fact
 
 pytestmark = pytest.mark.integration
@@ -132,7 +132,7 @@ class LyingRpc(Rpc):
         ]
 
 
-def test_read_outcomes__receipt_of_a_block_that_is_not_on_the_chain__is_not_believed(
+def test_read_mined__receipt_of_a_block_that_is_not_on_the_chain__is_not_believed(
     world: Any, ask: Any, deposit: Any
 ) -> None:
     gateway = world.gateway()
@@ -143,8 +143,8 @@ def test_read_outcomes__receipt_of_a_block_that_is_not_on_the_chain__is_not_beli
     hashes = {item.tx_hash: item.key for item in waiting}
     codec = Codec(world.deployment)
 
-    honest = read_outcomes(rpc=world.rpc, codec=codec, waiting=waiting, hashes=hashes)
-    lied = read_outcomes(rpc=LyingRpc(world.rpc.url), codec=codec, waiting=waiting, hashes=hashes)
+    honest = read_mined(rpc=world.rpc, codec=codec, waiting=waiting, hashes=hashes)
+    lied = read_mined(rpc=LyingRpc(world.rpc.url), codec=codec, waiting=waiting, hashes=hashes)
 
     assert (len(honest), len(lied)) == (1, 0)
 

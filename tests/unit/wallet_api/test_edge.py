@@ -16,7 +16,7 @@ from edge.problems import findings_of, pointer
 from ledger_service.access.directory import Directory, OrganisationKey, RolesNotExclusive
 from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
-from ledger_service.chain.outbox import Stored
+from ledger_service.chain.stored_transactions import StoredTransaction
 from ledger_service.record import StorageUnavailable
 from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
 from wallet_api.health import NODE_LAG_SECONDS_MAX
@@ -417,7 +417,7 @@ def test_status__operator__sees_stages_and_pending_transactions(market: World) -
 def test_status__pending_transaction__its_kind_but_nobodys_account(
     market: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = Stored(
+    waiting = StoredTransaction(
         key=f"requestRedemption:{address('household 1')}:0x00",
         role="operator",
         sender=bytes(20),

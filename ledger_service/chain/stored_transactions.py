@@ -19,7 +19,7 @@ HASHES_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredTransaction:
     """A transaction of the outbox. `raw` is the newest signed form."""
 
     key: str
@@ -101,7 +101,7 @@ def holds(connection: Connection, *, sender: bytes, nonce: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def pending(connection: Connection) -> list[Stored]:
+def pending(connection: Connection) -> list[StoredTransaction]:
     """All transactions that are signed and in no block, in the order in which they must be sent."""
     query = _select().where(chain_transaction.c.status == SIGNED)
     order = (chain_transaction.c.request, chain_transaction.c.sender, chain_transaction.c.nonce)
@@ -133,7 +133,7 @@ def attempts(connection: Connection, keys: Sequence[str]) -> dict[bytes, str]:
     return found
 
 
-def unsettled(connection: Connection) -> list[Stored]:
+def unsettled(connection: Connection) -> list[StoredTransaction]:
     """Transactions in blocks that are not final yet."""
     table = chain_transaction
     query = _select().where(table.c.status.in_((INCLUDED, FAILED)), table.c.is_final.is_(False))
@@ -212,8 +212,8 @@ def _select() -> Any:
     return select(chain_transaction, chain_attempt.c.raw).select_from(join)
 
 
-def _stored(row: Row[Any]) -> Stored:
-    return Stored(
+def _stored(row: Row[Any]) -> StoredTransaction:
+    return StoredTransaction(
         key=row.key,
         role=row.role,
         sender=row.sender,

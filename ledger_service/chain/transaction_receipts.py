@@ -10,8 +10,8 @@ from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
 from domain.facts import ChainEvent, ChainFailed, ChainIncluded, Subject
 from domain.hashing import to_hex
 from ledger_service.chain.encoding import Codec
-from ledger_service.chain.outbox import Stored
 from ledger_service.chain.receipt_root import check_receipts
+from ledger_service.chain.stored_transactions import StoredTransaction
 
 OUT_OF_GAS = "out of gas"
 """Reason of a failure that used all its gas."""
@@ -21,7 +21,7 @@ REASON_UNKNOWN = "reverted without a reason"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MinedTransaction:
     """A transaction that came into a block. `block_time` in unix seconds; `reason` is None where it succeeded."""
 
     key: str
@@ -58,10 +58,10 @@ class Outcome:
         return ChainIncluded(**place, events=self.events)
 
 
-def read_outcomes(
-    *, rpc: Rpc, codec: Codec, waiting: Sequence[Stored], hashes: Mapping[bytes, str], proven: bool = False
-) -> list[Outcome]:
-    """Outcomes of those transactions that are in blocks of the chain as it is now, in chain order.
+def read_mined(
+    *, rpc: Rpc, codec: Codec, waiting: Sequence[StoredTransaction], hashes: Mapping[bytes, str], proven: bool = False
+) -> list[MinedTransaction]:
+    """Those transactions that are in blocks of the chain as it is now, in chain order.
 
     `hashes` are all attempts by hash with their key. Where two attempts of a key came into blocks (under different
     nonces), the one that succeeded counts: contracts refuse the same key twice. A receipt whose block is not the
@@ -85,12 +85,12 @@ def read_outcomes(
         check_receipts(rpc=rpc, numbers=numbers, taken=receipts)
     headers = {header.number: header for header in rpc.headers(numbers) if header is not None}
     stored = {item.key: item for item in waiting}
-    found: dict[str, tuple[bool, int, int, Outcome]] = {}
+    found: dict[str, tuple[bool, int, int, MinedTransaction]] = {}
     for item, receipt in receipts.items():
         header = headers.get(as_int(receipt["blockNumber"]))
         if hashes[item] in unsure or header is None or header.hash != as_bytes(receipt["blockHash"]):
             continue
-        outcome = _outcome(
+        transaction = _mined_transaction(
             rpc=rpc,
             codec=codec,
             stored=stored[hashes[item]],
@@ -98,17 +98,17 @@ def read_outcomes(
             tx_hash=item,
             block_time=header.timestamp,
         )
-        rank = (outcome.reason is not None, header.number, as_int(receipt["transactionIndex"]), outcome)
-        if outcome.key not in found or rank[:3] < found[outcome.key][:3]:
-            found[outcome.key] = rank
-    return [outcome for *_, outcome in sorted(found.values(), key=lambda entry: entry[1:3])]
+        rank = (transaction.reason is not None, header.number, as_int(receipt["transactionIndex"]), transaction)
+        if transaction.key not in found or rank[:3] < found[transaction.key][:3]:
+            found[transaction.key] = rank
+    return [transaction for *_, transaction in sorted(found.values(), key=lambda entry: entry[1:3])]
 
 
-def _outcome(
-    *, rpc: Rpc, codec: Codec, stored: Stored, receipt: Mapping[str, Any], tx_hash: bytes, block_time: int
-) -> Outcome:
+def _mined_transaction(
+    *, rpc: Rpc, codec: Codec, stored: StoredTransaction, receipt: Mapping[str, Any], tx_hash: bytes, block_time: int
+) -> MinedTransaction:
     succeeded = as_int(receipt["status"]) == 1
-    return Outcome(
+    return MinedTransaction(
         key=stored.key,
         contract=stored.contract,
         function=stored.function,
