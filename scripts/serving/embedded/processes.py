@@ -46,6 +46,18 @@ class NotReady(DominoesError):
         super().__init__(f"{name} is not ready after {START_SECONDS_MAX:.0f} s; its log is {log}")
 
 
+CHILD_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "262144",
+    "MALLOC_TRIM_THRESHOLD_": "262144",
+}
+"""Logs at once; one thread for arithmetic on a machine of few cores; and what a settlement or a set of messages took
+goes back to the system when it is done (glibc keeps it otherwise: a tenth of all memory over a day)."""
+
+
 class Child:
     """One child process, its output in `log`, in a process group of its own so that Ctrl-C reaches only the parent."""
 
@@ -59,7 +71,7 @@ class Child:
             stdout=self._file,
             stderr=self._file,
             start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **CHILD_ENVIRONMENT},
         )
 
     @property
