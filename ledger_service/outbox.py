@@ -65,11 +65,6 @@ def ask_again(tx: Transaction, *, failed_key: str) -> Entry:
     return tx.append(replace(asked.as_a(ChainRequested), key=next_attempt(failed_key)))
 
 
-def first_attempt(key: str) -> str:
-    """The key under which a request was made first; those of later attempts end in the number of the attempt."""
-    return key.split(ATTEMPT_MARK)[0]
-
-
 def next_attempt(key: str) -> str:
     """The key of the attempt after this one."""
     first, _, number = key.partition(ATTEMPT_MARK)

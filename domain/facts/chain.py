@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainSerializer, PlainValidator, SerializerFunctionWrapHandler, WrapSerializer
 
 from domain.facts.base import Fact
-from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, to_hex
 from domain.members import Address, BigNatural, Bytes, Code, Document, Hash, Mtu, Natural, Number, Says, Seconds
 
 RequestKey = Annotated[str, Field(min_length=1, max_length=194), Says("key of the request")]
@@ -134,18 +134,6 @@ class ChainEvent:
     def name(self) -> tuple[str, str]:
         """Contract and event."""
         return (self.contract, self.event)
-
-    def integer(self, argument: str) -> int:
-        """An integer argument."""
-        return int(self.args[argument])
-
-    def data(self, argument: str) -> bytes:
-        """An argument of bytes, or an address."""
-        return from_hex(self.args[argument])
-
-    def text(self, argument: str) -> str:
-        """An argument as it is written: an address or bytes as 0x hex."""
-        return str(self.args[argument])
 
 
 @dataclass(frozen=True)
