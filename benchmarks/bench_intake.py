@@ -35,8 +35,10 @@ from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
 from ledger_service.registry import consents, operations
+from ledger_service.registry.grids import solvable_grid
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
+from tests.grids import document, street
 from tests.journal import append_fact
 
 ACCOUNTS = 100
@@ -105,10 +107,9 @@ class Community:
 
     def _define(self, tx: Any) -> None:
         attesters = tuple(Attester(f"a{n}", to_hex(bytes([n + 1]) * 20), f"o{n}") for n in range(3))
-        hashed = hash_json({})
-        operations.define_area(
-            tx, area=Area("B", "Europe/Berlin", 3600, 86400, 3600, JsonDocument({}), hashed, attesters, 2)
-        )
+        grid = document(street((f"P{n}" for n in range(ACCOUNTS)), connection_w=10**6))
+        area = Area("B", "Europe/Berlin", 3600, 86400, 3600, JsonDocument(grid), hash_json(grid), attesters, 2)
+        operations.define_area(tx, area=area, power_flow=solvable_grid(grid))
         market = Market("B/DA", "B", 10, 100, -500_000, 4_000_000, 900, 7200, 10800, "12:00")
         operations.define_market(tx, market=market)
         operations.publish_tariff(tx, tariff=Tariff("home", 1, 0, *[0] * 10), now=BEFORE)

@@ -6,6 +6,7 @@ Power-flow parameters are scaled integers: the last place kept (nΩ, pF, mA, 1e-
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -202,9 +203,18 @@ class GridModel:
 
     @classmethod
     def from_json(cls, text: bytes) -> GridModel:
-        """Read canonical JSON. Raises BadGrid where it is not a grid model."""
+        """Read the JSON form. Raises BadGrid where it is not a grid model."""
         try:
-            body: dict[str, Any] = json.loads(text)
+            document = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise BadGrid(element="JSON", reason=str(error)) from error
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> GridModel:
+        """Read the JSON form as it was parsed. Raises BadGrid where it is not a grid model."""
+        try:
+            body = dict(document)
             if body.pop("schema") != SCHEMA:
                 raise BadGrid(element="schema", reason=f"is not {SCHEMA}")
             return cls(
@@ -214,7 +224,7 @@ class GridModel:
                 points=tuple(Point(**item) for item in body.pop("points")),
                 **body,
             )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadGrid(element="JSON", reason=str(error)) from error
 
     @property

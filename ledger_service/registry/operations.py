@@ -30,6 +30,7 @@ from domain.markets import Market, MarketKind
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
+from grid.powerflow import PowerFlow
 from ledger_service.outbox import request
 from ledger_service.record import Entry, KeyReused, Transaction
 from ledger_service.registry import queries
@@ -44,6 +45,7 @@ from ledger_service.registry.checks import (
     check_zone,
 )
 from ledger_service.registry.errors import AlreadyRegistered, GatesTooClose, Malformed, NotRegistered, WrongParty
+from ledger_service.registry.grids import check_connection, check_grid
 from ledger_service.registry.views import fold
 
 SECONDS_MAX = 10 * 365 * 86_400
@@ -81,8 +83,11 @@ def put(tx: Transaction, *, fact: Fact, what: str, name: str, check: Callable[[]
     return entry
 
 
-def define_area(tx: Transaction, *, area: Area) -> Entry:
-    """Define a grid area and ask for it on chain. Raises Malformed, OutOfRange, AlreadyRegistered."""
+def define_area(tx: Transaction, *, area: Area, power_flow: PowerFlow) -> Entry:
+    """Define a grid area and ask for it on chain; `power_flow` is that of its model, which thereby has a solution.
+
+    Raises Malformed, OutOfRange, AlreadyRegistered.
+    """
 
     def check() -> None:
         check_code(field="area", value=area.area)
@@ -95,6 +100,7 @@ def define_area(tx: Transaction, *, area: Area) -> Entry:
         if hash_json(area.grid_model.value) != area.grid_model_hash:
             shown = to_hex(area.grid_model_hash)
             raise Malformed(field="grid_model_hash", value=shown, expected="the hash of grid_model")
+        check_grid(area, power_flow)
         _check_attesters(tx, area)
 
     entry = put(tx, fact=AreaDefined(area), what="area", name=area.area, check=check)
@@ -298,7 +304,7 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
     def check() -> None:
         check_code(field="participant", value=participant.participant)
         check_address(field="account", value=participant.account)
-        queries.area(tx.connection, participant.area)
+        area = queries.area(tx.connection, participant.area)
         if (participant.kind is ParticipantKind.HOUSEHOLD) != (participant.point is not None):
             raise Malformed(field="point", value=participant.point, expected="a point for a household, none for others")
         for name in ("connection_import_w", "connection_export_w"):
@@ -306,6 +312,7 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
         check_unclaimed(tx, address=participant.account, organisations=organisations)
         if participant.point is not None:
             check_code(field="point", value=participant.point)
+            check_connection(area, participant)
             if queries.participant_at(tx.connection, participant.point) is not None:
                 raise AlreadyRegistered(what="point", name=participant.point)
 

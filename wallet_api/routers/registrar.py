@@ -20,6 +20,8 @@ from edge.answers import Paging, number_key, page_answer, paging
 from edge.models import Body
 from edge.policy import allow
 from edge.writes import Created, write
+from grid.checks import BadGrid
+from grid.powerflow import GridUnsolvable
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record import Entry
@@ -34,6 +36,7 @@ from ledger_service.registry.errors import (
     VersionOutOfOrder,
     WrongParty,
 )
+from ledger_service.registry.grids import solvable_grid
 from wallet_api import fields
 from wallet_api.declaring import lists, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
@@ -82,7 +85,9 @@ class AreaBody(Body):
     attest_seconds: Seconds
     horizon_seconds: Seconds
     challenge_seconds: Seconds
-    grid_model: dict[str, Any] = Field(description="Nodes and lines; whole numbers only (docs/protocol.md)")
+    grid_model: dict[str, Any] = Field(
+        description="Buses, lines, transformers and connection points; whole numbers only (docs/protocol.md)"
+    )
     attesters: list[AttesterBody]
     threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
 
@@ -164,7 +169,12 @@ def created(entry: Entry) -> Created:
 
 
 @router.post(
-    "/areas", **writes(AreaBody, shown.AreaFact, failing=(Malformed, OutOfRange, NotCanonical, AlreadyRegistered))
+    "/areas",
+    **writes(
+        AreaBody,
+        shown.AreaFact,
+        failing=(Malformed, OutOfRange, NotCanonical, AlreadyRegistered, BadGrid, GridUnsolvable),
+    ),
 )
 async def define_area(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
     """Define a grid area with its grid model and attesters."""
@@ -176,8 +186,9 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
         attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
         fields["grid_model"] = JsonDocument(body.grid_model)
         area = Area(**fields, grid_model_hash=hash_json(body.grid_model), attesters=attesters)
+        power_flow = solvable_grid(body.grid_model)
         with services.record.begin() as tx:
-            entry = operations.define_area(tx, area=area)
+            entry = operations.define_area(tx, area=area, power_flow=power_flow)
         rules = {name: value for name, value in entry.content().items() if name != "grid_model"}
         return Created({"sequence": entry.sequence, **rules}, repeated=entry.repeated)
 

@@ -122,7 +122,33 @@ SAMPLES: dict[str, Any] = {
     "settled_before_neur": "0",
     "due_neur": "-15000000",
     "credit_neur": "50000000000",
-    "grid_model": {"nodes": [1, 2], "lines": [{"from": 1, "to": 2}]},
+    "grid_model": {
+        "schema": "dominoes-grid-1",
+        "code": "street",
+        "source_bus": "grid",
+        "source_micro_pu": 1_000_000,
+        "buses": [
+            {"code": code, "nominal_v": 400, "lowest_micro_pu": 900_000, "highest_micro_pu": 1_100_000}
+            for code in ("grid", "end")
+        ],
+        "lines": [
+            {
+                "code": "cable",
+                "from_bus": "grid",
+                "to_bus": "end",
+                "resistance_nohm": 100_000_000,
+                "reactance_nohm": 40_000_000,
+                "capacitance_pf": 250_000,
+                "limit_ma": 140_000,
+                "from_closed": True,
+                "to_closed": True,
+            }
+        ],
+        "transformers": [],
+        "points": [{"code": "DE-LV1-P7", "bus": "end", "import_w": 30_000, "export_w": 30_000}],
+        "import_tan_phi_permille": 329,
+        "frequency_hz": 50,
+    },
     "reason": "grid works on feeder 3",
     "report": {"binding": [{"mtu": FIRST_MTU, "element": "line 2", "loading_permille": 1_000}]},
     "rounds": 1,

@@ -40,6 +40,7 @@ from tests.integration.ledger.town import (
     Resident,
     Town,
     area,
+    define_area,
     give_guarantee,
     market,
     participant,
@@ -78,7 +79,7 @@ def request(record: Record, key: str) -> dict[str, Any]:
 
 
 def test_area__defined__fact_view_and_request(record: Record) -> None:
-    entry = written(record, lambda tx: operations.define_area(tx, area=area()))
+    entry = written(record, lambda tx: define_area(tx, area()))
 
     assert (entry.kind, entry.sequence, entry.content()["threshold"]) == ("area.defined", 1, 2)
     assert entry.content()["attesters"][0] == {"name": "a0", "address": "0x" + "01" * 20, "organisation": "org0"}
@@ -91,11 +92,11 @@ def test_area__defined__fact_view_and_request(record: Record) -> None:
 
 
 def test_area__same_again_and_other_content__first_entry_and_refusal(record: Record) -> None:
-    first = written(record, lambda tx: operations.define_area(tx, area=area()))
-    again = written(record, lambda tx: operations.define_area(tx, area=area()))
+    first = written(record, lambda tx: define_area(tx, area()))
+    again = written(record, lambda tx: define_area(tx, area()))
 
     assert again.repeated and again.sequence == first.sequence
-    refused(record, AlreadyRegistered, lambda tx: operations.define_area(tx, area=area(threshold=3)))
+    refused(record, AlreadyRegistered, lambda tx: define_area(tx, area(threshold=3)))
 
 
 @pytest.mark.parametrize(
@@ -116,17 +117,17 @@ def test_area__same_again_and_other_content__first_entry_and_refusal(record: Rec
     ],
 )
 def test_area__bad_field__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
-    refused(record, error, lambda tx: operations.define_area(tx, area=area(**changes)))
+    refused(record, error, lambda tx: define_area(tx, area(**changes)))
 
 
 def test_area__one_organisation_reaches_the_threshold__refused(record: Record) -> None:
     attesters = tuple(Attester(f"a{n}", "0x" + f"{n + 1:02x}" * 20, "same" if n < 2 else "other") for n in range(3))
 
-    refused(record, Malformed, lambda tx: operations.define_area(tx, area=area(attesters=attesters)))
+    refused(record, Malformed, lambda tx: define_area(tx, area(attesters=attesters)))
 
 
 def test_market__defined__request_carries_its_rules(record: Record) -> None:
-    written(record, lambda tx: operations.define_area(tx, area=area()))
+    written(record, lambda tx: define_area(tx, area()))
     written(record, lambda tx: operations.define_market(tx, market=market()))
 
     params = [to_hex(text_id(AREA)), 10, 100, -500_000, 4_000_000, 900, 7_200, 10_800]
@@ -161,7 +162,7 @@ def test_market__defined__request_carries_its_rules(record: Record) -> None:
     ],
 )
 def test_market__bad_field__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
-    written(record, lambda tx: operations.define_area(tx, area=area()))
+    written(record, lambda tx: define_area(tx, area()))
 
     refused(record, error, lambda tx: operations.define_market(tx, market=market(**changes)))
 
@@ -228,6 +229,8 @@ def test_town__registered__found_by_account_point_and_key(town: Town, record: Re
         ({"account": "0x" + "AB" * 20}, Malformed),
         ({"connection_import_w": -1}, OutOfRange),
         ({"connection_export_w": 10**10}, OutOfRange),
+        ({"connection_import_w": 100_001}, OutOfRange),
+        ({"point": "POINT-200"}, Malformed),
     ],
 )
 def test_participant__bad_field__refused(
@@ -416,7 +419,7 @@ def test_area__attester_with_the_key_of_a_party__refused(town: Town, record: Rec
         refused(
             record,
             AlreadyRegistered,
-            lambda tx, item=attesters: operations.define_area(tx, area=area(area="OTHER", attesters=item)),
+            lambda tx, item=attesters: define_area(tx, area(area="OTHER", attesters=item)),
         )
 
 

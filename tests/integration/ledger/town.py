@@ -22,6 +22,7 @@ from ledger_service.market import CalendarStage, queries
 from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
+from ledger_service.registry.grids import solvable_grid
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,
@@ -32,6 +33,7 @@ from ledger_service.trading import (
     SignedOrder,
     SignedSchedule,
 )
+from tests.grids import document, street
 from tests.journal import append_fact
 
 NOW = 1_465_970_400
@@ -46,9 +48,15 @@ SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
 CREDIT_NEUR = 100 * 10**9
 
 
+POINTS_MAX = 200
+"""Connection points of the town's grid."""
+
+GRID = street(f"POINT-{n}" for n in range(POINTS_MAX))
+
+
 def area(**changes: Any) -> Area:
     """A valid area."""
-    grid = {"buses": 3}
+    grid = document(GRID)
     attesters = tuple(
         Attester(name=f"a{n}", address=to_hex(bytes([n + 1]) * 20), organisation=f"org{n}") for n in range(3)
     )
@@ -64,6 +72,11 @@ def area(**changes: Any) -> Area:
         threshold=2,
     )
     return replace(base, **changes)
+
+
+def define_area(tx: Transaction, area: Area) -> Entry:
+    """Define an area whose grid model is solved first."""
+    return operations.define_area(tx, area=area, power_flow=solvable_grid(area.grid_model.value))
 
 
 def market(**changes: Any) -> Market:
@@ -238,7 +251,7 @@ class Town:
         self.retailer = Resident("retailer", None)
         self.residents = [Resident(f"household-{n}", f"POINT-{n}") for n in range(households)]
         with record.begin() as tx:
-            operations.define_area(tx, area=area())
+            define_area(tx, area())
             operations.define_market(tx, market=market())
             operations.publish_tariff(tx, tariff=tariff(), now=BEFORE)
             self._register_retailer(tx)

@@ -188,7 +188,7 @@ def register(world: World) -> None:
     )
     house = key("house")
     with world.record.begin() as tx:
-        registry.define_area(tx, area=town.area(attesters=attesters))
+        town.define_area(tx, town.area(attesters=attesters))
         registry.define_market(tx, market=town.market())
         registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):

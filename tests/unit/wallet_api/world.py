@@ -33,6 +33,7 @@ from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
+from tests.grids import document, street
 from tests.journal import append_fact
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
@@ -86,7 +87,7 @@ AREA_BODY: dict[str, Any] = {
     "attest_seconds": 3_600,
     "horizon_seconds": 86_400,
     "challenge_seconds": 3_600,
-    "grid_model": {"nodes": [1, 2], "lines": [{"from": 1, "to": 2}]},
+    "grid_model": document(street(f"DE-LV1-P{number}" for number in range(1, 10))),
     "attesters": [
         {"name": f"a{number}", "address": address(f"attester {side}"), "organisation": f"organisation {side}"}
         for number, side in enumerate(("north", "south", "west"), start=1)
