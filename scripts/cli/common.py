@@ -43,6 +43,13 @@ CACHE = _cache() / "grids"
 StateOption = Annotated[Path, typer.Option("--state", help="State folder of the run.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
+MaybeConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file (TOML); else environment and defaults.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting, as api.port=8443; outweighs file and environment.")
+]
+
 console = Console()
 errors = Console(stderr=True)
 

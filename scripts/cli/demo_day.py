@@ -12,15 +12,18 @@ from scripts.cli.common import CACHE, Bars, JsonOption, console, guarded, progre
 from scripts.cli.verifier import WRONG
 from scripts.community.grids import BadPvFactor, load_community, parse_day
 from scripts.serving.embedded import demo_day as days
+from scripts.serving.settings import DEFAULT_DEMO_DAY, DEFAULT_GRID, DEFAULT_PV
 
 PERMILLE = 1_000
 
 
 @guarded
 def demo_day(
-    grid: Annotated[str, typer.Option(help="simbench code of a low-voltage grid.")] = "1-LV-semiurb4--2-sw",
-    day: Annotated[str, typer.Option(help="Local day of the profile year 2016, YYYY-MM-DD.")] = "2016-06-15",
-    pv: Annotated[float, typer.Option(help="Factor on the grid's own generation.")] = 1.0,
+    grid: Annotated[str, typer.Option(help="simbench code of a low-voltage grid.")] = DEFAULT_GRID,
+    day: Annotated[
+        str, typer.Option(help="Local day of the profile year 2016, YYYY-MM-DD.")
+    ] = DEFAULT_DEMO_DAY.isoformat(),
+    pv: Annotated[float, typer.Option(help="Factor on the grid's own generation.")] = DEFAULT_PV,
     out: Annotated[Path, typer.Option(help="Folder for summary, evidence, picture and state.")] = Path("out/demo-day"),
     as_json: JsonOption = False,
 ) -> None:

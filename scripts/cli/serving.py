@@ -15,7 +15,7 @@ from contracts.keystore import make_key, read_key
 from contracts.rpc import Rpc
 from domain.hashing import to_hex
 from oracle.attester.run import run as run_attester
-from scripts.cli.common import JsonOption, console, guarded, show, show_rows
+from scripts.cli.common import JsonOption, SetOption, console, guarded, show, show_rows
 from scripts.community.api import ApiClient
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import NEEDED, Process, given, given_path, require
@@ -29,9 +29,6 @@ from scripts.serving.sources import load
 from scripts.serving.telemetry import set_up_logging
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file (TOML).")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting, as api.port=8443; outweighs file and environment.")
-]
 
 config_app = typer.Typer(help="Settings: what holds, where it came from, whether it will do.", no_args_is_help=True)
 signer_app = typer.Typer(help="An organisation's own signer of its transactions.", no_args_is_help=True)

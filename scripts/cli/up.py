@@ -15,7 +15,19 @@ import typer
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from ledger_service.chain.anvil import anvil_binary
-from scripts.cli.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show, work
+from scripts.cli.common import (
+    CACHE,
+    DEFAULT_STATE,
+    JsonOption,
+    MaybeConfigOption,
+    SetOption,
+    StateOption,
+    console,
+    errors,
+    guarded,
+    show,
+    work,
+)
 from scripts.cli.desk import plan_of
 from scripts.community.grids import parse_day
 from scripts.community.meters import TownMeters
@@ -24,12 +36,7 @@ from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold
 from scripts.serving.embedded.processes import end_leftovers
 from scripts.serving.embedded.run_config import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
 from scripts.serving.embedded.running import Pace, Reviver, Runner, Stopped
-
-DEFAULT_PORT = 8080
-"""Where the API of `make run` answers."""
-
-DEFAULT_SECONDS_PER_MTU = 1.0
-"""Wall seconds per quarter hour: a day in a minute and a half."""
+from scripts.serving.sources import load
 
 
 class GaveUp(DominoesError):
@@ -45,14 +52,20 @@ class GaveUp(DominoesError):
 @guarded
 def up(
     state: StateOption = DEFAULT_STATE,
-    grid: Annotated[str, typer.Option(help="simbench code, for a new run.")] = "1-LV-semiurb4--2-sw",
-    day: Annotated[str, typer.Option(help="First delivery day, for a new run.")] = "2016-06-15",
-    pv: Annotated[float, typer.Option(help="Factor on the grid's own generation, for a new run.")] = 1.0,
-    port: Annotated[int, typer.Option(help="Port of the API, for a new run.")] = DEFAULT_PORT,
-    seconds_per_mtu: Annotated[float, typer.Option(help="Wall seconds per quarter hour.")] = DEFAULT_SECONDS_PER_MTU,
+    grid: Annotated[str | None, typer.Option(help="simbench code, for a new run: demo.grid.")] = None,
+    day: Annotated[str | None, typer.Option(help="First delivery day, for a new run: demo.first_day.")] = None,
+    pv: Annotated[float | None, typer.Option(help="Factor on the grid's own generation: demo.pv.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API, for a new run: demo.port.")] = None,
+    seconds_per_mtu: Annotated[float | None, typer.Option(help="Wall seconds per quarter hour.")] = None,
+    config: MaybeConfigOption = None,
+    flags: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start everything and run the market until Ctrl-C; goes on with the run in the state folder if there is one."""
+    given = {"grid": grid, "first_day": day, "pv": pv, "port": port, "seconds_per_mtu": seconds_per_mtu}
+    own = [f"demo.{name}={value}" for name, value in given.items() if value is not None]
+    demo = load(config, flags=[*(flags or ()), *own]).settings.demo
+    parse_day(demo.first_day.isoformat())
     anvil_binary()  # says at once what to install
     stopping = threading.Event()
 
@@ -63,14 +76,12 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell that runs this in the background ignores SIGINT for it
         signal.signal(number, stop)
     errors.print("starting the service, the chain node and the broker …", highlight=False)
-    wanted = systems.fresh_config(
-        grid=grid, pv_permille=round(pv * 1_000), first_day=parse_day(day), last_day=None, http_port=port
-    )
+    wanted = systems.fresh_config(demo, last_day=None, http_port=demo.port)
     with hold(state, RUN):
         system = systems.start(state=state, cache=CACHE, wanted=wanted)
         try:
             with work():
-                _run(system, seconds_per_mtu, stopping, as_json=as_json)
+                _run(system, demo.seconds_per_mtu, stopping, as_json=as_json)
         except (KeyboardInterrupt, Stopped):
             errors.print("stopping …", highlight=False)
         finally:

@@ -10,7 +10,6 @@ import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -75,6 +74,48 @@ DEFAULT_SETTLEMENT_SECONDS = 1.0
 DEFAULT_FOLLOW_SECONDS = 1.0
 """Wall seconds between a signer's questions for calls of its role."""
 
+DEFAULT_GRID = "1-LV-semiurb4--2-sw"
+"""The demo's grid: the smallest simbench one whose own PV systems meet its limits."""
+
+DEFAULT_DEMO_DAY = date(2016, 6, 15)
+"""The demo's first day: a summer day of the one year that simbench has profiles of."""
+
+DEFAULT_PV = 1.0
+"""Factor on the generation that a demo grid comes with: as it is."""
+
+DEFAULT_DEMO_PORT = 8080
+"""Where the API of `make run` answers, on loopback and in plain HTTP."""
+
+DEFAULT_SECONDS_PER_MTU = 1.0
+"""Wall seconds per quarter hour of `make run`: a day in a minute and a half."""
+
+DEFAULT_LOT_WH = 10
+"""Wh of one lot: what a household draws in an MTU is some tens of them."""
+
+DEFAULT_TICK_NEUR_PER_WH = 100
+"""Steps of prices: 0.01 ct/kWh."""
+
+DEFAULT_GATE_LOCAL = "12:00"
+"""Local time of the day-ahead gate, as in European market coupling."""
+
+DEFAULT_GRACE_SECONDS = 1_800
+"""Half an hour from the gate until the books must be on chain."""
+
+DEFAULT_SIGN_SECONDS = 7_200
+"""Two hours from the gate for the DSO to look at the program and sign it."""
+
+DEFAULT_CLEAR_SECONDS = 14_400
+"""Four hours from the gate until what is not cleared is void: well before the first delivery."""
+
+DEFAULT_ATTEST_SECONDS = 7_200
+"""Two hours from an MTU's end until it may be marked Unread."""
+
+DEFAULT_HORIZON_SECONDS = 7 * 86_400
+"""A week in which late readings still correct a settlement."""
+
+DEFAULT_DEMO_CHALLENGE_SECONDS = 3_600
+"""An hour to object in the demo, so that money can leave on the same day."""
+
 
 def _address(text: str) -> str:
     if re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is None:
@@ -82,17 +123,14 @@ def _address(text: str) -> str:
     return text.lower()
 
 
-def _zone(text: str) -> str:
-    if text not in available_timezones():
-        raise ValueError("no time zone of that name")
-    return text
-
-
 Address = Annotated[str, AfterValidator(_address)]
 """A 20-byte address as 0x hex."""
 
 RoleName = Literal["operator", "dso", "attester", "treasurer", "registrar", "security_admin", "auditor"]
 """Roles of organisations; households and retailers are participants, registered over the API."""
+
+LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""HH:MM in the area's zone."""
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -241,6 +279,27 @@ class SignerSection(Section):
     follow_seconds: WallSeconds = DEFAULT_FOLLOW_SECONDS
 
 
+class DemoSection(Section):
+    """The embedded demo: whose grid, which day, how fast, and the design of its market."""
+
+    grid: str = DEFAULT_GRID
+    first_day: date = DEFAULT_DEMO_DAY
+    pv: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_PV
+    port: Port = DEFAULT_DEMO_PORT
+    seconds_per_mtu: Annotated[float, Field(ge=0, allow_inf_nan=False)] = DEFAULT_SECONDS_PER_MTU
+    lot_wh: Annotated[int, Field(ge=1)] = DEFAULT_LOT_WH
+    tick_neur_per_wh: Annotated[int, Field(ge=1)] = DEFAULT_TICK_NEUR_PER_WH
+    gate_local: LocalTime = DEFAULT_GATE_LOCAL
+    later_gate_local: LocalTime | None = None
+    """Gate of a second auction, in which people correct what the first one left them with; None: there is none."""
+    grace_seconds: Seconds = DEFAULT_GRACE_SECONDS
+    sign_seconds: Seconds = DEFAULT_SIGN_SECONDS
+    clear_seconds: Seconds = DEFAULT_CLEAR_SECONDS
+    attest_seconds: Seconds = DEFAULT_ATTEST_SECONDS
+    horizon_seconds: Seconds = DEFAULT_HORIZON_SECONDS
+    challenge_seconds: Seconds = DEFAULT_DEMO_CHALLENGE_SECONDS
+
+
 class Settings(BaseSettings):
     """All settings. Make one with `scripts.serving.sources.load`; read it, never the environment."""
 
@@ -258,6 +317,7 @@ class Settings(BaseSettings):
     organisations: tuple[OrganisationSection, ...] = ()
     attester: AttesterSection = AttesterSection()
     signer: SignerSection = SignerSection()
+    demo: DemoSection = DemoSection()
 
     @classmethod
     def settings_customise_sources(

@@ -27,6 +27,7 @@ from scripts.serving.embedded.picture import draw_day
 from scripts.serving.embedded.processes import Memory
 from scripts.serving.embedded.run_config import RECORD_FILE, RunConfig
 from scripts.serving.embedded.summary import DaySummary
+from scripts.serving.settings import DemoSection
 
 MTUS_PER_STEP = 4
 """MTUs metered before the attesters are waited for: meters send an hour in one message, as many do in the field."""
@@ -112,14 +113,8 @@ def run_day(
     prepare_out(out)
     watch, begun = Stopwatch(), time.monotonic()
     state = out / STATE_FOLDER
-    wanted = systems.fresh_config(
-        grid=grid,
-        pv_permille=pv_permille,
-        first_day=day,
-        last_day=day,
-        mtus_per_step=mtus_per_step,
-        later_gate_local=later_gate_local,
-    )
+    demo = DemoSection(grid=grid, first_day=day, pv=pv_permille / systems.PERMILLE, later_gate_local=later_gate_local)
+    wanted = systems.fresh_config(demo, last_day=day, mtus_per_step=mtus_per_step)
     with hold(state, RUN), Memory() as memory:
         with watch.stage("start"):
             system = systems.start(state=state, cache=cache, wanted=wanted)

@@ -7,6 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from domain.errors import DominoesError
+from scripts.serving.settings import (
+    DEFAULT_ATTEST_SECONDS,
+    DEFAULT_CLEAR_SECONDS,
+    DEFAULT_CUT_OFF_SECONDS,
+    DEFAULT_DEMO_CHALLENGE_SECONDS,
+    DEFAULT_GATE_LOCAL,
+    DEFAULT_GRACE_SECONDS,
+    DEFAULT_HORIZON_SECONDS,
+    DEFAULT_LOT_WH,
+    DEFAULT_SIGN_SECONDS,
+    DEFAULT_TICK_NEUR_PER_WH,
+)
 
 CONFIG_FILE = "run.json"
 KEYS_FOLDER = "keys"
@@ -70,17 +82,17 @@ class RunConfig:
     last_day: str | None
     http_port: int
     mqtt_port: int
-    lot_wh: int = 10
-    tick_neur_per_wh: int = 100
-    gate_local: str = "12:00"
+    lot_wh: int = DEFAULT_LOT_WH
+    tick_neur_per_wh: int = DEFAULT_TICK_NEUR_PER_WH
+    gate_local: str = DEFAULT_GATE_LOCAL
     later_gate_local: str | None = None
-    grace_seconds: int = 1_800
-    sign_seconds: int = 7_200
-    clear_seconds: int = 14_400
-    attest_seconds: int = 7_200
-    horizon_seconds: int = 7 * 86_400
-    challenge_seconds: int = 3_600
-    cut_off_seconds: int = 300
+    grace_seconds: int = DEFAULT_GRACE_SECONDS
+    sign_seconds: int = DEFAULT_SIGN_SECONDS
+    clear_seconds: int = DEFAULT_CLEAR_SECONDS
+    attest_seconds: int = DEFAULT_ATTEST_SECONDS
+    horizon_seconds: int = DEFAULT_HORIZON_SECONDS
+    challenge_seconds: int = DEFAULT_DEMO_CHALLENGE_SECONDS
+    cut_off_seconds: int = DEFAULT_CUT_OFF_SECONDS
 
     @property
     def market(self) -> str:

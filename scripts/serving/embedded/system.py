@@ -36,6 +36,7 @@ from scripts.serving.embedded.run_config import (
     read_config,
     write_config,
 )
+from scripts.serving.settings import DemoSection
 
 ATTESTERS_FOLDER = "attesters"
 """Where the attesters' own folders lie, by name."""
@@ -44,6 +45,9 @@ ATTESTER_STORE = "store.sqlite"
 
 LEAD_SECONDS = 6 * 3_600
 """How long before local noon of the eve a fresh run begins: six in the morning, time enough to register and order."""
+
+PERMILLE = 1_000
+"""The PV factor of a run is kept in thousandths."""
 
 CUT_OFF_SECONDS = 300
 """Market seconds after the end of a step's last MTU until its readings are proposed."""
@@ -57,30 +61,32 @@ ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Roles", "Settlement")
 
 
 def fresh_config(
-    *,
-    grid: str,
-    pv_permille: int,
-    first_day: date,
-    last_day: date | None,
-    http_port: int | None = None,
-    mtus_per_step: int = 1,
-    later_gate_local: str | None = None,
+    demo: DemoSection, *, last_day: date | None, http_port: int | None = None, mtus_per_step: int = 1
 ) -> RunConfig:
-    """The configuration of a new run whose first delivery day is `first_day`.
+    """The configuration of a new run, by the demo's settings; `http_port` None: any free one.
 
     Meters report `mtus_per_step` MTUs at a time, so readings are proposed only once the youngest of them can be there.
     """
-    eve = local_midnight(day=first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
+    eve = local_midnight(day=demo.first_day - timedelta(days=1), zone=ZoneInfo(ZONE))
     return RunConfig(
-        grid=grid,
-        area=f"DE-{grid}",
-        pv_permille=pv_permille,
+        grid=demo.grid,
+        area=f"DE-{demo.grid}",
+        pv_permille=round(demo.pv * PERMILLE),
         genesis=eve + LEAD_SECONDS,
-        first_day=first_day.isoformat(),
+        first_day=demo.first_day.isoformat(),
         last_day=None if last_day is None else last_day.isoformat(),
         http_port=http_port or free_port(),
         mqtt_port=free_port(),
-        later_gate_local=later_gate_local,
+        lot_wh=demo.lot_wh,
+        tick_neur_per_wh=demo.tick_neur_per_wh,
+        gate_local=demo.gate_local,
+        later_gate_local=demo.later_gate_local,
+        grace_seconds=demo.grace_seconds,
+        sign_seconds=demo.sign_seconds,
+        clear_seconds=demo.clear_seconds,
+        attest_seconds=demo.attest_seconds,
+        horizon_seconds=demo.horizon_seconds,
+        challenge_seconds=demo.challenge_seconds,
         cut_off_seconds=(mtus_per_step - 1) * MTU_SECONDS + CUT_OFF_SECONDS,
     )
 
