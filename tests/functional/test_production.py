@@ -37,7 +37,7 @@ DAY = date(2016, 6, 15)
 SPEED = 720
 """Market seconds per second: a block of one second is less than an MTU, and the day takes two minutes."""
 
-LEAD_SECONDS = 150 * SPEED
+LEAD_SECONDS = 200 * SPEED
 """Market time from the deployment to the gate: enough for everybody to register, sign terms and order."""
 
 MTUS_PER_STEP = 8
