@@ -107,7 +107,7 @@ class Operator:
 
 
 class DeskOfStreet:
-    def pinned(self, first_mtu: int) -> Pinned:
+    def pinned(self, market: str, first_mtu: int) -> Pinned:
         return Pinned(DOMAIN, STREET, MARKET, 10, MtuRange(first=FIRST_MTU, count=1), DEADLINE)
 
 
