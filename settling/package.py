@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
+from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.periods import Period
@@ -28,7 +29,6 @@ from domain.readings import Attestation, Reading, chain_clearing_root, chain_rea
 from domain.signing import recover
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
-from settling.errors import WrongInput
 from settling.inputs import (
     Inputs,
     Limit,
@@ -42,6 +42,16 @@ from settling.settlement import Commitment, Settled, commit, settle
 Package = Mapping[str, Any]
 NO_POINT = ZERO_HASH
 """The point in the key registration of an account that has none."""
+
+
+class WrongInput(DominoesError):
+    """The facts a settlement is computed from contradict each other or their signatures."""
+
+    code = "wrong-settlement-input"
+
+    def __init__(self, *, record: str, reason: str) -> None:
+        self.record, self.reason = record, reason
+        super().__init__(f"{record}: {reason}; refuse to sign and compare with the record")
 
 
 @dataclass(frozen=True, slots=True)

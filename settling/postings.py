@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from domain.errors import DominoesError
 from domain.hashing import to_hex
-from settling.errors import MoneyMade
 from settling.inputs import PartyKind
 from settling.lines import VAT, MirrorLine, Other, PositionLine, VatLine
 from settling.statements import Statement
 
 POOL = b"\x00" * 20
 """The clearing pool: the account between buyers and sellers of one area. It is always empty after a settlement."""
+
+
+class MoneyMade(DominoesError):
+    """Amounts of a settlement do not sum to zero."""
+
+    status = 500
+    code = "money-made"
+
+    def __init__(self, *, sum_neur: int) -> None:
+        self.sum_neur = sum_neur
+        super().__init__(f"settlement amounts sum to {sum_neur} nEUR instead of zero; nothing was written, report this")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.statements import statement_hash, statements_root
 from domain.words import settlement_words, words_hash
 from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
-from settling.errors import MissingParty, MoneyMade, NoAgreement, PoolUnbalanced, UnknownAccount
 from settling.inputs import Inputs, Party, PartyKind, Trade
 from settling.lines import POSITION_KINDS, Kind, Line, MirrorLine, MtuLine, Other, VatLine
 from settling.positions import TradeColumns, own_prices, positions, trade_columns
+from settling.postings import MoneyMade
 from settling.statements import (
     NO_TERMS_HASH,
     Statement,
@@ -29,7 +30,42 @@ from settling.statements import (
     trades_by_account,
     vat_lines,
 )
-from settling.terms import Terms, check_retailers, resolve_terms, terms_hash
+from settling.terms import MissingParty, Terms, check_retailers, resolve_terms, terms_hash
+
+
+class NoAgreement(DominoesError):
+    """A household has energy in a MTU for which no agreement, or no tariff version of it, is valid."""
+
+    code = "no-agreement"
+
+    def __init__(self, *, account: str, mtu: int) -> None:
+        self.account, self.mtu = account, mtu
+        super().__init__(
+            f"account {account} has energy in MTU {mtu} but no agreement with a tariff valid there; "
+            "registry and intake refuse what leads here, so compare the registry's facts with what was delivered"
+        )
+
+
+class UnknownAccount(DominoesError):
+    """A trade or an earlier settlement names an account that is neither household nor retailer of the area."""
+
+    code = "unknown-account"
+
+    def __init__(self, *, account: str) -> None:
+        self.account = account
+        super().__init__(f"account {account} takes no part in this area; register it before settling")
+
+
+class PoolUnbalanced(DominoesError):
+    """What was bought and what was sold in a market's MTU differ: the words can't be those of a cleared book."""
+
+    code = "pool-unbalanced"
+
+    def __init__(self, *, market: str, mtu: int, bought_wh: int, sold_wh: int) -> None:
+        self.market, self.mtu, self.bought_wh, self.sold_wh = market, mtu, bought_wh, sold_wh
+        super().__init__(
+            f"MTU {mtu} of {market} has {bought_wh} Wh bought but {sold_wh} Wh sold; check its cleared words"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +134,7 @@ def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes
 
 
 def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades: TradeColumns) -> Columns:
-    """The facts of the households as columns; what is unread settles as traded."""
+    """The facts of the households as columns; what is unread settles as traded, and the tightest cap holds."""
     size = (len(households), inputs.period.count)
     point_row = {party.point: row for row, party in enumerate(households)}
     bought, sold = positions(trades, size=size)
@@ -115,8 +151,10 @@ def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades
         if at[0] is None:
             continue
         scheduled[at] = limit.scheduled_export_wh
-        import_cap[at] = NO_CAP_WH if limit.import_cap_wh is None else limit.import_cap_wh
-        export_cap[at] = NO_CAP_WH if limit.export_cap_wh is None else limit.export_cap_wh
+        if limit.import_cap_wh is not None:
+            import_cap[at] = min(int(import_cap[at]), limit.import_cap_wh)
+        if limit.export_cap_wh is not None:
+            export_cap[at] = min(int(export_cap[at]), limit.export_cap_wh)
     return Columns(bought, sold, drawn, fed, import_cap, export_cap, scheduled, terms.matrix)
 
 

@@ -8,17 +8,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from domain.errors import DominoesError
 from domain.hashing import from_hex, hash_json, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from settling.columns import NO_TERMS, Prices
-from settling.errors import MissingParty
 from settling.positions import Ints, OwnPrices
 
 _Version = TypeVar("_Version", Agreement, Tariff)
 
 PRICE_FIELDS = tuple(item.name for item in fields(Tariff) if item.name.endswith("_neur_per_wh"))
 """The prices of a tariff version, in nEUR/Wh."""
+
+
+class MissingParty(DominoesError):
+    """The area lacks the one account that receives grid fees or taxes, or a retailer that agreements name."""
+
+    code = "missing-party"
+
+    def __init__(self, *, party: str) -> None:
+        self.party = party
+        super().__init__(f"the area has no single {party} account; register exactly one before settling")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,7 @@ from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
 from ledger_service.settlement.queries import proposals
-from settling.errors import MoneyMade
-from settling.postings import Posting, check_balanced, postings_of
+from settling.postings import MoneyMade, Posting, check_balanced, postings_of
 from settling.statements import Statement
 
 BANK = b"\x00" * 19 + b"\x01"

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.errors import DominoesError
 from domain.facts import (
     AgreementSigned,
     KeyRegistered,
@@ -33,7 +34,20 @@ from ledger_service.settlement.queries import (
     sources,
 )
 from ledger_service.settlement.views import CLEARED, UNREAD
-from settling.errors import FactMissing, WrongInput
+from settling.package import WrongInput
+
+
+class FactMissing(DominoesError):
+    """The chain shows an effect whose fact the record does not hold yet."""
+
+    status = 409
+    code = "fact-missing"
+    retryable = True
+
+    def __init__(self, *, fact: str) -> None:
+        self.fact = fact
+        super().__init__(f"{fact} is on chain but not recorded yet; try again once the earlier stages have caught up")
+
 
 Payload = dict[str, Any]
 

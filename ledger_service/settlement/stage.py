@@ -24,11 +24,10 @@ from ledger_service.record.keys import find_entries
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.registry.views import REGISTRY_FACTS
-from ledger_service.settlement.gather import TERMS, gather
+from ledger_service.settlement.gather import TERMS, FactMissing, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
 from ledger_service.settlement.views import KINDS, fold
-from settling.errors import FactMissing
 from settling.package import inputs_of, roots_of
 from settling.settlement import commit, settle
 

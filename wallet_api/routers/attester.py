@@ -24,11 +24,11 @@ from ledger_service.metering import queries as metering
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
+from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
-from settling.errors import FactMissing, WrongInput
-from settling.package import proposal_values
+from settling.package import WrongInput, proposal_values
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (

@@ -12,15 +12,10 @@ from domain.hashing import keccak, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.errors import (
-    MissingParty,
-    MoneyMade,
-    NoAgreement,
-    PoolUnbalanced,
-    UnknownAccount,
-)
 from settling.inputs import Inputs, Metered, Party, PartyKind, Trade
-from settling.settlement import commit, settle
+from settling.postings import MoneyMade
+from settling.settlement import NoAgreement, PoolUnbalanced, UnknownAccount, commit, settle
+from settling.terms import MissingParty
 
 pytestmark = pytest.mark.unit
 

@@ -28,8 +28,8 @@ from ledger_service.settlement.queries import NothingProposed, latest_proposal, 
 from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
-from settling.errors import MoneyMade, WrongInput
-from settling.package import verify_package
+from settling.package import WrongInput, verify_package
+from settling.postings import MoneyMade
 from tests.journal import append_fact
 
 pytestmark = pytest.mark.unit
