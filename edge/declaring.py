@@ -12,8 +12,9 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
 from domain.errors import DominoesError
-from edge.answers import JSON_MEDIA_TYPE, BadCursor
+from edge.answers import JSON_MEDIA_TYPE
 from edge.models import Answer, Page, page_of
+from edge.paging import BadCursor
 from edge.problems import PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_body, remedy_of
 from ledger_service.access.idempotency import BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight
 

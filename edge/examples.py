@@ -13,7 +13,7 @@ from typing_extensions import is_typeddict
 
 from domain.hashing import keccak
 
-_HEX = re.compile(r"^\^0x\[0-9a-f\]\{(?:1,)?(\d+)\}\$$")
+_HEX = re.compile(r"^\^0x\[0-9a-f(?:A-F)?\]\{(?:1,)?(\d+)\}\$$")
 
 
 class Examples:
@@ -25,7 +25,9 @@ class Examples:
     def of(self, shape: Any, name: str = "") -> Any:
         """A realistic value of a type. Raises ValueError where neither the name nor the type of a field gives one."""
         if isinstance(shape, type) and issubclass(shape, BaseModel):
-            return {member: self._of_field(member, field) for member, field in shape.model_fields.items()}
+            found = {member: self._of_field(member, field) for member, field in shape.model_fields.items()}
+            made = shape.model_construct(**found)
+            return found | {member: getattr(made, member) for member in shape.model_computed_fields}
         if is_typeddict(shape):
             hints = get_type_hints(shape, include_extras=True)
             return {member: self.of(hint, member) for member, hint in hints.items() if not member.startswith("_")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import orjson
 from fastapi import Request
 from pydantic import BaseModel, TypeAdapter
 from starlette.concurrency import run_in_threadpool
@@ -22,12 +21,12 @@ _ADAPTERS: dict[type[BaseModel], TypeAdapter[Any]] = {}
 
 
 class Created:
-    """The result of a write: the JSON to answer, and whether the same write had been made before."""
+    """The result of a write: what to answer, and whether the same write had been made before."""
 
-    __slots__ = ("repeated", "value")
+    __slots__ = ("answer", "repeated")
 
-    def __init__(self, value: Any, *, repeated: bool = False) -> None:
-        self.value, self.repeated = value, repeated
+    def __init__(self, answer: BaseModel, *, repeated: bool = False) -> None:
+        self.answer, self.repeated = answer, repeated
 
     @property
     def status(self) -> int:
@@ -97,7 +96,7 @@ async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable
 
 def _do(raw: bytes, work: Callable[[bytes], Created]) -> Answer:
     made = work(raw)
-    return Answer(status=made.status, body=orjson.dumps(made.value))
+    return Answer(status=made.status, body=made.answer.model_dump_json(by_alias=True).encode())
 
 
 def _response(answer: Answer, *, repeated: bool) -> Response:

@@ -1,4 +1,4 @@
-"""Amounts as they are answered: nEUR as decimal text, and the same in EUR for people."""
+"""Amounts for people: in EUR, exact."""
 
 from __future__ import annotations
 
@@ -12,8 +12,3 @@ def eur_text(amount_neur: int) -> str:
     sign = "-" if amount_neur < 0 else ""
     whole, rest = divmod(abs(amount_neur), NEUR_PER_EUR)
     return f"{sign}{whole}.{rest:0{_EUR_DECIMALS}d}"
-
-
-def money(amount_neur: int) -> dict[str, str]:
-    """An amount as decimal text in nEUR and, for people, in EUR."""
-    return {"neur": str(amount_neur), "eur": eur_text(amount_neur)}

@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from edge.answers import json_answer
+from edge.answers import model_answer
 from edge.application import equip, routed
 from edge.context import Edge, edge_of
 from edge.limits import Limiter
@@ -20,10 +20,10 @@ from edge.openapi import Document
 from edge.pages import problem_pages
 from edge.policy import anyone
 from ledger_service.access.idempotency import AnswerBook
+from ledger_service.overview import OVERVIEW
 from wallet_api.bundles import Bundles
 from wallet_api.declaring import DECLARING, reads, texts
 from wallet_api.health import HealthCheck
-from wallet_api.projection import Projection
 from wallet_api.routers import (
     accesses,
     attester,
@@ -110,7 +110,7 @@ service_router = APIRouter(tags=["service"])
 async def health(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Whether the service can do its work: ok, or degraded where the node or a stage is not; 503 without its record."""
     check: HealthCheck = request.app.state.health
-    return json_answer(await run_in_threadpool(check.look))
+    return model_answer(await run_in_threadpool(check.look))
 
 
 @service_router.get(
@@ -129,6 +129,7 @@ def routed_api() -> FastAPI:
 def create_app(services: Services) -> FastAPI:
     """Build the API over its services. Raises PolicyMissing where a route declares no policy."""
     app = routed_api()
+    services.record.keep(OVERVIEW)
     login = Login(tokens=services.tokens, directory=services.directory, wall_clock=services.wall_clock)
     edge = Edge(
         authenticate=login.authenticate,
@@ -138,7 +139,6 @@ def create_app(services: Services) -> FastAPI:
         metrics=Metrics(),
     )
     app.state.services = services
-    app.state.projection = Projection(record=services.record)
     app.state.bundles = Bundles(services)
     app.state.health = HealthCheck(services)
     app.state.orders = Counter("dominoes_orders", "Orders by outcome", ("outcome",), registry=edge.metrics.registry)

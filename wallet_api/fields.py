@@ -8,17 +8,37 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
+from domain.hashing import keccak
 from domain.units import BASIS_POINTS, MAX_LOTS
 from ledger_service.registry.operations import CONNECTION_W_MAX, SECONDS_MAX, UINT24_MAX
 
+
+def plain_address(given: str) -> str:
+    """An address as facts carry it, from lower case or from EIP-55's mixed case, whose checksum must be right."""
+    plain = given.lower()
+    if given not in (plain, checksummed(plain)):
+        raise ValueError("is neither lower case nor in the mixed case that EIP-55 gives it; copy it again")
+    return plain
+
+
+def checksummed(plain: str) -> str:
+    """A lower-case address in the mixed case of EIP-55: upper where the digit's nibble of the hash is 8 or more."""
+    digits = plain.removeprefix("0x")
+    hashed = keccak(digits.encode("ascii")).hex()
+    return "0x" + "".join(
+        digit.upper() if int(nibble, 16) >= 8 else digit for digit, nibble in zip(digits, hashed, strict=False)
+    )
+
+
 Address = Annotated[
     str,
-    StringConstraints(pattern=r"^0x[0-9a-f]{40}$"),
-    Field(description="Account or contract: 20 bytes, lower-case 0x hex"),
+    StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$"),
+    AfterValidator(plain_address),
+    Field(description="Account or contract, 20 bytes of 0x hex; taken in lower case or EIP-55, given in lower case"),
 ]
-"""20 bytes, lower-case 0x hex."""
+"""20 bytes of 0x hex, in lower case once validated."""
 
 Bytes32 = Annotated[
     str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$"), Field(description="32 bytes, lower-case 0x hex")
@@ -80,7 +100,16 @@ Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
-Mtu = Annotated[Uint32, Field(description="MTU, market time unit of 15 minutes: unix seconds // 900, [start, end) UTC")]
+SECONDS_LAST = 253_402_300_799
+"""The last second of the year 9999, beyond which ISO 8601 has no times."""
+
+MTU_LAST = SECONDS_LAST // 900
+"""The last MTU of the year 9999."""
+
+Mtu = Annotated[
+    int,
+    Field(ge=0, le=MTU_LAST, description="MTU, market time unit of 15 minutes: unix seconds // 900, [start, end) UTC"),
+]
 MtuCount = Annotated[PositiveInt, Field(description="Number of MTUs from the first one on")]
 Wh = Annotated[Uint53, Field(description="Energy in Wh")]
 NeurPerWh = Annotated[
@@ -98,7 +127,7 @@ TickNeurPerWh = Annotated[
 Watt = Annotated[int, Field(ge=0, le=CONNECTION_W_MAX, description="Connection power in W; 0 where there is no point")]
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_MAX, description="Length in seconds of market time")]
 BasisPoints = Annotated[int, Field(ge=0, le=BASIS_POINTS, description="Rate in basis points (1/10,000)")]
-MarketTime = Annotated[Uint53, Field(description="Unix seconds of market time")]
+MarketTime = Annotated[int, Field(ge=0, le=SECONDS_LAST, description="Unix seconds of market time")]
 UtcText = Annotated[
     str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), Field(description="The same instant in UTC")
 ]
@@ -118,11 +147,6 @@ ParticipantKind = Literal["household", "retailer", "dso", "tax"]
 MarketKind = Literal["auction", "bilateral", "flexibility"]
 """How a market trades; only auctions exist so far."""
 
-ProgramState = Literal[
-    "open", "gate-closed", "book-closed", "awaiting-verdict", "expired", "signed", "refused", "cleared", "resolved"
-]
-"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
-
 SettlementState = Literal["proposed", "signed", "settled", "final"]
 """Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""
 
@@ -131,11 +155,14 @@ AreaName = Annotated[Code, Path(description="An area by its code")]
 ProgramNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a program of the market, from 1")]
 PeriodNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")]
 RevisionNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Revision of the settlement, from 0")]
+OrderKeyName = Annotated[Address, Path(description="Address of an order key")]
+AccountName = Annotated[Address, Path(description="Address of an account")]
+CodeName = Annotated[Code, Path(description="The code it was registered under")]
+MtuNumber = Annotated[int, Path(ge=0, le=MTU_LAST, description="MTU: unix seconds // 900")]
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Version, from 1")]
+SequenceNumber = Annotated[int, Path(ge=1, le=2**53 - 1, description="Place in the journal, from 1")]
+Reference = Annotated[Bytes32, Path(description="The payment's reference")]
 OrderId = Annotated[Bytes16, Path(description="Order id, 16 bytes of 0x hex, as its device made it")]
 
-FirstMtu = Annotated[int, Query(ge=0, le=2**32 - 1, description="First MTU of the range (unix seconds // 900)")]
-OptionalFirstMtu = Annotated[
-    int | None, Query(ge=0, le=2**32 - 1, description="First MTU of the range; the one of now where none is given")
-]
 AreaQuery = Annotated[Code, Query(description="An area by its code")]
 AreaFilter = Annotated[Code | None, Query(description="Only of this area, given by its code")]

@@ -2,58 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from domain.areas import Area
-from domain.facts import Fact
-from domain.hashing import to_hex
 from domain.markets import Market
-from edge.answers import INT64_MAX, PAGE_ITEMS_MAX, Paging, cursor_of
 from edge.problems import NoSuchThing
-from ledger_service.record import Entry, Record
-from ledger_service.record.journal import Payload
-from ledger_service.registry import queries
-from wallet_api.projection import Program, Projection
+from ledger_service.access.roles import NotYours
+from ledger_service.overview import queries
+from ledger_service.overview.queries import ProgramView
+from ledger_service.registry import queries as registry
+from ledger_service.registry.errors import NotRegistered
+from ledger_service.settlement.queries import PeriodState
+from wallet_api.fields import SettlementState
 
-
-def entries_where(record: Record, *, kind: type[Fact], page: Paging, wanted: Callable[[Payload], bool]) -> list[Entry]:
-    """Facts of one kind whose payload is wanted, ascending, from the page's cursor on: one more than the page holds.
-
-    Erased ones are left out. Raises BadCursor.
-    """
-    after = cursor_of(page, INT64_MAX)
-    at = 0 if after is None else after[0][0]
-    found: list[Entry] = []
-    while len(found) <= page.limit:
-        batch = record.entries(after=at, kinds=(kind,), limit=PAGE_ITEMS_MAX)
-        found += [entry for entry in batch if entry.payload is not None and wanted(entry.payload)]
-        if len(batch) < PAGE_ITEMS_MAX:
-            break
-        at = batch[-1].sequence
-    return found
+_Item = TypeVar("_Item")
 
 
 def market_named(connection: Connection, name: str) -> Market:
     """A market by its code (which may contain `/`) or its 0x id. Raises NoSuchThing."""
-    for market in queries.markets(connection):
-        if name in (market.market, market.market_hex):
-            return market
-    raise NoSuchThing(what="market")
+    if name.startswith("0x"):
+        for market in registry.markets(connection):
+            if name == market.market_hex:
+                return market
+    try:
+        return registry.market(connection, name)
+    except NotRegistered as error:
+        raise NoSuchThing(what="market") from error
 
 
 def area_named(connection: Connection, name: str) -> Area:
-    """An area by its code or its 0x id. Raises NoSuchThing."""
-    for area in queries.areas(connection):
-        if name in (area.area, to_hex(area.area_id)):
-            return area
-    raise NoSuchThing(what="area")
+    """An area by its code. Raises NoSuchThing."""
+    try:
+        return registry.area(connection, name)
+    except NotRegistered as error:
+        raise NoSuchThing(what="area") from error
 
 
-def program_named(projection: Projection, *, market: str, program: int) -> Program:
+def program_named(connection: Connection, *, market: str, program: int) -> ProgramView:
     """A program by its market's code and its number. Raises NoSuchThing."""
-    found = projection.program(market=market, program=program)
+    found = queries.program(connection, market=market, program=program)
     if found is None:
         raise NoSuchThing(what="program")
     return found
+
+
+def the_one(found: Sequence[_Item], what: str) -> _Item:
+    """The one item of a list of public things. Raises NoSuchThing."""
+    if not found:
+        raise NoSuchThing(what=what)
+    return found[0]
+
+
+def own_one(found: Sequence[_Item], what: str) -> _Item:
+    """The one item of a list of one's own things. Raises NotYours."""
+    if not found:
+        raise NotYours(what=what)
+    return found[0]
+
+
+def settlement_state(state: PeriodState, *, revision: int) -> SettlementState:
+    """Where a revision of a period's settlement stands."""
+    if revision < state.settled:
+        return "final" if state.is_final else "settled"
+    return "signed" if state.signed_sequence is not None and revision == state.proposal_revision else "proposed"

@@ -20,7 +20,6 @@ from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.settlement.stage import Stuck
 from ledger_service.trading import Intake
-from wallet_api.projection import Projection
 
 API_VERSION = "1.0.0"
 """Version of the API's documentation; the path's /v1 changes only with an incompatible one."""
@@ -48,6 +47,10 @@ class Deployment:
     def chain_time(self, market_time: int) -> int:
         """The block time that belongs to a market time, rounded down, in unix seconds."""
         return self.start_seconds + (market_time - self.origin_seconds) // self.speed
+
+    def market_time(self, block_time: int) -> int:
+        """The market time at a block time, in unix seconds."""
+        return self.origin_seconds + (block_time - self.start_seconds) * self.speed
 
     def domain_of(self, shape: Shape) -> Domain:
         """The EIP-712 domain of a shape's verifying contract."""
@@ -100,9 +103,3 @@ def services_of(request: Request) -> Services:
     """The services of the application that answers this request."""
     services: Services = request.app.state.services
     return services
-
-
-def projection_of(request: Request) -> Projection:
-    """The folded public journal of the application that answers this request."""
-    projection: Projection = request.app.state.projection
-    return projection

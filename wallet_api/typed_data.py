@@ -10,6 +10,8 @@ from domain.eip712 import SHAPES, Domain, Shape
 from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
 from edge.problems import InvalidFields, NoSuchThing
+from wallet_api.fields import plain_address
+from wallet_api.schemas.session import SigningView, TypedData
 
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _BYTES = re.compile(r"0x[0-9a-f]*")
@@ -44,18 +46,18 @@ def values_from_json(shape: Shape, given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def signing_view(*, shape: Shape, domain: Domain, values: Mapping[str, Any]) -> dict[str, Any]:
+def signing_view(*, shape: Shape, domain: Domain, values: Mapping[str, Any]) -> SigningView:
     """The typed data as wallets show and sign it, its digest, and the hashes it is made of."""
     try:
         digest = domain.digest(shape, values)
     except (OutOfRange, ValueError) as error:
         raise InvalidFields(findings=[{"pointer": "", "detail": str(error)}]) from error
-    return {
-        "typed_data": shape.typed_data(domain=domain, values=values),
-        "digest": to_hex(digest),
-        "domain_separator": to_hex(domain.separator),
-        "struct_hash": to_hex(shape.struct_hash(values)),
-    }
+    return SigningView(
+        typed_data=TypedData.model_validate(shape.typed_data(domain=domain, values=values)),
+        digest=to_hex(digest),
+        domain_separator=to_hex(domain.separator),
+        struct_hash=to_hex(shape.struct_hash(values)),
+    )
 
 
 def _names(shape: Shape) -> set[str]:
@@ -67,6 +69,8 @@ def _value(kind: str, given: Any) -> Any:
         if not isinstance(given, str) or not 1 <= len(given) <= _TEXT_MAX:
             raise ValueError(f"must be text of 1 to {_TEXT_MAX} characters")
         return given
+    if kind == "address" and isinstance(given, str) and not given.islower():
+        given = plain_address(given)
     if kind == "address" or kind.startswith("bytes"):
         size = 20 if kind == "address" else int(kind.removeprefix("bytes"))
         if not isinstance(given, str) or not _BYTES.fullmatch(given) or len(given) != 2 + 2 * size:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from ledger_service.money.tables import (
     money_account,
@@ -15,10 +16,8 @@ from ledger_service.money.tables import (
     money_redemption_step,
 )
 from ledger_service.money.views import BANK, account_row
+from ledger_service.record.paging import WHOLE, Slice, sliced
 from settling.postings import POOL
-
-MOVEMENTS_PER_PAGE = 200
-"""Movements returned at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +106,32 @@ def supply_neur(connection: Connection) -> int:
     return -balance_neur(connection, account=BANK)
 
 
-def postings(
-    connection: Connection, *, account: bytes, after: tuple[int, int] = (0, -1), limit: int = MOVEMENTS_PER_PAGE
-) -> list[Movement]:
-    """Movements of an account in order, those after (sequence, position)."""
+def postings(connection: Connection, *, account: bytes, part: Slice = WHOLE) -> list[Movement]:
+    """Movements of an account in order, by (sequence, position)."""
     table = money_movement
-    beyond = (table.c.sequence > after[0]) | ((table.c.sequence == after[0]) & (table.c.position > after[1]))
-    query = select(table).where(table.c.account == account, beyond)
-    rows = connection.execute(query.order_by(table.c.sequence, table.c.position).limit(limit))
-    return [
-        Movement(
-            sequence=row.sequence,
-            position=row.position,
-            account=row.account,
-            other=row.other,
-            kind=row.kind,
-            amount_neur=int(row.amount_neur),
-            area=row.area,
-            period=row.period,
-            revision=row.revision,
-        )
-        for row in rows
-    ]
+    query = sliced(select(table).where(table.c.account == account), table.c.sequence, table.c.position, part=part)
+    return [movement_of(row) for row in connection.execute(query)]
 
 
-def guarantees(connection: Connection, *, guarantor: bytes | None = None) -> list[GuaranteeState]:
+def movement_of(row: Row[Any]) -> Movement:
+    """The movement of a row of the view."""
+    return Movement(
+        sequence=row.sequence,
+        position=row.position,
+        account=row.account,
+        other=row.other,
+        kind=row.kind,
+        amount_neur=int(row.amount_neur),
+        area=row.area,
+        period=row.period,
+        revision=row.revision,
+    )
+
+
+def guarantees(connection: Connection, *, guarantor: bytes | None = None, part: Slice = WHOLE) -> list[GuaranteeState]:
     """Credit lines in force, all or those of one guarantor, ascending by account."""
     table = money_account
-    query = select(table).where(table.c.guarantor.is_not(None)).order_by(table.c.account)
+    query = select(table).where(table.c.guarantor.is_not(None))
     if guarantor is not None:
         query = query.where(table.c.guarantor == guarantor)
     return [
@@ -145,7 +142,7 @@ def guarantees(connection: Connection, *, guarantor: bytes | None = None) -> lis
             balance_neur=int(row.balance_neur),
             called_neur=max(-int(row.balance_neur) - int(row.credit_neur), 0),
         )
-        for row in connection.execute(query)
+        for row in connection.execute(sliced(query, table.c.account, part=part))
     ]
 
 

@@ -13,6 +13,7 @@ from ledger_service.record.follow import Batch, Cursor, CursorTaken, follow
 from ledger_service.record.journal import Entry, Head, Verified
 from ledger_service.record.record import Record
 from ledger_service.record.transaction import Prepared, Transaction, prepare
+from ledger_service.record.views import View
 
 __all__ = [
     "Batch",
@@ -31,6 +32,7 @@ __all__ = [
     "Transaction",
     "UnknownDatabase",
     "Verified",
+    "View",
     "follow",
     "prepare",
 ]

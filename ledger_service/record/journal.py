@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Select, select
 from domain.facts import ErasureDone, Fact, read_fact
 from domain.hashing import ZERO_HASH, keccak
 from ledger_service.record.errors import JournalBroken, PayloadErased
+from ledger_service.record.paging import Slice, sliced
 from ledger_service.record.tables import journal_cursor, journal_entry, journal_key, journal_payload
 
 READ_BATCH_ENTRIES = 1_000
@@ -162,6 +163,11 @@ def read_entries(connection: Connection, *, after: int, kinds: Kinds | None, lim
         query = query.where(journal_entry.c.kind.in_(kinds_of(kinds)))
     query = query.order_by(journal_entry.c.sequence).limit(limit)
     return [entry_of(row) for row in connection.execute(query)]
+
+
+def read_headers(connection: Connection, *, part: Slice) -> list[Entry]:
+    """A part of the journal."""
+    return [entry_of(row) for row in connection.execute(sliced(select_entries(), journal_entry.c.sequence, part=part))]
 
 
 def walk_entries(connection: Connection, *, after: int = 0, kinds: Kinds | None = None) -> Iterator[Entry]:

@@ -23,6 +23,7 @@ from ledger_service.record.journal import (
     Head,
     Kinds,
     Verified,
+    kinds_of,
     read_entries,
     read_head,
     verify_journal,
@@ -32,6 +33,7 @@ from ledger_service.record.migrate import migrate_to_head
 from ledger_service.record.tables import journal_entry, journal_key, journal_payload
 from ledger_service.record.transaction import Transaction
 from ledger_service.record.turns import Turns
+from ledger_service.record.views import View
 
 READERS_WAIT_MS = 2_000
 """How long an erasure waits for readers of a SQLite record before it says that their log still holds the bytes."""
@@ -46,6 +48,7 @@ class Record:
         self._writer: int | None = None
         self._grown = threading.Condition()
         self._seen = 0
+        self._views: dict[str, tuple[View, frozenset[str]]] = {}
 
     @classmethod
     def open(cls, url: str) -> Record:
@@ -80,12 +83,25 @@ class Record:
                     tx = Transaction(connection)
                     yield tx
                     tx.flush()
+                    self._keep_views(tx)
                     reached = tx.head.sequence
             finally:
                 self._writer = None
         with self._grown:
             self._seen = max(self._seen, reached)
             self._grown.notify_all()
+
+    def keep(self, *views: View) -> None:
+        """Bring views up to date, and from now on with every commit of this record; every process keeps the same."""
+        self._views |= {view.name: (view, frozenset(kinds_of(view.facts))) for view in views}
+        with self.begin() as tx:
+            for view in views:
+                view.follow(tx)
+
+    def _keep_views(self, tx: Transaction) -> None:
+        for view, kinds in self._views.values():
+            if not kinds.isdisjoint(tx.kinds):
+                view.follow(tx)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

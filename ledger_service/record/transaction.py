@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from domain.facts import Fact
 from domain.hashing import canonical_json
@@ -61,6 +61,8 @@ class Transaction:
         self._head: Head | None = None
         self._entries: list[Entry] = []
         self._known: dict[str, Entry | None] = {}
+        self.kinds: set[str] = set()
+        """Kinds of the facts appended so far."""
 
     @property
     def connection(self) -> Connection:
@@ -105,6 +107,7 @@ class Transaction:
         entry.__dict__["fact"] = made.fact  # what it would read, without reading it again
         self._head = Head(sequence=sequence, hash=chained)
         self._entries.append(entry)
+        self.kinds.add(kind)
         if key is not None:
             self._known[key] = entry
         return entry
@@ -136,6 +139,10 @@ class Transaction:
         if sequence < at:
             raise CursorMovedBack(name=name, at=at, to=sequence)
         self._connection.execute(update(journal_cursor).where(journal_cursor.c.name == name).values(sequence=sequence))
+
+    def forget(self, name: str) -> None:
+        """Put a cursor back to the beginning, for a view that is made anew."""
+        self._connection.execute(delete(journal_cursor).where(journal_cursor.c.name == name))
 
     def entries(self, *, after: int = 0, kinds: Kinds | None = None, limit: int = 1000) -> list[Entry]:
         """As `Record.entries`, seeing this transaction's own facts."""

@@ -37,7 +37,8 @@ GATES_LOOKED_AT = 64
 _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
 
 
-def _noun(kind: type[_Noun], row: Row[Any]) -> _Noun:
+def noun_from_row(kind: type[_Noun], row: Row[Any]) -> _Noun:
+    """The noun of a row of its view."""
     values = {field.name: row._mapping[field.name] for field in fields(kind)}
     if kind is Participant:
         values["kind"] = ParticipantKind(values["kind"])
@@ -48,7 +49,7 @@ def _noun(kind: type[_Noun], row: Row[Any]) -> _Noun:
 
 def _all(connection: Connection, kind: type[_Noun], table: Table, *conditions: Any) -> list[_Noun]:
     query = select(table).where(*conditions).order_by(table.c.sequence)
-    return [_noun(kind, row) for row in connection.execute(query)]
+    return [noun_from_row(kind, row) for row in connection.execute(query)]
 
 
 def _last(connection: Connection, kind: type[_Noun], table: Table, *conditions: Any) -> _Noun | None:
@@ -56,10 +57,11 @@ def _last(connection: Connection, kind: type[_Noun], table: Table, *conditions: 
     row = connection.execute(
         select(table).where(*conditions).order_by(*order, table.c.sequence.desc()).limit(1)
     ).first()
-    return None if row is None else _noun(kind, row)
+    return None if row is None else noun_from_row(kind, row)
 
 
-def _area(row: Row[Any]) -> Area:
+def area_from_row(row: Row[Any]) -> Area:
+    """The area of a row of its view."""
     values = {field.name: row._mapping[field.name] for field in fields(Area)}
     values["grid_model"] = JsonDocument(json.loads(row.grid_model))
     values["attesters"] = tuple(Attester(**item) for item in json.loads(row.attesters))
@@ -68,7 +70,7 @@ def _area(row: Row[Any]) -> Area:
 
 def areas(connection: Connection) -> list[Area]:
     """Every area, in order of definition."""
-    return [_area(row) for row in connection.execute(select(registry_area).order_by(registry_area.c.sequence))]
+    return [area_from_row(row) for row in connection.execute(select(registry_area).order_by(registry_area.c.sequence))]
 
 
 def area(connection: Connection, code: str) -> Area:
@@ -76,7 +78,7 @@ def area(connection: Connection, code: str) -> Area:
     row = connection.execute(select(registry_area).where(registry_area.c.area == code)).first()
     if row is None:
         raise NotRegistered(what="area", name=code)
-    return _area(row)
+    return area_from_row(row)
 
 
 def markets(connection: Connection, *, area: str | None = None) -> list[Market]:
@@ -208,7 +210,7 @@ def meters_at(connection: Connection, *, area: str, mtu: int) -> dict[str, Meter
         .where(registry_meter.c.area == area, registry_meter.c.valid_from_mtu <= mtu)
         .order_by(registry_meter.c.valid_from_mtu, registry_meter.c.sequence)
     )
-    return {row.point: _noun(Meter, row) for row in connection.execute(query)}
+    return {row.point: noun_from_row(Meter, row) for row in connection.execute(query)}
 
 
 def meter_key(connection: Connection, *, meter: str, mtu: int) -> Meter | None:

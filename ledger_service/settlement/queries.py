@@ -83,7 +83,7 @@ def period_states(connection: Connection, *, area: str | None = None) -> list[Pe
     query = select(table).order_by(table.c.area, table.c.period)
     if area is not None:
         query = query.where(table.c.area == area)
-    return [_state(row) for row in connection.execute(query)]
+    return [period_from_row(row) for row in connection.execute(query)]
 
 
 def period_state(connection: Connection, *, area: str, period: int) -> PeriodState:
@@ -92,10 +92,11 @@ def period_state(connection: Connection, *, area: str, period: int) -> PeriodSta
     row = connection.execute(select(table).where(table.c.area == area, table.c.period == period)).first()
     if row is None:
         raise UnknownPeriod(area=area, period=period)
-    return _state(row)
+    return period_from_row(row)
 
 
-def _state(row: Row[Any]) -> PeriodState:
+def period_from_row(row: Row[Any]) -> PeriodState:
+    """The period of a row of the view."""
     return PeriodState(**dict(row._mapping))
 
 

@@ -150,17 +150,18 @@ def schedules(connection: Connection, *, market: str, first_mtu: int) -> dict[st
         .where(trading_schedule.c.market == market, trading_schedule.c.first_mtu == first_mtu)
         .order_by(trading_schedule.c.point)
     )
-    return {row.point: _schedule(row) for row in connection.execute(query)}
+    return {row.point: schedule_from_row(row) for row in connection.execute(query)}
 
 
 def schedules_of(connection: Connection, *, point: str) -> list[Schedule]:
     """The schedules nominated for a point in their last revisions, by market and first MTU."""
     table = trading_schedule
     query = select(table).where(table.c.point == point).order_by(table.c.market, table.c.first_mtu)
-    return [_schedule(row) for row in connection.execute(query)]
+    return [schedule_from_row(row) for row in connection.execute(query)]
 
 
-def _schedule(row: Row[Any]) -> Schedule:
+def schedule_from_row(row: Row[Any]) -> Schedule:
+    """The schedule of a row of the view."""
     return Schedule(
         market=row.market,
         first_mtu=row.first_mtu,

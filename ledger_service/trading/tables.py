@@ -35,6 +35,7 @@ trading_order = Table(
     _sequence(),
     Index("ix_trading_order_market_mtu", "market", "mtu"),
     Index("ix_trading_order_tag", "tag"),
+    Index("ix_trading_order_account_mtu_order_id", "account", "mtu", "order_id"),
 )
 
 trading_schedule = Table(
@@ -47,6 +48,7 @@ trading_schedule = Table(
     Column("net_wh", Text, nullable=False),
     Column("market_time", Integer64, nullable=False),
     _sequence(),
+    Index("ix_trading_schedule_point_first_mtu", "point", "first_mtu"),
 )
 
 TABLES = (trading_order, trading_schedule)

@@ -16,6 +16,9 @@ from domain.strictness import Unreadable
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
 
+PAGE_ITEMS = 500
+"""Most MTUs asked about at once; the service gives no more in one answer."""
+
 _log = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
@@ -88,13 +91,16 @@ class HttpService:
 
     def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
         """Where MTUs stand; of what can't be read nothing is known."""
-        params = {"area": area, "first_mtu": first_mtu, "count": count}
         found = []
-        for item in self._ask("GET", "/v1/attestations", params=params)["items"]:
-            try:
-                found.append(RecordedMtu.from_json(item, area_id=text_id(area)))
-            except Unreadable as error:
-                _log.warning("%s", error)
+        end = first_mtu + count
+        for first in range(first_mtu, end, PAGE_ITEMS):
+            span = {"from": first, "to": min(first + PAGE_ITEMS, end)}
+            params = {"area": area, "limit": PAGE_ITEMS, **span}
+            for item in self._ask("GET", "/v1/attestations", params=params)["items"]:
+                try:
+                    found.append(RecordedMtu.from_json(item, area_id=text_id(area)))
+                except Unreadable as error:
+                    _log.warning("%s", error)
         return found
 
     def pending_settlements(self, area: str) -> list[SettlementRef]:

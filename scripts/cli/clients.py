@@ -66,9 +66,8 @@ def prices(
     """Clearing price and traded volume per MTU."""
     http, client = client_of(state, url)
     with http:
-        rows = client.get(f"/v1/markets/{market_or_first(client, market)}/prices", first_mtu=first_mtu, count=count)[
-            "items"
-        ]
+        span = {"from": first_mtu, "to": first_mtu + count}
+        rows = client.items(f"/v1/markets/{market_or_first(client, market)}/prices", **span)
     show_rows(rows, as_json=as_json, title="prices")
 
 
@@ -103,7 +102,7 @@ def meter_status(
     http, client = client_of(state, url, "attester-1")
     area = read_config(state).area
     with http:
-        states = client.get("/v1/attestations", area=area, first_mtu=first_mtu, count=count)["items"]
+        states = client.items("/v1/attestations", area=area, **{"from": first_mtu, "to": first_mtu + count})
     rows = [
         {
             "mtu": item["mtu"],

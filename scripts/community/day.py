@@ -90,7 +90,7 @@ class DayDriver:
 
     def _close(self, market: str, gate: int) -> None:
         self.advance(gate)
-        waiting = ("open", "gate-closed", "book-closed")
+        waiting = ("open", "gate_closed", "book_closed")
         wait_for(f"the program of {market} to be validated", lambda: self._state(market) not in waiting)
         self._sign()
         wait_for("every MTU that was not given up to be cleared", lambda: self._state(market) in CLEARED_STATES)
@@ -150,23 +150,23 @@ class DayDriver:
         wait_for(f"MTUs {start} to {stop - 1} to be attested", lambda: self._attested(start, stop))
 
     def _attested(self, start: int, stop: int) -> bool:
-        states = self._town.clients["attester-1"].get(
-            "/v1/attestations", area=self._town.config.area, first_mtu=start, count=stop - start
-        )["items"]
+        span = {"from": start, "to": stop}
+        states = self._town.clients["attester-1"].items("/v1/attestations", area=self._town.config.area, **span)
         return all(state["next_revision"] > 0 for state in states)
 
     def _envelopes(self) -> dict[tuple[str, int], tuple[int | None, int | None]]:
         """The set-points each household's controller got."""
         found = {}
         for house in self._town.households:
-            answer = self._town.client_of(house).items("/v1/set-points", first_mtu=self.plan.mtus.first)
+            answer = self._town.client_of(house).items("/v1/set-points", **{"from": self.plan.mtus.first})
             for item in answer:
                 found[house.point.code, item["mtu"]] = (item["import_cap_wh"], item["export_cap_wh"])
         return found
 
     def line_of(self, mtu: int) -> str:
         """What came of one MTU, in a line: local time, price, volume."""
-        found = self._town.public.get(f"/v1/markets/{self._market}/prices", first_mtu=mtu, count=1)["items"]
+        span = {"from": mtu, "to": mtu + 1}
+        found = self._town.public.items(f"/v1/markets/{self._market}/prices", **span)
         starts = datetime.fromtimestamp(mtu_start(mtu), tz=ZoneInfo(ZONE)).strftime("%Y-%m-%d %H:%M")
         if not found or found[0]["state"] == "void":
             return f"{starts}  void: the retailer's agreement serves everyone"

@@ -110,7 +110,8 @@ class TradingDay:
     def _later(self, house: Household, client: ApiClient, schedule: list[int]) -> list[Wish]:
         """Correct what was traded at earlier gates."""
         traded_wh: dict[int, int] = {}
-        for trade in client.items("/v1/trades", first_mtu=self._mtus.first, count=self._mtus.count):
+        span = {"from": self._mtus.first, "to": self._mtus.first + self._mtus.count}
+        for trade in client.items("/v1/trades", **span):
             position = trade["mtu"] - self._mtus.first
             energy_wh = trade["energy_wh"] * (1 if trade["side"] == "bid" else -1)
             traded_wh[position] = traded_wh.get(position, 0) + energy_wh

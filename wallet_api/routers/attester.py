@@ -3,54 +3,47 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import ConfigDict, Field
 from starlette.responses import Response
-from typing_extensions import TypedDict
 
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.signing import BadSignature
-from edge.answers import Paging, json_answer, number_key, page_answer, paging
-from edge.models import Body
+from edge.answers import model_answer, value_answer
+from edge.paging import UINT32, Paging, page_answer, paging
 from edge.policy import allow
 from edge.writes import Created, read_shape, write, write_raw
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
+from ledger_service.overview import holdings
+from ledger_service.overview.queries import Span
+from ledger_service.record.paging import Slice
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
 from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
-from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
 from settling.package import WrongInput, proposal_values
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (
-    Address,
     AreaFilter,
     AreaName,
     AreaQuery,
-    Bytes32,
-    Code,
-    FirstMtu,
-    Mtu,
-    Number,
+    MtuNumber,
     PeriodNumber,
-    Revision,
     RevisionNumber,
     SettlementState,
-    Signature,
-    Uint32,
-    Wh,
 )
-from wallet_api.routers.holdings import settlement_state
+from wallet_api.filters import MTU_END, InTime
+from wallet_api.lookup import settlement_state
 from wallet_api.routers.keys import require_own
+from wallet_api.routers.public import DELIVERY
 from wallet_api.schemas import attester as schemas
 from wallet_api.schemas.settlement import SettlementToSign, Terms
 from wallet_api.services import API_PREFIX, services_of
@@ -62,66 +55,15 @@ ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
 router = APIRouter(prefix=API_PREFIX, tags=["attester"])
 
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
-
-
-class ReadingBody(TypedDict):
-    """Registers of one meter at the end of one MTU, and the energy of that MTU, in Wh."""
-
-    # A plain dict once validated, as attestations are: a body may hold a hundred thousand.
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    meter: Code
-    mtu: Mtu
-    import_register_wh: Annotated[Wh, Field(description="Cumulative import register in Wh (OBIS 1.8.0)")]
-    export_register_wh: Annotated[Wh, Field(description="Cumulative export register in Wh (OBIS 2.8.0)")]
-    import_wh: Annotated[Wh, Field(description="Energy drawn in the MTU, in Wh")]
-    export_wh: Annotated[Wh, Field(description="Energy fed in in the MTU, in Wh")]
-    sequence: Annotated[Uint32, Field(description="Place among the meter's readings, from 1; 0 for a substitute")]
-    quality: Annotated[Literal[0, 1], Field(description="0 = measured, 1 = substitute")]
-    nonce: Bytes32
-
-
-class AttestationBody(TypedDict):
-    """One MTU: what attesters signed (docs/protocol.md, section 4), and the readings it is over."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    mtu: Mtu
-    revision: Revision
-    root: Annotated[Bytes32, Field(description="Merkle root over the reading hashes in ascending meter id")]
-    count: Annotated[Uint32, Field(description="How many readings are under the root", examples=[1])]
-    import_wh: Annotated[Wh, Field(description="Sum of energy drawn, in Wh")]
-    export_wh: Annotated[Wh, Field(description="Sum of energy fed in, in Wh")]
-    signatures: Annotated[list[Signature], Field(description="Of m or more attesters, ascending by signer")]
-    readings: Annotated[list[ReadingBody], Field(description="In leaf order")]
-
-
-class AttestationsBody(Body):
-    """Attested MTUs of one period: readings in leaf order, roots and sums, signatures, and the meters' own messages."""
-
-    area: Code
-    period: Number
-    attestations: list[AttestationBody] = Field(max_length=ATTESTATIONS_MAX)
-    messages: list[str] = Field(max_length=MESSAGES_MAX, description="Compact JWS, as the meters published them")
-
-
 def read_attestations(raw: bytes, *, area: str | None) -> dict[str, Any]:
     """The payload in a body, which must be about `area` unless None; called in another process for large bodies.
 
     Raises MalformedBody, InvalidFields, NotYours.
     """
-    body = read_shape(raw, AttestationsBody)
+    body = read_shape(raw, schemas.AttestationsBody)
     if area is not None and body.area != area:
         raise NotYours(what="area")
     return body.model_dump()
-
-
-class SettlementSignatureBody(Body):
-    """An attester's signature over the Settlement; `attester`, where given, must be one's own address."""
-
-    signature: Signature
-    attester: Address | None = None
 
 
 def _own_area(who: Principal, area: str) -> str:
@@ -145,7 +87,7 @@ def registry(
             readings=services.deployment.domain_of(ATTESTATION),
             settlement=services.deployment.domain_of(SETTLEMENT),
         )
-    return json_answer(found.as_json())
+    return model_answer(schemas.Registry.model_validate(found.as_json()))
 
 
 @router.get("/attester/terms", **reads(Terms, failing=(NotYours, NotRegistered)))
@@ -158,40 +100,64 @@ def terms(
     with services_of(request).record.read() as connection:
         registered.area(connection, _own_area(who, area))
         found = gather.terms_of(connection, area=area)
-    return json_answer(found)
+    return model_answer(Terms.model_validate(found))
 
 
-@router.get("/attestations", **reads(schemas.AttestationStates, failing=(NotYours,)))
-def attestation_states(
+@router.get("/attestations", **lists(schemas.AttestationState, failing=(NotYours,)))
+def list_attestations(
     request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("metering.readings", area_asked))],
     area: AreaQuery,
-    first_mtu: FirstMtu,
-    count: Annotated[int, Query(ge=1, le=metering.STATES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Where MTUs stand: the revision each takes next, whether it was marked Unread, its last attestation."""
+    mtus = _mtus(when, page.part((UINT32,)))
     with services_of(request).record.read() as connection:
-        there_are = min(count, 2**32 - first_mtu)  # the last MTU that the contracts can count
-        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first_mtu, count=there_are)
-    shown = [state.as_json() for state in found]
-    return json_answer({"items": shown})
+        first = min(mtus, default=0)
+        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=first, count=len(mtus))
+    items = found[::-1] if page.descending else found
+    # A page holds up to 500 MTUs with the readings of a whole area: written as they are kept.
+    return page_answer(request, page=page, items=items, key=lambda one: (one.mtu,), shape=lambda one: one.as_json())
+
+
+def _mtus(span: Span, part: Slice) -> range:
+    """The MTUs of a part of a span; every MTU stands somewhere, so none has to be looked up."""
+    first, end = span.first, min(span.end, MTU_END)
+    if part.after is not None:
+        first, end = (first, min(end, part.after[0])) if part.descending else (max(first, part.after[0] + 1), end)
+    return range(max(first, end - part.limit), end) if part.descending else range(first, min(end, first + part.limit))
+
+
+@router.get("/attestations/{area:path}/{mtu}", **reads(schemas.AttestationState, failing=(NotYours,)))
+def one_attestation(
+    request: Request,
+    area: AreaName,
+    mtu: MtuNumber,
+    who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR, before=Disclosure("metering.readings", area_in_path))],
+) -> Response:
+    """Where one MTU of an area stands."""
+    with services_of(request).record.read() as connection:
+        found = metering.attestation_states(connection, area=_own_area(who, area), first_mtu=mtu, count=1)
+    return model_answer(schemas.AttestationState.model_validate(found[0].as_json()))
 
 
 @router.post(
     "/attestations",
     **writes(
-        AttestationsBody, schemas.AttestedFact, failing=(NotYours, NotRegistered, AttestationRefused, RevisionTaken)
+        schemas.AttestationsBody,
+        schemas.AttestedFact,
+        failing=(NotYours, NotRegistered, AttestationRefused, RevisionTaken),
     ),
 )
 async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER)]) -> Response:
     """Hand over attestations with m signatures each; every reading, message and signature is verified again."""
-
     services = services_of(request)
 
     def work(raw: bytes) -> Created:
         read = partial(read_attestations, area=who.area)
         attested = services.attestations.accept(raw, read=read, now=services.clock.now())
-        shown = {"sequence": attested.sequence, "mtus": list(attested.mtus)}
+        shown = schemas.AttestedFact(sequence=attested.sequence, mtus=list(attested.mtus))
         return Created(shown, repeated=attested.repeated)
 
     return await write_raw(request, who=who, work=work, limit_bytes=ATTESTATIONS_BODY_BYTES_MAX)
@@ -201,6 +167,7 @@ async def attest(request: Request, who: Annotated[Principal, allow(Role.ATTESTER
 def list_settlements(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.ATTESTER, Role.AUDITOR)],
     area: AreaFilter = None,
     state: Annotated[SettlementState | None, Query(description="Only settlements in this state")] = None,
@@ -208,24 +175,19 @@ def list_settlements(
     """The newest proposal of each period: proposed (it waits for signatures), signed, settled or final."""
     code = who.area if area is None else _own_area(who, area)
     with services_of(request).record.read() as connection:
-        states = queries.period_states(connection, area=code)
-    found: list[dict[str, Any]] = [
-        {
-            "area": one.area,
-            "period": one.period,
-            "revision": one.proposal_revision,
-            "first_mtu": one.first_mtu,
-            "count": one.count,
-            "state": settlement_state(one, revision=one.proposal_revision),
-        }
-        for one in states
-        if one.proposal_revision is not None
-    ]
-    return page_answer(
-        request,
-        items=[one for one in found if state in (None, one["state"])],
-        key=lambda one: f"{one['area']} {number_key(one['period'])}",
-        page=page,
+        found = holdings.proposed_periods(connection, area=code, state=state, span=when, part=page.part(DELIVERY))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.first_mtu, one.area), shape=_proposed)
+
+
+def _proposed(one: queries.PeriodState) -> schemas.ProposedSettlement:
+    revision = one.proposal_revision or 0
+    return schemas.ProposedSettlement(
+        area=one.area,
+        period=one.period,
+        revision=revision,
+        first_mtu=one.first_mtu,
+        count=one.count,
+        state=settlement_state(one, revision=revision),
     )
 
 
@@ -257,13 +219,14 @@ def one_settlement(
     if revision < newest:
         raise SettlementOutdated(area=code, period=period, revision=revision)
     values = proposal_values(package["proposal"])
-    return json_answer({"package": package, "to_sign": signing_view(shape=SETTLEMENT, domain=domain, values=values)})
+    to_sign = signing_view(shape=SETTLEMENT, domain=domain, values=values)
+    return value_answer({"package": package, "to_sign": to_sign.model_dump(mode="json")})
 
 
 @router.post(
     "/attester/settlements/{area:path}/{period}/{revision}/signature",
     **writes(
-        SettlementSignatureBody,
+        schemas.SettlementSignatureBody,
         schemas.CollectedSignatures,
         failing=(NotYours, UnknownPeriod, NothingProposed, SettlementOutdated, NotAnAttester, BadSignature),
     ),
@@ -276,10 +239,9 @@ async def sign(
     who: Annotated[Principal, allow(Role.ATTESTER)],
 ) -> Response:
     """Add one's signature to a settlement; with the threshold reached it goes to the chain."""
-
     services = services_of(request)
 
-    def work(body: SettlementSignatureBody) -> Created:
+    def work(body: schemas.SettlementSignatureBody) -> Created:
         if body.attester is not None:
             require_own(who, body.attester)
         collected = sign_settlement(
@@ -290,12 +252,11 @@ async def sign(
             signature=from_hex(body.signature),
             domain=services.deployment.domain_of(SETTLEMENT),
         )
-        return Created(
-            {
-                "signatures": collected.signatures,
-                "threshold": collected.threshold,
-                "complete": collected.signatures >= collected.threshold,
-            }
+        shown = schemas.CollectedSignatures(
+            signatures=collected.signatures,
+            threshold=collected.threshold,
+            complete=collected.signatures >= collected.threshold,
         )
+        return Created(shown)
 
-    return await write(request, who=who, shape=SettlementSignatureBody, work=work)
+    return await write(request, who=who, shape=schemas.SettlementSignatureBody, work=work)

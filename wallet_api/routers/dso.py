@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.facts import BookClosed
 from domain.hashing import from_hex
-from domain.mtu import isoformat_utc, mtu_start
 from domain.programs import program_values
 from domain.signing import BadSignature
-from edge.answers import Paging, json_answer, number_key, page_answer, paging
-from edge.models import Body
+from edge.answers import model_answer
+from edge.paging import Paging, page_answer, paging
 from edge.policy import allow
 from edge.problems import NoSuchThing
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
+from ledger_service.overview import queries
+from ledger_service.overview.queries import ProgramState, ProgramView
 from ledger_service.programs.stage import committed_orders
 from ledger_service.programs.verdicts import (
     BadReason,
@@ -29,21 +31,20 @@ from ledger_service.programs.verdicts import (
     VerdictTooLate,
     refusal_values,
 )
+from ledger_service.record import Entry
 from ledger_service.record.journal import Payload
+from ledger_service.settlement.queries import entries_by_sequence
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
-from wallet_api.fields import MarketName, ProgramNumber, ProgramState, QueryText, Signature, Text
+from wallet_api.fields import MarketName, ProgramNumber, QueryText
+from wallet_api.filters import InTime
 from wallet_api.lookup import market_named, program_named
-from wallet_api.projection import Program, Projection
-from wallet_api.routers.public import program_json
-from wallet_api.routers.registrar import created
+from wallet_api.recorded import created
+from wallet_api.routers.public import DELIVERY, program_members
 from wallet_api.schemas import dso as schemas
 from wallet_api.schemas.public import Program as ProgramSchema
-from wallet_api.services import API_PREFIX, projection_of, services_of
+from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import signing_view
-
-ANY_STATE = "any"
-"""Asks for programs whatever their state."""
 
 REFUSAL_EXAMPLE = "grid works on feeder 3"
 """A reason as the DSO gives it; it is signed, stored and shown to everyone whose trades it ends."""
@@ -54,95 +55,103 @@ VERDICT_FAILURES = (NoSuchThing, NotYours, NotValidated, NotTheDso, VerdictTooLa
 router = APIRouter(prefix=f"{API_PREFIX}/dso", tags=["dso"])
 
 
-class SignatureBody(Body):
-    """The DSO's signature over the Program."""
-
-    signature: Signature
-
-
-class RefusalBody(Body):
-    """The DSO's reason, and its signature over the Refusal that contains it."""
-
-    reason: Text
-    signature: Signature
-
-
-def _own(who: Principal, program: Program) -> Program:
+def _own(who: Principal, program: ProgramView) -> ProgramView:
     if who.role is Role.DSO and who.area is not None and who.area != program.area:
         raise NotYours(what="program")
     return program
-
-
-def _market_code(request: Request, market: str) -> str:
-    with services_of(request).record.read() as connection:
-        return market_named(connection, market).market
 
 
 @router.get("/programs", **lists(ProgramSchema))
 def list_programs(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
     state: Annotated[
         ProgramState | Literal["any"], Query(description="Only programs in this state; `any` for all")
-    ] = "awaiting-verdict",
+    ] = "awaiting_verdict",
 ) -> Response:
     """Programs of the DSO's area in one state, or in `any`; without parameters those that wait for its verdict."""
     services = services_of(request)
     now = services.clock.now()
-    found = [
-        program
-        for program in projection_of(request).programs()
-        if (who.area is None or program.area == who.area) and state in (ANY_STATE, program.state(now=now))
-    ]
     with services.record.read() as connection:
+        wanted: ProgramState | None = None if state == "any" else state
+        part = page.part(DELIVERY)
+        found = queries.programs(connection, now=now, area=who.area, state=wanted, span=when, part=part)
         markets = {name: market_named(connection, name) for name in {program.market for program in found}}
     return page_answer(
         request,
-        items=found,
-        key=lambda program: f"{program.market} {number_key(program.program)}",
         page=page,
-        shape=lambda program: program_json(program, market=markets[program.market], now=now),
+        items=found,
+        key=lambda one: (one.first_mtu, one.market),
+        shape=lambda one: ProgramSchema(**program_members(one, market=markets[one.market], now=now)),
     )
 
 
-@router.get("/verdicts", **lists(schemas.VerdictPage))
+@router.get("/verdicts", **lists(schemas.ProgramVerdict))
 def list_verdicts(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
 ) -> Response:
     """What the DSO decided, program by program, and where it let the deadline pass."""
-    now = services_of(request).clock.now()
-    projection = projection_of(request)
-    verdicts = [
-        shown
-        for program in projection.programs()
-        if (who.area is None or program.area == who.area)
-        and (shown := _verdict(projection, program, now=now)) is not None
-    ]
+    services = services_of(request)
+    with services.record.read() as connection:
+        found = queries.decided_programs(
+            connection, now=services.clock.now(), area=who.area, span=when, part=page.part(DELIVERY)
+        )
+        shown = [_verdict(connection, program) for program in found]
     return page_answer(
-        request, items=verdicts, key=lambda one: f"{one['market']} {number_key(one['program'])}", page=page
+        request, page=page, items=shown, key=lambda one: (one.first_mtu, one.market), shape=lambda one: one
     )
 
 
-def _verdict(projection: Projection, program: Program, *, now: int) -> dict[str, Any] | None:
-    shown: dict[str, Any] = {"market": program.market, "program": program.program, "area": program.area}
-    if program.signed_sequence is not None:
-        payload = projection.payload(program.signed_sequence)
-        return {**shown, "verdict": "signed", "dso": payload["dso"], "signature": payload["signature"]}
-    if program.refused_sequence is not None:
-        payload = projection.payload(program.refused_sequence)
-        return {**shown, "verdict": "refused", **{name: payload[name] for name in ("dso", "reason", "signature")}}
-    if program.deadline is not None and now > program.deadline:
-        return {**shown, "verdict": "silent"}
-    return None
+@router.get("/verdicts/{market:path}/{program}", **reads(schemas.ProgramVerdict, failing=(NoSuchThing, NotYours)))
+def one_verdict(
+    request: Request,
+    market: MarketName,
+    program: ProgramNumber,
+    who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
+) -> Response:
+    """What the DSO decided of one program."""
+    with services_of(request).record.read() as connection:
+        found = _own(who, program_named(connection, market=market_named(connection, market).market, program=program))
+        late = found.deadline is not None and services_of(request).clock.now() > found.deadline
+        if found.signed_sequence is None and found.refused_sequence is None and not late:
+            raise NoSuchThing(what="verdict on this program")
+        return model_answer(_verdict(connection, found))
 
 
-def _validated(projection: Projection, program: Program) -> Payload:
+def _verdict(connection: Connection, program: ProgramView) -> schemas.ProgramVerdict:
+    sequence = program.signed_sequence or program.refused_sequence
+    payload = {} if sequence is None else _payload(connection, sequence)
+    decided: Literal["signed", "refused"] = "refused" if program.signed_sequence is None else "signed"
+    return schemas.ProgramVerdict(
+        market=program.market,
+        program=program.program,
+        area=program.area,
+        first_mtu=program.first_mtu,
+        count=program.count,
+        verdict="silent" if sequence is None else decided,
+        dso=payload.get("dso"),
+        reason=payload.get("reason"),
+        signature=payload.get("signature"),
+    )
+
+
+def _payload(connection: Connection, sequence: int) -> Payload:
+    return _entry(connection, sequence).content()
+
+
+def _entry(connection: Connection, sequence: int) -> Entry:
+    return entries_by_sequence(connection, [sequence])[0]
+
+
+def _validated(connection: Connection, program: ProgramView) -> Payload:
     if program.validated_sequence is None:
         raise NoSuchThing(what="validated program (its gate may still be open)")
-    return projection.payload(program.validated_sequence)
+    return _payload(connection, program.validated_sequence)
 
 
 @router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
@@ -156,14 +165,16 @@ def program_orders(
 
     With them and the schedules the DSO validates the program again by itself before it signs. No account is named.
     """
-    services, projection = services_of(request), projection_of(request)
-    found = _own(who, program_named(projection, market=_market_code(request, market), program=program))
-    if found.book_sequence is None:
-        raise NoSuchThing(what="closed book (its gate may still be open)")
-    with services.record.read() as connection:
-        orders = committed_orders(connection, projection.entry(found.book_sequence).as_a(BookClosed))
-    items = [{"mtu": order.mtu, "word": f"0x{order.word().pack():064x}", "point": order.point} for order in orders]
-    return json_answer({"items": items})
+    with services_of(request).record.read() as connection:
+        code = market_named(connection, market).market
+        found = _own(who, program_named(connection, market=code, program=program))
+        if found.book_sequence is None:
+            raise NoSuchThing(what="closed book (its gate may still be open)")
+        orders = committed_orders(connection, _entry(connection, found.book_sequence).as_a(BookClosed))
+    items = [
+        schemas.BookOrder(mtu=order.mtu, word=f"0x{order.word().pack():064x}", point=order.point) for order in orders
+    ]
+    return model_answer(schemas.ProgramOrders(items=items))
 
 
 @router.get("/programs/{market:path}/{program}", **reads(schemas.ProgramToDecide, failing=(NoSuchThing, NotYours)))
@@ -178,85 +189,68 @@ def one_program(
 
     `reason` is put into the typed data of a refusal.
     """
-    services, projection = services_of(request), projection_of(request)
-    code = _market_code(request, market)
-    found = _own(who, program_named(projection, market=code, program=program))
-    payload = _validated(projection, found)
+    services = services_of(request)
     with services.record.read() as connection:
-        rules = market_named(connection, code)
+        rules = market_named(connection, market)
+        found = _own(who, program_named(connection, market=rules.market, program=program))
+        payload = _validated(connection, found)
     domain = services.deployment.domain_of(PROGRAM)
-    shown = {
-        **program_json(found, market=rules, now=services.clock.now()),
-        "results_root": payload["results_root"],
-        "grid_model_hash": payload["grid_model_hash"],
-        "report_hash": payload["report_hash"],
-        "report": payload["report"],
-        "rounds": payload["rounds"],
-        "results": [_result_json(result) for result in payload["results"]],
-        "envelopes": payload["envelopes"],
-        "schedules": payload["schedules"],
-        "earlier": payload["earlier"],
-        "deadline": payload["deadline"],
-        "deadline_utc": isoformat_utc(payload["deadline"]),
-        "to_sign": signing_view(shape=PROGRAM, domain=domain, values=program_values(payload)),
-        "to_refuse": signing_view(shape=REFUSAL, domain=domain, values=refusal_values(payload, reason=reason)),
-    }
-    return json_answer(shown)
-
-
-def _result_json(result: Payload) -> dict[str, Any]:
-    return {
-        "mtu": result["mtu"],
-        "starts": isoformat_utc(mtu_start(result["mtu"])),
-        "price_neur_per_wh": result["price_neur_per_wh"],
-        "words": result["words"],
-        "result_hash": result["result_hash"],
-        "given_up": result["given_up"],
-    }
+    to_sign = signing_view(shape=PROGRAM, domain=domain, values=program_values(payload))
+    to_refuse = signing_view(shape=REFUSAL, domain=domain, values=refusal_values(payload, reason=reason))
+    plain = ("results_root", "grid_model_hash", "report_hash", "report", "rounds", "schedules", "deadline")
+    shown = schemas.ProgramToDecide(
+        **program_members(found, market=rules, now=services.clock.now()),
+        **{name: payload[name] for name in plain},
+        results=[schemas.Result(**result) for result in payload["results"]],
+        envelopes=[schemas.Envelope(**envelope) for envelope in payload["envelopes"]],
+        earlier=[schemas.EarlierPosition(**position) for position in payload["earlier"]],
+        to_sign=to_sign,
+        to_refuse=to_refuse,
+    )
+    return model_answer(shown)
 
 
 @router.post(
     "/programs/{market:path}/{program}/signature",
-    **writes(SignatureBody, schemas.SignatureFact, failing=VERDICT_FAILURES),
+    **writes(schemas.SignatureBody, schemas.SignatureFact, failing=VERDICT_FAILURES),
 )
 async def sign_program(
     request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Sign a program: with it the market's results of this gate stand, and go to the chain."""
-
     services = services_of(request)
 
-    def work(body: SignatureBody) -> Created:
+    def work(body: schemas.SignatureBody) -> Created:
         code = _to_decide(request, who, market=market, program=program)
-        return created(services.verdicts.sign(market=code, program=program, signature=from_hex(body.signature)))
+        signed = services.verdicts.sign(market=code, program=program, signature=from_hex(body.signature))
+        return created(signed, schemas.SignatureFact)
 
-    return await write(request, who=who, shape=SignatureBody, work=work)
+    return await write(request, who=who, shape=schemas.SignatureBody, work=work)
 
 
 @router.post(
     "/programs/{market:path}/{program}/refusal",
-    **writes(RefusalBody, schemas.RefusalFact, failing=(BadReason, *VERDICT_FAILURES)),
+    **writes(schemas.RefusalBody, schemas.RefusalFact, failing=(BadReason, *VERDICT_FAILURES)),
 )
 async def refuse_program(
     request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Refuse a program with a signed reason: nothing of this gate is traded, the agreements serve everyone."""
-
     services = services_of(request)
 
-    def work(body: RefusalBody) -> Created:
+    def work(body: schemas.RefusalBody) -> Created:
         code = _to_decide(request, who, market=market, program=program)
         entry = services.verdicts.refuse(
             market=code, program=program, reason=body.reason, signature=from_hex(body.signature)
         )
-        return created(entry)
+        return created(entry, schemas.RefusalFact)
 
-    return await write(request, who=who, shape=RefusalBody, work=work)
+    return await write(request, who=who, shape=schemas.RefusalBody, work=work)
 
 
 def _to_decide(request: Request, who: Principal, *, market: str, program: int) -> str:
     """The market's code, if its program has been validated and is the DSO's to decide."""
-    code = _market_code(request, market)
-    projection = projection_of(request)
-    _validated(projection, _own(who, program_named(projection, market=code, program=program)))
+    with services_of(request).record.read() as connection:
+        code = market_named(connection, market).market
+        _validated(connection, _own(who, program_named(connection, market=code, program=program)))
     return code

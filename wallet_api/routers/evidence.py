@@ -12,11 +12,12 @@ from edge.problems import Busy, NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.evidence.recorded import NothingAnchored
+from ledger_service.overview.queries import last_anchor
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
 from wallet_api.declaring import downloads
 from wallet_api.disclosure import Disclosure, everywhere
 from wallet_api.roles import TRADERS
-from wallet_api.services import API_PREFIX, projection_of
+from wallet_api.services import API_PREFIX, services_of
 
 EVERYTHING = Disclosure("evidence.auditor", everywhere)
 
@@ -32,7 +33,8 @@ def _bundles(request: Request) -> Bundles:
 
 
 def _anchored(request: Request) -> int:
-    anchor = projection_of(request).last_anchor()
+    with services_of(request).record.read() as connection:
+        anchor = last_anchor(connection)
     if anchor is None:
         raise NothingAnchored
     return anchor.sequence

@@ -6,151 +6,141 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
-from domain.errors import DominoesError
-from domain.hashing import to_hex
+from domain.hashing import from_hex, to_hex
 from domain.merkle import merkle_proof
-from domain.mtu import isoformat_utc, mtu_of, mtu_start
+from domain.mtu import mtu_of
 from domain.readings import Reading
 from domain.statements import statement_hash
-from edge.answers import INT64_MAX, Paging, cursor_of, json_answer, number_key, page_answer, paging
+from edge.answers import model_answer
+from edge.paging import INT32, INT64, TEXT, UINT32, Bytes, Paging, page_answer, paging
 from edge.policy import allow
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
+from ledger_service.overview import holdings, queries
+from ledger_service.overview.holdings import ReadingPlace
+from ledger_service.overview.queries import ALWAYS, Span, StatementView, Trade
+from ledger_service.record.paging import Slice, only
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
-from ledger_service.settlement.queries import UnknownPeriod
-from ledger_service.trading import queries as trading
-from wallet_api.amounts import money
+from ledger_service.settlement.queries import PeriodState, UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import FirstMtu, PeriodNumber, RevisionNumber
-from wallet_api.lookup import market_named
-from wallet_api.projection import accepted_by_tag
+from wallet_api.fields import CodeName, MarketName, MtuNumber, OrderId, PeriodNumber, RevisionNumber
+from wallet_api.filters import InTime
+from wallet_api.lookup import market_named, own_one, settlement_state
 from wallet_api.roles import TRADERS
 from wallet_api.schemas import own as schemas
-from wallet_api.services import API_PREFIX, projection_of, services_of
+from wallet_api.schemas.registry import Agreement, Tariff
+from wallet_api.services import API_PREFIX, services_of
 
-TRADES_MTUS_MAX = 3_000
-"""Most MTUs of one query for trades: a month."""
-
-ORDERS_OF_QUERY_MAX = 100_000
-"""Most orders looked through for one answer."""
+ORDER_ID = Bytes(16)
 
 router = APIRouter(prefix=API_PREFIX, tags=["own"])
 
 
-class TooMuchAsked(DominoesError):
-    """The range holds more than one answer may."""
-
-    status = 400
-    code = "too-much-asked"
-
-    def __init__(self) -> None:
-        super().__init__("the range holds too many orders for one answer; ask for fewer MTUs")
-
-
-@router.get("/trades", **lists(schemas.Trade, failing=(TooMuchAsked,)))
+@router.get("/trades", **lists(schemas.Trade))
 def list_trades(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(*TRADERS)],
-    first_mtu: FirstMtu,
-    count: Annotated[int, Query(ge=1, le=TRADES_MTUS_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
-    """One's own trades of [first_mtu, first_mtu + count): energy in Wh, the clearing price, + money is received."""
-    services, projection = services_of(request), projection_of(request)
-    with services.record.read() as connection:
-        mine = trading.orders_of(
-            connection, account=who.account, first_mtu=first_mtu, count=count, limit=ORDERS_OF_QUERY_MAX
-        )
-        if len(mine) == ORDERS_OF_QUERY_MAX:
-            raise TooMuchAsked
-        lots = {name: market_named(connection, name).lot_wh for name in {order.market for order in mine}}
-        ended = {
-            (market, outcome.mtu): outcome
-            for market in lots
-            for outcome in projection.outcomes(market=market, first_mtu=first_mtu, count=count)
-            if outcome.volume_lots
-        }
-        wanted = {ended[key].sequence for order in mine if (key := (order.market, order.mtu)) in ended}
-        words = {entry.sequence: entry.content() for entry in settlement.entries_by_sequence(connection, wanted)}
-    accepted = {sequence: accepted_by_tag(payload) for sequence, payload in words.items()}
-    found = []
-    for order in mine:
-        outcome = ended.get((order.market, order.mtu))
-        if outcome is None or order.withdrawn:
-            continue
-        word = accepted[outcome.sequence].get(to_hex(order.tag))
-        if word is not None and outcome.price_neur_per_wh is not None:
-            energy_wh = word.accepted_lots * lots[order.market]
-            found.append(_trade_json(order, energy_wh=energy_wh, price_neur_per_wh=outcome.price_neur_per_wh))
-    return page_answer(request, items=found, key=lambda one: f"{number_key(one['mtu'])} {one['order_id']}", page=page)
+    """One's own trades by MTU: energy in Wh, the clearing price, + money is received."""
+    with services_of(request).record.read() as connection:
+        found = queries.trades(connection, account=who.account, span=when, part=page.part((UINT32, ORDER_ID)))
+        lots_wh = _lots_wh(connection, found)
+    return page_answer(
+        request,
+        page=page,
+        items=found,
+        key=lambda one: (one.mtu, one.order_id),
+        shape=lambda one: _trade(one, lot_wh=lots_wh[one.market]),
+    )
 
 
-def _trade_json(order: trading.BookOrder, *, energy_wh: int, price_neur_per_wh: int) -> dict[str, Any]:
-    amount_neur = energy_wh * price_neur_per_wh * (1 if order.side else -1)
-    return {
-        "market": order.market,
-        "mtu": order.mtu,
-        "starts": isoformat_utc(mtu_start(order.mtu)),
-        "order_id": to_hex(order.order_id),
-        "tag": to_hex(order.tag),
-        "side": "ask" if order.side else "bid",
-        "energy_wh": energy_wh,
-        "price_neur_per_wh": price_neur_per_wh,
-        "amount": money(amount_neur),
-    }
+@router.get("/trades/{mtu}/{order_id}", **reads(schemas.Trade, failing=(NotYours,)))
+def one_trade(
+    request: Request, mtu: MtuNumber, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]
+) -> Response:
+    """What was accepted of one of one's own orders."""
+    with services_of(request).record.read() as connection:
+        part = only(mtu, from_hex(order_id))
+        found = own_one(queries.trades(connection, account=who.account, part=part), "trade")
+        lots_wh = _lots_wh(connection, [found])
+    return model_answer(_trade(found, lot_wh=lots_wh[found.market]))
+
+
+def _lots_wh(connection: Connection, trades: list[Trade]) -> dict[str, int]:
+    return {market: market_named(connection, market).lot_wh for market in {trade.market for trade in trades}}
+
+
+def _trade(trade: Trade, *, lot_wh: int) -> schemas.Trade:
+    energy_wh = trade.accepted_lots * lot_wh
+    sign = 1 if trade.side else -1
+    return schemas.Trade(
+        market=trade.market,
+        mtu=trade.mtu,
+        order_id=to_hex(trade.order_id),
+        tag=to_hex(trade.tag),
+        side="ask" if trade.side else "bid",
+        energy_wh=energy_wh,
+        price_neur_per_wh=trade.price_neur_per_wh,
+        amount_neur=str(sign * energy_wh * trade.price_neur_per_wh),
+    )
 
 
 @router.get("/readings", **lists(schemas.OwnReading))
 def list_readings(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    period: Annotated[int, Query(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")],
 ) -> Response:
-    """One's own attested readings of a period with the proof that each is under the root attesters signed."""
-    services, projection = services_of(request), projection_of(request)
-    area = str(who.area)
-    sequences = projection.attestation_sequences(area=area, period=period)
-    with services.record.read() as connection:
-        meters = {meter.meter for meter in registry.meters(connection, area=area) if meter.point == who.point}
-        entries = settlement.entries_by_sequence(connection, sequences)
-    found = [
-        shown
-        for entry in entries
-        if entry.payload is not None and "attestations" in entry.payload
-        for attestation in entry.payload["attestations"]
-        for shown in _own_readings(attestation, meters=meters)
-    ]
-    latest = {(one["reading"]["mtu"], one["reading"]["meter"]): one for one in found}
+    """One's own attested readings with the proof that each is under the root attesters signed."""
+    with services_of(request).record.read() as connection:
+        found = _readings(connection, who, span=when, part=page.part((UINT32, TEXT)))
     return page_answer(
         request,
-        items=latest.values(),
-        key=lambda one: f"{number_key(one['reading']['mtu'])} {one['reading']['meter']}",
         page=page,
+        items=found,
+        key=lambda one: (one.mtu, one.reading.meter),
+        shape=lambda one: one,
     )
 
 
-def _own_readings(attestation: dict[str, Any], *, meters: set[str]) -> list[dict[str, Any]]:
+@router.get("/readings/{meter:path}/{mtu}", **reads(schemas.OwnReading, failing=(NotYours,)))
+def one_reading(
+    request: Request, meter: CodeName, mtu: MtuNumber, who: Annotated[Principal, allow(Role.PROSUMER)]
+) -> Response:
+    """One of one's own attested readings with its proof."""
+    with services_of(request).record.read() as connection:
+        return model_answer(own_one(_readings(connection, who, part=only(mtu, meter)), "reading"))
+
+
+def _readings(connection: Connection, who: Principal, *, part: Slice, span: Span = ALWAYS) -> list[schemas.OwnReading]:
+    places = holdings.readings(connection, point=str(who.point), span=span, part=part)
+    attestations = holdings.attestations(connection, places)
+    hashes = {
+        place: [Reading.from_json(reading).hash() for reading in attestation["readings"]]
+        for place, attestation in attestations.items()
+    }
+    return [_reading(place, attestations[place.area, place.mtu], hashes[place.area, place.mtu]) for place in places]
+
+
+def _reading(place: ReadingPlace, attestation: dict[str, Any], hashes: list[bytes]) -> schemas.OwnReading:
     leaves = attestation["readings"]
-    positions = [index for index, reading in enumerate(leaves) if reading["meter"] in meters]
-    if not positions:
-        return []
-    hashes = [Reading.from_json(reading).hash() for reading in leaves]
-    shared = {name: attestation[name] for name in ("revision", "root", "count", "import_wh", "export_wh", "signatures")}
-    return [
-        {
-            "reading": leaves[index],
-            "starts": isoformat_utc(mtu_start(leaves[index]["mtu"])),
-            "reading_hash": to_hex(hashes[index]),
-            "proof": [to_hex(node) for node in merkle_proof(hashes, index)],
-            "attestation": shared,
-        }
-        for index in positions
-    ]
+    index = next(index for index, leaf in enumerate(leaves) if leaf["meter"] == place.meter)
+    signed = {name: attestation[name] for name in schemas.AttestedRoot.model_fields}
+    return schemas.OwnReading(
+        mtu=place.mtu,
+        reading=schemas.Reading(**leaves[index]),
+        reading_hash=to_hex(hashes[index]),
+        proof=[to_hex(node) for node in merkle_proof(hashes, index)],
+        attestation=schemas.AttestedRoot(**signed),
+    )
 
 
 @router.get("/agreement", **reads(schemas.OwnAgreement, failing=(NoAgreement, NotRegistered)))
@@ -167,91 +157,76 @@ def agreement(
         tariff = registry.tariff_at(connection, tariff=found.tariff, mtu=at)
         retailer = registry.participant_of(connection, found.retailer)
         guarantee = registry.guarantee_of(connection, who.account)
-    shown = {
-        "mtu": at,
-        "agreement": asdict(found),
-        "tariff": asdict(tariff),
-        "retailer": {"account": found.retailer, "name": None if retailer is None else retailer.participant},
-        "credit": None if guarantee is None else money(guarantee.credit_neur),
-    }
-    return json_answer(shown)
+    shown = schemas.OwnAgreement(
+        mtu=at,
+        agreement=Agreement(**asdict(found)),
+        tariff=Tariff(**asdict(tariff)),
+        retailer=schemas.Supplier(account=found.retailer, name=None if retailer is None else retailer.participant),
+        credit_neur=None if guarantee is None else str(guarantee.credit_neur),
+    )
+    return model_answer(shown)
 
 
 @router.get("/set-points", **lists(schemas.SetPoint))
 def list_set_points(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    first_mtu: Annotated[
-        int | None, Query(ge=0, le=2**32 - 1, description="MTU; the one of now where none is given")
-    ] = None,
 ) -> Response:
-    """Envelopes the DSO set for one's own point, in Wh per MTU (null: none); from now on, or from `first_mtu`."""
-    services, projection = services_of(request), projection_of(request)
-    start = mtu_of(services.clock.now()) if first_mtu is None else first_mtu
-    issued = {
-        program.setpoints_sequence
-        for program in projection.programs()
-        if program.setpoints_sequence is not None
-        and program.area == who.area
-        and program.first_mtu + program.count > start
-    }
-    with services.record.read() as connection:
-        entries = settlement.entries_by_sequence(connection, issued)
-    found = [
-        envelope | {"starts": isoformat_utc(mtu_start(envelope["mtu"])), "market": entry.payload["market"]}
-        for entry in entries
-        if entry.payload is not None
-        for envelope in entry.payload["envelopes"]
-        if envelope["point"] == who.point and envelope["mtu"] >= start
-    ]
-    return page_answer(request, items=found, key=lambda one: number_key(one["mtu"]), page=page)
+    """Envelopes the DSO set for one's own point, in Wh per MTU (null: none)."""
+    with services_of(request).record.read() as connection:
+        found = queries.set_points(connection, point=str(who.point), span=when, part=page.part((UINT32, INT64)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.mtu, one.sequence), shape=_set_point)
+
+
+@router.get("/set-points/{market:path}/{mtu}", **reads(schemas.SetPoint, failing=(NotYours,)))
+def one_set_point(
+    request: Request, market: MarketName, mtu: MtuNumber, who: Annotated[Principal, allow(Role.PROSUMER)]
+) -> Response:
+    """The envelope of one's own point in one MTU, that follows from one market."""
+    with services_of(request).record.read() as connection:
+        span = Span(first=mtu, end=mtu + 1)
+        found = queries.set_points(connection, point=str(who.point), market=market, span=span)
+    return model_answer(_set_point(own_one(found, "set-point")))
+
+
+def _set_point(one: queries.SetPoint) -> schemas.SetPoint:
+    shown = {name: getattr(one, name) for name in schemas.SetPoint.model_fields}
+    return schemas.SetPoint(**shown)
 
 
 @router.get("/statements", **lists(schemas.StatementSummary))
 def list_statements(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
     """One's own statements, by period and revision, with the amount due (+ is received) and where each stands."""
-    after = cursor_of(page, INT64_MAX, INT64_MAX)
-    start = (0, -1) if after is None else after[0]
-    found: list[dict[str, Any]] = []
     with services_of(request).record.read() as connection:
-        for state in settlement.period_states(connection, area=who.area):
-            if state.period < start[0]:
-                continue
-            if len(found) > page.limit:
-                break  # a proposal holds everybody's statements: those of later pages are not read
-            for revision, proposal in settlement.proposals(connection, area=state.area, period=state.period).items():
-                statement = _statement_in(proposal, account=who.account)
-                if statement is not None and (state.period, revision) > start:
-                    found.append(_statement_summary(statement["statement"], state=state, revision=revision))
-    return page_answer(request, items=found, key=lambda one: number_key(one["period"], one["revision"]), page=page)
+        found = queries.statements(connection, account=who.account, span=when, part=page.part((INT64, INT32)))
+        states = holdings.period_states_of(connection, {(one.area, one.period) for one in found})
+    return page_answer(
+        request,
+        page=page,
+        items=found,
+        key=lambda one: (one.period, one.revision),
+        shape=lambda one: _summary(one, state=states[one.area, one.period]),
+    )
 
 
-def _statement_in(proposal: dict[str, Any], *, account: str) -> dict[str, Any] | None:
-    return next((item for item in proposal["statements"] if item["account"] == account), None)
-
-
-def settlement_state(state: settlement.PeriodState, *, revision: int) -> str:
-    """Where a revision of a period's settlement stands."""
-    if revision < state.settled:
-        return "final" if state.is_final else "settled"
-    return "signed" if state.signed_sequence is not None and revision == state.proposal_revision else "proposed"
-
-
-def _statement_summary(statement: dict[str, Any], *, state: settlement.PeriodState, revision: int) -> dict[str, Any]:
-    return {
-        "area": state.area,
-        "period": state.period,
-        "revision": revision,
-        "first_mtu": state.first_mtu,
-        "count": state.count,
-        "starts": isoformat_utc(mtu_start(state.first_mtu)),
-        "amount": money(int(statement["amount_neur"])),
-        "due": money(int(statement["due_neur"])),
-        "state": settlement_state(state, revision=revision),
-    }
+def _summary(one: StatementView, *, state: PeriodState) -> schemas.StatementSummary:
+    return schemas.StatementSummary(
+        area=one.area,
+        period=one.period,
+        revision=one.revision,
+        first_mtu=one.first_mtu,
+        count=one.count,
+        amount_neur=str(one.amount_neur),
+        due_neur=str(one.due_neur),
+        state=settlement_state(state, revision=one.revision),
+    )
 
 
 @router.get("/statements/{period}/{revision}", **reads(schemas.OwnStatement, failing=(NotYours, UnknownPeriod)))
@@ -259,25 +234,19 @@ def one_statement(
     request: Request, period: PeriodNumber, revision: RevisionNumber, who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """One's own statement with its salt and the proof that it is under the root the attesters signed."""
-    area = str(who.area)
     with services_of(request).record.read() as connection:
-        found = settlement.proposals(connection, area=area, period=period)
-        proposal = found.get(revision)
-        item = None if proposal is None else _statement_in(proposal, account=who.account)
-        if proposal is None or item is None:
-            raise NotYours(what="statement")
-        state = settlement.period_state(connection, area=area, period=period)
-    salt = bytes.fromhex(item["salt"][2:])
-    shown = {
-        "state": settlement_state(state, revision=revision),
-        "statement": item["statement"],
-        "salt": item["salt"],
-        "statement_hash": to_hex(statement_hash(salt=salt, statement=item["statement"])),
-        "proof": settlement.statement_proof(proposal, account=who.account),
-        **{
-            name: proposal[name]
-            for name in ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
-        },
-        "words": [word for word in proposal["words"] if word.startswith(who.account)],
-    }
-    return json_answer(shown)
+        view = own_one(queries.statements(connection, account=who.account, part=only(period, revision)), "statement")
+        proposal = settlement.entries_by_sequence(connection, [view.sequence])[0].content()
+        state = settlement.period_state(connection, area=view.area, period=period)
+    item = next(item for item in proposal["statements"] if item["account"] == who.account)
+    signed = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
+    shown = schemas.OwnStatement(
+        state=settlement_state(state, revision=revision),
+        statement=schemas.Statement.model_validate(item["statement"]),
+        salt=item["salt"],
+        statement_hash=to_hex(statement_hash(salt=from_hex(item["salt"]), statement=item["statement"])),
+        proof=settlement.statement_proof(proposal, account=who.account),
+        words=[word for word in proposal["words"] if word.startswith(who.account)],
+        **{name: proposal[name] for name in signed},
+    )
+    return model_answer(shown)

@@ -13,12 +13,13 @@ from domain.hashing import from_hex
 from domain.members import noun_json
 from domain.parties import OrderKey
 from domain.signing import BadSignature
-from edge.answers import Paging, number_key, page_answer, paging
-from edge.models import Body
+from edge.answers import model_answer
+from edge.paging import TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
-from ledger_service.access.roles import NotAllowed
+from ledger_service.access.roles import NotAllowed, NotYours
+from ledger_service.registry import lists as listed
 from ledger_service.registry import queries
 from ledger_service.registry.consents import key_signer, register_key
 from ledger_service.registry.errors import (
@@ -29,24 +30,16 @@ from ledger_service.registry.errors import (
     WrongParty,
     WrongSigner,
 )
-from wallet_api.declaring import lists, writes
-from wallet_api.fields import Address, Code, Mtu, Signature
+from wallet_api.declaring import lists, reads, writes
+from wallet_api.fields import OrderKeyName
+from wallet_api.filters import InTime
+from wallet_api.lookup import own_one
+from wallet_api.recorded import created
 from wallet_api.roles import TRADERS
-from wallet_api.routers.registrar import created
 from wallet_api.schemas import trading as schemas
 from wallet_api.services import API_PREFIX, services_of
 
 router = APIRouter(prefix=API_PREFIX, tags=["trading"])
-
-
-class KeyBody(Body):
-    """A device key, the point it trades for (none for a retailer), and the account's signature (KeyRegistration)."""
-
-    account: Address
-    order_key: Address
-    point: Code | None = None
-    valid_from_mtu: Mtu
-    signature: Signature
 
 
 def require_own(who: Principal, account: str) -> None:
@@ -58,7 +51,7 @@ def require_own(who: Principal, account: str) -> None:
 @router.post(
     "/keys",
     **writes(
-        KeyBody,
+        schemas.KeyBody,
         schemas.OrderKeyFact,
         failing=(
             Malformed,
@@ -74,10 +67,9 @@ def require_own(who: Principal, account: str) -> None:
 )
 async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Register the key that signs one's orders from an MTU on, in place of every key registered before."""
-
     services = services_of(request)
 
-    def work(body: KeyBody) -> Created:
+    def work(body: schemas.KeyBody) -> Created:
         require_own(who, body.account)
         domain = services.deployment.domain_of(KEY_REGISTRATION)
         key = OrderKey(**body.model_dump(exclude={"signature"}), signature=from_hex(body.signature))
@@ -90,18 +82,32 @@ async def add_key(request: Request, who: Annotated[Principal, allow(*TRADERS)]) 
                 organisations=services.directory.organisation_accounts,
                 now=services.clock.now(),
             )
-        return created(entry)
+        return created(entry, schemas.OrderKeyFact)
 
-    return await write(request, who=who, shape=KeyBody, work=work)
+    return await write(request, who=who, shape=schemas.KeyBody, work=work)
 
 
 @router.get("/keys", **lists(schemas.OrderKey))
 def list_keys(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
-    """One's own keys as they were registered: at an MTU the last one counts of those that begin by then."""
+    """One's own keys by the MTU they begin with: of those that begin by an MTU, the one registered last counts."""
+    begins = (when.first, when.end)
     with services_of(request).record.read() as connection:
-        found = list(enumerate(queries.order_keys(connection, account=who.account)))
-    return page_answer(
-        request, items=found, key=lambda one: number_key(one[0]), page=page, shape=lambda one: noun_json(one[1])
-    )
+        found = listed.order_keys(connection, account=who.account, begins=begins, part=page.part((UINT32, TEXT)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.valid_from_mtu, one.order_key), shape=_key)
+
+
+@router.get("/keys/{order_key}", **reads(schemas.OrderKey, failing=(NotYours,)))
+def one_key(request: Request, order_key: OrderKeyName, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """One of one's own keys, by its address."""
+    with services_of(request).record.read() as connection:
+        found = queries.order_key(connection, order_key)
+    return model_answer(_key(own_one([found] if found and found.account == who.account else [], "key")))
+
+
+def _key(key: OrderKey) -> schemas.OrderKey:
+    return schemas.OrderKey(**noun_json(key))

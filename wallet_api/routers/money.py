@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import REDEMPTION
 from domain.errors import OutOfRange
-from domain.facts import DepositBooked
 from domain.hashing import from_hex, to_hex
-from domain.mtu import isoformat_utc
+from domain.mtu import MTU_SECONDS
 from domain.signing import BadSignature
-from edge.answers import (
-    INT32_MAX,
-    INT64_MAX,
-    Paging,
-    cursor_of,
-    json_answer,
-    number_key,
-    page_answer,
-    paging,
-)
-from edge.models import Body
+from edge.answers import model_answer
+from edge.paging import INT32, INT64, Bytes, Paging, page_answer, paging
 from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.queries import entries_with_key
-from ledger_service.access.roles import Role
+from ledger_service.access.roles import NotYours, Role
 from ledger_service.chain import stored_transactions
 from ledger_service.chain.tables import FAILED, INCLUDED
 from ledger_service.money import operations, queries
@@ -41,24 +31,25 @@ from ledger_service.money.operations import (
     ReferenceUsed,
     WrongHolder,
 )
-from ledger_service.record import Entry
+from ledger_service.overview import queries as overview
+from ledger_service.overview.queries import ALWAYS
+from ledger_service.record.paging import Slice, only
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
-from wallet_api.amounts import money
 from wallet_api.declaring import lists, reads, writes
-from wallet_api.fields import Address, AmountNeur, Bytes32, MarketTime, Signature
-from wallet_api.lookup import entries_where
+from wallet_api.fields import Reference, SequenceNumber
+from wallet_api.filters import InTime
+from wallet_api.lookup import own_one
+from wallet_api.recorded import created
 from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
-from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as schemas
-from wallet_api.services import API_PREFIX, services_of
+from wallet_api.services import API_PREFIX, Deployment, services_of
 
-REDEMPTIONS_READ_MAX = 1_000
-"""Most redemptions of one account that are listed."""
+INT32_MAX, INT64_MAX = INT32.most, INT64.most
 
 ORDERS_RESERVED_MAX = 100_000
 """Most live orders of one account that are summed: beyond any household's or retailer's two open days."""
@@ -66,47 +57,28 @@ ORDERS_RESERVED_MAX = 100_000
 router = APIRouter(prefix=API_PREFIX, tags=["money"])
 
 
-class DepositBody(Body):
-    """Money that came in by bank: for whom, how much, and the payment's reference, which is booked once."""
-
-    account: Address
-    amount_neur: AmountNeur
-    ref: Bytes32
-
-
-class RedemptionBody(Body):
-    """Money to be paid out, signed by the account (Redemption); `deadline` in unix seconds of market time."""
-
-    account: Address
-    amount_neur: AmountNeur
-    ref: Bytes32
-    deadline: MarketTime
-    signature: Signature
-
-
 @router.post(
     "/deposits",
     **writes(
-        DepositBody,
+        schemas.DepositBody,
         schemas.DepositFact,
         failing=(NotRegistered, OutOfRange, BadReference, BalanceTooHigh, ReferenceUsed),
     ),
 )
 async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASURER)]) -> Response:
     """Book a deposit; the payment reference is its natural key."""
-
     services = services_of(request)
 
-    def work(body: DepositBody) -> Created:
+    def work(body: schemas.DepositBody) -> Created:
         with services.record.begin() as tx:
             if registry.participant_of(tx.connection, body.account) is None:
                 raise NotRegistered(what="account", name=body.account)
             entry = operations.deposit(
                 tx, account=from_hex(body.account), amount_neur=int(body.amount_neur), ref=from_hex(body.ref)
             )
-        return created(entry)
+        return created(entry, schemas.DepositFact)
 
-    return await write(request, who=who, shape=DepositBody, work=work)
+    return await write(request, who=who, shape=schemas.DepositBody, work=work)
 
 
 @router.get("/deposits", **lists(schemas.Deposit))
@@ -115,53 +87,61 @@ def list_deposits(
     page: Annotated[Paging, Depends(paging)],
     who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)],
 ) -> Response:
-    """One's own deposits, and to the treasurer all of them: booked, on-chain (it counts in the balance), or failed."""
-    record = services_of(request).record
-    found = entries_where(
-        record,
-        kind=DepositBooked,
-        page=page,
-        wanted=lambda payload: who.role is Role.TREASURER or payload["account"] == who.account,
-    )
-    with record.read() as connection:
-        states = stored_transactions.statuses(
-            connection, [operations.deposit_key(entry.as_a(DepositBooked).ref) for entry in found]
-        )
+    """One's own deposits, and to the treasurer all of them: booked, on chain (it counts in the balance), or failed."""
+    with services_of(request).record.read() as connection:
+        found = overview.deposits(connection, account=_seen_by(who), part=page.part((INT64,)))
+        states = stored_transactions.statuses(connection, [operations.deposit_key(one.ref) for one in found])
     return page_answer(
         request,
-        items=found,
-        key=lambda entry: number_key(entry.sequence),
         page=page,
-        shape=lambda entry: _deposit_json(entry, states=states),
+        items=found,
+        key=lambda one: (one.sequence,),
+        shape=lambda one: _deposit(one, states=states),
     )
 
 
-def _deposit_json(entry: Entry, *, states: dict[str, str]) -> dict[str, Any]:
-    payload = entry.content()
-    state = states.get(operations.deposit_key(from_hex(payload["ref"])))
-    return {
-        "sequence": entry.sequence,
-        "account": payload["account"],
-        "amount": money(int(payload["amount_neur"])),
-        "ref": payload["ref"],
-        "state": {INCLUDED: "on-chain", FAILED: "failed"}.get(state or "", "booked"),
-    }
+@router.get("/deposits/{ref}", **reads(schemas.Deposit, failing=(NotYours,)))
+def one_deposit(
+    request: Request, ref: Reference, who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)]
+) -> Response:
+    """One deposit, by the payment's reference."""
+    key = operations.deposit_key(from_hex(ref))
+    with services_of(request).record.read() as connection:
+        booked = entries_with_key(connection, prefix=key, limit=1)
+        part = only(booked[0].sequence if booked else 0)
+        found = own_one(overview.deposits(connection, account=_seen_by(who), part=part), "deposit")
+        states = stored_transactions.statuses(connection, [key])
+    return model_answer(_deposit(found, states=states))
+
+
+def _seen_by(who: Principal) -> str | None:
+    return None if who.role is Role.TREASURER else who.account
+
+
+def _deposit(one: overview.Deposit, *, states: dict[str, str]) -> schemas.Deposit:
+    state = states.get(operations.deposit_key(one.ref))
+    return schemas.Deposit(
+        sequence=one.sequence,
+        account=one.account,
+        amount_neur=str(one.amount_neur),
+        ref=to_hex(one.ref),
+        state="on_chain" if state == INCLUDED else "failed" if state == FAILED else "booked",
+    )
 
 
 @router.post(
     "/redemptions",
     **writes(
-        RedemptionBody,
+        schemas.RedemptionBody,
         schemas.RedemptionFact,
         failing=(OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed, BalanceTooLow, ReferenceUsed),
     ),
 )
 async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Ask for money to be paid out; it is done after the challenge window, at most the balance then."""
-
     services = services_of(request)
 
-    def work(body: RedemptionBody) -> Created:
+    def work(body: schemas.RedemptionBody) -> Created:
         require_own(who, body.account)
         entry = operations.request_redemption(
             services.record,
@@ -173,57 +153,67 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
             now=services.clock.now(),
             domain=services.deployment.domain_of(REDEMPTION),
         )
-        return created(entry)
+        return created(entry, schemas.RedemptionFact)
 
-    return await write(request, who=who, shape=RedemptionBody, work=work)
+    return await write(request, who=who, shape=schemas.RedemptionBody, work=work)
 
 
-@router.get("/redemptions", **lists(schemas.RedemptionPage))
+@router.get("/redemptions", **lists(schemas.Redemption))
 def list_redemptions(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
 ) -> Response:
     """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), done or cancelled."""
-    services = services_of(request)
-    with services.record.read() as connection:
-        known = {one.ref: one for one in queries.redemptions(connection, account=who.address)}
-        asked = entries_with_key(connection, prefix=f"redemption:{who.account}:", limit=REDEMPTIONS_READ_MAX)
-    found = [_redemption_json(one) for one in known.values()]
-    found += [
-        {"ref": entry.payload["ref"], "amount": money(int(entry.payload["amount_neur"])), "state": "requested"}
-        for entry in asked
-        if entry.payload is not None and from_hex(entry.payload["ref"]) not in known
-    ]
-    return page_answer(request, items=found, key=lambda one: str(one["ref"]), page=page)
+    with services_of(request).record.read() as connection:
+        found = _redemptions(connection, who, part=page.part((Bytes(32),)))
+    return page_answer(request, page=page, items=found, key=lambda one: (from_hex(one.ref),), shape=lambda one: one)
 
 
-def _redemption_json(one: queries.RedemptionState) -> dict[str, Any]:
-    ended = "redeemed" if one.redeemed_neur == one.amount_neur else "cancelled"
-    return {
-        "ref": to_hex(one.ref),
-        "amount": money(one.amount_neur),
-        "ready_at": one.ready_at,
-        "ready_at_utc": isoformat_utc(one.ready_at),
-        "redeemed": money(one.redeemed_neur) if one.redeemed_neur else None,
-        "state": "in-challenge-window" if one.left_neur else ended,
-    }
+@router.get("/redemptions/{ref}", **reads(schemas.Redemption, failing=(NotYours,)))
+def one_redemption(request: Request, ref: Reference, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """One of one's own redemptions, by its reference."""
+    with services_of(request).record.read() as connection:
+        return model_answer(own_one(_redemptions(connection, who, part=only(from_hex(ref))), "redemption"))
+
+
+def _redemptions(connection: Connection, who: Principal, *, part: Slice) -> list[schemas.Redemption]:
+    refs = overview.redemption_refs(connection, account=who.address, part=part)
+    known = {one.ref: one for one in queries.redemptions(connection, account=who.address) if one.ref in refs}
+    asked = overview.asked_redemptions(connection, account=who.address, refs=refs)
+    return [_known_redemption(known[ref]) if ref in known else _asked_redemption(ref, asked[ref]) for ref in refs]
+
+
+def _asked_redemption(ref: bytes, amount_neur: int) -> schemas.Redemption:
+    return schemas.Redemption(
+        ref=to_hex(ref), amount_neur=str(amount_neur), ready_at=None, redeemed_neur="0", state="requested"
+    )
+
+
+def _known_redemption(one: queries.RedemptionState) -> schemas.Redemption:
+    ended: Literal["redeemed", "cancelled"] = "redeemed" if one.redeemed_neur == one.amount_neur else "cancelled"
+    return schemas.Redemption(
+        ref=to_hex(one.ref),
+        amount_neur=str(one.amount_neur),
+        ready_at=one.ready_at,
+        redeemed_neur=str(one.redeemed_neur),
+        state="in_challenge_window" if one.left_neur else ended,
+    )
 
 
 @router.get("/balance", **reads(schemas.Balance))
 def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """One's balance, credit line, what live orders may cost at worst, and what is left for new ones."""
-    services = services_of(request)
-    with services.record.read() as connection:
+    with services_of(request).record.read() as connection:
         held = queries.balance_neur(connection, account=who.address)
         credit = queries.credit_neur(connection, account=who.address)
         reserved = reserved_neur(connection, who=who)
-    shown = {
-        "account": who.account,
-        "balance": money(held),
-        "credit": money(credit),
-        "reserved": money(reserved),
-        "available": money(held + credit - reserved),
-    }
-    return json_answer(shown)
+    shown = schemas.Balance(
+        account=who.account,
+        balance_neur=str(held),
+        credit_neur=str(credit),
+        reserved_neur=str(reserved),
+        available_neur=str(held + credit - reserved),
+    )
+    return model_answer(shown)
 
 
 def reserved_neur(connection: Connection, *, who: Principal) -> int:
@@ -247,27 +237,57 @@ def reserved_neur(connection: Connection, *, who: Principal) -> int:
 
 
 @router.get("/postings", **lists(schemas.Posting))
-def postings(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+def list_postings(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
     """The movements of one's account in order, each with its other side; their sum is the balance."""
-    after = cursor_of(page, INT64_MAX, INT32_MAX)
-    start = (0, -1) if after is None else (after[0][0], after[0][1])
+    deployment = services_of(request).deployment
     with services_of(request).record.read() as connection:
-        found = queries.postings(connection, account=who.address, after=start, limit=page.limit + 1)
+        found = overview.postings(
+            connection,
+            account=who.address,
+            from_block_time=0 if when == ALWAYS else deployment.chain_time(when.first * MTU_SECONDS),
+            to_block_time=INT64_MAX if when == ALWAYS else deployment.chain_time(when.end * MTU_SECONDS),
+            part=page.part((INT64, INT32)),
+        )
     return page_answer(
         request,
-        items=found,
-        key=lambda one: number_key(one.sequence, one.position),
         page=page,
-        shape=lambda one: {
-            "sequence": one.sequence,
-            "position": one.position,
-            "kind": one.kind,
-            "other": to_hex(one.other),
-            "amount": money(one.amount_neur),
-            "area": one.area,
-            "period": one.period,
-            "revision": one.revision,
-        },
+        items=found,
+        key=lambda one: (one.movement.sequence, one.movement.position),
+        shape=lambda one: _posting(one, deployment=deployment),
+    )
+
+
+@router.get("/postings/{sequence}/{position}", **reads(schemas.Posting, failing=(NotYours,)))
+def one_posting(
+    request: Request,
+    sequence: SequenceNumber,
+    position: Annotated[int, Path(ge=0, le=INT32_MAX, description="Place among the movements of that journal entry")],
+    who: Annotated[Principal, allow(*TRADERS)],
+) -> Response:
+    """One movement of one's account, by its journal entry and its place there."""
+    deployment = services_of(request).deployment
+    with services_of(request).record.read() as connection:
+        found = overview.postings(
+            connection, account=who.address, from_block_time=0, to_block_time=INT64_MAX, part=only(sequence, position)
+        )
+    return model_answer(_posting(own_one(found, "posting"), deployment=deployment))
+
+
+def _posting(one: overview.Posting, *, deployment: Deployment) -> schemas.Posting:
+    moved = one.movement
+    return schemas.Posting(
+        sequence=moved.sequence,
+        position=moved.position,
+        market_time=deployment.market_time(one.block_time),
+        kind=moved.kind,
+        other=to_hex(moved.other),
+        amount_neur=str(moved.amount_neur),
+        area=moved.area,
+        period=moved.period,
+        revision=moved.revision,
     )

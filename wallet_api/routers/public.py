@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import Connection
 from starlette.responses import Response
 
+from domain.areas import Area
 from domain.eip712 import SHAPES, Domain
 from domain.hashing import to_hex
 from domain.markets import Market
-from domain.mtu import isoformat_utc, mtu_of, mtu_start
-from edge.answers import Paging, json_answer, number_key, page_answer, paging
+from domain.mtu import mtu_of
+from edge.answers import model_answer
+from edge.paging import TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
-from ledger_service.registry import queries
+from ledger_service.overview import holdings, queries
+from ledger_service.overview.queries import MtuEnd, ProgramState, ProgramView, Span
+from ledger_service.record.paging import Slice, only
+from ledger_service.registry import lists as listed
 from ledger_service.settlement import queries as settlement
+from ledger_service.settlement.queries import UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import AreaName, FirstMtu, MarketName, ProgramState
-from wallet_api.lookup import area_named, market_named
-from wallet_api.projection import Outcome, Program
+from wallet_api.fields import AreaFilter, AreaName, MarketName, MtuNumber, PeriodNumber, ProgramNumber
+from wallet_api.filters import InTime
+from wallet_api.lookup import area_named, market_named, program_named, the_one
 from wallet_api.schemas import public as schemas
-from wallet_api.services import API_PREFIX, Deployment, projection_of, services_of
+from wallet_api.schemas.base import JournalHead
+from wallet_api.schemas.session import SigningDomain
+from wallet_api.services import API_PREFIX, Deployment, services_of
 
-PRICES_MAX = 3_000
-"""Most MTUs of one price query: a month."""
+DELIVERY = (UINT32, TEXT)
+"""What programs and periods are ordered by: first MTU, then market or area."""
+
+NEUR_PER_WH_OF_A_CENT = 10_000
+"""1 ct/kWh in nEUR/Wh."""
 
 router = APIRouter(prefix=API_PREFIX, tags=["public"])
 
@@ -35,56 +46,56 @@ def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Market time, the block time it belongs to, and how fast market time runs (1 in production)."""
     services = services_of(request)
     now = services.clock.now()
-    shown = {
-        "market_time": now,
-        "market_time_utc": isoformat_utc(now),
-        "mtu": mtu_of(now),
-        "chain_time": services.deployment.chain_time(now),
-        "speed": services.deployment.speed,
-    }
-    return json_answer(shown)
+    shown = schemas.Clock(
+        market_time=now,
+        mtu=mtu_of(now),
+        chain_time=services.deployment.chain_time(now),
+        speed=services.deployment.speed,
+    )
+    return model_answer(shown)
 
 
 @router.get("/areas", **lists(schemas.Area))
 def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
     """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
     with services_of(request).record.read() as connection:
-        found = queries.areas(connection)
-    shown = [
-        {
-            "area": area.area,
-            "area_id": to_hex(area.area_id),
-            "zone": area.zone,
-            "attest_seconds": area.attest_seconds,
-            "horizon_seconds": area.horizon_seconds,
-            "challenge_seconds": area.challenge_seconds,
-            "grid_model_hash": to_hex(area.grid_model_hash),
-            "threshold": area.threshold,
-            "attesters": [
-                {"name": attester.name, "address": attester.address, "organisation": attester.organisation}
-                for attester in area.attesters
-            ],
-        }
-        for area in found
-    ]
-    return page_answer(request, items=shown, key=lambda area: str(area["area"]), page=page)
+        found = listed.areas(connection, part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.area,), shape=_area)
 
 
-def market_json(market: Market) -> dict[str, Any]:
-    """A market as it is shown: its rules, energies in Wh, prices in nEUR/Wh, times in seconds."""
-    names = (
-        "market area lot_wh tick_neur_per_wh min_limit_neur_per_wh max_limit_neur_per_wh "
-        "grace_seconds sign_seconds clear_seconds gate_local kind"
+def _area(area: Area) -> schemas.Area:
+    return schemas.Area(
+        area=area.area,
+        area_id=to_hex(area.area_id),
+        zone=area.zone,
+        attest_seconds=area.attest_seconds,
+        horizon_seconds=area.horizon_seconds,
+        challenge_seconds=area.challenge_seconds,
+        grid_model_hash=to_hex(area.grid_model_hash),
+        threshold=area.threshold,
+        attesters=[
+            schemas.Attester(name=attester.name, address=attester.address, organisation=attester.organisation)
+            for attester in area.attesters
+        ],
     )
-    return {"market_id": market.market_hex, **{name: getattr(market, name) for name in names.split()}}
 
 
 @router.get("/markets", **lists(schemas.Market))
-def list_markets(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
+def list_markets(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    _: Annotated[None, anyone()],
+    area: AreaFilter = None,
+) -> Response:
     """The markets and their rules: lot, tick, limits, gate."""
     with services_of(request).record.read() as connection:
-        found = [market_json(market) for market in queries.markets(connection)]
-    return page_answer(request, items=found, key=lambda market: str(market["market"]), page=page)
+        found = listed.markets(connection, area=area, part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.market,), shape=_market)
+
+
+def _market(market: Market) -> schemas.Market:
+    rules = {name: getattr(market, name) for name in schemas.MarketMembers.model_fields}
+    return schemas.Market(market_id=market.market_hex, kind=market.kind.value, **rules)
 
 
 @router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
@@ -92,30 +103,39 @@ def list_programs(
     request: Request,
     market: MarketName,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[None, anyone()],
     state: Annotated[ProgramState | None, Query(description="Only programs in this state")] = None,
 ) -> Response:
-    """The gates of a market, given by code or 0x id: MTUs, gate and deadlines (unix seconds of market time), state."""
+    """The gates of a market, given by code or 0x id: MTUs, gate and deadlines, state; by time of delivery."""
     services = services_of(request)
+    now = services.clock.now()
     with services.record.read() as connection:
         known = market_named(connection, market)
-    now = services.clock.now()
-    found = [
-        program
-        for program in projection_of(request).programs(market=known.market)
-        if state is None or program.state(now=now) == state
-    ]
+        found = queries.programs(
+            connection, now=now, market=known.market, state=state, span=when, part=page.part(DELIVERY)
+        )
     return page_answer(
         request,
-        items=found,
-        key=lambda program: number_key(program.program),
         page=page,
-        shape=lambda program: program_json(program, market=known, now=now),
+        items=found,
+        key=lambda one: (one.first_mtu, one.market),
+        shape=lambda one: schemas.Program(**program_members(one, market=known, now=now)),
     )
 
 
-def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any]:
-    """A program as everyone may see it."""
+@router.get("/markets/{market:path}/programs/{program}", **reads(schemas.Program, failing=(NoSuchThing,)))
+def one_program(request: Request, market: MarketName, program: ProgramNumber, _: Annotated[None, anyone()]) -> Response:
+    """One gate of a market, by its number."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        known = market_named(connection, market)
+        found = program_named(connection, market=known.market, program=program)
+    return model_answer(schemas.Program(**program_members(found, market=known, now=services.clock.now())))
+
+
+def program_members(program: ProgramView, *, market: Market, now: int) -> dict[str, Any]:
+    """The members of a program as everyone may see it."""
     return {
         "market": program.market,
         "area": program.area,
@@ -123,9 +143,7 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
         "period": program.period,
         "first_mtu": program.first_mtu,
         "count": program.count,
-        "starts": isoformat_utc(mtu_start(program.first_mtu)),
         "gate": program.gate,
-        "gate_utc": isoformat_utc(program.gate),
         "book_deadline": program.gate + market.grace_seconds,
         "sign_deadline": program.gate + market.sign_seconds,
         "clear_deadline": program.gate + market.clear_seconds,
@@ -136,76 +154,149 @@ def program_json(program: Program, *, market: Market, now: int) -> dict[str, Any
     }
 
 
-@router.get("/markets/{market:path}/prices", **reads(schemas.Prices, failing=(NoSuchThing,)))
-def prices(
+@router.get("/markets/{market:path}/prices", **lists(schemas.MtuPrice, failing=(NoSuchThing,)))
+def list_prices(
     request: Request,
     market: MarketName,
-    first_mtu: FirstMtu,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
     with services_of(request).record.read() as connection:
         known = market_named(connection, market)
-    found = projection_of(request).outcomes(market=known.market, first_mtu=first_mtu, count=count)
-    return json_answer({"market": known.market, "items": [_price_json(one, lot_wh=known.lot_wh) for one in found]})
+        found = queries.ended_mtus(connection, market=known.market, span=when, part=page.part((UINT32,)))
+    return page_answer(
+        request,
+        page=page,
+        items=found,
+        key=lambda one: (one.mtu,),
+        shape=lambda one: _price(one, lot_wh=known.lot_wh),
+    )
 
 
-@router.get("/markets/{market:path}/mtus", **reads(schemas.Mtus, failing=(NoSuchThing,)))
+@router.get("/markets/{market:path}/prices/{mtu}", **reads(schemas.MtuPrice, failing=(NoSuchThing,)))
+def one_price(request: Request, market: MarketName, mtu: MtuNumber, _: Annotated[None, anyone()]) -> Response:
+    """How one MTU ended."""
+    with services_of(request).record.read() as connection:
+        known = market_named(connection, market)
+        found = the_one(queries.ended_mtus(connection, market=known.market, part=only(mtu)), "ended MTU")
+    return model_answer(_price(found, lot_wh=known.lot_wh))
+
+
+def _price(ended: MtuEnd, *, lot_wh: int) -> schemas.MtuPrice:
+    price = ended.price_neur_per_wh
+    return schemas.MtuPrice(
+        market=ended.market,
+        mtu=ended.mtu,
+        price_neur_per_wh=price,
+        price_ct_per_kwh=None if price is None else price_text(price),
+        volume_wh=ended.volume_lots * lot_wh,
+        state=_end_state(ended),
+    )
+
+
+def price_text(price_neur_per_wh: int) -> str:
+    """A price in ct/kWh for people, exact."""
+    whole, rest = divmod(abs(price_neur_per_wh), NEUR_PER_WH_OF_A_CENT)
+    return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
+
+
+def _end_state(ended: MtuEnd) -> Literal["cleared", "void"]:
+    return "void" if ended.void else "cleared"
+
+
+@router.get("/markets/{market:path}/mtus", **lists(schemas.MtuStanding, failing=(NoSuchThing,)))
 def list_mtus(
     request: Request,
     market: MarketName,
-    first_mtu: FirstMtu,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[None, anyone()],
-    count: Annotated[int, Query(ge=1, le=PRICES_MAX, description="Number of MTUs of the range")] = 96,
 ) -> Response:
     """Where each MTU of a program stands: cleared, void, or as its program does until then."""
-    services, projection = services_of(request), projection_of(request)
+    services = services_of(request)
     with services.record.read() as connection:
         known = market_named(connection, market)
-    now, ended = services.clock.now(), projection.ended(market=known.market)
-    shown = [
-        {
-            "mtu": mtu,
-            "starts": isoformat_utc(mtu_start(mtu)),
-            "program": program.program,
-            "state": _mtu_state(ended[mtu]) if mtu in ended else program.state(now=now),
-        }
-        for program in projection.programs(market=known.market)
-        for mtu in range(max(program.first_mtu, first_mtu), min(program.first_mtu + program.count, first_mtu + count))
+        part = page.part((UINT32,))
+        found = _standings(connection, known.market, span=when, part=part, now=services.clock.now())
+    return page_answer(request, page=page, items=found, key=lambda one: (one.mtu,), shape=lambda one: one)
+
+
+@router.get("/markets/{market:path}/mtus/{mtu}", **reads(schemas.MtuStanding, failing=(NoSuchThing,)))
+def one_mtu(request: Request, market: MarketName, mtu: MtuNumber, _: Annotated[None, anyone()]) -> Response:
+    """Where one MTU of a market stands."""
+    services = services_of(request)
+    with services.record.read() as connection:
+        code, span = market_named(connection, market).market, Span(first=mtu, end=mtu + 1)
+        found = _standings(connection, code, span=span, part=Slice(limit=1), now=services.clock.now())
+    return model_answer(the_one(found, "MTU of a program"))
+
+
+def _standings(connection: Connection, market: str, *, span: Span, part: Slice, now: int) -> list[schemas.MtuStanding]:
+    """The MTUs of programs, which don't overlap: a part of them lies in at most as many programs as it has MTUs."""
+    if part.after is not None:
+        last = part.after[0]
+        span = Span(span.first, min(span.end, last)) if part.descending else Span(max(span.first, last + 1), span.end)
+    programs = queries.programs(
+        connection,
+        now=now,
+        market=market,
+        span=span,
+        part=Slice(limit=part.limit, descending=part.descending),
+    )
+    mtus = [(mtu, program) for program in programs for mtu in _in_order(program, part) if span.first <= mtu < span.end][
+        : part.limit
     ]
-    return json_answer({"market": known.market, "items": shown})
+    ended = queries.ends_of(connection, {(market, mtu) for mtu, _ in mtus})
+    return [_standing(program, mtu, ended.get((market, mtu)), now=now) for mtu, program in mtus]
 
 
-def _mtu_state(outcome: Outcome) -> str:
-    return "void" if outcome.void else "cleared"
+def _in_order(program: ProgramView, part: Slice) -> range:
+    mtus = range(program.first_mtu, program.first_mtu + program.count)
+    return mtus[::-1] if part.descending else mtus
+
+
+def _standing(program: ProgramView, mtu: int, ended: MtuEnd | None, *, now: int) -> schemas.MtuStanding:
+    state = program.state(now=now) if ended is None else _end_state(ended)
+    return schemas.MtuStanding(market=program.market, mtu=mtu, program=program.program, state=state)
 
 
 @router.get("/areas/{area:path}/periods", **lists(schemas.Period, failing=(NoSuchThing,)))
 def list_periods(
-    request: Request, area: AreaName, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]
+    request: Request,
+    area: AreaName,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    _: Annotated[None, anyone()],
 ) -> Response:
     """Where each period of an area stands: open, proposed, signed, settled, or final once no correction may follow."""
     with services_of(request).record.read() as connection:
-        found = settlement.period_states(connection, area=area_named(connection, area).area)
-    return page_answer(
-        request,
-        items=found,
-        key=lambda state: number_key(state.period),
-        page=page,
-        shape=lambda state: {
-            "area": state.area,
-            "period": state.period,
-            "first_mtu": state.first_mtu,
-            "count": state.count,
-            "starts": isoformat_utc(mtu_start(state.first_mtu)),
-            "settled_revisions": state.settled,
-            "state": _period_state(state),
-        },
+        code = area_named(connection, area).area
+        found = holdings.periods(connection, area=code, span=when, part=page.part(DELIVERY))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.first_mtu, one.area), shape=_period)
+
+
+@router.get("/areas/{area:path}/periods/{period}", **reads(schemas.Period, failing=(NoSuchThing, UnknownPeriod)))
+def one_period(request: Request, area: AreaName, period: PeriodNumber, _: Annotated[None, anyone()]) -> Response:
+    """Where one period of an area stands."""
+    with services_of(request).record.read() as connection:
+        code = area_named(connection, area).area
+        return model_answer(_period(settlement.period_state(connection, area=code, period=period)))
+
+
+def _period(state: settlement.PeriodState) -> schemas.Period:
+    return schemas.Period(
+        area=state.area,
+        period=state.period,
+        first_mtu=state.first_mtu,
+        count=state.count,
+        settled_revisions=state.settled,
+        state=_furthest(state),
     )
 
 
-def _period_state(state: settlement.PeriodState) -> str:
+def _furthest(state: settlement.PeriodState) -> Literal["open", "proposed", "signed", "settled", "final"]:
     """The furthest that any revision of the period came."""
     if state.is_final:
         return "final"
@@ -216,61 +307,56 @@ def _period_state(state: settlement.PeriodState) -> str:
     return "proposed" if state.signed_sequence is None else "signed"
 
 
-def _price_json(outcome: Outcome, *, lot_wh: int) -> dict[str, Any]:
-    price = outcome.price_neur_per_wh
-    return {
-        "mtu": outcome.mtu,
-        "starts": isoformat_utc(mtu_start(outcome.mtu)),
-        "price_neur_per_wh": price,
-        "price_ct_per_kwh": None if price is None else price_text(price),
-        "volume_wh": outcome.volume_lots * lot_wh,
-        "state": _mtu_state(outcome),
-    }
-
-
-def price_text(price_neur_per_wh: int) -> str:
-    """A price in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)."""
-    whole, rest = divmod(abs(price_neur_per_wh), 10_000)
-    return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
+@router.get("/areas/{area:path}", **reads(schemas.Area, failing=(NoSuchThing,)))
+def one_area(request: Request, area: AreaName, _: Annotated[None, anyone()]) -> Response:
+    """One area, by its code."""
+    with services_of(request).record.read() as connection:
+        return model_answer(_area(area_named(connection, area)))
 
 
 @router.get("/markets/{market:path}", **reads(schemas.Market, failing=(NoSuchThing,)))
 def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
-        return json_answer(market_json(market_named(connection, market)))
+        return model_answer(_market(market_named(connection, market)))
 
 
 @router.get("/ledger", **reads(schemas.Ledger))
 def ledger(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The deployment: chain, contracts, signing domains, the journal's head and the last head anchored on chain."""
     services = services_of(request)
-    head = services.record.head()
-    deployment = services.deployment
-    anchor = projection_of(request).last_anchor()
-    shown = {
-        "chain_id": deployment.chain_id,
-        "contracts": {name: to_hex(address) for name, address in deployment.addresses.items()},
-        "market_time": {
-            "origin_seconds": deployment.origin_seconds,
-            "start_seconds": deployment.start_seconds,
-            "speed": deployment.speed,
-        },
-        "signing": _signing(deployment),
-        "journal": {"sequence": head.sequence, "head": to_hex(head.hash)},
-        "last_anchor": None if anchor is None else asdict(anchor),
-        "deployment": dict(deployment.details),
-    }
-    return json_answer(shown)
+    head, deployment = services.record.head(), services.deployment
+    with services.record.read() as connection:
+        anchor = queries.last_anchor(connection)
+    shown = schemas.Ledger(
+        chain_id=deployment.chain_id,
+        contracts={name: to_hex(address) for name, address in deployment.addresses.items()},
+        market_time=schemas.MarketTimeRule(
+            origin_seconds=deployment.origin_seconds,
+            start_seconds=deployment.start_seconds,
+            speed=deployment.speed,
+        ),
+        signing=_signing(deployment),
+        journal=JournalHead(sequence=head.sequence, head=to_hex(head.hash)),
+        last_anchor=None if anchor is None else _anchor(anchor),
+        deployment=dict(deployment.details),
+    )
+    return model_answer(shown)
 
 
-def _signing(deployment: Deployment) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+def _anchor(anchor: queries.AnchoredHead) -> schemas.AnchoredHead:
+    return schemas.AnchoredHead(
+        sequence=anchor.sequence, head=to_hex(anchor.head), tx_hash=to_hex(anchor.tx_hash), block=anchor.block
+    )
+
+
+def _signing(deployment: Deployment) -> dict[str, schemas.ShapeOfLedger]:
+    shown = {}
     for shape in SHAPES.values():
         domain: Domain = deployment.domain_of(shape)
-        shown[shape.name] = {
-            "type": shape.type_string,
-            "domain": domain.as_json(),
-            "domain_separator": to_hex(domain.separator),
-        }
+        shown[shape.name] = schemas.ShapeOfLedger(
+            type=shape.type_string,
+            domain=SigningDomain(**domain.as_json()),
+            domain_separator=to_hex(domain.separator),
+        )
     return shown

@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -19,8 +19,8 @@ from domain.hashing import from_hex, to_hex
 from domain.mtu import mtu_of
 from domain.parties import Guarantee
 from domain.signing import BadSignature
-from edge.answers import Paging, page_answer, paging
-from edge.models import Body
+from edge.answers import model_answer
+from edge.paging import TEXT, Bytes, Paging, page_answer, paging, sliced_items
 from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
@@ -35,6 +35,8 @@ from ledger_service.money.operations import (
     ReferenceUsed,
     WrongHolder,
 )
+from ledger_service.record.paging import Slice, only
+from ledger_service.registry import lists as listed
 from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee, guarantee_signer
 from ledger_service.registry.errors import (
@@ -48,14 +50,15 @@ from ledger_service.registry.errors import (
 )
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
-from wallet_api.amounts import money
-from wallet_api.declaring import downloads, lists, writes
-from wallet_api.fields import Address, AmountNeur, AreaFilter, Bytes32, CreditNeur, PeriodNumber, Signature, Uint53
-from wallet_api.routers.holdings import settlement_state
+from wallet_api.declaring import downloads, lists, reads, writes
+from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber, SettlementState
+from wallet_api.lookup import own_one, settlement_state
+from wallet_api.recorded import created
 from wallet_api.routers.keys import require_own
-from wallet_api.routers.registrar import created
 from wallet_api.schemas import money as money_schemas
 from wallet_api.schemas import retailer as schemas
+from wallet_api.schemas.own import AnyLineKind
+from wallet_api.schemas.registry import Agreement
 from wallet_api.services import API_PREFIX, services_of
 
 VAT_KIND = "vat"
@@ -73,30 +76,10 @@ RevisionFilter = Annotated[int | None, Query(ge=0, le=2**32 - 1, description="Th
 router = APIRouter(prefix=API_PREFIX, tags=["retailer"])
 
 
-class GuaranteeBody(Body):
-    """How far below zero the guarantor lets an account go, with its signature (Guarantee); the nonce must rise."""
-
-    guarantor: Address
-    account: Address
-    credit_neur: CreditNeur
-    nonce: Uint53 = Field(description="Rises with each guarantee of the same account", examples=[1])
-    signature: Signature
-
-
-class CoverBody(Body):
-    """Debt of an account paid from its guarantor's balance, with the guarantor's signature (Cover)."""
-
-    guarantor: Address
-    account: Address
-    amount_neur: AmountNeur
-    ref: Bytes32
-    signature: Signature
-
-
 @router.post(
     "/guarantees",
     **writes(
-        GuaranteeBody,
+        money_schemas.GuaranteeBody,
         money_schemas.GuaranteeFact,
         failing=(
             Malformed,
@@ -113,10 +96,9 @@ class CoverBody(Body):
 )
 async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
     """Give, change or (with 0) end the credit line of a household."""
-
     services = services_of(request)
 
-    def work(body: GuaranteeBody) -> Created:
+    def work(body: money_schemas.GuaranteeBody) -> Created:
         require_own(who, body.guarantor)
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(
@@ -126,15 +108,16 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
         )
         signer = guarantee_signer(domain=domain, guarantee=given)
         with services.record.begin() as tx:
-            return created(give_guarantee(tx, signer=signer, guarantee=given, now=services.clock.now()))
+            entry = give_guarantee(tx, signer=signer, guarantee=given, now=services.clock.now())
+        return created(entry, money_schemas.GuaranteeFact)
 
-    return await write(request, who=who, shape=GuaranteeBody, work=work)
+    return await write(request, who=who, shape=money_schemas.GuaranteeBody, work=work)
 
 
 @router.post(
     "/cover",
     **writes(
-        CoverBody,
+        money_schemas.CoverBody,
         money_schemas.CoverFact,
         failing=(
             OutOfRange,
@@ -150,10 +133,9 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
 )
 async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
     """Pay debt of an account one guarantees, at most all of it, from one's own free balance."""
-
     services = services_of(request)
 
-    def work(body: CoverBody) -> Created:
+    def work(body: money_schemas.CoverBody) -> Created:
         require_own(who, body.guarantor)
         entry = money_operations.give_cover(
             services.record,
@@ -164,9 +146,9 @@ async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)
             signature=from_hex(body.signature),
             domain=services.deployment.domain_of(COVER),
         )
-        return created(entry)
+        return created(entry, money_schemas.CoverFact)
 
-    return await write(request, who=who, shape=CoverBody, work=work)
+    return await write(request, who=who, shape=money_schemas.CoverBody, work=work)
 
 
 @router.get("/guarantees", **lists(money_schemas.Guarantee))
@@ -175,17 +157,21 @@ def list_guarantees(
 ) -> Response:
     """The credit lines one has given that are in force on chain, and what is called from them now."""
     with services_of(request).record.read() as connection:
-        found = money_queries.guarantees(connection, guarantor=who.address)
-    return page_answer(
-        request,
-        items=found,
-        key=lambda one: one.account.hex(),
-        page=page,
-        shape=lambda one: {
-            "account": to_hex(one.account),
-            "credit": money(one.credit_neur),
-            "called": money(one.called_neur),
-        },
+        found = money_queries.guarantees(connection, guarantor=who.address, part=page.part((Bytes(20),)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.account,), shape=_guarantee)
+
+
+@router.get("/guarantees/{account}", **reads(money_schemas.Guarantee, failing=(NotYours,)))
+def one_guarantee(request: Request, account: AccountName, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
+    """The credit line that one has given to an account."""
+    with services_of(request).record.read() as connection:
+        found = money_queries.guarantees(connection, guarantor=who.address, part=only(from_hex(account)))
+    return model_answer(_guarantee(own_one(found, "guarantee")))
+
+
+def _guarantee(one: money_queries.GuaranteeState) -> money_schemas.Guarantee:
+    return money_schemas.Guarantee(
+        account=to_hex(one.account), credit_neur=str(one.credit_neur), called_neur=str(one.called_neur)
     )
 
 
@@ -194,28 +180,34 @@ def list_customers(
     request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
 ) -> Response:
     """Accounts whose agreement valid now is with this retailer, and those that will be."""
-    services = services_of(request)
-    now = mtu_of(services.clock.now())
-    with services.record.read() as connection:
-        found = [
-            {
-                "account": agreement.account,
-                "participant": participant.participant,
-                "point": participant.point,
-                "agreement": asdict(agreement),
-                "state": "now" if agreement.valid_from_mtu <= now else "later",
-            }
-            for agreement in registry.agreements(connection, retailer=who.account)
-            if _counts(connection, agreement.account, agreement.valid_from_mtu, now=now, retailer=who.account)
-            and (participant := registry.participant_of(connection, agreement.account)) is not None
-        ]
-    latest = {one["account"]: one for one in found}
-    return page_answer(request, items=latest.values(), key=lambda one: str(one["account"]), page=page)
+    with services_of(request).record.read() as connection:
+        found = _customers(request, connection, who, part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.account,), shape=lambda one: one)
 
 
-def _counts(connection: Connection, account: str, valid_from_mtu: int, *, now: int, retailer: str) -> bool:
-    """Whether the agreement that holds at the later of now and its beginning is still with this retailer."""
-    return registry.agreement_at(connection, account=account, mtu=max(valid_from_mtu, now)).retailer == retailer
+@router.get("/retailer/customers/{account}", **reads(schemas.Customer, failing=(NotYours,)))
+def one_customer(request: Request, account: AccountName, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
+    """One of one's own customers, by its account."""
+    with services_of(request).record.read() as connection:
+        return model_answer(own_one(_customers(request, connection, who, part=only(account)), "customer"))
+
+
+def _customers(request: Request, connection: Connection, who: Principal, *, part: Slice) -> list[schemas.Customer]:
+    now = mtu_of(services_of(request).clock.now())
+    found = []
+    for agreement in listed.customers(connection, retailer=who.account, mtu=now, part=part):
+        participant = registry.participant_of(connection, agreement.account)
+        if participant is not None:
+            found.append(
+                schemas.Customer(
+                    account=agreement.account,
+                    participant=participant.participant,
+                    point=participant.point,
+                    agreement=Agreement(**asdict(agreement)),
+                    state="now" if agreement.valid_from_mtu <= now else "later",
+                )
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +215,7 @@ class CustomerTotal:
     """The lines of one kind of one customer in one settlement, summed. `partial`: it changed retailer in the period."""
 
     account: str
-    kind: str
+    kind: AnyLineKind
     energy_wh: int
     amount_neur: int
     partial: bool
@@ -254,7 +246,7 @@ def customer_totals(
             continue
         mtus = own_mtus(connection, statement, retailer=retailer)
         partial = len(mtus) < len(statement["opens"])
-        sums: dict[str, tuple[int, int]] = {}
+        sums: dict[AnyLineKind, tuple[int, int]] = {}
         for line in statement["lines"]:
             if line["mtu"] not in mtus if line["kind"] != VAT_KIND else partial or not mtus:
                 continue
@@ -266,7 +258,7 @@ def customer_totals(
 
 def _settlement(
     request: Request, who: Principal, *, area: str | None, period: int, revision: int | None, account: str | None
-) -> tuple[dict[str, Any], str, list[CustomerTotal]]:
+) -> tuple[dict[str, Any], SettlementState, list[CustomerTotal]]:
     if area is not None and area != who.area:
         raise NotYours(what="settlement")
     code = str(who.area)
@@ -289,29 +281,30 @@ def settlements(
     period: Annotated[int, Query(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")],
     area: AreaFilter = None,
     revision: RevisionFilter = None,
-    account: Annotated[str | None, Query(pattern=r"^0x[0-9a-f]{40}$", description="Only of this customer")] = None,
+    account: Annotated[Address | None, Query(description="Only of this customer")] = None,
 ) -> Response:
     """What settled for one's own customers in a period (the newest revision, or the one given), per customer and kind.
 
     Amounts have the customer's sign: + was credited to the customer.
     """
     proposal, state, totals = _settlement(request, who, area=area, period=period, revision=revision, account=account)
+    key = attrgetter("account", "kind")
     return page_answer(
         request,
-        items=totals,
-        key=lambda one: f"{one.account} {one.kind}",
         page=page,
-        shape=lambda one: {
-            "account": one.account,
-            "area": proposal["area"],
-            "period": proposal["period"],
-            "revision": proposal["revision"],
-            "state": state,
-            "kind": one.kind,
-            "energy_wh": one.energy_wh,
-            "amount": money(one.amount_neur),
-            "partial": one.partial,
-        },
+        items=sliced_items(totals, page.part((TEXT, TEXT)), key=key),
+        key=key,
+        shape=lambda one: schemas.CustomerTotal(
+            account=one.account,
+            area=proposal["area"],
+            period=proposal["period"],
+            revision=proposal["revision"],
+            state=state,
+            kind=one.kind,
+            energy_wh=one.energy_wh,
+            amount_neur=str(one.amount_neur),
+            partial=one.partial,
+        ),
     )
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from domain.eip712 import SHAPES
 from domain.hashing import from_hex
 from domain.signing import BadSignature
-from edge.answers import json_answer
-from edge.models import Body
+from edge.answers import model_answer
 from edge.policy import allow, anyone
 from edge.problems import NoSuchThing
 from edge.strict_json import parse, read_body, validate
@@ -22,7 +20,7 @@ from ledger_service.access.challenges import ChallengeRefused
 from ledger_service.access.directory import Principal, UnknownAccount
 from ledger_service.access.tokens import TOKEN_SECONDS
 from wallet_api.declaring import body_of, makes, reads
-from wallet_api.fields import Address, Code, Signature
+from wallet_api.fields import Code
 from wallet_api.roles import EVERYBODY
 from wallet_api.schemas import session as schemas
 from wallet_api.services import API_PREFIX, services_of
@@ -36,64 +34,55 @@ ShapeName = Annotated[Code, Path(description="Name of a signed shape, as `GET /v
 router = APIRouter(prefix=API_PREFIX, tags=["session"])
 
 
-class ChallengeRequest(Body):
-    """Who wants to log in."""
-
-    account: Address
-
-
-class SessionRequest(Body):
-    """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
-
-    nonce: Annotated[str, Field(max_length=200, description="Of the challenge", examples=[schemas.NONCE])]
-    signature: Signature
-
-
-@router.post("/session/challenge", **makes(ChallengeRequest, schemas.Challenge))
+@router.post("/session/challenge", **makes(schemas.ChallengeBody, schemas.Challenge))
 async def ask_for_challenge(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Ask for a login text. It is given for any address, is good for one use, and expires after five minutes."""
-    body = validate(adapter_of(ChallengeRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
+    body = validate(
+        adapter_of(schemas.ChallengeBody), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX))
+    )
     services = services_of(request)
     challenge = services.challenges.issue(address=from_hex(body.account), now=services.wall_clock())
-    shown = {"nonce": challenge.nonce, "text": challenge.text, "expires_at": challenge.expires_at}
-    return json_answer(shown, status=201)
+    shown = schemas.Challenge(nonce=challenge.nonce, text=challenge.text, expires_at=challenge.expires_at)
+    return model_answer(shown, status=201)
 
 
 @router.post(
-    "/session", **makes(SessionRequest, schemas.AccessToken, failing=(ChallengeRefused, UnknownAccount, BadSignature))
+    "/session",
+    **makes(schemas.SessionBody, schemas.AccessToken, failing=(ChallengeRefused, UnknownAccount, BadSignature)),
 )
 async def log_in(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Exchange a signed login text for an access token (15 minutes)."""
-    body = validate(adapter_of(SessionRequest), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
+    body = validate(adapter_of(schemas.SessionBody), parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX)))
     services = services_of(request)
     now = services.wall_clock()
     address = services.challenges.signer(nonce=body.nonce, signature=from_hex(body.signature), now=now)
     principal = await run_in_threadpool(services.directory.find, address)
     services.challenges.use_up(nonce=body.nonce, now=now)
     token, claims = services.tokens.issue(address=address, role=principal.role, now=now)
-    shown = {
-        "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": TOKEN_SECONDS,
-        "expires_at": claims.expires_at,
-        "account": principal.account,
-        "role": principal.role,
-        "name": principal.name,
-    }
-    return json_answer(shown, status=201)
+    shown = schemas.AccessToken(
+        access_token=token,
+        token_type="Bearer",  # noqa: S106 - the kind of token, no secret
+        expires_in=TOKEN_SECONDS,
+        expires_at=claims.expires_at,
+        account=principal.account,
+        role=principal.role,
+        name=principal.name,
+    )
+    return model_answer(shown, status=201)
 
 
 @router.get("/session", **reads(schemas.Principal))
 async def who_am_i(who: Annotated[Principal, allow(*EVERYBODY)]) -> Response:
     """The principal of the token: account, role, name, area."""
-    shown = {"account": who.account, "role": who.role, "name": who.name, "area": who.area, "point": who.point}
-    return json_answer(shown)
+    shown = schemas.Principal(account=who.account, role=who.role, name=who.name, area=who.area, point=who.point)
+    return model_answer(shown)
 
 
 @router.get("/jwks", **reads(schemas.JsonWebKeySet))
 async def jwks(request: Request, _: Annotated[None, anyone()]) -> Response:
     """The public key that access tokens are signed with (RFC 7517)."""
-    return json_answer(services_of(request).tokens.jwks(), headers={"Cache-Control": "public, max-age=300"})
+    shown = schemas.JsonWebKeySet.model_validate(services_of(request).tokens.jwks())
+    return model_answer(shown, headers={"Cache-Control": "public, max-age=300"})
 
 
 _VALUES_BODY = body_of(
@@ -107,11 +96,15 @@ _VALUES_BODY = body_of(
 async def list_shapes(request: Request, _: Annotated[None, anyone()]) -> Response:
     """Every shape that is signed: its type string and verifying contract."""
     deployment = services_of(request).deployment
-    shown = [
-        {"shape": shape.name, "type": shape.type_string, "domain": deployment.domain_of(shape).as_json()}
+    items = [
+        schemas.SignedShape(
+            shape=shape.name,
+            type=shape.type_string,
+            domain=schemas.SigningDomain(**deployment.domain_of(shape).as_json()),
+        )
         for shape in SHAPES.values()
     ]
-    return json_answer({"items": shown})
+    return model_answer(schemas.SignedShapes(items=items))
 
 
 @router.post("/typed-data/{shape}", **reads(schemas.SigningView, failing=(NoSuchThing,), body=_VALUES_BODY))
@@ -121,4 +114,4 @@ async def typed_data(request: Request, shape: ShapeName, _: Annotated[None, anyo
     given = parse(await read_body(request, limit_bytes=SMALL_BODY_BYTES_MAX))
     values = values_from_json(signed, given if isinstance(given, dict) else {"": given})
     domain = services_of(request).deployment.domain_of(signed)
-    return json_answer(signing_view(shape=signed, domain=domain, values=values))
+    return model_answer(signing_view(shape=signed, domain=domain, values=values))

@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from edge.models import Answer
+from edge.models import Answer, Body
 from wallet_api.fields import Address, Bytes32, Sequence
+
+TRANSACTION_TEXT_MAX = 2 + 2 * 131_072
+"""Longest transaction as hex: nodes take up to 128 KiB."""
 
 
 class CallToSign(Answer):
@@ -32,10 +35,15 @@ class CallToSign(Answer):
     )
 
 
-class CallsToSign(Answer):
-    """What waits for one's signature; more may follow once these are signed."""
+class SignedCallBody(Body):
+    """The call as a signed transaction."""
 
-    items: list[CallToSign]
+    transaction: str = Field(
+        pattern=r"^0x([0-9a-f]{2})+$",
+        max_length=TRANSACTION_TEXT_MAX,
+        description="RLP of a legacy transaction with the chain id in its signature (EIP-155), lower-case 0x hex",
+        examples=["0xf86c808504a817c800825208940000000000000000000000000000000000000001808026a0"],
+    )
 
 
 class CallTaken(Answer):

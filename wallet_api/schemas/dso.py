@@ -6,17 +6,16 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edge.models import Answer, Page
-from wallet_api.fields import Address, Bytes32, Code, MarketTime, Mtu, NeurPerWh, Number, Signature, UtcText, Wh, Word
-from wallet_api.schemas.base import Fact, Starts
+from edge.models import Answer, Body
+from wallet_api.fields import Address, Bytes32, Code, MarketTime, Mtu, NeurPerWh, Number, Signature, Text, Wh, Word
+from wallet_api.schemas.base import AtMtu, Fact, MtuRun, utc_of
 from wallet_api.schemas.public import Program
 from wallet_api.schemas.session import SigningView
 
 
-class Result(Starts):
+class Result(AtMtu):
     """The result of one MTU as it would be cleared."""
 
-    mtu: Mtu
     price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
     words: list[Word]
     result_hash: Bytes32
@@ -67,45 +66,34 @@ class ProgramToDecide(Program):
     schedules: dict[str, list[int]] = Field(description="Net energy in Wh per MTU by point; + = import")
     earlier: list[EarlierPosition] = Field(description="What markets with earlier gates left of points and MTUs")
     deadline: MarketTime = Field(description="Unix seconds of market time until which the verdict counts")
-    deadline_utc: UtcText
+    deadline_utc = utc_of("deadline")
     to_sign: SigningView
     to_refuse: SigningView
 
 
-class SignedVerdict(Answer):
-    """A program that the DSO signed."""
+class ProgramVerdict(MtuRun):
+    """What the DSO decided of a program, or that it let the deadline pass."""
 
     market: Code
     program: Number
     area: Code
-    verdict: Literal["signed"]
-    dso: Address
+    verdict: Literal["signed", "refused", "silent"]
+    dso: Address | None = Field(description="The key that signed the verdict; null for silence")
+    reason: str | None = Field(description="Why it was refused; null otherwise")
+    signature: Signature | None = Field(description="Over the Program or the Refusal; null for silence")
+
+
+class SignatureBody(Body):
+    """The DSO's signature over the Program."""
+
     signature: Signature
 
 
-class RefusedVerdict(Answer):
-    """A program that the DSO refused."""
+class RefusalBody(Body):
+    """The DSO's reason, and its signature over the Refusal that contains it."""
 
-    market: Code
-    program: Number
-    area: Code
-    verdict: Literal["refused"]
-    dso: Address
-    reason: str
+    reason: Text
     signature: Signature
-
-
-class SilentVerdict(Answer):
-    """A program whose deadline the DSO let pass."""
-
-    market: Code
-    program: Number
-    area: Code
-    verdict: Literal["silent"]
-
-
-class VerdictPage(Page[SignedVerdict | RefusedVerdict | SilentVerdict]):
-    """What the DSO decided, by market and program."""
 
 
 class SignatureFact(Fact):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from edge.models import Answer, Page
+from edge.models import Answer, Body
 from wallet_api.fields import (
     Address,
     AmountNeur,
@@ -14,59 +14,69 @@ from wallet_api.fields import (
     Code,
     CreditNeur,
     MarketTime,
+    NeurText,
     Number,
     Revision,
     Sequence,
     Signature,
     Uint32,
     Uint53,
-    UtcText,
 )
-from wallet_api.schemas.base import Fact, Money
+from wallet_api.schemas.base import Amount, AtMarketTime, Fact, eur_of, optional_utc_of, utc_of
 
 
 class Balance(Answer):
     """What one holds and may still commit to."""
 
     account: Address
-    balance: Money = Field(description="What the account holds; below zero is debt")
-    credit: Money = Field(description="How far below zero it may go")
-    reserved: Money = Field(description="The most that live orders of unsettled MTUs may cost")
-    available: Money = Field(description="balance + credit - reserved")
+    balance_neur: NeurText = Field(description="What the account holds, in nEUR; below zero is debt")
+    credit_neur: NeurText = Field(description="How far below zero it may go, in nEUR")
+    reserved_neur: NeurText = Field(description="The most that live orders of unsettled MTUs may cost, in nEUR")
+    available_neur: NeurText = Field(description="balance + credit - reserved, in nEUR")
+    balance_eur = eur_of("balance_neur")
+    credit_eur = eur_of("credit_neur")
+    reserved_eur = eur_of("reserved_neur")
+    available_eur = eur_of("available_neur")
 
 
-class Posting(Answer):
+class Posting(Amount, AtMarketTime):
     """One movement of an account, with its other side; their sum is the balance."""
 
     sequence: Sequence
     position: Uint32 = Field(description="Place among the movements of that journal entry")
     kind: str = Field(description="What moved it: deposit, settlement, redemption, cover, …", examples=["deposit"])
     other: Address = Field(description="The account on the other side")
-    amount: Money
     area: Code | None = Field(description="Of a settlement; null otherwise")
     period: Number | None = Field(description="Of a settlement; null otherwise")
     revision: Revision | None = Field(description="Of a settlement; null otherwise")
 
 
-class DepositFact(Fact):
-    """A booked deposit."""
+class DepositMembers(BaseModel):
+    """For whom money came in by bank, how much, and the payment's reference, which is booked once."""
 
     account: Address
     amount_neur: AmountNeur
     ref: Bytes32 = Field(description="The payment's reference, booked once")
 
 
-class Deposit(Fact):
+class DepositBody(DepositMembers, Body):
+    """Money that came in by bank: for whom, how much, and the payment's reference, which is booked once."""
+
+
+class DepositFact(DepositMembers, Fact):
+    """A booked deposit."""
+
+
+class Deposit(Fact, Amount):
     """A deposit, and whether it counts in the balance yet."""
 
     account: Address
-    amount: Money
     ref: Bytes32 = Field(description="The payment's reference")
-    state: Literal["booked", "on-chain", "failed"] = Field(description="It counts in the balance once it is on-chain")
+    state: Literal["booked", "on_chain", "failed"] = Field(description="It counts in the balance once it is on chain")
 
 
-class RedemptionFact(Fact):
-    """A redemption that was asked for."""
+class RedemptionMembers(BaseModel):
+    """Money to be paid out, signed by the account (Redemption)."""
 
     account: Address
     amount_neur: AmountNeur
@@ -75,41 +85,43 @@ class RedemptionFact(Fact):
     signature: Signature
 
 
-class RequestedRedemption(Answer):
-    """A redemption on its way to the chain."""
+class RedemptionBody(RedemptionMembers, Body):
+    """Money to be paid out, signed by the account (Redemption); `deadline` in unix seconds of market time."""
+
+
+class RedemptionFact(RedemptionMembers, Fact):
+    """A redemption that was asked for."""
+
+    deadline_utc = utc_of("deadline")
+
+
+class Redemption(Amount):
+    """A redemption: on its way to the chain, or known there."""
 
     ref: Bytes32
-    amount: Money
-    state: Literal["requested"]
-
-
-class KnownRedemption(Answer):
-    """A redemption the chain knows."""
-
-    ref: Bytes32
-    amount: Money
-    ready_at: MarketTime = Field(description="Unix seconds of market time at which the challenge window ends")
-    ready_at_utc: UtcText
-    redeemed: Money | None = Field(description="What was paid out so far, in parts where money was short; null before")
-    state: Literal["in-challenge-window", "redeemed", "cancelled"] = Field(
-        description="in-challenge-window while something of it is open; cancelled by its account, or expired"
+    ready_at: MarketTime | None = Field(
+        description="Unix seconds of market time at which the challenge window ends; null until the chain knows it"
     )
-
-
-class RedemptionPage(Page[RequestedRedemption | KnownRedemption]):
-    """Redemptions by reference: on their way to the chain, or known there."""
+    ready_at_utc = optional_utc_of("ready_at")
+    redeemed_neur: NeurText = Field(description="What was paid out so far, in nEUR; in parts where money was short")
+    redeemed_eur = eur_of("redeemed_neur")
+    state: Literal["requested", "in_challenge_window", "redeemed", "cancelled"] = Field(
+        description="in_challenge_window while something of it is open; cancelled by its account, or expired"
+    )
 
 
 class Guarantee(Answer):
     """A credit line in force on chain."""
 
     account: Address
-    credit: Money = Field(description="How far below zero the account may go")
-    called: Money = Field(description="What the guarantor owes for it now: the debt beyond the line")
+    credit_neur: NeurText = Field(description="How far below zero the account may go, in nEUR")
+    credit_eur = eur_of("credit_neur")
+    called_neur: NeurText = Field(description="What the guarantor owes for it now: the debt beyond the line, in nEUR")
+    called_eur = eur_of("called_neur")
 
 
-class GuaranteeFact(Fact):
-    """A recorded guarantee."""
+class GuaranteeMembers(BaseModel):
+    """How far below zero the guarantor lets an account go, with its signature (Guarantee)."""
 
     guarantor: Address
     account: Address
@@ -118,11 +130,27 @@ class GuaranteeFact(Fact):
     signature: Signature
 
 
-class CoverFact(Fact):
-    """Debt of an account paid by its guarantor."""
+class GuaranteeBody(GuaranteeMembers, Body):
+    """How far below zero the guarantor lets an account go, with its signature (Guarantee); the nonce must rise."""
+
+
+class GuaranteeFact(GuaranteeMembers, Fact):
+    """A recorded guarantee."""
+
+
+class CoverMembers(BaseModel):
+    """Debt of an account paid from its guarantor's balance, with the guarantor's signature (Cover)."""
 
     guarantor: Address
     account: Address
     amount_neur: AmountNeur
     ref: Bytes32
     signature: Signature
+
+
+class CoverBody(CoverMembers, Body):
+    """Debt of an account paid from its guarantor's balance, with the guarantor's signature (Cover)."""
+
+
+class CoverFact(CoverMembers, Fact):
+    """Debt of an account paid by its guarantor."""

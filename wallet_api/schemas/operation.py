@@ -5,16 +5,19 @@ from __future__ import annotations
 from pydantic import Field
 
 from domain.facts import MtuCleared
-from edge.models import Answer
-from wallet_api.fields import Bytes32, Code, MarketTime, Number, Sequence, Uint32, UtcText
-from wallet_api.schemas.base import JournalHead
+from edge.models import Answer, Body
+from wallet_api.fields import Bytes32, Code, MarketTime, Number, Sequence, Uint32
+from wallet_api.schemas.base import AtMarketTime, JournalHead
 
 
-class MarketTimeReached(Answer):
+class ClockBody(Body):
+    """The market time to reach, in unix seconds."""
+
+    advance_to: MarketTime
+
+
+class MarketTimeReached(AtMarketTime):
     """Market time after a step."""
-
-    market_time: MarketTime
-    market_time_utc: UtcText
 
 
 class StageCursor(Answer):
@@ -42,10 +45,9 @@ class StuckPeriod(Answer):
     code: str = Field(description="Code of the cause", examples=["no-agreement"])
 
 
-class ServiceStatus(Answer):
+class ServiceStatus(AtMarketTime):
     """Where the stages stand."""
 
-    market_time: MarketTime
     journal: JournalHead
     cursors: list[StageCursor]
     stuck_periods: list[StuckPeriod] = Field(description="Looked at again once there are new facts")

@@ -13,7 +13,6 @@ from wallet_api.fields import (
     Bytes16,
     Bytes32,
     Code,
-    MarketTime,
     Mtu,
     MtuCount,
     NeurPerWh,
@@ -24,12 +23,11 @@ from wallet_api.fields import (
     SettlementState,
     Signature,
     Uint32,
-    UtcText,
     Version,
     Wh,
     Word,
 )
-from wallet_api.schemas.base import Money, Starts
+from wallet_api.schemas.base import Amount, AtMarketTime, AtMtu, MtuRun, eur_of
 from wallet_api.schemas.registry import Agreement, Tariff
 from wallet_api.schemas.trading import Side
 
@@ -54,17 +52,15 @@ AnyLineKind = Literal[TradeLineKind, PositionLineKind, "vat"]
 """Every kind of settlement line."""
 
 
-class Trade(Starts):
-    """What was accepted of an order."""
+class Trade(AtMtu, Amount):
+    """What was accepted of an order. The amount is energy times price; + was sold, - was bought."""
 
     market: Code
-    mtu: Mtu
     order_id: Bytes16
     tag: Bytes16
     side: Side
     energy_wh: Wh
     price_neur_per_wh: NeurPerWh = Field(description="Clearing price in nEUR/Wh")
-    amount: Money = Field(description="Energy times price; + was sold, - was bought")
 
 
 class Reading(Answer):
@@ -92,7 +88,7 @@ class AttestedRoot(Answer):
     signatures: list[Signature]
 
 
-class OwnReading(Starts):
+class OwnReading(AtMtu):
     """An attested reading, and the proof that it is under the signed root."""
 
     reading: Reading
@@ -108,36 +104,32 @@ class Supplier(Answer):
     name: Code | None = Field(description="Its participant id")
 
 
-class OwnAgreement(Answer):
+class OwnAgreement(AtMtu):
     """The agreement and tariff version valid at an MTU."""
 
-    mtu: Mtu
     agreement: Agreement
     tariff: Tariff
     retailer: Supplier
-    credit: Money | None = Field(description="Credit line given by the guarantor; null for none")
+    credit_neur: NeurText | None = Field(description="Credit line given by the guarantor, in nEUR; null for none")
 
 
-class SetPoint(Starts):
-    """The envelope of a point in one MTU."""
+class SetPoint(AtMtu):
+    """An envelope that the DSO set for one's own point."""
 
     market: Code
-    mtu: Mtu
     point: Code
     import_cap_wh: Wh | None = Field(description="The most it may draw in the MTU, in Wh; null for no cap")
     export_cap_wh: Wh | None = Field(description="The most it may feed in in the MTU, in Wh; null for no cap")
 
 
-class StatementSummary(Starts):
-    """One's own bill for one period and revision."""
+class StatementSummary(MtuRun, Amount):
+    """One's own bill for one period and revision; the amount is the sum of its lines, + is received."""
 
     area: Code
     period: Number
     revision: Revision
-    first_mtu: Mtu
-    count: MtuCount
-    amount: Money = Field(description="Sum of the lines; + is received")
-    due: Money = Field(description="What this revision moves: amount less what earlier revisions moved")
+    due_neur: NeurText = Field(description="What this revision moves, in nEUR: amount less what earlier ones moved")
+    due_eur = eur_of("due_neur")
     state: SettlementState
 
 
@@ -234,7 +226,7 @@ class OwnStatement(Answer):
     words: list[Word] = Field(description="The settlement word that moves the amount due; none where it is zero")
 
 
-class Access(Answer):
+class Access(AtMarketTime):
     """A reading of personal data by an auditor, logged before it was answered."""
 
     sequence: Sequence
@@ -244,5 +236,3 @@ class Access(Answer):
     )
     what: str = Field(description="What was read", examples=["registry.participants"])
     area: Code | None = Field(description="Of which area; null: of all")
-    market_time: MarketTime
-    market_time_utc: UtcText

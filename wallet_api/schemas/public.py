@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from edge.models import Answer
+from ledger_service.overview.queries import ProgramState
 from wallet_api.fields import (
     Address,
     Bytes32,
@@ -16,20 +17,25 @@ from wallet_api.fields import (
     MarketKind,
     MarketTime,
     Mtu,
-    MtuCount,
     NeurPerWh,
     Number,
     PositiveInt,
-    ProgramState,
     Seconds,
     Sequence,
     TickNeurPerWh,
     Uint32,
     Uint53,
-    UtcText,
     Wh,
 )
-from wallet_api.schemas.base import JournalHead, Starts
+from wallet_api.schemas.base import (
+    AtMarketTime,
+    AtMtu,
+    JournalHead,
+    MtuRun,
+    mtu_utc_of,
+    optional_utc_of,
+    utc_of,
+)
 from wallet_api.schemas.session import CANCEL_TYPE, SigningDomain
 
 MARKET_ADDRESS = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
@@ -55,14 +61,13 @@ class Health(Answer):
     stages: Literal["ok", "failing"] | None = Field(description="Null where the service runs none")
 
 
-class Clock(Answer):
+class Clock(AtMarketTime):
     """Market time now."""
 
-    market_time: MarketTime
-    market_time_utc: UtcText
     mtu: Mtu
     chain_time: Uint53 = Field(description="Block time in unix seconds that belongs to the market time, rounded down")
     speed: PositiveInt = Field(description="Market seconds per second of block time; 1 in production")
+    starts = mtu_utc_of("mtu")
 
 
 class Attester(Answer):
@@ -73,17 +78,22 @@ class Attester(Answer):
     organisation: Code
 
 
-class AreaRules(Answer):
+class AreaMembers(BaseModel):
     """What holds in the grid of one DSO."""
 
     area: Code
-    zone: str = Field(description="IANA zone in which local days and gates are meant")
+    zone: Code = Field(description="IANA zone in which local days and gates are meant")
     attest_seconds: Seconds = Field(description="Seconds after an MTU's end by which its readings must be attested")
     horizon_seconds: Seconds = Field(description="Seconds after a period's end within which readings may be corrected")
     challenge_seconds: Seconds = Field(description="Seconds a settlement or redemption waits before it takes effect")
-    grid_model_hash: Bytes32
-    threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
     attesters: list[Attester]
+    threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
+
+
+class AreaRules(AreaMembers, Answer):
+    """What holds in the grid of one DSO."""
+
+    grid_model_hash: Bytes32
 
 
 class Area(AreaRules):
@@ -92,7 +102,7 @@ class Area(AreaRules):
     area_id: Bytes32 = Field(description="Its id on chain")
 
 
-class MarketRules(Answer):
+class MarketMembers(BaseModel):
     """The rules of a market; deadlines count from the gate."""
 
     market: Code
@@ -105,6 +115,11 @@ class MarketRules(Answer):
     sign_seconds: Seconds = Field(description="Seconds after the gate within which the DSO's verdict counts")
     clear_seconds: Seconds = Field(description="Seconds after the gate within which MTUs are cleared, or become void")
     gate_local: GateLocal
+
+
+class MarketRules(MarketMembers, Answer):
+    """The rules of a market; deadlines count from the gate."""
+
     kind: MarketKind = Field(description="How it trades; only auctions exist so far")
 
 
@@ -114,30 +129,34 @@ class Market(MarketRules):
     market_id: Bytes32 = Field(description="Its id on chain, which orders are signed for")
 
 
-class Program(Starts):
+class Program(MtuRun):
     """The MTUs of one gate of one market, and where they stand."""
 
     market: Code
     area: Code
     program: Number
     period: Number
-    first_mtu: Mtu
-    count: MtuCount
     gate: MarketTime = Field(description="Unix seconds of market time from which no order, change or cancel is taken")
-    gate_utc: UtcText
-    book_deadline: MarketTime = Field(description="When the book must be committed on chain")
-    sign_deadline: MarketTime = Field(description="Until when the market takes the DSO's verdict")
-    clear_deadline: MarketTime = Field(description="When MTUs that aren't cleared become void")
+    gate_utc = utc_of("gate")
+    book_deadline: MarketTime = Field(description="Unix seconds of market time by which the book must be on chain")
+    book_deadline_utc = utc_of("book_deadline")
+    sign_deadline: MarketTime = Field(description="Unix seconds of market time until which the DSO's verdict is taken")
+    sign_deadline_utc = utc_of("sign_deadline")
+    clear_deadline: MarketTime = Field(description="Unix seconds of market time from which what isn't cleared is void")
+    clear_deadline_utc = utc_of("clear_deadline")
     verdict_deadline: MarketTime | None = Field(description="Deadline inside the signed program; null until validated")
+    verdict_deadline_utc = optional_utc_of("verdict_deadline")
     resolved_mtus: Uint32 = Field(description="How many of its MTUs are cleared or void")
     given_up_mtus: Uint32 = Field(description="How many validation gave up: they become void at the clear deadline")
-    state: ProgramState
+    state: ProgramState = Field(
+        description="`expired`: the DSO let its deadline pass; `cleared`: all but those given up"
+    )
 
 
-class MtuPrice(Starts):
+class MtuPrice(AtMtu):
     """How one MTU ended."""
 
-    mtu: Mtu
+    market: Code
     price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
     price_ct_per_kwh: str | None = Field(
         pattern=r"^-?\d+\.\d{4}$", description="The same in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)"
@@ -146,37 +165,21 @@ class MtuPrice(Starts):
     state: Literal["cleared", "void"]
 
 
-class Prices(Answer):
-    """The MTUs of a range that have ended, ascending."""
+class MtuStanding(AtMtu):
+    """Where one MTU of a program stands."""
 
     market: Code
-    items: list[MtuPrice]
-
-
-class MtuStanding(Starts):
-    """Where one MTU stands."""
-
-    mtu: Mtu
     program: Number
     state: ProgramState | Literal["cleared", "void"] = Field(
         description="As its program until it has ended; then cleared or void"
     )
 
 
-class Mtus(Answer):
-    """The MTUs of a range that belong to a program, ascending."""
-
-    market: Code
-    items: list[MtuStanding]
-
-
-class Period(Starts):
+class Period(MtuRun):
     """A run of MTUs that settle together, and where it stands."""
 
     area: Code
     period: Number
-    first_mtu: Mtu
-    count: MtuCount
     settled_revisions: Uint32 = Field(
         examples=[1], description="How many revisions of its settlement are in effect on chain"
     )

@@ -1,34 +1,53 @@
-"""What the registrar records."""
+"""What the registrar records: each noun's members once, for its body and for its answers."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
 
-from edge.models import Answer
+from pydantic import BaseModel, Field
+
+from edge.models import Answer, Body
 from wallet_api.fields import (
     Address,
     BasisPoints,
     Bytes32,
     Code,
+    MarketKind,
     Mtu,
     NeurPerWh,
     ParticipantKind,
     Version,
     Watt,
 )
-from wallet_api.schemas.base import Fact
-from wallet_api.schemas.public import AreaRules, MarketRules
+from wallet_api.schemas.base import Fact, ValidFrom
+from wallet_api.schemas.public import AreaMembers, AreaRules, MarketMembers, MarketRules
+
+
+class AreaBody(AreaMembers, Body):
+    """A grid area. Deadlines in seconds of market time; the grid model's numbers are whole."""
+
+    grid_model: dict[str, Any] = Field(description="Nodes and lines; whole numbers only (docs/protocol.md)")
 
 
 class AreaFact(Fact, AreaRules):
     """A defined area; of its grid model the hash."""
 
 
+class MarketBody(MarketMembers, Body):
+    """A market of an area. Lot in Wh, prices in nEUR/Wh, `gate_local` "HH:MM" on the day before delivery.
+
+    Its code is the area's and a name of its own; gates of an area's markets lie further apart than the earlier one's
+    time to clear.
+    """
+
+    kind: MarketKind = Field(default="auction", description="How it trades; only auctions exist so far")
+
+
 class MarketFact(Fact, MarketRules):
     """A defined market."""
 
 
-class Tariff(Answer):
+class TariffMembers(BaseModel):
     """One version of a tariff: prices in nEUR/Wh."""
 
     tariff: Code
@@ -46,11 +65,19 @@ class Tariff(Answer):
     vat_bp: BasisPoints = Field(description="VAT rate in basis points")
 
 
+class TariffBody(TariffMembers, Body):
+    """One version of a tariff, prices in nEUR/Wh, VAT in basis points, valid from an MTU on."""
+
+
+class Tariff(TariffMembers, ValidFrom):
+    """One version of a tariff: prices in nEUR/Wh."""
+
+
 class TariffFact(Fact, Tariff):
     """A published tariff version."""
 
 
-class Agreement(Answer):
+class AgreementMembers(BaseModel):
     """Which retailer supplies an account under which tariff."""
 
     agreement: Code
@@ -61,17 +88,38 @@ class Agreement(Answer):
     valid_from_mtu: Mtu = Field(description="First MTU it is valid at, until the account's next agreement begins")
 
 
+class AgreementBody(AgreementMembers, Body):
+    """One version of a household's agreement with its retailer, under a tariff, from an MTU on."""
+
+
+class Agreement(AgreementMembers, ValidFrom):
+    """Which retailer supplies an account under which tariff."""
+
+
 class AgreementFact(Fact, Agreement):
     """A recorded agreement version."""
 
 
-class Participant(Answer):
+class ParticipantMembers(BaseModel):
     """A party with a settlement account."""
 
     participant: Code
     kind: ParticipantKind
     area: Code
     account: Address
+
+
+class ParticipantBody(ParticipantMembers, Body):
+    """A party: kind household, retailer, dso or tax; a household has a point; connection powers in W."""
+
+    point: Code | None = Field(default=None, description="Metering point of a household; null for others")
+    connection_import_w: Watt = Field(default=0, description="The most it may draw, in W; 0 where there is no point")
+    connection_export_w: Watt = Field(default=0, description="The most it may feed in, in W; 0 where there is no point")
+
+
+class Participant(ParticipantMembers, Answer):
+    """A party with a settlement account."""
+
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
@@ -81,7 +129,7 @@ class ParticipantFact(Fact, Participant):
     """A registered party."""
 
 
-class Meter(Answer):
+class MeterMembers(BaseModel):
     """A meter's signing key at a point."""
 
     meter: Code
@@ -89,6 +137,14 @@ class Meter(Answer):
     public_key: Bytes32 = Field(description="Ed25519 public key")
     area: Code
     valid_from_mtu: Mtu = Field(description="First MTU it signs for, until a later key or another meter there")
+
+
+class MeterBody(MeterMembers, Body):
+    """A meter at a point with its Ed25519 public key, from an MTU on."""
+
+
+class Meter(MeterMembers, ValidFrom):
+    """A meter's signing key at a point."""
 
 
 class MeterFact(Fact, Meter):

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from edge.models import Answer
 from wallet_api.fields import Address, Code, Number, Revision, SettlementState, Wh
-from wallet_api.schemas.base import Money
+from wallet_api.schemas.base import Amount
 from wallet_api.schemas.own import AnyLineKind
 from wallet_api.schemas.registry import Agreement
 
@@ -23,8 +23,11 @@ class Customer(Answer):
     state: Literal["now", "later"] = Field(description="Whether the agreement is valid now or will be")
 
 
-class CustomerTotal(Answer):
-    """The lines of one kind of one customer in one settlement, summed: never a profile by MTU."""
+class CustomerTotal(Amount):
+    """The lines of one kind of one customer in one settlement, summed: never a profile by MTU.
+
+    + was credited to the customer.
+    """
 
     account: Address
     area: Code
@@ -33,5 +36,4 @@ class CustomerTotal(Answer):
     state: SettlementState
     kind: AnyLineKind
     energy_wh: Wh = Field(description="Sum of the lines' energy, in Wh; 0 for VAT")
-    amount: Money = Field(description="Sum of the lines' amounts; + was credited to the customer")
     partial: bool = Field(description="Whether the customer was with this retailer for part of the period only")

@@ -7,24 +7,12 @@ from typing import Any
 from domain.hashing import text_id
 from edge.examples import Examples
 from ledger_service.access.roles import Role
-from wallet_api.amounts import eur_text
 
 FIRST_MTU = 1_627_584
 """2016-06-02T00:00:00Z, the first MTU of the day that the examples are about."""
 
 GATE = 1_464_775_200
 """2016-06-01T10:00:00Z, the gate before that day: 12:00 in Berlin."""
-
-_AMOUNTS_NEUR = {
-    "amount": -15_000_000,
-    "due": -15_000_000,
-    "balance": 2_500_000_000,
-    "credit": 50_000_000_000,
-    "reserved": 20_000_000,
-    "available": 52_480_000_000,
-    "called": 0,
-    "redeemed": 5_000_000_000,
-}
 
 SAMPLES: dict[str, Any] = {
     "area": "DE-LV1",
@@ -45,7 +33,6 @@ SAMPLES: dict[str, Any] = {
     "valid_from_mtu": FIRST_MTU,
     "valid_until_mtu": FIRST_MTU + 672,
     "count": 96,
-    "starts": "2016-06-02T00:00:00Z",
     "program": 1,
     "period": 1,
     "revision": 0,
@@ -55,23 +42,19 @@ SAMPLES: dict[str, Any] = {
     "sequence": 4_711,
     "position": 0,
     "gate": GATE,
-    "gate_utc": "2016-06-01T10:00:00Z",
     "gate_local": "12:00",
     "book_deadline": GATE + 900,
     "sign_deadline": GATE + 7_200,
     "clear_deadline": GATE + 10_800,
     "verdict_deadline": GATE + 7_200,
     "deadline": GATE + 7_200,
-    "deadline_utc": "2016-06-01T12:00:00Z",
     "resolved_mtus": 0,
     "market_time": GATE - 3_600,
     "marketTime": GATE - 3_600,
-    "market_time_utc": "2016-06-01T09:00:00Z",
     "advance_to": GATE,
     "chain_time": GATE - 3_600,
     "speed": 1,
     "ready_at": GATE + 3_600,
-    "ready_at_utc": "2016-06-01T11:00:00Z",
     "expires_at": 1_800_000_300,
     "expires_in": 900,
     "access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIweDVhLi4uIn0.c2lnbmF0dXJl",
@@ -177,8 +160,12 @@ SAMPLES: dict[str, Any] = {
     "shape": "Cancel",
     "retryable": False,
     "status": "ok",
-    "neur": "-15000000",
-} | {name: {"neur": str(neur), "eur": eur_text(neur)} for name, neur in _AMOUNTS_NEUR.items()}
+    "balance_neur": "2500000000",
+    "reserved_neur": "20000000",
+    "available_neur": "52480000000",
+    "called_neur": "0",
+    "redeemed_neur": "5000000000",
+}
 """By name of field; what is not here follows from its type, bytes from the name."""
 
 _IDS = {"market": text_id("DE-LV1/DA"), "market_id": text_id("DE-LV1/DA"), "area_id": text_id("DE-LV1")}

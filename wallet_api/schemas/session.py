@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edge.models import Answer
+from edge.models import Answer, Body
 from ledger_service.access.roles import Role
-from wallet_api.fields import Address, Bytes32, Code
+from wallet_api.fields import Address, Bytes32, Code, Signature
 
 NONCE = "4e07408562bedb8b60ce05c1decfe3ad" + "5c" * 44
 """A nonce as examples show it."""
@@ -29,6 +29,19 @@ CANCEL_MEMBERS = [
     {"name": "revision", "type": "uint32"},
 ]
 CANCEL_MESSAGE = {"market": "0x" + "07" * 32, "mtu": 1_627_584, "orderId": "0x" + "01" * 16, "revision": 1}
+
+
+class ChallengeBody(Body):
+    """Who wants to log in."""
+
+    account: Address
+
+
+class SessionBody(Body):
+    """The answer to a challenge: its nonce, and the signature over its text (EIP-191 personal_sign)."""
+
+    nonce: str = Field(max_length=200, description="Of the challenge", examples=[NONCE])
+    signature: Signature
 
 
 class Challenge(Answer):

@@ -27,9 +27,9 @@ from wallet_api.fields import (
 from wallet_api.schemas.dso import Envelope
 from wallet_api.schemas.own import Reading, Statement
 from wallet_api.schemas.public import MarketRules
-from wallet_api.schemas.registry import Agreement, Meter, Participant, Tariff
+from wallet_api.schemas.registry import AgreementMembers, MeterMembers, Participant, TariffMembers
 from wallet_api.schemas.session import SigningView
-from wallet_api.schemas.trading import OrderKey
+from wallet_api.schemas.trading import KeyMembers
 
 
 class RecordedProgram(Answer):
@@ -129,14 +129,32 @@ class EarlierRevision(Answer):
     words: list[Word] = Field(description="Settlement words, ascending by account")
 
 
+class MeterTerm(MeterMembers, Answer):
+    """A meter's registration, as its fact."""
+
+
+class KeyTerm(KeyMembers, Answer):
+    """An order key's registration, as its fact."""
+
+    point: Code | None
+
+
+class TariffTerm(TariffMembers, Answer):
+    """A tariff's publication, as its fact."""
+
+
+class AgreementTerm(AgreementMembers, Answer):
+    """An agreement's signing, as its fact."""
+
+
 class Terms(Answer):
     """Registry facts on which money rests, in order of registration."""
 
     parties: list[Participant]
-    meters: list[Meter]
-    keys: list[OrderKey]
-    tariffs: list[Tariff]
-    agreements: list[Agreement]
+    meters: list[MeterTerm]
+    keys: list[KeyTerm]
+    tariffs: list[TariffTerm]
+    agreements: list[AgreementTerm]
     markets: list[MarketRules]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from edge.models import Answer, Problem
+from edge.models import Answer, Body, Problem
+from ledger_service.trading.submissions.schedule import SCHEDULE_VALUES_MAX
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -14,16 +15,16 @@ from wallet_api.fields import (
     Code,
     Int32,
     Lots,
-    MarketTime,
     Mtu,
     NeurPerWh,
     OrderLots,
+    PositiveInt,
     Revision,
     Sequence,
     Signature,
     Uint53,
 )
-from wallet_api.schemas.base import Fact, Starts
+from wallet_api.schemas.base import AtMarketTime, AtMtu, Fact, MtuRun, ValidFrom
 
 Side = Literal["bid", "ask"]
 """A bid buys, an ask sells."""
@@ -68,12 +69,11 @@ class Outcomes(Answer):
     items: list[Acceptance | RefusedSubmission]
 
 
-class Order(Starts):
+class Order(AtMtu, AtMarketTime):
     """An order in its last revision."""
 
     order_id: Bytes16
     market: Code
-    mtu: Mtu
     side: Side
     limit_neur_per_wh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
     quantity_lots: OrderLots
@@ -81,42 +81,101 @@ class Order(Starts):
     tag: Bytes16
     point: Code | None = Field(description="Metering point it is for; null for a retailer, at the transformer")
     order_key: Address = Field(description="The device key that signed it")
-    market_time: MarketTime = Field(description="Unix seconds of market time at which it was accepted")
     sequence: Sequence
-    state: Literal["in-book", "withdrawn", "cleared", "void"]
+    state: Literal["in_book", "withdrawn", "cleared", "void"]
+    accepted_lots: Lots | None = Field(
+        description="What was accepted of it, in lots, 0 where nothing was; null until its MTU is cleared"
+    )
+    price_neur_per_wh: NeurPerWh | None = Field(
+        description="Clearing price in nEUR/Wh; null without any trade, and until its MTU is cleared"
+    )
 
 
-class ClearedOrder(Order):
-    """An order whose MTU is cleared."""
-
-    state: Literal["cleared"]
-    accepted_lots: Lots = Field(description="What was accepted of it, in lots; 0 where nothing was")
-    price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without any trade")
-
-
-OrderNow = ClearedOrder | Order
-"""An order, with its outcome once its MTU is cleared."""
-
-
-class Schedule(Starts):
+class Schedule(MtuRun):
     """The net schedule of one's point over a program, in its last revision."""
 
     market: Code
     point: Code
-    first_mtu: Mtu
     revision: Revision
     net_wh: list[Int32] = Field(examples=[[-100, 50]], description="Net energy in Wh, one per MTU; + = import")
 
 
-class OrderKey(Answer):
-    """A device key as its account consented to it."""
+class KeyMembers(BaseModel):
+    """A device key, the point it trades for, and the account's signature over its registration."""
 
     account: Address
     order_key: Address
-    point: Code | None = Field(description="Metering point it trades for; null for a retailer")
     valid_from_mtu: Mtu = Field(description="First MTU whose orders it signs; the key before ends there")
     signature: Signature = Field(description="The account's signature over the KeyRegistration")
 
 
+class KeyBody(KeyMembers, Body):
+    """A device key, the point it trades for (none for a retailer), and the account's signature (KeyRegistration)."""
+
+    point: Code | None = Field(default=None, description="Metering point it trades for; null for a retailer")
+
+
+class OrderKey(KeyMembers, ValidFrom):
+    """A device key as its account consented to it."""
+
+    point: Code | None = Field(description="Metering point it trades for; null for a retailer")
+
+
 class OrderKeyFact(Fact, OrderKey):
     """A registered order key."""
+
+
+class OrderMessage(Body):
+    """The signed members of an Order, named as in its typed data. side 0 = bid (buys), 1 = ask (sells)."""
+
+    market: Bytes32
+    mtu: Mtu
+    side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
+    limitPriceNeurPerWh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
+    quantityLots: OrderLots
+    account: Address
+    orderId: Bytes16 = Field(description="Made by the device; names the order through all its revisions")
+    revision: Revision
+    salt: Bytes32 = Field(description="Random, so that the order can't be guessed from its tag")
+
+
+class OrderBody(Body):
+    """An order, new (revision 0) or changed (last revision + 1), and its device's signature."""
+
+    order: OrderMessage
+    signature: Signature
+
+
+class CancelMessage(Body):
+    """The signed members of a Cancel; `revision` is the order's last one + 1."""
+
+    market: Bytes32
+    mtu: Mtu
+    orderId: Bytes16
+    revision: PositiveInt = Field(description="Last revision of the order + 1", examples=[1])
+
+
+class CancelBody(Body):
+    """A withdrawal and its signature."""
+
+    cancel: CancelMessage
+    signature: Signature
+
+
+class ScheduleMessage(Body):
+    """A net schedule over one program: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
+
+    market: Bytes32
+    firstMtu: Mtu = Field(description="First MTU of the program")
+    point: Code
+    netWh: list[Int32] = Field(
+        min_length=1, max_length=SCHEDULE_VALUES_MAX, description="Net energy in Wh, one per MTU; + = import"
+    )
+    revision: Revision
+
+
+class ScheduleBody(Body):
+    """A schedule and its signature."""
+
+    schedule: ScheduleMessage
+    signature: Signature

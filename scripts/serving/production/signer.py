@@ -118,7 +118,7 @@ class OrganisationSigner:
 
     def waiting(self) -> list[WaitingCall]:
         """The calls that wait for this role. Raises ApiRefused or ApiAway."""
-        return [WaitingCall.from_json(item) for item in self._api.get("/v1/chain/calls")["items"]]
+        return [WaitingCall.from_json(item) for item in self._api.items("/v1/chain/calls")]
 
     def sign(self, number: int) -> str:
         """Sign one call by its number, whatever `approve` says; the hash of the transaction.

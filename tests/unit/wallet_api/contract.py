@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -82,10 +83,13 @@ def resolved(document: dict[str, Any], part: Any) -> Any:
 
 def check_body(name: str, shape: Any, answer: Response) -> None:
     """Assert that a body has exactly the declared members, each of exactly the declared type."""
+    adapter = adapter_of(shape)
     try:
-        adapter_of(shape).validate_json(answer.content, strict=True)
+        found = adapter.validate_json(answer.content, strict=True, extra="ignore")
     except ValidationError as error:
         raise AssertionError(f"{name} is not what its schema says: {error}") from error
+    written = json.loads(adapter.dump_json(found, by_alias=True, exclude_unset=True))
+    assert written == answer.json(), f"{name} has members that its schema doesn't know"
 
 
 @cache

@@ -84,6 +84,7 @@ def _programs(world: World) -> None:
         world.fact("program.opened", {"market": MARKET, "area": AREA, "program": number, "period": number, **span})
         verdict = {"market": MARKET, "program": number, "dso": address("grid operator"), "signature": "0x" + "11" * 65}
         world.fact("program.signed", verdict)
+    world.fact("mtu.voided", {"market": MARKET, "mtu": FIRST_MTU + 1, "program": 1})
     envelopes = [
         {"point": POINT, "mtu": FIRST_MTU + number, "import_cap_wh": None, "export_cap_wh": 50} for number in range(3)
     ]
@@ -127,12 +128,12 @@ def _money(world: World) -> None:
 
 def included(world: World, key: str, event: str, args: dict[str, Any]) -> None:
     """A transaction to `Settlement` with one event, as the chain gateway records it."""
-    fact = {"key": key, "tx_hash": "0x" + "0e" * 32, "block": 7, "block_time": 1, "gas_used": 1}
-    world.fact("chain.included", fact | {"events": [{"contract": "Settlement", "event": event, "args": args}]})
+    events = [{"contract": "Settlement", "event": event, "args": args}]
+    world.fact("chain.included", {"key": key, "events": events})
 
 
 def redemption(world: World, name: str, ref: str) -> dict[str, Any]:
     """A signed redemption of 5 nEUR."""
-    body = {"account": address(name), "amount_neur": "5", "ref": ref, "deadline": 2**40}
-    values = {"account": address(name), "amountNeur": 5, "ref": ref, "deadline": 2**40}
+    body = {"account": address(name), "amount_neur": "5", "ref": ref, "deadline": 2**37}
+    values = {"account": address(name), "amountNeur": 5, "ref": ref, "deadline": 2**37}
     return body | {"signature": world.sign(name, "Redemption", values)}

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 
-from edge.answers import number_key
 from edge.policy import api_routes, methods_of, policy_of, query_names
 from tests.unit.wallet_api.routes import REQUIRED, filled, path_names
 from tests.unit.wallet_api.test_policy import PARTY_OF
@@ -48,10 +47,16 @@ VALUES = (
     "0x" + "00" * 20,
     "0x" + "ff" * 32,
     "a" * 101,
-    _cursor("9" * 60 + " aa"),
-    _cursor("9" * 60 + ".1"),
-    _cursor(number_key(2**63 - 1) + " " + "ff" * 16),
-    _cursor(number_key(2**63 - 1, 2**63 - 1)),
+    "2016-06-02T00:00:00Z",
+    "2016-02-31T00:00:00Z",
+    "0001-01-01T00:00:00%2B14:00",
+    "9999-12-31T23:59:59-14:00",
+    _cursor(f'[{2**63 - 1},"{"ff" * 16}"]'),
+    _cursor(f"[{2**63 - 1},{2**31 - 1}]"),
+    _cursor(f"[{2**63 - 1}]"),
+    _cursor(f'[{2**32 - 1},"zz"]'),
+    _cursor('["zz",1]'),
+    _cursor('["zz"]'),
     _cursor("\x00"),
 )
 """Percent-encoded: control characters, bytes that are no text, digits of other scripts, numbers at and beyond each
@@ -67,7 +72,8 @@ def urls(route: APIRoute) -> Iterator[str]:
         for place in path_names(route):
             yield f"{filled(route.path, **{place: value})}?{plain}"
         for name in names:
-            yield f"{filled(route.path)}?{plain}&{name}={value}"
+            others = "".join(f"&{other}={given}" for other, given in required.items() if other != name)
+            yield f"{filled(route.path)}?{name}={value}{others}"
 
 
 def broken_by(world: World) -> tuple[list[tuple[str, str, int]], int]:

@@ -14,10 +14,22 @@ PLACES = {
     "period": "1",
     "revision": "0",
     "call": "1",
+    "mtu": "1627584",
+    "valid_from_mtu": "1627584",
+    "sequence": "1",
+    "position": "0",
+    "version": "1",
+    "ref": "0x" + "0c" * 32,
+    "account": "0x" + "0a" * 20,
+    "order_key": "0x" + "0b" * 20,
+    "participant": "nobody",
+    "meter": "M9",
+    "agreement": "none",
+    "tariff": "none",
 }
 """A value that gets past validation for each name in a path."""
 
-REQUIRED = {"first_mtu": "0", "period": "1", "area": "DE-LV1"}
+REQUIRED = {"period": "1", "area": "DE-LV1"}
 """The same for parameters that a route can't do without."""
 
 

@@ -18,9 +18,12 @@ pytestmark = pytest.mark.unit
 IMPERSONAL = {
     "/v1/session",
     "/v1/tariffs",
+    "/v1/tariffs/{tariff:path}/{version}",
     "/v1/journal",
+    "/v1/journal/{sequence}",
     "/v1/dso/programs",
     "/v1/dso/verdicts",
+    "/v1/dso/verdicts/{market:path}/{program}",
     "/v1/attester/settlements",
 }
 """What an auditor reads that names no person: itself, published prices, hashes, states."""

@@ -21,13 +21,14 @@ ORDER_ID = "0x" + "01" * 16
 
 def line(mtu: int, kind: str, energy_wh: int, price: int, amount: int) -> dict[str, Any]:
     """A line of a statement."""
-    return {
+    shown = {
         "mtu": mtu,
         "kind": kind,
         "energy_wh": energy_wh,
         "price_neur_per_wh": price,
         "amount_neur": str(amount),
     }
+    return shown | ({"market": MARKET} if kind.startswith("local_") else {})
 
 
 def statement(number: int, lines: list[dict[str, Any]]) -> dict[str, Any]:
@@ -169,21 +170,21 @@ def day(trading: World) -> World:
 
 
 def test_trades__own__accepted_at_the_clearing_price(day: World) -> None:
-    trades = day.get("household 1", "/v1/trades", first_mtu=FIRST_MTU).json()["items"]
+    trades = day.get("household 1", "/v1/trades", from_=FIRST_MTU).json()["items"]
 
-    assert [(one["energy_wh"], one["price_neur_per_wh"], one["amount"]["neur"]) for one in trades] == [
+    assert [(one["energy_wh"], one["price_neur_per_wh"], one["amount_neur"]) for one in trades] == [
         (100, 150_000, "-15000000")
     ]
-    assert trades[0]["amount"]["eur"] == "-0.015000000"
+    assert trades[0]["amount_eur"] == "-0.015000000"
     assert day.get("household 1", f"/v1/orders/{ORDER_ID}").json()["accepted_lots"] == 10
-    prices = day.get(None, f"/v1/markets/{MARKET}/prices", first_mtu=FIRST_MTU).json()["items"]
+    prices = day.get(None, f"/v1/markets/{MARKET}/prices", from_=FIRST_MTU).json()["items"]
     assert [(one["price_ct_per_kwh"], one["volume_wh"], one["state"]) for one in prices] == [
         ("15.0000", 200, "cleared")
     ]
 
 
 def test_readings__own__proof_leads_to_the_attested_root(day: World) -> None:
-    shown = day.get("household 2", "/v1/readings", period=1).json()["items"]
+    shown = day.get("household 2", "/v1/readings").json()["items"]
 
     assert [one["reading"]["meter"] for one in shown] == ["M2"]
     proof = [from_hex(node) for node in shown[0]["proof"]]
@@ -209,7 +210,7 @@ def test_retailer__own_customer__totals_by_kind_never_by_mtu(day: World) -> None
 
     items = answer.json()["items"]
     assert {one["account"] for one in items} == {address("household 1")}
-    assert {one["kind"]: (one["energy_wh"], one["amount"]["neur"]) for one in items} == {
+    assert {one["kind"]: (one["energy_wh"], one["amount_neur"]) for one in items} == {
         "local_purchase": (100, "-15000000"),
         "residual_supply": (50, "-15000000"),
         "vat": (0, "-5700000"),

@@ -25,8 +25,9 @@ ORDER_ID = f"0x{16:032x}"
 """An order of the holder's that nobody else has the like of."""
 
 FREE_REF = f"0x{99:064x}"
+"""A reference that nobody has used."""
 
-SHARED = {("GET", "/v1/session"), ("GET", "/v1/tariffs")}
+SHARED = {("GET", "/v1/session"), ("GET", "/v1/tariffs"), ("GET", "/v1/tariffs/{tariff:path}/{version}")}
 """What tells each party of itself, or everybody the same."""
 
 OWN = {
@@ -51,6 +52,10 @@ OWN = {
         "/v1/statements",
         "/v1/statements/{period}/{revision}",
         "/v1/trades",
+        "/v1/accesses/{sequence}",
+        "/v1/postings/{sequence}/{position}",
+        "/v1/schedules/{market:path}/{mtu}",
+        "/v1/set-points/{market:path}/{mtu}",
     )
 }
 """What names no owner: each party is shown its own."""
@@ -66,6 +71,33 @@ NAMED: dict[tuple[str, str], tuple[str, str, str]] = {
         "retailer 1",
         f"/v1/retailer/settlements?period=1&account={address(HOLDER)}",
         f"/v1/retailer/settlements?period=1&account={address('nobody')}",
+    ),
+    ("GET", "/v1/trades/{mtu}/{order_id}"): (
+        HOLDER,
+        f"/v1/trades/{FIRST_MTU}/{ORDER_ID}",
+        f"/v1/trades/{FIRST_MTU}/0x{0:032x}",
+    ),
+    ("GET", "/v1/keys/{order_key}"): (
+        HOLDER,
+        f"/v1/keys/{address(f'device of {HOLDER}')}",
+        f"/v1/keys/{address('nobody')}",
+    ),
+    ("GET", "/v1/readings/{meter:path}/{mtu}"): (
+        HOLDER,
+        f"/v1/readings/M1/{FIRST_MTU}",
+        f"/v1/readings/M9/{FIRST_MTU}",
+    ),
+    ("GET", "/v1/redemptions/{ref}"): (HOLDER, f"/v1/redemptions/0x{2:064x}", f"/v1/redemptions/{FREE_REF}"),
+    ("GET", "/v1/deposits/{ref}"): (HOLDER, f"/v1/deposits/0x{2:064x}", f"/v1/deposits/{FREE_REF}"),
+    ("GET", "/v1/guarantees/{account}"): (
+        "retailer 1",
+        f"/v1/guarantees/{address(HOLDER)}",
+        f"/v1/guarantees/{address('nobody')}",
+    ),
+    ("GET", "/v1/retailer/customers/{account}"): (
+        "retailer 1",
+        f"/v1/retailer/customers/{address(HOLDER)}",
+        f"/v1/retailer/customers/{address('nobody')}",
     ),
 }
 """What can be asked for by name: its owner, its address, and the address of one that isn't there."""
@@ -139,7 +171,7 @@ def test_matrix__what_names_no_owner__shows_nobody_else(crowded: World) -> None:
     for key in sorted(OWN):
         roles, route = trader_routes(crowded)[key], routes[key[1]]
         query = {name: value for name, value in REQUIRED.items() if name in query_names(route) and name != "area"}
-        span = {"first_mtu": str(FIRST_MTU), "count": "96"}
+        span = {"from": str(FIRST_MTU), "to": str(FIRST_MTU + 96)}
         query |= {name: value for name, value in span.items() if name in query_names(route)}
         for name in (name for name, role in ROLE_OF.items() if role in roles):
             answer = crowded.get(name, filled(key[1]), **query)

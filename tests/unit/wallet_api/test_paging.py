@@ -6,7 +6,6 @@ import base64
 
 import pytest
 
-from edge.answers import INT64_MAX, number_key
 from edge.policy import api_routes, query_names
 from tests.unit.wallet_api.crowd import HOLDER
 from tests.unit.wallet_api.routes import filled
@@ -18,14 +17,17 @@ LISTS: dict[str, tuple[str | None, str]] = {
     "/v1/areas": (None, ""),
     "/v1/markets": (None, ""),
     "/v1/markets/{market:path}/programs": (None, ""),
+    "/v1/markets/{market:path}/prices": (None, ""),
+    "/v1/markets/{market:path}/mtus": (None, f"&from={FIRST_MTU}&to={FIRST_MTU + 5}"),
+    "/v1/attestations": ("attester north", f"&area=DE-LV1&from={FIRST_MTU}&to={FIRST_MTU + 5}"),
     "/v1/keys": (HOLDER, ""),
     "/v1/areas/{area:path}/periods": (None, ""),
     "/v1/orders": (HOLDER, ""),
     "/v1/schedules": (HOLDER, ""),
     "/v1/deposits": (HOLDER, ""),
-    "/v1/trades": (HOLDER, f"&first_mtu={FIRST_MTU}"),
-    "/v1/readings": (HOLDER, "&period=1"),
-    "/v1/set-points": (HOLDER, "&first_mtu=0"),
+    "/v1/trades": (HOLDER, f"&from={FIRST_MTU}"),
+    "/v1/readings": (HOLDER, ""),
+    "/v1/set-points": (HOLDER, "&from=0"),
     "/v1/statements": (HOLDER, ""),
     "/v1/accesses": (HOLDER, ""),
     "/v1/postings": (HOLDER, ""),
@@ -44,28 +46,30 @@ LISTS: dict[str, tuple[str | None, str]] = {
 }
 """Every list in pages: who reads it here, and what it is asked for besides."""
 
-POSITIONED = {
-    "/v1/orders": HOLDER,
-    "/v1/postings": HOLDER,
-    "/v1/statements": HOLDER,
-    "/v1/accesses": HOLDER,
-    "/v1/deposits": HOLDER,
-    "/v1/journal": "market operator",
-}
-"""Lists whose cursor is a position in the record, not only compared, with a reader of each."""
+CALLS = "/v1/chain/calls"
+"""A list that is empty here: its service signs every call itself."""
 
 HOSTILE_CURSORS = (
-    "9" * 60 + " aa",
-    "9" * 60 + ".1",
-    "-1.-1",
-    f"{number_key(INT64_MAX + 1)} {'aa' * 16}",
-    f"{number_key(INT64_MAX + 1)}.{number_key(0)}",
-    "\u0660" * 20 + " " + "aa" * 16,
     "x",
     "\x00",
     "",
-    number_key(1, 2, 3),
-    f"{number_key(1)} {'a' * 31}",
+    "{}",
+    "[]",
+    "[null]",
+    "[null,null]",
+    "[1,2,3]",
+    "[-1]",
+    "[-1,-1]",
+    "[true]",
+    f"[{2**63}]",
+    f"[{2**63},0]",
+    f'[{2**63},"{"aa" * 16}"]',
+    '[1.5,"a"]',
+    '["\\u0000"]',
+    '["\\u0000","\\u0000"]',
+    f'["{"a" * 250}"]',
+    "1",
+    "[" * 40,
 )
 
 
@@ -75,7 +79,10 @@ def cursor(text: str) -> str:
 
 
 def test_lists__every_route_in_pages__is_walked_here(world: World) -> None:
-    assert {route.path for route in api_routes(world.app) if "after" in query_names(route)} == set(LISTS)
+    assert {route.path for route in api_routes(world.app) if "after" in query_names(route)} == {
+        *LISTS,
+        CALLS,
+    }
 
 
 @pytest.mark.parametrize("limit", [1, 2])
@@ -108,9 +115,24 @@ def test_journal__page_that_ends_with_the_last_entry__no_link(market: World) -> 
     assert "link" in market.get("market operator", "/v1/journal", limit=last - 1).headers
 
 
-@pytest.mark.parametrize("text", HOSTILE_CURSORS)
-@pytest.mark.parametrize("path", POSITIONED)
-def test_cursor__none_that_was_given__refused(trading: World, path: str, text: str) -> None:
-    answer = trading.get(POSITIONED[path], path, after=cursor(text))
+@pytest.mark.parametrize("path", LISTS)
+def test_cursor__none_that_was_given__refused(crowded: World, path: str) -> None:
+    name, query = LISTS[path]
 
-    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-cursor")
+    for text in HOSTILE_CURSORS:
+        answer = crowded.get(name, f"{filled(path)}?after={cursor(text)}{query}")
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/bad-cursor"), text
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_list__newest_first__the_same_turned_round(crowded: World, path: str) -> None:
+    name, query = LISTS[path]
+    whole = crowded.get(name, f"{filled(path)}?limit=500{query}").json()["items"]
+
+    url, walked = f"{filled(path)}?limit=2&order=desc{query}", []
+    while url:
+        answer = crowded.get(name, url)
+        walked += answer.json()["items"]
+        url = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+
+    assert walked == whole[::-1]

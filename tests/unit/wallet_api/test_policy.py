@@ -54,12 +54,17 @@ POST /v1/typed-data/{shape}                                         public
 GET  /v1/clock                                                      public
 POST /v1/clock                                                      operator
 GET  /v1/areas                                                      public
+GET  /v1/areas/{area:path}                                          public
 POST /v1/areas                                                      registrar
 GET  /v1/markets                                                    public
 POST /v1/markets                                                    registrar
 GET  /v1/markets/{market:path}                                      public
 GET  /v1/markets/{market:path}/programs                             public
 GET  /v1/markets/{market:path}/prices                               public
+GET  /v1/markets/{market:path}/programs/{program}                   public
+GET  /v1/markets/{market:path}/prices/{mtu}                         public
+GET  /v1/markets/{market:path}/mtus/{mtu}                           public
+GET  /v1/areas/{area:path}/periods/{period}                         public
 GET  /v1/markets/{market:path}/mtus                                 public
 GET  /v1/areas/{area:path}/periods                                  public
 GET  /v1/ledger                                                     public
@@ -68,6 +73,7 @@ GET  /v1/evidence/personal                                          prosumer ret
 GET  /v1/evidence/auditor                                           auditor
 POST /v1/keys                                                       prosumer retailer
 GET  /v1/keys                                                       prosumer retailer
+GET  /v1/keys/{order_key}                                           prosumer retailer
 POST /v1/orders                                                     prosumer retailer
 POST /v1/orders/cancellations                                       prosumer retailer
 GET  /v1/orders                                                     prosumer retailer
@@ -75,35 +81,50 @@ GET  /v1/orders/{order_id}                                          prosumer ret
 GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
 POST /v1/schedules                                                  prosumer retailer
 GET  /v1/schedules                                                  prosumer
+GET  /v1/schedules/{market:path}/{mtu}                              prosumer
 GET  /v1/trades                                                     prosumer retailer
+GET  /v1/trades/{mtu}/{order_id}                                    prosumer retailer
 GET  /v1/readings                                                   prosumer
+GET  /v1/readings/{meter:path}/{mtu}                                prosumer
 GET  /v1/agreement                                                  prosumer
 GET  /v1/set-points                                                 prosumer
+GET  /v1/set-points/{market:path}/{mtu}                             prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
 GET  /v1/accesses                                                   prosumer retailer
+GET  /v1/accesses/{sequence}                                        prosumer retailer
 GET  /v1/balance                                                    prosumer retailer
 GET  /v1/postings                                                   prosumer retailer
+GET  /v1/postings/{sequence}/{position}                             prosumer retailer
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
+GET  /v1/redemptions/{ref}                                          prosumer retailer
 POST /v1/deposits                                                   treasurer
 GET  /v1/deposits                                                   prosumer retailer treasurer
+GET  /v1/deposits/{ref}                                             prosumer retailer treasurer
 POST /v1/participants                                               registrar
 GET  /v1/participants                                               registrar auditor
+GET  /v1/participants/{participant:path}                            registrar auditor
 POST /v1/meters                                                     registrar
 GET  /v1/meters                                                     registrar auditor
+GET  /v1/meters/{meter:path}/{valid_from_mtu}                       registrar auditor
 POST /v1/agreements                                                 registrar
 GET  /v1/agreements                                                 registrar auditor
+GET  /v1/agreements/{agreement:path}/{version}                      registrar auditor
 POST /v1/tariffs                                                    registrar
 GET  /v1/tariffs                                                attester auditor operator prosumer registrar retailer
+GET  /v1/tariffs/{tariff:path}/{version}            attester auditor operator prosumer registrar retailer
 POST /v1/guarantees                                                 retailer
 GET  /v1/guarantees                                                 retailer
+GET  /v1/guarantees/{account}                                       retailer
 POST /v1/cover                                                      retailer
 GET  /v1/retailer/customers                                         retailer
+GET  /v1/retailer/customers/{account}                               retailer
 GET  /v1/retailer/settlements                                       retailer
 GET  /v1/retailer/settlements/{period}/export.csv                   retailer
 GET  /v1/dso/programs                                               dso auditor
 GET  /v1/dso/verdicts                                               dso auditor
+GET  /v1/dso/verdicts/{market:path}/{program}                       dso auditor
 GET  /v1/dso/programs/{market:path}/{program}/orders                dso auditor
 GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
 POST /v1/dso/programs/{market:path}/{program}/signature             dso
@@ -111,6 +132,7 @@ POST /v1/dso/programs/{market:path}/{program}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
 GET  /v1/attester/terms                                             attester auditor
 GET  /v1/attestations                                               attester auditor
+GET  /v1/attestations/{area:path}/{mtu}                             attester auditor
 POST /v1/attestations                                               attester
 GET  /v1/attester/settlements                                       attester auditor
 GET  /v1/attester/settlements/{area:path}/{period}/{revision}       attester auditor
@@ -118,7 +140,9 @@ POST /v1/attester/settlements/{area:path}/{period}/{revision}/signature  atteste
 GET  /v1/status                                                     operator security_admin
 GET  /v1/journal                                                    auditor operator
 GET  /v1/chain/calls                                                registrar security_admin treasurer
+GET  /v1/chain/calls/{call}                                         registrar security_admin treasurer
 POST /v1/chain/calls/{call}                                         registrar security_admin treasurer
+GET  /v1/journal/{sequence}                                         auditor operator
 """
 
 

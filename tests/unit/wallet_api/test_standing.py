@@ -37,7 +37,7 @@ def test_deposits__of_the_holder_and_to_the_treasurer__booked_on_chain_or_failed
     own = market.get("household 1", "/v1/deposits").json()["items"]
     everyone = market.get("house bank", "/v1/deposits").json()["items"]
 
-    assert [one["state"] for one in own] == ["booked", "booked", "on-chain", "failed"]
+    assert [one["state"] for one in own] == ["booked", "booked", "on_chain", "failed"]
     assert {one["account"] for one in own} == {address("household 1")}
     assert [one["account"] for one in everyone] == [address("household 1")] * 4 + [address("household 2")]
     assert market.get("retailer 1", "/v1/deposits").json()["items"] == []
@@ -57,17 +57,17 @@ def test_schedules__nominated_again__last_revision(trading: World) -> None:
 
 def test_mtus__of_a_program__as_the_program_until_each_has_ended(trading: World) -> None:
     path = f"/v1/markets/{MARKET}/mtus"
-    before = trading.get(None, path, first_mtu=FIRST_MTU - 4, count=6).json()["items"]
+    before = trading.get(None, path, from_=FIRST_MTU - 4, to=FIRST_MTU + 2).json()["items"]
     settled_day(trading)
     trading.clock.advance_to(GATE)
 
-    after = trading.get(None, path, first_mtu=FIRST_MTU, count=2).json()["items"]
+    after = trading.get(None, path, from_=FIRST_MTU, to=FIRST_MTU + 2).json()["items"]
 
     assert [(one["mtu"], one["program"], one["state"]) for one in before] == [
         (FIRST_MTU, 1, "open"),
         (FIRST_MTU + 1, 1, "open"),
     ]
-    assert [one["state"] for one in after] == ["cleared", "gate-closed"]
+    assert [one["state"] for one in after] == ["cleared", "gate_closed"]
 
 
 def test_periods__of_an_area__open_then_proposed_then_settled_then_final(trading: World) -> None:

@@ -1,0 +1,105 @@
+"""Reading what an account has in the views of trading, metering and settlement, in parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, and_, not_, select, tuple_
+
+from ledger_service.metering.tables import metering_attestation, metering_reading
+from ledger_service.overview.queries import ALWAYS, Span
+from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.settlement.queries import PeriodState, period_from_row
+from ledger_service.settlement.tables import settlement_period
+from ledger_service.trading.queries import BookOrder, Schedule, order_from_row, schedule_from_row
+from ledger_service.trading.tables import trading_order, trading_schedule
+
+
+def orders(connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[BookOrder]:
+    """An account's orders of a span, withdrawn ones included, by MTU and id."""
+    c = trading_order.c
+    query = select(trading_order).where(c.account == account, span.holds(c.mtu))
+    return [order_from_row(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
+
+
+def schedules(connection: Connection, *, point: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[Schedule]:
+    """The schedules of a point, in their last revisions, that begin in a span, by first MTU and market."""
+    c = trading_schedule.c
+    query = select(trading_schedule).where(c.point == point, span.holds(c.first_mtu))
+    return [schedule_from_row(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingPlace:
+    """Where a reading is: the last attestation of its MTU, in which it stands under its meter's code."""
+
+    area: str
+    mtu: int
+    meter: str
+    revision: int
+
+
+def readings(connection: Connection, *, point: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[ReadingPlace]:
+    """The readings of a point in a span, by MTU and meter."""
+    c = metering_reading.c
+    query = select(c.area, c.mtu, c.meter, c.revision).where(c.point == point, span.holds(c.mtu))
+    rows = connection.execute(sliced(query, c.mtu, c.meter, part=part))
+    return [ReadingPlace(**dict(row._mapping)) for row in rows]
+
+
+def attestations(connection: Connection, places: list[ReadingPlace]) -> dict[tuple[str, int], dict[str, Any]]:
+    """The attestations that hold these readings, as JSON, by area and MTU."""
+    c = metering_attestation.c
+    found = {}
+    for area, mtu, revision in sorted({(place.area, place.mtu, place.revision) for place in places}):
+        query = select(c.attestation).where(c.area == area, c.mtu == mtu, c.revision == revision)
+        found[area, mtu] = json.loads(connection.execute(query).scalar_one())
+    return found
+
+
+def periods(
+    connection: Connection,
+    *,
+    area: str,
+    span: Span = ALWAYS,
+    part: Slice = WHOLE,
+) -> list[PeriodState]:
+    """Where the periods of an area stand that share an MTU with a span, by first MTU and area."""
+    c = settlement_period.c
+    query = select(settlement_period).where(c.area == area, span.meets(c.first_mtu, c.count))
+    return [period_from_row(row) for row in connection.execute(sliced(query, c.first_mtu, c.area, part=part))]
+
+
+def period_states_of(connection: Connection, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], PeriodState]:
+    """These periods by area and number."""
+    c = settlement_period.c
+    query = select(settlement_period).where(tuple_(c.area, c.period).in_(sorted(wanted)))
+    found = [period_from_row(row) for row in connection.execute(query)] if wanted else []
+    return {(state.area, state.period): state for state in found}
+
+
+def proposed_periods(
+    connection: Connection,
+    *,
+    area: str | None,
+    state: Literal["proposed", "signed", "settled", "final"] | None,
+    span: Span = ALWAYS,
+    part: Slice = WHOLE,
+) -> list[PeriodState]:
+    """Periods with a proposal, of an area or all, the newest of which stands there; by first MTU and area."""
+    c = settlement_period.c
+    in_effect = c.proposal_revision < c.settled
+    conditions = {
+        "proposed": and_(not_(in_effect), c.signed_sequence.is_(None)),
+        "signed": and_(not_(in_effect), c.signed_sequence.is_not(None)),
+        "settled": and_(in_effect, c.is_final.is_(False)),
+        "final": and_(in_effect, c.is_final.is_(True)),
+    }
+    query = select(settlement_period).where(c.proposal_revision.is_not(None), span.meets(c.first_mtu, c.count))
+    if area is not None:
+        query = query.where(c.area == area)
+    if state is not None:
+        query = query.where(conditions[state])
+    return [period_from_row(row) for row in connection.execute(sliced(query, c.first_mtu, c.area, part=part))]

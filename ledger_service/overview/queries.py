@@ -1,0 +1,404 @@
+"""Reading the overview: each list in parts, by its owner and time through an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union
+
+from domain.words import Side
+from ledger_service.money.queries import Movement, movement_of
+from ledger_service.money.tables import money_movement, money_redemption
+from ledger_service.overview.tables import (
+    overview_access,
+    overview_anchor,
+    overview_deposit,
+    overview_inclusion,
+    overview_mtu,
+    overview_program,
+    overview_redemption,
+    overview_set_point,
+    overview_statement,
+    overview_trade,
+)
+from ledger_service.record.paging import WHOLE, Slice, only, sliced
+
+ProgramState = Literal[
+    "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
+]
+"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """MTUs from `first` to before `end`."""
+
+    first: int = 0
+    end: int = 2**32
+
+    def holds(self, column: ColumnElement[int]) -> ColumnElement[bool]:
+        """Whether a MTU lies in it."""
+        return and_(column >= self.first, column < self.end)
+
+    def meets(self, first_mtu: ColumnElement[int], count: ColumnElement[int]) -> ColumnElement[bool]:
+        """Whether a run of MTUs shares one with it."""
+        return and_(first_mtu < self.end, first_mtu + count > self.first)
+
+
+ALWAYS = Span()
+"""Every MTU."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """One gate of one market: MTUs, gate (unix seconds of market time), and the entries that say what became of it.
+
+    `given_up` MTUs have no result within the grid's limits: nothing clears them, they are voided at the deadline.
+    """
+
+    market: str
+    program: int
+    area: str
+    period: int
+    first_mtu: int
+    count: int
+    gate: int
+    book_sequence: int | None
+    validated_sequence: int | None
+    deadline: int | None
+    signed_sequence: int | None
+    refused_sequence: int | None
+    given_up: int
+    resolved: int
+
+    def state(self, *, now: int) -> ProgramState:
+        """The word for where the program stands at market time `now`; `_in_state` says the same in SQL.
+
+        open, gate_closed, book_closed, awaiting_verdict, then signed, refused or expired; `cleared` once every MTU that
+        validation did not give up has a position, `resolved` once all MTUs have.
+        """
+        if self.resolved >= self.count:
+            return "resolved"
+        if self.refused_sequence is not None:
+            return "refused"
+        if self.signed_sequence is not None:
+            return "cleared" if self.resolved >= self.count - self.given_up else "signed"
+        if self.validated_sequence is not None:
+            late = self.deadline is not None and now > self.deadline
+            return "expired" if late else "awaiting_verdict"
+        if self.book_sequence is not None:
+            return "book_closed"
+        return "open" if now < self.gate else "gate_closed"
+
+
+def _in_state(state: ProgramState, *, now: int) -> ColumnElement[bool]:
+    """Whether a program stands there at market time `now`."""
+    c = overview_program.c
+    pending = c.resolved < c.count
+    undecided = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_(None))
+    signed = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_not(None))
+    validated = and_(undecided, c.validated_sequence.is_not(None))
+    gated = and_(undecided, c.validated_sequence.is_(None), c.book_sequence.is_(None))
+    conditions: dict[ProgramState, ColumnElement[bool]] = {
+        "open": and_(gated, c.gate > now),
+        "gate_closed": and_(gated, c.gate <= now),
+        "book_closed": and_(undecided, c.validated_sequence.is_(None), c.book_sequence.is_not(None)),
+        "awaiting_verdict": and_(validated, c.deadline >= now),
+        "expired": and_(validated, c.deadline < now),
+        "signed": and_(signed, c.resolved < c.count - c.given_up),
+        "cleared": and_(signed, c.resolved >= c.count - c.given_up),
+        "refused": and_(pending, c.refused_sequence.is_not(None)),
+        "resolved": c.resolved >= c.count,
+    }
+    return conditions[state]
+
+
+def _program(row: Row[Any]) -> ProgramView:
+    return ProgramView(**dict(row._mapping))
+
+
+def programs(
+    connection: Connection,
+    *,
+    now: int,
+    market: str | None = None,
+    area: str | None = None,
+    state: ProgramState | None = None,
+    span: Span = ALWAYS,
+    part: Slice = WHOLE,
+) -> list[ProgramView]:
+    """Programs of a market or an area that deliver in a span, in delivery order: by first MTU and market."""
+    c = overview_program.c
+    query = select(overview_program).where(span.meets(c.first_mtu, c.count))
+    if market is not None:
+        query = query.where(c.market == market)
+    if area is not None:
+        query = query.where(c.area == area)
+    if state is not None:
+        query = query.where(_in_state(state, now=now))
+    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+
+
+def decided_programs(
+    connection: Connection, *, now: int, area: str | None, span: Span = ALWAYS, part: Slice = WHOLE
+) -> list[ProgramView]:
+    """Programs that the DSO signed or refused, or let pass their deadline, in delivery order."""
+    c = overview_program.c
+    decided = or_(c.signed_sequence.is_not(None), c.refused_sequence.is_not(None), c.deadline < now)
+    query = select(overview_program).where(decided, span.meets(c.first_mtu, c.count))
+    if area is not None:
+        query = query.where(c.area == area)
+    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+
+
+def program(connection: Connection, *, market: str, program: int) -> ProgramView | None:
+    """One program."""
+    c = overview_program.c
+    row = connection.execute(select(overview_program).where(c.market == market, c.program == program)).first()
+    return None if row is None else _program(row)
+
+
+@dataclass(frozen=True, slots=True)
+class MtuEnd:
+    """How one MTU of a market ended: price in nEUR/Wh (None without a trade) and traded volume, or void."""
+
+    market: str
+    mtu: int
+    price_neur_per_wh: int | None
+    volume_lots: int
+    void: bool
+
+
+def ended_mtus(connection: Connection, *, market: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[MtuEnd]:
+    """The MTUs of a market that have ended, in a span, by MTU."""
+    c = overview_mtu.c
+    query = select(overview_mtu).where(c.market == market, span.holds(c.mtu))
+    return [_ended(row) for row in connection.execute(sliced(query, c.mtu, part=part))]
+
+
+def _ended(row: Row[Any]) -> MtuEnd:
+    return MtuEnd(
+        market=row.market,
+        mtu=row.mtu,
+        price_neur_per_wh=row.price_neur_per_wh,
+        volume_lots=row.volume_lots,
+        void=bool(row.void),
+    )
+
+
+def ends_of(connection: Connection, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], MtuEnd]:
+    """How these (market, MTU) ended; those that have not are left out."""
+    found: dict[tuple[str, int], MtuEnd] = {}
+    for market in {market for market, _ in wanted}:
+        mtus = [mtu for name, mtu in wanted if name == market]
+        span = Span(first=min(mtus), end=max(mtus) + 1)
+        for ended in ended_mtus(connection, market=market, span=span):
+            found[market, ended.mtu] = ended
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What was accepted of an account's order, at the clearing price."""
+
+    account: str
+    market: str
+    mtu: int
+    order_id: bytes
+    tag: bytes
+    side: Side
+    accepted_lots: int
+    price_neur_per_wh: int
+
+
+def trades(connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[Trade]:
+    """An account's trades of a span, by MTU and order."""
+    c = overview_trade.c
+    query = select(overview_trade).where(c.account == account, span.holds(c.mtu))
+    return [_trade(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
+
+
+def trade_of(connection: Connection, *, account: str, mtu: int, order_id: bytes) -> Trade | None:
+    """What was accepted of one order; None where nothing was."""
+    found = trades(connection, account=account, part=only(mtu, order_id))
+    return found[0] if found else None
+
+
+def _trade(row: Row[Any]) -> Trade:
+    return Trade(
+        account=row.account,
+        market=row.market,
+        mtu=row.mtu,
+        order_id=bytes(row.order_id),
+        tag=bytes(row.tag),
+        side=Side(row.side),
+        accepted_lots=row.accepted_lots,
+        price_neur_per_wh=row.price_neur_per_wh,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SetPoint:
+    """An envelope in force at a point; None for no cap."""
+
+    point: str
+    mtu: int
+    market: str
+    import_cap_wh: int | None
+    export_cap_wh: int | None
+    sequence: int
+
+
+def set_points(
+    connection: Connection, *, point: str, market: str | None = None, span: Span = ALWAYS, part: Slice = WHOLE
+) -> list[SetPoint]:
+    """Envelopes at a point in a span, of one market or all, by MTU and in the order they were issued."""
+    c = overview_set_point.c
+    query = select(overview_set_point).where(c.point == point, span.holds(c.mtu))
+    if market is not None:
+        query = query.where(c.market == market)
+    return [SetPoint(**dict(row._mapping)) for row in connection.execute(sliced(query, c.mtu, c.sequence, part=part))]
+
+
+@dataclass(frozen=True, slots=True)
+class StatementView:
+    """What a statement comes to. `sequence` is the entry of the proposal that holds it."""
+
+    account: str
+    area: str
+    period: int
+    revision: int
+    first_mtu: int
+    count: int
+    amount_neur: int
+    due_neur: int
+    sequence: int
+
+
+def statements(
+    connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE
+) -> list[StatementView]:
+    """An account's statements of periods in a span, by period and revision."""
+    c = overview_statement.c
+    query = select(overview_statement).where(c.account == account, span.meets(c.first_mtu, c.count))
+    rows = connection.execute(sliced(query, c.period, c.revision, part=part))
+    return [
+        StatementView(
+            account=row.account,
+            area=row.area,
+            period=row.period,
+            revision=row.revision,
+            first_mtu=row.first_mtu,
+            count=row._mapping["count"],
+            amount_neur=int(row.amount_neur),
+            due_neur=int(row.due_neur),
+            sequence=row.sequence,
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """A deposit as it was booked."""
+
+    sequence: int
+    account: str
+    amount_neur: int
+    ref: bytes
+
+
+def deposits(connection: Connection, *, account: str | None = None, part: Slice = WHOLE) -> list[Deposit]:
+    """Deposits of an account, or all, in the order they were booked."""
+    c = overview_deposit.c
+    query = select(overview_deposit)
+    if account is not None:
+        query = query.where(c.account == account)
+    rows = connection.execute(sliced(query, c.sequence, part=part))
+    return [
+        Deposit(sequence=row.sequence, account=row.account, amount_neur=int(row.amount_neur), ref=bytes(row.ref))
+        for row in rows
+    ]
+
+
+def redemption_refs(connection: Connection, *, account: bytes, part: Slice = WHOLE) -> list[bytes]:
+    """References of an account's redemptions, those asked for here and those that only the chain knows."""
+    asked, known = overview_redemption.c, money_redemption.c
+    found = union(
+        select(asked.ref).where(asked.account == account), select(known.ref).where(known.account == account)
+    ).subquery()
+    return [bytes(ref) for ref in connection.execute(sliced(select(found.c.ref), found.c.ref, part=part)).scalars()]
+
+
+def asked_redemptions(connection: Connection, *, account: bytes, refs: list[bytes]) -> dict[bytes, int]:
+    """Amounts in nEUR of redemptions asked for here, by reference."""
+    c = overview_redemption.c
+    query = select(c.ref, c.amount_neur).where(c.account == account, c.ref.in_(refs))
+    return {bytes(row.ref): int(row.amount_neur) for row in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A reading of personal data by an auditor; no area: of all."""
+
+    sequence: int
+    area: str | None
+    auditor: str
+    what: str
+    market_time: int
+
+
+def accesses(
+    connection: Connection, *, area: str | None, from_seconds: int, to_seconds: int, part: Slice = WHOLE
+) -> list[Access]:
+    """Readings of an area's data within [from, to) of market time, those of all areas' data included, in order."""
+    c = overview_access.c
+    query = select(overview_access).where(c.market_time >= from_seconds, c.market_time < to_seconds)
+    query = query.where(or_(c.area == area, c.area.is_(None)))
+    return [Access(**dict(row._mapping)) for row in connection.execute(sliced(query, c.sequence, part=part))]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A movement of an account, and the block time (unix seconds) of its inclusion."""
+
+    movement: Movement
+    block_time: int
+
+
+def postings(
+    connection: Connection, *, account: bytes, from_block_time: int, to_block_time: int, part: Slice = WHOLE
+) -> list[Posting]:
+    """Movements of an account within [from, to) of block time, in order."""
+    c, included = money_movement.c, overview_inclusion.c
+    query = _movements().where(c.account == account)
+    query = query.where(included.block_time >= from_block_time, included.block_time < to_block_time)
+    rows = connection.execute(sliced(query, c.sequence, c.position, part=part))
+    return [Posting(movement=movement_of(row), block_time=row.block_time) for row in rows]
+
+
+def _movements() -> Select[Any]:
+    same = overview_inclusion.c.sequence == money_movement.c.sequence
+    return select(money_movement, overview_inclusion.c.block_time).join(overview_inclusion, same)
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredHead:
+    """A journal head that stands on chain, and the transaction that put it there."""
+
+    sequence: int
+    head: bytes
+    tx_hash: bytes
+    block: int
+
+
+def last_anchor(connection: Connection) -> AnchoredHead | None:
+    """The last journal head that a block holds; None before the first."""
+    c = overview_anchor.c
+    row = connection.execute(select(overview_anchor).order_by(c.sequence.desc()).limit(1)).first()
+    if row is None:
+        return None
+    return AnchoredHead(
+        sequence=row.anchored_sequence, head=bytes(row.head), tx_hash=bytes(row.tx_hash), block=row.block
+    )

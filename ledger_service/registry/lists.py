@@ -1,0 +1,112 @@
+"""Lists of the registry in parts, each by its natural key."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, select
+
+from domain.areas import Area
+from domain.markets import Market
+from domain.parties import Meter, OrderKey, Participant
+from domain.terms import Agreement, Tariff
+from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.registry.queries import area_from_row, noun_from_row
+from ledger_service.registry.tables import (
+    registry_agreement,
+    registry_area,
+    registry_key,
+    registry_market,
+    registry_meter,
+    registry_participant,
+    registry_tariff,
+)
+
+EVER = (0, 2**32)
+"""Every MTU, as first and end."""
+
+
+def areas(connection: Connection, *, part: Slice = WHOLE) -> list[Area]:
+    """Areas by code."""
+    table = registry_area
+    return [area_from_row(row) for row in connection.execute(sliced(select(table), table.c.area, part=part))]
+
+
+def markets(connection: Connection, *, area: str | None = None, part: Slice = WHOLE) -> list[Market]:
+    """Markets of an area, or all, by code."""
+    table = registry_market
+    query = select(table) if area is None else select(table).where(table.c.area == area)
+    return [noun_from_row(Market, row) for row in connection.execute(sliced(query, table.c.market, part=part))]
+
+
+def participants(connection: Connection, *, area: str | None = None, part: Slice = WHOLE) -> list[Participant]:
+    """Parties of an area, or all, by id."""
+    table = registry_participant
+    query = select(table) if area is None else select(table).where(table.c.area == area)
+    rows = connection.execute(sliced(query, table.c.participant, part=part))
+    return [noun_from_row(Participant, row) for row in rows]
+
+
+def meters(
+    connection: Connection, *, area: str | None = None, begins: tuple[int, int] = EVER, part: Slice = WHOLE
+) -> list[Meter]:
+    """Meter keys that begin within [first, end) of MTUs, of an area or all, by meter and beginning."""
+    table = registry_meter
+    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    if area is not None:
+        query = query.where(table.c.area == area)
+    rows = connection.execute(sliced(query, table.c.meter, table.c.valid_from_mtu, part=part))
+    return [noun_from_row(Meter, row) for row in rows]
+
+
+def agreements(connection: Connection, *, begins: tuple[int, int] = EVER, part: Slice = WHOLE) -> list[Agreement]:
+    """Agreement versions that begin within [first, end) of MTUs, by agreement and version."""
+    table = registry_agreement
+    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    rows = connection.execute(sliced(query, table.c.agreement, table.c.version, part=part))
+    return [noun_from_row(Agreement, row) for row in rows]
+
+
+def tariffs(connection: Connection, *, begins: tuple[int, int] = EVER, part: Slice = WHOLE) -> list[Tariff]:
+    """Tariff versions that begin within [first, end) of MTUs, by tariff and version."""
+    table = registry_tariff
+    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    rows = connection.execute(sliced(query, table.c.tariff, table.c.version, part=part))
+    return [noun_from_row(Tariff, row) for row in rows]
+
+
+def order_keys(
+    connection: Connection, *, account: str, begins: tuple[int, int] = EVER, part: Slice = WHOLE
+) -> list[OrderKey]:
+    """An account's order keys that begin within [first, end) of MTUs, by beginning."""
+    table = registry_key
+    query = select(table).where(table.c.account == account)
+    query = query.where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    rows = connection.execute(sliced(query, table.c.valid_from_mtu, table.c.order_key, part=part))
+    return [noun_from_row(OrderKey, row) for row in rows]
+
+
+def customers(connection: Connection, *, retailer: str, mtu: int, part: Slice = WHOLE) -> list[Agreement]:
+    """Per account, by account, the retailer's newest agreement that is in force at an MTU or begins later.
+
+    An agreement is in force until the account's next one begins, whoever that is with.
+    """
+    mine, other = registry_agreement.alias("mine"), registry_agreement.alias("other")
+    replaced = (
+        select(other.c.agreement)
+        .where(
+            other.c.account == mine.c.account,
+            other.c.valid_from_mtu <= mtu,
+            other.c.valid_from_mtu > mine.c.valid_from_mtu,
+        )
+        .exists()
+    )
+    newer = (
+        select(other.c.agreement)
+        .where(
+            other.c.account == mine.c.account,
+            other.c.retailer == retailer,
+            other.c.valid_from_mtu > mine.c.valid_from_mtu,
+        )
+        .exists()
+    )
+    query = select(mine).where(mine.c.retailer == retailer, ~replaced, ~newer)
+    return [noun_from_row(Agreement, row) for row in connection.execute(sliced(query, mine.c.account, part=part))]
