@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from domain.facts import FACTS
 from scripts.tools import facts_document
 
 pytestmark = pytest.mark.unit
@@ -59,3 +63,77 @@ _TOP = {"domain", "contracts", "clearing", "ledger_service", "oracle", "wallet_a
 
 def test_facts__document__is_what_the_classes_say() -> None:
     assert facts_document.DOCUMENT.read_text(encoding="utf-8") == facts_document.rendered(), "run `make facts`"
+
+
+ARROW = re.compile(r"^ +(\w+) (?:-- \"([^\"]*)\" )?-->(?:\|[^|]*\|)? (\w+)$", re.MULTILINE)
+PACKAGE = re.compile(r"^ *(?:from|import) (\w+)", re.MULTILINE)
+UNDER_ALL_STAGES = {"record", "outbox", "stage", "clock"}
+"""Modules of the ledger service that are no stages: what all of them use."""
+
+
+def picture(heading: str) -> str:
+    """The first picture below a heading of the architecture's page."""
+    below = (ROOT / "docs" / "architecture.md").read_text().partition(f"## {heading}\n")[2]
+    return below.partition("```mermaid\n")[2].partition("```")[0]
+
+
+def import_contracts() -> list[dict[str, Any]]:
+    """The import contracts, as they are checked."""
+    found: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    return found
+
+
+def levels(layers: list[str]) -> dict[str, int]:
+    """How high each member of a contract's layers stands."""
+    return {name: -at for at, layer in enumerate(layers) for name in layer.split(" | ")}
+
+
+def reached(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Every pair of which one leads to the other, through others too."""
+    found = set(arrows)
+    order = TopologicalSorter[str]()
+    for begin, end in arrows:
+        order.add(begin, end)
+    for node in order.static_order():
+        below = {end for begin, end in found if begin == node}
+        found |= {(node, further) for begin, further in found if begin in below}
+    return found
+
+
+def test_architecture__picture_of_folders__is_what_is_imported_and_allowed() -> None:
+    layers = next(item for item in import_contracts() if "containers" not in item and item["type"] == "layers")
+    height = levels(layers["layers"])
+    drawn = {(begin, end) for begin, _, end in ARROW.findall(picture("Folders"))}
+    imported = {
+        (folder, package)
+        for folder in height
+        for module in (ROOT / folder).rglob("*.py")
+        for package in PACKAGE.findall(module.read_text())
+        if package in height and package != folder
+    }
+
+    assert {name for arrow in drawn for name in arrow} == set(height)
+    assert [arrow for arrow in drawn if height[arrow[0]] <= height[arrow[1]]] == []
+    assert reached(drawn) == reached(imported)
+
+
+def test_architecture__picture_of_stages__has_each_once_and_facts_flow_down() -> None:
+    layers = next(item for item in import_contracts() if item.get("containers") == ["ledger_service"])
+    height = levels(layers["layers"])
+    drawn = ARROW.findall(picture("Facts flow one way"))
+
+    assert {name for begin, _, end in drawn for name in (begin, end)} == set(height) - UNDER_ALL_STAGES
+    assert [(begin, end) for begin, _, end in drawn if height[begin] >= height[end]] == []
+    kinds = {kind for _, said, _ in drawn for kind in re.findall(r"[a-z]+\.[a-z]+", said)}
+    assert kinds - FACTS.keys() == set() and all(said for _, said, _ in drawn)
+
+
+def test_architecture__order_in_words__is_the_contracts() -> None:
+    layers = next(item for item in import_contracts() if item.get("containers") == ["ledger_service"])["layers"]
+    text = (ROOT / "docs" / "architecture.md").read_text()
+
+    expected = [layer for layer in reversed(layers) if layer not in ("clock", "outbox | stage")]
+    told = re.search(r"before it: ((?:`\w+`,?\s+)+`\w+`)\.", text)
+    assert told is not None and re.findall(r"`(\w+)`", told[1]) == expected
