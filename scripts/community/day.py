@@ -146,6 +146,10 @@ class DayDriver:
         net_wh = {mtu: [int(value) for value in self._trading.net_wh[:, mtu - first]] for mtu in range(start, stop)}
         self._meters.measure(net_wh=net_wh, envelopes=envelopes)
         wait_for("receipts for the readings", lambda: self._meters.waiting() == 0)
+        self._see_attested(start, stop)
+
+    def _see_attested(self, start: int, stop: int) -> None:
+        """Go on to the cut-off of these MTUs and wait until they are attested."""
         self.advance(mtu_end(stop - 1) + self._town.config.cut_off_seconds + 1)
         wait_for(f"MTUs {start} to {stop - 1} to be attested", lambda: self._attested(start, stop))
 
