@@ -17,6 +17,16 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
 PATH = re.compile(r"`((?:[A-Za-z_.]+/)+[A-Za-z0-9_.-]*)`")
+LINK = re.compile(r"^\[[^\]]+\]: \.\./(\S+)$", re.MULTILINE)
+URL = re.compile(r"https?://\S{60,}")
+LINE_CHARACTERS_MAX = 100
+PAGES = sorted(
+    page
+    for page in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "start").glob("*.md"), *ROOT.glob("*.md"))
+    if page != facts_document.DOCUMENT
+)
+"""Pages written by people."""
+
 IDS = [
     *(f"P{n}" for n in range(1, 12)),
     *(f"M{n}" for n in range(21)),
@@ -39,9 +49,30 @@ IDS = [
     "name", ["requirements.md", "invariants.md", "architecture.md", "operations.md", "benchmarks.md", "glossary.md"]
 )
 def test_docs__every_path_named__exists(name: str) -> None:
-    named = {path for path in PATH.findall((ROOT / "docs" / name).read_text()) if path.split("/")[0] in _TOP}
+    text = (ROOT / "docs" / name).read_text()
+    named = {path for path in PATH.findall(text) if path.split("/")[0] in _TOP}
+    named |= {target for target in LINK.findall(text) if "://" not in target}
 
     assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("name", ["requirements.md"])
+def test_docs__every_link_by_name__is_defined(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    used = set(re.findall(r"\[([\w./]+)\](?!\(|:)", text))
+
+    assert used == set(re.findall(r"^\[([^\]]+)\]: ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_docs__lines__of_100_characters_at_most(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+
+    assert [
+        f"{page.name}:{number}"
+        for number, line in enumerate(lines, start=1)
+        if len(line) > LINE_CHARACTERS_MAX and not URL.search(line)
+    ] == []
 
 
 def test_requirements__every_id__has_one_line() -> None:
