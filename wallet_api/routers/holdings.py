@@ -28,7 +28,7 @@ from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import PeriodState, UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import CodeName, MarketName, MtuNumber, OrderId, PeriodNumber, RevisionNumber
+from wallet_api.fields import MTU_LAST, CodeName, MarketName, MtuNumber, OrderId, PeriodNumber, RevisionNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import market_named, own_one, settlement_state
 from wallet_api.roles import TRADERS
@@ -147,7 +147,7 @@ def _reading(place: ReadingPlace, attestation: dict[str, Any], hashes: list[byte
 def agreement(
     request: Request,
     who: Annotated[Principal, allow(Role.PROSUMER)],
-    mtu: Annotated[int | None, Query(ge=0, le=2**32 - 1, description="MTU; the one of now where none is given")] = None,
+    mtu: Annotated[int | None, Query(ge=0, le=MTU_LAST, description="MTU; the one of now where none is given")] = None,
 ) -> Response:
     """One's own agreement and the tariff version valid at an MTU (now, where none is given)."""
     services = services_of(request)

@@ -68,8 +68,11 @@ def test_fact__with_a_member_missing_or_of_another_type__is_refused(kind: type[F
         assert refusal.value.member.split(".")[0] == name
 
 
-MAY_BE_MISSING = {("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")}
-"""Members that have nothing to say where a request could not be encoded."""
+MAY_BE_MISSING = {
+    ("market.defined", "kind"),
+    *(("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")),
+}
+"""A market is an auction unless it says otherwise; the others have nothing to say where no request could be encoded."""
 
 
 def _loose_json(payload: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grid.model import Bus, GridModel, Point
+from grid.model import Bus, GridModel, Line, Point
 from scripts.community.grids import (
     CACHE_FORMAT,
     PROFILE_ROWS,
@@ -35,7 +35,8 @@ def cache(tmp_path: Path) -> Path:
     folder = tmp_path / f"{CODE}.v{CACHE_FORMAT}"
     folder.mkdir()
     points = (Point("a", "b", 100, 0), Point("c", "b", 100, 0))
-    grid = GridModel("tiny", "b", 1_000_000, (Bus("b", 400),), (), (), points)
+    cable = Line("ab", "a", "b", 100_000_000, 40_000_000, 100_000, 80_000)
+    grid = GridModel("tiny", "a", 1_000_000, (Bus("a", 400), Bus("b", 400)), (cable,), (), points)
     rows = np.arange(PROFILE_ROWS, dtype=np.int32)
     np.save(folder / "load.npy", np.stack([rows * 1_000, rows * 2_000], axis=1))
     np.save(folder / "generation.npy", np.tile(np.array([1_500, 0], dtype=np.int32), (PROFILE_ROWS, 1)))

@@ -40,13 +40,13 @@ COVER = Registry.register(name="Market", location=b"\x09" * 20, code_hash=bytes(
 class Service:
     """What the API shows and takes, without one."""
 
-    def __init__(self, *items: dict[str, Any]) -> None:
-        self.items = list(items)
+    def __init__(self, *waiting: dict[str, Any]) -> None:
+        self.waiting = list(waiting)
         self.taken: list[tuple[str, bytes]] = []
 
-    def get(self, path: str) -> Any:
+    def items(self, path: str) -> list[Any]:
         assert path == "/v1/chain/calls"
-        return {"items": self.items}
+        return self.waiting
 
     def post(self, path: str, body: dict[str, str]) -> None:
         self.taken.append((path, from_hex(body["transaction"])))

@@ -7,6 +7,7 @@ from typing import Any
 from domain.hashing import text_id, to_hex
 from domain.orders import schedule_hash
 from domain.readings import Quality, Reading
+from tests.grids import document, street
 from tests.unit.wallet_api.test_ownership import attested, proposed, settled_day
 from tests.unit.wallet_api.world import (
     AREA,
@@ -55,7 +56,7 @@ def _register(world: World) -> None:
         "valid_from_mtu": VALID_FROM_MTU,
     }
     for path, body in (
-        ("/v1/areas", AREA_BODY | {"area": "DE-LV2"}),
+        ("/v1/areas", AREA_BODY | {"area": "DE-LV2", "grid_model": document(street(["DE-LV2-P1"]))}),
         ("/v1/markets", MARKET_BODY | {"market": "DE-LV2/DA", "area": "DE-LV2"}),
         ("/v1/tariffs", TARIFF_BODY | {"tariff": "night"}),
         ("/v1/participants", household("household 3", "DE-LV1-P3")),
