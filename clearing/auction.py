@@ -13,6 +13,9 @@ import numpy as np
 from clearing.book import Book, Clearing, Ints
 from domain.units import NeurPerWh
 
+TIES_RULE = 1
+"""Version of the rule that shares lots among ties and sets the price (docs/protocol.md section 3); programs name it."""
+
 DENSE_LEVELS_PER_ORDER = 4
 """Limits are counted in a table of every tick between the extremes while it stays this many times the orders or less;
 beyond that they are sorted. Both give the same levels."""

@@ -6,16 +6,17 @@ are the DSO's own. So what is signed is what was seen, or nothing is signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from clearing.auction import TIES_RULE
 from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
 from clearing.earlier import earlier_by_mtu
-from clearing.exact_check import check_clearing
+from clearing.exact_check import BrokenRule, check_clearing
 from clearing.program import MtuBook, ValidatedProgram
 from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal, not_of_the_form
 from clearing.validation import validate_program
@@ -24,11 +25,20 @@ from domain.hashing import hash_json, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
+from domain.rules import rule_of
 from domain.units import NeurPerWh
 from domain.words import OrderWord, Side, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from grid.report import schedules_hash
+
+CheckClearing = Callable[[Book, Clearing], list[BrokenRule]]
+
+CHECK_BY_TIES_RULE: Mapping[int, CheckClearing] = {TIES_RULE: check_clearing}
+"""What checks a clearing, by the version of the rule for ties that its program names."""
+
+VALIDATE_BY_TIES_RULE = {TIES_RULE: validate_program}
+"""What clears and validates a program again, by the version of the rule for ties that it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,11 @@ class Pinned:
 
 
 def inspect(shown: ShownProgram, pinned: Pinned) -> bytes:
-    """The digest of the program as its shown content gives it: the one thing to sign. Raises ProgramDiffers."""
+    """The digest of the program as its shown content gives it: the one thing to sign.
+
+    Raises ProgramDiffers, and UnknownRule where it was cleared by a rule that is not known here.
+    """
+    rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties)
     try:
         found = [*_of_frame(shown, pinned), *_of_results(shown, pinned), *_of_report(shown, pinned)]
     except (LookupError, TypeError, ValueError, OverflowError) as error:
@@ -78,7 +92,7 @@ def refusal_digest(shown: ShownRefusal, pinned: Pinned, *, reason: str) -> bytes
 def repeat(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> None:
     """Clear and validate the orders and schedules again, and compare: caps no wider or tighter than they must be.
 
-    `orders`: every order of the program's books. Raises ProgramDiffers, BadSchedule, GridUnsolvable.
+    `orders`: every order of the program's books. Raises ProgramDiffers, UnknownRule, BadSchedule, GridUnsolvable.
     """
     again = _validated_again(shown, orders, pinned)
     # where the operator's solver failed while clearing, the numeric path gave the same result
@@ -97,7 +111,8 @@ def _validated_again(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: 
     books: dict[int, list[tuple[OrderWord, int]]] = {mtu: [] for mtu in pinned.mtus}
     for order in orders:
         books[order.mtu].append((order.word, NO_POINT if order.point is None else index[order.point]))
-    return validate_program(
+    validate = rule_of("ties", VALIDATE_BY_TIES_RULE, shown.rules.ties)
+    return validate(
         books=[MtuBook.from_orders(books[mtu]) for mtu in pinned.mtus],
         schedules_wh=np.array([shown.schedules[point.code] for point in pinned.grid.points], dtype=np.int64),
         power_flow=PowerFlow(pinned.grid),
@@ -126,11 +141,11 @@ def _of_results(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     found = Mismatch.of("MTUs of the results", list(pinned.mtus), [result.mtu for result in shown.results])
     for result in shown.results:
         found += Mismatch.of(f"result hash of MTU {result.mtu}", _result_hash(result, pinned), result.result_hash)
-        found += _of_clearing(result)
+        found += _of_clearing(result, rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties))
     return found + Mismatch.of("results root", _results_root(shown, pinned), shown.results_root)
 
 
-def _of_clearing(result: ShownMtu) -> list[Mismatch]:
+def _of_clearing(result: ShownMtu, check: CheckClearing) -> list[Mismatch]:
     """Every rule of the market that a result breaks."""
     if result.given_up:
         return Mismatch.of(f"words of MTU {result.mtu}, given up,", (), result.words)
@@ -144,7 +159,7 @@ def _of_clearing(result: ShownMtu) -> list[Mismatch]:
     proposed = Clearing(accepted, None if price is None else NeurPerWh(price), volume)
     return [
         Mismatch(f"{broken.rule} of MTU {result.mtu}", broken.expected, broken.found)
-        for broken in check_clearing(book, proposed)
+        for broken in check(book, proposed)
     ]
 
 

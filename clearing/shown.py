@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.errors import DominoesError, OutOfRange
-from domain.facts.programs import EarlierPosition
+from domain.facts.programs import EarlierPosition, ProgramRules
 from domain.hashing import from_hex
 from domain.words import OrderWord
 
@@ -93,6 +93,7 @@ class ShownProgram:
     envelopes: Sequence[Mapping[str, Any]]
     schedules: Mapping[str, Sequence[int]]
     earlier: tuple[EarlierPosition, ...]
+    rules: ProgramRules
     deadline: int
     digest: bytes
 
@@ -112,6 +113,7 @@ class ShownProgram:
                 envelopes=answer["envelopes"],
                 schedules=answer["schedules"],
                 earlier=tuple(EarlierPosition(**item) for item in answer["earlier"]),
+                rules=ProgramRules(**answer["rules"]),
                 deadline=answer["deadline"],
                 digest=from_hex(answer["to_sign"]["digest"]),
             )

@@ -84,6 +84,9 @@ Natural = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("whole number")]
 Number = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("number from 1")]
 """The number of a period or program, as the contracts count them."""
 
+RuleVersion = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("version of a rule")]
+"""Which version of a rule made a fact (`domain.rules`)."""
+
 Mtu = Annotated[int, Field(ge=0, le=2**32 - 1), Says("MTU")]
 """A market time unit: unix seconds // 900."""
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+LINES_RULE = 1
+"""Version of the rule that gives the lines of all statements (docs/protocol.md section 8); settlements name it."""
+
 
 class Other(StrEnum):
     """Who stands on the other side of a line."""

@@ -26,6 +26,7 @@ from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.periods import Period
 from domain.programs import program_values
 from domain.readings import Attestation, Reading, chain_clearing_root, chain_readings_root
+from domain.rules import rule_of
 from domain.signing import recover
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
@@ -37,7 +38,7 @@ from settling.inputs import (
     PartyKind,
     Trade,
 )
-from settling.settlement import Commitment, Settled, commit, settle
+from settling.settlement import SETTLE_BY_LINES_RULE, Commitment, Settled, commit
 
 Package = Mapping[str, Any]
 NO_POINT = ZERO_HASH
@@ -217,8 +218,9 @@ def _limits(package: Package) -> list[Limit]:
 
 
 def recompute(package: Package) -> tuple[Settled, Commitment, Roots]:
-    """What the package's facts give, under the salts of its proposal."""
-    settled = settle(inputs_of(package))
+    """What the package's facts give by the rule that its proposal names, under its salts. Raises UnknownRule."""
+    settle_by_rule = rule_of("lines", SETTLE_BY_LINES_RULE, package["proposal"]["rules"]["lines"])
+    settled = settle_by_rule(inputs_of(package))
     salts = {from_hex(item["account"]): from_hex(item["salt"]) for item in package["proposal"]["statements"]}
     if set(salts) != set(settled.statements):
         raise WrongInput(record="proposal", reason="it has not one statement for each account of the area")
@@ -236,7 +238,7 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain) -> b
     and schedules are those of the reports the DSO signed; readings give the attested roots and totals; there is one
     list of words for each revision before; the proposal is what these facts give. The caller compares roots, programs,
     lots and earlier words with the chain, readings and registry facts with its store. Raises WrongInput naming the
-    record, BadSignature, or what `settle` raises.
+    record, BadSignature, UnknownRule, or what `settle` raises.
     """
     _check_earlier(package)
     _check_programs(package, market=market)

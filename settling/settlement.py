@@ -5,7 +5,7 @@ The service proposes what this gives, and every attester signs only what this gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from domain.statements import statement_hash, statements_root
 from domain.words import settlement_words, words_hash
 from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
 from settling.inputs import Inputs, Party, PartyKind, Trade
-from settling.lines import POSITION_KINDS, Kind, Line, MirrorLine, MtuLine, Other, VatLine
+from settling.lines import LINES_RULE, POSITION_KINDS, Kind, Line, MirrorLine, MtuLine, Other, VatLine
 from settling.positions import TradeColumns, own_prices, positions, trade_columns
 from settling.postings import MoneyMade
 from settling.statements import (
@@ -118,6 +118,10 @@ def settle(inputs: Inputs) -> Settled:
     statements = _household_statements(inputs, households, terms, columns, prices, sums, by_account)
     statements.update(_organisation_statements(inputs, terms, sums, statements, by_account))
     return _settled(statements, terms_hash(terms, range(len(households))))
+
+
+SETTLE_BY_LINES_RULE: Mapping[int, Callable[[Inputs], Settled]] = {LINES_RULE: settle}
+"""What computes a settlement, by the version of the rule for lines that it names."""
 
 
 def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes, bytes]) -> Commitment:

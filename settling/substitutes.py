@@ -18,6 +18,9 @@ from domain.hashing import ZERO_HASH, keccak, text_id
 from domain.messages import RegisterReading
 from domain.readings import Quality, Reading
 
+SUBSTITUTE_RULE = 1
+"""Version of the rule above; facts of readings name it."""
+
 REPEAT_LOOKBACK = 96
 """How many known registers back an adjacent pair is looked for when an interval is to be repeated: one day."""
 

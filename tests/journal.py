@@ -82,6 +82,7 @@ _ZERO: list[tuple[Any, Any]] = [
     (members.AmountNeur, "0"),
     (members.BigNatural, "0"),
     (members.Number, 1),
+    (members.RuleVersion, 1),
     (members.Document, {}),
     (Arguments, []),
     (Schedules, {}),

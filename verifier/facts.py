@@ -220,6 +220,13 @@ class SignedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderRules:
+    """Version of the rule by which a receipt follows from an order or cancel."""
+
+    receipts: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderAccepted:
     """An order that counts, unless a later revision or a cancel takes its place before the gate."""
 
@@ -230,6 +237,7 @@ class OrderAccepted:
     market: str
     point: str | None
     market_time: int
+    rules: OrderRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +253,7 @@ class OrderCancelled:
     tag: str
     signature: str
     market_time: int
+    rules: OrderRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +329,21 @@ class EarlierPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearingRules:
+    """Version of the rule by which an MTU was cleared."""
+
+    ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRules:
+    """Versions of the rules by which a program was cleared (ties) and its missing schedules made (forecast)."""
+
+    ties: int
+    forecast: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramValidated:
     """Results, envelopes and schedules of a program as the grid bears them."""
 
@@ -337,6 +361,7 @@ class ProgramValidated:
     schedules: dict[str, tuple[int, ...]]
     earlier: tuple[EarlierPosition, ...]
     rounds: int
+    rules: ProgramRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +405,7 @@ class MtuCleared:
     result_hash: str
     words: tuple[str, ...]
     tx_hash: str
+    rules: ClearingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,6 +450,13 @@ class Attestation:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingRules:
+    """Version of the rule by which substitutes stand for missing readings."""
+
+    substitutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingAttested:
     """Attestations of several MTUs, and the meters' signed messages that they follow from."""
 
@@ -431,6 +464,7 @@ class ReadingAttested:
     period: int
     attestations: tuple[Attestation, ...]
     messages: tuple[str, ...]
+    rules: ReadingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +489,13 @@ class SaltedStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class SettlementRules:
+    """Version of the rule that gives a settlement's lines."""
+
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettlementProposed:
     """A period's settlement as the operator computed it."""
 
@@ -468,6 +509,7 @@ class SettlementProposed:
     statements_root: str
     tariff_hash: str
     statements: tuple[SaltedStatement, ...]
+    rules: SettlementRules
 
 
 @dataclass(frozen=True, slots=True)

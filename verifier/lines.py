@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.facts import Envelope, Reading, SignedOrder
+from verifier.facts import ClearingRules, Envelope, OrderRules, Reading, ReadingRules, SettlementRules, SignedOrder
 from verifier.form import Json
 
 # ---- auditor and public bundles
@@ -38,6 +38,7 @@ class ProgramLine:
     results: tuple[ShownResult, ...]
     report: Json
     deadline: int
+    rules: ClearingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class SettlementLine:
     words: tuple[str, ...]
     statements_root: str
     tariff_hash: str
+    rules: SettlementRules
 
 
 # ---- personal bundles
@@ -123,6 +125,7 @@ class OwnOrder:
     journal_head: str
     market_time: int
     receipt: str
+    rules: OrderRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class OwnCancel:
     journal_head: str
     market_time: int
     receipt: str
+    rules: OrderRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,7 @@ class OwnResult:
     lot_wh: int
     price_neur_per_wh: int | None
     words: tuple[str, ...]
+    rules: ClearingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ class OwnReading:
     import_wh: int
     export_wh: int
     signatures: tuple[str, ...]
+    rules: ReadingRules
 
     @property
     def mtu(self) -> int:
@@ -241,3 +247,4 @@ class OwnStatement:
     signatures: tuple[str, ...]
     page: tuple[str, ...] | None
     page_hashes: tuple[str, ...]
+    rules: SettlementRules

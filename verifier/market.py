@@ -29,10 +29,14 @@ from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import Opened, Orders
 from verifier.participants import MOST_MTUS_OF_A_PROGRAM, MarketRules, Participants, span
-from verifier.words import ASK, BID, HIGHEST_PRICE, NO_CAP, NO_PRICE, Book, Word, read_book
+from verifier.rules import rule_of
+from verifier.words import ASK, BID, HIGHEST_PRICE, NO_CAP, NO_PRICE, OPTIMUM_BY_TIES_RULE, Book, Word, read_book
 
 ERASED = "erased"
 """Stands for the account of a word whose order is erased."""
+
+FORECAST_RULES: Mapping[int, None] = {1: None}
+"""Versions of the rule for forecasts; what comes out of it is bound by the report's hash, and not recomputed."""
 
 UNLIMITED = (None, None)
 """Import and export cap of a point without an envelope."""
@@ -40,12 +44,14 @@ UNLIMITED = (None, None)
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """The result of an MTU, checked: its price (None: no trade), its words, and its hash on chain."""
+    """The result of an MTU, checked: its price (None: no trade), its words, its hash on chain, and the
+    version of the rule for ties by which it is one."""
 
     price_neur_per_wh: int | None
     texts: tuple[str, ...]
     book: Book
     hash: str
+    ties: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +209,7 @@ class Market:
     # ---- results
 
     def check_result(
-        self, market: str, mtu: int, price: int | None, texts: tuple[str, ...], rules: MarketRules | None
+        self, market: str, mtu: int, price: int | None, texts: tuple[str, ...], rules: MarketRules | None, ties: int
     ) -> Cleared:
         """Order and fields of the words, then optimum, price and shares among ties (protocol.md section 3); without
         rules (a personal bundle does not show them) the bounds of the format."""
@@ -221,12 +227,12 @@ class Market:
             or not lowest <= word.limit <= highest
         ]
         report.none("words with impossible flags, quantity or limit", impossible)
-        best = book.optimum
+        best = rule_of(report, "ties", OPTIMUM_BY_TIES_RULE, ties)(book)
         report.same("price_neur_per_wh", price, best.price_neur_per_wh, "the rule at the optimum gives")
         accepted = [word.accepted for word in book.words]
         report.same("accepted lots by word", accepted, list(best.accepted), "the optimum with its shares gives")
         report.counts["words"] += len(book.words)
-        return Cleared(price, texts, book, book.result_hash(market, mtu, price))
+        return Cleared(price, texts, book, book.result_hash(market, mtu, price), ties)
 
     def _read_program(self, told: ProgramValidated | ProgramLine) -> Program:
         """Results of a program, each from its committed book, and the values that the DSO signs over them."""
@@ -237,7 +243,7 @@ class Market:
         for mtu, item, reported in zip(mtus, shown, report.mtus, strict=True):
             with self._report.part(f"mtu {mtu} market {told.market}"):
                 self._report.same("mtu", item.mtu, mtu, "its place gives")
-                result = self.check_result(market, mtu, item.price_neur_per_wh, item.words, rules)
+                result = self.check_result(market, mtu, item.price_neur_per_wh, item.words, rules, told.rules.ties)
                 if item.words or not reported.given_up:
                     self._check_committed(market, mtu, result)
                 results[mtu] = result
@@ -266,6 +272,7 @@ class Market:
     def program_validated(self, fact: ProgramValidated) -> None:
         """Results, caps and schedules are what report and grid model say; the DSO signs all of them."""
         market, report = ident(fact.market), self._report
+        rule_of(report, "forecast", FORECAST_RULES, fact.rules.forecast)
         program = self._read_program(fact)
         rules, opened = self._participants.markets[market], self._participants.programs[market, fact.program]
         source = "results, grid model and report give"
@@ -431,7 +438,7 @@ class Market:
         result = self._results.get((market, mtu))
         if result is None and (market, mtu) in self.blind:
             rules = self._participants.markets[market]
-            result = self.check_result(market, mtu, fact.price_neur_per_wh, fact.words, rules)
+            result = self.check_result(market, mtu, fact.price_neur_per_wh, fact.words, rules, fact.rules.ties)
         if result is None:
             report.fail(f"no signed program has a result for MTU {mtu} of market {fact.market}")
             return
@@ -454,12 +461,14 @@ class Market:
             "words": list(fact.words),
             "result_hash": fact.result_hash,
             "program": fact.program,
+            "ties": fact.rules.ties,
         }
         signed = {
             "price_neur_per_wh": result.price_neur_per_wh,
             "words": list(result.texts),
             "result_hash": result.hash,
             "program": program,
+            "ties": result.ties,
         }
         self._report.same(f"mtu {fact.mtu} market {fact.market}", told, signed, "the signed result holds")
 

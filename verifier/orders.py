@@ -5,15 +5,17 @@ Source: docs/evidence.md section 3 (`order.accepted`, `order.cancelled`, `schedu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.evidence import Evidence
+from verifier.evidence import Evidence, Place
 from verifier.facts import KeyRegistered, OrderAccepted, OrderCancelled, ScheduleNominated
 from verifier.form import whole
 from verifier.hashes import ident, schedule_hash, tohex
 from verifier.journal import Erasures
 from verifier.participants import Participants
+from verifier.rules import rule_of
 from verifier.words import Order
 
 ACCEPTED, CANCELLED = 1, 2
@@ -38,6 +40,27 @@ class Nomination:
 
     revision: int
     net_wh: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """What a receipt says of an order or cancel."""
+
+    market: str
+    mtu: int
+    tag: str
+    revision: int
+    kind: int
+    market_time: int
+
+
+def receipt_values(at: Place, told: Receipted) -> tuple[Any, ...]:
+    """What the operator signs for an entry (evidence.md section 3)."""
+    return told.market, told.mtu, told.tag, told.revision, told.kind, at.sequence, at.hash, told.market_time
+
+
+RECEIPT_BY_RULE: Mapping[int, Callable[[Place, Receipted], tuple[Any, ...]]] = {1: receipt_values}
+"""What a receipt signs, by the version of its rule."""
 
 
 class Orders:
@@ -72,7 +95,7 @@ class Orders:
         if key is not None:
             report.same("point", fact.point, key.point, "the key's registration holds")
         place = (order.market, order.mtu, order.account, order.order_id)
-        self._check_receipt(fact.market_time, place[0], order.mtu, order.tag, order.revision, ACCEPTED)
+        self._check_receipt(fact, place[0], order.mtu, order.revision, ACCEPTED)
         self._check_revision(place, order.revision)
         self.live.setdefault((order.market, order.mtu), {})[order.account, order.order_id] = order.tag
         self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence)
@@ -80,7 +103,7 @@ class Orders:
     def cancelled(self, fact: OrderCancelled) -> None:
         """Signed by the key valid for the order's account; it withdraws the order's last revision."""
         market, report = ident(fact.market), self._report
-        self._check_receipt(fact.market_time, market, fact.mtu, fact.tag, fact.revision, CANCELLED)
+        self._check_receipt(fact, market, fact.mtu, fact.revision, CANCELLED)
         if fact.tag not in self.opened and self._erasures.excuse("order.accepted", fact.tag):
             return
         order = self.opened[fact.tag].order
@@ -126,13 +149,16 @@ class Orders:
             source = f"MTU {mtu} took orders until"
             self._report.fail(market_time, name="market_time", source=source, expected=gates)
 
-    def _check_receipt(self, market_time: int, market: str, mtu: int, tag: str, revision: int, kind: int) -> None:
+    def _check_receipt(
+        self, fact: OrderAccepted | OrderCancelled, market: str, mtu: int, revision: int, kind: int
+    ) -> None:
         """In time, and the operator gave a receipt for the entry at hand."""
         at = self._evidence.at
-        self._check_in_time(market_time, market, mtu)
+        receipt = rule_of(self._report, "receipts", RECEIPT_BY_RULE, fact.rules.receipts)
+        self._check_in_time(fact.market_time, market, mtu)
         with self._report.on(f"receipts.jsonl sequence {at.sequence}", "receipt"):
             signature = self.receipts.pop(at.sequence)
-            values = (market, mtu, tag, revision, kind, at.sequence, at.hash, market_time)
+            values = receipt(at, Receipted(market, mtu, fact.tag, revision, kind, fact.market_time))
             self._evidence.check_receipt(signature, *values)
 
     def _check_revision(self, place: tuple[str, int, str, str], found: int) -> None:

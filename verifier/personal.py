@@ -56,8 +56,9 @@ from verifier.participants import (
     Party,
     span,
 )
-from verifier.readings import Leaf, Readings
+from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
 from verifier.recompute import HOUSEHOLD, Target
+from verifier.rules import rule_of
 from verifier.settlement import Settlements, settlement_word
 from verifier.transactions import Transactions
 from verifier.words import RESULT_BITS, Order
@@ -165,11 +166,12 @@ class Personal:
                 tag=row.tag,
                 signature=row.signature,
                 market_time=row.market_time,
+                rules=row.rules,
             )
             self._orders.cancelled(cancel)
         else:
             order = Order.open(self._evidence.sign, row.order, row.signature)
-            fact = (row.order, row.signature, order_key, order.tag, order.market, own.point, row.market_time)
+            fact = (row.order, row.signature, order_key, order.tag, order.market, own.point, row.market_time, row.rules)
             self._orders.accepted(OrderAccepted(*fact))
 
     def _check_program(self, row: OwnProgram) -> None:
@@ -210,7 +212,7 @@ class Personal:
         """As cleared on chain; the own words are those of the own orders."""
         market, mtu, opened = ident(row.market), row.mtu, self._orders.opened
         rules = self._participants.markets.get(market)
-        result = self._market.check_result(market, mtu, row.price_neur_per_wh, row.words, rules)
+        result = self._market.check_result(market, mtu, row.price_neur_per_wh, row.words, rules, row.rules.ties)
         self._evidence.on_chain("MtuCleared", {"market": market, "mtu": mtu}, {"resultHash": result.hash})
         self._evidence.on_chain("MarketCreated", {"market": market}, {"lotWh": row.lot_wh})
         place = {word.tag: at for at, word in enumerate(result.book.words)}
@@ -233,7 +235,8 @@ class Personal:
         report.same("root", row.root, merkle_climb(hashed, row.proof), "reading and proof give")
         report.same("area", row.area, self._own.area, "account.json holds")
         self._evidence.check_attestation(row.area, row, UNKNOWN_ATTESTERS)
-        self._readings.check_leaf(leaf, leaf.mtu, self._own_readings.get((leaf.meter, leaf.mtu - 1), []))
+        check = rule_of(report, "substitutes", CHECK_BY_SUBSTITUTE_RULE, row.rules.substitutes)
+        check(self._readings, leaf, leaf.mtu, self._own_readings.get((leaf.meter, leaf.mtu - 1), []))
         place = (self._area, leaf.mtu, row.revision)
         self._readings.attested.setdefault(place, []).append(Leaf(leaf, tohex(hashed)))
 
@@ -262,7 +265,7 @@ class Personal:
         self._check_own_word(row, told)
         revisions = self._revisions(row, told, mtus)
         target = Target(self._own.area, (self._area, told.period), told.revision, mtus, revisions, {})
-        self._check_bill(row.statement, told, target)
+        self._check_bill(row, told, target)
         self._settlements.before[self._area, told.period, self._own.account] += told.due_neur
 
     def _check_own_word(self, row: OwnStatement, told: ToldStatement) -> None:
@@ -296,9 +299,9 @@ class Personal:
         self._report.none("attested MTUs without my reading", missing)
         return now.revisions
 
-    def _check_bill(self, statement: Json, told: ToldStatement, target: Target) -> None:
+    def _check_bill(self, row: OwnStatement, told: ToldStatement, target: Target) -> None:
         """Line by line; lines that are mirrored from others' bills as products and sums only, counted."""
-        made = self._settlements.recompute(target, all_shown=False)
+        made = self._settlements.recompute(target, row.rules, all_shown=False)
         mine, account = made.statements, self._own.account
         self._needed_terms |= made.terms.keys()
         if self._own.kind == HOUSEHOLD:
@@ -316,7 +319,7 @@ class Personal:
             self._report.counts["lines mirrored from others"] += len(mirrored)
             party = self._participants.parties[account]
             expected = made.statement_of(party, ZERO_HEX, lines, mine[account].opens).as_json()
-        self._report.same("statement", statement, expected, "orders, readings and terms give")
+        self._report.same("statement", row.statement, expected, "orders, readings and terms give")
 
     # ---- completeness
 

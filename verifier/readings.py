@@ -6,7 +6,7 @@ Sources: docs/evidence.md section 3 (`reading.attested`), docs/protocol.md secti
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from verifier.form import unhex
 from verifier.hashes import ident, merkle_root, reading_hash, tohex
 from verifier.journal import Erasures, PeriodKey
 from verifier.participants import Participants, Party
+from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
 from verifier.transactions import Transactions
 
@@ -84,6 +85,7 @@ class Readings:
     ) -> None:
         """`fresh`: the leaves of this entry so far, which this attestation adds to."""
         area, mtu, report = ident(fact.area), item.mtu, self._report
+        check = rule_of(report, "substitutes", CHECK_BY_SUBSTITUTE_RULE, fact.rules.substitutes)
         leaves = [Leaf(reading, tohex(reading_hash(reading))) for reading in item.readings]
         told = {"root": item.root, "count": item.count, "import_wh": item.import_wh, "export_wh": item.export_wh}
         due = {
@@ -105,7 +107,7 @@ class Readings:
         for reading in item.readings:
             before = fresh.get((reading.meter, mtu - 1)) or self._leaves.get((reading.meter, mtu - 1))
             with report.part(f"meter {reading.meter}"):
-                self.check_leaf(reading, mtu, [before] if before else [])
+                check(self, reading, mtu, [before] if before else [])
         self.attested[area, mtu, item.revision] = leaves
         report.counts["readings"] += len(leaves)
         self._participants.begin(area, mtu)
@@ -226,6 +228,12 @@ class Readings:
         keys = {"area": ident(meter.area if meter else None), "mtu": mtu - 1, "revision": 0}
         event = self._evidence.seen.find("ReadingsAttested", keys)
         return event is not None and self.is_erased(event.tx)
+
+
+CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, Sequence[Reading]], None]] = {
+    1: Readings.check_leaf
+}
+"""What checks a leaf, by the version of the rule for substitutes."""
 
 
 def most_believed(party: Party | None, mtus: int) -> tuple[int, int]:

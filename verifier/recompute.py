@@ -361,3 +361,7 @@ def _mirrored(mirror: Mirror, energy_wh: int) -> Line:
     kind, price = LINES[mirror.kind], mirror.price_neur_per_wh
     amount = -kind.sign * energy_wh * price
     return Line(mirror.mtu, kind.name, energy_wh, price, amount, mirror.tariff, mirror.version)
+
+
+RECOMPUTATION_BY_LINES_RULE: Mapping[int, type[Recomputation]] = {1: Recomputation}
+"""What recomputes a settlement, by the version of the rule for lines."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from verifier.chain import Events
 from verifier.evidence import Evidence, SettledHashes
-from verifier.facts import SettlementProposed, SettlementSigned
+from verifier.facts import SettlementProposed, SettlementRules, SettlementSigned
 from verifier.form import unhex
 from verifier.hashes import (
     ZERO,
@@ -31,7 +31,8 @@ from verifier.lines import SettlementLine
 from verifier.market import Market
 from verifier.participants import Participants, Party
 from verifier.readings import Readings
-from verifier.recompute import Recomputation, Target
+from verifier.recompute import RECOMPUTATION_BY_LINES_RULE, Recomputation, Target
+from verifier.rules import rule_of
 from verifier.transactions import GRACE_SECONDS
 
 SettlementKey = tuple[str, int, int]
@@ -75,18 +76,20 @@ def running(events: Events, area: str, markets: frozenset[str], first_mtu: int, 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A settlement's words, and the hashes that attesters sign."""
+    """A settlement's words, the hashes that attesters sign, and the rules it was computed by."""
 
     words: tuple[str, ...]
     hashes: SettledHashes
+    rules: SettlementRules
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement that counts: what each account gets (+) or pays, in nEUR, and the readings it saw."""
+    """A settlement that counts: what each account gets (+) or pays, in nEUR, the readings it saw, and its rules."""
 
     amounts: Mapping[str, int]
     readings_root: str
+    rules: SettlementRules
 
 
 class Settlements:
@@ -119,10 +122,10 @@ class Settlements:
         place = (area, markets, mtus.start, len(mtus), wanted)
         return self._evidence.cache.of(running, self._evidence.seen, *place)
 
-    def recompute(self, target: Target, *, all_shown: bool) -> Recomputation:
-        """All statements of a settlement."""
+    def recompute(self, target: Target, rules: SettlementRules, *, all_shown: bool) -> Recomputation:
+        """All statements of a settlement, by the rules it names."""
         parts = (self._evidence, self._erasures, self._participants, self._market, self._readings)
-        made = Recomputation(*parts, self.before, target)
+        made = rule_of(self._report, "lines", RECOMPUTATION_BY_LINES_RULE, rules.lines)(*parts, self.before, target)
         made.run(all_shown=all_shown)
         return made
 
@@ -147,7 +150,7 @@ class Settlements:
             if not known and self._erasures.excuse("participant.registered", account, period):
                 self._take_party(fact.area, account, statement)
         target = Target(fact.area, period, fact.revision, mtus, now.revisions, told)
-        made = self.recompute(target, all_shown=True)
+        made = self.recompute(target, fact.rules, all_shown=True)
         report.same("tariff_hash", fact.tariff_hash, terms_hash(made.terms.values()), "the versions used give")
         report.same("accounts with a statement", sorted(told), sorted(made.statements), "due are")
         for account in sorted(told.keys() & made.statements.keys()):
@@ -157,7 +160,7 @@ class Settlements:
             report.counts["statement lines"] += len(expected["lines"])
         self._check_hashes(fact, {account: made.statements[account].due_neur for account in made.statements})
         hashes = (fact.words_hash, fact.clearing_root, fact.readings_root, fact.statements_root, fact.tariff_hash)
-        self._proposals[area, fact.period, fact.revision] = Proposal(fact.words, SettledHashes(*hashes))
+        self._proposals[area, fact.period, fact.revision] = Proposal(fact.words, SettledHashes(*hashes), fact.rules)
 
     def _take_party(self, area: str, account: str, statement: Mapping[str, str]) -> None:
         """An account whose registration is erased is what its statement says."""
@@ -204,7 +207,7 @@ class Settlements:
         if key not in self.settled:
             for account, amount in amounts:
                 self.before[*key[:2], account] += amount
-        self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root)
+        self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root, proposal.rules)
 
     def _take_shown(self, key: SettlementKey, line: SettlementLine) -> None:
         """A public bundle's proposal: its words, and roots as the chain's events give them."""
@@ -216,7 +219,7 @@ class Settlements:
         self._report.none("MTUs that attestations.jsonl does not show", missing)
         hashed = words_hash([number_of(word) for word in line.words])
         hashes = (hashed, now.clearing_root, now.readings_root, line.statements_root, line.tariff_hash)
-        self._proposals[key] = Proposal(line.words, SettledHashes(*hashes))
+        self._proposals[key] = Proposal(line.words, SettledHashes(*hashes), line.rules)
 
     # ---- what came later
 
@@ -233,13 +236,13 @@ class Settlements:
             shown = self._evidence.opened or self._evidence.chain is not None
             if shown and now.readings_root != self.settled[last].readings_root:
                 target = Target(declared.area, (area, period), last[2] + 1, mtus, now.revisions, {})
-                self._check_correction(target)
+                self._check_correction(target, self.settled[last].rules)
 
-    def _check_correction(self, target: Target) -> None:
+    def _check_correction(self, target: Target, rules: SettlementRules) -> None:
         """Readings of this period changed after its last settlement."""
         wrong = []
         if self._evidence.opened:
-            made = self.recompute(target, all_shown=True)
+            made = self.recompute(target, rules, all_shown=True)
             wrong = [account for account, statement in made.statements.items() if statement.due_neur]
         if wrong and (target.period in self._erasures.final_at or self._is_overdue(target)):
             self._report.fail(

@@ -6,9 +6,10 @@ Source: docs/protocol.md section 3.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from verifier.facts import SignedOrder
@@ -130,6 +131,10 @@ def read_book(texts: tuple[str, ...]) -> Book:
     words = tuple(map(Word.unpack, numbers))
     masked = [number & ~RESULT_BITS for number in numbers]
     return Book(numbers, words, optimum(words), words_hash(numbers), words_hash(masked))
+
+
+OPTIMUM_BY_TIES_RULE: Mapping[int, Callable[[Book], Optimum]] = {1: attrgetter("optimum")}
+"""What clears a book, by the version of the rule for ties."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,18 @@ from domain.facts.chain import (
     Subject,
     requested_key,
 )
-from domain.facts.metering import AttestedMtu, MtuUnread, ReadingAttested
+from domain.facts.metering import AttestedMtu, MtuUnread, ReadingAttested, ReadingRules
 from domain.facts.money import CoverGiven, DepositBooked, RedemptionRequested
 from domain.facts.parties import KeyRegistered, MeterRegistered, ParticipantRegistered
 from domain.facts.programs import (
+    ClearingRules,
     MtuCleared,
     MtuResult,
     MtuVoided,
     PointEnvelope,
     PointSchedule,
     ProgramRefused,
+    ProgramRules,
     ProgramSigned,
     ProgramValidated,
     SetpointsIssued,
@@ -32,19 +34,30 @@ from domain.facts.programs import (
     validated_key,
     verdict_key,
 )
-from domain.facts.settlement import AccountStatement, AttesterSignature, SettlementProposed, SettlementSigned
+from domain.facts.settlement import (
+    AccountStatement,
+    AttesterSignature,
+    SettlementProposed,
+    SettlementRules,
+    SettlementSigned,
+)
 from domain.facts.terms import AgreementSigned, GuaranteeGiven, TariffPublished
 from domain.facts.trading import (
     BookClosed,
     ClosedBook,
     OrderAccepted,
     OrderCancelled,
+    OrderRules,
     ScheduleNominated,
     order_revision_key,
     schedule_revision_key,
 )
 
 __all__ = [
+    "OrderRules",
+    "ProgramRules",
+    "SettlementRules",
+    "ReadingRules",
     "FACTS",
     "AccessLogged",
     "AccountStatement",
@@ -60,6 +73,7 @@ __all__ = [
     "ChainRequested",
     "ChainRewound",
     "ChainSigned",
+    "ClearingRules",
     "ClosedBook",
     "CoverGiven",
     "DepositBooked",

@@ -10,7 +10,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from domain.errors import DominoesError
 from domain.facts.base import Fact
-from domain.members import Code, EnergyWh, Hash, Mtu, Natural, Number, Says, Signature
+from domain.members import Code, EnergyWh, Hash, Mtu, Natural, Number, RuleVersion, Says, Signature
 from domain.readings import Reading
 
 
@@ -48,6 +48,13 @@ class AttestedMtu:
     readings: tuple[MeterReading, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadingRules:
+    """Versions of the rules by which readings were believed."""
+
+    substitutes: RuleVersion
+
+
 @dataclass(frozen=True)
 class ReadingAttested(Fact):
     """Readings of an area that m attesters signed, with the meters' messages (compact JWS) behind them, ascending."""
@@ -57,6 +64,7 @@ class ReadingAttested(Fact):
     period: Number
     attestations: tuple[AttestedMtu, ...]
     messages: tuple[str, ...]
+    rules: ReadingRules
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from domain.members import (
     Natural,
     Number,
     PriceNeurPerWh,
+    RuleVersion,
     Says,
     Seconds,
     Signature,
@@ -90,6 +91,21 @@ class EarlierPosition:
     export_cap_wh: EnergyWh | None
 
 
+@dataclass(frozen=True, slots=True)
+class ClearingRules:
+    """Version of the rule by which an MTU was cleared."""
+
+    ties: RuleVersion
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRules:
+    """Versions of the rules by which a program was cleared (ties) and its missing schedules made (forecast)."""
+
+    ties: RuleVersion
+    forecast: RuleVersion
+
+
 @dataclass(frozen=True)
 class ProgramValidated(Fact):
     """A closed program, cleared and checked against the grid, as it is laid before the DSO until its deadline.
@@ -112,6 +128,7 @@ class ProgramValidated(Fact):
     schedules: Schedules
     earlier: tuple[EarlierPosition, ...]
     rounds: Natural
+    rules: ProgramRules
 
     @property
     def journal_key(self) -> str:
@@ -199,6 +216,7 @@ class MtuCleared(Fact):
     result_hash: Hash
     words: tuple[Word, ...]
     tx_hash: Hash
+    rules: ClearingRules
 
     @property
     def journal_key(self) -> str:

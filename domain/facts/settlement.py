@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.facts.base import Fact
-from domain.members import Address, Code, Document, Hash, Natural, Number, Signature, Word
+from domain.members import Address, Code, Document, Hash, Natural, Number, RuleVersion, Signature, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,13 @@ class AccountStatement:
     account: Address
     salt: Hash
     statement: Document
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRules:
+    """Versions of the rules by which a settlement was computed; the facts it rests on name theirs."""
+
+    lines: RuleVersion
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class SettlementProposed(Fact):
     statements_root: Hash
     tariff_hash: Hash
     statements: tuple[AccountStatement, ...]
+    rules: SettlementRules
 
 
 @dataclass(frozen=True, slots=True)

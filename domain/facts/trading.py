@@ -20,6 +20,7 @@ from domain.members import (
     Natural,
     Number,
     OrderId,
+    RuleVersion,
     Says,
     Seconds,
     Signature,
@@ -55,6 +56,13 @@ def schedule_revision_key(*, market: str, point: str, first_mtu: int, revision: 
     return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
 
 
+@dataclass(frozen=True, slots=True)
+class OrderRules:
+    """Version of the rule by which the operator's receipt follows from the fact."""
+
+    receipts: RuleVersion
+
+
 @dataclass(frozen=True)
 class OrderAccepted(Fact):
     """A signed order, or a later revision of one, is in its book. `market_time` is when it was accepted.
@@ -70,6 +78,7 @@ class OrderAccepted(Fact):
     market: Code
     point: Code | None
     market_time: Seconds
+    rules: OrderRules
 
     @property
     def journal_key(self) -> str:
@@ -92,6 +101,7 @@ class OrderCancelled(Fact):
     tag: Tag
     signature: Signature
     market_time: Seconds
+    rules: OrderRules
 
     @property
     def journal_key(self) -> str:

@@ -214,7 +214,7 @@ def _recorded_program(area: str, points: Sequence[str], program: Payload, signed
 
 
 def _shown_result(found: Openings, payload: Payload) -> ShownResult:
-    row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words")}
+    row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words", "rules")}
     tags = ("0x" + word[2:34] for word in payload["words"])
     return ShownResult(
         payload["mtu"],
@@ -241,7 +241,7 @@ def _shown_settlement(proposal: Payload, signed: Payload) -> ShownSettlement:
     for page in pages_of(words):
         texts = [f"0x{word:064x}" for word in page]
         pages |= {to_hex(unpack_settlement_word(word)[0]): texts for word in page}
-    names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
+    names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash", "rules")
     return ShownSettlement(
         shown={
             **{name: proposal[name] for name in names},
@@ -255,18 +255,19 @@ def _shown_settlement(proposal: Payload, signed: Payload) -> ShownSettlement:
 
 
 def _add_readings(found: Openings, connection: Connection, through: int) -> None:
-    known: dict[tuple[str, int, int, str], list[Payload]] = {}
+    known: dict[tuple[str, int, int, str], tuple[list[Payload], Payload]] = {}
     for entry in walk(connection, through=through, kinds=[ReadingAttested]):
         payload = entry.content()
         for item in payload["attestations"]:
-            known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"]
+            known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"], payload["rules"]
         found.messages += [(_meter_of(jws), jws) for jws in payload["messages"]]
     for line in attested_lines(connection, through):
-        readings = known.get((line["area"], line["mtu"], line.get("revision", 0), line.get("root", "")))
-        if readings is None:
+        attested = known.get((line["area"], line["mtu"], line.get("revision", 0), line.get("root", "")))
+        if attested is None:
             continue  # unread, or erased
+        readings, rules = attested
         leaves = [Reading.from_json(reading).hash() for reading in readings]
-        header = {name: item for name, item in line.items() if name != "mtu"}
+        header = {name: item for name, item in line.items() if name != "mtu"} | {"rules": rules}
         proofs = merkle_proofs(leaves, range(len(leaves)))
         found.attestations.append(Attested(header=header, readings=readings, proofs=proofs))
 

@@ -102,6 +102,7 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
             "journal_head": to_hex(entry.hash),
             "market_time": payload["market_time"],
             "receipt": to_hex(receipts(entry)),
+            "rules": payload["rules"],
             "key": {name: key[name] for name in ("order_key", "valid_from_mtu", "signature")},
         }
         if entry.kind == OrderAccepted.KIND:

@@ -79,7 +79,11 @@ def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
         program = validated[key]
         names = ("market", "program", "first_mtu", "count", "report", "deadline")
         results = [{name: item[name] for name in ("mtu", "price_neur_per_wh", "words")} for item in program["results"]]
-        yield {**{name: program[name] for name in names}, "results": results}
+        yield {
+            **{name: program[name] for name in names},
+            "results": results,
+            "rules": {"ties": program["rules"]["ties"]},
+        }
 
 
 def attestations(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
@@ -107,7 +111,7 @@ def attestations(connection: Connection, through: int) -> Iterator[dict[str, Any
 def _settlements(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
     """Signed settlements in the order of `settlement.signed`."""
     for proposal, _ in signed_proposals(connection, through):
-        names = ("area", "period", "revision", "words", "statements_root", "tariff_hash")
+        names = ("area", "period", "revision", "words", "statements_root", "tariff_hash", "rules")
         yield {name: proposal[name] for name in names}
 
 

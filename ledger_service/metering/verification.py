@@ -16,7 +16,7 @@ from contracts.bindings import Call, Readings
 from contracts.bindings.readings import Attestation as AttestationStruct
 from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
-from domain.facts import AttestedMtu, ReadingAttested
+from domain.facts import AttestedMtu, ReadingAttested, ReadingRules
 from domain.hashing import text_id, to_hex
 from domain.messages import parse_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
@@ -28,6 +28,7 @@ from ledger_service.metering.views import MTUS_PER_TRANSACTION, AttestedRows
 from ledger_service.record import Prepared, prepare
 from ledger_service.record.journal import read_head
 from settling.attestations import LEAVES_PER_PAGE, verify_payload
+from settling.substitutes import SUBSTITUTE_RULE
 
 Standing = Mapping[int, tuple[int, str, int]]
 """By MTU: the last recorded revision, its root, and the entry that holds it."""
@@ -173,7 +174,13 @@ def _pages(
             # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
             ends = range(mtus[0] - 1, mtus[-1] + 1)
             kept = [text for text, (first, last) in zip(messages, spans, strict=True) if _meet(ends, first, last)]
-        fact = ReadingAttested(area=area, period=payload["period"], attestations=tuple(records), messages=tuple(kept))
+        fact = ReadingAttested(
+            area=area,
+            period=payload["period"],
+            attestations=tuple(records),
+            messages=tuple(kept),
+            rules=ReadingRules(substitutes=SUBSTITUTE_RULE),
+        )
         made = {record.mtu: (record.revision, to_hex(record.root)) for record in records}
         pages.append(
             Page(

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 from domain.mtu import MTU_SECONDS, mtu_of, mtu_start
 
+FORECAST_RULE = 1
+"""Version of the rule of `forecast_wh`; programs name it."""
+
 LOOK_BACK_DAYS = (7, 1, 2)
 """Where to look first: a week ago (same kind of day), then yesterday, then the day before: at a gate on the eve the
 afternoon of yesterday is not metered yet."""

@@ -67,8 +67,9 @@ class PositionStage:
             raise LookupError(f"MTU {mtu} of {market} was cleared in no program this record knows")
         key = validated_key(market=market, program=program.program)
         found = find_entries(connection, [key]).get(key)
-        result = None if found is None else found.as_a(ProgramValidated).results[mtu - program.first_mtu]
-        if result is None or result.result_hash != ended.result_hash:
+        validated = None if found is None else found.as_a(ProgramValidated)
+        result = None if validated is None else validated.results[mtu - program.first_mtu]
+        if validated is None or result is None or result.result_hash != ended.result_hash:
             raise LookupError(f"MTU {mtu} of {market} was cleared with a result this record does not know")
         return facts.MtuCleared(
             market=market,
@@ -78,6 +79,7 @@ class PositionStage:
             result_hash=result.result_hash,
             words=result.words,
             tx_hash=tx_hash,
+            rules=facts.ClearingRules(ties=validated.rules.ties),
         )
 
     def _code(self, connection: Connection, market_id: bytes) -> str:

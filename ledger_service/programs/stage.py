@@ -11,12 +11,13 @@ import numpy as np
 import structlog
 from sqlalchemy import Connection
 
+from clearing.auction import TIES_RULE
 from clearing.caps import NO_POINT
 from clearing.earlier import earlier_by_mtu
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
 from domain.areas import Area
-from domain.facts import BookClosed, MtuResult, PointEnvelope, PointSchedule, ProgramValidated
+from domain.facts import BookClosed, MtuResult, PointEnvelope, PointSchedule, ProgramRules, ProgramValidated
 from domain.facts.programs import EarlierPosition
 from domain.hashing import canonical_json
 from domain.markets import Market
@@ -28,7 +29,7 @@ from grid.powerflow import PowerFlow
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.programs.earlier import earlier_positions, earlier_programs
-from ledger_service.programs.forecast import forecast_wh
+from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
@@ -172,4 +173,5 @@ def _fact(
         schedules=tuple(PointSchedule(point, tuple(net_wh)) for point, net_wh in sorted(schedules.items())),
         earlier=tuple(earlier),
         rounds=max((item.rounds for item in result.results), default=0),
+        rules=ProgramRules(ties=TIES_RULE, forecast=FORECAST_RULE),
     )

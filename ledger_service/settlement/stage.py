@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from contracts.bindings import Settlement
 from domain.errors import DominoesError
-from domain.facts import AccountStatement, SettlementProposed, Subject, requested_key
+from domain.facts import AccountStatement, SettlementProposed, SettlementRules, Subject, requested_key
 from domain.hashing import text_id, to_hex
 from domain.members import JsonDocument
 from domain.mtu import MtuRange
@@ -28,6 +28,7 @@ from ledger_service.settlement.gather import TERMS, FactMissing, gather
 from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
 from ledger_service.settlement.views import KINDS, fold
+from settling.lines import LINES_RULE
 from settling.package import inputs_of, roots_of
 from settling.settlement import commit, settle
 
@@ -212,6 +213,7 @@ class SettlementStage:
                 )
                 for account, statement in settled.statements.items()
             ),
+            rules=SettlementRules(lines=LINES_RULE),
         )
 
 

@@ -8,8 +8,12 @@ from typing import Any
 from domain.eip712 import RECEIPT, Domain
 from domain.facts import OrderAccepted, OrderCancelled
 from domain.hashing import text_id, to_hex
+from domain.rules import rule_of
 from domain.signing import Signer
 from ledger_service.record import Entry, PayloadErased
+
+RECEIPT_RULE = 1
+"""Version of the rule by which a receipt follows from an entry; its fact names it."""
 
 KIND_ACCEPTED = 1
 """The order with this tag is in the book unless a later receipt says otherwise."""
@@ -69,16 +73,25 @@ class ReceiptSigner:
         return self._key.address
 
     def receipt(self, entry: Entry) -> Receipt:
-        """The receipt of an entry whose fact is one of RECEIPTED. Raises PayloadErased."""
+        """The receipt of an entry whose fact is one of RECEIPTED, by the rule that it names.
+
+        Raises PayloadErased, UnknownRule.
+        """
         match entry.fact:
-            case OrderAccepted(order=order, tag=tag, market_time=market_time):
-                market, mtu, revision, kind = order.market, order.mtu, order.revision, KIND_ACCEPTED
-            case OrderCancelled(market=code, mtu=mtu, revision=revision, tag=tag, market_time=market_time):
-                market, kind = text_id(code), KIND_CANCELLED
+            case OrderAccepted() | OrderCancelled() as fact:
+                return rule_of("receipts", _BY_RECEIPT_RULE, fact.rules.receipts)(self, entry, fact)
             case None:
                 raise PayloadErased(sequence=entry.sequence)
-            case fact:
-                raise TypeError(f"a {fact.KIND} fact has no receipt")
+            case other:
+                raise TypeError(f"a {other.KIND} fact has no receipt")
+
+    def _receipt(self, entry: Entry, fact: OrderAccepted | OrderCancelled) -> Receipt:
+        tag, market_time = fact.tag, fact.market_time
+        if isinstance(fact, OrderAccepted):
+            order = fact.order
+            market, mtu, revision, kind = order.market, order.mtu, order.revision, KIND_ACCEPTED
+        else:
+            market, mtu, revision, kind = text_id(fact.market), fact.mtu, fact.revision, KIND_CANCELLED
         values = {
             "market": market,
             "mtu": mtu,
@@ -100,3 +113,7 @@ class ReceiptSigner:
             market_time=market_time,
             signature=self._key.sign(self._domain.digest(RECEIPT, values)),
         )
+
+
+_BY_RECEIPT_RULE = {RECEIPT_RULE: ReceiptSigner._receipt}
+"""What makes a receipt, by the version of its rule."""

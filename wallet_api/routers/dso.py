@@ -204,6 +204,7 @@ def one_program(
         results=[schemas.Result(**result) for result in payload["results"]],
         envelopes=[schemas.Envelope(**envelope) for envelope in payload["envelopes"]],
         earlier=[schemas.EarlierPosition(**position) for position in payload["earlier"]],
+        rules=schemas.ProgramRules(**payload["rules"]),
         to_sign=to_sign,
         to_refuse=to_refuse,
     )

@@ -51,6 +51,13 @@ class ProgramOrders(Answer):
     items: list[BookOrder]
 
 
+class ProgramRules(Answer):
+    """Versions of the rules of a program: who checks it does so by the same."""
+
+    ties: int = Field(ge=1, examples=[1], description="Shares of lots among ties, and the price")
+    forecast: int = Field(ge=1, examples=[1], description="Schedules of points without a nomination")
+
+
 class ProgramToDecide(Program):
     """All that the DSO signs, and the typed data for both verdicts."""
 
@@ -65,6 +72,7 @@ class ProgramToDecide(Program):
     envelopes: list[Envelope]
     schedules: dict[str, list[int]] = Field(description="Net energy in Wh per MTU by point; + = import")
     earlier: list[EarlierPosition] = Field(description="What markets with earlier gates left of points and MTUs")
+    rules: ProgramRules = Field(description="Versions of the rules by which it was cleared")
     deadline: MarketTime = Field(description="Unix seconds of market time until which the verdict counts")
     deadline_utc = utc_of("deadline")
     to_sign: SigningView

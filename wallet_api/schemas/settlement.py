@@ -107,6 +107,12 @@ class SaltedStatement(Answer):
     statement: Statement
 
 
+class SettlementRules(Answer):
+    """Versions of the rules of a settlement: who recomputes it does so by the same."""
+
+    lines: int = Field(ge=1, examples=[1], description="Lines of statements")
+
+
 class Proposal(Answer):
     """The proposed settlement itself."""
 
@@ -120,6 +126,7 @@ class Proposal(Answer):
     statements_root: Bytes32
     tariff_hash: Bytes32
     statements: list[SaltedStatement]
+    rules: SettlementRules
 
 
 class EarlierRevision(Answer):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from domain.eip712 import Domain
-from domain.facts import OrderCancelled, order_revision_key
+from domain.facts import OrderCancelled, OrderRules, order_revision_key
 from domain.hashing import to_hex
 from domain.orders import ORDER_ID_BYTES, cancel_digest
 from ledger_service.record import Entry
 from ledger_service.trading import errors
+from ledger_service.trading.receipts import RECEIPT_RULE
 from ledger_service.trading.state import TradingState
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
@@ -102,4 +103,5 @@ class SignedCancel(Submission):
             tag=last.tag,
             signature=self.signature,
             market_time=now,
+            rules=OrderRules(receipts=RECEIPT_RULE),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from domain.eip712 import ORDER, Domain
-from domain.facts import OrderAccepted, order_revision_key
+from domain.facts import OrderAccepted, OrderRules, order_revision_key
 from domain.hashing import keccak, to_hex
 from domain.orders import ORDER_ID_BYTES, SALT_BYTES, Order, tag_of
 from domain.parties import ParticipantKind
@@ -17,6 +17,7 @@ from ledger_service.record import Entry
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
 from ledger_service.trading.queries import BookOrder
+from ledger_service.trading.receipts import RECEIPT_RULE
 from ledger_service.trading.state import TradingState, worst_cost_neur
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
@@ -163,6 +164,7 @@ class SignedOrder(Submission):
             market=market.market,
             point=found.holder.participant.point,
             market_time=now,
+            rules=OrderRules(receipts=RECEIPT_RULE),
         )
 
     def _before(self, state: TradingState, found: Verified) -> BookOrder | None:

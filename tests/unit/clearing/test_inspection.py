@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clearing.auction import TIES_RULE
 from clearing.caps import NO_POINT
 from clearing.inspection import Pinned, inspect, refusal_digest, repeat
 from clearing.program import MtuBook
@@ -19,6 +20,7 @@ from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
+from domain.rules import UnknownRule
 from domain.words import OrderWord, Side, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
@@ -105,6 +107,7 @@ def shown(street: GridModel) -> Shown:
             "envelopes": result.envelopes_json(),
             "schedules": {point.code: list(row) for point, row in zip(street.points, SCHEDULES, strict=True)},
             "earlier": [],
+            "rules": {"ties": TIES_RULE, "forecast": 1},
             "report": copy.deepcopy(dict(result.report)),
             "grid_model_hash": to_hex(street.grid_model_hash),
             "deadline": DEADLINE,
@@ -215,3 +218,12 @@ def test_refusal_digest__digest_of_something_else__is_refused(street: GridModel,
 
     with pytest.raises(ProgramDiffers):
         refusal_digest(ShownRefusal.read(shown), pinned(street), reason=REASON)
+
+
+def test_inspect__cleared_by_a_rule_that_is_not_known__is_refused_whole(shown: Shown, street: GridModel) -> None:
+    shown["rules"]["ties"] = TIES_RULE + 1
+
+    with pytest.raises(UnknownRule) as refused:
+        inspect(ShownProgram.read(sealed(shown)), pinned(street))
+
+    assert (refused.value.rule, refused.value.version, refused.value.known) == ("ties", 2, (1,))

@@ -525,3 +525,14 @@ def test_witness__service_away__signs_nothing(desk: Desk) -> None:
         desk.signer(desk.metering)
 
     assert desk.service.signed == []
+
+
+def test_sign__lines_by_a_rule_that_is_not_known__is_refused_and_the_known_one_named(desk: Desk) -> None:
+    desk.look(0)
+    package = desk.propose()
+    package["proposal"]["rules"]["lines"] = 2
+
+    reason = desk.ask(package)
+
+    assert reason is not None
+    assert reason.startswith("version 2 of the rule for lines is not known here, only 1;")

@@ -26,6 +26,7 @@ from tests.unit.verifier.fake_chain import (
     sign,
 )
 from tests.unit.verifier.journal import Payload, entry_hash, payload_hash
+from tests.unit.verifier.programs import CLEARING_RULES
 from tests.unit.verifier.registering import ATTESTERS, THRESHOLD
 from tests.unit.verifier.settling import Settling
 
@@ -74,8 +75,9 @@ class Bundles(Settling):
     def public(self) -> Files:
         """The public bundle's files."""
         program = selected(self.program, "market", "program", "first_mtu", "count", "report", "deadline")
+        program["rules"] = CLEARING_RULES
         program["results"] = [selected(result, "mtu", "price_neur_per_wh", "words") for result in self.results]
-        names = ("area", "period", "revision", "words", "statements_root", "tariff_hash")
+        names = ("area", "period", "revision", "words", "statements_root", "tariff_hash", "rules")
         settlements = [selected(payload, *names) for payload in self.payloads("settlement.proposed")]
         lines = [entry if entry["kind"] in PUBLIC_KINDS else closed(entry) for entry in self.entries]
         files = {
@@ -126,7 +128,7 @@ class Bundles(Settling):
             entry = entries[receipt["sequence"]]
             payload = entry["payload"]
             common = {
-                **selected(payload, "market_time", "signature"),
+                **selected(payload, "market_time", "signature", "rules"),
                 "key": selected(keys[payload["order_key"]], "order_key", "valid_from_mtu", "signature"),
                 "sequence": entry["sequence"],
                 "journal_head": entry["hash"],
@@ -143,7 +145,8 @@ class Bundles(Settling):
         tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
         for result in self.results:
             if not result["given_up"] and any(word[:34] in tags for word in result["words"]):
-                yield {"market": MARKET, "lot_wh": LOT, **selected(result, "mtu", "price_neur_per_wh", "words")}
+                shown = selected(result, "mtu", "price_neur_per_wh", "words")
+                yield {"market": MARKET, "lot_wh": LOT, **shown, "rules": CLEARING_RULES}
 
     def _own_terms(self, account: str) -> list[Payload]:
         """Agreement and tariff versions, sorted as in `tariffHash`."""

@@ -41,6 +41,8 @@ UNREAD = 4
 MISSING = ("p2", 2)
 """Point and MTU whose reading never came: a substitute stands there."""
 
+READING_RULES = {"substitutes": 1}
+
 MTU_SECONDS = 900
 
 
@@ -118,13 +120,14 @@ class Metering(Programs):
         hashes = [reading.hash() for reading in ordered]
         for at, reading in enumerate(ordered):
             proof = [to_hex(node) for node in merkle_proof(hashes, at)]
-            own = {"area": AREA, "reading": reading.as_json(), "proof": proof}
+            own = {"area": AREA, "reading": reading.as_json(), "proof": proof, "rules": READING_RULES}
             self.personal_readings.append({**own, **signed})
         return {"mtu": made.mtu, **signed, "readings": [reading.as_json() for reading in ordered]}
 
     def tell_attested(self, items: list[Payload], messages: list[str]) -> None:
         """Attestations of the day's period, with the messages behind them."""
         told = {"area": AREA, "period": 1, "attestations": items, "messages": sorted(messages)}
+        told["rules"] = READING_RULES
         self.fact("reading.attested", told)
 
     def ask_to_attest(self, items: list[Payload]) -> Payload:

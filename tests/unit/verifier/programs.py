@@ -30,6 +30,8 @@ CLEARED_IN_ORDER = (1, 0, 2, 4)
 
 DEADLINE = GATE + LIMITS["sign_seconds"]
 NO_PRICE = -(2**31)
+CLEARING_RULES = {"ties": 1}
+PROGRAM_RULES = {"ties": 1, "forecast": 1}
 
 
 class Programs(Trading):
@@ -116,6 +118,7 @@ class Programs(Trading):
             "schedules": schedules,
             "earlier": [],
             "rounds": 1,
+            "rules": PROGRAM_RULES,
         }
 
     def _sign_program(self) -> None:
@@ -161,7 +164,7 @@ class Programs(Trading):
         args = [to_hex(text_id(MARKET)), target, pages, [str(number) for number in numbers], []]
         tx = self.send("operator", "Market", "clear", args, event)
         told = {name: result[name] for name in ("mtu", "price_neur_per_wh", "words", "result_hash")}
-        self.fact("mtu.cleared", {"market": MARKET, "program": 1, **told, "tx_hash": tx})
+        self.fact("mtu.cleared", {"market": MARKET, "program": 1, **told, "tx_hash": tx, "rules": CLEARING_RULES})
 
     def _extend_clearing_root(self, mtu: int, result: bytes) -> None:
         self.clearing_root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=mtu, result=result)

@@ -31,6 +31,7 @@ from tests.unit.verifier.metering import Metering
 from tests.unit.verifier.registering import HOUSEHOLDS, OTHERS
 
 PERIOD = 1
+SETTLEMENT_RULES = {"lines": 1}
 CORRECTION_SECONDS = 7_200
 """From the last settlement to the payments."""
 
@@ -72,6 +73,7 @@ class Settling(Metering):
             "words": [to_hex(word_bytes(word)) for word in settled.words],
             **{name: to_hex(value) for name, value in hashes.items()},
             "statements": statements,
+            "rules": SETTLEMENT_RULES,
         }
         self.fact("settlement.proposed", self.proposal)
         signatures = self._sign_settlement(revision, hashes)
@@ -118,7 +120,7 @@ class Settling(Metering):
         ]
         first_page = [to_hex(word_bytes(word)) for word in next(iter(pages_of(settled.words)), [])]
         names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
-        shown = {name: self.proposal[name] for name in names}
+        shown = {name: self.proposal[name] for name in (*names, "rules")}
         shown["page_hashes"] = [to_hex(page) for page in page_hashes(settled.words)]
         shown["signatures"] = [item["signature"] for item in signatures]
         for at, (account, statement) in enumerate(settled.statements.items()):

@@ -312,3 +312,45 @@ def test_source__events__are_all_those_that_the_contracts_declare() -> None:
     known = {shape.name for shape in event_shapes({name: name for name in CONTRACTS}).values()}
 
     assert known == declared
+
+
+RULES = [
+    ("order.accepted", "receipts"),
+    ("program.validated", "ties"),
+    ("program.validated", "forecast"),
+    ("reading.attested", "substitutes"),
+    ("settlement.proposed", "lines"),
+]
+
+
+@pytest.mark.parametrize(("kind", "rule"), RULES)
+def test_verify__fact_by_a_rule_that_is_not_known__is_the_only_finding(day: Any, kind: str, rule: str) -> None:
+    bundle = rewritten(day, kind, lambda body: body["rules"].update({rule: 2}))
+
+    report = verify(bundle)
+
+    assert (report.exit_code, report.findings_total) == (WRONG, 1)
+    assert f"version of the rule for {rule} 2, but this verifier knows 1" in report.findings[0].message
+    assert kind in report.findings[0].record
+
+
+PERSONAL_RULES = [
+    ("orders.jsonl", "receipts"),
+    ("results.jsonl", "ties"),
+    ("readings.jsonl", "substitutes"),
+    ("statements.jsonl", "lines"),
+]
+
+
+@pytest.mark.parametrize(("name", "rule"), PERSONAL_RULES)
+def test_verify__line_of_a_household_by_a_rule_that_is_not_known__is_the_only_finding(
+    day: Any, name: str, rule: str
+) -> None:
+    files = day.personal("h1", "household", "p1")
+    rows = [json.loads(line) for line in files[name].splitlines()]
+    rows[0]["rules"][rule] = 2
+
+    report = verify(seal("personal", {**files, name: jsonl(rows)}))
+
+    assert (report.exit_code, report.findings_total) == (WRONG, 1)
+    assert report.findings[0].message.endswith(f"version of the rule for {rule} 2, but this verifier knows 1")

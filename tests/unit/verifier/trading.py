@@ -13,6 +13,8 @@ from tests.unit.verifier.registering import HOUSEHOLDS, Registering
 ACCEPTED, CANCELLED = 1, 2
 """Kinds of a receipt."""
 
+ORDER_RULES = {"receipts": 1}
+
 RESULT_BITS = 0xFFFFFFFFFFFF << 24
 """Bits of cap and accepted lots: zero in a masked word."""
 
@@ -75,6 +77,7 @@ class Trading(Registering):
             "tag": tag,
             "point": point,
             "market_time": self._before_the_gate(),
+            "rules": ORDER_RULES,
         }
         sequence = self.fact("order.accepted", accepted)
         self.receipt(sequence, order.mtu, tag, revision, ACCEPTED, accepted["market_time"])
@@ -99,6 +102,7 @@ class Trading(Registering):
             "tag": tag,
             "signature": sign(device, CANCEL, signed, "Market"),
             "market_time": self._before_the_gate(),
+            "rules": ORDER_RULES,
         }
         sequence = self.fact("order.cancelled", cancelled)
         self.receipt(sequence, order.mtu, tag, revision, CANCELLED, cancelled["market_time"])
