@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts.artifacts import CONTRACT_NAMES, Artifact, load_artifacts
 from contracts.rpc import NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
-from contracts.transactions import SignedTransaction, Transaction, created_address
+from contracts.transactions import SignedTransaction, UnsignedTransaction, created_address
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
@@ -218,7 +218,7 @@ def plan_deployment(
     for at, name in enumerate(CONTRACT_NAMES):
         known = {**config.parameters(), **{other.lower(): address for other, address in addresses.items()}}
         arguments = compiled[name].abi.encode_constructor(_arguments(compiled[name], known))
-        transaction = Transaction(
+        transaction = UnsignedTransaction(
             chain_id=chain_id,
             nonce=nonce + at,
             to=None,

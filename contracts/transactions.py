@@ -23,7 +23,7 @@ class NotATransaction(DominoesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class UnsignedTransaction:
     """What a sender signs. `to` is None for a deployment; `gas_price_wei` and `gas` as in the Ethereum yellow paper."""
 
     chain_id: int
@@ -54,21 +54,21 @@ class Transaction:
 class SignedTransaction:
     """A transaction ready to be sent, and the hash under which a chain knows it."""
 
-    transaction: Transaction
+    transaction: UnsignedTransaction
     sender: bytes
     raw: bytes
     hash: bytes
 
 
-def signed_bytes(transaction: Transaction, *, v: int, r: int, s: int) -> bytes:
+def signed_bytes(transaction: UnsignedTransaction, *, v: int, r: int, s: int) -> bytes:
     """The bytes of a transaction that somebody signed, out of its members."""
     return _encode([*transaction._fields(), v, r, s])
 
 
-def decode_transaction(raw: bytes, *, chain_id: int) -> Transaction:
+def decode_transaction(raw: bytes, *, chain_id: int) -> UnsignedTransaction:
     """What was signed, out of the signed bytes of one of our own transactions."""
     nonce, gas_price, gas, to, _, data, *_ = cast("list[bytes]", rlp.decode(raw))
-    return Transaction(
+    return UnsignedTransaction(
         chain_id=chain_id,
         nonce=int.from_bytes(nonce, "big"),
         to=to or None,
@@ -89,7 +89,7 @@ def read_signed(raw: bytes, *, chain_id: int) -> SignedTransaction:
         raise NotATransaction(reason=f"it is not signed for chain {chain_id}")
     if int.from_bytes(value, "big"):
         raise NotATransaction(reason="it sends money of the chain itself, which no call here does")
-    transaction = Transaction(
+    transaction = UnsignedTransaction(
         chain_id=chain_id,
         nonce=int.from_bytes(nonce, "big"),
         to=to or None,

@@ -14,7 +14,7 @@ from nacl.signing import SigningKey
 
 from domain.hashing import canonical_json, from_hex, keccak, to_hex
 from domain.jws import decode_part, header_of, sign_compact, signature_matches, split_compact
-from domain.metering_errors import ForgedMessage, KeyNotValid, MalformedMessage, UnknownMeter
+from domain.metering_errors import ForgedMessage, MalformedMessage, MeterKeyNotValid, UnknownMeter
 from domain.meters import MeteringArea, MeterKey
 
 MESSAGE_BYTES_MAX = 65_536
@@ -237,7 +237,7 @@ class UnverifiedMessage:
         return None
 
     def message(self, signer: MeterKey | None) -> MeterMessage:
-        """The message, once `signer` has been found. Raises MalformedMessage, ForgedMessage or KeyNotValid."""
+        """The message, once `signer` has been found. Raises MalformedMessage, ForgedMessage or MeterKeyNotValid."""
         if signer is None:
             raise ForgedMessage(meter_code=self.meter_code)
         inner, run = parse_payload(self.payload)
@@ -245,7 +245,7 @@ class UnverifiedMessage:
             raise ForgedMessage(meter_code=self.meter_code)
         for mtu in (run.mtus[0], run.mtus[-1]):  # MTUs rise, and a key is valid for one stretch of them
             if not signer.covers(mtu):
-                raise KeyNotValid(meter_code=self.meter_code, mtu=mtu)
+                raise MeterKeyNotValid(meter_code=self.meter_code, mtu=mtu)
         return MeterMessage(meter_code=self.meter_code, run=run, jws=self.jws)
 
 
@@ -278,7 +278,7 @@ def read_message(jws: bytes, *, area: MeteringArea, meter_code: str | None = Non
     """The message in a compact JWS, verified with the meter's registered key.
 
     `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
-    Raises MalformedMessage, UnknownMeter, ForgedMessage or KeyNotValid.
+    Raises MalformedMessage, UnknownMeter, ForgedMessage or MeterKeyNotValid.
     """
     opened = open_message(jws, area=area, meter_code=meter_code)
     return opened.message(opened.signer())

@@ -51,7 +51,7 @@ class ForgedMessage(MessageRefused):
         super().__init__(f"signature refused: no key registered for meter {meter_code!r} made it; sign with that key")
 
 
-class KeyNotValid(MessageRefused):
+class MeterKeyNotValid(MessageRefused):
     """The key was not, or is no longer, the meter's key at the time the reading is about."""
 
     code = "meter-key-not-valid"

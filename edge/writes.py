@@ -14,7 +14,7 @@ from domain.hashing import keccak
 from edge.answers import JSON_MEDIA_TYPE
 from edge.context import Caller, edge_of
 from edge.strict_json import BODY_BYTES_MAX, parse, read_body, validate
-from ledger_service.access.idempotency import Answer, check_key
+from ledger_service.access.idempotency import KeptAnswer, check_key
 
 _Body = TypeVar("_Body", bound=BaseModel)
 _ADAPTERS: dict[type[BaseModel], TypeAdapter[Any]] = {}
@@ -64,7 +64,7 @@ async def write_raw(
     """As `write`, where the work reads the body itself."""
     raw = await read_body(request, limit_bytes=limit_bytes)
 
-    async def do() -> Answer:
+    async def do() -> KeptAnswer:
         return await run_in_threadpool(_do, raw, work)
 
     return await answer_once(request, who=who, raw=raw, do=do)
@@ -75,7 +75,9 @@ def read_shape(raw: bytes, shape: type[_Body]) -> _Body:
     return validate(adapter_of(shape), parse(raw))
 
 
-async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable[[], Awaitable[Answer]]) -> Response:
+async def answer_once(
+    request: Request, *, who: Caller, raw: bytes, do: Callable[[], Awaitable[KeptAnswer]]
+) -> Response:
     """What `do` answers, or what it answered first to this Idempotency-Key; without a key nothing is looked up.
 
     Raises BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight, and what `do` raises, which is not kept.
@@ -94,11 +96,11 @@ async def answer_once(request: Request, *, who: Caller, raw: bytes, do: Callable
         return _response(answer, repeated=False)
 
 
-def _do(raw: bytes, work: Callable[[bytes], Created]) -> Answer:
+def _do(raw: bytes, work: Callable[[bytes], Created]) -> KeptAnswer:
     made = work(raw)
-    return Answer(status=made.status, body=made.answer.model_dump_json(by_alias=True).encode())
+    return KeptAnswer(status=made.status, body=made.answer.model_dump_json(by_alias=True).encode())
 
 
-def _response(answer: Answer, *, repeated: bool) -> Response:
+def _response(answer: KeptAnswer, *, repeated: bool) -> Response:
     headers = {"Idempotency-Hit": "true"} if repeated else None
     return Response(answer.body, status_code=answer.status, media_type=JSON_MEDIA_TYPE, headers=headers)

@@ -54,7 +54,7 @@ class Metered:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class CapsInForce:
     """What the DSO's program says of a point in one MTU: caps (None = none) and the export that was scheduled."""
 
     point: str
@@ -79,5 +79,5 @@ class Inputs:
     agreements: tuple[Agreement, ...]
     trades: tuple[Trade, ...] = ()
     metered: tuple[Metered, ...] = ()
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[CapsInForce, ...] = ()
     settled_before_neur: Mapping[bytes, int] = field(default_factory=dict)

@@ -31,8 +31,8 @@ from domain.signing import recover
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side, result_hash, unpack_settlement_word
 from settling.inputs import (
+    CapsInForce,
     Inputs,
-    Limit,
     Metered,
     Party,
     PartyKind,
@@ -198,7 +198,7 @@ def _metered(package: Package) -> list[Metered]:
     ]
 
 
-def _limits(package: Package) -> list[Limit]:
+def _limits(package: Package) -> list[CapsInForce]:
     limits = []
     for program in package["programs"]:
         for item in program["envelopes"]:
@@ -206,7 +206,7 @@ def _limits(package: Package) -> list[Limit]:
             at = item["mtu"] - program["first_mtu"]
             net_wh = schedule[at] if at < len(schedule) else 0
             limits.append(
-                Limit(
+                CapsInForce(
                     point=item["point"],
                     mtu=item["mtu"],
                     import_cap_wh=item["import_cap_wh"],

@@ -33,7 +33,7 @@ from settling.statements import (
 from settling.terms import MissingParty, Terms, check_retailers, resolve_terms, terms_hash
 
 
-class NoAgreement(DominoesError):
+class NoAgreementAtMtu(DominoesError):
     """A household has energy in a MTU for which no agreement, or no tariff version of it, is valid."""
 
     code = "no-agreement"
@@ -46,7 +46,7 @@ class NoAgreement(DominoesError):
         )
 
 
-class UnknownAccount(DominoesError):
+class AccountTakesNoPart(DominoesError):
     """A trade or an earlier settlement names an account that is neither household nor retailer of the area."""
 
     code = "unknown-account"
@@ -94,8 +94,8 @@ class Commitment:
 def settle(inputs: Inputs) -> Settled:
     """Compute one settlement.
 
-    Raises NoAgreement, UnknownAccount, MissingParty, PoolUnbalanced where the facts do not add up, and MoneyMade if
-    the amounts would not sum to zero.
+    Raises NoAgreementAtMtu, AccountTakesNoPart, MissingParty, PoolUnbalanced where the facts do not add up, and
+    MoneyMade if the amounts would not sum to zero.
     """
     households = _parties(inputs, PartyKind.HOUSEHOLD)
     terms = resolve_terms(
@@ -179,10 +179,10 @@ def _check_accounts(inputs: Inputs, trades: Mapping[bytes, list[Trade]]) -> None
     parties = {party.account: party.kind for party in inputs.parties}
     for account in trades:
         if parties.get(account) not in (PartyKind.HOUSEHOLD, PartyKind.RETAILER):
-            raise UnknownAccount(account=to_hex(account))
+            raise AccountTakesNoPart(account=to_hex(account))
     for account in inputs.settled_before_neur:
         if account not in parties:
-            raise UnknownAccount(account=to_hex(account))
+            raise AccountTakesNoPart(account=to_hex(account))
 
 
 def _check_pools(trades: Sequence[Trade]) -> None:
@@ -205,7 +205,7 @@ def _check_terms(columns: Columns, trades: TradeColumns, households: Sequence[Pa
     for energy in (traded, *(energy for _, energy in line_energies(columns))):
         rows, mtus = np.nonzero((energy != 0) & without)
         if len(rows):
-            raise NoAgreement(account=to_hex(households[int(rows[0])].account), mtu=first_mtu + int(mtus[0]))
+            raise NoAgreementAtMtu(account=to_hex(households[int(rows[0])].account), mtu=first_mtu + int(mtus[0]))
 
 
 def _household_statements(

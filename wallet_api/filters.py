@@ -9,7 +9,7 @@ from fastapi import Depends, Query
 
 from domain.mtu import MTU_SECONDS
 from edge.problems import InvalidFields
-from ledger_service.overview.queries import Span
+from ledger_service.overview.queries import MtuSpan
 from wallet_api.fields import MTU_LAST
 
 MTU_END = MTU_LAST + 1
@@ -52,13 +52,13 @@ def _mtu(name: str, given: str) -> int:
     return found
 
 
-def span(from_: From = None, to: To = None) -> Span:
+def span(from_: From = None, to: To = None) -> MtuSpan:
     """MTUs that begin within [from, to); everything where neither is given. Raises InvalidFields."""
-    return Span(
+    return MtuSpan(
         first=0 if from_ is None else _mtu("from", from_),
         end=MTU_END if to is None else _mtu("to", to),
     )
 
 
-InTime = Annotated[Span, Depends(span)]
+InTime = Annotated[MtuSpan, Depends(span)]
 """The time filter of a list."""

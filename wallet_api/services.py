@@ -30,7 +30,7 @@ API_PREFIX = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class PublicDeployment:
     """The contracts this service works with: chain id and 20-byte addresses by contract name."""
 
     chain_id: int
@@ -74,7 +74,7 @@ class Services:
     directory: Directory
     tokens: TokenIssuer
     challenges: ChallengeBook
-    deployment: Deployment
+    deployment: PublicDeployment
     intake: Intake
     """Order intake, started."""
     attestations: AttestationIntake

@@ -51,7 +51,7 @@ class BadIdempotencyKey(DominoesError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeptAnswer:
     """What was answered: HTTP status and body."""
 
     status: int
@@ -90,7 +90,7 @@ class AnswerBook:
             with self._lock:
                 self._in_flight.discard((principal, key))
 
-    def first_answer(self, *, principal: bytes, key: str, input_hash: bytes) -> Answer | None:
+    def first_answer(self, *, principal: bytes, key: str, input_hash: bytes) -> KeptAnswer | None:
         """What was answered before to this key, if anything. Raises IdempotencyKeyReused for another input."""
         query = select(request_answer).where(request_answer.c.principal == principal, request_answer.c.key == key)
         with self._record.read() as connection:
@@ -99,9 +99,9 @@ class AnswerBook:
             return None
         if row.input_hash != input_hash:
             raise IdempotencyKeyReused(key=key)
-        return Answer(status=row.status, body=row.body)
+        return KeptAnswer(status=row.status, body=row.body)
 
-    def store(self, *, principal: bytes, key: str, input_hash: bytes, answer: Answer, now: int) -> None:
+    def store(self, *, principal: bytes, key: str, input_hash: bytes, answer: KeptAnswer, now: int) -> None:
         """Remember an answer; those older than ANSWER_KEPT_SECONDS are dropped on the way."""
         values = {
             "principal": principal,

@@ -15,7 +15,7 @@ import structlog
 from contracts.deploy import Deployment, check_deployment
 from contracts.rpc import Rpc
 from contracts.transactions import SignedTransaction
-from contracts.transactions import Transaction as ChainTransaction
+from contracts.transactions import UnsignedTransaction as ChainTransaction
 from domain.facts import ChainFailed, ChainRequested, requested_key
 from domain.hashing import to_hex
 from domain.signing import Signer

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from contracts.deploy import Deployment
 from contracts.rpc import Rpc, RpcError, as_bytes, as_int
 from contracts.transactions import SignedTransaction, decode_transaction, signed_bytes
-from contracts.transactions import Transaction as ChainTransaction
+from contracts.transactions import UnsignedTransaction as ChainTransaction
 from domain.facts import Subject
 from domain.hashing import keccak, to_hex
 from domain.signing import Signer

@@ -48,7 +48,7 @@ _REGISTRY_KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Attested:
+class AttestedLeaves:
     """The readings under one attested root, in leaf order, each with its proof (lowest node first)."""
 
     header: Payload
@@ -67,7 +67,7 @@ class ShownResult:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedProgram:
+class ProgramContent:
     """A signed program that stands on chain: what everybody is shown of it, and envelopes and schedules by point."""
 
     area: str
@@ -99,9 +99,9 @@ class Openings:
     account_of: dict[str, str] = field(default_factory=dict)
     grid_models: dict[str, Payload] = field(default_factory=dict)
     lots_wh: dict[str, int] = field(default_factory=dict)
-    programs: list[RecordedProgram] = field(default_factory=list)
+    programs: list[ProgramContent] = field(default_factory=list)
     results: list[ShownResult] = field(default_factory=list)
-    attestations: list[Attested] = field(default_factory=list)
+    attestations: list[AttestedLeaves] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
     settlements: list[ShownSettlement] = field(default_factory=list)
 
@@ -197,7 +197,7 @@ def _add_markets(found: Openings, connection: Connection, through: int) -> None:
             found.programs.append(_recorded_program(area, points, validated[key], payload))
 
 
-def _recorded_program(area: str, points: Sequence[str], program: Payload, signed: Payload) -> RecordedProgram:
+def _recorded_program(area: str, points: Sequence[str], program: Payload, signed: Payload) -> ProgramContent:
     """`points` in the order of the area's grid model."""
     envelopes: dict[str, list[Payload]] = {point: [] for point in points}
     for envelope in program["envelopes"]:
@@ -210,7 +210,7 @@ def _recorded_program(area: str, points: Sequence[str], program: Payload, signed
         "schedule_hashes": [to_hex(schedule_hash(program["schedules"][point])) for point in points],
         "envelope_hashes": [to_hex(hash_json(envelopes[point])) for point in points],
     }
-    return RecordedProgram(area=area, shown=shown, envelopes=envelopes, schedules=program["schedules"])
+    return ProgramContent(area=area, shown=shown, envelopes=envelopes, schedules=program["schedules"])
 
 
 def _shown_result(found: Openings, payload: Payload) -> ShownResult:
@@ -269,7 +269,7 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
         leaves = [Reading.from_json(reading).hash() for reading in readings]
         header = {name: item for name, item in line.items() if name != "mtu"} | {"rules": rules}
         proofs = merkle_proofs(leaves, range(len(leaves)))
-        found.attestations.append(Attested(header=header, readings=readings, proofs=proofs))
+        found.attestations.append(AttestedLeaves(header=header, readings=readings, proofs=proofs))
 
 
 def _meter_of(jws: str) -> str:

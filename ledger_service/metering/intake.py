@@ -19,8 +19,8 @@ from typing import Any
 
 from domain.eip712 import Domain
 from domain.errors import DominoesError
-from ledger_service.metering.operations import Attested, record_attestations
-from ledger_service.metering.verification import Verified, verify_attestations
+from ledger_service.metering.operations import RecordedAttestation, record_attestations
+from ledger_service.metering.verification import VerifiedAttestations, verify_attestations
 from ledger_service.record import Record
 
 IN_PLACE_BYTES_MAX = 1_048_576
@@ -42,7 +42,7 @@ class _Job:
     readings: Domain
     settlement: Domain
 
-    def run(self, record: Record) -> Verified:
+    def run(self, record: Record) -> VerifiedAttestations:
         """Read and verify."""
         payload = self.read(self.raw)
         with record.read() as connection:
@@ -70,7 +70,7 @@ class AttestationIntake:
         self._starting = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
-    def accept(self, raw: bytes, *, read: ReadBody, now: int) -> Attested:
+    def accept(self, raw: bytes, *, read: ReadBody, now: int) -> RecordedAttestation:
         """Record what a body holds, at market time `now`.
 
         Raises what `read` and `accept_attestations` raise, and VerificationLost.
@@ -93,7 +93,7 @@ class AttestationIntake:
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
-    def _elsewhere(self, job: _Job) -> Verified:
+    def _elsewhere(self, job: _Job) -> VerifiedAttestations:
         with self._starting:
             if self._pool is None:
                 # Not forked: a child of a process with threads may inherit locks that nobody gives back.
@@ -128,6 +128,6 @@ def _opened(url: str) -> Record:
     return Record(url)
 
 
-def _verify(job: _Job) -> Verified:
+def _verify(job: _Job) -> VerifiedAttestations:
     """Runs in the other process."""
     return job.run(_opened(job.url))

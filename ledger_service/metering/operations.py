@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from domain.eip712 import Domain
 from domain.facts import PeriodDeclared, ReadingAttested, Subject
 from domain.hashing import keccak
-from ledger_service.metering.verification import Page, Verified, standing, verify_attestations
+from ledger_service.metering.verification import AttestationPage, VerifiedAttestations, standing, verify_attestations
 from ledger_service.metering.views import AttestedRows, chain_key, show_attested
 from ledger_service.outbox import request
 from ledger_service.record import Record
@@ -24,7 +24,7 @@ _BASIS_KINDS = kinds_of((*REGISTRY_FACTS, PeriodDeclared))
 
 
 @dataclass(frozen=True, slots=True)
-class Attested:
+class RecordedAttestation:
     """What became of a payload: its MTUs, the last entry that holds some of them, and whether all were there before."""
 
     mtus: Sequence[int]
@@ -34,21 +34,21 @@ class Attested:
 
 def accept_attestations(
     record: Record, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
-) -> Attested:
+) -> RecordedAttestation:
     """Verify a payload of attesters, record what of it is new and ask the chain for it.
 
     `now` is market time, `readings` and `settlement` the EIP-712 domains of these contracts. Raises
     AttestationRefused, RevisionTaken (409: something else is recorded) or NotRegistered.
     """
 
-    def verify() -> Verified:
+    def verify() -> VerifiedAttestations:
         with record.read() as connection:
             return verify_attestations(connection, payload, now=now, readings=readings, settlement=settlement)
 
     return record_attestations(record, verify)
 
 
-def record_attestations(record: Record, verify: Callable[[], Verified]) -> Attested:
+def record_attestations(record: Record, verify: Callable[[], VerifiedAttestations]) -> RecordedAttestation:
     """Record what `verify` finds; where other facts came in between, it is verified again, less what stands by then.
 
     A restart in between leaves whole pages: the attesters hand in the same again, and the rest is recorded.
@@ -63,10 +63,12 @@ def record_attestations(record: Record, verify: Callable[[], Verified]) -> Attes
                 break
             fresh = basis = sequence
         else:
-            return Attested(mtus=verified.mtus, sequence=fresh or verified.recorded or 0, repeated=fresh is None)
+            return RecordedAttestation(
+                mtus=verified.mtus, sequence=fresh or verified.recorded or 0, repeated=fresh is None
+            )
 
 
-def _record_page(record: Record, verified: Verified, page: Page, *, basis: int) -> int | None:
+def _record_page(record: Record, verified: VerifiedAttestations, page: AttestationPage, *, basis: int) -> int | None:
     """The entry that holds the page; None where what it was verified against is not the record any more."""
     area = verified.area
     rows = AttestedRows.read(page.rows)
@@ -90,6 +92,6 @@ def _has_changed(connection: Connection, *, after: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _key(area: str, page: Page, sequence: int) -> str:
+def _key(area: str, page: AttestationPage, sequence: int) -> str:
     roots = "".join(f"{mtu}:{revision}:{root};" for mtu, (revision, root) in page.made.items())
     return f"{ReadingAttested.KIND}:{sequence}:{keccak((area + roots).encode('utf-8')).hex()}"

@@ -35,7 +35,7 @@ Standing = Mapping[int, tuple[int, str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AttestationPage:
     """Attestations of ascending MTUs, recorded together; `standing` is what their verification rests on around them.
 
     `made` gives, as `standing` does, what stands once the page is recorded, less the entry; `rows` are AttestedRows as
@@ -51,7 +51,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedAttestations:
     """What is to be recorded of a payload: `basis` is the journal's head it was verified at.
 
     `mtus` are all MTUs of the payload; `recorded` is the last entry that held some of them before, None where none.
@@ -61,13 +61,13 @@ class Verified:
     period: int
     basis: int
     mtus: Sequence[int]
-    pages: Sequence[Page]
+    pages: Sequence[AttestationPage]
     recorded: int | None
 
 
 def verify_attestations(
     connection: Connection, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
-) -> Verified:
+) -> VerifiedAttestations:
     """Verify a payload of attesters against the record as `connection` sees it, at market time `now`.
 
     MTUs whose very attestation is recorded already are left out. `readings` and `settlement` are the EIP-712 domains
@@ -88,7 +88,7 @@ def verify_attestations(
         items = _verify(connection, {**payload, "attestations": rest}, metering_area) if rest else []
     for item in items:
         _check_deadlines(item, metering_area=metering_area, now=now)
-    return Verified(
+    return VerifiedAttestations(
         area=area,
         period=payload["period"],
         basis=basis,
@@ -152,7 +152,7 @@ def _check_deadlines(item: SignedAttestation, *, metering_area: MeteringArea, no
 
 def _pages(
     connection: Connection, payload: Mapping[str, Any], area: str, items: Sequence[SignedAttestation]
-) -> list[Page]:
+) -> list[AttestationPage]:
     if not items:
         return []
     groups = _grouped(items)
@@ -183,7 +183,7 @@ def _pages(
         )
         made = {record.mtu: (record.revision, to_hex(record.root)) for record in records}
         pages.append(
-            Page(
+            AttestationPage(
                 mtus=mtus,
                 made=made,
                 fact=prepare(fact),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, and_, not_, select, tuple_
 
 from ledger_service.metering.tables import metering_attestation, metering_reading
-from ledger_service.overview.queries import ALWAYS, Span
+from ledger_service.overview.queries import ALWAYS, MtuSpan
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.settlement.queries import PeriodState, period_from_row
 from ledger_service.settlement.tables import settlement_period
@@ -17,14 +17,14 @@ from ledger_service.trading.queries import BookOrder, Schedule, order_from_row, 
 from ledger_service.trading.tables import trading_order, trading_schedule
 
 
-def orders(connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[BookOrder]:
+def orders(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[BookOrder]:
     """An account's orders of a span, withdrawn ones included, by MTU and id."""
     c = trading_order.c
     query = select(trading_order).where(c.account == account, span.holds(c.mtu))
     return [order_from_row(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
 
 
-def schedules(connection: Connection, *, point: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[Schedule]:
+def schedules(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Schedule]:
     """The schedules of a point, in their last revisions, that begin in a span, by first MTU and market."""
     c = trading_schedule.c
     query = select(trading_schedule).where(c.point == point, span.holds(c.first_mtu))
@@ -41,7 +41,7 @@ class ReadingPlace:
     revision: int
 
 
-def readings(connection: Connection, *, point: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[ReadingPlace]:
+def readings(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[ReadingPlace]:
     """The readings of a point in a span, by MTU and meter."""
     c = metering_reading.c
     query = select(c.area, c.mtu, c.meter, c.revision).where(c.point == point, span.holds(c.mtu))
@@ -63,7 +63,7 @@ def periods(
     connection: Connection,
     *,
     area: str,
-    span: Span = ALWAYS,
+    span: MtuSpan = ALWAYS,
     part: Slice = WHOLE,
 ) -> list[PeriodState]:
     """Where the periods of an area stand that share an MTU with a span, by first MTU and area."""
@@ -85,7 +85,7 @@ def proposed_periods(
     *,
     area: str | None,
     state: Literal["proposed", "signed", "settled", "final"] | None,
-    span: Span = ALWAYS,
+    span: MtuSpan = ALWAYS,
     part: Slice = WHOLE,
 ) -> list[PeriodState]:
     """Periods with a proposal, of an area or all, the newest of which stands there; by first MTU and area."""

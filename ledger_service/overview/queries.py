@@ -31,7 +31,7 @@ ProgramState = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class MtuSpan:
     """MTUs from `first` to before `end`."""
 
     first: int = 0
@@ -46,7 +46,7 @@ class Span:
         return and_(first_mtu < self.end, first_mtu + count > self.first)
 
 
-ALWAYS = Span()
+ALWAYS = MtuSpan()
 """Every MTU."""
 
 
@@ -125,7 +125,7 @@ def programs(
     market: str | None = None,
     area: str | None = None,
     state: ProgramState | None = None,
-    span: Span = ALWAYS,
+    span: MtuSpan = ALWAYS,
     part: Slice = WHOLE,
 ) -> list[ProgramView]:
     """Programs of a market or an area that deliver in a span, in delivery order: by first MTU and market."""
@@ -141,7 +141,7 @@ def programs(
 
 
 def decided_programs(
-    connection: Connection, *, now: int, area: str | None, span: Span = ALWAYS, part: Slice = WHOLE
+    connection: Connection, *, now: int, area: str | None, span: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[ProgramView]:
     """Programs that the DSO signed or refused, or let pass their deadline, in delivery order."""
     c = overview_program.c
@@ -170,7 +170,7 @@ class MtuEnd:
     void: bool
 
 
-def ended_mtus(connection: Connection, *, market: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[MtuEnd]:
+def ended_mtus(connection: Connection, *, market: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[MtuEnd]:
     """The MTUs of a market that have ended, in a span, by MTU."""
     c = overview_mtu.c
     query = select(overview_mtu).where(c.market == market, span.holds(c.mtu))
@@ -192,14 +192,14 @@ def ends_of(connection: Connection, wanted: set[tuple[str, int]]) -> dict[tuple[
     found: dict[tuple[str, int], MtuEnd] = {}
     for market in {market for market, _ in wanted}:
         mtus = [mtu for name, mtu in wanted if name == market]
-        span = Span(first=min(mtus), end=max(mtus) + 1)
+        span = MtuSpan(first=min(mtus), end=max(mtus) + 1)
         for ended in ended_mtus(connection, market=market, span=span):
             found[market, ended.mtu] = ended
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Trade:
+class TradeRow:
     """What was accepted of an account's order, at the clearing price."""
 
     account: str
@@ -212,21 +212,21 @@ class Trade:
     price_neur_per_wh: int
 
 
-def trades(connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE) -> list[Trade]:
+def trades(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[TradeRow]:
     """An account's trades of a span, by MTU and order."""
     c = overview_trade.c
     query = select(overview_trade).where(c.account == account, span.holds(c.mtu))
     return [_trade(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
 
 
-def trade_of(connection: Connection, *, account: str, mtu: int, order_id: bytes) -> Trade | None:
+def trade_of(connection: Connection, *, account: str, mtu: int, order_id: bytes) -> TradeRow | None:
     """What was accepted of one order; None where nothing was."""
     found = trades(connection, account=account, part=only(mtu, order_id))
     return found[0] if found else None
 
 
-def _trade(row: Row[Any]) -> Trade:
-    return Trade(
+def _trade(row: Row[Any]) -> TradeRow:
+    return TradeRow(
         account=row.account,
         market=row.market,
         mtu=row.mtu,
@@ -251,7 +251,7 @@ class SetPoint:
 
 
 def set_points(
-    connection: Connection, *, point: str, market: str | None = None, span: Span = ALWAYS, part: Slice = WHOLE
+    connection: Connection, *, point: str, market: str | None = None, span: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[SetPoint]:
     """Envelopes at a point in a span, of one market or all, by MTU and in the order they were issued."""
     c = overview_set_point.c
@@ -277,7 +277,7 @@ class StatementView:
 
 
 def statements(
-    connection: Connection, *, account: str, span: Span = ALWAYS, part: Slice = WHOLE
+    connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[StatementView]:
     """An account's statements of periods in a span, by period and revision."""
     c = overview_statement.c
@@ -360,7 +360,7 @@ def accesses(
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
+class PostingRow:
     """A movement of an account, and the block time (unix seconds) of its inclusion."""
 
     movement: Movement
@@ -369,13 +369,13 @@ class Posting:
 
 def postings(
     connection: Connection, *, account: bytes, from_block_time: int, to_block_time: int, part: Slice = WHOLE
-) -> list[Posting]:
+) -> list[PostingRow]:
     """Movements of an account within [from, to) of block time, in order."""
     c, included = money_movement.c, overview_inclusion.c
     query = _movements().where(c.account == account)
     query = query.where(included.block_time >= from_block_time, included.block_time < to_block_time)
     rows = connection.execute(sliced(query, c.sequence, c.position, part=part))
-    return [Posting(movement=movement_of(row), block_time=row.block_time) for row in rows]
+    return [PostingRow(movement=movement_of(row), block_time=row.block_time) for row in rows]
 
 
 def _movements() -> Select[Any]:

@@ -10,7 +10,7 @@ from ledger_service.record.errors import (
     UnknownDatabase,
 )
 from ledger_service.record.follow import Batch, Cursor, CursorTaken, follow
-from ledger_service.record.journal import Entry, Head, Verified
+from ledger_service.record.journal import Entry, Head, VerifiedJournal
 from ledger_service.record.record import Record
 from ledger_service.record.transaction import Prepared, Transaction, prepare
 from ledger_service.record.views import View
@@ -31,7 +31,7 @@ __all__ = [
     "StorageUnavailable",
     "Transaction",
     "UnknownDatabase",
-    "Verified",
+    "VerifiedJournal",
     "View",
     "follow",
     "prepare",

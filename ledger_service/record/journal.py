@@ -83,7 +83,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedJournal:
     """What a verified journal holds."""
 
     head: Head
@@ -177,7 +177,7 @@ def walk_entries(connection: Connection, *, after: int = 0, kinds: Kinds | None 
         after = batch[-1].sequence
 
 
-def verify_journal(connection: Connection) -> Verified:
+def verify_journal(connection: Connection) -> VerifiedJournal:
     """Recompute the whole chain from its payloads. Raises JournalBroken naming the first entry that fails, and why.
 
     An emptied payload passes only if an erasure fact later in the chain lists it.
@@ -204,7 +204,7 @@ def verify_journal(connection: Connection) -> Verified:
     if missing:
         raise JournalBroken(sequence=min(missing), check="payload is there or its erasure is a fact")
     _check_side_tables(connection, head)
-    return Verified(head=head, erased=erased)
+    return VerifiedJournal(head=head, erased=erased)
 
 
 def _check_link(row: Row[Any], head: Head) -> None:

@@ -22,7 +22,7 @@ from ledger_service.record.journal import (
     Entry,
     Head,
     Kinds,
-    Verified,
+    VerifiedJournal,
     kinds_of,
     read_entries,
     read_head,
@@ -145,7 +145,7 @@ class Record:
         with self._grown:
             return self._grown.wait_for(lambda: self._seen > sequence, timeout=timeout_s)
 
-    def verify(self) -> Verified:
+    def verify(self) -> VerifiedJournal:
         """Recompute the whole chain. Raises JournalBroken naming the first entry that fails."""
         with self.read() as connection:
             return verify_journal(connection)

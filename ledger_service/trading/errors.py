@@ -26,7 +26,7 @@ class UnknownMarket(DominoesError):
         super().__init__(f"market {market} does not exist here; take its id from the list of markets")
 
 
-class KeyNotValid(DominoesError):
+class OrderKeyNotValid(DominoesError):
     """The signature is by a key that may not sign for this account (or any) at this MTU."""
 
     status = 403

@@ -21,7 +21,13 @@ from ledger_service.record import Entry, Record, Transaction
 from ledger_service.trading.errors import IntakeBusy, IntakeClosed
 from ledger_service.trading.receipts import RECEIPTED, Receipt, ReceiptSigner
 from ledger_service.trading.state import TradingState
-from ledger_service.trading.submissions import IntakeLimits, IntakeRules, Signer, Submission, Verified
+from ledger_service.trading.submissions import (
+    IntakeLimits,
+    IntakeRules,
+    RecoveredSigner,
+    Submission,
+    VerifiedSubmission,
+)
 from ledger_service.trading.views import fold
 
 GROUP_ITEMS_MAX = 2_000
@@ -172,7 +178,7 @@ class Intake:
             state = self._current_state(tx)
             now = self._clock.now()
             verified = [_verified(state, item, signer) for item, signer in zip(items, signers, strict=True)]
-            tx.preload(found.key for found in verified if isinstance(found, Verified))
+            tx.preload(found.key for found in verified if isinstance(found, VerifiedSubmission))
             appended: list[Entry] = []
             entries: list[Entry | DominoesError] = []
             for item, found in zip(items, verified, strict=True):
@@ -200,14 +206,14 @@ class Intake:
             self._balances[account] = self._funds.balance_neur(account)
         return self._balances[account]
 
-    def _signer_of(self, item: Submission) -> Signer | DominoesError:
+    def _signer_of(self, item: Submission) -> RecoveredSigner | DominoesError:
         try:
             return item.signer(self._domain)
         except DominoesError as refusal:
             return refusal
 
     def _enter(
-        self, tx: Transaction, state: TradingState, item: Submission, found: Verified, now: int
+        self, tx: Transaction, state: TradingState, item: Submission, found: VerifiedSubmission, now: int
     ) -> Entry | DominoesError:
         """Append a submission's fact, find that it was appended before, or say why it is refused."""
         try:
@@ -229,7 +235,9 @@ class Intake:
         return Accepted(entry=entry, receipt=receipt, repeated=entry.repeated)
 
 
-def _verified(state: TradingState, item: Submission, signer: Signer | DominoesError) -> Verified | DominoesError:
+def _verified(
+    state: TradingState, item: Submission, signer: RecoveredSigner | DominoesError
+) -> VerifiedSubmission | DominoesError:
     if isinstance(signer, DominoesError):
         return signer
     try:

@@ -22,7 +22,7 @@ from oracle.attester.consensus.events import (
     StatesTold,
     Unanswered,
 )
-from oracle.attester.market_clock import MarketClock
+from oracle.attester.market_clock import PolledClock
 from oracle.attester.service import AttestationService, ServiceAway, ServiceRefused
 
 RETRY_S = 1.0
@@ -63,7 +63,7 @@ class ServiceThread:
         area: str,
         service: AttestationService,
         chain: ReadingsChain,
-        clock: MarketClock,
+        clock: PolledClock,
         tell: Callable[[Event], None],
         use_area: Callable[[MeteringArea], None],
         stopping: threading.Event,

@@ -72,7 +72,7 @@ class Outgoing:
 
 
 @dataclass
-class Batch:
+class MessageBatch:
     """What one group commit does and answers."""
 
     keep: list[tuple[MeterMessage, bytes]] = field(default_factory=list)
@@ -154,7 +154,7 @@ class MeterIntake:
         Returns what to publish, and the lowest MTU per meter about which something new is known; the caller
         acknowledges the messages after this has returned. Raises nothing for a bad message: it is refused and noted.
         """
-        batch = Batch()
+        batch = MessageBatch()
         opened: list[tuple[UnverifiedMessage, bytes]] = []
         for topic, payload in messages:
             found = self._guarded(batch, self._open, topic, payload, batch)
@@ -180,12 +180,12 @@ class MeterIntake:
         for code, anchor in anchors.items():
             self.books[code].forget_before(anchor)
 
-    def _remember(self, batch: Batch) -> None:
+    def _remember(self, batch: MessageBatch) -> None:
         self._known.update(batch.receipts)
         while len(self._known) > HASHES_REMEMBERED:
             self._known.popitem(last=False)
 
-    def _refuse(self, batch: Batch, error: DominoesError) -> None:
+    def _refuse(self, batch: MessageBatch, error: DominoesError) -> None:
         meter = getattr(error, "meter_code", None)
         batch.refusals.setdefault(
             (meter, error.code), (self._now(), meter, error.code, str(error)[:DETAIL_CHARACTERS_MAX])
@@ -200,7 +200,9 @@ class MeterIntake:
             raise UnknownMeter(meter_code=meter_code[:DETAIL_CHARACTERS_MAX])
         return meter_code
 
-    def _guarded(self, batch: Batch, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result | None:
+    def _guarded(
+        self, batch: MessageBatch, work: Callable[[*Arguments], Result], *arguments: *Arguments
+    ) -> Result | None:
         """Refuse a message for whatever it brings about: it is about that message alone."""
         try:
             return work(*arguments)
@@ -210,7 +212,7 @@ class MeterIntake:
             self._refuse(batch, MalformedMessage(reason=f"it can't be used ({type(error).__name__}: {error})"))
         return None
 
-    def _open(self, topic: str | None, payload: bytes, batch: Batch) -> tuple[UnverifiedMessage, bytes] | None:
+    def _open(self, topic: str | None, payload: bytes, batch: MessageBatch) -> tuple[UnverifiedMessage, bytes] | None:
         """A message taken apart, and its hash; None for one that is known, which only gets its receipt again."""
         expected = None if topic is None else self._meter_of(topic)
         if len(payload) > MESSAGE_BYTES_MAX:
@@ -231,7 +233,7 @@ class MeterIntake:
         batch.opened.add(digest)
         return message, digest
 
-    def _judge(self, opened: UnverifiedMessage, signer: MeterKey | None, digest: bytes, batch: Batch) -> None:
+    def _judge(self, opened: UnverifiedMessage, signer: MeterKey | None, digest: bytes, batch: MessageBatch) -> None:
         message = opened.message(signer)
         if not 0 <= self._now() - mtu_end(message.run.mtus[-1]) <= self.area.horizon_seconds:
             self._check_time(message, batch)
@@ -241,7 +243,7 @@ class MeterIntake:
             batch.keep.append((message, digest))
         batch.receipts[digest] = message.meter_code
 
-    def _note(self, meter_code: str, taken: Taken, batch: Batch) -> None:
+    def _note(self, meter_code: str, taken: Taken, batch: MessageBatch) -> None:
         for outcome, number in taken.outcomes.items():
             self.counts[outcome.value] += number
         if taken.lowest_mtu is not None:
@@ -251,7 +253,7 @@ class MeterIntake:
         for objection in taken.objections:
             self._refuse(batch, objection)
 
-    def _check_time(self, message: MeterMessage, batch: Batch) -> None:
+    def _check_time(self, message: MeterMessage, batch: MessageBatch) -> None:
         """Refuse a message about an MTU that has not ended: it comes again. One that is too old to count is kept and
         noted: a meter that gets no receipt for it would send it for ever."""
         now, last, horizon = self._now(), message.run.mtus[-1], self.area.horizon_seconds
@@ -280,7 +282,7 @@ class MeterIntake:
                 self._early.add(message.meter_code)
                 raise
 
-    def _answers(self, batch: Batch) -> list[Outgoing]:
+    def _answers(self, batch: MessageBatch) -> list[Outgoing]:
         receipts = write_receipts(
             [(meter_code, digest) for digest, meter_code in batch.receipts.items()],
             key=self._key,

@@ -8,7 +8,7 @@ from domain.errors import DominoesError
 from oracle.attester.service import AreaSource
 
 
-class MarketClock:
+class PolledClock:
     """Safe from any thread. Between questions it stands still: late is safe, early is not."""
 
     def __init__(self, service: AreaSource) -> None:

@@ -21,7 +21,7 @@ from oracle.attester.consensus.machine import CUT_OFF_S, PROPOSER_TIMEOUT_S, Con
 from oracle.attester.consensus.planning import correctable_from
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
-from oracle.attester.market_clock import MarketClock
+from oracle.attester.market_clock import PolledClock
 from oracle.attester.service import AttestationService
 from oracle.attester.settings import POLL_S, REGISTRY_S, SETTLEMENT_S
 from oracle.attester.store import Store
@@ -85,7 +85,7 @@ class AttesterProcess:
         self.name, self.area, self.key = name, area, key
         self.timing = timing or Timing()
         self.store = Store(store_path)
-        self.clock = MarketClock(service)
+        self.clock = PolledClock(service)
         self._settlement = settlement
         self._inbox: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._hand: deque[Item] = deque()  # taken out of the inbox and not dealt with: kept over a failed commit

@@ -41,7 +41,7 @@ from scripts.serving.deployment_file import MarketTime
 from scripts.serving.needs import given_path
 from scripts.serving.organisations import organisation_keys
 from scripts.serving.settings import Settings
-from wallet_api.services import Deployment as ApiDeployment
+from wallet_api.services import PublicDeployment as ApiDeployment
 from wallet_api.services import Services
 
 EVIDENCE_FOLDER = "evidence"

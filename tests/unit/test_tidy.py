@@ -214,3 +214,31 @@ def test_kinds__are_never_written_as_text_outside_domain() -> None:
     ]
 
     assert found == []
+
+
+MIRRORS = ("contracts/bindings/", "wallet_api/schemas/")
+"""Folders that name things after what they mirror: the contracts' words, and the JSON forms of the same nouns."""
+
+NOUN_FOLDERS = (
+    "domain/",
+    "grid/",
+    "clearing/",
+    "settling/",
+    "contracts/",
+    "ledger_service/",
+    "oracle/",
+    "edge/",
+    "wallet_api/",
+    "scripts/",
+)
+
+
+def test_classes__of_the_product__have_one_name_each() -> None:
+    where: dict[str, list[str]] = {}
+    for name, tree in _trees().items():
+        if name.startswith(NOUN_FOLDERS) and not name.startswith(MIRRORS):
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef):
+                    where.setdefault(node.name, []).append(name)
+
+    assert {noun: places for noun, places in where.items() if len(places) > 1} == {}

@@ -16,7 +16,7 @@ from edge.policy import allow
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.access.roles import NotYours
 from ledger_service.overview import queries
-from ledger_service.overview.queries import ALWAYS, Span
+from ledger_service.overview.queries import ALWAYS, MtuSpan
 from ledger_service.record.paging import Slice, only
 from wallet_api.declaring import lists, reads
 from wallet_api.fields import SequenceNumber
@@ -58,7 +58,7 @@ def one_access(request: Request, sequence: SequenceNumber, who: Annotated[Princi
     return model_answer(_access(found, directory=services.directory))
 
 
-def _accesses(connection: Connection, who: Principal, *, part: Slice, span: Span = ALWAYS) -> list[queries.Access]:
+def _accesses(connection: Connection, who: Principal, *, part: Slice, span: MtuSpan = ALWAYS) -> list[queries.Access]:
     begin, end = span.first * MTU_SECONDS, span.end * MTU_SECONDS
     return queries.accesses(connection, area=who.area, from_seconds=begin, to_seconds=end, part=part)
 

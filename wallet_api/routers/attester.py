@@ -20,7 +20,7 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
 from ledger_service.overview import holdings
-from ledger_service.overview.queries import Span
+from ledger_service.overview.queries import MtuSpan
 from ledger_service.record.paging import Slice
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
@@ -121,7 +121,7 @@ def list_attestations(
     return page_answer(request, page=page, items=items, key=lambda one: (one.mtu,), shape=lambda one: one.as_json())
 
 
-def _mtus(span: Span, part: Slice) -> range:
+def _mtus(span: MtuSpan, part: Slice) -> range:
     """The MTUs of a part of a span; every MTU stands somewhere, so none has to be looked up."""
     first, end = span.first, min(span.end, MTU_END)
     if part.after is not None:

@@ -21,7 +21,7 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings, queries
 from ledger_service.overview.holdings import ReadingPlace
-from ledger_service.overview.queries import ALWAYS, Span, StatementView, Trade
+from ledger_service.overview.queries import ALWAYS, MtuSpan, StatementView, TradeRow
 from ledger_service.record.paging import Slice, only
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
@@ -73,11 +73,11 @@ def one_trade(
     return model_answer(_trade(found, lot_wh=lots_wh[found.market]))
 
 
-def _lots_wh(connection: Connection, trades: list[Trade]) -> dict[str, int]:
+def _lots_wh(connection: Connection, trades: list[TradeRow]) -> dict[str, int]:
     return {market: market_named(connection, market).lot_wh for market in {trade.market for trade in trades}}
 
 
-def _trade(trade: Trade, *, lot_wh: int) -> schemas.Trade:
+def _trade(trade: TradeRow, *, lot_wh: int) -> schemas.Trade:
     energy_wh = trade.accepted_lots * lot_wh
     sign = 1 if trade.side else -1
     return schemas.Trade(
@@ -120,7 +120,9 @@ def one_reading(
         return model_answer(own_one(_readings(connection, who, part=only(mtu, meter)), "reading"))
 
 
-def _readings(connection: Connection, who: Principal, *, part: Slice, span: Span = ALWAYS) -> list[schemas.OwnReading]:
+def _readings(
+    connection: Connection, who: Principal, *, part: Slice, span: MtuSpan = ALWAYS
+) -> list[schemas.OwnReading]:
     places = holdings.readings(connection, point=str(who.point), span=span, part=part)
     attestations = holdings.attestations(connection, places)
     hashes = {
@@ -186,7 +188,7 @@ def one_set_point(
 ) -> Response:
     """The envelope of one's own point in one MTU, that follows from one market."""
     with services_of(request).record.read() as connection:
-        span = Span(first=mtu, end=mtu + 1)
+        span = MtuSpan(first=mtu, end=mtu + 1)
         found = queries.set_points(connection, point=str(who.point), market=market, span=span)
     return model_answer(_set_point(own_one(found, "set-point")))
 

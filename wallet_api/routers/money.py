@@ -47,7 +47,7 @@ from wallet_api.recorded import created
 from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import money as schemas
-from wallet_api.services import API_PREFIX, Deployment, services_of
+from wallet_api.services import API_PREFIX, PublicDeployment, services_of
 
 INT32_MAX, INT64_MAX = INT32.most, INT64.most
 
@@ -278,7 +278,7 @@ def one_posting(
     return model_answer(_posting(own_one(found, "posting"), deployment=deployment))
 
 
-def _posting(one: overview.Posting, *, deployment: Deployment) -> schemas.Posting:
+def _posting(one: overview.PostingRow, *, deployment: PublicDeployment) -> schemas.Posting:
     moved = one.movement
     return schemas.Posting(
         sequence=moved.sequence,

@@ -22,11 +22,11 @@ from edge.problems import InvalidFields, problem_of
 from edge.strict_json import parse, read_body
 from edge.writes import answer_once
 from ledger_service.access.directory import Principal
-from ledger_service.access.idempotency import Answer
+from ledger_service.access.idempotency import KeptAnswer
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings
 from ledger_service.overview import queries as overview
-from ledger_service.overview.queries import ALWAYS, MtuEnd, Span, Trade
+from ledger_service.overview.queries import ALWAYS, MtuEnd, MtuSpan, TradeRow
 from ledger_service.record import PayloadErased
 from ledger_service.record.paging import only
 from ledger_service.trading import (
@@ -182,11 +182,11 @@ def _schedule_shown(one: queries.Schedule) -> schemas.Schedule:
 async def _submit(request: Request, *, who: Principal, kind: type[Submission]) -> Response:
     raw = await read_body(request)
 
-    async def do() -> Answer:
+    async def do() -> KeptAnswer:
         # A batch would hold up every other request while it is parsed.
         value = parse(raw) if len(raw) <= PARSED_AT_ONCE_BYTES_MAX else await run_in_threadpool(parse, raw)
         status, shown = await _decided(request, value, who=who, kind=kind)
-        return Answer(status=status, body=orjson.dumps(shown))
+        return KeptAnswer(status=status, body=orjson.dumps(shown))
 
     return await answer_once(request, who=who, raw=raw, do=do)
 
@@ -283,15 +283,15 @@ class _Outcomes:
     """How the MTUs of some orders of one account ended, and what was accepted of them, by order id."""
 
     ended: dict[tuple[str, int], MtuEnd]
-    trades: dict[bytes, Trade]
+    trades: dict[bytes, TradeRow]
 
 
-def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: Span) -> _Outcomes:
+def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: MtuSpan) -> _Outcomes:
     ended = overview.ends_of(connection, {(order.market, order.mtu) for order in orders})
     if not orders:
         return _Outcomes(ended={}, trades={})
     mtus = [order.mtu for order in orders]
-    near = Span(first=max(span.first, min(mtus)), end=min(span.end, max(mtus) + 1))
+    near = MtuSpan(first=max(span.first, min(mtus)), end=min(span.end, max(mtus) + 1))
     trades = overview.trades(connection, account=orders[0].account, span=near)
     return _Outcomes(ended=ended, trades={trade.order_id: trade for trade in trades})
 

@@ -18,7 +18,7 @@ from edge.paging import TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
-from ledger_service.overview.queries import MtuEnd, ProgramState, ProgramView, Span
+from ledger_service.overview.queries import MtuEnd, MtuSpan, ProgramState, ProgramView
 from ledger_service.record.paging import Slice, only
 from ledger_service.registry import lists as listed
 from ledger_service.settlement import queries as settlement
@@ -30,7 +30,7 @@ from wallet_api.lookup import area_named, market_named, program_named, the_one
 from wallet_api.schemas import public as schemas
 from wallet_api.schemas.base import JournalHead
 from wallet_api.schemas.session import SigningDomain
-from wallet_api.services import API_PREFIX, Deployment, services_of
+from wallet_api.services import API_PREFIX, PublicDeployment, services_of
 
 DELIVERY = (UINT32, TEXT)
 """What programs and periods are ordered by: first MTU, then market or area."""
@@ -228,16 +228,22 @@ def one_mtu(request: Request, market: MarketName, mtu: MtuNumber, _: Annotated[N
     """Where one MTU of a market stands."""
     services = services_of(request)
     with services.record.read() as connection:
-        code, span = market_named(connection, market).market, Span(first=mtu, end=mtu + 1)
+        code, span = market_named(connection, market).market, MtuSpan(first=mtu, end=mtu + 1)
         found = _standings(connection, code, span=span, part=Slice(limit=1), now=services.clock.now())
     return model_answer(the_one(found, "MTU of a program"))
 
 
-def _standings(connection: Connection, market: str, *, span: Span, part: Slice, now: int) -> list[schemas.MtuStanding]:
+def _standings(
+    connection: Connection, market: str, *, span: MtuSpan, part: Slice, now: int
+) -> list[schemas.MtuStanding]:
     """The MTUs of programs, which don't overlap: a part of them lies in at most as many programs as it has MTUs."""
     if part.after is not None:
         last = part.after[0]
-        span = Span(span.first, min(span.end, last)) if part.descending else Span(max(span.first, last + 1), span.end)
+        span = (
+            MtuSpan(span.first, min(span.end, last))
+            if part.descending
+            else MtuSpan(max(span.first, last + 1), span.end)
+        )
     programs = queries.programs(
         connection,
         now=now,
@@ -350,7 +356,7 @@ def _anchor(anchor: queries.AnchoredHead) -> schemas.AnchoredHead:
     )
 
 
-def _signing(deployment: Deployment) -> dict[str, schemas.ShapeOfLedger]:
+def _signing(deployment: PublicDeployment) -> dict[str, schemas.ShapeOfLedger]:
     shown = {}
     for shape in SHAPES.values():
         domain: Domain = deployment.domain_of(shape)

@@ -211,7 +211,7 @@ def _customers(request: Request, connection: Connection, who: Principal, *, part
 
 
 @dataclass(frozen=True, slots=True)
-class CustomerTotal:
+class CustomerSum:
     """The lines of one kind of one customer in one settlement, summed. `partial`: it changed retailer in the period."""
 
     account: str
@@ -238,7 +238,7 @@ def own_mtus(connection: Connection, statement: dict[str, Any], *, retailer: str
 
 def customer_totals(
     connection: Connection, proposal: dict[str, Any], *, retailer: str, account: str | None = None
-) -> Iterator[CustomerTotal]:
+) -> Iterator[CustomerSum]:
     """Per own customer and kind of line: energy and amount over the period, never a profile by MTU."""
     for item in proposal["statements"]:
         statement = item["statement"]
@@ -253,12 +253,12 @@ def customer_totals(
             energy_wh, amount_neur = sums.get(line["kind"], (0, 0))
             sums[line["kind"]] = (energy_wh + line.get("energy_wh", 0), amount_neur + int(line["amount_neur"]))
         for kind, (energy_wh, amount_neur) in sums.items():
-            yield CustomerTotal(statement["account"], kind, energy_wh, amount_neur, partial)
+            yield CustomerSum(statement["account"], kind, energy_wh, amount_neur, partial)
 
 
 def _settlement(
     request: Request, who: Principal, *, area: str | None, period: int, revision: int | None, account: str | None
-) -> tuple[dict[str, Any], SettlementState, list[CustomerTotal]]:
+) -> tuple[dict[str, Any], SettlementState, list[CustomerSum]]:
     if area is not None and area != who.area:
         raise NotYours(what="settlement")
     code = str(who.area)

@@ -6,10 +6,10 @@ from ledger_service.trading.submissions.schedule import SignedSchedule
 from ledger_service.trading.submissions.submission import (
     IntakeLimits,
     IntakeRules,
+    RecoveredSigner,
     Sender,
-    Signer,
     Submission,
-    Verified,
+    VerifiedSubmission,
 )
 
 SUBMISSIONS: tuple[type[Submission], ...] = (SignedOrder, SignedCancel, SignedSchedule)
@@ -23,7 +23,7 @@ __all__ = [
     "SignedCancel",
     "SignedOrder",
     "SignedSchedule",
-    "Signer",
+    "RecoveredSigner",
     "Submission",
-    "Verified",
+    "VerifiedSubmission",
 ]

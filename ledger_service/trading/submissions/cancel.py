@@ -17,10 +17,10 @@ from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read
 from ledger_service.trading.submissions.submission import (
     FAILURES_OF_ALL,
     IntakeRules,
+    RecoveredSigner,
     Sender,
-    Signer,
     Submission,
-    Verified,
+    VerifiedSubmission,
     open_program,
     revised_order,
     same_or_conflict,
@@ -64,7 +64,7 @@ class SignedCancel(Submission):
             domain=domain, market=self.market, mtu=self.mtu, order_id=self.order_id, revision=self.revision
         )
 
-    def verify(self, state: TradingState, signer: Signer) -> Verified:
+    def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
         """The signer must be some account's key at the MTU. Raises UnknownMarket, KeyNotValid."""
         return verified(
             state,
@@ -76,12 +76,12 @@ class SignedCancel(Submission):
             ),
         )
 
-    def check_repeat(self, first: Entry, found: Verified) -> None:
+    def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """The same order of the same MTU. Raises OrderConflict, PayloadErased."""
         body = {"market": found.book.market.market, "mtu": self.mtu, "order_id": self.order_id}
         same_or_conflict(first, fact=OrderCancelled, body=body, name=to_hex(self.order_id), revision=self.revision)
 
-    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> OrderCancelled:
+    def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderCancelled:
         """The withdrawal, while the gate is open."""
         market = found.book.market.market
         open_program(found.book, mtu=self.mtu, now=now)

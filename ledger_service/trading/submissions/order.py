@@ -23,10 +23,10 @@ from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read
 from ledger_service.trading.submissions.submission import (
     FAILURES_OF_ALL,
     IntakeRules,
+    RecoveredSigner,
     Sender,
-    Signer,
     Submission,
-    Verified,
+    VerifiedSubmission,
     open_program,
     revised_order,
     same_or_conflict,
@@ -118,12 +118,12 @@ class SignedOrder(Submission):
                 raise errors.MalformedSubmission(field=field, reason=f"must be {length} bytes")
         return order_digest(domain=domain, order=order)
 
-    def verify(self, state: TradingState, signer: Signer) -> Verified:
+    def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
         """The signer must be the account's key at the order's MTU. Raises UnknownMarket, KeyNotValid."""
         order = self.order
         claimed = to_hex(order.account)
         if order.market in state.markets and state.account_by_key.get(signer.address) != claimed:
-            raise errors.KeyNotValid(signer=signer.address, account=claimed, mtu=order.mtu)
+            raise errors.OrderKeyNotValid(signer=signer.address, account=claimed, mtu=order.mtu)
         return verified(
             state,
             market=order.market,
@@ -134,13 +134,13 @@ class SignedOrder(Submission):
             ),
         )
 
-    def check_repeat(self, first: Entry, found: Verified) -> None:
+    def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """All that is signed is the same. Raises OrderConflict, PayloadErased."""
         order = self.order
         body = {"order": order}
         same_or_conflict(first, fact=OrderAccepted, body=body, name=to_hex(order.order_id), revision=order.revision)
 
-    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> OrderAccepted:
+    def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderAccepted:
         """The order in its book: within the market's rules, the connection, the schedule and the credit."""
         order, market, tag = self.order, found.book.market, tag_of(found.digest)
         program = open_program(found.book, mtu=order.mtu, now=now)
@@ -167,7 +167,7 @@ class SignedOrder(Submission):
             rules=OrderRules(receipts=RECEIPT_RULE),
         )
 
-    def _before(self, state: TradingState, found: Verified) -> BookOrder | None:
+    def _before(self, state: TradingState, found: VerifiedSubmission) -> BookOrder | None:
         """The revision that this one takes the place of."""
         order = self.order
         if order.revision == 0:
@@ -184,13 +184,13 @@ class SignedOrder(Submission):
         )
 
 
-def _check_supplied(state: TradingState, found: Verified, mtu: int) -> None:
+def _check_supplied(state: TradingState, found: VerifiedSubmission, mtu: int) -> None:
     """What a household trades must be settled under its agreement; a retailer's own orders need none."""
     if found.holder.participant.kind is ParticipantKind.HOUSEHOLD and not state.is_supplied(found.holder, mtu):
         raise NoAgreement(name=found.account, mtu=mtu)
 
 
-def _check_self_trade(state: TradingState, order: Order, found: Verified, before: BookOrder | None) -> None:
+def _check_self_trade(state: TradingState, order: Order, found: VerifiedSubmission, before: BookOrder | None) -> None:
     """Nobody trades with itself: every live bid of an account stays below every live ask of it in the same MTU."""
     usage = state.usage.get((found.account, found.book.market.market, order.mtu))
     if usage is None:
@@ -208,7 +208,12 @@ def _check_self_trade(state: TradingState, order: Order, found: Verified, before
 
 
 def _check_energy(
-    state: TradingState, rules: IntakeRules, order: Order, found: Verified, program: Program, before: BookOrder | None
+    state: TradingState,
+    rules: IntakeRules,
+    order: Order,
+    found: VerifiedSubmission,
+    program: Program,
+    before: BookOrder | None,
 ) -> None:
     """What the connection carries, over all markets of the area; for sales what schedule or earlier purchases cover."""
     market, participant = found.book.market, found.holder.participant
@@ -229,7 +234,7 @@ def _check_energy(
             raise errors.BeyondSchedule(mtu=order.mtu, energy_wh=energy_wh, export_wh=export_wh)
 
 
-def _check_credit(rules: IntakeRules, order: Order, found: Verified, before: BookOrder | None) -> None:
+def _check_credit(rules: IntakeRules, order: Order, found: VerifiedSubmission, before: BookOrder | None) -> None:
     """What all live orders may cost at worst is within balance and credit line."""
     market, holder = found.book.market, found.holder
     if holder.participant.kind is ParticipantKind.RETAILER:

@@ -17,10 +17,10 @@ from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read
 from ledger_service.trading.submissions.submission import (
     FAILURES_OF_ALL,
     IntakeRules,
+    RecoveredSigner,
     Sender,
-    Signer,
     Submission,
-    Verified,
+    VerifiedSubmission,
     open_program,
     same_or_conflict,
     verified,
@@ -82,7 +82,7 @@ class SignedSchedule(Submission):
             revision=self.revision,
         )
 
-    def verify(self, state: TradingState, signer: Signer) -> Verified:
+    def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
         """The signer must be the key of the point's account. Raises UnknownMarket, KeyNotValid, WrongPoint."""
         found = verified(state, market=self.market, mtu=self.first_mtu, signer=signer, key_of=self._key)
         if found.holder.participant.point != self.point:
@@ -94,12 +94,12 @@ class SignedSchedule(Submission):
             market=book.market.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
         )
 
-    def check_repeat(self, first: Entry, found: Verified) -> None:
+    def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """The same energies. Raises OrderConflict, PayloadErased."""
         body = {"point": self.point, "first_mtu": self.first_mtu, "net_wh": self.net_wh}
         same_or_conflict(first, fact=ScheduleNominated, body=body, name=self.point, revision=self.revision)
 
-    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> ScheduleNominated:
+    def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> ScheduleNominated:
         """The nomination: it must fit the connection and still cover the asks that are live."""
         market = found.book.market.market
         program = open_program(found.book, mtu=self.first_mtu, now=now)
@@ -123,7 +123,7 @@ class SignedSchedule(Submission):
             market_time=now,
         )
 
-    def _check_energies(self, state: TradingState, found: Verified) -> None:
+    def _check_energies(self, state: TradingState, found: VerifiedSubmission) -> None:
         area, participant = found.book.market.area, found.holder.participant
         for mtu, net_wh in enumerate(self.net_wh, start=self.first_mtu):
             limit_wh = participant.import_limit_wh if net_wh > 0 else participant.export_limit_wh

@@ -34,7 +34,7 @@ FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
     BadSignature,
     errors.MalformedSubmission,
     errors.UnknownMarket,
-    errors.KeyNotValid,
+    errors.OrderKeyNotValid,
     errors.ProgramNotOpen,
     errors.GateClosed,
     errors.RevisionOutOfOrder,
@@ -62,7 +62,7 @@ class IntakeRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class RecoveredSigner:
     """The address that signed, as 0x hex, and the digest it signed."""
 
     address: str
@@ -70,7 +70,7 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedSubmission:
     """A submission whose signer may speak for `account`, with the key under which its fact is (or will be) known."""
 
     book: MarketBook
@@ -125,29 +125,29 @@ class Submission(ABC):
         """What is signed, under the Market contract's domain. Raises MalformedSubmission."""
 
     @abstractmethod
-    def verify(self, state: TradingState, signer: Signer) -> Verified:
+    def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
         """Whose key it is. Raises UnknownMarket, KeyNotValid."""
 
     @abstractmethod
-    def check_repeat(self, first: Entry, found: Verified) -> None:
+    def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """The first entry under its key must hold the same body, else OrderConflict. Raises PayloadErased."""
 
     @abstractmethod
-    def decide(self, state: TradingState, rules: IntakeRules, found: Verified, now: int) -> Fact:
+    def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> Fact:
         """The fact that it becomes, or its refusal."""
 
-    def signer(self, domain: Domain) -> Signer:
+    def signer(self, domain: Domain) -> RecoveredSigner:
         """Recover the signer: the dear part, which needs no state. Raises MalformedSubmission, BadSignature.
 
         A signature for another chain, contract or content recovers to another address, which then is no one's key.
         """
         digest = self.digest(domain)
-        return Signer(address=to_hex(recover(digest, self.signature)), digest=digest)
+        return RecoveredSigner(address=to_hex(recover(digest, self.signature)), digest=digest)
 
 
 def verified(
-    state: TradingState, *, market: bytes, mtu: int, signer: Signer, key_of: Callable[[str, MarketBook], str]
-) -> Verified:
+    state: TradingState, *, market: bytes, mtu: int, signer: RecoveredSigner, key_of: Callable[[str, MarketBook], str]
+) -> VerifiedSubmission:
     """The signer must be some account's key at the MTU, of the market's area. Raises UnknownMarket, KeyNotValid.
 
     `key_of` gives the journal key for the account and the market.
@@ -158,11 +158,13 @@ def verified(
     account = state.account_by_key.get(signer.address)
     holder = None if account is None else state.holders[account]
     if account is None or holder is None or holder.key_at(mtu) != signer.address:
-        raise errors.KeyNotValid(signer=signer.address, account=account, mtu=mtu)
+        raise errors.OrderKeyNotValid(signer=signer.address, account=account, mtu=mtu)
     if holder.participant.area != book.market.area:
-        raise errors.KeyNotValid(signer=signer.address, account=account, mtu=mtu)
+        raise errors.OrderKeyNotValid(signer=signer.address, account=account, mtu=mtu)
     key = key_of(account, book)
-    return Verified(book=book, holder=holder, account=account, order_key=signer.address, key=key, digest=signer.digest)
+    return VerifiedSubmission(
+        book=book, holder=holder, account=account, order_key=signer.address, key=key, digest=signer.digest
+    )
 
 
 def same_or_conflict(first: Entry, *, fact: type[Fact], body: dict[str, Any], name: str, revision: int) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from contracts.bindings import Call
 from contracts.deploy import Deployment
-from contracts.transactions import SignedTransaction, Transaction
+from contracts.transactions import SignedTransaction, UnsignedTransaction
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.signing import Signer
@@ -170,7 +170,7 @@ class OrganisationSigner:
         lowest = self._profile.gas_price_wei
         if not lowest <= item.gas_price_wei <= max(self._profile.gas_price_cap_wei, lowest):
             raise CallMisencoded(call=item.number, member="gas_price_wei")
-        return Transaction(
+        return UnsignedTransaction(
             chain_id=self._deployment.chain_id,
             nonce=item.nonce,
             to=encoded.to,

@@ -12,7 +12,7 @@ from domain.hashing import from_hex, to_hex
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
+from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
 from settling.settlement import Settled, settle
 from wallet_api.schemas.own import Statement as Shown
 
@@ -37,7 +37,7 @@ def load(case: Path) -> Inputs:
             for item in data["trades"]
         ),
         metered=tuple(Metered(**{**item, "readings": tuple(item["readings"])}) for item in data["metered"]),
-        limits=tuple(Limit(**item) for item in data["limits"]),
+        limits=tuple(CapsInForce(**item) for item in data["limits"]),
         settled_before_neur={from_hex(account): int(amount) for account, amount in data["settled_before_neur"].items()},
     )
 

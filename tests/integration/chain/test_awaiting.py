@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.transactions import NotATransaction, Transaction
+from contracts.transactions import NotATransaction, UnsignedTransaction
 from domain.errors import DominoesError
 from domain.signing import SigningKey
 from ledger_service.chain.awaiting import AwaitingCall, AwaitingCalls, CallDiffers, CallNotAwaiting
@@ -47,7 +47,7 @@ class Town:
 
 
 def signed(call: AwaitingCall, *, key: SigningKey = TREASURER, **changes: Any) -> Any:
-    transaction = Transaction(
+    transaction = UnsignedTransaction(
         chain_id=SETTINGS.chain_id,
         nonce=call.nonce,
         to=call.to,

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.bindings import Call
 from contracts.rpc import NodeUnavailable, Rpc, as_int
-from contracts.transactions import Transaction
+from contracts.transactions import UnsignedTransaction
 from domain.hashing import to_hex
 from ledger_service.chain.errors import FinalityBroken, SignerMissing
 from ledger_service.chain.gateway import Gateway
@@ -216,7 +216,9 @@ def test_step__nonce_taken_by_another_sender_of_the_key__takes_a_new_one(world: 
     ask(world.record, deposit(1))
     gateway.take()
     key = gateway._signers["treasurer"]
-    other = Transaction(chain_id=world.deployment.chain_id, nonce=0, to=key.address, data=b"", gas=21_000).sign(key)
+    other = UnsignedTransaction(chain_id=world.deployment.chain_id, nonce=0, to=key.address, data=b"", gas=21_000).sign(
+        key
+    )
     world.rpc.call("eth_sendRawTransaction", to_hex(other.raw))
     world.mine()
 

@@ -100,7 +100,7 @@ OTHER_CONTRACT = Domain(chain_id=31337, verifying_contract=b"\x33" * 20)
 def test_order__signed_for_elsewhere__refused(town: Town, resident: Resident, first_mtu: int, domain: Domain) -> None:
     order = resident.order(mtu=first_mtu).order
 
-    refused(town, resident.sign_order(order, domain=domain), errors.KeyNotValid)
+    refused(town, resident.sign_order(order, domain=domain), errors.OrderKeyNotValid)
 
 
 @pytest.mark.parametrize("change", [{"mtu": 1}, {"revision": 1}, {"side": Side.ASK}, {"quantity_lots": 9}])
@@ -109,7 +109,7 @@ def test_order__changed_after_signing__refused(
 ) -> None:
     signed = resident.order(mtu=first_mtu)
 
-    refused(town, replace(signed, order=replace(signed.order, **change)), errors.KeyNotValid)
+    refused(town, replace(signed, order=replace(signed.order, **change)), errors.OrderKeyNotValid)
 
 
 @pytest.mark.parametrize("signature", [b"", b"\x00" * 65, b"\x01" * 64, b"\xff" * 65])
@@ -130,13 +130,13 @@ def test_order__signed_by_account_instead_of_device__refused(town: Town, residen
     order = resident.order(mtu=first_mtu).order
     signature = resident.account.sign(order.digest(MARKET_DOMAIN))
 
-    refused(town, replace(resident.order(mtu=first_mtu), order=order, signature=signature), errors.KeyNotValid)
+    refused(town, replace(resident.order(mtu=first_mtu), order=order, signature=signature), errors.OrderKeyNotValid)
 
 
 def test_order__for_another_account__refused(town: Town, first_mtu: int) -> None:
     thief, victim = town.residents[:2]
 
-    refused(town, thief.order(mtu=first_mtu, account=victim.account.address), errors.KeyNotValid)
+    refused(town, thief.order(mtu=first_mtu, account=victim.account.address), errors.OrderKeyNotValid)
 
 
 def test_order__unknown_market__refused(town: Town, resident: Resident, first_mtu: int) -> None:
@@ -391,12 +391,12 @@ def test_schedule__bad_ones__refused(town: Town, resident: Resident) -> None:
     refused(town, resident.schedule(replace(program, first_mtu=program.first_mtu + 1), flat), errors.NotAProgram)
     refused(town, resident.schedule(program, [4_251, *flat[1:]]), errors.BeyondConnection)
     refused(town, resident.schedule(program, [-2_501, *flat[1:]]), errors.BeyondConnection)
-    refused(town, replace(resident.schedule(program, flat), point="POINT-1"), errors.KeyNotValid)
+    refused(town, replace(resident.schedule(program, flat), point="POINT-1"), errors.OrderKeyNotValid)
     wrong = Resident("wrong", "POINT-1")
     wrong.account, wrong.device = resident.account, resident.device
     refused(town, wrong.schedule(program, flat), errors.WrongPoint)
     stranger = Resident("stranger", "POINT-1")
-    refused(town, stranger.schedule(program, flat), errors.KeyNotValid)
+    refused(town, stranger.schedule(program, flat), errors.OrderKeyNotValid)
     accepted(town, other.schedule(program, [4_250, -2_500, *flat[2:]]))
     refused(town, other.schedule(program, flat), errors.OrderConflict)
 

@@ -61,10 +61,10 @@ def test_order__device_replaced__old_key_ends_where_the_new_one_begins(
         register_key(tx, key, now=town.clock.now())
 
     accepted(town, resident.order(mtu=first_mtu + 4))
-    refused(town, resident.order(mtu=first_mtu + 5), errors.KeyNotValid)
+    refused(town, resident.order(mtu=first_mtu + 5), errors.OrderKeyNotValid)
     resident.device = new
     accepted(town, resident.order(mtu=first_mtu + 5))
-    refused(town, resident.order(mtu=first_mtu + 4), errors.KeyNotValid)
+    refused(town, resident.order(mtu=first_mtu + 4), errors.OrderKeyNotValid)
     resident.device = old
 
 
@@ -82,7 +82,7 @@ def test_key__pending_change_then_one_at_once__the_last_registered_counts(
     for device in (stolen, announced):
         resident.device = device
         for mtu in (first_mtu, first_mtu + 5):
-            refused(town, resident.order(mtu=mtu), errors.KeyNotValid)
+            refused(town, resident.order(mtu=mtu), errors.OrderKeyNotValid)
     resident.device = fresh
     accepted(town, resident.order(mtu=first_mtu), resident.order(mtu=first_mtu + 5))
     town.intake = town.make_intake()
@@ -100,7 +100,7 @@ def test_cancel__key_changed_since_the_order__by_the_new_key_only(
     with town.record.begin() as tx:
         register_key(tx, key, now=town.clock.now())
 
-    refused(town, resident.cancel(signed.order, revision=1), errors.KeyNotValid)
+    refused(town, resident.cancel(signed.order, revision=1), errors.OrderKeyNotValid)
     resident.device = fresh
     (outcome,) = accepted(town, resident.cancel(signed.order, revision=1))
     assert outcome.entry.content()["order_key"] == to_hex(fresh.address)

@@ -18,7 +18,7 @@ from ledger_service.metering import intake, operations, verification
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.metering.operations import record_attestations
 from ledger_service.metering.queries import attestation_states
-from ledger_service.metering.verification import Verified, verify_attestations
+from ledger_service.metering.verification import VerifiedAttestations, verify_attestations
 from ledger_service.record import Record
 from tests.integration.metering.test_recording import (
     AREA,
@@ -46,8 +46,8 @@ def facts(record: Record) -> list[dict[str, Any]]:
     return [entry.content() for entry in record.entries(kinds=["reading.attested"])]
 
 
-def verifying(record: Record, payload: dict[str, Any]) -> Callable[[], Verified]:
-    def verify() -> Verified:
+def verifying(record: Record, payload: dict[str, Any]) -> Callable[[], VerifiedAttestations]:
+    def verify() -> VerifiedAttestations:
         with record.read() as connection:
             return verify_attestations(connection, payload, now=NOW, readings=READINGS, settlement=SETTLEMENT)
 
@@ -86,7 +86,7 @@ def test_record__fact_of_the_registry_came_in_between__is_verified_again(record:
     verify = verifying(record, payload_of(FIRST))
     verified = []
 
-    def overtaken() -> Verified:
+    def overtaken() -> VerifiedAttestations:
         verified.append(verify())
         if len(verified) == 1:
             with record.begin() as tx:

@@ -16,7 +16,7 @@ from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
-from ledger_service.metering.operations import Attested, accept_attestations
+from ledger_service.metering.operations import RecordedAttestation, accept_attestations
 from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.metering.tables import TABLES
@@ -143,7 +143,7 @@ def payload_of(
     return {"area": AREA, "period": 1, "attestations": attestations, "messages": messages}
 
 
-def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> Attested:
+def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> RecordedAttestation:
     if now is None:
         now = mtu_end(max(item["mtu"] for item in payload["attestations"])) + 200
     return accept_attestations(record, payload, now=now, readings=READINGS, settlement=SETTLEMENT)

@@ -16,7 +16,7 @@ from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side, unpack_settlement_word
 from settling.columns import Columns, exact, line_energies, sum_up
-from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
+from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
 from settling.lines import KINDS, PositionLine, TradeLine, VatLine
 from settling.positions import own_prices, trade_columns
 from settling.postings import POOL, postings_of
@@ -63,7 +63,7 @@ def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA"
                 metered.append(Metered(f"p{n}", mtu, draw(energy), draw(energy), (f"0x{mtu}{n}",)))
             if draw(st.booleans()):
                 caps = [draw(st.none() | energy) for _ in range(2)]
-                limits.append(Limit(f"p{n}", mtu, *caps, scheduled_export_wh=draw(energy)))
+                limits.append(CapsInForce(f"p{n}", mtu, *caps, scheduled_export_wh=draw(energy)))
     parties = [Party(house, PartyKind.HOUSEHOLD, f"p{n}") for n, house in enumerate(houses)]
     parties += [Party(item, PartyKind.RETAILER, None) for item in RETAILERS]
     parties += [Party(DSO, PartyKind.DSO, None), Party(TAX, PartyKind.TAX, None)]

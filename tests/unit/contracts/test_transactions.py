@@ -6,7 +6,7 @@ import pytest
 from eth_account import Account
 from eth_utils import to_checksum_address
 
-from contracts.transactions import Transaction, created_address, decode_transaction
+from contracts.transactions import UnsignedTransaction, created_address, decode_transaction
 from domain.hashing import keccak
 from domain.signing import SigningKey
 
@@ -20,7 +20,7 @@ KEY = SigningKey(keccak(b"sender"))
     [(0, 0, b"\x01" * 20, b""), (200, 10**9, b"\xff" * 20, b"\x00\x01"), (2**40, 1, b"\x10" * 20, bytes(70_000))],
 )
 def test_sign__legacy_transaction__equals_eth_account(nonce: int, price: int, to: bytes, data: bytes) -> None:
-    ours = Transaction(chain_id=2016, nonce=nonce, to=to, data=data, gas=10**7, gas_price_wei=price).sign(KEY)
+    ours = UnsignedTransaction(chain_id=2016, nonce=nonce, to=to, data=data, gas=10**7, gas_price_wei=price).sign(KEY)
     fields = {"chainId": 2016, "nonce": nonce, "gas": 10**7, "gasPrice": price, "value": 0, "data": data}
     theirs = Account.sign_transaction({**fields, "to": to_checksum_address(to)}, KEY.secret)
 
@@ -30,7 +30,7 @@ def test_sign__legacy_transaction__equals_eth_account(nonce: int, price: int, to
 
 
 def test_decode_transaction__own_signed_bytes__gives_the_transaction_back() -> None:
-    transaction = Transaction(chain_id=1, nonce=0, to=None, data=b"\x60", gas=5, gas_price_wei=7)
+    transaction = UnsignedTransaction(chain_id=1, nonce=0, to=None, data=b"\x60", gas=5, gas_price_wei=7)
 
     assert decode_transaction(transaction.sign(KEY).raw, chain_id=1) == transaction
 

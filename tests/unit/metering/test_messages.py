@@ -22,9 +22,9 @@ from domain.messages import (
 )
 from domain.metering_errors import (
     ForgedMessage,
-    KeyNotValid,
     MalformedMessage,
     MessageRefused,
+    MeterKeyNotValid,
     UnknownMeter,
 )
 from domain.meters import MeteringArea, MeterKey, close_validity
@@ -211,7 +211,7 @@ def test_read_message__key_replaced__old_one_signs_only_earlier_mtus() -> None:
 
     assert read_message(early, area=area).meter_code == "M1"
     assert read_message(renewed, area=area).meter_code == "M1"
-    with pytest.raises(KeyNotValid):
+    with pytest.raises(MeterKeyNotValid):
         read_message(late, area=area)
 
 
@@ -221,12 +221,12 @@ def test_read_message__meter_swapped_at_its_point__old_meter_ends() -> None:
 
     assert [key.meter_code for key in area.meters_at(FIRST + 9)] == ["M1"]
     assert [key.meter_code for key in area.meters_at(FIRST + 10)] == ["M2"]
-    with pytest.raises(KeyNotValid):
+    with pytest.raises(MeterKeyNotValid):
         read_message(late, area=area)
 
 
 def test_read_message__before_the_baseline_of_its_key__is_refused() -> None:
-    with pytest.raises(KeyNotValid):
+    with pytest.raises(MeterKeyNotValid):
         read_message(make_message(meter_code="M1", readings=[reading(mtu=FIRST - 2)], key=KEY), area=METERING)
 
 

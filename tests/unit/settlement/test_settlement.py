@@ -14,7 +14,7 @@ from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.inputs import Inputs, Metered, Party, PartyKind, Trade
 from settling.postings import MoneyMade
-from settling.settlement import NoAgreement, PoolUnbalanced, UnknownAccount, commit, settle
+from settling.settlement import AccountTakesNoPart, NoAgreementAtMtu, PoolUnbalanced, commit, settle
 from settling.terms import MissingParty
 
 pytestmark = pytest.mark.unit
@@ -84,7 +84,7 @@ def test_settle__nobody_does_anything__gives_empty_statements_and_no_words() -> 
 
 
 def test_settle__energy_without_agreement__is_refused() -> None:
-    with pytest.raises(NoAgreement) as caught:
+    with pytest.raises(NoAgreementAtMtu) as caught:
         settle(day(agreements=(replace(AGREEMENT, valid_from_mtu=11),)))
 
     assert caught.value.mtu == 10
@@ -104,7 +104,7 @@ def test_settle__party_missing__is_refused(missing: PartyKind) -> None:
 
 def test_settle__trade_of_a_stranger_or_the_dso__is_refused() -> None:
     for account in (b"\x09" * 20, DSO):
-        with pytest.raises(UnknownAccount):
+        with pytest.raises(AccountTakesNoPart):
             settle(day(trades=(Trade(account, "area/DA", 10, Side.BID, 100, 1, "0x01"),)))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from eth_abi.abi import encode
 
 from contracts.artifacts import load_artifacts
-from contracts.transactions import Transaction
+from contracts.transactions import UnsignedTransaction
 from domain.eip712 import Domain, Shape
 from domain.hashing import keccak, to_hex
 from domain.signing import SigningKey
@@ -65,7 +65,7 @@ class FakeChain:
         key, number = key_of(name), len(self.blocks)
         nonce = sum(tx["from"] == to_hex(key.address) for block in self.blocks for tx in block["transactions"])
         target = None if to is None else bytes.fromhex(to[2:])
-        signed = Transaction(chain_id=CHAIN_ID, nonce=nonce, to=target, data=data, gas=100_000).sign(key)
+        signed = UnsignedTransaction(chain_id=CHAIN_ID, nonce=nonce, to=target, data=data, gas=100_000).sign(key)
         tx, block_hash = to_hex(signed.hash), to_hex(keccak(f"block{number}".encode()))
         sent = {"hash": tx, "from": to_hex(key.address), "to": to, "nonce": hex(nonce), "gasPrice": "0x0"}
         self.blocks.append(

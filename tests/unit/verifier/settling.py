@@ -11,7 +11,7 @@ from domain.merkle import merkle_proof
 from domain.periods import Period
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, page_hashes, pages_of, word_bytes
-from settling.inputs import Inputs, Limit, Metered, Party, PartyKind, Trade
+from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
 from settling.settlement import Commitment, Settled, commit, settle
 from tests.unit.verifier.fake_chain import (
     AREA,
@@ -173,11 +173,11 @@ class Settling(Metering):
                 energy = (reading.import_wh, reading.export_wh)
                 yield Metered(point, reading.mtu, *energy, (to_hex(reading.hash()),))
 
-    def _limits(self) -> Iterator[Limit]:
+    def _limits(self) -> Iterator[CapsInForce]:
         caps = {(e["point"], e["mtu"]): (e["import_cap_wh"], e["export_cap_wh"]) for e in self.envelopes}
         for point in POINTS:
             for mtu, net_wh in enumerate(self.schedules[point], FIRST):
-                yield Limit(point, mtu, *caps.get((point, mtu), (None, None)), max(-net_wh, 0))
+                yield CapsInForce(point, mtu, *caps.get((point, mtu), (None, None)), max(-net_wh, 0))
 
     # ---- payments
 

@@ -38,7 +38,7 @@ from tests.grids import document, street
 from tests.journal import append_fact
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
-from wallet_api.services import Deployment, Services
+from wallet_api.services import PublicDeployment, Services
 
 ISSUER, AUDIENCE = "https://market.example", "https://market.example/v1"
 WALL_SECONDS = 1_800_000_000
@@ -329,7 +329,7 @@ def make_services(
         for name, role in NEIGHBOURS.items()
     ]
     clock = ManualClock(market_seconds)
-    deployment = Deployment(
+    deployment = PublicDeployment(
         chain_id=CHAIN_ID,
         addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
         origin_seconds=MARKET_SECONDS,
