@@ -120,6 +120,7 @@ class Ledger:
                 self._check_entry(entry)
             if entry.span is not None:
                 self._report.counts[entry.kind] += 1
+        self._readings.check_substitutes()
         self._check_attestation_lines()
         shown = [*self._orders.receipts, *self._market.shown, *self._settlements.shown]
         self._report.none("lines of other files without an entry in the journal", shown)

@@ -93,6 +93,7 @@ class Personal:
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
         self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: (row.mtu, row.market), shared=True)
         self._each("readings.jsonl", (OwnReading,), self._check_reading)
+        self._readings.check_substitutes()
         self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
         self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
         terms: list[Term] = [term for items in self._participants.tariffs.values() for term in items]
@@ -236,7 +237,8 @@ class Personal:
         report.same("area", row.area, self._own.area, "account.json holds")
         self._evidence.check_attestation(row.area, row, UNKNOWN_ATTESTERS)
         check = rule_of(report, "substitutes", CHECK_BY_SUBSTITUTE_RULE, row.rules.substitutes)
-        check(self._readings, leaf, leaf.mtu, self._own_readings.get((leaf.meter, leaf.mtu - 1), []))
+        before = self._own_readings.get((leaf.meter, leaf.mtu - 1), [])
+        check(self._readings, leaf, leaf.mtu, row.revision, before)
         place = (self._area, leaf.mtu, row.revision)
         self._readings.attested.setdefault(place, []).append(Leaf(leaf, tohex(hashed)))
 

@@ -19,6 +19,7 @@ from verifier.participants import Participants, Party
 from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
 from verifier.transactions import Transactions
+from verifier.verdict import Subject
 
 MEASURED, SUBSTITUTE = 0, 1
 """Qualities of a reading."""
@@ -64,6 +65,8 @@ class Readings:
         self._signed = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and MTU
         self._sequences = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and sequence
         self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
+        self._unneeded: dict[tuple[str, int], list[tuple[int, Subject]]] = defaultdict(list)
+        self._measured: dict[tuple[str, int], int] = {}  # the last revision with a measured reading
         self.attested: dict[tuple[str, int, int | None], list[Leaf]] = {}  # by area id, MTU, revision
 
     def reading_attested(self, fact: ReadingAttested) -> None:
@@ -107,7 +110,7 @@ class Readings:
         for reading in item.readings:
             before = fresh.get((reading.meter, mtu - 1)) or self._leaves.get((reading.meter, mtu - 1))
             with report.part(f"meter {reading.meter}"):
-                check(self, reading, mtu, [before] if before else [])
+                check(self, reading, mtu, item.revision, [before] if before else [])
         self.attested[area, mtu, item.revision] = leaves
         report.counts["readings"] += len(leaves)
         self._participants.begin(area, mtu)
@@ -147,17 +150,23 @@ class Readings:
 
     # ---- leaves
 
-    def check_leaf(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
-        """A measured reading is what its meter signed and nothing contradicts; a substitute stands where no such one
-        had come; interval energy is the difference of registers. `before`: the meter's leaves of the MTU before."""
+    def check_leaf(self, leaf: Reading, mtu: int, revision: int, before: Sequence[Reading]) -> None:
+        """A measured reading is what its meter signed and nothing contradicts; interval energy is the difference of
+        registers. Whether a substitute may stand is seen in the end (`check_substitutes`).
+
+        `before`: the meter's leaves of the MTU before.
+        """
         report, signed = self._report, self._signed[leaf.meter, mtu]
         report.same("mtu", leaf.mtu, mtu, "the attestation is of")
         if leaf.quality == MEASURED:
             self._check_measured(leaf, mtu, signed)
+            place = (leaf.meter, mtu)
+            self._measured[place] = max(revision, self._measured.get(place, revision))
         else:
             report.same("quality and sequence", (leaf.quality, leaf.sequence), (SUBSTITUTE, 0), "a substitute has")
             report.counts["substitutes"] += 1
-            self._check_needed(leaf, mtu, signed)
+            if not self._is_needed(leaf, mtu, signed):
+                self._unneeded[leaf.meter, mtu].append((revision, report.subject))
         self._check_energy(leaf, mtu, before)
         falling = [name for name in ("import_wh", "export_wh") if getattr(leaf, name) < 0]
         report.none("registers that fall", falling)
@@ -194,11 +203,11 @@ class Readings:
                 source = f"MTU {at} had"
                 self._report.fail(leaf.sequence, name="sequence", source=source, expected=items[0].sequence)
 
-    def _check_needed(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> None:
-        """No signed, undisputed reading had come that does not fall and is within 1.5 times the connection's power, as
-        attesters believe at most."""
+    def _is_needed(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> bool:
+        """Whether no signed, undisputed reading had come that does not fall and is within 1.5 times the
+        connection's power, as attesters believe at most."""
         if len(signed) != 1 or self._disputed(leaf.meter, signed):
-            return
+            return True
         if back := self._back(leaf.meter, mtu):
             at, items = back
             meter = self._participants.meter_at(leaf.meter, mtu)
@@ -207,8 +216,20 @@ class Readings:
             imported, exported = now.import_wh - then.import_wh, now.export_wh - then.export_wh
             most_imported, most_exported = most_believed(party, mtu - at)
             if not (0 <= imported <= most_imported and 0 <= exported <= most_exported):
-                return
-        self._report.fail("a substitute stands where the meter's signed reading had come")
+                return True
+        return False
+
+    def check_substitutes(self) -> None:
+        """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it.
+
+        Attesters may sign a substitute just before the reading comes and show both; that the last word is the meter's
+        is what nobody may get around.
+        """
+        for place, found in self._unneeded.items():
+            for revision, subject in found:
+                if revision > self._measured.get(place, -1):
+                    with self._report.about(subject):
+                        self._report.fail("a substitute stands where the meter's signed reading had come")
 
     def _check_energy(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
         """Registers of the leaf before it, else of a message before it; without either there is no energy."""
@@ -230,7 +251,7 @@ class Readings:
         return event is not None and self.is_erased(event.tx)
 
 
-CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, Sequence[Reading]], None]] = {
+CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, int, Sequence[Reading]], None]] = {
     1: Readings.check_leaf
 }
 """What checks a leaf, by the version of the rule for substitutes."""

@@ -94,22 +94,27 @@ class Report:
         self.notes: list[str] = []
         self._subject = Subject("bundle", "form")
 
+    @property
+    def subject(self) -> Subject:
+        """What findings are about at the moment; `about` comes back to it."""
+        return self._subject
+
     # ---- checks
 
     @contextmanager
     def on(self, record: str, check: str) -> Iterator[None]:
         """Findings inside are about this record; what can't be read there is a finding."""
-        with self._about(Subject(record, check)):
+        with self.about(Subject(record, check)):
             yield
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Findings inside are about a part of the record at hand; what can't be read there is a finding."""
-        with self._about(replace(self._subject, record=f"{self._subject.record} {name}")):
+        with self.about(replace(self._subject, record=f"{self._subject.record} {name}")):
             yield
 
     @contextmanager
-    def _about(self, subject: Subject) -> Iterator[None]:
+    def about(self, subject: Subject) -> Iterator[None]:
         """Findings inside are about this; what can be malformed ends in a finding."""
         before, self._subject = self._subject, subject
         try:

@@ -20,7 +20,7 @@ from settling.settlement import Settled
 from settling.statements import Statement
 from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
 from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
-from tests.unit.verifier.metering import Registers
+from tests.unit.verifier.metering import MISSING, Registers, registers_of
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_small_day import messages
 from verifier.command import main
@@ -234,6 +234,52 @@ class Substituted(Day):
         return str(super().message(point, mine))
 
 
+class Crossed(Day):
+    """A meter's reading comes while attesters sign a substitute: both are shown, and the next revision corrects."""
+
+    def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
+        """Keep what the meter says where a substitute is signed."""
+        leaf = super().read(point, mtu, *args, **more)
+        if (point, mtu) == MISSING:
+            values = {"quality": Quality.MEASURED, "sequence": mtu + 2, "nonce": noise("crossed")}
+            self.substitute, self.true = leaf, dataclasses.replace(leaf, **values)
+        return leaf
+
+    def message(self, point: str, readings: list[Any]) -> str:
+        """With the reading that had come too late for the signature."""
+        crossed = [registers_of(self.true)] if point == MISSING[0] and len(readings) > 1 else []
+        return str(super().message(point, sorted([*readings, *crossed])))
+
+    def late(self) -> None:
+        """The correction."""
+        super().late()
+        self.attest_again(1, self.true)
+
+    def attest_again(self, revision: int, leaf: Any) -> None:
+        """Attest the MTU again, with this leaf of the meter."""
+        mtu = MISSING[1]
+        leaves = [leaf if item.meter_code == leaf.meter_code else item for item in self.chosen[mtu]]
+        made = self.attest(mtu, revision, leaves)
+        self.tell_attested([made], [])
+        self.carry_out(self.ask_to_attest([made]), self.attested(made))
+
+
+class Uncorrected(Crossed):
+    """No revision corrects it."""
+
+    def attest_again(self, revision: int, leaf: Any) -> None:
+        """Nothing."""
+
+
+class SubstitutedAgain(Crossed):
+    """After the correction attesters sign the substitute again."""
+
+    def late(self) -> None:
+        """Once more."""
+        super().late()
+        self.attest_again(2, self.substitute)
+
+
 class Contradicted(Day):
     """A meter contradicts itself, and one of its words is taken as measured."""
 
@@ -286,6 +332,8 @@ ATTACKS: list[tuple[type, str]] = [
     (LeftOut, "registered are"),
     (NoBaseline, "the registers give"),
     (Substituted, "a substitute stands where the meter's signed reading had come"),
+    (Uncorrected, "a substitute stands where the meter's signed reading had come"),
+    (SubstitutedAgain, "a substitute stands where the meter's signed reading had come"),
     (Contradicted, "signed readings that contradict each other"),
     (Replayed, "is not a whole number from 2"),
     (Bribed, "bribe.paid"),

@@ -15,7 +15,7 @@ from tests.unit.verifier.bundles import seal
 from tests.unit.verifier.fake_chain import CONTRACTS, FIRST, address, sign
 from tests.unit.verifier.journal import Emits
 from tests.unit.verifier.small_day import Day
-from tests.unit.verifier.test_attacks import verdict_of
+from tests.unit.verifier.test_attacks import Crossed, verdict_of
 from tests.unit.verifier.test_small_day import messages
 from verifier.verify import verify
 
@@ -100,6 +100,7 @@ def erasing(kind: str, chosen: Callable[[dict[str, Any]], bool] = lambda body: T
 
 HONEST = {
     "settlement reverted": (Reverted, "clean"),
+    "reading crossed its substitute": (Crossed, "clean"),
     "no money": (NoMoney, "clean"),
     "new meter key": (NewMeterKey, "clean"),
     "later order key": (LaterKeyFirst, "clean"),
@@ -149,6 +150,12 @@ def test_verify__second_operator_key__counts_once_the_trust_anchors_name_both() 
 
 
 # ---- personal bundles
+def test_verify__substitute_that_a_revision_corrects__is_clean_in_the_personal_bundle() -> None:
+    day = Crossed().run()
+
+    assert messages(verify(day.personal("h2", "household", "p2"), day.anchors(), day.chain.rpc)) == ""
+
+
 def personal(day: Any, name: str, point: str, **files: bytes) -> Any:
     """The verdict on a household's bundle of which some files are replaced."""
     held = {k: v for k, v in day.personal(name, "household", point).items() if k not in ("manifest.json", "chain.json")}
