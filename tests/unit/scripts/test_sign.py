@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from clearing.auction import TIES_RULE
 from clearing.inspection import Pinned
 from clearing.program import MtuBook
 from clearing.validation import validate_program
@@ -69,6 +70,7 @@ def quiet_program() -> dict[str, Any]:
         "envelopes": [],
         "schedules": {"P0": [300]},
         "earlier": [],
+        "rules": {"ties": TIES_RULE, "forecast": 1},
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
         "results_root": to_hex(merkle_root([hashed])),
