@@ -86,7 +86,7 @@ overview_statement = Table(
     metadata,
     Column("account", _Address, primary_key=True),
     Column("period", Integer64, primary_key=True, autoincrement=False),
-    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("revision", Integer64, primary_key=True, autoincrement=False),
     Column("area", _Code, primary_key=True),
     Column("first_mtu", Integer64, nullable=False),
     Column("count", Integer, nullable=False),

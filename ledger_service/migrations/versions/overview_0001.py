@@ -90,7 +90,7 @@ def _create_own() -> None:
         "overview_statement",
         sa.Column("account", sa.String(42), nullable=False),
         sa.Column("period", _INTEGER64, autoincrement=False, nullable=False),
-        sa.Column("revision", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("revision", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("area", sa.String(100), nullable=False),
         sa.Column("first_mtu", _INTEGER64, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
