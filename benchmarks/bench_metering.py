@@ -28,6 +28,7 @@ from domain.messages import RegisterReading, make_message
 from domain.meters import AttesterEntry, MeteringArea, MeterKey
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
+from ledger_service.chain.ports import free_port
 from oracle.attester.intake import MeterIntake
 from oracle.attester.process import GROUP_MESSAGES_MAX
 from oracle.attester.store import Store
@@ -69,9 +70,7 @@ def mosquitto(folder: Path) -> Iterator[BrokerAddress]:
     binary = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/sbin")
     if binary is None:
         raise RuntimeError("install mosquitto to measure meter intake")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = [f"listener {port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0"]
     config = folder / "mosquitto.conf"
     config.write_text("\n".join([*settings, "max_inflight_messages 1000", ""]))

@@ -8,10 +8,10 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from socket import AF_INET, SOCK_STREAM, socket
 
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable, Rpc
 from ledger_service.chain.errors import NodeBinaryMissing, NodeNotStarted
+from ledger_service.chain.ports import free_port
 
 BLOCK_GAS_LIMIT = 10_000_000_000
 """Gas of one block of the embedded chain: a whole day's transactions fit, so one block is one step of market time."""
@@ -69,13 +69,6 @@ def anvil_binary() -> Path:
     if found is None:
         raise NodeBinaryMissing(name="anvil", package=anvil_package())
     return Path(found)
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket(AF_INET, SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _guard(pid: int) -> subprocess.Popen[bytes]:

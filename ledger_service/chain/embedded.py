@@ -13,7 +13,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from socket import SO_REUSEADDR, SOL_SOCKET, socket
 
 import psutil
 import structlog
@@ -23,8 +22,9 @@ from contracts.rpc import BlockHeader, NodeAnswerInvalid, NodeUnavailable, Rpc, 
 from domain.facts import BlockMined
 from domain.hashing import to_hex
 from ledger_service.chain import stored_transactions
-from ledger_service.chain.anvil import AnvilProcess, NodeSettings, free_port
+from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
+from ledger_service.chain.ports import free_port, is_free
 from ledger_service.chain.tables import chain_block
 from ledger_service.record import Record
 
@@ -241,7 +241,7 @@ class EmbeddedNode:
             self.kill()
         else:
             _kill_if_node(pid=pid, port=port)
-        return port if _is_free(port) else free_port()
+        return port if is_free(port) else free_port()
 
 
 def _required(rpc: Rpc, at: int | str) -> BlockHeader:
@@ -294,13 +294,3 @@ def _kill_if_node(*, pid: int, port: int) -> None:
             process.wait(10)
     except psutil.Error:
         return
-
-
-def _is_free(port: int) -> bool:
-    with socket() as probe:
-        probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

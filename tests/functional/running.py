@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from ledger_service.chain.anvil import free_port
+from ledger_service.chain.ports import free_port
 from ledger_service.record import Record
 
 DOMINOES = str(Path(sys.executable).with_name("dominoes"))

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from domain.mtu import MTU_SECONDS, local_midnight
-from ledger_service.chain.anvil import free_port
 from ledger_service.chain.embedded import PROCESS_FILE
+from ledger_service.chain.ports import free_port
 from scripts.cli.desk import Desk, own_domain
 from scripts.community.api import open_http
 from scripts.community.grids import Community, load_community

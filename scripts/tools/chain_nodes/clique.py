@@ -21,8 +21,8 @@ from eth_account import Account
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable, Rpc
 from domain.hashing import to_hex
 from domain.signing import SigningKey
-from ledger_service.chain.anvil import free_port
 from ledger_service.chain.errors import NodeNotStarted
+from ledger_service.chain.ports import free_port
 from scripts.tools.chain_nodes.geth import geth_binary
 
 SEALERS = 4

@@ -12,8 +12,8 @@ from pathlib import Path
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable, Rpc
 from domain.hashing import to_hex
 from domain.signing import SigningKey
-from ledger_service.chain.anvil import free_port
 from ledger_service.chain.errors import NodeBinaryMissing, NodeNotStarted
+from ledger_service.chain.ports import free_port
 
 CLI = Path(__file__).parents[3] / "node_modules" / "ganache" / "dist" / "node" / "cli.js"
 """ganache's program in its npm package."""

@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from domain.hashing import to_hex
-from ledger_service.chain.anvil import free_port
+from ledger_service.chain.ports import free_port
 from tests.unit.wallet_api.world import MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +21,7 @@ from domain.mtu import MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Reading
 from domain.signing import SigningKey
+from ledger_service.chain.ports import free_port
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.process import AttesterProcess, Timing
 from oracle.attester.service import ServiceAway, ServiceRefused
@@ -33,13 +33,6 @@ from settling.attestations import verify_payload
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"
-
-
-def find_port() -> int:
-    """A port nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
@@ -165,7 +158,7 @@ class Community:
             periods=(Period(area=AREA, number=0, first_mtu=FIRST_MTU, count=mtus),),
         )
         self.service = RecordingService(metering=self.metering, now=mtu_end(FIRST_MTU - 1))
-        self.port = find_port()
+        self.port = free_port()
         self.broker = EmbeddedBroker(port=self.port)
         self.address = BrokerAddress(host="127.0.0.1", port=self.port)
         self.embedded = True
@@ -273,9 +266,3 @@ def make_community(tmp_path: Path) -> Iterator[Callable[..., Community]]:
 def wait() -> Callable[..., None]:
     """The waiting helper."""
     return wait_until
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port nobody listens on just now."""
-    return find_port()

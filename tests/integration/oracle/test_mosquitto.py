@@ -14,6 +14,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ledger_service.chain.ports import free_port
 from oracle.brokers.mosquitto import Authority, Identity
 from oracle.mqtt import Incoming, MqttSession
 from tests.mosquitto import Mosquitto
@@ -69,11 +70,11 @@ class Listener:
 
 
 @pytest.fixture
-def broker(tmp_path: Path, free_port: int, wait: Callable[..., None]) -> Iterator[Mosquitto]:
+def broker(tmp_path: Path, wait: Callable[..., None]) -> Iterator[Mosquitto]:
     started = Mosquitto(
         folder=tmp_path / "mosquitto",
         area="TEST/LV1",
-        port=free_port,
+        port=free_port(),
         meters=["M000", "M001"],
         attesters=["A0", "A1", "A2"],
     )

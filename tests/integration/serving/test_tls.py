@@ -14,7 +14,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from ledger_service.chain.anvil import free_port
+from ledger_service.chain.ports import free_port
 from oracle.brokers.mosquitto import Authority
 from scripts.serving.production.http import open_service
 from scripts.serving.settings import ApiSection
