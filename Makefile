@@ -49,7 +49,7 @@ EFFORT ?= 20
 campaign: setup ## What takes longer: deep fuzz of contracts and rules, a soak with kills; EFFORT= times the usual
 	@$(VENV)/python -m scripts.tools.host_software
 	@FOUNDRY_PROFILE=deep $(VENV)/python -m scripts.tools.forge test
-	@DOMINOES_TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 -m "property or campaign"
+	@TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 -m "property or campaign"
 
 check: lint types imports ## Format, lint, strict types and the import contract
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-EFFORT = int(os.environ.get("DOMINOES_TEST_EFFORT", "1"))
+EFFORT = int(os.environ.get("TEST_EFFORT", "1"))
 """Times the usual number of examples, changed fields and days."""
 
 
