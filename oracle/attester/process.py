@@ -17,13 +17,13 @@ from domain.meters import MeteringArea
 from domain.signing import SigningKey
 from oracle.attester.asking import RETRY_S, ReadingsChain, ServiceThread
 from oracle.attester.consensus.events import Connected, Event, Moment, Tick
-from oracle.attester.consensus.machine import CUT_OFF_S, PROPOSER_TIMEOUT_S, Consensus
+from oracle.attester.consensus.machine import Consensus
 from oracle.attester.consensus.planning import correctable_from
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.market_clock import PolledClock
 from oracle.attester.service import AttestationService
-from oracle.attester.settings import POLL_S, REGISTRY_S, SETTLEMENT_S
+from oracle.attester.settings import Timing
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 from oracle.topics import Topics
@@ -38,17 +38,6 @@ GAP_RETRY_S = 2.0
 """Wall seconds between requests for what is still missing."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How often things are done: wall seconds, but for the cut-off, which is market time after an MTU's end."""
-
-    cut_off_s: int = CUT_OFF_S
-    proposer_timeout_s: float = PROPOSER_TIMEOUT_S
-    poll_s: float = POLL_S
-    registry_s: float = REGISTRY_S
-    settlement_s: float = SETTLEMENT_S
 
 
 SettlementWork = Callable[[MeteringArea], int]
@@ -79,11 +68,11 @@ class AttesterProcess:
         broker: BrokerAddress,
         service: AttestationService,
         chain: ReadingsChain,
-        timing: Timing | None = None,
+        timing: Timing,
         settlement: SettlementWork | None = None,
     ) -> None:
         self.name, self.area, self.key = name, area, key
-        self.timing = timing or Timing()
+        self.timing = timing
         self.store = Store(store_path)
         self.clock = PolledClock(service)
         self._settlement = settlement

@@ -16,7 +16,7 @@ from domain.errors import DominoesError
 from domain.signing import SigningKey
 from oracle.attester.chain import NodeChain
 from oracle.attester.http import HttpService
-from oracle.attester.process import AttesterProcess, Timing
+from oracle.attester.process import AttesterProcess
 from oracle.attester.settings import AttesterSettings
 from oracle.attester.settlement import SettlementSigner
 
@@ -43,7 +43,7 @@ def build(settings: AttesterSettings) -> AttesterProcess:
         chain=NodeChain(rpc=rpc, contracts=settings.contracts),
         market_domain=Domain(chain_id=chain_id, verifying_contract=settings.contracts.market),
         settlement_domain=Domain(chain_id=chain_id, verifying_contract=settings.contracts.settlement),
-        terms_s=settings.registry_s,
+        terms_s=settings.timing.registry_s,
     )
     return AttesterProcess(
         name=settings.name,
@@ -53,13 +53,7 @@ def build(settings: AttesterSettings) -> AttesterProcess:
         broker=settings.broker,
         service=_service(settings, key),
         chain=NodeChain(rpc=Rpc(settings.rpc_url), contracts=settings.contracts),
-        timing=Timing(
-            cut_off_s=settings.cut_off_s,
-            proposer_timeout_s=settings.proposer_timeout_s,
-            poll_s=settings.poll_s,
-            registry_s=settings.registry_s,
-            settlement_s=settings.settlement_s,
-        ),
+        timing=settings.timing,
         settlement=signer,
     )
 

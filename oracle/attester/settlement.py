@@ -16,7 +16,6 @@ from domain.meters import MeteringArea
 from domain.signing import SigningKey
 from oracle.attester.chain import PeriodOnChain
 from oracle.attester.service import ServiceAway, SettlementRef, SettlementService
-from oracle.attester.settings import REGISTRY_S
 from oracle.attester.settlement_checks import chain_objections, markets_of, readings_objections
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
@@ -61,7 +60,7 @@ class SettlementSigner:
         chain: ChainReader,
         market_domain: Domain,
         settlement_domain: Domain,
-        terms_s: float = REGISTRY_S,
+        terms_s: float,
         wall: Callable[[], float] = time.monotonic,
     ) -> None:
         self._key = key

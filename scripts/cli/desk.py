@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
@@ -18,6 +19,8 @@ from domain.mtu import MtuRange, local_day, mtu_start
 from grid.model import GridModel
 from scripts.community.grids import load_community
 from scripts.serving.embedded.run_config import DEPLOYMENT_FILE, ZONE, RunConfig, read_config
+from scripts.serving.needs import given, given_path
+from scripts.serving.settings import DeskMarketSection, DeskSection
 
 
 class GridNotAnchored(DominoesError):
@@ -30,6 +33,26 @@ class GridNotAnchored(DominoesError):
         super().__init__(f"the anchors name grid model {anchored}, at hand is {at_hand}; give the anchored one")
 
 
+class AnchorsUnusable(DominoesError):
+    """The trust anchors can't be read, or say nothing of the area."""
+
+    code = "anchors-unusable"
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} can't be used: {reason}; give the area's trust anchors (anchors.json)")
+
+
+class MarketUnknown(DominoesError):
+    """A program is of a market whose rules this desk does not know."""
+
+    code = "market-unknown"
+
+    def __init__(self, *, market: str, known: Sequence[str]) -> None:
+        self.market, self.known = market, tuple(known)
+        super().__init__(f"this desk knows the rules of {', '.join(known)}, not of {market}; add it to desk.markets")
+
+
 @dataclass(frozen=True)
 class DayPlan:
     """When things happen, in market time: unix seconds."""
@@ -39,37 +62,41 @@ class DayPlan:
     gate: int
 
 
-def plan_of(day: date, *, gate_local: str) -> DayPlan:
+def plan_of(day: date, *, gate_local: str, zone_name: str = ZONE) -> DayPlan:
     """The MTUs and the gate of a delivery day."""
-    zone = ZoneInfo(ZONE)
+    zone = ZoneInfo(zone_name)
     gate = datetime.combine(day - timedelta(days=1), clock_time.fromisoformat(gate_local), tzinfo=zone)
     return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=int(gate.timestamp()))
 
 
-def local_day_of(seconds: int) -> date:
+def local_day_of(seconds: int, *, zone_name: str = ZONE) -> date:
     """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(ZONE)).date()
+    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(zone_name)).date()
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The DSO's own configuration: market rules, the domain its signature counts in, its grid model."""
+    """The DSO's own knowledge: market rules by market, the domain its signature counts in, its grid model."""
 
-    config: RunConfig
+    zone: str
+    markets: Mapping[str, DeskMarketSection]
     domain: Domain
     grid: GridModel
 
     def pinned(self, market: str, first_mtu: int) -> Pinned:
-        """What is due of a market's program of the local day that holds this MTU; an unknown market is the first."""
-        known = market if market in self.config.gates_local else self.config.market
-        plan = plan_of(local_day_of(mtu_start(first_mtu)), gate_local=self.config.gates_local[known])
+        """What is due of a market's program of the local day that holds this MTU. Raises MarketUnknown."""
+        rules = self.markets.get(market)
+        if rules is None:
+            raise MarketUnknown(market=market, known=list(self.markets))
+        day = local_day_of(mtu_start(first_mtu), zone_name=self.zone)
+        plan = plan_of(day, gate_local=rules.gate_local, zone_name=self.zone)
         return Pinned(
             domain=self.domain,
             grid=self.grid,
-            market=known,
-            lot_wh=self.config.lot_wh,
+            market=market,
+            lot_wh=rules.lot_wh,
             mtus=plan.mtus,
-            deadline=plan.gate + self.config.sign_seconds,
+            deadline=plan.gate + rules.sign_seconds,
         )
 
 
@@ -78,21 +105,47 @@ def own_domain(state: Path) -> Domain:
     return Deployment.from_json(json.loads((state / DEPLOYMENT_FILE).read_text())).domain("Market")
 
 
-def open_desk(state: Path, *, cache: Path, anchors: Path | None, grid_model: Path | None) -> Desk:
-    """The desk of a run: deployment and grid of the state folder, or those of files kept apart from it.
+def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
+    """The desk of an embedded run's DSO."""
+    rules = {
+        market: DeskMarketSection(
+            market=market, lot_wh=config.lot_wh, gate_local=gate, sign_seconds=config.sign_seconds
+        )
+        for market, gate in config.gates_local.items()
+    }
+    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid)
 
-    Raises StateMissing, BadGrid, GridNotAnchored, or what the grid loader raises.
-    """
+
+def open_run_desk(state: Path, *, cache: Path) -> Desk:
+    """The desk of the run in this folder. Raises StateMissing, or what the grid loader raises."""
     config = read_config(state)
-    if grid_model is not None:
-        grid = GridModel.from_json(grid_model.read_bytes())
-    else:
-        grid = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille).grid
-    if anchors is None:
-        return Desk(config, own_domain(state), grid)
-    trusted = json.loads(anchors.read_text())
-    anchored, at_hand = trusted["areas"][config.area]["grid_model_hash"], to_hex(grid.grid_model_hash)
+    grid = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille).grid
+    return desk_of_run(config, domain=own_domain(state), grid=grid)
+
+
+def open_desk(section: DeskSection) -> Desk:
+    """The desk of a DSO on a machine of its own, by settings that passed `require`: nothing in it is the operator's.
+
+    Raises BadGrid, AnchorsUnusable or GridNotAnchored.
+    """
+    grid = GridModel.from_json(given_path(section.grid_model).read_bytes())
+    domain = _anchored_domain(given_path(section.anchors), area=given(section.area), grid=grid)
+    markets = {item.market: item for item in section.markets}
+    return Desk(zone=section.zone, markets=markets, domain=domain, grid=grid)
+
+
+def _anchored_domain(path: Path, *, area: str, grid: GridModel) -> Domain:
+    """The Market contract's domain by the trust anchors, which name this grid model."""
+    try:
+        trusted = json.loads(path.read_text(encoding="utf-8"))
+        anchored = trusted["areas"][area]["grid_model_hash"]
+        contract = from_hex(trusted["contracts"]["Market"]["address"])
+        domain = Domain(chain_id=trusted["chain_id"], verifying_contract=contract)
+    except KeyError as error:
+        raise AnchorsUnusable(path=path, reason=f"{error} is not in it") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise AnchorsUnusable(path=path, reason=str(error)) from error
+    at_hand = to_hex(grid.grid_model_hash)
     if anchored != at_hand:
         raise GridNotAnchored(anchored=anchored, at_hand=at_hand)
-    contract = from_hex(trusted["contracts"]["Market"]["address"])
-    return Desk(config, Domain(chain_id=trusted["chain_id"], verifying_contract=contract), grid)
+    return domain

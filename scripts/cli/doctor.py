@@ -13,7 +13,8 @@ import httpx
 from domain.errors import DominoesError
 from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import DEFAULT_STATE, ROOT, JsonOption, StateOption, guarded, show
-from scripts.serving.embedded.run_config import CONFIG_FILE, read_config
+from scripts.serving.embedded.keys import ALL_KEYS_HERE, exposed_keys
+from scripts.serving.embedded.run_config import CONFIG_FILE, KEYS_FOLDER, read_config
 
 PACKAGES = ("fastapi", "sqlalchemy", "web3", "coincurve", "pynacl", "pulp", "highspy", "power-grid-model", "amqtt")
 DISK_LOW_BYTES = 2 * 1024**3
@@ -52,4 +53,11 @@ def _state(state: Path) -> Any:
         health = httpx.get(f"{config.service_url}/health", timeout=2.0).json()
     except httpx.HTTPError as error:
         health = f"the service does not answer ({type(error).__name__}); `make run` goes on with this run"
-    return {"grid": config.grid, "api": config.service_url, "health": health}
+    return {"grid": config.grid, "api": config.service_url, "health": health, "keys": _keys(state / KEYS_FOLDER)}
+
+
+def _keys(folder: Path) -> str:
+    exposed = exposed_keys(folder)
+    if exposed:
+        return f"{', '.join(map(str, exposed))}: readable by everybody on this machine, so nothing starts; chmod 600"
+    return f"{folder}: {ALL_KEYS_HERE}"

@@ -14,12 +14,11 @@ import typer
 from contracts.keystore import make_key, read_key
 from contracts.rpc import Rpc
 from domain.hashing import to_hex
-from oracle.attester.run import run as run_attester
 from scripts.cli.common import JsonOption, SetOption, console, guarded, show, show_rows
 from scripts.community.api import ApiClient
+from scripts.serving.attester import run_attester
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import NEEDED, Process, given, given_path, require
-from scripts.serving.production.attester import attester_settings
 from scripts.serving.production.deploying import deploy as deploy_contracts
 from scripts.serving.production.http import open_service
 from scripts.serving.production.profiles import PROFILES
@@ -53,9 +52,7 @@ def serve(config: ConfigOption, flags: SetOption = None) -> None:
 @guarded
 def attester(config: ConfigOption, flags: SetOption = None) -> None:
     """Run one attester with its own key, store and node."""
-    settings = _settings(config, flags, "attester")
-    set_up_logging(logging.INFO)
-    raise typer.Exit(run_attester(attester_settings(settings)))
+    raise typer.Exit(run_attester(config, flags=flags or ()))
 
 
 @guarded

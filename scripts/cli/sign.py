@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,25 +14,37 @@ from rich.table import Table
 
 from clearing.inspection import Pinned, inspect, refusal_digest, repeat
 from clearing.shown import ProgramDiffers, ShownOrder, ShownProgram, ShownRefusal
+from contracts.keystore import read_key
 from domain.errors import DominoesError
 from domain.hashing import to_hex
+from domain.signing import SigningKey
 from domain.words import OrderWord, Side
-from scripts.cli.clients import UrlOption, client_of, market_or_first
-from scripts.cli.common import CACHE, DEFAULT_STATE, JsonOption, StateOption, console, errors, guarded, show
-from scripts.cli.desk import Desk, open_desk
+from scripts.cli.clients import UrlOption
+from scripts.cli.common import (
+    CACHE,
+    DEFAULT_STATE,
+    JsonOption,
+    SetOption,
+    StateOption,
+    console,
+    errors,
+    guarded,
+    show,
+)
+from scripts.cli.desk import Desk, MarketUnknown, open_desk, open_run_desk
 from scripts.cli.verifier import WRONG
-from scripts.community.api import ApiClient
+from scripts.community.api import ApiClient, open_http
 from scripts.serving.embedded.keys import load_key
-from scripts.serving.embedded.run_config import KEYS_FOLDER
+from scripts.serving.embedded.run_config import KEYS_FOLDER, read_config
+from scripts.serving.needs import given, given_path, require
+from scripts.serving.production.http import open_service
+from scripts.serving.sources import load
 
 CT_PER_KWH_NEUR = 10_000
 """nEUR/Wh in one ct/kWh."""
 
-AnchorsOption = Annotated[
-    Path | None, typer.Option("--anchors", help="Trust anchors (anchors.json); else the run's deployment.json.")
-]
-GridModelOption = Annotated[
-    Path | None, typer.Option("--grid-model", help="Your grid model (JSON); else that of the run's simbench grid.")
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Settings file of the DSO's own desk; else the run in --state.")
 ]
 
 sign_app = typer.Typer(help="The DSO's desk: see what is to be signed, sign or refuse.", no_args_is_help=True)
@@ -44,22 +59,46 @@ class Disagreed(DominoesError):
         super().__init__("nothing was signed; call again with --yes to sign without being asked")
 
 
+@dataclass(frozen=True)
+class _AtDesk:
+    """What a DSO works with: what it knows by itself, its key, its login at the service."""
+
+    desk: Desk
+    key: SigningKey
+    client: ApiClient
+
+
+@contextmanager
+def _at_desk(*, config: Path | None, flags: list[str] | None, state: Path, url: str | None) -> Iterator[_AtDesk]:
+    """The desk of the DSO's own settings file; without one, that of the embedded run, whose DSO is the demo's."""
+    if config is not None or flags:
+        settings = load(config, flags=flags or ()).settings
+        require(settings, "desk")
+        section = settings.desk
+        desk = open_desk(section)
+        key = read_key(keystore=given_path(section.keystore), password_file=given_path(section.password_file))
+        http = open_service(url or given(section.service_url), ca=section.service_ca)
+    else:
+        desk, key = open_run_desk(state, cache=CACHE), load_key(state / KEYS_FOLDER, "dso")
+        http = open_http(url or read_config(state).service_url)
+    with http:
+        yield _AtDesk(desk=desk, key=key, client=ApiClient(http=http, key=key))
+
+
 @sign_app.command("list")
 @guarded
 def sign_list(
+    config: ConfigOption = None,
+    flags: SetOption = None,
     state: StateOption = DEFAULT_STATE,
     url: UrlOption = None,
-    anchors: AnchorsOption = None,
-    grid_model: GridModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Programs that wait for the DSO's verdict, what is in them, and what in them is not as it must be."""
-    desk = open_desk(state, cache=CACHE, anchors=anchors, grid_model=grid_model)
-    http, client = client_of(state, url, "dso")
-    with http:
+    with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         rows = [
-            _listed(client.get(f"/v1/dso/programs/{item['market']}/{item['program']}"), desk)
-            for item in client.items("/v1/dso/programs")
+            _listed(at.client.get(f"/v1/dso/programs/{item['market']}/{item['program']}"), at.desk)
+            for item in at.client.items("/v1/dso/programs")
         ]
     show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
 
@@ -69,6 +108,8 @@ def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
         inspect(ShownProgram.read(shown), desk.pinned(shown["market"], shown["first_mtu"]))
     except ProgramDiffers as error:
         return {**_summary(shown), "differences": [str(one) for one in error.mismatches]}
+    except MarketUnknown as error:
+        return {**_summary(shown), "differences": [str(error)]}
     return {**_summary(shown), "differences": []}
 
 
@@ -76,38 +117,36 @@ def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
 @guarded
 def sign_program(
     program: Annotated[int, typer.Argument(help="Number of the program.")],
-    market: Annotated[str | None, typer.Option(help="Market code; else the first one.")] = None,
+    market: Annotated[str | None, typer.Option(help="Market code; else the first one that the desk knows.")] = None,
     refuse: Annotated[str | None, typer.Option(help="Refuse it, with this reason.")] = None,
     rerun: Annotated[bool, typer.Option(help="Clear and validate it again here, and compare.")] = True,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: ConfigOption = None,
+    flags: SetOption = None,
     state: StateOption = DEFAULT_STATE,
     url: UrlOption = None,
-    anchors: AnchorsOption = None,
-    grid_model: GridModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a program and show it, then sign it with the DSO's key, or refuse it.
 
     Exit 3, and nothing signed, where what would be signed is not what the content shown gives.
     """
-    desk = open_desk(state, cache=CACHE, anchors=anchors, grid_model=grid_model)
-    http, client = client_of(state, url, "dso")
-    key = load_key(state / KEYS_FOLDER, "dso")
-    with http:
-        code = market_or_first(client, market)
+    with _at_desk(config=config, flags=flags, state=state, url=url) as at:
+        code = market or next(iter(at.desk.markets))
         path = f"/v1/dso/programs/{code}/{program}"
-        shown = client.get(path) if refuse is None else client.get(path, reason=refuse)
-        digest = _checked(client, path, shown, desk.pinned(code, shown["first_mtu"]), refuse=refuse, rerun=rerun)
+        shown = at.client.get(path) if refuse is None else at.client.get(path, reason=refuse)
+        pinned = at.desk.pinned(code, shown["first_mtu"])
+        digest = _checked(at.client, path, shown, pinned, refuse=refuse, rerun=rerun)
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
         _display(shown, out)
         if not yes and not _agreed(out, "sign this?" if refuse is None else "refuse this?"):
             raise Disagreed
-        signature = to_hex(key.sign(digest))
+        signature = to_hex(at.key.sign(digest))
         if refuse is None:
-            answer = client.post(f"{path}/signature", {"signature": signature})
+            answer = at.client.post(f"{path}/signature", {"signature": signature})
         else:
-            answer = client.post(f"{path}/refusal", {"reason": refuse, "signature": signature})
+            answer = at.client.post(f"{path}/refusal", {"reason": refuse, "signature": signature})
     show(answer, as_json=as_json, title="recorded")
 
 

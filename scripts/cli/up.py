@@ -32,6 +32,7 @@ from scripts.cli.desk import plan_of
 from scripts.community.grids import parse_day
 from scripts.community.meters import TownMeters
 from scripts.serving.embedded import system as systems
+from scripts.serving.embedded.keys import ALL_KEYS_HERE
 from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold
 from scripts.serving.embedded.processes import end_leftovers
 from scripts.serving.embedded.run_config import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
@@ -131,7 +132,7 @@ def _facts(system: systems.System) -> dict[str, object]:
         "MQTT broker": f"127.0.0.1:{system.config.mqtt_port}",
         "metering points": len(system.town.households),
         "state folder": str(system.state),
-        "keystores": f"{system.state / KEYS_FOLDER} (passphrase beside them)",
+        "keystores": f"{system.state / KEYS_FOLDER}: {ALL_KEYS_HERE}",
         "accounts": {name: to_hex(organisations[name].address) for name in (*ORGANISATION_KEYS[:-1], "retailer")}
         | {"prosumer (first of the households)": to_hex(house.account.address)},
         "log in": "dominoes market token --role <name>",

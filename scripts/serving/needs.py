@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from contracts.keystore import is_exposed
 from scripts.serving.settings import OrganisationSection, Settings
 from scripts.serving.sources import SettingsInvalid
 
-Process = Literal["service", "deploy", "attester", "signer", "broker"]
+Process = Literal["service", "deploy", "attester", "signer", "desk", "broker"]
 """What is started with a settings file."""
 
 AREA_ROLES = ("dso", "attester")
@@ -47,6 +48,14 @@ NEEDED: dict[Process, tuple[str, ...]] = {
         "chain.rpc_url",
         "chain.deployment_file",
     ),
+    "desk": (
+        "desk.keystore",
+        "desk.password_file",
+        "desk.service_url",
+        "desk.area",
+        "desk.anchors",
+        "desk.grid_model",
+    ),
     "broker": ("database.url", "mqtt.host", "mqtt.ca", "mqtt.certificate", "mqtt.key"),
 }
 """Settings without which the process can't do its work; `NEEDED_FILES` of them must be readable files."""
@@ -70,8 +79,18 @@ NEEDED_FILES: dict[Process, tuple[str, ...]] = {
         "mqtt.key",
     ),
     "signer": ("signer.keystore", "signer.password_file", "signer.service_ca", "chain.deployment_file"),
+    "desk": ("desk.keystore", "desk.password_file", "desk.service_ca", "desk.anchors", "desk.grid_model"),
     "broker": (),
 }
+
+SECRETS: dict[Process, tuple[str, ...]] = {
+    "service": ("keys.operator", "keys.operator_password_file"),
+    "deploy": ("deployment.key", "deployment.password_file"),
+    "attester": ("attester.keystore", "attester.password_file"),
+    "signer": ("signer.keystore", "signer.password_file"),
+    "desk": ("desk.keystore", "desk.password_file"),
+}
+"""Each party's keystore and its passphrase, by the process that reads them; no other one may be told of them."""
 
 
 def require(settings: Settings, process: Process, *, files: bool = True) -> None:
@@ -84,10 +103,13 @@ def require(settings: Settings, process: Process, *, files: bool = True) -> None
     ]
     if files:
         findings += _files(settings, process)
+    findings += _keys_of_others(settings, process)
     if process == "service":
         findings += [*_exposure(settings), *_seal(settings)]
     if process in ("service", "deploy"):
         findings += _organisations(settings)
+    if process == "desk" and not settings.desk.markets:
+        findings.append("desk.markets: not set, and the desk needs the rules of each market ([[desk.markets]])")
     if process == "attester" and (settings.mqtt.certificate is None) != (settings.mqtt.key is None):
         findings.append("mqtt.certificate: a client certificate needs both mqtt.certificate and mqtt.key")
     if findings:
@@ -131,6 +153,20 @@ def _files(settings: Settings, process: Process) -> Iterator[str]:
         path = value(settings, name)
         if isinstance(path, Path) and not (path.is_file() and os.access(path, os.R_OK)):
             yield f"{name}: {path} is no file that can be read"
+        elif isinstance(path, Path) and name in SECRETS.get(process, ()) and is_exposed(path):
+            yield f"{name}: {path} can be read by everybody on this machine; make it its owner's alone (chmod 600)"
+
+
+def _keys_of_others(settings: Settings, process: Process) -> Iterator[str]:
+    """A process that is told where another party's key lies is on the wrong machine, or will be robbed of two at once.
+
+    The broker's files are written by the operator, from the operator's file.
+    """
+    own = "service" if process == "broker" else process
+    for owner, names in SECRETS.items():
+        for name in names if owner != own else ():
+            if value(settings, name) is not None:
+                yield f"{name}: another party's key has no place in the settings of the {own}; keep it with the {owner}"
 
 
 def _exposure(settings: Settings) -> Iterator[str]:

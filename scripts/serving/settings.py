@@ -6,13 +6,14 @@ which, and `dominoes config check` tells what is missing or wrong.
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 ENVIRONMENT_PREFIX = "DOMINOES_"
 """What the names of our environment variables begin with."""
@@ -89,6 +90,9 @@ DEFAULT_DEMO_PORT = 8080
 DEFAULT_SECONDS_PER_MTU = 1.0
 """Wall seconds per quarter hour of `make run`: a day in a minute and a half."""
 
+DEFAULT_ZONE = "Europe/Berlin"
+"""Zone of gates and local days: that of simbench's areas."""
+
 DEFAULT_LOT_WH = 10
 """Wh of one lot: what a household draws in an MTU is some tens of them."""
 
@@ -132,6 +136,22 @@ RoleName = Literal["operator", "dso", "attester", "treasurer", "registrar", "sec
 LocalTime = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """HH:MM in the area's zone."""
 
+
+def _texts(value: object) -> object:
+    """A list as flags and the environment write one: a JSON array, or texts between commas."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"no JSON array: {error}") from error
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_texts)]
+"""Several texts: an array in the file; in flags and the environment also `a,b`."""
+
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Seconds = Annotated[int, Field(ge=1)]
 WallSeconds = Annotated[float, Field(gt=0)]
@@ -141,6 +161,14 @@ class Section(BaseModel):
     """A table of the file: unknown names are errors, nothing changes once it is read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag(cls, value: object) -> object:
+        """None of our settings is a yes or no, and `true` would pass for the number 1."""
+        if isinstance(value, bool):
+            raise ValueError("no setting is true or false")
+        return value
 
 
 class DatabaseSection(Section):
@@ -201,9 +229,9 @@ class ApiSection(Section):
     certificate: Path | None = None
     """PEM with the certificate chain; with `key`, the service ends TLS itself (1.2 or later)."""
     key: Path | None = None
-    trusted_proxies: tuple[str, ...] = ()
+    trusted_proxies: Texts = ()
     """Addresses or networks of proxies that end TLS; forwarded headers count from them only."""
-    origins: tuple[str, ...] = ()
+    origins: Texts = ()
     """Origins (`https://…`) whose pages may read answers in a browser (CORS)."""
     audience: str = DEFAULT_AUDIENCE
 
@@ -274,9 +302,45 @@ class SignerSection(Section):
     password_file: Path | None = None
     service_url: str | None = None
     service_ca: Path | None = None
-    approve: tuple[str, ...] = ()
+    approve: Texts = ()
     """Functions signed without asking, as `Calendar.createArea`; all others wait for `dominoes signer sign`."""
     follow_seconds: WallSeconds = DEFAULT_FOLLOW_SECONDS
+
+
+class DeskMarketSection(Section):
+    """A market's rules as the DSO knows them: from the registrar's publication, not from who asks it to sign."""
+
+    market: str
+    lot_wh: Annotated[int, Field(ge=1)] = DEFAULT_LOT_WH
+    gate_local: LocalTime = DEFAULT_GATE_LOCAL
+    sign_seconds: Seconds = DEFAULT_SIGN_SECONDS
+
+
+class DeskSection(Section):
+    """The DSO's desk (`dominoes sign`): its key, its grid model, and what it holds a program against."""
+
+    keystore: Path | None = None
+    password_file: Path | None = None
+    service_url: str | None = None
+    service_ca: Path | None = None
+    area: str | None = None
+    zone: str = DEFAULT_ZONE
+    anchors: Path | None = None
+    """Trust anchors (`anchors.json`): the contracts that the signature is for, and the grid model of the area."""
+    grid_model: Path | None = None
+    """The DSO's own grid model (JSON)."""
+    markets: tuple[DeskMarketSection, ...] = ()
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone of the IANA database: {value!r}") from error
+        return value
 
 
 class DemoSection(Section):
@@ -317,6 +381,7 @@ class Settings(BaseSettings):
     organisations: tuple[OrganisationSection, ...] = ()
     attester: AttesterSection = AttesterSection()
     signer: SignerSection = SignerSection()
+    desk: DeskSection = DeskSection()
     demo: DemoSection = DemoSection()
 
     @classmethod

@@ -80,16 +80,28 @@ def load(file: Path | None, *, flags: Sequence[str] = (), environment: Mapping[s
     return Loaded(settings=settings, origins=origins)
 
 
+_SECRETS = (
+    (re.compile(r"(?<=://)([^/@:]*):[^/\s]*@"), r"\1:***@"),
+    (re.compile(r"(?<=://)[^/@:*]{24,}(?=@)"), "***"),
+    (re.compile(r"(?<=/)[A-Za-z0-9_-]{24,}(?=$|[/?#])(?=[^.]*$)"), "***"),
+    (re.compile(r"(?i)(password|token|secret|key)=[^&\s]+"), r"\1=***"),
+)
+"""Passwords in an address, tokens in the place of a user or a folder of it (as node providers give them out), and
+parameters that are named after a secret; each with what is shown instead."""
+
+
 def masked(value: object) -> str:
-    """A value as it may be shown: the password within an address is not."""
+    """A value as it may be shown: passwords, tokens and keys within an address are not."""
     if value is None:
         return "not set"
     if isinstance(value, (list, tuple)):
         return ", ".join(masked(item) for item in value) or "none"
     if isinstance(value, BaseModel):
         return " ".join(f"{name}={masked(item)}" for name, item in value if item is not None)
-    hidden = re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", str(value))
-    return re.sub(r"(?i)(password|token|secret|key)=[^&\s]+", r"\1=***", hidden)
+    text = str(value)
+    for secret, shown in _SECRETS:
+        text = secret.sub(shown, text)
+    return text
 
 
 def _read_file(file: Path) -> Tree:
@@ -176,12 +188,25 @@ def _leaves(group: BaseModel, before: str = "") -> Iterator[tuple[str, object]]:
             yield f"{before}{name}", value
 
 
+_FAULTS = {
+    "extra_forbidden": "there is no setting of that name",
+    "model_type": "is a group: name the setting within it",
+    "tuple_type": "is a list of tables: write it in a file",
+}
+"""What is said instead of the library's words, which are about Python."""
+
+
+def _about(path: str, name: str) -> bool:
+    """Whether what is wrong with `name` came with what a source says of `path`: either may lie within the other."""
+    return name == path or name.startswith(f"{path}.") or path.startswith(f"{name}.")
+
+
 def _findings(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
     """One line per fault: the setting, what is wrong with it, where it came from."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
         name = ".".join(str(part) for part in fault["loc"])
-        text = "there is no setting of that name" if fault["type"] == "extra_forbidden" else fault["msg"]
-        came = next((source for path, source in origins.items() if name == path or name.startswith(f"{path}.")), None)
+        text = _FAULTS.get(fault["type"], fault["msg"])
+        came = next((source for path, source in origins.items() if _about(path, name)), None)
         lines.append(f"{name}: {text}" + ("" if came is None else f" ({came})"))
     return lines

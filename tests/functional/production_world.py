@@ -86,6 +86,8 @@ class ProductionWorld:
         place.mkdir()
         (place / "key.json").write_text(json.dumps(Account.encrypt(self.keys[name].secret, name, iterations=2)))
         (place / "password").write_text(name)
+        for path in (place / "key.json", place / "password"):
+            path.chmod(0o600)
 
     # Settings
 

@@ -17,7 +17,7 @@ from nacl.public import SealedBox
 
 from domain.mtu import MTU_SECONDS
 from scripts.cli.common import CACHE
-from scripts.cli.desk import Desk, plan_of
+from scripts.cli.desk import desk_of_run, plan_of
 from scripts.cli.verifier import Verdict, run_verifier
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
@@ -105,7 +105,7 @@ def _start(world: ProductionWorld) -> None:
 
 
 def _town(world: ProductionWorld, community: Community, folder: Path) -> Town:
-    desk = Desk(CONFIG, world.deployment().domain("Market"), community.grid)
+    desk = desk_of_run(CONFIG, domain=world.deployment().domain("Market"), grid=community.grid)
     return Town(
         config=CONFIG,
         community=community,

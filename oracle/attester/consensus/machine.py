@@ -29,12 +29,6 @@ from oracle.attester.consensus.proposals import LeafProposal
 from oracle.attester.consensus.states import MOVES, Cause, Collecting, HandingOver, Learning, Resting, State, Waiting
 from oracle.attester.consensus.turns import Turn
 
-CUT_OFF_S = 120
-"""Market seconds after an MTU's end until readings are proposed: time for a slow network, well before the deadline."""
-
-PROPOSER_TIMEOUT_S = 5.0
-"""Wall seconds without progress after which the next attester in turn proposes."""
-
 RESEND_S = 2.0
 """Wall seconds after which an unanswered proposal is published again."""
 
@@ -54,8 +48,8 @@ class Consensus:
         books: Mapping[str, MeterBook],
         held: Iterable[tuple[SignedAttestation, bool]],
         at: Moment,
-        cut_off_s: int = CUT_OFF_S,
-        timeout_s: float = PROPOSER_TIMEOUT_S,
+        cut_off_s: int,
+        timeout_s: float,
     ) -> None:
         self.name = name
         self.state: State = Learning()

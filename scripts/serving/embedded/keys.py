@@ -1,24 +1,25 @@
-"""Organisation keys of an embedded run: keystore v3 files made on first use, unlocked by a passphrase file beside them.
+"""Keys of an embedded run: each party has a folder of its own below one, with a keystore and its passphrase.
 
-Production replaces this module by an HSM or KMS behind the same `SigningKey.sign` shape.
+The demo is one person's machine, so all of them lie in its state folder; in production each is on its owner's machine.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from eth_account import Account
-
+from contracts.keystore import is_exposed, make_key, read_address, read_key
 from domain.errors import DominoesError
 from domain.signing import SigningKey
 
 SCRYPT_ROUNDS = 2**12
 """Key-stretching rounds of embedded keystores: the passphrase is 256 random bits, so stretching adds nothing."""
 
-PASSPHRASE_FILE = "passphrase"  # noqa: S105 - a file name
+ALL_KEYS_HERE = "all parties' keys, a folder each; in production everyone keeps their own (docs/operations.md)"
+"""What is said wherever one meets the keys of a demo."""
+
+KEYSTORE_FILE = "key.json"
+PASSWORD_FILE = "password"  # noqa: S105 - a file name
 
 
 class KeyMissing(DominoesError):
@@ -31,37 +32,46 @@ class KeyMissing(DominoesError):
         super().__init__(f"no key {name!r} in {folder}; restore a backup or begin afresh with `make reset`")
 
 
-def _passphrase(folder: Path) -> str:
-    path = folder / PASSPHRASE_FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_text().strip()
+def keystore_of(folder: Path, name: str) -> Path:
+    """Where a party's keystore lies."""
+    return folder / name / KEYSTORE_FILE
+
+
+def password_file_of(folder: Path, name: str) -> Path:
+    """Where the passphrase of a party's keystore lies."""
+    return folder / name / PASSWORD_FILE
 
 
 def make_keys(folder: Path, names: Iterable[str]) -> None:
-    """Make the keystore files that are not there yet, readable by their owner alone."""
-    passphrase = _passphrase(folder)
+    """Make the keys that are not there yet, each in a folder that its owner alone can read."""
     for name in names:
-        path = folder / f"{name}.json"
-        if path.exists():
-            continue
-        keystore = Account.encrypt(secrets.token_bytes(32), passphrase, kdf="scrypt", iterations=SCRYPT_ROUNDS)
-        partial = path.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(keystore))
-        partial.rename(path)
+        keystore = keystore_of(folder, name)
+        if not keystore.exists():
+            make_key(keystore=keystore, password_file=password_file_of(folder, name), rounds=SCRYPT_ROUNDS)
 
 
 def load_key(folder: Path, name: str) -> SigningKey:
-    """The unlocked key of that name. Raises KeyMissing."""
-    path = folder / f"{name}.json"
-    if not path.exists():
-        raise KeyMissing(name=name, folder=folder)
-    return SigningKey(bytes(Account.decrypt(json.loads(path.read_text()), _passphrase(folder))))
+    """The unlocked key of that name. Raises KeyMissing, KeystoreUnusable or KeystoreExposed."""
+    return read_key(keystore=_there(folder, name), password_file=password_file_of(folder, name))
 
 
 def load_keys(folder: Path, names: Iterable[str]) -> dict[str, SigningKey]:
     """The unlocked keys by name. Raises KeyMissing for the first that is not there."""
     return {name: load_key(folder, name) for name in names}
+
+
+def read_addresses(folder: Path, names: Iterable[str]) -> dict[str, bytes]:
+    """The addresses by name, without unlocking anything. Raises KeyMissing for the first that is not there."""
+    return {name: read_address(_there(folder, name)) for name in names}
+
+
+def exposed_keys(folder: Path) -> list[Path]:
+    """What lies below the keys' folder and is readable by everybody on this machine, against how it was made."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and is_exposed(path)]
+
+
+def _there(folder: Path, name: str) -> Path:
+    keystore = keystore_of(folder, name)
+    if not keystore.exists():
+        raise KeyMissing(name=name, folder=folder)
+    return keystore

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import psutil
 
 from domain.errors import DominoesError
+from scripts.serving.settings import ENVIRONMENT_PREFIX
 
 START_SECONDS_MAX = 120.0
 """Longest wait for a process to be ready."""
@@ -59,7 +60,10 @@ goes back to the system when it is done (glibc keeps it otherwise: a tenth of al
 
 
 class Child:
-    """One child process, its output in `log`, in a process group of its own so that Ctrl-C reaches only the parent."""
+    """One child process, its output in `log`, in a process group of its own so that Ctrl-C reaches only the parent.
+
+    Its settings come from its file alone: what the shell says of ours is meant for the process that the shell started.
+    """
 
     def __init__(self, *, name: str, command: Sequence[str], log: Path) -> None:
         self.name, self.log = name, log
@@ -71,7 +75,7 @@ class Child:
             stdout=self._file,
             stderr=self._file,
             start_new_session=True,
-            env={**os.environ, **CHILD_ENVIRONMENT},
+            env={**_without_settings(os.environ), **CHILD_ENVIRONMENT},
         )
 
     @property
@@ -107,12 +111,16 @@ class Child:
         self._file.close()
 
 
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+
+
 def end_leftovers(state: Path) -> None:
     """End processes of this run that a killed parent left behind, so that two never work on one state."""
     marks = {str(state), str(state.resolve())}
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        ours = any(module in command for module in ("scripts.serving.embedded.service", "oracle.attester"))
+        ours = any(module in command for module in ("scripts.serving.embedded.service", "scripts.serving.attester"))
         if ours and any(part == mark or part.startswith(f"{mark}{os.sep}") for part in command for mark in marks):
             try:
                 process.kill()

@@ -18,6 +18,7 @@ from scripts.serving.settings import (
     DEFAULT_LOT_WH,
     DEFAULT_SIGN_SECONDS,
     DEFAULT_TICK_NEUR_PER_WH,
+    DEFAULT_ZONE,
 )
 
 CONFIG_FILE = "run.json"
@@ -28,7 +29,7 @@ COMMUNITY_FILE = "community.sqlite"
 DEPLOYMENT_FILE = "deployment.json"
 LOGS_FOLDER = "logs"
 
-ZONE = "Europe/Berlin"
+ZONE = DEFAULT_ZONE
 """Zone of gates and local days in simbench areas."""
 
 CHAIN_ID = 1_337_015

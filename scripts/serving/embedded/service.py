@@ -28,7 +28,7 @@ from ledger_service.record import Record
 from oracle.brokers.embedded import EmbeddedBroker
 from scripts.serving.composition import Core, list_in_registry
 from scripts.serving.deployment_file import MarketTime, read_deployment_file, write_deployment
-from scripts.serving.embedded.keys import load_keys
+from scripts.serving.embedded.keys import load_keys, read_addresses
 from scripts.serving.embedded.market_loop import MarketLoop
 from scripts.serving.embedded.owner import SERVICE, hold
 from scripts.serving.embedded.run_config import (
@@ -38,7 +38,6 @@ from scripts.serving.embedded.run_config import (
     CHAIN_ID,
     DEPLOYMENT_FILE,
     KEYS_FOLDER,
-    ORGANISATION_KEYS,
     RECORD_FILE,
     SECURITY_ADMINS,
     RunConfig,
@@ -63,7 +62,7 @@ from wallet_api.app import create_app
 from wallet_api.services import Services
 
 TOKENS_FILE = "tokens.pem"
-"""The key of access tokens, beside the organisations' keys."""
+"""The key of access tokens, beside the operator's."""
 
 ROLES: Mapping[str, RoleName] = {
     "operator": "operator",
@@ -82,18 +81,21 @@ SENDER_ROLES = {
     "treasurer": "treasurer",
     "security_admin": "security-admin",
 }
-"""Which key sends for which role of `chain.requested`."""
+"""Which key sends for which role of `chain.requested`. In production only the operator's is the service's."""
+
+DEPLOYER = "deployer"
+"""Whose key deploys the contracts, on the first start."""
 
 
-def settings_of(state: Path, config: RunConfig, keys: Mapping[str, SigningKey]) -> Settings:
-    """The settings of this run's service, like those of production: what a run is, and whose keys lie in its folder."""
+def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) -> Settings:
+    """The settings of this run's service, like those of production: what a run is, and who its organisations are."""
     return Settings(
         state=state,
         database=DatabaseSection(url=f"sqlite:///{state / RECORD_FILE}"),
         chain=ChainSection(deployment_file=state / DEPLOYMENT_FILE),
         deployment=DeploymentSection(attester_threshold=ATTESTER_THRESHOLD, challenge_seconds=config.challenge_seconds),
         api=ApiSection(port=config.http_port),
-        keys=KeySection(tokens=state / KEYS_FOLDER / TOKENS_FILE),
+        keys=KeySection(tokens=state / KEYS_FOLDER / "operator" / TOKENS_FILE),
         calendar=CalendarSection(
             first_day=date.fromisoformat(config.first_day),
             last_day=None if config.last_day is None else date.fromisoformat(config.last_day),
@@ -102,7 +104,7 @@ def settings_of(state: Path, config: RunConfig, keys: Mapping[str, SigningKey]) 
             OrganisationSection(
                 name=name,
                 role=role,
-                address=to_hex(keys[name].address),
+                address=to_hex(addresses[name]),
                 area=config.area if role in AREA_ROLES else None,
             )
             for name, role in ROLES.items()
@@ -127,13 +129,13 @@ class Service:
 
     def __init__(self, state: Path) -> None:
         self.config = read_config(state)
-        keys = load_keys(state / KEYS_FOLDER, ORGANISATION_KEYS)
-        self.settings = settings_of(state, self.config, keys)
+        keys = load_keys(state / KEYS_FOLDER, (*SENDER_ROLES.values(), DEPLOYER))
+        self.settings = settings_of(state, self.config, read_addresses(state / KEYS_FOLDER, ROLES))
         self.record = Record.open(given(self.settings.database.url))
         chain = NodeSettings(chain_id=CHAIN_ID, genesis_time=self.config.genesis)
         self.node = EmbeddedNode.start(folder=state / CHAIN_FOLDER, record=self.record, settings=chain)
         self.deployment = deploy_once(
-            self.settings, record=self.record, node=self.node, key=keys["deployer"], genesis=self.config.genesis
+            self.settings, record=self.record, node=self.node, key=keys[DEPLOYER], genesis=self.config.genesis
         )
         list_in_registry(self.record, self.deployment)
         clock = ManualClock(self.node.head().timestamp)

@@ -15,12 +15,12 @@ import httpx
 from domain.mtu import MTU_SECONDS, local_midnight
 from ledger_service.chain.embedded import PROCESS_FILE
 from ledger_service.chain.ports import free_port
-from scripts.cli.desk import Desk, own_domain
+from scripts.cli.desk import desk_of_run, own_domain
 from scripts.community.api import open_http
 from scripts.community.grids import Community, load_community
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
-from scripts.serving.embedded.keys import load_keys, make_keys
+from scripts.serving.embedded.keys import keystore_of, load_keys, make_keys, password_file_of
 from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
 from scripts.serving.embedded.run_config import (
     ACCOUNT_KEYS,
@@ -28,6 +28,7 @@ from scripts.serving.embedded.run_config import (
     CHAIN_FOLDER,
     COMMUNITY_FILE,
     CONFIG_FILE,
+    DEPLOYMENT_FILE,
     KEYS_FOLDER,
     LOGS_FOLDER,
     ORGANISATION_KEYS,
@@ -55,9 +56,11 @@ CUT_OFF_SECONDS = 300
 PROPOSER_TIMEOUT_SECONDS = 5.0
 """Wall seconds before the next attester takes a proposal over; demos have all three on one busy machine."""
 
+POLL_SECONDS = 0.1
+"""Wall seconds between an attester's questions for market time: a demo's quarter of an hour may pass in one."""
 
-ATTESTED_CONTRACTS = ("Calendar", "Market", "Readings", "Roles", "Settlement")
-"""The contracts whose state attesters read for themselves."""
+SETTLEMENT_SECONDS = 0.5
+"""Wall seconds between an attester's questions for settlements to sign, so that nobody waits for a demo's end."""
 
 
 def fresh_config(
@@ -155,7 +158,7 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     store = DeviceStore(state / COMMUNITY_FILE)
     http = open_http(config.service_url)
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
-    desk = Desk(config, own_domain(state), community.grid)
+    desk = desk_of_run(config, domain=own_domain(state), grid=community.grid)
     town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
     return System(state, config, community, service, [], town, http, store, fresh)
 
@@ -186,8 +189,7 @@ def _has_witnessed(state: Path, name: str) -> bool:
 
 
 def _start_attester(system: System, name: str) -> Child:
-    path = _attester_config(system, name, system.town.public.get("/v1/ledger")["contracts"])
-    command = python_module("oracle.attester", "--config", str(path))
+    command = python_module("scripts.serving.attester", "--config", str(_attester_config(system, name)))
     return Child(name=name, command=command, log=system.state / LOGS_FOLDER / f"{name}.log")
 
 
@@ -196,27 +198,29 @@ def node_url(state: Path) -> str:
     return f"http://127.0.0.1:{json.loads((state / CHAIN_FOLDER / PROCESS_FILE).read_text())['port']}"
 
 
-def _attester_config(system: System, name: str, contracts: dict[str, str]) -> Path:
+def _attester_config(system: System, name: str) -> Path:
+    """Write an attester's settings file, as in production; the node is the run's one, and its port may have changed."""
     folder = system.state / ATTESTERS_FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    keys = (system.state / KEYS_FOLDER).resolve()
+    keys = system.state / KEYS_FOLDER
     lines = [
+        "[attester]",
         f"name = {json.dumps(name)}",
         f"area = {json.dumps(system.config.area)}",
         f"store = {json.dumps(ATTESTER_STORE)}",
         f"service_url = {json.dumps(system.config.service_url)}",
-        f"keystore = {json.dumps(str(keys / f'{name}.json'))}",
-        f"password_file = {json.dumps(str(keys / 'passphrase'))}",
-        f"cut_off_s = {system.config.cut_off_seconds}",
-        f"proposer_timeout_s = {PROPOSER_TIMEOUT_SECONDS}",
-        "poll_s = 0.1",
-        "settlement_s = 0.5",
-        "[broker]",
+        f"keystore = {json.dumps(str(keystore_of(keys, name)))}",
+        f"password_file = {json.dumps(str(password_file_of(keys, name)))}",
+        f"cut_off_seconds = {system.config.cut_off_seconds}",
+        f"proposer_timeout_seconds = {PROPOSER_TIMEOUT_SECONDS}",
+        f"poll_seconds = {POLL_SECONDS}",
+        f"settlement_seconds = {SETTLEMENT_SECONDS}",
+        "[mqtt]",
         'host = "127.0.0.1"',
         f"port = {system.config.mqtt_port}",
         "[chain]",
         f"rpc_url = {json.dumps(node_url(system.state))}",
-        *(f"{name.lower()} = {json.dumps(contracts[name])}" for name in ATTESTED_CONTRACTS),
+        f"deployment_file = {json.dumps(str(system.state / DEPLOYMENT_FILE))}",
     ]
     path = folder / "attester.toml"
     path.write_text("\n".join(lines) + "\n")

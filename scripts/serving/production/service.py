@@ -9,6 +9,8 @@ import signal
 import time
 from dataclasses import replace
 
+from contracts.bindings import Roles
+from contracts.deploy import ROLE_NUMBERS
 from contracts.keystore import read_key
 from contracts.rpc import Rpc
 from domain.errors import DominoesError
@@ -41,6 +43,17 @@ class WrongOperatorKey(DominoesError):
         super().__init__(
             f"keys.operator unlocks {at_hand}, organisations name {configured} as operator; correct one of them"
         )
+
+
+class KeyOfAnother(DominoesError):
+    """The chain knows the key at hand in another role, or in none."""
+
+    code = "key-of-another"
+
+    def __init__(self, *, at_hand: str, role: str | None) -> None:
+        self.at_hand, self.role = at_hand, role
+        held = "no role" if role is None else f"the role {role}"
+        super().__init__(f"{at_hand} holds {held} on this chain, and the service works with the operator's key alone")
 
 
 class ProductionService:
@@ -80,6 +93,11 @@ class ProductionService:
         configured = self._address_of("operator")
         if configured != self.operator.address:
             raise WrongOperatorKey(configured=to_hex(configured), at_hand=to_hex(self.operator.address))
+        roles = Roles(rpc=self.rpc, address=self.deployment.addresses["Roles"])
+        held = roles.grant_of(key=self.operator.address).role
+        if held != ROLE_NUMBERS["operator"]:
+            name = next((name for name, number in ROLE_NUMBERS.items() if number == held), None)
+            raise KeyOfAnother(at_hand=to_hex(self.operator.address), role=name)
 
     def _address_of(self, role: str) -> bytes:
         return next(key.address for key in self.core.organisations if key.role.value == role)

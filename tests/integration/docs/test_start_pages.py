@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 import subprocess
 import sys
 import threading
@@ -12,15 +14,23 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from eth_account import Account
 from fastapi import FastAPI
 
+from domain.eip712 import PROGRAM
 from domain.hashing import to_hex
+from grid.model import GridModel
 from ledger_service.chain.ports import free_port
-from tests.unit.wallet_api.world import MARKET, World, key_named, open_world
+from ledger_service.programs import ValidationStage
+from ledger_service.trading import GateStage
+from tests.unit.wallet_api.world import AREA, AREA_BODY, CHAIN_ID, GATE, MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration
 
-SCRIPT = Path(__file__).parents[3] / "docs" / "start" / "trading_client.py"
+PAGES = Path(__file__).parents[3] / "docs" / "start"
+SCRIPT = PAGES / "trading_client.py"
+DSO_PAGE = PAGES / "dso-engineer.md"
+DOMINOES = Path(sys.executable).with_name("dominoes")
 
 
 @contextmanager
@@ -52,3 +62,91 @@ def test_trading_client__as_printed__gets_a_receipt_for_its_order(trading: World
     assert done.returncode == 0, done.stderr
     (mine,) = trading.get("household 1", "/v1/orders").json()["items"]
     assert ast.literal_eval(done.stdout)["tag"] == mine["tag"]
+
+
+def commands(page: str) -> list[list[str]]:
+    """The command lines of a page, without `dominoes`."""
+    return [line.split()[1:] for line in re.findall(r"^    (dominoes .*)$", page, re.MULTILINE)]
+
+
+def settings_of_the_page(page: str, url: str) -> str:
+    """The page's settings file, with the market of the tests in the place of its example."""
+    (text,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for was, now in (
+        ("https://market.example:8443", url),
+        ('"DE-1"', f'"{AREA}"'),
+        ('"DE-1/DA"', f'"{MARKET}"'),
+        ("Europe/Berlin", "UTC"),
+        ("12:00", "10:00"),
+    ):
+        assert was in text
+        text = text.replace(was, now)
+    return text
+
+
+@pytest.fixture
+def deciding(trading: World) -> World:
+    """A market whose first program, with one bid that nobody answers, waits for the DSO's verdict."""
+    assert trading.post("household 1", "/v1/orders", trading.order_body("household 1")).status_code == 201
+    trading.clock.advance_to(GATE)
+    record = trading.services.record
+    for stage in (GateStage(record), ValidationStage(record, metered=lambda connection, point, mtus: {})):
+        while stage.run(GATE):
+            pass
+    return trading
+
+
+def equip(desk: Path, world: World, url: str) -> None:
+    """The files that a DSO brings: its key, its grid model, the anchors of its contract, its settings."""
+    (desk / "keys").mkdir()
+    for name, text in (
+        ("keys/dso.json", json.dumps(Account.encrypt(key_named("grid operator").secret, "p", iterations=2))),
+        ("keys/dso.password", "p"),
+    ):
+        (desk / name).touch(mode=0o600)
+        (desk / name).write_text(text)
+    grid = GridModel.from_document(AREA_BODY["grid_model"])
+    (desk / "my-grid.json").write_bytes(grid.to_json())
+    market = {"address": to_hex(world.services.deployment.domain_of(PROGRAM).verifying_contract)}
+    area = {"grid_model_hash": to_hex(grid.grid_model_hash)}
+    anchors = {"chain_id": CHAIN_ID, "contracts": {"Market": market}, "areas": {AREA: area}}
+    (desk / "anchors.json").write_text(json.dumps(anchors))
+    (desk / "dso.toml").write_text(settings_of_the_page(DSO_PAGE.read_text(), url))
+
+
+def test_dso_engineer__commands_as_printed__sign_what_waits_on_a_machine_without_the_operators_files(
+    deciding: World, tmp_path: Path
+) -> None:
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    answers: dict[str, str] = {}
+
+    with served(deciding.app) as url:
+        equip(desk, deciding, url)
+        for arguments in commands(DSO_PAGE.read_text()):
+            if "--state" in arguments:
+                continue  # of a demo's machine
+            given = [url if part == "https://market.example:8443" else part for part in arguments]
+            given = ["new" + part if part.startswith("keys/") else part for part in given]
+            done = subprocess.run([DOMINOES, *given], cwd=desk, input="y\n", capture_output=True, text=True)
+            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+            answers[" ".join(arguments[:2])] = done.stdout
+
+    assert set(answers) >= {"key keys/dso.json", "sign list", "sign program", "market programs", "market prices"}
+    verdicts = deciding.get("grid operator", "/v1/dso/verdicts").json()["items"]
+    assert [(one["program"], one["verdict"]) for one in verdicts] == [(1, "signed")]
+
+
+def test_dso_engineer__another_grid_than_the_anchored_one__signs_nothing(deciding: World, tmp_path: Path) -> None:
+    desk = tmp_path / "desk"
+    desk.mkdir()
+
+    with served(deciding.app) as url:
+        equip(desk, deciding, url)
+        other = AREA_BODY["grid_model"] | {"source_micro_pu": 1_000_000}
+        (desk / "my-grid.json").write_bytes(GridModel.from_document(other).to_json())
+        arguments = ["sign", "program", "1", "--config", "dso.toml", "--yes"]
+        done = subprocess.run([DOMINOES, *arguments], cwd=desk, capture_output=True, text=True)
+
+    assert done.returncode == 2 and "grid-not-anchored" in done.stderr
+    assert deciding.get("grid operator", "/v1/dso/verdicts").json()["items"] == []

@@ -166,7 +166,9 @@ class Community:
         self.attesters: dict[str, AttesterProcess] = {}
         # The first cut-off passes after the last MTU's end: meters may publish all MTUs at once before any is due.
         self.cut_off_s = mtus * MTU_SECONDS
-        self.timing = Timing(cut_off_s=self.cut_off_s, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0)
+        self.timing = Timing(
+            cut_off_s=self.cut_off_s, proposer_timeout_s=1.0, poll_s=0.05, registry_s=1.0, settlement_s=1.0
+        )
         self.fleet: MeterFleet | None = None
 
     def start(self, *, attesters: int = 3) -> None:

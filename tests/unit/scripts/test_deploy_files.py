@@ -33,6 +33,7 @@ SETTINGS = {
     "attester": ["attester"],
     "registrar": ["signer"],
     "treasurer": ["signer"],
+    "desk": ["desk"],
 }
 
 

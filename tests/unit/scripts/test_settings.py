@@ -75,6 +75,14 @@ def test_load__path_in_the_file__is_relative_to_the_file_and_a_flag_is_not(tmp_p
     assert loaded.operator_password_file == Path("here")
 
 
+@pytest.mark.parametrize("written", ["10.0.0.1, ::1", '["10.0.0.1", "::1"]'])
+def test_load__list_in_a_flag_or_the_environment__as_array_or_between_commas(written: str) -> None:
+    by_flag = load(None, environment={}, flags=[f"api.trusted_proxies={written}"])
+    by_environment = load(None, environment={"DOMINOES_API__TRUSTED_PROXIES": written})
+
+    assert by_flag.settings.api.trusted_proxies == by_environment.settings.api.trusted_proxies == ("10.0.0.1", "::1")
+
+
 def test_load__several_faults__one_line_each_with_its_source(tmp_path: Path) -> None:
     file = write(tmp_path, '[api]\nport = 99999\ncolour = "red"\n[chain]\nprofile = "proof-of-hope"\n')
 
@@ -92,10 +100,23 @@ def test_load__several_faults__one_line_each_with_its_source(tmp_path: Path) -> 
     [
         ("[api\n", [], {}, "settings.toml: "),
         ("", ["api.port"], {}, "--set api.port: write group.name=value"),
+        ("", ["api=1"], {}, "api: is a group: name the setting within it (flag)"),
+        ("", ["api.port.x=1"], {}, "api.port: Input should be a valid integer (flag)"),
+        ("", ["organisations=x"], {}, "organisations: is a list of tables: write it in a file (flag)"),
+        (
+            "",
+            [],
+            {"DOMINOES_ORGANISATIONS": "1"},
+            "is a list of tables: write it in a file (environment)",
+        ),
+        ("", [], {"DOMINOES_API__ORIGINS": "[1"}, "api.origins: Value error, no JSON array: "),
+        ("[api]\nport = true\n", [], {}, "api.port: Value error, no setting is true or false (file)"),
         ("", ["apis.port=1"], {}, "apis: there is no setting of that name"),
         ("", [], {"DOMINOES_APIS__PORT": "1"}, "DOMINOES_APIS__PORT: there is no setting of that name"),
         ("", [], {"DOMINOES_API__COLOUR": "1"}, "api.colour: there is no setting of that name"),
         ('[api]\ntrusted_proxies = ["proxy"]\n', [], {}, "api.trusted_proxies: "),
+        ('[desk]\nzone = "Europe/Atlantis"\n', [], {}, "desk.zone: "),
+        ('[desk]\n[[desk.markets]]\nmarket = "M"\ngate_local = "25:00"\n', [], {}, "desk.markets.0.gate_local: "),
         ('[[organisations]]\nname = "x"\nrole = "dso"\naddress = "0x1"\n', [], {}, "organisations.0.address: "),
     ],
 )
@@ -117,6 +138,10 @@ def test_load__no_file__says_so(tmp_path: Path) -> None:
         ("postgresql://dominoes:secret@db/dominoes", "postgresql://dominoes:***@db/dominoes"),
         ("postgresql://dominoes@db/dominoes?password=secret", "postgresql://dominoes@db/dominoes?password=***"),
         ("postgresql://dominoes@/dominoes?host=/run", "postgresql://dominoes@/dominoes?host=/run"),
+        ("postgresql://dominoes:p@ss:w@db/dominoes", "postgresql://dominoes:***@db/dominoes"),
+        ("https://node.example/v3/0123456789abcdef0123456789abcdef", "https://node.example/v3/***"),
+        ("https://0123456789abcdef0123456789abcdef@node.example/", "https://***@node.example/"),
+        ("sqlite:////var/lib/dominoes/a-name-of-more-than-24-characters.sqlite",) * 2,
     ],
 )
 def test_shown__password_in_an_address__masked(url: str, shown: str) -> None:
@@ -128,6 +153,7 @@ def test_shown__password_in_an_address__masked(url: str, shown: str) -> None:
 def service(tmp_path: Path, extra: str = "") -> Settings:
     for name in ("op.json", "op.txt", "cert.pem", "key.pem", "deployment.json"):
         (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o600)
     text = (
         '[database]\nurl = "postgresql:///d"\n[chain]\nrpc_url = "http://n"\ndeployment_file = "deployment.json"\n'
         '[keys]\noperator = "op.json"\noperator_password_file = "op.txt"\ntokens = "tokens.pem"\n'
@@ -183,6 +209,51 @@ def test_require__empty_settings__names_everything_that_is_missing() -> None:
         "chain.rpc_url",
         "chain.deployment_file",
         "mqtt.host",
+    ]
+
+
+@pytest.mark.parametrize(
+    "key", ["attester.keystore", "signer.keystore", "desk.keystore", "deployment.key", "signer.password_file"]
+)
+def test_require__service_told_of_another_partys_key__refused(tmp_path: Path, key: str) -> None:
+    service(tmp_path)
+    loaded = load(tmp_path / "settings.toml", environment={}, flags=[f"{key}=of-another.json"])
+
+    for process in ("service", "broker"):
+        with pytest.raises(SettingsInvalid) as caught:
+            require(loaded.settings, process, files=False)  # type: ignore[arg-type]
+        assert [line for line in caught.value.findings if line.startswith(f"{key}: another party's key")]
+
+
+@pytest.mark.parametrize("process", ["attester", "signer", "desk", "deploy"])
+def test_require__party_told_of_the_operators_key__refused(process: str) -> None:
+    settings = load(None, environment={}, flags=["keys.operator=operator.json"]).settings
+
+    with pytest.raises(SettingsInvalid) as caught:
+        require(settings, process, files=False)  # type: ignore[arg-type]
+
+    assert [line for line in caught.value.findings if line.startswith("keys.operator: another party's key")]
+
+
+def test_require__key_that_everybody_may_read__refused(tmp_path: Path) -> None:
+    settings = service(tmp_path)
+    (tmp_path / "op.json").chmod(0o644)
+
+    with pytest.raises(SettingsInvalid, match="chmod 600"):
+        require(settings, "service")
+
+
+def test_require__desk_without_a_market__says_so() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        require(load(None, environment={}, flags=["desk.area=A"]).settings, "desk", files=False)
+
+    assert [line.split(":")[0] for line in caught.value.findings] == [
+        "desk.keystore",
+        "desk.password_file",
+        "desk.service_url",
+        "desk.anchors",
+        "desk.grid_model",
+        "desk.markets",
     ]
 
 

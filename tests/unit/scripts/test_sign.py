@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,8 @@ class Operator:
 
 
 class DeskOfStreet:
+    markets = (MARKET,)
+
     def pinned(self, market: str, first_mtu: int) -> Pinned:
         return Pinned(DOMAIN, STREET, MARKET, 10, MtuRange(first=FIRST_MTU, count=1), DEADLINE)
 
@@ -116,9 +119,8 @@ class DeskOfStreet:
 @pytest.fixture
 def operator(monkeypatch: pytest.MonkeyPatch) -> Operator:
     found = Operator()
-    monkeypatch.setattr(sign, "open_desk", lambda state, **_: DeskOfStreet())
-    monkeypatch.setattr(sign, "client_of", lambda *_: (nullcontext(), found))
-    monkeypatch.setattr(sign, "load_key", lambda *_: DSO)
+    at = SimpleNamespace(desk=DeskOfStreet(), key=DSO, client=found)
+    monkeypatch.setattr(sign, "_at_desk", lambda **_: nullcontext(at))
     return found
 
 

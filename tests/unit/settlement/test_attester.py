@@ -120,6 +120,7 @@ class Desk:
             market_domain=self.tools.MARKET_DOMAIN,
             settlement_domain=self.tools.SETTLEMENT_DOMAIN,
             wall=count(step=100).__next__,
+            terms_s=5.0,
         )
 
     def look(self, now: int) -> None:

@@ -1,0 +1,54 @@
+"""Keys of an embedded run: a folder for each party, that nobody else can look into."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.keystore import KeystoreExposed
+from scripts.cli.doctor import _keys
+from scripts.serving.embedded.keys import KeyMissing, load_key, load_keys, make_keys, read_addresses
+
+pytestmark = pytest.mark.unit
+
+
+def test_make_keys__two_parties__share_neither_folder_nor_passphrase(tmp_path: Path) -> None:
+    make_keys(tmp_path / "keys", ("dso", "operator"))
+
+    folders = sorted((tmp_path / "keys").iterdir())
+    assert [folder.name for folder in folders] == ["dso", "operator"]
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    assert {path.stat().st_mode & 0o777 for folder in folders for path in folder.iterdir()} == {0o600}
+    first, second = ((folder / "password").read_text() for folder in folders)
+    assert first != second
+
+
+def test_make_keys__again__changes_nothing(tmp_path: Path) -> None:
+    make_keys(tmp_path, ("dso",))
+    before = load_key(tmp_path, "dso")
+
+    make_keys(tmp_path, ("dso", "auditor"))
+
+    found = load_keys(tmp_path, ("dso", "auditor"))
+    assert found["dso"].address == before.address != found["auditor"].address
+    assert read_addresses(tmp_path, found) == {name: key.address for name, key in found.items()}
+
+
+def test_load_key__missing_or_exposed__says_which(tmp_path: Path) -> None:
+    make_keys(tmp_path, ("dso",))
+    (tmp_path / "dso" / "password").chmod(0o644)
+
+    with pytest.raises(KeyMissing, match="operator"):
+        load_key(tmp_path, "operator")
+    with pytest.raises(KeystoreExposed, match="password"):
+        load_key(tmp_path, "dso")
+
+
+def test_doctor__keys_of_a_run__says_whose_they_are_and_which_are_exposed(tmp_path: Path) -> None:
+    make_keys(tmp_path, ("dso",))
+    before = _keys(tmp_path)
+    (tmp_path / "dso" / "key.json").chmod(0o644)
+
+    assert "all parties' keys" in before
+    assert "key.json: readable by everybody" in _keys(tmp_path)
