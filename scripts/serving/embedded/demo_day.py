@@ -12,6 +12,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from domain.errors import DominoesError
 from ledger_service.evidence.recorded import ChainInfo
 from ledger_service.record import Record
@@ -133,7 +135,7 @@ def run_day(
         with watch.stage("verify"):
             verdicts = _verify(out)
     with watch.stage("summary"):
-        summary = _summary(state, system.config, tally)
+        summary, volumes = _summary(state, system.config, tally)
     summary |= {
         "grid": grid,
         "day": day.isoformat(),
@@ -144,10 +146,9 @@ def run_day(
         "peak_memory_bytes": memory.peak_bytes,
         "verdicts": {name: verdict.as_json() for name, verdict in verdicts.items()},
     }
-    (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=1))
-    draw_day(
-        out / PICTURE_FILE, rows=summary.pop("volumes"), title=f"{grid}, {day.isoformat()}, PV × {pv_permille / 1000:g}"
-    )
+    by_mtu = json.loads(volumes.to_json(orient="records"))
+    (out / SUMMARY_FILE).write_text(json.dumps(summary | {"volumes": by_mtu}, indent=1))
+    draw_day(out / PICTURE_FILE, volumes=volumes, title=f"{grid}, {day.isoformat()}, PV × {pv_permille / 1000:g}")
     return DayResult(summary=summary, verdicts=verdicts)
 
 
@@ -206,10 +207,11 @@ def _verify(out: Path) -> dict[str, Verdict]:
     return dict(zip(names, found, strict=True))
 
 
-def _summary(state: Path, config: RunConfig, tally: Tally) -> dict[str, Any]:
+def _summary(state: Path, config: RunConfig, tally: Tally) -> tuple[dict[str, Any], pd.DataFrame]:
+    """What the day came to, and per MTU what was traded."""
     record = Record.open(f"sqlite:///{state / RECORD_FILE}")
     try:
         day = DaySummary(record, area=config.area, market=config.market, period=1)
-        return day.as_json() | {"orders_refused": tally.refused, "volumes": day.volumes()}
+        return day.as_json() | {"orders_refused": tally.refused}, day.volumes()
     finally:
         record.close()

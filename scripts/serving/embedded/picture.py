@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.mtu import mtu_start
+import pandas as pd
+
+from domain.mtu import MTU_SECONDS
 from scripts.serving.embedded.run_config import ZONE
 
 NEUR_PER_WH_IN_CT_PER_KWH = 10_000
@@ -16,8 +15,8 @@ WH_IN_KWH = 1_000
 SIZE_INCHES = (11.0, 6.5)
 
 
-def draw_day(path: Path, *, rows: Sequence[dict[str, Any]], title: str) -> None:
-    """Write a PNG. `rows` as `DaySummary.volumes` gives them; hours are local."""
+def draw_day(path: Path, *, volumes: pd.DataFrame, title: str) -> None:
+    """Write a PNG. `volumes` as `DaySummary.volumes` gives them; hours are local."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -25,21 +24,18 @@ def draw_day(path: Path, *, rows: Sequence[dict[str, Any]], title: str) -> None:
     from matplotlib import pyplot as plt
 
     zone = ZoneInfo(ZONE)
-    times = [datetime.fromtimestamp(mtu_start(row["mtu"]), tz=zone) for row in rows]
-    prices = [
-        float("nan") if row["price_neur_per_wh"] is None else row["price_neur_per_wh"] / NEUR_PER_WH_IN_CT_PER_KWH
-        for row in rows
-    ]
+    times = pd.to_datetime(volumes["mtu"] * MTU_SECONDS, unit="s", utc=True)
+    prices = volumes["price_neur_per_wh"].astype("float64") / NEUR_PER_WH_IN_CT_PER_KWH
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=SIZE_INCHES, height_ratios=(1, 1.2))
     upper.step(times, prices, where="post", color="#1f4e79", linewidth=1.8)
     upper.set_ylabel("clearing price, ct/kWh")
     upper.grid(alpha=0.3)
     upper.set_title(title)
     width = 0.9 / 96
-    traded = [row["traded_wh"] / WH_IN_KWH for row in rows]
-    capped = [row["capped_wh"] / WH_IN_KWH for row in rows]
+    traded = volumes["traded_wh"] / WH_IN_KWH
+    capped = volumes["capped_wh"] / WH_IN_KWH
     lower.bar(times, traded, width=width, align="edge", color="#4c9f70", label="traded locally")
-    if any(capped):
+    if capped.any():
         lower.bar(
             times,
             capped,

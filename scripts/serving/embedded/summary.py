@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from domain.facts import ChainIncluded, ChainRequested, OrderAccepted, ProgramValidated
+import pandas as pd
+
+from domain.facts import ChainIncluded, Fact, OrderAccepted, ProgramValidated
 from domain.words import OrderWord, Side
-from ledger_service.record import Entry, Record
+from ledger_service.record import Record
 from ledger_service.record.journal import walk_entries
 from ledger_service.settlement.gather import gather
 from settling.inputs import Inputs, PartyKind
@@ -18,6 +19,8 @@ from settling.settlement import settle
 
 ORDER_FUNCTIONS = ("openProgram", "closeBooks", "recordProgram", "clear")
 """Functions whose gas is spent on orders, so that gas per order can be told."""
+
+_Kind = TypeVar("_Kind", bound=Fact)
 
 
 class DaySummary:
@@ -34,7 +37,7 @@ class DaySummary:
         """All figures that follow from the record."""
         orders = self._orders()
         gas = self._gas()
-        order_gas = sum(gas.get(name, {"gas": 0})["gas"] for name in ORDER_FUNCTIONS)
+        order_gas = int(gas["gas"].reindex(ORDER_FUNCTIONS, fill_value=0).sum())
         return {
             "participants": len(self._inputs.parties),
             "metering_points": len({item["point"] for item in self._package["meters"]}),
@@ -44,60 +47,57 @@ class DaySummary:
             "prices_neur_per_wh": self._prices(),
             "savings": self._savings(),
             "money_neur_by_account_kind": self._money(),
-            "gas": {"by_function": gas, "per_order": round(order_gas / orders["count"]) if orders["count"] else None},
+            "gas": {
+                "by_function": gas.to_dict("index"),
+                "per_order": round(order_gas / orders["count"]) if orders["count"] else None,
+            },
         }
 
-    def _walk(self, *kinds: str) -> Iterator[Entry]:
+    def _facts(self, kind: type[_Kind]) -> Iterator[_Kind]:
         with self._record.read() as connection:
-            yield from walk_entries(connection, kinds=list(kinds))
+            for entry in walk_entries(connection, kinds=[kind.KIND]):
+                yield entry.as_a(kind)
 
     def _orders(self) -> dict[str, int]:
-        count = bid_wh = ask_wh = 0
         mtus = range(self._package["first_mtu"], self._package["first_mtu"] + self._package["count"])
-        for entry in self._walk(OrderAccepted.KIND):
-            order = entry.content()["order"]
-            if order["mtu"] not in mtus:
-                continue
-            count += 1
-            energy_wh = order["quantityLots"] * self._lot_wh
-            if order["side"] == Side.BID:
-                bid_wh += energy_wh
-            else:
-                ask_wh += energy_wh
-        return {"count": count, "bid_wh": bid_wh, "ask_wh": ask_wh}
+        orders = (fact.order for fact in self._facts(OrderAccepted))
+        ours = pd.DataFrame(
+            [(order.side, order.quantity_lots) for order in orders if order.mtu in mtus], columns=["side", "lots"]
+        )
+        lots = ours.groupby("side")["lots"].sum().reindex([Side.BID, Side.ASK], fill_value=0)
+        bid_lots, ask_lots = (int(count) for count in lots)
+        return {"count": len(ours), "bid_wh": bid_lots * self._lot_wh, "ask_wh": ask_lots * self._lot_wh}
 
     def _energy(self) -> dict[str, int]:
-        sold = sum(trade.energy_wh for trade in self._inputs.trades if trade.side is Side.ASK)
-        capped_export = capped_import = given_up = capped_mtus = 0
-        for entry in self._walk(ProgramValidated.KIND):
-            payload = entry.content()
-            if payload["first_mtu"] != self._package["first_mtu"]:
-                continue
-            for mtu in payload["report"]["mtus"]:
-                capped_export += mtu["capped_export_wh"]
-                capped_import += mtu["capped_import_wh"]
-                given_up += int(mtu["given_up"])
-                capped_mtus += int(bool(mtu["capped_export_wh"] or mtu["capped_import_wh"]))
+        reported = self._reported()
+        capped_export, capped_import = reported["capped_export_wh"], reported["capped_import_wh"]
         return {
-            "traded": sold,
-            "capped_export": capped_export,
-            "capped_import": capped_import,
-            "capped_mtus": capped_mtus,
-            "mtus_given_up": given_up,
+            "traded": sum(trade.energy_wh for trade in self._inputs.trades if trade.side is Side.ASK),
+            "capped_export": int(capped_export.sum()),
+            "capped_import": int(capped_import.sum()),
+            "capped_mtus": int(((capped_export > 0) | (capped_import > 0)).sum()),
+            "mtus_given_up": int(reported["given_up"].sum()),
             "metered_import": sum(item.import_wh for item in self._inputs.metered),
             "metered_export": sum(item.export_wh for item in self._inputs.metered),
         }
 
+    def _reported(self) -> pd.DataFrame:
+        """What the power-flow reports of the day's programs say of each MTU."""
+        programs = (fact for fact in self._facts(ProgramValidated) if fact.first_mtu == self._package["first_mtu"])
+        rows = [mtu for program in programs for mtu in program.report["mtus"]]
+        return pd.DataFrame(rows, columns=["capped_export_wh", "capped_import_wh", "given_up"])
+
     def _prices(self) -> dict[str, Any]:
-        price_of = {(trade.market, trade.mtu): trade.price_neur_per_wh for trade in self._inputs.trades}
-        prices = sorted(price_of.values())
-        if not prices:
+        prices = pd.Series(
+            {(trade.market, trade.mtu): trade.price_neur_per_wh for trade in self._inputs.trades}, dtype="int64"
+        )
+        if prices.empty:
             return {"mtus_with_trade": 0, "lowest": None, "median": None, "highest": None}
         return {
             "mtus_with_trade": len(prices),
-            "lowest": prices[0],
-            "median": prices[len(prices) // 2],
-            "highest": prices[-1],
+            "lowest": int(prices.min()),
+            "median": int(prices.quantile(0.5, interpolation="higher")),
+            "highest": int(prices.max()),
         }
 
     def _households(self, inputs: Inputs) -> int:
@@ -120,42 +120,28 @@ class DaySummary:
         }
 
     def _money(self) -> dict[str, str]:
-        totals: dict[str, int] = defaultdict(int)
         kind_of = {party.account: party.kind.value for party in self._inputs.parties}
-        for account, amount in settle(self._inputs).due_neur().items():
-            totals[kind_of[account]] += amount
-        return {kind: str(amount) for kind, amount in sorted(totals.items())}
+        totals = pd.Series(settle(self._inputs).due_neur(), dtype="int64").groupby(kind_of.__getitem__).sum()
+        return {str(kind): str(amount) for kind, amount in totals.items()}
 
-    def _gas(self) -> dict[str, dict[str, int]]:
-        functions = {}
-        for entry in self._walk(ChainRequested.KIND):
-            payload = entry.content()
-            functions[payload["key"]] = payload["function"]
-        totals: dict[str, dict[str, int]] = {}
-        for entry in self._walk(ChainIncluded.KIND):
-            payload = entry.content()
-            name = functions.get(payload["key"])
-            if name is not None:
-                total = totals.setdefault(name, {"calls": 0, "gas": 0})
-                total["calls"] += 1
-                total["gas"] += payload["gas_used"]
-        return dict(sorted(totals.items()))
+    def _gas(self) -> pd.DataFrame:
+        """Calls and gas by function, in the order of their names."""
+        included = [(fact.function, fact.gas_used) for fact in self._facts(ChainIncluded)]
+        by_function = pd.DataFrame(included, columns=["function", "gas"]).groupby("function")["gas"]
+        return pd.DataFrame({"calls": by_function.count(), "gas": by_function.sum()})
 
-    def volumes(self) -> list[dict[str, Any]]:
-        """Per MTU: price (None without a trade), Wh traded, and Wh of asks that envelopes kept out."""
+    def volumes(self) -> pd.DataFrame:
+        """Per MTU: price (none without a trade), Wh traded, and Wh of asks that envelopes kept out."""
         rows = []
-        for clearing in sorted(self._package["clearings"], key=lambda item: item["mtu"]):
+        for clearing in self._package["clearings"]:
             words = [OrderWord.unpack(int(text, 16)) for text in clearing["words"]]
             asks = [word for word in words if word.side is Side.ASK]
-            rows.append(
-                {
-                    "mtu": clearing["mtu"],
-                    "price_neur_per_wh": clearing["price_neur_per_wh"],
-                    "traded_wh": sum(word.accepted_lots for word in asks) * self._lot_wh,
-                    "capped_wh": _capped_lots(asks) * self._lot_wh,
-                }
-            )
-        return rows
+            traded_lots = sum(word.accepted_lots for word in asks)
+            rows.append((clearing["mtu"], clearing["price_neur_per_wh"], traded_lots, _capped_lots(asks)))
+        found = pd.DataFrame(rows, columns=["mtu", "price_neur_per_wh", "traded_wh", "capped_wh"])
+        found["price_neur_per_wh"] = found["price_neur_per_wh"].astype("Int64")
+        found[["traded_wh", "capped_wh"]] *= self._lot_wh
+        return found.sort_values("mtu", kind="stable", ignore_index=True)
 
 
 def _capped_lots(words: Sequence[OrderWord]) -> int:
