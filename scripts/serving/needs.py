@@ -12,7 +12,7 @@ from contracts.keystore import is_exposed
 from scripts.serving.settings import OrganisationSection, Settings
 from scripts.serving.sources import SettingsInvalid
 
-Process = Literal["service", "deploy", "attester", "signer", "desk", "broker"]
+Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker"]
 """What is started with a settings file."""
 
 AREA_ROLES = ("dso", "attester")
@@ -56,6 +56,7 @@ NEEDED: dict[Process, tuple[str, ...]] = {
         "desk.anchors",
         "desk.grid_model",
     ),
+    "roles": ("signer.keystore", "signer.password_file", "chain.rpc_url", "chain.deployment_file"),
     "broker": ("database.url", "mqtt.host", "mqtt.ca", "mqtt.certificate", "mqtt.key"),
 }
 """Settings without which the process can't do its work; `NEEDED_FILES` of them must be readable files."""
@@ -80,6 +81,7 @@ NEEDED_FILES: dict[Process, tuple[str, ...]] = {
     ),
     "signer": ("signer.keystore", "signer.password_file", "signer.service_ca", "chain.deployment_file"),
     "desk": ("desk.keystore", "desk.password_file", "desk.service_ca", "desk.anchors", "desk.grid_model"),
+    "roles": ("signer.keystore", "signer.password_file", "chain.deployment_file"),
     "broker": (),
 }
 
@@ -89,6 +91,8 @@ SECRETS: dict[Process, tuple[str, ...]] = {
     "attester": ("attester.keystore", "attester.password_file"),
     "signer": ("signer.keystore", "signer.password_file"),
     "desk": ("desk.keystore", "desk.password_file"),
+    "roles": ("signer.keystore", "signer.password_file"),
+    "broker": ("keys.operator", "keys.operator_password_file"),
 }
 """Each party's keystore and its passphrase, by the process that reads them; no other one may be told of them."""
 
@@ -153,7 +157,7 @@ def _files(settings: Settings, process: Process) -> Iterator[str]:
         path = value(settings, name)
         if isinstance(path, Path) and not (path.is_file() and os.access(path, os.R_OK)):
             yield f"{name}: {path} is no file that can be read"
-        elif isinstance(path, Path) and name in SECRETS.get(process, ()) and is_exposed(path):
+        elif isinstance(path, Path) and name in SECRETS[process] and is_exposed(path):
             yield f"{name}: {path} can be read by everybody on this machine; make it its owner's alone (chmod 600)"
 
 
@@ -162,11 +166,10 @@ def _keys_of_others(settings: Settings, process: Process) -> Iterator[str]:
 
     The broker's files are written by the operator, from the operator's file.
     """
-    own = "service" if process == "broker" else process
-    for owner, names in SECRETS.items():
-        for name in names if owner != own else ():
-            if value(settings, name) is not None:
-                yield f"{name}: another party's key has no place in the settings of the {own}; keep it with the {owner}"
+    owners = {name: owner for owner, names in reversed(SECRETS.items()) for name in names}
+    for name, owner in owners.items():
+        if name not in SECRETS[process] and value(settings, name) is not None:
+            yield f"{name}: another party's key has no place in the settings of the {process}; keep it with the {owner}"
 
 
 def _exposure(settings: Settings) -> Iterator[str]:

@@ -44,6 +44,7 @@ def password_file_of(folder: Path, name: str) -> Path:
 
 def make_keys(folder: Path, names: Iterable[str]) -> None:
     """Make the keys that are not there yet, each in a folder that its owner alone can read."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in names:
         keystore = keystore_of(folder, name)
         if not keystore.exists():

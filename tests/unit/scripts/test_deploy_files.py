@@ -34,6 +34,7 @@ SETTINGS = {
     "registrar": ["signer"],
     "treasurer": ["signer"],
     "desk": ["desk"],
+    "security": ["roles"],
 }
 
 

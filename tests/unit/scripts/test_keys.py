@@ -18,7 +18,7 @@ def test_make_keys__two_parties__share_neither_folder_nor_passphrase(tmp_path: P
 
     folders = sorted((tmp_path / "keys").iterdir())
     assert [folder.name for folder in folders] == ["dso", "operator"]
-    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    assert {folder.stat().st_mode & 0o777 for folder in (tmp_path / "keys", *folders)} == {0o700}
     assert {path.stat().st_mode & 0o777 for folder in folders for path in folder.iterdir()} == {0o600}
     first, second = ((folder / "password").read_text() for folder in folders)
     assert first != second

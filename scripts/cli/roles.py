@@ -1,0 +1,162 @@
+"""`dominoes roles`: who may do what on chain, and the steps by which security admins and new keys change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.bindings import Call, Roles
+from contracts.bindings.roles import Grant
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
+from contracts.keystore import read_key
+from contracts.rpc import Rpc
+from domain.hashing import from_hex, text_id
+from scripts.cli.common import JsonOption, SetOption, guarded, show
+from scripts.serving.deployment_file import checked_deployment
+from scripts.serving.needs import given, given_path, require
+from scripts.serving.production.profiles import PROFILES
+from scripts.serving.production.roles import RolesDesk
+from scripts.serving.sources import load
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file (TOML) with your own key and node.")]
+
+ADDRESS_BYTES = 20
+
+
+KeyArgument = Annotated[str, typer.Argument(help="Address of the key that it is about.")]
+NewKeyArgument = Annotated[str, typer.Argument(help="Address of the key that takes over.")]
+
+roles_app = typer.Typer(
+    help="Roles on chain: a security admin proposes, one of another organisation agrees, the new key accepts.",
+    no_args_is_help=True,
+)
+
+
+def _key(text: str) -> bytes:
+    try:
+        if len(address := from_hex(text)) == ADDRESS_BYTES:
+            return address
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is no address: 0x and 40 hex digits")
+
+
+@contextmanager
+def _desk(config: Path, flags: list[str] | None) -> Iterator[RolesDesk]:
+    settings = load(config, flags=flags or ()).settings
+    require(settings, "roles")
+    section = settings.signer
+    key = read_key(keystore=given_path(section.keystore), password_file=given_path(section.password_file))
+    rpc = Rpc(given(settings.chain.rpc_url))
+    try:
+        deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
+        yield RolesDesk(key=key, rpc=rpc, deployment=deployment, profile=PROFILES[settings.chain.profile])
+    finally:
+        rpc.close()
+
+
+def _send(config: Path, flags: list[str] | None, call: Call, *, as_json: bool) -> None:
+    with _desk(config, flags) as desk:
+        tx_hash = desk.send(call)
+    show({"function": f"Roles.{call.function}", "tx_hash": tx_hash}, as_json=as_json, title="done")
+
+
+@roles_app.command("show")
+@guarded
+def roles_show(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """What a key holds, and what is proposed for it."""
+    with _desk(config, flags) as desk:
+        found = desk.show(_key(key))
+    show(found, as_json=as_json, title="roles")
+
+
+@roles_app.command("propose-grant")
+@guarded
+def propose_grant(
+    key: KeyArgument,
+    role: Annotated[str, typer.Option(help=", ".join(ROLE_NUMBERS))],
+    organisation: Annotated[str, typer.Option(help="Name of the organisation that holds the key.")],
+    config: ConfigOption,
+    area: Annotated[str | None, typer.Option(help="Area it counts in; else all areas.")] = None,
+    flags: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Security admin: propose that a key receives a role."""
+    if role not in ROLE_NUMBERS:
+        raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLE_NUMBERS)}", param_hint="--role")
+    grant = Grant(
+        key=_key(key),
+        role=ROLE_NUMBERS[role],
+        organisation=text_id(organisation),
+        area=ALL_AREAS if area is None else text_id(area),
+    )
+    _send(config, flags, Roles.propose_grant(grant=grant), as_json=as_json)
+
+
+@roles_app.command("propose-replacement")
+@guarded
+def propose_replacement(
+    key: KeyArgument,
+    new_key: NewKeyArgument,
+    config: ConfigOption,
+    flags: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Security admin: propose that a new key takes over what another one holds."""
+    call = Roles.propose_replacement(key=_key(key), new_key=_key(new_key))
+    _send(config, flags, call, as_json=as_json)
+
+
+@roles_app.command("propose-revocation")
+@guarded
+def propose_revocation(
+    key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Security admin: propose that a key loses its role."""
+    _send(config, flags, Roles.propose_revocation(key=_key(key)), as_json=as_json)
+
+
+@roles_app.command("confirm")
+@guarded
+def confirm(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """Security admin of another organisation: agree to a grant or replacement, by the new key's address."""
+    _send(config, flags, Roles.confirm_grant(key=_key(key)), as_json=as_json)
+
+
+@roles_app.command("revoke")
+@guarded
+def revoke(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """Security admin of another organisation: complete a revocation after its delay."""
+    _send(config, flags, Roles.revoke(key=_key(key)), as_json=as_json)
+
+
+@roles_app.command("cancel")
+@guarded
+def cancel(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """Security admin: withdraw what is proposed for a key."""
+    _send(config, flags, Roles.cancel_proposal(key=_key(key)), as_json=as_json)
+
+
+@roles_app.command("accept")
+@guarded
+def accept(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """The new key itself: complete a confirmed grant or replacement after its delay."""
+    _send(config, flags, Roles.accept_grant(), as_json=as_json)
+
+
+@roles_app.command("pause")
+@guarded
+def pause(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """Security admin: stop new books, programs and clearings; money and readings go on."""
+    _send(config, flags, Roles.pause(), as_json=as_json)
+
+
+@roles_app.command("unpause")
+@guarded
+def unpause(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
+    """Security admin: end the pause before it ends by itself."""
+    _send(config, flags, Roles.unpause(), as_json=as_json)
