@@ -71,6 +71,11 @@ class Struct:
         """In JSON form, as an argument of a call."""
         return tuple(_plain(getattr(self, item.name)) for item in fields(typing.cast("Any", self)))
 
+    def as_members(self) -> dict[str, Any]:
+        """In JSON form, by the members' names; `read` takes it back."""
+        names = [item.name for item in fields(typing.cast("Any", self))]
+        return dict(zip(names, self.as_args(), strict=True))
+
     @classmethod
     def read(cls, value: Mapping[str, Any] | Sequence[Any]) -> Self:
         """Out of a decoded answer or event (by name), or an argument of a call (in order)."""

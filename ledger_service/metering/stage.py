@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from contracts.bindings import Readings, read_event
+from contracts.bindings import Readings, read_events
 from contracts.bindings.readings import ReadingsUnread
 from domain.facts import ChainFailed, ChainIncluded, ChainRequested, MtuUnread, Subject, requested_key
 from domain.hashing import text_id
@@ -160,12 +160,7 @@ def _concerns_readings(entry: Entry) -> bool:
 
 
 def _marks(fact: ChainIncluded) -> list[ReadingsUnread]:
-    events = [
-        read_event(contract=event.contract, name=event.event, args=event.args.value)
-        for event in fact.events
-        if event.contract == Readings.contract
-    ]
-    return [event for event in events if isinstance(event, ReadingsUnread)]
+    return list(read_events(fact.events, ReadingsUnread))
 
 
 def _included(tx: Transaction, fact: ChainIncluded) -> None:

@@ -6,12 +6,22 @@ transaction that comes into another block replaces what it did before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts.bindings import Settlement
+from contracts.bindings import Event, Settlement, read_events
+from contracts.bindings.settlement import (
+    AccountReplaced,
+    DebtCovered,
+    Deposited,
+    GuaranteeSet,
+    PeriodSettled,
+    Redeemed,
+    RedemptionCancelled,
+    RedemptionRequested,
+)
 from domain.errors import DominoesError
 from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact
 from domain.hashing import from_hex, text_id, to_hex
@@ -40,7 +50,17 @@ ENDED = ("SettlementRedemptionUnknown", "SettlementTooLate", "SettlementReplaced
 KINDS: tuple[type[Fact], ...] = (ChainIncluded, ChainFailed, ChainRewound)
 """The facts the views of money are made of."""
 
-Args = Mapping[str, Any]
+MOVING: tuple[type[Event], ...] = (
+    Deposited,
+    DebtCovered,
+    RedemptionRequested,
+    Redeemed,
+    RedemptionCancelled,
+    GuaranteeSet,
+    AccountReplaced,
+    PeriodSettled,
+)
+"""The events that move money, promise it or ask for it."""
 
 
 class SettlementNotProposed(DominoesError):
@@ -75,14 +95,38 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 def _book(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
     position = 0
-    for event in fact.events:
-        handler = _HANDLERS.get(event.event) if event.contract == Settlement.contract else None
-        if handler is not None:
-            postings, about = handler(connection, fact.key, event.args.value)
-            place = {"sequence": sequence, "key": fact.key, **about}
-            position = _write(connection, place, postings, position)
+    for event in read_events(fact.events, *MOVING):
+        place = {"sequence": sequence, "key": fact.key}
+        if isinstance(event, PeriodSettled):
+            area, postings = _settled(connection, event)
+            place |= {"area": area, "period": event.period, "revision": event.revision}
+        else:
+            postings = _moved(connection, fact.key, event)
+        position = _write(connection, place, postings, position)
     if position:
         _check_written(connection, fact.key)
+
+
+def _moved(connection: Connection, key: str, event: Event) -> list[Posting]:
+    """The pairs of an event that concerns one account or two, and what else it leaves in the views."""
+    match event:
+        case Deposited(account=account, amount_neur=amount):
+            return pair(account=account, other=BANK, kind="deposit", amount_neur=amount)
+        case DebtCovered(account=account, guarantor=guarantor, amount_neur=amount):
+            return pair(account=account, other=guarantor, kind="cover", amount_neur=amount)
+        case Redeemed(account=account, amount_neur=amount):
+            _step(connection, key, event, kind="redeemed")
+            return pair(account=BANK, other=account, kind="redemption", amount_neur=amount)
+        case RedemptionCancelled():
+            _step(connection, key, event, kind="cancelled")
+        case RedemptionRequested():
+            _requested(connection, key, event)
+        case GuaranteeSet():
+            _guaranteed(connection, event)
+        case AccountReplaced(account=account, successor=successor, balance_neur=balance):
+            _replaced(connection, account=account, successor=successor)
+            return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
+    return []
 
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
@@ -166,65 +210,31 @@ def pair(*, account: bytes, other: bytes, kind: str, amount_neur: int) -> list[P
     ]
 
 
-Folded = tuple[list[Posting], dict[str, Any]]
-
-
-def _deposited(_connection: Connection, _key: str, args: Args) -> Folded:
-    amount = int(args["amountNeur"])
-    return pair(account=from_hex(args["account"]), other=BANK, kind="deposit", amount_neur=amount), {}
-
-
-def _covered(_connection: Connection, _key: str, args: Args) -> Folded:
-    account, guarantor = from_hex(args["account"]), from_hex(args["guarantor"])
-    return pair(account=account, other=guarantor, kind="cover", amount_neur=int(args["amountNeur"])), {}
-
-
-def _requested(connection: Connection, key: str, args: Args) -> Folded:
+def _requested(connection: Connection, key: str, event: RedemptionRequested) -> None:
     connection.execute(
         insert(money_redemption).values(
-            account=from_hex(args["account"]),
-            ref=from_hex(args["ref"]),
+            account=event.account,
+            ref=event.ref,
             key=key,
-            amount_neur=str(int(args["amountNeur"])),
-            ready_at=int(args["readyAt"]),
-        )
-    )
-    return [], {}
-
-
-def _redeemed(connection: Connection, key: str, args: Args) -> Folded:
-    account, amount = from_hex(args["account"]), int(args["amountNeur"])
-    _step(connection, key, args, kind="redeemed")
-    return pair(account=BANK, other=account, kind="redemption", amount_neur=amount), {}
-
-
-def _cancelled(connection: Connection, key: str, args: Args) -> Folded:
-    _step(connection, key, args, kind="cancelled")
-    return [], {}
-
-
-def _step(connection: Connection, key: str, args: Args, *, kind: str) -> None:
-    connection.execute(
-        insert(money_redemption_step).values(
-            key=key,
-            account=from_hex(args["account"]),
-            ref=from_hex(args["ref"]),
-            kind=kind,
-            amount_neur=str(int(args["amountNeur"])),
+            amount_neur=str(event.amount_neur),
+            ready_at=event.ready_at,
         )
     )
 
 
-def _guaranteed(connection: Connection, _key: str, args: Args) -> Folded:
-    account = from_hex(args["account"])
-    _add(connection, account, 0)
-    values = {"credit_neur": str(int(args["creditNeur"])), "guarantor": from_hex(args["guarantor"])}
-    connection.execute(update(money_account).where(money_account.c.account == account).values(**values))
-    return [], {}
+def _step(connection: Connection, key: str, event: Redeemed | RedemptionCancelled, *, kind: str) -> None:
+    row = {"key": key, "account": event.account, "ref": event.ref, "kind": kind}
+    connection.execute(insert(money_redemption_step).values(**row, amount_neur=str(event.amount_neur)))
 
 
-def _replaced(connection: Connection, _key: str, args: Args) -> Folded:
-    account, successor = from_hex(args["account"]), from_hex(args["successor"])
+def _guaranteed(connection: Connection, event: GuaranteeSet) -> None:
+    _add(connection, event.account, 0)
+    values = {"credit_neur": str(event.credit_neur), "guarantor": event.guarantor}
+    connection.execute(update(money_account).where(money_account.c.account == event.account).values(**values))
+
+
+def _replaced(connection: Connection, *, account: bytes, successor: bytes) -> None:
+    """The successor takes over the lines that the account gives, and the one that it has."""
     row = account_row(connection, account)
     _add(connection, successor, 0)
     table = money_account
@@ -235,18 +245,16 @@ def _replaced(connection: Connection, _key: str, args: Args) -> Folded:
         connection.execute(update(table).where(table.c.account == successor).values(**line))
         none = {"credit_neur": "0", "guarantor": None}
         connection.execute(update(table).where(table.c.account == account).values(**none))
-    amount = int(args["balanceNeur"])
-    return pair(account=successor, other=account, kind="replacement", amount_neur=amount), {}
 
 
-def _settled(connection: Connection, _key: str, args: Args) -> Folded:
-    """The pairs behind a settlement's words: those of its statements less those of the revision before."""
+def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Posting]]:
+    """Area, and the pairs behind a settlement's words: those of its statements less those of the revision before."""
     rows = connection.execute(select(registry_area.c.area)).scalars()
-    area = next(code for code in rows if to_hex(text_id(code)) == args["area"])
-    period, revision = int(args["period"]), int(args["revision"])
+    area = next(code for code in rows if text_id(code) == event.area)
+    period, revision = event.period, event.revision
     known = proposals(connection, area=area, period=period)
     proposal = known.get(revision)
-    if proposal is None or proposal["words_hash"] != args["wordsHash"]:
+    if proposal is None or proposal["words_hash"] != to_hex(event.words_hash):
         raise SettlementNotProposed(area=area, period=period, revision=revision)
     table = registry_agreement
     query = select(table.c.agreement, table.c.version, table.c.retailer)
@@ -256,7 +264,7 @@ def _settled(connection: Connection, _key: str, args: Args) -> Folded:
         now[key] = now.get(key, 0) - amount
     postings = [Posting(*key, amount_neur=amount) for key, amount in sorted(now.items()) if amount]
     _check_words(postings, proposal, area=area, period=period, revision=revision)
-    return postings, {"area": area, "period": period, "revision": revision}
+    return area, postings
 
 
 def _postings(proposal: dict[str, Any], retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:
@@ -282,15 +290,3 @@ def _check_words(
     words = dict(unpack_settlement_word(int(word, 16)) for word in proposal["words"])
     if {account: amount for account, amount in due.items() if amount} != words:
         raise SettlementNotProposed(area=area, period=period, revision=revision)
-
-
-_HANDLERS: dict[str, Callable[[Connection, str, Args], Folded]] = {
-    "Deposited": _deposited,
-    "DebtCovered": _covered,
-    "RedemptionRequested": _requested,
-    "Redeemed": _redeemed,
-    "RedemptionCancelled": _cancelled,
-    "GuaranteeSet": _guaranteed,
-    "AccountReplaced": _replaced,
-    "PeriodSettled": _settled,
-}

@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
+from contracts.bindings import Settlement, read_events
+from contracts.bindings.anchors import HeadAnchored
+from contracts.bindings.settlement import PeriodSettled
 from domain.facts import (
     AccessLogged,
     BookClosed,
-    ChainEvent,
     ChainIncluded,
     DepositBooked,
     MtuCleared,
@@ -43,14 +45,11 @@ from ledger_service.record import Entry, View
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.queries import entries_by_sequence
 from ledger_service.settlement.tables import settlement_source
-from ledger_service.settlement.views import SETTLED_HASHES
+from ledger_service.settlement.views import is_settled_by
 from ledger_service.trading.tables import trading_order
 
 TAGS_PER_QUERY = 500
 """Tags looked up by one statement: below the 999 parameters every SQLite takes."""
-
-_ANCHORING = ("Anchors", "HeadAnchored")
-_SETTLING = ("Settlement", "PeriodSettled")
 
 
 def fold(connection: Connection, entry: Entry) -> None:
@@ -96,13 +95,12 @@ def _fold_further(connection: Connection, entry: Entry) -> None:
 
 def _included(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
     """What the chain did: when, to which period, and to which head of the journal."""
-    if any(event.contract == "Settlement" for event in fact.events):
+    if any(event.contract == Settlement.contract for event in fact.events):
         _insert(connection, overview_inclusion, [{"sequence": sequence, "block_time": fact.block_time}])
-    for event in fact.events:
-        if event.name == _ANCHORING:
-            _anchored(connection, fact, event, sequence)
-        elif event.name == _SETTLING:
-            _settled(connection, event)
+    for anchored in read_events(fact.events, HeadAnchored):
+        _anchored(connection, fact, anchored, sequence)
+    for settled in read_events(fact.events, PeriodSettled):
+        _settled(connection, settled)
 
 
 OVERVIEW = View(
@@ -216,32 +214,27 @@ def _statements(connection: Connection, fact: SettlementProposed, sequence: int)
     _insert(connection, table, rows)
 
 
-def _settled(connection: Connection, event: ChainEvent) -> None:
+def _settled(connection: Connection, event: PeriodSettled) -> None:
     """Where a revision was proposed twice, what took effect on chain counts, not what was proposed last."""
-    revision = int(event.args["revision"])
     codes = connection.execute(select(registry_area.c.area)).scalars()
-    area = next(code for code in codes if text_id(code) == from_hex(event.args["area"]))
+    area = next(code for code in codes if text_id(code) == event.area)
     table = settlement_source
-    conditions = (table.c.area == area, table.c.period == int(event.args["period"]))
+    conditions = (table.c.area == area, table.c.period == event.period)
     wanted = select(table.c.sequence).where(*conditions, table.c.kind == SettlementProposed.KIND)
     sequences = connection.execute(wanted.order_by(table.c.sequence)).scalars().all()
-    if len(sequences) <= revision + 1:
+    if len(sequences) <= event.revision + 1:
         return
     for entry in entries_by_sequence(connection, sequences):
         fact = entry.fact
-        if isinstance(fact, SettlementProposed) and fact.revision == revision and _is_meant(event, fact):
+        if isinstance(fact, SettlementProposed) and fact.revision == event.revision and is_settled_by(event, fact):
             _statements(connection, fact, entry.sequence)
 
 
-def _is_meant(event: ChainEvent, fact: SettlementProposed) -> bool:
-    return all(getattr(fact, mine) == from_hex(event.args[theirs]) for mine, theirs in SETTLED_HASHES.items())
-
-
-def _anchored(connection: Connection, fact: ChainIncluded, event: ChainEvent, sequence: int) -> None:
+def _anchored(connection: Connection, fact: ChainIncluded, event: HeadAnchored, sequence: int) -> None:
     row = {
         "sequence": sequence,
-        "anchored_sequence": int(event.args["sequence"]),
-        "head": from_hex(event.args["head"]),
+        "anchored_sequence": event.sequence,
+        "head": event.head,
         "tx_hash": fact.tx_hash,
         "block": fact.block,
     }

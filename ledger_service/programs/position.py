@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from contracts.bindings import read_event
+from contracts.bindings import read_events
 from contracts.bindings.market import MtuCleared, MtuVoided
 from domain import facts
-from domain.facts import ChainEvent, ChainIncluded, ProgramValidated, validated_key
+from domain.facts import ChainIncluded, ProgramValidated, validated_key
 from ledger_service.market import queries as markets
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
+
+ENDING: tuple[type[MtuCleared] | type[MtuVoided], ...] = (MtuCleared, MtuVoided)
+"""The events that end an MTU of a market."""
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
@@ -37,10 +40,9 @@ class PositionStage:
         for batch in follow(self._record, self._cursor, [ChainIncluded], limit=ENTRIES_PER_BATCH):
             with self._record.read() as connection:
                 positions = [
-                    position
-                    for entry in batch.entries
-                    for event in entry.as_a(ChainIncluded).events
-                    if (position := self._position(connection, event, entry.as_a(ChainIncluded).tx_hash)) is not None
+                    self._position(connection, ended, fact.tx_hash)
+                    for fact in (entry.as_a(ChainIncluded) for entry in batch.entries)
+                    for ended in read_events(fact.events, *ENDING)
                 ]
             if not positions:
                 continue
@@ -53,12 +55,9 @@ class PositionStage:
         return done
 
     def _position(
-        self, connection: Connection, event: ChainEvent, tx_hash: bytes
-    ) -> facts.MtuCleared | facts.MtuVoided | None:
-        """The fact that an event makes; None for an event that ends no MTU."""
-        ended = read_event(contract=event.contract, name=event.event, args=event.args.value)
-        if not isinstance(ended, MtuCleared | MtuVoided):
-            return None
+        self, connection: Connection, ended: MtuCleared | MtuVoided, tx_hash: bytes
+    ) -> facts.MtuCleared | facts.MtuVoided:
+        """The fact that an event makes."""
         market, mtu = self._code(connection, ended.market), ended.mtu
         program = markets.program_of(connection, market=market, mtu=mtu)
         if isinstance(ended, MtuVoided):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts.artifacts import load_artifact
+from contracts.bindings import Event
 from contracts.bindings.calendar import Calendar
-from contracts.bindings.market import Market
+from contracts.bindings.market import Market, ProgramRecorded
 from contracts.bindings.readings import Readings, ReadingState
 from contracts.bindings.roles import Roles
+from contracts.bindings.settlement import PeriodSettled
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import text_id, to_hex
 from domain.meters import MeteringArea
+
+_Event = TypeVar("_Event", bound=Event)
 
 LOG_BLOCKS_MAX = 50_000
 """Blocks asked for events at once, so that no answer of a long chain is refused for its size."""
@@ -148,13 +152,13 @@ class NodeChain:
             return {}
         topics = [to_hex(market_id), [_topic_of(number) for number in numbers]]
         found = {
-            (market, int(args["program"])): RecordedProgram(
-                results_root=from_hex(args["resultsRoot"]),
-                grid_model_hash=from_hex(args["gridModelHash"]),
-                report_hash=from_hex(args["reportHash"]),
-                dso=from_hex(args["dso"]),
+            (market, event.program): RecordedProgram(
+                results_root=event.results_root,
+                grid_model_hash=event.grid_model_hash,
+                report_hash=event.report_hash,
+                dso=event.dso,
             )
-            for args in self._events("Market", "ProgramRecorded", self._market.address, topics, block)
+            for event in self._events(ProgramRecorded, self._market.address, topics, block)
         }
         if len(found) != len(numbers):
             raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it has not the events of all programs of {market}")
@@ -163,23 +167,20 @@ class NodeChain:
     def _words_hashes(self, area_id: bytes, period: int, block: int) -> tuple[bytes, ...]:
         topics = [to_hex(area_id), _topic_of(period)]
         found = {
-            int(args["revision"]): from_hex(args["wordsHash"])
-            for args in self._events("Settlement", "PeriodSettled", self._settlement, topics, block)
+            event.revision: event.words_hash for event in self._events(PeriodSettled, self._settlement, topics, block)
         }
         return tuple(found[revision] for revision in sorted(found))
 
-    def _events(
-        self, contract: str, event: str, address: bytes, topics: Sequence[Any], block: int
-    ) -> Iterator[dict[str, Any]]:
-        """Arguments of the events of a kind up to a block, oldest first; `topics` are those of its indexed members."""
-        abi = load_artifact(contract).abi
-        wanted = [to_hex(abi.topic_of(event)), *topics]
+    def _events(self, kind: type[_Event], address: bytes, topics: Sequence[Any], block: int) -> Iterator[_Event]:
+        """The events of a class up to a block, oldest first; `topics` are those of its indexed members."""
+        abi = load_artifact(kind.CONTRACT).abi
+        wanted = [to_hex(abi.topic_of(kind.NAME)), *topics]
         for first in range(0, block + 1, LOG_BLOCKS_MAX):
             span = {"fromBlock": hex(first), "toBlock": hex(min(first + LOG_BLOCKS_MAX - 1, block))}
             for log in self._rpc.call("eth_getLogs", {**span, "address": to_hex(address), "topics": wanted}):
                 decoded = abi.decode_event([as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"]))
                 if decoded is not None:
-                    yield decoded.args
+                    yield kind.read(decoded.args)
 
 
 def _topic_of(number: int) -> str:

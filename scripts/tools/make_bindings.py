@@ -200,43 +200,38 @@ PACKAGE = '''"""One Python class per contract of the ledger; made by `python -m 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from contracts.bindings.base import Call, Event
 {imports}
+from domain.facts import ChainEvent
 
 __all__ = [
 {names}
 ]
 
-EVENTS: Mapping[tuple[str, str], type[Event]] = {{
-    (kind.CONTRACT, kind.NAME): kind
-    for kind in (
-{events}
-    )
-}}
-"""Every event by contract and name."""
+T = TypeVar("T", bound=Event)
 
 
-def read_event(*, contract: str, name: str, args: Mapping[str, Any]) -> Event | None:
-    """The event of a `chain.included` fact; None where the contracts have no such event."""
-    kind = EVENTS.get((contract, name))
-    return None if kind is None else kind.read(args)
+def read_events(recorded: Iterable[ChainEvent], *kinds: type[T]) -> Iterator[T]:
+    """The events of these classes that a `chain.included` fact holds, in their order."""
+    wanted = {{(kind.CONTRACT, kind.NAME): kind for kind in kinds}}
+    for item in recorded:
+        kind = wanted.get((item.contract, item.event))
+        if kind is not None:
+            yield kind.read(item.args.value)
 '''
 
 
 def _package_text(outputs: Mapping[str, Mapping[str, Any]]) -> str:
-    """The package's own module: the contracts, and every event by its name."""
+    """The package's own module: the contracts, and how recorded events are read."""
     names = sorted(CONTRACT_NAMES)
-    imports = [f"from contracts.bindings import {', '.join(map(snake, names))}"]
-    imports += [f"from contracts.bindings.{snake(name)} import {name}" for name in names]
-    events = [f"        {snake(name)}.{event['name']}," for name in names for event in events_of(outputs[f"I{name}"])]
-    exported = sorted([*names, "Call", "EVENTS", "Event", "read_event"])
+    imports = [f"from contracts.bindings.{snake(name)} import {name}" for name in names]
+    exported = sorted([*names, "Call", "Event", "read_events"])
     return PACKAGE.format(
         imports="\n".join(imports),
         names="\n".join(f'    "{name}",' for name in exported),
-        events="\n".join(events),
     )
 
 

@@ -8,10 +8,13 @@ import pytest
 
 from contracts.abi import AbiUnknown
 from contracts.artifacts import load_artifact
-from contracts.bindings import EVENTS, Anchors, Call, Market, Settlement, read_event
+from contracts.bindings import Anchors, Call, Market, Settlement, read_events
+from contracts.bindings.anchors import HeadAnchored
 from contracts.bindings.market import MarketCreated, MarketParams, ResultPage
-from contracts.bindings.settlement import PeriodSettled, SettlementPage
+from contracts.bindings.settlement import SettlementPage
+from domain.facts import ChainEvent
 from domain.hashing import canonical_json, to_hex
+from domain.members import JsonDocument
 
 pytestmark = pytest.mark.unit
 
@@ -52,17 +55,26 @@ def test_call__same_arguments__is_equal_and_hashable() -> None:
     assert len({settle(), settle(), Anchors.anchor(sequence=1, head=REF)}) == 2
 
 
-def test_read_event__members_in_any_order__are_found_by_name() -> None:
+def test_read_events__members_in_any_order__are_found_by_name() -> None:
     params = MarketParams(AREA, 10, 100, -5, 5, 1, 2, 3)
     members = ("area", "lotWh", "tickNeurPerWh", "minLimitNeurPerWh", "maxLimitNeurPerWh")
     written = dict(zip((*members, "graceSeconds", "signSeconds", "clearSeconds"), params.as_args(), strict=True))
     args = {"params": dict(sorted(written.items())), "market": to_hex(REF), "firstPeriod": "1", "area": to_hex(AREA)}
 
-    found = read_event(contract="Market", name="MarketCreated", args=args)
+    (found,) = read_events([ChainEvent("Market", "MarketCreated", JsonDocument(args))], MarketCreated)
 
     assert found == MarketCreated(market=REF, area=AREA, first_period=1, params=params)
 
 
-def test_read_event__of_no_contract_of_ours__is_none() -> None:
-    assert read_event(contract="Market", name="PeriodSettled", args={}) is None
-    assert EVENTS["Settlement", "PeriodSettled"] is PeriodSettled
+def test_read_events__of_other_classes_or_contracts__are_passed_over() -> None:
+    args = JsonDocument({"sequence": 3, "head": to_hex(REF), "previousHead": to_hex(AREA)})
+    recorded = [ChainEvent(contract, "HeadAnchored", args) for contract in ("Anchors", "Market")]
+
+    assert list(read_events(recorded, MarketCreated)) == []
+    assert list(read_events(recorded, HeadAnchored, MarketCreated)) == [HeadAnchored(3, REF, AREA)]
+
+
+def test_event__by_its_members__is_read_back() -> None:
+    event = HeadAnchored(sequence=2**60, head=REF, previous_head=AREA)
+
+    assert HeadAnchored.read(event.as_members()) == event
