@@ -160,7 +160,7 @@ class Ledger:
         """Send one call in a block of its own and note its gas. Raises RuntimeError where it fails."""
         self.send_all(role, {name: call})
         (entry,) = self.record.entries(after=self.record.head().sequence - 1, kinds=[ChainIncluded])
-        self.gas[name] = int(entry.content()["gas_used"])
+        self.gas[name] = entry.as_a(ChainIncluded).gas_used
 
     def send_all(self, role: str, calls: Mapping[str, Call]) -> None:
         """Send calls in one block. Raises RuntimeError where one fails."""
@@ -170,7 +170,7 @@ class Ledger:
         self._time = max(self._time, self.node.head().timestamp) + 1
         progress = self._gateway.flush(node=self.node, timestamp=self._time)
         if progress.included != len(calls):
-            failed = [entry.content() for entry in self.record.entries(kinds=[ChainFailed])]
+            failed = [entry.fact for entry in self.record.entries(kinds=[ChainFailed])]
             raise RuntimeError(f"{len(calls) - progress.included} calls failed, such as {failed[-1:]}")
 
     def sign(self, key: str, contract: str, shape: Shape, values: dict[str, Any]) -> bytes:

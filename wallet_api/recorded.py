@@ -11,8 +11,9 @@ from ledger_service.record.errors import PayloadErased
 
 def created(entry: Entry, shape: type[BaseModel]) -> Created:
     """The members of the fact that its answer shows, and its place in the journal. Raises PayloadErased."""
-    payload = entry.payload
-    if payload is None:
+    fact = entry.fact
+    if fact is None:
         raise PayloadErased(sequence=entry.sequence)
+    payload = fact.payload()
     shown = {name: payload[name] for name in shape.model_fields if name in payload}
     return Created(shape.model_validate({"sequence": entry.sequence, **shown}), repeated=entry.repeated)

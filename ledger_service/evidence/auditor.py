@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
 from domain.facts import OrderAccepted, OrderCancelled
-from domain.hashing import to_hex
 from ledger_service.evidence.form import BundleWriter
-from ledger_service.evidence.journal import chain_json, journal_lines
+from ledger_service.evidence.journal import journal_lines
 from ledger_service.evidence.recorded import Anchor, ChainInfo, ReceiptSource, last_anchor, walk
+from ledger_service.evidence.shown import ReceiptShown
 from ledger_service.record import Record
 
 
@@ -23,12 +22,12 @@ def export_auditor(record: Record, directory: Path, *, chain: ChainInfo, receipt
     """
     with record.read() as connection, BundleWriter(directory, kind="auditor") as bundle:
         anchor = last_anchor(connection)
-        bundle.value("chain.json", chain_json(chain))
+        bundle.value("chain.json", chain)
         bundle.raw_lines("journal.jsonl", journal_lines(connection, through=anchor.sequence, opened=None))
         bundle.lines("receipts.jsonl", _receipts(connection, anchor.sequence, receipts))
     return anchor
 
 
-def _receipts(connection: Connection, through: int, receipts: ReceiptSource) -> Iterator[dict[str, Any]]:
-    for entry in walk(connection, through=through, kinds=[OrderAccepted, OrderCancelled]):
-        yield {"sequence": entry.sequence, "signature": to_hex(receipts(entry))}
+def _receipts(connection: Connection, through: int, receipts: ReceiptSource) -> Iterator[ReceiptShown]:
+    for entry, _ in walk(connection, OrderAccepted, OrderCancelled, through=through):
+        yield ReceiptShown(sequence=entry.sequence, signature=receipts(entry))

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 from domain.errors import DominoesError
 from domain.hashing import canonical_json
+from domain.members import noun_json
 
 FORMAT = "dominoes-evidence/1"
 MANIFEST = "manifest.json"
@@ -77,13 +78,13 @@ class BundleWriter:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._partial.rename(self._directory)
 
-    def value(self, name: str, value: Any) -> None:
-        """A file of one canonical JSON value."""
-        self._write(name, [canonical_json(value)])
+    def value(self, name: str, noun: object) -> None:
+        """A file of one noun as canonical JSON."""
+        self._write(name, [canonical_json(noun_json(noun))])
 
-    def lines(self, name: str, values: Iterable[Any]) -> None:
-        """A file of one canonical JSON object per line, written as they come."""
-        self._write(name, (canonical_json(value) + b"\n" for value in values))
+    def lines(self, name: str, nouns: Iterable[object]) -> None:
+        """A file of one noun per line as canonical JSON, written as they come."""
+        self._write(name, (canonical_json(noun_json(noun)) + b"\n" for noun in nouns))
 
     def raw_lines(self, name: str, lines: Iterable[bytes]) -> None:
         """A file of lines that are canonical JSON already."""

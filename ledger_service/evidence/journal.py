@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from domain.facts import Fact
 from domain.hashing import to_hex
-from ledger_service.evidence.recorded import ChainInfo
-from ledger_service.record.journal import READ_BATCH_ENTRIES, select_entries
+from ledger_service.record.journal import READ_BATCH_ENTRIES, kinds_of, select_entries
 from ledger_service.record.tables import journal_entry
 
 
-def chain_json(chain: ChainInfo) -> dict[str, Any]:
-    """`chain.json` of a bundle."""
-    return {
-        "chain_id": chain.chain_id,
-        "contracts": {name: to_hex(address) for name, address in chain.contracts.items()},
-    }
-
-
-def journal_lines(connection: Connection, *, through: int, opened: Container[str] | None) -> Iterator[bytes]:
+def journal_lines(connection: Connection, *, through: int, opened: Collection[type[Fact]] | None) -> Iterator[bytes]:
     """Entries 1 to `through` as canonical JSON, payloads open for the kinds in `opened` (None: all that are there).
 
     The stored payload text is canonical JSON already, so it is put into the line as it is.
     """
+    names = None if opened is None else frozenset(kinds_of(opened))
     after = 0
     while after < through:
         query = select_entries().where(journal_entry.c.sequence > after, journal_entry.c.sequence <= through)
         rows = connection.execute(query.order_by(journal_entry.c.sequence).limit(READ_BATCH_ENTRIES)).all()
         for row in rows:
-            yield _line(row, is_open=row.payload is not None and (opened is None or row.kind in opened))
+            yield _line(row, is_open=row.payload is not None and (names is None or row.kind in names))
         after = rows[-1].sequence
 
 

@@ -1,18 +1,18 @@
-"""All that personal bundles open, read from the record once for all accounts."""
+"""Reading the record once for the personal bundles of all accounts."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from contracts.bindings.market import ProgramRecorded
 from domain.facts import (
     AgreementSigned,
     AreaDefined,
+    Fact,
     KeyRegistered,
     MarketDefined,
     MeterRegistered,
@@ -20,256 +20,178 @@ from domain.facts import (
     OrderAccepted,
     OrderCancelled,
     ParticipantRegistered,
+    PeriodDeclared,
+    PointEnvelope,
     ProgramSigned,
     ProgramValidated,
     ReadingAttested,
+    ReadingRules,
+    SettlementProposed,
+    SettlementSigned,
     TariffPublished,
 )
 from domain.hashing import canonical_json, from_hex, hash_json, text_id, to_hex
+from domain.members import noun_json
 from domain.merkle import merkle_proofs
 from domain.orders import schedule_hash
 from domain.readings import Reading
 from domain.statements import statement_hash, statement_leaf
-from domain.words import page_hashes, pages_of, unpack_settlement_word
-from ledger_service.evidence.public import attestations as attested_lines
-from ledger_service.evidence.public import signed_proposals
-from ledger_service.evidence.recorded import chain_events, walk
+from domain.words import OrderWord, page_hashes, pages_of, unpack_settlement_word
+from ledger_service.evidence.contents import (
+    AttestedLeaves,
+    ClearedLine,
+    Openings,
+    ProgramContent,
+    SettlementContent,
+)
+from ledger_service.evidence.public import attestations as attestations_shown
+from ledger_service.evidence.public import signed_programs, signed_proposals
+from ledger_service.evidence.recorded import chain_events, facts_of, walk
+from ledger_service.evidence.shown import AttestationShown, ResultShown
 from ledger_service.record import Entry
 
-Payload = dict[str, Any]
-
-_REGISTRY_KINDS = (
-    ParticipantRegistered.KIND,
-    MeterRegistered.KIND,
-    KeyRegistered.KIND,
-    AgreementSigned.KIND,
-    TariffPublished.KIND,
+_REGISTRY: tuple[type[Fact], ...] = (
+    AreaDefined,
+    MarketDefined,
+    PeriodDeclared,
+    ParticipantRegistered,
+    MeterRegistered,
+    KeyRegistered,
+    AgreementSigned,
+    TariffPublished,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class AttestedLeaves:
-    """The readings under one attested root, in leaf order, each with its proof (lowest node first)."""
-
-    header: Payload
-    readings: Sequence[Payload]
-    proofs: Sequence[Sequence[bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownResult:
-    """A cleared MTU as its canonical line, the same for everybody, and the accounts that have a word in it."""
-
-    mtu: int
-    market: str
-    line: bytes
-    accounts: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramContent:
-    """A signed program that stands on chain: what everybody is shown of it, and envelopes and schedules by point."""
-
-    area: str
-    shown: Payload
-    envelopes: Mapping[str, list[Payload]]
-    schedules: Mapping[str, list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownSettlement:
-    """A settlement that attesters signed: the members that everybody is shown, and salted statement, proof and page of
-    the own word by account."""
-
-    shown: Payload
-    statements: Mapping[str, Payload]
-    proofs: Mapping[str, list[str]]
-    pages: Mapping[str, list[str]]
-
-
-@dataclass(slots=True)
-class Openings:
-    """Payloads by what they are; `orders` holds entries of orders and cancels by account, ascending."""
-
-    parties: dict[str, Payload] = field(default_factory=dict)
-    meters: list[Payload] = field(default_factory=list)
-    keys: dict[str, Payload] = field(default_factory=dict)
-    terms: dict[tuple[str, str, int], Payload] = field(default_factory=dict)
-    orders: dict[str, list[Entry]] = field(default_factory=dict)
-    account_of: dict[str, str] = field(default_factory=dict)
-    grid_models: dict[str, Payload] = field(default_factory=dict)
-    lots_wh: dict[str, int] = field(default_factory=dict)
-    programs: list[ProgramContent] = field(default_factory=list)
-    results: list[ShownResult] = field(default_factory=list)
-    attestations: list[AttestedLeaves] = field(default_factory=list)
-    messages: list[tuple[str, str]] = field(default_factory=list)
-    settlements: list[ShownSettlement] = field(default_factory=list)
-
-    def key_of(self, order_key: str) -> Payload:
-        """The registration of an order key: there is one, as a key serves one account."""
-        return self.keys[order_key]
-
-    def messages_of(self, meters: set[str]) -> Iterable[str]:
-        """The compact JWS of these meters, in the order in which they were recorded."""
-        return (jws for meter, jws in self.messages if meter in meters)
-
-    def terms_of(self, account: str, statements: Iterable[Payload]) -> list[Payload]:
-        """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
-        mine = [item for (kind, *_), item in self.terms.items() if kind == "agreement" and item["account"] == account]
-        names = {item["tariff"] for item in mine}
-        tariffs = {
-            name: [item for (kind, tariff, _), item in self.terms.items() if (kind, tariff) == ("tariff", name)]
-            for name in names
-        }
-        found: dict[tuple[str, int, int], Payload] = {}
-        for statement in statements:
-            for mtu in range(statement["first_mtu"], statement["first_mtu"] + statement["count"]):
-                agreement = _newest(mine, mtu, "agreement")
-                tariff = None if agreement is None else _newest(tariffs[agreement["tariff"]], mtu, "tariff")
-                if agreement is not None and tariff is not None:
-                    found[agreement["agreement"], agreement["version"], 1] = agreement
-                    found[tariff["tariff"], tariff["version"], 0] = tariff
-        return [found[key] for key in sorted(found)]
-
-
-def _newest(versions: Iterable[Payload], mtu: int, name: str) -> Payload | None:
-    valid = [item for item in versions if item["valid_from_mtu"] <= mtu]
-    return max(valid, key=lambda item: (item["valid_from_mtu"], item["version"], item[name]), default=None)
+_ORDERS: tuple[type[OrderAccepted] | type[OrderCancelled], ...] = (OrderAccepted, OrderCancelled)
 
 
 def read_openings(connection: Connection, *, through: int) -> Openings:
     """Read everything up to an entry; erased payloads are left out."""
     found = Openings()
-    for entry in walk(connection, through=through, kinds=_REGISTRY_KINDS):
-        _add_registry(found, entry.kind, entry.content())
-    for entry in walk(connection, through=through, kinds=[OrderAccepted, OrderCancelled]):
-        _add_order(found, entry)
-    _add_markets(found, connection, through)
-    for entry in walk(connection, through=through, kinds=[MtuCleared]):
-        found.results.append(_shown_result(found, entry.content()))
-    found.results.sort(key=lambda result: (result.mtu, result.market))
+    for fact in facts_of(connection, *_REGISTRY, through=through):
+        _add_registry(found, fact)
+    for entry, order in walk(connection, *_ORDERS, through=through):
+        _add_order(found, entry, order)
+    _add_programs(found, connection, through)
+    results = [_cleared_line(found, cleared) for cleared in facts_of(connection, MtuCleared, through=through)]
+    found.results = sorted(results, key=lambda result: (result.mtu, result.market))
     _add_readings(found, connection, through)
-    found.settlements = [_shown_settlement(*pair) for pair in signed_proposals(connection, through)]
+    found.settlements = [_settlement_content(*pair) for pair in signed_proposals(connection, through)]
     return found
 
 
-def _add_registry(found: Openings, kind: str, payload: Payload) -> None:
-    if kind == ParticipantRegistered.KIND:
-        found.parties[payload["account"]] = payload
-    elif kind == MeterRegistered.KIND:
-        found.meters.append(payload)
-    elif kind == KeyRegistered.KIND:
-        found.keys[payload["order_key"]] = payload
-    else:
-        name = "agreement" if kind == AgreementSigned.KIND else "tariff"
-        found.terms[name, payload[name], payload["version"]] = payload
+def _add_registry(found: Openings, fact: Fact) -> None:
+    match fact:
+        case AreaDefined(area=area):
+            found.areas[area.area] = area
+        case MarketDefined(market=market):
+            found.markets[market.market] = market
+        case PeriodDeclared():
+            found.periods[fact.area, fact.period] = fact.span
+        case ParticipantRegistered(participant=participant):
+            found.parties[participant.account] = participant
+        case MeterRegistered(meter=meter):
+            found.meters.append(meter)
+        case KeyRegistered(order_key=key):
+            found.keys[key.order_key] = key  # there is one, as a key serves one account
+        case AgreementSigned(agreement=agreement):
+            found.agreements.append(agreement)
+        case TariffPublished(tariff=tariff):
+            found.tariffs.append(tariff)
 
 
-def _add_order(found: Openings, entry: Entry) -> None:
-    payload = entry.content()
-    if entry.kind == OrderAccepted.KIND:
-        found.account_of[payload["tag"]] = payload["order"]["account"]
-    account = found.account_of.get(payload["tag"])
+def _add_order(found: Openings, entry: Entry, fact: OrderAccepted | OrderCancelled) -> None:
+    if isinstance(fact, OrderAccepted):
+        found.account_of[fact.tag] = to_hex(fact.order.account)
+    account = found.account_of.get(fact.tag)
     if account is not None:
-        found.orders.setdefault(account, []).append(entry)
+        found.orders.setdefault(account, []).append((entry, fact))
 
 
-def _add_markets(found: Openings, connection: Connection, through: int) -> None:
-    areas: dict[str, str] = {}
-    for entry in walk(connection, through=through, kinds=[AreaDefined, MarketDefined]):
-        payload = entry.content()
-        if entry.kind == AreaDefined.KIND:
-            found.grid_models[payload["area"]] = payload["grid_model"]
-        else:
-            areas[payload["market"]] = payload["area"]
-            found.lots_wh[payload["market"]] = payload["lot_wh"]
-    events = chain_events(connection, through=through, wanted={("Market", "ProgramRecorded")})
-    recorded = {(event.args["market"], int(event.args["program"])) for event in events}
-    validated: dict[tuple[str, int], Payload] = {}
-    for entry in walk(connection, through=through, kinds=[ProgramValidated, ProgramSigned]):
-        payload = entry.content()
-        key = (payload["market"], payload["program"])
-        if entry.kind == ProgramValidated.KIND:
-            validated[key] = payload
-        elif key in validated and (to_hex(text_id(key[0])), key[1]) in recorded:
-            area = areas[key[0]]
-            points = [str(point["code"]) for point in found.grid_models[area]["points"]]
-            found.programs.append(_recorded_program(area, points, validated[key], payload))
+def _add_programs(found: Openings, connection: Connection, through: int) -> None:
+    events = chain_events(connection, ProgramRecorded, through=through)
+    recorded = {(event.market, event.program) for event in events}
+    for program, signed in signed_programs(connection, through):
+        if (text_id(program.market), program.program) in recorded:
+            found.programs.append(_program_content(found, program, signed))
 
 
-def _recorded_program(area: str, points: Sequence[str], program: Payload, signed: Payload) -> ProgramContent:
-    """`points` in the order of the area's grid model."""
-    envelopes: dict[str, list[Payload]] = {point: [] for point in points}
-    for envelope in program["envelopes"]:
-        envelopes[envelope["point"]].append(envelope)
-    names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
-    shown = {
-        **{name: program[name] for name in names},
-        "dso": signed["dso"],
-        "signature": signed["signature"],
-        "schedule_hashes": [to_hex(schedule_hash(program["schedules"][point])) for point in points],
-        "envelope_hashes": [to_hex(hash_json(envelopes[point])) for point in points],
-    }
-    return ProgramContent(area=area, shown=shown, envelopes=envelopes, schedules=program["schedules"])
+def _program_content(found: Openings, program: ProgramValidated, signed: ProgramSigned) -> ProgramContent:
+    area = found.areas[found.markets[program.market].area]
+    points = [str(point["code"]) for point in area.grid_model["points"]]
+    envelopes: dict[str, list[PointEnvelope]] = {point: [] for point in points}
+    for envelope in program.envelopes:
+        envelopes[envelope.point].append(envelope)
+    schedules = {item.point: item.net_wh for item in program.schedules}
+    return ProgramContent(
+        area=area.area,
+        validated=program,
+        signed=signed,
+        envelopes={point: tuple(items) for point, items in envelopes.items()},
+        schedules=schedules,
+        envelope_hashes=tuple(hash_json([noun_json(item) for item in envelopes[point]]) for point in points),
+        schedule_hashes=tuple(schedule_hash(schedules[point]) for point in points),
+    )
 
 
-def _shown_result(found: Openings, payload: Payload) -> ShownResult:
-    row = {name: payload[name] for name in ("market", "mtu", "price_neur_per_wh", "words", "rules")}
-    tags = ("0x" + word[2:34] for word in payload["words"])
-    return ShownResult(
-        payload["mtu"],
-        payload["market"],
-        line=canonical_json({**row, "lot_wh": found.lots_wh[payload["market"]]}),
+def _cleared_line(found: Openings, fact: MtuCleared) -> ClearedLine:
+    shown = ResultShown(
+        market=fact.market,
+        mtu=fact.mtu,
+        lot_wh=found.markets[fact.market].lot_wh,
+        price_neur_per_wh=fact.price_neur_per_wh,
+        words=fact.words,
+        rules=fact.rules,
+    )
+    tags = (OrderWord.unpack(word).tag.to_bytes(16, "big") for word in fact.words)
+    return ClearedLine(
+        mtu=fact.mtu,
+        market=fact.market,
+        line=canonical_json(noun_json(shown)),
         accounts=frozenset(found.account_of[tag] for tag in tags if tag in found.account_of),
     )
 
 
-def _shown_settlement(proposal: Payload, signed: Payload) -> ShownSettlement:
-    items = sorted(proposal["statements"], key=lambda item: str(item["account"]))
+def _settlement_content(proposal: SettlementProposed, signed: SettlementSigned) -> SettlementContent:
+    items = sorted(proposal.statements, key=lambda item: item.account)
     leaves = [
         statement_leaf(
-            account=from_hex(item["account"]),
-            period=proposal["period"],
-            revision=proposal["revision"],
-            hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
+            account=from_hex(item.account),
+            period=proposal.period,
+            revision=proposal.revision,
+            hashed=statement_hash(salt=item.salt, statement=dict(item.statement.value)),
         )
         for item in items
     ]
     proofs = merkle_proofs(leaves, range(len(leaves)))
-    words = [int(word, 16) for word in proposal["words"]]
-    pages: dict[str, list[str]] = {}
-    for page in pages_of(words):
-        texts = [f"0x{word:064x}" for word in page]
-        pages |= {to_hex(unpack_settlement_word(word)[0]): texts for word in page}
-    names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash", "rules")
-    return ShownSettlement(
-        shown={
-            **{name: proposal[name] for name in names},
-            "signatures": [item["signature"] for item in signed["signatures"]],
-            "page_hashes": [to_hex(item) for item in page_hashes(words)],
-        },
-        statements={item["account"]: item for item in items},
-        proofs={item["account"]: list(map(to_hex, proof)) for item, proof in zip(items, proofs, strict=True)},
+    pages: dict[bytes, tuple[int, ...]] = {}
+    for page in pages_of(list(proposal.words)):
+        pages |= {unpack_settlement_word(word)[0]: tuple(page) for word in page}
+    return SettlementContent(
+        proposal=proposal,
+        signatures=signed.signatures,
+        page_hashes=tuple(page_hashes(list(proposal.words))),
+        statements={item.account: item for item in items},
+        proofs={item.account: tuple(proof) for item, proof in zip(items, proofs, strict=True)},
         pages=pages,
     )
 
 
 def _add_readings(found: Openings, connection: Connection, through: int) -> None:
-    known: dict[tuple[str, int, int, str], tuple[list[Payload], Payload]] = {}
-    for entry in walk(connection, through=through, kinds=[ReadingAttested]):
-        payload = entry.content()
-        for item in payload["attestations"]:
-            known[payload["area"], item["mtu"], item["revision"], item["root"]] = item["readings"], payload["rules"]
-        found.messages += [(_meter_of(jws), jws) for jws in payload["messages"]]
-    for line in attested_lines(connection, through):
-        attested = known.get((line["area"], line["mtu"], line.get("revision", 0), line.get("root", "")))
+    known: dict[tuple[str, int, int, bytes], tuple[Sequence[Reading], ReadingRules]] = {}
+    for fact in facts_of(connection, ReadingAttested, through=through):
+        for item in fact.attestations:
+            known[fact.area, item.mtu, item.revision, item.root] = item.readings, fact.rules
+        found.messages += [(_meter_of(jws), jws) for jws in fact.messages]
+    for shown in attestations_shown(connection, through):
+        if not isinstance(shown, AttestationShown):
+            continue  # unread
+        attested = known.get((shown.area, shown.mtu, shown.revision, shown.root))
         if attested is None:
-            continue  # unread, or erased
+            continue  # erased
         readings, rules = attested
-        leaves = [Reading.from_json(reading).hash() for reading in readings]
-        header = {name: item for name, item in line.items() if name != "mtu"} | {"rules": rules}
+        leaves = [reading.hash() for reading in readings]
         proofs = merkle_proofs(leaves, range(len(leaves)))
-        found.attestations.append(AttestedLeaves(header=header, readings=readings, proofs=proofs))
+        found.attestations.append(AttestedLeaves(attestation=shown, rules=rules, readings=readings, proofs=proofs))
 
 
 def _meter_of(jws: str) -> str:

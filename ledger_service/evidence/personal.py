@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
+from domain.areas import Area
 from domain.facts import OrderAccepted
-from domain.hashing import to_hex
+from domain.parties import Meter, Participant
+from ledger_service.evidence.contents import Openings
 from ledger_service.evidence.form import BundleWriter
-from ledger_service.evidence.journal import chain_json
-from ledger_service.evidence.openings import Openings, read_openings
+from ledger_service.evidence.openings import read_openings
 from ledger_service.evidence.recorded import Anchor, ChainInfo, ReceiptSource, last_anchor
+from ledger_service.evidence.shown import (
+    AccountShown,
+    CancelMembers,
+    CancelShown,
+    KeyShown,
+    MessageShown,
+    MeterShown,
+    OrderShown,
+    OwnProgramShown,
+    ReceivedShown,
+)
 from ledger_service.record import Record
-
-Line = dict[str, Any]
 
 
 def export_personal(
@@ -54,82 +63,62 @@ def _write(
     receipts: ReceiptSource,
 ) -> None:
     party = openings.parties[account]
-    meters = [meter for meter in openings.meters if party["point"] is not None and meter["point"] == party["point"]]
-    codes = {meter["meter"] for meter in meters}
-    statements = list(_statements(openings, account))
+    meters = [meter for meter in openings.meters if party.point is not None and meter.point == party.point]
+    codes = {meter.meter for meter in meters}
     with BundleWriter(directory, kind="personal") as bundle:
-        bundle.value("chain.json", chain_json(chain))
-        bundle.value("account.json", _account(party, meters, openings.grid_models[party["area"]]))
+        bundle.value("chain.json", chain)
+        bundle.value("account.json", _account(party, meters, openings.areas[party.area]))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
         bundle.lines("programs.jsonl", _programs(openings, party))
         bundle.raw_lines("results.jsonl", _results(openings, account))
-        bundle.lines("readings.jsonl", _readings(openings, codes))
-        bundle.lines("messages.jsonl", ({"jws": jws} for jws in dict.fromkeys(openings.messages_of(codes))))
-        bundle.lines("terms.jsonl", openings.terms_of(account, [item["statement"] for item in statements]))
-        bundle.lines("statements.jsonl", statements)
+        bundle.lines("readings.jsonl", (line for leaves in openings.attestations for line in leaves.shown_to(codes)))
+        bundle.lines("messages.jsonl", map(MessageShown, dict.fromkeys(openings.messages_of(codes))))
+        bundle.lines("terms.jsonl", openings.terms_of(account))
+        bundle.lines("statements.jsonl", (item.shown_to(account) for item in openings.settlements_of(account)))
 
 
-def _account(party: Line, meters: Iterable[Line], grid_model: Line) -> Line:
-    names = ("meter", "public_key", "valid_from_mtu")
-    return {
-        **{name: party[name] for name in ("account", "area", "kind", "point")},
-        "grid_model": grid_model,
-        "meters": [{name: meter[name] for name in names} for meter in meters],
-    }
+def _account(party: Participant, meters: Iterable[Meter], area: Area) -> AccountShown:
+    return AccountShown(
+        account=party.account,
+        area=party.area,
+        kind=party.kind,
+        point=party.point,
+        grid_model=area.grid_model,
+        meters=tuple(MeterShown(meter.meter, meter.public_key, meter.valid_from_mtu) for meter in meters),
+    )
 
 
-def _programs(openings: Openings, party: Line) -> Iterable[Line]:
+def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShown]:
     """Own schedule and envelopes of every signed program of the area, with what leads from them to the signed report.
 
     Of other points it holds hashes only. A party without a point has none.
     """
-    if party["point"] is None:
+    if party.point is None:
         return
     for program in openings.programs:
-        if program.area == party["area"]:
-            own = {"net_wh": program.schedules[party["point"]], "envelopes": program.envelopes[party["point"]]}
-            yield {**program.shown, **own}
+        if program.area == party.area:
+            yield program.shown_to(party.point)
 
 
-def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[Line]:
+def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[OrderShown | CancelShown]:
     """Own orders and cancels by sequence, each with the operator's receipt."""
-    for entry in openings.orders.get(account, ()):
-        payload = entry.content()
-        key = openings.key_of(payload["order_key"])
-        common = {
-            "signature": payload["signature"],
-            "sequence": entry.sequence,
-            "journal_head": to_hex(entry.hash),
-            "market_time": payload["market_time"],
-            "receipt": to_hex(receipts(entry)),
-            "rules": payload["rules"],
-            "key": {name: key[name] for name in ("order_key", "valid_from_mtu", "signature")},
-        }
-        if entry.kind == OrderAccepted.KIND:
-            yield {**common, "order": payload["order"]}
+    for entry, fact in openings.orders.get(account, ()):
+        key = openings.keys[fact.order_key]
+        received = ReceivedShown(
+            signature=fact.signature,
+            key=KeyShown(key.order_key, key.valid_from_mtu, key.signature),
+            sequence=entry.sequence,
+            journal_head=entry.hash,
+            market_time=fact.market_time,
+            receipt=receipts(entry),
+            rules=fact.rules,
+        )
+        if isinstance(fact, OrderAccepted):
+            yield OrderShown(received, fact.order)
         else:
-            cancel = {name: payload[name] for name in ("market", "mtu", "revision")}
-            cancel["orderId"] = payload["order_id"]
-            yield {**common, "cancel": cancel, "tag": payload["tag"]}
+            yield CancelShown(received, CancelMembers(fact.market, fact.mtu, fact.order_id, fact.revision), fact.tag)
 
 
 def _results(openings: Openings, account: str) -> Iterable[bytes]:
     """The complete words of every MTU in which the account has one, by MTU and market."""
     return (result.line for result in openings.results if account in result.accounts)
-
-
-def _readings(openings: Openings, meters: set[str]) -> Iterable[Line]:
-    """Own readings with the proof to the attested root."""
-    for attestation in openings.attestations:
-        for reading, proof in zip(attestation.readings, attestation.proofs, strict=True):
-            if reading["meter"] in meters:
-                yield {**attestation.header, "reading": reading, "proof": [to_hex(node) for node in proof]}
-
-
-def _statements(openings: Openings, account: str) -> Iterable[Line]:
-    """Own statements that attesters signed, with the proof to the statements root and the page of the own word."""
-    for settlement in openings.settlements:
-        if account in settlement.statements:
-            item = settlement.statements[account]
-            own = {"statement": item["statement"], "salt": item["salt"], "proof": settlement.proofs[account]}
-            yield {**settlement.shown, **own, "page": settlement.pages.get(account)}

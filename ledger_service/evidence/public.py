@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection
 
+from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from domain.facts import (
     AreaDefined,
     BookClosed,
+    ClearingRules,
     ErasureDone,
+    Fact,
     MarketDefined,
     MtuCleared,
     MtuUnread,
@@ -25,39 +27,37 @@ from domain.facts import (
     SettlementSigned,
     TariffPublished,
 )
-from domain.hashing import text_id, to_hex
 from ledger_service.evidence.form import BundleWriter
-from ledger_service.evidence.journal import chain_json, journal_lines
-from ledger_service.evidence.recorded import Anchor, ChainInfo, chain_events, last_anchor, walk
+from ledger_service.evidence.journal import journal_lines
+from ledger_service.evidence.recorded import Anchor, ChainInfo, chain_events, facts_of, last_anchor
+from ledger_service.evidence.shown import AttestationShown, PricedWords, ProgramShown, SettlementShown, UnreadShown
 from ledger_service.record import Record
 
-PUBLIC_KINDS = frozenset(
+PUBLIC_KINDS = frozenset[type[Fact]](
     {
-        AreaDefined.KIND,
-        MarketDefined.KIND,
-        TariffPublished.KIND,
-        PeriodDeclared.KIND,
-        ProgramOpened.KIND,
-        BookClosed.KIND,
-        ProgramSigned.KIND,
-        ProgramRefused.KIND,
-        MtuCleared.KIND,
-        MtuVoided.KIND,
-        MtuUnread.KIND,
-        SettlementSigned.KIND,
-        ErasureDone.KIND,
+        AreaDefined,
+        MarketDefined,
+        TariffPublished,
+        PeriodDeclared,
+        ProgramOpened,
+        BookClosed,
+        ProgramSigned,
+        ProgramRefused,
+        MtuCleared,
+        MtuVoided,
+        MtuUnread,
+        SettlementSigned,
+        ErasureDone,
     }
 )
 """Kinds whose payloads anybody may read."""
-
-READINGS_EVENTS = {("Readings", "ReadingsAttested"), ("Readings", "ReadingsUnread")}
 
 
 def export_public(record: Record, directory: Path, *, chain: ChainInfo) -> Anchor:
     """Write the public bundle up to the last anchor and return that anchor. Raises NothingAnchored, NotABundle."""
     with record.read() as connection, BundleWriter(directory, kind="public") as bundle:
         anchor = last_anchor(connection)
-        bundle.value("chain.json", chain_json(chain))
+        bundle.value("chain.json", chain)
         bundle.raw_lines("journal.jsonl", journal_lines(connection, through=anchor.sequence, opened=PUBLIC_KINDS))
         bundle.lines("programs.jsonl", _programs(connection, anchor.sequence))
         bundle.lines("attestations.jsonl", attestations(connection, anchor.sequence))
@@ -65,66 +65,85 @@ def export_public(record: Record, directory: Path, *, chain: ChainInfo) -> Ancho
     return anchor
 
 
-def _programs(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
+def _programs(connection: Connection, through: int) -> Iterator[ProgramShown]:
     """Signed programs in the order of their signatures."""
-    validated: dict[tuple[str, int], dict[str, Any]] = {}
-    for entry in walk(connection, through=through, kinds=[ProgramValidated, ProgramSigned]):
-        payload = entry.content()
-        key = (payload["market"], payload["program"])
-        if entry.kind == ProgramValidated.KIND:
-            validated[key] = payload
-            continue
-        if key not in validated:
-            continue  # its opening was erased
-        program = validated[key]
-        names = ("market", "program", "first_mtu", "count", "report", "deadline")
-        results = [{name: item[name] for name in ("mtu", "price_neur_per_wh", "words")} for item in program["results"]]
-        yield {
-            **{name: program[name] for name in names},
-            "results": results,
-            "rules": {"ties": program["rules"]["ties"]},
-        }
+    for program, _ in signed_programs(connection, through):
+        yield ProgramShown(
+            market=program.market,
+            program=program.program,
+            first_mtu=program.first_mtu,
+            count=program.count,
+            results=tuple(PricedWords(item.mtu, item.price_neur_per_wh, item.words) for item in program.results),
+            report=program.report,
+            deadline=program.deadline,
+            rules=ClearingRules(ties=program.rules.ties),
+        )
 
 
-def attestations(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
+def signed_programs(connection: Connection, through: int) -> Iterator[tuple[ProgramValidated, ProgramSigned]]:
+    """Each signed program with its signature, in the order of the signatures; without those whose opening is erased."""
+    validated: dict[tuple[str, int], ProgramValidated] = {}
+    for fact in facts_of(connection, *_PROGRAMS, through=through):
+        key = (fact.market, fact.program)
+        if isinstance(fact, ProgramValidated):
+            validated[key] = fact
+        elif key in validated:
+            yield validated[key], fact
+
+
+_PROGRAMS: tuple[type[ProgramValidated] | type[ProgramSigned], ...] = (ProgramValidated, ProgramSigned)
+
+
+def attestations(connection: Connection, through: int) -> Iterator[AttestationShown | UnreadShown]:
     """What the chain recorded of readings, in its order: attestations with their signatures, and unread MTUs."""
-    areas = (entry.content()["area"] for entry in walk(connection, through=through, kinds=[AreaDefined]))
-    code_of = {to_hex(text_id(area)): area for area in areas}
-    for event in chain_events(connection, through=through, wanted=READINGS_EVENTS):
-        args = event.args
-        area, mtu = code_of[args["area"]], int(args["mtu"])
-        if event.event == "ReadingsUnread":
-            yield {"area": area, "mtu": mtu, "unread": True}
-            continue
-        yield {
-            "area": area,
-            "mtu": mtu,
-            "revision": int(args["revision"]),
-            "root": args["root"],
-            "count": int(args["count"]),
-            "import_wh": int(args["importWh"]),
-            "export_wh": int(args["exportWh"]),
-            "signatures": list(args["signatures"]),
-        }
+    areas = [fact.area for fact in facts_of(connection, AreaDefined, through=through)]
+    code_of = {area.area_id: area.area for area in areas}
+    for event in chain_events(connection, *_READINGS, through=through):
+        area = code_of[event.area]
+        if isinstance(event, ReadingsUnread):
+            yield UnreadShown(area=area, mtu=event.mtu)
+        else:
+            yield AttestationShown(
+                area=area,
+                mtu=event.mtu,
+                revision=event.revision,
+                root=event.root,
+                count=event.count,
+                import_wh=event.import_wh,
+                export_wh=event.export_wh,
+                signatures=tuple(event.signatures),
+            )
 
 
-def _settlements(connection: Connection, through: int) -> Iterator[dict[str, Any]]:
+_READINGS: tuple[type[ReadingsAttested] | type[ReadingsUnread], ...] = (ReadingsAttested, ReadingsUnread)
+
+
+def _settlements(connection: Connection, through: int) -> Iterator[SettlementShown]:
     """Signed settlements in the order of `settlement.signed`."""
     for proposal, _ in signed_proposals(connection, through):
-        names = ("area", "period", "revision", "words", "statements_root", "tariff_hash", "rules")
-        yield {name: proposal[name] for name in names}
+        yield SettlementShown(
+            area=proposal.area,
+            period=proposal.period,
+            revision=proposal.revision,
+            words=proposal.words,
+            statements_root=proposal.statements_root,
+            tariff_hash=proposal.tariff_hash,
+            rules=proposal.rules,
+        )
 
 
-def signed_proposals(connection: Connection, through: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """(proposal, `settlement.signed` payload): a signature belongs to the newest proposal of its revision before it.
+def signed_proposals(connection: Connection, through: int) -> Iterator[tuple[SettlementProposed, SettlementSigned]]:
+    """Each signature with its proposal: the newest of its revision before it.
 
     Proposals whose openings were erased are left out.
     """
-    newest: dict[tuple[str, int, int], dict[str, Any]] = {}
-    for entry in walk(connection, through=through, kinds=[SettlementProposed, SettlementSigned]):
-        payload = entry.content()
-        key = (payload["area"], payload["period"], payload["revision"])
-        if entry.kind == SettlementProposed.KIND:
-            newest[key] = payload
+    newest: dict[tuple[str, int, int], SettlementProposed] = {}
+    for fact in facts_of(connection, *_PROPOSALS, through=through):
+        key = (fact.area, fact.period, fact.revision)
+        if isinstance(fact, SettlementProposed):
+            newest[key] = fact
         elif key in newest:
-            yield newest[key], payload
+            yield newest[key], fact
+
+
+_PROPOSALS: tuple[type[SettlementProposed] | type[SettlementSigned], ...] = (SettlementProposed, SettlementSigned)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
+from contracts.bindings import Event, read_events
+from contracts.bindings.anchors import HeadAnchored
 from domain.errors import DominoesError
-from domain.facts import ChainFailed, ChainIncluded
-from domain.hashing import from_hex
+from domain.facts import ChainFailed, ChainIncluded, Fact
+from domain.members import Bytes, Natural
 from ledger_service.record import Entry, JournalBroken
-from ledger_service.record.journal import Kinds, select_entries, walk_entries
+from ledger_service.record.journal import entry_of, select_entries, walk_entries
 from ledger_service.record.tables import journal_entry
 
 ReceiptSource = Callable[[Entry], bytes]
@@ -35,8 +36,8 @@ class NothingAnchored(DominoesError):
 class ChainInfo:
     """Where the contracts are: their addresses by name (protocol.md section 7) on a chain."""
 
-    chain_id: int
-    contracts: Mapping[str, bytes]
+    chain_id: Natural
+    contracts: Mapping[str, Bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +49,51 @@ class Anchor:
     block: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
-    """One event of the chain: `key` names the transaction that made it."""
-
-    key: str
-    contract: str
-    event: str
-    args: Mapping[str, Any]
+_Event = TypeVar("_Event", bound=Event)
+_Fact = TypeVar("_Fact", bound=Fact)
 
 
 def last_anchor(connection: Connection) -> Anchor:
     """The newest anchored head. Raises NothingAnchored, or JournalBroken where the journal does not pass through it."""
     query = select_entries().where(journal_entry.c.kind == ChainIncluded.KIND).order_by(journal_entry.c.sequence.desc())
     for row in connection.execute(query.execution_options(yield_per=200)):
-        payload = json.loads(row.payload) if row.payload is not None else {"events": []}
-        for event in payload["events"]:
-            if (event["contract"], event["event"]) == ("Anchors", "HeadAnchored"):
-                sequence, head = int(event["args"]["sequence"]), from_hex(event["args"]["head"])
-                held = connection.execute(
-                    select(journal_entry.c.hash).where(journal_entry.c.sequence == sequence)
-                ).scalar()
-                if held != head:
-                    raise JournalBroken(sequence=sequence, check="its hash is the head anchored on chain")
-                return Anchor(sequence=sequence, head=head, block=payload["block"])
+        fact = entry_of(row).fact
+        if not isinstance(fact, ChainIncluded):
+            continue  # erased
+        for event in read_events(fact.events, HeadAnchored):
+            held = connection.execute(
+                select(journal_entry.c.hash).where(journal_entry.c.sequence == event.sequence)
+            ).scalar()
+            if held != event.head:
+                raise JournalBroken(sequence=event.sequence, check="its hash is the head anchored on chain")
+            return Anchor(sequence=event.sequence, head=event.head, block=fact.block)
     raise NothingAnchored
 
 
-def walk(connection: Connection, *, through: int, kinds: Kinds) -> Iterator[Entry]:
-    """Entries of these kinds up to and including `through`, without erased ones."""
+def walk(connection: Connection, *kinds: type[_Fact], through: int) -> Iterator[tuple[Entry, _Fact]]:
+    """Entries of these kinds up to and including `through`, each with its fact; erased ones are left out."""
     for entry in walk_entries(connection, kinds=kinds):
         if entry.sequence > through:
             return
-        if entry.payload is not None:
-            yield entry
+        fact = entry.fact
+        if isinstance(fact, kinds):
+            yield entry, fact
 
 
-def chain_events(connection: Connection, *, through: int, wanted: Container[tuple[str, str]]) -> list[RecordedEvent]:
-    """These (contract, event) pairs in their order; a later inclusion of a transaction replaces an earlier one."""
-    placed: dict[str, tuple[int, int, list[RecordedEvent]]] = {}
-    for entry in walk(connection, through=through, kinds=[ChainIncluded, ChainFailed]):
-        payload = entry.content()
-        events = [
-            RecordedEvent(key=payload["key"], contract=item["contract"], event=item["event"], args=item["args"])
-            for item in payload.get("events", ())
-            if (item["contract"], item["event"]) in wanted
-        ]
-        placed.pop(payload["key"], None)
-        if events:
-            placed[payload["key"]] = (payload["block"], entry.sequence, events)
+def facts_of(connection: Connection, *kinds: type[_Fact], through: int) -> Iterator[_Fact]:
+    """The facts alone."""
+    return (fact for _, fact in walk(connection, *kinds, through=through))
+
+
+def chain_events(connection: Connection, *kinds: type[_Event], through: int) -> list[_Event]:
+    """Events of these classes in their order; a later inclusion of a transaction replaces an earlier one."""
+    placed: dict[str, tuple[int, int, list[_Event]]] = {}
+    for entry, fact in walk(connection, *_INCLUSIONS, through=through):
+        placed.pop(fact.key, None)
+        if isinstance(fact, ChainIncluded):
+            placed[fact.key] = (fact.block, entry.sequence, list(read_events(fact.events, *kinds)))
     ordered = sorted(placed.values(), key=lambda item: item[:2])
     return [event for _, _, events in ordered for event in events]
+
+
+_INCLUSIONS: tuple[type[ChainIncluded] | type[ChainFailed], ...] = (ChainIncluded, ChainFailed)

@@ -7,8 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from contracts.bindings.market import MtuCleared as MtuClearedOnChain
-from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from domain.errors import DominoesError
 from domain.facts import (
     AgreementSigned,
@@ -35,6 +33,7 @@ from ledger_service.settlement.queries import (
     resolution,
     sources,
 )
+from ledger_service.settlement.views import CLEARED, UNREAD
 from settling.package import WrongInput
 
 
@@ -134,11 +133,11 @@ def _programs(connection: Connection, area: str, period: int, resolved: Resoluti
         payload = entry.content()
         validated[payload["market"], payload["program"], payload["results_root"], payload["report_hash"]] = payload
     found = []
-    for market, recorded in resolved.programs:
-        shown = validated.get((market, recorded.program, to_hex(recorded.results_root), to_hex(recorded.report_hash)))
-        verdict = verdicts.get((market, recorded.program))
+    for market, program, results_root, report_hash in resolved.programs:
+        shown = validated.get((market, program, results_root, report_hash))
+        verdict = verdicts.get((market, program))
         if shown is None or verdict is None:
-            raise FactMissing(fact=f"program {recorded.program} of {market}")
+            raise FactMissing(fact=f"program {program} of {market}")
         item = {name: shown[name] for name in PROGRAM_MEMBERS}
         found.append({**item, "dso": verdict["dso"], "signature": verdict["signature"]})
     return found
@@ -159,14 +158,13 @@ def _clearings(connection: Connection, area: str, period: int, resolved: Resolut
         payload = entry.content()
         cleared[payload["market"], payload["mtu"]] = payload
     result = []
-    for market, event in resolved.clearings:
-        mtu = event.mtu
+    for what, market, mtu, data in resolved.clearings:
         item = {"market": market, "mtu": mtu, "result_hash": to_hex(ZERO_HASH), "price_neur_per_wh": None, "words": []}
-        if isinstance(event, MtuClearedOnChain):
+        if what == CLEARED:
             fact = cleared.get((market, mtu))
             if fact is None:
                 raise FactMissing(fact=f"the clearing of MTU {mtu} of {market}")
-            if fact["result_hash"] != to_hex(event.result_hash):
+            if fact["result_hash"] != data["resultHash"]:
                 raise WrongInput(record=f"MTU {mtu} of {market}", reason="the chain cleared another result")
             item |= {name: fact[name] for name in ("result_hash", "price_neur_per_wh", "words")}
         result.append(item)
@@ -194,29 +192,31 @@ def _attestations(connection: Connection, area: str, period: int, resolved: Reso
     for entry in sources(connection, area=area, period=period, kind=ReadingAttested.KIND):
         for item in entry.content()["attestations"]:
             known[item["mtu"], item["revision"], item["root"]] = item
-    last = {event.mtu: at for at, event in enumerate(resolved.readings) if isinstance(event, ReadingsAttested)}
+    last = {mtu: at for at, (what, _, mtu, _) in enumerate(resolved.readings) if what != UNREAD}
     result = []
-    for at, event in enumerate(resolved.readings):
-        if isinstance(event, ReadingsUnread):
-            none = {"revision": 0, "root": to_hex(ZERO_HASH), "count": 0, "import_wh": 0, "export_wh": 0}
-            result.append({"mtu": event.mtu, "unread": True, **none, "readings": None})
+    for at, (what, _, mtu, data) in enumerate(resolved.readings):
+        if what == UNREAD:
+            result.append(_attestation(mtu, {}, unread=True, readings=None))
             continue
-        fact = known.get((event.mtu, event.revision, to_hex(event.root)))
+        fact = known.get((mtu, data["revision"], data["root"]))
         if fact is None:
-            raise FactMissing(fact=f"the attestation of MTU {event.mtu}, revision {event.revision}")
-        result.append(
-            {
-                "mtu": event.mtu,
-                "unread": False,
-                "revision": event.revision,
-                "root": to_hex(event.root),
-                "count": event.count,
-                "import_wh": event.import_wh,
-                "export_wh": event.export_wh,
-                "readings": fact["readings"] if last[event.mtu] == at else None,
-            }
-        )
+            raise FactMissing(fact=f"the attestation of MTU {mtu}, revision {data['revision']}")
+        readings = fact["readings"] if last[mtu] == at else None
+        result.append(_attestation(mtu, data, unread=False, readings=readings))
     return result
+
+
+def _attestation(mtu: int, data: Payload, *, unread: bool, readings: list[Payload] | None) -> Payload:
+    return {
+        "mtu": mtu,
+        "revision": data.get("revision", 0),
+        "unread": unread,
+        "root": data.get("root", to_hex(ZERO_HASH)),
+        "count": data.get("count", 0),
+        "import_wh": data.get("importWh", 0),
+        "export_wh": data.get("exportWh", 0),
+        "readings": readings,
+    }
 
 
 def proposal_package(connection: Connection, *, area: str, period: int) -> Payload:

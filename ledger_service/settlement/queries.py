@@ -9,10 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from contracts.bindings import Event
-from contracts.bindings.market import MtuCleared, MtuVoided, ProgramRecorded
-from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
-from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
 from domain.facts import SettlementProposed
 from domain.hashing import ZERO_HASH, from_hex, to_hex
@@ -27,7 +23,7 @@ from ledger_service.settlement.tables import (
     settlement_period,
     settlement_source,
 )
-from ledger_service.settlement.views import KEPT, is_settled_by
+from ledger_service.settlement.views import ATTESTED, CLEARED, RECORDED, SETTLED, SETTLED_HASHES, UNREAD, VOIDED
 from settling.package import Roots
 
 SEQUENCES_PER_QUERY = 500
@@ -106,27 +102,25 @@ def period_from_row(row: Row[Any]) -> PeriodState:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the chain did in a period, in its order: ends of MTUs by the code of their market, and readings.
+    """What the chain did in a period, in its order: `clearings` and `readings` as (what, market, mtu, data).
 
-    `programs` are those it recorded, ascending by the code of their market and number.
+    `programs` are those it recorded, ascending: (market, program, results root, report hash).
     """
 
-    clearings: tuple[tuple[str, MtuCleared | MtuVoided], ...]
-    readings: tuple[ReadingsAttested | ReadingsUnread, ...]
-    programs: tuple[tuple[str, ProgramRecorded], ...]
+    clearings: tuple[tuple[str, str, int, dict[str, Any]], ...]
+    readings: tuple[tuple[str, str, int, dict[str, Any]], ...]
+    programs: tuple[tuple[str, int, str, str], ...]
     roots: Roots
 
     def complete(self, *, markets: int, count: int) -> bool:
         """Whether every (market, MTU) is cleared or void and every MTU attested or unread."""
-        return len(self.clearings) == markets * count and len({event.mtu for event in self.readings}) == count
+        return len(self.clearings) == markets * count and len({item[2] for item in self.readings}) == count
 
 
 def settlement_keys(connection: Connection, *, area: str, period: int) -> list[str]:
     """Keys of the chain requests that settled a period, every revision and page that is in effect."""
     table = settlement_event
-    query = select(table.c.key).where(
-        table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME
-    )
+    query = select(table.c.key).where(table.c.area == area, table.c.period == period, table.c.what == SETTLED)
     return sorted(connection.execute(query).scalars())
 
 
@@ -135,27 +129,18 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     table = settlement_event
     query = select(table).where(table.c.area == area, table.c.period == period)
     rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
-    events = [(row.market, _event_of(row)) for row in rows]
-    clearings = [(market, event) for market, event in events if isinstance(event, MtuCleared | MtuVoided)]
-    readings = [event for _, event in events if isinstance(event, ReadingsAttested | ReadingsUnread)]
-    programs = [(market, event) for market, event in events if isinstance(event, ProgramRecorded)]
+    clearings = [row for row in rows if row.what in (CLEARED, VOIDED)]
+    readings = [row for row in rows if row.what in (ATTESTED, UNREAD)]
+    recorded = [(row.market, to_hex(row.root), json.loads(row.data)) for row in rows if row.what == RECORDED]
     return Resolution(
-        clearings=tuple(clearings),
-        readings=tuple(readings),
-        programs=tuple(sorted(programs, key=lambda item: (item[0], item[1].program))),
+        programs=tuple(sorted((market, data["program"], root, data["reportHash"]) for market, root, data in recorded)),
+        clearings=tuple((row.what, row.market, row.mtu, json.loads(row.data)) for row in clearings),
+        readings=tuple((row.what, row.area, row.mtu, json.loads(row.data)) for row in readings),
         roots=Roots(
-            clearing_root=clearings[-1][1].clearing_root if clearings else ZERO_HASH,
-            readings_root=readings[-1].readings_root if readings else ZERO_HASH,
+            clearing_root=clearings[-1].root if clearings else ZERO_HASH,
+            readings_root=readings[-1].root if readings else ZERO_HASH,
         ),
     )
-
-
-_KIND_OF = {kind.NAME: kind for kind in KEPT}
-
-
-def _event_of(row: Row[Any]) -> Event:
-    """The event of a row of the view."""
-    return _KIND_OF[row.what].read(json.loads(row.data))
 
 
 def entries_by_sequence(connection: Connection, sequences: Iterable[int]) -> list[Entry]:
@@ -178,25 +163,25 @@ def sources(connection: Connection, *, area: str, period: int, kind: str) -> lis
 
 def proposals(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, Any]]:
     """The `settlement.proposed` payload of each revision: the one in effect on chain, the newest where none is yet."""
-    in_effect = settlements_in_effect(connection, area=area, period=period)
+    in_effect = settled_hashes(connection, area=area, period=period)
     found = {}
     for entry in sources(connection, area=area, period=period, kind=SettlementProposed.KIND):
-        fact, payload = entry.fact, entry.payload
-        if payload is None or not isinstance(fact, SettlementProposed):
-            continue
-        settled = in_effect.get(fact.revision)
-        if settled is None or is_settled_by(settled, fact):
-            found[fact.revision] = payload
+        payload = entry.payload
+        if payload is not None and in_effect.get(payload["revision"]) in (None, _hashes_of(payload)):
+            found[payload["revision"]] = payload
     return found
 
 
-def settlements_in_effect(connection: Connection, *, area: str, period: int) -> dict[int, PeriodSettled]:
-    """What the chain says of each revision in effect."""
+def settled_hashes(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, str]]:
+    """The hashes of each revision in effect on chain, as a proposal names them."""
     table = settlement_event
-    same = (table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME)
-    rows = connection.execute(select(table.c.data).where(*same))
-    settled = [PeriodSettled.read(json.loads(row.data)) for row in rows]
-    return {event.revision: event for event in settled}
+    same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
+    rows = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
+    return {row["revision"]: {mine: row[theirs] for mine, theirs in SETTLED_HASHES.items()} for row in rows}
+
+
+def _hashes_of(proposal: dict[str, Any]) -> dict[str, str]:
+    return {name: proposal[name] for name in SETTLED_HASHES}
 
 
 def latest_proposal(connection: Connection, *, area: str, period: int, revision: int | None = None) -> dict[str, Any]:

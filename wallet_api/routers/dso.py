@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
-from domain.facts import BookClosed
-from domain.hashing import from_hex
+from domain.facts import BookClosed, ProgramRefused, ProgramSigned
+from domain.hashing import from_hex, to_hex
 from domain.programs import program_values
 from domain.signing import BadSignature
 from edge.answers import model_answer
@@ -125,8 +125,9 @@ def one_verdict(
 
 def _verdict(connection: Connection, program: ProgramView) -> schemas.ProgramVerdict:
     sequence = program.signed_sequence or program.refused_sequence
-    payload = {} if sequence is None else _payload(connection, sequence)
     decided: Literal["signed", "refused"] = "refused" if program.signed_sequence is None else "signed"
+    kind: type[ProgramSigned] | type[ProgramRefused] = ProgramSigned if decided == "signed" else ProgramRefused
+    given = None if sequence is None else _entry(connection, sequence).as_a(kind)
     return schemas.ProgramVerdict(
         market=program.market,
         program=program.program,
@@ -134,14 +135,10 @@ def _verdict(connection: Connection, program: ProgramView) -> schemas.ProgramVer
         first_mtu=program.first_mtu,
         count=program.count,
         verdict="silent" if sequence is None else decided,
-        dso=payload.get("dso"),
-        reason=payload.get("reason"),
-        signature=payload.get("signature"),
+        dso=None if given is None else given.dso,
+        reason=given.reason if isinstance(given, ProgramRefused) else None,
+        signature=None if given is None else to_hex(given.signature),
     )
-
-
-def _payload(connection: Connection, sequence: int) -> Payload:
-    return _entry(connection, sequence).content()
 
 
 def _entry(connection: Connection, sequence: int) -> Entry:
@@ -151,7 +148,7 @@ def _entry(connection: Connection, sequence: int) -> Entry:
 def _validated(connection: Connection, program: ProgramView) -> Payload:
     if program.validated_sequence is None:
         raise NoSuchThing(what="validated program (its gate may still be open)")
-    return _payload(connection, program.validated_sequence)
+    return _entry(connection, program.validated_sequence).content()
 
 
 @router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))

@@ -1,0 +1,191 @@
+"""All that personal bundles open, and what each account is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from domain.areas import Area
+from domain.facts import (
+    AccountStatement,
+    AttesterSignature,
+    OrderAccepted,
+    OrderCancelled,
+    PointEnvelope,
+    ProgramSigned,
+    ProgramValidated,
+    ReadingRules,
+    SettlementProposed,
+)
+from domain.hashing import from_hex
+from domain.markets import Market
+from domain.parties import Meter, OrderKey, Participant
+from domain.periods import Period
+from domain.readings import Reading
+from domain.terms import Agreement, Tariff
+from ledger_service.evidence.shown import AttestationShown, OwnProgramShown, ReadingShown, StatementShown
+from ledger_service.record import Entry
+
+_Version = TypeVar("_Version", Agreement, Tariff)
+
+
+@dataclass(frozen=True, slots=True)
+class AttestedLeaves:
+    """The readings under one attested root, in leaf order, each with its proof (lowest node first)."""
+
+    attestation: AttestationShown
+    rules: ReadingRules
+    readings: Sequence[Reading]
+    proofs: Sequence[Sequence[bytes]]
+
+    def shown_to(self, meters: set[str]) -> Iterator[ReadingShown]:
+        """The readings of these meters."""
+        attested = self.attestation
+        for reading, proof in zip(self.readings, self.proofs, strict=True):
+            if reading.meter_code in meters:
+                yield ReadingShown(
+                    area=attested.area,
+                    reading=reading,
+                    proof=tuple(proof),
+                    revision=attested.revision,
+                    root=attested.root,
+                    count=attested.count,
+                    import_wh=attested.import_wh,
+                    export_wh=attested.export_wh,
+                    signatures=attested.signatures,
+                    rules=self.rules,
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class ClearedLine:
+    """A cleared MTU as its line in bundles, the same for everybody, and the accounts that have a word in it."""
+
+    mtu: int
+    market: str
+    line: bytes
+    accounts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramContent:
+    """A signed program that stands on chain, and its envelopes and schedules by point."""
+
+    area: str
+    validated: ProgramValidated
+    signed: ProgramSigned
+    envelopes: Mapping[str, tuple[PointEnvelope, ...]]
+    schedules: Mapping[str, tuple[int, ...]]
+    envelope_hashes: tuple[bytes, ...]
+    schedule_hashes: tuple[bytes, ...]
+
+    def shown_to(self, point: str) -> OwnProgramShown:
+        """What the account at a point is shown of it."""
+        validated = self.validated
+        return OwnProgramShown(
+            market=validated.market,
+            program=validated.program,
+            first_mtu=validated.first_mtu,
+            count=validated.count,
+            results_root=validated.results_root,
+            deadline=validated.deadline,
+            dso=self.signed.dso,
+            signature=self.signed.signature,
+            report=validated.report,
+            net_wh=self.schedules[point],
+            schedule_hashes=self.schedule_hashes,
+            envelopes=self.envelopes[point],
+            envelope_hashes=self.envelope_hashes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementContent:
+    """A settlement that attesters signed; salted statement, proof and page of the own word by account."""
+
+    proposal: SettlementProposed
+    signatures: tuple[AttesterSignature, ...]
+    page_hashes: tuple[bytes, ...]
+    statements: Mapping[str, AccountStatement]
+    proofs: Mapping[str, tuple[bytes, ...]]
+    pages: Mapping[bytes, tuple[int, ...]]
+
+    def shown_to(self, account: str) -> StatementShown:
+        """What an account that has a statement is shown of it."""
+        proposal, item = self.proposal, self.statements[account]
+        return StatementShown(
+            statement=item.statement,
+            salt=item.salt,
+            proof=self.proofs[account],
+            words_hash=proposal.words_hash,
+            clearing_root=proposal.clearing_root,
+            readings_root=proposal.readings_root,
+            statements_root=proposal.statements_root,
+            tariff_hash=proposal.tariff_hash,
+            signatures=tuple(signed.signature for signed in self.signatures),
+            page=self.pages.get(from_hex(account)),
+            page_hashes=self.page_hashes,
+            rules=proposal.rules,
+        )
+
+
+@dataclass(slots=True)
+class Openings:
+    """Openings by what they are; `orders` holds entries of orders and cancels by account, ascending."""
+
+    parties: dict[str, Participant] = field(default_factory=dict)
+    meters: list[Meter] = field(default_factory=list)
+    keys: dict[str, OrderKey] = field(default_factory=dict)
+    agreements: list[Agreement] = field(default_factory=list)
+    tariffs: list[Tariff] = field(default_factory=list)
+    orders: dict[str, list[tuple[Entry, OrderAccepted | OrderCancelled]]] = field(default_factory=dict)
+    account_of: dict[bytes, str] = field(default_factory=dict)
+    areas: dict[str, Area] = field(default_factory=dict)
+    markets: dict[str, Market] = field(default_factory=dict)
+    periods: dict[tuple[str, int], Period] = field(default_factory=dict)
+    programs: list[ProgramContent] = field(default_factory=list)
+    results: list[ClearedLine] = field(default_factory=list)
+    attestations: list[AttestedLeaves] = field(default_factory=list)
+    messages: list[tuple[str, str]] = field(default_factory=list)
+    settlements: list[SettlementContent] = field(default_factory=list)
+
+    def messages_of(self, meters: set[str]) -> Iterable[str]:
+        """The compact JWS of these meters, in the order in which they were recorded."""
+        return (jws for meter, jws in self.messages if meter in meters)
+
+    def settlements_of(self, account: str) -> list[SettlementContent]:
+        """Those in which the account has a statement."""
+        return [settlement for settlement in self.settlements if account in settlement.statements]
+
+    def terms_of(self, account: str) -> list[Agreement | Tariff]:
+        """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
+        mine = [agreement for agreement in self.agreements if agreement.account == account]
+        found: dict[tuple[str, int, int], Agreement | Tariff] = {}
+        for mtu in self._settled_mtus(account):
+            agreement = max(_valid(mine, mtu), key=_age_of_agreement, default=None)
+            if agreement is None:
+                continue
+            versions = (tariff for tariff in self.tariffs if tariff.tariff == agreement.tariff)
+            tariff = max(_valid(versions, mtu), key=_age_of_tariff, default=None)
+            if tariff is not None:
+                found[agreement.agreement, agreement.version, 1] = agreement
+                found[tariff.tariff, tariff.version, 0] = tariff
+        return [found[key] for key in sorted(found)]
+
+    def _settled_mtus(self, account: str) -> Iterator[int]:
+        settled = {(item.proposal.area, item.proposal.period) for item in self.settlements_of(account)}
+        for place in sorted(settled):
+            yield from self.periods[place].mtus
+
+
+def _valid(versions: Iterable[_Version], mtu: int) -> Iterable[_Version]:
+    return (item for item in versions if item.valid_from_mtu <= mtu)
+
+
+def _age_of_agreement(agreement: Agreement) -> tuple[int, int, str]:
+    return agreement.valid_from_mtu, agreement.version, agreement.agreement
+
+
+def _age_of_tariff(tariff: Tariff) -> tuple[int, int]:
+    return tariff.valid_from_mtu, tariff.version
