@@ -1,6 +1,6 @@
 """What a route says of itself in the document of the API: what it takes, answers and refuses.
 
-It costs a request nothing: routes read their bodies and write their answers themselves, from the models declared here.
+It costs a request nothing: routes read bodies and write answers through the models that they declare here (ADR 42).
 """
 
 from __future__ import annotations

@@ -75,6 +75,14 @@ def test_docs__lines__of_100_characters_at_most(page: Path) -> None:
     ] == []
 
 
+def test_decisions__every_one__has_a_number_of_its_own_and_says_it_first() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [int(page.name[:4]) for page in pages]
+
+    assert len(numbers) == len(set(numbers)), "two decisions have one number"
+    assert [page.name for page in pages if not page.read_text().startswith(f"# {int(page.name[:4])}. ")] == []
+
+
 def test_requirements__every_id__has_one_line() -> None:
     lines = (ROOT / "docs" / "requirements.md").read_text().splitlines()
     found = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][1:]
