@@ -33,6 +33,7 @@ from oracle.attester.intake import MeterIntake
 from oracle.attester.process import GROUP_MESSAGES_MAX
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
+from tests.attester_store import counts, refusals
 
 MESSAGES = 12_000
 """Messages per measurement."""
@@ -195,7 +196,7 @@ def _intake_once(address: BrokerAddress, messages: list[Message], path: Path) ->
             session.publish(answer.topic, answer.payload)
 
     elapsed = _drain(address, messages, take)
-    if store.counts()["message"] != len(messages) or store.refusals():
+    if counts(store)["message"] != len(messages) or refusals(store):
         raise RuntimeError("the attester did not store every message")
     store.close()
     return elapsed

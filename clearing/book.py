@@ -139,11 +139,3 @@ class Clearing:
     accepted_lots: Ints
     price_neur_per_wh: NeurPerWh | None
     traded_lots: int
-
-    def same_as(self, other: Clearing) -> bool:
-        """Whether both hold the same shares, price and volume."""
-        return (
-            self.price_neur_per_wh == other.price_neur_per_wh
-            and self.traded_lots == other.traded_lots
-            and bool(np.array_equal(self.accepted_lots, other.accepted_lots))
-        )

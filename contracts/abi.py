@@ -121,11 +121,6 @@ class Abi:
         none: ABIConstructor = {"type": "constructor", "inputs": []}
         self.constructor = next(iter(filter_abi_by_type("constructor", self.entries)), none)
 
-    @property
-    def functions(self) -> Mapping[str, ABIFunction]:
-        """Functions by name; names are not overloaded."""
-        return self._functions
-
     def function(self, name: str) -> ABIFunction:
         """The ABI entry of a function. Raises AbiUnknown."""
         try:

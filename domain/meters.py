@@ -107,11 +107,6 @@ class MeteringArea:
         """EIP-712 domain of the Readings contract."""
         return Domain(chain_id=self.chain_id, verifying_contract=self.readings_contract)
 
-    @property
-    def settlement_domain(self) -> Domain:
-        """EIP-712 domain of the Settlement contract."""
-        return Domain(chain_id=self.chain_id, verifying_contract=self.settlement_contract)
-
     def attest_until(self, mtu: int) -> int:
         """Last market second at which revision 0 of an MTU is handed in; after it the MTU waits to be marked Unread."""
         margin_s = min(INCLUSION_MARGIN_S, self.attest_seconds // 4)

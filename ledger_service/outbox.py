@@ -37,12 +37,6 @@ def request(tx: Transaction, call: Call, *, key: str, role: str, about: Subject)
     return tx.append(fact)
 
 
-def requested_call(tx: Transaction, key: str) -> Call | None:
-    """The call that was asked for under this key; None where nothing was."""
-    asked = tx.find(requested_key(key))
-    return None if asked is None else call_of(asked.as_a(ChainRequested))
-
-
 def asks(fact: ChainRequested | ChainIncluded | ChainFailed, method: Callable[..., Call]) -> bool:
     """Whether a request, or what became of one, is about the call that this method of a binding makes."""
     binding = getattr(method, "__self__", None)

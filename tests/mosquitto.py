@@ -9,8 +9,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from oracle.brokers.mosquitto import Authority, write_configuration
+from oracle.brokers.mosquitto import access_list, configuration
 from oracle.mqtt import BrokerAddress
+from tests.authority import Authority
 
 
 class Mosquitto:
@@ -20,15 +21,14 @@ class Mosquitto:
         self.port, self.folder = port, folder
         self.authority = Authority(folder=folder / "pki", name="Test CA", now=dt.datetime.now(tz=dt.UTC))
         self.server = self.authority.server(hosts=["127.0.0.1", "localhost"])
-        self.config = write_configuration(
-            folder=folder,
-            area=area,
-            host="127.0.0.1",
-            port=port,
-            authority=self.authority,
-            server=self.server,
-            meters=meters,
-            attesters=attesters,
+        acl = folder / "acl"
+        acl.touch(mode=0o600)
+        acl.write_text(access_list(area=area, meters=meters, attesters=attesters), encoding="utf-8")
+        self.config = folder / "mosquitto.conf"
+        trusted = self.authority.certificate
+        self.config.write_text(
+            configuration(folder=folder, host="127.0.0.1", port=port, authority=trusted, server=self.server, acl=acl),
+            encoding="utf-8",
         )
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -22,7 +22,6 @@ from domain.signing import Signer
 from ledger_service.chain import awaiting, stored_transactions
 from ledger_service.chain.encoding import Codec, EncodedCall, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
-from ledger_service.chain.finality import final_block
 from ledger_service.chain.profile import EMBEDDED, ChainProfile, Finality
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
@@ -277,10 +276,6 @@ class Gateway:
                 stored_transactions.place_all(tx, [_placed(transaction) for transaction in mined])
                 self._watch.note(tx, mined)
         return mined
-
-    def final_block(self) -> int:
-        """Number of the newest final block; redemption and `finalise` wait for it."""
-        return final_block(rpc=self.rpc, profile=self.profile, genesis_hash=self.deployment.genesis_hash)
 
     def head(self) -> int:
         """Number of the newest block."""

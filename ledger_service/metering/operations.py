@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, select
 
-from domain.eip712 import Domain
 from domain.facts import PeriodDeclared, ReadingAttested, Subject
 from domain.hashing import keccak
-from ledger_service.metering.verification import AttestationPage, VerifiedAttestations, standing, verify_attestations
+from ledger_service.metering.verification import AttestationPage, VerifiedAttestations, standing
 from ledger_service.metering.views import AttestedRows, chain_key, show_attested
 from ledger_service.outbox import request
 from ledger_service.record import Record
@@ -30,22 +28,6 @@ class RecordedAttestation:
     mtus: Sequence[int]
     sequence: int
     repeated: bool
-
-
-def accept_attestations(
-    record: Record, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
-) -> RecordedAttestation:
-    """Verify a payload of attesters, record what of it is new and ask the chain for it.
-
-    `now` is market time, `readings` and `settlement` the EIP-712 domains of these contracts. Raises
-    AttestationRefused, RevisionTaken (409: something else is recorded) or NotRegistered.
-    """
-
-    def verify() -> VerifiedAttestations:
-        with record.read() as connection:
-            return verify_attestations(connection, payload, now=now, readings=readings, settlement=settlement)
-
-    return record_attestations(record, verify)
 
 
 def record_attestations(record: Record, verify: Callable[[], VerifiedAttestations]) -> RecordedAttestation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from ledger_service.money.tables import (
 )
 from ledger_service.money.views import BANK, account_row
 from ledger_service.record.paging import WHOLE, Slice, sliced
-from settling.postings import POOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,6 @@ class RedemptionState:
     ready_at: int
     redeemed_neur: int
     left_neur: int
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An account whose balance here and on chain differ."""
-
-    account: bytes
-    recorded_neur: int
-    chain_neur: int
 
 
 def balance_neur(connection: Connection, *, account: bytes) -> int:
@@ -197,15 +186,3 @@ def failed_completions(connection: Connection, *, failed_before: int) -> list[st
 def _can_succeed(connection: Connection, account: bytes, ref: bytes) -> bool:
     wanted = any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))
     return wanted and balance_neur(connection, account=account) > 0
-
-
-def reconcile(connection: Connection, *, chain_balance_neur: Callable[[bytes], int]) -> list[Difference]:
-    """Every account whose balance differs from what `chain_balance_neur` gives; empty where all agree."""
-    differences = []
-    for row in connection.execute(select(money_account).order_by(money_account.c.account)):
-        if row.account in (BANK, POOL):
-            continue
-        recorded, held = int(row.balance_neur), chain_balance_neur(row.account)
-        if recorded != held:
-            differences.append(Difference(account=row.account, recorded_neur=recorded, chain_neur=held))
-    return differences

@@ -22,7 +22,7 @@ from ledger_service.overview.tables import (
     overview_statement,
     overview_trade,
 )
-from ledger_service.record.paging import WHOLE, Slice, only, sliced
+from ledger_service.record.paging import WHOLE, Slice, sliced
 
 ProgramState = Literal[
     "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
@@ -217,12 +217,6 @@ def trades(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part
     c = overview_trade.c
     query = select(overview_trade).where(c.account == account, span.holds(c.mtu))
     return [_trade(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
-
-
-def trade_of(connection: Connection, *, account: str, mtu: int, order_id: bytes) -> TradeRow | None:
-    """What was accepted of one order; None where nothing was."""
-    found = trades(connection, account=account, part=only(mtu, order_id))
-    return found[0] if found else None
 
 
 def _trade(row: Row[Any]) -> TradeRow:

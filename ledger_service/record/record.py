@@ -46,8 +46,6 @@ class Record:
         self.engine = open_engine(url)
         self._writing = Turns()
         self._writer: int | None = None
-        self._grown = threading.Condition()
-        self._seen = 0
         self._views: dict[str, tuple[View, frozenset[str]]] = {}
 
     @classmethod
@@ -59,7 +57,6 @@ class Record:
         record = cls(url)
         with _storage():
             migrate_to_head(record.engine)
-        record._seen = record.head().sequence
         return record
 
     def close(self) -> None:
@@ -84,12 +81,8 @@ class Record:
                     yield tx
                     tx.flush()
                     self._keep_views(tx)
-                    reached = tx.head.sequence
             finally:
                 self._writer = None
-        with self._grown:
-            self._seen = max(self._seen, reached)
-            self._grown.notify_all()
 
     def keep(self, *views: View) -> None:
         """Bring views up to date, and from now on with every commit of this record; every process keeps the same."""
@@ -136,14 +129,6 @@ class Record:
         """The last committed entry's sequence and hash."""
         with self.read() as connection:
             return read_head(connection)
-
-    def wait_beyond(self, sequence: int, *, timeout_s: float) -> bool:
-        """Wait until this process has committed an entry above `sequence`; False where the time ran out first.
-
-        Other processes' commits are not announced: a caller that shares its database asks again after the timeout.
-        """
-        with self._grown:
-            return self._grown.wait_for(lambda: self._seen > sequence, timeout=timeout_s)
 
     def verify(self) -> VerifiedJournal:
         """Recompute the whole chain. Raises JournalBroken naming the first entry that fails."""

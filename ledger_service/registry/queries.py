@@ -119,35 +119,14 @@ def participant_at(connection: Connection, point: str) -> Participant | None:
     return _last(connection, Participant, registry_participant, registry_participant.c.point == point)
 
 
-def participant_by_id(connection: Connection, participant: str) -> Participant | None:
-    """The participant with this id."""
-    return _last(connection, Participant, registry_participant, registry_participant.c.participant == participant)
-
-
-def order_keys(connection: Connection, *, account: str | None = None) -> list[OrderKey]:
-    """Every registered order key, or those of one account, in order of registration."""
-    conditions = [] if account is None else [registry_key.c.account == account]
-    return _all(connection, OrderKey, registry_key, *conditions)
+def order_keys(connection: Connection) -> list[OrderKey]:
+    """Every registered order key, in order of registration."""
+    return _all(connection, OrderKey, registry_key)
 
 
 def order_key(connection: Connection, order_key: str) -> OrderKey | None:
     """The registration of an order key, whether it is still valid or not."""
     return _last(connection, OrderKey, registry_key, registry_key.c.order_key == order_key)
-
-
-def order_key_of(connection: Connection, *, account: str, mtu: int) -> OrderKey | None:
-    """The one key that may sign an account's orders of an MTU: a newer registration supersedes those still to begin."""
-    newest_first = reversed(order_keys(connection, account=account))
-    return next((key for key in newest_first if key.valid_from_mtu <= mtu), None)
-
-
-def account_by_order_key(connection: Connection, *, order_key: str, mtu: int) -> str | None:
-    """The account whose orders of an MTU this key may sign; None where it is unknown, not yet or no longer valid."""
-    row = _last(connection, OrderKey, registry_key, registry_key.c.order_key == order_key)
-    if row is None:
-        return None
-    valid = order_key_of(connection, account=row.account, mtu=mtu)
-    return row.account if valid is not None and valid.order_key == order_key else None
 
 
 def tariff_versions(connection: Connection, tariff: str | None = None) -> list[Tariff]:
@@ -211,13 +190,6 @@ def meters_at(connection: Connection, *, area: str, mtu: int) -> dict[str, Meter
         .order_by(registry_meter.c.valid_from_mtu, registry_meter.c.sequence)
     )
     return {row.point: noun_from_row(Meter, row) for row in connection.execute(query)}
-
-
-def meter_key(connection: Connection, *, meter: str, mtu: int) -> Meter | None:
-    """The key with which a meter signs its reading of an MTU."""
-    return _last(
-        connection, Meter, registry_meter, registry_meter.c.meter == meter, registry_meter.c.valid_from_mtu <= mtu
-    )
 
 
 def guarantees(connection: Connection, *, account: str | None = None) -> list[Guarantee]:

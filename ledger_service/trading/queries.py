@@ -153,13 +153,6 @@ def schedules(connection: Connection, *, market: str, first_mtu: int) -> dict[st
     return {row.point: schedule_from_row(row) for row in connection.execute(query)}
 
 
-def schedules_of(connection: Connection, *, point: str) -> list[Schedule]:
-    """The schedules nominated for a point in their last revisions, by market and first MTU."""
-    table = trading_schedule
-    query = select(table).where(table.c.point == point).order_by(table.c.market, table.c.first_mtu)
-    return [schedule_from_row(row) for row in connection.execute(query)]
-
-
 def schedule_from_row(row: Row[Any]) -> Schedule:
     """The schedule of a row of the view."""
     return Schedule(

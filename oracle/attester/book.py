@@ -17,7 +17,7 @@ from domain.meters import MeterKey
 from settling.registers import check_follows, energy_highest_wh
 from settling.substitutes import REPEAT_LOOKBACK
 
-ANCHOR_READINGS = 2 * REPEAT_LOOKBACK
+FLOOR_READINGS = 2 * REPEAT_LOOKBACK
 """Believed readings kept before the first MTU that can still be corrected: twice what its leaves may depend on."""
 
 
@@ -31,7 +31,7 @@ class ReadingOutcome(Enum):
     CONTRADICTION = "contradiction"
     """another reading with this sequence or MTU says otherwise: both are kept and neither is believed"""
     FINAL = "final"
-    """it lies before the anchor: what could still be corrected does not depend on it any more"""
+    """it lies before the floor: what could still be corrected does not depend on it any more"""
 
 
 @dataclass(slots=True)
@@ -60,14 +60,14 @@ def _rises(before_wh: int, registers_wh: list[int], highest_wh: int) -> bool:
 
 
 class MeterBook:
-    """Readings of one meter as held by one attester. `keys` are its registrations, newest first; `anchor` the believed
+    """Readings of one meter as held by one attester. `keys` are its registrations, newest first; `floor` the believed
     reading before which everything was forgotten."""
 
     __slots__ = (
-        "_anchor",
         "_believed",
         "_by_mtu",
         "_by_sequence",
+        "_floor",
         "_highest_wh",
         "_keys",
         "_open_from",
@@ -79,7 +79,7 @@ class MeterBook:
         "next_sequence",
     )
 
-    def __init__(self, keys: tuple[MeterKey, ...], *, anchor: RegisterReading | None = None) -> None:
+    def __init__(self, keys: tuple[MeterKey, ...], *, floor: RegisterReading | None = None) -> None:
         self._by_sequence: dict[int, list[RegisterReading]] = {}
         self._by_mtu: dict[int, list[RegisterReading]] = {}
         self._sequences: list[int] = []
@@ -89,8 +89,8 @@ class MeterBook:
         self._tail: tuple[int, int, int] | None = None  # MTU and registers of the last believed reading
         self._top_mtu = -1
         self._top_sequence = 0
-        self._anchor = anchor
-        self.next_sequence = 1 if anchor is None else anchor.sequence
+        self._floor = floor
+        self.next_sequence = 1 if floor is None else floor.sequence
         self._use(keys)
 
     def _use(self, keys: tuple[MeterKey, ...]) -> None:
@@ -191,10 +191,10 @@ class MeterBook:
         return ReadingOutcome.PENDING if pending else ReadingOutcome.ACCEPTED
 
     def _is_final(self, reading: RegisterReading) -> bool:
-        """Whether it lies before the anchor in sequence and in time; one that does so in sequence alone may contradict
+        """Whether it lies before the floor in sequence and in time; one that does so in sequence alone may contradict
         a reading that still counts, and is kept for that."""
-        anchor = self._anchor
-        return anchor is not None and reading.sequence < anchor.sequence and reading.mtu < anchor.mtu
+        floor = self._floor
+        return floor is not None and reading.sequence < floor.sequence and reading.mtu < floor.mtu
 
     def _reopen(self, sequence: int) -> None:
         self._open_from = sequence if self._open_from is None else min(sequence, self._open_from)
@@ -224,13 +224,13 @@ class MeterBook:
         return True
 
     def _goes_after(self, believed: list[RegisterReading], reading: RegisterReading) -> bool:
-        """Whether a reading follows what is believed before it: the anchor where that is all there is."""
+        """Whether a reading follows what is believed before it: the floor where that is all there is."""
         if believed:
             return self._follows(believed[-1], reading)
-        anchor = self._anchor
-        if anchor is None or reading == anchor:
+        floor = self._floor
+        if floor is None or reading == floor:
             return True
-        return reading.sequence > anchor.sequence and self._follows(anchor, reading)
+        return reading.sequence > floor.sequence and self._follows(floor, reading)
 
     def disputed(self, reading: RegisterReading) -> bool:
         """Whether another reading held contradicts this one."""
@@ -285,25 +285,25 @@ class MeterBook:
 
     # ---- what is forgotten
 
-    def anchor_before(self, mtu: int) -> RegisterReading | None:
+    def floor_before(self, mtu: int) -> RegisterReading | None:
         """The believed reading from which on all must be kept, so that leaves from this MTU on come out the same.
 
         None while less than that is known, or where a sequence is missing before it or was given to a later MTU: such
         a reading may yet contradict one that counts.
         """
         believed = self.believed()
-        at = bisect_left(believed, mtu, key=lambda reading: reading.mtu) - ANCHOR_READINGS
+        at = bisect_left(believed, mtu, key=lambda reading: reading.mtu) - FLOOR_READINGS
         if at <= 0:
             return None
-        anchor = believed[at]
-        earlier = self._sequences[: bisect_left(self._sequences, anchor.sequence)]
-        in_order = all(reading.mtu < anchor.mtu for sequence in earlier for reading in self._by_sequence[sequence])
-        return anchor if in_order and anchor.sequence <= self.next_sequence else None
+        floor = believed[at]
+        earlier = self._sequences[: bisect_left(self._sequences, floor.sequence)]
+        in_order = all(reading.mtu < floor.mtu for sequence in earlier for reading in self._by_sequence[sequence])
+        return floor if in_order and floor.sequence <= self.next_sequence else None
 
-    def forget_before(self, anchor: RegisterReading) -> None:
-        """Forget all readings before a reading that `anchor_before` gave."""
+    def forget_before(self, floor: RegisterReading) -> None:
+        """Forget all readings before a reading that `floor_before` gave."""
         self._spread()
-        at = bisect_left(self._sequences, anchor.sequence)
+        at = bisect_left(self._sequences, floor.sequence)
         for sequence in self._sequences[:at]:
             for reading in self._by_sequence.pop(sequence):
                 same_mtu = self._by_mtu[reading.mtu]
@@ -311,5 +311,5 @@ class MeterBook:
                 if not same_mtu:
                     del self._by_mtu[reading.mtu]
         del self._sequences[:at]
-        del self._believed[: bisect_left(self._believed, anchor.sequence, key=lambda item: item.sequence)]
-        self._anchor = anchor
+        del self._believed[: bisect_left(self._believed, floor.sequence, key=lambda item: item.sequence)]
+        self._floor = floor

@@ -131,7 +131,7 @@ class MeterIntake:
         self._early: set[str] = set()
         self._known: OrderedDict[bytes, str] = OrderedDict()  # hash -> meter of messages committed lately
         self.counts: Counter[str] = Counter()
-        self._anchors = store.anchors()
+        self._floors = store.floors()
         self.use_area(area)
         for meter_code, run in self._store.runs():
             if meter_code in self.books:
@@ -144,7 +144,7 @@ class MeterIntake:
             keys = area.keys_of(entry.meter_code)
             book = self.books.get(entry.meter_code)
             if book is None:
-                self.books[entry.meter_code] = MeterBook(keys, anchor=self._anchors.get(entry.meter_code))
+                self.books[entry.meter_code] = MeterBook(keys, floor=self._floors.get(entry.meter_code))
             else:
                 book.rekey(keys)
 
@@ -174,11 +174,11 @@ class MeterIntake:
 
     def forget_before(self, mtu: int) -> None:
         """Forget, in memory and on disk, the readings on which no leaf from this MTU on can depend."""
-        anchors = {code: anchor for code, book in self.books.items() if (anchor := book.anchor_before(mtu)) is not None}
+        floors = {code: floor for code, book in self.books.items() if (floor := book.floor_before(mtu)) is not None}
         with self._store.commit():
-            self._store.forget_before(anchors.items())
-        for code, anchor in anchors.items():
-            self.books[code].forget_before(anchor)
+            self._store.forget_before(floors.items())
+        for code, floor in floors.items():
+            self.books[code].forget_before(floor)
 
     def _remember(self, batch: MessageBatch) -> None:
         self._known.update(batch.receipts)

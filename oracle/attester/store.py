@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, key TEXT NOT NULL, digest
     PRIMARY KEY (kind, key, digest)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS witnessed (kind TEXT NOT NULL, name TEXT NOT NULL, fact BLOB NOT NULL,
     seen_at INTEGER NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS anchor (meter TEXT PRIMARY KEY, sequence INTEGER NOT NULL, mtu INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS floor (meter TEXT PRIMARY KEY, sequence INTEGER NOT NULL, mtu INTEGER NOT NULL,
     import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL, nonce BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -96,28 +96,28 @@ class Store:
             ],
         )
 
-    def forget_before(self, anchors: Iterable[tuple[str, RegisterReading]]) -> None:
-        """Drop the messages of meters that hold nothing but readings before their anchor, and remember the anchors."""
-        for meter_code, anchor in anchors:
+    def forget_before(self, floors: Iterable[tuple[str, RegisterReading]]) -> None:
+        """Drop the messages of meters that hold nothing but readings before their floor, and remember the floors."""
+        for meter_code, floor in floors:
             self._db.execute(
-                "INSERT OR REPLACE INTO anchor VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO floor VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     meter_code,
-                    anchor.sequence,
-                    anchor.mtu,
-                    anchor.import_register_wh,
-                    anchor.export_register_wh,
-                    anchor.nonce,
+                    floor.sequence,
+                    floor.mtu,
+                    floor.import_register_wh,
+                    floor.export_register_wh,
+                    floor.nonce,
                 ),
             )
             self._db.execute(
                 "DELETE FROM message WHERE meter = ? AND first_sequence + count <= ? AND last_mtu < ?",
-                (meter_code, anchor.sequence, anchor.mtu),
+                (meter_code, floor.sequence, floor.mtu),
             )
 
-    def anchors(self) -> dict[str, RegisterReading]:
-        """The anchor of each meter of which messages were dropped."""
-        rows = self._db.execute("SELECT meter, sequence, mtu, import_wh, export_wh, nonce FROM anchor")
+    def floors(self) -> dict[str, RegisterReading]:
+        """The floor of each meter of which messages were dropped."""
+        rows = self._db.execute("SELECT meter, sequence, mtu, import_wh, export_wh, nonce FROM floor")
         return {
             meter: RegisterReading(
                 mtu=mtu,
@@ -136,10 +136,6 @@ class Store:
             "DELETE FROM refusal WHERE id <= (SELECT max(id) FROM refusal) - ?",
             (REFUSALS_KEPT,),
         )
-
-    def refusals(self) -> list[tuple[int, str | None, str, str]]:
-        """All refusals kept, oldest first."""
-        return self._db.execute("SELECT at, meter, code, detail FROM refusal ORDER BY id").fetchall()
 
     def runs(self) -> Iterator[tuple[str, ReadingRun]]:
         """(meter code, readings) of all messages held, in the order in which they were kept."""
@@ -169,13 +165,6 @@ class Store:
             if parse_message(jws)[1].nonces[at : at + NONCE_BYTES] == nonce:
                 return jws
         return None
-
-    def counts(self) -> dict[str, int]:
-        """Rows per table, and the readings in the messages held, for metrics and tests."""
-        tables = ("message", "refusal", "attested", "signed", "witnessed")
-        found = {name: self._db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
-        found["reading"] = self._db.execute("SELECT coalesce(sum(count), 0) FROM message").fetchone()[0]
-        return found
 
     def add_attestations(self, items: Iterable[SignedAttestation]) -> None:
         """Keep attestations until the chain shows them or something else."""

@@ -21,10 +21,10 @@ from contracts.deploy import Deployment
 from domain.hashing import to_hex
 from domain.signing import SigningKey
 from ledger_service.chain.ports import free_port
-from oracle.brokers.mosquitto import Authority
 from scripts.serving.embedded.processes import Child, wait_until_ready
 from scripts.serving.embedded.run_config import ACCOUNT_KEYS, ATTESTER_NAMES, ORGANISATION_KEYS
 from scripts.tools.chain_nodes.clique import CliqueNetwork
+from tests.authority import Authority
 from tests.mosquitto import Mosquitto
 
 DOMINOES = str(Path(sys.executable).with_name("dominoes"))

@@ -16,6 +16,7 @@ from clearing.exact_check import check_clearing
 from clearing.model_of_record import clear_by_model
 from domain.hashing import from_hex, to_hex
 from domain.words import OrderWord, book_hash, result_hash
+from tests.clearings import same
 
 pytestmark = pytest.mark.golden
 
@@ -31,8 +32,8 @@ def test_books__stored_result__is_what_every_path_gives(vector: dict[str, Any]) 
     accepted = np.array([word.accepted_lots for word in words], dtype=np.int64)
     stored = Clearing(accepted, vector["price_neur_per_wh"], vector["traded_lots"])
 
-    assert stored.same_as(clear(book))
-    assert stored.same_as(clear_by_model(book))
+    assert same(stored, clear(book))
+    assert same(stored, clear_by_model(book))
     assert check_clearing(book, stored) == []
     assert to_hex(book_hash(packed)) == vector["book_hash"]
     digest = result_hash(

@@ -25,6 +25,7 @@ from ledger_service.chain.profile import CLIQUE
 from ledger_service.outbox import request
 from ledger_service.record import Record
 from scripts.tools.chain_nodes.clique import CliqueNetwork
+from tests.finality import final
 from tests.integration.chain.conftest import NAMES
 
 pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(600)]
@@ -210,8 +211,8 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
     operator.wait_for("void")
 
     block = max(entry.content()["block"] for entry in record.entries(kinds=["chain.included"]))
-    assert gateway.final_block() < gateway.head(), "three distinct sealers have not sealed the newest block"
-    _until(lambda: gateway.final_block() >= block)
+    assert final(gateway) < gateway.head(), "three distinct sealers have not sealed the newest block"
+    _until(lambda: final(gateway) >= block)
     states = [operator.market.state_of(market=MARKET, mtu=first_mtu + at) for at in range(3)]
     assert states == [CLEARED, CLEARED, VOID]
     assert operator.market.result_of(market=MARKET, mtu=first_mtu).price_neur_per_wh == PRICE

@@ -16,6 +16,7 @@ from ledger_service.chain.profile import GANACHE
 from ledger_service.outbox import request
 from ledger_service.record import Record
 from scripts.tools.chain_nodes.ganache import Ganache
+from tests.finality import final
 from tests.integration.chain.conftest import NAMES
 
 pytestmark = pytest.mark.integration
@@ -59,7 +60,7 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
         assert failed["reason"] == f"SettlementRefUsed(ref={to_hex(reference)})"
         settlement = Settlement(rpc=node.rpc, address=deployment.addresses["Settlement"])
         assert settlement.supply() == 1_000_000_000
-        assert gateway.final_block() == gateway.head()
+        assert final(gateway) == gateway.head()
     finally:
         node.stop()
         record.close()

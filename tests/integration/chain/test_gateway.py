@@ -15,6 +15,7 @@ from domain.hashing import to_hex
 from ledger_service.chain.errors import FinalityBroken, SignerMissing
 from ledger_service.chain.gateway import Gateway
 from ledger_service.record import Record
+from tests.finality import final
 from tests.journal import request_fact
 
 pytestmark = pytest.mark.integration
@@ -142,7 +143,7 @@ def test_step__final_block_gone__halts(world: Any, deposit: Any, ask: Any) -> No
     gateway.step()
     world.mine(9)
     gateway.step()
-    assert gateway.final_block() == 2
+    assert final(gateway) == 2
 
     world.rpc.call("evm_revert", snapshot)
     world.mine(9)

@@ -196,15 +196,6 @@ def test_read__written_through__undone_or_refused(record: Record) -> None:
     assert record.entries()[0].payload == {}
 
 
-def test_wait_beyond__commit_in_another_thread__woken(record: Record) -> None:
-    writer = threading.Thread(target=append, args=(record, {}))
-    writer.start()
-
-    assert record.wait_beyond(0, timeout_s=30)
-    writer.join()
-    assert not record.wait_beyond(1, timeout_s=0)
-
-
 def test_begin__many_threads__gapless_and_readers_see_prefixes(record: Record) -> None:
     seen_gaps: list[list[int]] = []
     stop = threading.Event()

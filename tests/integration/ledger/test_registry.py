@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from domain.areas import Attester
 from domain.errors import DominoesError, OutOfRange
@@ -31,6 +32,7 @@ from ledger_service.registry.errors import (
     WrongSigner,
 )
 from ledger_service.registry.tables import TABLES
+from ledger_service.trading.state import TradingState
 from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
     AREA,
@@ -198,17 +200,21 @@ def test_tariff__bad_version__refused(record: Record, changes: dict[str, Any], e
     refused(record, error, lambda tx: operations.publish_tariff(tx, tariff=tariff(**changes), now=BEFORE))
 
 
+def key_at(connection: Connection, account: str, mtu: int) -> str | None:
+    """The key that may sign an account's orders of an MTU, as order intake knows it."""
+    return TradingState.load(connection, settled_before=lambda _area: 0).holders[account].key_at(mtu)
+
+
 def test_town__registered__found_by_account_point_and_key(town: Town, record: Record) -> None:
     resident = town.residents[1]
     with record.read() as connection:
         found = queries.participant_of(connection, resident.account_hex)
         assert found is not None and found == queries.participant_at(connection, "POINT-1")
-        assert found == queries.participant_by_id(connection, "household-1")
+        assert found.participant == "household-1"
         assert (found.import_limit_wh, found.export_limit_wh) == (4_250, 2_500)
         assert len(queries.participants(connection, area=AREA)) == 4
         device = to_hex(resident.device.address)
-        assert queries.account_by_order_key(connection, order_key=device, mtu=0) == resident.account_hex
-        assert queries.account_by_order_key(connection, order_key=resident.account_hex, mtu=0) is None
+        assert key_at(connection, resident.account_hex, 0) == device
         assert queries.agreement_at(connection, account=resident.account_hex, mtu=7).agreement == "agreement-1"
         guarantee = queries.guarantee_of(connection, resident.account_hex)
         assert guarantee is not None and guarantee.guarantor == town.retailer.account_hex
@@ -294,8 +300,6 @@ def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> Non
     with record.read() as connection:
         assert queries.meters_at(connection, area=AREA, mtu=39)["POINT-0"].meter == "METER-0"
         assert queries.meters_at(connection, area=AREA, mtu=40)["POINT-0"] == swap
-        assert queries.meter_key(connection, meter="METER-NEW", mtu=39) is None
-        assert queries.meter_key(connection, meter="METER-NEW", mtu=41) == swap
         assert len(queries.meters(connection, area=AREA)) == 4
 
 
@@ -345,11 +349,8 @@ def test_key__bad_registration__refused(town: Town, record: Record) -> None:
         refused(record, error, lambda tx, key=key: register_key(tx, key))
     written(record, lambda tx: register_key(tx, good))
     with record.read() as connection:
-        assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=4) is None
-        assert queries.account_by_order_key(connection, order_key=good.order_key, mtu=5) == one.account_hex
-        old = to_hex(one.device.address)
-        assert queries.account_by_order_key(connection, order_key=old, mtu=4) == one.account_hex
-        assert queries.account_by_order_key(connection, order_key=old, mtu=5) is None
+        assert key_at(connection, one.account_hex, 4) == to_hex(one.device.address)
+        assert key_at(connection, one.account_hex, 5) == good.order_key
 
 
 def test_key__pending_change_then_one_at_once__the_last_registered_counts(town: Town, record: Record) -> None:
@@ -364,9 +365,8 @@ def test_key__pending_change_then_one_at_once__the_last_registered_counts(town: 
 
     with record.read() as connection:
         for mtu, expected in ((99, None), (100, keys[1]), (150, keys[1]), (199, keys[1]), (200, keys[2])):
-            found = queries.order_key_of(connection, account=resident.account_hex, mtu=mtu)
-            assert found == expected or (expected is None and found not in keys)
-        assert queries.account_by_order_key(connection, order_key=keys[0].order_key, mtu=150) is None
+            found = key_at(connection, resident.account_hex, mtu)
+            assert found == (to_hex(resident.device.address) if expected is None else expected.order_key)
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.signing import SigningKey
-from ledger_service.metering.operations import RecordedAttestation, accept_attestations
+from ledger_service.metering.operations import RecordedAttestation, record_attestations
 from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, point_readings
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.metering.tables import TABLES
+from ledger_service.metering.verification import VerifiedAttestations, verify_attestations
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.registry.views import REGISTRY_FACTS, fold
@@ -146,7 +147,13 @@ def payload_of(
 def accept(record: Record, payload: dict[str, Any], *, now: int | None = None) -> RecordedAttestation:
     if now is None:
         now = mtu_end(max(item["mtu"] for item in payload["attestations"])) + 200
-    return accept_attestations(record, payload, now=now, readings=READINGS, settlement=SETTLEMENT)
+    at = now
+
+    def verify() -> VerifiedAttestations:
+        with record.read() as connection:
+            return verify_attestations(connection, payload, now=at, readings=READINGS, settlement=SETTLEMENT)
+
+    return record_attestations(record, verify)
 
 
 def kinds(record: Record) -> list[str]:

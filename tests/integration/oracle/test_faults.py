@@ -19,6 +19,7 @@ from oracle.attester.consensus.machine import Consensus
 from oracle.attester.consensus.states import Learning
 from oracle.attester.store import Store
 from oracle.mqtt import MqttSession
+from tests.attester_store import counts
 
 pytestmark = pytest.mark.integration
 
@@ -156,5 +157,5 @@ def test_attester_process__killed_while_readings_come_in__has_each_once_after_it
     store = Store(tmp_path / "A1.sqlite")
     held = [(code, reading.sequence) for code, run in store.runs() for reading in run.readings()]
     assert sorted(held) == [(code, sequence) for code in community.codes for sequence in range(1, 22)]
-    assert store.counts()["reading"] == len(held)
+    assert counts(store)["reading"] == len(held)
     store.close()

@@ -15,6 +15,7 @@ from domain.meters import MeteringArea, MeterKey
 from domain.signing import SigningKey
 from oracle.attester.intake import MeterIntake
 from oracle.attester.store import Store
+from tests.attester_store import counts
 
 pytestmark = pytest.mark.integration
 
@@ -71,10 +72,10 @@ def test_take__killed_and_all_delivered_again__each_reading_is_held_once(
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
     store = Store(tmp_path / "store.sqlite")
-    before = store.counts()["reading"]
+    before = counts(store)["reading"]
     take_all(store)
 
     assert before == held
-    assert store.counts()["reading"] == 5
-    assert store.counts()["message"] == 5
+    assert counts(store)["reading"] == 5
+    assert counts(store)["message"] == 5
     store.close()

@@ -15,8 +15,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ledger_service.chain.ports import free_port
-from oracle.brokers.mosquitto import Authority, Identity
+from oracle.brokers.mosquitto import Identity
 from oracle.mqtt import Incoming, MqttSession
+from tests.authority import Authority
 from tests.mosquitto import Mosquitto
 
 pytestmark = [pytest.mark.integration, pytest.mark.host]

@@ -15,10 +15,10 @@ import pytest
 from fastapi import FastAPI
 
 from ledger_service.chain.ports import free_port
-from oracle.brokers.mosquitto import Authority
 from scripts.serving.production.http import open_service
 from scripts.serving.settings import ApiSection
 from scripts.serving.web import server_of
+from tests.authority import Authority
 
 pytestmark = pytest.mark.integration
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from contracts.bindings import Market, Readings, Settlement
 from contracts.bindings.readings import Attestation as AttestationStruct
@@ -35,6 +36,8 @@ from ledger_service.metering.queries import metering_area_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
 from ledger_service.money.stage import MoneyStage
+from ledger_service.money.tables import money_account
+from ledger_service.money.views import BANK
 from ledger_service.outbox import request
 from ledger_service.programs import PositionStage, VoidStage
 from ledger_service.record import Record
@@ -48,6 +51,7 @@ from ledger_service.trading import GateStage
 from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
 from oracle.attester.settlement_checks import chain_objections
 from settling.package import proposal_values, verify_package
+from settling.postings import POOL
 from tests.integration.ledger import town
 from tests.journal import append_fact
 
@@ -103,10 +107,12 @@ class World:
         return Settlement(rpc=self.node.rpc, address=self.deployment.addresses["Settlement"])
 
     def differences(self) -> list[Any]:
+        """Accounts whose balance here is not the chain's: (account, here, on chain)."""
         with self.record.read() as connection:
-            return queries.reconcile(
-                connection, chain_balance_neur=lambda account: self.chain.balance_of(account=account)
-            )
+            rows = connection.execute(select(money_account)).all()
+        held = [(row.account, int(row.balance_neur)) for row in rows if row.account not in (BANK, POOL)]
+        found = [(account, here, self.chain.balance_of(account=account)) for account, here in held]
+        return [item for item in found if item[1] != item[2]]
 
     def proposal(self) -> dict[str, Any]:
         with self.record.read() as connection:

@@ -13,6 +13,7 @@ from clearing.exact_check import check_clearing
 from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
+from tests.clearings import same
 from tests.effort import examples
 
 pytestmark = pytest.mark.property
@@ -50,7 +51,7 @@ def test_clear__any_book__equals_the_model_of_record_and_the_reference(orders: l
 
     result = clear(book)
 
-    assert result.same_as(clear_by_model(book))
+    assert same(result, clear_by_model(book))
     assert check_clearing(book, result) == []
     welfare, volume = reference(orders)
     signs = np.where(book.is_ask, -1, 1)
@@ -111,4 +112,4 @@ def test_clear__hundred_thousand_orders__equals_the_model_of_record(spread: int)
 
     assert result.traded_lots > 0
     assert check_clearing(book, result) == []
-    assert result.same_as(clear_by_model(book))
+    assert same(result, clear_by_model(book))

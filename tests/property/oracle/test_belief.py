@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.hashing import text_id
 from domain.messages import ReadingRun, RegisterReading
 from domain.meters import MeterKey
-from oracle.attester.book import ANCHOR_READINGS, MeterBook, ReadingOutcome
+from oracle.attester.book import FLOOR_READINGS, MeterBook, ReadingOutcome
 from settling.substitutes import leaves
 from tests.effort import examples
 
@@ -109,7 +109,7 @@ def test_rekey__connection_that_carries_less__judges_all_again() -> None:
     assert book.believed() == [series[0], series[2]]
 
 
-LENGTH = ANCHOR_READINGS + 40
+LENGTH = FLOOR_READINGS + 40
 OPEN = FIRST + LENGTH - 20
 """The first MTU that can still be corrected, and the registers of a meter up to 20 MTUs after it."""
 
@@ -147,10 +147,10 @@ def test_forget_before__whatever_came_before_or_comes_later__leaves_that_count_s
         whole.take(ReadingRun.of([item]))
         pruned.take(ReadingRun.of([item]))
 
-    anchor = pruned.anchor_before(OPEN)
-    if anchor is not None:
-        pruned.forget_before(anchor)
-        again = MeterBook((KEY,), anchor=anchor)  # as after a restart
+    floor = pruned.floor_before(OPEN)
+    if floor is not None:
+        pruned.forget_before(floor)
+        again = MeterBook((KEY,), floor=floor)  # as after a restart
         for item in early:
             again.take(ReadingRun.of([item]))
         assert again.believed() == pruned.believed()
@@ -163,15 +163,15 @@ def test_forget_before__whatever_came_before_or_comes_later__leaves_that_count_s
     assert leaves(meter_code="M", known=pruned.believed_around(**span), **span) == expected
 
 
-def test_anchor_before__honest_series__forgets_all_but_what_leaves_may_rest_on() -> None:
+def test_floor_before__honest_series__forgets_all_but_what_leaves_may_rest_on() -> None:
     book = MeterBook((KEY,))
     book.take(ReadingRun.of(honest[:100]))
     book.take(ReadingRun.of(honest[100:]))
 
-    anchor = book.anchor_before(OPEN)
-    assert anchor is not None
-    book.forget_before(anchor)
+    floor = book.floor_before(OPEN)
+    assert floor is not None
+    book.forget_before(floor)
 
-    assert len(book.believed()) == ANCHOR_READINGS + 20
+    assert len(book.believed()) == FLOOR_READINGS + 20
     assert book.take(ReadingRun.of(honest[:5])).outcomes == {ReadingOutcome.FINAL: 5}
     assert not book.take(ReadingRun.of(honest[:5])).is_news

@@ -11,6 +11,7 @@ from clearing.exact_check import Rule
 from clearing.model_of_record import SolverRefused, clear_by_model, solve_levels
 from domain.words import OrderWord, Side
 from grid.linear_program import Minimise, SolverFailed
+from tests.clearings import same
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +28,7 @@ def test_clear_by_model__surplus_free_trade_at_the_margin__is_made() -> None:
     result = clear_by_model(book())
 
     assert result.traded_lots == 5
-    assert result.same_as(clear(book()))
+    assert same(result, clear(book()))
 
 
 def test_clear_by_model__solver_forgets_surplus_free_volume__is_refused() -> None:
@@ -76,7 +77,7 @@ def test_clear_by_model__levels_tampered__is_refused(proposal: tuple[list[float]
 def test_clear_by_model__numbers_almost_whole__are_rounded() -> None:
     result = clear_by_model(book(), solve=lambda levels: ([0.0, 2.0000001, 3.0], [2.9999999, 2.0, 0.0]))
 
-    assert result.same_as(clear(book()))
+    assert same(result, clear(book()))
 
 
 def test_clear_by_model__solver_says_nothing_trades__is_refused() -> None:

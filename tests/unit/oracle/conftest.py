@@ -31,6 +31,7 @@ from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
 from settling.attestations import verify_payload
+from tests.attester_store import refusals
 
 FIRST = 1_900_000
 CUT_OFF_S = 120
@@ -96,7 +97,7 @@ class Attesting:
 
     def codes(self) -> list[str]:
         """Codes of everything refused so far."""
-        return [code for _, _, code, _ in self.store.refusals()]
+        return [code for _, _, code, _ in refusals(self.store)]
 
 
 @dataclass

@@ -12,6 +12,7 @@ from domain.mtu import mtu_end
 from domain.readings import Quality
 from oracle.attester.consensus.events import Tick
 from oracle.attester.consensus.states import HandingOver
+from tests.attester_store import counts
 
 pytestmark = pytest.mark.unit
 
@@ -148,7 +149,7 @@ def test_consensus__contradiction_known_to_one__is_a_substitute_for_all(make_are
 
     area.settle_down()
 
-    assert all(one.store.counts()["reading"] == 4 for one in area.attesters.values())
+    assert all(counts(one.store)["reading"] == 4 for one in area.attesters.values())
     shown = {jws for payload in area.handed_in for jws in payload["messages"]}
     assert disputing.decode("ascii") in shown and len(shown) == 4
     assert energies(area, FIRST) == [("M0", 100, "SUBSTITUTE")]

@@ -11,6 +11,7 @@ import pytest
 from domain.mtu import mtu_end
 from domain.periods import Period
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP
+from tests.attester_store import counts
 
 pytestmark = pytest.mark.unit
 
@@ -49,10 +50,10 @@ def test_store__after_many_periods__holds_what_can_be_corrected_and_little_more(
 
     assert len(area.recorded) == PERIODS * PERIOD
     for one in area.attesters.values():
-        counts = one.store.counts()
-        assert counts["message"] <= 5 * PERIOD
-        assert len(one.standing.mtus) < counts["attested"] == counts["signed"] <= 4 * PERIOD
-        assert len(one.intake.books["M0"].believed()) == counts["message"]
+        held = counts(one.store)
+        assert held["message"] <= 5 * PERIOD
+        assert len(one.standing.mtus) < held["attested"] == held["signed"] <= 4 * PERIOD
+        assert len(one.intake.books["M0"].believed()) == held["message"]
 
 
 def test_store__restarted_after_it_forgot__corrects_what_is_open_as_all_the_others_do(

@@ -14,6 +14,7 @@ from domain.messages import parse_message
 from domain.mtu import mtu_end, mtu_start
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP
 from oracle.reading_receipts import read_receipt
+from tests.attester_store import counts
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +50,7 @@ def test_take__readings_in_order__are_stored_and_receipted(make_area: Callable[.
 
     assert receipts_of(area, outgoing) == [1, 2, 3, 4]
     assert requests_of(outgoing) == []
-    assert one.store.counts()["reading"] == 4
+    assert counts(one.store)["reading"] == 4
     assert one.codes() == []
 
 
@@ -65,8 +66,8 @@ def test_take__same_message_a_hundred_times__is_one_reading_and_a_receipt_per_gr
     outgoing = one.hear(*[message] * 50)
 
     assert receipts_of(area, outgoing) == [1]
-    assert one.store.counts()["reading"] == 1
-    assert one.store.counts()["message"] == 1
+    assert counts(one.store)["reading"] == 1
+    assert counts(one.store)["message"] == 1
 
 
 def test_take__gap__keeps_the_later_one_and_asks_for_the_missing(make_area: Callable[..., Any]) -> None:
@@ -90,7 +91,7 @@ def test_take__same_mtu_with_another_value__keeps_both_and_believes_neither(make
 
     one.hear(area.message("M0", area.reading("M0", FIRST, import_register_wh=1_150, nonce=b"\x05" * 32)))
 
-    assert one.store.counts()["reading"] == 4
+    assert counts(one.store)["reading"] == 4
     assert [reading.mtu for reading in one.intake.books["M0"].believed()] == [FIRST - 1, FIRST + 1]
     assert one.intake.counts["contradiction"] == 1
 
@@ -129,7 +130,7 @@ def test_take__mtu_far_ahead__is_refused_and_changes_nothing(make_area: Callable
 
     assert one.codes() == ["reading-future"]
     assert receipts_of(area, outgoing) == []
-    assert one.store.counts()["reading"] == 2
+    assert counts(one.store)["reading"] == 2
 
 
 def test_take__one_falling_reading_in_a_message__the_others_count_and_the_message_is_receipted(
@@ -156,7 +157,7 @@ def test_take__same_mtu_under_another_sequence__keeps_both_and_believes_neither(
     one.hear(area.message("M0", area.reading("M0", FIRST, sequence=3, nonce=b"\x07" * 32)))
 
     assert one.intake.counts["contradiction"] == 1
-    assert one.store.counts()["reading"] == 3
+    assert counts(one.store)["reading"] == 3
     assert [reading.mtu for reading in one.intake.books["M0"].believed()] == [FIRST - 1]
 
 
@@ -184,7 +185,7 @@ def test_take__a_day_of_readings_too_early__asks_the_time_once(make_area: Callab
     one.hear(*[area.message("M0", reading) for reading in early])
 
     assert len(asked) == 1
-    assert one.store.counts()["refusal"] == 1
+    assert counts(one.store)["refusal"] == 1
 
 
 def test_take__flood_of_one_meter__leaves_the_others_served(make_area: Callable[..., Any]) -> None:
@@ -208,7 +209,7 @@ def test_take__forged_flood__leaves_one_refusal_per_group(make_area: Callable[..
     for _ in range(3):
         one.hear(*[forged] * 60)
 
-    assert one.store.counts()["refusal"] == 3
+    assert counts(one.store)["refusal"] == 3
     assert one.intake.counts["meter-signature-wrong"] == 3
 
 
@@ -284,7 +285,7 @@ def test_take__message_on_the_topic_of_another_meter__is_refused(make_area: Call
     one.hear(message, topic=one.intake.topics.reading("M9"))
 
     assert one.codes() == ["meter-signature-wrong", "meter-wrong-topic", "meter-unknown"]
-    assert one.store.counts()["message"] == 0
+    assert counts(one.store)["message"] == 0
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 100, b"[" * 10_000, b"x" * 10_000_000, b"a.b.c"])
@@ -298,7 +299,7 @@ def test_take__rubbish_beside_a_genuine_message__refuses_only_the_rubbish(
     one.intake.take([(topic, payload), (topic, area.message("M0", area.reading("M0", FIRST - 1)))])
 
     assert one.codes() == ["meter-message-malformed"]
-    assert one.store.counts()["reading"] == 1
+    assert counts(one.store)["reading"] == 1
 
 
 def test_take__signed_by_another_key__is_refused(make_area: Callable[..., Any]) -> None:

@@ -29,6 +29,7 @@ from oracle.attester.settlement_checks import chain_objections
 from oracle.attester.store import Store
 from settling.package import inputs_of, roots_of
 from settling.settlement import commit, settle
+from tests.attester_store import refusals
 
 pytestmark = pytest.mark.unit
 
@@ -364,7 +365,7 @@ def test_sign__one_input_altered_and_proposed_anew__is_refused_with_the_reason(
     refused = desk.ask(package)
 
     assert reason in str(refused)
-    assert desk.store.refusals()[-1][:3] == (tools.ENDED, None, "settlement-refused")
+    assert refusals(desk.store)[-1][:3] == (tools.ENDED, None, "settlement-refused")
 
 
 @pytest.mark.parametrize("change", [invent_envelope, swap_grid_points])
@@ -403,7 +404,7 @@ def test_sign__day_and_its_correction_as_they_were__are_signed(desk: Desk, tools
     assert desk.ask(second) is None
     signers = [tools.attester_signature(package["proposal"], 1) for package in (first, second)]
     assert desk.service.signed == [to_hex(signature) for signature in signers]
-    assert desk.store.refusals() == []
+    assert refusals(desk.store) == []
 
 
 def test_sign__settlement_in_effect_meanwhile__is_neither_signed_nor_refused(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.eip712 import ATTESTATION, RECEIPT
+from domain.facts import FACTS
 from domain.hashing import ZERO_HASH, canonical_json, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import verify_proof
 from domain.readings import Reading
@@ -131,7 +132,7 @@ def test_export_public__settled_day__opens_nothing_about_households(day: Any, to
 
     check_form(tmp_path / "public", "public")
     for line in lines(tmp_path / "public", "journal.jsonl"):
-        assert ("payload" in line) == (line["kind"] in PUBLIC_KINDS)
+        assert ("payload" in line) == (FACTS[line["kind"]] in PUBLIC_KINDS)
     text = b"".join(path.read_bytes() for path in (tmp_path / "public").iterdir())
     assert b'"point1"' not in text.replace(canonical_json(tools.GRID_MODEL), b"")  # the grid model names its points
     assert b"meter1" not in text

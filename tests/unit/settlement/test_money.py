@@ -9,7 +9,7 @@ from sqlalchemy import insert
 
 from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
-from domain.hashing import from_hex, keccak, to_hex
+from domain.hashing import keccak, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
 from ledger_service.money import queries
@@ -380,7 +380,6 @@ def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools:
     with scene.record.read() as connection:
         movements = queries.postings(connection, account=tools.key("house2").address)
         assert queries.supply_neur(connection) == 0
-        assert queries.reconcile(connection, chain_balance_neur=lambda _account: 0) != []
     assert {movement.kind for movement in movements} >= {"local_sale", "imbalance_shortfall", "excess_export", "vat"}
     assert balances(scene, b"\x00" * 20) == [0]
     with scene.record.begin() as tx:
@@ -398,19 +397,6 @@ def test_fold__chain_settles_what_was_never_proposed__stops(scene: Any, tools: A
 
     with pytest.raises(SettlementNotProposed):
         run(scene, tools.ENDED)
-
-
-def test_reconcile__chain_agrees__finds_nothing(scene: Any, tools: Any) -> None:
-    account = tools.key("house1").address
-    deposited(scene, account, 5_000)
-    run(scene, 0)
-
-    with scene.record.read() as connection:
-        assert queries.reconcile(connection, chain_balance_neur=lambda _account: 5_000) == []
-        (difference,) = queries.reconcile(connection, chain_balance_neur=lambda _account: 4_999)
-
-    assert (difference.account, difference.recorded_neur, difference.chain_neur) == (account, 5_000, 4_999)
-    assert from_hex(to_hex(account)) == account
 
 
 @pytest.mark.parametrize("is_final", [False, True])
