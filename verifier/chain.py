@@ -325,6 +325,10 @@ class Chain(Events):
         """A transaction of a block."""
         return self.block(number).transactions.get(tx)
 
+    def last_anchor_block(self) -> int:
+        """The block of the newest anchored head; where there is none, the last block."""
+        return max((event.block for event in self.named("HeadAnchored")), default=self.height)
+
     def seconds(self, earlier: int, later: int) -> int:
         """Seconds of market time between two blocks."""
         return (self.block(later).timestamp - self.block(earlier).timestamp) * self.number("Calendar", "speed()")

@@ -251,12 +251,14 @@ class Evidence:
 
     def check_attestation(
         self, area: str, item: Attestation | AttestationLine | OwnReading, attesters: Attesters
-    ) -> None:
-        """Signed by enough attesters; on chain with these values (evidence.md section 3, `reading.attested`)."""
+    ) -> dict[str, Any]:
+        """Signed by enough attesters; on chain with these values (evidence.md section 3, `reading.attested`). Returns
+        what names its event, which may still come."""
         keys = {"area": ident(area), "mtu": item.mtu, "revision": item.revision}
         values = {"root": item.root, "count": item.count, "importWh": item.import_wh, "exportWh": item.export_wh}
         self.check_quorum(area, item.signatures, attesters, "Attestation", *keys.values(), *values.values())
         self.on_chain("ReadingsAttested", keys, {**values, "signatures": list(item.signatures)}, later=True)
+        return keys
 
     def check_settlement(
         self,

@@ -120,7 +120,8 @@ class Ledger:
                 self._check_entry(entry)
             if entry.span is not None:
                 self._report.counts[entry.kind] += 1
-        self._readings.check_substitutes()
+        chain = self._evidence.chain
+        self._readings.check_substitutes(chain.last_anchor_block() if chain else 0)
         self._check_attestation_lines()
         shown = [*self._orders.receipts, *self._market.shown, *self._settlements.shown]
         self._report.none("lines of other files without an entry in the journal", shown)

@@ -100,8 +100,14 @@ class Participants:
         place = (kind, *keys.values())
         self._report.none("facts told twice", [dict(keys)] if place in self._told else [])
         self._told.add(place)
-        found = self._evidence.on_chain(event, keys, values, later=later)
-        if self._evidence.chain is not None and found is None and later:
+        self._evidence.on_chain(event, keys, values, later=later)
+        if later:
+            self.wait_for(event, keys)
+
+    def wait_for(self, event: str, keys: Mapping[str, Any]) -> None:
+        """The fact at hand needs this event, which the chain must have or get in time."""
+        chain = self._evidence.chain
+        if chain is not None and chain.find(event, keys) is None:
             self.waiting.append(Waiting(self._evidence.at.sequence, event, keys))
 
     def was_told(self, kind: str, *keys: Any) -> bool:

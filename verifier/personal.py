@@ -93,7 +93,7 @@ class Personal:
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
         self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: (row.mtu, row.market), shared=True)
         self._each("readings.jsonl", (OwnReading,), self._check_reading)
-        self._readings.check_substitutes()
+        self._readings.check_substitutes(self._last_block())
         self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
         self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
         terms: list[Term] = [term for items in self._participants.tariffs.values() for term in items]
@@ -327,8 +327,7 @@ class Personal:
 
     def _check_complete(self, chain: Chain) -> None:
         """What the chain settled, recorded and cleared for this account up to the checkpoint is all here."""
-        anchors, own = self._evidence.anchors, self._own
-        last = anchors.checkpoint.block if anchors else chain.height
+        own, last = self._own, self._last_block()
         periods = {
             args["period"]: span(args["firstMtu"], args["count"], MOST_MTUS_OF_A_PERIOD)
             for args in chain.all("PeriodDeclared")
@@ -345,8 +344,10 @@ class Personal:
             if event.block > last or self._evidence.is_told(event):
                 continue
             if event.name == "PeriodSettled":
+                if args["area"] != self._area:
+                    continue
                 started = own.kind != HOUSEHOLD if first is None else first <= periods[args["period"]][-1]
-                if args["area"] == self._area and started:
+                if started:
                     what = f"period {args['period']}, revision {args['revision']}"
                     self._report.fail(f"there is no statement for {what}")
             elif event.name == "ProgramRecorded":
@@ -354,6 +355,12 @@ class Personal:
                     self._report.fail(f"programs.jsonl does not show program {args['program']}")
             elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["mtu"]):
                 self._report.fail(f"there is no result for MTU {args['mtu']}, in which I have an order")
+
+    def _last_block(self) -> int:
+        """The block up to which the bundle must tell: that of the checkpoint, else the newest."""
+        if self._evidence.anchors is not None:
+            return self._evidence.anchors.checkpoint.block
+        return self._chain.height if self._chain else 0
 
     def _is_mine(self, market: str) -> bool:
         """Whether a market (its id) is one of the own area."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verifier.chain import Event
 from verifier.evidence import Evidence
 from verifier.facts import Attestation, MtuUnread, Reading, ReadingAttested
 from verifier.form import unhex
@@ -18,7 +19,7 @@ from verifier.journal import Erasures, PeriodKey
 from verifier.participants import Participants, Party
 from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
-from verifier.transactions import Transactions
+from verifier.transactions import GRACE_SECONDS, Transactions
 from verifier.verdict import Subject
 
 MEASURED, SUBSTITUTE = 0, 1
@@ -66,7 +67,7 @@ class Readings:
         self._sequences = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and sequence
         self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
         self._unneeded: dict[tuple[str, int], list[tuple[int, Subject]]] = defaultdict(list)
-        self._measured: dict[tuple[str, int], int] = {}  # the last revision with a measured reading
+        self._measured: dict[tuple[str, int], int] = {}  # the last revision on chain with a measured reading
         self.attested: dict[tuple[str, int, int | None], list[Leaf]] = {}  # by area id, MTU, revision
 
     def reading_attested(self, fact: ReadingAttested) -> None:
@@ -105,7 +106,8 @@ class Readings:
             if (now := self._participants.meter_at(meter, mtu)) and now.area == fact.area
         ]
         report.same("meters", [reading.meter for reading in item.readings], registered, "registered are")
-        self._evidence.check_attestation(fact.area, item, self._participants.attesters(area))
+        keys = self._evidence.check_attestation(fact.area, item, self._participants.attesters(area))
+        self._participants.wait_for("ReadingsAttested", keys)
         fresh |= {(reading.meter, mtu): reading for reading in item.readings}
         for reading in item.readings:
             before = fresh.get((reading.meter, mtu - 1)) or self._leaves.get((reading.meter, mtu - 1))
@@ -160,8 +162,9 @@ class Readings:
         report.same("mtu", leaf.mtu, mtu, "the attestation is of")
         if leaf.quality == MEASURED:
             self._check_measured(leaf, mtu, signed)
-            place = (leaf.meter, mtu)
-            self._measured[place] = max(revision, self._measured.get(place, revision))
+            if self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
+                place = (leaf.meter, mtu)
+                self._measured[place] = max(revision, self._measured.get(place, revision))
         else:
             report.same("quality and sequence", (leaf.quality, leaf.sequence), (SUBSTITUTE, 0), "a substitute has")
             report.counts["substitutes"] += 1
@@ -219,17 +222,29 @@ class Readings:
                 return True
         return False
 
-    def check_substitutes(self) -> None:
+    def check_substitutes(self, end: int) -> None:
         """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it.
 
-        Attesters may sign a substitute just before the reading comes and show both; that the last word is the meter's
-        is what nobody may get around.
+        Attesters may sign a substitute just before the reading comes and show both; that the last word on chain is the
+        meter's is what nobody may get around. `end`: the block up to which the bundle tells; a revision may be as late
+        as a correction.
         """
-        for place, found in self._unneeded.items():
+        for (meter, mtu), found in self._unneeded.items():
             for revision, subject in found:
-                if revision > self._measured.get(place, -1):
-                    with self._report.about(subject):
-                        self._report.fail("a substitute stands where the meter's signed reading had come")
+                if revision <= self._measured.get((meter, mtu), -1):
+                    continue
+                recorded, chain = self._recorded(meter, mtu, revision), self._evidence.chain
+                if chain and recorded and chain.seconds(recorded.block, end) <= GRACE_SECONDS:
+                    self._report.gap("substitutes that may still be corrected")
+                    continue
+                with self._report.about(subject):
+                    self._report.fail("a substitute stands where the meter's signed reading had come")
+
+    def _recorded(self, meter: str, mtu: int, revision: int) -> Event | None:
+        """The event by which the chain recorded the attestation of a meter's reading."""
+        now = self._participants.meter_at(meter, mtu)
+        keys = {"area": ident(now.area if now else None), "mtu": mtu, "revision": revision}
+        return self._evidence.seen.find("ReadingsAttested", keys)
 
     def _check_energy(self, leaf: Reading, mtu: int, before: Sequence[Reading]) -> None:
         """Registers of the leaf before it, else of a message before it; without either there is no energy."""

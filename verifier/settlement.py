@@ -212,6 +212,7 @@ class Settlements:
     def _take_shown(self, key: SettlementKey, line: SettlementLine) -> None:
         """A public bundle's proposal: its words, and roots as the chain's events give them."""
         area, period, revision = key
+        rule_of(self._report, "lines", RECOMPUTATION_BY_LINES_RULE, line.rules.lines)
         event = self._evidence.seen.find("PeriodSettled", {"area": area, "period": period, "revision": revision})
         mtus = self._participants.mtus_of_period(area, period)
         now = self.running(area, mtus, event.args["readingsRoot"] if event else "")
@@ -262,8 +263,7 @@ class Settlements:
             for event in chain.named("ReadingsAttested")
             if event.args["area"] == target.period[0] and event.args["mtu"] in target.mtus
         ]
-        end = max(event.block for event in chain.named("HeadAnchored"))
-        return chain.seconds(changed[-1].block, end) > GRACE_SECONDS
+        return chain.seconds(changed[-1].block, chain.last_anchor_block()) > GRACE_SECONDS
 
 
 def settlement_word(account: str, due_neur: int) -> int:

@@ -27,6 +27,9 @@ from verifier.transaction_facts import (
     Subject,
 )
 
+Told = ChainSigned | ChainIncluded | ChainFailed | ChainRewound
+"""Facts about a request, each of which says what was asked for."""
+
 GRACE_SECONDS = 3_600
 """Market time within which the operator journals what the chain did, and settles what readings changed."""
 
@@ -35,6 +38,10 @@ SENDERS = ("operator", "treasurer", "registrar")
 
 UNASKED = ("", "constructor")
 """Functions that nobody asks for: the filling of a gap of nonces, and a deployment."""
+
+
+ATTESTED = "ReadingsAttested"
+"""The event of an attestation; whoever tells one asks for it in the next entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,8 @@ class Sent:
     gas_price_wei: int
     sender: str
     contract: str
+    function: str
+    about: Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +101,29 @@ class Transactions:
     def signed(self, fact: ChainSigned) -> None:
         """Its hash is that of its bytes, and it was asked for; the rest is held against the block it stands in."""
         self._report.same("tx_hash", fact.tx_hash, tohex(keccak(unhex(fact.raw))), "raw gives")
-        self._sent[fact.tx_hash] = Sent(fact.key, fact.nonce, fact.gas_price_wei, fact.sender, fact.contract)
+        call = (fact.contract, fact.function, fact.about)
+        self._sent[fact.tx_hash] = Sent(fact.key, fact.nonce, fact.gas_price_wei, fact.sender, *call)
         if fact.function in UNASKED:
             self._report.same("about", fact.about, Subject(), "nobody asked for it, so it is about")
         else:
-            self._report.same("role", fact.role, self._requests[fact.key].role, "chain.requested holds")
-            self._check_request(fact)
+            asked = self._requests[fact.key]
+            self._report.same("role", fact.role, asked.role, "chain.requested holds")
+            self._check_same_call(fact, asked, "chain.requested holds")
 
-    def _check_request(self, fact: ChainSigned | ChainIncluded | ChainFailed) -> None:
-        """What became of a request says of it what the request does."""
-        asked = self._requests.get(fact.key)
-        if asked is not None:
-            told = {"contract": fact.contract, "function": fact.function, "about": as_json(fact.about)}
-            due = {"contract": asked.contract, "function": asked.function, "about": as_json(asked.about)}
-            self._report.same("request", told, due, "chain.requested holds")
+    def _check_same_call(self, fact: Told, other: Request | Sent, source: str) -> None:
+        """Key, contract, function and what it is about are those of an earlier entry."""
+        told, due = (
+            {"key": each.key, "contract": each.contract, "function": each.function, "about": as_json(each.about)}
+            for each in (fact, other)
+        )
+        self._report.same("request", told, due, source)
 
     def done(self, fact: ChainIncluded | ChainFailed) -> None:
-        """Of a transaction of this key; the last outcome of a key counts."""
+        """Of a transaction of this key, or of one that never was; the last outcome of a key counts."""
         if fact.tx_hash is not None:
-            self._report.same("key", fact.key, self._sent[fact.tx_hash].key, "chain.signed holds")
-        self._check_request(fact)
+            self._check_same_call(fact, self._sent[fact.tx_hash], "chain.signed holds")
+        else:
+            self._check_same_call(fact, self._requests[fact.key], "chain.requested holds")
         self._done[fact.key] = Done(self._evidence.at.sequence, fact)
         if isinstance(fact, ChainIncluded):
             for event in fact.events:
@@ -121,6 +133,7 @@ class Transactions:
 
     def rewound(self, fact: ChainRewound) -> None:
         """The outcome of its key is withdrawn. Raises KeyError where there was none."""
+        self._check_same_call(fact, self._sent[fact.tx_hash], "chain.signed holds")
         self._done.pop(fact.key)
 
     def block_mined(self, fact: BlockMined) -> None:
@@ -223,18 +236,29 @@ class Transactions:
 
     def _check_came(self, chain: Chain, item: Waiting, anchors: list[Event], end: int) -> None:
         """A fact whose event had not come: its request failed, or may still come; else it is missing."""
-        later = (asked for asked in self._requests.values() if asked.sequence > item.sequence)
-        asked = min(later, key=lambda asked: asked.sequence, default=None)
-        done = self._done.get(asked.key) if asked else None
-        if done is not None and isinstance(done.fact, ChainFailed):
+        outcomes = [self._done.get(asked.key) for asked in self._asked_for(item)]
+        never = item.event == ATTESTED and not outcomes
+        if any(done is not None and isinstance(done.fact, ChainFailed) for done in outcomes):
             self._report.counts[f"failed on chain: {item.event}"] += 1
             return
         passed = [event for event in anchors if event.args["sequence"] >= item.sequence]
         overdue = any(chain.seconds(event.block, end) > GRACE_SECONDS for event in passed)
-        if done is not None or overdue:
+        if never or overdue or (outcomes and all(outcomes)):
             self._report.fail(f"entry {item.sequence}: the chain has no {item.event} of {dict(item.keys)}")
         else:
             self._report.counts[f"not on chain yet: {item.event}"] += 1
+
+    def _asked_for(self, item: Waiting) -> list[Request]:
+        """What a fact asked for: the first request after it; attestations ask page by page, so all that follow them
+        at once."""
+        later = sorted((asked for asked in self._requests.values() if asked.sequence > item.sequence), key=_sequence)
+        if item.event != ATTESTED:
+            return later[:1]
+        return [asked for at, asked in enumerate(later, item.sequence + 1) if asked.sequence == at]
+
+
+def _sequence(asked: Request) -> int:
+    return asked.sequence
 
 
 KIND_OF_EVENT = {event: kind for kind, event in EVENT_OF_KIND.items()}

@@ -280,6 +280,18 @@ class SubstitutedAgain(Crossed):
         self.attest_again(2, self.substitute)
 
 
+class Unsent(Crossed):
+    """Attesters sign the correction, the operator tells it, and never sends it: what is settled is the substitute."""
+
+    def attest_again(self, revision: int, leaf: Any) -> None:
+        """Signed and told only."""
+        mtu = MISSING[1]
+        settled = self.chosen[mtu]
+        leaves = [leaf if item.meter_code == leaf.meter_code else item for item in settled]
+        self.tell_attested([self.attest(mtu, revision, leaves)], [])
+        self.chosen[mtu] = settled
+
+
 class Contradicted(Day):
     """A meter contradicts itself, and one of its words is taken as measured."""
 
@@ -334,6 +346,8 @@ ATTACKS: list[tuple[type, str]] = [
     (Substituted, "a substitute stands where the meter's signed reading had come"),
     (Uncorrected, "a substitute stands where the meter's signed reading had come"),
     (SubstitutedAgain, "a substitute stands where the meter's signed reading had come"),
+    (Unsent, "a substitute stands where the meter's signed reading had come"),
+    (Unsent, "the chain has no ReadingsAttested"),
     (Contradicted, "signed readings that contradict each other"),
     (Replayed, "is not a whole number from 2"),
     (Bribed, "bribe.paid"),
