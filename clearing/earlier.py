@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from clearing.book import Ints
 from domain.facts.programs import EarlierPosition
+from domain.hashing import hash_json
 from domain.mtu import MtuRange
 from grid.envelope import Envelope
 
@@ -32,6 +33,24 @@ class Earlier:
             import_wh=None if envelope.import_wh is None else max(envelope.import_wh, net_wh),
             export_wh=None if envelope.export_wh is None else max(envelope.export_wh, -net_wh),
         )
+
+
+def earlier_hash(found: Iterable[EarlierPosition]) -> bytes:
+    """keccak of the canonical JSON list, in the order given: that of the fact is by MTU, then point (protocol.md
+    section 3)."""
+    return hash_json([asdict(position) for position in found])
+
+
+def positions_of(earlier: Sequence[Earlier], *, points: Sequence[str], first_mtu: int) -> list[EarlierPosition]:
+    """Points with a position or an envelope, by MTU and point; `points` are the codes of the grid in its order."""
+    found = []
+    for at, of_mtu in enumerate(earlier):
+        for code, point in sorted((code, point) for point, code in enumerate(points)):
+            envelope, net_wh = of_mtu.envelopes.get(point, Envelope()), int(of_mtu.net_wh[point])
+            if net_wh or envelope != Envelope():
+                caps = (envelope.import_wh, envelope.export_wh)
+                found.append(EarlierPosition(code, first_mtu + at, net_wh, *caps))
+    return found
 
 
 def earlier_by_mtu(found: Iterable[EarlierPosition], *, points: Sequence[str], mtus: MtuRange) -> list[Earlier]:

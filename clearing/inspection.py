@@ -15,7 +15,7 @@ import numpy as np
 from clearing.auction import TIES_RULE
 from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
-from clearing.earlier import earlier_by_mtu
+from clearing.earlier import earlier_by_mtu, earlier_hash
 from clearing.exact_check import BrokenRule, check_clearing
 from clearing.program import MtuBook, ValidatedProgram
 from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal, not_of_the_form
@@ -172,6 +172,7 @@ def _of_report(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     found = [
         *Mismatch.of("report hash", hash_json(report), shown.report_hash),
         *Mismatch.of("envelopes hash of the report", hashed_caps, report["envelopes_hash"]),
+        *Mismatch.of("earlier hash of the report", to_hex(earlier_hash(shown.earlier)), report["earlier_hash"]),
         *Mismatch.of("MTUs of the report", [(item.mtu, item.given_up) for item in shown.results], told),
         *Mismatch.of("points of the schedules", sorted(points), sorted(shown.schedules)),
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from clearing.book import Ints
 from clearing.caps import NO_POINT
 from clearing.clearer import ClearBook, Clearer
-from clearing.earlier import Earlier
+from clearing.earlier import Earlier, earlier_hash, positions_of
 from clearing.model_of_record import clear_by_model
 from clearing.mtu import MtuInValidation
 from clearing.program import MtuBook, ValidatedProgram
@@ -68,12 +68,19 @@ def validate_program(
         states=states,
         mtus=[MtuReport(m.mtu, m.rounds, m.given_up, m.findings, m.binding, m.envelopes, m.scheduled_wh) for m in mtus],
         schedules_wh=schedules_wh,
+        earlier_hash=_earlier_hash(before, power_flow.grid, first_mtu),
         envelopes=_by_point(mtus),
         lot_wh=lot_wh,
         rounds_max=rounds_max,
         fallbacks=sorted(clearer.fallbacks, key=lambda fallback: (fallback.mtu, fallback.reason)),
     )
     return ValidatedProgram(tuple(mtu.result() for mtu in mtus), report)
+
+
+def _earlier_hash(before: Sequence[Earlier], grid: GridModel, first_mtu: int) -> bytes:
+    """Hash of what the program stands on, so that the DSO signs it with what came of it."""
+    codes = [point.code for point in grid.points]
+    return earlier_hash(positions_of(before, points=codes, first_mtu=first_mtu))
 
 
 def _check_input(books: Sequence[MtuBook], schedules_wh: Ints, grid: GridModel) -> None:

@@ -59,13 +59,15 @@ class SolverFallback:
 class PowerFlowReport:
     """All that is reported of a program. `states`: the grid in each MTU of `mtus`, after all caps.
 
-    `schedules_wh`: point × MTU, Wh net, + = import; `fallbacks` in MTU order.
+    `schedules_wh`: point × MTU, Wh net, + = import; `earlier_hash` of what markets with earlier gates left; `fallbacks`
+    in MTU order.
     """
 
     power_flow: PowerFlow
     states: GridStates
     mtus: Sequence[MtuReport]
     schedules_wh: NDArray[np.int64]
+    earlier_hash: bytes
     envelopes: EnvelopesByPoint
     lot_wh: int
     rounds_max: int
@@ -80,6 +82,7 @@ class PowerFlowReport:
             "grid": grid.code,
             "grid_model_hash": to_hex(grid.grid_model_hash),
             "schedules_hash": to_hex(schedules_hash(self.schedules_wh)),
+            "earlier_hash": to_hex(self.earlier_hash),
             "first_mtu": self.mtus[0].mtu if self.mtus else 0,
             "count": len(self.mtus),
             "envelopes_hash": to_hex(envelopes_hash(codes, envelopes_json(grid, self.envelopes))),

@@ -38,7 +38,10 @@ ERASED = "erased"
 FORECAST_RULES: Mapping[int, None] = {1: None}
 """Versions of the rule for forecasts; what comes out of it is bound by the report's hash, and not recomputed."""
 
-UNLIMITED = (None, None)
+Caps = tuple[int | None, int | None]
+"""Import and export cap of a point in Wh; None: none."""
+
+UNLIMITED: Caps = (None, None)
 """Import and export cap of a point without an envelope."""
 
 
@@ -80,13 +83,15 @@ class ProgramReport:
     hash: str
     schedules_hash: str
     envelopes_hash: str
+    earlier_hash: str
     mtus: tuple[ReportedMtu, ...]
 
     @classmethod
     def read(cls, told: Json) -> ProgramReport:
         """From its JSON. Raises KeyError."""
         mtus = tuple(ReportedMtu(item["given_up"], item["rounds"]) for item in told["mtus"])
-        return cls(hash_json(told), told["schedules_hash"], told["envelopes_hash"], mtus)
+        hashes = (told["schedules_hash"], told["envelopes_hash"], told["earlier_hash"])
+        return cls(hash_json(told), *hashes, mtus)
 
 
 @dataclass(frozen=True)
@@ -124,18 +129,18 @@ class Program:
         }
 
 
-def caps_of(envelopes: Sequence[Envelope]) -> dict[tuple[int, str], tuple[int | None, int | None]]:
+def caps_of(envelopes: Sequence[Envelope]) -> dict[tuple[int, str], Caps]:
     """(import cap, export cap) in Wh by MTU and point."""
     return {(item.mtu, item.point): (item.import_cap_wh, item.export_cap_wh) for item in envelopes}
 
 
-def _tighter(one: tuple[int | None, int | None], other: tuple[int | None, int | None]) -> tuple[int | None, int | None]:
+def _tighter(one: Caps, other: Caps) -> Caps:
     """The lower cap of each direction: what an earlier gate left in force is never widened."""
     lows = [min((cap for cap in pair if cap is not None), default=None) for pair in zip(one, other, strict=True)]
     return lows[0], lows[1]
 
 
-def _caps_json(caps: tuple[int | None, int | None] | None) -> Json:
+def _caps_json(caps: Caps | None) -> Json:
     imported, exported = caps or UNLIMITED
     return {"import_cap_wh": imported, "export_cap_wh": exported}
 
@@ -152,14 +157,13 @@ class Market:
         self._books: dict[tuple[str, int], CommittedBook] = {}  # by market and MTU
         self._programs: dict[tuple[str, int], Program] = {}  # by market and number
         self._signed: set[tuple[str, int]] = set()
-        self._in_force: list[tuple[str, int]] = []  # programs whose envelopes controllers got
         self._results: dict[tuple[str, int], Cleared] = {}  # signed ones, by market and MTU
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
         self.blind: set[tuple[str, int]] = set()  # market and MTU whose signed program is erased
         self.ended: set[tuple[str, int]] = set()  # market and MTU that are cleared or void
         self.trades = defaultdict[tuple[str, int], list[Trade]](list)  # by account and MTU
-        self._net_wh: dict[tuple[int, str], int] = {}  # bought (+) or sold (-) in cleared MTUs, by MTU and point
-        self.caps: dict[tuple[int, str], tuple[int | None, int | None]] = {}  # signed, by MTU and point
+        self._net_wh: dict[tuple[str, int, str], int] = {}  # bought (+) or sold (-), by market, MTU and point
+        self.caps: dict[tuple[int, str], Caps] = {}  # signed, by MTU and point
         self.scheduled_export_wh: dict[tuple[int, str], int] = {}  # signed, by MTU and point
 
     @property
@@ -283,6 +287,8 @@ class Market:
         rounds = max(item.rounds for item in program.report.mtus)
         report.same("rounds", fact.rounds, rounds, "the signed report holds")
         self._check_points(fact, program.report)
+        earlier = hash_json([as_json(item) for item in fact.earlier])
+        report.same("hash of earlier", earlier, program.report.earlier_hash, "the signed report holds")
         self._check_earlier(fact, market)
         caps, net_wh = caps_of(fact.envelopes), {(item.mtu, item.point): item.net_wh for item in fact.earlier}
         for result, reported in zip(fact.results, program.report.mtus, strict=True):
@@ -292,45 +298,50 @@ class Market:
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
                 self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
         for point, scheduled in fact.schedules.items():
-            nominated = list(self._nominated(market, fact.first_mtu, point) or scheduled)
+            nominated = list(self._nominated(market, fact.program, point) or scheduled)
             report.same(f"schedule of point {point}", list(scheduled), nominated, "schedule.nominated holds")
         self._programs[market, fact.program] = program
 
-    def _earlier_markets(self, market: str) -> list[str]:
-        """The area's markets with earlier gates, by gate."""
-        rules, found = self._participants.markets[market], self._participants.markets.items()
-        earlier = [(item.gate_local, code) for code, item in found if item.area == rules.area]
-        return [code for gate, code in sorted(earlier) if gate < rules.gate_local]
-
-    def _nominated(self, market: str, first_mtu: int, point: str) -> Sequence[int] | None:
+    def _nominated(self, market: str, program: int, point: str) -> Sequence[int] | None:
         """The schedule nominated for a program, else the last one for an earlier gate."""
-        for code in (market, *reversed(self._earlier_markets(market))):
+        for code, number in ((market, program), *reversed(self._participants.earlier_programs(market, program))):
+            first_mtu = self._participants.programs[code, number].first_mtu
             nomination = self._orders.nominations.get((code, first_mtu, point))
             if nomination is not None:
                 return nomination.net_wh
         return None
 
     def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
-        """Every MTU of earlier gates has ended, and what those markets left is what their words and envelopes give."""
+        """Every MTU of earlier gates has ended, and what those markets left is what their words and the envelopes that
+        the chain recorded give; which gates are earlier, the chain says."""
         mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
-        earlier, caps = self._earlier_markets(market), dict[tuple[int, str], tuple[int | None, int | None]]()
-        opened = {code: p for (code, _), p in self._participants.programs.items() if p.first_mtu == fact.first_mtu}
-        open_mtus = [mtu for code in earlier if code in opened for mtu in mtus if (code, mtu) not in self.ended]
-        self._report.none("MTUs of earlier gates that have not ended", open_mtus)
-        for key in self._in_force:
-            program = self._programs[key]
-            if key[0] in earlier and program.mtus[0] == fact.first_mtu:
-                for place, each in caps_of(program.envelopes).items():
-                    caps[place] = _tighter(each, caps.get(place, UNLIMITED))
-        if any((ERASED, mtu) in self.trades or (code, mtu) in self.blind for code in earlier for mtu in mtus):
+        earlier = self._participants.earlier_programs(market, fact.program)
+        ends = [(code, mtu) for code, number in earlier for mtu in self._participants.mtus_of_program(code, number)]
+        self._report.none("MTUs of earlier gates that have not ended", set(ends) - self.ended)
+        if any((ERASED, mtu) in self.trades or (code, mtu) in self.blind for code, mtu in ends):
             return  # whose trades these were can't be known any more
-        net_wh = {place: wh for place, wh in self._net_wh.items() if wh and place[0] in mtus} if earlier else {}
+        caps = self._caps_in_force(earlier)
+        codes = {code for code, _ in earlier}
+        net_wh: dict[tuple[int, str], int] = defaultdict(int)
+        for (code, mtu, point), wh in self._net_wh.items():
+            if code in codes and mtu in mtus:
+                net_wh[mtu, point] += wh
+        left = {place for place, wh in net_wh.items() if wh} | {place for place in caps if place[0] in mtus}
         due = [
-            {"point": point, "mtu": mtu, "net_wh": net_wh.get((mtu, point), 0), **_caps_json(caps.get((mtu, point)))}
-            for mtu, point in sorted(net_wh.keys() | caps.keys())
+            {"point": point, "mtu": mtu, "net_wh": net_wh[mtu, point], **_caps_json(caps.get((mtu, point)))}
+            for mtu, point in sorted(left)
         ]
         told = [as_json(item) for item in fact.earlier]
         self._report.same("earlier", told, due, "words and envelopes of earlier gates give")
+
+    def _caps_in_force(self, programs: Sequence[tuple[str, int]]) -> dict[tuple[int, str], Caps]:
+        """The tightest caps of those programs that the chain recorded."""
+        caps: dict[tuple[int, str], Caps] = {}
+        for market, number in programs:
+            if self._evidence.seen.find("ProgramRecorded", {"market": market, "program": number}):
+                for place, each in caps_of(self._programs[market, number].envelopes).items():
+                    caps[place] = _tighter(each, caps.get(place, UNLIMITED))
+        return caps
 
     def _check_points(self, fact: ProgramValidated, signed: ProgramReport) -> None:
         """Envelopes and schedules of all points give the hashes in the signed report (evidence.md section 3)."""
@@ -352,7 +363,7 @@ class Market:
         lot_wh: int,
         mtu: int,
         words: Sequence[Word],
-        caps: Mapping[tuple[int, str], tuple[int | None, int | None]],
+        caps: Mapping[tuple[int, str], Caps],
         net_wh: Mapping[tuple[int, str], int],
     ) -> None:
         """The cap of each word is what the envelope of its order's point leaves beside what was traded at earlier
@@ -424,7 +435,6 @@ class Market:
         if key in self._programs:
             told, held = ([as_json(item) for item in each] for each in (fact.envelopes, self._programs[key].envelopes))
             self._report.same("envelopes", told, held, "the program holds")
-            self._in_force.append(key)
 
     # ---- clearings
 
@@ -483,7 +493,8 @@ class Market:
             self.trades[account, mtu].append(Trade(code, word.tag, word.side, energy_wh, price))
             if found and found.point:
                 signed_wh = energy_wh if word.side == BID else -energy_wh
-                self._net_wh[mtu, found.point] = self._net_wh.get((mtu, found.point), 0) + signed_wh
+                place = (market, mtu, found.point)
+                self._net_wh[place] = self._net_wh.get(place, 0) + signed_wh
 
     def mtu_voided(self, fact: MtuVoided) -> None:
         """Void on chain; its program is the one that holds it."""

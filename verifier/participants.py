@@ -53,7 +53,6 @@ class MarketRules:
     min_limit_neur_per_wh: int
     max_limit_neur_per_wh: int
     sign_seconds: int
-    gate_local: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,10 @@ class Waiting:
 def span(first_mtu: int, count: int, most: int) -> range:
     """MTUs of a program or period."""
     return range(whole(first_mtu), first_mtu + whole(count, 1, most))
+
+
+def _overlap(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 class Participants:
@@ -155,7 +158,7 @@ class Participants:
         self._report.same("area", told, held, "the chain holds")
 
     def market_defined(self, fact: MarketDefined) -> None:
-        """All but the hour of the gate is as on chain."""
+        """All but the hour of the gate and the kind is as on chain."""
         market = ident(fact.market)
         values = {
             "area": ident(fact.area),
@@ -169,7 +172,7 @@ class Participants:
         }
         self.on_chain_once("market.defined", "MarketCreated", {"market": market}, values)
         limits = (fact.tick_neur_per_wh, fact.min_limit_neur_per_wh, fact.max_limit_neur_per_wh)
-        self.markets[market] = MarketRules(ident(fact.area), fact.lot_wh, *limits, fact.sign_seconds, fact.gate_local)
+        self.markets[market] = MarketRules(ident(fact.area), fact.lot_wh, *limits, fact.sign_seconds)
 
     def area_of(self, market: str) -> str:
         """Area id of a market id. Raises KeyError."""
@@ -195,7 +198,11 @@ class Participants:
         values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count, "gate": fact.gate}
         self.on_chain_once("program.opened", "ProgramOpened", {"market": market, "program": fact.program}, values)
         self.programs[market, fact.program] = fact
-        self._report.same("area", ident(fact.area), self.area_of(market), "market.defined holds")
+        area = self.area_of(market)
+        self._report.same("area", ident(fact.area), area, "market.defined holds")
+        mine = self.mtus_of_program(market, fact.program)
+        at_once = [key for key in self._rivals(market, mine) if self.programs[key].gate == fact.gate]
+        self._report.none("programs of the area's other markets with the same gate", at_once)
 
     def mtus_of_period(self, area: str, period: int) -> range:
         """MTUs of a period. Raises KeyError."""
@@ -206,6 +213,18 @@ class Participants:
         """MTUs of a program. Raises KeyError."""
         opened = self.programs[market, program]
         return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_PROGRAM)
+
+    def earlier_programs(self, market: str, program: int) -> list[tuple[str, int]]:
+        """Programs of the area's other markets for some of the same MTUs whose gate on chain is earlier, by gate."""
+        gate, mine = self.programs[market, program].gate, self.mtus_of_program(market, program)
+        earlier = [key for key in self._rivals(market, mine) if self.programs[key].gate < gate]
+        return sorted(earlier, key=lambda key: self.programs[key].gate)
+
+    def _rivals(self, market: str, mtus: range) -> list[tuple[str, int]]:
+        """Programs of the area's other markets that hold some of these MTUs."""
+        area = self.area_of(market)
+        others = [key for key in self.programs if key[0] != market and self.area_of(key[0]) == area]
+        return [key for key in others if _overlap(self.mtus_of_program(*key), mtus)]
 
     def period_of(self, area: str, mtu: int) -> int | None:
         """Period of an area that holds an MTU."""

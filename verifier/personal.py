@@ -143,7 +143,7 @@ class Personal:
         """Markets and their rules, as the chain has them."""
         for args in self._evidence.seen.all("MarketCreated"):
             limits = (args["tickNeurPerWh"], args["minLimitNeurPerWh"], args["maxLimitNeurPerWh"])
-            rules = MarketRules(args["area"], args["lotWh"], *limits, args["signSeconds"], gate_local="")
+            rules = MarketRules(args["area"], args["lotWh"], *limits, args["signSeconds"])
             self._participants.markets[args["market"]] = rules
 
     # ---- orders, programs, results

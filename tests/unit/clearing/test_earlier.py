@@ -7,10 +7,11 @@ import pytest
 
 from clearing.book import Book
 from clearing.caps import apply_caps
-from clearing.earlier import Earlier, earlier_by_mtu
+from clearing.earlier import Earlier, earlier_by_mtu, earlier_hash
 from clearing.program import MtuBook, ValidatedProgram
 from clearing.validation import validate_program
 from domain.facts.programs import EarlierPosition
+from domain.hashing import to_hex
 from domain.mtu import MtuRange
 from domain.units import NO_CAP
 from domain.words import OrderWord, Side
@@ -38,6 +39,20 @@ def validate(
         lot_wh=LOT_WH,
         earlier=[earlier],
     )
+
+
+def test_report__stands_on_earlier_positions__names_them_by_their_hash(street: GridModel) -> None:
+    codes = [point.code for point in street.points]
+    found = [
+        EarlierPosition(codes[0], FIRST_MTU, -300, None, 500),
+        EarlierPosition(codes[2], FIRST_MTU, 40, None, None),
+    ]
+    (earlier,) = earlier_by_mtu(found, points=codes, mtus=MtuRange(first=FIRST_MTU, count=1))
+
+    report = validate(street, [0, 0, 0], earlier).report
+
+    assert report["earlier_hash"] == to_hex(earlier_hash(found))
+    assert report["earlier_hash"] != validate(street, [0, 0, 0], Earlier.none(3)).report["earlier_hash"]
 
 
 @pytest.mark.parametrize(

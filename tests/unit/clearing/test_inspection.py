@@ -43,6 +43,8 @@ ORDERS = [
     [],
 ]
 
+EARLIER = {"point": "P0", "mtu": FIRST_MTU, "net_wh": -500, "import_cap_wh": None, "export_cap_wh": None}
+
 Shown = dict[str, Any]
 
 
@@ -144,6 +146,7 @@ TAMPERED: dict[str, tuple[Callable[[Shown], object], str]] = {
     "cap": (lambda shown: _word(shown, 1, cap_lots=900), "result hash of MTU 1000"),
     "envelope": (lambda shown: shown["envelopes"][0].update(export_cap_wh=9_000), "envelopes hash of the report"),
     "schedule": (lambda shown: shown["schedules"]["P2"].__setitem__(1, 299), "schedules hash of the report"),
+    "earlier positions": (lambda shown: shown["earlier"].append(EARLIER), "earlier hash of the report"),
     "report": (lambda shown: shown["report"]["mtus"][0].update(loading_permille=900), "report hash"),
     "results root": (lambda shown: shown.update(results_root="0x" + "00" * 32), "results root"),
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
@@ -174,6 +177,7 @@ RESEALED: dict[str, tuple[Callable[[Shown], object], str]] = {
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
     "deadline": (lambda shown: shown.update(deadline=DEADLINE + 1), "deadline"),
     "schedule": (lambda shown: shown["schedules"]["P2"].__setitem__(1, 299), "schedules hash of the report"),
+    "earlier positions": (lambda shown: shown["earlier"].append(EARLIER), "earlier hash of the report"),
 }
 
 

@@ -310,6 +310,7 @@ def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> d
     rows = b"".join(schedule_hash(SCHEDULES[point["code"]]) for point in GRID_MODEL["points"])
     caps = envelopes_hash([point["code"] for point in GRID_MODEL["points"]], ENVELOPES)
     report = {"envelopes_hash": to_hex(caps), "schedules_hash": to_hex(keccak(rows)), "mtus": []}
+    report["earlier_hash"] = to_hex(hash_json([]))
     return {
         **place,
         "results": results,

@@ -208,6 +208,7 @@ def report_of(results: list[Payload], *, envelopes: bytes, schedules: bytes) -> 
     return {
         "schedules_hash": to_hex(schedules),
         "envelopes_hash": to_hex(envelopes),
+        "earlier_hash": to_hex(hash_json([])),
         "fallbacks": [],
         "mtus": [{"mtu": item["mtu"], "given_up": item["given_up"], "rounds": 1} for item in results],
     }

@@ -320,6 +320,31 @@ class Replayed(Day):
         return int(super().fact(kind, payload))
 
 
+class SecondMarket(Day):
+    """The area has a second market, whose program for the same MTUs has this gate on chain, whatever its label says."""
+
+    gate: int
+
+    def open(self) -> None:
+        """Open its program too."""
+        super().open()
+        rules, opened = (first(self.entries, kind) for kind in ("market.defined", "program.opened"))
+        self.fact("market.defined", {**rules, "market": f"{MARKET}2", "gate_local": "23:59"})
+        self.fact("program.opened", {**opened, "market": f"{MARKET}2", "gate": self.gate})
+
+
+class EarlierByTheChain(SecondMarket):
+    """A program is validated as if it were the first, while an earlier gate's is open."""
+
+    gate = GATE - 3_600
+
+
+class GatesAtOnce(SecondMarket):
+    """Two markets of an area close at once, so that neither stands on what the other traded."""
+
+    gate = GATE
+
+
 class Bribed(Day):
     """A fact of a kind that nobody knows."""
 
@@ -350,6 +375,8 @@ ATTACKS: list[tuple[type, str]] = [
     (Unsent, "the chain has no ReadingsAttested"),
     (Contradicted, "signed readings that contradict each other"),
     (Replayed, "is not a whole number from 2"),
+    (EarlierByTheChain, "MTUs of earlier gates that have not ended"),
+    (GatesAtOnce, "programs of the area's other markets with the same gate"),
     (Bribed, "bribe.paid"),
 ]
 
@@ -392,10 +419,12 @@ def _event(body: dict[str, Any], **args: Any) -> None:
 
 
 OTHER = "0x" + "77" * 20
+EARLIER = {"point": "p1", "mtu": FIRST, "net_wh": -100, "import_cap_wh": None, "export_cap_wh": None}
 REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("attester", changing("settlement.signed", lambda b: b["signatures"][0].update(attester=OTHER)), "signed by"),
     ("market", changing("order.accepted", lambda b: b.update(market="test/2/DA")), "the order is for"),
     ("program", changing("mtu.cleared", lambda b: b.update(program=2)), "the signed result holds 1"),
+    ("earlier", changing("program.validated", lambda b: b["earlier"].append(EARLIER)), "hash of earlier"),
     ("tx", changing("mtu.cleared", lambda b: b.update(tx_hash="0x" + "11" * 32)), "it was cleared by"),
     ("void", changing("mtu.voided", lambda b: b.update(program=None)), "program.opened holds 1"),
     ("ref", changing("deposit.booked", lambda b: b.update(ref="0x" + "99" * 32)), "the chain has no Deposited"),
