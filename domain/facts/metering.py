@@ -57,7 +57,10 @@ class ReadingRules:
 
 @dataclass(frozen=True)
 class ReadingAttested(Fact):
-    """Readings of an area that m attesters signed, with the meters' messages (compact JWS) behind them, ascending."""
+    """Readings of an area that m attesters signed, with the meters' messages (compact JWS) behind them, ascending.
+
+    A message may stand in an earlier fact of the area instead, which may hold messages alone.
+    """
 
     KIND = "reading.attested"
     area: Code

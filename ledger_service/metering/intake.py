@@ -26,6 +26,9 @@ from ledger_service.record import Record
 IN_PLACE_BYTES_MAX = 1_048_576
 """Bodies up to this size are verified in the caller's thread: some tenths of a second, less than a process's start."""
 
+NICENESS = 10
+"""How far the other process gives way: whoever waits for an answer of the service goes first."""
+
 ReadBody = Callable[[bytes], Mapping[str, Any]]
 """Reads a body into the payload of attestations, or raises a DominoesError; a function of a module, so that another
 process can call it."""
@@ -68,6 +71,7 @@ class AttestationIntake:
     def __init__(self, record: Record, *, readings: Domain, settlement: Domain) -> None:
         self._record, self._readings, self._settlement = record, readings, settlement
         self._starting = threading.Lock()
+        self._large = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
     def accept(self, raw: bytes, *, read: ReadBody, now: int) -> RecordedAttestation:
@@ -83,8 +87,10 @@ class AttestationIntake:
             readings=self._readings,
             settlement=self._settlement,
         )
-        verify = partial(job.run, self._record) if len(raw) <= IN_PLACE_BYTES_MAX else partial(self._elsewhere, job)
-        return record_attestations(self._record, verify)
+        if len(raw) <= IN_PLACE_BYTES_MAX:
+            return record_attestations(self._record, partial(job.run, self._record))
+        with self._large:  # of two attesters with the same set, the second finds it recorded
+            return record_attestations(self._record, partial(self._elsewhere, job))
 
     def close(self) -> None:
         """End the process; a body that is being verified is lost to its sender, who hands it in again."""
@@ -98,7 +104,7 @@ class AttestationIntake:
             if self._pool is None:
                 # Not forked: a child of a process with threads may inherit locks that nobody gives back.
                 self._pool = ProcessPoolExecutor(
-                    max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+                    max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_set_up
                 )
             pool = self._pool
         try:
@@ -110,8 +116,9 @@ class AttestationIntake:
             raise VerificationLost from error
 
 
-def _end_with_parent() -> None:
-    """Runs first in the other process: a service that is killed leaves nothing behind."""
+def _set_up() -> None:
+    """Runs first in the other process: it gives way to the service, and one that is killed leaves nothing behind."""
+    os.nice(NICENESS)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -53,7 +53,7 @@ def record_attestations(record: Record, verify: Callable[[], VerifiedAttestation
 def _record_page(record: Record, verified: VerifiedAttestations, page: AttestationPage, *, basis: int) -> int | None:
     """The entry that holds the page; None where what it was verified against is not the record any more."""
     area = verified.area
-    rows = AttestedRows.read(page.rows)
+    rows = None if page.rows is None else AttestedRows.read(page.rows)
     with record.begin() as tx:
         found = standing(tx.connection, area=area, mtus=page.mtus)
         if {mtu: (revision, root) for mtu, (revision, root, _) in found.items()} != page.standing:
@@ -64,7 +64,8 @@ def _record_page(record: Record, verified: VerifiedAttestations, page: Attestati
         for number, call in enumerate(page.calls):
             about = Subject(area=area, period=verified.period, page=number)
             request(tx, call, key=chain_key(area, sequence, number), role="operator", about=about)
-        show_attested(tx.connection, rows, sequence)
+        if rows is not None:
+            show_attested(tx.connection, rows, sequence)
     return sequence
 
 

@@ -1,13 +1,14 @@
 """Verifying what attesters hand in: the dear part, done without the write lock, perhaps in another process.
 
 What comes out is divided into pages, each recorded by a fact and a transaction of its own, so that no other writer
-waits long however much arrives at once.
+waits long however much arrives at once. A message that several pages rest on stands in the first of them alone (one
+of a day, with 96 readings, would else be recorded 96 times); where a page rests on many, some stand ahead of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -30,6 +31,9 @@ from ledger_service.record.journal import read_head
 from settling.attestations import LEAVES_PER_PAGE, verify_payload
 from settling.substitutes import SUBSTITUTE_RULE
 
+MESSAGES_BYTES_PER_PAGE = 1_048_576
+"""Most text of messages in one page: with the leaves of one, written in some hundredths of a second."""
+
 Standing = Mapping[int, tuple[int, str, int]]
 """By MTU: the last recorded revision, its root, and the entry that holds it."""
 
@@ -39,13 +43,14 @@ class AttestationPage:
     """Attestations of ascending MTUs, recorded together; `standing` is what their verification rests on around them.
 
     `made` gives, as `standing` does, what stands once the page is recorded, less the entry; `rows` are AttestedRows as
-    they travel, `calls` ask the chain for the attestations.
+    they travel, `calls` ask the chain for the attestations. A page of messages ahead of the attestations of its MTUs
+    makes nothing and has no rows.
     """
 
     mtus: Sequence[int]
     made: Mapping[int, tuple[int, str]]
     fact: Prepared
-    rows: bytes
+    rows: bytes | None
     calls: Sequence[Call]
     standing: Mapping[int, tuple[int, str]]
 
@@ -156,8 +161,6 @@ def _pages(
     if not items:
         return []
     groups = _grouped(items)
-    messages = sorted(str(message) for message in payload["messages"])
-    spans = [_span(message) for message in messages] if len(groups) > 1 else []
     before = {
         mtu: (revision, root)
         for mtu, (revision, root, _) in standing(
@@ -165,22 +168,17 @@ def _pages(
         ).items()
     }
     pages = []
-    for group in groups:
+    for group, messages in zip(groups, _messages_by_page(payload["messages"], groups), strict=True):
         records = [_attested(item) for item in group]
         mtus = [record.mtu for record in records]
         about = {beside for mtu in mtus for beside in (mtu - 1, mtu, mtu + 1)}
-        kept = messages
-        if len(groups) > 1:
-            # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
-            ends = range(mtus[0] - 1, mtus[-1] + 1)
-            kept = [text for text, (first, last) in zip(messages, spans, strict=True) if _meet(ends, first, last)]
-        fact = ReadingAttested(
-            area=area,
-            period=payload["period"],
-            attestations=tuple(records),
-            messages=tuple(kept),
-            rules=ReadingRules(substitutes=SUBSTITUTE_RULE),
-        )
+        stands = {mtu: before[mtu] for mtu in about if mtu in before}
+        *ahead, own = [_fact(payload, part) for part in _parted(messages)]
+        pages += [
+            AttestationPage(mtus=mtus, made={}, fact=prepare(fact), rows=None, calls=(), standing=stands)
+            for fact in ahead
+        ]
+        fact = replace(own, attestations=tuple(records))
         made = {record.mtu: (record.revision, to_hex(record.root)) for record in records}
         pages.append(
             AttestationPage(
@@ -189,11 +187,51 @@ def _pages(
                 fact=prepare(fact),
                 rows=AttestedRows.of(connection, fact).written(),
                 calls=_calls(fact),
-                standing={mtu: before[mtu] for mtu in about if mtu in before},
+                standing=stands,
             )
         )
         before |= made
     return pages
+
+
+def _fact(payload: Mapping[str, Any], messages: Sequence[str]) -> ReadingAttested:
+    """The fact of a page that has no attestations yet."""
+    return ReadingAttested(
+        area=payload["area"],
+        period=payload["period"],
+        attestations=(),
+        messages=tuple(messages),
+        rules=ReadingRules(substitutes=SUBSTITUTE_RULE),
+    )
+
+
+def _messages_by_page(messages: Sequence[Any], groups: Sequence[Sequence[SignedAttestation]]) -> list[list[str]]:
+    """By page, ascending, the messages that it is the first to rest on; all of them where there is one page."""
+    ascending = sorted(str(message) for message in messages)
+    if len(groups) == 1:
+        return [ascending]
+    spans = [_span(message) for message in ascending]
+    pages: list[list[str]] = [[] for _ in groups]
+    # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
+    ends = [range(group[0].attestation.mtu - 1, group[-1].attestation.mtu + 1) for group in groups]
+    for text, (first, last) in zip(ascending, spans, strict=True):
+        page = next((at for at, mtus in enumerate(ends) if first < mtus.stop and last >= mtus.start), None)
+        if page is not None:
+            pages[page].append(text)
+    return pages
+
+
+def _parted(messages: Sequence[str]) -> list[list[str]]:
+    """Messages in parts of at most MESSAGES_BYTES_PER_PAGE, at least one part."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for text in messages:
+        if parts[-1] and size + len(text) > MESSAGES_BYTES_PER_PAGE:
+            parts.append([])
+            size = 0
+        parts[-1].append(text)
+        size += len(text)
+    return parts
 
 
 def _attested(item: SignedAttestation) -> AttestedMtu:
@@ -250,7 +288,3 @@ def _span(message: str) -> tuple[int, int]:
     _, run = parse_message(message.encode("ascii"))
     mtus = [reading.mtu for reading in run.readings()]
     return min(mtus), max(mtus)
-
-
-def _meet(ends: range, first: int, last: int) -> bool:
-    return first < ends.stop and last >= ends.start

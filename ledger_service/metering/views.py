@@ -60,8 +60,9 @@ class AttestedRows:
 
 
 def fold_attested(connection: Connection, fact: ReadingAttested, sequence: int) -> None:
-    """Show new attestations, each with the key of the transaction that records it."""
-    show_attested(connection, AttestedRows.of(connection, fact), sequence)
+    """Show new attestations, each with the key of the transaction that records it; messages alone show nothing."""
+    if fact.attestations:
+        show_attested(connection, AttestedRows.of(connection, fact), sequence)
 
 
 def show_attested(connection: Connection, rows: AttestedRows, sequence: int) -> None:

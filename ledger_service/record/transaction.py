@@ -30,9 +30,13 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A fact as the journal will hold it, written and hashed before the transaction that appends it."""
+    """A fact as the journal will hold it, written and hashed before the transaction that appends it.
 
-    fact: Fact
+    It holds bytes and no objects: a large one is cheap to hand from process to process.
+    """
+
+    kind: str
+    key: str | None
     text: bytes
     salt: bytes
     digest: bytes
@@ -40,13 +44,14 @@ class Prepared:
 
 def prepare(fact: Fact) -> Prepared:
     """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
-    return _salted(fact, canonical_json(fact.payload()))
+    text = canonical_json(fact.payload())
+    type(fact).read(text)
+    return _salted(fact.KIND, fact.journal_key, text)
 
 
-def _salted(fact: Fact, text: bytes) -> Prepared:
+def _salted(kind: str, key: str | None, text: bytes) -> Prepared:
     salt = secrets.token_bytes(SALT_BYTES)
-    digest = payload_hash(salt=salt, payload_text=text)
-    return Prepared(fact=type(fact).read(text), text=text, salt=salt, digest=digest)
+    return Prepared(kind=kind, key=key, text=text, salt=salt, digest=payload_hash(salt=salt, payload_text=text))
 
 
 class Transaction:
@@ -84,13 +89,15 @@ class Transaction:
         with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
         another, and FactMalformed or NotCanonical for a fact that could not be read back.
         """
-        given, text = (fact.fact, fact.text) if isinstance(fact, Prepared) else (fact, canonical_json(fact.payload()))
-        kind, key = given.KIND, key or given.journal_key
+        if isinstance(fact, Prepared):
+            kind, key, text = fact.kind, key or fact.key, fact.text
+        else:
+            kind, key, text = fact.KIND, key or fact.journal_key, canonical_json(fact.payload())
         if key is not None:
             first = self.find(key)
             if first is not None:
                 return _repeated(first, kind=kind, text=text, key=key)
-        made = fact if isinstance(fact, Prepared) else _salted(fact, text)
+        made = fact if isinstance(fact, Prepared) else _salted(kind, key, text)
         previous = self.head
         sequence = previous.sequence + 1
         chained = entry_hash(sequence=sequence, kind=kind, payload_hash=made.digest, previous=previous.hash)
@@ -104,7 +111,8 @@ class Transaction:
             hash=chained,
             key=key,
         )
-        entry.__dict__["fact"] = made.fact  # what it would read, without reading it again
+        if not isinstance(fact, Prepared):
+            entry.__dict__["fact"] = type(fact).read(text)  # what it would read, without reading it again
         self._head = Head(sequence=sequence, hash=chained)
         self._entries.append(entry)
         self.kinds.add(kind)

@@ -132,6 +132,8 @@ class SettlementStage:
     def _fold(self, now: int) -> bool:
         folded = False
         for batch in follow(self._record, self._cursor, KINDS):
+            for entry in batch.entries:
+                _ = entry.fact  # read here, not in the transaction: one with readings is large
             with batch.begin() as tx:
                 for entry in batch.entries:
                     fold(tx.connection, entry, now=now)

@@ -19,6 +19,7 @@ from ledger_service.metering.intake import AttestationIntake
 from ledger_service.metering.operations import record_attestations
 from ledger_service.metering.queries import attestation_states
 from ledger_service.metering.verification import VerifiedAttestations, verify_attestations
+from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
 from tests.integration.metering.test_recording import (
     AREA,
@@ -68,6 +69,45 @@ def test_accept__more_leaves_than_a_page__is_one_fact_per_page_with_its_messages
     assert not attested.repeated
     assert accept(record, payload).repeated
     assert len(facts(record)) == 3
+
+
+def test_accept__messages_that_several_pages_rest_on__stand_once(record: Record, small_pages: None) -> None:
+    payload = payload_of(FIRST, FIRST + 1, FIRST + 2)
+
+    accept(record, payload)
+
+    kept = [message for page in facts(record) for message in page["messages"]]
+    assert sorted(kept) == sorted(payload["messages"])
+
+
+def test_accept__more_messages_than_a_page_takes__stand_ahead_of_its_attestations(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "MESSAGES_BYTES_PER_PAGE", 1)
+    payload = payload_of(FIRST)
+
+    attested = accept(record, payload)
+
+    pages = facts(record)
+    assert [message for page in pages for message in page["messages"]] == sorted(payload["messages"])
+    assert [len(page["attestations"]) for page in pages] == [0] * (len(pages) - 1) + [1]
+    assert attested.sequence == record.entries(kinds=["reading.attested"])[-1].sequence
+    assert accept(record, payload).repeated
+
+
+def test_rebuild__pages_of_messages_alone__show_what_the_attestations_say(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "MESSAGES_BYTES_PER_PAGE", 1)
+    accept(record, payload_of(FIRST))
+
+    with record.begin() as tx:
+        before = attestation_states(tx.connection, area=AREA, first_mtu=FIRST, count=1)
+        rebuild_views(tx)
+        after = attestation_states(tx.connection, area=AREA, first_mtu=FIRST, count=1)
+
+    assert after == before
+    assert after[0].attestation is not None
 
 
 def test_accept__part_recorded_before_a_restart__records_the_rest(record: Record, small_pages: None) -> None:
