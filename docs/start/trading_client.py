@@ -9,7 +9,7 @@ from eth_account.messages import encode_defunct
 
 url, market, account_key, device_key = sys.argv[1:]
 account, device = Account.from_key(account_key), Account.from_key(device_key)
-api = httpx.Client(base_url=f"{url}/v1", event_hooks={"response": [httpx.Response.raise_for_status]})
+api = httpx.Client(base_url=f"{url}/v1", timeout=30, event_hooks={"response": [httpx.Response.raise_for_status]})
 
 asked = api.post("/session/challenge", json={"account": account.address.lower()}).json()
 proof = account.sign_message(encode_defunct(text=asked["text"])).signature.to_0x_hex()

@@ -20,6 +20,7 @@ from nacl.public import PrivateKey
 from contracts.deploy import Deployment
 from domain.hashing import to_hex
 from domain.signing import SigningKey
+from grid.model import GridModel
 from ledger_service.chain.ports import free_port
 from scripts.serving.embedded.processes import Child, wait_until_ready
 from scripts.serving.embedded.run_config import ACCOUNT_KEYS, ATTESTER_NAMES, ORGANISATION_KEYS
@@ -153,6 +154,25 @@ class ProductionWorld:
             + f'[signer]\nrole = "{role}"\nkeystore = "key.json"\npassword_file = "password"\n'
             + f'service_url = "{self.url}"\nservice_ca = "{self.authority.certificate}"\n'
             + f"approve = {json.dumps(APPROVED[role])}\nfollow_seconds = 0.5\n",
+        )
+
+    def write_desk(self, *, market: str, lot_wh: int, gate_local: str, sign_seconds: int, grid: GridModel) -> Path:
+        """The DSO's own machine: settings, grid model, and the anchors of the contracts it signs for."""
+        folder, deployment = self.folder / "dso", self.deployment()
+        (folder / "grid.json").write_bytes(grid.to_json())
+        anchors = {
+            "chain_id": deployment.chain_id,
+            "contracts": {"Market": {"address": to_hex(deployment.addresses["Market"])}},
+            "areas": {self.area: {"grid_model_hash": to_hex(grid.grid_model_hash)}},
+        }
+        (folder / "anchors.json").write_text(json.dumps(anchors))
+        return self.settings(
+            "dso",
+            f'[desk]\nkeystore = "key.json"\npassword_file = "password"\nservice_url = "{self.url}"\n'
+            + f'service_ca = "{self.authority.certificate}"\narea = "{self.area}"\n'
+            + 'anchors = "anchors.json"\ngrid_model = "grid.json"\n'
+            + f'[[desk.markets]]\nmarket = "{market}"\nlot_wh = {lot_wh}\ngate_local = "{gate_local}"\n'
+            + f"sign_seconds = {sign_seconds}\n",
         )
 
     # Processes

@@ -17,7 +17,7 @@ from nacl.public import SealedBox
 
 from domain.mtu import MTU_SECONDS
 from scripts.cli.common import CACHE
-from scripts.cli.desk import desk_of_run, plan_of
+from scripts.cli.desk import DayPlan, desk_of_run, plan_of
 from scripts.cli.verifier import Verdict, run_verifier
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
@@ -64,7 +64,17 @@ CONFIG = RunConfig(
 
 
 class ClockedDay(days.DayDriver):
-    """A day on a chain that keeps its own time: what the embedded demo sets, this one waits for."""
+    """A day on a chain that keeps its own time: what the embedded demo sets, this one waits for.
+
+    The DSO signs at a desk of its own, by the command line.
+    """
+
+    def __init__(self, *, town: Town, meters: TownMeters, plan: DayPlan, sign: Callable[[], None]) -> None:
+        super().__init__(town=town, meters=meters, plan=plan, progress=lambda *_: None)
+        self._sign_at_the_desk = sign
+
+    def _sign(self) -> None:
+        self._sign_at_the_desk()
 
     def advance(self, to: int) -> None:
         days.wait_for(f"market time {to}", lambda: self.market_time() >= to)
@@ -121,6 +131,17 @@ def _start_attesters(world: ProductionWorld) -> None:
         world.start(name, "attester", "--config", str(world.write_attester(name, node=node)))
 
 
+def _sign(world: ProductionWorld, community: Community) -> None:
+    config = world.write_desk(
+        market=CONFIG.market,
+        lot_wh=CONFIG.lot_wh,
+        gate_local=CONFIG.gate_local,
+        sign_seconds=CONFIG.sign_seconds,
+        grid=community.grid,
+    )
+    world.dominoes("sign", "program", "1", "--config", str(config), "--yes", "--json")
+
+
 def _kill_meanwhile(world: ProductionWorld, mtu: int, first: int) -> None:
     """In the morning the service dies and comes back, at noon a sealer dies for good."""
     step = (mtu + 1 - first) // MTUS_PER_STEP
@@ -143,7 +164,7 @@ def test_production__service_and_sealer_killed__ends_with_a_clean_verdict(
     world.start_broker()
     _start_attesters(world)
     meters = TownMeters(town=town, state=tmp_path, readings_per_message=MTUS_PER_STEP, broker_of=world.broker.address)
-    driver = ClockedDay(town=town, meters=meters, plan=plan, progress=lambda *_: None)
+    driver = ClockedDay(town=town, meters=meters, plan=plan, sign=lambda: _sign(world, community))
     try:
         with timed("orders"):
             tally = driver.trade()

@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from eth_account import Account
 from fastapi import FastAPI
+from typer.testing import CliRunner
 
 from domain.eip712 import PROGRAM
 from domain.hashing import to_hex
@@ -23,6 +24,7 @@ from grid.model import GridModel
 from ledger_service.chain.ports import free_port
 from ledger_service.programs import ValidationStage
 from ledger_service.trading import GateStage
+from scripts.cli.main import app as dominoes
 from tests.unit.wallet_api.world import AREA, AREA_BODY, CHAIN_ID, GATE, MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration
@@ -30,7 +32,6 @@ pytestmark = pytest.mark.integration
 PAGES = Path(__file__).parents[3] / "docs" / "start"
 SCRIPT = PAGES / "trading_client.py"
 DSO_PAGE = PAGES / "dso-engineer.md"
-DOMINOES = Path(sys.executable).with_name("dominoes")
 
 
 @contextmanager
@@ -114,11 +115,18 @@ def equip(desk: Path, world: World, url: str) -> None:
     (desk / "dso.toml").write_text(settings_of_the_page(DSO_PAGE.read_text(), url))
 
 
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder on the DSO's own machine in which it works."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def test_dso_engineer__commands_as_printed__sign_what_waits_on_a_machine_without_the_operators_files(
-    deciding: World, tmp_path: Path
+    deciding: World, desk: Path
 ) -> None:
-    desk = tmp_path / "desk"
-    desk.mkdir()
     answers: dict[str, str] = {}
 
     with served(deciding.app) as url:
@@ -128,8 +136,8 @@ def test_dso_engineer__commands_as_printed__sign_what_waits_on_a_machine_without
                 continue  # of a demo's machine
             given = [url if part == "https://market.example:8443" else part for part in arguments]
             given = ["new" + part if part.startswith("keys/") else part for part in given]
-            done = subprocess.run([DOMINOES, *given], cwd=desk, input="y\n", capture_output=True, text=True)
-            assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+            done = CliRunner().invoke(dominoes, given, input="y\n")
+            assert done.exit_code == 0, (arguments, done.output)
             answers[" ".join(arguments[:2])] = done.stdout
 
     assert set(answers) >= {"key keys/dso.json", "sign list", "sign program", "market programs", "market prices"}
@@ -137,16 +145,12 @@ def test_dso_engineer__commands_as_printed__sign_what_waits_on_a_machine_without
     assert [(one["program"], one["verdict"]) for one in verdicts] == [(1, "signed")]
 
 
-def test_dso_engineer__another_grid_than_the_anchored_one__signs_nothing(deciding: World, tmp_path: Path) -> None:
-    desk = tmp_path / "desk"
-    desk.mkdir()
-
+def test_dso_engineer__another_grid_than_the_anchored_one__signs_nothing(deciding: World, desk: Path) -> None:
     with served(deciding.app) as url:
         equip(desk, deciding, url)
         other = AREA_BODY["grid_model"] | {"source_micro_pu": 1_000_000}
         (desk / "my-grid.json").write_bytes(GridModel.from_document(other).to_json())
-        arguments = ["sign", "program", "1", "--config", "dso.toml", "--yes"]
-        done = subprocess.run([DOMINOES, *arguments], cwd=desk, capture_output=True, text=True)
+        done = CliRunner().invoke(dominoes, ["sign", "program", "1", "--config", "dso.toml", "--yes"])
 
-    assert done.returncode == 2 and "grid-not-anchored" in done.stderr
+    assert done.exit_code == 2 and "grid-not-anchored" in done.stderr
     assert deciding.get("grid operator", "/v1/dso/verdicts").json()["items"] == []
