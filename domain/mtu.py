@@ -14,6 +14,12 @@ MarketSeconds = NewType("MarketSeconds", int)
 MTU_SECONDS = 900
 """Length of a market time unit in seconds (Regulation (EU) 2019/943, article 8: at most 15 minutes)."""
 
+SECONDS_LAST = 253_402_300_799
+"""The last second of the year 9999, beyond which ISO 8601 has no times."""
+
+MTU_END = SECONDS_LAST // MTU_SECONDS + 1
+"""The first number that is no MTU any more."""
+
 
 def mtu_of(seconds: int) -> MtuIndex:
     """The MTU that contains this unix time."""

@@ -11,6 +11,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
 from domain.hashing import keccak
+from domain.mtu import MTU_END, SECONDS_LAST
 from domain.units import BASIS_POINTS, MAX_LOTS
 from ledger_service.registry.operations import CONNECTION_W_MAX, SECONDS_MAX, UINT24_MAX
 
@@ -100,10 +101,7 @@ Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
-SECONDS_LAST = 253_402_300_799
-"""The last second of the year 9999, beyond which ISO 8601 has no times."""
-
-MTU_LAST = SECONDS_LAST // 900
+MTU_LAST = MTU_END - 1
 """The last MTU of the year 9999."""
 
 Mtu = Annotated[

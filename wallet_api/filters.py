@@ -7,13 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from domain.mtu import MTU_SECONDS
+from domain.mtu import MTU_END, MTU_SECONDS
 from edge.problems import InvalidFields
-from ledger_service.overview.queries import MtuSpan
-from wallet_api.fields import MTU_LAST
-
-MTU_END = MTU_LAST + 1
-"""The first number that is no MTU any more."""
+from ledger_service.record.spans import MtuSpan
 
 _FORM = r"^([0-9]{1,10}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2}))$"
 

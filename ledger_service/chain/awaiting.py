@@ -26,8 +26,10 @@ from ledger_service.chain.profile import ChainProfile
 from ledger_service.chain.tables import chain_attempt, chain_awaiting
 from ledger_service.outbox import call_of
 from ledger_service.record import Record, Transaction
+from ledger_service.record.paging import Slice, sliced
+from ledger_service.record.spans import ALWAYS, MtuSpan, recorded_in
 
-CALLS_SHOWN_MAX = 500
+CALLS_SHOWN = Slice(limit=500)
 """Calls shown at once; the next are there when these are signed."""
 
 NODE_SECONDS = 5.0
@@ -74,6 +76,8 @@ class AwaitingCall:
     gas_price_wei: int
     nonce: int
     replaces: bool
+    recorded_at: int
+    """Market time at which it was asked for, unix seconds."""
 
 
 def hand_over(tx: Transaction, *, request: int, key: str, role: str, gas_price_wei: int, nonce: int | None) -> None:
@@ -93,15 +97,21 @@ class AwaitingCalls:
         self._rpc = Rpc(rpc_url, timeout_s=NODE_SECONDS)
         self._codec = Codec(deployment)
 
-    def calls(self, *, role: str, sender: bytes) -> list[AwaitingCall]:
-        """What waits for this role, first asked first, with this sender's next nonce. Raises NodeUnavailable."""
+    def calls(
+        self, *, role: str, sender: bytes, asked: MtuSpan = ALWAYS, part: Slice = CALLS_SHOWN
+    ) -> list[AwaitingCall]:
+        """What waits for this role, by when it was asked for, with this sender's next nonce. Raises NodeUnavailable.
+
+        `asked` are the MTUs of market time within which it was asked for.
+        """
         floor = self._chain_nonce(sender)
+        c = chain_awaiting.c
         with self._record.read() as connection:
             nonce = _next_nonce(connection, sender, floor=floor)
-            query = select(chain_awaiting).where(chain_awaiting.c.role == role).order_by(chain_awaiting.c.request)
-            return [
-                self._call(connection, row, nonce=nonce) for row in connection.execute(query.limit(CALLS_SHOWN_MAX))
-            ]
+            within = recorded_in(connection, asked)
+            query = select(chain_awaiting).where(c.role == role, within.holds(c.request))
+            rows = connection.execute(sliced(query, c.request, part=part))
+            return [self._call(connection, row, nonce=nonce) for row in rows]
 
     def accept(self, *, request: int, role: str, sender: bytes, raw: bytes) -> SignedTransaction:
         """Store what the sender signed; the gateway sends it. The same bytes again change nothing.
@@ -149,6 +159,7 @@ class AwaitingCalls:
             gas_price_wei=row.gas_price_wei,
             nonce=nonce if row.nonce is None else row.nonce,
             replaces=row.nonce is not None,
+            recorded_at=entry.recorded_at,
         )
 
     def _chain_nonce(self, sender: bytes) -> int:

@@ -51,9 +51,10 @@ chain_awaiting = Table(
     metadata,
     Column("request", Integer64, primary_key=True, autoincrement=False),
     Column("key", String(KEY_LENGTH_MAX), nullable=False),
-    Column("role", String(32), nullable=False, index=True),
+    Column("role", String(32), nullable=False),
     Column("nonce", Integer64, nullable=True),
     Column("gas_price_wei", Integer64, nullable=False),
+    Index("ix_chain_awaiting_role_request", "role", "request"),
 )
 """Calls whose sender is an organisation outside the service and has not signed yet; `nonce` where it must be that one
 because the call was signed before and has to be signed at another price."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, Table, select
 
 from ledger_service.money.tables import (
     money_account,
@@ -16,6 +17,7 @@ from ledger_service.money.tables import (
 )
 from ledger_service.money.views import BANK, account_row
 from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.record.spans import WHENEVER, SequenceSpan, with_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,17 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class GuaranteeState:
-    """An account's credit line: `called_neur` is what its guarantor owes now, the debt beyond the line."""
+    """An account's credit line: `called_neur` is what its guarantor owes now, the debt beyond the line.
+
+    `recorded_at` is the market time, in unix seconds, since when the line is what it is.
+    """
 
     account: bytes
     guarantor: bytes
     credit_neur: int
     balance_neur: int
     called_neur: int
+    recorded_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +123,13 @@ def movement_of(row: Row[Any]) -> Movement:
     )
 
 
-def guarantees(connection: Connection, *, guarantor: bytes | None = None, part: Slice = WHOLE) -> list[GuaranteeState]:
-    """Credit lines in force, all or those of one guarantor, ascending by account."""
+def guarantees(
+    connection: Connection, *, guarantor: bytes | None = None, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
+) -> list[GuaranteeState]:
+    """Credit lines in force, all or those of one guarantor, that came within a span of the journal, by account."""
     table = money_account
-    query = select(table).where(table.c.guarantor.is_not(None))
+    since = table.c.guaranteed_sequence
+    query = with_time(select(table).where(table.c.guarantor.is_not(None), within.holds(since)), since)
     if guarantor is not None:
         query = query.where(table.c.guarantor == guarantor)
     return [
@@ -130,18 +139,19 @@ def guarantees(connection: Connection, *, guarantor: bytes | None = None, part: 
             credit_neur=int(row.credit_neur),
             balance_neur=int(row.balance_neur),
             called_neur=max(-int(row.balance_neur) - int(row.credit_neur), 0),
+            recorded_at=row.recorded_at,
         )
         for row in connection.execute(sliced(query, table.c.account, part=part))
     ]
 
 
-def redemptions(connection: Connection, *, account: bytes | None = None) -> list[RedemptionState]:
-    """Redemptions the chain knows, all or those of one account, in the order in which they become ready."""
+def redemptions(
+    connection: Connection, *, account: bytes | None = None, refs: Sequence[bytes] | None = None
+) -> list[RedemptionState]:
+    """Redemptions the chain knows, all, or of one account, or of these references, as they become ready."""
     table = money_redemption
-    query = select(table).order_by(table.c.ready_at, table.c.account, table.c.ref)
-    if account is not None:
-        query = query.where(table.c.account == account)
-    taken = _steps(connection, account)
+    query = _of(select(table), table, account, refs).order_by(table.c.ready_at, table.c.account, table.c.ref)
+    taken = _steps(connection, account, refs)
     found = []
     for row in connection.execute(query):
         redeemed, cancelled = (taken.get((row.account, row.ref, kind), 0) for kind in ("redeemed", "cancelled"))
@@ -160,10 +170,18 @@ def redemptions(connection: Connection, *, account: bytes | None = None) -> list
     return found
 
 
-def _steps(connection: Connection, account: bytes | None) -> dict[tuple[bytes, bytes, str], int]:
+def _of(query: Select[Any], table: Table, account: bytes | None, refs: Sequence[bytes] | None) -> Select[Any]:
+    if account is not None:
+        query = query.where(table.c.account == account)
+    return query if refs is None else query.where(table.c.ref.in_(refs))
+
+
+def _steps(
+    connection: Connection, account: bytes | None, refs: Sequence[bytes] | None
+) -> dict[tuple[bytes, bytes, str], int]:
     """What took redemptions down, by account, reference and kind."""
     table = money_redemption_step
-    query = select(table) if account is None else select(table).where(table.c.account == account)
+    query = _of(select(table), table, account, refs)
     taken: dict[tuple[bytes, bytes, str], int] = {}
     for row in connection.execute(query):
         key = (row.account, row.ref, row.kind)

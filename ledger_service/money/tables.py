@@ -32,6 +32,8 @@ money_account = Table(
     Column("balance_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("credit_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("guarantor", LargeBinary(20), nullable=True),
+    Column("guaranteed_sequence", Integer64, nullable=True),  # of the inclusion that gave the line as it is
+    Index("ix_money_account_guarantor_account", "guarantor", "account"),
 )
 
 money_redemption = Table(
@@ -42,6 +44,7 @@ money_redemption = Table(
     Column("key", String(KEY_LENGTH_MAX), nullable=False),
     Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("ready_at", Integer64, nullable=False),
+    Column("sequence", Integer64, nullable=False, server_default="0"),  # of its inclusion
     UniqueConstraint("key"),
 )
 

@@ -7,6 +7,7 @@ transaction that comes into another block replaces what it did before.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -63,6 +64,14 @@ MOVING: tuple[type[Event], ...] = (
 """The events that move money, promise it or ask for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an event comes from: the request that was included, and the entry that says so."""
+
+    key: str
+    sequence: int
+
+
 class SettlementNotProposed(DominoesError):
     """The chain settled something this record never proposed."""
 
@@ -94,20 +103,20 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 
 def _book(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
-    position = 0
+    position, origin = 0, Origin(key=fact.key, sequence=sequence)
     for event in read_events(fact.events, *MOVING):
         place = {"sequence": sequence, "key": fact.key}
         if isinstance(event, PeriodSettled):
             area, postings = _settled(connection, event)
             place |= {"area": area, "period": event.period, "revision": event.revision}
         else:
-            postings = _moved(connection, fact.key, event)
+            postings = _moved(connection, origin, event)
         position = _write(connection, place, postings, position)
     if position:
         _check_written(connection, fact.key)
 
 
-def _moved(connection: Connection, key: str, event: Event) -> list[Posting]:
+def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting]:
     """The pairs of an event that concerns one account or two, and what else it leaves in the views."""
     match event:
         case Deposited(account=account, amount_neur=amount):
@@ -115,16 +124,16 @@ def _moved(connection: Connection, key: str, event: Event) -> list[Posting]:
         case DebtCovered(account=account, guarantor=guarantor, amount_neur=amount):
             return pair(account=account, other=guarantor, kind="cover", amount_neur=amount)
         case Redeemed(account=account, amount_neur=amount):
-            _step(connection, key, event, kind="redeemed")
+            _step(connection, origin, event, kind="redeemed")
             return pair(account=BANK, other=account, kind="redemption", amount_neur=amount)
         case RedemptionCancelled():
-            _step(connection, key, event, kind="cancelled")
+            _step(connection, origin, event, kind="cancelled")
         case RedemptionRequested():
-            _requested(connection, key, event)
+            _requested(connection, origin, event)
         case GuaranteeSet():
-            _guaranteed(connection, event)
+            _guaranteed(connection, origin, event)
         case AccountReplaced(account=account, successor=successor, balance_neur=balance):
-            _replaced(connection, account=account, successor=successor)
+            _replaced(connection, origin, account=account, successor=successor)
             return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
     return []
 
@@ -210,40 +219,43 @@ def pair(*, account: bytes, other: bytes, kind: str, amount_neur: int) -> list[P
     ]
 
 
-def _requested(connection: Connection, key: str, event: RedemptionRequested) -> None:
+def _requested(connection: Connection, origin: Origin, event: RedemptionRequested) -> None:
     connection.execute(
         insert(money_redemption).values(
             account=event.account,
             ref=event.ref,
-            key=key,
+            key=origin.key,
             amount_neur=str(event.amount_neur),
             ready_at=event.ready_at,
+            sequence=origin.sequence,
         )
     )
 
 
-def _step(connection: Connection, key: str, event: Redeemed | RedemptionCancelled, *, kind: str) -> None:
-    row = {"key": key, "account": event.account, "ref": event.ref, "kind": kind}
+def _step(connection: Connection, origin: Origin, event: Redeemed | RedemptionCancelled, *, kind: str) -> None:
+    row = {"key": origin.key, "account": event.account, "ref": event.ref, "kind": kind}
     connection.execute(insert(money_redemption_step).values(**row, amount_neur=str(event.amount_neur)))
 
 
-def _guaranteed(connection: Connection, event: GuaranteeSet) -> None:
+def _guaranteed(connection: Connection, origin: Origin, event: GuaranteeSet) -> None:
     _add(connection, event.account, 0)
-    values = {"credit_neur": str(event.credit_neur), "guarantor": event.guarantor}
+    line = {"credit_neur": str(event.credit_neur), "guarantor": event.guarantor}
+    values = line | {"guaranteed_sequence": origin.sequence}
     connection.execute(update(money_account).where(money_account.c.account == event.account).values(**values))
 
 
-def _replaced(connection: Connection, *, account: bytes, successor: bytes) -> None:
+def _replaced(connection: Connection, origin: Origin, *, account: bytes, successor: bytes) -> None:
     """The successor takes over the lines that the account gives, and the one that it has."""
     row = account_row(connection, account)
     _add(connection, successor, 0)
     table = money_account
+    since = {"guaranteed_sequence": origin.sequence}
     given = update(table).where(table.c.guarantor == account)
-    connection.execute(given.values(guarantor=successor))
+    connection.execute(given.values(guarantor=successor, **since))
     if row is not None and row.guarantor is not None:
         line = {"credit_neur": row.credit_neur, "guarantor": row.guarantor}
-        connection.execute(update(table).where(table.c.account == successor).values(**line))
-        none = {"credit_neur": "0", "guarantor": None}
+        connection.execute(update(table).where(table.c.account == successor).values(**line, **since))
+        none = {"credit_neur": "0", "guarantor": None, "guaranteed_sequence": None}
         connection.execute(update(table).where(table.c.account == account).values(**none))
 
 

@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, and_, not_, select, tuple_
+from sqlalchemy import Connection, and_, not_, select
 
 from ledger_service.metering.tables import metering_attestation, metering_reading
-from ledger_service.overview.queries import ALWAYS, MtuSpan
 from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.record.spans import ALWAYS, MtuSpan
 from ledger_service.settlement.queries import PeriodState, period_from_row
 from ledger_service.settlement.tables import settlement_period
 from ledger_service.trading.queries import BookOrder, Schedule, order_from_row, schedule_from_row
@@ -75,8 +75,11 @@ def periods(
 def period_states_of(connection: Connection, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], PeriodState]:
     """These periods by area and number."""
     c = settlement_period.c
-    query = select(settlement_period).where(tuple_(c.area, c.period).in_(sorted(wanted)))
-    found = [period_from_row(row) for row in connection.execute(query)] if wanted else []
+    found = []
+    for area in sorted({area for area, _ in wanted}):  # one by one: SQLite reads the whole table for a list of pairs
+        periods = sorted(period for code, period in wanted if code == area)
+        query = select(settlement_period).where(c.area == area, c.period.in_(periods))
+        found += [period_from_row(row) for row in connection.execute(query)]
     return {(state.area, state.period): state for state in found}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union_all
 
 from domain.words import Side
 from ledger_service.money.queries import Movement, movement_of
@@ -23,31 +23,12 @@ from ledger_service.overview.tables import (
     overview_trade,
 )
 from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, SequenceSpan, with_time
 
 ProgramState = Literal[
     "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
 ]
 """Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class MtuSpan:
-    """MTUs from `first` to before `end`."""
-
-    first: int = 0
-    end: int = 2**32
-
-    def holds(self, column: ColumnElement[int]) -> ColumnElement[bool]:
-        """Whether a MTU lies in it."""
-        return and_(column >= self.first, column < self.end)
-
-    def meets(self, first_mtu: ColumnElement[int], count: ColumnElement[int]) -> ColumnElement[bool]:
-        """Whether a run of MTUs shares one with it."""
-        return and_(first_mtu < self.end, first_mtu + count > self.first)
-
-
-ALWAYS = MtuSpan()
-"""Every MTU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,34 +276,52 @@ def statements(
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A deposit as it was booked."""
+    """A deposit as it was booked, at this market time (unix seconds)."""
 
     sequence: int
     account: str
     amount_neur: int
     ref: bytes
+    recorded_at: int
 
 
-def deposits(connection: Connection, *, account: str | None = None, part: Slice = WHOLE) -> list[Deposit]:
-    """Deposits of an account, or all, in the order they were booked."""
+def deposits(
+    connection: Connection, *, account: str | None = None, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
+) -> list[Deposit]:
+    """Deposits of an account, or all, booked within a span of the journal, in the order they were booked."""
     c = overview_deposit.c
-    query = select(overview_deposit)
+    query = with_time(select(overview_deposit).where(within.holds(c.sequence)), c.sequence)
     if account is not None:
         query = query.where(c.account == account)
     rows = connection.execute(sliced(query, c.sequence, part=part))
     return [
-        Deposit(sequence=row.sequence, account=row.account, amount_neur=int(row.amount_neur), ref=bytes(row.ref))
+        Deposit(
+            sequence=row.sequence,
+            account=row.account,
+            amount_neur=int(row.amount_neur),
+            ref=bytes(row.ref),
+            recorded_at=row.recorded_at,
+        )
         for row in rows
     ]
 
 
-def redemption_refs(connection: Connection, *, account: bytes, part: Slice = WHOLE) -> list[bytes]:
-    """References of an account's redemptions, those asked for here and those that only the chain knows."""
+def redemption_refs(
+    connection: Connection, *, account: bytes, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
+) -> list[Recorded[bytes]]:
+    """References of an account's redemptions recorded within a span of the journal, by reference.
+
+    Those asked for here count from when they were asked for, those that only the chain knows from their inclusion.
+    """
     asked, known = overview_redemption.c, money_redemption.c
-    found = union(
-        select(asked.ref).where(asked.account == account), select(known.ref).where(known.account == account)
+    asked_here = select(asked.ref).where(asked.account == known.account, asked.ref == known.ref).exists()
+    found = union_all(
+        select(asked.ref, asked.sequence).where(asked.account == account, within.holds(asked.sequence)),
+        select(known.ref, known.sequence).where(known.account == account, within.holds(known.sequence), ~asked_here),
     ).subquery()
-    return [bytes(ref) for ref in connection.execute(sliced(select(found.c.ref), found.c.ref, part=part)).scalars()]
+    query = with_time(select(found.c.ref), found.c.sequence)
+    rows = connection.execute(sliced(query, found.c.ref, part=part))
+    return [Recorded(bytes(row.ref), row.recorded_at) for row in rows]
 
 
 def asked_redemptions(connection: Connection, *, account: bytes, refs: list[bytes]) -> dict[bytes, int]:
@@ -349,8 +348,10 @@ def accesses(
     """Readings of an area's data within [from, to) of market time, those of all areas' data included, in order."""
     c = overview_access.c
     query = select(overview_access).where(c.market_time >= from_seconds, c.market_time < to_seconds)
-    query = query.where(or_(c.area == area, c.area.is_(None)))
-    return [Access(**dict(row._mapping)) for row in connection.execute(sliced(query, c.sequence, part=part))]
+    # one query each, not one with either: each then gives its rows in order, however many there are
+    found = union_all(query.where(c.area == area), query.where(c.area.is_(None))).subquery()
+    rows = connection.execute(sliced(select(found), found.c.sequence, part=part))
+    return [Access(**dict(row._mapping)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from domain.facts import ErasureDone, Fact, read_fact
 from domain.hashing import ZERO_HASH, keccak
 from ledger_service.record.errors import JournalBroken, PayloadErased
 from ledger_service.record.paging import Slice, sliced
+from ledger_service.record.spans import WHENEVER, SequenceSpan
 from ledger_service.record.tables import journal_cursor, journal_entry, journal_key, journal_payload
 
 READ_BATCH_ENTRIES = 1_000
@@ -38,12 +39,14 @@ class Head:
 
     sequence: int
     hash: bytes
+    recorded_at: int = field(default=0, compare=False)
+    """Market time at which it was recorded, unix seconds."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One fact in its place. `text` (its payload as canonical JSON) and `salt` are None once erased; `repeated` says
-    that this append had been made before."""
+    that this append had been made before. `recorded_at` is market time in unix seconds, which no hash covers."""
 
     sequence: int
     kind: str
@@ -54,6 +57,7 @@ class Entry:
     hash: bytes
     key: str | None = None
     repeated: bool = False
+    recorded_at: int = field(default=0, compare=False)
 
     @cached_property
     def fact(self) -> Fact | None:
@@ -146,14 +150,18 @@ def entry_of(row: Row[Any], *, repeated: bool = False) -> Entry:
         hash=row.hash,
         key=row.key,
         repeated=repeated,
+        recorded_at=row.recorded_at,
     )
 
 
 def read_head(connection: Connection) -> Head:
     """The last entry's sequence and hash as this connection sees them."""
-    query = select(journal_entry.c.sequence, journal_entry.c.hash).order_by(journal_entry.c.sequence.desc()).limit(1)
+    c = journal_entry.c
+    query = select(c.sequence, c.hash, c.recorded_at).order_by(c.sequence.desc()).limit(1)
     row = connection.execute(query).first()
-    return Head(sequence=0, hash=ZERO_HASH) if row is None else Head(sequence=row.sequence, hash=row.hash)
+    if row is None:
+        return Head(sequence=0, hash=ZERO_HASH)
+    return Head(sequence=row.sequence, hash=row.hash, recorded_at=row.recorded_at)
 
 
 def read_entries(connection: Connection, *, after: int, kinds: Kinds | None, limit: int) -> list[Entry]:
@@ -165,9 +173,11 @@ def read_entries(connection: Connection, *, after: int, kinds: Kinds | None, lim
     return [entry_of(row) for row in connection.execute(query)]
 
 
-def read_headers(connection: Connection, *, part: Slice) -> list[Entry]:
-    """A part of the journal."""
-    return [entry_of(row) for row in connection.execute(sliced(select_entries(), journal_entry.c.sequence, part=part))]
+def read_headers(connection: Connection, *, part: Slice, within: SequenceSpan = WHENEVER) -> list[Entry]:
+    """A part of the journal, or of a span of it."""
+    sequence = journal_entry.c.sequence
+    query = select_entries().where(within.holds(sequence))
+    return [entry_of(row) for row in connection.execute(sliced(query, sequence, part=part))]
 
 
 def walk_entries(connection: Connection, *, after: int = 0, kinds: Kinds | None = None) -> Iterator[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, select, update
@@ -47,6 +47,7 @@ class Record:
         self._writing = Turns()
         self._writer: int | None = None
         self._views: dict[str, tuple[View, frozenset[str]]] = {}
+        self._now: Callable[[], int] = lambda: 0
 
     @classmethod
     def open(cls, url: str) -> Record:
@@ -58,6 +59,13 @@ class Record:
         with _storage():
             migrate_to_head(record.engine)
         return record
+
+    def timed_by(self, now: Callable[[], int]) -> None:
+        """Note from now on when facts are recorded, in market time (unix seconds): lists are filtered by it.
+
+        Nothing that counts follows from it: no hash covers it. Without a clock a fact takes the time of the one before.
+        """
+        self._now = now
 
     def close(self) -> None:
         """Give the connections back; on SQLite the last one to close folds the WAL into the file."""
@@ -77,7 +85,7 @@ class Record:
             self._writer = me
             try:
                 with _storage(), self.engine.connect() as connection, begin_write(connection):
-                    tx = Transaction(connection)
+                    tx = Transaction(connection, now=self._now)
                     yield tx
                     tx.flush()
                     self._keep_views(tx)

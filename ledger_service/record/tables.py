@@ -32,7 +32,10 @@ journal_entry = Table(
     Column("payload_hash", LargeBinary(32), nullable=False),
     Column("previous", LargeBinary(32), nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
+    # market time in unix seconds; for lists and no part of the chain of hashes, never below that of the entry before
+    Column("recorded_at", Integer64, nullable=False, server_default="0"),
     Index("ix_journal_entry_kind_sequence", "kind", "sequence"),
+    Index("ix_journal_entry_recorded_at_sequence", "recorded_at", "sequence"),
 )
 
 journal_payload = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,8 +61,10 @@ class Transaction:
     `connection` always sees the facts appended before.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, now: Callable[[], int]) -> None:
+        """`now` tells market time: when the facts of this transaction are recorded."""
         self._connection = connection
+        self._now = now
         self._head: Head | None = None
         self._entries: list[Entry] = []
         self._known: dict[str, Entry | None] = {}
@@ -101,6 +103,7 @@ class Transaction:
         previous = self.head
         sequence = previous.sequence + 1
         chained = entry_hash(sequence=sequence, kind=kind, payload_hash=made.digest, previous=previous.hash)
+        recorded_at = max(self._now(), previous.recorded_at)  # so that a span of time is a span of sequences
         entry = Entry(
             sequence=sequence,
             kind=kind,
@@ -110,10 +113,11 @@ class Transaction:
             previous=previous.hash,
             hash=chained,
             key=key,
+            recorded_at=recorded_at,
         )
         if not isinstance(fact, Prepared):
             entry.__dict__["fact"] = type(fact).read(text)  # what it would read, without reading it again
-        self._head = Head(sequence=sequence, hash=chained)
+        self._head = Head(sequence=sequence, hash=chained, recorded_at=recorded_at)
         self._entries.append(entry)
         self.kinds.add(kind)
         if key is not None:
@@ -178,6 +182,7 @@ def _header(entry: Entry) -> dict[str, Any]:
         "payload_hash": entry.payload_hash,
         "previous": entry.previous,
         "hash": entry.hash,
+        "recorded_at": entry.recorded_at,
     }
 
 

@@ -9,6 +9,7 @@ from domain.markets import Market
 from domain.parties import Meter, OrderKey, Participant
 from domain.terms import Agreement, Tariff
 from ledger_service.record.paging import WHOLE, Slice, sliced
+from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, SequenceSpan, with_time
 from ledger_service.registry.queries import area_from_row, noun_from_row
 from ledger_service.registry.tables import (
     registry_agreement,
@@ -20,72 +21,83 @@ from ledger_service.registry.tables import (
     registry_tariff,
 )
 
-EVER = (0, 2**32)
-"""Every MTU, as first and end."""
 
-
-def areas(connection: Connection, *, part: Slice = WHOLE) -> list[Area]:
-    """Areas by code."""
+def areas(connection: Connection, *, within: SequenceSpan = WHENEVER, part: Slice = WHOLE) -> list[Recorded[Area]]:
+    """Areas recorded within a span of the journal, by code."""
     table = registry_area
-    return [area_from_row(row) for row in connection.execute(sliced(select(table), table.c.area, part=part))]
+    query = with_time(select(table).where(within.holds(table.c.sequence)), table.c.sequence)
+    rows = connection.execute(sliced(query, table.c.area, part=part))
+    return [Recorded(area_from_row(row), row.recorded_at) for row in rows]
 
 
-def markets(connection: Connection, *, area: str | None = None, part: Slice = WHOLE) -> list[Market]:
-    """Markets of an area, or all, by code."""
+def markets(
+    connection: Connection, *, area: str | None = None, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
+) -> list[Recorded[Market]]:
+    """Markets of an area, or all, recorded within a span of the journal, by code."""
     table = registry_market
-    query = select(table) if area is None else select(table).where(table.c.area == area)
-    return [noun_from_row(Market, row) for row in connection.execute(sliced(query, table.c.market, part=part))]
+    query = with_time(select(table).where(within.holds(table.c.sequence)), table.c.sequence)
+    if area is not None:
+        query = query.where(table.c.area == area)
+    rows = connection.execute(sliced(query, table.c.market, part=part))
+    return [Recorded(noun_from_row(Market, row), row.recorded_at) for row in rows]
 
 
-def participants(connection: Connection, *, area: str | None = None, part: Slice = WHOLE) -> list[Participant]:
-    """Parties of an area, or all, by id."""
+def participants(
+    connection: Connection, *, area: str | None = None, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
+) -> list[Recorded[Participant]]:
+    """Parties of an area, or all, recorded within a span of the journal, by id."""
     table = registry_participant
-    query = select(table) if area is None else select(table).where(table.c.area == area)
+    query = with_time(select(table).where(within.holds(table.c.sequence)), table.c.sequence)
+    if area is not None:
+        query = query.where(table.c.area == area)
     rows = connection.execute(sliced(query, table.c.participant, part=part))
-    return [noun_from_row(Participant, row) for row in rows]
+    return [Recorded(noun_from_row(Participant, row), row.recorded_at) for row in rows]
 
 
 def meters(
-    connection: Connection, *, area: str | None = None, begins: tuple[int, int] = EVER, part: Slice = WHOLE
+    connection: Connection, *, area: str | None = None, begins: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[Meter]:
-    """Meter keys that begin within [first, end) of MTUs, of an area or all, by meter and beginning."""
+    """Meter keys that begin within a span, of an area or all, by meter and beginning."""
     table = registry_meter
-    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    query = select(table).where(begins.holds(table.c.valid_from_mtu))
     if area is not None:
         query = query.where(table.c.area == area)
     rows = connection.execute(sliced(query, table.c.meter, table.c.valid_from_mtu, part=part))
     return [noun_from_row(Meter, row) for row in rows]
 
 
-def agreements(connection: Connection, *, begins: tuple[int, int] = EVER, part: Slice = WHOLE) -> list[Agreement]:
-    """Agreement versions that begin within [first, end) of MTUs, by agreement and version."""
+def agreements(connection: Connection, *, begins: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Agreement]:
+    """Agreement versions that begin within a span, by agreement and version."""
     table = registry_agreement
-    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    query = select(table).where(begins.holds(table.c.valid_from_mtu))
     rows = connection.execute(sliced(query, table.c.agreement, table.c.version, part=part))
     return [noun_from_row(Agreement, row) for row in rows]
 
 
-def tariffs(connection: Connection, *, begins: tuple[int, int] = EVER, part: Slice = WHOLE) -> list[Tariff]:
-    """Tariff versions that begin within [first, end) of MTUs, by tariff and version."""
+def tariffs(connection: Connection, *, begins: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Tariff]:
+    """Tariff versions that begin within a span, by tariff and version."""
     table = registry_tariff
-    query = select(table).where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    query = select(table).where(begins.holds(table.c.valid_from_mtu))
     rows = connection.execute(sliced(query, table.c.tariff, table.c.version, part=part))
     return [noun_from_row(Tariff, row) for row in rows]
 
 
 def order_keys(
-    connection: Connection, *, account: str, begins: tuple[int, int] = EVER, part: Slice = WHOLE
+    connection: Connection, *, account: str, begins: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[OrderKey]:
-    """An account's order keys that begin within [first, end) of MTUs, by beginning."""
+    """An account's order keys that begin within a span, by beginning."""
     table = registry_key
-    query = select(table).where(table.c.account == account)
-    query = query.where(table.c.valid_from_mtu >= begins[0], table.c.valid_from_mtu < begins[1])
+    query = select(table).where(table.c.account == account, begins.holds(table.c.valid_from_mtu))
     rows = connection.execute(sliced(query, table.c.valid_from_mtu, table.c.order_key, part=part))
     return [noun_from_row(OrderKey, row) for row in rows]
 
 
-def customers(connection: Connection, *, retailer: str, mtu: int, part: Slice = WHOLE) -> list[Agreement]:
+def customers(
+    connection: Connection, *, retailer: str, mtu: int, begins: MtuSpan = ALWAYS, part: Slice = WHOLE
+) -> list[Agreement]:
     """Per account, by account, the retailer's newest agreement that is in force at an MTU or begins later.
+
+    Of these, those that begin within a span.
 
     An agreement is in force until the account's next one begins, whoever that is with.
     """
@@ -108,5 +120,5 @@ def customers(connection: Connection, *, retailer: str, mtu: int, part: Slice = 
         )
         .exists()
     )
-    query = select(mine).where(mine.c.retailer == retailer, ~replaced, ~newer)
+    query = select(mine).where(mine.c.retailer == retailer, ~replaced, ~newer, begins.holds(mine.c.valid_from_mtu))
     return [noun_from_row(Agreement, row) for row in connection.execute(sliced(query, mine.c.account, part=part))]

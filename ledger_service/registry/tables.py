@@ -31,6 +31,7 @@ registry_area = Table(
     Column("attesters", Text, nullable=False),
     Column("threshold", Integer, nullable=False),
     _sequence(),
+    Index("ix_registry_area_sequence", "sequence"),
 )
 
 registry_market = Table(
@@ -48,6 +49,8 @@ registry_market = Table(
     Column("gate_local", String(5), nullable=False),
     Column("kind", String(16), nullable=False),
     _sequence(),
+    Index("ix_registry_market_area_market", "area", "market"),
+    Index("ix_registry_market_sequence", "sequence"),
 )
 
 registry_tariff = Table(
@@ -67,6 +70,7 @@ registry_tariff = Table(
     Column("compensation_neur_per_wh", Integer64, nullable=False),
     Column("vat_bp", Integer, nullable=False),
     _sequence(),
+    Index("ix_registry_tariff_valid_from_mtu", "valid_from_mtu"),
 )
 
 registry_agreement = Table(
@@ -80,7 +84,8 @@ registry_agreement = Table(
     Column("valid_from_mtu", Integer64, nullable=False),
     _sequence(),
     Index("ix_registry_agreement_account_valid_from_mtu", "account", "valid_from_mtu"),
-    Index("ix_registry_agreement_retailer", "retailer"),
+    Index("ix_registry_agreement_retailer_account", "retailer", "account"),
+    Index("ix_registry_agreement_valid_from_mtu", "valid_from_mtu"),
 )
 
 registry_participant = Table(
@@ -96,7 +101,8 @@ registry_participant = Table(
     _sequence(),
     UniqueConstraint("account"),
     UniqueConstraint("point"),
-    Index("ix_registry_participant_area", "area"),
+    Index("ix_registry_participant_area_participant", "area", "participant"),
+    Index("ix_registry_participant_sequence", "sequence"),
 )
 
 registry_meter = Table(
@@ -108,8 +114,9 @@ registry_meter = Table(
     Column("public_key", LargeBinary(32), nullable=False),
     Column("area", _Code, nullable=False),
     _sequence(),
-    Index("ix_registry_meter_area", "area"),
+    Index("ix_registry_meter_area_meter_valid_from_mtu", "area", "meter", "valid_from_mtu"),
     Index("ix_registry_meter_point", "point"),
+    Index("ix_registry_meter_valid_from_mtu", "valid_from_mtu"),
 )
 
 registry_key = Table(

@@ -23,6 +23,7 @@ from domain.facts import (
     TariffPublished,
 )
 from domain.hashing import ZERO_HASH, to_hex
+from domain.mtu import MTU_END
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import (
@@ -50,9 +51,6 @@ class FactMissing(DominoesError):
 
 
 Payload = dict[str, Any]
-
-MTU_BEYOND = 2**32
-"""Above every MTU: an end that leaves nothing out."""
 
 TERMS = {
     ParticipantRegistered.KIND: "parties",
@@ -106,7 +104,7 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
 
 
 def terms_of(
-    connection: Connection, *, area: str, end_mtu: int = MTU_BEYOND, through: int | None = None
+    connection: Connection, *, area: str, end_mtu: int = MTU_END, through: int | None = None
 ) -> dict[str, list[Payload]]:
     """Registry facts of an area on which money can rest for MTUs before `end_mtu`, in order of registration."""
     found: dict[str, list[Payload]] = {name: [] for name in TERMS.values()}

@@ -26,6 +26,8 @@ settlement_period = Table(
     Column("proposal_revision", Integer, nullable=True),
     Column("proposal_roots", LargeBinary(64), nullable=True),
     Column("signed_sequence", Integer64, nullable=True),
+    Index("ix_settlement_period_area_first_mtu", "area", "first_mtu"),
+    Index("ix_settlement_period_first_mtu_area", "first_mtu", "area"),
 )
 
 settlement_event = Table(

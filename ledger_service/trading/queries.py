@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from domain.mtu import MTU_END
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
@@ -106,7 +107,7 @@ def orders_of(
     account: str,
     market: str | None = None,
     first_mtu: int = 0,
-    count: int = 2**32,
+    count: int = MTU_END,
     limit: int = 1_000,
     after: tuple[int, bytes] | None = None,
 ) -> list[BookOrder]:

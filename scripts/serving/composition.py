@@ -90,6 +90,7 @@ class Core:
         self, settings: Settings, *, record: Record, clock: MarketClock, deployment: Deployment, operator: Signer
     ) -> None:
         self.settings, self.record, self.clock, self.deployment = settings, record, clock, deployment
+        record.timed_by(clock.now)
         self.organisations = organisation_keys(settings.organisations)
         calendar = settings.calendar
         self.stages = build_stages(record, first_day=calendar.first_day, last_day=calendar.last_day)

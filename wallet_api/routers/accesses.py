@@ -16,8 +16,8 @@ from edge.policy import allow
 from ledger_service.access.directory import Directory, Principal, UnknownAccount
 from ledger_service.access.roles import NotYours
 from ledger_service.overview import queries
-from ledger_service.overview.queries import ALWAYS, MtuSpan
 from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import ALWAYS, MtuSpan
 from wallet_api.declaring import lists, reads
 from wallet_api.fields import SequenceNumber
 from wallet_api.filters import InTime

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from domain.metering_errors import AttestationRefused, RevisionTaken
+from domain.mtu import MTU_END
 from domain.signing import BadSignature
 from edge.answers import model_answer, value_answer
 from edge.paging import UINT32, Paging, page_answer, paging
@@ -20,8 +21,8 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.metering import queries as metering
 from ledger_service.overview import holdings
-from ledger_service.overview.queries import MtuSpan
 from ledger_service.record.paging import Slice
+from ledger_service.record.spans import MtuSpan
 from ledger_service.registry import queries as registered
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
@@ -40,7 +41,7 @@ from wallet_api.fields import (
     RevisionNumber,
     SettlementState,
 )
-from wallet_api.filters import MTU_END, InTime
+from wallet_api.filters import InTime
 from wallet_api.lookup import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.public import DELIVERY

@@ -10,13 +10,16 @@ from starlette.responses import Response
 from contracts.transactions import NotATransaction
 from domain.hashing import from_hex, to_hex
 from edge.answers import model_answer
-from edge.paging import INT64, Paging, page_answer, paging, sliced_items
+from edge.paging import INT64, Paging, page_answer, paging
 from edge.policy import allow
 from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.chain.awaiting import AwaitingCall, CallDiffers, CallNotAwaiting
+from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import ALWAYS, MtuSpan
 from wallet_api.declaring import lists, reads, writes
+from wallet_api.filters import InTime
 from wallet_api.lookup import own_one
 from wallet_api.schemas import calls as schemas
 from wallet_api.services import API_PREFIX, services_of
@@ -31,27 +34,27 @@ router = APIRouter(prefix=API_PREFIX, tags=["chain"])
 
 @router.get("/chain/calls", **lists(schemas.CallToSign))
 def list_calls(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*SENDERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(*SENDERS)],
 ) -> Response:
-    """Calls of one's own role that wait for one's signature, first asked first; more may follow these."""
-    found = sliced_items(_waiting(request, who), page.part((INT64,)), key=_place)
-    return page_answer(request, page=page, items=found, key=_place, shape=_call)
+    """Calls of one's own role that wait for one's signature, by when they were asked for; more may follow these."""
+    found = _waiting(request, who, asked=when, part=page.part((INT64,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.request,), shape=_call)
 
 
 @router.get("/chain/calls/{call}", **reads(schemas.CallToSign, failing=(NotYours,)))
 def one_call(request: Request, call: CallNumber, who: Annotated[Principal, allow(*SENDERS)]) -> Response:
     """One call that waits for one's signature."""
-    found = [waiting for waiting in _waiting(request, who) if waiting.request == call]
-    return model_answer(_call(own_one(found, "call")))
+    return model_answer(_call(own_one(_waiting(request, who, part=only(call)), "call")))
 
 
-def _waiting(request: Request, who: Principal) -> list[AwaitingCall]:
+def _waiting(request: Request, who: Principal, *, part: Slice, asked: MtuSpan = ALWAYS) -> list[AwaitingCall]:
     waiting = services_of(request).awaiting_calls
-    return [] if waiting is None else waiting.calls(role=who.role.value, sender=who.address)
-
-
-def _place(call: AwaitingCall) -> tuple[int]:
-    return (call.request,)
+    if waiting is None:
+        return []
+    return waiting.calls(role=who.role.value, sender=who.address, asked=asked, part=part)
 
 
 @router.post(
@@ -86,4 +89,5 @@ def _call(call: AwaitingCall) -> schemas.CallToSign:
         gas_price_wei=str(call.gas_price_wei),
         nonce=call.nonce,
         replaces=call.replaces,
+        recorded_at=call.recorded_at,
     )

@@ -21,8 +21,9 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings, queries
 from ledger_service.overview.holdings import ReadingPlace
-from ledger_service.overview.queries import ALWAYS, MtuSpan, StatementView, TradeRow
+from ledger_service.overview.queries import StatementView, TradeRow
 from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import ALWAYS, MtuSpan
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement

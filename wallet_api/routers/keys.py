@@ -95,9 +95,8 @@ def list_keys(
     who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
     """One's own keys by the MTU they begin with: of those that begin by an MTU, the one registered last counts."""
-    begins = (when.first, when.end)
     with services_of(request).record.read() as connection:
-        found = listed.order_keys(connection, account=who.account, begins=begins, part=page.part((UINT32, TEXT)))
+        found = listed.order_keys(connection, account=who.account, begins=when, part=page.part((UINT32, TEXT)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.valid_from_mtu, one.order_key), shape=_key)
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from domain.eip712 import REDEMPTION
 from domain.errors import OutOfRange
 from domain.hashing import from_hex, to_hex
-from domain.mtu import MTU_SECONDS
+from domain.mtu import mtu_start
 from domain.signing import BadSignature
 from edge.answers import model_answer
 from edge.paging import INT32, INT64, Bytes, Paging, page_answer, paging
@@ -32,8 +32,8 @@ from ledger_service.money.operations import (
     WrongHolder,
 )
 from ledger_service.overview import queries as overview
-from ledger_service.overview.queries import ALWAYS
 from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import WHENEVER, Recorded, SequenceSpan, recorded_in
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import queries as settlement
@@ -85,11 +85,13 @@ async def deposit(request: Request, who: Annotated[Principal, allow(Role.TREASUR
 def list_deposits(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     who: Annotated[Principal, allow(*TRADERS, Role.TREASURER)],
 ) -> Response:
     """One's own deposits, and to the treasurer all of them: booked, on chain (it counts in the balance), or failed."""
     with services_of(request).record.read() as connection:
-        found = overview.deposits(connection, account=_seen_by(who), part=page.part((INT64,)))
+        within = recorded_in(connection, when)
+        found = overview.deposits(connection, account=_seen_by(who), within=within, part=page.part((INT64,)))
         states = stored_transactions.statuses(connection, [operations.deposit_key(one.ref) for one in found])
     return page_answer(
         request,
@@ -126,6 +128,7 @@ def _deposit(one: overview.Deposit, *, states: dict[str, str]) -> schemas.Deposi
         amount_neur=str(one.amount_neur),
         ref=to_hex(one.ref),
         state="on_chain" if state == INCLUDED else "failed" if state == FAILED else "booked",
+        recorded_at=one.recorded_at,
     )
 
 
@@ -160,11 +163,14 @@ async def redeem(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -
 
 @router.get("/redemptions", **lists(schemas.Redemption))
 def list_redemptions(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(*TRADERS)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
     """One's own redemptions: waiting for the chain, in the challenge window (`ready_at`), done or cancelled."""
     with services_of(request).record.read() as connection:
-        found = _redemptions(connection, who, part=page.part((Bytes(32),)))
+        found = _redemptions(connection, who, within=recorded_in(connection, when), part=page.part((Bytes(32),)))
     return page_answer(request, page=page, items=found, key=lambda one: (from_hex(one.ref),), shape=lambda one: one)
 
 
@@ -175,20 +181,33 @@ def one_redemption(request: Request, ref: Reference, who: Annotated[Principal, a
         return model_answer(own_one(_redemptions(connection, who, part=only(from_hex(ref))), "redemption"))
 
 
-def _redemptions(connection: Connection, who: Principal, *, part: Slice) -> list[schemas.Redemption]:
-    refs = overview.redemption_refs(connection, account=who.address, part=part)
-    known = {one.ref: one for one in queries.redemptions(connection, account=who.address) if one.ref in refs}
+def _redemptions(
+    connection: Connection, who: Principal, *, part: Slice, within: SequenceSpan = WHENEVER
+) -> list[schemas.Redemption]:
+    listed = overview.redemption_refs(connection, account=who.address, within=within, part=part)
+    refs = [one.item for one in listed]
+    known = {one.ref: one for one in queries.redemptions(connection, account=who.address, refs=refs)}
     asked = overview.asked_redemptions(connection, account=who.address, refs=refs)
-    return [_known_redemption(known[ref]) if ref in known else _asked_redemption(ref, asked[ref]) for ref in refs]
+    return [
+        _known_redemption(known[one.item], recorded_at=one.recorded_at)
+        if one.item in known
+        else _asked_redemption(one, amount_neur=asked[one.item])
+        for one in listed
+    ]
 
 
-def _asked_redemption(ref: bytes, amount_neur: int) -> schemas.Redemption:
+def _asked_redemption(one: Recorded[bytes], *, amount_neur: int) -> schemas.Redemption:
     return schemas.Redemption(
-        ref=to_hex(ref), amount_neur=str(amount_neur), ready_at=None, redeemed_neur="0", state="requested"
+        ref=to_hex(one.item),
+        amount_neur=str(amount_neur),
+        ready_at=None,
+        redeemed_neur="0",
+        state="requested",
+        recorded_at=one.recorded_at,
     )
 
 
-def _known_redemption(one: queries.RedemptionState) -> schemas.Redemption:
+def _known_redemption(one: queries.RedemptionState, *, recorded_at: int) -> schemas.Redemption:
     ended: Literal["redeemed", "cancelled"] = "redeemed" if one.redeemed_neur == one.amount_neur else "cancelled"
     return schemas.Redemption(
         ref=to_hex(one.ref),
@@ -196,6 +215,7 @@ def _known_redemption(one: queries.RedemptionState) -> schemas.Redemption:
         ready_at=one.ready_at,
         redeemed_neur=str(one.redeemed_neur),
         state="in_challenge_window" if one.left_neur else ended,
+        recorded_at=recorded_at,
     )
 
 
@@ -249,8 +269,8 @@ def list_postings(
         found = overview.postings(
             connection,
             account=who.address,
-            from_block_time=0 if when == ALWAYS else deployment.chain_time(when.first * MTU_SECONDS),
-            to_block_time=INT64_MAX if when == ALWAYS else deployment.chain_time(when.end * MTU_SECONDS),
+            from_block_time=0 if when.is_everything else deployment.chain_time(mtu_start(when.first)),
+            to_block_time=INT64_MAX if when.is_everything else deployment.chain_time(mtu_start(when.end)),
             part=page.part((INT64, INT32)),
         )
     return page_answer(

@@ -23,8 +23,10 @@ from ledger_service.chain.stored_transactions import pending
 from ledger_service.record import Entry
 from ledger_service.record.journal import read_headers
 from ledger_service.record.paging import only
+from ledger_service.record.spans import recorded_in
 from wallet_api.declaring import lists, reads, steps
 from wallet_api.fields import SequenceNumber
+from wallet_api.filters import InTime
 from wallet_api.lookup import the_one
 from wallet_api.schemas import operation as schemas
 from wallet_api.schemas.base import JournalHead
@@ -115,11 +117,13 @@ def status(request: Request, _: Annotated[Principal, allow(Role.OPERATOR, Role.S
 def list_journal(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[Principal, allow(Role.AUDITOR, Role.OPERATOR)],
 ) -> Response:
     """The journal's headers in order: kinds and hashes, no payloads."""
     with services_of(request).record.read() as connection:
-        found = read_headers(connection, part=page.part((INT64,)))
+        within = recorded_in(connection, when)
+        found = read_headers(connection, within=within, part=page.part((INT64,)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.sequence,), shape=_header)
 
 
@@ -140,4 +144,5 @@ def _header(entry: Entry) -> schemas.JournalHeader:
         previous=to_hex(entry.previous),
         hash=to_hex(entry.hash),
         erased=entry.text is None,
+        recorded_at=entry.recorded_at,
     )

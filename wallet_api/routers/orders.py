@@ -26,9 +26,10 @@ from ledger_service.access.idempotency import KeptAnswer
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings
 from ledger_service.overview import queries as overview
-from ledger_service.overview.queries import ALWAYS, MtuEnd, MtuSpan, TradeRow
+from ledger_service.overview.queries import MtuEnd, TradeRow
 from ledger_service.record import PayloadErased
 from ledger_service.record.paging import only
+from ledger_service.record.spans import ALWAYS, MtuSpan
 from ledger_service.trading import (
     Accepted,
     SignedCancel,

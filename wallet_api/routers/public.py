@@ -18,8 +18,9 @@ from edge.paging import TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
-from ledger_service.overview.queries import MtuEnd, MtuSpan, ProgramState, ProgramView
+from ledger_service.overview.queries import MtuEnd, ProgramState, ProgramView
 from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import MtuSpan, Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
@@ -56,15 +57,19 @@ def clock(request: Request, _: Annotated[None, anyone()]) -> Response:
 
 
 @router.get("/areas", **lists(schemas.Area))
-def list_areas(request: Request, page: Annotated[Paging, Depends(paging)], _: Annotated[None, anyone()]) -> Response:
-    """The grid areas: zone, deadlines, attesters and the hash of the grid model."""
+def list_areas(
+    request: Request, page: Annotated[Paging, Depends(paging)], when: InTime, _: Annotated[None, anyone()]
+) -> Response:
+    """The grid areas: zone, deadlines, attesters, hash of the grid model; by time of when they were defined."""
     with services_of(request).record.read() as connection:
-        found = listed.areas(connection, part=page.part((TEXT,)))
-    return page_answer(request, page=page, items=found, key=lambda one: (one.area,), shape=_area)
+        found = listed.areas(connection, within=recorded_in(connection, when), part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.item.area,), shape=_area)
 
 
-def _area(area: Area) -> schemas.Area:
+def _area(one: Recorded[Area]) -> schemas.Area:
+    area = one.item
     return schemas.Area(
+        recorded_at=one.recorded_at,
         area=area.area,
         area_id=to_hex(area.area_id),
         zone=area.zone,
@@ -84,18 +89,21 @@ def _area(area: Area) -> schemas.Area:
 def list_markets(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[None, anyone()],
     area: AreaFilter = None,
 ) -> Response:
-    """The markets and their rules: lot, tick, limits, gate."""
+    """The markets and their rules: lot, tick, limits, gate; the filter by time is for their definition."""
     with services_of(request).record.read() as connection:
-        found = listed.markets(connection, area=area, part=page.part((TEXT,)))
-    return page_answer(request, page=page, items=found, key=lambda one: (one.market,), shape=_market)
+        within = recorded_in(connection, when)
+        found = listed.markets(connection, area=area, within=within, part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.item.market,), shape=_market)
 
 
-def _market(market: Market) -> schemas.Market:
+def _market(one: Recorded[Market]) -> schemas.Market:
+    market = one.item
     rules = {name: getattr(market, name) for name in schemas.MarketMembers.model_fields}
-    return schemas.Market(market_id=market.market_hex, kind=market.kind.value, **rules)
+    return schemas.Market(market_id=market.market_hex, kind=market.kind.value, recorded_at=one.recorded_at, **rules)
 
 
 @router.get("/markets/{market:path}/programs", **lists(schemas.Program, failing=(NoSuchThing,)))
@@ -317,14 +325,15 @@ def _furthest(state: settlement.PeriodState) -> Literal["open", "proposed", "sig
 def one_area(request: Request, area: AreaName, _: Annotated[None, anyone()]) -> Response:
     """One area, by its code."""
     with services_of(request).record.read() as connection:
-        return model_answer(_area(area_named(connection, area)))
+        return model_answer(_area(the_one(listed.areas(connection, part=only(area)), "area")))
 
 
 @router.get("/markets/{market:path}", **reads(schemas.Market, failing=(NoSuchThing,)))
 def one_market(request: Request, market: MarketName, _: Annotated[None, anyone()]) -> Response:
     """One market, by code or 0x id."""
     with services_of(request).record.read() as connection:
-        return model_answer(_market(market_named(connection, market)))
+        code = market_named(connection, market).market
+        return model_answer(_market(the_one(listed.markets(connection, part=only(code)), "market")))
 
 
 @router.get("/ledger", **reads(schemas.Ledger))

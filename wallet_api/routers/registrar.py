@@ -25,6 +25,7 @@ from grid.powerflow import GridUnsolvable
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.record.paging import only
+from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.registry import operations
 from ledger_service.registry.errors import (
@@ -204,20 +205,22 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
     return await write(request, who=who, shape=shown.MeterBody, work=work)
 
 
-@router.get("/participants", **lists(shown.Participant))
+@router.get("/participants", **lists(shown.RegisteredParticipant))
 def list_participants(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
+    when: InTime,
     _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.participants", area_asked))],
     area: AreaFilter = None,
 ) -> Response:
-    """Registered parties, by id."""
+    """Registered parties, by id; the filter by time is for when they were registered."""
     with services_of(request).record.read() as connection:
-        found = listed.participants(connection, area=area, part=page.part((TEXT,)))
-    return page_answer(request, page=page, items=found, key=lambda one: (one.participant,), shape=_participant)
+        within = recorded_in(connection, when)
+        found = listed.participants(connection, area=area, within=within, part=page.part((TEXT,)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.item.participant,), shape=_participant)
 
 
-@router.get("/participants/{participant:path}", **reads(shown.Participant, failing=(NoSuchThing,)))
+@router.get("/participants/{participant:path}", **reads(shown.RegisteredParticipant, failing=(NoSuchThing,)))
 def one_participant(
     request: Request,
     participant: CodeName,
@@ -238,9 +241,8 @@ def list_meters(
     area: AreaFilter = None,
 ) -> Response:
     """Registered meters and their keys; the filter by time is for when a key begins."""
-    begins = (when.first, when.end)
     with services_of(request).record.read() as connection:
-        found = listed.meters(connection, area=area, begins=begins, part=page.part((TEXT, UINT32)))
+        found = listed.meters(connection, area=area, begins=when, part=page.part((TEXT, UINT32)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.meter, one.valid_from_mtu), shape=_meter)
 
 
@@ -266,7 +268,7 @@ def list_agreements(
 ) -> Response:
     """Agreements, all versions; the filter by time is for when a version begins."""
     with services_of(request).record.read() as connection:
-        found = listed.agreements(connection, begins=(when.first, when.end), part=page.part(VERSIONED))
+        found = listed.agreements(connection, begins=when, part=page.part(VERSIONED))
     return page_answer(request, page=page, items=found, key=lambda one: (one.agreement, one.version), shape=_agreement)
 
 
@@ -292,7 +294,7 @@ def list_tariffs(
 ) -> Response:
     """Tariffs, all versions: published prices, so every party may read them; by time of when a version begins."""
     with services_of(request).record.read() as connection:
-        found = listed.tariffs(connection, begins=(when.first, when.end), part=page.part(VERSIONED))
+        found = listed.tariffs(connection, begins=when, part=page.part(VERSIONED))
     return page_answer(request, page=page, items=found, key=lambda one: (one.tariff, one.version), shape=_tariff)
 
 
@@ -306,8 +308,8 @@ def one_tariff(
     return model_answer(_tariff(the_one(found, "version of a tariff")))
 
 
-def _participant(one: Participant) -> shown.Participant:
-    return shown.Participant(**noun_json(one))
+def _participant(one: Recorded[Participant]) -> shown.RegisteredParticipant:
+    return shown.RegisteredParticipant(**noun_json(one.item), recorded_at=one.recorded_at)
 
 
 def _meter(one: Meter) -> shown.Meter:

@@ -36,6 +36,7 @@ from ledger_service.money.operations import (
     WrongHolder,
 )
 from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import ALWAYS, MtuSpan, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.registry import queries as registry
 from ledger_service.registry.consents import give_guarantee, guarantee_signer
@@ -52,6 +53,7 @@ from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from wallet_api.declaring import downloads, lists, reads, writes
 from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber, SettlementState
+from wallet_api.filters import InTime
 from wallet_api.lookup import own_one, settlement_state
 from wallet_api.recorded import created
 from wallet_api.routers.keys import require_own
@@ -153,11 +155,18 @@ async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)
 
 @router.get("/guarantees", **lists(money_schemas.Guarantee))
 def list_guarantees(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(Role.RETAILER)],
 ) -> Response:
-    """The credit lines one has given that are in force on chain, and what is called from them now."""
+    """The credit lines one has given that are in force on chain, and what is called from them now.
+
+    The filter by time is for when a line came in force as it is.
+    """
     with services_of(request).record.read() as connection:
-        found = money_queries.guarantees(connection, guarantor=who.address, part=page.part((Bytes(20),)))
+        within = recorded_in(connection, when)
+        found = money_queries.guarantees(connection, guarantor=who.address, within=within, part=page.part((Bytes(20),)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.account,), shape=_guarantee)
 
 
@@ -171,17 +180,23 @@ def one_guarantee(request: Request, account: AccountName, who: Annotated[Princip
 
 def _guarantee(one: money_queries.GuaranteeState) -> money_schemas.Guarantee:
     return money_schemas.Guarantee(
-        account=to_hex(one.account), credit_neur=str(one.credit_neur), called_neur=str(one.called_neur)
+        account=to_hex(one.account),
+        credit_neur=str(one.credit_neur),
+        called_neur=str(one.called_neur),
+        recorded_at=one.recorded_at,
     )
 
 
 @router.get("/retailer/customers", **lists(schemas.Customer))
 def list_customers(
-    request: Request, page: Annotated[Paging, Depends(paging)], who: Annotated[Principal, allow(Role.RETAILER)]
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    who: Annotated[Principal, allow(Role.RETAILER)],
 ) -> Response:
-    """Accounts whose agreement valid now is with this retailer, and those that will be."""
+    """Accounts whose agreement valid now is with this retailer, and those that will be; by when it begins."""
     with services_of(request).record.read() as connection:
-        found = _customers(request, connection, who, part=page.part((TEXT,)))
+        found = _customers(request, connection, who, begins=when, part=page.part((TEXT,)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.account,), shape=lambda one: one)
 
 
@@ -192,10 +207,12 @@ def one_customer(request: Request, account: AccountName, who: Annotated[Principa
         return model_answer(own_one(_customers(request, connection, who, part=only(account)), "customer"))
 
 
-def _customers(request: Request, connection: Connection, who: Principal, *, part: Slice) -> list[schemas.Customer]:
+def _customers(
+    request: Request, connection: Connection, who: Principal, *, part: Slice, begins: MtuSpan = ALWAYS
+) -> list[schemas.Customer]:
     now = mtu_of(services_of(request).clock.now())
     found = []
-    for agreement in listed.customers(connection, retailer=who.account, mtu=now, part=part):
+    for agreement in listed.customers(connection, retailer=who.account, mtu=now, begins=begins, part=part):
         participant = registry.participant_of(connection, agreement.account)
         if participant is not None:
             found.append(

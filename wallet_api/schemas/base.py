@@ -96,6 +96,13 @@ class ValidFrom(Answer):
     valid_from_utc = mtu_utc_of("valid_from_mtu")
 
 
+class RecordedAt(Answer):
+    """Something that the journal says, and since when."""
+
+    recorded_at: MarketTime = Field(description="Unix seconds of market time at which it was recorded")
+    recorded_at_utc = utc_of("recorded_at")
+
+
 class AtMarketTime(Answer):
     """Something that happened at a market time."""
 

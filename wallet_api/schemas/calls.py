@@ -8,12 +8,13 @@ from pydantic import Field
 
 from edge.models import Answer, Body
 from wallet_api.fields import Address, Bytes32, Sequence
+from wallet_api.schemas.base import RecordedAt
 
 TRANSACTION_TEXT_MAX = 2 + 2 * 131_072
 """Longest transaction as hex: nodes take up to 128 KiB."""
 
 
-class CallToSign(Answer):
+class CallToSign(RecordedAt):
     """One call; whoever signs encodes contract, function and arguments for itself and compares."""
 
     call: Sequence = Field(description="Number of the call: the sequence of the fact that asks for it", examples=[42])

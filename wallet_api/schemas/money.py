@@ -22,7 +22,7 @@ from wallet_api.fields import (
     Uint32,
     Uint53,
 )
-from wallet_api.schemas.base import Amount, AtMarketTime, Fact, eur_of, optional_utc_of, utc_of
+from wallet_api.schemas.base import Amount, AtMarketTime, Fact, RecordedAt, eur_of, optional_utc_of, utc_of
 
 
 class Balance(Answer):
@@ -67,7 +67,7 @@ class DepositFact(DepositMembers, Fact):
     """A booked deposit."""
 
 
-class Deposit(Fact, Amount):
+class Deposit(Fact, Amount, RecordedAt):
     """A deposit, and whether it counts in the balance yet."""
 
     account: Address
@@ -95,7 +95,7 @@ class RedemptionFact(RedemptionMembers, Fact):
     deadline_utc = utc_of("deadline")
 
 
-class Redemption(Amount):
+class Redemption(Amount, RecordedAt):
     """A redemption: on its way to the chain, or known there."""
 
     ref: Bytes32
@@ -110,7 +110,7 @@ class Redemption(Amount):
     )
 
 
-class Guarantee(Answer):
+class Guarantee(RecordedAt):
     """A credit line in force on chain."""
 
     account: Address

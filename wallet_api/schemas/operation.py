@@ -7,7 +7,7 @@ from pydantic import Field
 from domain.facts import MtuCleared
 from edge.models import Answer, Body
 from wallet_api.fields import Bytes32, Code, MarketTime, Number, Sequence, Uint32
-from wallet_api.schemas.base import AtMarketTime, JournalHead
+from wallet_api.schemas.base import AtMarketTime, JournalHead, RecordedAt
 
 
 class ClockBody(Body):
@@ -55,7 +55,7 @@ class ServiceStatus(AtMarketTime):
     pending: list[PendingTransaction] = Field(description="The first of them")
 
 
-class JournalHeader(Answer):
+class JournalHeader(RecordedAt):
     """An entry of the journal without its payload."""
 
     sequence: Sequence

@@ -32,6 +32,7 @@ from wallet_api.schemas.base import (
     AtMtu,
     JournalHead,
     MtuRun,
+    RecordedAt,
     mtu_utc_of,
     optional_utc_of,
     utc_of,
@@ -96,7 +97,7 @@ class AreaRules(AreaMembers, Answer):
     grid_model_hash: Bytes32
 
 
-class Area(AreaRules):
+class Area(AreaRules, RecordedAt):
     """The grid of one DSO."""
 
     area_id: Bytes32 = Field(description="Its id on chain")
@@ -123,7 +124,7 @@ class MarketRules(MarketMembers, Answer):
     kind: MarketKind = Field(description="How it trades; only auctions exist so far")
 
 
-class Market(MarketRules):
+class Market(MarketRules, RecordedAt):
     """A market of one area."""
 
     market_id: Bytes32 = Field(description="Its id on chain, which orders are signed for")

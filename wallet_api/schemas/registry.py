@@ -19,7 +19,7 @@ from wallet_api.fields import (
     Version,
     Watt,
 )
-from wallet_api.schemas.base import Fact, ValidFrom
+from wallet_api.schemas.base import Fact, RecordedAt, ValidFrom
 from wallet_api.schemas.public import AreaMembers, AreaRules, MarketMembers, MarketRules
 
 
@@ -123,6 +123,10 @@ class Participant(ParticipantMembers, Answer):
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
+
+
+class RegisteredParticipant(Participant, RecordedAt):
+    """A party with a settlement account, and when it was registered."""
 
 
 class ParticipantFact(Fact, Participant):

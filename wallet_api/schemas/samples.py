@@ -55,6 +55,7 @@ SAMPLES: dict[str, Any] = {
     "chain_time": GATE - 3_600,
     "speed": 1,
     "ready_at": GATE + 3_600,
+    "recorded_at": GATE - 86_400,
     "expires_at": 1_800_000_300,
     "expires_in": 900,
     "access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIweDVhLi4uIn0.c2lnbmF0dXJl",

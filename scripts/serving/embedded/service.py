@@ -132,6 +132,7 @@ class Service:
         keys = load_keys(state / KEYS_FOLDER, (*SENDER_ROLES.values(), DEPLOYER))
         self.settings = settings_of(state, self.config, read_addresses(state / KEYS_FOLDER, ROLES))
         self.record = Record.open(given(self.settings.database.url))
+        self.record.timed_by(lambda: self.config.genesis)  # until the chain's last block says what time it is
         chain = NodeSettings(chain_id=CHAIN_ID, genesis_time=self.config.genesis)
         self.node = EmbeddedNode.start(folder=state / CHAIN_FOLDER, record=self.record, settings=chain)
         self.deployment = deploy_once(

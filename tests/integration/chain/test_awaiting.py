@@ -14,6 +14,8 @@ from domain.signing import SigningKey
 from ledger_service.chain.awaiting import AwaitingCall, AwaitingCalls, CallDiffers, CallNotAwaiting
 from ledger_service.chain.gateway import Gateway
 from ledger_service.record import Record
+from ledger_service.record.paging import Slice, only
+from ledger_service.record.spans import MtuSpan
 from tests.integration.chain.conftest import EUR, KEYS, REORGANISABLE, SETTINGS
 
 pytestmark = pytest.mark.integration
@@ -92,6 +94,22 @@ def test_calls__asked_for_another_role__none(town: Town, deposit: Any, ask: Any)
             sender=TREASURER.address,
             raw=signed(town.waiting()[0]).raw,
         )
+
+
+def test_calls__by_time_and_in_parts__as_they_were_asked_for(town: Town, deposit: Any, ask: Any) -> None:
+    for day in range(3):
+        town.record.timed_by(lambda day=day: day * 86_400)  # type: ignore[misc]
+        ask(town.record, deposit(day + 1))
+    town.gateway.step()
+    first, second, third = town.waiting()
+
+    def calls(**parts: Any) -> list[AwaitingCall]:
+        return town.calls.calls(role="treasurer", sender=TREASURER.address, **parts)
+
+    assert [call.recorded_at for call in (first, second, third)] == [0, 86_400, 172_800]
+    assert calls(asked=MtuSpan(first=96, end=192)) == [second]
+    assert calls(part=Slice(limit=1, descending=True)) == [third]
+    assert calls(part=only(first.request)) == [first]
 
 
 def test_accept__same_bytes_again__changes_nothing(town: Town, deposit: Any, ask: Any) -> None:

@@ -48,16 +48,8 @@ FOR_MACHINES = {
 """Facts and what is hashed, as attesters, verifiers and the DSO's own software read them: nothing is added to them."""
 
 TIMELESS = {
-    "/v1/areas": "rules that hold until they change",
-    "/v1/markets": "rules that hold until they change",
-    "/v1/chain/calls": "what waits now",
-    "/v1/deposits": "the record holds no time of a deposit but that of its movement, in /v1/postings",
-    "/v1/guarantees": "what is in force now",
-    "/v1/journal": "headers hold no times: the order is the sequence",
-    "/v1/participants": "who is registered",
-    "/v1/redemptions": "few, and ordered by reference",
-    "/v1/retailer/customers": "who is a customer now or will be",
-    "/v1/retailer/settlements": "one settlement, named by its period",
+    "/v1/retailer/settlements": "the sums of one settlement, whose period is asked for; cut finer they would show "
+    "a customer's profile",
 }
 """Lists that can't be filtered by time, and why."""
 

@@ -329,6 +329,7 @@ def make_services(
         for name, role in NEIGHBOURS.items()
     ]
     clock = ManualClock(market_seconds)
+    record.timed_by(clock.now)
     deployment = PublicDeployment(
         chain_id=CHAIN_ID,
         addresses={name: from_hex(address(f"contract {name}")) for name in CONTRACTS},
