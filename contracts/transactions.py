@@ -16,6 +16,7 @@ class NotATransaction(DominoesError):
     """The bytes are no signed transaction in the one form used here, or are signed for another chain."""
 
     code = "not-a-transaction"
+    remedy = "Sign a legacy transaction with this chain's id (EIP-155), and send its RLP."
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason

@@ -9,12 +9,14 @@ class DominoesError(Exception):
     """An anticipated failure: one subclass per cause, its facts as attributes, its message ending in what to do next.
 
     `status` is the HTTP status an edge answers with, `code` the stable name of the cause in problem details
-    (RFC 9457 `type`), `retryable` whether the same request may succeed later without being changed.
+    (RFC 9457 `type`), `retryable` whether the same request may succeed later without being changed. `remedy` says what
+    the one who meets it can do, whatever the case; every cause that an edge answers with has its own.
     """
 
     status: int = 422
     code: str = "invalid"
     retryable: bool = False
+    remedy: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as attributes: subclasses are made from facts, not from their message."""
@@ -32,6 +34,7 @@ class OutOfRange(DominoesError):
     """A value does not fit the field it is meant for."""
 
     code = "out-of-range"
+    remedy = "Give a value within the bounds that `detail` names."
 
     def __init__(self, *, field: str, value: object, lowest: int, highest: int) -> None:
         self.field, self.value, self.lowest, self.highest = field, value, lowest, highest

@@ -35,6 +35,7 @@ class NotCanonical(DominoesError):
     """A value has no canonical JSON form: a float, an unsafe integer, a non-text key or an unknown type."""
 
     code = "not-canonical"
+    remedy = "Keep to texts, whole numbers within 53 bits, lists, objects, true, false and null."
 
     def __init__(self, *, value: object, reason: str) -> None:
         self.value, self.reason = value, reason

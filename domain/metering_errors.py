@@ -124,6 +124,7 @@ class AttestationRefused(DominoesError):
     """An attestation does not verify; nothing is recorded."""
 
     code = "attestation-refused"
+    remedy = "Have the attesters read and sign that MTU again, with what the registry says now; then hand it in whole."
 
     def __init__(self, *, reason: str, mtu: int | None = None) -> None:
         self.reason, self.mtu = reason, mtu
@@ -136,6 +137,7 @@ class RevisionTaken(AttestationRefused):
 
     status = 409
     code = "attestation-revision-taken"
+    remedy = "Read where the MTU stands and hand a correction in with the revision it takes next."
 
     def __init__(self, *, mtu: int, expected: int, given: int) -> None:
         self.expected, self.given = expected, given

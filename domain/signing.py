@@ -22,6 +22,7 @@ class BadSignature(DominoesError):
 
     status = 422
     code = "bad-signature"
+    remedy = "Sign the digest again, and send r, s (the lower one) and v as 65 bytes."
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason

@@ -15,7 +15,7 @@ from domain.errors import DominoesError
 from edge.answers import JSON_MEDIA_TYPE
 from edge.models import Answer, Page, page_of
 from edge.paging import BadCursor
-from edge.problems import PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_body, remedy_of
+from edge.problems import PROBLEM_MEDIA_TYPE, RETRY_AFTER_SECONDS, problem_body
 from ledger_service.access.idempotency import BadIdempotencyKey, IdempotencyKeyReused, RequestInFlight
 
 REF = "#/components/schemas/{model}"
@@ -161,7 +161,7 @@ def problem_answers(failing: Failures) -> dict[int, dict[str, Any]]:
         answer = found.setdefault(cause.status, problem_answer({}))
         answer["content"][PROBLEM_MEDIA_TYPE]["examples"][cause.code] = {
             "summary": sentence,
-            "description": remedy_of(status=cause.status, retryable=cause.retryable),
+            "description": cause.remedy,
             "value": value,
         }
         if cause.status == 401:

@@ -27,6 +27,7 @@ class TooManyRequests(DominoesError):
 
     status = 429
     code = "too-many-requests"
+    remedy = "Wait as long as Retry-After says, and send lists instead of single submissions."
     retryable = True
 
     def __init__(self, *, per_second: int, seconds: int) -> None:

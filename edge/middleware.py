@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from edge.deprecation import deprecation_headers
 from edge.problems import HeadersTooLarge, internal_problem, problem_of, problem_response
 
 Scope = MutableMapping[str, Any]
@@ -79,6 +80,7 @@ class Surroundings:
             return
         request_id, method = _request_id(scope), scope["method"]
         answer = _Answer(
+            scope=scope,
             send=send,
             request_id=request_id,
             documentation=scope["path"].startswith(_DOCUMENTATION),
@@ -121,8 +123,8 @@ class Surroundings:
 class _Answer:
     """The send channel of one request: adds headers, remembers status and size."""
 
-    def __init__(self, *, send: Send, request_id: str, documentation: bool, headers_only: bool) -> None:
-        self._send, self._request_id, self._documentation = send, request_id, documentation
+    def __init__(self, *, scope: Scope, send: Send, request_id: str, documentation: bool, headers_only: bool) -> None:
+        self._scope, self._send, self._request_id, self._documentation = scope, send, request_id, documentation
         self._headers_only = headers_only
         self.status, self.size = 0, 0
 
@@ -137,6 +139,7 @@ class _Answer:
             if b"cache-control" not in present:
                 headers.append((b"cache-control", NO_STORE))
             headers.append((b"x-request-id", self._request_id.encode("ascii")))
+            headers += deprecation_headers(self._scope)
             message["headers"] = headers
         elif message["type"] == "http.response.body":
             if self._headers_only:

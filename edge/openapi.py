@@ -16,11 +16,13 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from domain.errors import DominoesError
+from edge import deprecation
 from edge.declaring import DEFINITIONS, HEADERS, IDEMPOTENCY_KEY, REF, problem_answer, problem_answers
 from edge.limits import TooManyRequests
 from edge.models import Problem
 from edge.policy import Public, api_routes, methods_of, policy_of
 from edge.problems import (
+    INTERNAL,
     PROBLEM_MEDIA_TYPE,
     BodyTooLarge,
     HeadersTooLarge,
@@ -28,7 +30,6 @@ from edge.problems import (
     MalformedBody,
     NotJson,
     problem_body,
-    remedy_of,
 )
 from ledger_service.access.roles import NotAllowed
 from ledger_service.access.tokens import TokenRefused
@@ -57,7 +58,6 @@ class Document:
 
 
 _BODY: tuple[type[DominoesError], ...] = (MalformedBody, BodyTooLarge, NotJson, InvalidFields)
-_INTERNAL = "Something failed here that should not; it is logged"
 
 
 def describe(app: FastAPI, about: Document) -> dict[str, Any]:
@@ -114,11 +114,12 @@ def _complete(operation: dict[str, Any], *, route: APIRoute) -> None:
     causes.append(InvalidFields)  # unknown parameters are refused everywhere
     for status, answer in problem_answers(causes).items():
         _merge(responses.setdefault(str(status), {}), answer)
-    internal = problem_body(status=500, code="internal", detail=_INTERNAL, retryable=True)
-    remedy = remedy_of(status=500, retryable=True)
-    responses["500"] = problem_answer({"internal": {"summary": _INTERNAL, "description": remedy, "value": internal}})
+    internal = problem_body(status=INTERNAL.status, code="internal", detail=INTERNAL.meaning, retryable=True)
+    shown = {"summary": INTERNAL.meaning, "description": INTERNAL.remedy, "value": internal}
+    responses[str(INTERNAL.status)] = problem_answer({"internal": shown})
     responses["default"] = problem_answer({}, description="Any other problem")
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
+    deprecation.mark(operation, route=route)
 
 
 def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:

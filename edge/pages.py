@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from html import escape
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Request
@@ -13,28 +13,31 @@ from starlette.responses import HTMLResponse, Response
 
 from edge.answers import model_answer
 from edge.declaring import Declaring
+from edge.documentation import DOCUMENTATION_PATH
 from edge.models import ProblemType
 from edge.policy import anyone
-from edge.problems import NoSuchThing, http_problem, remedy_of
+from edge.problems import SERVER_PROBLEMS, NoSuchThing, http_problem
 
-SERVER_PROBLEMS = {
-    HTTPStatus.BAD_REQUEST: "What was sent is no HTTP request that this server reads.",
-    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "There is something at this address, but it takes other methods.",
-}
-"""Problems that no operation declares, since they are answered before one is found."""
-
-_HTML = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<h1>{title}</h1><p>Status {status}. {meaning}</p><h2>What to do</h2><p>{what_to_do}</p></html>"""
+_HTML = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>{meaning}</p>
+<h2>What to do</h2>
+<p>{what_to_do}</p>
+<p>HTTP status {status}; the same request {again}. <a href="{docs}">All operations and their problems</a></p>
+</html>
+"""
+_CODE = re.compile("`([^`]+)`")
 
 
 def problem_types(document: Mapping[str, Any]) -> dict[str, ProblemType]:
     """Every type of problem: those of a document of the API by code, and those of the server itself."""
     found = {}
-    for status, meaning in SERVER_PROBLEMS.items():
-        shown = http_problem(status)
-        code = shown["type"].removeprefix("/problems/")
-        found[code] = _type_of(shown, meaning=meaning, remedy=remedy_of(status=status, retryable=False))
+    for problem in SERVER_PROBLEMS:
+        found[problem.code] = _type_of(http_problem(problem.status), meaning=problem.meaning, remedy=problem.remedy)
     for code, example in document["components"]["examples"].items():
         found[code] = _type_of(example["value"], meaning=example["summary"], remedy=example["description"])
     return found
@@ -49,6 +52,13 @@ def _type_of(shown: Mapping[str, Any], *, meaning: str, remedy: str) -> ProblemT
         what_to_do=remedy,
         retryable=shown.get("retryable", False),
     )
+
+
+def _page(shown: ProblemType) -> str:
+    """A type of problem for people, plain enough to need neither script nor style."""
+    texts = {name: _CODE.sub(r"<code>\1</code>", escape(str(value))) for name, value in shown}
+    again = "may succeed later" if shown.retryable else "will not succeed as it is"
+    return _HTML.format(**texts, again=again, docs=DOCUMENTATION_PATH)
 
 
 def problem_pages(declaring: Declaring) -> APIRouter:
@@ -73,7 +83,7 @@ def problem_pages(declaring: Declaring) -> APIRouter:
         if found is None:
             raise NoSuchThing(what="type of problem")
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_HTML.format(**{name: escape(str(value)) for name, value in found}))
+            return HTMLResponse(_page(found))
         return model_answer(found)
 
     return router

@@ -39,6 +39,7 @@ class BadCursor(DominoesError):
 
     status = 400
     code = "bad-cursor"
+    remedy = "Read the list from its beginning, without `after`, and follow the Link headers as they are."
 
     def __init__(self) -> None:
         super().__init__("the parameter after is none that a Link header gave; begin again without it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ class MalformedBody(DominoesError):
 
     status = 400
     code = "malformed-body"
+    remedy = "Write the body as plain JSON in UTF-8, without what `detail` objects to."
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
@@ -44,6 +46,7 @@ class BodyTooLarge(DominoesError):
 
     status = 413
     code = "body-too-large"
+    remedy = "Split the content into several requests below the limit that `detail` gives."
 
     def __init__(self, *, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
@@ -55,6 +58,7 @@ class HeadersTooLarge(DominoesError):
 
     status = 431
     code = "headers-too-large"
+    remedy = "Shorten the address, or send fewer and shorter headers and cookies."
 
     def __init__(self, *, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
@@ -66,6 +70,7 @@ class NotJson(DominoesError):
 
     status = 415
     code = "not-json"
+    remedy = "Send UTF-8 JSON with `Content-Type: application/json`, uncompressed."
 
     def __init__(self) -> None:
         super().__init__("send the body as application/json, in UTF-8 and without Content-Encoding")
@@ -76,6 +81,7 @@ class InvalidFields(DominoesError):
 
     status = 422
     code = "invalid-fields"
+    remedy = "Correct each place that `errors` names."
 
     def __init__(self, *, findings: Sequence[dict[str, str]]) -> None:
         self.findings = list(findings)[:FINDINGS_MAX]
@@ -87,6 +93,7 @@ class NoSuchThing(DominoesError):
 
     status = 404
     code = "not-found"
+    remedy = "List what there is, and take the name or address from there."
 
     def __init__(self, *, what: str) -> None:
         self.what = what
@@ -98,6 +105,7 @@ class NotAvailable(DominoesError):
 
     status = 503
     code = "not-available"
+    remedy = "Ask the operator whether this service can offer it; nothing about the request is wrong."
 
     def __init__(self, *, what: str) -> None:
         self.what = what
@@ -109,6 +117,7 @@ class Busy(DominoesError):
 
     status = 503
     code = "busy"
+    remedy = "Nothing was changed; ask again when the seconds in Retry-After are over."
     retryable = True
 
     def __init__(self, *, what: str, seconds: int) -> None:
@@ -116,31 +125,8 @@ class Busy(DominoesError):
         super().__init__(f"{what}; ask again in {seconds} s")
 
 
-_REMEDIES = {
-    400: "Correct what `detail` names, then send the request again.",
-    401: "Log in, or log in again, and send the request with the new token.",
-    403: "Use a key that may do this, or ask whoever may.",
-    404: "List what there is, and take a name from there.",
-    405: "Use one of the methods that the Allow header lists.",
-    409: "Read how things stand now, and decide anew; the same request won't succeed as it is.",
-    413: "Send less at once.",
-    415: "Send UTF-8 JSON as application/json, uncompressed.",
-    422: "Correct what `detail` and `errors` name, then send the request again.",
-    429: "Wait as long as Retry-After says; send lists instead of single things.",
-    431: "Send fewer or shorter headers, and a shorter address.",
-}
-_WAIT = "Nothing was changed. Wait as long as Retry-After says, then send the same request again."
-_INTERNAL = "Nothing is wrong with the request. Try again later, and tell the operator if it stays."
-
 _EXPECTED = (NotAvailable, Busy)
 """Answers of 503 that are no failure: they say themselves what is up and hold nothing of the inside."""
-
-
-def remedy_of(*, status: int, retryable: bool) -> str:
-    """What a client can do about a problem of this status, where its detail says nothing nearer."""
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _WAIT if retryable and status == HTTPStatus.SERVICE_UNAVAILABLE else _INTERNAL
-    return f"{_REMEDIES.get(status, _REMEDIES[400])}{' ' + _WAIT if retryable else ''}"
 
 
 def problem_body(*, status: int, code: str, detail: str, **facts: Any) -> dict[str, Any]:
@@ -214,12 +200,55 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return problem_response(http_problem(known.status_code), headers=headers)
 
 
+@dataclass(frozen=True, slots=True)
+class ServerProblem:
+    """A failure that no operation declares, since it is answered before one is found."""
+
+    status: int
+    meaning: str
+    remedy: str
+
+    @property
+    def code(self) -> str:
+        """Named as HTTP names it."""
+        return _named(self.status)
+
+
+def _named(status: int) -> str:
+    return HTTPStatus(status).phrase.lower().replace(" ", "-")
+
+
+INTERNAL = ServerProblem(
+    status=500,
+    meaning="Something failed here that should not; it is logged",
+    remedy="Nothing is wrong with the request. Try again later, and tell the operator if it stays.",
+)
+"""What nobody anticipated; its code is `internal`, for `internal-server-error` would promise more."""
+
+SERVER_PROBLEMS = (
+    ServerProblem(
+        status=400,
+        meaning="What was sent is no HTTP request that this server reads.",
+        remedy="Send HTTP/1.1 as RFC 9112 has it: one Content-Length or well-formed chunks, and no bare line ends.",
+    ),
+    ServerProblem(
+        status=404,
+        meaning="There is nothing at this address.",
+        remedy="Take the address from /docs or from a Link header, with codes and ids in their places.",
+    ),
+    ServerProblem(
+        status=405,
+        meaning="There is something at this address, but it takes other methods.",
+        remedy="Use one of the methods that the Allow header lists.",
+    ),
+)
+"""The others, by rising status."""
+
+
 def http_problem(status_code: int) -> dict[str, Any]:
     """The problem of a failure that HTTP itself knows, named as HTTP names it."""
-    status = HTTPStatus(status_code)
-    code = status.phrase.lower().replace(" ", "-")
-    detail = f"{status.phrase}; see /docs for what there is and how it is asked for"
-    return problem_body(status=status.value, code=code, detail=detail)
+    detail = f"{HTTPStatus(status_code).phrase}; see /docs for what there is and how it is asked for"
+    return problem_body(status=status_code, code=_named(status_code), detail=detail, retryable=False)
 
 
 def allowed_methods(request: Request) -> list[str]:
@@ -234,7 +263,7 @@ def allowed_methods(request: Request) -> list[str]:
 def internal_problem() -> Response:
     """What is said of a failure nobody anticipated: nothing but that it is logged."""
     detail = "something failed here that should not; it is logged; try again, and tell the operator if it stays"
-    return problem_response(problem_body(status=500, code="internal", detail=detail, retryable=True))
+    return problem_response(problem_body(status=INTERNAL.status, code="internal", detail=detail, retryable=True))
 
 
 def install(app: FastAPI) -> None:

@@ -14,6 +14,7 @@ class BadGrid(DominoesError):
     """A grid model contradicts itself, names what is not there, or has a value that no grid can have."""
 
     code = "bad-grid"
+    remedy = "Correct the element of the grid model that `detail` names."
 
     def __init__(self, *, element: str, reason: str) -> None:
         self.element, self.reason = element, reason

@@ -32,6 +32,7 @@ class GridUnsolvable(DominoesError):
     """The power flow has no solution of this grid even while nothing flows: no schedule could ever be validated."""
 
     code = "grid-unsolvable"
+    remedy = "Check sources, impedances and tap positions of the grid model: it has no solution even without load."
 
     def __init__(self, *, grid: str, reason: str) -> None:
         self.grid, self.reason = grid, reason

@@ -49,6 +49,7 @@ class WrongInput(DominoesError):
     """The facts a settlement is computed from contradict each other or their signatures."""
 
     code = "wrong-settlement-input"
+    remedy = "Recompute from the facts of the package; if they contradict each other, tell the operator which."
 
     def __init__(self, *, record: str, reason: str) -> None:
         self.record, self.reason = record, reason

@@ -35,6 +35,7 @@ class ChallengeRefused(DominoesError):
 
     status = 401
     code = "login-refused"
+    remedy = "Ask for a new challenge and sign its text, unchanged, with the account's own key."
 
     def __init__(self) -> None:
         super().__init__("login refused; ask for a new challenge and sign its text with the account's own key")

@@ -72,6 +72,7 @@ class UnknownAccount(DominoesError):
 
     status = 401
     code = "unknown-account"
+    remedy = "Have the account registered, or log in with one that is."
 
     def __init__(self, *, address: bytes) -> None:
         self.address = address

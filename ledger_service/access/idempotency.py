@@ -22,6 +22,7 @@ class IdempotencyKeyReused(DominoesError):
 
     status = 422
     code = "idempotency-key-reused"
+    remedy = "Take a new key for the new request; the old key belongs to the one it came with first."
 
     def __init__(self, *, key: str) -> None:
         self.key = key
@@ -33,6 +34,7 @@ class RequestInFlight(DominoesError):
 
     status = 409
     code = "request-in-flight"
+    remedy = "Wait for the answer to the first request, or repeat this one after Retry-After."
     retryable = True
 
     def __init__(self, *, key: str) -> None:
@@ -45,6 +47,7 @@ class BadIdempotencyKey(DominoesError):
 
     status = 400
     code = "bad-idempotency-key"
+    remedy = "Send a key of 1 to 64 visible characters, or none."
 
     def __init__(self) -> None:
         super().__init__(f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters")

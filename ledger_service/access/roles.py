@@ -35,6 +35,7 @@ class NotAllowed(DominoesError):
 
     status = 403
     code = "not-allowed"
+    remedy = "Log in with an account whose role is among those that the operation names."
 
     def __init__(self, *, role: str, allowed: tuple[str, ...]) -> None:
         self.role, self.allowed = role, allowed
@@ -46,6 +47,7 @@ class NotYours(DominoesError):
 
     status = 404
     code = "not-found"
+    remedy = "List what there is, and take the name or address from there."
 
     def __init__(self, *, what: str) -> None:
         self.what = what

@@ -51,6 +51,7 @@ class TokenRefused(DominoesError):
 
     status = 401
     code = "token-refused"
+    remedy = "Log in, and send the new token as `Authorization: Bearer …`."
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason

@@ -41,6 +41,7 @@ class CallNotAwaiting(DominoesError):
 
     status = 404
     code = "call-not-awaiting"
+    remedy = "Ask for the calls that wait for you; this one was signed already or is another role's."
 
     def __init__(self, *, request: int) -> None:
         self.request = request
@@ -52,6 +53,7 @@ class CallDiffers(DominoesError):
 
     status = 422
     code = "call-differs"
+    remedy = "Ask for the call again, sign exactly what is shown now, and hand that in."
 
     def __init__(self, *, request: int, member: str, wanted: object, found: object) -> None:
         self.request, self.member, self.wanted, self.found = request, member, wanted, found

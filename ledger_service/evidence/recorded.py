@@ -26,6 +26,7 @@ class NothingAnchored(DominoesError):
 
     status = 409
     code = "nothing-anchored"
+    remedy = "Wait for the first anchor: heads of the journal go to the chain at intervals."
     retryable = True
 
     def __init__(self) -> None:

@@ -33,6 +33,7 @@ class WrongHolder(DominoesError):
 
     status = 403
     code = "wrong-holder"
+    remedy = "Let the account's own key sign."
 
     def __init__(self, *, expected: str, signer: str) -> None:
         self.expected, self.signer = expected, signer
@@ -43,6 +44,7 @@ class DeadlinePassed(DominoesError):
     """The signature may not be used any more."""
 
     code = "deadline-passed"
+    remedy = "Sign again, with a deadline in the future."
 
     def __init__(self, *, deadline: int, now: int) -> None:
         self.deadline, self.now = deadline, now
@@ -54,6 +56,7 @@ class BalanceTooLow(DominoesError):
 
     status = 409
     code = "balance-too-low"
+    remedy = "Ask for less, or wait until more money has come or a redemption was withdrawn."
     retryable = True
 
     def __init__(self, *, account: str, free_neur: int, amount_neur: int) -> None:
@@ -68,6 +71,7 @@ class NotTheGuarantor(DominoesError):
 
     status = 403
     code = "not-the-guarantor"
+    remedy = "Leave the cover to the retailer that guarantees for the account."
 
     def __init__(self, *, account: str, guarantor: str) -> None:
         self.account, self.guarantor = account, guarantor
@@ -79,6 +83,7 @@ class DebtTooLow(DominoesError):
 
     status = 409
     code = "debt-too-low"
+    remedy = "Read the debt as it is now and cover at most that; it may grow with the next settlement."
     retryable = True
 
     def __init__(self, *, account: str, debt_neur: int, amount_neur: int) -> None:
@@ -91,6 +96,7 @@ class BalanceTooHigh(DominoesError):
 
     status = 409
     code = "balance-too-high"
+    remedy = "Book less, or let the account redeem first: no balance may exceed the bound that `detail` gives."
 
     def __init__(self, *, account: str, balance_neur: int, amount_neur: int) -> None:
         self.account, self.balance_neur, self.amount_neur = account, balance_neur, amount_neur
@@ -104,6 +110,7 @@ class ReferenceUsed(DominoesError):
     """The reference names another payment already."""
 
     code = "reference-used"
+    remedy = "Take a reference of its own for each payment."
 
     def __init__(self, *, ref: str) -> None:
         self.ref = ref
@@ -114,6 +121,7 @@ class BadReference(DominoesError):
     """An account or reference has the wrong length, or is zero."""
 
     code = "bad-reference"
+    remedy = "Give 20 bytes for the account and 32 bytes, not all zero, for the reference."
 
     def __init__(self, *, field: str, expected: str) -> None:
         self.field, self.expected = field, expected

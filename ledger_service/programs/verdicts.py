@@ -26,6 +26,7 @@ class NotValidated(DominoesError):
 
     status = 404
     code = "program-not-validated"
+    remedy = "Wait until the program has been validated; the list shows what awaits a verdict."
     retryable = True
 
     def __init__(self, *, market: str, program: int) -> None:
@@ -40,6 +41,7 @@ class NotTheDso(DominoesError):
 
     status = 403
     code = "not-the-dso"
+    remedy = "Let the DSO of the program's area sign."
 
     def __init__(self, *, signer: bytes, area: str) -> None:
         self.signer, self.area = to_hex(signer), area
@@ -53,6 +55,7 @@ class VerdictTooLate(DominoesError):
 
     status = 409
     code = "verdict-too-late"
+    remedy = "Nothing can be done: the program's deadline is over and its MTUs become void."
 
     def __init__(self, *, deadline: int, now: int) -> None:
         self.deadline, self.now = deadline, now
@@ -64,6 +67,7 @@ class VerdictGiven(DominoesError):
 
     status = 409
     code = "verdict-given"
+    remedy = "Read the verdict that stands; it is not changed any more."
 
     def __init__(self, *, market: str, program: int, verdict: str) -> None:
         self.market, self.program, self.verdict = market, program, verdict
@@ -74,6 +78,7 @@ class BadReason(DominoesError):
     """A refusal needs a reason people can read."""
 
     code = "bad-reason"
+    remedy = "Say in a sentence why the program is refused."
 
     def __init__(self) -> None:
         super().__init__(f"give a reason of 1 to {REASON_LENGTH_MAX} characters")

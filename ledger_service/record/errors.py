@@ -44,6 +44,7 @@ class StorageUnavailable(DominoesError):
 
     status = 503
     code = "storage-unavailable"
+    remedy = "Nothing was changed; send the same request again after Retry-After, and tell the operator if it stays."
     retryable = True
 
     def __init__(self, *, reason: str) -> None:
@@ -104,6 +105,7 @@ class PayloadErased(DominoesError):
 
     status = 410
     code = "payload-erased"
+    remedy = "Nothing can be done: it was erased for good. Its hash still proves that it was there."
 
     def __init__(self, *, sequence: int) -> None:
         self.sequence = sequence

@@ -10,6 +10,7 @@ class AlreadyRegistered(DominoesError):
 
     status = 409
     code = "already-registered"
+    remedy = "Read what stands under this name; register yours under another, or leave it as it is."
 
     def __init__(self, *, what: str, name: str) -> None:
         self.what, self.name = what, name
@@ -23,6 +24,7 @@ class NotRegistered(DominoesError):
 
     status = 404
     code = "not-registered"
+    remedy = "Have what `detail` names registered first, or correct its name."
 
     def __init__(self, *, what: str, name: str) -> None:
         self.what, self.name = what, name
@@ -33,6 +35,7 @@ class Malformed(DominoesError):
     """A field has a form that can't be meant."""
 
     code = "malformed"
+    remedy = "Write the field that `detail` names in the form it asks for."
 
     def __init__(self, *, field: str, value: object, expected: str) -> None:
         self.field, self.value, self.expected = field, value, expected
@@ -43,6 +46,7 @@ class GatesTooClose(DominoesError):
     """Two markets of an area have gates so near that the later one could not know the earlier one's trades."""
 
     code = "gates-too-close"
+    remedy = "Keep the two gates as many seconds apart as `detail` says."
 
     def __init__(self, *, market: str, other: str, apart_seconds: int) -> None:
         self.market, self.other, self.apart_seconds = market, other, apart_seconds
@@ -56,6 +60,7 @@ class WrongParty(DominoesError):
     """A participant is of the wrong kind or area for the part it shall play."""
 
     code = "wrong-party"
+    remedy = "Name a participant of the kind and area that `detail` asks for."
 
     def __init__(self, *, account: str, expected: str) -> None:
         self.account, self.expected = account, expected
@@ -67,6 +72,7 @@ class WrongSigner(DominoesError):
 
     status = 403
     code = "wrong-signer"
+    remedy = "Let the party that consents sign, with the key of its own account."
 
     def __init__(self, *, expected: str, signer: str) -> None:
         self.expected, self.signer = expected, signer
@@ -81,6 +87,7 @@ class VersionOutOfOrder(DominoesError):
 
     status = 409
     code = "version-out-of-order"
+    remedy = "Number the version one above the last, and let it begin after that one."
 
     def __init__(self, *, what: str, name: str, version: int, reason: str) -> None:
         self.what, self.name, self.version, self.reason = what, name, version, reason
@@ -94,6 +101,7 @@ class AlreadyBegun(DominoesError):
 
     status = 409
     code = "already-begun"
+    remedy = "Choose a first MTU that has not begun and in which nothing was traded yet."
 
     def __init__(self, *, what: str, name: str, valid_from_mtu: int, earliest_mtu: int) -> None:
         self.what, self.name, self.valid_from_mtu, self.earliest_mtu = what, name, valid_from_mtu, earliest_mtu
@@ -108,6 +116,7 @@ class NotTheSupplier(DominoesError):
 
     status = 403
     code = "not-the-supplier"
+    remedy = "Have the agreement with the household registered first; then guarantee for it."
 
     def __init__(self, *, guarantor: str, account: str) -> None:
         self.guarantor, self.account = guarantor, account
@@ -122,6 +131,7 @@ class NonceUsed(DominoesError):
 
     status = 409
     code = "nonce-used"
+    remedy = "Sign the guarantee with a higher nonce than the last one of this account."
 
     def __init__(self, *, last: int, given: int) -> None:
         self.last, self.given = last, given
@@ -133,6 +143,7 @@ class NoAgreement(DominoesError):
 
     status = 409
     code = "no-agreement"
+    remedy = "Have an agreement, under a tariff that is valid then, registered for the account before you trade."
 
     def __init__(self, *, name: str, mtu: int) -> None:
         self.name, self.mtu = name, mtu

@@ -43,6 +43,7 @@ class FactMissing(DominoesError):
 
     status = 409
     code = "fact-missing"
+    remedy = "Nothing was changed; ask again once the service has caught up with the chain."
     retryable = True
 
     def __init__(self, *, fact: str) -> None:

@@ -36,6 +36,7 @@ class NotAnAttester(DominoesError):
 
     status = 403
     code = "not-an-attester"
+    remedy = "Sign the typed data of this very settlement with an attester key of the area."
 
     def __init__(self, *, signer: str, area: str) -> None:
         self.signer, self.area = signer, area
@@ -50,6 +51,7 @@ class SettlementOutdated(DominoesError):
 
     status = 409
     code = "settlement-outdated"
+    remedy = "Fetch the newest proposal of the period, recompute it and sign that."
 
     def __init__(self, *, area: str, period: int, revision: int) -> None:
         self.area, self.period, self.revision = area, period, revision

@@ -35,6 +35,7 @@ class UnknownPeriod(DominoesError):
 
     status = 404
     code = "unknown-period"
+    remedy = "Take the period's number from the periods of its area."
 
     def __init__(self, *, area: str, period: int) -> None:
         self.area, self.period = area, period
@@ -46,6 +47,7 @@ class NothingProposed(DominoesError):
 
     status = 404
     code = "nothing-proposed"
+    remedy = "Ask for a revision that the list of settlements shows, or wait until this one is proposed."
     retryable = True
 
     def __init__(self, *, area: str, period: int, revision: int | None) -> None:

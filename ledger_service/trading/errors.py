@@ -9,6 +9,7 @@ class MalformedSubmission(DominoesError):
     """A field is missing, unknown, or not of its type."""
 
     code = "malformed"
+    remedy = "Write the field that `detail` names in the form it asks for."
 
     def __init__(self, *, field: str, reason: str) -> None:
         self.field, self.reason = field, reason
@@ -20,6 +21,7 @@ class UnknownMarket(DominoesError):
 
     status = 404
     code = "unknown-market"
+    remedy = "Take the market's id from the list of markets."
 
     def __init__(self, *, market: str) -> None:
         self.market = market
@@ -31,6 +33,7 @@ class OrderKeyNotValid(DominoesError):
 
     status = 403
     code = "key-not-valid"
+    remedy = "Sign with an order key that is registered for the account, its point and this MTU."
 
     def __init__(self, *, signer: str, account: str | None, mtu: int) -> None:
         self.signer, self.account, self.mtu = signer, account, mtu
@@ -46,6 +49,7 @@ class ProgramNotOpen(DominoesError):
 
     status = 409
     code = "program-not-open"
+    remedy = "Wait until the program of that MTU opens, or trade in one that is open."
     retryable = True
 
     def __init__(self, *, market: str, mtu: int) -> None:
@@ -60,6 +64,7 @@ class GateClosed(DominoesError):
 
     status = 409
     code = "gate-closed"
+    remedy = "Trade in an MTU whose gate is still open; what stood in the book at the gate stays."
 
     def __init__(self, *, market: str, mtu: int, gate: int | None) -> None:
         self.market, self.mtu, self.gate = market, mtu, gate
@@ -71,6 +76,7 @@ class OffTick(DominoesError):
     """The limit is not a multiple of the market's tick."""
 
     code = "off-tick"
+    remedy = "Round the limit to a multiple of the market's tick."
 
     def __init__(self, *, limit_neur_per_wh: int, tick_neur_per_wh: int) -> None:
         self.limit_neur_per_wh, self.tick_neur_per_wh = limit_neur_per_wh, tick_neur_per_wh
@@ -83,6 +89,7 @@ class OutOfBand(DominoesError):
     """The limit lies outside the market's price band."""
 
     code = "out-of-band"
+    remedy = "Keep the limit within the price band of the market."
 
     def __init__(self, *, limit_neur_per_wh: int, lowest: int, highest: int) -> None:
         self.limit_neur_per_wh, self.lowest, self.highest = limit_neur_per_wh, lowest, highest
@@ -94,6 +101,7 @@ class OrderConflict(DominoesError):
 
     status = 409
     code = "order-conflict"
+    remedy = "Give the next revision to a change, or a new order id to a new order."
 
     def __init__(self, *, order_id: str, revision: int) -> None:
         self.order_id, self.revision = order_id, revision
@@ -107,6 +115,7 @@ class RevisionOutOfOrder(DominoesError):
 
     status = 409
     code = "revision-out-of-order"
+    remedy = "Read the order's last revision and count on from it by one."
 
     def __init__(self, *, name: str, expected: int, given: int) -> None:
         self.name, self.expected, self.given = name, expected, given
@@ -118,6 +127,7 @@ class OrderMoved(DominoesError):
 
     status = 409
     code = "order-moved"
+    remedy = "Cancel the order, and place a new one in the other market or MTU."
 
     def __init__(self, *, order_id: str, mtu: int) -> None:
         self.order_id, self.mtu = order_id, mtu
@@ -129,6 +139,7 @@ class OrderUnknown(DominoesError):
 
     status = 404
     code = "order-unknown"
+    remedy = "List your orders; an order of a past gate can't be changed."
 
     def __init__(self, *, order_id: str) -> None:
         self.order_id = order_id
@@ -140,6 +151,7 @@ class OrderWithdrawn(DominoesError):
 
     status = 409
     code = "order-withdrawn"
+    remedy = "Place a new order under a new id."
 
     def __init__(self, *, order_id: str) -> None:
         self.order_id = order_id
@@ -150,6 +162,7 @@ class BeyondConnection(DominoesError):
     """The account's live orders of one side and MTU, or its schedule, exceed what the connection can carry."""
 
     code = "beyond-connection"
+    remedy = "Lower the quantity, or cancel other orders of the same side and MTU."
 
     def __init__(self, *, mtu: int, energy_wh: int, limit_wh: int) -> None:
         self.mtu, self.energy_wh, self.limit_wh = mtu, energy_wh, limit_wh
@@ -160,6 +173,7 @@ class BeyondSchedule(DominoesError):
     """The account's live asks of one MTU exceed the export it nominated (none nominated counts as 0)."""
 
     code = "beyond-schedule"
+    remedy = "Nominate more export for the MTU first, or offer less."
 
     def __init__(self, *, mtu: int, energy_wh: int, export_wh: int) -> None:
         self.mtu, self.energy_wh, self.export_wh = mtu, energy_wh, export_wh
@@ -174,6 +188,7 @@ class SelfTrade(DominoesError):
 
     status = 409
     code = "self-trade"
+    remedy = "Cancel the order on the other side first, or set a limit that does not meet it."
 
     def __init__(self, *, mtu: int, limit_neur_per_wh: int, own_limit_neur_per_wh: int) -> None:
         self.mtu, self.limit_neur_per_wh, self.own_limit_neur_per_wh = mtu, limit_neur_per_wh, own_limit_neur_per_wh
@@ -188,6 +203,7 @@ class NoGuarantor(DominoesError):
 
     status = 403
     code = "no-guarantor"
+    remedy = "Ask your retailer for a guarantee; trading begins once it is recorded."
 
     def __init__(self, *, account: str) -> None:
         self.account = account
@@ -198,6 +214,7 @@ class BeyondCredit(DominoesError):
     """What the account's live orders may cost at worst exceeds its balance and credit line."""
 
     code = "beyond-credit"
+    remedy = "Lower quantity or limit, cancel other orders, pay money in, or ask the retailer for a higher line."
 
     def __init__(self, *, exposure_neur: int, available_neur: int) -> None:
         self.exposure_neur, self.available_neur = exposure_neur, available_neur
@@ -212,6 +229,7 @@ class TagTaken(DominoesError):
 
     status = 409
     code = "tag-taken"
+    remedy = "Draw a new salt, sign again and send that."
 
     def __init__(self, *, tag: str) -> None:
         self.tag = tag
@@ -223,6 +241,7 @@ class WrongPoint(DominoesError):
 
     status = 403
     code = "wrong-point"
+    remedy = "Nominate for your own point."
 
     def __init__(self, *, point: str) -> None:
         self.point = point
@@ -233,6 +252,7 @@ class NotAProgram(DominoesError):
     """A schedule must cover exactly the MTUs of one open program."""
 
     code = "not-a-program"
+    remedy = "Nominate all MTUs of one open program, no more and no less; the market lists its programs."
 
     def __init__(self, *, market: str, first_mtu: int, count: int) -> None:
         self.market, self.first_mtu, self.count = market, first_mtu, count
@@ -246,6 +266,7 @@ class IntakeBusy(DominoesError):
 
     status = 503
     code = "intake-busy"
+    remedy = "Nothing was taken; send the same submission again after Retry-After, many as one list."
     retryable = True
 
     def __init__(self, *, waiting: int) -> None:
@@ -258,6 +279,7 @@ class IntakeClosed(DominoesError):
 
     status = 503
     code = "intake-closed"
+    remedy = "Nothing was taken; send the same submission again once the service is back."
     retryable = True
 
     def __init__(self) -> None:

@@ -46,6 +46,7 @@ class ClockNotControlled(DominoesError):
 
     status = 409
     code = "clock-not-controlled"
+    remedy = "Wait: on this service market time goes by itself."
 
     def __init__(self) -> None:
         super().__init__("market time follows the chain's blocks here and can't be set; wait for it")
@@ -55,6 +56,7 @@ class ClockStepTooLong(DominoesError):
     """The step is longer than market time is ever moved at once."""
 
     code = "clock-step-too-long"
+    remedy = "Go in several steps, each at most as far as `detail` says."
 
     def __init__(self, *, wanted: int, now: int) -> None:
         self.wanted, self.now = wanted, now

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from domain.errors import DominoesError
 from edge.middleware import HEADER_BYTES_MAX
-from edge.pages import SERVER_PROBLEMS, problem_types
+from edge.pages import problem_types
 from edge.policy import api_routes, methods_of
+from edge.problems import SERVER_PROBLEMS
 from edge.server import ProblemProtocol
 from tests.unit.wallet_api.routes import filled
 from tests.unit.wallet_api.test_openapi import SPEC
@@ -100,12 +103,29 @@ def test_problem_pages__every_type_of_the_document__explained(world: World) -> N
     assert world.client.get("/problems/unheard-of").status_code == 404
 
 
+def test_problem_types__every_code__says_what_to_do_about_its_own_cause() -> None:
+    causes = [DominoesError]
+    for cause in causes:
+        causes += cause.__subclasses__()
+    by_code: dict[str, set[str]] = {}
+    for cause in causes:
+        if cause.remedy:
+            by_code.setdefault(cause.code, set()).add(cause.remedy)
+    shown = {code: one.what_to_do for code, one in problem_types(SPEC).items()}
+    documented = {code: shown[code] for code in SPEC["components"]["examples"] if code != "internal"}
+
+    assert {code: by_code.get(code) for code in documented} == {code: {text} for code, text in documented.items()}
+    assert [text for text, times in Counter(shown.values()).items() if times > 1] == []
+    assert [text for text in shown.values() if not 20 <= len(text) <= 120 or text[-1] != "."] == []
+
+
 def test_problem_page__for_people__html_without_script(world: World) -> None:
     answer = world.client.get("/problems/token-refused", headers={"Accept": "text/html"})
 
     assert answer.headers["content-type"].startswith("text/html")
     assert "<h1>token refused</h1>" in answer.text
     assert "script" not in answer.text
+    assert "<code>Authorization: Bearer …</code>" in answer.text and "`" not in answer.text
 
 
 def _client(tmp_path: Path, **changes: Any) -> TestClient:
