@@ -35,6 +35,7 @@ CALLED_FROM_OUTSIDE = {
     "View.rebuild": "the same, of a view that is kept at commit",
     "Record.erase": "the controller's decision, which no stage takes",
     "ProblemProtocol.send_400_response": "the web server calls it",
+    "deprecated": "routes that will go declare it; none does today",
     "Settings.settings_customise_sources": "pydantic-settings calls it",
 }
 """What no source names, and who calls it."""
