@@ -17,6 +17,11 @@ FETCH_MAX = 2_000
 """Most readings asked for, or sent, in one message between attesters."""
 
 
+DOUBT_PAUSE_S = 2.0
+"""Wall seconds between two doubts about one attester's proposals: as often as an honest one sends them again. To learn
+gives up the proposal in hand, so one that lies without pause must not make others learn without pause."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endorsement:
     """What comes of a proposal; `in_doubt`: it takes other revisions than are known here, so the service knows more."""
@@ -33,6 +38,8 @@ class Endorser:
         self._heard: dict[str, LeafProposal] = {}
         self._deferred: set[str] = set()
         """whose proposals came before market time, or the service's record, was known here"""
+        self._doubted_s: dict[str, float] = {}
+        """wall time at which an attester's proposal was last a reason to ask the service"""
 
     def hear(self, sender: str, proposal: LeafProposal, at: Moment) -> Endorsement:
         """An attester proposes."""
@@ -81,7 +88,7 @@ class Endorser:
             return _refused(sender, f"MTU {mtus[0]} can't be corrected any more")
         if any(entry.revision != self._next_revision(entry.mtu) for entry in proposal.mtus):
             self._deferred.add(sender)
-            return Endorsement(in_doubt=True)
+            return Endorsement(in_doubt=self._may_doubt(sender, at))
         found = differences(proposal, area=area, books=self._backlog.books)
         if found:
             return Endorsement(answers_to(sender, found, self._backlog.books))
@@ -90,6 +97,13 @@ class Endorser:
         if reason is not None:
             return _refused(sender, reason)
         return Endorsement((Sign(sender, tuple(entry.attestation(area.area_id) for entry in proposal.mtus)),))
+
+    def _may_doubt(self, sender: str, at: Moment) -> bool:
+        """Whether what an attester proposes is a reason to ask the service, so soon after the last time."""
+        if at.wall_s - self._doubted_s.get(sender, -DOUBT_PAUSE_S) < DOUBT_PAUSE_S:
+            return False
+        self._doubted_s[sender] = at.wall_s
+        return True
 
     def _next_revision(self, mtu: int) -> int:
         stands = self._backlog.mtus.get(mtu)
