@@ -1,0 +1,110 @@
+"""The service, whose code attesters run too, and the verifier, which shares none of it, bill any day of one to three
+markets alike."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.hashing import text_id, to_hex
+from settling.inputs import Inputs
+from settling.settlement import settle
+from tests.effort import examples
+from tests.property.settlement.test_settlement_properties import days
+from verifier.cache import Cache
+from verifier.evidence import Evidence
+from verifier.facts import AgreementSigned, MeterRegistered, Reading, TariffPublished
+from verifier.hashes import terms_hash
+from verifier.journal import Erasures
+from verifier.market import Market, Trade
+from verifier.orders import Orders
+from verifier.participants import Participants, Party
+from verifier.readings import Leaf, Readings
+from verifier.recompute import Recomputation, Target
+from verifier.transactions import Transactions
+
+pytestmark = pytest.mark.property
+
+AREA = "x"
+AREA_ID = to_hex(text_id(AREA))
+MARKETS = ("x/DA", "x/ID", "x/ID2")
+
+
+class Verifier:
+    """What the verifier would have read of a day from its evidence."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.evidence = Evidence({}, None, None, None, Cache())
+        self.erasures = Erasures(self.evidence)
+        self.participants = Participants(self.evidence, self.erasures)
+        orders = Orders(self.evidence, self.erasures, self.participants, shows_gates=False)
+        self.market = Market(self.evidence, self.erasures, self.participants, orders)
+        transactions = Transactions(self.evidence, self.erasures)
+        self.readings = Readings(self.evidence, self.erasures, self.participants, transactions)
+        self.take_parties()
+        self.take_energy()
+
+    def take_parties(self) -> None:
+        """Accounts with their meters, and terms."""
+        for party in self.inputs.parties:
+            account = to_hex(party.account)
+            self.participants.parties[account] = Party(account, party.kind.value, AREA, party.point)
+            if party.point is not None:
+                meter = MeterRegistered(f"m-{party.point}", party.point, "0x", AREA, 0)
+                self.participants.meter_registered(meter)
+        for tariff in self.inputs.tariffs:
+            self.participants.tariffs[tariff.tariff].append(TariffPublished(**asdict(tariff)))
+        for agreement in self.inputs.agreements:
+            self.participants.agreements[agreement.account].append(AgreementSigned(**asdict(agreement)))
+
+    def take_energy(self) -> None:
+        """Trades, readings, and what the DSO signed."""
+        for trade in self.inputs.trades:
+            members = (trade.market, trade.tag, int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
+            self.market.trades[to_hex(trade.account), trade.mtu].append(Trade(*members))
+        for metered in self.inputs.metered:
+            registers = (0, 0, metered.import_wh, metered.export_wh, 1, 0, "0x")
+            leaf = Leaf(Reading(f"m-{metered.point}", metered.mtu, *registers), metered.readings[0])
+            self.readings.attested.setdefault((AREA_ID, metered.mtu, 0), []).append(leaf)
+        for limit in self.inputs.limits:
+            place = (limit.mtu, limit.point)
+            self.market.caps[place] = (limit.import_cap_wh, limit.export_cap_wh)
+            self.market.scheduled_export_wh[place] = limit.scheduled_export_wh
+
+    def recomputed(self) -> Recomputation:
+        """All statements."""
+        period = self.inputs.period
+        mtus = range(period.first_mtu, period.end_mtu)
+        revisions = {mtu: 0 if (AREA_ID, mtu, 0) in self.readings.attested else None for mtu in mtus}
+        target = Target(AREA, (AREA_ID, period.number), self.inputs.revision, mtus, revisions, {})
+        before = {(AREA_ID, period.number, to_hex(a)): neur for a, neur in self.inputs.settled_before_neur.items()}
+        parts = (self.evidence, self.erasures, self.participants, self.market, self.readings)
+        made = Recomputation(*parts, before, target)
+        made.run(all_shown=True)
+        return made
+
+
+@st.composite
+def days_of_some_markets(draw: Any) -> Inputs:
+    """A day of one, two or three markets; every trade is of some energy, as every accepted word is."""
+    inputs: Inputs = draw(days(markets=MARKETS[: draw(st.integers(1, 3))]))
+    return inputs
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(inputs=days_of_some_markets())
+def test_recompute__any_day__gives_the_statements_that_the_service_makes(inputs: Inputs) -> None:
+    settled, verifier = settle(inputs), Verifier(inputs)
+
+    made = verifier.recomputed()
+
+    assert verifier.evidence.report.findings == []
+    assert {account: item.as_json() for account, item in made.statements.items()} == {
+        to_hex(account): item.as_json() for account, item in settled.statements.items()
+    }
+    assert terms_hash(made.terms.values()) == to_hex(settled.tariff_hash)
