@@ -99,6 +99,6 @@ def to_hex(data: bytes) -> str:
 
 def from_hex(text: str) -> bytes:
     """Bytes of 0x hex; raises ValueError where it is none."""
-    if not text.startswith("0x"):
-        raise ValueError("hex must begin with 0x")
+    if not isinstance(text, str) or not text.startswith("0x"):
+        raise ValueError("hex must be text that begins with 0x")
     return bytes.fromhex(text[2:])

@@ -36,6 +36,11 @@ def _read_bytes(length: int | None) -> Callable[[object], bytes]:
     return read
 
 
+def is_written_as(value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
+    """Whether a flat JSON object has exactly these members, each written the same way: 1 is neither true nor 1.0."""
+    return value == written and all(type(item) is type(value[name]) for name, item in written.items())
+
+
 def _read_address(value: object) -> str:
     return to_hex(_read_bytes(20)(value))
 

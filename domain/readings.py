@@ -38,6 +38,7 @@ class Reading:
         for name in ("import_register_wh", "export_register_wh", "import_wh", "export_wh"):
             check_range(field=name, value=getattr(self, name), lowest=0, highest=2**53 - 1)
         check_range(field="sequence", value=self.sequence, lowest=0, highest=2**32 - 1)
+        check_range(field="mtu", value=self.mtu, lowest=0, highest=2**32 - 1)
 
     @property
     def meter_id(self) -> bytes:

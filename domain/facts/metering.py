@@ -10,7 +10,18 @@ from pydantic import PlainSerializer, PlainValidator
 
 from domain.errors import DominoesError
 from domain.facts.base import Fact
-from domain.members import Code, EnergyWh, Hash, Mtu, Natural, Number, RuleVersion, Says, Signature
+from domain.members import (
+    Code,
+    EnergyWh,
+    Hash,
+    Mtu,
+    Natural,
+    Number,
+    RuleVersion,
+    Says,
+    Signature,
+    is_written_as,
+)
 from domain.readings import Reading
 
 
@@ -21,7 +32,7 @@ def _read_reading(value: object) -> Reading:
         reading = Reading.from_json(dict[str, Any](value))
     except (KeyError, TypeError, DominoesError) as error:
         raise ValueError(f"not a reading: {error}") from error
-    if reading.as_json() != value:
+    if not is_written_as(value, reading.as_json()) or not isinstance(reading.meter_code, str):
         raise ValueError("a reading has other members, or writes them differently")
     return reading
 

@@ -25,6 +25,7 @@ from domain.members import (
     Seconds,
     Signature,
     Tag,
+    is_written_as,
 )
 from domain.orders import Order
 
@@ -36,7 +37,7 @@ def _read_order(value: object) -> Order:
         order = Order.from_json(dict[str, Any](value))
     except (KeyError, TypeError, DominoesError) as error:
         raise ValueError(f"not a signed order: {error}") from error
-    if order.as_json() != value:
+    if not is_written_as(value, order.as_json()):
         raise ValueError("a signed order has other members, or writes them differently")
     return order
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -66,6 +67,40 @@ def test_fact__with_a_member_missing_or_of_another_type__is_refused(kind: type[F
             kind.read(text)
         assert refusal.value.kind == kind.KIND
         assert refusal.value.member.split(".")[0] == name
+
+
+DOCUMENTS = {"args", "grid_model", "report", "statement"}
+"""Members whose form is told elsewhere."""
+
+
+def leaves_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths to all numbers and texts outside documents."""
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if key not in DOCUMENTS:
+                yield from leaves_of(item, (*path, key))
+    elif type(value) in (int, str):
+        yield path
+
+
+def with_other_type(value: Any, path: tuple[Any, ...]) -> Any:
+    """A copy with the number or text at a path as a value of another type."""
+    if not path:
+        return value == 1 if isinstance(value, int) else 7
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = with_other_type(value[path[0]], path[1:])
+    return copy
+
+
+@by_kind
+@few
+@given(data=st.data())
+def test_fact__with_another_type_at_any_depth__is_refused(kind: type[Fact], data: st.DataObject) -> None:
+    payload = data.draw(facts_of(kind)).payload()
+    path = data.draw(st.sampled_from(sorted(leaves_of(payload), key=str)))
+
+    with pytest.raises(FactMalformed):
+        kind.read(_loose_json(with_other_type(payload, path)))
 
 
 MAY_BE_MISSING = {
