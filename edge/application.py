@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
 from edge import documentation, problems
 from edge.context import Edge
@@ -20,6 +23,18 @@ CORS_METHODS = ("GET", "HEAD", "POST")
 CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id")
 CORS_ANSWER_HEADERS = ("Deprecation", "Idempotency-Hit", "Link", "Retry-After", "Sunset", "X-Request-Id")
 """What pages of other origins may send and read."""
+
+
+class Origins(CORSMiddleware):
+    """What pages of other origins may do, whose refusals are problem details like every other."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What a page may send; a problem where it may not."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code < HTTPStatus.BAD_REQUEST:
+            return answer
+        kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return problems.problem_response(problems.http_problem(HTTPStatus.FORBIDDEN), headers=kept)
 
 
 def routed(routers: Iterable[APIRouter], *, about: Document) -> FastAPI:
@@ -48,7 +63,7 @@ def equip(app: FastAPI, edge: Edge, *, origins: Sequence[str] = ()) -> FastAPI:
     documentation.mount(app)
     if origins:
         app.add_middleware(
-            CORSMiddleware,
+            Origins,
             allow_origins=list(origins),
             allow_methods=CORS_METHODS,
             allow_headers=CORS_REQUEST_HEADERS,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from mimetypes import guess_type
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from edge.problems import NoSuchThing
 
@@ -53,6 +55,7 @@ def _asset(path: Path) -> Answer:
     async def answer(_: Request) -> Response:
         if not path.exists():
             raise NoSuchThing(what="documentation page (its assets are not installed); see /v1/openapi.json")
-        return FileResponse(path)
+        # Whole, whatever Range asks for: of a part that there isn't, starlette would say so in plain text.
+        return Response(await run_in_threadpool(path.read_bytes), media_type=guess_type(path.name)[0])
 
     return answer

@@ -87,7 +87,10 @@ class Surroundings:
             headers_only=method == "HEAD",
         )
         if method == "HEAD":
-            scope["method"] = "GET"  # what GET answers, less the body: a route needn't know
+            # What GET answers, less the body: a route needn't know. The server keeps its own scope, by whose method it
+            # counts the bytes to come.
+            scope = {**scope, "method": "GET"}
+            answer.scope = scope
         started = time.perf_counter()
         try:
             if _header_bytes(scope) > HEADER_BYTES_MAX:
@@ -124,7 +127,8 @@ class _Answer:
     """The send channel of one request: adds headers, remembers status and size."""
 
     def __init__(self, *, scope: Scope, send: Send, request_id: str, documentation: bool, headers_only: bool) -> None:
-        self._scope, self._send, self._request_id, self._documentation = scope, send, request_id, documentation
+        self.scope = scope
+        self._send, self._request_id, self._documentation = send, request_id, documentation
         self._headers_only = headers_only
         self.status, self.size = 0, 0
 
@@ -139,7 +143,7 @@ class _Answer:
             if b"cache-control" not in present:
                 headers.append((b"cache-control", NO_STORE))
             headers.append((b"x-request-id", self._request_id.encode("ascii")))
-            headers += deprecation_headers(self._scope)
+            headers += deprecation_headers(self.scope)
             message["headers"] = headers
         elif message["type"] == "http.response.body":
             if self._headers_only:

@@ -232,6 +232,11 @@ SERVER_PROBLEMS = (
         remedy="Send HTTP/1.1 as RFC 9112 has it: one Content-Length or well-formed chunks, and no bare line ends.",
     ),
     ServerProblem(
+        status=403,
+        meaning="A page of another origin asked for what such pages may not do here.",
+        remedy="Ask the operator to allow the page's origin; such pages may send GET, HEAD and POST.",
+    ),
+    ServerProblem(
         status=404,
         meaning="There is nothing at this address.",
         remedy="Take the address from /docs or from a Link header, with codes and ids in their places.",

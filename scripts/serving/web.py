@@ -62,6 +62,7 @@ def server_of(app: FastAPI, api: ApiSection) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         http=ProblemProtocol,
+        ws="none",  # nothing here speaks WebSocket: a request to upgrade is answered as if it had not asked
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ssl_certfile=api.certificate,
