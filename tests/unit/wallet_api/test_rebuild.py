@@ -13,6 +13,7 @@ from sqlalchemy import Table, select
 
 import ledger_service
 from ledger_service.record import Transaction, View
+from ledger_service.record.journal import walk_entries
 from ledger_service.record.tables import metadata
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import World
@@ -101,3 +102,34 @@ def test_rebuild__tables_that_were_spoilt__are_right_again(crowded: World, packa
         rebuilding(package, now=crowded.clock.now())(tx)
 
     assert rows(crowded, tables) == before
+
+
+ERASABLE = (
+    "participant.registered",
+    "key.registered",
+    "order.accepted",
+    "order.cancelled",
+    "schedule.nominated",
+    "program.validated",
+    "setpoints.issued",
+    "reading.attested",
+    "settlement.proposed",
+)
+"""Kinds of facts that name or describe a person (docs/evidence.md section 2)."""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_rebuild__of_a_journal_with_erased_payloads__leaves_them_out(crowded: World, package: str) -> None:
+    record = crowded.services.record
+    with record.read() as connection:
+        found = {kind: [entry.sequence for entry in walk_entries(connection, kinds=[kind])] for kind in ERASABLE}
+    erased = {kind: sequences[0] for kind, sequences in found.items() if sequences}
+    assert len(erased) > 5
+    before = rows(crowded, tables_of(package))
+    record.erase(sorted(erased.values()), "asked for by the participant")
+
+    with record.begin() as tx:
+        rebuilding(package, now=crowded.clock.now())(tx)
+
+    after = rows(crowded, tables_of(package))
+    assert all(len(after[name]) <= len(held) for name, held in before.items())
