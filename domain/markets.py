@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from domain.hashing import text_id, to_hex
+from domain.members import Code, LotWh, PriceNeurPerWh, Seconds
 
 
 class MarketKind(StrEnum):
@@ -30,15 +31,15 @@ class Market:
     in seconds of market time after the gate.
     """
 
-    market: str
-    area: str
-    lot_wh: int
-    tick_neur_per_wh: int
-    min_limit_neur_per_wh: int
-    max_limit_neur_per_wh: int
-    grace_seconds: int
-    sign_seconds: int
-    clear_seconds: int
+    market: Code
+    area: Code
+    lot_wh: LotWh
+    tick_neur_per_wh: PriceNeurPerWh
+    min_limit_neur_per_wh: PriceNeurPerWh
+    max_limit_neur_per_wh: PriceNeurPerWh
+    grace_seconds: Seconds
+    sign_seconds: Seconds
+    clear_seconds: Seconds
     gate_local: str
     kind: MarketKind = MarketKind.AUCTION
 

@@ -6,13 +6,15 @@ Bytes are lower-case 0x hex, money a decimal string, everything else a number or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
+from domain.strictness import decimal, hex_bytes
 
 CODE_LENGTH_MAX = 100
 """Longest code of an area, market, point, meter, participant, tariff or agreement."""
@@ -26,14 +28,7 @@ class Says:
 
 
 def _read_bytes(length: int | None) -> Callable[[object], bytes]:
-    def read(value: object) -> bytes:
-        if isinstance(value, str) and (length is None or len(value) == 2 + 2 * length):
-            data = bytes.fromhex(value[2:])
-            if to_hex(data) == value:
-                return data
-        raise ValueError(f"expected {'bytes' if length is None else f'{length} bytes'} as lower-case 0x hex")
-
-    return read
+    return partial(hex_bytes, length=length)
 
 
 def is_written_as(value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
@@ -42,21 +37,15 @@ def is_written_as(value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
 
 
 def _read_address(value: object) -> str:
-    return to_hex(_read_bytes(20)(value))
+    return to_hex(hex_bytes(value, length=20))
 
 
 def _read_word(value: object) -> int:
-    return int.from_bytes(_read_bytes(32)(value), "big")
+    return int.from_bytes(hex_bytes(value, length=32), "big")
 
 
 def _write_word(value: int) -> str:
     return f"0x{value:064x}"
-
-
-def _read_decimal(value: object) -> int:
-    if isinstance(value, str) and value.removeprefix("-").isdecimal() and str(int(value)) == value:
-        return int(value)
-    raise ValueError("expected a whole number as decimal text")
 
 
 Code = Annotated[str, Field(min_length=1, max_length=CODE_LENGTH_MAX), Says("code")]
@@ -101,6 +90,9 @@ Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("s")]
 EnergyWh = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER), Says("Wh")]
 """An energy; of a net value + is import, - export."""
 
+LotWh = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("Wh, above 0")]
+"""The energy of one lot."""
+
 PowerW = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("W")]
 """A power, never negative."""
 
@@ -110,10 +102,10 @@ PriceNeurPerWh = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Says("nEUR/Wh"
 BasisPoints = Annotated[int, Field(ge=0, le=10_000), Says("basis points")]
 """A share in ten-thousandths."""
 
-AmountNeur = Annotated[int, BeforeValidator(_read_decimal), PlainSerializer(str), Says("nEUR, decimal text")]
+AmountNeur = Annotated[int, BeforeValidator(decimal), PlainSerializer(str), Says("nEUR, decimal text")]
 """Money; its sign is told where it stands."""
 
-BigNatural = Annotated[int, BeforeValidator(_read_decimal), PlainSerializer(str), Says("decimal text")]
+BigNatural = Annotated[int, BeforeValidator(decimal), PlainSerializer(str), Says("decimal text")]
 """A whole number that may exceed 2^53."""
 
 
@@ -121,8 +113,8 @@ BigNatural = Annotated[int, BeforeValidator(_read_decimal), PlainSerializer(str)
 class JsonDocument:
     """A document whose form is told elsewhere than in the facts, above `domain`: it is kept as the JSON it came in.
 
-    The grid model (`grid`), the power-flow report (`grid`), a statement (`settling`), the arguments of a call or event
-    (the contracts' ABI). Two are equal where their JSON is.
+    The grid model (`grid`), the power-flow report (`grid`), the arguments of a call or event (the contracts' ABI). Two
+    are equal where their JSON is.
     """
 
     value: Mapping[str, Any]
@@ -161,13 +153,13 @@ def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
     return adapter
 
 
-def noun_json(noun: Any) -> dict[str, Any]:
-    """The JSON object of a frozen class whose members are of these types."""
-    written: dict[str, Any] = _adapter(type(noun)).dump_python(noun, mode="json")
+def noun_json(noun: Any, *, exclude: Collection[str] = ()) -> dict[str, Any]:
+    """The JSON object of a frozen class whose members are of these types, without those excluded."""
+    written: dict[str, Any] = _adapter(type(noun)).dump_python(noun, mode="json", exclude=set(exclude))
     return written
 
 
-def noun_of(cls: type[_Noun], text: str) -> _Noun:
-    """The other way round, from JSON text. Raises ValueError."""
+def noun_of(cls: type[_Noun], text: str | bytes) -> _Noun:
+    """The other way round, from JSON text. Raises ValueError (pydantic's ValidationError)."""
     noun: _Noun = _adapter(cls).validate_json(text)
     return noun

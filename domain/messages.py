@@ -16,15 +16,13 @@ from domain.hashing import canonical_json, from_hex, keccak, to_hex
 from domain.jws import decode_part, header_of, sign_compact, signature_matches, split_compact
 from domain.metering_errors import ForgedMessage, MalformedMessage, MeterKeyNotValid, UnknownMeter
 from domain.meters import MeteringArea, MeterKey
+from domain.readings import NONCE_BYTES
 
 MESSAGE_BYTES_MAX = 65_536
 """Longest message that is looked at: 192 readings take about 45 KiB."""
 
 READINGS_MAX = 192
 """Most readings in one message: two days of MTUs, so that a meter away for a night catches up in one message."""
-
-NONCE_BYTES = 32
-"""Random bytes in each reading, so that its leaf on chain can't be guessed (at least 128 bits, design section 5)."""
 
 REGISTER_WH_MAX = 2**53 - 1
 """Highest register: the largest integer canonical JSON carries; 9 PWh is beyond any connection's lifetime."""

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import CANCEL, ORDER, SCHEDULE, Domain
-from domain.hashing import from_hex, hash_json, keccak, to_hex
+from domain.hashing import hash_json, keccak, to_hex
+from domain.strictness import hex_bytes, whole
 from domain.units import MAX_LOTS, NO_PRICE, check_range
 from domain.words import OrderWord, Side
 
 ORDER_ID_BYTES = 16
+TAG_BYTES = 16
+ACCOUNT_BYTES = 20
+HASH_BYTES = 32
 SALT_BYTES = 32
 
 
@@ -63,17 +67,17 @@ class Order:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Order:
-        """Read the JSON form. Raises KeyError, ValueError or OutOfRange."""
+        """Read the JSON form, strictly. Raises KeyError, TypeError, ValueError or OutOfRange."""
         return cls(
-            market=from_hex(data["market"]),
+            market=hex_bytes(data["market"], length=HASH_BYTES),
             mtu=data["mtu"],
-            side=Side(data["side"]),
+            side=Side(whole(data["side"])),
             limit_neur_per_wh=data["limitPriceNeurPerWh"],
             quantity_lots=data["quantityLots"],
-            account=from_hex(data["account"]),
-            order_id=from_hex(data["orderId"]),
+            account=hex_bytes(data["account"], length=ACCOUNT_BYTES),
+            order_id=hex_bytes(data["orderId"], length=ORDER_ID_BYTES),
             revision=data["revision"],
-            salt=from_hex(data["salt"]),
+            salt=hex_bytes(data["salt"], length=SALT_BYTES),
         )
 
     def word(self, *, tag: bytes) -> OrderWord:
@@ -88,7 +92,7 @@ class Order:
 
 def tag_of(digest: bytes) -> bytes:
     """The 16 bytes by which an order is known in its book; only who holds order and salt can open them."""
-    return digest[:16]
+    return digest[:TAG_BYTES]
 
 
 def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, revision: int) -> bytes:
@@ -96,7 +100,7 @@ def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, r
     return domain.digest(CANCEL, {"market": market, "mtu": mtu, "orderId": order_id, "revision": revision})
 
 
-def schedule_hash(net_wh: list[int] | tuple[int, ...]) -> bytes:
+def schedule_hash(net_wh: Sequence[int]) -> bytes:
     """Hash over a net schedule: one int32 big-endian per MTU, + = import, - = export."""
     return keccak(b"".join(value.to_bytes(4, "big", signed=True) for value in net_wh))
 

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from domain.hashing import from_hex, text_id
+from domain.hashing import text_id
 
 
-def program_values(program: Mapping[str, Any]) -> dict[str, Any]:
-    """Members of the `Program` shape, from a program's JSON (`program.validated`, or a settlement package's)."""
+class SignedProgram(Protocol):
+    """The members of a program that the DSO's signature binds, whoever shows them."""
+
+    @property
+    def market(self) -> str:
+        """The market's code."""
+        ...
+
+    @property
+    def first_mtu(self) -> int:
+        """Its first MTU."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """How many MTUs it has."""
+        ...
+
+    @property
+    def results_root(self) -> bytes:
+        """Merkle root over its result hashes."""
+        ...
+
+    @property
+    def grid_model_hash(self) -> bytes:
+        """Hash of the grid model it was checked on."""
+        ...
+
+    @property
+    def report_hash(self) -> bytes:
+        """Hash of its power-flow report."""
+        ...
+
+    @property
+    def deadline(self) -> int:
+        """Market time until which the chain takes the signature, unix seconds."""
+        ...
+
+
+def program_values(program: SignedProgram) -> dict[str, Any]:
+    """Members of the `Program` shape."""
     return {
-        "market": text_id(program["market"]),
-        "firstMtu": program["first_mtu"],
-        "count": program["count"],
-        "resultsRoot": from_hex(program["results_root"]),
-        "gridModelHash": from_hex(program["grid_model_hash"]),
-        "reportHash": from_hex(program["report_hash"]),
-        "deadline": program["deadline"],
+        "market": text_id(program.market),
+        "firstMtu": program.first_mtu,
+        "count": program.count,
+        "resultsRoot": program.results_root,
+        "gridModelHash": program.grid_model_hash,
+        "reportHash": program.report_hash,
+        "deadline": program.deadline,
     }

@@ -8,9 +8,13 @@ from enum import IntEnum
 from typing import Any
 
 from domain.eip712 import ATTESTATION, Domain
-from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.hashing import keccak, text_id, to_hex
 from domain.merkle import merkle_root
+from domain.strictness import hex_bytes, text, whole
 from domain.units import check_range
+
+NONCE_BYTES = 32
+"""Random bytes in each reading, so that its leaf on chain can't be guessed (at least 128 bits, design section 5)."""
 
 
 class Quality(IntEnum):
@@ -74,17 +78,17 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Reading:
-        """Read the JSON form. Raises KeyError, ValueError or OutOfRange."""
+        """Read the JSON form, strictly. Raises KeyError, TypeError, ValueError or OutOfRange."""
         return cls(
-            meter_code=data["meter"],
-            mtu=data["mtu"],
+            meter_code=text(data["meter"]),
+            mtu=whole(data["mtu"]),
             import_register_wh=data["import_register_wh"],
             export_register_wh=data["export_register_wh"],
             import_wh=data["import_wh"],
             export_wh=data["export_wh"],
             sequence=data["sequence"],
-            quality=Quality(data["quality"]),
-            nonce=from_hex(data["nonce"]),
+            quality=Quality(whole(data["quality"])),
+            nonce=hex_bytes(data["nonce"], length=NONCE_BYTES),
         )
 
 

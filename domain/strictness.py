@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.errors import DominoesError
+from domain.hashing import to_hex
 
 UINT32_MAX = 2**32 - 1
 """Highest MTU, sequence, revision, count or period number (docs/protocol.md)."""
@@ -35,3 +36,19 @@ def text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("not text")
     return value
+
+
+def hex_bytes(value: Any, *, length: int | None = None) -> bytes:
+    """The bytes of lower-case 0x hex, of this length unless None. Raises ValueError."""
+    if isinstance(value, str) and (length is None or len(value) == 2 + 2 * length):
+        data = bytes.fromhex(value[2:])
+        if to_hex(data) == value:
+            return data
+    raise ValueError(f"expected {'bytes' if length is None else f'{length} bytes'} as lower-case 0x hex")
+
+
+def decimal(value: Any) -> int:
+    """The whole number that a decimal text says, in its one spelling. Raises ValueError."""
+    if isinstance(value, str) and value.removeprefix("-").isdecimal() and str(int(value)) == value:
+        return int(value)
+    raise ValueError("expected a whole number as decimal text")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.members import Address, BasisPoints, Code, Mtu, Natural, PriceNeurPerWh
+
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
@@ -13,19 +15,19 @@ class Tariff:
     feed-in, surplus and compensation.
     """
 
-    tariff: str
-    version: int
-    valid_from_mtu: int
-    supply_neur_per_wh: int
-    feed_in_neur_per_wh: int
-    imbalance_surplus_neur_per_wh: int
-    imbalance_shortfall_neur_per_wh: int
-    excess_neur_per_wh: int
-    grid_fee_neur_per_wh: int
-    grid_fee_local_neur_per_wh: int
-    levy_neur_per_wh: int
-    compensation_neur_per_wh: int
-    vat_bp: int
+    tariff: Code
+    version: Natural
+    valid_from_mtu: Mtu
+    supply_neur_per_wh: PriceNeurPerWh
+    feed_in_neur_per_wh: PriceNeurPerWh
+    imbalance_surplus_neur_per_wh: PriceNeurPerWh
+    imbalance_shortfall_neur_per_wh: PriceNeurPerWh
+    excess_neur_per_wh: PriceNeurPerWh
+    grid_fee_neur_per_wh: PriceNeurPerWh
+    grid_fee_local_neur_per_wh: PriceNeurPerWh
+    levy_neur_per_wh: PriceNeurPerWh
+    compensation_neur_per_wh: PriceNeurPerWh
+    vat_bp: BasisPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ class Agreement:
     lower-case 0x hex.
     """
 
-    agreement: str
-    version: int
-    account: str
-    retailer: str
-    tariff: str
-    valid_from_mtu: int
+    agreement: Code
+    version: Natural
+    account: Address
+    retailer: Address
+    tariff: Code
+    valid_from_mtu: Mtu

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from settling import lines
-from settling.lines import KINDS, POSITION_KINDS, Kind
+from domain import lines
+from domain.lines import KINDS, POSITION_KINDS, Kind
 from settling.positions import Ints, OwnPrices, TradeColumns
 
 NO_CAP_WH = 2**53

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-
-
-class PartyKind(StrEnum):
-    """What an account is in its area."""
-
-    HOUSEHOLD = "household"
-    RETAILER = "retailer"
-    DSO = "dso"
-    TAX = "tax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +16,7 @@ class Party:
     """An account of the area; `point` is the metering point code of a household, else None."""
 
     account: bytes
-    kind: PartyKind
+    kind: ParticipantKind
     point: str | None
 
 
@@ -39,7 +30,7 @@ class Trade:
     side: Side
     energy_wh: int
     price_neur_per_wh: int
-    tag: str
+    tag: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ class Metered:
     mtu: int
     import_wh: int
     export_wh: int
-    readings: tuple[str, ...]
+    readings: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,199 +1,115 @@
-"""The lines of a statement and their kinds (docs/protocol.md section 8), in the order in which it lists them.
-
-Amounts have the account's sign: + = it receives. A line's amount follows from its other members, VAT apart.
-"""
+"""The lines of statements, computed: trades, positions against meters, their mirrors, and VAT (docs/protocol.md 8)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from domain.lines import (
+    LOCAL_PURCHASE,
+    LOCAL_SALE,
+    POSITION_KINDS,
+    Kind,
+    MirrorLine,
+    Other,
+    PositionLine,
+    TradeLine,
+    VatLine,
+)
+from domain.statements import Statement
+from domain.units import percentage_half_even_neur
+from domain.words import Side
+from settling.columns import BLOCK_POINTS, Columns, Prices, Sums, line_energies
+from settling.inputs import Party, Trade
+from settling.terms import Terms
 
 LINES_RULE = 1
 """Version of the rule that gives the lines of all statements (docs/protocol.md section 8); settlements name it."""
 
 
-class Other(StrEnum):
-    """Who stands on the other side of a line."""
+def trade_lines(trades: Sequence[Trade]) -> list[TradeLine]:
+    """The money of trades: per MTU what was bought, then what was sold, a line per market and price ascending."""
+    totals: dict[tuple[int, Side, str, int], int] = {}
+    for trade in trades:
+        key = (trade.mtu, trade.side, trade.market, trade.price_neur_per_wh)
+        totals[key] = totals.get(key, 0) + trade.energy_wh
+    return [
+        TradeLine(
+            mtu, LOCAL_PURCHASE if side == Side.BID else LOCAL_SALE, market, totals[mtu, side, market, price], price
+        )
+        for mtu, side, market, price in sorted(totals)
+    ]
 
-    POOL = "pool"
-    RETAILER = "retailer"
-    DSO = "dso"
-    TAX = "tax"
+
+def position_lines(columns: Columns, prices: Prices, *, first_mtu: int) -> Iterator[list[PositionLine]]:
+    """The lines of each household's positions in order, VAT apart; lines without energy are left out."""
+    points = columns.terms.shape[0]
+    for start in range(0, points, BLOCK_POINTS):
+        block = columns.rows(start, min(start + BLOCK_POINTS, points))
+        energies = [energy for _, energy in line_energies(block)]
+        charges = [
+            np.broadcast_to(prices.of(kind, block.terms, start=start), block.terms.shape) for kind in POSITION_KINDS
+        ]
+        for row in range(block.terms.shape[0]):
+            by_kind = np.stack([energy[row] for energy in energies])
+            charged = np.stack([charge[row] for charge in charges])
+            at_mtu, at_kind = np.nonzero(by_kind.T)
+            yield [
+                PositionLine(first_mtu + mtu, POSITION_KINDS[kind], int(by_kind[kind, mtu]), int(charged[kind, mtu]))
+                for mtu, kind in zip(at_mtu.tolist(), at_kind.tolist(), strict=True)
+            ]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of line.
+def vat_lines(base_neur: Mapping[int, int]) -> list[VatLine]:
+    """VAT of a statement, one line per rate ascending, half-even once each; rates without an amount are left out."""
+    lines = []
+    for rate in sorted(base_neur):
+        vat = percentage_half_even_neur(base_neur=base_neur[rate], basis_points=rate)
+        if vat != 0:
+            lines.append(VatLine(vat_bp=rate, base_neur=base_neur[rate], amount_neur=-vat))
+    return lines
 
-    `sign` is that of the account's amount at a positive price, `price` the tariff field it is charged at (None: the
-    price of the trade), `taxed` whether its debits are in the VAT base.
+
+def mirror_lines(terms: Terms, sums: Sums, party: Party, *, first_mtu: int) -> list[MirrorLine]:
+    """The other side of the households' lines: per kind, tariff version, MTU and price, with the opposite sign.
+
+    Rows of one tariff version under several retailers are one line for the DSO and the tax account.
     """
-
-    name: str
-    sign: int
-    price: str | None
-    other: Other
-    taxed: bool
-
-
-LOCAL_PURCHASE = Kind("local_purchase", -1, None, Other.POOL, True)
-LOCAL_SALE = Kind("local_sale", 1, None, Other.POOL, False)
-RESIDUAL_SUPPLY = Kind("residual_supply", -1, "supply_neur_per_wh", Other.RETAILER, True)
-RESIDUAL_FEED_IN = Kind("residual_feed_in", 1, "feed_in_neur_per_wh", Other.RETAILER, False)
-IMBALANCE_SURPLUS = Kind("imbalance_surplus", 1, "imbalance_surplus_neur_per_wh", Other.RETAILER, False)
-IMBALANCE_SHORTFALL = Kind("imbalance_shortfall", -1, "imbalance_shortfall_neur_per_wh", Other.RETAILER, True)
-EXCESS_EXPORT = Kind("excess_export", -1, "excess_neur_per_wh", Other.DSO, True)
-EXCESS_IMPORT = Kind("excess_import", -1, "excess_neur_per_wh", Other.DSO, True)
-GRID_FEE_LOCAL = Kind("grid_fee_local", -1, "grid_fee_local_neur_per_wh", Other.DSO, True)
-GRID_FEE = Kind("grid_fee", -1, "grid_fee_neur_per_wh", Other.DSO, True)
-LEVY = Kind("levy", -1, "levy_neur_per_wh", Other.TAX, True)
-COMPENSATION = Kind("curtailment_compensation", 1, "compensation_neur_per_wh", Other.DSO, False)
-
-TRADE_KINDS = (LOCAL_PURCHASE, LOCAL_SALE)
-"""One line per market, MTU and price: what was bought, then what was sold."""
-
-POSITION_KINDS = (
-    RESIDUAL_SUPPLY,
-    RESIDUAL_FEED_IN,
-    IMBALANCE_SURPLUS,
-    IMBALANCE_SHORTFALL,
-    EXCESS_EXPORT,
-    EXCESS_IMPORT,
-    GRID_FEE_LOCAL,
-    GRID_FEE,
-    LEVY,
-    COMPENSATION,
-)
-"""One line per MTU, of the net position over all energy markets against what was metered."""
-
-KINDS = (*TRADE_KINDS, *POSITION_KINDS)
-"""Every kind that has energy and a price, in the order of the protocol's table."""
-
-VAT = "vat"
-"""The one kind without a MTU: a percentage over a statement's taxed debits."""
-
-KIND_OF = {kind.name: kind for kind in KINDS}
-"""Each kind by its name."""
+    lines = []
+    for kind in POSITION_KINDS:
+        if kind.other.value != party.kind.value:
+            continue
+        for (tariff, version, mtu, price), energy in sorted(_mirror_cells(terms, sums, party, kind).items()):
+            lines.append(MirrorLine(first_mtu + mtu, kind, energy, price, tariff, version))
+    return lines
 
 
-@dataclass(frozen=True, slots=True)
-class TradeLine:
-    """What an account bought or sold in one market and MTU, at the price of these trades."""
-
-    mtu: int
-    kind: Kind
-    market: str
-    energy_wh: int
-    price_neur_per_wh: int
-
-    @property
-    def amount_neur(self) -> int:
-        """Exactly sign x energy x price."""
-        return self.kind.sign * self.energy_wh * self.price_neur_per_wh
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "market": self.market,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-        }
+def _mirror_cells(terms: Terms, sums: Sums, party: Party, kind: Kind) -> dict[tuple[str, int, int, int], int]:
+    """Energy by (tariff, version, MTU counted from the first, price)."""
+    cells: dict[tuple[str, int, int, int], int] = {}
+    mirror = sums.mirror_wh[kind.name]
+    for row, item in enumerate(terms.classes):
+        if kind.other == Other.RETAILER and item.retailer != party.account:
+            continue
+        name, version, price = item.tariff.tariff, item.tariff.version, int(getattr(item.tariff, str(kind.price)))
+        found = [((name, version, mtu, price), int(mirror[row, mtu])) for mtu in np.flatnonzero(mirror[row]).tolist()]
+        found += [
+            ((name, version, mtu, own_price), energy)
+            for (own_kind, own_row, mtu, own_price), energy in sums.own_wh.items()
+            if (own_kind, own_row) == (kind.name, row)
+        ]
+        for key, energy in found:
+            cells[key] = cells.get(key, 0) + energy
+    return cells
 
 
-@dataclass(frozen=True, slots=True)
-class PositionLine:
-    """What follows from a household's position and its meter in one MTU."""
-
-    mtu: int
-    kind: Kind
-    energy_wh: int
-    price_neur_per_wh: int
-
-    @property
-    def amount_neur(self) -> int:
-        """Exactly sign x energy x price."""
-        return self.kind.sign * self.energy_wh * self.price_neur_per_wh
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class MirrorLine:
-    """The other side of households' lines of one kind, MTU, tariff version and price."""
-
-    mtu: int
-    kind: Kind
-    energy_wh: int
-    price_neur_per_wh: int
-    tariff: str
-    version: int
-
-    @property
-    def amount_neur(self) -> int:
-        """The negative of what the households' lines say."""
-        return -self.kind.sign * self.energy_wh * self.price_neur_per_wh
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-            "tariff": self.tariff,
-            "version": self.version,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class VatLine:
-    """VAT of one rate over a statement's taxed debits (for the tax account: over all statements)."""
-
-    vat_bp: int
-    base_neur: int
-    amount_neur: int
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON form, as it is hashed."""
-        return {
-            "kind": VAT,
-            "vat_bp": self.vat_bp,
-            "base_neur": str(self.base_neur),
-            "amount_neur": str(self.amount_neur),
-        }
-
-
-MtuLine = TradeLine | PositionLine | MirrorLine
-"""A line of one MTU."""
-
-Line = MtuLine | VatLine
-
-
-def line_of(data: Mapping[str, Any]) -> Line:
-    """Read a line's JSON form. Raises KeyError, TypeError or ValueError where it is none."""
-    if data["kind"] == VAT:
-        line: Line = VatLine(data["vat_bp"], int(data["base_neur"]), int(data["amount_neur"]))
-    else:
-        numbers = {"energy_wh": data["energy_wh"], "price_neur_per_wh": data["price_neur_per_wh"]}
-        kind, mtu = KIND_OF[data["kind"]], data["mtu"]
-        if "tariff" in data:
-            line = MirrorLine(mtu=mtu, kind=kind, **numbers, tariff=data["tariff"], version=data["version"])
-        elif kind in TRADE_KINDS:
-            line = TradeLine(mtu=mtu, kind=kind, market=data["market"], **numbers)
-        else:
-            line = PositionLine(mtu=mtu, kind=kind, **numbers)
-    return line
+def vat_mirror(households: Iterable[Statement]) -> list[VatLine]:
+    """What the tax account receives as VAT: the sums of the households' VAT lines, one per rate ascending."""
+    sums: dict[int, tuple[int, int]] = {}
+    for statement in households:
+        for line in statement.lines:
+            if isinstance(line, VatLine):
+                base, amount = sums.get(line.vat_bp, (0, 0))
+                sums[line.vat_bp] = (base + line.base_neur, amount - line.amount_neur)
+    return [VatLine(rate, base, amount) for rate, (base, amount) in sorted(sums.items())]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from domain.errors import DominoesError
 from domain.hashing import to_hex
-from settling.inputs import PartyKind
-from settling.lines import VAT, MirrorLine, Other, PositionLine, VatLine
-from settling.statements import Statement
+from domain.lines import VAT, MirrorLine, Other, PositionLine, VatLine
+from domain.parties import ParticipantKind
+from domain.statements import Statement
 
 POOL = b"\x00" * 20
 """The clearing pool: the account between buyers and sellers of one area. It is always empty after a settlement."""
@@ -44,8 +44,8 @@ def postings_of(
     `retailer_of` gives the retailer of each agreement version. The pairs are those of the whole statement, earlier
     revisions included. Raises MoneyMade if the sum is not zero, before anything is written.
     """
-    dso = _single(statements, PartyKind.DSO)
-    tax = _single(statements, PartyKind.TAX)
+    dso = _single(statements, ParticipantKind.DSO)
+    tax = _single(statements, ParticipantKind.TAX)
     totals: dict[tuple[bytes, bytes, str], int] = {}
     for account, statement in statements.items():
         sides = {Other.POOL: POOL, Other.DSO: dso, Other.TAX: tax}
@@ -82,5 +82,5 @@ def check_balanced(postings: Iterable[Posting]) -> list[Posting]:
     return listed
 
 
-def _single(statements: Mapping[bytes, Statement], kind: PartyKind) -> bytes:
+def _single(statements: Mapping[bytes, Statement], kind: ParticipantKind) -> bytes:
     return next(account for account, statement in statements.items() if statement.kind == kind)

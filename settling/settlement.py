@@ -11,26 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from domain.errors import DominoesError
-from domain.hashing import to_hex
-from domain.statements import statement_hash, statements_root
+from domain.hashing import ZERO_HASH, to_hex
+from domain.lines import Line, MtuLine
+from domain.parties import ParticipantKind
+from domain.statements import Statement, statement_hash, statements_root
 from domain.words import settlement_words, words_hash
 from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
-from settling.inputs import Inputs, Party, PartyKind, Trade
-from settling.lines import LINES_RULE, POSITION_KINDS, Kind, Line, MirrorLine, MtuLine, Other, VatLine
+from settling.inputs import Inputs, Party, Trade
+from settling.lines import LINES_RULE, mirror_lines, position_lines, trade_lines, vat_lines, vat_mirror
 from settling.positions import TradeColumns, own_prices, positions, trade_columns
 from settling.postings import MoneyMade
-from settling.statements import (
-    NO_TERMS_HASH,
-    Statement,
-    household_openings,
-    position_lines,
-    statement_of,
-    trade_lines,
-    trade_openings,
-    trades_by_account,
-    vat_lines,
-)
+from settling.statements import household_openings, statement_of, trade_openings, trades_by_account
 from settling.terms import MissingParty, Terms, check_retailers, resolve_terms, terms_hash
+
+NO_TERMS_HASH = ZERO_HASH
+"""`terms_hash` of accounts that have no agreement: retailers, the DSO and the tax account."""
 
 
 class NoAgreementAtMtu(DominoesError):
@@ -97,14 +92,14 @@ def settle(inputs: Inputs) -> Settled:
     Raises NoAgreementAtMtu, AccountTakesNoPart, MissingParty, PoolUnbalanced where the facts do not add up, and
     MoneyMade if the amounts would not sum to zero.
     """
-    households = _parties(inputs, PartyKind.HOUSEHOLD)
+    households = _parties(inputs, ParticipantKind.HOUSEHOLD)
     terms = resolve_terms(
         accounts=[party.account for party in households],
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
     )
-    check_retailers(terms, [party.account for party in _parties(inputs, PartyKind.RETAILER)])
+    check_retailers(terms, [party.account for party in _parties(inputs, ParticipantKind.RETAILER)])
     by_account = trades_by_account(inputs.trades)
     _check_accounts(inputs, by_account)
     _check_pools(inputs.trades)
@@ -162,12 +157,12 @@ def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades
     return Columns(bought, sold, drawn, fed, import_cap, export_cap, scheduled, terms.matrix)
 
 
-def _parties(inputs: Inputs, kind: PartyKind) -> list[Party]:
+def _parties(inputs: Inputs, kind: ParticipantKind) -> list[Party]:
     """Parties of a kind, ascending by account."""
     return sorted((party for party in inputs.parties if party.kind == kind), key=lambda party: party.account)
 
 
-def _single(inputs: Inputs, kind: PartyKind) -> Party:
+def _single(inputs: Inputs, kind: ParticipantKind) -> Party:
     found = _parties(inputs, kind)
     if len(found) != 1:
         raise MissingParty(party=kind.value)
@@ -178,7 +173,7 @@ def _check_accounts(inputs: Inputs, trades: Mapping[bytes, list[Trade]]) -> None
     """Trades only of households and retailers; earlier revisions only of accounts that have a statement now."""
     parties = {party.account: party.kind for party in inputs.parties}
     for account in trades:
-        if parties.get(account) not in (PartyKind.HOUSEHOLD, PartyKind.RETAILER):
+        if parties.get(account) not in (ParticipantKind.HOUSEHOLD, ParticipantKind.RETAILER):
             raise AccountTakesNoPart(account=to_hex(account))
     for account in inputs.settled_before_neur:
         if account not in parties:
@@ -217,7 +212,7 @@ def _household_statements(
     sums: Sums,
     trades: Mapping[bytes, list[Trade]],
 ) -> dict[bytes, Statement]:
-    readings: dict[str | None, dict[int, tuple[str, ...]]] = {}
+    readings: dict[str | None, dict[int, tuple[bytes, ...]]] = {}
     for reading in inputs.metered:
         readings.setdefault(reading.point, {})[reading.mtu] = reading.readings
     first = inputs.period.first_mtu
@@ -234,7 +229,7 @@ def _household_statements(
         statements[party.account] = statement_of(
             inputs,
             party=party,
-            terms_hash=to_hex(terms_hash(terms, [row])),
+            terms_hash=terms_hash(terms, [row]),
             lines=[*lines, *vat],
             opens=opens,
         )
@@ -255,59 +250,16 @@ def _organisation_statements(
 ) -> dict[bytes, Statement]:
     """Statements of retailers, DSO and tax: own trades, then the mirror of the households' lines per MTU."""
     statements = {}
-    dso, tax = _single(inputs, PartyKind.DSO), _single(inputs, PartyKind.TAX)
-    for party in [*_parties(inputs, PartyKind.RETAILER), dso, tax]:
+    dso, tax = _single(inputs, ParticipantKind.DSO), _single(inputs, ParticipantKind.TAX)
+    for party in [*_parties(inputs, ParticipantKind.RETAILER), dso, tax]:
         own = trades.get(party.account, [])
         of_mtus = _by_mtu([*trade_lines(own), *mirror_lines(terms, sums, party, first_mtu=inputs.period.first_mtu)])
-        lines: list[Line] = [*of_mtus, *(_vat_mirror(households) if party.kind == PartyKind.TAX else [])]
+        vat = vat_mirror(households.values()) if party.kind == ParticipantKind.TAX else []
+        lines: list[Line] = [*of_mtus, *vat]
         statements[party.account] = statement_of(
             inputs, party=party, terms_hash=NO_TERMS_HASH, lines=lines, opens=trade_openings(own)
         )
     return statements
-
-
-def mirror_lines(terms: Terms, sums: Sums, party: Party, *, first_mtu: int) -> list[MirrorLine]:
-    """The other side of the households' lines: per kind, tariff version, MTU and price, with the opposite sign.
-
-    Rows of one tariff version under several retailers are one line for the DSO and the tax account.
-    """
-    lines = []
-    for kind in POSITION_KINDS:
-        if kind.other.value != party.kind.value:
-            continue
-        for (tariff, version, mtu, price), energy in sorted(_mirror_cells(terms, sums, party, kind).items()):
-            lines.append(MirrorLine(first_mtu + mtu, kind, energy, price, tariff, version))
-    return lines
-
-
-def _mirror_cells(terms: Terms, sums: Sums, party: Party, kind: Kind) -> dict[tuple[str, int, int, int], int]:
-    """Energy by (tariff, version, MTU counted from the first, price)."""
-    cells: dict[tuple[str, int, int, int], int] = {}
-    mirror = sums.mirror_wh[kind.name]
-    for row, item in enumerate(terms.classes):
-        if kind.other == Other.RETAILER and item.retailer != party.account:
-            continue
-        name, version, price = item.tariff.tariff, item.tariff.version, int(getattr(item.tariff, str(kind.price)))
-        found = [((name, version, mtu, price), int(mirror[row, mtu])) for mtu in np.flatnonzero(mirror[row]).tolist()]
-        found += [
-            ((name, version, mtu, own_price), energy)
-            for (own_kind, own_row, mtu, own_price), energy in sums.own_wh.items()
-            if (own_kind, own_row) == (kind.name, row)
-        ]
-        for key, energy in found:
-            cells[key] = cells.get(key, 0) + energy
-    return cells
-
-
-def _vat_mirror(households: Mapping[bytes, Statement]) -> list[VatLine]:
-    """What the tax account receives as VAT: the sums of the households' VAT lines, one per rate ascending."""
-    sums: dict[int, tuple[int, int]] = {}
-    for statement in households.values():
-        for line in statement.lines:
-            if isinstance(line, VatLine):
-                base, amount = sums.get(line.vat_bp, (0, 0))
-                sums[line.vat_bp] = (base + line.base_neur, amount - line.amount_neur)
-    return [VatLine(rate, base, amount) for rate, (base, amount) in sorted(sums.items())]
 
 
 def _settled(statements: dict[bytes, Statement], tariff_hash: bytes) -> Settled:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pydantic import PlainSerializer, PlainValidator
+
+from domain.eip712 import SETTLEMENT, Domain
 from domain.facts.base import Fact
-from domain.members import Address, Code, Document, Hash, Natural, Number, RuleVersion, Signature, Word
+from domain.hashing import text_id
+from domain.members import Address, Code, Hash, Natural, Number, RuleVersion, Says, Signature, Word
+from domain.statements import Statement
+
+
+def _read_statement(value: object) -> Statement:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a statement")
+    try:
+        return Statement.from_json(value)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a statement: {error}") from error
+
+
+AnyStatement = Annotated[
+    Statement, PlainValidator(_read_statement), PlainSerializer(Statement.as_json), Says("members of a Statement")
+]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountStatement:
-    """The lines of one account (a statement of `settling`) and the salt that keeps its leaf from being guessed."""
+    """The statement of one account, and the salt that keeps its leaf from being guessed."""
 
     account: Address
     salt: Hash
-    statement: Document
+    statement: AnyStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +61,23 @@ class SettlementProposed(Fact):
     tariff_hash: Hash
     statements: tuple[AccountStatement, ...]
     rules: SettlementRules
+
+    def values(self) -> dict[str, Any]:
+        """The members of the signed struct."""
+        return {
+            "area": text_id(self.area),
+            "period": self.period,
+            "revision": self.revision,
+            "wordsHash": self.words_hash,
+            "clearingRoot": self.clearing_root,
+            "readingsRoot": self.readings_root,
+            "statementsRoot": self.statements_root,
+            "tariffHash": self.tariff_hash,
+        }
+
+    def digest(self, domain: Domain) -> bytes:
+        """What an attester signs (domain: the Settlement contract)."""
+        return domain.digest(SETTLEMENT, self.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def _settlement_content(proposal: SettlementProposed, signed: SettlementSigned) 
             account=from_hex(item.account),
             period=proposal.period,
             revision=proposal.revision,
-            hashed=statement_hash(salt=item.salt, statement=dict(item.statement.value)),
+            hashed=statement_hash(salt=item.salt, statement=item.statement.as_json()),
         )
         for item in items
     ]

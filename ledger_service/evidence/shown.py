@@ -18,6 +18,7 @@ from domain.facts import (
     SettlementRules,
 )
 from domain.facts.metering import MeterReading
+from domain.facts.settlement import AnyStatement
 from domain.facts.trading import SignedOrder
 from domain.members import (
     Address,
@@ -249,7 +250,7 @@ class MessageShown:
 class StatementShown:
     """An own statement that attesters signed, and how it leads to its root; no page where the amount due is zero."""
 
-    statement: Document
+    statement: AnyStatement
     salt: Hash
     proof: tuple[Hash, ...]
     words_hash: Hash

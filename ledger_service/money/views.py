@@ -24,7 +24,7 @@ from contracts.bindings.settlement import (
     RedemptionRequested,
 )
 from domain.errors import DominoesError
-from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact
+from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact, SettlementProposed
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.money.tables import (
@@ -40,7 +40,6 @@ from ledger_service.record.journal import walk_entries
 from ledger_service.registry.tables import registry_agreement, registry_area
 from ledger_service.settlement.queries import proposals
 from settling.postings import MoneyMade, Posting, check_balanced, postings_of
-from settling.statements import Statement
 
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
@@ -266,7 +265,7 @@ def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Po
     period, revision = event.period, event.revision
     known = proposals(connection, area=area, period=period)
     proposal = known.get(revision)
-    if proposal is None or proposal["words_hash"] != to_hex(event.words_hash):
+    if proposal is None or proposal.words_hash != event.words_hash:
         raise SettlementNotProposed(area=area, period=period, revision=revision)
     table = registry_agreement
     query = select(table.c.agreement, table.c.version, table.c.retailer)
@@ -279,8 +278,8 @@ def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Po
     return area, postings
 
 
-def _postings(proposal: dict[str, Any], retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:
-    statements = {from_hex(item["account"]): Statement.from_json(item["statement"]) for item in proposal["statements"]}
+def _postings(proposal: SettlementProposed, retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:
+    statements = {from_hex(item.account): item.statement for item in proposal.statements}
     return postings_of(statements, retailer_of=retailer_of)
 
 
@@ -293,12 +292,12 @@ def _totals(postings: Iterable[Posting]) -> dict[tuple[bytes, bytes, str], int]:
 
 
 def _check_words(
-    postings: Iterable[Posting], proposal: dict[str, Any], *, area: str, period: int, revision: int
+    postings: Iterable[Posting], proposal: SettlementProposed, *, area: str, period: int, revision: int
 ) -> None:
     """What the pairs give each account is what its settlement word moves; the pool keeps nothing."""
     due: dict[bytes, int] = {}
     for posting in postings:
         due[posting.account] = due.get(posting.account, 0) + posting.amount_neur
-    words = dict(unpack_settlement_word(int(word, 16)) for word in proposal["words"])
+    words = dict(unpack_settlement_word(word) for word in proposal.words)
     if {account: amount for account, amount in due.items() if amount} != words:
         raise SettlementNotProposed(area=area, period=period, revision=revision)

@@ -203,10 +203,10 @@ def _statements(connection: Connection, fact: SettlementProposed, sequence: int)
             "area": fact.area,
             "period": fact.period,
             "revision": fact.revision,
-            "first_mtu": item.statement["first_mtu"],
-            "count": item.statement["count"],
-            "amount_neur": item.statement["amount_neur"],
-            "due_neur": item.statement["due_neur"],
+            "first_mtu": item.statement.first_mtu,
+            "count": item.statement.count,
+            "amount_neur": str(item.statement.amount_neur),
+            "due_neur": str(item.statement.due_neur),
             "sequence": sequence,
         }
         for item in fact.statements

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from contracts.bindings import Market
@@ -10,7 +10,7 @@ from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError
 from domain.facts import ProgramRefused, ProgramSigned, ProgramValidated, Subject, validated_key
 from domain.hashing import to_hex
-from domain.programs import program_values
+from domain.programs import SignedProgram, program_values
 from domain.signing import recover
 from ledger_service.clock import MarketClock
 from ledger_service.outbox import request
@@ -84,7 +84,7 @@ class BadReason(DominoesError):
         super().__init__(f"give a reason of 1 to {REASON_LENGTH_MAX} characters")
 
 
-def refusal_values(validated: Mapping[str, Any], *, reason: str) -> dict[str, Any]:
+def refusal_values(validated: SignedProgram, *, reason: str) -> dict[str, Any]:
     """Members of the `Refusal` struct."""
     values = program_values(validated)
     return {name: values[name] for name in ("market", "firstMtu", "count", "resultsRoot")} | {"reason": reason}
@@ -104,7 +104,7 @@ class Verdicts:
         Raises NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature.
         """
         validated = self._validated(market=market, program=program)
-        values = program_values(validated.payload())
+        values = program_values(validated)
         dso = self._dso(market, recover(self._domain.digest(PROGRAM, values), signature))
         verdict = ProgramSigned(market=market, program=program, dso=to_hex(dso), signature=signature)
         call = Market.record_program(
@@ -131,7 +131,7 @@ class Verdicts:
         if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
             raise BadReason
         validated = self._validated(market=market, program=program)
-        digest = self._domain.digest(REFUSAL, refusal_values(validated.payload(), reason=reason))
+        digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
         dso = self._dso(market, recover(digest, signature))
         verdict = ProgramRefused(market=market, program=program, dso=to_hex(dso), reason=reason, signature=signature)
         with self._record.begin() as tx:

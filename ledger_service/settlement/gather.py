@@ -1,15 +1,15 @@
-"""From the record to the package of a settlement (`package`): the facts that it follows from, none more."""
+"""From the record to the package of a settlement (`settling.package`): the facts that it follows from, none more."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
 from domain.errors import DominoesError
 from domain.facts import (
     AgreementSigned,
+    Fact,
     KeyRegistered,
     MarketDefined,
     MeterRegistered,
@@ -22,11 +22,18 @@ from domain.facts import (
     ReadingAttested,
     TariffPublished,
 )
-from domain.hashing import ZERO_HASH, to_hex
+from domain.hashing import ZERO_HASH
+from domain.markets import Market
 from domain.mtu import MTU_END
+from domain.parties import Meter, OrderKey, Participant
+from domain.readings import Reading
+from domain.terms import Agreement, Tariff
+from domain.words import OrderWord
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import (
+    AttestationKey,
+    ReadingsOnChain,
     Resolution,
     latest_proposal,
     period_state,
@@ -34,8 +41,16 @@ from ledger_service.settlement.queries import (
     resolution,
     sources,
 )
-from ledger_service.settlement.views import CLEARED, UNREAD
-from settling.package import WrongInput
+from settling.package import (
+    Basis,
+    EarlierSettlement,
+    Package,
+    PackagedAttestation,
+    PackagedClearing,
+    PackagedProgram,
+    RegisteredTerms,
+)
+from settling.unpacking import WrongInput, tag_bytes
 
 
 class FactMissing(DominoesError):
@@ -51,176 +66,187 @@ class FactMissing(DominoesError):
         super().__init__(f"{fact} is on chain but not recorded yet; try again once the earlier stages have caught up")
 
 
-Payload = dict[str, Any]
-
-TERMS = {
-    ParticipantRegistered.KIND: "parties",
-    MeterRegistered.KIND: "meters",
-    KeyRegistered.KIND: "keys",
-    TariffPublished.KIND: "tariffs",
-    AgreementSigned.KIND: "agreements",
-    MarketDefined.KIND: "markets",
-}
-"""Kinds of registry facts on which money rests, and their members in a package."""
-
-PROGRAM_MEMBERS = (
-    "market",
-    "program",
-    "first_mtu",
-    "count",
-    "results_root",
-    "grid_model_hash",
-    "report_hash",
-    "report",
-    "deadline",
-    "envelopes",
-    "schedules",
+TERMS: tuple[type[Fact], ...] = (
+    ParticipantRegistered,
+    MeterRegistered,
+    KeyRegistered,
+    TariffPublished,
+    AgreementSigned,
+    MarketDefined,
 )
-"""What a package holds of a `program.validated`: what settles, and what the DSO's signature binds it to."""
+"""Registry facts on which money rests."""
 
 
-def gather(connection: Connection, *, area: str, period: int, revision: int, through: int | None = None) -> Payload:
-    """The package of a settlement without its proposal, from one committed state of the record.
+def gather(connection: Connection, *, area: str, period: int, revision: int, through: int | None = None) -> Basis:
+    """What a settlement follows from, from one committed state of the record.
 
-    `through`: the last entry whose registry fact counts, that of the proposal where there is one.
+    `through`: the last entry whose registry fact counts, that of the proposal where there is one. Raises UnknownPeriod,
+    FactMissing, WrongInput.
     """
     state = period_state(connection, area=area, period=period)
     resolved = resolution(connection, area=area, period=period)
-    end = state.first_mtu + state.count
+    terms = terms_of(connection, area=area, end_mtu=state.first_mtu + state.count, through=through)
     clearings = _clearings(connection, area, period, resolved)
-    return {
-        "area": area,
-        "period": period,
-        "revision": revision,
-        "first_mtu": state.first_mtu,
-        "count": state.count,
-        **terms_of(connection, area=area, end_mtu=end, through=through),
-        "grid_model": registry.area(connection, area).grid_model.value,
-        "programs": _programs(connection, area, period, resolved),
-        "clearings": clearings,
-        "orders": _orders(connection, area, period, clearings),
-        "attestations": _attestations(connection, area, period, resolved),
-        "earlier": _earlier(connection, area, period, revision),
-    }
+    return Basis(
+        parties=terms.parties,
+        meters=terms.meters,
+        keys=terms.keys,
+        tariffs=terms.tariffs,
+        agreements=terms.agreements,
+        markets=terms.markets,
+        area=area,
+        period=period,
+        revision=revision,
+        first_mtu=state.first_mtu,
+        count=state.count,
+        grid_model=registry.area(connection, area).grid_model,
+        programs=tuple(_programs(connection, area, period, resolved)),
+        clearings=clearings,
+        orders=_orders(connection, area, period, clearings),
+        attestations=_attestations(connection, area, period, resolved),
+        earlier=_earlier(connection, area, period, revision),
+    )
 
 
 def terms_of(
     connection: Connection, *, area: str, end_mtu: int = MTU_END, through: int | None = None
-) -> dict[str, list[Payload]]:
+) -> RegisteredTerms:
     """Registry facts of an area on which money can rest for MTUs before `end_mtu`, in order of registration."""
-    found: dict[str, list[Payload]] = {name: [] for name in TERMS.values()}
-    for entry in walk_entries(connection, kinds=list(TERMS)):
+    parties: list[Participant] = []
+    meters: list[Meter] = []
+    keys: list[OrderKey] = []
+    tariffs: list[Tariff] = []
+    agreements: list[Agreement] = []
+    markets: list[Market] = []
+    for entry in walk_entries(connection, kinds=TERMS):
         if through is not None and entry.sequence > through:
             break
-        payload = entry.payload
-        if payload is None or payload.get("valid_from_mtu", 0) >= end_mtu or payload.get("area", area) != area:
-            continue
-        found[TERMS[entry.kind]].append(payload)
-    accounts = {item["account"] for item in found["parties"]}
-    for name in ("keys", "agreements"):
-        found[name] = [item for item in found[name] if item["account"] in accounts]
-    return found
+        match entry.fact:
+            case ParticipantRegistered(participant=party) if party.area == area:
+                parties.append(party)
+            case MeterRegistered(meter=meter) if meter.area == area and meter.valid_from_mtu < end_mtu:
+                meters.append(meter)
+            case KeyRegistered(order_key=key) if key.valid_from_mtu < end_mtu:
+                keys.append(key)
+            case TariffPublished(tariff=tariff) if tariff.valid_from_mtu < end_mtu:
+                tariffs.append(tariff)
+            case AgreementSigned(agreement=agreement) if agreement.valid_from_mtu < end_mtu:
+                agreements.append(agreement)
+            case MarketDefined(market=market) if market.area == area:
+                markets.append(market)
+    accounts = {party.account for party in parties}
+    return RegisteredTerms(
+        parties=tuple(parties),
+        meters=tuple(meters),
+        keys=tuple(key for key in keys if key.account in accounts),
+        tariffs=tuple(tariffs),
+        agreements=tuple(agreement for agreement in agreements if agreement.account in accounts),
+        markets=tuple(markets),
+    )
 
 
-def _programs(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
+def _programs(connection: Connection, area: str, period: int, resolved: Resolution) -> Iterable[PackagedProgram]:
     """The programs the chain recorded: what of each one is settled, and what the DSO signed it with."""
-    verdicts, validated = {}, {}
-    for entry in sources(connection, area=area, period=period, kind=ProgramSigned.KIND):
-        payload = entry.content()
-        verdicts[payload["market"], payload["program"]] = payload
-    for entry in sources(connection, area=area, period=period, kind=ProgramValidated.KIND):
-        payload = entry.content()
-        validated[payload["market"], payload["program"], payload["results_root"], payload["report_hash"]] = payload
-    found = []
-    for market, program, results_root, report_hash in resolved.programs:
-        shown = validated.get((market, program, results_root, report_hash))
-        verdict = verdicts.get((market, program))
+    verdicts: dict[tuple[str, int], ProgramSigned] = {}
+    for entry in sources(connection, area=area, period=period, kind=ProgramSigned):
+        signed = entry.as_a(ProgramSigned)
+        verdicts[signed.market, signed.program] = signed
+    validated: dict[tuple[str, int, bytes, bytes], ProgramValidated] = {}
+    for entry in sources(connection, area=area, period=period, kind=ProgramValidated):
+        fact = entry.as_a(ProgramValidated)
+        validated[fact.market, fact.program, fact.results_root, fact.report_hash] = fact
+    for recorded in resolved.programs:
+        shown = validated.get((recorded.market, recorded.program, recorded.results_root, recorded.report_hash))
+        verdict = verdicts.get((recorded.market, recorded.program))
         if shown is None or verdict is None:
-            raise FactMissing(fact=f"program {program} of {market}")
-        item = {name: shown[name] for name in PROGRAM_MEMBERS}
-        found.append({**item, "dso": verdict["dso"], "signature": verdict["signature"]})
-    return found
+            raise FactMissing(fact=f"program {recorded.program} of {recorded.market}")
+        yield PackagedProgram.of(shown, verdict)
 
 
-def _earlier(connection: Connection, area: str, period: int, revision: int) -> list[Payload]:
+def _earlier(connection: Connection, area: str, period: int, revision: int) -> tuple[EarlierSettlement, ...]:
     """The words of the revisions before this one, as they took effect."""
+    if not revision:
+        return ()
     found = proposals(connection, area=area, period=period)
     missing = [number for number in range(revision) if number not in found]
     if missing:
         raise FactMissing(fact=f"settlement {missing[0]} of period {period} of {area}")
-    return [{"revision": number, "words": found[number]["words"]} for number in range(revision)]
+    return tuple(EarlierSettlement(number, found[number].words) for number in range(revision))
 
 
-def _clearings(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
-    cleared = {}
-    for entry in sources(connection, area=area, period=period, kind=MtuCleared.KIND):
-        payload = entry.content()
-        cleared[payload["market"], payload["mtu"]] = payload
-    result = []
-    for what, market, mtu, data in resolved.clearings:
-        item = {"market": market, "mtu": mtu, "result_hash": to_hex(ZERO_HASH), "price_neur_per_wh": None, "words": []}
-        if what == CLEARED:
-            fact = cleared.get((market, mtu))
-            if fact is None:
-                raise FactMissing(fact=f"the clearing of MTU {mtu} of {market}")
-            if fact["result_hash"] != data["resultHash"]:
-                raise WrongInput(record=f"MTU {mtu} of {market}", reason="the chain cleared another result")
-            item |= {name: fact[name] for name in ("result_hash", "price_neur_per_wh", "words")}
-        result.append(item)
-    return result
+def _clearings(connection: Connection, area: str, period: int, resolved: Resolution) -> tuple[PackagedClearing, ...]:
+    cleared: dict[tuple[str, int], MtuCleared] = {}
+    for entry in sources(connection, area=area, period=period, kind=MtuCleared):
+        fact = entry.as_a(MtuCleared)
+        cleared[fact.market, fact.mtu] = fact
+    return tuple(
+        PackagedClearing(item.market, item.mtu, ZERO_HASH, None, ())
+        if item.result_hash is None
+        else _clearing(cleared.get((item.market, item.mtu)), item.market, item.mtu, item.result_hash)
+        for item in resolved.clearings
+    )
 
 
-def _orders(connection: Connection, area: str, period: int, clearings: Iterable[Payload]) -> list[Payload]:
+def _clearing(fact: MtuCleared | None, market: str, mtu: int, result_hash: bytes) -> PackagedClearing:
+    if fact is None:
+        raise FactMissing(fact=f"the clearing of MTU {mtu} of {market}")
+    if fact.result_hash != result_hash:
+        raise WrongInput(record=f"MTU {mtu} of {market}", reason="the chain cleared another result")
+    return PackagedClearing(market, mtu, result_hash, fact.price_neur_per_wh, fact.words)
+
+
+def _orders(
+    connection: Connection, area: str, period: int, clearings: Sequence[PackagedClearing]
+) -> tuple[OrderAccepted, ...]:
     """The orders that open the words of these clearings: accepted between a program's opening and its gate."""
-    wanted = {"0x" + word[2:].rjust(64, "0")[:32] for item in clearings for word in item["words"]}
+    wanted = {tag_bytes(OrderWord.unpack(word)) for item in clearings for word in item.words}
     if not wanted:
-        return []
-    opened = sources(connection, area=area, period=period, kind=ProgramOpened.KIND)
-    first = opened[0].sequence if opened else 0
-    found = {}
-    for entry in walk_entries(connection, after=first, kinds=[OrderAccepted]):
-        if entry.payload is not None and entry.payload["tag"] in wanted:
-            found[entry.payload["tag"]] = entry.payload
+        return ()
+    opened = next(sources(connection, area=area, period=period, kind=ProgramOpened), None)
+    found: dict[bytes, OrderAccepted] = {}
+    for entry in walk_entries(connection, after=0 if opened is None else opened.sequence, kinds=[OrderAccepted]):
+        fact = entry.fact
+        if isinstance(fact, OrderAccepted) and fact.tag in wanted:
+            found[fact.tag] = fact
         if len(found) == len(wanted):
             break
-    return [found[tag] for tag in sorted(found)]
+    return tuple(found[tag] for tag in sorted(found))
 
 
-def _attestations(connection: Connection, area: str, period: int, resolved: Resolution) -> list[Payload]:
-    known = {}
-    for entry in sources(connection, area=area, period=period, kind=ReadingAttested.KIND):
-        for item in entry.content()["attestations"]:
-            known[item["mtu"], item["revision"], item["root"]] = item
-    last = {mtu: at for at, (what, _, mtu, _) in enumerate(resolved.readings) if what != UNREAD}
-    result = []
-    for at, (what, _, mtu, data) in enumerate(resolved.readings):
-        if what == UNREAD:
-            result.append(_attestation(mtu, {}, unread=True, readings=None))
-            continue
-        fact = known.get((mtu, data["revision"], data["root"]))
-        if fact is None:
-            raise FactMissing(fact=f"the attestation of MTU {mtu}, revision {data['revision']}")
-        readings = fact["readings"] if last[mtu] == at else None
-        result.append(_attestation(mtu, data, unread=False, readings=readings))
-    return result
+def _attestations(
+    connection: Connection, area: str, period: int, resolved: Resolution
+) -> tuple[PackagedAttestation, ...]:
+    last = {item.mtu: item.key for item in resolved.readings if not item.unread}
+    shown = set(last.values())
+    known: dict[AttestationKey, tuple[Reading, ...] | None] = {}  # readings only of those that show them
+    for entry in sources(connection, area=area, period=period, kind=ReadingAttested):
+        for item in entry.as_a(ReadingAttested).attestations:
+            key = item.mtu, item.revision, item.root
+            known[key] = item.readings if key in shown else None
+    return tuple(_attestation(item, known) for item in resolved.readings)
 
 
-def _attestation(mtu: int, data: Payload, *, unread: bool, readings: list[Payload] | None) -> Payload:
-    return {
-        "mtu": mtu,
-        "revision": data.get("revision", 0),
-        "unread": unread,
-        "root": data.get("root", to_hex(ZERO_HASH)),
-        "count": data.get("count", 0),
-        "import_wh": data.get("importWh", 0),
-        "export_wh": data.get("exportWh", 0),
-        "readings": readings,
-    }
+def _attestation(
+    item: ReadingsOnChain, known: Mapping[AttestationKey, tuple[Reading, ...] | None]
+) -> PackagedAttestation:
+    if not item.unread and item.key not in known:
+        raise FactMissing(fact=f"the attestation of MTU {item.mtu}, revision {item.revision}")
+    return PackagedAttestation(
+        mtu=item.mtu,
+        revision=item.revision,
+        unread=item.unread,
+        root=item.root,
+        count=item.count,
+        import_wh=item.import_wh,
+        export_wh=item.export_wh,
+        readings=None if item.unread else known[item.key],
+    )
 
 
-def proposal_package(connection: Connection, *, area: str, period: int) -> Payload:
+def proposal_package(connection: Connection, *, area: str, period: int) -> Package:
     """The package of the newest proposed settlement of a period, for attesters. Raises NothingProposed."""
     proposal = latest_proposal(connection, area=area, period=period)
     through = period_state(connection, area=area, period=period).proposal_sequence
-    package = gather(connection, area=area, period=period, revision=proposal["revision"], through=through)
-    return {**package, "proposal": proposal}
+    return Package.of(
+        gather(connection, area=area, period=period, revision=proposal.revision, through=through), proposal
+    )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from contracts.bindings import Call, Settlement
 from contracts.bindings.settlement import SettlementPage
-from domain.eip712 import SETTLEMENT, Domain
+from domain.eip712 import Domain
 from domain.errors import DominoesError
-from domain.facts import AttesterSignature, ChainRequested, SettlementSigned, Subject, requested_key
+from domain.facts import AttesterSignature, ChainRequested, SettlementProposed, SettlementSigned, Subject, requested_key
 from domain.hashing import from_hex, text_id, to_hex
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
@@ -28,7 +27,6 @@ from ledger_service.settlement.queries import (
     resolution,
 )
 from ledger_service.settlement.tables import settlement_failed, settlement_signature
-from settling.package import proposal_values
 
 
 class NotAnAttester(DominoesError):
@@ -80,7 +78,7 @@ def sign_settlement(
         proposal = latest_proposal(connection, area=area, period=period, revision=revision)
         row = connection.execute(select(registry_area).where(registry_area.c.area == area)).one()
     organisation_of = {from_hex(item["address"]): str(item["organisation"]) for item in json.loads(row.attesters)}
-    digest = domain.digest(SETTLEMENT, proposal_values(proposal))
+    digest = proposal.digest(domain)
     signer = recover(digest, signature)
     if signer not in organisation_of:
         raise NotAnAttester(signer=to_hex(signer), area=area)
@@ -133,14 +131,14 @@ def _collect(tx: Transaction, *, digest: bytes, signer: bytes, signature: bytes)
 def _complete(
     tx: Transaction,
     *,
-    proposal: Mapping[str, Any],
+    proposal: SettlementProposed,
     pages: Sequence[_Page],
     digest: bytes,
     held: Mapping[bytes, bytes],
     threshold: int,
 ) -> bool:
     """Append `settlement.signed` with exactly the threshold's worth of signatures, once, and ask for `settle`."""
-    area, period, revision = proposal["area"], proposal["period"], proposal["revision"]
+    area, period, revision = proposal.area, proposal.period, proposal.revision
     name = f"{area}:{period}:{revision}:{digest[:8].hex()}"
     key = f"{SettlementSigned.KIND}:{name}"
     if tx.find(key) is not None:
@@ -169,21 +167,20 @@ class _Page:
         return Settlement.settle(target=self.target, page_hashes=self.hashes, words=self.words, signatures=signed)
 
 
-def _pages_of(proposal: Mapping[str, Any]) -> list[_Page]:
+def _pages_of(proposal: SettlementProposed) -> list[_Page]:
     """One page without words where no money moves."""
-    words = [int(word, 16) for word in proposal["words"]]
-    hashes = page_hashes(words)
+    hashes = page_hashes(proposal.words)
     first = SettlementPage(
-        area=text_id(proposal["area"]),
-        period=proposal["period"],
-        revision=proposal["revision"],
+        area=text_id(proposal.area),
+        period=proposal.period,
+        revision=proposal.revision,
         page=0,
-        statements_root=from_hex(proposal["statements_root"]),
-        tariff_hash=from_hex(proposal["tariff_hash"]),
+        statements_root=proposal.statements_root,
+        tariff_hash=proposal.tariff_hash,
     )
     return [
         _Page(target=replace(first, page=page), hashes=hashes, words=part)
-        for page, part in enumerate(pages_of(words) or [[]])
+        for page, part in enumerate(pages_of(proposal.words) or [[]])
     ]
 
 
@@ -206,5 +203,5 @@ def _is_wanted(tx: Transaction, *, state: PeriodState, asked: ChainRequested) ->
     target = SettlementPage.read(call_of(asked).argument("target"))
     proposal = latest_proposal(tx.connection, area=state.area, period=state.period)
     roots = resolution(tx.connection, area=state.area, period=state.period).roots
-    wanted = (from_hex(proposal["statements_root"]), roots.clearing_root + roots.readings_root)
+    wanted = (proposal.statements_root, roots.clearing_root + roots.readings_root)
     return (target.statements_root, state.proposal_roots) == wanted

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from domain.errors import DominoesError
-from domain.facts import SettlementProposed
-from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.facts import Fact, SettlementProposed
+from domain.hashing import ZERO_HASH, from_hex
 from domain.merkle import merkle_proof
 from domain.statements import statement_hash, statement_leaf
 from ledger_service.record import Entry
@@ -24,10 +24,13 @@ from ledger_service.settlement.tables import (
     settlement_source,
 )
 from ledger_service.settlement.views import ATTESTED, CLEARED, RECORDED, SETTLED, SETTLED_HASHES, UNREAD, VOIDED
-from settling.package import Roots
+from settling.unpacking import Roots
 
 SEQUENCES_PER_QUERY = 500
 """Entries fetched by one statement: below the 999 parameters every SQLite takes."""
+
+ENTRIES_HELD = 16
+"""Entries held in memory while the entries of a period are walked: one may hold a day of readings and messages."""
 
 
 class UnknownPeriod(DominoesError):
@@ -103,20 +106,58 @@ def period_from_row(row: Row[Any]) -> PeriodState:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearingOnChain:
+    """What the chain made of one MTU of a market; no result hash where it is void."""
+
+    market: str
+    mtu: int
+    result_hash: bytes | None
+
+
+AttestationKey = tuple[int, int, bytes]
+"""What tells an attestation of an area: MTU, revision, root."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsOnChain:
+    """What the chain recorded of one MTU's readings: an attestation, or that it is unread (then all is zero)."""
+
+    mtu: int
+    revision: int
+    unread: bool
+    root: bytes
+    count: int
+    import_wh: int
+    export_wh: int
+
+    @property
+    def key(self) -> AttestationKey:
+        """What tells the attestation."""
+        return self.mtu, self.revision, self.root
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOnChain:
+    """A program that the chain recorded."""
+
+    market: str
+    program: int
+    results_root: bytes
+    report_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the chain did in a period, in its order: `clearings` and `readings` as (what, market, mtu, data).
+    """What the chain did in a period, in its order; the programs it recorded ascend by market and number."""
 
-    `programs` are those it recorded, ascending: (market, program, results root, report hash).
-    """
-
-    clearings: tuple[tuple[str, str, int, dict[str, Any]], ...]
-    readings: tuple[tuple[str, str, int, dict[str, Any]], ...]
-    programs: tuple[tuple[str, int, str, str], ...]
+    clearings: tuple[ClearingOnChain, ...]
+    readings: tuple[ReadingsOnChain, ...]
+    programs: tuple[ProgramOnChain, ...]
     roots: Roots
 
     def complete(self, *, markets: int, count: int) -> bool:
         """Whether every (market, MTU) is cleared or void and every MTU attested or unread."""
-        return len(self.clearings) == markets * count and len({item[2] for item in self.readings}) == count
+        return len(self.clearings) == markets * count and len({item.mtu for item in self.readings}) == count
 
 
 def settlement_keys(connection: Connection, *, area: str, period: int) -> list[str]:
@@ -133,11 +174,11 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
     clearings = [row for row in rows if row.what in (CLEARED, VOIDED)]
     readings = [row for row in rows if row.what in (ATTESTED, UNREAD)]
-    recorded = [(row.market, to_hex(row.root), json.loads(row.data)) for row in rows if row.what == RECORDED]
+    programs = [_program(row) for row in rows if row.what == RECORDED]
     return Resolution(
-        programs=tuple(sorted((market, data["program"], root, data["reportHash"]) for market, root, data in recorded)),
-        clearings=tuple((row.what, row.market, row.mtu, json.loads(row.data)) for row in clearings),
-        readings=tuple((row.what, row.area, row.mtu, json.loads(row.data)) for row in readings),
+        clearings=tuple(map(_clearing, clearings)),
+        readings=tuple(map(_readings, readings)),
+        programs=tuple(sorted(programs, key=lambda program: (program.market, program.program))),
         roots=Roots(
             clearing_root=clearings[-1].root if clearings else ZERO_HASH,
             readings_root=readings[-1].root if readings else ZERO_HASH,
@@ -145,55 +186,86 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     )
 
 
+def _clearing(row: Row[Any]) -> ClearingOnChain:
+    result = None if row.what == VOIDED else from_hex(json.loads(row.data)["resultHash"])
+    return ClearingOnChain(market=row.market, mtu=row.mtu, result_hash=result)
+
+
+def _readings(row: Row[Any]) -> ReadingsOnChain:
+    if row.what == UNREAD:
+        return ReadingsOnChain(row.mtu, revision=0, unread=True, root=ZERO_HASH, count=0, import_wh=0, export_wh=0)
+    data = json.loads(row.data)
+    return ReadingsOnChain(
+        mtu=row.mtu,
+        revision=data["revision"],
+        unread=False,
+        root=from_hex(data["root"]),
+        count=data["count"],
+        import_wh=data["importWh"],
+        export_wh=data["exportWh"],
+    )
+
+
+def _program(row: Row[Any]) -> ProgramOnChain:
+    data = json.loads(row.data)
+    return ProgramOnChain(
+        market=row.market, program=data["program"], results_root=row.root, report_hash=from_hex(data["reportHash"])
+    )
+
+
 def entries_by_sequence(connection: Connection, sequences: Iterable[int]) -> list[Entry]:
     """These entries, ascending."""
+    return list(_walk_sequences(connection, sequences))
+
+
+def _walk_sequences(connection: Connection, sequences: Iterable[int]) -> Iterator[Entry]:
     wanted = sorted(set(sequences))
-    found = []
     for start in range(0, len(wanted), SEQUENCES_PER_QUERY):
         part = wanted[start : start + SEQUENCES_PER_QUERY]
         query = select_entries().where(journal_entry.c.sequence.in_(part)).order_by(journal_entry.c.sequence)
-        found += [entry_of(row) for row in connection.execute(query)]
-    return found
+        yield from map(entry_of, connection.execute(query.execution_options(yield_per=ENTRIES_HELD)))
 
 
-def sources(connection: Connection, *, area: str, period: int, kind: str) -> list[Entry]:
-    """The entries of one kind that belong to a period, ascending."""
+def sources(connection: Connection, *, area: str, period: int, kind: type[Fact]) -> Iterator[Entry]:
+    """The entries of one kind that belong to a period, ascending, few held at a time: some are large."""
     table = settlement_source
-    conditions = (table.c.area == area, table.c.period == period, table.c.kind == kind)
-    return entries_by_sequence(connection, connection.execute(select(table.c.sequence).where(*conditions)).scalars())
+    conditions = (table.c.area == area, table.c.period == period, table.c.kind == kind.KIND)
+    return _walk_sequences(connection, connection.execute(select(table.c.sequence).where(*conditions)).scalars())
 
 
-def proposals(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, Any]]:
-    """The `settlement.proposed` payload of each revision: the one in effect on chain, the newest where none is yet."""
+def proposals(connection: Connection, *, area: str, period: int) -> dict[int, SettlementProposed]:
+    """The proposal of each revision: the one in effect on chain, the newest where none is yet."""
     in_effect = settled_hashes(connection, area=area, period=period)
     found = {}
-    for entry in sources(connection, area=area, period=period, kind=SettlementProposed.KIND):
-        payload = entry.payload
-        if payload is not None and in_effect.get(payload["revision"]) in (None, _hashes_of(payload)):
-            found[payload["revision"]] = payload
+    for entry in sources(connection, area=area, period=period, kind=SettlementProposed):
+        fact = entry.fact
+        if isinstance(fact, SettlementProposed) and in_effect.get(fact.revision) in (None, _hashes_of(fact)):
+            found[fact.revision] = fact
     return found
 
 
-def settled_hashes(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, str]]:
+def settled_hashes(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, bytes]]:
     """The hashes of each revision in effect on chain, as a proposal names them."""
     table = settlement_event
     same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
     rows = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
-    return {row["revision"]: {mine: row[theirs] for mine, theirs in SETTLED_HASHES.items()} for row in rows}
+    return {row["revision"]: {mine: from_hex(row[theirs]) for mine, theirs in SETTLED_HASHES.items()} for row in rows}
 
 
-def _hashes_of(proposal: dict[str, Any]) -> dict[str, str]:
-    return {name: proposal[name] for name in SETTLED_HASHES}
+def _hashes_of(proposal: SettlementProposed) -> dict[str, bytes]:
+    return {name: getattr(proposal, name) for name in SETTLED_HASHES}
 
 
-def latest_proposal(connection: Connection, *, area: str, period: int, revision: int | None = None) -> dict[str, Any]:
-    """The newest `settlement.proposed` payload of a period, or of one revision of it. Raises NothingProposed."""
+def latest_proposal(
+    connection: Connection, *, area: str, period: int, revision: int | None = None
+) -> SettlementProposed:
+    """The newest proposal of a period, or of one revision of it. Raises NothingProposed."""
     state = period_state(connection, area=area, period=period)
     if state.proposal_sequence is None or state.proposal_revision is None:
         raise NothingProposed(area=area, period=period, revision=revision)
     wanted = state.proposal_revision if revision is None else revision
     if wanted == state.proposal_revision and wanted >= state.settled:
-        return entries_by_sequence(connection, [state.proposal_sequence])[0].content()
+        return entries_by_sequence(connection, [state.proposal_sequence])[0].as_a(SettlementProposed)
     found = proposals(connection, area=area, period=period)
     if wanted not in found:
         raise NothingProposed(area=area, period=period, revision=wanted)
@@ -208,28 +280,16 @@ def failed_requests(connection: Connection, *, area: str, period: int, failed_be
     return list(connection.execute(query).scalars())
 
 
-def statement_of(
-    connection: Connection, *, account: str, area: str, period: int, revision: int | None = None
-) -> dict[str, Any]:
-    """`{"account","salt","statement"}` of one account. Raises NothingProposed, also where it has no statement."""
-    proposal = latest_proposal(connection, area=area, period=period, revision=revision)
-    for item in proposal["statements"]:
-        if item["account"] == account:
-            return dict(item)
-    raise NothingProposed(area=area, period=period, revision=revision)
-
-
-def statement_proof(proposal: dict[str, Any], *, account: str) -> list[str]:
-    """The Merkle proof from an account's statement to the proposal's statements root."""
-    items = sorted(proposal["statements"], key=lambda item: item["account"])
+def statement_proof(proposal: SettlementProposed, *, account: str) -> list[bytes]:
+    """The Merkle proof from an account's statement to the proposal's statements root, the lowest node first."""
+    items = sorted(proposal.statements, key=lambda item: item.account)
     leaves = [
         statement_leaf(
-            account=from_hex(item["account"]),
-            period=proposal["period"],
-            revision=proposal["revision"],
-            hashed=statement_hash(salt=from_hex(item["salt"]), statement=item["statement"]),
+            account=from_hex(item.account),
+            period=proposal.period,
+            revision=proposal.revision,
+            hashed=statement_hash(salt=item.salt, statement=item.statement.as_json()),
         )
         for item in items
     ]
-    index = [item["account"] for item in items].index(account)
-    return [to_hex(node) for node in merkle_proof(leaves, index)]
+    return merkle_proof(leaves, [item.account for item in items].index(account))

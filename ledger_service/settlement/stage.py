@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection, func, select
@@ -14,7 +13,6 @@ from contracts.bindings import Settlement
 from domain.errors import DominoesError
 from domain.facts import AccountStatement, SettlementProposed, SettlementRules, Subject, requested_key
 from domain.hashing import text_id, to_hex
-from domain.members import JsonDocument
 from domain.mtu import MtuRange
 from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
@@ -29,8 +27,9 @@ from ledger_service.settlement.operations import retry_request
 from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
 from ledger_service.settlement.views import KINDS, fold
 from settling.lines import LINES_RULE
-from settling.package import inputs_of, roots_of
+from settling.package import Basis
 from settling.settlement import commit, settle
+from settling.unpacking import inputs_of, roots_of
 
 SALT_BYTES = 32
 """Random bytes hashed with each statement, so that nobody can guess a bill from its hash."""
@@ -172,7 +171,7 @@ class SettlementStage:
     def _propose(self, state: PeriodState, due: Due) -> bool:
         """Write a proposal, unless a registry fact came since it was computed: then it is computed once more."""
         with self._record.begin() as tx:
-            if tx.entries(after=due.head, kinds=list(TERMS), limit=1):
+            if tx.entries(after=due.head, kinds=TERMS, limit=1):
                 return True
             return _append_proposal(tx, due.proposal, after=state.proposal_sequence)
 
@@ -186,33 +185,31 @@ class SettlementStage:
             if not resolved.complete(markets=markets, count=state.count) or not _is_due(state, roots):
                 return None
             try:
-                package = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
+                basis = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
             except FactMissing:
                 return None  # a stage before this one has not caught up
-        proposal = self._proposal(package)
+        proposal = self._proposal(basis)
         if proposal.clearing_root + proposal.readings_root != roots:
             raise RootsDiffer(area=state.area, period=state.period)
         return Due(head=head, proposal=proposal)
 
-    def _proposal(self, package: dict[str, Any]) -> SettlementProposed:
-        settled = settle(inputs_of(package))
+    def _proposal(self, basis: Basis) -> SettlementProposed:
+        settled = settle(inputs_of(basis))
         salts = {account: self._salt() for account in settled.statements}
-        commitment = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
-        roots = roots_of(package)
+        commitment = commit(settled, period=basis.period, revision=basis.revision, salts=salts)
+        roots = roots_of(basis)
         return SettlementProposed(
-            area=package["area"],
-            period=package["period"],
-            revision=package["revision"],
-            words=tuple(settled.words),
+            area=basis.area,
+            period=basis.period,
+            revision=basis.revision,
+            words=settled.words,
             words_hash=commitment.words_hash,
             clearing_root=roots.clearing_root,
             readings_root=roots.readings_root,
             statements_root=commitment.statements_root,
             tariff_hash=commitment.tariff_hash,
             statements=tuple(
-                AccountStatement(
-                    account=to_hex(account), salt=salts[account], statement=JsonDocument(statement.as_json())
-                )
+                AccountStatement(account=to_hex(account), salt=salts[account], statement=statement)
                 for account, statement in settled.statements.items()
             ),
             rules=SettlementRules(lines=LINES_RULE),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import httpx
+from pydantic import ConfigDict
 
 from domain.hashing import text_id, to_hex
 from domain.meters import MeteringArea
@@ -15,6 +17,7 @@ from domain.signing import SigningKey, personal_message_digest
 from domain.strictness import Unreadable
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
+from settling.package import Package, RegisteredTerms, read_strictly
 
 PAGE_ITEMS = 500
 """Most MTUs asked about at once; the service gives no more in one answer."""
@@ -26,6 +29,15 @@ TIMEOUT_S = 30.0
 
 TOKEN_MARGIN_S = 60.0
 """A token is renewed this long before it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageAnswer:
+    """The service's answer about a settlement; what it says is to be signed is not looked at."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
+
+    package: Package
 
 
 class HttpService:
@@ -61,16 +73,16 @@ class HttpService:
         return self._token[0]
 
     def _open(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
-        return _content(self._send(method, path, headers={}, body=body, params=params))
+        return _accepted(self._send(method, path, headers={}, body=body, params=params)).json()
 
-    def _ask(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
+    def _ask(self, method: str, path: str, *, body: Any = None, params: Any = None) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._login()}"}
         answer = self._send(method, path, headers=headers, body=body, params=params)
         if answer.status_code == 401:
             self._token = None  # the service was restarted with another token key
             headers["Authorization"] = f"Bearer {self._login()}"
             answer = self._send(method, path, headers=headers, body=body, params=params)
-        return _content(answer)
+        return _accepted(answer)
 
     def market_time(self) -> int:
         """Market time in unix seconds."""
@@ -78,12 +90,11 @@ class HttpService:
 
     def metering_area(self, area: str) -> MeteringArea:
         """Meters, attesters, periods and deadlines of the area."""
-        return MeteringArea.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}))
+        return MeteringArea.from_json(self._ask("GET", "/v1/attester/registry", params={"area": area}).json())
 
-    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
-        """The registry facts money can rest on."""
-        found: dict[str, list[dict[str, Any]]] = self._ask("GET", "/v1/attester/terms", params={"area": area})
-        return found
+    def terms(self, area: str) -> RegisteredTerms:
+        """The registry facts money can rest on. May raise PackageMalformed."""
+        return RegisteredTerms.read(self._ask("GET", "/v1/attester/terms", params={"area": area}).content)
 
     def submit_attestations(self, body: dict[str, Any]) -> None:
         """Hand over attestations with the meters' messages behind them."""
@@ -96,7 +107,7 @@ class HttpService:
         for first in range(first_mtu, end, PAGE_ITEMS):
             span = {"from": first, "to": min(first + PAGE_ITEMS, end)}
             params = {"area": area, "limit": PAGE_ITEMS, **span}
-            for item in self._ask("GET", "/v1/attestations", params=params)["items"]:
+            for item in self._ask("GET", "/v1/attestations", params=params).json()["items"]:
                 try:
                     found.append(RecordedMtu.from_json(item, area_id=text_id(area)))
                 except Unreadable as error:
@@ -105,14 +116,13 @@ class HttpService:
 
     def pending_settlements(self, area: str) -> list[SettlementRef]:
         """Settlements that wait for signatures."""
-        found = self._ask("GET", "/v1/attester/settlements", params={"state": "proposed"})["items"]
+        found = self._ask("GET", "/v1/attester/settlements", params={"state": "proposed"}).json()["items"]
         refs = (SettlementRef(item["area"], int(item["period"]), int(item["revision"])) for item in found)
         return [ref for ref in refs if ref.area == area]
 
-    def settlement_package(self, settlement: SettlementRef) -> dict[str, Any]:
-        """Everything from which the settlement is to be recomputed."""
-        package: dict[str, Any] = self._ask("GET", _path_of(settlement))["package"]
-        return package
+    def settlement_package(self, settlement: SettlementRef) -> Package:
+        """Everything from which the settlement is to be recomputed. May raise PackageMalformed."""
+        return read_strictly(PackageAnswer, self._ask("GET", _path_of(settlement)).content).package
 
     def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
         """Hand over a signature."""
@@ -123,7 +133,7 @@ def _path_of(settlement: SettlementRef) -> str:
     return f"/v1/attester/settlements/{settlement.area}/{settlement.period}/{settlement.revision}"
 
 
-def _content(answer: httpx.Response) -> Any:
+def _accepted(answer: httpx.Response) -> httpx.Response:
     if answer.status_code >= 400:
         raise ServiceRefused(http_status=answer.status_code, problem=answer.text[:500])
-    return answer.json() if answer.content else None
+    return answer

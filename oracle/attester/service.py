@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from domain.errors import DominoesError
 from domain.meters import MeteringArea
 from oracle.attester.consensus.attestations import RecordedMtu
+from settling.package import Package, RegisteredTerms
 
 
 class ServiceAway(DominoesError):
@@ -71,16 +72,16 @@ class SettlementRef:
 class SettlementService(Protocol):
     """What co-signing settlements needs of the service. Every call may raise ServiceAway or ServiceRefused."""
 
-    def terms(self, area: str) -> dict[str, list[dict[str, Any]]]:
-        """The registry facts money can rest on: `parties`, `meters`, `keys`, `tariffs`, `agreements`."""
+    def terms(self, area: str) -> RegisteredTerms:
+        """The registry facts money can rest on. May raise PackageMalformed."""
         ...
 
     def pending_settlements(self, area: str) -> list[SettlementRef]:
         """Settlements of the area that wait for signatures."""
         ...
 
-    def settlement_package(self, settlement: SettlementRef) -> dict[str, Any]:
-        """Everything from which it is to be recomputed."""
+    def settlement_package(self, settlement: SettlementRef) -> Package:
+        """Everything from which it is to be recomputed. May raise PackageMalformed."""
         ...
 
     def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:

@@ -19,7 +19,7 @@ from oracle.attester.service import ServiceAway, SettlementRef, SettlementServic
 from oracle.attester.settlement_checks import chain_objections, markets_of, readings_objections
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
-from settling.package import verify_package
+from settling.verification import verify_package
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class SettlementSigner:
                 signed += self._one(store, witness, settlement)
             except (ServiceAway, NodeUnavailable, NodeAnswerInvalid):
                 raise
-            except (DominoesError, KeyError, ValueError, TypeError) as error:
+            except (DominoesError, ValueError) as error:
                 self._refuse(store, settlement, error.reason if isinstance(error, SettlementRefused) else str(error))
         return signed
 
@@ -114,7 +114,7 @@ class SettlementSigner:
 
     def _one(self, store: Store, witness: Witness, settlement: SettlementRef) -> int:
         package = self._service.settlement_package(settlement)
-        if SettlementRef(package["area"], package["period"], package["revision"]) != settlement:
+        if SettlementRef(package.area, package.period, package.revision) != settlement:
             raise SettlementRefused(settlement=settlement, reason="the package is about another settlement")
         digest = verify_package(package, market=self._market, settlement=self._settlement)
         on_chain = self._chain.period(area=settlement.area, period=settlement.period, markets=markets_of(package))

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from domain.hashing import from_hex, text_id
 from domain.words import words_hash
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
-from settling.package import Package, roots_of
+from settling.package import Package, PackagedProgram
+from settling.unpacking import roots_of
 
 
 def markets_of(package: Package) -> list[str]:
     """The markets a package is about: the running root binds those of its clearings, whatever it says of markets."""
-    return sorted({item["market"] for name in ("clearings", "markets") for item in package[name]})
+    return sorted({item.market for item in package.clearings} | {item.market for item in package.markets})
 
 
 def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]:
     """Why the chain does not bear a package out, one sentence each; none where it does."""
-    if (package["first_mtu"], package["count"]) != (on_chain.first_mtu, on_chain.count):
+    if (package.first_mtu, package.count) != (on_chain.first_mtu, on_chain.count):
         yield "the period has other MTUs on chain"
     roots = roots_of(package)
     if (roots.clearing_root, roots.readings_root) != (on_chain.clearing_root, on_chain.readings_root):
         yield "its running roots are not the chain's"
-    earlier = tuple(words_hash([int(word, 16) for word in item["words"]]) for item in package["earlier"])
-    if earlier != on_chain.words_hashes:
+    if tuple(words_hash(item.words) for item in package.earlier) != on_chain.words_hashes:
         yield "the words of its earlier revisions are not those that took effect on chain"
-    if [item["market"] for item in package["markets"]] != markets_of(package):
+    if [item.market for item in package.markets] != markets_of(package):
         yield "it has not the rules of each of its markets once"
-    for item in package["markets"]:
-        if on_chain.markets[item["market"]] != MarketRules(text_id(package["area"]), item["lot_wh"]):
-            yield f"market {item['market']} has another lot or area on chain"
-    shown = {(item["market"], item["program"]): _recorded_of(item) for item in package["programs"]}
-    if len(shown) != len(package["programs"]):
+    for item in package.markets:
+        if on_chain.markets[item.market] != MarketRules(text_id(package.area), item.lot_wh):
+            yield f"market {item.market} has another lot or area on chain"
+    shown = {(program.market, program.program): _recorded_of(program) for program in package.programs}
+    if len(shown) != len(package.programs):
         yield "it names a program twice"
-    for market, program in sorted(shown.keys() | on_chain.programs.keys()):
-        name = f"program {program} of {market}"
-        if (market, program) not in shown:
+    for market, number in sorted(shown.keys() | on_chain.programs.keys()):
+        name = f"program {number} of {market}"
+        if (market, number) not in shown:
             yield f"{name} is recorded on chain and is left out"
-        elif on_chain.programs.get((market, program)) != shown[market, program]:
+        elif on_chain.programs.get((market, number)) != shown[market, number]:
             yield f"{name} is not the one recorded on chain"
 
 
-def _recorded_of(program: Mapping[str, Any]) -> RecordedProgram:
+def _recorded_of(program: PackagedProgram) -> RecordedProgram:
     return RecordedProgram(
-        results_root=from_hex(program["results_root"]),
-        grid_model_hash=from_hex(program["grid_model_hash"]),
-        report_hash=from_hex(program["report_hash"]),
-        dso=from_hex(program["dso"]),
+        results_root=program.results_root,
+        grid_model_hash=program.grid_model_hash,
+        report_hash=program.report_hash,
+        dso=from_hex(program.dso),
     )
 
 
@@ -56,11 +55,11 @@ def readings_objections(package: Package, attested: Mapping[int, tuple[int, byte
 
     `attested` is (revision, root) of the last attestation held of each MTU.
     """
-    for item in package["attestations"]:
-        if item["readings"] is None:
+    for item in package.attestations:
+        if item.readings is None:
             continue
-        known = attested.get(item["mtu"])
-        if known is not None and known[0] < item["revision"]:
+        known = attested.get(item.mtu)
+        if known is not None and known[0] < item.revision:
             continue  # a later correction this attester has not heard of yet carries m signatures on chain
-        if known is None or known[1] != from_hex(item["root"]):
-            yield f"the readings of MTU {item['mtu']} are not those attested here"
+        if known is None or known[1] != item.root:
+            yield f"the readings of MTU {item.mtu} are not those attested here"

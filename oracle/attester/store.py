@@ -14,13 +14,13 @@ import orjson
 from domain.attestations import SignedAttestation
 from domain.hashing import from_hex
 from domain.messages import (
-    NONCE_BYTES,
     READINGS_MAX,
     MeterMessage,
     ReadingRun,
     RegisterReading,
     parse_message,
 )
+from domain.readings import NONCE_BYTES
 from oracle.transactions import transaction
 
 BUSY_TIMEOUT_MS = 10_000

@@ -6,38 +6,42 @@ they count only as they were seen before the first MTU they decide on: nobody ca
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from domain.hashing import canonical_json
+from domain.members import noun_json, noun_of
 from domain.mtu import mtu_start
+from domain.parties import Meter, OrderKey, Participant, ParticipantKind
+from domain.terms import Agreement, Tariff
 from oracle.attester.store import Store
+from settling.package import Package, RegisteredTerms
 
 _log = logging.getLogger(__name__)
 
-Fact = Mapping[str, Any]
+Term: TypeAlias = Participant | Meter | OrderKey | Tariff | Agreement
+"""What is witnessed."""
 
-IDENTITY = {
-    "parties": ("account",),
-    "meters": ("meter", "valid_from_mtu"),
-    "keys": ("order_key",),
-    "tariffs": ("tariff", "version"),
-    "agreements": ("agreement", "version"),
+KINDS: Mapping[str, type[Term]] = {
+    "parties": Participant,
+    "meters": Meter,
+    "keys": OrderKey,
+    "tariffs": Tariff,
+    "agreements": Agreement,
 }
-"""Kinds of facts that are witnessed, and the members that name one: under one name there is one fact for ever."""
+"""Kinds of terms, named as members of a package."""
 
-TIMED = ("meters", "tariffs", "agreements")
-"""Kinds whose versions say themselves from which MTU they are valid, and that nobody but the registrar signs."""
+TIMED = (Meter, Tariff, Agreement)
+"""Terms whose versions say themselves from which MTU they are valid, and that nobody but the registrar signs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A fact as it was first seen (canonical JSON), and the market time at which it was, unix seconds."""
+    """A term as it was first seen, and the market time at which it was, unix seconds."""
 
-    fact: bytes
+    term: Term
     seen_at: int
 
 
@@ -45,9 +49,30 @@ Sightings = Mapping[tuple[str, str], Sighting]
 """Sightings by (kind, name)."""
 
 
-def name_of(kind: str, fact: Fact) -> str:
-    """What names a fact within its kind."""
-    return " ".join(str(fact[member]) for member in IDENTITY[kind])
+def name_of(term: Term) -> str:
+    """What names a term within its kind: under one name there is one for ever."""
+    match term:
+        case Participant():
+            return term.account
+        case Meter():
+            return f"{term.meter} {term.valid_from_mtu}"
+        case OrderKey():
+            return term.order_key
+        case Tariff():
+            return f"{term.tariff} {term.version}"
+        case Agreement():
+            return f"{term.agreement} {term.version}"
+
+
+def _terms(terms: RegisteredTerms) -> dict[str, tuple[Term, ...]]:
+    """The terms by kind."""
+    return {
+        "parties": terms.parties,
+        "meters": terms.meters,
+        "keys": terms.keys,
+        "tariffs": terms.tariffs,
+        "agreements": terms.agreements,
+    }
 
 
 class Witness:
@@ -56,7 +81,8 @@ class Witness:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen = {
-            (kind, name): Sighting(fact=fact, seen_at=seen_at) for kind, name, fact, seen_at in store.witnessed()
+            (kind, name): Sighting(term=noun_of(KINDS[kind], text), seen_at=seen_at)
+            for kind, name, text, seen_at in store.witnessed()
         }
 
     @property
@@ -64,81 +90,87 @@ class Witness:
         """Everything seen so far."""
         return self._seen
 
-    def take(self, terms: Mapping[str, Sequence[Fact]], *, seen_at: int) -> int:
+    def take(self, terms: RegisteredTerms, *, seen_at: int) -> int:
         """Keep what is new of the terms shown, seen no later than market time `seen_at`; returns how many were new."""
         fresh: dict[tuple[str, str], Sighting] = {}
-        for kind, facts in ((kind, terms[kind]) for kind in IDENTITY):
-            for fact in facts:
-                key, text = (kind, name_of(kind, fact)), canonical_json(fact)
+        for kind, shown in _terms(terms).items():
+            for term in shown:
+                key = (kind, name_of(term))
                 known = self._seen.get(key) or fresh.get(key)
                 if known is None:
-                    fresh[key] = Sighting(fact=text, seen_at=seen_at)
-                elif known.fact != text:
+                    fresh[key] = Sighting(term=term, seen_at=seen_at)
+                elif known.term != term:
                     _log.warning("%s %s is shown changed; what was first seen counts", *key)
         if fresh:
+            rows = ((*key, canonical_json(noun_json(seen.term)), seen.seen_at) for key, seen in fresh.items())
             with self._store.commit():
-                self._store.add_witnessed((*key, found.fact, found.seen_at) for key, found in fresh.items())
+                self._store.add_witnessed(rows)
             self._seen |= fresh
         return len(fresh)
 
 
-def terms_objections(package: Mapping[str, Any], sightings: Sightings) -> Iterator[str]:
+def terms_objections(package: Package, sightings: Sightings) -> Iterator[str]:
     """Why the terms of a package can't be signed, one sentence each; none where they are just what was seen in time.
 
     What was first seen after the period ended may be left out: it can't decide on any MTU of it.
     """
-    first, end = package["first_mtu"], package["first_mtu"] + package["count"]
-    for kind in IDENTITY:
-        shown = [name_of(kind, fact) for fact in package[kind]]
-        if len(set(shown)) != len(shown):
+    end = package.span.end_mtu
+    for kind, terms in _terms(package).items():
+        shown = {name_of(term) for term in terms}
+        if len(shown) != len(terms):
             yield f"it names one of its {kind} twice"
-        for fact in package[kind]:
-            yield from _fact_objections(kind, fact, sightings, first)
+        for term in terms:
+            yield from _term_objections(kind, term, sightings, package.first_mtu)
         for (seen_kind, name), found in sightings.items():
-            matters = _begins(found.fact) < end and found.seen_at <= mtu_start(end)
+            matters = _begins(found.term) < end and found.seen_at <= mtu_start(end)
             if seen_kind == kind and matters and name not in shown:
                 yield f"{kind} {name} was seen here and is left out"
     yield from _party_objections(package, sightings)
 
 
-def _fact_objections(kind: str, fact: Fact, sightings: Sightings, first_mtu: int) -> Iterator[str]:
-    name = name_of(kind, fact)
+def _term_objections(kind: str, term: Term, sightings: Sightings, first_mtu: int) -> Iterator[str]:
+    name = name_of(term)
     found = sightings.get((kind, name))
     if found is None:
         yield f"{kind} {name} was never seen here"
-    elif found.fact != canonical_json(fact):
+    elif found.term != term:
         yield f"{kind} {name} is not as it was first seen here"
-    elif kind in TIMED and found.seen_at > mtu_start(max(fact["valid_from_mtu"], first_mtu)):
+    elif isinstance(term, TIMED) and found.seen_at > mtu_start(max(term.valid_from_mtu, first_mtu)):
         yield f"{kind} {name} was first seen at {found.seen_at}, after the first MTU it decides on had begun"
 
 
-def _begins(fact: bytes) -> int:
-    """First MTU a fact can matter for; a party has no such member and matters always."""
-    return int(json.loads(fact).get("valid_from_mtu", 0))
+def _begins(term: Term) -> int:
+    """First MTU a term can matter for; a party matters always."""
+    return 0 if isinstance(term, Participant) else term.valid_from_mtu
 
 
-def _party_objections(package: Mapping[str, Any], sightings: Sightings) -> Iterator[str]:
+def _party_objections(package: Package, sightings: Sightings) -> Iterator[str]:
     """A party takes part from its first agreement on, and stands where its account signed that it stands.
 
     A retailer is named by agreements and signs its orders; DSO and tax account receive from the first MTU on.
     """
-    first: int = package["first_mtu"]
     joins: dict[str, int] = {}
-    for agreement in package["agreements"]:
-        account, begins = agreement["account"], max(agreement["valid_from_mtu"], first)
-        joins[account] = min(joins.get(account, begins), begins)
+    for agreement in package.agreements:
+        begins = max(agreement.valid_from_mtu, package.first_mtu)
+        joins[agreement.account] = min(joins.get(agreement.account, begins), begins)
     signed: dict[str, set[str | None]] = {}
-    for key in package["keys"]:
-        signed.setdefault(key["account"], set()).add(key["point"])
+    for key in package.keys:
+        signed.setdefault(key.account, set()).add(key.point)
     points: set[str] = set()
-    for party in package["parties"]:
-        account, point, kind = party["account"], party["point"], party["kind"]
-        found = sightings.get(("parties", account))
-        begins = joins.get(account) if kind == "household" else first if kind in ("dso", "tax") else None
-        if found is not None and begins is not None and found.seen_at > mtu_start(begins):
+    for party in package.parties:
+        account, point = party.account, party.point
+        found, joined = sightings.get(("parties", account)), _joins(party, joins, package.first_mtu)
+        if found is not None and joined is not None and found.seen_at > mtu_start(joined):
             yield f"parties {account} was first seen at {found.seen_at}, after the first MTU it takes part in had begun"
         if signed.get(account, {point}) != {point}:
             yield f"parties {account} stands at {point}, but its account signed another point"
         if point is not None and point in points:
             yield f"two parties stand at point {point}"
         points |= {point} if point is not None else set()
+
+
+def _joins(party: Participant, joins: Mapping[str, int], first_mtu: int) -> int | None:
+    """The first MTU in which a party takes part, None where that is not for it to say."""
+    if party.kind is ParticipantKind.HOUSEHOLD:
+        return joins.get(party.account)
+    return None if party.kind is ParticipantKind.RETAILER else first_mtu

@@ -20,8 +20,9 @@ from nacl.signing import SigningKey
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.messages import NONCE_BYTES, READINGS_MAX, RegisterReading, make_message
+from domain.messages import READINGS_MAX, RegisterReading, make_message
 from domain.meters import AttesterEntry
+from domain.readings import NONCE_BYTES
 from domain.strictness import whole
 from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,10 +11,11 @@ from starlette.responses import Response
 
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
+from domain.members import noun_json
 from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import MTU_END
 from domain.signing import BadSignature
-from edge.answers import model_answer, value_answer
+from edge.answers import model_answer, parts_answer
 from edge.paging import UINT32, Paging, page_answer, paging
 from edge.policy import allow
 from edge.writes import Created, read_shape, write, write_raw
@@ -29,7 +31,8 @@ from ledger_service.settlement import gather, queries
 from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
-from settling.package import WrongInput, proposal_values
+from settling.package import Package
+from settling.unpacking import WrongInput
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
 from wallet_api.fields import (
@@ -46,6 +49,7 @@ from wallet_api.lookup import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.public import DELIVERY
 from wallet_api.schemas import attester as schemas
+from wallet_api.schemas.session import SigningView
 from wallet_api.schemas.settlement import SettlementToSign, Terms
 from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import signing_view
@@ -101,7 +105,7 @@ def terms(
     with services_of(request).record.read() as connection:
         registered.area(connection, _own_area(who, area))
         found = gather.terms_of(connection, area=area)
-    return model_answer(Terms.model_validate(found))
+    return model_answer(Terms.model_validate(noun_json(found)))
 
 
 @router.get("/attestations", **lists(schemas.AttestationState, failing=(NotYours,)))
@@ -214,14 +218,19 @@ def one_settlement(
     domain = services.deployment.domain_of(SETTLEMENT)
     with services.record.read() as connection:
         package = gather.proposal_package(connection, area=code, period=period)
-    newest = package["proposal"]["revision"]
+    newest = package.proposal.revision
     if revision > newest:
         raise queries.NothingProposed(area=code, period=period, revision=revision)
     if revision < newest:
         raise SettlementOutdated(area=code, period=period, revision=revision)
-    values = proposal_values(package["proposal"])
-    to_sign = signing_view(shape=SETTLEMENT, domain=domain, values=values)
-    return value_answer({"package": package, "to_sign": to_sign.model_dump(mode="json")})
+    to_sign = signing_view(shape=SETTLEMENT, domain=domain, values=package.proposal.values())
+    return parts_answer(_to_sign_parts(package, to_sign))
+
+
+def _to_sign_parts(package: Package, to_sign: SigningView) -> Iterator[bytes]:
+    yield b'{"package":'
+    yield from package.parts()
+    yield b',"to_sign":' + to_sign.model_dump_json(by_alias=True).encode() + b"}"
 
 
 @router.post(

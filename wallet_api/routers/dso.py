@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
-from domain.facts import BookClosed, ProgramRefused, ProgramSigned
+from domain.facts import BookClosed, ProgramRefused, ProgramSigned, ProgramValidated
 from domain.hashing import from_hex, to_hex
 from domain.programs import program_values
 from domain.signing import BadSignature
@@ -32,7 +32,6 @@ from ledger_service.programs.verdicts import (
     refusal_values,
 )
 from ledger_service.record import Entry
-from ledger_service.record.journal import Payload
 from ledger_service.settlement.queries import entries_by_sequence
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
@@ -145,10 +144,10 @@ def _entry(connection: Connection, sequence: int) -> Entry:
     return entries_by_sequence(connection, [sequence])[0]
 
 
-def _validated(connection: Connection, program: ProgramView) -> Payload:
+def _validated(connection: Connection, program: ProgramView) -> ProgramValidated:
     if program.validated_sequence is None:
         raise NoSuchThing(what="validated program (its gate may still be open)")
-    return _entry(connection, program.validated_sequence).content()
+    return _entry(connection, program.validated_sequence).as_a(ProgramValidated)
 
 
 @router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
@@ -190,10 +189,11 @@ def one_program(
     with services.record.read() as connection:
         rules = market_named(connection, market)
         found = _own(who, program_named(connection, market=rules.market, program=program))
-        payload = _validated(connection, found)
+        validated = _validated(connection, found)
     domain = services.deployment.domain_of(PROGRAM)
-    to_sign = signing_view(shape=PROGRAM, domain=domain, values=program_values(payload))
-    to_refuse = signing_view(shape=REFUSAL, domain=domain, values=refusal_values(payload, reason=reason))
+    to_sign = signing_view(shape=PROGRAM, domain=domain, values=program_values(validated))
+    to_refuse = signing_view(shape=REFUSAL, domain=domain, values=refusal_values(validated, reason=reason))
+    payload = validated.payload()
     plain = ("results_root", "grid_model_hash", "report_hash", "report", "rounds", "schedules", "deadline")
     shown = schemas.ProgramToDecide(
         **program_members(found, market=rules, now=services.clock.now()),

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from domain.facts import SettlementProposed
 from domain.hashing import from_hex, to_hex
 from domain.merkle import merkle_proof
 from domain.mtu import mtu_of
 from domain.readings import Reading
 from domain.statements import statement_hash
+from domain.words import word_bytes
 from edge.answers import model_answer
 from edge.paging import INT32, INT64, TEXT, UINT32, Bytes, Paging, page_answer, paging
 from edge.policy import allow
@@ -239,17 +241,18 @@ def one_statement(
     """One's own statement with its salt and the proof that it is under the root the attesters signed."""
     with services_of(request).record.read() as connection:
         view = own_one(queries.statements(connection, account=who.account, part=only(period, revision)), "statement")
-        proposal = settlement.entries_by_sequence(connection, [view.sequence])[0].content()
+        proposal = settlement.entries_by_sequence(connection, [view.sequence])[0].as_a(SettlementProposed)
         state = settlement.period_state(connection, area=view.area, period=period)
-    item = next(item for item in proposal["statements"] if item["account"] == who.account)
+    item = next(item for item in proposal.statements if item.account == who.account)
+    statement = item.statement.as_json()
     signed = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
     shown = schemas.OwnStatement(
         state=settlement_state(state, revision=revision),
-        statement=schemas.Statement.model_validate(item["statement"]),
-        salt=item["salt"],
-        statement_hash=to_hex(statement_hash(salt=from_hex(item["salt"]), statement=item["statement"])),
-        proof=settlement.statement_proof(proposal, account=who.account),
-        words=[word for word in proposal["words"] if word.startswith(who.account)],
-        **{name: proposal[name] for name in signed},
+        statement=schemas.Statement.model_validate(statement),
+        salt=to_hex(item.salt),
+        statement_hash=to_hex(statement_hash(salt=item.salt, statement=statement)),
+        proof=[to_hex(node) for node in settlement.statement_proof(proposal, account=who.account)],
+        words=[to_hex(word) for word in map(word_bytes, proposal.words) if to_hex(word).startswith(who.account)],
+        **{name: to_hex(getattr(proposal, name)) for name in signed},
     )
     return model_answer(shown)

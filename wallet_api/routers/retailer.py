@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import Connection
@@ -15,10 +15,13 @@ from starlette.responses import Response
 
 from domain.eip712 import COVER, GUARANTEE
 from domain.errors import OutOfRange
+from domain.facts import SettlementProposed
 from domain.hashing import from_hex, to_hex
+from domain.lines import VAT, VatLine
 from domain.mtu import mtu_of
-from domain.parties import Guarantee
+from domain.parties import Guarantee, ParticipantKind
 from domain.signing import BadSignature
+from domain.statements import Statement
 from edge.answers import model_answer
 from edge.paging import TEXT, Bytes, Paging, page_answer, paging, sliced_items
 from edge.policy import allow
@@ -62,9 +65,6 @@ from wallet_api.schemas import retailer as schemas
 from wallet_api.schemas.own import AnyLineKind
 from wallet_api.schemas.registry import Agreement
 from wallet_api.services import API_PREFIX, services_of
-
-VAT_KIND = "vat"
-"""The one kind of line without an MTU: it belongs to the whole statement."""
 
 CSV_MEDIA_TYPE = "text/csv"
 CSV_COLUMNS = ("account", "area", "period", "revision", "state", "kind", "energy_wh", "amount_neur", "partial")
@@ -238,44 +238,46 @@ class CustomerSum:
     partial: bool
 
 
-def own_mtus(connection: Connection, statement: dict[str, Any], *, retailer: str) -> set[int]:
+def own_mtus(connection: Connection, statement: Statement, *, retailer: str) -> set[int]:
     """The MTUs of a household's statement in which its agreement was with this retailer."""
     ours: dict[tuple[str, int], bool] = {}
     by_version = {
         (agreement.agreement, agreement.version): agreement.retailer == retailer
-        for agreement in registry.agreements(connection, account=statement["account"])
+        for agreement in registry.agreements(connection, account=to_hex(statement.account))
     }
     ours.update(by_version)
     return {
-        opened["mtu"]
-        for opened in statement["opens"]
-        if ours.get((opened["agreement"], opened["agreement_version"]), False)
+        opened.mtu
+        for opened in statement.opens
+        if opened.terms is not None and ours.get((opened.terms.agreement, opened.terms.agreement_version), False)
     }
 
 
 def customer_totals(
-    connection: Connection, proposal: dict[str, Any], *, retailer: str, account: str | None = None
+    connection: Connection, proposal: SettlementProposed, *, retailer: str, account: str | None = None
 ) -> Iterator[CustomerSum]:
     """Per own customer and kind of line: energy and amount over the period, never a profile by MTU."""
-    for item in proposal["statements"]:
-        statement = item["statement"]
-        if statement["kind"] != "household" or account not in (None, statement["account"]):
+    for item in proposal.statements:
+        statement = item.statement
+        if statement.kind != ParticipantKind.HOUSEHOLD or account not in (None, item.account):
             continue
         mtus = own_mtus(connection, statement, retailer=retailer)
-        partial = len(mtus) < len(statement["opens"])
+        partial = len(mtus) < len(statement.opens)
         sums: dict[AnyLineKind, tuple[int, int]] = {}
-        for line in statement["lines"]:
-            if line["mtu"] not in mtus if line["kind"] != VAT_KIND else partial or not mtus:
+        for line in statement.lines:
+            if partial or not mtus if isinstance(line, VatLine) else line.mtu not in mtus:
                 continue
-            energy_wh, amount_neur = sums.get(line["kind"], (0, 0))
-            sums[line["kind"]] = (energy_wh + line.get("energy_wh", 0), amount_neur + int(line["amount_neur"]))
+            name, line_wh = (VAT, 0) if isinstance(line, VatLine) else (line.kind.name, line.energy_wh)
+            kind = cast(AnyLineKind, name)  # a test holds the kinds of the API against those of the lines
+            energy_wh, amount_neur = sums.get(kind, (0, 0))
+            sums[kind] = (energy_wh + line_wh, amount_neur + line.amount_neur)
         for kind, (energy_wh, amount_neur) in sums.items():
-            yield CustomerSum(statement["account"], kind, energy_wh, amount_neur, partial)
+            yield CustomerSum(item.account, kind, energy_wh, amount_neur, partial)
 
 
 def _settlement(
     request: Request, who: Principal, *, area: str | None, period: int, revision: int | None, account: str | None
-) -> tuple[dict[str, Any], SettlementState, list[CustomerSum]]:
+) -> tuple[SettlementProposed, SettlementState, list[CustomerSum]]:
     if area is not None and area != who.area:
         raise NotYours(what="settlement")
     code = str(who.area)
@@ -287,7 +289,7 @@ def _settlement(
         proposal = settlement.latest_proposal(connection, area=code, period=period, revision=revision)
         state = settlement.period_state(connection, area=code, period=period)
         totals = list(customer_totals(connection, proposal, retailer=who.account, account=account))
-    return proposal, settlement_state(state, revision=proposal["revision"]), totals
+    return proposal, settlement_state(state, revision=proposal.revision), totals
 
 
 @router.get("/retailer/settlements", **lists(schemas.CustomerTotal, failing=(NotYours, UnknownPeriod, NothingProposed)))
@@ -313,9 +315,9 @@ def settlements(
         key=key,
         shape=lambda one: schemas.CustomerTotal(
             account=one.account,
-            area=proposal["area"],
-            period=proposal["period"],
-            revision=proposal["revision"],
+            area=proposal.area,
+            period=proposal.period,
+            revision=proposal.revision,
             state=state,
             kind=one.kind,
             energy_wh=one.energy_wh,
@@ -346,8 +348,8 @@ def export_csv(
     rows = csv.writer(text)
     rows.writerow(CSV_COLUMNS)
     for one in sorted(totals, key=lambda total: (total.account, total.kind)):
-        fixed = [proposal["area"], proposal["period"], proposal["revision"], state]
+        fixed = [proposal.area, proposal.period, proposal.revision, state]
         rows.writerow([one.account, *fixed, one.kind, one.energy_wh, one.amount_neur, int(one.partial)])
-    name = f"settlement-{proposal['period']}-{proposal['revision']}.csv"
+    name = f"settlement-{proposal.period}-{proposal.revision}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(text.getvalue(), media_type=f"{CSV_MEDIA_TYPE}; charset=utf-8", headers=headers)

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from domain.facts import ChainIncluded, Fact, OrderAccepted, ProgramValidated
+from domain.parties import ParticipantKind
 from domain.words import OrderWord, Side
 from ledger_service.record import Record
 from ledger_service.record.journal import walk_entries
 from ledger_service.settlement.gather import gather
-from settling.inputs import Inputs, PartyKind
-from settling.package import inputs_of
+from settling.inputs import Inputs
 from settling.settlement import settle
+from settling.unpacking import inputs_of
 
 ORDER_FUNCTIONS = ("openProgram", "closeBooks", "recordProgram", "clear")
 """Functions whose gas is spent on orders, so that gas per order can be told."""
@@ -29,9 +30,9 @@ class DaySummary:
     def __init__(self, record: Record, *, area: str, market: str, period: int) -> None:
         self._record, self._area, self._market, self._period = record, area, market, period
         with record.read() as connection:
-            self._package = gather(connection, area=area, period=period, revision=0)
-        self._inputs = inputs_of(self._package)
-        self._lot_wh = next(item["lot_wh"] for item in self._package["markets"] if item["market"] == market)
+            self._basis = gather(connection, area=area, period=period, revision=0)
+        self._inputs = inputs_of(self._basis)
+        self._lot_wh = next(item.lot_wh for item in self._basis.markets if item.market == market)
 
     def as_json(self) -> dict[str, Any]:
         """All figures that follow from the record."""
@@ -40,8 +41,8 @@ class DaySummary:
         order_gas = int(gas["gas"].reindex(ORDER_FUNCTIONS, fill_value=0).sum())
         return {
             "participants": len(self._inputs.parties),
-            "metering_points": len({item["point"] for item in self._package["meters"]}),
-            "mtus": self._package["count"],
+            "metering_points": len({meter.point for meter in self._basis.meters}),
+            "mtus": self._basis.count,
             "orders": orders,
             "energy_wh": self._energy(),
             "prices_neur_per_wh": self._prices(),
@@ -59,10 +60,10 @@ class DaySummary:
                 yield entry.as_a(kind)
 
     def _orders(self) -> dict[str, int]:
-        mtus = range(self._package["first_mtu"], self._package["first_mtu"] + self._package["count"])
+        period = self._basis.span
         orders = (fact.order for fact in self._facts(OrderAccepted))
         ours = pd.DataFrame(
-            [(order.side, order.quantity_lots) for order in orders if order.mtu in mtus], columns=["side", "lots"]
+            [(order.side, order.quantity_lots) for order in orders if order.mtu in period], columns=["side", "lots"]
         )
         lots = ours.groupby("side")["lots"].sum().reindex([Side.BID, Side.ASK], fill_value=0)
         bid_lots, ask_lots = (int(count) for count in lots)
@@ -83,7 +84,7 @@ class DaySummary:
 
     def _reported(self) -> pd.DataFrame:
         """What the power-flow reports of the day's programs say of each MTU."""
-        programs = (fact for fact in self._facts(ProgramValidated) if fact.first_mtu == self._package["first_mtu"])
+        programs = (fact for fact in self._facts(ProgramValidated) if fact.first_mtu == self._basis.first_mtu)
         rows = [mtu for program in programs for mtu in program.report["mtus"]]
         return pd.DataFrame(rows, columns=["capped_export_wh", "capped_import_wh", "given_up"])
 
@@ -103,7 +104,7 @@ class DaySummary:
     def _households(self, inputs: Inputs) -> int:
         """What all households together received, nEUR (negative: they paid)."""
         words = settle(inputs).due_neur()
-        homes = {party.account for party in inputs.parties if party.kind is PartyKind.HOUSEHOLD}
+        homes = {party.account for party in inputs.parties if party.kind is ParticipantKind.HOUSEHOLD}
         return sum(amount for account, amount in words.items() if account in homes)
 
     def _savings(self) -> dict[str, Any]:
@@ -133,11 +134,11 @@ class DaySummary:
     def volumes(self) -> pd.DataFrame:
         """Per MTU: price (none without a trade), Wh traded, and Wh of asks that envelopes kept out."""
         rows = []
-        for clearing in self._package["clearings"]:
-            words = [OrderWord.unpack(int(text, 16)) for text in clearing["words"]]
+        for clearing in self._basis.clearings:
+            words = [OrderWord.unpack(word) for word in clearing.words]
             asks = [word for word in words if word.side is Side.ASK]
             traded_lots = sum(word.accepted_lots for word in asks)
-            rows.append((clearing["mtu"], clearing["price_neur_per_wh"], traded_lots, _capped_lots(asks)))
+            rows.append((clearing.mtu, clearing.price_neur_per_wh, traded_lots, _capped_lots(asks)))
         found = pd.DataFrame(rows, columns=["mtu", "price_neur_per_wh", "traded_wh", "capped_wh"])
         found["price_neur_per_wh"] = found["price_neur_per_wh"].astype("Int64")
         found[["traded_wh", "capped_wh"]] *= self._lot_wh

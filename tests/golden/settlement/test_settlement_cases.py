@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from domain.hashing import from_hex, to_hex
+from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
+from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.settlement import Settled, settle
 from wallet_api.schemas.own import Statement as Shown
 
@@ -28,15 +29,24 @@ def load(case: Path) -> Inputs:
         period=Period(**data["period"]),
         revision=data["revision"],
         parties=tuple(
-            Party(from_hex(item["account"]), PartyKind(item["kind"]), item["point"]) for item in data["parties"]
+            Party(from_hex(item["account"]), ParticipantKind(item["kind"]), item["point"]) for item in data["parties"]
         ),
         tariffs=tuple(Tariff(**item) for item in data["tariffs"]),
         agreements=tuple(Agreement(**item) for item in data["agreements"]),
         trades=tuple(
-            Trade(**{**item, "account": from_hex(item["account"]), "side": Side(item["side"])})
+            Trade(
+                **{
+                    **item,
+                    "account": from_hex(item["account"]),
+                    "side": Side(item["side"]),
+                    "tag": from_hex(item["tag"]),
+                }
+            )
             for item in data["trades"]
         ),
-        metered=tuple(Metered(**{**item, "readings": tuple(item["readings"])}) for item in data["metered"]),
+        metered=tuple(
+            Metered(**{**item, "readings": tuple(map(from_hex, item["readings"]))}) for item in data["metered"]
+        ),
         limits=tuple(CapsInForce(**item) for item in data["limits"]),
         settled_before_neur={from_hex(account): int(amount) for account, amount in data["settled_before_neur"].items()},
     )

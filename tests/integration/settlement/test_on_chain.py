@@ -15,8 +15,8 @@ from contracts.bindings import Market, Readings, Settlement
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
-from domain.eip712 import COVER, PROGRAM, REDEMPTION, SETTLEMENT
-from domain.facts import MeterRegistered, Subject
+from domain.eip712 import COVER, PROGRAM, REDEMPTION
+from domain.facts import MeterRegistered, SettlementProposed, Subject
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
@@ -50,8 +50,8 @@ from ledger_service.stage import run_until_quiet
 from ledger_service.trading import GateStage
 from oracle.attester.chain import Contracts, MarketRules, NodeChain, RecordedProgram
 from oracle.attester.settlement_checks import chain_objections
-from settling.package import proposal_values, verify_package
 from settling.postings import POOL
+from settling.verification import verify_package
 from tests.integration.ledger import town
 from tests.journal import append_fact
 
@@ -114,7 +114,7 @@ class World:
         found = [(account, here, self.chain.balance_of(account=account)) for account, here in held]
         return [item for item in found if item[1] != item[2]]
 
-    def proposal(self) -> dict[str, Any]:
+    def proposal(self) -> SettlementProposed:
         with self.record.read() as connection:
             return latest_proposal(connection, area=town.AREA, period=1)
 
@@ -124,13 +124,13 @@ class World:
             package = proposal_package(connection, area=town.AREA, period=1)
         domain = self.deployment.domain("Settlement")
         digest = verify_package(package, market=self.deployment.domain("Market"), settlement=domain)
-        assert digest == domain.digest(SETTLEMENT, proposal_values(package["proposal"]))
+        assert digest == package.proposal.digest(domain)
         for n in (0, 1):
             sign_settlement(
                 self.record,
                 area=town.AREA,
                 period=1,
-                revision=package["revision"],
+                revision=package.revision,
                 signature=key(f"attester{n}").sign(digest),
                 domain=domain,
             )
@@ -235,7 +235,7 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
         state = period_state(connection, area=town.AREA, period=1)
     assert state.settled == 2
     root = world.chain.statements_root_of(area=text_id(town.AREA), period=1, revision=1)
-    assert to_hex(root) == world.proposal()["statements_root"]
+    assert root == world.proposal().statements_root
     failed = [entry.content() for entry in world.record.entries(kinds=["chain.failed"])]
     assert failed == []
 
@@ -323,7 +323,7 @@ def test_node_chain__settled_twice__bears_each_revision_out(world: World) -> Non
     found = node_chain(world).period(area=town.AREA, period=1, markets=[town.MARKET])
 
     assert (found.first_mtu, found.count) == (state.first_mtu, state.count)
-    assert found.words_hashes == (words_hash([]), from_hex(package["proposal"]["words_hash"]))
+    assert found.words_hashes == (words_hash([]), package.proposal.words_hash)
     assert list(chain_objections(package, replace(found, words_hashes=found.words_hashes[:1]))) == []
 
 

@@ -13,9 +13,12 @@ from domain import members
 from domain.facts import Fact, Subject
 from domain.facts.chain import Arguments
 from domain.facts.programs import PointSchedule, Schedules
+from domain.lines import POSITION_KINDS, TRADE_KINDS, MirrorLine, PositionLine, TradeLine, VatLine
 from domain.members import JsonDocument
 from domain.orders import Order
+from domain.parties import ParticipantKind
 from domain.readings import Quality, Reading
+from domain.statements import Opening, Statement, TermsUsed
 from domain.units import MAX_LOTS, NO_PRICE
 from domain.words import Side
 
@@ -59,6 +62,47 @@ READINGS = st.builds(
     nonce=of_length(32),
 )
 
+FIRST_MTU, MTUS = 1_000, 4
+MTU_IN_PERIOD = st.integers(FIRST_MTU, FIRST_MTU + MTUS - 1)
+PRICES = st.integers(NO_PRICE, -NO_PRICE - 1)
+VERSIONS = st.integers(0, 2**32 - 1)
+
+LINES = st.one_of(
+    st.builds(TradeLine, MTU_IN_PERIOD, st.sampled_from(TRADE_KINDS), TEXT, st.integers(0, SAFE), PRICES),
+    st.builds(PositionLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES),
+    st.builds(MirrorLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES, TEXT, VERSIONS),
+)
+
+VAT_LINES = st.builds(VatLine, st.integers(0, 10_000), st.integers(0, 2**90), st.integers(-(2**90), 2**90))
+
+OPENINGS = st.builds(
+    Opening,
+    mtu=MTU_IN_PERIOD,
+    bids=st.lists(of_length(16), max_size=2).map(tuple),
+    asks=st.lists(of_length(16), max_size=2).map(tuple),
+    readings=st.lists(of_length(32), max_size=2).map(tuple),
+    terms=st.builds(TermsUsed, TEXT, VERSIONS, TEXT, VERSIONS),
+)
+
+STATEMENTS = st.builds(
+    lambda lines, vat, **members: Statement(lines=(*lines, *vat), **members),
+    lines=st.lists(LINES, max_size=5).map(lambda found: tuple(sorted(found, key=lambda line: line.mtu))),
+    vat=st.lists(VAT_LINES, max_size=2),
+    account=of_length(20),
+    area=TEXT,
+    period=st.integers(1, 2**32 - 1),
+    revision=VERSIONS,
+    first_mtu=st.just(FIRST_MTU),
+    count=st.just(MTUS),
+    kind=st.sampled_from(ParticipantKind),
+    point=st.none() | TEXT,
+    terms_hash=of_length(32),
+    opens=st.lists(OPENINGS, max_size=3, unique_by=lambda opening: opening.mtu).map(
+        lambda found: tuple(sorted(found, key=lambda opening: opening.mtu))
+    ),
+    settled_before_neur=st.integers(-(2**95), 2**95),
+)
+
 SCHEDULES = st.dictionaries(TEXT, st.lists(st.integers(-SAFE, SAFE), max_size=3).map(tuple), max_size=3).map(
     lambda by_point: tuple(PointSchedule(point, net_wh) for point, net_wh in sorted(by_point.items()))
 )
@@ -84,6 +128,10 @@ BY_ALIAS = {
 """Values of the types whose bounds pydantic does not know; of others the bounds are read from the type."""
 
 
+WHOLE: dict[Any, st.SearchStrategy[Any]] = {Order: ORDERS, Reading: READINGS, Statement: STATEMENTS}
+"""Values of classes whose members bind each other."""
+
+
 def of_type(hint: Any) -> st.SearchStrategy[Any]:
     """Values of a member's type."""
     for alias, values in BY_ALIAS.items():
@@ -98,8 +146,8 @@ def of_type(hint: Any) -> st.SearchStrategy[Any]:
         return st.one_of([st.none() if part is NoneType else of_type(part) for part in parts])
     if origin is tuple:
         return st.lists(of_type(parts[0]), max_size=3).map(tuple)
-    if hint in (Order, Reading):
-        return ORDERS if hint is Order else READINGS
+    if hint in WHOLE:
+        return WHOLE[hint]
     if hint in (int, str, bool):
         return {int: st.integers(0, SAFE), str: TEXT, bool: st.booleans()}[hint]
     if issubclass(hint, Enum):

@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import from_hex, to_hex
+from domain.lines import KINDS, PositionLine, TradeLine, VatLine
+from domain.parties import ParticipantKind
 from domain.periods import Period
+from domain.statements import Statement
 from domain.terms import Agreement, Tariff
 from domain.words import Side, unpack_settlement_word
 from settling.columns import Columns, exact, line_energies, sum_up
-from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
-from settling.lines import KINDS, PositionLine, TradeLine, VatLine
+from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.positions import own_prices, trade_columns
 from settling.postings import POOL, postings_of
 from settling.settlement import columns_of, settle
-from settling.statements import Statement
 from settling.terms import resolve_terms
 from tests.effort import examples
 
@@ -60,13 +61,15 @@ def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA"
                 trades += balanced(draw, market, mtu, [*houses, RETAILERS[0]], largest_wh)
         for n in range(count):
             if draw(st.booleans()):
-                metered.append(Metered(f"p{n}", mtu, draw(energy), draw(energy), (f"0x{mtu}{n}",)))
+                metered.append(
+                    Metered(f"p{n}", mtu, draw(energy), draw(energy), (mtu.to_bytes(31, "big") + bytes([n]),))
+                )
             if draw(st.booleans()):
                 caps = [draw(st.none() | energy) for _ in range(2)]
                 limits.append(CapsInForce(f"p{n}", mtu, *caps, scheduled_export_wh=draw(energy)))
-    parties = [Party(house, PartyKind.HOUSEHOLD, f"p{n}") for n, house in enumerate(houses)]
-    parties += [Party(item, PartyKind.RETAILER, None) for item in RETAILERS]
-    parties += [Party(DSO, PartyKind.DSO, None), Party(TAX, PartyKind.TAX, None)]
+    parties = [Party(house, ParticipantKind.HOUSEHOLD, f"p{n}") for n, house in enumerate(houses)]
+    parties += [Party(item, ParticipantKind.RETAILER, None) for item in RETAILERS]
+    parties += [Party(DSO, ParticipantKind.DSO, None), Party(TAX, ParticipantKind.TAX, None)]
     return Inputs(
         period=Period("x", 1, FIRST, COUNT),
         revision=0,
@@ -91,7 +94,7 @@ def balanced(draw: Any, market: str, mtu: int, accounts: list[bytes], largest_wh
     for n in range(draw(st.integers(1, 3))):
         energy = draw(st.integers(1, largest_wh))
         for side, group in ((Side.BID, order[:cut]), (Side.ASK, order[cut:])):
-            tag = f"0x{mtu:08x}{market.encode().hex()}{n:04x}{int(side):04x}"
+            tag = mtu.to_bytes(4, "big") + market.encode().rjust(10) + bytes([n, side])
             trades.append(Trade(draw(st.sampled_from(group)), market, mtu, side, energy, price, tag))
     return trades
 
@@ -151,7 +154,7 @@ def test_settle__any_day__equals_the_rules_applied_one_by_one(inputs: Inputs) ->
     settled = settle(inputs)
 
     for party in inputs.parties:
-        if party.kind != PartyKind.HOUSEHOLD:
+        if party.kind != ParticipantKind.HOUSEHOLD:
             continue
         assert amounts_of(settled.statements[party.account]) == by_hand(inputs, party)
 
@@ -166,7 +169,7 @@ def test_settle__one_market__is_as_if_nothing_were_netted(inputs: Inputs) -> Non
             if trade.account == account:
                 kind = "local_purchase" if trade.side == Side.BID else "local_sale"
                 gross[trade.mtu, kind] = gross.get((trade.mtu, kind), 0) + trade.energy_wh
-        if statement.kind == PartyKind.HOUSEHOLD:
+        if statement.kind == ParticipantKind.HOUSEHOLD:
             check_deviations(inputs, statement, gross)
         for line in statement.lines:
             if isinstance(line, TradeLine):
@@ -277,14 +280,14 @@ def test_sum_up__beyond_int64__equals_the_lines(inputs: Inputs) -> None:
     settled = settle(inputs)
 
     for party in inputs.parties:
-        if party.kind == PartyKind.HOUSEHOLD:
+        if party.kind == ParticipantKind.HOUSEHOLD:
             assert amounts_of(settled.statements[party.account]) == by_hand(inputs, party)
 
 
 @settings(max_examples=examples(30), deadline=None)
 @given(days())
 def test_sum_up__wide_columns__give_the_same_sums(inputs: Inputs) -> None:
-    households = [party for party in inputs.parties if party.kind == PartyKind.HOUSEHOLD]
+    households = [party for party in inputs.parties if party.kind == ParticipantKind.HOUSEHOLD]
     terms = resolve_terms(
         accounts=[party.account for party in households],
         agreements=inputs.agreements,

@@ -15,8 +15,8 @@ import pytest
 
 from clearing.auction import clear
 from clearing.book import Book
-from domain.eip712 import KEY_REGISTRATION, PROGRAM, SETTLEMENT, Domain
-from domain.facts import FACTS
+from domain.eip712 import KEY_REGISTRATION, PROGRAM, Domain
+from domain.facts import FACTS, ProgramValidated, SettlementProposed
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
@@ -26,8 +26,7 @@ from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
-from settling.package import proposal_values
-from tests.journal import append_fact
+from tests.journal import append_fact, fact_of
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
@@ -141,17 +140,8 @@ class Scene:
         }
         self.include(f"attest:{mtu}:{revision}", [("Readings", "ReadingsAttested", args)])
 
-    def settled(self, proposal: dict[str, Any]) -> None:
-        args = {
-            "area": to_hex(text_id(AREA)),
-            "period": PERIOD,
-            "revision": proposal["revision"],
-            "wordsHash": proposal["words_hash"],
-            "clearingRoot": proposal["clearing_root"],
-            "readingsRoot": proposal["readings_root"],
-            "statementsRoot": proposal["statements_root"],
-            "tariffHash": proposal["tariff_hash"],
-        }
+    def settled(self, proposal: SettlementProposed) -> None:
+        args = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in proposal.values().items()}
         self.include(settle_key(proposal), [("Settlement", "PeriodSettled", args)])
 
     def anchor(self) -> None:
@@ -160,9 +150,9 @@ class Scene:
         self.include(f"anchor:{head.sequence}", [("Anchors", "HeadAnchored", args)])
 
 
-def settle_key(proposal: dict[str, Any]) -> str:
+def settle_key(proposal: SettlementProposed) -> str:
     """Key of a transaction of somebody else that settled a proposal."""
-    return f"settle:{AREA}:{PERIOD}:{proposal['revision']}:{proposal['statements_root'][2:18]}:0"
+    return f"settle:{AREA}:{PERIOD}:{proposal.revision}:{proposal.statements_root[:8].hex()}:0"
 
 
 def reading(meter: str, mtu: int, import_wh: int, export_wh: int) -> Reading:
@@ -328,7 +318,9 @@ def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> d
 
 def dso_signature(validated: dict[str, Any]) -> dict[str, str]:
     """Who signs a program, and the signature."""
-    digest = MARKET_DOMAIN.digest(PROGRAM, program_values(validated))
+    program = fact_of(ProgramValidated, validated)
+    assert isinstance(program, ProgramValidated)
+    digest = MARKET_DOMAIN.digest(PROGRAM, program_values(program))
     return {"dso": to_hex(key("grid operator").address), "signature": to_hex(key("grid operator").sign(digest))}
 
 
@@ -372,9 +364,9 @@ METERED = {
 }
 
 
-def attester_signature(proposal: dict[str, Any], n: int) -> bytes:
+def attester_signature(proposal: SettlementProposed, n: int) -> bytes:
     """Attester n's signature over a proposal."""
-    return key(f"attester{n}").sign(SETTLEMENT_DOMAIN.digest(SETTLEMENT, proposal_values(proposal)))
+    return key(f"attester{n}").sign(proposal.digest(SETTLEMENT_DOMAIN))
 
 
 @pytest.fixture

@@ -27,13 +27,15 @@ from oracle.attester.service import ServiceAway, SettlementRef
 from oracle.attester.settlement import SettlementSigner
 from oracle.attester.settlement_checks import chain_objections
 from oracle.attester.store import Store
-from settling.package import inputs_of, roots_of
+from settling.package import Package, RegisteredTerms
 from settling.settlement import commit, settle
+from settling.unpacking import inputs_of, roots_of
 from tests.attester_store import refusals
 
 pytestmark = pytest.mark.unit
 
-Package = dict[str, Any]
+Shown = dict[str, Any]
+"""A package or terms in their JSON form, to be altered by an operator who may show what it likes."""
 
 
 @dataclass
@@ -76,22 +78,22 @@ class FakeService:
 
     scene: Any
     tools: Any
-    terms_shown: dict[str, list[Package]]
-    package: Package | None = None
+    terms_shown: Shown
+    package: Shown | None = None
     signed: list[str] = field(default_factory=list)
     away: bool = False
 
-    def terms(self, area: str) -> dict[str, list[Package]]:
+    def terms(self, area: str) -> RegisteredTerms:
         if self.away:
             raise ServiceAway(reason="stopped by the test")
-        return self.terms_shown
+        return RegisteredTerms.read(json.dumps(self.terms_shown).encode())
 
     def pending_settlements(self, area: str) -> list[SettlementRef]:
         return [] if self.package is None else [SettlementRef(area, self.tools.PERIOD, self.package["revision"])]
 
     def settlement_package(self, settlement: SettlementRef) -> Package:
         assert self.package is not None
-        return self.package
+        return typed(self.package)
 
     def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
         self.signed.append(to_hex(signature))
@@ -130,7 +132,7 @@ class Desk:
         self.service.package = None
         self.signer(self.metering)
 
-    def ask(self, package: Package) -> str | None:
+    def ask(self, package: Shown) -> str | None:
         """Lay a package before the attester: why it refuses, None where it signs."""
         self.chain.now = max(self.chain.now, self.tools.ENDED)
         self.service.package = package
@@ -140,16 +142,17 @@ class Desk:
         assert (reason is None) == (len(self.service.signed) == before + 1)
         return reason
 
-    def propose(self) -> Package:
+    def propose(self) -> Shown:
         """The package of the honest service's newest proposal."""
         run_until_quiet([SettlementStage(self.scene.record)], self.tools.ENDED)
         with self.scene.record.read() as connection:
             found = proposal_package(connection, area=self.tools.AREA, period=self.tools.PERIOD)
-        return json.loads(json.dumps(found))
+        shown: Shown = json.loads(found.write())
+        return shown
 
-    def settle(self, package: Package) -> None:
+    def settle(self, package: Shown) -> None:
         """The proposal takes effect on chain."""
-        self.scene.settled(package["proposal"])
+        self.scene.settled(typed(package).proposal)
         run_until_quiet([SettlementStage(self.scene.record)], self.tools.ENDED)
         self.chain.words_hashes += (from_hex(package["proposal"]["words_hash"]),)
 
@@ -182,15 +185,21 @@ class Desk:
 def desk(scene: Any, tools: Any, tmp_path: Path) -> Any:
     """An attester that saw the terms a day before and all readings."""
     with scene.record.read() as connection:
-        shown = terms_of(connection, area=tools.AREA)
+        shown = json.loads(terms_of(connection, area=tools.AREA).write())
     made = Desk(scene, tools, FakeService(scene, tools, shown), FakeChain(scene, tools), tmp_path)
     made.attested()
     return made
 
 
-def reseal(package: Package) -> Package:
+def typed(package: Shown) -> Package:
+    """As attesters read it."""
+    return Package.read(json.dumps(package).encode())
+
+
+def reseal(package: Shown) -> Shown:
     """The proposal that an altered package gives: what an operator would propose with it."""
-    settled = settle(inputs_of(package))
+    basis = typed(package)
+    settled = settle(inputs_of(basis))
     salts = dict.fromkeys(settled.statements, bytes(32))
     made = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
     package["proposal"] |= {
@@ -199,8 +208,8 @@ def reseal(package: Package) -> Package:
         "words_hash": to_hex(made.words_hash),
         "statements_root": to_hex(made.statements_root),
         "tariff_hash": to_hex(made.tariff_hash),
-        "clearing_root": to_hex(roots_of(package).clearing_root),
-        "readings_root": to_hex(roots_of(package).readings_root),
+        "clearing_root": to_hex(roots_of(basis).clearing_root),
+        "readings_root": to_hex(roots_of(basis).readings_root),
         "statements": [
             {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement": statement.as_json()}
             for account, statement in settled.statements.items()
@@ -209,7 +218,7 @@ def reseal(package: Package) -> Package:
     return json.loads(json.dumps(package))
 
 
-def sign_program(package: Package, tools: Any) -> None:
+def sign_program(package: Shown, tools: Any) -> None:
     """Make report and signature fit the envelopes and schedules, as an operator with a key of its own can."""
     program = package["programs"][0]
     points = [item["code"] for item in package["grid_model"]["points"]]
@@ -221,7 +230,7 @@ def sign_program(package: Package, tools: Any) -> None:
     program["report_hash"] = to_hex(hash_json(program["report"]))
     program["grid_model_hash"] = to_hex(hash_json(package["grid_model"]))
     signer = tools.key("operator's own")
-    digest = tools.MARKET_DOMAIN.digest(PROGRAM, program_values(program))
+    digest = tools.MARKET_DOMAIN.digest(PROGRAM, program_values(typed(package).programs[0]))
     program |= {"dso": to_hex(signer.address), "signature": to_hex(signer.sign(digest))}
 
 
@@ -233,79 +242,79 @@ def words(tools: Any, amounts: dict[str, int]) -> list[str]:
     return [f"0x{word:064x}" for word in sorted(packed)]
 
 
-def of(package: Package, kind: str, **wanted: Any) -> Package:
+def of(package: Shown, kind: str, **wanted: Any) -> Shown:
     """The one fact of a kind with these members."""
     (found,) = [item for item in package[kind] if wanted.items() <= item.items()]
     return found
 
 
-def invent_earlier(package: Package, tools: Any) -> None:
+def invent_earlier(package: Shown, tools: Any) -> None:
     package["earlier"] = [{"revision": 0, "words": words(tools, {"house1": 10**11, "house3": -(10**11)})}]
 
 
-def invent_revision(package: Package, tools: Any) -> None:
+def invent_revision(package: Shown, tools: Any) -> None:
     invent_earlier(package, tools)
     package["revision"] = 1
 
 
-def triple_tariff(package: Package, tools: Any) -> None:
+def triple_tariff(package: Shown, tools: Any) -> None:
     package["tariffs"][0]["supply_neur_per_wh"] *= 3
 
 
-def new_tariff(package: Package, tools: Any) -> None:
+def new_tariff(package: Shown, tools: Any) -> None:
     package["tariffs"].append({**package["tariffs"][0], "version": 2, "supply_neur_per_wh": 900_000})
 
 
-def dear_tariff(package: Package, tools: Any) -> None:
+def dear_tariff(package: Shown, tools: Any) -> None:
     package["tariffs"].append({**package["tariffs"][0], "tariff": "dear", "supply_neur_per_wh": 900_000})
     package["agreements"][0]["tariff"] = "dear"
 
 
-def exchange_agreements(package: Package, tools: Any) -> None:
+def exchange_agreements(package: Shown, tools: Any) -> None:
     one, two = package["agreements"][:2]
     one["account"], two["account"] = two["account"], one["account"]
 
 
-def invent_envelope(package: Package, tools: Any) -> None:
+def invent_envelope(package: Shown, tools: Any) -> None:
     package["programs"][0]["envelopes"].append(
         {"point": "point1", "mtu": 1002, "import_cap_wh": 0, "export_cap_wh": None}
     )
 
 
-def swap_grid_points(package: Package, tools: Any) -> None:
+def swap_grid_points(package: Shown, tools: Any) -> None:
     schedules = package["programs"][0]["schedules"]
     schedules["point1"], schedules["point2"] = schedules["point2"], schedules["point1"]
     points = package["grid_model"]["points"]
     points[0], points[1] = points[1], points[0]
 
 
-def swap_points(package: Package, tools: Any) -> None:
+def swap_points(package: Shown, tools: Any) -> None:
     one, two = (of(package, "parties", participant=name) for name in ("house1", "house2"))
     one["point"], two["point"] = two["point"], one["point"]
 
 
-def share_point(package: Package, tools: Any) -> None:
+def share_point(package: Shown, tools: Any) -> None:
     of(package, "parties", participant="house1")["point"] = "point2"
 
 
-def double_lot(package: Package, tools: Any) -> None:
+def double_lot(package: Shown, tools: Any) -> None:
     package["markets"][0]["lot_wh"] *= 2
 
 
-def forget_market(package: Package, tools: Any) -> None:
+def forget_market(package: Shown, tools: Any) -> None:
     """Nobody traded, so no lot is needed: the market and with it its envelopes could be passed over."""
     package["markets"], package["programs"] = [], []
 
 
-def other_reading(package: Package, tools: Any) -> None:
+def other_reading(package: Shown, tools: Any) -> None:
     package["attestations"][0]["readings"][0]["import_wh"] += 1
 
 
-def other_period(package: Package, tools: Any) -> None:
+def other_period(package: Shown, tools: Any) -> None:
     package["count"] += 1
 
 
-ALTERED: dict[str, tuple[Callable[[Package, Any], Any], str]] = {
+ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "earlier words invented in revision 0": (invent_earlier, "the words of each revision before, and of no other"),
     "a revision invented before it": (invent_revision, "earlier revisions are not those that took effect"),
     "tariff not published": (triple_tariff, "tariffs standard 1 is not as it was first seen"),
@@ -385,7 +394,7 @@ def test_sign__market_left_out_of_a_day_without_trade__is_refused(desk: Desk, to
     forget_market(package, tools)
     package["clearings"] = [{**item, "words": []} for item in package["clearings"]]
 
-    found = list(chain_objections(package, desk.chain.period(area="", period=1, markets=[tools.MARKET])))
+    found = list(chain_objections(typed(package), desk.chain.period(area="", period=1, markets=[tools.MARKET])))
 
     assert "it has not the rules of each of its markets once" in found
     assert "program 1 of test/1/DA is recorded on chain and is left out" in found
@@ -402,7 +411,7 @@ def test_sign__day_and_its_correction_as_they_were__are_signed(desk: Desk, tools
 
     assert second["revision"] == 1
     assert desk.ask(second) is None
-    signers = [tools.attester_signature(package["proposal"], 1) for package in (first, second)]
+    signers = [tools.attester_signature(typed(package).proposal, 1) for package in (first, second)]
     assert desk.service.signed == [to_hex(signature) for signature in signers]
     assert refusals(desk.store) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -374,8 +375,8 @@ def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools:
     scene.settled(proposal)
     run(scene, tools.ENDED)
 
-    for word in proposal["words"]:
-        account, amount = unpack_settlement_word(int(word, 16))
+    for word in proposal.words:
+        account, amount = unpack_settlement_word(word)
         assert balances(scene, account) == [amount]
     with scene.record.read() as connection:
         movements = queries.postings(connection, account=tools.key("house2").address)
@@ -393,7 +394,7 @@ def test_fold__chain_settles_what_was_never_proposed__stops(scene: Any, tools: A
     with scene.record.read() as connection:
         proposal = latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
 
-    scene.settled({**proposal, "words_hash": to_hex(keccak(b"other words"))})
+    scene.settled(replace(proposal, words_hash=keccak(b"other words")))
 
     with pytest.raises(SettlementNotProposed):
         run(scene, tools.ENDED)

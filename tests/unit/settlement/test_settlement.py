@@ -9,10 +9,11 @@ import pytest
 
 from domain.errors import OutOfRange
 from domain.hashing import keccak, to_hex
+from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from domain.words import Side
-from settling.inputs import Inputs, Metered, Party, PartyKind, Trade
+from settling.inputs import Inputs, Metered, Party, Trade
 from settling.postings import MoneyMade
 from settling.settlement import AccountTakesNoPart, NoAgreementAtMtu, PoolUnbalanced, commit, settle
 from settling.terms import MissingParty
@@ -23,10 +24,10 @@ HOUSE, RETAILER, DSO, TAX = (bytes([n]) * 20 for n in (1, 2, 3, 4))
 TARIFF = Tariff("home", 1, 0, 300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000, 1_900)
 AGREEMENT = Agreement("one", 1, to_hex(HOUSE), to_hex(RETAILER), "home", 0)
 PARTIES = (
-    Party(HOUSE, PartyKind.HOUSEHOLD, "point"),
-    Party(RETAILER, PartyKind.RETAILER, None),
-    Party(DSO, PartyKind.DSO, None),
-    Party(TAX, PartyKind.TAX, None),
+    Party(HOUSE, ParticipantKind.HOUSEHOLD, "point"),
+    Party(RETAILER, ParticipantKind.RETAILER, None),
+    Party(DSO, ParticipantKind.DSO, None),
+    Party(TAX, ParticipantKind.TAX, None),
 )
 
 
@@ -38,7 +39,7 @@ def day(**changes: Any) -> Inputs:
         parties=PARTIES,
         tariffs=(TARIFF,),
         agreements=(AGREEMENT,),
-        metered=tuple(Metered("point", mtu, 100, 0, ("0x01",)) for mtu in (10, 11)),
+        metered=tuple(Metered("point", mtu, 100, 0, (b"\x01",)) for mtu in (10, 11)),
     )
     return replace(base, **changes)
 
@@ -61,7 +62,7 @@ def test_settle__tariff_changes_within_the_day__each_mtu_has_its_version() -> No
 def test_settle__retailer_changes_within_the_day__each_gets_its_own_mtu() -> None:
     other = b"\x05" * 20
     moved = replace(AGREEMENT, agreement="two", retailer=to_hex(other), valid_from_mtu=11)
-    inputs = day(parties=(*PARTIES, Party(other, PartyKind.RETAILER, None)), agreements=(AGREEMENT, moved))
+    inputs = day(parties=(*PARTIES, Party(other, ParticipantKind.RETAILER, None)), agreements=(AGREEMENT, moved))
 
     settled = settle(inputs)
 
@@ -96,8 +97,8 @@ def test_settle__agreement_begins_later_and_no_energy_before__settles_what_is_th
     assert prices(inputs, "levy") == {11: 20_000}
 
 
-@pytest.mark.parametrize("missing", [PartyKind.RETAILER, PartyKind.DSO, PartyKind.TAX])
-def test_settle__party_missing__is_refused(missing: PartyKind) -> None:
+@pytest.mark.parametrize("missing", [ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX])
+def test_settle__party_missing__is_refused(missing: ParticipantKind) -> None:
     with pytest.raises(MissingParty):
         settle(day(parties=tuple(party for party in PARTIES if party.kind != missing)))
 
@@ -105,12 +106,12 @@ def test_settle__party_missing__is_refused(missing: PartyKind) -> None:
 def test_settle__trade_of_a_stranger_or_the_dso__is_refused() -> None:
     for account in (b"\x09" * 20, DSO):
         with pytest.raises(AccountTakesNoPart):
-            settle(day(trades=(Trade(account, "area/DA", 10, Side.BID, 100, 1, "0x01"),)))
+            settle(day(trades=(Trade(account, "area/DA", 10, Side.BID, 100, 1, b"\x01"),)))
 
 
 def test_settle__more_bought_than_sold__is_refused() -> None:
     with pytest.raises(PoolUnbalanced):
-        settle(day(trades=(Trade(HOUSE, "area/DA", 10, Side.BID, 100, 1, "0x01"),)))
+        settle(day(trades=(Trade(HOUSE, "area/DA", 10, Side.BID, 100, 1, b"\x01"),)))
 
 
 def test_settle__earlier_words_that_do_not_balance__are_refused() -> None:

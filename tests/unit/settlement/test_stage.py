@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from domain.hashing import from_hex, to_hex
+from domain.facts import SettlementProposed
+from domain.hashing import to_hex
+from domain.members import noun_json
 from domain.signing import BadSignature
 from domain.words import pack_settlement_word, unpack_settlement_word
 from ledger_service.outbox import RETRY_SECONDS
@@ -24,30 +25,32 @@ from ledger_service.settlement.operations import (
     SettlementOutdated,
     sign_settlement,
 )
-from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals, statement_of
+from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals
 from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
 from ledger_service.stage import run_until_quiet
-from settling.package import WrongInput, verify_package
+from settling.package import EarlierSettlement, Package, PackageMalformed
 from settling.postings import MoneyMade
+from settling.unpacking import WrongInput
+from settling.verification import verify_package
 from tests.journal import append_fact
 
 pytestmark = pytest.mark.unit
 
 
-def settle(scene: Any, tools: Any, *, now: int | None = None) -> dict[str, Any]:
+def settle(scene: Any, tools: Any, *, now: int | None = None) -> SettlementProposed:
     """Run the stage and return the newest proposal."""
     run_until_quiet([SettlementStage(scene.record)], tools.ENDED if now is None else now)
     with scene.record.read() as connection:
         return latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
 
 
-def sign(scene: Any, tools: Any, proposal: dict[str, Any], n: int) -> Any:
+def sign(scene: Any, tools: Any, proposal: SettlementProposed, n: int) -> Any:
     return sign_settlement(
         scene.record,
         area=tools.AREA,
         period=tools.PERIOD,
-        revision=proposal["revision"],
+        revision=proposal.revision,
         signature=tools.attester_signature(proposal, n),
         domain=tools.SETTLEMENT_DOMAIN,
     )
@@ -67,19 +70,20 @@ def test_run__resolved_period__proposes_once_with_the_chains_roots(scene: Any, t
     proposal = settle(scene, tools)
     again = settle(scene, tools, now=tools.ENDED + 60)
 
-    assert proposal["clearing_root"] == to_hex(scene.clearing_root)
-    assert proposal["readings_root"] == to_hex(scene.readings_root)
+    assert proposal.clearing_root == scene.clearing_root
+    assert proposal.readings_root == scene.readings_root
     assert again == proposal
     assert len(kinds(scene, "settlement.proposed")) == 1
-    assert sum(unpack_settlement_word(int(word, 16))[1] for word in proposal["words"]) == 0
+    assert sum(unpack_settlement_word(word)[1] for word in proposal.words) == 0
 
 
 def test_run__traded_and_metered__lines_follow_the_protocol(scene: Any, tools: Any) -> None:
     settle(scene, tools)
     seller = to_hex(tools.key("house2").address)
     with scene.record.read() as connection:
-        statement = statement_of(connection, account=seller, area=tools.AREA, period=tools.PERIOD)["statement"]
+        proposal = latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
 
+    (statement,) = [item.statement.as_json() for item in proposal.statements if item.account == seller]
     lines = {(line.get("mtu"), line["kind"]): line for line in statement["lines"]}
     assert lines[1000, "local_sale"]["energy_wh"] == 500
     assert lines[1000, "imbalance_shortfall"]["energy_wh"] == 100
@@ -106,7 +110,7 @@ def test_sign__threshold_reached__asks_the_chain_once(scene: Any, tools: Any) ->
     target, hashes, words, signatures = request["args"]
     assert (request["function"], target[1:4]) == ("settle", [tools.PERIOD, 0, 0])
     assert len(hashes) == 1
-    assert [f"0x{int(word):064x}" for word in words] == proposal["words"]
+    assert tuple(int(word) for word in words) == proposal.words
     signers = [item["attester"] for item in kinds(scene, "settlement.signed")[0]["signatures"]]
     assert signers == sorted(signers)
     assert len(signatures) == 2
@@ -129,9 +133,9 @@ def test_sign__two_keys_of_one_organisation__count_once(scene: Any, tools: Any) 
 
 def test_sign__more_words_than_a_page_holds__asks_for_each_page(scene: Any, tools: Any) -> None:
     words = [pack_settlement_word(account=n.to_bytes(20, "big"), amount_neur=1) for n in range(1, 2_050)]
-    proposal = {**settle(scene, tools), "words": [f"0x{word:064x}" for word in words]}
+    proposal = replace(settle(scene, tools), words=tuple(words))
     with scene.record.begin() as tx:
-        append_fact(tx, "settlement.proposed", proposal)
+        tx.append(proposal)
     settle(scene, tools)
 
     sign(scene, tools, proposal, 1)
@@ -168,8 +172,8 @@ def test_run__late_readings__give_a_correction_with_differences(scene: Any, tool
 
     correction = settle(scene, tools)
 
-    assert correction["revision"] == 1
-    due = dict(unpack_settlement_word(int(word, 16)) for word in correction["words"])
+    assert correction.revision == 1
+    due = dict(unpack_settlement_word(word) for word in correction.words)
     house1 = tools.key("house1").address
     # 300 Wh late: supply, grid fee and levy at 300,000 + 70,000 + 20,000 nEUR/Wh, and 19 % VAT on that
     assert due[house1] == -(300 * 390_000) * 119 // 100
@@ -192,8 +196,8 @@ def test_run__reading_before_the_signatures__replaces_the_proposal(scene: Any, t
 
     second = settle(scene, tools)
 
-    assert second["revision"] == 0
-    assert second["readings_root"] != first["readings_root"]
+    assert second.revision == 0
+    assert second.readings_root != first.readings_root
     with pytest.raises(NotAnAttester):
         sign_settlement(
             scene.record,
@@ -210,7 +214,7 @@ def fail(scene: Any, key: str) -> None:
         append_fact(tx, "chain.failed", {"key": key, "reason": "reverted"})
 
 
-def sign_all(scene: Any, tools: Any, proposal: dict[str, Any]) -> dict[str, Any]:
+def sign_all(scene: Any, tools: Any, proposal: SettlementProposed) -> dict[str, Any]:
     """Two attesters sign; the request to settle."""
     for n in (1, 2):
         sign(scene, tools, proposal, n)
@@ -231,8 +235,8 @@ def test_run__reading_overtakes_the_signed_settlement__it_is_proposed_and_signed
     scene.settled(second)
     settle(scene, tools, now=tools.ENDED + 10 * RETRY_SECONDS)
 
-    assert (second["revision"], second["readings_root"]) == (0, to_hex(scene.readings_root))
-    assert request["args"][0][4] == second["statements_root"]
+    assert (second.revision, second.readings_root) == (0, scene.readings_root)
+    assert request["args"][0][4] == to_hex(second.statements_root)
     assert [item["function"] for item in kinds(scene, "chain.requested")] == ["settle", "settle"]
     assert len(kinds(scene, "settlement.signed")) == 2
     with scene.record.read() as connection:
@@ -252,7 +256,7 @@ def test_run__older_proposal_took_effect__it_is_the_one_that_counts(scene: Any, 
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
         assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == first
-    assert (correction["revision"], package["earlier"]) == (1, [{"revision": 0, "words": first["words"]}])
+    assert (correction.revision, package.earlier) == (1, (EarlierSettlement(revision=0, words=first.words),))
     verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
 
 
@@ -279,7 +283,7 @@ def test_run__roots_come_back_after_a_reorganisation__proposes_once_more(scene: 
 
     third = settle(scene, tools)
 
-    assert third["readings_root"] == first["readings_root"]
+    assert third.readings_root == first.readings_root
     assert len(kinds(scene, "settlement.proposed")) == 3
 
 
@@ -321,7 +325,7 @@ def test_run__several_late_readings__each_gives_its_correction_across_restarts(s
         scene.attest(1003, {**LATE, "meter1": (wh, 0)})
         scene.attest(1002, {"meter1": (wh, 0), "meter2": (0, 210), "meter3": (250, 0)})
         correction = settle(scene, tools, now=tools.ENDED + revision)
-        assert (correction["revision"], correction["readings_root"]) == (revision, to_hex(scene.readings_root))
+        assert (correction.revision, correction.readings_root) == (revision, scene.readings_root)
         scene.settled(correction)
 
     settle(scene, tools, now=tools.ENDED + 100)
@@ -334,7 +338,7 @@ def test_run__reading_right_behind_the_settlement_in_its_block__gives_a_correcti
     scene.settled(proposal)
     scene.attest(1003, LATE)
 
-    assert settle(scene, tools)["revision"] == 1
+    assert settle(scene, tools).revision == 1
 
 
 def test_run__registry_changes_while_it_computes__computes_again(scene: Any, tools: Any) -> None:
@@ -350,7 +354,7 @@ def test_run__registry_changes_while_it_computes__computes_again(scene: Any, too
 
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
-    assert [item["version"] for item in package["tariffs"]] == [1, 2]
+    assert [tariff.version for tariff in package.tariffs] == [1, 2]
     verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
 
 
@@ -374,7 +378,7 @@ def test_package__program_recorded_without_set_points_issued__settles_with_its_e
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
 
     assert kinds(scene, "setpoints.issued") == []
-    assert [item["envelopes"] for item in package["programs"]] == [tools.ENVELOPES]
+    assert [[noun_json(item) for item in program.envelopes] for program in package.programs] == [tools.ENVELOPES]
 
 
 def test_package__program_signed_but_not_recorded__settles_without_it(scene: Any, tools: Any) -> None:
@@ -382,7 +386,7 @@ def test_package__program_signed_but_not_recorded__settles_without_it(scene: Any
     settle(scene, tools)
 
     with scene.record.read() as connection:
-        assert proposal_package(connection, area=tools.AREA, period=tools.PERIOD)["programs"] == []
+        assert proposal_package(connection, area=tools.AREA, period=tools.PERIOD).programs == ()
 
 
 def test_run__horizon_over__finalises_and_then_rests(scene: Any, tools: Any) -> None:
@@ -404,7 +408,7 @@ def test_run__transaction_moves_to_another_block__counts_once(scene: Any, tools:
         append_fact(tx, "chain.included", {**last, "block": last["block"] + 5})
     proposal = settle(scene, tools)
 
-    assert proposal["readings_root"] == to_hex(scene.readings_root)
+    assert proposal.readings_root == scene.readings_root
 
 
 def test_verify_package__as_proposed__gives_the_digest_to_sign(scene: Any, tools: Any) -> None:
@@ -448,11 +452,13 @@ MUTATIONS = {
 def test_verify_package__one_field_changed__is_refused(scene: Any, tools: Any, name: str) -> None:
     settle(scene, tools)
     with scene.record.read() as connection:
-        package = copy.deepcopy(proposal_package(connection, area=tools.AREA, period=tools.PERIOD))
+        package = json.loads(proposal_package(connection, area=tools.AREA, period=tools.PERIOD).write())
     MUTATIONS[name](package)
 
-    with pytest.raises((WrongInput, BadSignature, MoneyMade)):
-        verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+    with pytest.raises((WrongInput, BadSignature, MoneyMade, PackageMalformed)):
+        verify_package(
+            Package.read(json.dumps(package).encode()), market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN
+        )
 
 
 def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, tools: Any) -> None:
@@ -465,7 +471,7 @@ def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, too
         after = period_state(tx.connection, area=tools.AREA, period=tools.PERIOD)
 
     assert after == before
-    assert from_hex(proposal["readings_root"]) == after.settled_readings_root
+    assert proposal.readings_root == after.settled_readings_root
 
 
 def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, tools: Any) -> None:

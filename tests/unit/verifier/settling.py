@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.eip712 import COVER, REDEMPTION, SETTLEMENT
-from domain.hashing import keccak, text_id, to_hex
+from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.merkle import merkle_proof
+from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.statements import statement_hash, statement_leaf
 from domain.words import OrderWord, page_hashes, pages_of, word_bytes
-from settling.inputs import CapsInForce, Inputs, Metered, Party, PartyKind, Trade
+from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.settlement import Commitment, Settled, commit, settle
 from tests.unit.verifier.fake_chain import (
     AREA,
@@ -149,9 +150,9 @@ class Settling(Metering):
 
     def _parties(self) -> Iterator[Party]:
         for name, point in HOUSEHOLDS.items():
-            yield Party(key_of(name).address, PartyKind.HOUSEHOLD, point)
+            yield Party(key_of(name).address, ParticipantKind.HOUSEHOLD, point)
         for name, kind in OTHERS.items():
-            yield Party(key_of(name).address, PartyKind(kind), None)
+            yield Party(key_of(name).address, ParticipantKind(kind), None)
 
     def _accepted_words(self) -> Iterator[tuple[Payload, OrderWord]]:
         """Words with something accepted, and their results."""
@@ -164,14 +165,14 @@ class Settling(Metering):
             tag = f"0x{word.tag:032x}"
             account = self.orders[tag][0].account
             energy_wh, price = word.accepted_lots * LOT, result["price_neur_per_wh"]
-            yield Trade(account, MARKET, result["mtu"], word.side, energy_wh, price, tag)
+            yield Trade(account, MARKET, result["mtu"], word.side, energy_wh, price, from_hex(tag))
 
     def _metered(self) -> Iterator[Metered]:
         for readings in self.chosen.values():
             for reading in readings:
                 point = reading.meter_code.removeprefix("meter-")
                 energy = (reading.import_wh, reading.export_wh)
-                yield Metered(point, reading.mtu, *energy, (to_hex(reading.hash()),))
+                yield Metered(point, reading.mtu, *energy, (reading.hash(),))
 
     def _limits(self) -> Iterator[CapsInForce]:
         caps = {(e["point"], e["mtu"]): (e["import_cap_wh"], e["export_cap_wh"]) for e in self.envelopes}

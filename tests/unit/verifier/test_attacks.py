@@ -15,9 +15,9 @@ import pytest
 from domain.hashing import text_id, to_hex
 from domain.orders import schedule_digest
 from domain.readings import Quality
+from domain.statements import Statement
 from domain.words import settlement_words
 from settling.settlement import Settled
-from settling.statements import Statement
 from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
 from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
 from tests.unit.verifier.metering import MISSING, Registers, registers_of

@@ -8,7 +8,7 @@ from domain.hashing import text_id, to_hex
 from domain.orders import schedule_hash
 from domain.readings import Quality, Reading
 from tests.grids import document, street
-from tests.unit.wallet_api.test_ownership import attested, proposed, settled_day
+from tests.unit.wallet_api.test_ownership import attested, first_mtu_of, proposed, settled_day
 from tests.unit.wallet_api.world import (
     AREA,
     AREA_BODY,
@@ -70,13 +70,9 @@ def _later_periods(world: World) -> None:
     second = [Reading("M1", FIRST_MTU + 1, 1_100, 0, 100, 0, 3, Quality.MEASURED, bytes([3]) * 32)]
     world.fact("reading.attested", attested(second, mtu=FIRST_MTU + 1))
     for period in range(2, PERIODS + 1):
-        span = {"first_mtu": FIRST_MTU + 96 * (period - 1), "count": 96}
+        span = {"first_mtu": first_mtu_of(period), "count": 96}
         world.fact("period.declared", {"area": AREA, "period": period, **span})
-        later = proposed()
-        later["period"] = period
-        for item in later["statements"]:
-            item["statement"] |= {"period": period, "first_mtu": span["first_mtu"]}
-        world.fact("settlement.proposed", later)
+        world.fact("settlement.proposed", proposed(period=period))
 
 
 def _programs(world: World) -> None:

@@ -13,12 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from domain import parties
 from domain.errors import DominoesError
+from domain.lines import POSITION_KINDS, TRADE_KINDS
 from domain.units import MAX_LOTS
 from edge.policy import api_routes, methods_of
 from edge.problems import PROBLEM_MEDIA_TYPE
 from ledger_service.trading import SUBMISSIONS, SignedOrder
 from scripts.tools.openapi import DOCUMENT, rendered
-from settling.lines import POSITION_KINDS, TRADE_KINDS
 from tests.unit.wallet_api.contract import resolved
 from tests.unit.wallet_api.test_policy import PARTY_OF, call, declared
 from tests.unit.wallet_api.world import MARKET_BODY, World, household

@@ -31,8 +31,8 @@ def line(mtu: int, kind: str, energy_wh: int, price: int, amount: int) -> dict[s
     return shown | ({"market": MARKET} if kind.startswith("local_") else {})
 
 
-def statement(number: int, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """A household's statement."""
+def statement(number: int, lines: list[dict[str, Any]], *, period: int = 1) -> dict[str, Any]:
+    """A household's statement of a period, which is a day."""
     amount = sum(int(one["amount_neur"]) for one in lines)
     opens = [
         {
@@ -50,9 +50,9 @@ def statement(number: int, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "account": address(f"household {number}"),
         "area": AREA,
-        "period": 1,
+        "period": period,
         "revision": 0,
-        "first_mtu": FIRST_MTU,
+        "first_mtu": first_mtu_of(period),
         "count": 96,
         "kind": "household",
         "point": f"DE-LV1-P{number}",
@@ -63,6 +63,11 @@ def statement(number: int, lines: list[dict[str, Any]]) -> dict[str, Any]:
         "settled_before_neur": "0",
         "due_neur": str(amount),
     }
+
+
+def first_mtu_of(period: int) -> int:
+    """The first MTU of a period of 96."""
+    return FIRST_MTU + 96 * (period - 1)
 
 
 def settled_day(world: World) -> None:
@@ -118,22 +123,23 @@ def attested(readings: list[Reading], *, mtu: int = FIRST_MTU) -> dict[str, Any]
     return {"area": AREA, "period": 1, "attestations": [attestation], "messages": []}
 
 
-def proposed() -> dict[str, Any]:
+def proposed(*, period: int = 1) -> dict[str, Any]:
     """The fact of a proposed settlement."""
+    first = first_mtu_of(period)
     lines = {
         1: [
-            line(FIRST_MTU, "local_purchase", 100, 150_000, -15_000_000),
-            line(FIRST_MTU + 1, "residual_supply", 20, 300_000, -6_000_000),
-            line(FIRST_MTU + 2, "residual_supply", 30, 300_000, -9_000_000),
+            line(first, "local_purchase", 100, 150_000, -15_000_000),
+            line(first + 1, "residual_supply", 20, 300_000, -6_000_000),
+            line(first + 2, "residual_supply", 30, 300_000, -9_000_000),
             {"kind": "vat", "vat_bp": 1_900, "base_neur": "30000000", "amount_neur": "-5700000"},
         ],
-        2: [line(FIRST_MTU, "local_purchase", 100, 150_000, -15_000_000)],
+        2: [line(first, "local_purchase", 100, 150_000, -15_000_000)],
     }
     statements = [
         {
             "account": address(f"household {number}"),
             "salt": "0x" + f"{number:02x}" * 32,
-            "statement": statement(number, lines[number]),
+            "statement": statement(number, lines[number], period=period),
         }
         for number in (1, 2)
     ]
@@ -144,22 +150,22 @@ def proposed() -> dict[str, Any]:
     hashes = dict.fromkeys(("words_hash", "clearing_root", "readings_root", "tariff_hash"), "0x" + "00" * 32)
     return {
         "area": AREA,
-        "period": 1,
+        "period": period,
         "revision": 0,
         "words": [f"0x{word:064x}" for word in sorted(words)],
         "statements": statements,
-        "statements_root": to_hex(root_of(statements)),
+        "statements_root": to_hex(root_of(statements, period=period)),
         **hashes,
     }
 
 
-def root_of(statements: list[dict[str, Any]]) -> bytes:
+def root_of(statements: list[dict[str, Any]], *, period: int = 1) -> bytes:
     """The root over statements."""
     hashes = {
         from_hex(one["account"]): statement_hash(salt=from_hex(one["salt"]), statement=one["statement"])
         for one in statements
     }
-    return statements_root(period=1, revision=0, hashes=hashes)
+    return statements_root(period=period, revision=0, hashes=hashes)
 
 
 @pytest.fixture
