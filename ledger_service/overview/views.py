@@ -45,7 +45,7 @@ from ledger_service.record import Entry, View
 from ledger_service.registry.tables import registry_area
 from ledger_service.settlement.queries import entries_by_sequence
 from ledger_service.settlement.tables import settlement_source
-from ledger_service.settlement.views import SETTLED_HASHES
+from ledger_service.settlement.views import is_settled_by
 from ledger_service.trading.tables import trading_order
 
 TAGS_PER_QUERY = 500
@@ -226,12 +226,8 @@ def _settled(connection: Connection, event: PeriodSettled) -> None:
         return
     for entry in entries_by_sequence(connection, sequences):
         fact = entry.fact
-        if isinstance(fact, SettlementProposed) and fact.revision == event.revision and _is_meant(event, fact):
+        if isinstance(fact, SettlementProposed) and fact.revision == event.revision and is_settled_by(event, fact):
             _statements(connection, fact, entry.sequence)
-
-
-def _is_meant(event: PeriodSettled, fact: SettlementProposed) -> bool:
-    return all(getattr(fact, name) == getattr(event, name) for name in SETTLED_HASHES)
 
 
 def _anchored(connection: Connection, fact: ChainIncluded, event: HeadAnchored, sequence: int) -> None:

@@ -9,6 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from contracts.bindings import Event
+from contracts.bindings.market import MtuCleared, MtuVoided, ProgramRecorded
+from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
+from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
 from domain.facts import Fact, SettlementProposed
 from domain.hashing import ZERO_HASH, from_hex
@@ -23,7 +27,7 @@ from ledger_service.settlement.tables import (
     settlement_period,
     settlement_source,
 )
-from ledger_service.settlement.views import ATTESTED, CLEARED, RECORDED, SETTLED, SETTLED_HASHES, UNREAD, VOIDED
+from ledger_service.settlement.views import KEPT, is_settled_by
 from settling.unpacking import Roots
 
 SEQUENCES_PER_QUERY = 500
@@ -163,7 +167,9 @@ class Resolution:
 def settlement_keys(connection: Connection, *, area: str, period: int) -> list[str]:
     """Keys of the chain requests that settled a period, every revision and page that is in effect."""
     table = settlement_event
-    query = select(table.c.key).where(table.c.area == area, table.c.period == period, table.c.what == SETTLED)
+    query = select(table.c.key).where(
+        table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME
+    )
     return sorted(connection.execute(query).scalars())
 
 
@@ -172,44 +178,51 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     table = settlement_event
     query = select(table).where(table.c.area == area, table.c.period == period)
     rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
-    clearings = [row for row in rows if row.what in (CLEARED, VOIDED)]
-    readings = [row for row in rows if row.what in (ATTESTED, UNREAD)]
-    programs = [_program(row) for row in rows if row.what == RECORDED]
+    events = [(str(row.market), _event_of(row)) for row in rows]
+    clearings = [(market, event) for market, event in events if isinstance(event, MtuCleared | MtuVoided)]
+    readings = [event for _, event in events if isinstance(event, ReadingsAttested | ReadingsUnread)]
+    programs = [_program(market, event) for market, event in events if isinstance(event, ProgramRecorded)]
     return Resolution(
-        clearings=tuple(map(_clearing, clearings)),
+        clearings=tuple(_clearing(market, event) for market, event in clearings),
         readings=tuple(map(_readings, readings)),
         programs=tuple(sorted(programs, key=lambda program: (program.market, program.program))),
         roots=Roots(
-            clearing_root=clearings[-1].root if clearings else ZERO_HASH,
-            readings_root=readings[-1].root if readings else ZERO_HASH,
+            clearing_root=clearings[-1][1].clearing_root if clearings else ZERO_HASH,
+            readings_root=readings[-1].readings_root if readings else ZERO_HASH,
         ),
     )
 
 
-def _clearing(row: Row[Any]) -> ClearingOnChain:
-    result = None if row.what == VOIDED else from_hex(json.loads(row.data)["resultHash"])
-    return ClearingOnChain(market=row.market, mtu=row.mtu, result_hash=result)
+_KIND_OF = {kind.NAME: kind for kind in KEPT}
 
 
-def _readings(row: Row[Any]) -> ReadingsOnChain:
-    if row.what == UNREAD:
-        return ReadingsOnChain(row.mtu, revision=0, unread=True, root=ZERO_HASH, count=0, import_wh=0, export_wh=0)
-    data = json.loads(row.data)
+def _event_of(row: Row[Any]) -> Event:
+    """The event of a row of the view."""
+    return _KIND_OF[row.what].read(json.loads(row.data))
+
+
+def _clearing(market: str, event: MtuCleared | MtuVoided) -> ClearingOnChain:
+    result = event.result_hash if isinstance(event, MtuCleared) else None
+    return ClearingOnChain(market=market, mtu=event.mtu, result_hash=result)
+
+
+def _readings(event: ReadingsAttested | ReadingsUnread) -> ReadingsOnChain:
+    if isinstance(event, ReadingsUnread):
+        return ReadingsOnChain(event.mtu, revision=0, unread=True, root=ZERO_HASH, count=0, import_wh=0, export_wh=0)
     return ReadingsOnChain(
-        mtu=row.mtu,
-        revision=data["revision"],
+        mtu=event.mtu,
+        revision=event.revision,
         unread=False,
-        root=from_hex(data["root"]),
-        count=data["count"],
-        import_wh=data["importWh"],
-        export_wh=data["exportWh"],
+        root=event.root,
+        count=event.count,
+        import_wh=event.import_wh,
+        export_wh=event.export_wh,
     )
 
 
-def _program(row: Row[Any]) -> ProgramOnChain:
-    data = json.loads(row.data)
+def _program(market: str, event: ProgramRecorded) -> ProgramOnChain:
     return ProgramOnChain(
-        market=row.market, program=data["program"], results_root=row.root, report_hash=from_hex(data["reportHash"])
+        market=market, program=event.program, results_root=event.results_root, report_hash=event.report_hash
     )
 
 
@@ -235,25 +248,25 @@ def sources(connection: Connection, *, area: str, period: int, kind: type[Fact])
 
 def proposals(connection: Connection, *, area: str, period: int) -> dict[int, SettlementProposed]:
     """The proposal of each revision: the one in effect on chain, the newest where none is yet."""
-    in_effect = settled_hashes(connection, area=area, period=period)
+    in_effect = settlements_in_effect(connection, area=area, period=period)
     found = {}
     for entry in sources(connection, area=area, period=period, kind=SettlementProposed):
         fact = entry.fact
-        if isinstance(fact, SettlementProposed) and in_effect.get(fact.revision) in (None, _hashes_of(fact)):
+        if not isinstance(fact, SettlementProposed):
+            continue  # erased
+        settled = in_effect.get(fact.revision)
+        if settled is None or is_settled_by(settled, fact):
             found[fact.revision] = fact
     return found
 
 
-def settled_hashes(connection: Connection, *, area: str, period: int) -> dict[int, dict[str, bytes]]:
-    """The hashes of each revision in effect on chain, as a proposal names them."""
+def settlements_in_effect(connection: Connection, *, area: str, period: int) -> dict[int, PeriodSettled]:
+    """What the chain says of each revision in effect."""
     table = settlement_event
-    same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
-    rows = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
-    return {row["revision"]: {mine: from_hex(row[theirs]) for mine, theirs in SETTLED_HASHES.items()} for row in rows}
-
-
-def _hashes_of(proposal: SettlementProposed) -> dict[str, bytes]:
-    return {name: getattr(proposal, name) for name in SETTLED_HASHES}
+    same = (table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME)
+    rows = connection.execute(select(table.c.data).where(*same))
+    settled = [PeriodSettled.read(json.loads(row.data)) for row in rows]
+    return {event.revision: event for event in settled}
 
 
 def latest_proposal(

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts.bindings import Settlement
+from contracts.bindings import Event, Settlement, read_events
+from contracts.bindings.market import MtuCleared, MtuVoided, ProgramRecorded
+from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
+from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
+from domain import facts
 from domain.facts import (
     BookClosed,
     ChainFailed,
     ChainIncluded,
     ChainRewound,
     Fact,
-    MtuCleared,
     PeriodDeclared,
     ProgramOpened,
     ProgramSigned,
@@ -24,7 +28,7 @@ from domain.facts import (
     SettlementProposed,
     SettlementSigned,
 )
-from domain.hashing import from_hex, text_id, to_hex
+from domain.hashing import text_id
 from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
@@ -37,32 +41,24 @@ from ledger_service.settlement.tables import (
     settlement_source,
 )
 
-CLEARED, VOIDED, ATTESTED, UNREAD = "cleared", "voided", "attested", "unread"
-"""What an event of the chain did to a MTU."""
+KEPT: tuple[type[Event], ...] = (
+    MtuCleared,
+    MtuVoided,
+    ReadingsAttested,
+    ReadingsUnread,
+    ProgramRecorded,
+    PeriodSettled,
+)
+"""The events of which the view keeps a row each; that of a program or period stands at the period's first MTU."""
 
-RECORDED, SETTLED = "recorded", "settled"
-"""What an event of the chain did to a program, or to a period; its MTU in the view is their first one."""
+SETTLED_HASHES = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
+"""The hashes that a `settlement.proposed` and the event of its settlement share."""
 
-_RESOLVING = {
-    ("Market", "MtuCleared"): CLEARED,
-    ("Market", "MtuVoided"): VOIDED,
-    ("Readings", "ReadingsAttested"): ATTESTED,
-    ("Readings", "ReadingsUnread"): UNREAD,
-}
 
-_RECORDING = ("Market", "ProgramRecorded")
-_SETTLING = ("Settlement", "PeriodSettled")
-_FINALISING = ("Settlement", "PeriodFinalised")
-_RELEVANT = {*_RESOLVING, _RECORDING, _SETTLING, _FINALISING}
+def is_settled_by(event: PeriodSettled, proposal: SettlementProposed) -> bool:
+    """Whether a settlement of this revision took effect as it was proposed here."""
+    return all(getattr(proposal, name) == getattr(event, name) for name in SETTLED_HASHES)
 
-SETTLED_HASHES = {
-    "words_hash": "wordsHash",
-    "clearing_root": "clearingRoot",
-    "readings_root": "readingsRoot",
-    "statements_root": "statementsRoot",
-    "tariff_hash": "tariffHash",
-}
-"""The hashes of a `settlement.proposed` and what the event of its settlement calls them."""
 
 KINDS: tuple[type[Fact], ...] = (
     PeriodDeclared,
@@ -70,7 +66,7 @@ KINDS: tuple[type[Fact], ...] = (
     BookClosed,
     ProgramValidated,
     ProgramSigned,
-    MtuCleared,
+    facts.MtuCleared,
     ReadingAttested,
     SettlementProposed,
     SettlementSigned,
@@ -95,7 +91,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
             row = {name: getattr(fact, name) for name in ("market", "program", "area", "period")}
             connection.execute(insert(settlement_program).values(**row))
             _source(connection, entry, fact.area, fact.period)
-        case BookClosed() | ProgramValidated() | ProgramSigned() | MtuCleared() as fact:
+        case BookClosed() | ProgramValidated() | ProgramSigned() | facts.MtuCleared() as fact:
             _fold_program_source(connection, entry, fact.market, fact.program)
         case ReadingAttested() as fact:
             _source(connection, entry, fact.area, fact.period)
@@ -112,8 +108,7 @@ def _fold_chain(connection: Connection, fact: Fact | None, sequence: int, now: i
         case ChainIncluded():
             # A transaction that comes into another block replaces what it did before.
             touched = _undo(connection, fact.key)
-            if any(event.name in _RELEVANT for event in fact.events):
-                touched |= _note_events(connection, fact, sequence)
+            touched |= _note_events(connection, fact, sequence)
             _count_settled(connection, touched, now)
         case ChainFailed():
             _count_settled(connection, _undo(connection, fact.key), now)
@@ -166,7 +161,9 @@ def _update_period(connection: Connection, area: str, period: int, values: dict[
 def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
     """Forget what a transaction did; the (area, period) that were settled by it."""
     table = settlement_event
-    rows = connection.execute(select(table.c.area, table.c.period).where(table.c.key == key, table.c.what == SETTLED))
+    rows = connection.execute(
+        select(table.c.area, table.c.period).where(table.c.key == key, table.c.what == PeriodSettled.NAME)
+    )
     undone = {(row.area, row.period) for row in rows}
     connection.execute(delete(table).where(table.c.key == key))
     connection.execute(delete(settlement_failed).where(settlement_failed.c.key == key))
@@ -175,73 +172,70 @@ def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
 
 def _note_events(connection: Connection, fact: ChainIncluded, sequence: int) -> set[tuple[str, int]]:
     """Write one row per event; the (area, period) that were settled."""
-    area_of = {to_hex(text_id(row.area)): row.area for row in connection.execute(select(registry_area.c.area))}
-    known = connection.execute(select(registry_market.c.market, registry_market.c.area))
-    market_of = {to_hex(text_id(row.market)): (row.market, row.area) for row in known}
+    events = list(read_events(fact.events, *KEPT, PeriodFinalised))
+    if not events:
+        return set()
+    codes = _Codes.read(connection)
     rows = []
-    for position, event in enumerate(fact.events):
-        name, args = event.name, event.args.value
-        if name not in _RELEVANT:
+    for position, event in enumerate(events):
+        if isinstance(event, PeriodFinalised):
+            _update_period(connection, codes.areas[event.area], event.period, {"is_final": True})
             continue
-        market, area = market_of[args["market"]] if "market" in args else (None, area_of[args["area"]])
-        if name == _FINALISING:
-            _update_period(connection, area, int(args["period"]), {"is_final": True})
-            continue
-        if name == _RECORDING:
-            row = _recorded_row(connection, area, str(market), args)
-        elif name == _SETTLING:
-            row = _settled_row(connection, area, args)
-        else:
-            row = _event_row(connection, _RESOLVING[name], area, market, args)
-        place = {"block": fact.block, "sequence": sequence, "position": position}
-        rows.append({**place, "key": fact.key, "area": area, "market": market, **row})
+        data = json.dumps(event.as_members(), sort_keys=True)
+        place = {"block": fact.block, "sequence": sequence, "position": position, "key": fact.key}
+        rows.append({**place, "what": event.NAME, "data": data, **_place(connection, codes, event)})
     if rows:
         connection.execute(insert(settlement_event), rows)
-    return {(row["area"], row["period"]) for row in rows if row["what"] == SETTLED}
+    return {(row["area"], row["period"]) for row in rows if row["what"] == PeriodSettled.NAME}
 
 
-def _event_row(connection: Connection, what: str, area: str, market: str | None, args: Mapping[str, Any]) -> Any:
-    mtu = int(args["mtu"])
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """What the ids of the chain stand for: codes of areas, and codes of markets with their area."""
+
+    areas: dict[bytes, str]
+    markets: dict[bytes, tuple[str, str]]
+
+    @classmethod
+    def read(cls, connection: Connection) -> _Codes:
+        areas = connection.execute(select(registry_area.c.area)).scalars()
+        markets = connection.execute(select(registry_market.c.market, registry_market.c.area))
+        return cls(
+            areas={text_id(area): area for area in areas},
+            markets={text_id(row.market): (row.market, row.area) for row in markets},
+        )
+
+
+def _place(connection: Connection, codes: _Codes, event: Event) -> dict[str, Any]:
+    """Area, market, period and MTU of an event, and the root that it left."""
+    market: str | None = None
+    match event:
+        case MtuCleared() | MtuVoided():
+            market, area = codes.markets[event.market]
+            place = {"period": _period_of(connection, area, event.mtu), "mtu": event.mtu, "root": event.clearing_root}
+        case ReadingsAttested() | ReadingsUnread():
+            area = codes.areas[event.area]
+            place = {"period": _period_of(connection, area, event.mtu), "mtu": event.mtu, "root": event.readings_root}
+        case ProgramRecorded():
+            market, area = codes.markets[event.market]
+            table = settlement_program
+            same = (table.c.market == market, table.c.program == event.program)
+            number = connection.execute(select(table.c.period).where(*same)).scalar_one()
+            first = _period_row(connection, area, number).first_mtu
+            place = {"period": number, "mtu": first, "root": event.results_root}
+        case PeriodSettled():
+            area = codes.areas[event.area]
+            first = _period_row(connection, area, event.period).first_mtu
+            place = {"period": event.period, "mtu": first, "root": event.words_hash}
+        case _:
+            raise TypeError(f"the view of settlement keeps no {event.NAME}")
+    return {"area": area, "market": market, **place}
+
+
+def _period_of(connection: Connection, area: str, mtu: int) -> int:
     table = settlement_period
     inside = (table.c.area == area, table.c.first_mtu <= mtu, mtu < table.c.first_mtu + table.c.count)
-    period = connection.execute(select(table.c.period).where(*inside)).scalar_one()
-    kept: dict[str, Any] = {name: args[name] for name in ("root", "resultHash") if name in args}
-    kept |= {name: int(args[name]) for name in ("revision", "count", "importWh", "exportWh") if name in args}
-    root = args["clearingRoot"] if market is not None else args["readingsRoot"]
-    return {
-        "what": what,
-        "period": period,
-        "mtu": mtu,
-        "root": from_hex(root),
-        "data": json.dumps(kept, sort_keys=True),
-    }
-
-
-def _recorded_row(connection: Connection, area: str, market: str, args: Mapping[str, Any]) -> Any:
-    table = settlement_program
-    same = (table.c.market == market, table.c.program == int(args["program"]))
-    number = connection.execute(select(table.c.period).where(*same)).scalar_one()
-    period = _period_row(connection, area, number)
-    kept = {"program": int(args["program"]), "reportHash": args["reportHash"]}
-    return {
-        "what": RECORDED,
-        "period": number,
-        "mtu": period.first_mtu,
-        "root": from_hex(args["resultsRoot"]),
-        "data": json.dumps(kept, sort_keys=True),
-    }
-
-
-def _settled_row(connection: Connection, area: str, args: Mapping[str, Any]) -> Any:
-    period = _period_row(connection, area, int(args["period"]))
-    kept = {name: args[name] for name in SETTLED_HASHES.values()} | {"revision": int(args["revision"])}
-    return {
-        "what": SETTLED,
-        "period": period.period,
-        "mtu": period.first_mtu,
-        "root": from_hex(args["wordsHash"]),
-        "data": json.dumps(kept, sort_keys=True),
-    }
+    return int(connection.execute(select(table.c.period).where(*inside)).scalar_one())
 
 
 def _period_row(connection: Connection, area: str, period: int) -> Row[Any]:
@@ -253,13 +247,15 @@ def _count_settled(connection: Connection, touched: Iterable[tuple[str, int]], n
     """Bring periods up to date with the settlements in effect; one that a reorganisation undid counts no more."""
     table = settlement_event
     for area, period in touched:
-        same = (table.c.area == area, table.c.period == period, table.c.what == SETTLED)
-        found = [json.loads(row.data) for row in connection.execute(select(table.c.data).where(*same))]
-        last = max(found, key=lambda data: int(data["revision"]), default=None)
+        same = (table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME)
+        found = [
+            PeriodSettled.read(json.loads(row.data)) for row in connection.execute(select(table.c.data).where(*same))
+        ]
+        last = max(found, key=lambda settled: settled.revision, default=None)
         before = _period_row(connection, area, period).settled_at
         values = {
-            "settled": len({data["revision"] for data in found}),
+            "settled": len({settled.revision for settled in found}),
             "settled_at": None if last is None else now if before is None else before,
-            "settled_readings_root": None if last is None else from_hex(last["readingsRoot"]),
+            "settled_readings_root": None if last is None else last.readings_root,
         }
         _update_period(connection, area, period, values)
