@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -17,7 +18,7 @@ from domain.facts.trading import SignedOrder
 from domain.hashing import canonical_json
 from domain.orders import Order
 from domain.words import Side
-from ledger_service.record import Entry, Transaction
+from ledger_service.record import Entry, PayloadErased, Transaction
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def append_fact(
     asked = tx.find(requested_key(given["key"])) if str(given.get("key", "")) else None
     if asked is not None and isinstance(asked.fact, ChainRequested):
         shared = ("contract", "function", "about")
-        given = {name: item for name, item in asked.content().items() if name in shared} | given
+        given = {name: item for name, item in content_of(asked).items() if name in shared} | given
     return tx.append(fact_of(kind, given), key=key)
 
 
@@ -118,6 +119,14 @@ def _completed(hint: Any, given: Any) -> Any:
     names = [item.name for item in fields(hint)]
     full = {name: _completed(hints[name], given[name]) if name in given else _zero(hints[name]) for name in names}
     return given | full
+
+
+def content_of(entry: Entry) -> dict[str, Any]:
+    """The payload of an entry as JSON, as the journal holds it. Raises PayloadErased once it is gone."""
+    if entry.text is None:
+        raise PayloadErased(sequence=entry.sequence)
+    content: dict[str, Any] = json.loads(entry.text)
+    return content
 
 
 def request_fact(*, key: str, role: str, call: Call) -> ChainRequested:

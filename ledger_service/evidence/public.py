@@ -30,7 +30,7 @@ from domain.facts import (
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import journal_lines
 from ledger_service.evidence.recorded import Anchor, ChainInfo, chain_events, facts_of, last_anchor
-from ledger_service.evidence.shown import AttestationShown, PricedWords, ProgramShown, SettlementShown, UnreadShown
+from ledger_service.evidence.shown import AttestationShown, PricedWords, ProgramShown, PublicSettlement, UnreadShown
 from ledger_service.record import Record
 
 PUBLIC_KINDS = frozenset[type[Fact]](
@@ -118,10 +118,10 @@ def attestations(connection: Connection, through: int) -> Iterator[AttestationSh
 _READINGS: tuple[type[ReadingsAttested] | type[ReadingsUnread], ...] = (ReadingsAttested, ReadingsUnread)
 
 
-def _settlements(connection: Connection, through: int) -> Iterator[SettlementShown]:
+def _settlements(connection: Connection, through: int) -> Iterator[PublicSettlement]:
     """Signed settlements in the order of `settlement.signed`."""
     for proposal, _ in signed_proposals(connection, through):
-        yield SettlementShown(
+        yield PublicSettlement(
             area=proposal.area,
             period=proposal.period,
             revision=proposal.revision,

@@ -94,7 +94,7 @@ class UnreadShown:
 
 
 @dataclass(frozen=True, slots=True)
-class SettlementShown:
+class PublicSettlement:
     """A settlement that attesters signed, without its statements."""
 
     area: Code

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import Connection, Row, Select, select
 
 from domain.facts import ErasureDone, Fact, read_fact
@@ -20,9 +19,7 @@ from ledger_service.record.tables import journal_cursor, journal_entry, journal_
 READ_BATCH_ENTRIES = 1_000
 """Entries read at once when the whole journal is walked: keeps memory flat whatever the journal's length."""
 
-Payload = dict[str, Any]
-
-Kinds = Iterable[type[Fact] | str]
+Kinds = Iterable[type[Fact]]
 """Which facts are asked for, as their classes."""
 
 _Kind = TypeVar("_Kind", bound=Fact)
@@ -30,7 +27,7 @@ _Kind = TypeVar("_Kind", bound=Fact)
 
 def kinds_of(kinds: Kinds) -> list[str]:
     """The names of kinds, as the journal's headers hold them."""
-    return [kind if isinstance(kind, str) else kind.KIND for kind in kinds]
+    return [kind.KIND for kind in kinds]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +69,6 @@ class Entry:
         if not isinstance(fact, kind):
             raise TypeError(f"entry {self.sequence} is a {self.kind} fact, not {kind.KIND}")
         return fact
-
-    @property
-    def payload(self) -> Payload | None:
-        """The payload as JSON; None once erased."""
-        return None if self.text is None else orjson.loads(self.text)
-
-    def content(self) -> Payload:
-        """The payload as JSON, where the caller needs it. Raises PayloadErased once it is gone."""
-        if self.text is None:
-            raise PayloadErased(sequence=self.sequence)
-        content: Payload = orjson.loads(self.text)
-        return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from domain.facts import MtuCleared, ReadingAttested
 from ledger_service.chain.ports import free_port
 from ledger_service.record import Record
+from tests.journal import content_of
 
 DOMINOES = str(Path(sys.executable).with_name("dominoes"))
 MTU_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d  ", re.MULTILINE)
@@ -70,11 +72,11 @@ def check_journal(state: Path) -> int:
     record = Record.open(f"sqlite:///{state / 'service.sqlite'}")
     try:
         record.verify()
-        cleared = [entry.content()["mtu"] for entry in record.entries(kinds=["mtu.cleared"], limit=100_000)]
+        cleared = [content_of(entry)["mtu"] for entry in record.entries(kinds=[MtuCleared], limit=100_000)]
         attested = [
             (item["mtu"], item["revision"])
-            for entry in record.entries(kinds=["reading.attested"], limit=100_000)
-            for item in entry.content()["attestations"]
+            for entry in record.entries(kinds=[ReadingAttested], limit=100_000)
+            for item in content_of(entry)["attestations"]
         ]
     finally:
         record.close()

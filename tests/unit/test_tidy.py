@@ -125,6 +125,15 @@ def _calls(folders: tuple[str, ...]) -> Iterator[tuple[str, int, str]]:
                     yield name, node.lineno, _dotted(node.func)
 
 
+def test_entries__payloads__are_read_as_facts_alone() -> None:
+    """Whoever takes a payload apart by its members' names misses what `domain.facts` would refuse."""
+    taken_apart = re.compile(r"loads\([^)]*\b(?:entry|item|found)\.text\b|\bread_fact\(")
+    own = ("tests/", "domain/facts/", "ledger_service/record/")
+    sources = {name: text for name, text in _python().items() if not name.startswith(own)}
+
+    assert _lines_with(taken_apart, sources) == []
+
+
 def test_files__every_python_source__has_one_job() -> None:
     """Longer files are several files."""
     long = []

@@ -56,7 +56,7 @@ class DaySummary:
 
     def _facts(self, kind: type[_Kind]) -> Iterator[_Kind]:
         with self._record.read() as connection:
-            for entry in walk_entries(connection, kinds=[kind.KIND]):
+            for entry in walk_entries(connection, kinds=[kind]):
                 yield entry.as_a(kind)
 
     def _orders(self) -> dict[str, int]:

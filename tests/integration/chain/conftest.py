@@ -12,7 +12,7 @@ import pytest
 from contracts.bindings import Settlement
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import Rpc
-from domain.facts import ChainRequested
+from domain.facts import FACTS, ChainRequested
 from domain.hashing import keccak, text_id
 from domain.signing import SigningKey
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
@@ -21,7 +21,7 @@ from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import ChainProfile, Finality
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.record import Record
-from tests.journal import request_fact
+from tests.journal import content_of, request_fact
 
 GENESIS = 1_700_000_000
 SETTINGS = NodeSettings(chain_id=2016, genesis_time=GENESIS)
@@ -100,7 +100,7 @@ def ask(record: Record, *wanted: ChainRequested) -> None:
 
 
 def facts(record: Record, kind: str) -> list[dict[str, Any]]:
-    return [dict(entry.content()) for entry in record.entries(kinds=[kind])]
+    return [dict(content_of(entry)) for entry in record.entries(kinds=[FACTS[kind]])]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.transactions import NotATransaction, UnsignedTransaction
 from domain.errors import DominoesError
+from domain.facts import ChainIncluded
 from domain.signing import SigningKey
 from ledger_service.chain.awaiting import AwaitingCall, AwaitingCalls, CallDiffers, CallNotAwaiting
 from ledger_service.chain.gateway import Gateway
@@ -17,6 +18,7 @@ from ledger_service.record import Record
 from ledger_service.record.paging import Slice, only
 from ledger_service.record.spans import MtuSpan
 from tests.integration.chain.conftest import EUR, KEYS, REORGANISABLE, SETTINGS
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -192,5 +194,5 @@ def test_open__record_lost_what_the_organisation_sent__is_found_on_the_chain_and
     after.gateway.step()
 
     assert after.waiting() == []
-    assert [entry.content()["key"] for entry in restored.entries(kinds=["chain.included"])] == ["deposit-1-1"]
+    assert [content_of(entry)["key"] for entry in restored.entries(kinds=[ChainIncluded])] == ["deposit-1-1"]
     restored.close()

@@ -14,7 +14,7 @@ from contracts.bindings.market import MarketParams, ResultPage
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import NodeUnavailable, Rpc, as_int
 from domain.eip712 import PROGRAM
-from domain.facts import Subject
+from domain.facts import ChainFailed, ChainIncluded, Subject
 from domain.hashing import keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
 from domain.signing import SigningKey
@@ -27,6 +27,7 @@ from ledger_service.record import Record
 from scripts.tools.chain_nodes.clique import CliqueNetwork
 from tests.finality import final
 from tests.integration.chain.conftest import NAMES
+from tests.journal import content_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(600)]
 
@@ -96,8 +97,8 @@ class Operator:
 
     def included(self) -> set[str]:
         self.gateway.step()
-        assert [entry.content() for entry in self.record.entries(kinds=["chain.failed"])] == []
-        return {entry.content()["key"] for entry in self.record.entries(kinds=["chain.included"])}
+        assert [content_of(entry) for entry in self.record.entries(kinds=[ChainFailed])] == []
+        return {content_of(entry)["key"] for entry in self.record.entries(kinds=[ChainIncluded])}
 
     def wait_for(self, *keys: str) -> None:
         _until(lambda: set(keys) <= self.included())
@@ -210,7 +211,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
     _restart_own_node(network, gateway)
     operator.wait_for("void")
 
-    block = max(entry.content()["block"] for entry in record.entries(kinds=["chain.included"]))
+    block = max(content_of(entry)["block"] for entry in record.entries(kinds=[ChainIncluded]))
     assert final(gateway) < gateway.head(), "three distinct sealers have not sealed the newest block"
     _until(lambda: final(gateway) >= block)
     states = [operator.market.state_of(market=MARKET, mtu=first_mtu + at) for at in range(3)]

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.bindings import Settlement
 from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
-from domain.facts import Subject
+from domain.facts import ChainFailed, Subject
 from domain.hashing import keccak, text_id, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain.gateway import Gateway
@@ -18,6 +18,7 @@ from ledger_service.record import Record
 from scripts.tools.chain_nodes.ganache import Ganache
 from tests.finality import final
 from tests.integration.chain.conftest import NAMES
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +57,7 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
         progress = gateway.step()
 
         assert (progress.included, progress.failed) == (1, 1)
-        failed = record.entries(kinds=["chain.failed"])[0].content()
+        failed = content_of(record.entries(kinds=[ChainFailed])[0])
         assert failed["reason"] == f"SettlementRefUsed(ref={to_hex(reference)})"
         settlement = Settlement(rpc=node.rpc, address=deployment.addresses["Settlement"])
         assert settlement.supply() == 1_000_000_000

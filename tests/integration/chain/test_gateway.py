@@ -11,12 +11,13 @@ import pytest
 from contracts.bindings import Call
 from contracts.rpc import NodeUnavailable, Rpc, as_int
 from contracts.transactions import UnsignedTransaction
+from domain.facts import ChainFailed, ChainIncluded
 from domain.hashing import to_hex
 from ledger_service.chain.errors import FinalityBroken, SignerMissing
 from ledger_service.chain.gateway import Gateway
 from ledger_service.record import Record
 from tests.finality import final
-from tests.journal import request_fact
+from tests.journal import content_of, request_fact
 
 pytestmark = pytest.mark.integration
 
@@ -247,9 +248,9 @@ def test_open__record_older_than_the_chain__adopts_what_was_sent(
     world.mine()
     gateway.step()
 
-    included = [entry.content()["key"] for entry in restored.entries(kinds=["chain.included"])]
+    included = [content_of(entry)["key"] for entry in restored.entries(kinds=[ChainIncluded])]
     assert sorted(included) == ["deposit-1-1", "deposit-2-2"]
-    assert restored.entries(kinds=["chain.failed"]) == []
+    assert restored.entries(kinds=[ChainFailed]) == []
     assert (world.balance(1), world.balance(2)) == (EUR, EUR)
     treasurer = to_hex(gateway._signers["treasurer"].address)
     assert as_int(world.rpc.call("eth_getTransactionCount", treasurer, "latest")) == 2

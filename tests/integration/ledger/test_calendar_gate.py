@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.facts import FACTS
 from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
 from domain.words import book_hash, mask_word
 from ledger_service.market import CalendarStage, queries
@@ -15,6 +16,7 @@ from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import GateStage
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +27,7 @@ def at(text: str) -> int:
 
 
 def facts(record: Record, kind: str) -> list[dict[str, Any]]:
-    return [entry.content() for entry in record.entries(kinds=[kind], limit=10_000)]
+    return [content_of(entry) for entry in record.entries(kinds=[FACTS[kind]], limit=10_000)]
 
 
 def requests(record: Record, function: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from datetime import date
 
 import pytest
 
+from domain.facts import ChainRequested
 from domain.hashing import hash_json
 from domain.members import JsonDocument
 from ledger_service.record import Record, Transaction
@@ -17,7 +18,7 @@ from scripts.serving.composition import build_stages
 from tests.integration.ledger import town as towns
 from tests.integration.ledger.test_validation import STREET
 from tests.integration.ledger.town import Town, accepted
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -57,8 +58,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def fail_marks(town: Town, seen: set[str]) -> None:
     """The chain refuses whatever marks MTUs Unread."""
-    for entry in town.record.entries(kinds=["chain.requested"], limit=100_000):
-        key = entry.content()["key"]
+    for entry in town.record.entries(kinds=[ChainRequested], limit=100_000):
+        key = content_of(entry)["key"]
         if key.startswith("unread:") and key not in seen:
             seen.add(key)
             with town.record.begin() as tx:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from domain.eip712 import RECEIPT, Domain
+from domain.facts import BookClosed, OrderAccepted
 from domain.hashing import text_id, to_hex
 from domain.signing import BadSignature, recover
 from domain.words import Side
@@ -31,6 +32,7 @@ from tests.integration.ledger.town import (
     nominate,
     refused,
 )
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -45,11 +47,11 @@ def test_order__valid_bid__journaled_viewed_and_receipted(town: Town, resident: 
     assert recover(digest, receipt.signature) == town.operator.address
     tag = signed.order.digest(MARKET_DOMAIN)[:16]
     assert (receipt.tag, receipt.revision, receipt.kind, receipt.mtu) == (tag, 0, 1, first_mtu)
-    (entry,) = town.record.entries(kinds=["order.accepted"])
+    (entry,) = town.record.entries(kinds=[OrderAccepted])
     assert (receipt.sequence, receipt.journal_head) == (entry.sequence, entry.hash)
     assert receipt.market_time == town.clock.now()
-    assert entry.content()["order"] == signed.order.as_json()
-    assert entry.content()["point"] == resident.point
+    assert content_of(entry)["order"] == signed.order.as_json()
+    assert content_of(entry)["point"] == resident.point
     with town.record.read() as connection:
         (order,) = queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1)
     assert order.word() == signed.order.word(tag=tag)
@@ -64,7 +66,7 @@ def test_order__sent_again__first_result_and_same_receipt(town: Town, resident: 
 
     assert [first.repeated, within.repeated, late.repeated] == [False, True, True]
     assert first.receipt == within.receipt == late.receipt
-    assert len(town.record.entries(kinds=["order.accepted"])) == 1
+    assert len(town.record.entries(kinds=[OrderAccepted])) == 1
 
 
 def test_order__same_id_other_body__refused(town: Town, resident: Resident, first_mtu: int) -> None:
@@ -282,7 +284,7 @@ def test_order__ask_with_negative_limit__may_cost_too(town: Town, resident: Resi
 def test_retailer__trades_at_the_transformer__within_its_own_limits(town: Town, first_mtu: int) -> None:
     retailer = town.retailer
     (outcome,) = accepted(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=25_000))
-    assert outcome.entry.content()["point"] is None
+    assert content_of(outcome.entry)["point"] is None
 
     refused(town, retailer.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1), errors.BeyondConnection)
     accepted(town, retailer.order(mtu=first_mtu, quantity_lots=25_000, limit_neur_per_wh=99_900))
@@ -423,7 +425,7 @@ def test_process__good_and_bad_together__each_has_its_own_outcome(
     outcomes = town.send(good, resident.order(mtu=1), good, resident.order(mtu=first_mtu, limit_neur_per_wh=1))
 
     assert [type(outcome) for outcome in outcomes] == [Accepted, errors.ProgramNotOpen, Accepted, errors.OffTick]
-    assert len(town.record.entries(kinds=["order.accepted"])) == 1
+    assert len(town.record.entries(kinds=[OrderAccepted])) == 1
 
 
 def test_process__two_intakes_over_one_record__see_each_other(town: Town, resident: Resident, first_mtu: int) -> None:
@@ -457,7 +459,7 @@ def test_submit__many_threads_race_for_one_connection__exactly_what_fits(
 
     assert sum(isinstance(outcome, Accepted) for outcome in outcomes) == 17
     assert {type(outcome) for outcome in outcomes} == {Accepted, errors.BeyondConnection}
-    assert len(town.record.entries(kinds=["order.accepted"])) == 17
+    assert len(town.record.entries(kinds=[OrderAccepted])) == 17
     town.record.verify()
 
 
@@ -513,8 +515,8 @@ def test_gate__racing_with_intake__every_receipted_order_is_in_the_book(town: To
         thread.join()
     town.intake.close()
 
-    (closed,) = town.record.entries(kinds=["book.closed"])
-    tags = {tag for book in closed.content()["books"] for tag in book["tags"]}
+    (closed,) = town.record.entries(kinds=[BookClosed])
+    tags = {tag for book in content_of(closed)["books"] for tag in book["tags"]}
     receipts = [outcome.receipt for outcome in outcomes if isinstance(outcome, Accepted)]
     assert {to_hex(receipt.tag) for receipt in receipts} == tags
     assert len(receipts) < 120

@@ -27,7 +27,7 @@ from tests.integration.ledger.town import (
     signed_key,
     tariff,
 )
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -103,7 +103,7 @@ def test_cancel__key_changed_since_the_order__by_the_new_key_only(
     refused(town, resident.cancel(signed.order, revision=1), errors.OrderKeyNotValid)
     resident.device = fresh
     (outcome,) = accepted(town, resident.cancel(signed.order, revision=1))
-    assert outcome.entry.content()["order_key"] == to_hex(fresh.address)
+    assert content_of(outcome.entry)["order_key"] == to_hex(fresh.address)
 
 
 def test_order__before_its_agreement_begins__refused(town: Town, first_mtu: int) -> None:

@@ -26,7 +26,7 @@ from ledger_service.access.queries import entries_with_key
 from ledger_service.record import CursorMovedBack, JournalBroken, KeyReused, NestedTransaction, PayloadErased, Record
 from ledger_service.record.errors import NotErasable
 from ledger_service.record.tables import journal_entry, journal_payload, metadata
-from tests.journal import append_fact
+from tests.journal import Done, Followed, Secret, append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -136,7 +136,7 @@ def test_find__known_and_unknown_key__entry_and_none(record: Record) -> None:
         tx.preload(["k", "missing"])
         found = tx.find("k")
 
-        assert found is not None and found.payload == {"a": 1}
+        assert found is not None and content_of(found) == {"a": 1}
         assert tx.find("missing") is None
 
 
@@ -174,7 +174,7 @@ def test_entries__after_kinds_limit__filtered_in_order(record: Record) -> None:
         append(record, {"n": number}, kind=("test.done", "test.followed")[number % 2])
 
     assert [entry.sequence for entry in record.entries(after=2, limit=2)] == [3, 4]
-    assert [entry.sequence for entry in record.entries(kinds=["test.followed"], after=2)] == [4, 6]
+    assert [entry.sequence for entry in record.entries(kinds=[Followed], after=2)] == [4, 6]
     assert record.entries(kinds=[]) == []
 
 
@@ -193,7 +193,7 @@ def test_read__written_through__undone_or_refused(record: Record) -> None:
         connection.execute(delete(journal_payload))
 
     assert record.verify().head.sequence == 1
-    assert record.entries()[0].payload == {}
+    assert content_of(record.entries()[0]) == {}
 
 
 def test_begin__many_threads__gapless_and_readers_see_prefixes(record: Record) -> None:
@@ -232,9 +232,9 @@ def test_open__processes_at_once_on_an_empty_database__all_write_gapless(record_
     assert record.verify().head.sequence == 150
     for name, output in zip("abc", outputs, strict=True):
         acknowledged = [int(line) for line in output.split()]
-        mine = [entry for entry in record.entries(kinds=["test.done"]) if entry.content()["writer"] == name]
+        mine = [entry for entry in record.entries(kinds=[Done]) if content_of(entry)["writer"] == name]
         assert [entry.sequence for entry in mine] == acknowledged
-        assert [entry.content()["number"] for entry in mine] == list(range(25))
+        assert [content_of(entry)["number"] for entry in mine] == list(range(25))
     record.close()
 
 
@@ -250,8 +250,8 @@ def test_begin__writer_killed__acknowledged_is_there_and_nothing_half(record_url
     record = Record.open(record_url)
     append(record, {"after": "the crash"}, kind="test.secret")
     head = record.verify().head.sequence
-    counted = [entry.sequence for entry in record.entries(kinds=["test.done"], limit=10**6)]
-    followed = [entry.content()["of"] for entry in record.entries(kinds=["test.followed"], limit=10**6)]
+    counted = [entry.sequence for entry in record.entries(kinds=[Done], limit=10**6)]
+    followed = [content_of(entry)["of"] for entry in record.entries(kinds=[Followed], limit=10**6)]
     assert set(acknowledged) <= set(counted)
     assert counted == followed
     assert head == 2 * len(counted) + 1
@@ -265,12 +265,12 @@ def test_erase__one_payload__gone_but_the_chain_holds(record: Record) -> None:
     entry = record.erase([1], "end of retention", tags=[b"\xaa" * 16])
 
     erased, _, fact = record.entries()
-    assert (erased.payload, erased.salt) == (None, None)
+    assert (erased.text, erased.salt) == (None, None)
     assert fact == entry
     assert fact.fact == ErasureDone(sequences=(1,), reason="end of retention", tags=(b"\xaa" * 16,))
     assert record.verify().erased == 1
     with pytest.raises(PayloadErased):
-        erased.content()
+        erased.as_a(Secret)
     assert erased.key is not None and "secret" not in erased.key
 
 
@@ -351,7 +351,7 @@ def test_entries__large_payload__comes_back_as_it_was(record: Record) -> None:
     payload = {"words": ["0x" + "ab" * 32] * 2_000, "text": "ü\u2028€\U0001f600", "none": None, "yes": True}
     append(record, payload)
 
-    assert record.entries()[0].payload == payload
+    assert content_of(record.entries()[0]) == payload
     assert (
         canonical_json(payload)
         == json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from ledger_service.record import Record, StorageUnavailable, UnknownDatabase
 from ledger_service.record.errors import ErasureUnfinished
 from tests.integration.ledger.town import Town
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.integration
@@ -118,6 +118,6 @@ def test_begin__server_stopped_and_started__waits_outside_and_goes_on(tmp_path_f
     with record.begin() as tx:
         append_fact(tx, "test.done", {"n": 3})
 
-    assert [entry.content()["n"] for entry in record.entries()] == [1, 3]
+    assert [content_of(entry)["n"] for entry in record.entries()] == [1, 3]
     record.close()
     server.stop()

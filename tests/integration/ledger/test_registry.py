@@ -51,6 +51,7 @@ from tests.integration.ledger.town import (
     signed_key,
     tariff,
 )
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -77,14 +78,14 @@ def request(record: Record, key: str) -> dict[str, Any]:
     with record.begin() as tx:
         found = tx.find(f"chain:{key}")
     assert found is not None
-    return found.content()
+    return content_of(found)
 
 
 def test_area__defined__fact_view_and_request(record: Record) -> None:
     entry = written(record, lambda tx: define_area(tx, area()))
 
-    assert (entry.kind, entry.sequence, entry.content()["threshold"]) == ("area.defined", 1, 2)
-    assert entry.content()["attesters"][0] == {"name": "a0", "address": "0x" + "01" * 20, "organisation": "org0"}
+    assert (entry.kind, entry.sequence, content_of(entry)["threshold"]) == ("area.defined", 1, 2)
+    assert content_of(entry)["attesters"][0] == {"name": "a0", "address": "0x" + "01" * 20, "organisation": "org0"}
     with record.read() as connection:
         assert queries.area(connection, AREA) == area()
         assert queries.areas(connection) == [area()]

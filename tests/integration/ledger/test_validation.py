@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.eip712 import PROGRAM, REFUSAL
+from domain.facts import FACTS, ProgramValidated
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.members import JsonDocument
 from domain.programs import program_values
@@ -27,7 +28,7 @@ from ledger_service.programs.verdicts import (
 from ledger_service.record import Entry, Record
 from tests.integration.ledger import town as towns
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -56,22 +57,27 @@ class Desk:
         self.validation = ValidationStage(self.record, metered=lambda connection, point, mtus: {})
 
     def facts(self, kind: str) -> list[Entry]:
-        return self.record.entries(kinds=[kind], limit=10_000)
+        return self.record.entries(kinds=[FACTS[kind]], limit=10_000)
 
     def requests(self, function: str) -> list[dict[str, Any]]:
-        return [entry.content() for entry in self.facts("chain.requested") if entry.content()["function"] == function]
+        requested = map(content_of, self.facts("chain.requested"))
+        return [request for request in requested if request["function"] == function]
 
     def validated(self) -> dict[str, Any]:
         while self.validation.run(self.town.clock.now()):
             pass
-        return self.facts("program.validated")[0].content()
+        return content_of(self.facts("program.validated")[0])
+
+    def program(self) -> ProgramValidated:
+        self.validated()
+        return self.facts("program.validated")[0].as_a(ProgramValidated)
 
     def sign(self, key: SigningKey | None = None) -> Entry:
-        digest = MARKET_DOMAIN.digest(PROGRAM, program_values(self.validated()))
+        digest = MARKET_DOMAIN.digest(PROGRAM, program_values(self.program()))
         return self.verdicts.sign(market=MARKET, program=1, signature=(key or self.dso).sign(digest))
 
     def refuse(self, reason: str) -> Entry:
-        digest = MARKET_DOMAIN.digest(REFUSAL, refusal_values(self.validated(), reason=reason))
+        digest = MARKET_DOMAIN.digest(REFUSAL, refusal_values(self.program(), reason=reason))
         return self.verdicts.refuse(market=MARKET, program=1, reason=reason, signature=self.dso.sign(digest))
 
     def include(self, key: str, *events: dict[str, Any]) -> None:
@@ -179,8 +185,8 @@ def test_position__events_of_the_chain__become_one_fact_per_mtu(desk: Desk) -> N
     PositionStage(desk.record).run(0)
 
     (position,) = desk.facts("mtu.cleared")
-    assert position.content()["words"] == validated["results"][0]["words"]
-    assert [entry.content()["mtu"] for entry in desk.facts("mtu.voided")] == [first + 1]
+    assert content_of(position)["words"] == validated["results"][0]["words"]
+    assert [content_of(entry)["mtu"] for entry in desk.facts("mtu.voided")] == [first + 1]
 
 
 def test_position__result_nobody_validated__stops_loudly(desk: Desk) -> None:
@@ -219,7 +225,7 @@ def test_void__some_mtus_cleared__only_the_others_are_voided(desk: Desk) -> None
 
 
 def test_program_values__signed_struct__names_every_root(desk: Desk) -> None:
-    values = program_values(desk.validated())
+    values = program_values(desk.program())
 
     assert values["gridModelHash"] == STREET.grid_model_hash
     assert values["resultsRoot"] == from_hex(desk.validated()["results_root"])

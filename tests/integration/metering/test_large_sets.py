@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from domain.errors import OutOfRange
-from domain.facts import PeriodDeclared
+from domain.facts import PeriodDeclared, ReadingAttested
 from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
 from ledger_service.metering import intake, operations, verification
@@ -31,6 +31,7 @@ from tests.integration.metering.test_recording import (
     payload_of,
 )
 from tests.integration.metering.test_recording import record as record
+from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +45,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def facts(record: Record) -> list[dict[str, Any]]:
-    return [entry.content() for entry in record.entries(kinds=["reading.attested"])]
+    return [content_of(entry) for entry in record.entries(kinds=[ReadingAttested])]
 
 
 def verifying(record: Record, payload: dict[str, Any]) -> Callable[[], VerifiedAttestations]:
@@ -91,7 +92,7 @@ def test_accept__more_messages_than_a_page_takes__stand_ahead_of_its_attestation
     pages = facts(record)
     assert [message for page in pages for message in page["messages"]] == sorted(payload["messages"])
     assert [len(page["attestations"]) for page in pages] == [0] * (len(pages) - 1) + [1]
-    assert attested.sequence == record.entries(kinds=["reading.attested"])[-1].sequence
+    assert attested.sequence == record.entries(kinds=[ReadingAttested])[-1].sequence
     assert accept(record, payload).repeated
 
 
@@ -119,7 +120,7 @@ def test_accept__part_recorded_before_a_restart__records_the_rest(record: Record
 
     assert [[item["mtu"] for item in page["attestations"]] for page in facts(record)] == [[FIRST], [FIRST + 1]]
     assert not attested.repeated
-    assert attested.sequence == record.entries(kinds=["reading.attested"])[-1].sequence
+    assert attested.sequence == record.entries(kinds=[ReadingAttested])[-1].sequence
 
 
 def test_record__fact_of_the_registry_came_in_between__is_verified_again(record: Record) -> None:

@@ -9,7 +9,7 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.eip712 import Domain
-from domain.facts import FACTS
+from domain.facts import FACTS, ChainRequested, MtuUnread, ReadingAttested
 from domain.hashing import text_id, to_hex
 from domain.messages import RegisterReading, make_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
@@ -24,7 +24,7 @@ from ledger_service.metering.verification import VerifiedAttestations, verify_at
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.registry.views import REGISTRY_FACTS, fold
-from tests.journal import append_fact, fact_of
+from tests.journal import append_fact, content_of, fact_of
 
 pytestmark = pytest.mark.integration
 
@@ -168,11 +168,11 @@ def answer(record: Record, kind: str, payload: dict[str, Any]) -> None:
 def test_accept_attestation__holds__is_recorded_shown_and_asked_of_the_chain(record: Record) -> None:
     accept(record, payload_of(FIRST, FIRST + 1))
 
-    requested = record.entries(kinds=["chain.requested"])
+    requested = record.entries(kinds=[ChainRequested])
     with record.read() as connection:
         shown = point_readings(connection, point="P-M0", first_mtu=FIRST, count=4)
         states = attestation_states(connection, area=AREA, first_mtu=FIRST, count=3)
-    assert [item.payload["function"] for item in requested if item.payload] == ["attestMany"]
+    assert [content_of(item)["function"] for item in requested] == ["attestMany"]
     assert [(item.mtu, item.import_wh, item.export_wh, item.substitutes) for item in shown] == [
         (FIRST, 100, 10, 0),
         (FIRST + 1, 100, 10, 0),
@@ -300,7 +300,7 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
 
     assert stage.run(now)
     assert not stage.run(now)
-    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])][1:]
+    (request,) = [content_of(item) for item in record.entries(kinds=[ChainRequested])][1:]
     event = {
         "contract": "Readings",
         "event": "ReadingsUnread",
@@ -311,14 +311,14 @@ def test_stage__nobody_attested_in_time__is_marked_unread_then_takes_revision_on
     assert not stage.run(now)
 
     assert request["args"] == [to_hex(text_id(AREA)), 1, FIRST + 1, 1]
-    assert [item.payload for item in record.entries(kinds=["mtu.unread"])] == [
+    assert [content_of(item) for item in record.entries(kinds=[MtuUnread])] == [
         {"area": AREA, "period": 1, "mtu": FIRST + 1}
     ]
     accept(record, payload_of(FIRST + 1, revision=1), now=now)
 
 
 def marks(record: Record) -> list[str]:
-    keys = [item.content()["key"] for item in record.entries(kinds=["chain.requested"])]
+    keys = [content_of(item)["key"] for item in record.entries(kinds=[ChainRequested])]
     return [key for key in keys if key.startswith("unread:")]
 
 
@@ -344,7 +344,7 @@ def test_stage__mark_included_while_an_attestation_waits__the_attestation_is_gon
     accept(record, payload_of(FIRST))
     args = {"area": to_hex(text_id(AREA)), "mtu": FIRST, "readingsRoot": "0x" + "00" * 32}
     event = {"contract": "Readings", "event": "ReadingsUnread", "args": args}
-    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
+    (request,) = [content_of(item) for item in record.entries(kinds=[ChainRequested])]
 
     answer(record, "chain.included", {"key": "by anybody", "events": [event]})
     stage.run(mtu_end(FIRST))
@@ -360,13 +360,13 @@ def test_stage__mark_included_while_an_attestation_waits__the_attestation_is_gon
 def test_stage__chain_refuses_an_attestation__it_is_gone_and_can_be_sent_again(record: Record) -> None:
     stage = MeteringStage(record)
     accept(record, payload_of(FIRST))
-    (request,) = [item.content() for item in record.entries(kinds=["chain.requested"])]
+    (request,) = [content_of(item) for item in record.entries(kinds=[ChainRequested])]
 
     answer(record, "chain.failed", {"key": request["key"], "reason": "ReadingsTooLate"})
     assert stage.run(mtu_end(FIRST))
     accept(record, payload_of(FIRST))
 
-    keys = [item.content()["key"] for item in record.entries(kinds=["chain.requested"])]
+    keys = [content_of(item)["key"] for item in record.entries(kinds=[ChainRequested])]
     assert len(set(keys)) == 2
 
 
@@ -389,7 +389,7 @@ def test_rebuild_views__after_everything__shows_the_same(record: Record) -> None
 
 def test_rebuild_views__attestation_erased__leaves_no_trace(record: Record) -> None:
     accept(record, payload_of(FIRST))
-    (entry,) = record.entries(kinds=["reading.attested"])
+    (entry,) = record.entries(kinds=[ReadingAttested])
     record.erase([entry.sequence], "end of retention")
 
     with record.begin() as tx:

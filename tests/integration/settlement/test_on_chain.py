@@ -16,7 +16,7 @@ from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
 from domain.eip712 import COVER, PROGRAM, REDEMPTION
-from domain.facts import MeterRegistered, SettlementProposed, Subject
+from domain.facts import ChainFailed, MeterRegistered, ProgramOpened, SettlementProposed, Subject
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
@@ -53,7 +53,7 @@ from oracle.attester.settlement_checks import chain_objections
 from settling.postings import POOL
 from settling.verification import verify_package
 from tests.integration.ledger import town
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -236,7 +236,7 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
     assert state.settled == 2
     root = world.chain.statements_root_of(area=text_id(town.AREA), period=1, revision=1)
     assert root == world.proposal().statements_root
-    failed = [entry.content() for entry in world.record.entries(kinds=["chain.failed"])]
+    failed = [content_of(entry) for entry in world.record.entries(kinds=[ChainFailed])]
     assert failed == []
 
 
@@ -269,7 +269,7 @@ def test_node_chain__area_as_the_service_tells_it__differs_nowhere_unless_it_lie
 
 def record_program(world: World) -> dict[str, Any]:
     """The DSO signs the empty program of the day; the values it signs."""
-    opened = next(iter(world.record.entries(kinds=["program.opened"]))).content()
+    opened = content_of(next(iter(world.record.entries(kinds=[ProgramOpened]))))
     world.run_to(opened["gate"] + 1)
     values = {
         "market": text_id(town.MARKET),

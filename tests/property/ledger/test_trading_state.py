@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.facts import ScheduleNominated
 from domain.hashing import to_hex
 from domain.mtu import mtu_of
 from domain.signing import SigningKey
@@ -41,7 +42,7 @@ def submission(town: Town, sent: list[Any], step: tuple[Any, ...]) -> Any:
     mine = [item for item in sent if item.order.account == resident.account.address]
     terms = {"side": side, "limit_neur_per_wh": limit, "quantity_lots": lots}
     if action == "schedule":
-        revision = sum(1 for _ in town.record.entries(kinds=["schedule.nominated"], limit=10_000))
+        revision = sum(1 for _ in town.record.entries(kinds=[ScheduleNominated], limit=10_000))
         return resident.schedule(program, [-10 * lots] * program.count, revision=revision if who else revision // 2)
     if action == "order" or not mine:
         return resident.order(mtu=program.first_mtu + offset, **terms)

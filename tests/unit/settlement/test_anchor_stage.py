@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from domain.facts import ChainRequested
 from domain.hashing import to_hex
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +30,7 @@ def append(record: Record, kind: str, payload: dict[str, Any] | None = None) -> 
 
 
 def anchored(record: Record) -> list[int]:
-    return [entry.content()["args"][0] for entry in record.entries(kinds=["chain.requested"])]
+    return [content_of(entry)["args"][0] for entry in record.entries(kinds=[ChainRequested])]
 
 
 def test_run__new_facts__asks_for_the_head_before_its_own_request(record: Record) -> None:
@@ -37,8 +38,8 @@ def test_run__new_facts__asks_for_the_head_before_its_own_request(record: Record
 
     run_until_quiet([AnchorStage(record)], 0)
 
-    (request,) = record.entries(kinds=["chain.requested"])
-    assert request.content()["args"] == [entry.sequence, to_hex(entry.hash)]
+    (request,) = record.entries(kinds=[ChainRequested])
+    assert content_of(request)["args"] == [entry.sequence, to_hex(entry.hash)]
 
 
 def test_run__only_the_anchors_own_transactions__asks_no_more(record: Record) -> None:

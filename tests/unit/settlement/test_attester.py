@@ -14,6 +14,7 @@ import pytest
 
 from domain.attestations import SignedAttestation
 from domain.eip712 import PROGRAM
+from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
 from domain.meters import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
@@ -31,6 +32,7 @@ from settling.package import Package, RegisteredTerms
 from settling.settlement import commit, settle
 from settling.unpacking import inputs_of, roots_of
 from tests.attester_store import refusals
+from tests.journal import content_of
 
 pytestmark = pytest.mark.unit
 
@@ -51,9 +53,8 @@ class FakeChain:
         return self.now
 
     def period(self, *, area: str, period: int, markets: Any) -> PeriodOnChain:
-        validated, signed = (
-            self.scene.record.entries(kinds=[kind])[0].content() for kind in ("program.validated", "program.signed")
-        )
+        entries = self.scene.record.entries(kinds=[ProgramValidated, ProgramSigned])
+        validated, signed = (content_of(entry) for entry in entries)
         recorded = RecordedProgram(
             results_root=from_hex(validated["results_root"]),
             grid_model_hash=from_hex(validated["grid_model_hash"]),
@@ -158,11 +159,11 @@ class Desk:
 
     def attested(self) -> None:
         """The attester knows what is attested."""
-        for entry in self.scene.record.entries(kinds=["reading.attested"]):
+        for entry in self.scene.record.entries(kinds=[ReadingAttested]):
             with self.store.commit():
                 self.store.add_attestations(
                     SignedAttestation.from_json(item, area_id=text_id(self.tools.AREA))
-                    for item in entry.content()["attestations"]
+                    for item in content_of(entry)["attestations"]
                 )
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from domain.eip712 import ATTESTATION, RECEIPT
-from domain.facts import FACTS
+from domain.facts import FACTS, ParticipantRegistered
 from domain.hashing import ZERO_HASH, canonical_json, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import verify_proof
 from domain.readings import Reading
@@ -115,7 +115,7 @@ def test_export_auditor__twice__gives_the_same_bytes(day: Any, tools: Any, tmp_p
 
 
 def test_export_auditor__erased_entry__is_closed_and_listed(day: Any, tools: Any, tmp_path: Path) -> None:
-    target = day.record.entries(kinds=["participant.registered"])[0]
+    target = day.record.entries(kinds=[ParticipantRegistered])[0]
     day.record.erase([target.sequence], "asked for by the participant")
     day.anchor()
 

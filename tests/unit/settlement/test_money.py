@@ -10,6 +10,7 @@ from sqlalchemy import insert
 
 from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
+from domain.facts import ChainIncluded, ChainRequested
 from domain.hashing import keccak, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
@@ -35,7 +36,7 @@ from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
 
@@ -78,8 +79,8 @@ def cover(scene: Any, tools: Any, *, amount: int) -> Any:
 
 
 def requests(scene: Any, function: str) -> list[dict[str, Any]]:
-    entries = scene.record.entries(kinds=["chain.requested"])
-    return [entry.content() for entry in entries if entry.content()["function"] == function]
+    entries = scene.record.entries(kinds=[ChainRequested])
+    return [content_of(entry) for entry in entries if content_of(entry)["function"] == function]
 
 
 def redemption(scene: Any, tools: Any, *, amount: int, deadline: int, signer: str = "house1", now: int = 1000) -> Any:
@@ -433,7 +434,7 @@ def test_fold__deposit_in_a_block_that_is_gone__is_undone(scene: Any, tools: Any
     account = tools.key("house1").address
     deposited(scene, account, 500)
     run(scene, 0)
-    key = scene.record.entries(kinds=["chain.included"])[-1].content()["key"]
+    key = content_of(scene.record.entries(kinds=[ChainIncluded])[-1])["key"]
     assert balances(scene, account) == [500]
 
     with scene.record.begin() as tx:

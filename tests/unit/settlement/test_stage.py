@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from domain.facts import SettlementProposed
+from domain.facts import FACTS, ChainIncluded, ReadingAttested, SettlementProposed
 from domain.hashing import to_hex
 from domain.members import noun_json
 from domain.signing import BadSignature
@@ -33,7 +33,7 @@ from settling.package import EarlierSettlement, Package, PackageMalformed
 from settling.postings import MoneyMade
 from settling.unpacking import WrongInput
 from settling.verification import verify_package
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
 
@@ -57,7 +57,7 @@ def sign(scene: Any, tools: Any, proposal: SettlementProposed, n: int) -> Any:
 
 
 def kinds(scene: Any, kind: str) -> list[dict[str, Any]]:
-    return [entry.content() for entry in scene.record.entries(kinds=[kind])]
+    return [content_of(entry) for entry in scene.record.entries(kinds=[FACTS[kind]])]
 
 
 def test_run__period_not_over__proposes_nothing(scene: Any, tools: Any) -> None:
@@ -401,7 +401,7 @@ def test_run__horizon_over__finalises_and_then_rests(scene: Any, tools: Any) -> 
 
 
 def test_run__transaction_moves_to_another_block__counts_once(scene: Any, tools: Any) -> None:
-    included = [entry.content() for entry in scene.record.entries(kinds=["chain.included"])]
+    included = [content_of(entry) for entry in scene.record.entries(kinds=[ChainIncluded])]
     last = next(item for item in included if item["key"] == "unread:1003")
 
     with scene.record.begin() as tx:
@@ -476,7 +476,7 @@ def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, too
 
 def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, tools: Any) -> None:
     scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0)})
-    attested = scene.record.entries(kinds=["reading.attested"])[-1]
+    attested = scene.record.entries(kinds=[ReadingAttested])[-1]
     with scene.record.begin() as tx:
         run = SettlementStage(scene.record)
         of_the_fact = journal_entry.c.sequence == attested.sequence

@@ -9,6 +9,7 @@ import pytest
 from domain.facts import AccessLogged
 from edge.policy import Allow, api_routes, policy_of, query_names
 from ledger_service.access.roles import Role
+from tests.journal import content_of
 from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import AREA, World, address
@@ -31,7 +32,7 @@ IMPERSONAL = {
 
 def accesses(world: World, after: int = 0) -> list[dict[str, Any]]:
     """The facts of readings."""
-    return [entry.content() for entry in world.services.record.entries(after=after, kinds=(AccessLogged,))]
+    return [content_of(entry) for entry in world.services.record.entries(after=after, kinds=(AccessLogged,))]
 
 
 def test_routes__auditor_let_in__disclosure_declared_or_impersonal(world: World) -> None:

@@ -13,12 +13,12 @@ from nacl.public import PrivateKey, SealedBox
 from nacl.signing import SigningKey
 from starlette.testclient import TestClient
 
-from domain.facts import validated_key
+from domain.facts import SettlementSigned, validated_key
 from domain.hashing import text_id, to_hex
 from domain.messages import RegisterReading, make_message
 from domain.meters import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
-from tests.journal import append_fact
+from tests.journal import append_fact, content_of
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
 from wallet_api.app import create_app
@@ -297,7 +297,7 @@ def test_attesters__sign_a_settlement__complete_at_the_threshold(trading: World)
     assert [(one["period"], one["revision"]) for one in waiting] == [(1, 0)]
     assert [answer.json()["signatures"] for answer in (first, again, second)] == [1, 1, 2]
     assert [answer.json()["complete"] for answer in (first, again, second)] == [False, False, True]
-    kinds = [entry.kind for entry in trading.services.record.entries(kinds=("settlement.signed",))]
+    kinds = [entry.kind for entry in trading.services.record.entries(kinds=(SettlementSigned,))]
     assert kinds == ["settlement.signed"]
 
 
@@ -369,7 +369,7 @@ def test_evidence__auditor__sealed_and_each_access_a_fact(trading: World) -> Non
     opened = SealedBox(key).decrypt(answer.content)
     assert address("household 1").encode() in opened
     entries = trading.services.record.entries(after=before)
-    assert [(entry.kind, entry.content()["auditor"]) for entry in entries] == [
+    assert [(entry.kind, content_of(entry)["auditor"]) for entry in entries] == [
         ("access.logged", address("audit office"))
     ]
 
