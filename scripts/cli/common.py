@@ -50,7 +50,10 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, as api.port=8443; outweighs file and environment.")
 ]
 
-console = Console()
+PIPED_COLUMNS = 200
+"""Width of what is printed where no terminal says its own: a table cut down to 80 columns tells a file nothing."""
+
+console = Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS)
 errors = Console(stderr=True)
 
 _P = ParamSpec("_P")

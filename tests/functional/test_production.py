@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 from nacl.public import SealedBox
+from typer.testing import CliRunner
 
 from domain.mtu import MTU_SECONDS
 from scripts.cli.common import CACHE
 from scripts.cli.desk import DayPlan, desk_of_run, plan_of
+from scripts.cli.main import app as dominoes
 from scripts.cli.verifier import Verdict, run_verifier
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
@@ -56,7 +58,7 @@ CONFIG = RunConfig(
     mqtt_port=0,
     gate_local="13:00",
     grace_seconds=6 * 3_600,
-    sign_seconds=8 * 3_600,
+    sign_seconds=9 * 3_600,
     clear_seconds=10 * 3_600,
     attest_seconds=36 * 3_600,
     cut_off_seconds=(MTUS_PER_STEP - 1) * MTU_SECONDS + 6 * 3_600,
@@ -139,7 +141,8 @@ def _sign(world: ProductionWorld, community: Community) -> None:
         sign_seconds=CONFIG.sign_seconds,
         grid=community.grid,
     )
-    world.dominoes("sign", "program", "1", "--config", str(config), "--yes", "--json")
+    done = CliRunner().invoke(dominoes, ["sign", "program", "1", "--config", str(config), "--yes", "--json"])
+    assert done.exit_code == 0, done.output
 
 
 def _kill_meanwhile(world: ProductionWorld, mtu: int, first: int) -> None:

@@ -51,6 +51,14 @@ def test_config_check__several_faults__one_line_each_and_exit_2(tmp_path: Path) 
     assert [line.split(": ")[1] for line in lines] == ["clock.speed", "api.host", "api.port"]
 
 
+def test_config_show__long_value_without_a_terminal__is_not_cut_off() -> None:
+    address = "https://a-node-of-ones-own-with-a-long-name.example.org:8545/and/a/long/path"
+
+    code, out, _ = dominoes("config", "show", "--set", f"chain.rpc_url={address}")
+
+    assert code == 0 and address in out
+
+
 @pytest.mark.parametrize("command", ["serve", "attester", "deploy"])
 def test_process__settings_that_will_not_do__ends_with_2_before_it_starts(tmp_path: Path, command: str) -> None:
     file = tmp_path / "empty.toml"
