@@ -13,10 +13,10 @@ from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature, recover
 from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, errors, guarded, show, show_rows
 from scripts.cli.receipts import hold_against
-from scripts.cli.verifier import WRONG
-from scripts.community.api import ApiClient, open_http
+from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.embedded.keys import load_key
 from scripts.serving.embedded.run_config import KEYS_FOLDER, read_config
+from scripts.serving.verifier_process import WRONG
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Base URL of the API; else that of the run in --state.")]
 

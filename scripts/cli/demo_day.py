@@ -9,10 +9,10 @@ import typer
 
 from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import CACHE, Bars, JsonOption, console, guarded, progress_bars, show, work
-from scripts.cli.verifier import WRONG
 from scripts.community.grids import BadPvFactor, load_community, parse_day
 from scripts.serving.embedded import demo_day as days
 from scripts.serving.settings import DEFAULT_DEMO_DAY, DEFAULT_GRID, DEFAULT_PV
+from scripts.serving.verifier_process import WRONG
 
 PERMILLE = 1_000
 

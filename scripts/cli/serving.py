@@ -15,7 +15,7 @@ from contracts.keystore import make_key, read_key
 from contracts.rpc import Rpc
 from domain.hashing import to_hex
 from scripts.cli.common import JsonOption, SetOption, console, guarded, show, show_rows
-from scripts.community.api import ApiClient
+from scripts.serving.api_client import ApiClient
 from scripts.serving.attester import run_attester
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import NEEDED, Process, given, given_path, require

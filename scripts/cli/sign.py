@@ -31,14 +31,14 @@ from scripts.cli.common import (
     guarded,
     show,
 )
-from scripts.cli.desk import Desk, MarketUnknown, open_desk, open_run_desk
-from scripts.cli.verifier import WRONG
-from scripts.community.api import ApiClient, open_http
+from scripts.serving.api_client import ApiClient, open_http
+from scripts.serving.desk import Desk, MarketUnknown, open_desk, open_run_desk
 from scripts.serving.embedded.keys import load_key
 from scripts.serving.embedded.run_config import KEYS_FOLDER, read_config
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.http import open_service
 from scripts.serving.sources import load
+from scripts.serving.verifier_process import WRONG
 
 CT_PER_KWH_NEUR = 10_000
 """nEUR/Wh in one ct/kWh."""

@@ -28,9 +28,9 @@ from scripts.cli.common import (
     show,
     work,
 )
-from scripts.cli.desk import plan_of
 from scripts.community.grids import parse_day
 from scripts.community.meters import TownMeters
+from scripts.serving.desk import plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.keys import ALL_KEYS_HERE
 from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold

@@ -10,7 +10,7 @@ import typer
 
 from domain.errors import DominoesError
 from scripts.cli.common import JsonOption, console, guarded, show
-from scripts.cli.verifier import (
+from scripts.serving.verifier_process import (
     CLEAN,
     SELF_CONSISTENT,
     USAGE,

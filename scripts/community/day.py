@@ -13,10 +13,10 @@ from clearing.shown import ShownOrder, ShownProgram
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
-from scripts.cli.desk import DayPlan, plan_of
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
+from scripts.serving.desk import DayPlan, plan_of
 from scripts.serving.embedded.run_config import ZONE
 
 POLL_SECONDS = 0.1

@@ -13,11 +13,11 @@ from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.signing import SigningKey
 from domain.units import NEUR_PER_EUR
 from grid.model import Point
-from scripts.cli.desk import Desk
-from scripts.community.api import ApiClient
 from scripts.community.grids import Community
 from scripts.community.households import PriceBand
 from scripts.community.store import DeviceStore
+from scripts.serving.api_client import ApiClient
+from scripts.serving.desk import Desk
 from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 
 HOUSEHOLD_DEPOSIT_NEUR = 50 * NEUR_PER_EUR

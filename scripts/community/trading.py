@@ -16,9 +16,9 @@ from domain.mtu import MtuRange
 from domain.orders import Order, schedule_digest
 from domain.signing import SigningKey, recover
 from domain.words import Side
-from scripts.community.api import ApiClient
 from scripts.community.households import Wish, forecast_net_wh, later_wishes, wishes
 from scripts.community.town import Household, Town
+from scripts.serving.api_client import ApiClient
 
 BATCH_ORDERS = 400
 """Orders sent in one request; the API takes 500."""

@@ -18,16 +18,16 @@ from typer.testing import CliRunner
 
 from domain.mtu import MTU_SECONDS
 from scripts.cli.common import CACHE
-from scripts.cli.desk import DayPlan, desk_of_run, plan_of
 from scripts.cli.main import app as dominoes
-from scripts.cli.verifier import Verdict, run_verifier
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
 from scripts.community.meters import TownMeters
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
+from scripts.serving.desk import DayPlan, desk_of_run, plan_of
 from scripts.serving.embedded.evidence import fetch_bundle, write_anchors
 from scripts.serving.embedded.run_config import ATTESTER_NAMES, RunConfig
+from scripts.serving.verifier_process import Verdict, run_verifier
 from tests.functional.production_world import KILLED_NODE, ProductionWorld, timed
 from tests.postgres import Postgres
 

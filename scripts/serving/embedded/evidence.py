@@ -15,8 +15,8 @@ from ledger_service.evidence.personal import export_all_personal
 from ledger_service.evidence.recorded import Anchor, ChainInfo
 from ledger_service.record import Record
 from ledger_service.trading import ReceiptSigner
-from scripts.community.api import ApiClient
 from scripts.community.town import Town
+from scripts.serving.api_client import ApiClient
 from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 
 PUBLIC, AUDITOR, PERSONAL = "public", "auditor", "personal"

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from domain.errors import DominoesError
 from domain.mtu import mtu_end
-from scripts.cli.desk import local_day_of, plan_of
 from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.grids import PROFILE_YEAR
 from scripts.community.meters import TownMeters
+from scripts.serving.desk import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.run_config import ZONE
 

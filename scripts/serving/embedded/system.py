@@ -15,11 +15,11 @@ import httpx
 from domain.mtu import MTU_SECONDS, local_midnight
 from ledger_service.chain.embedded import PROCESS_FILE
 from ledger_service.chain.ports import free_port
-from scripts.cli.desk import desk_of_run, own_domain
-from scripts.community.api import open_http
 from scripts.community.grids import Community, load_community
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
+from scripts.serving.api_client import open_http
+from scripts.serving.desk import desk_of_run, own_domain
 from scripts.serving.embedded.keys import keystore_of, load_keys, make_keys, password_file_of
 from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
 from scripts.serving.embedded.run_config import (

@@ -22,7 +22,7 @@ from domain.hashing import to_hex
 from domain.signing import Signer
 from ledger_service.chain.encoding import Codec, RequestInvalid
 from ledger_service.chain.profile import ChainProfile
-from scripts.community.api import ApiAway, ApiClient, ApiRefused
+from scripts.serving.api_client import ApiAway, ApiClient, ApiRefused
 
 FUNCTIONS: Mapping[str, frozenset[str]] = {
     "registrar": frozenset(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from domain.words import Side
-from scripts.cli.desk import plan_of
 from scripts.community.households import PriceBand, forecast_net_wh, metered_wh, obeys, wishes
+from scripts.serving.desk import plan_of
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from domain.hashing import text_id, to_hex
 from scripts.cli import verify as verify_command
 from scripts.cli.main import app
 from scripts.cli.receipts import BundleUnreadable, hold_against
-from scripts.cli.verifier import Verdict
+from scripts.serving.verifier_process import Verdict
 from tests.unit.verifier.bundles import auditor_bundle, rechain
 from tests.unit.verifier.fake_chain import CONTRACTS, MARKET, address
 from tests.unit.verifier.small_day import Day

@@ -25,7 +25,7 @@ from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
 from scripts.cli import sign
 from scripts.cli.main import app
-from scripts.cli.verifier import WRONG
+from scripts.serving.verifier_process import WRONG
 
 pytestmark = pytest.mark.unit
 

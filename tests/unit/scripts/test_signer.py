@@ -14,7 +14,7 @@ from domain.hashing import from_hex, to_hex
 from domain.signing import SigningKey
 from ledger_service.chain.encoding import Codec
 from ledger_service.chain.profile import CLIQUE
-from scripts.community.api import ApiClient
+from scripts.serving.api_client import ApiClient
 from scripts.serving.production.signer import (
     CallMisencoded,
     CallNotOurs,
