@@ -143,7 +143,6 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
             AlreadyBegun,
             VersionOutOfOrder,
             AlreadyRegistered,
-            GatesTooClose,
         ),
     ),
 )
@@ -166,7 +165,7 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
     **writes(
         shown.ParticipantBody,
         shown.ParticipantFact,
-        failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered, WrongParty),
+        failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered),
     ),
 )
 async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
