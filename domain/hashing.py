@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol, cast
 
 import orjson
 
@@ -16,19 +16,40 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """Largest whole number canonical JSON may carry as a number (RFC 7493); larger ones travel as strings."""
 
 
-def _keccak_backend() -> Callable[[bytes], bytes]:
+class Hasher(Protocol):
+    """keccak256 fed in parts."""
+
+    def update(self, data: bytes, /) -> Any:
+        """Take more bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """Hash of all bytes taken."""
+        ...
+
+    def hexdigest(self) -> str:
+        """The same as hex without prefix."""
+        ...
+
+
+def _keccak_backend() -> Callable[[bytes], Hasher]:
     """The fastest keccak256 at hand: safe-pysha3 (C, five times faster) where it has a wheel, else pycryptodome."""
     try:
         import sha3
     except ImportError:
         from Crypto.Hash import keccak as pycryptodome_keccak
 
-        return lambda data: pycryptodome_keccak.new(digest_bits=256, data=data).digest()
-    return lambda data: bytes(sha3.keccak_256(data).digest())
+        return lambda data: cast(Hasher, pycryptodome_keccak.new(digest_bits=256, data=data))
+    return cast(Callable[[bytes], Hasher], sha3.keccak_256)
 
 
-keccak: Callable[[bytes], bytes] = _keccak_backend()
-"""keccak256 as Ethereum uses it (before the SHA-3 padding change)."""
+new_keccak: Callable[[bytes], Hasher] = _keccak_backend()
+"""A keccak256 that has taken these bytes, and may take more."""
+
+
+def keccak(data: bytes) -> bytes:
+    """keccak256 as Ethereum uses it (before the SHA-3 padding change)."""
+    return new_keccak(data).digest()
 
 
 class NotCanonical(DominoesError):

@@ -6,39 +6,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from domain.errors import DominoesError
-from domain.hashing import canonical_json
+from domain.hashing import canonical_json, new_keccak
 from domain.members import noun_json
 
 FORMAT = "dominoes-evidence/1"
 MANIFEST = "manifest.json"
-
-
-class Hasher(Protocol):
-    """keccak256 fed in parts."""
-
-    def update(self, data: bytes, /) -> Any:
-        """Take more bytes."""
-        ...
-
-    def hexdigest(self) -> str:
-        """Hash of all bytes taken, as hex without prefix."""
-        ...
-
-
-def new_hasher() -> Hasher:
-    """A fresh keccak256, the faster library where it is there (as in `domain.hashing`)."""
-    try:
-        import sha3
-    except ImportError:
-        from Crypto.Hash import keccak
-
-        fallback: Hasher = keccak.new(digest_bits=256)
-        return fallback
-    fast: Hasher = sha3.keccak_256()
-    return fast
 
 
 class NotABundle(DominoesError):
@@ -91,7 +66,7 @@ class BundleWriter:
         self._write(name, (line + b"\n" for line in lines))
 
     def _write(self, name: str, parts: Iterable[bytes]) -> None:
-        hasher, size = new_hasher(), 0
+        hasher, size = new_keccak(b""), 0
         with (self._partial / name).open("wb") as file:
             sink: BinaryIO = file
             for part in parts:

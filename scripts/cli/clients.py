@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -138,8 +139,6 @@ def receipt(
     as_json: JsonOption = False,
 ) -> None:
     """Check, offline, that a receipt is signed by the operator, and with --bundle that it was kept. Exit 3 if not."""
-    import json
-
     found = json.loads(file.read_text())
     held = None if bundle is None else hold_against(found, bundle)
     values = {name: from_hex(item) if isinstance(item, str) else item for name, item in found.items()}

@@ -71,7 +71,7 @@ def broker(
     flags: SetOption = None,
 ) -> None:
     """Write mosquitto's configuration and access list for all that is registered; send mosquitto SIGHUP afterwards."""
-    from scripts.serving.production.broker import write_broker
+    from scripts.serving.production.broker import write_broker  # it opens the record, as the service does
 
     path = write_broker(_settings(config, flags, "broker"), out)
     console.print(f"wrote {path}", markup=False, highlight=False)

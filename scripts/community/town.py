@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import from_hex, keccak, text_id, to_hex
@@ -268,13 +270,9 @@ class Town:
 
 
 def _grid_json(community: Community) -> dict[str, Any]:
-    import json
-
     found: dict[str, Any] = json.loads(community.grid.to_json())
     return found
 
 
 def _public_key(secret: bytes) -> bytes:
-    from nacl.signing import SigningKey as MeterKey
-
     return bytes(MeterKey(secret).verify_key)
