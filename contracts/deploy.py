@@ -15,12 +15,13 @@ from contracts.transactions import SignedTransaction, UnsignedTransaction, creat
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, to_hex
+from domain.roles import ChainRole
 from domain.signing import Signer
 
 DEPLOYMENT_GAS = 12_000_000
 """Gas limit of one deployment: twice what the largest contract a chain takes (24 KiB) needs."""
 
-ROLE_NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
+ROLE_NUMBERS = {role.value: number for number, role in enumerate(ChainRole, start=1)}
 """Roles by the number that IRoles.sol gives them."""
 
 ADMIN_ORGANISATIONS_MIN = 2

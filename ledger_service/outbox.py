@@ -8,6 +8,7 @@ from dataclasses import replace
 from contracts.bindings import Call
 from contracts.naming import snake
 from domain.facts import ChainFailed, ChainIncluded, ChainRequested, Subject, requested_key
+from domain.roles import ChainRole
 from ledger_service.record import Entry, Transaction
 
 ATTEMPT_MARK = "#"
@@ -25,11 +26,11 @@ class NeverAsked(LookupError):
         super().__init__(f"nothing was asked of the chain under {key}; look for the `chain.failed` that names it")
 
 
-def request(tx: Transaction, call: Call, *, key: str, role: str, about: Subject) -> Entry:
+def request(tx: Transaction, call: Call, *, key: str, role: ChainRole, about: Subject) -> Entry:
     """Ask for one transaction; `key` names it for good, so asking again changes nothing.
 
-    `role` is the organisation key that sends it, `about` what it is about: what follows it says the same. What failed
-    (`chain.failed`) stays failed under its key: see `ask_again`.
+    `role` is that of the organisation whose key sends it, `about` what it is about: what follows it says the same.
+    What failed (`chain.failed`) stays failed under its key: see `ask_again`.
     """
     fact = ChainRequested(
         key=key, role=role, contract=call.contract, function=call.function, args=call.args, about=about

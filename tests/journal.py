@@ -17,6 +17,7 @@ from domain.facts.programs import Schedules
 from domain.facts.trading import SignedOrder
 from domain.hashing import canonical_json
 from domain.orders import Order
+from domain.roles import ChainRole
 from domain.words import Side
 from ledger_service.record import Entry, PayloadErased, Transaction
 
@@ -132,5 +133,5 @@ def content_of(entry: Entry) -> dict[str, Any]:
 def request_fact(*, key: str, role: str, call: Call) -> ChainRequested:
     """A request for a call that is about nothing."""
     return ChainRequested(
-        key=key, role=role, contract=call.contract, function=call.function, args=call.args, about=Subject()
+        key=key, role=ChainRole(role), contract=call.contract, function=call.function, args=call.args, about=Subject()
     )

@@ -11,6 +11,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, SerializerFunctionW
 from domain.facts.base import Fact
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
 from domain.members import Address, BigNatural, Bytes, Code, Document, Hash, Mtu, Natural, Number, Says, Seconds
+from domain.roles import ChainRole
 
 RequestKey = Annotated[str, Field(min_length=1, max_length=194), Says("key of the request")]
 """What names a request for good, without the `chain:` of its journal key."""
@@ -80,7 +81,7 @@ class ChainRequested(Fact):
 
     KIND = "chain.requested"
     key: RequestKey
-    role: str
+    role: ChainRole
     contract: str
     function: str
     args: Arguments

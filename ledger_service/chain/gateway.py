@@ -64,7 +64,7 @@ class _Taken:
     def record(self, tx: Transaction) -> None:
         """Store it."""
         asked = self.wanted
-        names = {"key": asked.key, "role": asked.role, "contract": asked.contract, "function": asked.function}
+        names = {"key": asked.key, "role": asked.role.value, "contract": asked.contract, "function": asked.function}
         stored_transactions.store(tx, **names, about=asked.about, request=self.sequence, signed=self.signed)
 
 
@@ -103,7 +103,7 @@ class _HandedOver:
             tx,
             request=self.sequence,
             key=self.wanted.key,
-            role=self.wanted.role,
+            role=self.wanted.role.value,
             gas_price_wei=self.gas_price_wei,
             nonce=None,
         )

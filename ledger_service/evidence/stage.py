@@ -16,6 +16,7 @@ from domain.facts import (
     SettlementSigned,
     Subject,
 )
+from domain.roles import ChainRole
 from ledger_service.outbox import asks, request
 from ledger_service.record import Cursor, Record
 from ledger_service.record.journal import kinds_of, read_entries
@@ -67,7 +68,7 @@ class AnchorStage:
             head = tx.head
             if head.sequence > self._cursor.recorded:
                 call = Anchors.anchor(sequence=head.sequence, head=head.hash)
-                request(tx, call, key=f"anchor:{head.sequence}", role="operator", about=Subject())
+                request(tx, call, key=f"anchor:{head.sequence}", role=ChainRole.OPERATOR, about=Subject())
                 self._cursor.advance(tx, head.sequence)
         self._cursor.recorded = self._cursor.seen = head.sequence
         self._pending = self._urgent = False

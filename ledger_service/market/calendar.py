@@ -17,6 +17,7 @@ from domain.facts import ChainIncluded, PeriodDeclared, ProgramOpened, Subject
 from domain.markets import Market
 from domain.mtu import local_day, local_midnight, mtu_start
 from domain.periods import Period
+from domain.roles import ChainRole
 from ledger_service.market import queries
 from ledger_service.market.views import fold, is_awaited
 from ledger_service.outbox import request
@@ -116,7 +117,7 @@ class CalendarStage:
         fold(tx.connection, [entry])
         call = Calendar.declare_period(area=area.area_id, first_mtu=mtus.first, count=mtus.count)
         about = Subject(area=area.area, period=number, first_mtu=mtus.first, count=mtus.count)
-        request(tx, call, key=declared_key(area.area, number), role="operator", about=about)
+        request(tx, call, key=declared_key(area.area, number), role=ChainRole.OPERATOR, about=about)
 
     def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
         """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
@@ -162,4 +163,4 @@ class CalendarStage:
                 first_mtu=period.first_mtu,
                 count=period.count,
             )
-            request(tx, call, key=f"openProgram:{market.market}:{number}", role="operator", about=about)
+            request(tx, call, key=f"openProgram:{market.market}:{number}", role=ChainRole.OPERATOR, about=about)

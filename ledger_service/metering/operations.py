@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from domain.facts import PeriodDeclared, ReadingAttested, Subject
 from domain.hashing import keccak
+from domain.roles import ChainRole
 from ledger_service.metering.verification import AttestationPage, VerifiedAttestations, standing
 from ledger_service.metering.views import AttestedRows, chain_key, show_attested
 from ledger_service.outbox import request
@@ -63,7 +64,7 @@ def _record_page(record: Record, verified: VerifiedAttestations, page: Attestati
         sequence = tx.append(page.fact, key=_key(area, page, tx.head.sequence)).sequence
         for number, call in enumerate(page.calls):
             about = Subject(area=area, period=verified.period, page=number)
-            request(tx, call, key=chain_key(area, sequence, number), role="operator", about=about)
+            request(tx, call, key=chain_key(area, sequence, number), role=ChainRole.OPERATOR, about=about)
         if rows is not None:
             show_attested(tx.connection, rows, sequence)
     return sequence

@@ -12,6 +12,7 @@ from domain.facts import ChainFailed, ChainIncluded, ChainRequested, MtuUnread, 
 from domain.hashing import text_id
 from domain.mtu import mtu_end, mtu_of
 from domain.periods import Period
+from domain.roles import ChainRole
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
 from ledger_service.metering.views import fold_failed, fold_unread, note_pending, settle_pending
@@ -139,7 +140,7 @@ def _mark(tx: Transaction, mark: _Mark) -> bool:
     run = mark.run
     call = Readings.mark_unread(area=text_id(run.area), period=run.period, first_mtu=run.first_mtu, count=run.count)
     about = Subject(area=run.area, period=run.period, first_mtu=run.first_mtu, count=run.count)
-    entry = request(tx, call, key=mark.key, role="operator", about=about)
+    entry = request(tx, call, key=mark.key, role=ChainRole.OPERATOR, about=about)
     if entry.repeated:
         return False
     note_pending(tx.connection, entry.as_a(ChainRequested))

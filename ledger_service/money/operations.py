@@ -11,6 +11,7 @@ from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.facts import CoverGiven, DepositBooked, RedemptionRequested, Subject
 from domain.hashing import to_hex
+from domain.roles import ChainRole
 from domain.signing import recover
 from domain.units import check_range
 from ledger_service.money.queries import balance_neur, free_neur, guarantor_of
@@ -146,7 +147,7 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
             raise BalanceTooHigh(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
     entry = _append(tx, fact, ref=ref)
     call = Settlement.deposit(account=account, amount_neur=amount_neur, ref=ref)
-    request(tx, call, key=deposit_key(ref), role="treasurer", about=Subject(account=fact.account, ref=ref))
+    request(tx, call, key=deposit_key(ref), role=ChainRole.TREASURER, about=Subject(account=fact.account, ref=ref))
     return entry
 
 
@@ -183,7 +184,7 @@ def request_redemption(
             _check_balance(tx, account=account, amount_neur=amount_neur)
         entry = _append(tx, fact, ref=ref)
         key = f"requestRedemption:{fact.account}:{to_hex(ref)}"
-        request(tx, call, key=key, role="operator", about=Subject(account=fact.account, ref=ref))
+        request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=fact.account, ref=ref))
     return entry
 
 
@@ -216,7 +217,7 @@ def give_cover(
             _check_balance(tx, account=guarantor, amount_neur=amount_neur)
         entry = _append(tx, fact, ref=ref)
         key = f"cover:{fact.guarantor}:{to_hex(ref)}"
-        request(tx, call, key=key, role="operator", about=Subject(account=fact.account, ref=ref))
+        request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=fact.account, ref=ref))
     return entry
 
 
@@ -224,7 +225,7 @@ def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_
     """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
     key = completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur)
     call = Settlement.complete_redemption(account=account, ref=ref)
-    return request(tx, call, key=key, role="operator", about=Subject(account=to_hex(account), ref=ref))
+    return request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=to_hex(account), ref=ref))
 
 
 def retry_completion(tx: Transaction, *, failed_key: str) -> Entry:

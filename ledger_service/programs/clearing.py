@@ -10,6 +10,7 @@ from contracts.bindings.market import ResultPage
 from domain.facts import ChainIncluded, MtuResult, ProgramValidated, SetpointsIssued, Subject, validated_key
 from domain.hashing import text_id
 from domain.merkle import merkle_proofs
+from domain.roles import ChainRole
 from domain.units import NO_PRICE
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import asks, request
@@ -44,7 +45,7 @@ class ClearingStage:
                 for setpoints, calls in cleared:
                     tx.append(setpoints)
                     for key, call, about in calls:
-                        request(tx, call, key=key, role="operator", about=about)
+                        request(tx, call, key=key, role=ChainRole.OPERATOR, about=about)
             done = True
         return done
 

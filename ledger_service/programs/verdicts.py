@@ -11,6 +11,7 @@ from domain.errors import DominoesError
 from domain.facts import ProgramRefused, ProgramSigned, ProgramValidated, Subject, validated_key
 from domain.hashing import to_hex
 from domain.programs import SignedProgram, program_values
+from domain.roles import ChainRole
 from domain.signing import recover
 from ledger_service.clock import MarketClock
 from ledger_service.outbox import request
@@ -123,7 +124,7 @@ class Verdicts:
             self._require_in_time(validated)
             entry = tx.append(verdict)
             about = Subject(market=market, program=program, first_mtu=validated.first_mtu, count=validated.count)
-            request(tx, call, key=f"recordProgram:{market}:{program}", role="operator", about=about)
+            request(tx, call, key=f"recordProgram:{market}:{program}", role=ChainRole.OPERATOR, about=about)
             return entry
 
     def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:

@@ -12,6 +12,7 @@ from domain.facts import Subject, position_key, requested_key
 from domain.markets import Market
 from domain.mtu import MtuRange, mtu_start
 from domain.periods import Period
+from domain.roles import ChainRole
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.outbox import request
@@ -77,7 +78,7 @@ class VoidStage:
             with self._record.begin() as tx:
                 calls = due.voiding(tx.connection)  # once more: an MTU may have ended since
                 for key, (call, about) in calls.items():
-                    request(tx, call, key=key, role="operator", about=about)
+                    request(tx, call, key=key, role=ChainRole.OPERATOR, about=about)
             asked |= bool(calls)
         self._done.update((due.market.market, due.period.number) for due in over)
         return asked

@@ -11,6 +11,7 @@ from domain.facts import GuaranteeGiven, KeyRegistered, Subject
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
 from domain.parties import Guarantee, OrderKey, ParticipantKind
+from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, recover
 from domain.units import check_range
 from ledger_service.outbox import request
@@ -148,7 +149,7 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
         nonce=guarantee.nonce,
         signature=guarantee.signature,
     )
-    request(tx, call, key=f"guarantee:{name}", role="operator", about=Subject(account=guarantee.account))
+    request(tx, call, key=f"guarantee:{name}", role=ChainRole.OPERATOR, about=Subject(account=guarantee.account))
     return entry
 
 

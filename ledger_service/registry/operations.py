@@ -28,6 +28,7 @@ from domain.facts import (
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.markets import Market, MarketKind
 from domain.parties import Meter, Participant, ParticipantKind
+from domain.roles import ChainRole
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
 from grid.powerflow import PowerFlow
@@ -106,7 +107,7 @@ def define_area(tx: Transaction, *, area: Area, power_flow: PowerFlow) -> Entry:
     entry = put(tx, fact=AreaDefined(area), what="area", name=area.area, check=check)
     params = AreaParams(attest_seconds=area.attest_seconds, horizon_seconds=area.horizon_seconds)
     call = Calendar.create_area(area=area.area_id, params=params)
-    request(tx, call, key=f"createArea:{area.area}", role="registrar", about=Subject(area=area.area))
+    request(tx, call, key=f"createArea:{area.area}", role=ChainRole.REGISTRAR, about=Subject(area=area.area))
     return entry
 
 
@@ -172,7 +173,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
     )
     about = Subject(area=market.area, market=market.market)
     call = MarketContract.create_market(market=market.market_id, params=params)
-    request(tx, call, key=created_key(market.market), role="registrar", about=about)
+    request(tx, call, key=created_key(market.market), role=ChainRole.REGISTRAR, about=about)
     return entry
 
 
@@ -320,7 +321,7 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
     entry = put(tx, fact=fact, what="participant", name=participant.participant, check=check)
     about = Subject(area=participant.area, account=participant.account)
     call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
-    request(tx, call, key=f"bindAccount:{participant.account}", role="registrar", about=about)
+    request(tx, call, key=f"bindAccount:{participant.account}", role=ChainRole.REGISTRAR, about=about)
     return entry
 
 

@@ -14,6 +14,7 @@ from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.facts import AttesterSignature, ChainRequested, SettlementProposed, SettlementSigned, Subject, requested_key
 from domain.hashing import from_hex, text_id, to_hex
+from domain.roles import ChainRole
 from domain.signing import recover
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import ask_again, asks, call_of, request
@@ -149,7 +150,7 @@ def _complete(
     for page in pages:
         call = page.settle(signatures=[held[item] for item in chosen])
         about = Subject(area=area, period=period, revision=revision, page=page.target.page)
-        request(tx, call, key=f"settle:{name}:{page.target.page}", role="operator", about=about)
+        request(tx, call, key=f"settle:{name}:{page.target.page}", role=ChainRole.OPERATOR, about=about)
     return True
 
 

@@ -14,6 +14,7 @@ from domain.errors import DominoesError
 from domain.facts import AccountStatement, SettlementProposed, SettlementRules, Subject, requested_key
 from domain.hashing import text_id, to_hex
 from domain.mtu import MtuRange
+from domain.roles import ChainRole
 from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Record, StorageUnavailable, Transaction, follow
@@ -151,7 +152,7 @@ class SettlementStage:
                 return False
             call = Settlement.finalise(area=text_id(state.area), period=state.period)
             about = Subject(area=state.area, period=state.period)
-            return not request(tx, call, key=key, role="operator", about=about).repeated
+            return not request(tx, call, key=key, role=ChainRole.OPERATOR, about=about).repeated
 
     def _retry(self, state: PeriodState, failed_before: int) -> bool:
         """Ask again for what the chain refused (a pause, another settlement between its pages) while it is wanted.

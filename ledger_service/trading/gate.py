@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from contracts.bindings import Market
 from domain.facts import BookClosed, ClosedBook, Subject
+from domain.roles import ChainRole
 from domain.words import book_hash, mask_word, words_hash
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
@@ -80,7 +81,7 @@ class GateStage:
                     first_mtu=first_mtu,
                     count=count,
                 )
-                request(tx, call, key=f"closeBooks:{market_code}:{number}", role="operator", about=about)
+                request(tx, call, key=f"closeBooks:{market_code}:{number}", role=ChainRole.OPERATOR, about=about)
                 return True
 
 

@@ -15,6 +15,7 @@ from contracts.deploy import Deployment
 from contracts.rpc import Rpc
 from domain.facts import Subject
 from domain.hashing import from_hex, to_hex
+from domain.roles import ChainRole
 from domain.signing import Signer
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory, KnownParticipant
@@ -171,7 +172,7 @@ def list_in_registry(record: Record, deployment: Deployment) -> None:
     with record.begin() as tx:
         for name, address in sorted(deployment.addresses.items()):
             call = Registry.register(name=name, location=address, code_hash=deployment.code_hashes[name])
-            request(tx, call, key=f"register:{name}:{to_hex(address)}", role="registrar", about=Subject())
+            request(tx, call, key=f"register:{name}:{to_hex(address)}", role=ChainRole.REGISTRAR, about=Subject())
 
 
 def known_participant(record: Record, account: str) -> KnownParticipant | None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.deploy import ALL_AREAS, DeploymentConfig, RoleGrant
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS, DeploymentConfig, RoleGrant
 from domain.hashing import from_hex, text_id
 from ledger_service.access.directory import OrganisationKey
 from ledger_service.access.roles import Role
 from scripts.serving.settings import OrganisationSection, Settings
-
-CHAIN_ROLES = ("operator", "dso", "attester", "treasurer", "registrar", "security_admin")
-"""Roles that the contracts know; an auditor only reads."""
 
 
 def organisation_keys(organisations: Sequence[OrganisationSection]) -> list[OrganisationKey]:
@@ -26,7 +23,7 @@ def deployment_config(settings: Settings, *, block_time: int) -> DeploymentConfi
     """What the constructors get; market time begins at `block_time` (unix seconds), the newest block's."""
     fixed, clock = settings.deployment, settings.clock
     return DeploymentConfig(
-        grants=tuple(_grant(item) for item in settings.organisations if item.role in CHAIN_ROLES),
+        grants=tuple(_grant(item) for item in settings.organisations if item.role in ROLE_NUMBERS),
         origin=block_time if clock.origin_seconds is None else clock.origin_seconds,
         start=block_time,
         speed=clock.speed,

@@ -10,6 +10,7 @@ from contracts.bindings import Settlement
 from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from domain.facts import ChainFailed, Subject
 from domain.hashing import keccak, text_id, to_hex
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import GANACHE
@@ -51,7 +52,7 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
         with record.begin() as tx:
             for key, account in (("first", b"\x11" * 20), ("second", b"\x22" * 20)):
                 call = Settlement.deposit(account=account, amount_neur=1_000_000_000, ref=reference)
-                request(tx, call, key=key, role="treasurer", about=Subject())
+                request(tx, call, key=key, role=ChainRole.TREASURER, about=Subject())
 
         gateway.step()
         progress = gateway.step()

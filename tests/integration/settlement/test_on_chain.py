@@ -20,6 +20,7 @@ from domain.facts import ChainFailed, MeterRegistered, ProgramOpened, Settlement
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from domain.terms import Agreement
 from domain.words import words_hash
@@ -151,7 +152,7 @@ class World:
         with self.record.begin() as tx:
             append_fact(tx, "reading.attested", {"area": town.AREA, "attestations": [fact]})
             call = Readings.attest_many(period=1, attestations=[struct], signatures=[list(map(from_hex, signatures))])
-            request(tx, call, key=f"attestMany:{mtu}:{revision}", role="operator", about=Subject())
+            request(tx, call, key=f"attestMany:{mtu}:{revision}", role=ChainRole.OPERATOR, about=Subject())
         self.rest()
 
 
@@ -291,7 +292,7 @@ def record_program(world: World) -> dict[str, Any]:
         signature=signature,
     )
     with world.record.begin() as tx:
-        request(tx, call, key="recordProgram by anybody", role="treasurer", about=Subject())
+        request(tx, call, key="recordProgram by anybody", role=ChainRole.TREASURER, about=Subject())
     world.rest()
     return values
 
@@ -356,7 +357,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
             nonce=1,
             signature=retailer.sign(domain.digest(town.GUARANTEE, values)),
         )
-        request(tx, call, key="guarantee:1", role="operator", about=Subject())
+        request(tx, call, key="guarantee:1", role=ChainRole.OPERATOR, about=Subject())
     world.rest()
     operations.give_cover(
         world.record,
