@@ -7,6 +7,12 @@ import httpx
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
+MEMBERS = (
+    "bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
+    "address account,bytes16 orderId,uint32 revision,bytes32 salt"
+)
+ORDER = {"Order": [dict(zip(("type", "name"), member.split(), strict=True)) for member in MEMBERS.split(",")]}
+
 url, market, account_key, device_key = sys.argv[1:]
 account, device = Account.from_key(account_key), Account.from_key(device_key)
 api = httpx.Client(base_url=f"{url}/v1", timeout=30, event_hooks={"response": [httpx.Response.raise_for_status]})
@@ -28,7 +34,7 @@ order = {
     "revision": 0,
     "salt": "0x" + secrets.token_hex(32),
 }
-typed = api.post("/typed-data/Order", json=order).json()["typed_data"]
-signature = device.sign_typed_data(full_message=typed).signature.to_0x_hex()
+domain = next(one["domain"] for one in api.get("/typed-data").json()["items"] if one["shape"] == "Order")
+signature = device.sign_typed_data(domain, ORDER, order).signature.to_0x_hex()
 receipt = api.post("/orders", json={"order": order, "signature": signature}).json()["receipt"]
 print(receipt)
