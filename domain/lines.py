@@ -15,7 +15,7 @@ from domain.strictness import decimal, text, whole
 from domain.units import BASIS_POINTS, NO_PRICE
 
 
-class Other(StrEnum):
+class OtherSide(StrEnum):
     """Who stands on the other side of a line."""
 
     POOL = "pool"
@@ -35,22 +35,22 @@ class Kind:
     name: str
     sign: int
     price: str | None
-    other: Other
+    other: OtherSide
     taxed: bool
 
 
-LOCAL_PURCHASE = Kind("local_purchase", -1, None, Other.POOL, True)
-LOCAL_SALE = Kind("local_sale", 1, None, Other.POOL, False)
-RESIDUAL_SUPPLY = Kind("residual_supply", -1, "supply_neur_per_wh", Other.RETAILER, True)
-RESIDUAL_FEED_IN = Kind("residual_feed_in", 1, "feed_in_neur_per_wh", Other.RETAILER, False)
-IMBALANCE_SURPLUS = Kind("imbalance_surplus", 1, "imbalance_surplus_neur_per_wh", Other.RETAILER, False)
-IMBALANCE_SHORTFALL = Kind("imbalance_shortfall", -1, "imbalance_shortfall_neur_per_wh", Other.RETAILER, True)
-EXCESS_EXPORT = Kind("excess_export", -1, "excess_neur_per_wh", Other.DSO, True)
-EXCESS_IMPORT = Kind("excess_import", -1, "excess_neur_per_wh", Other.DSO, True)
-GRID_FEE_LOCAL = Kind("grid_fee_local", -1, "grid_fee_local_neur_per_wh", Other.DSO, True)
-GRID_FEE = Kind("grid_fee", -1, "grid_fee_neur_per_wh", Other.DSO, True)
-LEVY = Kind("levy", -1, "levy_neur_per_wh", Other.TAX, True)
-COMPENSATION = Kind("curtailment_compensation", 1, "compensation_neur_per_wh", Other.DSO, False)
+LOCAL_PURCHASE = Kind("local_purchase", -1, None, OtherSide.POOL, True)
+LOCAL_SALE = Kind("local_sale", 1, None, OtherSide.POOL, False)
+RESIDUAL_SUPPLY = Kind("residual_supply", -1, "supply_neur_per_wh", OtherSide.RETAILER, True)
+RESIDUAL_FEED_IN = Kind("residual_feed_in", 1, "feed_in_neur_per_wh", OtherSide.RETAILER, False)
+IMBALANCE_SURPLUS = Kind("imbalance_surplus", 1, "imbalance_surplus_neur_per_wh", OtherSide.RETAILER, False)
+IMBALANCE_SHORTFALL = Kind("imbalance_shortfall", -1, "imbalance_shortfall_neur_per_wh", OtherSide.RETAILER, True)
+EXCESS_EXPORT = Kind("excess_export", -1, "excess_neur_per_wh", OtherSide.DSO, True)
+EXCESS_IMPORT = Kind("excess_import", -1, "excess_neur_per_wh", OtherSide.DSO, True)
+GRID_FEE_LOCAL = Kind("grid_fee_local", -1, "grid_fee_local_neur_per_wh", OtherSide.DSO, True)
+GRID_FEE = Kind("grid_fee", -1, "grid_fee_neur_per_wh", OtherSide.DSO, True)
+LEVY = Kind("levy", -1, "levy_neur_per_wh", OtherSide.TAX, True)
+COMPENSATION = Kind("curtailment_compensation", 1, "compensation_neur_per_wh", OtherSide.DSO, False)
 
 TRADE_KINDS = (LOCAL_PURCHASE, LOCAL_SALE)
 """One line per market, MTU and price: what was bought, then what was sold."""

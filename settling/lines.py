@@ -12,7 +12,7 @@ from domain.lines import (
     POSITION_KINDS,
     Kind,
     MirrorLine,
-    Other,
+    OtherSide,
     PositionLine,
     TradeLine,
     VatLine,
@@ -90,7 +90,7 @@ def _mirror_cells(terms: Terms, sums: Sums, party: Party, kind: Kind) -> dict[tu
     cells: dict[tuple[str, int, int, int], int] = {}
     mirror = sums.mirror_wh[kind.name]
     for row, item in enumerate(terms.classes):
-        if kind.other == Other.RETAILER and item.retailer != party.account:
+        if kind.other == OtherSide.RETAILER and item.retailer != party.account:
             continue
         name, version, price = item.tariff.tariff, item.tariff.version, int(getattr(item.tariff, str(kind.price)))
         found = [((name, version, mtu, price), int(mirror[row, mtu])) for mtu in np.flatnonzero(mirror[row]).tolist()]

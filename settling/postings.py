@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from domain.errors import DominoesError
 from domain.hashing import to_hex
-from domain.lines import VAT, MirrorLine, Other, PositionLine, VatLine
+from domain.lines import VAT, MirrorLine, OtherSide, PositionLine, VatLine
 from domain.parties import ParticipantKind
 from domain.statements import Statement
 
@@ -48,13 +48,13 @@ def postings_of(
     tax = _single(statements, ParticipantKind.TAX)
     totals: dict[tuple[bytes, bytes, str], int] = {}
     for account, statement in statements.items():
-        sides = {Other.POOL: POOL, Other.DSO: dso, Other.TAX: tax}
+        sides = {OtherSide.POOL: POOL, OtherSide.DSO: dso, OtherSide.TAX: tax}
         terms_at = {opening.mtu: opening.terms for opening in statement.opens}
         for line in statement.lines:
             if isinstance(line, MirrorLine) or (isinstance(line, VatLine) and account == tax):
                 continue  # the mirror of a household's line, which has made this pair already
-            side, name = (Other.TAX, VAT) if isinstance(line, VatLine) else (line.kind.other, line.kind.name)
-            if side == Other.RETAILER and isinstance(line, PositionLine):
+            side, name = (OtherSide.TAX, VAT) if isinstance(line, VatLine) else (line.kind.other, line.kind.name)
+            if side == OtherSide.RETAILER and isinstance(line, PositionLine):
                 used = terms_at[line.mtu]
                 if used is None:
                     raise ValueError(f"MTU {line.mtu} of {to_hex(account)} has lines but no terms")
