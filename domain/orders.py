@@ -101,7 +101,7 @@ def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, r
 
 
 def schedule_hash(net_wh: Sequence[int]) -> bytes:
-    """Hash over a net schedule: one int32 big-endian per MTU, + = import, - = export."""
+    """`valuesHash` of one point: keccak of its net energies in Wh, one int32 big-endian per MTU, + = import."""
     return keccak(b"".join(value.to_bytes(4, "big", signed=True) for value in net_wh))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.hashing import keccak, to_hex
-from domain.orders import envelopes_hash
+from domain.orders import envelopes_hash, schedule_hash
 from grid.envelope import Envelope
 from grid.limits import LimitValue
 from grid.model import GridModel
@@ -114,11 +114,6 @@ class PowerFlowReport:
             "capped_import_wh": capped_import,
             "capped_export_wh": capped_export,
         }
-
-
-def schedule_hash(net_wh: Sequence[int]) -> bytes:
-    """`valuesHash` of one point: keccak of its net energies, int32 big-endian Wh each, + = import."""
-    return keccak(b"".join(int(value).to_bytes(4, "big", signed=True) for value in net_wh))
 
 
 def schedules_hash(schedules_wh: NDArray[np.int64]) -> bytes:

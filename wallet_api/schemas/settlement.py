@@ -74,6 +74,12 @@ class OrderMembers(Answer):
     salt: Bytes32
 
 
+class OrderRules(Answer):
+    """Version of the rule by which an order's receipt follows from it."""
+
+    receipts: int = Field(ge=1, examples=[1], description="Receipts of orders and cancels")
+
+
 class AcceptedOrder(Answer):
     """An order that opens a word."""
 
@@ -84,6 +90,7 @@ class AcceptedOrder(Answer):
     market: Code
     point: Code | None
     market_time: MarketTime = Field(description="Unix seconds of market time at which it was accepted")
+    rules: OrderRules
 
 
 class ChainedAttestation(Answer):

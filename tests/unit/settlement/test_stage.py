@@ -34,6 +34,7 @@ from settling.postings import MoneyMade
 from settling.unpacking import WrongInput
 from settling.verification import verify_package
 from tests.journal import append_fact, content_of
+from wallet_api.schemas.settlement import SettlementPackage
 
 pytestmark = pytest.mark.unit
 
@@ -459,6 +460,17 @@ def test_verify_package__one_field_changed__is_refused(scene: Any, tools: Any, n
         verify_package(
             Package.read(json.dumps(package).encode()), market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN
         )
+
+
+def test_proposal_package__of_a_settlement__has_the_documented_shape(scene: Any, tools: Any) -> None:
+    settle(scene, tools)
+    with scene.record.read() as connection:
+        package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD).write()
+
+    shown = SettlementPackage.model_validate_json(package)
+
+    assert {order.rules.receipts for order in shown.orders} == {1}
+    assert json.loads(shown.model_dump_json(by_alias=True)) == json.loads(package)
 
 
 def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, tools: Any) -> None:
