@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import ClassVar
 
-from domain.errors import DominoesError
-from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
-from domain.readings import Attestation, Reading
-from domain.strictness import Unreadable, text, whole
+from pydantic import ConfigDict
+
+from domain.hashing import text_id
+from domain.members import Code, Hash, MeteredWh, Mtu, Number, Signature, Uint32
+from domain.readings import Attestation, MeterReading, Reading
 
 Leaves = Mapping[str, Reading]
 """Readings of one MTU by meter code."""
@@ -18,71 +19,64 @@ Leaves = Mapping[str, Reading]
 
 @dataclass(frozen=True)
 class SignedAttestation:
-    """An attestation of one MTU with the readings it is over, in leaf order, and signatures, ascending by signer.
+    """The readings of one MTU under their root, in the order of its leaves, with the attesters' signatures.
 
-    Whether it holds is for those to check who read it.
+    `count`, `import_wh` and `export_wh` are sums over all readings. Signatures ascend by signer. Which area it
+    is of, is told where it stands; whether it holds, is for those to check who read it.
     """
 
-    attestation: Attestation
-    readings: tuple[Reading, ...]
-    signatures: tuple[bytes, ...]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
-    @property
-    def mtu(self) -> int:
-        """The MTU it is about."""
-        return self.attestation.mtu
+    mtu: Mtu
+    revision: Uint32
+    root: Hash
+    count: Uint32
+    import_wh: MeteredWh
+    export_wh: MeteredWh
+    signatures: tuple[Signature, ...]
+    readings: tuple[MeterReading, ...]
 
-    @property
-    def revision(self) -> int:
-        """Its revision, from 0."""
-        return self.attestation.revision
+    @classmethod
+    def of(
+        cls, attestation: Attestation, *, readings: Sequence[Reading], signatures: Sequence[bytes]
+    ) -> SignedAttestation:
+        """What was signed, with the readings it is over (in leaf order) and the signatures."""
+        return cls(
+            mtu=attestation.mtu,
+            revision=attestation.revision,
+            root=attestation.root,
+            count=attestation.count,
+            import_wh=attestation.import_wh,
+            export_wh=attestation.export_wh,
+            signatures=tuple(signatures),
+            readings=tuple(readings),
+        )
 
-    @property
-    def root(self) -> bytes:
-        """The root over its leaves."""
-        return self.attestation.root
+    def of_area(self, area: str) -> Attestation:
+        """What attesters of the area signed."""
+        return Attestation(
+            area=text_id(area),
+            mtu=self.mtu,
+            revision=self.revision,
+            root=self.root,
+            count=self.count,
+            import_wh=self.import_wh,
+            export_wh=self.export_wh,
+        )
 
     @cached_property
     def leaves(self) -> Leaves:
         """Its readings by meter code."""
         return {reading.meter_code: reading for reading in self.readings}
 
-    def as_json(self) -> dict[str, Any]:
-        """The member of `reading.attested`."""
-        return {
-            "mtu": self.mtu,
-            "revision": self.revision,
-            "root": to_hex(self.root),
-            "count": self.attestation.count,
-            "import_wh": self.attestation.import_wh,
-            "export_wh": self.attestation.export_wh,
-            "signatures": [to_hex(item) for item in self.signatures],
-            "readings": [reading.as_json() for reading in self.readings],
-        }
 
-    @classmethod
-    def from_json(cls, data: Any, *, area_id: bytes) -> SignedAttestation:
-        """Read the JSON form, in the order it is in. Raises Unreadable."""
-        try:
-            mtu = whole(data["mtu"])
-            attestation = Attestation(
-                area=area_id,
-                mtu=mtu,
-                revision=whole(data["revision"]),
-                root=from_hex(text(data["root"])),
-                count=whole(data["count"]),
-                import_wh=whole(data["import_wh"], highest=MAX_SAFE_INTEGER),
-                export_wh=whole(data["export_wh"], highest=MAX_SAFE_INTEGER),
-            )
-            readings = tuple(_reading(item, mtu) for item in data["readings"])
-            signatures = tuple(from_hex(text(item)) for item in data["signatures"])
-        except (KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
-            raise Unreadable(what="an attestation", reason=str(error)) from error
-        return cls(attestation=attestation, readings=readings, signatures=signatures)
+@dataclass(frozen=True, slots=True)
+class AttestationSet:
+    """Attestations of one period of an area, ascending, with the meters' messages (compact JWS) behind their leaves."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
-def _reading(data: Any, mtu: int) -> Reading:
-    reading = Reading.from_json(data)
-    if reading.mtu != mtu:
-        raise ValueError("a reading is of another MTU")
-    return reading
+    area: Code
+    period: Number
+    attestations: tuple[SignedAttestation, ...]
+    messages: tuple[str, ...]

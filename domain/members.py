@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
-from domain.strictness import decimal, hex_bytes
+from domain.strictness import UINT32_MAX, decimal, hex_bytes
 
 CODE_LENGTH_MAX = 100
 """Longest code of an area, market, point, meter, participant, tariff or agreement."""
@@ -78,10 +78,13 @@ Natural = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("whole number")]
 Number = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("number from 1")]
 """The number of a period or program, as the contracts count them."""
 
+Uint32 = Annotated[int, Field(ge=0, le=UINT32_MAX), Says("whole number")]
+"""A whole number from 0, without a unit, that the contracts keep as uint32."""
+
 RuleVersion = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("version of a rule")]
 """Which version of a rule made a fact (`domain.rules`)."""
 
-Mtu = Annotated[int, Field(ge=0, le=2**32 - 1), Says("MTU")]
+Mtu = Annotated[int, Field(ge=0, le=UINT32_MAX), Says("MTU")]
 """A market time unit: unix seconds // 900."""
 
 Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("s")]
@@ -89,6 +92,9 @@ Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("s")]
 
 EnergyWh = Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER), Says("Wh")]
 """An energy; of a net value + is import, - export."""
+
+MeteredWh = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("Wh, never negative")]
+"""Energy that flowed in one direction."""
 
 LotWh = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("Wh, above 0")]
 """The energy of one lot."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
 
 from domain.eip712 import ATTESTATION, Domain
+from domain.errors import DominoesError
 from domain.hashing import keccak, text_id, to_hex
+from domain.members import Says, is_written_as
 from domain.merkle import merkle_root
 from domain.strictness import hex_bytes, text, whole
 from domain.units import check_range
@@ -77,7 +81,7 @@ class Reading:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Reading:
+    def from_json(cls, data: Mapping[str, Any]) -> Reading:
         """Read the JSON form, strictly. Raises KeyError, TypeError, ValueError or OutOfRange."""
         return cls(
             meter_code=text(data["meter"]),
@@ -90,6 +94,24 @@ class Reading:
             quality=Quality(whole(data["quality"])),
             nonce=hex_bytes(data["nonce"], length=NONCE_BYTES),
         )
+
+
+def _read_reading(value: object) -> Reading:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a reading")
+    try:
+        reading = Reading.from_json(value)
+    except (KeyError, TypeError, DominoesError) as error:
+        raise ValueError(f"not a reading: {error}") from error
+    if not is_written_as(value, reading.as_json()) or not isinstance(reading.meter_code, str):
+        raise ValueError("a reading has other members, or writes them differently")
+    return reading
+
+
+MeterReading = Annotated[
+    Reading, PlainValidator(_read_reading), PlainSerializer(Reading.as_json), Says("members of a Reading")
+]
+"""A Reading as a member of other nouns and facts."""
 
 
 @dataclass(frozen=True, slots=True)

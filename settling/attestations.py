@@ -1,12 +1,11 @@
-"""Whether a `reading.attested` payload holds: roots, sums, signatures of m organisations, the meters' own messages."""
+"""Whether a set of attestations holds: roots, sums, signatures of m organisations, the meters' own messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from domain.attestations import Leaves, SignedAttestation
+from domain.attestations import AttestationSet, Leaves, SignedAttestation
 from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, to_hex
 from domain.messages import RegisterReading, read_message
@@ -17,25 +16,25 @@ from domain.readings import Attestation, Quality, Reading
 from domain.signing import BadSignature, recover
 
 ATTESTATIONS_MAX = 3_200
-"""Most MTUs in one payload: a month."""
+"""Most MTUs in one set: a month."""
 
 LEAVES_PER_PAGE = 2_000
 """Leaves after which a proposal is cut: about 400 KB of MQTT payload; whoever is behind proposes again."""
 
 MESSAGES_MAX = 20_000
-"""Most meter messages in one payload."""
+"""Most meter messages in one set."""
 
 LeavesAt = Callable[[int], Leaves | None]
 """The leaves last attested for an MTU, None where there are none."""
 
 
-def _signed_registers(messages: list[Any], area: MeteringArea) -> dict[tuple[str, int], list[RegisterReading]]:
+def _signed_registers(messages: Sequence[str], area: MeteringArea) -> dict[tuple[str, int], list[RegisterReading]]:
     if len(messages) > MESSAGES_MAX:
         raise AttestationRefused(reason=f"more than {MESSAGES_MAX} messages")
     registers: dict[tuple[str, int], list[RegisterReading]] = {}
     for text in messages:
         try:
-            message = read_message(str(text).encode("ascii"), area=area)
+            message = read_message(text.encode("ascii"), area=area)
         except (DominoesError, UnicodeEncodeError) as error:
             raise AttestationRefused(reason=f"a meter message does not verify: {error}") from error
         for item in message.readings:
@@ -45,21 +44,16 @@ def _signed_registers(messages: list[Any], area: MeteringArea) -> dict[tuple[str
     return registers
 
 
-def _parse(record: Any, area: MeteringArea) -> SignedAttestation:
-    try:
-        item = SignedAttestation.from_json(record, area_id=area.area_id)
-        made = Attestation.of(area=area.area_id, mtu=item.mtu, revision=item.revision, readings=item.readings)
-    except DominoesError as error:
-        raise AttestationRefused(reason=f"it is not readable ({error})") from error
-    if item.attestation != made:
+def _check_sums(item: SignedAttestation, area: MeteringArea) -> None:
+    made = Attestation.of(area=area.area_id, mtu=item.mtu, revision=item.revision, readings=item.readings)
+    if item.of_area(area.code) != made:
         raise AttestationRefused(mtu=item.mtu, reason="root, count or sums are not those of its readings")
-    return item
 
 
 def check_signatures(item: SignedAttestation, area: MeteringArea) -> None:
     """Check for m or more attesters of distinct organisations, ascending by signer. Raises AttestationRefused."""
-    mtu = item.attestation.mtu
-    digest = item.attestation.digest(area.readings_domain)
+    mtu = item.mtu
+    digest = item.of_area(area.code).digest(area.readings_domain)
     organisations: set[str] = set()
     previous = b""
     for signature in item.signatures:
@@ -81,13 +75,13 @@ def check_signatures(item: SignedAttestation, area: MeteringArea) -> None:
 
 
 def _check_leaves(item: SignedAttestation, area: MeteringArea) -> None:
-    mtu = item.attestation.mtu
+    mtu = item.mtu
     due = [key.meter_code for key in area.meters_at(mtu)]
     given = [reading.meter_code for reading in item.readings]
     if given != due:
         raise AttestationRefused(mtu=mtu, reason="its leaves are not one per registered meter in ascending meter id")
     for reading in item.readings:
-        if reading.mtu != mtu or len(reading.nonce) != 32:
+        if reading.mtu != mtu:
             raise AttestationRefused(mtu=mtu, reason=f"the leaf of meter {reading.meter_code!r} is of another MTU")
 
 
@@ -153,9 +147,9 @@ def leads_to(readings: Leaves, after: Leaves | None) -> str | None:
 
 
 def _check_last(
-    items: list[SignedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
+    items: Sequence[SignedAttestation], fresh: Mapping[int, Leaves], declared: Period, leaves_at: LeavesAt
 ) -> None:
-    """What is attested after the payload's MTUs goes on from them, unless a page or the period ends in between."""
+    """What is attested after the set's MTUs goes on from them, unless a page or the period ends in between."""
     total = sum(len(item.readings) for item in items)
     for mtu, readings in fresh.items():
         after = leaves_at(mtu + 1)
@@ -167,34 +161,27 @@ def _check_last(
             raise AttestationRefused(mtu=mtu, reason=reason)
 
 
-def verify_payload(
-    payload: Mapping[str, Any],
-    *,
-    area: MeteringArea,
-    next_revision: Callable[[int], int],
-    leaves_at: LeavesAt,
-) -> list[SignedAttestation]:
-    """The attestations of a payload, all of which hold; ascending in MTU.
+def verify_set(
+    given: AttestationSet, *, area: MeteringArea, next_revision: Callable[[int], int], leaves_at: LeavesAt
+) -> None:
+    """Check that all attestations of a set hold.
 
     `next_revision` tells which revision an MTU takes next, `leaves_at` what was last attested for it. Raises
     AttestationRefused, or RevisionTaken where the recorded state has moved on.
     """
-    try:
-        records, messages = list(payload["attestations"]), list(payload["messages"])
-        code, period = payload["area"], payload["period"]
-    except (KeyError, TypeError) as error:
-        raise AttestationRefused(reason="area, period, attestations or messages are missing") from error
-    declared = next((item for item in area.periods if item.number == period), None)
-    if code != area.code or declared is None:
-        raise AttestationRefused(reason=f"period {period!r} of area {code!r} is not declared")
-    if not 1 <= len(records) <= ATTESTATIONS_MAX:
-        raise AttestationRefused(reason=f"it holds {len(records)} MTUs, not 1 to {ATTESTATIONS_MAX}")
-    items = [_parse(record, area) for record in records]
-    registers = _signed_registers(messages, area)
+    declared = next((item for item in area.periods if item.number == given.period), None)
+    if given.area != area.code or declared is None:
+        raise AttestationRefused(reason=f"period {given.period} of area {given.area!r} is not declared")
+    items = given.attestations
+    if not 1 <= len(items) <= ATTESTATIONS_MAX:
+        raise AttestationRefused(reason=f"it holds {len(items)} MTUs, not 1 to {ATTESTATIONS_MAX}")
+    for item in items:
+        _check_sums(item, area)
+    registers = _signed_registers(given.messages, area)
     fresh: dict[int, Leaves] = {}
     previous = -1
     for item in items:
-        mtu, revision = item.attestation.mtu, item.attestation.revision
+        mtu, revision = item.mtu, item.revision
         if mtu not in declared or mtu <= previous:
             raise AttestationRefused(mtu=mtu, reason="MTUs do not ascend within the period")
         previous = mtu
@@ -205,8 +192,7 @@ def verify_payload(
         before = fresh.get(mtu - 1) or leaves_at(mtu - 1)
         for reading in item.readings:
             _check_register(reading, before, registers)
-        fresh[mtu] = {reading.meter_code: reading for reading in item.readings}
+        fresh[mtu] = item.leaves
         if changes_nothing(fresh[mtu], leaves_at(mtu)):
             raise AttestationRefused(mtu=mtu, reason="its leaves are those attested already")
     _check_last(items, fresh, declared, leaves_at)
-    return items

@@ -15,7 +15,6 @@ from pydantic import ConfigDict, ValidationError
 
 from domain.errors import DominoesError
 from domain.facts import OrderAccepted, PointEnvelope, ProgramSigned, ProgramValidated, SettlementProposed
-from domain.facts.metering import MeterReading
 from domain.facts.programs import Schedules
 from domain.hashing import ZERO_HASH, canonical_json, text_id
 from domain.markets import Market
@@ -23,8 +22,8 @@ from domain.members import (
     Address,
     Code,
     Document,
-    EnergyWh,
     Hash,
+    MeteredWh,
     Mtu,
     Natural,
     Number,
@@ -38,7 +37,7 @@ from domain.members import (
 from domain.mtu import MtuRange
 from domain.parties import Meter, OrderKey, Participant
 from domain.periods import Period
-from domain.readings import Attestation
+from domain.readings import Attestation, MeterReading
 from domain.terms import Agreement, Tariff
 
 INT32 = 2**31
@@ -149,7 +148,7 @@ class PackagedClearing:
 
 @dataclass(frozen=True, slots=True)
 class PackagedAttestation:
-    """What the chain recorded of one MTU's readings: an attestation (sums in Wh, >= 0), or that it is unread.
+    """What the chain recorded of one MTU's readings: an attestation, or that it is unread.
 
     `readings` (in leaf order) are there for the last attestation of each MTU.
     """
@@ -159,13 +158,9 @@ class PackagedAttestation:
     unread: bool
     root: Hash
     count: Natural
-    import_wh: EnergyWh
-    export_wh: EnergyWh
+    import_wh: MeteredWh
+    export_wh: MeteredWh
     readings: tuple[MeterReading, ...] | None
-
-    def __post_init__(self) -> None:
-        if self.import_wh < 0 or self.export_wh < 0:
-            raise ValueError("a sum of readings is negative")
 
     def of_area(self, area: str) -> Attestation:
         """What attesters of the area signed; of an unread MTU all is zero."""

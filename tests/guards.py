@@ -23,7 +23,7 @@ from domain.merkle import merkle_proof, merkle_proofs, merkle_root
 from domain.signing import recover
 from domain.words import book_hash, page_hashes, words_hash
 from ledger_service.record import Record, Transaction
-from settling.attestations import verify_payload
+from settling.attestations import verify_set
 from settling.settlement import commit, settle
 
 _FUNCTIONS: tuple[Callable[..., Any], ...] = (
@@ -37,7 +37,7 @@ _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     book_hash,
     solve_levels,
     validate_program,
-    verify_payload,
+    verify_set,
     settle,
     commit,
 )

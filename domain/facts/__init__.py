@@ -15,7 +15,7 @@ from domain.facts.chain import (
     Subject,
     requested_key,
 )
-from domain.facts.metering import AttestedMtu, MtuUnread, ReadingAttested, ReadingRules
+from domain.facts.metering import MtuUnread, ReadingAttested, ReadingRules
 from domain.facts.money import CoverGiven, DepositBooked, RedemptionRequested
 from domain.facts.parties import KeyRegistered, MeterRegistered, ParticipantRegistered
 from domain.facts.programs import (
@@ -63,7 +63,6 @@ __all__ = [
     "AccountStatement",
     "AgreementSigned",
     "AreaDefined",
-    "AttestedMtu",
     "AttesterSignature",
     "BlockMined",
     "BookClosed",

@@ -2,61 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator
-
-from domain.errors import DominoesError
+from domain.attestations import SignedAttestation
 from domain.facts.base import Fact
-from domain.members import (
-    Code,
-    EnergyWh,
-    Hash,
-    Mtu,
-    Natural,
-    Number,
-    RuleVersion,
-    Says,
-    Signature,
-    is_written_as,
-)
-from domain.readings import Reading
-
-
-def _read_reading(value: object) -> Reading:
-    if not isinstance(value, Mapping):
-        raise ValueError("expected a reading")
-    try:
-        reading = Reading.from_json(dict[str, Any](value))
-    except (KeyError, TypeError, DominoesError) as error:
-        raise ValueError(f"not a reading: {error}") from error
-    if not is_written_as(value, reading.as_json()) or not isinstance(reading.meter_code, str):
-        raise ValueError("a reading has other members, or writes them differently")
-    return reading
-
-
-MeterReading = Annotated[
-    Reading, PlainValidator(_read_reading), PlainSerializer(Reading.as_json), Says("members of a Reading")
-]
-
-
-@dataclass(frozen=True, slots=True)
-class AttestedMtu:
-    """The readings of one MTU under their root, in the order of its leaves, with the attesters' signatures.
-
-    `count`, `import_wh` and `export_wh` (>= 0) are sums over all readings.
-    """
-
-    mtu: Mtu
-    revision: Natural
-    root: Hash
-    count: Natural
-    import_wh: EnergyWh
-    export_wh: EnergyWh
-    signatures: tuple[Signature, ...]
-    readings: tuple[MeterReading, ...]
+from domain.members import Code, Mtu, Number, RuleVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +26,7 @@ class ReadingAttested(Fact):
     KIND = "reading.attested"
     area: Code
     period: Number
-    attestations: tuple[AttestedMtu, ...]
+    attestations: tuple[SignedAttestation, ...]
     messages: tuple[str, ...]
     rules: ReadingRules
 

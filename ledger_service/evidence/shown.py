@@ -17,7 +17,6 @@ from domain.facts import (
     ReadingRules,
     SettlementRules,
 )
-from domain.facts.metering import MeterReading
 from domain.facts.settlement import AnyStatement
 from domain.facts.trading import SignedOrder
 from domain.members import (
@@ -37,6 +36,7 @@ from domain.members import (
     Word,
 )
 from domain.parties import ParticipantKind
+from domain.readings import MeterReading
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import connection
-from typing import Any
 
+from domain.attestations import AttestationSet
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from ledger_service.metering.operations import RecordedAttestation, record_attestations
@@ -29,8 +29,8 @@ IN_PLACE_BYTES_MAX = 1_048_576
 NICENESS = 10
 """How far the other process gives way: whoever waits for an answer of the service goes first."""
 
-ReadBody = Callable[[bytes], Mapping[str, Any]]
-"""Reads a body into the payload of attestations, or raises a DominoesError; a function of a module, so that another
+ReadBody = Callable[[bytes], AttestationSet]
+"""Reads the set of attestations in a body, or raises a DominoesError; a function of a module, so that another
 process can call it."""
 
 
@@ -47,10 +47,10 @@ class _Job:
 
     def run(self, record: Record) -> VerifiedAttestations:
         """Read and verify."""
-        payload = self.read(self.raw)
+        given = self.read(self.raw)
         with record.read() as connection:
             return verify_attestations(
-                connection, payload, now=self.now, readings=self.readings, settlement=self.settlement
+                connection, given, now=self.now, readings=self.readings, settlement=self.settlement
             )
 
 

@@ -24,7 +24,7 @@ _BASIS_KINDS = kinds_of((*REGISTRY_FACTS, PeriodDeclared))
 
 @dataclass(frozen=True, slots=True)
 class RecordedAttestation:
-    """What became of a payload: its MTUs, the last entry that holds some of them, and whether all were there before."""
+    """What became of a set: its MTUs, the last entry that holds some of them, and whether all were there before."""
 
     mtus: Sequence[int]
     sequence: int

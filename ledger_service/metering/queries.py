@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from domain.attestations import Leaves, SignedAttestation
 from domain.eip712 import Domain
 from domain.facts import PeriodDeclared
 from domain.hashing import from_hex
+from domain.members import noun_of
 from domain.meters import AttesterEntry, MeteringArea, MeterKey, close_validity
 from domain.periods import Period
-from domain.readings import Reading
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry import queries as registered
@@ -138,13 +139,17 @@ def next_revisions(connection: Connection, *, area: str, first_mtu: int, count: 
     return {mtu: revision + 1 for mtu, revision in connection.execute(query)}
 
 
-def leaves_at(connection: Connection, *, area: str, mtu: int) -> dict[str, Reading] | None:
+def leaves_at(connection: Connection, *, area: str, mtu: int) -> Leaves | None:
     """The readings last attested for an MTU by meter code; None where there are none."""
-    (state,) = attestation_states(connection, area=area, first_mtu=mtu, count=1)
-    if state.attestation is None:
-        return None
-    readings = [Reading.from_json(item) for item in state.attestation["readings"]]
-    return {reading.meter_code: reading for reading in readings}
+    table = metering_attestation
+    query = (
+        select(table.c.attestation)
+        .where(table.c.area == area, table.c.mtu == mtu, table.c.unread.is_(False))
+        .order_by(table.c.revision.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else noun_of(SignedAttestation, found).leaves
 
 
 def point_readings(connection: Connection, *, point: str, first_mtu: int, count: int) -> list[PointReading]:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection, select
 
 from contracts.bindings import Call, Readings
 from contracts.bindings.readings import Attestation as AttestationStruct
-from domain.attestations import SignedAttestation
+from domain.attestations import AttestationSet, SignedAttestation
 from domain.eip712 import Domain
-from domain.facts import AttestedMtu, ReadingAttested, ReadingRules
+from domain.facts import ReadingAttested, ReadingRules
 from domain.hashing import text_id, to_hex
 from domain.messages import parse_message
 from domain.metering_errors import AttestationRefused, RevisionTaken
@@ -28,7 +27,7 @@ from ledger_service.metering.tables import metering_attestation
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, AttestedRows
 from ledger_service.record import Prepared, prepare
 from ledger_service.record.journal import read_head
-from settling.attestations import LEAVES_PER_PAGE, verify_payload
+from settling.attestations import LEAVES_PER_PAGE, verify_set
 from settling.substitutes import SUBSTITUTE_RULE
 
 MESSAGES_BYTES_PER_PAGE = 1_048_576
@@ -57,9 +56,9 @@ class AttestationPage:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedAttestations:
-    """What is to be recorded of a payload: `basis` is the journal's head it was verified at.
+    """What is to be recorded of a set: `basis` is the journal's head it was verified at.
 
-    `mtus` are all MTUs of the payload; `recorded` is the last entry that held some of them before, None where none.
+    `mtus` are all MTUs of the set; `recorded` is the last entry that held some of them before, None where none.
     """
 
     area: str
@@ -71,34 +70,32 @@ class VerifiedAttestations:
 
 
 def verify_attestations(
-    connection: Connection, payload: Mapping[str, Any], *, now: int, readings: Domain, settlement: Domain
+    connection: Connection, given: AttestationSet, *, now: int, readings: Domain, settlement: Domain
 ) -> VerifiedAttestations:
-    """Verify a payload of attesters against the record as `connection` sees it, at market time `now`.
+    """Verify what attesters hand in against the record as `connection` sees it, at market time `now`.
 
     MTUs whose very attestation is recorded already are left out. `readings` and `settlement` are the EIP-712 domains
     of these contracts. Raises AttestationRefused, RevisionTaken (409: something else is recorded) or NotRegistered.
     """
-    area = payload.get("area")
-    if not isinstance(area, str):
-        raise AttestationRefused(reason="area is missing")
     basis = read_head(connection).sequence
-    metering_area = metering_area_of(connection, area=area, readings=readings, settlement=settlement)
+    metering_area = metering_area_of(connection, area=given.area, readings=readings, settlement=settlement)
+    rest, known = given, dict[int, int]()
     try:
-        known: dict[int, int] = {}
-        items = _verify(connection, payload, metering_area)
+        _verify(connection, given, metering_area)
     except RevisionTaken:
-        rest, known = _without_recorded(connection, payload, area)
+        rest, known = _without_recorded(connection, given)
         if not known:
             raise
-        items = _verify(connection, {**payload, "attestations": rest}, metering_area) if rest else []
-    for item in items:
+        if rest.attestations:
+            _verify(connection, rest, metering_area)
+    for item in rest.attestations:
         _check_deadlines(item, metering_area=metering_area, now=now)
     return VerifiedAttestations(
-        area=area,
-        period=payload["period"],
+        area=given.area,
+        period=given.period,
         basis=basis,
-        mtus=[record["mtu"] for record in payload["attestations"]],
-        pages=_pages(connection, payload, area, items),
+        mtus=[item.mtu for item in given.attestations],
+        pages=_pages(connection, rest),
         recorded=max(known.values(), default=None),
     )
 
@@ -115,71 +112,62 @@ def standing(connection: Connection, *, area: str, mtus: Iterable[int]) -> Stand
     return {row.mtu: (row.revision, row.root, row.sequence) for row in connection.execute(query) if row.mtu in wanted}
 
 
-def _verify(connection: Connection, payload: Mapping[str, Any], metering_area: MeteringArea) -> list[SignedAttestation]:
+def _verify(connection: Connection, given: AttestationSet, metering_area: MeteringArea) -> None:
     code = metering_area.code
 
     def next_revision(mtu: int) -> int:
         return next_revisions(connection, area=code, first_mtu=mtu, count=1).get(mtu, 0)
 
-    return verify_payload(
-        payload,
+    verify_set(
+        given,
         area=metering_area,
         next_revision=next_revision,
         leaves_at=lambda mtu: leaves_at(connection, area=code, mtu=mtu),
     )
 
 
-def _without_recorded(
-    connection: Connection, payload: Mapping[str, Any], area: str
-) -> tuple[list[Mapping[str, Any]], dict[int, int]]:
-    """The attestations that are not recorded yet, and by MTU the entry that holds each of the others."""
-    found = standing(connection, area=area, mtus=[record["mtu"] for record in payload["attestations"]])
+def _without_recorded(connection: Connection, given: AttestationSet) -> tuple[AttestationSet, dict[int, int]]:
+    """The set without attestations that are recorded already, and by MTU the entry that holds each of those."""
+    found = standing(connection, area=given.area, mtus=[item.mtu for item in given.attestations])
     rest, known = [], {}
-    for record in payload["attestations"]:
-        revision, root, sequence = found.get(record["mtu"], (None, None, 0))
-        if (revision, root) == (record["revision"], record["root"]):
-            known[record["mtu"]] = sequence
+    for item in given.attestations:
+        revision, root, sequence = found.get(item.mtu, (None, None, 0))
+        if (revision, root) == (item.revision, to_hex(item.root)):
+            known[item.mtu] = sequence
         else:
-            rest.append(record)
-    return rest, known
+            rest.append(item)
+    return replace(given, attestations=tuple(rest)), known
 
 
 def _check_deadlines(item: SignedAttestation, *, metering_area: MeteringArea, now: int) -> None:
-    mtu = item.attestation.mtu
+    mtu = item.mtu
     if now < mtu_end(mtu):
         raise AttestationRefused(mtu=mtu, reason="the MTU has not ended")
-    if item.attestation.revision == 0 and now > metering_area.attest_until(mtu):
+    if item.revision == 0 and now > metering_area.attest_until(mtu):
         raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
     period = metering_area.period_of(mtu)
     if period is None or now > mtu_start(period.first_mtu + period.count) + metering_area.horizon_seconds:
         raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
 
 
-def _pages(
-    connection: Connection, payload: Mapping[str, Any], area: str, items: Sequence[SignedAttestation]
-) -> list[AttestationPage]:
-    if not items:
+def _pages(connection: Connection, given: AttestationSet) -> list[AttestationPage]:
+    if not given.attestations:
         return []
-    groups = _grouped(items)
-    before = {
-        mtu: (revision, root)
-        for mtu, (revision, root, _) in standing(
-            connection, area=area, mtus=[item.attestation.mtu for item in items]
-        ).items()
-    }
+    groups = _grouped(given.attestations)
+    recorded = standing(connection, area=given.area, mtus=[item.mtu for item in given.attestations])
+    before = {mtu: (revision, root) for mtu, (revision, root, _) in recorded.items()}
     pages = []
-    for group, messages in zip(groups, _messages_by_page(payload["messages"], groups), strict=True):
-        records = [_attested(item) for item in group]
-        mtus = [record.mtu for record in records]
+    for group, messages in zip(groups, _messages_by_page(given.messages, groups), strict=True):
+        mtus = [item.mtu for item in group]
         about = {beside for mtu in mtus for beside in (mtu - 1, mtu, mtu + 1)}
         stands = {mtu: before[mtu] for mtu in about if mtu in before}
-        *ahead, own = [_fact(payload, part) for part in _parted(messages)]
+        *ahead, own = [_fact(given, part) for part in _parted(messages)]
         pages += [
             AttestationPage(mtus=mtus, made={}, fact=prepare(fact), rows=None, calls=(), standing=stands)
             for fact in ahead
         ]
-        fact = replace(own, attestations=tuple(records))
-        made = {record.mtu: (record.revision, to_hex(record.root)) for record in records}
+        fact = replace(own, attestations=tuple(group))
+        made = {item.mtu: (item.revision, to_hex(item.root)) for item in group}
         pages.append(
             AttestationPage(
                 mtus=mtus,
@@ -194,26 +182,26 @@ def _pages(
     return pages
 
 
-def _fact(payload: Mapping[str, Any], messages: Sequence[str]) -> ReadingAttested:
+def _fact(given: AttestationSet, messages: Sequence[str]) -> ReadingAttested:
     """The fact of a page that has no attestations yet."""
     return ReadingAttested(
-        area=payload["area"],
-        period=payload["period"],
+        area=given.area,
+        period=given.period,
         attestations=(),
         messages=tuple(messages),
         rules=ReadingRules(substitutes=SUBSTITUTE_RULE),
     )
 
 
-def _messages_by_page(messages: Sequence[Any], groups: Sequence[Sequence[SignedAttestation]]) -> list[list[str]]:
+def _messages_by_page(messages: Sequence[str], groups: Sequence[Sequence[SignedAttestation]]) -> list[list[str]]:
     """By page, ascending, the messages that it is the first to rest on; all of them where there is one page."""
-    ascending = sorted(str(message) for message in messages)
+    ascending = sorted(messages)
     if len(groups) == 1:
         return [ascending]
     spans = [_span(message) for message in ascending]
     pages: list[list[str]] = [[] for _ in groups]
     # A leaf rests on the register at its end and on the one before, which may be the page's baseline.
-    ends = [range(group[0].attestation.mtu - 1, group[-1].attestation.mtu + 1) for group in groups]
+    ends = [range(group[0].mtu - 1, group[-1].mtu + 1) for group in groups]
     for text, (first, last) in zip(ascending, spans, strict=True):
         page = next((at for at, mtus in enumerate(ends) if first < mtus.stop and last >= mtus.start), None)
         if page is not None:
@@ -232,20 +220,6 @@ def _parted(messages: Sequence[str]) -> list[list[str]]:
         parts[-1].append(text)
         size += len(text)
     return parts
-
-
-def _attested(item: SignedAttestation) -> AttestedMtu:
-    attestation = item.attestation
-    return AttestedMtu(
-        mtu=attestation.mtu,
-        revision=attestation.revision,
-        root=attestation.root,
-        count=attestation.count,
-        import_wh=attestation.import_wh,
-        export_wh=attestation.export_wh,
-        signatures=item.signatures,
-        readings=item.readings,
-    )
 
 
 def _calls(fact: ReadingAttested) -> list[Call]:

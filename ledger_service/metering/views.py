@@ -10,7 +10,8 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select
 
 from contracts.bindings import Readings
-from domain.facts import AttestedMtu, ChainFailed, ChainIncluded, ChainRequested, Fact, MtuUnread, ReadingAttested
+from domain.attestations import SignedAttestation
+from domain.facts import ChainFailed, ChainIncluded, ChainRequested, Fact, MtuUnread, ReadingAttested
 from domain.hashing import ZERO_HASH, canonical_json, to_hex
 from domain.members import noun_json, noun_of
 from ledger_service.metering.tables import TABLES, metering_attestation, metering_pending, metering_reading
@@ -79,7 +80,7 @@ def show_attested(connection: Connection, rows: AttestedRows, sequence: int) -> 
         connection.execute(insert(table), rows.readings)
 
 
-def show_readings(connection: Connection, *, area: str, attestation: AttestedMtu) -> None:
+def show_readings(connection: Connection, *, area: str, attestation: SignedAttestation) -> None:
     """Make the readings of an attestation the latest ones of its MTU."""
     table = metering_reading
     connection.execute(delete(table).where(table.c.area == area, table.c.mtu == attestation.mtu))
@@ -88,7 +89,7 @@ def show_readings(connection: Connection, *, area: str, attestation: AttestedMtu
         connection.execute(insert(table), rows)
 
 
-def _reading_rows(connection: Connection, area: str, attestation: AttestedMtu) -> list[dict[str, Any]]:
+def _reading_rows(connection: Connection, area: str, attestation: SignedAttestation) -> list[dict[str, Any]]:
     mtu = attestation.mtu
     point_of = {item.meter: item.point for item in registered.meters_at(connection, area=area, mtu=mtu).values()}
     return [
@@ -151,7 +152,7 @@ def fold_failed(connection: Connection, fact: ChainFailed) -> list[int]:
         reading = metering_reading
         connection.execute(delete(reading).where(reading.c.area == row.area, reading.c.mtu == row.mtu))
         if before is not None:
-            show_readings(connection, area=row.area, attestation=noun_of(AttestedMtu, before.attestation))
+            show_readings(connection, area=row.area, attestation=noun_of(SignedAttestation, before.attestation))
     return [row.mtu for row in refused]
 
 

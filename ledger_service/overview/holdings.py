@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, and_, not_, select
 
+from domain.attestations import SignedAttestation
+from domain.members import noun_of
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import ALWAYS, MtuSpan
@@ -49,13 +50,13 @@ def readings(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part
     return [ReadingPlace(**dict(row._mapping)) for row in rows]
 
 
-def attestations(connection: Connection, places: list[ReadingPlace]) -> dict[tuple[str, int], dict[str, Any]]:
-    """The attestations that hold these readings, as JSON, by area and MTU."""
+def attestations(connection: Connection, places: list[ReadingPlace]) -> dict[tuple[str, int], SignedAttestation]:
+    """The attestations that hold these readings, by area and MTU."""
     c = metering_attestation.c
     found = {}
     for area, mtu, revision in sorted({(place.area, place.mtu, place.revision) for place in places}):
         query = select(c.attestation).where(c.area == area, c.mtu == mtu, c.revision == revision)
-        found[area, mtu] = json.loads(connection.execute(query).scalar_one())
+        found[area, mtu] = noun_of(SignedAttestation, connection.execute(query).scalar_one())
     return found
 
 

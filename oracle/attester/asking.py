@@ -7,8 +7,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
+from domain.attestations import AttestationSet
 from domain.errors import DominoesError
 from domain.meters import MeteringArea
 from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
@@ -143,12 +144,12 @@ class ServiceThread:
 
         self._ask(Question.SERVICE_STATES, ask)
 
-    def hand_over(self, what: HandOver, body: dict[str, Any]) -> None:
+    def hand_over(self, what: HandOver, handed_in: AttestationSet) -> None:
         """Hand attestations to the service."""
 
         def ask() -> Event:
             try:
-                self._service.submit_attestations(body)
+                self._service.submit_attestations(handed_in)
             except ServiceRefused as error:
                 return HandOverRefused(what.attestations, str(error))
             return HandedOver(what.attestations)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import orjson
+from pydantic import ConfigDict, Field
 
 from domain.attestations import SignedAttestation
 from domain.errors import DominoesError
 from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
+from domain.members import noun_json, noun_of
 from domain.readings import Quality, Reading
 from domain.signing import SIGNATURE_BYTES
 from domain.strictness import Unreadable, text, whole
@@ -53,7 +55,9 @@ class MeterMessages:
 class Attested:
     """What the service has recorded."""
 
-    attestations: tuple[SignedAttestation, ...]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    attestations: Annotated[tuple[SignedAttestation, ...], Field(max_length=ATTESTATIONS_MAX)]
 
 
 Message = LeafProposal | Signatures | ReadingsRequest | MeterMessages | Attested
@@ -87,19 +91,19 @@ def _body(message: Message) -> dict[str, Any]:
             return {"to": to, "want": [list(item) for item in readings]}
         case MeterMessages(to, messages):
             return {"to": to, "messages": [item.decode("ascii") for item in messages]}
-        case Attested(attestations):
-            return {"attestations": [item.as_json() for item in attestations]}
+        case Attested():
+            return noun_json(message)
 
 
-def read_message(kind: str, payload: bytes, *, area_id: bytes) -> Message | None:
+def read_message(kind: str, payload: bytes) -> Message | None:
     """The message in a payload; None for a kind that this version does not know. Raises Unreadable."""
     try:
-        return _read(kind, orjson.loads(payload), area_id)
+        return noun_of(Attested, payload) if kind == _KINDS[Attested] else _read(kind, orjson.loads(payload))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError, DominoesError) as error:
         raise Unreadable(what=f"a message of kind {kind}", reason=str(error)[:200]) from error
 
 
-def _read(kind: str, data: Any, area_id: bytes) -> Message | None:
+def _read(kind: str, data: Any) -> Message | None:
     match kind:
         case "proposal":
             _check_members(data, "period", "horizon", "entries")
@@ -117,10 +121,6 @@ def _read(kind: str, data: Any, area_id: bytes) -> Message | None:
             _check_members(data, "to", "messages")
             messages = tuple(text(item).encode("ascii") for item in _at_most(data["messages"], MESSAGES_PER_PAYLOAD))
             return MeterMessages(to=text(data["to"]), messages=messages)
-        case "attested":
-            _check_members(data, "attestations")
-            items = _at_most(data["attestations"], ATTESTATIONS_MAX)
-            return Attested(tuple(SignedAttestation.from_json(item, area_id=area_id) for item in items))
         case _:
             return None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
+from domain.attestations import AttestationSet
 from domain.meters import MeteringArea
 from domain.readings import Attestation
 from domain.signing import SigningKey
@@ -27,7 +28,7 @@ from oracle.attester.dialogue import (
     read_message,
     write_message,
 )
-from oracle.attester.evidence import attestations_body
+from oracle.attester.evidence import attestation_set
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
 
@@ -41,7 +42,7 @@ class Questions(Protocol):
         """Ask the service: StatesTold."""
         ...
 
-    def hand_over(self, what: HandOver, body: dict[str, Any]) -> None:
+    def hand_over(self, what: HandOver, handed_in: AttestationSet) -> None:
         """Hand attestations to the service: HandedOver or HandOverRefused."""
         ...
 
@@ -103,7 +104,7 @@ class ConsensusDriver:
         if sender == own or area.attester_named(sender) is None:
             return
         try:
-            message = read_message(kind, payload, area_id=area.area_id)
+            message = read_message(kind, payload)
         except Unreadable as error:
             _log.warning("attester %s can't use what %s says: %s", own, sender, error)
             return
@@ -145,8 +146,8 @@ class ConsensusDriver:
                 self._questions.ask_states(effect)
             case HandOver():
                 area = self.consensus.area.code
-                body = attestations_body(effect, area=area, books=self._intake.books, store=self._store)
-                self._questions.hand_over(effect, body)
+                handed_in = attestation_set(effect, area=area, books=self._intake.books, store=self._store)
+                self._questions.hand_over(effect, handed_in)
             case LookUp():
                 self._questions.look_up(effect)
             case effects.Warn(reason):

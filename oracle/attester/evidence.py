@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from domain.attestations import AttestationSet
 from domain.hashing import keccak
 from domain.readings import Quality, Reading
 from oracle.attester.book import MeterBook
@@ -12,15 +12,16 @@ from oracle.attester.consensus.effects import HandOver
 from oracle.attester.store import Store
 
 
-def attestations_body(what: HandOver, *, area: str, books: Mapping[str, MeterBook], store: Store) -> dict[str, Any]:
-    """The body of `POST /v1/attestations`, complete in itself: leaves, signatures and the messages of the meters."""
+def attestation_set(what: HandOver, *, area: str, books: Mapping[str, MeterBook], store: Store) -> AttestationSet:
+    """What is handed to the service, complete in itself: leaves, signatures and the messages of the meters."""
     readings = (reading for item in what.attestations for reading in item.readings)
-    return {
-        "area": area,
-        "period": what.period,
-        "attestations": [item.as_json() for item in what.attestations],
-        "messages": [message.decode("ascii") for message in messages_behind(readings, books=books, store=store)],
-    }
+    messages = messages_behind(readings, books=books, store=store)
+    return AttestationSet(
+        area=area,
+        period=what.period,
+        attestations=what.attestations,
+        messages=tuple(message.decode("ascii") for message in messages),
+    )
 
 
 def messages_behind(readings: Iterable[Reading], *, books: Mapping[str, MeterBook], store: Store) -> list[bytes]:

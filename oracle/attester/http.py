@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import ConfigDict
 
-from domain.hashing import text_id, to_hex
+from domain.attestations import AttestationSet
+from domain.hashing import to_hex
+from domain.members import noun_json, noun_of
 from domain.meters import MeteringArea
 from domain.signing import SigningKey, personal_message_digest
-from domain.strictness import Unreadable
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef
 from settling.package import Package, RegisteredTerms, read_strictly
@@ -38,6 +39,15 @@ class PackageAnswer:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
 
     package: Package
+
+
+@dataclass(frozen=True, slots=True)
+class StatesAnswer:
+    """A page of the service's answer about MTUs."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
+
+    items: tuple[RecordedMtu, ...]
 
 
 class HttpService:
@@ -96,22 +106,22 @@ class HttpService:
         """The registry facts money can rest on. May raise PackageMalformed."""
         return RegisteredTerms.read(self._ask("GET", "/v1/attester/terms", params={"area": area}).content)
 
-    def submit_attestations(self, body: dict[str, Any]) -> None:
+    def submit_attestations(self, handed_in: AttestationSet) -> None:
         """Hand over attestations with the meters' messages behind them."""
-        self._ask("POST", "/v1/attestations", body=body)
+        self._ask("POST", "/v1/attestations", body=noun_json(handed_in))
 
     def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
-        """Where MTUs stand; of what can't be read nothing is known."""
-        found = []
+        """Where MTUs stand; of an answer that can't be read nothing is known."""
+        found: list[RecordedMtu] = []
         end = first_mtu + count
         for first in range(first_mtu, end, PAGE_ITEMS):
             span = {"from": first, "to": min(first + PAGE_ITEMS, end)}
             params = {"area": area, "limit": PAGE_ITEMS, **span}
-            for item in self._ask("GET", "/v1/attestations", params=params).json()["items"]:
-                try:
-                    found.append(RecordedMtu.from_json(item, area_id=text_id(area)))
-                except Unreadable as error:
-                    _log.warning("%s", error)
+            answer = self._ask("GET", "/v1/attestations", params=params).content
+            try:
+                found += noun_of(StatesAnswer, answer).items
+            except ValueError as error:
+                _log.warning("where MTUs from %s on stand can't be read: %s", first, error)
         return found
 
     def pending_settlements(self, area: str) -> list[SettlementRef]:

@@ -149,7 +149,7 @@ class AttesterProcess:
             name=self.name,
             area=area,
             books=intake.books,
-            held=self.store.attestations(area_id=area.area_id, first_mtu=first_open),
+            held=self.store.attestations(first_mtu=first_open),
             at=now,
             cut_off_s=self.timing.cut_off_s,
             timeout_s=self.timing.proposer_timeout_s,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from domain.attestations import AttestationSet
 from domain.errors import DominoesError
 from domain.meters import MeteringArea
 from oracle.attester.consensus.attestations import RecordedMtu
@@ -48,8 +49,8 @@ class AreaSource(Protocol):
 class AttestationService(AreaSource, Protocol):
     """What the consensus on readings needs of the service. Every call may raise ServiceAway or ServiceRefused."""
 
-    def submit_attestations(self, body: dict[str, Any]) -> None:
-        """Hand over the body of `POST /v1/attestations`; doing so twice changes nothing."""
+    def submit_attestations(self, handed_in: AttestationSet) -> None:
+        """Hand over attestations with the meters' messages behind them; doing so twice changes nothing."""
         ...
 
     def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:

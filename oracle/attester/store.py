@@ -13,6 +13,7 @@ import orjson
 
 from domain.attestations import SignedAttestation
 from domain.hashing import from_hex
+from domain.members import noun_json, noun_of
 from domain.messages import (
     READINGS_MAX,
     MeterMessage,
@@ -170,7 +171,7 @@ class Store:
         """Keep attestations until the chain shows them or something else."""
         self._db.executemany(
             "INSERT OR REPLACE INTO attested VALUES (?, ?, ?, 0)",
-            [(item.mtu, item.revision, orjson.dumps(item.as_json()).decode("ascii")) for item in items],
+            [(item.mtu, item.revision, orjson.dumps(noun_json(item)).decode("ascii")) for item in items],
         )
 
     def note_included(self, *, mtu: int, revision: int) -> None:
@@ -189,13 +190,13 @@ class Store:
             (before_mtu,),
         )
 
-    def attestations(self, *, area_id: bytes, first_mtu: int) -> Iterator[tuple[SignedAttestation, bool]]:
+    def attestations(self, *, first_mtu: int) -> Iterator[tuple[SignedAttestation, bool]]:
         """Attestations held from an MTU on, by MTU and revision, and whether one's own node shows each."""
         rows = self._db.execute(
             "SELECT attestation, included FROM attested WHERE mtu >= ? ORDER BY mtu, revision", (first_mtu,)
         )
         for content, included in rows:
-            yield SignedAttestation.from_json(orjson.loads(content), area_id=area_id), bool(included)
+            yield noun_of(SignedAttestation, content), bool(included)
 
     def last_roots(self, *, first_mtu: int, count: int) -> dict[int, tuple[int, bytes]]:
         """(revision, root) of the last attestation held of each of these MTUs."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from domain.attestations import AttestationSet
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from domain.members import noun_json
@@ -60,15 +61,15 @@ ATTESTATIONS_BODY_BYTES_MAX = 67_108_864
 router = APIRouter(prefix=API_PREFIX, tags=["attester"])
 
 
-def read_attestations(raw: bytes, *, area: str | None) -> dict[str, Any]:
-    """The payload in a body, which must be about `area` unless None; called in another process for large bodies.
+def read_attestations(raw: bytes, *, area: str | None) -> AttestationSet:
+    """The set in a body, which must be about `area` unless None; called in another process for large bodies.
 
     Raises MalformedBody, InvalidFields, NotYours.
     """
     body = read_shape(raw, schemas.AttestationsBody)
     if area is not None and body.area != area:
         raise NotYours(what="area")
-    return body.model_dump()
+    return body.typed()
 
 
 def _own_area(who: Principal, area: str) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from domain.attestations import SignedAttestation
 from domain.facts import SettlementProposed
 from domain.hashing import from_hex, to_hex
+from domain.members import noun_json
 from domain.merkle import merkle_proof
 from domain.mtu import mtu_of
-from domain.readings import Reading
 from domain.statements import statement_hash
 from domain.words import word_bytes
 from edge.answers import model_answer
@@ -128,23 +129,19 @@ def _readings(
 ) -> list[schemas.OwnReading]:
     places = holdings.readings(connection, point=str(who.point), span=span, part=part)
     attestations = holdings.attestations(connection, places)
-    hashes = {
-        place: [Reading.from_json(reading).hash() for reading in attestation["readings"]]
-        for place, attestation in attestations.items()
-    }
+    hashes = {place: [leaf.hash() for leaf in attestation.readings] for place, attestation in attestations.items()}
     return [_reading(place, attestations[place.area, place.mtu], hashes[place.area, place.mtu]) for place in places]
 
 
-def _reading(place: ReadingPlace, attestation: dict[str, Any], hashes: list[bytes]) -> schemas.OwnReading:
-    leaves = attestation["readings"]
-    index = next(index for index, leaf in enumerate(leaves) if leaf["meter"] == place.meter)
-    signed = {name: attestation[name] for name in schemas.AttestedRoot.model_fields}
+def _reading(place: ReadingPlace, attestation: SignedAttestation, hashes: list[bytes]) -> schemas.OwnReading:
+    leaves = attestation.readings
+    index = next(index for index, leaf in enumerate(leaves) if leaf.meter_code == place.meter)
     return schemas.OwnReading(
         mtu=place.mtu,
-        reading=schemas.Reading(**leaves[index]),
+        reading=schemas.Reading(**leaves[index].as_json()),
         reading_hash=to_hex(hashes[index]),
         proof=[to_hex(node) for node in merkle_proof(hashes, index)],
-        attestation=schemas.AttestedRoot(**signed),
+        attestation=schemas.AttestedRoot(**noun_json(attestation, exclude=["mtu", "readings"])),
     )
 
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
+from domain import readings
+from domain.attestations import AttestationSet, SignedAttestation
+from domain.hashing import from_hex
 from edge.models import Answer, Body
 from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
 from wallet_api.fields import (
@@ -156,6 +159,28 @@ class AttestationsBody(Body):
     period: Number
     attestations: list[AttestationBody] = Field(max_length=ATTESTATIONS_MAX)
     messages: list[str] = Field(max_length=MESSAGES_MAX, description="Compact JWS, as the meters published them")
+
+    def typed(self) -> AttestationSet:
+        """The set that is handed in."""
+        return AttestationSet(
+            area=self.area,
+            period=self.period,
+            attestations=tuple(map(_attestation, self.attestations)),
+            messages=tuple(self.messages),
+        )
+
+
+def _attestation(body: AttestationBody) -> SignedAttestation:
+    return SignedAttestation(
+        mtu=body["mtu"],
+        revision=body["revision"],
+        root=from_hex(body["root"]),
+        count=body["count"],
+        import_wh=body["import_wh"],
+        export_wh=body["export_wh"],
+        signatures=tuple(map(from_hex, body["signatures"])),
+        readings=tuple(map(readings.Reading.from_json, body["readings"])),
+    )
 
 
 class SettlementSignatureBody(Body):

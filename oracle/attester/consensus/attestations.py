@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field
 
 from domain.attestations import SignedAttestation
+from domain.members import Mtu
 from domain.meters import MeteringArea
 from domain.readings import Attestation, in_leaf_order
 from domain.signing import BadSignature, recover
-from domain.strictness import UINT32_MAX, Unreadable, whole
+from domain.strictness import UINT32_MAX
 
 
 def signed_by_enough(item: SignedAttestation, area: MeteringArea) -> SignedAttestation | None:
     """The attestation with one signature for each organisation that signed it; None where fewer than m did, or where
     it is not over its readings."""
-    if item.attestation != Attestation.of(
-        area=area.area_id, mtu=item.mtu, revision=item.revision, readings=item.readings
-    ):
+    signed = item.of_area(area.code)
+    made = Attestation.of(area=area.area_id, mtu=item.mtu, revision=item.revision, readings=item.readings)
+    if signed != made or any(reading.mtu != item.mtu for reading in item.readings):
         return None
-    digest = item.attestation.digest(area.readings_domain)
+    digest = signed.digest(area.readings_domain)
     by_organisation: dict[str, tuple[bytes, bytes]] = {}
     for signature in item.signatures:
         try:
@@ -32,7 +35,7 @@ def signed_by_enough(item: SignedAttestation, area: MeteringArea) -> SignedAttes
     if len(by_organisation) < area.threshold:
         return None
     signatures = tuple(signature for _, signature in sorted(by_organisation.values()))
-    return SignedAttestation(item.attestation, tuple(in_leaf_order(item.readings)), signatures)
+    return SignedAttestation.of(signed, readings=in_leaf_order(item.readings), signatures=signatures)
 
 
 @dataclass(frozen=True)
@@ -42,17 +45,8 @@ class RecordedMtu:
     An MTU marked Unread has taken revision 0 without an attestation.
     """
 
-    mtu: int
-    next_revision: int
-    attestation: SignedAttestation | None
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore", strict=True)
 
-    @classmethod
-    def from_json(cls, data: Any, *, area_id: bytes) -> RecordedMtu:
-        """Read the service's answer about one MTU. Raises Unreadable."""
-        try:
-            mtu, next_revision = whole(data["mtu"]), whole(data["next_revision"], highest=UINT32_MAX + 1)
-            shown = data["attestation"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise Unreadable(what="where an MTU stands", reason=str(error)) from error
-        attestation = None if shown is None else SignedAttestation.from_json(shown, area_id=area_id)
-        return cls(mtu=mtu, next_revision=next_revision, attestation=attestation)
+    mtu: Mtu
+    next_revision: Annotated[int, Field(ge=0, le=UINT32_MAX + 1)]
+    attestation: SignedAttestation | None

@@ -68,7 +68,9 @@ class Collecting:
             return None
         signers = sorted(self.signatures.values())[:threshold]
         signed = [
-            SignedAttestation(attestation, entry.readings, tuple(signatures[at] for _, signatures in signers))
+            SignedAttestation.of(
+                attestation, readings=entry.readings, signatures=[signatures[at] for _, signatures in signers]
+            )
             for at, (entry, attestation) in enumerate(zip(self.proposal.mtus, self.attestations, strict=True))
         ]
         return HandOver(self.proposal.period, tuple(signed))

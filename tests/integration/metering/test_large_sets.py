@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 
 from domain.errors import OutOfRange
@@ -29,6 +28,7 @@ from tests.integration.metering.test_recording import (
     SETTLEMENT,
     accept,
     payload_of,
+    set_in,
 )
 from tests.integration.metering.test_recording import record as record
 from tests.journal import content_of
@@ -49,9 +49,11 @@ def facts(record: Record) -> list[dict[str, Any]]:
 
 
 def verifying(record: Record, payload: dict[str, Any]) -> Callable[[], VerifiedAttestations]:
+    given = set_in(json.dumps(payload).encode())
+
     def verify() -> VerifiedAttestations:
         with record.read() as connection:
-            return verify_attestations(connection, payload, now=NOW, readings=READINGS, settlement=SETTLEMENT)
+            return verify_attestations(connection, given, now=NOW, readings=READINGS, settlement=SETTLEMENT)
 
     return verify
 
@@ -165,7 +167,7 @@ def elsewhere(record: Record, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_intake__large_body__is_verified_in_another_process_and_recorded_here(record: Record, elsewhere: Any) -> None:
     body = json.dumps(payload_of(FIRST, FIRST + 1)).encode()
 
-    assert not elsewhere.accept(body, read=orjson.loads, now=NOW).repeated
+    assert not elsewhere.accept(body, read=set_in, now=NOW).repeated
 
     with record.read() as connection:
         states = attestation_states(connection, area=AREA, first_mtu=FIRST, count=3)
@@ -177,7 +179,7 @@ def test_intake__large_body_that_does_not_hold__is_refused_as_ever(record: Recor
     payload["attestations"][0]["root"] = "0x" + "00" * 32
 
     with pytest.raises(AttestationRefused, match="root, count or sums") as caught:
-        elsewhere.accept(json.dumps(payload).encode(), read=orjson.loads, now=NOW)
+        elsewhere.accept(json.dumps(payload).encode(), read=set_in, now=NOW)
 
     assert caught.value.mtu == FIRST
     assert facts(record) == []

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
-from domain.attestations import SignedAttestation
+from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import text_id
 from domain.metering_errors import AttestationRefused
 from domain.meters import AttesterEntry, MeteringArea, MeterKey
@@ -29,7 +28,7 @@ from oracle.brokers.embedded import EmbeddedBroker
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
-from settling.attestations import verify_payload
+from settling.attestations import verify_set
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"
@@ -71,12 +70,12 @@ class RecordingService:
         held = self.recorded.get(mtu)
         return {reading.meter_code: reading for reading in held[-1].readings} if held else None
 
-    def submit_attestations(self, payload: dict[str, Any]) -> None:
+    def submit_attestations(self, handed_in: AttestationSet) -> None:
         self._answer()
         with self.lock:
             try:
-                items = verify_payload(
-                    payload,
+                verify_set(
+                    handed_in,
                     area=self.metering,
                     next_revision=lambda mtu: len(self.recorded.get(mtu, [])),
                     leaves_at=self.leaves,
@@ -84,21 +83,14 @@ class RecordingService:
             except AttestationRefused as error:
                 self.refused.append(str(error))
                 raise ServiceRefused(http_status=error.status, problem=str(error)) from error
-            for item in items:
-                self.recorded.setdefault(item.attestation.mtu, []).append(item)
+            for item in handed_in.attestations:
+                self.recorded.setdefault(item.mtu, []).append(item)
 
     def attestation_states(self, area: str, first_mtu: int, count: int) -> list[RecordedMtu]:
         self._answer()
         with self.lock:
-            states = [
-                {
-                    "mtu": mtu,
-                    "next_revision": len(self.recorded.get(mtu, [])),
-                    "attestation": self.recorded[mtu][-1].as_json() if mtu in self.recorded else None,
-                }
-                for mtu in range(first_mtu, first_mtu + count)
-            ]
-        return [RecordedMtu.from_json(state, area_id=self.metering.area_id) for state in states]
+            held = [(mtu, self.recorded.get(mtu, [])) for mtu in range(first_mtu, first_mtu + count)]
+            return [RecordedMtu(mtu, len(items), items[-1] if items else None) for mtu, items in held]
 
     def area_objections(self, area: MeteringArea) -> list[str]:
         return []
@@ -106,7 +98,7 @@ class RecordingService:
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """What a node shows: everything recorded is on the chain at once."""
         with self.lock:
-            found = {mtu: [item.attestation for item in self.recorded.get(mtu, [])] for mtu in mtus}
+            found = {mtu: list(self.recorded.get(mtu, [])) for mtu in mtus}
         return {
             mtu: ReadingState(
                 revisions=len(held),

@@ -27,9 +27,9 @@ def test_attesting__hundred_meters_several_mtus__each_attested_by_two_of_three(
 
     for mtu in community.mtus:
         (item,) = community.service.recorded[mtu]
-        assert item.attestation.count == 100
-        assert item.attestation.import_wh == sum(100 + number for number in range(100))
-        assert item.attestation.export_wh == sum(range(100))
+        assert item.count == 100
+        assert item.import_wh == sum(100 + number for number in range(100))
+        assert item.export_wh == sum(range(100))
         assert all(reading.quality is Quality.MEASURED for reading in item.readings)
 
 

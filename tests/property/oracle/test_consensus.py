@@ -114,7 +114,7 @@ def test_consensus__rough_network_and_kills__attests_what_was_metered(seed: int)
             assert [(one.import_wh, one.export_wh, one.quality) for one in leaves.values()] == [
                 (100, 10, Quality.MEASURED)
             ] * 2
-            revisions = [item.attestation.revision for item in area.recorded[mtu]]
+            revisions = [item.revision for item in area.recorded[mtu]]
             assert revisions == list(range(len(revisions)))
         for one in area.attesters.values():
             one.store.close()

@@ -11,7 +11,7 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
-from domain.attestations import SignedAttestation
+from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import text_id
 from domain.messages import RegisterReading, make_message
 from domain.metering_errors import AttestationRefused
@@ -30,7 +30,7 @@ from oracle.attester.consensus.states import State
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
-from settling.attestations import verify_payload
+from settling.attestations import verify_set
 from tests.attester_store import refusals
 
 FIRST = 1_900_000
@@ -41,13 +41,13 @@ CUT_OFF_S = 120
 class Asked:
     """The questions of an attester, until the area answers them."""
 
-    waiting: list[AskStates | LookUp | tuple[HandOver, dict[str, Any]]] = field(default_factory=list)
+    waiting: list[AskStates | LookUp | tuple[HandOver, AttestationSet]] = field(default_factory=list)
 
     def ask_states(self, question: AskStates) -> None:
         self.waiting.append(question)
 
-    def hand_over(self, what: HandOver, body: dict[str, Any]) -> None:
-        self.waiting.append((what, body))
+    def hand_over(self, what: HandOver, handed_in: AttestationSet) -> None:
+        self.waiting.append((what, handed_in))
 
     def look_up(self, question: LookUp) -> None:
         self.waiting.append(question)
@@ -112,7 +112,7 @@ class Area:
     wall: float = 0.0
     attesters: dict[str, Attesting] = field(default_factory=dict)
     recorded: dict[int, list[SignedAttestation]] = field(default_factory=dict)
-    handed_in: list[dict[str, Any]] = field(default_factory=list)
+    handed_in: list[AttestationSet] = field(default_factory=list)
     """payloads the service took"""
     unread: set[int] = field(default_factory=set)
     excluded: set[int] = field(default_factory=set)
@@ -157,10 +157,7 @@ class Area:
             name=name,
             area=self.metering,
             books=intake.books,
-            held=store.attestations(
-                area_id=self.metering.area_id,
-                first_mtu=correctable_from(area=self.metering, market_time=self.now),
-            ),
+            held=store.attestations(first_mtu=correctable_from(area=self.metering, market_time=self.now)),
             at=self.moment(),
             cut_off_s=CUT_OFF_S,
             timeout_s=5.0,
@@ -202,20 +199,15 @@ class Area:
             count=0,
             import_wh=0,
             export_wh=0,
-            root=held[-1].attestation.root if held else b"\x00" * 32,
+            root=held[-1].root if held else b"\x00" * 32,
         )
 
     def states(self, first: int, count: int) -> tuple[RecordedMtu, ...]:
         """What the service tells of MTUs."""
-        shown = [
-            {
-                "mtu": mtu,
-                "next_revision": self.next_revision(mtu),
-                "attestation": self.recorded[mtu][-1].as_json() if mtu in self.recorded else None,
-            }
+        return tuple(
+            RecordedMtu(mtu, self.next_revision(mtu), self.recorded[mtu][-1] if mtu in self.recorded else None)
             for mtu in range(first, first + count)
-        ]
-        return tuple(RecordedMtu.from_json(state, area_id=self.metering.area_id) for state in shown)
+        )
 
     def settle_down(self, *, rounds: int = 60, step_s: float = 1.0) -> None:
         """Let attesters talk, and wall time pass, until nothing happens for a while."""
@@ -252,25 +244,25 @@ class Area:
                     one.driver.happen(StatesTold(self.states(first, count)))
                 case LookUp(mtus):
                     one.driver.happen(ChainShown({mtu: self.on_chain(mtu) for mtu in mtus}))
-                case (what, body):
-                    self.record(one, what, body)
+                case (what, handed_in):
+                    self.record(one, what, handed_in)
         return bool(asked)
 
-    def record(self, one: Attesting, what: HandOver, body: dict[str, Any]) -> None:
+    def record(self, one: Attesting, what: HandOver, handed_in: AttestationSet) -> None:
         """The service records what an attester hands over, if it holds."""
         try:
-            items = verify_payload(body, area=self.metering, next_revision=self.next_revision, leaves_at=self.leaves)
+            verify_set(handed_in, area=self.metering, next_revision=self.next_revision, leaves_at=self.leaves)
         except AttestationRefused as error:
             one.driver.happen(HandOverRefused(what.attestations, str(error)))
             return
-        for item in items:
-            self.recorded.setdefault(item.attestation.mtu, []).append(item)
-        self.handed_in.append(body)
+        for item in handed_in.attestations:
+            self.recorded.setdefault(item.mtu, []).append(item)
+        self.handed_in.append(handed_in)
         one.driver.happen(HandedOver(what.attestations))
 
     def roots(self) -> dict[int, bytes]:
         """The latest root of each attested MTU."""
-        return {mtu: held[-1].attestation.root for mtu, held in sorted(self.recorded.items())}
+        return {mtu: held[-1].root for mtu, held in sorted(self.recorded.items())}
 
 
 def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:

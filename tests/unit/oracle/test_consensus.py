@@ -114,8 +114,8 @@ def test_consensus__missing_reading__is_a_substitute_and_corrected_once_it_comes
 
     assert before == [("M0", 100, "SUBSTITUTE"), ("M1", 100, "MEASURED")]
     assert energies(area, FIRST + 1) == [("M0", 170, "MEASURED"), ("M1", 100, "MEASURED")]
-    assert [item.attestation.revision for item in area.recorded[FIRST + 1]] == [0, 1]
-    assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
+    assert [item.revision for item in area.recorded[FIRST + 1]] == [0, 1]
+    assert [item.revision for item in area.recorded[FIRST]] == [0]
 
 
 def test_consensus__register_comes_after_a_repeated_substitute__earlier_mtus_become_linear(
@@ -150,7 +150,7 @@ def test_consensus__contradiction_known_to_one__is_a_substitute_for_all(make_are
     area.settle_down()
 
     assert all(counts(one.store)["reading"] == 4 for one in area.attesters.values())
-    shown = {jws for payload in area.handed_in for jws in payload["messages"]}
+    shown = {jws for handed_in in area.handed_in for jws in handed_in.messages}
     assert disputing.decode("ascii") in shown and len(shown) == 4
     assert energies(area, FIRST) == [("M0", 100, "SUBSTITUTE")]
     assert energies(area, FIRST + 1) == [("M0", 100, "MEASURED")]
@@ -241,7 +241,7 @@ def test_consensus__deadline_passed__waits_for_the_mark_and_sends_revision_one(m
     area.unread.add(FIRST)
     area.settle_down()
 
-    assert [item.attestation.revision for item in area.recorded[FIRST]] == [1]
+    assert [item.revision for item in area.recorded[FIRST]] == [1]
 
 
 def test_consensus__all_restarted_after_an_attestation__go_on_without_repeating(make_area: Callable[..., Any]) -> None:

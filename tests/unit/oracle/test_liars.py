@@ -9,12 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
+from domain.attestations import AttestationSet, SignedAttestation
 from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
 from oracle.attester.consensus.planning import desired
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
 from oracle.attester.dialogue import write_message
-from settling.attestations import verify_payload
+from settling.attestations import verify_set
 
 pytestmark = pytest.mark.unit
 
@@ -204,41 +205,23 @@ def test_receive__numbers_out_of_range__change_nothing(
     assert one.hear_attester("A1", kind, payload) == []
 
 
-def payload_for(area: Any, *entries: ProposedMtu) -> dict[str, Any]:
-    """The body that two attesters who lie together would hand in."""
-    from domain.hashing import to_hex
-
-    records = []
+def set_of(area: Any, *entries: ProposedMtu) -> AttestationSet:
+    """What two attesters who lie together would hand in."""
+    keys = sorted((area.attester_keys[name] for name in ("A1", "A2")), key=lambda key: key.address)
+    items = []
     for entry in entries:
-        attestation = entry.attestation(area.metering.area_id)
-        digest = attestation.digest(area.metering.readings_domain)
-        keys = sorted((area.attester_keys[name] for name in ("A1", "A2")), key=lambda key: key.address)
-        records.append(
-            {
-                "mtu": entry.mtu,
-                "revision": entry.revision,
-                "root": to_hex(attestation.root),
-                "count": attestation.count,
-                "import_wh": attestation.import_wh,
-                "export_wh": attestation.export_wh,
-                "signatures": [to_hex(key.sign(digest)) for key in keys],
-                "readings": [reading.as_json() for reading in entry.readings],
-            }
-        )
+        made = entry.attestation(area.metering.area_id)
+        signatures = [key.sign(made.digest(area.metering.readings_domain)) for key in keys]
+        items.append(SignedAttestation.of(made, readings=entry.readings, signatures=signatures))
     messages = [jws.decode() for jws in area.attesters["A1"].store.messages_of([("M0", at) for at in range(1, 9)])]
-    return {"area": area.metering.code, "period": 0, "attestations": records, "messages": messages}
+    return AttestationSet(area.metering.code, 0, tuple(items), tuple(messages))
 
 
 def verify(area: Any, *entries: ProposedMtu) -> None:
-    verify_payload(
-        payload_for(area, *entries),
-        area=area.metering,
-        next_revision=area.next_revision,
-        leaves_at=area.leaves,
-    )
+    verify_set(set_of(area, *entries), area=area.metering, next_revision=area.next_revision, leaves_at=area.leaves)
 
 
-def test_verify_payload__unchanged_leaves_or_half_a_correction__is_refused(make_area: Callable[..., Any]) -> None:
+def test_verify_set__unchanged_leaves_or_half_a_correction__is_refused(make_area: Callable[..., Any]) -> None:
     area = settled_area(make_area, FIRST - 1, FIRST, FIRST + 2, last=FIRST + 2)
     with pytest.raises(AttestationRefused, match="attested already"):
         verify(area, derived(area, FIRST, horizon=FIRST + 2))

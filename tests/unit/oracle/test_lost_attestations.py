@@ -41,9 +41,9 @@ def test_consensus__chain_refuses_recorded_attestations__revision_one_is_made_af
     area.settle_down()
 
     for mtu in (FIRST, FIRST + 1):
-        assert [item.attestation.revision for item in area.recorded[mtu]] == [1]
+        assert [item.revision for item in area.recorded[mtu]] == [1]
         assert all(item.quality is Quality.MEASURED for item in area.leaves(mtu).values())
-    assert [item.attestation.revision for item in area.recorded[FIRST + 2]] == [0]
+    assert [item.revision for item in area.recorded[FIRST + 2]] == [0]
 
 
 def test_consensus__chain_refuses_before_the_deadline__revision_zero_is_made_again(
@@ -58,7 +58,7 @@ def test_consensus__chain_refuses_before_the_deadline__revision_zero_is_made_aga
     area.excluded.clear()
     area.settle_down()
 
-    assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
+    assert [item.revision for item in area.recorded[FIRST]] == [0]
 
 
 def test_consensus__correction_refused_by_the_chain__the_same_correction_is_made_again(
@@ -77,7 +77,7 @@ def test_consensus__correction_refused_by_the_chain__the_same_correction_is_made
         one.driver.happen(Connected())  # looks up everything again
     area.settle_down()
 
-    assert [item.attestation.revision for item in area.recorded[FIRST + 1]] == [0, 1]
+    assert [item.revision for item in area.recorded[FIRST + 1]] == [0, 1]
     assert area.leaves(FIRST + 1)["M0"].import_wh == 170
 
 
@@ -93,7 +93,7 @@ def test_consensus__restart_after_a_refusal__finds_out_and_makes_it_again(make_a
 
     area.settle_down()
 
-    assert [item.attestation.revision for item in area.recorded[FIRST]] == [1]
+    assert [item.revision for item in area.recorded[FIRST]] == [1]
 
 
 def test_consensus__proposer_says_attested_and_hands_nothing_over__the_others_do(
@@ -117,7 +117,7 @@ def test_consensus__proposer_says_attested_and_hands_nothing_over__the_others_do
 
     area.settle_down()
 
-    assert [item.attestation.revision for item in area.recorded[FIRST]] == [0]
+    assert [item.revision for item in area.recorded[FIRST]] == [0]
 
 
 def test_consensus__included_and_then_the_service_forgets__the_node_is_believed(make_area: Callable[..., Any]) -> None:
@@ -130,7 +130,7 @@ def test_consensus__included_and_then_the_service_forgets__the_node_is_believed(
     one.driver.happen(StatesTold((RecordedMtu(mtu=FIRST, next_revision=0, attestation=None),)))
 
     assert one.standing.next_revision(FIRST) == 1
-    assert one.standing.mtus[FIRST].last.root == held[0].attestation.root
+    assert one.standing.mtus[FIRST].last.root == held[0].root
 
 
 def test_registry__attest_until__leaves_the_chain_time_to_include(make_area: Callable[..., Any]) -> None:

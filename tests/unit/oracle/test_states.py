@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from domain.attestations import SignedAttestation
 from oracle.attester.consensus.events import Connected, HandedOver, HandOverRefused, Question, Tick, Unanswered
 from oracle.attester.consensus.machine import Consensus
 from oracle.attester.consensus.states import MOVES, Cause, Collecting, HandingOver, Learning, Resting, State, Waiting
@@ -72,10 +71,7 @@ def let_time_pass(area: Any, one: Any, *, times: int = 1) -> None:
 
 def announcement(area: Any) -> bytes:
     """What attesters say to each other of all that is recorded."""
-    items = (item.as_json() for held in area.recorded.values() for item in held)
-    return write_message(
-        Attested(tuple(SignedAttestation.from_json(item, area_id=area.metering.area_id) for item in items))
-    )
+    return write_message(Attested(tuple(item for held in area.recorded.values() for item in held)))
 
 
 def all_agree(make_area: Callable[..., Any]) -> None:

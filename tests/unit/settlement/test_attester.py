@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from domain.attestations import SignedAttestation
 from domain.eip712 import PROGRAM
 from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
@@ -161,10 +160,7 @@ class Desk:
         """The attester knows what is attested."""
         for entry in self.scene.record.entries(kinds=[ReadingAttested]):
             with self.store.commit():
-                self.store.add_attestations(
-                    SignedAttestation.from_json(item, area_id=text_id(self.tools.AREA))
-                    for item in content_of(entry)["attestations"]
-                )
+                self.store.add_attestations(entry.as_a(ReadingAttested).attestations)
 
     @property
     def metering(self) -> MeteringArea:
