@@ -65,11 +65,11 @@ class Verifier:
     def take_energy(self) -> None:
         """Trades, readings, and what the DSO signed."""
         for trade in self.inputs.trades:
-            members = (trade.market, trade.tag, int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
+            members = (trade.market, to_hex(trade.tag), int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
             self.market.trades[to_hex(trade.account), trade.mtu].append(Trade(*members))
         for metered in self.inputs.metered:
             registers = (0, 0, metered.import_wh, metered.export_wh, 1, 0, "0x")
-            leaf = Leaf(Reading(f"m-{metered.point}", metered.mtu, *registers), metered.readings[0])
+            leaf = Leaf(Reading(f"m-{metered.point}", metered.mtu, *registers), to_hex(metered.readings[0]))
             self.readings.attested.setdefault((AREA_ID, metered.mtu, 0), []).append(leaf)
         for limit in self.inputs.limits:
             place = (limit.mtu, limit.point)
