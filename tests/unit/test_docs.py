@@ -20,11 +20,7 @@ PATH = re.compile(r"`((?:[A-Za-z_.]+/)+[A-Za-z0-9_.-]*)`")
 LINK = re.compile(r"^\[[^\]]+\]: \.\./(\S+)$", re.MULTILINE)
 URL = re.compile(r"https?://\S{60,}")
 LINE_CHARACTERS_MAX = 100
-PAGES = sorted(
-    page
-    for page in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "start").glob("*.md"), *ROOT.glob("*.md"))
-    if page != facts_document.DOCUMENT
-)
+PAGES = sorted(page for page in (*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")) if page != facts_document.DOCUMENT)
 """Pages written by people."""
 
 IDS = [
@@ -69,7 +65,7 @@ def test_docs__lines__of_100_characters_at_most(page: Path) -> None:
     assert [
         f"{page.name}:{number}"
         for number, line in enumerate(lines, start=1)
-        if len(line) > LINE_CHARACTERS_MAX and not URL.search(line)
+        if len(line) > LINE_CHARACTERS_MAX and not URL.search(line) and not line.startswith("# ")
     ] == []
 
 
