@@ -99,8 +99,14 @@ def http_rpc(url: str) -> Rpc:
             except (ConnectionError, HTTPException):  # the node closed a connection that was idle
                 connection.close()
                 answer = post(body)
-            return json.loads(answer)["result"]
-        except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+            told = json.loads(answer)
+            if told.get("error"):
+                raise Unusable(
+                    f"the node at {url} refuses {method}: {told['error'].get('message')}; check --rpc, and --block: a"
+                    " block that the node does not have, or whose state it no longer keeps, can't be read from it"
+                )
+            return told["result"]
+        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unusable(f"the node at {url} gave no answer to {method} ({error!r}); check --rpc") from error
 
     return ask

@@ -67,7 +67,11 @@ def _files_of(bundle: Bundle) -> Mapping[str, bytes]:
     """Files by name; a folder inside a bundle stands as an empty one, which no manifest lists."""
     if isinstance(bundle, Mapping):
         return bundle
+    advice = "give the directory that holds manifest.json"
     try:
-        return {path.name: path.read_bytes() if path.is_file() else b"" for path in bundle.iterdir()}
+        files = {path.name: path.read_bytes() if path.is_file() else b"" for path in bundle.iterdir()}
     except OSError as error:
-        raise Unusable(f"{bundle} is no bundle ({error}); give the directory that holds manifest.json") from error
+        raise Unusable(f"{bundle} is no bundle ({error}); {advice}, of a tar archive what it unpacks to") from error
+    if "manifest.json" not in files:
+        raise Unusable(f"{bundle} is no bundle: it holds no manifest.json; {advice}")
+    return files
