@@ -36,10 +36,11 @@ from domain.facts import (
 )
 from domain.hashing import hash_json, text_id, to_hex
 from domain.members import JsonDocument
-from domain.messages import RegisterReading, make_message
+from domain.messages import make_message
 from domain.mtu import mtu_of
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.record import Record, Transaction

@@ -24,9 +24,11 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
 from domain.jws import decode_part, signature_matches, split_compact
-from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeteringArea, MeterKey
+from domain.messages import make_message
+from domain.metering_area import AttesterEntry, MeteringArea
+from domain.meters import MeterKey
 from domain.mtu import mtu_end
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from ledger_service.chain.ports import free_port
 from oracle.attester.intake import MeterIntake

@@ -14,8 +14,8 @@ from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey
 
+from domain.errors import DominoesError
 from domain.hashing import canonical_json
-from domain.metering_errors import MalformedMessage
 
 SIGNATURE_BYTES = 64
 """Length of an Ed25519 signature."""
@@ -29,6 +29,22 @@ _PADDING = (b"", b"===", b"==", b"=")
 
 _LAST_CHARACTERS: dict[int, frozenset[int]] = {1: frozenset(), 2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 """Where the last group is short, characters whose unused bits are zero: any other spells the same bytes again."""
+
+
+class MessageRefused(DominoesError):
+    """A meter message, or a reading in it, changes nothing: base of every cause."""
+
+    code = "meter-message-refused"
+
+
+class MalformedMessage(MessageRefused):
+    """The bytes are not a compact JWS over the canonical JSON of a meter message."""
+
+    code = "meter-message-malformed"
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"meter message refused: {reason}; send the form of docs/protocol.md section 4")
 
 
 def encode_part(data: bytes) -> bytes:

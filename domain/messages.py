@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from operator import lt
 from typing import Any
@@ -12,11 +11,11 @@ from typing import Any
 import orjson
 from nacl.signing import SigningKey
 
-from domain.hashing import canonical_json, from_hex, keccak, to_hex
-from domain.jws import decode_part, header_of, sign_compact, signature_matches, split_compact
-from domain.metering_errors import ForgedMessage, MalformedMessage, MeterKeyNotValid, UnknownMeter
-from domain.meters import MeteringArea, MeterKey
+from domain.hashing import canonical_json, from_hex, to_hex
+from domain.jws import MalformedMessage, decode_part, sign_compact, split_compact
 from domain.readings import NONCE_BYTES
+from domain.registers import ReadingRun, RegisterReading
+from domain.strictness import UINT32_MAX
 
 MESSAGE_BYTES_MAX = 65_536
 """Longest message that is looked at: 192 readings take about 45 KiB."""
@@ -29,9 +28,6 @@ REGISTER_WH_MAX = 2**53 - 1
 
 METER_CODE_CHARACTERS_MAX = 64
 """Longest meter code."""
-
-UINT32_MAX = 2**32 - 1
-"""Highest MTU and sequence."""
 
 _NUMBER = rb"(?:0|[1-9][0-9]{0,15})"
 
@@ -49,83 +45,6 @@ _USUAL = re.compile(
 """Shape and spelling of the canonical payload in one look; whatever it does not match is looked at with care."""
 
 _READING_KEYS = {"export_wh", "import_wh", "mtu", "nonce", "sequence"}
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterReading:
-    """Cumulative registers in Wh at the end of an MTU, as the meter signed them; `sequence` counts from 1."""
-
-    mtu: int
-    import_register_wh: int
-    export_register_wh: int
-    sequence: int
-    nonce: bytes
-
-    def as_json(self) -> dict[str, Any]:
-        """The member of the message's `readings`."""
-        return {
-            "export_wh": self.export_register_wh,
-            "import_wh": self.import_register_wh,
-            "mtu": self.mtu,
-            "nonce": to_hex(self.nonce),
-            "sequence": self.sequence,
-        }
-
-
-@dataclass(slots=True)
-class ReadingRun:
-    """Readings of one message as columns: sequences ascend by one from `first_sequence`, MTUs rise."""
-
-    first_sequence: int
-    mtus: list[int]
-    import_registers_wh: list[int]
-    export_registers_wh: list[int]
-    nonces: bytes
-
-    @classmethod
-    def of(cls, readings: Sequence[RegisterReading]) -> ReadingRun:
-        """The columns of readings that ascend by one in sequence."""
-        return cls(
-            first_sequence=readings[0].sequence,
-            mtus=[reading.mtu for reading in readings],
-            import_registers_wh=[reading.import_register_wh for reading in readings],
-            export_registers_wh=[reading.export_register_wh for reading in readings],
-            nonces=b"".join(reading.nonce for reading in readings),
-        )
-
-    def readings(self) -> tuple[RegisterReading, ...]:
-        """The readings one by one."""
-        return tuple(
-            RegisterReading(
-                mtu=mtu,
-                import_register_wh=import_wh,
-                export_register_wh=export_wh,
-                sequence=self.first_sequence + at,
-                nonce=self.nonces[at * NONCE_BYTES : (at + 1) * NONCE_BYTES],
-            )
-            for at, (mtu, import_wh, export_wh) in enumerate(
-                zip(self.mtus, self.import_registers_wh, self.export_registers_wh, strict=True)
-            )
-        )
-
-
-@dataclass(slots=True)
-class MeterMessage:
-    """A genuine message: its signature was verified with a key registered for `meter_code`."""
-
-    meter_code: str
-    run: ReadingRun
-    jws: bytes
-
-    @property
-    def readings(self) -> tuple[RegisterReading, ...]:
-        """The readings one by one."""
-        return self.run.readings()
-
-    @property
-    def message_hash(self) -> bytes:
-        """keccak of the compact JWS: the leaf under a receipt's root."""
-        return keccak(self.jws)
 
 
 def make_message(*, meter_code: str, readings: Sequence[RegisterReading], key: SigningKey) -> bytes:
@@ -214,69 +133,3 @@ def _parse_with_care(payload: bytes) -> tuple[str, ReadingRun]:
 def parse_message(jws: bytes) -> tuple[str, ReadingRun]:
     """(meter code, readings) of a message that was verified before it was kept. Raises MalformedMessage."""
     return parse_payload(decode_part(split_compact(jws)[1]))
-
-
-@dataclass(slots=True)
-class UnverifiedMessage:
-    """A message taken apart, nothing of it believed: who it claims to be from, and what is signed with which keys."""
-
-    meter_code: str
-    keys: tuple[MeterKey, ...]
-    payload: bytes
-    signed: bytes
-    signature: bytes
-    jws: bytes
-
-    def signer(self) -> MeterKey | None:
-        """The registered key that made the signature; None where none did. The slow step: it may run on any thread."""
-        for entry in self.keys:
-            if signature_matches(signed=self.signed, signature=self.signature, public_key=entry.public_key):
-                return entry
-        return None
-
-    def message(self, signer: MeterKey | None) -> MeterMessage:
-        """The message, once `signer` has been found. Raises MalformedMessage, ForgedMessage or MeterKeyNotValid."""
-        if signer is None:
-            raise ForgedMessage(meter_code=self.meter_code)
-        inner, run = parse_payload(self.payload)
-        if inner != self.meter_code:
-            raise ForgedMessage(meter_code=self.meter_code)
-        for mtu in (run.mtus[0], run.mtus[-1]):  # MTUs rise, and a key is valid for one stretch of them
-            if not signer.covers(mtu):
-                raise MeterKeyNotValid(meter_code=self.meter_code, mtu=mtu)
-        return MeterMessage(meter_code=self.meter_code, run=run, jws=self.jws)
-
-
-def open_message(jws: bytes, *, area: MeteringArea, meter_code: str | None = None) -> UnverifiedMessage:
-    """Take a compact JWS apart. Raises MalformedMessage, UnknownMeter or ForgedMessage (another header).
-
-    `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
-    """
-    if len(jws) > MESSAGE_BYTES_MAX:
-        raise MalformedMessage(reason=f"{len(jws)} bytes are more than {MESSAGE_BYTES_MAX}")
-    header, body, signature = split_compact(jws)
-    payload = decode_part(body)
-    claimed = parse_payload(payload)[0] if meter_code is None else meter_code
-    keys = area.keys_of(claimed)
-    if not keys:
-        raise UnknownMeter(meter_code=claimed)
-    if header != header_of(claimed):
-        raise ForgedMessage(meter_code=claimed)
-    return UnverifiedMessage(
-        meter_code=claimed,
-        keys=keys,
-        payload=payload,
-        signed=jws[: len(header) + 1 + len(body)],
-        signature=decode_part(signature),
-        jws=jws,
-    )
-
-
-def read_message(jws: bytes, *, area: MeteringArea, meter_code: str | None = None) -> MeterMessage:
-    """The message in a compact JWS, verified with the meter's registered key.
-
-    `meter_code` is the meter whose topic it came on (None where it came from an archive: then the payload names it).
-    Raises MalformedMessage, UnknownMeter, ForgedMessage or MeterKeyNotValid.
-    """
-    opened = open_message(jws, area=area, meter_code=meter_code)
-    return opened.message(opened.signer())

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from domain.attestations import AttestationSet, Leaves, SignedAttestation
+from domain.authenticity import read_message
 from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, to_hex
-from domain.messages import RegisterReading, read_message
-from domain.metering_errors import AttestationRefused, RevisionTaken
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.periods import Period
 from domain.readings import Attestation, Quality, Reading
+from domain.registers import RegisterReading
 from domain.signing import BadSignature, recover
 
 ATTESTATIONS_MAX = 3_200
@@ -26,6 +26,30 @@ MESSAGES_MAX = 20_000
 
 LeavesAt = Callable[[int], Leaves | None]
 """The leaves last attested for an MTU, None where there are none."""
+
+
+class AttestationRefused(DominoesError):
+    """An attestation does not verify; nothing is recorded."""
+
+    code = "attestation-refused"
+    remedy = "Have the attesters read and sign that MTU again, with what the registry says now; then hand it in whole."
+
+    def __init__(self, *, reason: str, mtu: int | None = None) -> None:
+        self.reason, self.mtu = reason, mtu
+        where = "" if mtu is None else f" for MTU {mtu}"
+        super().__init__(f"attestation{where} refused: {reason}; fetch the recorded state and propose again")
+
+
+class RevisionTaken(AttestationRefused):
+    """Another attestation with this revision is recorded already: the first one wins."""
+
+    status = 409
+    code = "attestation-revision-taken"
+    remedy = "Read where the MTU stands and hand a correction in with the revision it takes next."
+
+    def __init__(self, *, mtu: int, expected: int, given: int) -> None:
+        self.expected, self.given = expected, given
+        super().__init__(mtu=mtu, reason=f"its revision is {given}, the next one is {expected}")
 
 
 def _signed_registers(messages: Sequence[str], area: MeteringArea) -> dict[tuple[str, int], list[RegisterReading]]:

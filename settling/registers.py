@@ -2,11 +2,69 @@
 
 from __future__ import annotations
 
-from domain.messages import RegisterReading
-from domain.metering_errors import FallingRegister, FutureReading, ImplausibleReading, StaleReading
+from domain.jws import MessageRefused
 from domain.meters import MeterKey
 from domain.mtu import mtu_end
+from domain.registers import RegisterReading
 from domain.units import MTUS_PER_HOUR
+
+
+class ReadingRefused(MessageRefused):
+    """One reading of a genuine message is not believed; `sequence` and `mtu` name it."""
+
+    code = "reading-refused"
+
+    def __init__(self, *, meter_code: str, sequence: int, mtu: int, reason: str) -> None:
+        self.meter_code, self.sequence, self.mtu, self.reason = meter_code, sequence, mtu, reason
+        super().__init__(f"reading {sequence} of meter {meter_code!r} for MTU {mtu} refused: {reason}")
+
+
+class FutureReading(ReadingRefused):
+    """The MTU has not ended yet by market time."""
+
+    code = "reading-future"
+    retryable = True
+
+    def __init__(self, *, meter_code: str, sequence: int, mtu: int, ends_in_s: int) -> None:
+        self.ends_in_s = ends_in_s
+        reason = f"the MTU ends in {ends_in_s} s of market time; send it again after its end"
+        super().__init__(meter_code=meter_code, sequence=sequence, mtu=mtu, reason=reason)
+
+
+class StaleReading(ReadingRefused):
+    """The MTU lies behind what can still be corrected, or behind a reading with a lower sequence."""
+
+    code = "reading-stale"
+
+    def __init__(self, *, meter_code: str, sequence: int, mtu: int, oldest_mtu: int) -> None:
+        self.oldest_mtu = oldest_mtu
+        reason = f"readings before MTU {oldest_mtu} are closed; send later MTUs with later sequences"
+        super().__init__(meter_code=meter_code, sequence=sequence, mtu=mtu, reason=reason)
+
+
+class FallingRegister(ReadingRefused):
+    """A cumulative register is lower than it was before."""
+
+    code = "reading-falling"
+
+    def __init__(self, *, meter_code: str, sequence: int, mtu: int, channel: str, before_wh: int, now_wh: int) -> None:
+        self.channel, self.before_wh, self.now_wh = channel, before_wh, now_wh
+        reason = f"its {channel} register fell from {before_wh} to {now_wh} Wh; have the meter inspected"
+        super().__init__(meter_code=meter_code, sequence=sequence, mtu=mtu, reason=reason)
+
+
+class ImplausibleReading(ReadingRefused):
+    """More energy flowed than the connection can carry."""
+
+    code = "reading-implausible"
+
+    def __init__(
+        self, *, meter_code: str, sequence: int, mtu: int, channel: str, energy_wh: int, highest_wh: int
+    ) -> None:
+        self.channel, self.energy_wh, self.highest_wh = channel, energy_wh, highest_wh
+        reason = f"{channel} of {energy_wh} Wh exceeds the {highest_wh} Wh the connection can carry; check the meter"
+        super().__init__(meter_code=meter_code, sequence=sequence, mtu=mtu, reason=reason)
+
 
 PLAUSIBLE_FACTOR_HALVES = 3
 """A connection carries at most 1.5 times its agreed power (in halves, to stay in integers): fuses bear that."""

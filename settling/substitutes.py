@@ -15,8 +15,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from domain.hashing import ZERO_HASH, keccak, text_id
-from domain.messages import RegisterReading
 from domain.readings import Quality, Reading
+from domain.registers import RegisterReading
 
 SUBSTITUTE_RULE = 1
 """Version of the rule above; facts of readings name it."""

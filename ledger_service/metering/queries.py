@@ -13,7 +13,8 @@ from domain.eip712 import Domain
 from domain.facts import PeriodDeclared
 from domain.hashing import from_hex
 from domain.members import noun_of
-from domain.meters import AttesterEntry, MeteringArea, MeterKey, close_validity
+from domain.metering_area import AttesterEntry, MeteringArea
+from domain.meters import MeterKey, close_validity
 from domain.periods import Period
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries

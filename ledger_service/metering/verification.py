@@ -19,15 +19,14 @@ from domain.eip712 import Domain
 from domain.facts import ReadingAttested, ReadingRules
 from domain.hashing import text_id, to_hex
 from domain.messages import parse_message
-from domain.metering_errors import AttestationRefused, RevisionTaken
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.mtu import mtu_end, mtu_start
 from ledger_service.metering.queries import leaves_at, metering_area_of, next_revisions
 from ledger_service.metering.tables import metering_attestation
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, AttestedRows
 from ledger_service.record import Prepared, prepare
 from ledger_service.record.journal import read_head
-from settling.attestations import LEAVES_PER_PAGE, verify_set
+from settling.attestations import LEAVES_PER_PAGE, AttestationRefused, RevisionTaken, verify_set
 from settling.substitutes import SUBSTITUTE_RULE
 
 MESSAGES_BYTES_PER_PAGE = 1_048_576

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from domain.attestations import AttestationSet
 from domain.errors import DominoesError
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
 from oracle.attester.consensus.events import (
     ChainShown,

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from operator import sub
 
-from domain.messages import ReadingRun, RegisterReading
-from domain.metering_errors import ReadingRefused
 from domain.meters import MeterKey
-from settling.registers import check_follows, energy_highest_wh
+from domain.registers import ReadingRun, RegisterReading
+from settling.registers import ReadingRefused, check_follows, energy_highest_wh
 from settling.substitutes import REPEAT_LOOKBACK
 
 FLOOR_READINGS = 2 * REPEAT_LOOKBACK

@@ -16,7 +16,7 @@ from contracts.bindings.settlement import PeriodSettled
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import text_id, to_hex
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 
 _Event = TypeVar("_Event", bound=Event)
 

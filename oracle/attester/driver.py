@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from domain.attestations import AttestationSet
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.readings import Attestation
 from domain.signing import SigningKey
 from domain.strictness import Unreadable

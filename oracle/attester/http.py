@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 from domain.attestations import AttestationSet
 from domain.hashing import to_hex
 from domain.members import noun_json, noun_of
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.signing import SigningKey, personal_message_digest
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.service import ServiceAway, ServiceRefused, SettlementRef

@@ -10,18 +10,13 @@ from typing import TypeVar, TypeVarTuple
 
 import orjson
 
+from domain.authenticity import MeterMessage, UnknownMeter, UnverifiedMessage, open_message
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.messages import MESSAGE_BYTES_MAX, MeterMessage, UnverifiedMessage, open_message
-from domain.metering_errors import (
-    FutureReading,
-    MalformedMessage,
-    MessageRefused,
-    StaleReading,
-    UnknownMeter,
-    WrongTopic,
-)
-from domain.meters import MeteringArea, MeterKey
+from domain.jws import MalformedMessage, MessageRefused
+from domain.messages import MESSAGE_BYTES_MAX
+from domain.metering_area import MeteringArea
+from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.signing import SigningKey
 from domain.strictness import UINT32_MAX
@@ -29,7 +24,7 @@ from oracle.attester.book import MeterBook, ReadingOutcome, Taken
 from oracle.attester.store import Store
 from oracle.reading_receipts import write_receipts
 from oracle.topics import Topics
-from settling.registers import check_time
+from settling.registers import FutureReading, StaleReading, check_time
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -49,6 +44,16 @@ HASHES_REMEMBERED = 50_000
 
 DETAIL_CHARACTERS_MAX = 300
 """How much of a refusal's text is kept."""
+
+
+class WrongTopic(MessageRefused):
+    """The message of one meter came on the topic of another."""
+
+    code = "meter-wrong-topic"
+
+    def __init__(self, *, meter_code: str, topic: str) -> None:
+        self.meter_code, self.topic = meter_code, topic
+        super().__init__(f"meter {meter_code!r} published on {topic!r}; a meter publishes on its own topic only")
 
 
 class OverQuota(MessageRefused):

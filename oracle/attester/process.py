@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domain.errors import DominoesError
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.signing import SigningKey
 from oracle.attester.asking import RETRY_S, ReadingsChain, ServiceThread
 from oracle.attester.consensus.events import Connected, Event, Moment, Tick

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from domain.attestations import AttestationSet
 from domain.errors import DominoesError
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from oracle.attester.consensus.attestations import RecordedMtu
 from settling.package import Package, RegisteredTerms
 

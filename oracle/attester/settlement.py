@@ -12,7 +12,7 @@ from typing import Protocol
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable
 from domain.eip712 import Domain
 from domain.errors import DominoesError
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.signing import SigningKey
 from oracle.attester.chain import PeriodOnChain
 from oracle.attester.service import ServiceAway, SettlementRef, SettlementService

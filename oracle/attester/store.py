@@ -12,16 +12,12 @@ from typing import Any
 import orjson
 
 from domain.attestations import SignedAttestation
+from domain.authenticity import MeterMessage
 from domain.hashing import from_hex
 from domain.members import noun_json, noun_of
-from domain.messages import (
-    READINGS_MAX,
-    MeterMessage,
-    ReadingRun,
-    RegisterReading,
-    parse_message,
-)
+from domain.messages import READINGS_MAX, parse_message
 from domain.readings import NONCE_BYTES
+from domain.registers import ReadingRun, RegisterReading
 from oracle.transactions import transaction
 
 BUSY_TIMEOUT_MS = 10_000

@@ -20,9 +20,10 @@ from nacl.signing import SigningKey
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import keccak
-from domain.messages import READINGS_MAX, RegisterReading, make_message
-from domain.meters import AttesterEntry
+from domain.messages import READINGS_MAX, make_message
+from domain.metering_area import AttesterEntry
 from domain.readings import NONCE_BYTES
+from domain.registers import RegisterReading
 from domain.strictness import whole
 from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession

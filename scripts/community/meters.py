@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey as MeterKey
 
-from domain.meters import AttesterEntry
+from domain.metering_area import AttesterEntry
 from domain.signing import SigningKey
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog

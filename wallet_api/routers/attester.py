@@ -13,7 +13,6 @@ from domain.attestations import AttestationSet
 from domain.eip712 import ATTESTATION, SETTLEMENT
 from domain.hashing import from_hex
 from domain.members import noun_json
-from domain.metering_errors import AttestationRefused, RevisionTaken
 from domain.mtu import MTU_END
 from domain.signing import BadSignature
 from edge.answers import model_answer, parts_answer
@@ -32,6 +31,7 @@ from ledger_service.settlement import gather, queries
 from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
+from settling.attestations import AttestationRefused, RevisionTaken
 from settling.package import Package
 from settling.unpacking import WrongInput
 from wallet_api.declaring import lists, reads, writes

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from domain.attestations import SignedAttestation
 from domain.members import Mtu
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.readings import Attestation, in_leaf_order
 from domain.signing import BadSignature, recover
 from domain.strictness import UINT32_MAX

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Protocol
 
 from domain.attestations import SignedAttestation
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.proposals import LeafProposal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from domain.attestations import SignedAttestation
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus.attestations import RecordedMtu, signed_by_enough
 from oracle.attester.consensus.effects import AskStates, DropFinal, Effect, HandOver

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from domain.attestations import SignedAttestation
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from oracle.attester.book import MeterBook
 from oracle.attester.consensus import effects, events
 from oracle.attester.consensus.attestations import RecordedMtu

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from domain.attestations import Leaves
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
 from domain.periods import Period
 from domain.readings import Quality, Reading, in_leaf_order

@@ -11,7 +11,7 @@ from enum import Enum
 
 from domain.attestations import SignedAttestation
 from domain.eip712 import Domain
-from domain.meters import AttesterEntry
+from domain.metering_area import AttesterEntry
 from domain.readings import Attestation
 from domain.signing import BadSignature, recover
 from oracle.attester.consensus.effects import HandOver

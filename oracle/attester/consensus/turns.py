@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 
 
 @dataclass(frozen=True, slots=True)

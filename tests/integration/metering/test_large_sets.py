@@ -11,7 +11,6 @@ import pytest
 
 from domain.errors import OutOfRange
 from domain.facts import PeriodDeclared, ReadingAttested
-from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
 from ledger_service.metering import intake, operations, verification
 from ledger_service.metering.intake import AttestationIntake
@@ -20,6 +19,7 @@ from ledger_service.metering.queries import attestation_states
 from ledger_service.metering.verification import VerifiedAttestations, verify_attestations
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
+from settling.attestations import AttestationRefused
 from tests.integration.metering.test_recording import (
     AREA,
     FIRST,

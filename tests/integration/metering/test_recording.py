@@ -13,10 +13,10 @@ from domain.eip712 import Domain
 from domain.facts import FACTS, ChainRequested, MtuUnread, ReadingAttested
 from domain.hashing import canonical_json, text_id, to_hex
 from domain.members import noun_of
-from domain.messages import RegisterReading, make_message
-from domain.metering_errors import AttestationRefused, RevisionTaken
+from domain.messages import make_message
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from ledger_service.metering.operations import RecordedAttestation, record_attestations
 from ledger_service.metering.queries import attestation_states, leaves_at, metering_area_of, point_readings
@@ -26,6 +26,7 @@ from ledger_service.metering.verification import VerifiedAttestations, verify_at
 from ledger_service.metering.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.registry.views import REGISTRY_FACTS, fold
+from settling.attestations import AttestationRefused, RevisionTaken
 from tests.journal import append_fact, content_of, fact_of
 
 pytestmark = pytest.mark.integration

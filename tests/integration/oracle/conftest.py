@@ -14,8 +14,8 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import text_id
-from domain.metering_errors import AttestationRefused
-from domain.meters import AttesterEntry, MeteringArea, MeterKey
+from domain.metering_area import AttesterEntry, MeteringArea
+from domain.meters import MeterKey
 from domain.mtu import MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Reading
@@ -28,7 +28,7 @@ from oracle.brokers.embedded import EmbeddedBroker
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
-from settling.attestations import verify_set
+from settling.attestations import AttestationRefused, verify_set
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"

@@ -10,8 +10,10 @@ import pytest
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
-from domain.messages import RegisterReading, make_message
-from domain.meters import MeteringArea, MeterKey
+from domain.messages import make_message
+from domain.metering_area import MeteringArea
+from domain.meters import MeterKey
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from oracle.attester.intake import MeterIntake
 from oracle.attester.store import Store

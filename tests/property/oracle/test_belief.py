@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import text_id
-from domain.messages import ReadingRun, RegisterReading
 from domain.meters import MeterKey
+from domain.registers import ReadingRun, RegisterReading
 from oracle.attester.book import FLOOR_READINGS, MeterBook, ReadingOutcome
 from settling.substitutes import leaves
 from tests.effort import examples

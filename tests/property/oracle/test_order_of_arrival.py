@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.hashing import text_id
-from domain.messages import RegisterReading, make_message
-from domain.meters import AttesterEntry, MeteringArea, MeterKey
+from domain.messages import make_message
+from domain.metering_area import AttesterEntry, MeteringArea
+from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Attestation, in_leaf_order
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from oracle.attester.consensus.planning import Backlog, plan
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP, MeterIntake

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import canonical_json, text_id
-from domain.jws import decode_part, encode_part
-from domain.messages import RegisterReading, _parse_with_care, parse_payload
-from domain.metering_errors import MalformedMessage
+from domain.jws import MalformedMessage, decode_part, encode_part
+from domain.messages import _parse_with_care, parse_payload
+from domain.registers import RegisterReading
 from tests.effort import examples
 
 pytestmark = pytest.mark.property

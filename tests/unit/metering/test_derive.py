@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from domain.messages import RegisterReading
 from domain.readings import Quality, Reading
+from domain.registers import RegisterReading
 from settling.substitutes import leaves
 
 pytestmark = pytest.mark.unit

@@ -11,23 +11,13 @@ import jwt
 import pytest
 from nacl.signing import SigningKey
 
+from domain.authenticity import ForgedMessage, MeterKeyNotValid, UnknownMeter, read_message
 from domain.hashing import canonical_json
-from domain.jws import sign_compact
-from domain.messages import (
-    MESSAGE_BYTES_MAX,
-    READINGS_MAX,
-    RegisterReading,
-    make_message,
-    read_message,
-)
-from domain.metering_errors import (
-    ForgedMessage,
-    MalformedMessage,
-    MessageRefused,
-    MeterKeyNotValid,
-    UnknownMeter,
-)
-from domain.meters import MeteringArea, MeterKey, close_validity
+from domain.jws import MalformedMessage, MessageRefused, sign_compact
+from domain.messages import MESSAGE_BYTES_MAX, READINGS_MAX, make_message
+from domain.metering_area import MeteringArea
+from domain.meters import MeterKey, close_validity
+from domain.registers import RegisterReading
 
 pytestmark = pytest.mark.unit
 

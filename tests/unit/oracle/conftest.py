@@ -13,12 +13,13 @@ from nacl.signing import SigningKey as MeterKeyPair
 from contracts.bindings.readings import ReadingState
 from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import text_id
-from domain.messages import RegisterReading, make_message
-from domain.metering_errors import AttestationRefused
-from domain.meters import AttesterEntry, MeteringArea, MeterKey
+from domain.messages import make_message
+from domain.metering_area import AttesterEntry, MeteringArea
+from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Reading
+from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from oracle.attester.consensus.attestations import RecordedMtu
 from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
@@ -30,7 +31,7 @@ from oracle.attester.consensus.states import State
 from oracle.attester.driver import ConsensusDriver
 from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
-from settling.attestations import verify_set
+from settling.attestations import AttestationRefused, verify_set
 from tests.attester_store import refusals
 
 FIRST = 1_900_000

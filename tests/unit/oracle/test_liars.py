@@ -10,12 +10,11 @@ import orjson
 import pytest
 
 from domain.attestations import AttestationSet, SignedAttestation
-from domain.metering_errors import AttestationRefused
 from domain.mtu import mtu_end
 from oracle.attester.consensus.planning import desired
 from oracle.attester.consensus.proposals import LeafProposal, ProposedMtu
 from oracle.attester.dialogue import write_message
-from settling.attestations import verify_set
+from settling.attestations import AttestationRefused, verify_set
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from domain.eip712 import Domain
 from domain.hashing import text_id
-from domain.meters import AttesterEntry
+from domain.metering_area import AttesterEntry
 from domain.signing import SigningKey
 from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import LoggedMessage, MeterLog, MeterPosition

@@ -15,7 +15,7 @@ import pytest
 from domain.eip712 import PROGRAM
 from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
-from domain.meters import MeteringArea
+from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
 from domain.programs import program_values
 from domain.words import pack_settlement_word

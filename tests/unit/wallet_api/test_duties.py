@@ -15,9 +15,10 @@ from starlette.testclient import TestClient
 
 from domain.facts import SettlementSigned, validated_key
 from domain.hashing import text_id, to_hex
-from domain.messages import RegisterReading, make_message
-from domain.meters import MeteringArea
+from domain.messages import make_message
+from domain.metering_area import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
+from domain.registers import RegisterReading
 from tests.journal import append_fact, content_of
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named

@@ -1,0 +1,139 @@
+"""Whose readings and whose signatures count in an area: its meters, attesters, periods and deadlines.
+
+Facts of the journal, handed to attesters by the service as one JSON object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.eip712 import Domain
+from domain.hashing import from_hex, text_id, to_hex
+from domain.meters import MeterKey
+from domain.mtu import mtu_end
+from domain.periods import Period
+
+INCLUSION_MARGIN_S = 300
+"""Market seconds before its deadline from which revision 0 is given up: time for the chain to include it. A
+transaction that comes too late takes with it every attestation it carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttesterEntry:
+    """An attester of the area: its name in topics, its signing address, the organisation it acts for."""
+
+    name: str
+    address: bytes
+    organisation: str
+
+
+@dataclass(frozen=True)
+class MeteringArea:
+    """Everything an attester needs to know of the area of this code: whose readings and whose signatures count.
+
+    `readings_domain`: where receipts and attestations count.
+    """
+
+    code: str
+    attesters: tuple[AttesterEntry, ...]
+    threshold: int
+    attest_seconds: int
+    horizon_seconds: int
+    chain_id: int
+    readings_contract: bytes
+    settlement_contract: bytes
+    meters: tuple[MeterKey, ...]
+    periods: tuple[Period, ...]
+    _keys: dict[str, tuple[MeterKey, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keys: dict[str, tuple[MeterKey, ...]] = {}
+        for entry in sorted(self.meters, key=lambda entry: -entry.valid_from_mtu):
+            keys[entry.meter_code] = (*keys.get(entry.meter_code, ()), entry)
+        object.__setattr__(self, "_keys", keys)
+
+    @property
+    def area_id(self) -> bytes:
+        """keccak of the area code."""
+        return text_id(self.code)
+
+    @property
+    def readings_domain(self) -> Domain:
+        """EIP-712 domain of the Readings contract."""
+        return Domain(chain_id=self.chain_id, verifying_contract=self.readings_contract)
+
+    def attest_until(self, mtu: int) -> int:
+        """Last market second at which revision 0 of an MTU is handed in; after it the MTU waits to be marked Unread."""
+        margin_s = min(INCLUSION_MARGIN_S, self.attest_seconds // 4)
+        return mtu_end(mtu) + self.attest_seconds - margin_s
+
+    def keys_of(self, meter_code: str) -> tuple[MeterKey, ...]:
+        """The keys ever registered for a meter, newest first; empty for an unknown meter."""
+        return self._keys.get(meter_code, ())
+
+    def meters_at(self, mtu: int) -> list[MeterKey]:
+        """The meters of which one reading is due for this MTU, with the key that is valid then, by meter id."""
+        due = []
+        for keys in self._keys.values():
+            entry = next((key for key in keys if key.valid_from_mtu <= mtu and key.covers(mtu)), None)
+            if entry is not None:
+                due.append(entry)
+        return sorted(due, key=lambda entry: text_id(entry.meter_code))
+
+    def period_of(self, mtu: int) -> Period | None:
+        """The declared period that contains the MTU."""
+        return next((period for period in self.periods if mtu in period), None)
+
+    def attester_named(self, name: str) -> AttesterEntry | None:
+        """The attester of this name."""
+        return next((entry for entry in self.attesters if entry.name == name), None)
+
+    def attester_at(self, address: bytes) -> AttesterEntry | None:
+        """The attester who signs with this address."""
+        return next((entry for entry in self.attesters if entry.address == address), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form, as the service serves it."""
+        return {
+            "area": self.code,
+            "attesters": [
+                {"name": entry.name, "address": to_hex(entry.address), "organisation": entry.organisation}
+                for entry in self.attesters
+            ],
+            "threshold": self.threshold,
+            "attest_seconds": self.attest_seconds,
+            "horizon_seconds": self.horizon_seconds,
+            "chain_id": self.chain_id,
+            "readings_contract": to_hex(self.readings_contract),
+            "settlement_contract": to_hex(self.settlement_contract),
+            "meters": [entry.as_json() for entry in self.meters],
+            "periods": [
+                {"period": period.number, "first_mtu": period.first_mtu, "count": period.count}
+                for period in self.periods
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> MeteringArea:
+        """Read the JSON form. Raises KeyError or ValueError."""
+        return cls(
+            code=data["area"],
+            attesters=tuple(
+                AttesterEntry(
+                    name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"]
+                )
+                for entry in data["attesters"]
+            ),
+            threshold=data["threshold"],
+            attest_seconds=data["attest_seconds"],
+            horizon_seconds=data["horizon_seconds"],
+            chain_id=data["chain_id"],
+            readings_contract=from_hex(data["readings_contract"]),
+            settlement_contract=from_hex(data["settlement_contract"]),
+            meters=tuple(MeterKey.from_json(entry) for entry in data["meters"]),
+            periods=tuple(
+                Period(area=data["area"], number=entry["period"], first_mtu=entry["first_mtu"], count=entry["count"])
+                for entry in data["periods"]
+            ),
+        )
