@@ -14,6 +14,7 @@ from domain.roles import ChainRole
 from domain.units import NO_PRICE
 from domain.words import page_hashes, pages_of
 from ledger_service.outbox import asks, request
+from ledger_service.programs.errors import RecordContradicts
 from ledger_service.record import Cursor, Record, follow
 
 CURSOR = "clearing"
@@ -54,7 +55,9 @@ class ClearingStage:
         market, program = str(about.market), int(about.program or 0)
         found = self._record.find(validated_key(market=market, program=program))
         if found is None:
-            raise LookupError(f"program {program} of {market} stands on chain but was never validated here")
+            raise RecordContradicts(
+                what=f"program {program} of {market}", reason="stands on chain but was never validated here"
+            )
         validated = found.as_a(ProgramValidated)
         setpoints = SetpointsIssued(market=market, program=program, envelopes=validated.envelopes)
         proofs = merkle_proofs([result.result_hash for result in validated.results], range(len(validated.results)))

@@ -9,6 +9,7 @@ from contracts.bindings.market import MtuCleared, MtuVoided
 from domain import facts
 from domain.facts import ChainIncluded, ProgramValidated, validated_key
 from ledger_service.market import queries as markets
+from ledger_service.programs.errors import RecordContradicts
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
@@ -63,13 +64,15 @@ class PositionStage:
         if isinstance(ended, MtuVoided):
             return facts.MtuVoided(market=market, mtu=mtu, program=None if program is None else program.program)
         if program is None:
-            raise LookupError(f"MTU {mtu} of {market} was cleared in no program this record knows")
+            raise RecordContradicts(what=f"MTU {mtu} of {market}", reason="was cleared in no program this record knows")
         key = validated_key(market=market, program=program.program)
         found = find_entries(connection, [key]).get(key)
         validated = None if found is None else found.as_a(ProgramValidated)
         result = None if validated is None else validated.results[mtu - program.first_mtu]
         if validated is None or result is None or result.result_hash != ended.result_hash:
-            raise LookupError(f"MTU {mtu} of {market} was cleared with a result this record does not know")
+            raise RecordContradicts(
+                what=f"MTU {mtu} of {market}", reason="was cleared with a result this record does not know"
+            )
         return facts.MtuCleared(
             market=market,
             mtu=mtu,

@@ -29,6 +29,7 @@ from grid.powerflow import PowerFlow
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
 from ledger_service.programs.earlier import earlier_positions, earlier_programs
+from ledger_service.programs.errors import RecordContradicts
 from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.registry import queries as registry
@@ -75,7 +76,9 @@ class ValidationStage:
         with self._record.read() as connection:
             program = markets.program(connection, market=book.market, program=book.program)
             if program is None:
-                raise LookupError(f"program {book.program} of {book.market} closed its books but was never opened")
+                raise RecordContradicts(
+                    what=f"program {book.program} of {book.market}", reason="closed its books but was never opened"
+                )
             market = registry.market(connection, program.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model.value))
@@ -126,12 +129,14 @@ def _books(connection: Connection, program: Program, grid: GridModel, book: Book
 
 
 def committed_orders(connection: Connection, book: BookClosed) -> list[BookOrder]:
-    """The orders whose tags closed books commit to, by MTU and tag. Raises LookupError if one is gone."""
+    """The orders whose tags closed books commit to, by MTU and tag. Raises RecordContradicts if one is gone."""
     committed = {(item.mtu, tag) for item in book.books for tag in item.tags}
     live = trading.book_orders(connection, market=book.market, first_mtu=book.first_mtu, count=book.count)
     orders = [order for order in live if (order.mtu, order.tag) in committed]
     if len(orders) != len(committed):
-        raise LookupError(f"orders of {book.market} program {book.program} do not match its committed books")
+        raise RecordContradicts(
+            what=f"orders of {book.market} program {book.program}", reason="do not match its committed books"
+        )
     return orders
 
 

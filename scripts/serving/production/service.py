@@ -53,7 +53,10 @@ class KeyOfAnother(DominoesError):
     def __init__(self, *, at_hand: str, role: str | None) -> None:
         self.at_hand, self.role = at_hand, role
         held = "no role" if role is None else f"the role {role}"
-        super().__init__(f"{at_hand} holds {held} on this chain, and the service works with the operator's key alone")
+        super().__init__(
+            f"{at_hand} holds {held} on this chain, and the service works with the operator's key alone; "
+            "name that one in keys.operator, or have the role granted (`dominoes roles`)"
+        )
 
 
 class ProductionService:
