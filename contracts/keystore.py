@@ -49,15 +49,20 @@ def make_key(*, keystore: Path, password_file: Path, rounds: int | None = None) 
     The passphrase is the password file's, made anew (256 random bits) where there is none. `rounds` of key stretching,
     None for as many as a passphrase that a person made up needs. Raises KeystoreTaken.
     """
+    key = SigningKey.generate()
+    keep_key(key, keystore=keystore, password_file=password_file, rounds=rounds)
+    return key.address
+
+
+def keep_key(key: SigningKey, *, keystore: Path, password_file: Path, rounds: int | None = None) -> None:
+    """Write a key that is there already into a keystore, else as `make_key` does. Raises KeystoreTaken."""
     if keystore.exists():
         raise KeystoreTaken(path=keystore)
     if not password_file.exists():
         _write_private(password_file, secrets.token_hex(32))
-    key = SigningKey.generate()
     passphrase = password_file.read_text(encoding="utf-8").strip()
     content = Account.encrypt(key.secret, passphrase, kdf="scrypt", iterations=rounds)
     _write_private(keystore, json.dumps(content))
-    return key.address
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -1,7 +1,12 @@
-"""Log in, sign one bid, send it, read its receipt: `python trading_client.py URL MARKET ACCOUNT_KEY DEVICE_KEY`."""
+"""Log in, sign one bid, send it, read its receipt: `python trading_client.py URL MARKET ACCOUNT DEVICE`.
+
+ACCOUNT and DEVICE are the folders of the two keys, each with a keystore `key.json` and its passphrase in `password`.
+"""
 
 import secrets
 import sys
+from pathlib import Path
+from typing import Any
 
 import httpx
 from eth_account import Account
@@ -13,9 +18,20 @@ MEMBERS = (
 )
 ORDER = {"Order": [dict(zip(("type", "name"), member.split(), strict=True)) for member in MEMBERS.split(",")]}
 
-url, market, account_key, device_key = sys.argv[1:]
-account, device = Account.from_key(account_key), Account.from_key(device_key)
-api = httpx.Client(base_url=f"{url}/v1", timeout=30, event_hooks={"response": [httpx.Response.raise_for_status]})
+
+def key_in(folder: str) -> Any:
+    keystore, password = Path(folder, "key.json").read_text(), Path(folder, "password").read_text()
+    return Account.from_key(Account.decrypt(keystore, password.strip()))
+
+
+def stop_where_refused(answer: httpx.Response) -> None:
+    if answer.is_error:
+        sys.exit(f"{answer.request.method} {answer.request.url.path}: {answer.read().decode()}")
+
+
+url, market, account_folder, device_folder = sys.argv[1:]
+account, device = key_in(account_folder), key_in(device_folder)
+api = httpx.Client(base_url=f"{url}/v1", timeout=30, event_hooks={"response": [stop_where_refused]})
 
 asked = api.post("/session/challenge", json={"account": account.address.lower()}).json()
 proof = account.sign_message(encode_defunct(text=asked["text"])).signature.to_0x_hex()

@@ -5,10 +5,10 @@ The demo is one person's machine, so all of them lie in its state folder; in pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from contracts.keystore import is_exposed, make_key, read_address, read_key
+from contracts.keystore import is_exposed, keep_key, make_key, read_address, read_key
 from domain.errors import DominoesError
 from domain.signing import SigningKey
 
@@ -29,7 +29,8 @@ class KeyMissing(DominoesError):
 
     def __init__(self, *, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
-        super().__init__(f"no key {name!r} in {folder}; restore a backup or begin afresh with `make reset`")
+        there = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{KEYSTORE_FILE}"))) or "none"
+        super().__init__(f"no key {name!r} in {folder}, there are: {there}; name one of these, or restore a backup")
 
 
 def keystore_of(folder: Path, name: str) -> Path:
@@ -49,6 +50,14 @@ def make_keys(folder: Path, names: Iterable[str]) -> None:
         keystore = keystore_of(folder, name)
         if not keystore.exists():
             make_key(keystore=keystore, password_file=password_file_of(folder, name), rounds=SCRYPT_ROUNDS)
+
+
+def keep_keys(folder: Path, keys: Mapping[str, SigningKey]) -> None:
+    """Keep keys that were made elsewhere as `make_keys` keeps those it makes, where they are not there yet."""
+    for name, key in keys.items():
+        keystore = keystore_of(folder, name)
+        if not keystore.exists():
+            keep_key(key, keystore=keystore, password_file=password_file_of(folder, name), rounds=SCRYPT_ROUNDS)
 
 
 def load_key(folder: Path, name: str) -> SigningKey:

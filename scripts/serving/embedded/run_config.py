@@ -57,6 +57,9 @@ ORGANISATION_KEYS = (
 ACCOUNT_KEYS = ("retailer", "retailer-orders", "dso-account", "tax")
 """Keys of the settlement accounts that are no household, and the retailer's order key."""
 
+HOUSEHOLD_KEYS = ("prosumer", "prosumer-orders")
+"""Account key and order key of the first household, kept where one who writes a trading client finds them."""
+
 
 class StateMissing(DominoesError):
     """There is no run in this folder."""

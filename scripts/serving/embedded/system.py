@@ -20,7 +20,7 @@ from scripts.community.store import DeviceStore
 from scripts.community.town import Town
 from scripts.serving.api_client import open_http
 from scripts.serving.desk import desk_of_run, own_domain
-from scripts.serving.embedded.keys import keystore_of, load_keys, make_keys, password_file_of
+from scripts.serving.embedded.keys import keep_keys, keystore_of, load_keys, make_keys, password_file_of
 from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
 from scripts.serving.embedded.run_config import (
     ACCOUNT_KEYS,
@@ -29,6 +29,7 @@ from scripts.serving.embedded.run_config import (
     COMMUNITY_FILE,
     CONFIG_FILE,
     DEPLOYMENT_FILE,
+    HOUSEHOLD_KEYS,
     KEYS_FOLDER,
     LOGS_FOLDER,
     ORGANISATION_KEYS,
@@ -160,6 +161,8 @@ def start(*, state: Path, cache: Path, wanted: RunConfig | None) -> System:
     organisations = load_keys(state / KEYS_FOLDER, (*ORGANISATION_KEYS, *ACCOUNT_KEYS))
     desk = desk_of_run(config, domain=own_domain(state), grid=community.grid)
     town = Town(config=config, community=community, store=store, organisations=organisations, http=http, desk=desk)
+    first = town.households[0]
+    keep_keys(state / KEYS_FOLDER, dict(zip(HOUSEHOLD_KEYS, (first.account, first.device), strict=True)))
     return System(state, config, community, service, [], town, http, store, fresh)
 
 

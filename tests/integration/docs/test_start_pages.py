@@ -25,6 +25,8 @@ from ledger_service.chain.ports import free_port
 from ledger_service.programs import ValidationStage
 from ledger_service.trading import GateStage
 from scripts.cli.main import app as dominoes
+from scripts.serving.embedded.keys import keep_keys
+from scripts.serving.embedded.run_config import HOUSEHOLD_KEYS
 from tests.unit.wallet_api.world import AREA, AREA_BODY, CHAIN_ID, GATE, MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration
@@ -54,11 +56,25 @@ def trading(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def test_trading_client__as_printed__gets_a_receipt_for_its_order(trading: World) -> None:
-    keys = [to_hex(key_named(name).secret) for name in ("household 1", "device of household 1")]
+def run_client(world: World, folder: Path, market: str) -> subprocess.CompletedProcess[str]:
+    """The page's client, run with the keys that a demo keeps for it."""
+    keep_keys(folder, {"prosumer": key_named("household 1"), "prosumer-orders": key_named("device of household 1")})
+    keys = [str(folder / name) for name in HOUSEHOLD_KEYS]
+    with served(world.app) as url:
+        return subprocess.run([sys.executable, str(SCRIPT), url, market, *keys], capture_output=True, text=True)
 
-    with served(trading.app) as url:
-        done = subprocess.run([sys.executable, str(SCRIPT), url, MARKET, *keys], capture_output=True, text=True)
+
+def test_trading_client__refused__says_what_the_problem_says(trading: World, tmp_path: Path) -> None:
+    done = run_client(trading, tmp_path, "DE-9/DA")
+
+    assert done.returncode == 1
+    assert "GET /v1/markets/DE-9/DA/programs" in done.stderr
+    assert "there is no such market; list them" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_trading_client__as_printed__gets_a_receipt_for_its_order(trading: World, tmp_path: Path) -> None:
+    done = run_client(trading, tmp_path, MARKET)
 
     assert done.returncode == 0, done.stderr
     (mine,) = trading.get("household 1", "/v1/orders").json()["items"]

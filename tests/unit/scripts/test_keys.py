@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from contracts.keystore import KeystoreExposed
+from domain.signing import SigningKey
 from scripts.cli.doctor import _keys
-from scripts.serving.embedded.keys import KeyMissing, load_key, load_keys, make_keys, read_addresses
+from scripts.serving.embedded.keys import KeyMissing, keep_keys, load_key, load_keys, make_keys, read_addresses
 
 pytestmark = pytest.mark.unit
 
@@ -35,11 +36,20 @@ def test_make_keys__again__changes_nothing(tmp_path: Path) -> None:
     assert read_addresses(tmp_path, found) == {name: key.address for name, key in found.items()}
 
 
+def test_keep_keys__made_elsewhere__are_found_and_never_written_over(tmp_path: Path) -> None:
+    key, other = SigningKey.generate(), SigningKey.generate()
+
+    keep_keys(tmp_path, {"prosumer": key})
+    keep_keys(tmp_path, {"prosumer": other})
+
+    assert load_key(tmp_path, "prosumer").address == key.address
+
+
 def test_load_key__missing_or_exposed__says_which(tmp_path: Path) -> None:
     make_keys(tmp_path, ("dso",))
     (tmp_path / "dso" / "password").chmod(0o644)
 
-    with pytest.raises(KeyMissing, match="operator"):
+    with pytest.raises(KeyMissing, match=r"operator.*there are: dso; name one of these"):
         load_key(tmp_path, "operator")
     with pytest.raises(KeystoreExposed, match="password"):
         load_key(tmp_path, "dso")
