@@ -328,6 +328,8 @@ class Personal:
     def _check_complete(self, chain: Chain) -> None:
         """What the chain settled, recorded and cleared for this account up to the checkpoint is all here."""
         own, last = self._own, self._last_block()
+        known = self._evidence.anchors is not None
+        older = "" if known else f"; if the bundle is older than block {last}, ask for it anew or use --block"
         periods = {
             args["period"]: span(args["firstMtu"], args["count"], MOST_MTUS_OF_A_PERIOD)
             for args in chain.all("PeriodDeclared")
@@ -349,12 +351,12 @@ class Personal:
                 started = own.kind != HOUSEHOLD if first is None else first <= periods[args["period"]][-1]
                 if started:
                     what = f"period {args['period']}, revision {args['revision']}"
-                    self._report.fail(f"there is no statement for {what}")
+                    self._report.fail(f"there is no statement for {what}{older}")
             elif event.name == "ProgramRecorded":
                 if own.meters and (args["market"], args["program"]) in programs:
-                    self._report.fail(f"programs.jsonl does not show program {args['program']}")
+                    self._report.fail(f"programs.jsonl does not show program {args['program']}{older}")
             elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["mtu"]):
-                self._report.fail(f"there is no result for MTU {args['mtu']}, in which I have an order")
+                self._report.fail(f"there is no result for MTU {args['mtu']}, in which I have an order{older}")
 
     def _last_block(self) -> int:
         """The block up to which the bundle must tell: that of the checkpoint, else the newest."""

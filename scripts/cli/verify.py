@@ -29,7 +29,8 @@ class NoBundle(DominoesError):
 
     def __init__(self, *, folder: Path) -> None:
         self.folder = folder
-        super().__init__(f"{folder} holds no manifest.json; give the folder of a public, personal or auditor bundle")
+        unpack = "unpack it and give its folder" if folder.is_file() else "give the folder of a bundle, unpacked"
+        super().__init__(f"{folder} holds no manifest.json; {unpack} (public, personal or auditor)")
 
 
 WORST_FIRST = (USAGE, WRONG, SELF_CONSISTENT, CLEAN)

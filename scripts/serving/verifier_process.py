@@ -29,7 +29,7 @@ class NoChain(DominoesError):
 
     def __init__(self, *, looked: Path) -> None:
         self.looked = looked
-        super().__init__(f"no chain state at {looked}; give a node with RPC=<url>")
+        super().__init__(f"no chain state at {looked}; give a node with --rpc URL (make: RPC=URL)")
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,16 @@ def test_verify__personal_bundle_without_a_result__is_found(day: Any) -> None:
     assert "there is no result for MTU" in messages(personal(day, "h1", "p1", results=b"".join(lines[1:])))
 
 
+def test_verify__personal_bundle_older_than_the_chain_and_no_anchors__says_what_to_do(day: Any) -> None:
+    held = day.personal("h1", "household", "p1")
+    kept = {k: v for k, v in held.items() if k not in ("manifest.json", "chain.json", "results.jsonl")}
+    lines = held["results.jsonl"].splitlines(keepends=True)
+    older = seal("personal", {**kept, "results.jsonl": b"".join(lines[1:])})
+
+    assert "ask for it anew or use --block" in messages(verify(older, None, day.chain.rpc))
+    assert "--block" not in messages(verify(older, day.anchors(), day.chain.rpc))
+
+
 def test_verify__personal_bundle_without_its_program__is_found(day: Any) -> None:
     assert "programs.jsonl does not show" in messages(personal(day, "h1", "p1", programs=b""))
 
