@@ -77,7 +77,7 @@ class NotJson(DominoesError):
 
 
 class InvalidFields(DominoesError):
-    """The body is JSON but not of the shape asked for; `findings` lists each place (RFC 6901 pointer) and reason."""
+    """The body is JSON but not of the shape asked for; `errors` lists each place (RFC 6901 pointer) and reason."""
 
     status = 422
     code = "invalid-fields"
