@@ -38,7 +38,10 @@ proof = account.sign_message(encode_defunct(text=asked["text"])).signature.to_0x
 session = api.post("/session", json={"nonce": asked["nonce"], "signature": proof}).json()
 api.headers["Authorization"] = f"Bearer {session['access_token']}"
 
-program = api.get(f"/markets/{market}/programs", params={"state": "open"}).json()["items"][0]
+programs = api.get(f"/markets/{market}/programs", params={"state": "open"}).json()["items"]
+if not programs:
+    sys.exit(f"no program of {market} is open now: the last gate has passed, the next day is not open yet; ask again")
+program = programs[0]
 order = {
     "market": api.get(f"/markets/{market}").json()["market_id"],
     "mtu": program["first_mtu"],

@@ -73,6 +73,14 @@ def test_trading_client__refused__says_what_the_problem_says(trading: World, tmp
     assert "Traceback" not in done.stderr
 
 
+def test_trading_client__after_the_gate__says_that_nothing_is_open(trading: World, tmp_path: Path) -> None:
+    trading.clock.advance_to(GATE)
+
+    done = run_client(trading, tmp_path, MARKET)
+
+    assert (done.returncode, "is open now" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
 def test_trading_client__as_printed__gets_a_receipt_for_its_order(trading: World, tmp_path: Path) -> None:
     done = run_client(trading, tmp_path, MARKET)
 
