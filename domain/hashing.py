@@ -65,7 +65,8 @@ class NotCanonical(DominoesError):
         )
 
 
-def _check_canonical(value: Any) -> None:
+def check_canonical(value: Any) -> None:
+    """Raises NotCanonical where a value, or anything in it, has no canonical JSON form."""
     if value is None or isinstance(value, (bool, str)):
         return
     if isinstance(value, int):
@@ -75,10 +76,10 @@ def _check_canonical(value: Any) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise NotCanonical(value=key, reason="object key is not text")
-            _check_canonical(item)
+            check_canonical(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            _check_canonical(item)
+            check_canonical(item)
     else:
         raise NotCanonical(value=value, reason=f"type {type(value).__name__}")
 
@@ -88,9 +89,14 @@ def canonical_json(value: Any) -> bytes:
 
     Object keys sort by code point, which equals RFC 8785 for the ASCII keys this project uses. Raises NotCanonical.
     """
-    _check_canonical(value)
+    check_canonical(value)
+    return sorted_json(value)
+
+
+def sorted_json(value: Any) -> bytes:
+    """`canonical_json` of what is known to have one, as a fact is: typed members, all checked. Raises NotCanonical."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
     except TypeError as error:
         raise NotCanonical(value=value, reason=str(error)) from error
 

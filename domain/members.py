@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
 
-from domain.hashing import MAX_SAFE_INTEGER, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, check_canonical, to_hex
 from domain.strictness import UINT32_MAX, decimal, hex_bytes
 
 CODE_LENGTH_MAX = 100
@@ -138,10 +138,15 @@ def _read_document(value: object) -> JsonDocument:
     return JsonDocument(value)
 
 
+def _write_document(document: JsonDocument) -> Mapping[str, Any]:
+    check_canonical(document.value)
+    return document.value
+
+
 Document = Annotated[
     JsonDocument,
     PlainValidator(_read_document),
-    PlainSerializer(lambda document: document.value),
+    PlainSerializer(_write_document),
     Says("JSON object"),
 ]
 """A JsonDocument as a member."""

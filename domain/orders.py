@@ -19,6 +19,9 @@ HASH_BYTES = 32
 SALT_BYTES = 32
 
 
+_MEMBERS = frozenset(name for _, name in ORDER.fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A limit order of one market and MTU. `order_id` and the random `salt` are made by the device.
@@ -67,7 +70,9 @@ class Order:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Order:
-        """Read the JSON form, strictly. Raises KeyError, TypeError, ValueError or OutOfRange."""
+        """Read the JSON form, strictly: no other member, each in its one spelling. Raises ValueError or OutOfRange."""
+        if data.keys() != _MEMBERS:
+            raise ValueError("a signed order has other members")
         return cls(
             market=hex_bytes(data["market"], length=HASH_BYTES),
             mtu=data["mtu"],

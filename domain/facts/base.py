@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from domain.errors import DominoesError
+from domain.hashing import sorted_json
 
 
 class UnknownKind(DominoesError):
@@ -76,6 +77,10 @@ class Fact:
         except PydanticSerializationError as error:
             raise FactMalformed(kind=self.KIND, member="what it is made of", reason=str(error)) from error
         return written if self.FLAT is None else written[self.FLAT]
+
+    def text(self) -> bytes:
+        """The payload as the journal keeps it, canonical JSON. Raises FactMalformed or NotCanonical."""
+        return sorted_json(self.payload())
 
 
 FACTS: dict[str, type[Fact]] = {}

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from domain.facts import Fact
-from domain.hashing import canonical_json
 from ledger_service.record.errors import CursorMovedBack, KeyReused
 from ledger_service.record.journal import (
     Entry,
@@ -44,7 +43,7 @@ class Prepared:
 
 def prepare(fact: Fact) -> Prepared:
     """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
-    text = canonical_json(fact.payload())
+    text = fact.text()
     type(fact).read(text)
     return _salted(fact.KIND, fact.journal_key, text)
 
@@ -94,7 +93,7 @@ class Transaction:
         if isinstance(fact, Prepared):
             kind, key, text = fact.kind, key or fact.key, fact.text
         else:
-            kind, key, text = fact.KIND, key or fact.journal_key, canonical_json(fact.payload())
+            kind, key, text = fact.KIND, key or fact.journal_key, fact.text()
         if key is not None:
             first = self.find(key)
             if first is not None:
