@@ -64,6 +64,7 @@ def _print(report: Report, *, title: str) -> None:
     counts = [f"{name}: {count}" for name, count in sorted(report.counts.items())]
     print(*(finding.message for finding in report.findings), *counts, *report.notes, sep="\n")
     verdict = f"{report.kind} bundle: {report.verdict}, {report.findings_total} findings"
-    absent = [name for name, given in (("--anchors", report.anchored), ("--rpc", report.chain_asked)) if not given]
-    against = f", held against itself only: without {' and '.join(absent)}" if absent else ""
+    told = (("trust anchors (--anchors)", report.anchored), ("a node (--rpc)", report.chain_asked))
+    absent = [name for name, given in told if not given]
+    against = f", not held against {' or '.join(absent)}" if absent else ""
     print(f"{title}{verdict}{against}. Supports {SUPPORTS.get(report.kind, 'nothing: its kind is not known')}")

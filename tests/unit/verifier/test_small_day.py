@@ -297,7 +297,7 @@ def test_main__no_anchors_and_no_node__says_what_it_was_not_held_against(
     day: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(write(tmp_path / "bundle", day.public()))]) == SELF_CONSISTENT
-    assert "held against itself only: without --anchors and --rpc" in capsys.readouterr().out
+    assert "not held against trust anchors (--anchors) or a node (--rpc)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
