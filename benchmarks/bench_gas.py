@@ -27,6 +27,7 @@ from domain.facts import ChainFailed, ChainIncluded, Subject
 from domain.hashing import ZERO_HASH, keccak, text_id
 from domain.merkle import merkle_proof, merkle_root
 from domain.readings import Attestation
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from domain.units import NO_CAP, NO_PRICE
 from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, settlement_words, words_hash
@@ -156,13 +157,13 @@ class Ledger:
         """The next block comes not before this market time."""
         self._time = max(self._time, seconds)
 
-    def send(self, name: str, role: str, call: Call) -> None:
+    def send(self, name: str, role: ChainRole, call: Call) -> None:
         """Send one call in a block of its own and note its gas. Raises RuntimeError where it fails."""
         self.send_all(role, {name: call})
         (entry,) = self.record.entries(after=self.record.head().sequence - 1, kinds=[ChainIncluded])
         self.gas[name] = entry.as_a(ChainIncluded).gas_used
 
-    def send_all(self, role: str, calls: Mapping[str, Call]) -> None:
+    def send_all(self, role: ChainRole, calls: Mapping[str, Call]) -> None:
         """Send calls in one block. Raises RuntimeError where one fails."""
         with self.record.begin() as tx:
             for name, call in calls.items():
@@ -200,17 +201,17 @@ def _set_up(ledger: Ledger) -> None:
         clear_seconds=CLEAR_S,
     )
     deadlines = AreaParams(attest_seconds=ATTEST_S, horizon_seconds=HORIZON_S)
-    ledger.send("createArea", "registrar", ledger.calendar.create_area(area=AREA, params=deadlines))
-    ledger.send("createMarket", "registrar", ledger.market.create_market(market=MARKET, params=params))
+    ledger.send("createArea", ChainRole.REGISTRAR, ledger.calendar.create_area(area=AREA, params=deadlines))
+    ledger.send("createMarket", ChainRole.REGISTRAR, ledger.market.create_market(market=MARKET, params=params))
     for period in (1, 2):
         first = FIRST_MTU + (period - 1) * MTUS
         call = ledger.calendar.declare_period(area=AREA, first_mtu=first, count=MTUS)
-        ledger.send("declarePeriod" if period == 1 else "declarePeriod again", "operator", call)
+        ledger.send("declarePeriod" if period == 1 else "declarePeriod again", ChainRole.OPERATOR, call)
     location = ledger.deployment.addresses["Market"]
     call = ledger.registry.register(name="Market", location=location, code_hash=ledger.deployment.code_hashes["Market"])
-    ledger.send("register", "registrar", call)
-    ledger.send("anchor first", "operator", ledger.anchors.anchor(sequence=1, head=keccak(b"head 1")))
-    ledger.send("anchor", "operator", ledger.anchors.anchor(sequence=2, head=keccak(b"head 2")))
+    ledger.send("register", ChainRole.REGISTRAR, call)
+    ledger.send("anchor first", ChainRole.OPERATOR, ledger.anchors.anchor(sequence=1, head=keccak(b"head 1")))
+    ledger.send("anchor", ChainRole.OPERATOR, ledger.anchors.anchor(sequence=2, head=keccak(b"head 2")))
 
 
 def _trade(ledger: Ledger) -> None:
@@ -224,13 +225,13 @@ def _trade(ledger: Ledger) -> None:
     }
     gate = first * 900 - CLEAR_S
     call = ledger.market.open_program(market=MARKET, period=2, first_mtu=first, count=MTUS, gate=gate)
-    ledger.send("openProgram", "operator", call)
+    ledger.send("openProgram", ChainRole.OPERATOR, call)
     chains, counts = [ZERO_HASH] * MTUS, [0] * MTUS
     for mtu, (_, words, _price) in books.items():
         chains[mtu], counts[mtu] = words_hash([mask_word(word) for word in words]), ORDERS
     ledger.at(gate)
     call = ledger.market.close_books(market=MARKET, program=1, chains=chains, counts=counts)
-    ledger.send(f"closeBooks {MTUS} MTUs", "operator", call)
+    ledger.send(f"closeBooks {MTUS} MTUs", ChainRole.OPERATOR, call)
     results = [
         result_hash(
             market=MARKET,
@@ -257,12 +258,12 @@ def _trade(ledger: Ledger) -> None:
             words=words,
             proof=merkle_proof(results, mtu),
         )
-        ledger.send(name, "operator", call)
+        ledger.send(name, ChainRole.OPERATOR, call)
     ledger.at(gate + CLEAR_S + 1)
     call = ledger.market.void_mtus(market=MARKET, period=2, program=1, first_mtu=first, count=MTUS)
-    ledger.send(f"voidMtus {MTUS - 1 - len(books)} MTUs", "operator", call)
+    ledger.send(f"voidMtus {MTUS - 1 - len(books)} MTUs", ChainRole.OPERATOR, call)
     call = ledger.market.void_mtus(market=MARKET, period=1, program=0, first_mtu=FIRST_MTU, count=MTUS)
-    ledger.send(f"voidMtus {MTUS} MTUs", "operator", call)
+    ledger.send(f"voidMtus {MTUS} MTUs", ChainRole.OPERATOR, call)
 
 
 def _record_program(ledger: Ledger, *, first: int, root: bytes, deadline: int) -> None:
@@ -284,7 +285,7 @@ def _record_program(ledger: Ledger, *, first: int, root: bytes, deadline: int) -
         deadline=deadline,
         signature=ledger.sign("dso", "Market", PROGRAM, values),
     )
-    ledger.send("recordProgram", "operator", call)
+    ledger.send("recordProgram", ChainRole.OPERATOR, call)
 
 
 def _read_meters(ledger: Ledger) -> None:
@@ -306,7 +307,7 @@ def _read_meters(ledger: Ledger) -> None:
     _attest(ledger, f"attestMany {MTUS} MTUs", attested)
     ledger.at(first * 900 + ATTEST_S + 1)
     call = ledger.readings.mark_unread(area=AREA, period=1, first_mtu=FIRST_MTU, count=MTUS)
-    ledger.send(f"markUnread {MTUS} MTUs", "operator", call)
+    ledger.send(f"markUnread {MTUS} MTUs", ChainRole.OPERATOR, call)
 
 
 def _attest(ledger: Ledger, name: str, attested: Sequence[Attestation]) -> None:
@@ -326,7 +327,7 @@ def _attest(ledger: Ledger, name: str, attested: Sequence[Attestation]) -> None:
     ]
     signatures = [[KEYS[key].sign(item.digest(domain)) for key in names] for item in attested]
     call = ledger.readings.attest_many(period=2, attestations=structs, signatures=signatures)
-    ledger.send(name, "operator", call)
+    ledger.send(name, ChainRole.OPERATOR, call)
 
 
 def _accounts() -> list[bytes]:
@@ -346,7 +347,7 @@ def _guarantee_all(ledger: Ledger) -> None:
             nonce=1,
             signature=retailer.sign(domain.digest(GUARANTEE, line)),
         )
-    ledger.send_all("operator", calls)
+    ledger.send_all(ChainRole.OPERATOR, calls)
 
 
 def _settle(ledger: Ledger, *, name: str, period: int) -> None:
@@ -375,7 +376,7 @@ def _settle(ledger: Ledger, *, name: str, period: int) -> None:
     }
     signatures = ledger.attesters_sign("Settlement", SETTLEMENT, values)
     call = ledger.settlement.settle(target=page, page_hashes=page_hashes(words), words=words, signatures=signatures)
-    ledger.send(name, "operator", call)
+    ledger.send(name, ChainRole.OPERATOR, call)
 
 
 def _move_money(ledger: Ledger) -> None:
@@ -383,9 +384,9 @@ def _move_money(ledger: Ledger) -> None:
     domain = ledger.deployment.domain("Settlement")
     for at, name in ((1, "deposit first"), (2, "deposit")):
         call = ledger.settlement.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
-        ledger.send(name, "treasurer", call)
+        ledger.send(name, ChainRole.TREASURER, call)
     call = ledger.settlement.bind_account(account=household.address, area=AREA)
-    ledger.send("bindAccount", "registrar", call)
+    ledger.send("bindAccount", ChainRole.REGISTRAR, call)
     line = {"guarantor": retailer.address, "account": household.address, "creditNeur": 10**11, "nonce": 1}
     call = ledger.settlement.guarantee(
         guarantor=retailer.address,
@@ -394,20 +395,20 @@ def _move_money(ledger: Ledger) -> None:
         nonce=1,
         signature=retailer.sign(domain.digest(GUARANTEE, line)),
     )
-    ledger.send("guarantee", "operator", call)
+    ledger.send("guarantee", ChainRole.OPERATOR, call)
     ref = keccak(b"ref")
     call = ledger.settlement.deposit(account=household.address, amount_neur=10**9, ref=ref)
-    ledger.send("deposit other", "treasurer", call)
+    ledger.send("deposit other", ChainRole.TREASURER, call)
     deadline = START + 10**9
     asked = {"account": household.address, "amountNeur": 10**9, "ref": ref, "deadline": deadline}
     signature = household.sign(domain.digest(REDEMPTION, asked))
     call = ledger.settlement.request_redemption(
         account=household.address, amount_neur=10**9, ref=ref, deadline=deadline, signature=signature
     )
-    ledger.send("requestRedemption", "operator", call)
+    ledger.send("requestRedemption", ChainRole.OPERATOR, call)
     ledger.at(ledger.node.head().timestamp + 60)
     call = ledger.settlement.complete_redemption(account=household.address, ref=ref)
-    ledger.send("completeRedemption", "operator", call)
+    ledger.send("completeRedemption", ChainRole.OPERATOR, call)
 
 
 def _cover(ledger: Ledger) -> None:
@@ -419,7 +420,7 @@ def _cover(ledger: Ledger) -> None:
     call = ledger.settlement.cover(
         guarantor=retailer.address, account=account, amount_neur=10**6, ref=ref, signature=signature
     )
-    ledger.send("cover", "operator", call)
+    ledger.send("cover", ChainRole.OPERATOR, call)
 
 
 def run() -> dict[str, Any]:
@@ -436,7 +437,7 @@ def run() -> dict[str, Any]:
             _settle(ledger, name=f"settle {ACCOUNTS} known accounts", period=2)
             _cover(ledger)
             ledger.at(ledger.node.head().timestamp + HORIZON_S + 1)
-            ledger.send("finalise", "operator", ledger.settlement.finalise(area=AREA, period=1))
+            ledger.send("finalise", ChainRole.OPERATOR, ledger.settlement.finalise(area=AREA, period=1))
         finally:
             ledger.close()
     per_order = max(ledger.gas[name] for name in ledger.gas if name.startswith(f"clear {ORDERS}")) / ORDERS

@@ -17,7 +17,6 @@ from domain.mtu import mtu_of
 from domain.signing import SigningKey
 from domain.words import Side
 from ledger_service.record import Record
-from ledger_service.registry import queries as registry
 from ledger_service.trading import Accepted, queries
 from ledger_service.trading.state import TradingState, Usage, worst_cost_neur
 from tests.effort import examples
@@ -148,8 +147,6 @@ def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(
             fresh = TradingState.load(connection, settled_before=lambda area: 0)
             for mtu in range(now_mtu - 1, now_mtu + 10):
                 expected = [key for begin, key in registered if begin <= mtu][-1]
-                found = registry.order_key_of(connection, account=resident.account_hex, mtu=mtu)
-                assert found is not None and found.order_key == expected
                 for memory in (state, fresh):
                     assert memory.holders[resident.account_hex].key_at(mtu) == expected
         record.close()

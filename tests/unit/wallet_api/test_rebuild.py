@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Table, select
 
 import ledger_service
+from domain.facts.base import FACTS
 from ledger_service.record import Transaction, View
 from ledger_service.record.journal import walk_entries
 from ledger_service.record.tables import metadata
@@ -122,7 +123,7 @@ ERASABLE = (
 def test_rebuild__of_a_journal_with_erased_payloads__leaves_them_out(crowded: World, package: str) -> None:
     record = crowded.services.record
     with record.read() as connection:
-        found = {kind: [entry.sequence for entry in walk_entries(connection, kinds=[kind])] for kind in ERASABLE}
+        found = {kind: [entry.sequence for entry in walk_entries(connection, kinds=[FACTS[kind]])] for kind in ERASABLE}
     erased = {kind: sequences[0] for kind, sequences in found.items() if sequences}
     assert len(erased) > 5
     before = rows(crowded, tables_of(package))
