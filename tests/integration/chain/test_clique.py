@@ -17,6 +17,7 @@ from domain.eip712 import PROGRAM
 from domain.facts import ChainFailed, ChainIncluded, Subject
 from domain.hashing import keccak, text_id, to_hex
 from domain.merkle import merkle_proof, merkle_root
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from domain.units import NO_PRICE
 from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, words_hash
@@ -91,7 +92,7 @@ class Operator:
         self.calendar = Calendar(rpc=gateway.rpc, address=addresses["Calendar"])
         self.market = Market(rpc=gateway.rpc, address=addresses["Market"])
 
-    def ask(self, key: str, role: str, call: Call) -> None:
+    def ask(self, key: str, role: ChainRole, call: Call) -> None:
         with self.record.begin() as tx:
             request(tx, call, key=key, role=role, about=Subject())
 
@@ -119,17 +120,19 @@ def _set_up(operator: Operator, *, first_mtu: int) -> None:
         clear_seconds=CLEAR_S,
     )
     deadlines = AreaParams(attest_seconds=3_600, horizon_seconds=86_400)
-    operator.ask("area", "registrar", operator.calendar.create_area(area=AREA, params=deadlines))
-    operator.ask("market", "registrar", operator.market.create_market(market=MARKET, params=params))
+    operator.ask("area", ChainRole.REGISTRAR, operator.calendar.create_area(area=AREA, params=deadlines))
+    operator.ask("market", ChainRole.REGISTRAR, operator.market.create_market(market=MARKET, params=params))
     operator.wait_for("area", "market")
-    operator.ask("period", "operator", operator.calendar.declare_period(area=AREA, first_mtu=first_mtu, count=96))
+    operator.ask(
+        "period", ChainRole.OPERATOR, operator.calendar.declare_period(area=AREA, first_mtu=first_mtu, count=96)
+    )
     operator.wait_for("period")
 
 
 def _clear(operator: Operator, *, mtu: int, price: int, words: list[int], proof: list[bytes]) -> None:
     target = ResultPage(program=1, mtu=mtu, price_neur_per_wh=price, count=len(words), page=0)
     call = operator.market.clear(market=MARKET, target=target, page_hashes=page_hashes(words), words=words, proof=proof)
-    operator.ask(f"clear-{mtu}", "operator", call)
+    operator.ask(f"clear-{mtu}", ChainRole.OPERATOR, call)
 
 
 def _record_program(operator: Operator, deployment: Deployment, *, first_mtu: int, gate: int, root: bytes) -> None:
@@ -153,7 +156,7 @@ def _record_program(operator: Operator, deployment: Deployment, *, first_mtu: in
         deadline=program["deadline"],
         signature=signature,
     )
-    operator.ask("signed", "operator", call)
+    operator.ask("signed", ChainRole.OPERATOR, call)
     operator.wait_for("signed")
 
 
@@ -182,7 +185,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
     _set_up(operator, first_mtu=first_mtu)
 
     call = operator.market.open_program(market=MARKET, period=1, first_mtu=first_mtu, count=3, gate=gate)
-    operator.ask("program", "operator", call)
+    operator.ask("program", ChainRole.OPERATOR, call)
     operator.wait_for("program")
     network.kill(3)
 
@@ -191,7 +194,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
     masked = words_hash([mask_word(word) for word in words])
     operator.wait_for_market_time(gate)
     call = operator.market.close_books(market=MARKET, program=1, chains=[masked, bytes(32), masked], counts=[2, 0, 2])
-    operator.ask("books", "operator", call)
+    operator.ask("books", ChainRole.OPERATOR, call)
     operator.wait_for("books")
 
     results = [
@@ -207,7 +210,7 @@ def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and
 
     operator.wait_for_market_time(gate + CLEAR_S + 2 * SPEED)
     call = operator.market.void_mtus(market=MARKET, period=1, program=1, first_mtu=first_mtu, count=3)
-    operator.ask("void", "operator", call)
+    operator.ask("void", ChainRole.OPERATOR, call)
     _restart_own_node(network, gateway)
     operator.wait_for("void")
 
