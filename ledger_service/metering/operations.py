@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ _BASIS_KINDS = kinds_of((*REGISTRY_FACTS, PeriodDeclared))
 """Facts that may change whether an attestation holds, beside other attestations."""
 
 
+GIVE_WAY_SECONDS_MAX = 0.25
+"""Longest pause between two pages. Between them the set gives way for as long as the last one took: the write lock
+goes to whoever takes it first, and an order must never wait for two pages in a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedAttestation:
     """What became of a set: its MTUs, the last entry that holds some of them, and whether all were there before."""
@@ -40,11 +46,14 @@ def record_attestations(record: Record, verify: Callable[[], VerifiedAttestation
     while True:
         verified = verify()
         basis = verified.basis
-        for page in verified.pages:
+        for number, page in enumerate(verified.pages):
+            begun = time.perf_counter()
             sequence = _record_page(record, verified, page, basis=basis)
             if sequence is None:
                 break
             fresh = basis = sequence
+            if number + 1 < len(verified.pages):
+                time.sleep(min(time.perf_counter() - begun, GIVE_WAY_SECONDS_MAX))
         else:
             return RecordedAttestation(
                 mtus=verified.mtus, sequence=fresh or verified.recorded or 0, repeated=fresh is None
