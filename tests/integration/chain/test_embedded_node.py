@@ -11,8 +11,10 @@ from typing import Any
 
 import psutil
 import pytest
+from eth_account import Account
 from sqlalchemy import update
 
+from domain.hashing import to_hex
 from ledger_service.chain.anvil import AnvilProcess
 from ledger_service.chain.embedded import PREVIOUS_FILE, STATE_FILE, EmbeddedNode
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, ReplayDiverged
@@ -40,6 +42,21 @@ def test_flush__hundred_requests__go_into_one_block_in_order(embedded: Any, ask:
     included = embedded.facts("chain.included")
     assert [fact["key"] for fact in included] == [f"deposit-{number}-{number}" for number in range(1, 101)]
     assert {(fact["block"], fact["block_time"]) for fact in included} == {(2, GENESIS + 900)}
+
+
+def test_mine__hundred_transactions_of_two_senders_in_turn__keeps_their_order(embedded: Any) -> None:
+    node, senders = embedded.node, [Account.create(), Account.create()]
+    given: list[tuple[bytes, bytes]] = []
+    for number in range(100):
+        values = {"nonce": number // 2, "gas": 21_000, "gasPrice": 0, "to": senders[0].address, "value": 0}
+        values |= {"data": b"", "chainId": int(node.rpc.call("eth_chainId"), 16)}
+        signed = senders[number % 2].sign_transaction(values)
+        given.append((bytes(signed.hash), bytes(signed.raw_transaction)))
+
+    node.mine(timestamp=node.head().timestamp + 10, transactions=given)
+
+    mined = node.rpc.call("eth_getBlockByNumber", "latest", False)["transactions"]
+    assert mined == [to_hex(name) for name, _ in given]
 
 
 @pytest.mark.parametrize("checkpoint_after", [None, 2, 5])
