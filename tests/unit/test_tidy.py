@@ -249,18 +249,7 @@ def test_kinds__are_never_written_as_text_outside_domain() -> None:
 MIRRORS = ("contracts/bindings/", "wallet_api/schemas/")
 """Folders that name things after what they mirror: the contracts' words, and the JSON forms of the same nouns."""
 
-NOUN_FOLDERS = (
-    "domain/",
-    "grid/",
-    "clearing/",
-    "settling/",
-    "contracts/",
-    "ledger_service/",
-    "oracle/",
-    "edge/",
-    "wallet_api/",
-    "scripts/",
-)
+NOUN_FOLDERS = ("domain/", *KINDLESS_FOLDERS)
 
 
 def test_classes__of_the_product__have_one_name_each() -> None:
