@@ -80,65 +80,50 @@ KIND_OF = {kind.name: kind for kind in KINDS}
 
 
 @dataclass(frozen=True, slots=True)
-class TradeLine:
+class _EnergyLine:
+    """An energy of one MTU at a price."""
+
+    mtu: int
+    kind: Kind
+    energy_wh: int
+    price_neur_per_wh: int
+
+    @property
+    def amount_neur(self) -> int:
+        """Exactly sign x energy x price."""
+        return self.kind.sign * self.energy_wh * self.price_neur_per_wh
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form, as it is hashed."""
+        return {
+            "mtu": self.mtu,
+            "kind": self.kind.name,
+            "energy_wh": self.energy_wh,
+            "price_neur_per_wh": self.price_neur_per_wh,
+            "amount_neur": str(self.amount_neur),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TradeLine(_EnergyLine):
     """What an account bought or sold in one market and MTU, at the price of these trades."""
 
-    mtu: int
-    kind: Kind
     market: str
-    energy_wh: int
-    price_neur_per_wh: int
-
-    @property
-    def amount_neur(self) -> int:
-        """Exactly sign x energy x price."""
-        return self.kind.sign * self.energy_wh * self.price_neur_per_wh
 
     def as_json(self) -> dict[str, Any]:
         """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "market": self.market,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-        }
+        return _EnergyLine.as_json(self) | {"market": self.market}
 
 
 @dataclass(frozen=True, slots=True)
-class PositionLine:
+class PositionLine(_EnergyLine):
     """What follows from a household's position and its meter in one MTU."""
 
-    mtu: int
-    kind: Kind
-    energy_wh: int
-    price_neur_per_wh: int
-
-    @property
-    def amount_neur(self) -> int:
-        """Exactly sign x energy x price."""
-        return self.kind.sign * self.energy_wh * self.price_neur_per_wh
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-        }
-
 
 @dataclass(frozen=True, slots=True)
-class MirrorLine:
+class MirrorLine(_EnergyLine):
     """The other side of households' lines of one kind, MTU, tariff version and price."""
 
-    mtu: int
-    kind: Kind
-    energy_wh: int
-    price_neur_per_wh: int
     tariff: str
     version: int
 
@@ -149,15 +134,7 @@ class MirrorLine:
 
     def as_json(self) -> dict[str, Any]:
         """JSON form, as it is hashed."""
-        return {
-            "mtu": self.mtu,
-            "kind": self.kind.name,
-            "energy_wh": self.energy_wh,
-            "price_neur_per_wh": self.price_neur_per_wh,
-            "amount_neur": str(self.amount_neur),
-            "tariff": self.tariff,
-            "version": self.version,
-        }
+        return _EnergyLine.as_json(self) | {"tariff": self.tariff, "version": self.version}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +183,5 @@ def _mtu_line_of(data: Mapping[str, Any]) -> MtuLine:
     if kind in POSITION_KINDS and "tariff" in data:
         return MirrorLine(mtu, kind, energy_wh, price, tariff=text(data["tariff"]), version=whole(data["version"]))
     if kind in TRADE_KINDS:
-        return TradeLine(mtu, kind, text(data["market"]), energy_wh, price)
+        return TradeLine(mtu, kind, energy_wh, price, market=text(data["market"]))
     return PositionLine(mtu, kind, energy_wh, price)

@@ -75,6 +75,12 @@ class Opening:
         return opening
 
 
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one account is told of a period's settlement, whole: earlier revisions are deducted from the amount due.
@@ -107,6 +113,13 @@ class Statement:
 
     def as_json(self) -> dict[str, Any]:
         """JSON form, as it is hashed under its salt."""
+        return self._head() | {
+            "lines": [line.as_json() for line in self.lines],
+            "opens": [opening.as_json() for opening in self.opens],
+        }
+
+    def _head(self) -> dict[str, Any]:
+        """The JSON form less lines and what they open to."""
         amount = self.amount_neur
         return {
             "account": to_hex(self.account),
@@ -118,8 +131,6 @@ class Statement:
             "kind": self.kind.value,
             "point": self.point,
             "terms_hash": to_hex(self.terms_hash),
-            "lines": [line.as_json() for line in self.lines],
-            "opens": [opening.as_json() for opening in self.opens],
             "amount_neur": str(amount),
             "settled_before_neur": str(self.settled_before_neur),
             "due_neur": str(amount - self.settled_before_neur),
@@ -141,11 +152,12 @@ class Statement:
             kind=ParticipantKind(data["kind"]),
             point=None if data["point"] is None else text(data["point"]),
             terms_hash=hex_bytes(data["terms_hash"], length=HASH_BYTES),
-            lines=tuple(map(line_of, data["lines"])),
-            opens=tuple(map(Opening.from_json, data["opens"])),
+            lines=tuple(map(line_of, _listed(data["lines"]))),
+            opens=tuple(map(Opening.from_json, _listed(data["opens"]))),
             settled_before_neur=decimal(data["settled_before_neur"]),
         )
-        if statement.as_json() != data:
+        # Each line and opening is held to its own form where it is read.
+        if statement._head() != {name: item for name, item in data.items() if name not in ("lines", "opens")}:
             raise ValueError(f"the statement of {data['account']} does not add up, or has other members")
         statement._check_order()
         return statement

@@ -36,7 +36,11 @@ def trade_lines(trades: Sequence[Trade]) -> list[TradeLine]:
         totals[key] = totals.get(key, 0) + trade.energy_wh
     return [
         TradeLine(
-            mtu, LOCAL_PURCHASE if side == Side.BID else LOCAL_SALE, market, totals[mtu, side, market, price], price
+            mtu=mtu,
+            kind=LOCAL_PURCHASE if side == Side.BID else LOCAL_SALE,
+            energy_wh=totals[mtu, side, market, price],
+            price_neur_per_wh=price,
+            market=market,
         )
         for mtu, side, market, price in sorted(totals)
     ]

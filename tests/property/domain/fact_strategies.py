@@ -68,7 +68,7 @@ PRICES = st.integers(NO_PRICE, -NO_PRICE - 1)
 VERSIONS = st.integers(0, 2**32 - 1)
 
 LINES = st.one_of(
-    st.builds(TradeLine, MTU_IN_PERIOD, st.sampled_from(TRADE_KINDS), TEXT, st.integers(0, SAFE), PRICES),
+    st.builds(TradeLine, MTU_IN_PERIOD, st.sampled_from(TRADE_KINDS), st.integers(0, SAFE), PRICES, TEXT),
     st.builds(PositionLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES),
     st.builds(MirrorLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES, TEXT, VERSIONS),
 )
