@@ -35,7 +35,7 @@ from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
 from ledger_service.record import Record
 from ledger_service.registry import consents, operations
-from ledger_service.registry.grids import solvable_grid
+from ledger_service.registry.areas import PreparedArea
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
 from tests.grids import document, street
@@ -109,7 +109,7 @@ class Community:
         attesters = tuple(Attester(f"a{n}", to_hex(bytes([n + 1]) * 20), f"o{n}") for n in range(3))
         grid = document(street((f"P{n}" for n in range(ACCOUNTS)), connection_w=10**6))
         area = Area("B", "Europe/Berlin", 3600, 86400, 3600, JsonDocument(grid), hash_json(grid), attesters, 2)
-        operations.define_area(tx, area=area, power_flow=solvable_grid(grid))
+        operations.define_area(tx, prepared=PreparedArea.of(area))
         market = Market("B/DA", "B", 10, 100, -500_000, 4_000_000, 900, 7200, 10800, "12:00")
         operations.define_market(tx, market=market)
         operations.publish_tariff(tx, tariff=Tariff("home", 1, 0, *[0] * 10), now=BEFORE)

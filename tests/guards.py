@@ -1,4 +1,4 @@
-"""Nothing slow runs while a write transaction is open: no signature check, no solver, no hash of many items.
+"""Nothing slow runs while a write transaction is open: no signature check, no solver, no hash of much.
 
 The service holds one write transaction at a time, so whatever is slow in one makes every order wait. While code of the
 product has one open, each call of the functions listed here fails the test; transactions of the tests' own are free.
@@ -44,6 +44,10 @@ _FUNCTIONS: tuple[Callable[..., Any], ...] = (
 SLOW: dict[CodeType, str] = {function.__code__: function.__name__ for function in _FUNCTIONS}
 """What may not run in a write transaction, by its code."""
 
+HASHED_BYTES_MAX = 262_144
+"""Longest text that is hashed in a transaction: above the largest call of a contract (64 KiB of calldata, as hex), far
+below a grid, a program or a day's statements, which are written and hashed before (`record.prepare`)."""
+
 HASHES_PER_FACT_MAX = 12
 """Hashes that a fact may cost in its transaction: its payload, its place in the chain, its key, a few ids."""
 
@@ -71,6 +75,8 @@ class Watch:
             return
         if frame.f_code is keccak.__code__:
             self.hashes += 1
+            if len(frame.f_locals["data"]) > HASHED_BYTES_MAX:
+                raise SlowInTransaction("a large text was hashed while a write transaction was open; do it before")
         elif frame.f_code is Transaction.append.__code__:
             self.facts += 1
         name = SLOW.get(frame.f_code)

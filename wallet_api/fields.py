@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 from domain.hashing import keccak
 from domain.mtu import MTU_END, SECONDS_LAST
 from domain.units import BASIS_POINTS, MAX_LOTS
-from ledger_service.registry.operations import CONNECTION_W_MAX, SECONDS_MAX, UINT24_MAX
+from ledger_service.registry.checks import SECONDS_MAX
+from ledger_service.registry.operations import CONNECTION_W_MAX, UINT24_MAX
 
 
 def plain_address(given: str) -> str:

@@ -29,13 +29,18 @@ def fold(connection: Connection, entries: Iterable[Entry]) -> None:
             case PeriodDeclared() | ProgramOpened() as fact:
                 _show(connection, fact, entry.sequence)
             case BookClosed(market=market, program=program):
-                table = market_program
-                same = (table.c.market == market, table.c.program == program)
-                connection.execute(update(table).where(*same).values(closed=True))
+                show_closed(connection, market=market, program=program)
             case ChainIncluded(key=key) as fact:
                 # A block that was gone and came back is included a second time.
                 if is_awaited(fact) and not is_included(connection, key):
                     connection.execute(insert(market_inclusion).values(key=key, sequence=entry.sequence))
+
+
+def show_closed(connection: Connection, *, market: str, program: int) -> None:
+    """Show that the books of a program are closed."""
+    table = market_program
+    same = (table.c.market == market, table.c.program == program)
+    connection.execute(update(table).where(*same).values(closed=True))
 
 
 def is_awaited(fact: Fact | None) -> bool:

@@ -31,7 +31,7 @@ from ledger_service.market.queries import Program
 from ledger_service.programs.earlier import earlier_positions, earlier_programs
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
-from ledger_service.record import Cursor, Record, follow
+from ledger_service.record import Cursor, Record, follow, prepare
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
 from ledger_service.trading.queries import BookOrder, Schedule
@@ -66,8 +66,9 @@ class ValidationStage:
             validated = self._validate(closed.as_a(BookClosed))
             if validated is None:
                 return False
+            prepared = prepare(validated)
             with batch.begin() as tx:
-                tx.append(validated)
+                tx.append(prepared)
             return True
         return False
 

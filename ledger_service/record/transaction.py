@@ -188,6 +188,6 @@ def _header(entry: Entry) -> dict[str, Any]:
 def _repeated(first: Entry, *, kind: str, text: bytes, key: str) -> Entry:
     if first.kind != kind:
         raise KeyReused(key=key, sequence=first.sequence)
-    if first.salt is not None and payload_hash(salt=first.salt, payload_text=text) != first.payload_hash:
+    if first.text is not None and first.text.encode() != text:
         raise KeyReused(key=key, sequence=first.sequence)
     return replace(first, repeated=True)

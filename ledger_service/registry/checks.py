@@ -17,6 +17,9 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _MTU_HIGHEST = 2**32 - 1
 
+SECONDS_MAX = 10 * 365 * 86_400
+"""Longest deadline an area or market may have: ten years, as the contracts check."""
+
 
 def check_code(*, field: str, value: Any) -> None:
     """Codes are plain ASCII, so that they sort, compare and print the same everywhere. Raises Malformed."""

@@ -1,31 +1,18 @@
-"""Grid models at the door: what no power flow can solve, and who stands outside the grid, is refused there."""
+"""An area's grid model in the registry: how it is kept, and who stands in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import json
 
 from domain.areas import Area
 from domain.parties import Participant
 from domain.units import check_range
-from grid.model import GridModel
-from grid.powerflow import PowerFlow
 from ledger_service.registry.errors import Malformed
 
 
-def solvable_grid(document: Mapping[str, Any]) -> PowerFlow:
-    """The power flow of a grid model, solved once without load: done before the write transaction.
-
-    Raises BadGrid, GridUnsolvable.
-    """
-    return PowerFlow(GridModel.from_document(document))
-
-
-def check_grid(area: Area, power_flow: PowerFlow) -> None:
-    """The area's model is the one that was solved. Raises Malformed."""
-    if power_flow.grid.grid_model_hash != area.grid_model_hash:
-        expected = "the hash of grid_model, written with all its members"
-        raise Malformed(field="grid_model_hash", value=area.grid_model_hash.hex(), expected=expected)
+def grid_model_text(area: Area) -> str:
+    """The grid model as the registry's view keeps it."""
+    return json.dumps(area.grid_model.value, sort_keys=True)
 
 
 def check_connection(area: Area, participant: Participant) -> None:

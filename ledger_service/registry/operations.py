@@ -14,10 +14,8 @@ from contracts.bindings import Calendar, Settlement
 from contracts.bindings import Market as MarketContract
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams
-from domain.areas import Area
 from domain.facts import (
     AgreementSigned,
-    AreaDefined,
     Fact,
     MarketDefined,
     MeterRegistered,
@@ -25,17 +23,18 @@ from domain.facts import (
     Subject,
     TariffPublished,
 )
-from domain.hashing import from_hex, hash_json, text_id, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.markets import Market, MarketKind
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.roles import ChainRole
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
-from grid.powerflow import PowerFlow
 from ledger_service.outbox import request
-from ledger_service.record import Entry, KeyReused, Transaction
+from ledger_service.record import Entry, KeyReused, Prepared, Transaction
 from ledger_service.registry import queries
+from ledger_service.registry.areas import PreparedArea
 from ledger_service.registry.checks import (
+    SECONDS_MAX,
     check_address,
     check_code,
     check_gate_local,
@@ -43,14 +42,10 @@ from ledger_service.registry.checks import (
     check_mtu,
     check_not_begun,
     check_successor,
-    check_zone,
 )
 from ledger_service.registry.errors import AlreadyRegistered, GatesTooClose, Malformed, NotRegistered, WrongParty
-from ledger_service.registry.grids import check_connection, check_grid
-from ledger_service.registry.views import fold
-
-SECONDS_MAX = 10 * 365 * 86_400
-"""Longest deadline an area or market may have: ten years, as the contracts check."""
+from ledger_service.registry.grids import check_connection
+from ledger_service.registry.views import fold, show_area
 
 DAYLIGHT_SECONDS = 3_600
 """By how much a day may be shorter than 24 hours where the clock changes."""
@@ -67,16 +62,10 @@ PRICE_MAX = 2**31 - 1
 UINT24_MAX = 2**24 - 1
 """Largest lot (Wh) and tick (nEUR/Wh) the Market contract takes."""
 
-THRESHOLD_LOWEST = 2
-"""Fewest attesters that must agree: one alone would be trusted."""
-
 
 def put(tx: Transaction, *, fact: Fact, what: str, name: str, check: Callable[[], None]) -> Entry:
     """The one way in: repeat, or check, append and fold. `what` and `name` tell what is registered already."""
-    try:
-        entry = tx.append(fact) if fact.journal_key is not None and tx.find(fact.journal_key) is not None else None
-    except KeyReused as error:
-        raise AlreadyRegistered(what=what, name=name) from error
+    entry = _repeated(tx, fact, key=fact.journal_key, what=what, name=name)
     if entry is None:
         check()
         entry = tx.append(fact)
@@ -84,49 +73,30 @@ def put(tx: Transaction, *, fact: Fact, what: str, name: str, check: Callable[[]
     return entry
 
 
-def define_area(tx: Transaction, *, area: Area, power_flow: PowerFlow) -> Entry:
-    """Define a grid area and ask for it on chain; `power_flow` is that of its model, which thereby has a solution.
+def _repeated(tx: Transaction, fact: Fact | Prepared, *, key: str | None, what: str, name: str) -> Entry | None:
+    """The first entry where this very fact was registered before. Raises AlreadyRegistered for another one."""
+    try:
+        return tx.append(fact) if key is not None and tx.find(key) is not None else None
+    except KeyReused as error:
+        raise AlreadyRegistered(what=what, name=name) from error
 
-    Raises Malformed, OutOfRange, AlreadyRegistered.
+
+def define_area(tx: Transaction, *, prepared: PreparedArea) -> Entry:
+    """Define a grid area and ask for it on chain. A large grid is a MiB: nothing here hashes or writes it out.
+
+    Raises AlreadyRegistered.
     """
-
-    def check() -> None:
-        check_code(field="area", value=area.area)
-        check_zone(area.zone)
-        for name in ("attest_seconds", "horizon_seconds", "challenge_seconds"):
-            check_range(field=name, value=getattr(area, name), lowest=1, highest=SECONDS_MAX)
-        check_range(
-            field="horizon_seconds", value=area.horizon_seconds, lowest=area.attest_seconds, highest=SECONDS_MAX
-        )
-        if hash_json(area.grid_model.value) != area.grid_model_hash:
-            shown = to_hex(area.grid_model_hash)
-            raise Malformed(field="grid_model_hash", value=shown, expected="the hash of grid_model")
-        check_grid(area, power_flow)
-        _check_attesters(tx, area)
-
-    entry = put(tx, fact=AreaDefined(area), what="area", name=area.area, check=check)
+    area = prepared.area
+    entry = _repeated(tx, prepared.fact, key=prepared.fact.key, what="area", name=area.area)
+    if entry is None:
+        for attester in area.attesters:
+            _check_no_party(tx, attester.address)
+        entry = tx.append(prepared.fact)
+        show_area(tx.connection, area, grid_model_text=prepared.grid_model_text, sequence=entry.sequence)
     params = AreaParams(attest_seconds=area.attest_seconds, horizon_seconds=area.horizon_seconds)
     call = Calendar.create_area(area=area.area_id, params=params)
     request(tx, call, key=f"createArea:{area.area}", role=ChainRole.REGISTRAR, about=Subject(area=area.area))
     return entry
-
-
-def _check_attesters(tx: Transaction, area: Area) -> None:
-    for attester in area.attesters:
-        check_code(field="attester", value=attester.name)
-        check_code(field="organisation", value=attester.organisation)
-        check_address(field="attester address", value=attester.address)
-        _check_no_party(tx, attester.address)
-    for field in ("name", "address"):
-        values = [getattr(attester, field) for attester in area.attesters]
-        if len(set(values)) != len(values):
-            raise Malformed(field=f"attester {field}", value=values, expected="a different one for each attester")
-    check_range(field="threshold", value=area.threshold, lowest=THRESHOLD_LOWEST, highest=max(len(area.attesters), 1))
-    organisations = [attester.organisation for attester in area.attesters]
-    if any(organisations.count(name) >= area.threshold for name in organisations):
-        raise Malformed(
-            field="attesters", value=organisations, expected="fewer keys per organisation than the threshold"
-        )
 
 
 def define_market(tx: Transaction, *, market: Market) -> Entry:

@@ -24,6 +24,7 @@ from domain.parties import Guarantee, Meter, OrderKey, Participant
 from domain.terms import Agreement, Tariff
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
+from ledger_service.registry.grids import grid_model_text
 from ledger_service.registry.tables import (
     TABLES,
     registry_agreement,
@@ -36,7 +37,7 @@ from ledger_service.registry.tables import (
     registry_tariff,
 )
 
-_Noun = Area | Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee
+_Noun = Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee
 
 REGISTRY_FACTS: tuple[type[Fact], ...] = (
     AreaDefined,
@@ -55,7 +56,7 @@ def fold(connection: Connection, entry: Entry) -> None:
     """Bring the views up to date with one of REGISTRY_FACTS; an erased one leaves no trace."""
     match entry.fact:
         case AreaDefined(area):
-            _show(connection, registry_area, area, entry.sequence)
+            show_area(connection, area, grid_model_text=grid_model_text(area), sequence=entry.sequence)
         case MarketDefined(market):
             _show(connection, registry_market, market, entry.sequence)
         case TariffPublished(tariff):
@@ -72,12 +73,16 @@ def fold(connection: Connection, entry: Entry) -> None:
             _show(connection, registry_guarantee, guarantee, entry.sequence)
 
 
+def show_area(connection: Connection, area: Area, *, grid_model_text: str, sequence: int) -> None:
+    """Show a defined area, with its grid model as text that was written before: it may be large."""
+    row = {field.name: getattr(area, field.name) for field in fields(area)} | {"sequence": sequence}
+    row["grid_model"] = grid_model_text
+    row["attesters"] = json.dumps([asdict(attester) for attester in area.attesters], sort_keys=True)
+    connection.execute(insert(registry_area), row)
+
+
 def _show(connection: Connection, table: Table, noun: _Noun, sequence: int) -> None:
-    """Insert a noun as a row: objects as JSON text, all else as it is."""
     row = {field.name: getattr(noun, field.name) for field in fields(noun)} | {"sequence": sequence}
-    if isinstance(noun, Area):
-        row["grid_model"] = json.dumps(noun.grid_model.value, sort_keys=True)
-        row["attesters"] = json.dumps([asdict(attester) for attester in noun.attesters], sort_keys=True)
     connection.execute(insert(table), row)
 
 

@@ -17,7 +17,7 @@ from domain.mtu import MtuRange
 from domain.roles import ChainRole
 from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
-from ledger_service.record import Cursor, Record, StorageUnavailable, Transaction, follow
+from ledger_service.record import Cursor, Prepared, Record, StorageUnavailable, Transaction, follow, prepare
 from ledger_service.record.journal import kinds_of, read_head
 from ledger_service.record.keys import find_entries
 from ledger_service.record.tables import journal_entry
@@ -54,10 +54,11 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A proposal that is due, computed from the record as it stood at entry `head`."""
+    """A proposal that is due, computed from the record as it stood at entry `head` and written out: it is large."""
 
     head: int
-    proposal: SettlementProposed
+    proposal: Prepared
+    key: str
 
 
 class SettlementStage:
@@ -174,7 +175,7 @@ class SettlementStage:
         with self._record.begin() as tx:
             if tx.entries(after=due.head, kinds=TERMS, limit=1):
                 return True
-            return _append_proposal(tx, due.proposal, after=state.proposal_sequence)
+            return _append_proposal(tx, due)
 
     def _compute(self, state: PeriodState) -> Due | None:
         with self._record.read() as connection:
@@ -192,7 +193,8 @@ class SettlementStage:
         proposal = self._proposal(basis)
         if proposal.clearing_root + proposal.readings_root != roots:
             raise RootsDiffer(area=state.area, period=state.period)
-        return Due(head=head, proposal=proposal)
+        key = _proposal_key(proposal, after=state.proposal_sequence)
+        return Due(head=head, proposal=prepare(proposal), key=key)
 
     def _proposal(self, basis: Basis) -> SettlementProposed:
         settled = settle(inputs_of(basis))
@@ -248,11 +250,14 @@ def _is_due(state: PeriodState, roots: bytes) -> bool:
     return state.proposal_revision != state.next_revision or state.proposal_roots != roots
 
 
-def _append_proposal(tx: Transaction, fact: SettlementProposed, *, after: int | None) -> bool:
-    """Append a proposal that follows the one at sequence `after`; roots may come back once a block is given up."""
+def _proposal_key(fact: SettlementProposed, *, after: int | None) -> str:
+    """The key of a proposal that follows the one at sequence `after`; roots may come back once a block is given up."""
     state = fact.clearing_root[:8].hex() + fact.readings_root[:8].hex()
-    key = f"{fact.KIND}:{fact.area}:{fact.period}:{fact.revision}:{state}:{after or 0}"
-    if tx.find(key) is not None:
+    return f"{fact.KIND}:{fact.area}:{fact.period}:{fact.revision}:{state}:{after or 0}"
+
+
+def _append_proposal(tx: Transaction, due: Due) -> bool:
+    if tx.find(due.key) is not None:
         return False  # made before, under other salts
-    tx.append(fact, key=key)
+    tx.append(due.proposal, key=due.key)
     return True

@@ -10,9 +10,9 @@ from domain.roles import ChainRole
 from domain.words import book_hash, mask_word, words_hash
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Program
-from ledger_service.market.views import fold
+from ledger_service.market.views import show_closed
 from ledger_service.outbox import request
-from ledger_service.record import Record
+from ledger_service.record import Record, prepare
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries
 from ledger_service.trading.queries import BookOrder
@@ -48,45 +48,45 @@ class GateStage:
                 version = queries.book_version(connection, market=market_code, first_mtu=first_mtu, count=count)
                 live = queries.book_orders(connection, market=market_code, first_mtu=first_mtu, count=count)
                 market = registry.market(connection, program.market)
-            books = _books(program, live)
+            closed = _closed(program, live)
             call = Market.close_books(
                 market=market.market_id,
                 program=program.program,
-                chains=[book.chain for book in books],
-                counts=[len(book.tags) for book in books],
+                chains=[book.chain for book in closed.books],
+                counts=[len(book.tags) for book in closed.books],
             )
+            prepared = prepare(closed)
             with self._record.begin() as tx:
-                current = markets.program(tx.connection, market=program.market, program=program.program)
+                current = markets.program(tx.connection, market=market_code, program=program.program)
                 if current is None or current.closed:
                     return False
                 now = queries.book_version(tx.connection, market=market_code, first_mtu=first_mtu, count=count)
                 if now != version:
                     continue
-                number = program.program
-                fact = BookClosed(
-                    market=market_code,
-                    program=number,
-                    first_mtu=first_mtu,
-                    count=count,
-                    gate=program.gate,
-                    books=tuple(books),
-                )
-                entry = tx.append(fact)
-                fold(tx.connection, [entry])
+                tx.append(prepared)
+                show_closed(tx.connection, market=market_code, program=program.program)
                 about = Subject(
                     area=program.area,
                     market=market_code,
                     period=program.period,
-                    program=number,
+                    program=program.program,
                     first_mtu=first_mtu,
                     count=count,
                 )
-                request(tx, call, key=f"closeBooks:{market_code}:{number}", role=ChainRole.OPERATOR, about=about)
+                key = f"closeBooks:{market_code}:{program.program}"
+                request(tx, call, key=key, role=ChainRole.OPERATOR, about=about)
                 return True
 
 
-def _books(program: Program, live: list[BookOrder]) -> list[ClosedBook]:
+def _closed(program: Program, live: list[BookOrder]) -> BookClosed:
     orders: dict[int, list[BookOrder]] = defaultdict(list)
     for order in live:
         orders[order.mtu].append(order)
-    return [book_of(mtu=mtu, orders=orders[mtu]) for mtu in program.mtus]
+    return BookClosed(
+        market=program.market,
+        program=program.program,
+        first_mtu=program.first_mtu,
+        count=program.count,
+        gate=program.gate,
+        books=tuple(book_of(mtu=mtu, orders=orders[mtu]) for mtu in program.mtus),
+    )

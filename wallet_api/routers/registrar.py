@@ -28,6 +28,7 @@ from ledger_service.record.paging import only
 from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.registry import operations
+from ledger_service.registry.areas import PreparedArea
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
@@ -38,7 +39,6 @@ from ledger_service.registry.errors import (
     VersionOutOfOrder,
     WrongParty,
 )
-from ledger_service.registry.grids import solvable_grid
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
 from wallet_api.fields import AreaFilter, CodeName, MtuNumber, VersionNumber
@@ -79,9 +79,9 @@ async def define_area(request: Request, who: Annotated[Principal, allow(Role.REG
         attesters = tuple(Attester(**item.model_dump()) for item in body.attesters)
         fields["grid_model"] = JsonDocument(body.grid_model)
         area = Area(**fields, grid_model_hash=hash_json(body.grid_model), attesters=attesters)
-        power_flow = solvable_grid(body.grid_model)
+        prepared = PreparedArea.of(area)
         with services.record.begin() as tx:
-            entry = operations.define_area(tx, area=area, power_flow=power_flow)
+            entry = operations.define_area(tx, prepared=prepared)
         return created(entry, shown.AreaFact)
 
     return await write(request, who=who, shape=shown.AreaBody, work=work, limit_bytes=AREA_BODY_BYTES_MAX)

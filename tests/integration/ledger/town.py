@@ -22,7 +22,7 @@ from ledger_service.market import CalendarStage, queries
 from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
-from ledger_service.registry.grids import solvable_grid
+from ledger_service.registry.areas import PreparedArea
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,
@@ -76,7 +76,7 @@ def area(**changes: Any) -> Area:
 
 def define_area(tx: Transaction, area: Area) -> Entry:
     """Define an area whose grid model is solved first."""
-    return operations.define_area(tx, area=area, power_flow=solvable_grid(area.grid_model.value))
+    return operations.define_area(tx, prepared=PreparedArea.of(area))
 
 
 def market(**changes: Any) -> Market:

@@ -10,7 +10,7 @@ from domain.facts import MtuUnread
 from domain.hashing import keccak
 from domain.merkle import merkle_root
 from ledger_service.record import Cursor, Record, follow
-from tests.guards import HASHES_MAX, SlowInTransaction
+from tests.guards import HASHED_BYTES_MAX, HASHES_MAX, SlowInTransaction
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +40,13 @@ def test_guard__hash_of_many_items_in_a_transaction__fails(record: Record) -> No
     with pytest.raises(SlowInTransaction, match="hashes for 0 facts"), batch.begin():
         for number in range(HASHES_MAX + 1):
             keccak(number.to_bytes(8, "big"))
+
+
+def test_guard__hash_of_a_large_text_in_a_transaction__fails(record: Record) -> None:
+    (batch,) = follow(record, Cursor("reader"), [MtuUnread])
+
+    with pytest.raises(SlowInTransaction, match="large text"), batch.begin():
+        keccak(bytes(HASHED_BYTES_MAX + 1))
 
 
 def test_guard__same_work_before_the_transaction__passes(record: Record) -> None:
