@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clearing.auction import TIES_RULE
 from clearing.book import Book, BookNotSorted, Clearing
@@ -18,10 +19,11 @@ from clearing.caps import NO_POINT
 from clearing.earlier import earlier_by_mtu, earlier_hash
 from clearing.exact_check import BrokenRule, check_clearing
 from clearing.program import MtuBook, ValidatedProgram
-from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal, not_of_the_form
+from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal
 from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
-from domain.hashing import hash_json, text_id, to_hex
+from domain.hashing import text_id
+from domain.members import noun_json
 from domain.merkle import merkle_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
@@ -62,10 +64,7 @@ def inspect(shown: ShownProgram, pinned: Pinned) -> bytes:
     Raises ProgramDiffers, and UnknownRule where it was cleared by a rule that is not known here.
     """
     rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties)
-    try:
-        found = [*_of_frame(shown, pinned), *_of_results(shown, pinned), *_of_report(shown, pinned)]
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise not_of_the_form(error) from error
+    found = [*_of_frame(shown, pinned), *_of_results(shown, pinned), *_of_report(shown, pinned)]
     digest = pinned.domain.digest(PROGRAM, _program_values(shown, pinned))
     found += Mismatch.of("digest", digest, shown.digest)
     if found:
@@ -96,8 +95,9 @@ def repeat(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) ->
     """
     again = _validated_again(shown, orders, pinned)
     # where the operator's solver failed while clearing, the numeric path gave the same result
-    report = {**again.report, "fallbacks": shown.report["fallbacks"]}
-    found = Mismatch.of("report, validated again,", report, shown.report)
+    told_report = shown.report.as_json()
+    report = {**again.report, "fallbacks": told_report["fallbacks"]}
+    found = Mismatch.of("report, validated again,", report, told_report)
     for mine, told in zip(again.results, shown.results, strict=True):
         price = mine.price_neur_per_wh
         found += Mismatch.of(f"words of MTU {mine.mtu}, cleared again,", mine.words, told.words)
@@ -110,16 +110,33 @@ def _validated_again(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: 
     index = pinned.grid.point_index
     books: dict[int, list[tuple[OrderWord, int]]] = {mtu: [] for mtu in pinned.mtus}
     for order in orders:
+        if order.mtu not in books or (order.point is not None and order.point not in index):
+            due, told = "of MTUs of the program, at points of the grid", f"MTU {order.mtu} at {order.point}"
+            raise ProgramDiffers(mismatches=[Mismatch("orders of the program", due, told)])
         books[order.mtu].append((order.word, NO_POINT if order.point is None else index[order.point]))
     validate = rule_of("ties", VALIDATE_BY_TIES_RULE, shown.rules.ties)
     return validate(
-        books=[MtuBook.from_orders(books[mtu]) for mtu in pinned.mtus],
-        schedules_wh=np.array([shown.schedules[point.code] for point in pinned.grid.points], dtype=np.int64),
+        books=[_book(mtu, books[mtu]) for mtu in pinned.mtus],
+        schedules_wh=_schedules(shown, pinned),
         power_flow=PowerFlow(pinned.grid),
         first_mtu=pinned.mtus.first,
         lot_wh=pinned.lot_wh,
         earlier=earlier_by_mtu(shown.earlier, points=[point.code for point in pinned.grid.points], mtus=pinned.mtus),
     )
+
+
+def _book(mtu: int, orders: list[tuple[OrderWord, int]]) -> MtuBook:
+    try:
+        return MtuBook.from_orders(orders)
+    except BookNotSorted as error:
+        mismatch = Mismatch(f"orders of MTU {mtu}", "a tag of its own for each", str(error))
+        raise ProgramDiffers(mismatches=[mismatch]) from error
+
+
+def _schedules(shown: ShownProgram, pinned: Pinned) -> NDArray[np.int64]:
+    """Point × MTU, in the grid's order of points."""
+    schedule_of = shown.schedule_of
+    return np.array([schedule_of[point.code] for point in pinned.grid.points], dtype=np.int64)
 
 
 def _of_frame(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
@@ -131,8 +148,8 @@ def _of_frame(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
         *Mismatch.of("count of MTUs", pinned.mtus.count, shown.count),
         *Mismatch.of("deadline", pinned.deadline, shown.deadline),
         *Mismatch.of("grid model hash", model, shown.grid_model_hash),
-        *Mismatch.of("grid model hash of the report", to_hex(model), shown.report["grid_model_hash"]),
-        *Mismatch.of("lot of the report", pinned.lot_wh, shown.report["lot_wh"]),
+        *Mismatch.of("grid model hash of the report", model, shown.report.grid_model_hash),
+        *Mismatch.of("lot of the report", pinned.lot_wh, shown.report.lot_wh),
     ]
 
 
@@ -167,19 +184,23 @@ def _of_report(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     """The report's hash, and what it says of results, envelopes and schedules."""
     report = shown.report
     points = [point.code for point in pinned.grid.points]
-    told = [(entry["mtu"], entry["given_up"]) for entry in report["mtus"]]
-    hashed_caps = to_hex(envelopes_hash(points, shown.envelopes))
+    given_up = [(item.mtu, item.given_up) for item in shown.results]
+    strangers = sorted({item.point for item in shown.earlier} - set(points))
+    capped = {item.mtu for item in shown.envelopes} | {item.mtu for item in shown.earlier}
+    hashed_caps = envelopes_hash(points, [noun_json(item) for item in shown.envelopes])
     found = [
-        *Mismatch.of("report hash", hash_json(report), shown.report_hash),
-        *Mismatch.of("envelopes hash of the report", hashed_caps, report["envelopes_hash"]),
-        *Mismatch.of("earlier hash of the report", to_hex(earlier_hash(shown.earlier)), report["earlier_hash"]),
-        *Mismatch.of("MTUs of the report", [(item.mtu, item.given_up) for item in shown.results], told),
-        *Mismatch.of("points of the schedules", sorted(points), sorted(shown.schedules)),
+        *Mismatch.of("report hash", report.hash(), shown.report_hash),
+        *Mismatch.of("envelopes hash of the report", hashed_caps, report.envelopes_hash),
+        *Mismatch.of("earlier hash of the report", earlier_hash(shown.earlier), report.earlier_hash),
+        *Mismatch.of("MTUs of the report", given_up, [(item.mtu, item.given_up) for item in report.mtus]),
+        *Mismatch.of("points of earlier positions that the grid has not", [], strangers),
+        *Mismatch.of("MTUs of caps outside the program", [], sorted(capped - set(pinned.mtus))),
+        *Mismatch.of("points of the schedules", sorted(points), sorted(shown.schedule_of)),
     ]
     if found:
         return found
-    hashed = schedules_hash(np.array([shown.schedules[code] for code in points], dtype=np.int64))
-    return Mismatch.of("schedules hash of the report", to_hex(hashed), report["schedules_hash"])
+    hashed = schedules_hash(_schedules(shown, pinned))
+    return Mismatch.of("schedules hash of the report", hashed, report.schedules_hash)
 
 
 def _result_hash(result: ShownMtu, pinned: Pinned) -> bytes:
@@ -200,6 +221,6 @@ def _program_values(shown: ShownProgram, pinned: Pinned) -> dict[str, Any]:
         "count": pinned.mtus.count,
         "resultsRoot": _results_root(shown, pinned),
         "gridModelHash": pinned.grid.grid_model_hash,
-        "reportHash": hash_json(shown.report),
+        "reportHash": shown.report.hash(),
         "deadline": pinned.deadline,
     }

@@ -1,14 +1,25 @@
-"""A program as the API shows it to the DSO, read into typed values: what the DSO's own client looks at."""
+"""A program as the API shows it to the DSO, read into typed values: what the DSO's own client looks at.
+
+Of the answer itself members that are not known are left out, as of every answer (docs/api.md); what of it is signed is
+read like a settlement's package: a member that is missing, unknown or of another type refuses all of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, ClassVar, TypeVar
 
+from pydantic import ConfigDict, PlainSerializer, PlainValidator, ValidationError
+
+from clearing.shown_report import ShownReport
 from domain.errors import DominoesError, OutOfRange
-from domain.facts.programs import EarlierPosition, ProgramRules
-from domain.hashing import from_hex
+from domain.facts import PointEnvelope, ProgramRules
+from domain.facts.programs import EarlierPosition, Schedules
+from domain.members import Code, Hash, Mtu, Number, PriceNeurPerWh, Seconds, Uint32, noun_of
+from domain.orders import INT32
+from domain.strictness import hex_bytes
 from domain.words import OrderWord
 
 MISMATCHES_NAMED = 5
@@ -53,114 +64,134 @@ class ProgramDiffers(DominoesError):
         super().__init__(f"nothing was signed: {named}{rest}; refuse the program, and ask the operator for its books")
 
 
+def _read_word(value: object) -> OrderWord:
+    try:
+        word = OrderWord.unpack(int.from_bytes(hex_bytes(value, length=32), "big"))
+        word.pack()  # refuses what a word can hold and an order can't
+    except OutOfRange as error:
+        raise ValueError(str(error)) from error
+    return word
+
+
+ShownWord = Annotated[OrderWord, PlainValidator(_read_word), PlainSerializer(lambda word: f"0x{word.pack():064x}")]
+"""An order word, taken apart."""
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+
+
 @dataclass(frozen=True, slots=True)
 class ShownMtu:
-    """The result of one MTU: complete words, price (None without a trade), hash."""
+    """The result of one MTU: complete words, price (None without a trade), hash. `starts` is for people."""
 
-    mtu: int
-    price_neur_per_wh: int | None
-    words: tuple[OrderWord, ...]
-    result_hash: bytes
+    mtu: Mtu
+    starts: str
+    price_neur_per_wh: PriceNeurPerWh | None
+    words: tuple[ShownWord, ...]
+    result_hash: Hash
     given_up: bool
-
-    @classmethod
-    def read(cls, result: Mapping[str, Any]) -> ShownMtu:
-        """From its JSON object."""
-        return cls(
-            mtu=result["mtu"],
-            price_neur_per_wh=result["price_neur_per_wh"],
-            words=tuple(OrderWord.unpack(int(text, 16)) for text in result["words"]),
-            result_hash=from_hex(result["result_hash"]),
-            given_up=result["given_up"],
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class ShownProgram:
     """The answer of `GET /v1/dso/programs/{market}/{program}`, without what is only for reading.
 
-    `report` and `envelopes` stay the JSON values whose hashes are signed; `schedules` by point code (Wh, + = import).
+    `schedules` are in Wh, + = import; `digest` is what the operator says that the signature is over.
     """
 
-    market: str
-    first_mtu: int
-    count: int
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    market: Code
+    program: Number
+    first_mtu: Mtu
+    count: Uint32
     results: tuple[ShownMtu, ...]
-    results_root: bytes
-    report: Mapping[str, Any]
-    report_hash: bytes
-    grid_model_hash: bytes
-    envelopes: Sequence[Mapping[str, Any]]
-    schedules: Mapping[str, Sequence[int]]
+    results_root: Hash
+    report: ShownReport
+    report_hash: Hash
+    grid_model_hash: Hash
+    envelopes: tuple[PointEnvelope, ...]
+    schedules: Schedules
     earlier: tuple[EarlierPosition, ...]
     rules: ProgramRules
-    deadline: int
-    digest: bytes
+    deadline: Seconds
+    digest: Hash
+
+    def __post_init__(self) -> None:
+        if any(len(item.net_wh) != self.count for item in self.schedules):
+            raise ValueError("a schedule has not one value for each MTU")
+        if any(not -INT32 <= net_wh < INT32 for item in self.schedules for net_wh in item.net_wh):
+            raise ValueError("a schedule exceeds what an int32 holds")
 
     @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> ShownProgram:
+    def read(cls, answer: object) -> ShownProgram:
         """From the answer. Raises ProgramDiffers where it is not of that form."""
-        try:
-            return cls(
-                market=answer["market"],
-                first_mtu=answer["first_mtu"],
-                count=answer["count"],
-                results=tuple(ShownMtu.read(result) for result in answer["results"]),
-                results_root=from_hex(answer["results_root"]),
-                report=answer["report"],
-                report_hash=from_hex(answer["report_hash"]),
-                grid_model_hash=from_hex(answer["grid_model_hash"]),
-                envelopes=answer["envelopes"],
-                schedules=answer["schedules"],
-                earlier=tuple(EarlierPosition(**item) for item in answer["earlier"]),
-                rules=ProgramRules(**answer["rules"]),
-                deadline=answer["deadline"],
-                digest=from_hex(answer["to_sign"]["digest"]),
-            )
-        except (LookupError, TypeError, ValueError, OutOfRange) as error:
-            raise not_of_the_form(error) from error
+        return _read(cls, answer, digest_of="to_sign")
+
+    @property
+    def schedule_of(self) -> dict[str, tuple[int, ...]]:
+        """Net Wh per MTU by point code."""
+        return {item.point: item.net_wh for item in self.schedules}
 
 
 @dataclass(frozen=True, slots=True)
 class ShownRefusal:
-    """What a refusal is signed over, of the same answer: it is given whatever is wrong with the program."""
+    """What a refusal is signed over, of the same answer: it is given whatever else is wrong with the program."""
 
-    first_mtu: int
-    count: int
-    results_root: bytes
-    digest: bytes
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    first_mtu: Mtu
+    count: Uint32
+    results_root: Hash
+    digest: Hash
 
     @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> ShownRefusal:
+    def read(cls, answer: object) -> ShownRefusal:
         """From the answer. Raises ProgramDiffers where it is not of that form."""
-        try:
-            return cls(
-                first_mtu=answer["first_mtu"],
-                count=answer["count"],
-                results_root=from_hex(answer["results_root"]),
-                digest=from_hex(answer["to_refuse"]["digest"]),
-            )
-        except (LookupError, TypeError, ValueError) as error:
-            raise not_of_the_form(error) from error
+        return _read(cls, answer, digest_of="to_refuse")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownOrder:
     """An order of the program's books with the connection point it acts at (None: at the transformer)."""
 
-    mtu: int
-    word: OrderWord
-    point: str | None
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    mtu: Mtu
+    word: ShownWord
+    point: Code | None
 
     @classmethod
-    def read_all(cls, items: Iterable[Mapping[str, Any]]) -> list[ShownOrder]:
+    def read_all(cls, answer: object) -> list[ShownOrder]:
         """From the answer of `…/{program}/orders`. Raises ProgramDiffers where it is not of that form."""
-        try:
-            return [cls(item["mtu"], OrderWord.unpack(int(item["word"], 16)), item["point"]) for item in items]
-        except (LookupError, TypeError, ValueError, OutOfRange) as error:
-            raise not_of_the_form(error) from error
+        items = answer.get("items") if isinstance(answer, Mapping) else None
+        if not isinstance(items, list):
+            raise _not_of_the_form("items", "an array of orders is expected")
+        return [_strictly(cls, item, at=f"orders.{at}") for at, item in enumerate(items)]
 
 
-def not_of_the_form(error: Exception) -> ProgramDiffers:
-    """What is said of an answer that can't be read."""
-    return ProgramDiffers(mismatches=[Mismatch("form of the program", "as documented", repr(error))])
+_T = TypeVar("_T")
+
+
+def _read(cls: type[_T], answer: object, *, digest_of: str) -> _T:
+    """The members that the class names, and the digest of the typed data of this name."""
+    if not isinstance(answer, Mapping):
+        raise _not_of_the_form("its whole", "an object is expected")
+    names = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    known = {name: value for name, value in answer.items() if name in names}
+    typed_data = answer.get(digest_of)
+    if not isinstance(typed_data, Mapping) or "digest" not in typed_data:
+        raise _not_of_the_form(f"{digest_of}.digest", "it is missing")
+    return _strictly(cls, known | {"digest": typed_data["digest"]}, at="")
+
+
+def _strictly(cls: type[_T], value: object, *, at: str) -> _T:
+    try:
+        return noun_of(cls, json.dumps(value))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(filter(None, [at, *(str(part) for part in first["loc"])]))
+        raise _not_of_the_form(place or "its whole", first["msg"]) from error
+
+
+def _not_of_the_form(place: str, reason: str) -> ProgramDiffers:
+    return ProgramDiffers(mismatches=[Mismatch("form of the program", "as documented", f"{place}: {reason}")])

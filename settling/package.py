@@ -35,13 +35,11 @@ from domain.members import (
     noun_of,
 )
 from domain.mtu import MtuRange
+from domain.orders import INT32
 from domain.parties import Meter, OrderKey, Participant
 from domain.periods import Period
 from domain.readings import Attestation, MeterReading
 from domain.terms import Agreement, Tariff
-
-INT32 = 2**31
-"""Energies of schedules are hashed as int32."""
 
 
 class PackageMalformed(DominoesError):

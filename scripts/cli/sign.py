@@ -10,15 +10,18 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from clearing.inspection import Pinned, inspect, refusal_digest, repeat
-from clearing.shown import ProgramDiffers, ShownOrder, ShownProgram, ShownRefusal
+from clearing.inspection import inspect, refusal_digest, repeat
+from clearing.shown import ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal
+from clearing.shown_report import ShownGridState, ShownLimit
 from contracts.keystore import read_key
 from domain.errors import DominoesError
 from domain.hashing import to_hex
+from domain.mtu import isoformat_utc, mtu_start
 from domain.signing import SigningKey
-from domain.words import OrderWord, Side
+from domain.words import Side
 from scripts.cli.clients import UrlOption
 from scripts.cli.common import (
     CACHE,
@@ -96,21 +99,21 @@ def sign_list(
 ) -> None:
     """Programs that wait for the DSO's verdict, what is in them, and what in them is not as it must be."""
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
-        rows = [
-            _listed(at.client.get(f"/v1/dso/programs/{item['market']}/{item['program']}"), at.desk)
-            for item in at.client.items("/v1/dso/programs")
-        ]
+        rows = [_listed(item["market"], item["program"], at) for item in at.client.items("/v1/dso/programs")]
     show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
 
 
-def _listed(shown: dict[str, Any], desk: Desk) -> dict[str, Any]:
+def _listed(market: str, program: int, at: _AtDesk) -> dict[str, Any]:
+    row: dict[str, Any] = {"market": market, "program": program}
     try:
-        inspect(ShownProgram.read(shown), desk.pinned(shown["market"], shown["first_mtu"]))
+        shown = ShownProgram.read(at.client.get(f"/v1/dso/programs/{market}/{program}"))
+        row |= _summary(shown)
+        inspect(shown, at.desk.pinned(market, shown.first_mtu))
     except ProgramDiffers as error:
-        return {**_summary(shown), "differences": [str(one) for one in error.mismatches]}
+        return {**row, "differences": [str(one) for one in error.mismatches]}
     except MarketUnknown as error:
-        return {**_summary(shown), "differences": [str(error)]}
-    return {**_summary(shown), "differences": []}
+        return {**row, "differences": [str(error)]}
+    return {**row, "differences": []}
 
 
 @sign_app.command("program")
@@ -129,25 +132,31 @@ def sign_program(
 ) -> None:
     """Check a program and show it, then sign it with the DSO's key, or refuse it.
 
+    A verdict that was given before stands: the same one again changes nothing, and is said to be a repeat.
+
     Exit 3, and nothing signed, where what would be signed is not what the content shown gives.
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         code = market or next(iter(at.desk.markets))
         path = f"/v1/dso/programs/{code}/{program}"
-        shown = at.client.get(path) if refuse is None else at.client.get(path, reason=refuse)
-        pinned = at.desk.pinned(code, shown["first_mtu"])
-        digest = _checked(at.client, path, shown, pinned, refuse=refuse, rerun=rerun)
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
-        _display(shown, out)
+        with _exit_where_differing():
+            if refuse is None:
+                digest = _to_sign(at, code, path, rerun=rerun, out=out)
+            else:
+                digest = _to_refuse(at, code, path, reason=refuse, out=out)
         if not yes and not _agreed(out, "sign this?" if refuse is None else "refuse this?"):
             raise Disagreed
         signature = to_hex(at.key.sign(digest))
         if refuse is None:
-            answer = at.client.post(f"{path}/signature", {"signature": signature})
+            done = at.client.hand_in(f"{path}/signature", {"signature": signature})
         else:
-            answer = at.client.post(f"{path}/refusal", {"reason": refuse, "signature": signature})
-    show(answer, as_json=as_json, title="recorded")
+            done = at.client.hand_in(f"{path}/refusal", {"reason": refuse, "signature": signature})
+    if done.repeated:
+        out.print("this very verdict was recorded before; nothing changed")
+    answer = {**done.answer, "repeated": done.repeated}
+    show(answer, as_json=as_json, title="recorded before" if done.repeated else "recorded")
 
 
 def _agreed(out: Console, question: str) -> bool:
@@ -157,78 +166,117 @@ def _agreed(out: Console, question: str) -> bool:
         return False
 
 
-def _checked(
-    client: ApiClient, path: str, shown: dict[str, Any], pinned: Pinned, *, refuse: str | None, rerun: bool
-) -> bytes:
-    """The digest to sign. Exits with WRONG where anything differs."""
+def _to_sign(at: _AtDesk, market: str, path: str, *, rerun: bool, out: Console) -> bytes:
+    """The digest to sign, once all was checked and shown. Raises ProgramDiffers."""
+    program = ShownProgram.read(at.client.get(path))
+    pinned = at.desk.pinned(market, program.first_mtu)
+    digest = inspect(program, pinned)
+    if rerun:
+        repeat(program, ShownOrder.read_all(at.client.get(f"{path}/orders")), pinned)
+    _display(program, out)
+    return digest
+
+
+def _to_refuse(at: _AtDesk, market: str, path: str, *, reason: str, out: Console) -> bytes:
+    """The digest to refuse with; a program that can't even be read can be refused. Raises ProgramDiffers."""
+    answer = at.client.get(path, reason=reason)
+    refusal = ShownRefusal.read(answer)
+    digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu), reason=reason)
     try:
-        if refuse is not None:
-            return refusal_digest(ShownRefusal.read(shown), pinned, reason=refuse)
-        program = ShownProgram.read(shown)
-        digest = inspect(program, pinned)
-        if rerun:
-            repeat(program, ShownOrder.read_all(client.get(f"{path}/orders")["items"]), pinned)
-        return digest
+        _display(ShownProgram.read(answer), out)
     except ProgramDiffers as error:
-        for mismatch in error.mismatches:
-            errors.print(str(mismatch), highlight=False, soft_wrap=True)
-        errors.print(f"[red]{error.code}[/red]: {error}", highlight=False, soft_wrap=True)
+        _name(error)
+    return digest
+
+
+@contextmanager
+def _exit_where_differing() -> Iterator[None]:
+    """Exits with WRONG where anything differs."""
+    try:
+        yield
+    except ProgramDiffers as error:
+        _name(error)
+        errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG) from error
 
 
-def _summary(shown: dict[str, Any]) -> dict[str, Any]:
+def _name(error: ProgramDiffers) -> None:
+    for mismatch in error.mismatches:
+        errors.print(escape(str(mismatch)), highlight=False, soft_wrap=True)
+
+
+def _summary(shown: ShownProgram) -> dict[str, Any]:
     """A program in a few lines."""
-    mtus = shown["report"]["mtus"]
-    busiest = max(mtus, key=lambda item: item["loading_permille"])
-    solved = [mtu for mtu in mtus if mtu["voltage_highest_micro_pu"]]
+    states = shown.report.mtus
+    busiest = max(states, key=lambda item: item.loading_permille, default=None)
+    solved = [state for state in states if state.voltage_highest_micro_pu]
     return {
-        "market": shown["market"],
-        "program": shown["program"],
-        "MTUs": f"{shown['first_mtu']} + {shown['count']}",
-        "sign until": shown["deadline_utc"],
-        "highest loading (1/1000)": busiest["loading_permille"],
-        "loaded most": f"{busiest['loading_element']} in MTU {busiest['mtu']}",
-        "lowest voltage (1e-6 pu)": min((mtu["voltage_lowest_micro_pu"] for mtu in solved), default=None),
-        "highest voltage (1e-6 pu)": max((mtu["voltage_highest_micro_pu"] for mtu in solved), default=None),
-        "envelopes": len(shown["envelopes"]),
-        "binding": sorted({_binding(item) for mtu in mtus for item in mtu["binding"]}),
-        "given up": sum(1 for mtu in mtus if mtu["given_up"]),
+        "market": shown.market,
+        "program": shown.program,
+        "MTUs": f"{shown.first_mtu} + {shown.count}",
+        "sign until": isoformat_utc(shown.deadline),
+        "highest loading (1/1000)": busiest and busiest.loading_permille,
+        "loaded most": busiest and f"{busiest.loading_element} in MTU {busiest.mtu}",
+        "lowest voltage (1e-6 pu)": min((state.voltage_lowest_micro_pu for state in solved), default=None),
+        "highest voltage (1e-6 pu)": max((state.voltage_highest_micro_pu for state in solved), default=None),
+        "envelopes": len(shown.envelopes),
+        "binding": sorted({_binding(item) for state in states for item in state.binding}),
+        "given up": sum(state.given_up for state in states),
     }
 
 
-def _binding(item: dict[str, Any]) -> str:
-    return f"{item['kind']} {item['code']} ({item['quantity']})"
+def _binding(item: ShownLimit) -> str:
+    return f"{item.kind} {item.code} ({item.quantity})"
 
 
-def _display(shown: dict[str, Any], out: Console) -> None:
+def _display(shown: ShownProgram, out: Console) -> None:
     """What a DSO's engineer looks at before signing: each MTU, then the program as a whole."""
-    lot_wh = shown["report"]["lot_wh"]
-    rows = [
-        _mtu_row(result, entry, lot_wh=lot_wh)
-        for result, entry in zip(shown["results"], shown["report"]["mtus"], strict=True)
-    ]
-    table = Table(*rows[0], title=f"program {shown['program']} of {shown['market']}", title_justify="left")
-    for row in rows:
-        table.add_row(*row.values())
+    table = Table(title=escape(f"program {shown.program} of {shown.market}"), title_justify="left")
+    for column in COLUMNS:
+        table.add_column(column)
+    states = {state.mtu: state for state in shown.report.mtus}
+    for result in shown.results:
+        table.add_row(*map(escape, _mtu_row(result, states.get(result.mtu), lot_wh=shown.report.lot_wh)))
     out.print(table)
     for name, item in _summary(shown).items():
-        out.print(f"{name}: {item}", highlight=False)
+        out.print(escape(f"{name}: {item}"), highlight=False)
 
 
-def _mtu_row(result: dict[str, Any], entry: dict[str, Any], *, lot_wh: int) -> dict[str, str]:
-    words = [OrderWord.unpack(int(text, 16)) for text in result["words"]]
-    price = result["price_neur_per_wh"]
-    traded_lots = sum(word.accepted_lots for word in words if word.side is Side.BID)
-    return {
-        "MTU": str(result["mtu"]),
-        "starts": result["starts"],
-        "ct/kWh": "" if price is None else f"{price / CT_PER_KWH_NEUR:.2f}",
-        "traded Wh": str(traded_lots * lot_wh),
-        "export capped Wh": str(entry["capped_export_wh"]),
-        "import capped Wh": str(entry["capped_import_wh"]),
-        "loading 1/1000": f"{entry['loading_permille']} {entry['loading_element']}",
-        "lowest 1e-6 pu": f"{entry['voltage_lowest_micro_pu']} {entry['voltage_lowest_bus']}",
-        "highest 1e-6 pu": f"{entry['voltage_highest_micro_pu']} {entry['voltage_highest_bus']}",
-        "binding": ", ".join(_binding(item) for item in entry["binding"]),
-        "given up": "yes" if entry["given_up"] else "",
-    }
+COLUMNS = (
+    "MTU",
+    "starts",
+    "ct/kWh",
+    "traded Wh",
+    "export capped Wh",
+    "import capped Wh",
+    "loading 1/1000",
+    "lowest 1e-6 pu",
+    "highest 1e-6 pu",
+    "binding",
+    "given up",
+)
+"""What is shown of each MTU."""
+
+
+def _mtu_row(result: ShownMtu, state: ShownGridState | None, *, lot_wh: int) -> tuple[str, ...]:
+    """As COLUMNS; nothing of the grid where the report has nothing of the MTU."""
+    price = result.price_neur_per_wh
+    traded_lots = sum(word.accepted_lots for word in result.words if word.side is Side.BID)
+    cleared = (
+        str(result.mtu),
+        isoformat_utc(mtu_start(result.mtu)),
+        "" if price is None else f"{price / CT_PER_KWH_NEUR:.2f}",
+        str(traded_lots * lot_wh),
+    )
+    if state is None:
+        return cleared
+    return (
+        *cleared,
+        str(state.capped_export_wh),
+        str(state.capped_import_wh),
+        f"{state.loading_permille} {state.loading_element}",
+        f"{state.voltage_lowest_micro_pu} {state.voltage_lowest_bus}",
+        f"{state.voltage_highest_micro_pu} {state.voltage_highest_bus}",
+        ", ".join(_binding(item) for item in state.binding),
+        "yes" if state.given_up else "",
+    )

@@ -125,7 +125,7 @@ class DayDriver:
             path = f"/v1/dso/programs/{item['market']}/{item['program']}"
             shown, pinned = ShownProgram.read(dso.get(path)), self._town.desk.pinned(item["market"], item["first_mtu"])
             digest = inspect(shown, pinned)
-            repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")["items"]), pinned)
+            repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")), pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
 
     def deliver(self, *, mtus_per_step: int, after_step: Callable[[int], None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ ATTEMPTS_MAX = 60
 
 PAUSE_SECONDS = 0.5
 RETRY_STATUSES = (429, 502, 503, 504)
+CREATED_STATUS = 201
 LOGIN_AGAIN_STATUS = 401
 
 
@@ -52,6 +55,14 @@ def login_signature(key: SigningKey, text: str) -> str:
     return to_hex(key.sign(digest))
 
 
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """The answer to a POST, and whether the same had been recorded before."""
+
+    answer: Mapping[str, Any]
+    repeated: bool
+
+
 class ApiClient:
     """Requests on behalf of one key; anonymous where the key is None. Connections are shared through `http`."""
 
@@ -72,6 +83,11 @@ class ApiClient:
     def post(self, path: str, body: Any) -> Any:
         """The JSON answer of a POST. Raises ApiRefused or ApiAway."""
         return self._ask("POST", path, body=body)
+
+    def hand_in(self, path: str, body: Any) -> HandedIn:
+        """What a POST recorded, or had recorded before. Raises ApiRefused or ApiAway."""
+        answer = self._send("POST", path, body=body)
+        return HandedIn(answer=answer.json(), repeated=answer.status_code != CREATED_STATUS)
 
     def download(self, path: str) -> bytes:
         """The bytes of a file. Raises ApiRefused or ApiAway."""
@@ -128,7 +144,7 @@ class ApiClient:
         challenge = asked.json()
         signature = login_signature(key, challenge["text"])
         answer = self._http.post("/v1/session", json={"nonce": challenge["nonce"], "signature": signature})
-        if answer.status_code != 201:
+        if answer.status_code != CREATED_STATUS:
             raise ApiRefused(method="POST", path="/v1/session", status=answer.status_code, problem=answer.text[:500])
         return str(answer.json()["access_token"])
 

@@ -18,7 +18,7 @@ from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from domain.merkle import merkle_root
-from domain.mtu import MtuRange
+from domain.mtu import MtuRange, isoformat_utc, mtu_start
 from domain.orders import envelopes_hash
 from domain.rules import UnknownRule
 from domain.words import OrderWord, Side, result_hash
@@ -95,11 +95,13 @@ def shown(street: GridModel) -> Shown:
     return sealed(
         {
             "market": MARKET,
+            "program": 7,
             "first_mtu": FIRST_MTU,
             "count": 2,
             "results": [
                 {
                     "mtu": mtu.mtu,
+                    "starts": isoformat_utc(mtu_start(mtu.mtu)),
                     "price_neur_per_wh": mtu.price_neur_per_wh,
                     "words": [f"0x{word.pack():064x}" for word in mtu.words],
                     "given_up": mtu.given_up,
@@ -117,8 +119,8 @@ def shown(street: GridModel) -> Shown:
     )
 
 
-def orders_shown(street: GridModel) -> list[ShownOrder]:
-    return ShownOrder.read_all(
+def orders_answer(street: GridModel) -> Shown:
+    items = [
         {
             "mtu": FIRST_MTU + at,
             "word": f"0x{word.pack():064x}",
@@ -126,7 +128,12 @@ def orders_shown(street: GridModel) -> list[ShownOrder]:
         }
         for at, orders in enumerate(ORDERS)
         for word, point in orders
-    )
+    ]
+    return {"items": items}
+
+
+def orders_shown(street: GridModel) -> list[ShownOrder]:
+    return ShownOrder.read_all(orders_answer(street))
 
 
 def test_inspect__honest_program__gives_the_digest_its_content_gives(street: GridModel, shown: Shown) -> None:
@@ -147,6 +154,14 @@ TAMPERED: dict[str, tuple[Callable[[Shown], object], str]] = {
     "envelope": (lambda shown: shown["envelopes"][0].update(export_cap_wh=9_000), "envelopes hash of the report"),
     "schedule": (lambda shown: shown["schedules"]["P2"].__setitem__(1, 299), "schedules hash of the report"),
     "earlier positions": (lambda shown: shown["earlier"].append(EARLIER), "earlier hash of the report"),
+    "earlier position of a stranger": (
+        lambda shown: shown["earlier"].append(EARLIER | {"point": "P9"}),
+        "points of earlier positions that the grid has not",
+    ),
+    "envelope of another day": (
+        lambda shown: shown["envelopes"][0].update(mtu=1),
+        "MTUs of caps outside the program",
+    ),
     "report": (lambda shown: shown["report"]["mtus"][0].update(loading_permille=900), "report hash"),
     "results root": (lambda shown: shown.update(results_root="0x" + "00" * 32), "results root"),
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
@@ -231,3 +246,121 @@ def test_inspect__cleared_by_a_rule_that_is_not_known__is_refused_whole(shown: S
         inspect(ShownProgram.read(sealed(shown)), pinned(street))
 
     assert (refused.value.rule, refused.value.version, refused.value.known) == ("ties", 2, (1,))
+
+
+def _report(shown: Shown) -> Shown:
+    return shown["report"]["mtus"][0]
+
+
+HOSTILE: dict[str, tuple[Callable[[Shown], object], str]] = {
+    "count as text": (lambda shown: shown.update(count="2"), "count"),
+    "count true": (lambda shown: shown.update(count=True), "count"),
+    "deadline as a fraction": (lambda shown: shown.update(deadline=1_500_000.0), "deadline"),
+    "hash in upper case": (lambda shown: shown.update(results_root="0x" + "AB" * 32), "results_root"),
+    "hash too short": (lambda shown: shown.update(report_hash="0x" + "ab" * 31), "report_hash"),
+    "results no array": (lambda shown: shown.update(results={}), "results"),
+    "unknown member of a result": (lambda shown: shown["results"][0].update(note="x"), "results.0.note"),
+    "given up as a number": (lambda shown: shown["results"][0].update(given_up=0), "results.0.given_up"),
+    "price beyond an int32": (lambda shown: shown["results"][0].update(price_neur_per_wh=2**31), "results.0.price"),
+    "word without prefix": (lambda shown: shown["results"][0]["words"].__setitem__(0, "1f"), "results.0.words.0"),
+    "word negative": (lambda shown: shown["results"][0]["words"].__setitem__(0, "-0x1"), "results.0.words.0"),
+    "word of no order": (lambda shown: shown["results"][0]["words"].__setitem__(0, "0x" + "00" * 32), "results.0.word"),
+    "word with unknown flags": (
+        lambda shown: shown["results"][0]["words"].__setitem__(0, "0x" + "00" * 31 + "02"),
+        "results.0.words.0",
+    ),
+    "unknown member of an envelope": (lambda shown: shown["envelopes"][0].update(note=1), "envelopes.0.note"),
+    "cap as text": (lambda shown: shown["envelopes"][0].update(export_cap_wh="9"), "envelopes.0.export_cap_wh"),
+    "schedule too short": (lambda shown: shown["schedules"]["P2"].pop(), "its whole"),
+    "schedule beyond an int32": (lambda shown: shown["schedules"]["P2"].__setitem__(0, 2**31), "its whole"),
+    "schedule as text": (lambda shown: shown["schedules"].update(P2="00"), "schedules"),
+    "earlier position without caps": (
+        lambda shown: shown["earlier"].append({"point": "P0", "mtu": FIRST_MTU, "net_wh": 0}),
+        "earlier.0.import_cap_wh",
+    ),
+    "a rule more": (lambda shown: shown["rules"].update(caps=1), "rules.caps"),
+    "a rule true": (lambda shown: shown["rules"].update(ties=True), "rules.ties"),
+    "unknown member of the report": (lambda shown: shown["report"].update(note="x"), "report.note"),
+    "another form of report": (lambda shown: shown["report"].update(format="dominoes-report/2"), "report.format"),
+    "loading as a fraction": (lambda shown: _report(shown).update(loading_permille=1.5), "report.mtus.0.loading"),
+    "element that moves the cursor": (
+        lambda shown: _report(shown).update(loading_element="\x1b[2Jtrafo"),
+        "report.mtus.0.loading_element",
+    ),
+    "unknown quantity that binds": (
+        lambda shown: _report(shown)["binding"].append(
+            {"kind": "bus", "code": "near", "quantity": "hope", "value_micro": 0, "limit_micro": 0}
+        ),
+        "report.mtus.0.binding",
+    ),
+    "nothing to sign": (lambda shown: shown.pop("to_sign"), "to_sign.digest"),
+    "something else to sign": (lambda shown: shown.update(to_sign=["digest"]), "to_sign.digest"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_read__not_of_the_form__is_refused_with_its_place(shown: Shown, name: str) -> None:
+    change, place = HOSTILE[name]
+    change(shown)
+
+    with pytest.raises(ProgramDiffers) as raised:
+        ShownProgram.read(shown)
+
+    (mismatch,) = raised.value.mismatches
+    assert mismatch.what == "form of the program"
+    assert mismatch.shown.startswith(place)
+
+
+@pytest.mark.parametrize("answer", [None, [], "program", 7])
+def test_read__no_object__is_refused(answer: Any) -> None:
+    for read in (ShownProgram.read, ShownRefusal.read, ShownOrder.read_all):
+        with pytest.raises(ProgramDiffers, match="form of the program"):
+            read(answer)
+
+
+def test_read__member_the_answer_gained__is_left_out(shown: Shown, street: GridModel) -> None:
+    digest = inspect(ShownProgram.read(shown | {"news": 1}), pinned(street))
+
+    assert to_hex(digest) == shown["to_sign"]["digest"]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"first_mtu": 2**32}, "first_mtu"),
+        ({"count": -1}, "count"),
+        ({"count": 2**32}, "count"),
+        ({"results_root": 0}, "results_root"),
+        ({"to_refuse": {"digest": "0x"}}, "digest"),
+        ({"to_refuse": {}}, "to_refuse.digest"),
+    ],
+)
+def test_read_refusal__not_of_the_form__is_refused_with_its_place(shown: Shown, change: Shown, place: str) -> None:
+    with pytest.raises(ProgramDiffers) as raised:
+        ShownRefusal.read(shown | change)
+
+    assert raised.value.mismatches[0].shown.startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"mtu": "1000"}, "orders.0.mtu"),
+        ({"word": "0x1"}, "orders.0.word"),
+        ({"point": 3}, "orders.0.point"),
+        ({"account": "0x" + "11" * 20}, "orders.0.account"),
+        ({"mtu": FIRST_MTU + 2}, "MTU 1002 at P0"),
+        ({"point": "P9"}, "MTU 1000 at P9"),
+        ({"word": f"0x{ORDERS[0][1][0].pack():064x}"}, "orders of MTU 1000"),
+    ],
+)
+def test_repeat__order_that_is_none_of_the_program__is_found(
+    street: GridModel, shown: Shown, change: Shown, named: str
+) -> None:
+    answer = orders_answer(street)
+    answer["items"][0] |= change
+
+    with pytest.raises(ProgramDiffers) as raised:
+        repeat(ShownProgram.read(shown), ShownOrder.read_all(answer), pinned(street))
+
+    assert named in str(raised.value)

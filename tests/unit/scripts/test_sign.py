@@ -25,6 +25,7 @@ from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
 from scripts.cli import sign
 from scripts.cli.main import app
+from scripts.serving.api_client import HandedIn
 from scripts.serving.verifier_process import WRONG
 
 pytestmark = pytest.mark.unit
@@ -77,7 +78,7 @@ def quiet_program() -> dict[str, Any]:
         "results_root": to_hex(merkle_root([hashed])),
         "grid_model_hash": to_hex(STREET.grid_model_hash),
         "deadline": DEADLINE,
-        "deadline_utc": "1970-01-18T08:40:00Z",
+        "deadline_utc": "2070-01-18T08:40:00Z",
     }
     return shown | {"to_sign": {"digest": to_hex(DOMAIN.digest(PROGRAM, values_of(shown)))}}
 
@@ -100,13 +101,14 @@ class Operator:
     def __init__(self) -> None:
         self.shown = quiet_program()
         self.posted: list[dict[str, Any]] = []
+        self.recorded_before = False
 
     def get(self, path: str, **_: Any) -> dict[str, Any]:
         return {"items": []} if path.endswith("/orders") else self.shown
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def hand_in(self, path: str, body: dict[str, Any]) -> HandedIn:
         self.posted.append(body)
-        return {"sequence": 7}
+        return HandedIn(answer={"sequence": 7}, repeated=self.recorded_before)
 
 
 class DeskOfStreet:
@@ -135,6 +137,30 @@ def test_sign__honest_program__signs_what_its_content_gives(operator: Operator) 
     signature = bytes.fromhex(operator.posted[0]["signature"][2:])
     assert recover(DOMAIN.digest(PROGRAM, values_of(operator.shown)), signature) == DSO.address
     assert "trafo" in done.stdout and "highest voltage" in done.stdout
+    assert "sign until: 1970-01-18T08:40:00Z" in done.stdout  # of what is signed, not as the operator puts it
+    assert "repeated  False" in done.stdout and "recorded before" not in done.stdout
+
+
+def test_sign__verdict_given_before__says_that_nothing_changed(operator: Operator) -> None:
+    operator.recorded_before = True
+
+    done = dominoes("--yes")
+
+    assert done.exit_code == 0, done.output
+    assert "recorded before; nothing changed" in done.stdout
+
+
+def test_sign__content_not_of_the_form__exits_wrong_and_can_be_refused(operator: Operator) -> None:
+    operator.shown["envelopes"] = "[bold]none[/bold]"
+    refused = {name: values_of(operator.shown)[name] for name in ("market", "firstMtu", "count", "resultsRoot")}
+    digest = DOMAIN.digest(REFUSAL, {**refused, "reason": "unreadable"})
+    operator.shown["to_refuse"] = {"digest": to_hex(digest)}
+
+    signed, refusal = dominoes("--yes"), dominoes("--yes", "--refuse", "unreadable")
+
+    assert signed.exit_code == WRONG and "form of the program" in signed.stderr
+    assert refusal.exit_code == 0 and "form of the program" in refusal.stderr
+    assert [body["reason"] for body in operator.posted] == ["unreadable"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +199,7 @@ def test_sign__json__is_one_document_with_the_question_beside_it(operator: Opera
     done = dominoes("--json", answer="y\n")
 
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == {"sequence": 7}
+    assert json.loads(done.stdout) == {"sequence": 7, "repeated": False}
     assert "sign this?" in done.stderr
 
 
