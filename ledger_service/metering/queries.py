@@ -37,13 +37,29 @@ class PointReading:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAttestation:
+    """An attestation as the view keeps it: with the readings of a whole area, so it is read only where it is needed."""
+
+    text: str
+
+    def read(self) -> SignedAttestation:
+        """The attestation."""
+        return noun_of(SignedAttestation, self.text)
+
+    def as_json(self) -> dict[str, Any]:
+        """Its JSON object."""
+        written: dict[str, Any] = json.loads(self.text)
+        return written
+
+
+@dataclass(frozen=True, slots=True)
 class MtuState:
     """Where an MTU stands: the revision it takes next, whether it was marked Unread, the last attestation."""
 
     mtu: int
     next_revision: int
     unread: bool
-    attestation: dict[str, Any] | None
+    attestation: KeptAttestation | None
 
     def as_json(self) -> dict[str, Any]:
         """JSON form, as attesters read it."""
@@ -51,7 +67,7 @@ class MtuState:
             "mtu": self.mtu,
             "next_revision": self.next_revision,
             "unread": self.unread,
-            "attestation": self.attestation,
+            "attestation": None if self.attestation is None else self.attestation.as_json(),
         }
 
 
@@ -110,7 +126,7 @@ def _state(mtu: int, rows: list[Row[Any]]) -> MtuState:
         mtu=mtu,
         next_revision=rows[-1].revision + 1 if rows else 0,
         unread=any(row.unread for row in rows),
-        attestation=json.loads(attested[-1].attestation) if attested else None,
+        attestation=KeptAttestation(attested[-1].attestation) if attested else None,
     )
 
 
@@ -150,7 +166,7 @@ def leaves_at(connection: Connection, *, area: str, mtu: int) -> Leaves | None:
         .limit(1)
     )
     found = connection.execute(query).scalar()
-    return None if found is None else noun_of(SignedAttestation, found).leaves
+    return None if found is None else KeptAttestation(found).read().leaves
 
 
 def point_readings(connection: Connection, *, point: str, first_mtu: int, count: int) -> list[PointReading]:

@@ -12,7 +12,7 @@ from domain.attestations import AttestationSet
 from domain.eip712 import Domain
 from domain.facts import FACTS, ChainRequested, MtuUnread, ReadingAttested
 from domain.hashing import canonical_json, text_id, to_hex
-from domain.members import noun_of
+from domain.members import noun_json, noun_of
 from domain.messages import make_message
 from domain.mtu import mtu_end
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
@@ -186,6 +186,9 @@ def test_accept_attestation__holds__is_recorded_shown_and_asked_of_the_chain(rec
         (FIRST + 1, 100, 10, 0),
     ]
     assert [state.next_revision for state in states] == [1, 1, 0]
+    kept = states[0].attestation
+    assert kept is not None and states[2].attestation is None
+    assert noun_json(kept.read()) == kept.as_json() == payload_of(FIRST)["attestations"][0]
 
 
 def test_accept_attestation__repeated__is_the_first_fact(record: Record) -> None:
