@@ -14,7 +14,7 @@ from domain.errors import DominoesError
 from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, guarded, show
 from scripts.serving.embedded.owner import LOCK_SUFFIX
-from scripts.serving.embedded.run_config import CHAIN_FOLDER, CONFIG_FILE, LOGS_FOLDER, RECORD_FILE, read_config
+from scripts.serving.embedded.run_folder import CHAIN_FOLDER, CONFIG_FILE, LOGS_FOLDER, RECORD_FILE, read_config
 
 SQLITE_SUFFIX = ".sqlite"
 SENDERS_FIRST = ("community.sqlite", "meters.sqlite", "attesters", RECORD_FILE)

@@ -16,7 +16,7 @@ from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, errors, g
 from scripts.cli.receipts import hold_against
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.embedded.keys import load_key
-from scripts.serving.embedded.run_config import KEYS_FOLDER, read_config
+from scripts.serving.embedded.run_folder import KEYS_FOLDER, read_config
 from scripts.serving.verifier_process import WRONG
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="Base URL of the API; else that of the run in --state.")]

@@ -14,7 +14,7 @@ from domain.errors import DominoesError
 from ledger_service.chain.anvil import anvil_binary
 from scripts.cli.common import DEFAULT_STATE, ROOT, JsonOption, StateOption, guarded, show
 from scripts.serving.embedded.keys import ALL_KEYS_HERE, exposed_keys
-from scripts.serving.embedded.run_config import CONFIG_FILE, KEYS_FOLDER, read_config
+from scripts.serving.embedded.run_folder import CONFIG_FILE, KEYS_FOLDER, read_config
 
 PACKAGES = ("fastapi", "sqlalchemy", "web3", "coincurve", "pynacl", "pulp", "highspy", "power-grid-model", "amqtt")
 DISK_LOW_BYTES = 2 * 1024**3

@@ -35,9 +35,10 @@ from scripts.cli.common import (
     show,
 )
 from scripts.serving.api_client import ApiClient, open_http
-from scripts.serving.desk import Desk, MarketUnknown, open_desk, open_run_desk
+from scripts.serving.desk import Desk, MarketUnknown, open_desk
 from scripts.serving.embedded.keys import load_key
-from scripts.serving.embedded.run_config import KEYS_FOLDER, read_config
+from scripts.serving.embedded.run_desk import open_run_desk
+from scripts.serving.embedded.run_folder import KEYS_FOLDER, read_config
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.http import open_service
 from scripts.serving.sources import load

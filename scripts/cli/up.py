@@ -30,12 +30,12 @@ from scripts.cli.common import (
 )
 from scripts.community.grids import parse_day
 from scripts.community.meters import TownMeters
-from scripts.serving.desk import plan_of
+from scripts.serving.day_plan import plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.keys import ALL_KEYS_HERE
 from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold
 from scripts.serving.embedded.processes import end_leftovers
-from scripts.serving.embedded.run_config import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
+from scripts.serving.embedded.run_folder import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
 from scripts.serving.embedded.running import Pace, Reviver, Runner, Stopped
 from scripts.serving.sources import load
 

@@ -10,16 +10,8 @@ import typer
 
 from domain.errors import DominoesError
 from scripts.cli.common import JsonOption, console, guarded, show
-from scripts.serving.verifier_process import (
-    CLEAN,
-    SELF_CONSISTENT,
-    USAGE,
-    WRONG,
-    Verdict,
-    chain_state_of,
-    run_verifier,
-    start_node,
-)
+from scripts.serving.embedded.left_chain import chain_state_of, start_node
+from scripts.serving.verifier_process import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Verdict, run_verifier
 
 
 class NoBundle(DominoesError):

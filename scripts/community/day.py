@@ -14,10 +14,10 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
 from scripts.community.meters import Envelopes, TownMeters
+from scripts.community.run_config import ZONE
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
-from scripts.serving.desk import DayPlan, plan_of
-from scripts.serving.embedded.run_config import ZONE
+from scripts.serving.day_plan import DayPlan, plan_of
 
 POLL_SECONDS = 0.1
 """Wall seconds between looks at what the service and the attesters have done."""

@@ -13,8 +13,8 @@ from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
 from scripts.community.households import metered_wh
+from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 from scripts.community.town import Town
-from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 
 METER_LOG_FILE = "meters.sqlite"
 

@@ -17,10 +17,10 @@ from domain.units import NEUR_PER_EUR
 from grid.model import Point
 from scripts.community.grids import Community
 from scripts.community.households import PriceBand
+from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.serving.api_client import ApiClient
 from scripts.serving.desk import Desk
-from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 
 HOUSEHOLD_DEPOSIT_NEUR = 50 * NEUR_PER_EUR
 """What each household paid in before its first day."""

@@ -1,24 +1,19 @@
-"""What an organisation's desk knows by itself of a delivery day and its program, without asking the service."""
+"""What a DSO's desk knows by itself of a program, without asking the service: grid, market rules, where it signs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as clock_time
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from clearing.inspection import Pinned
-from contracts.deploy import Deployment
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, to_hex
-from domain.mtu import MtuRange, local_day, mtu_start
+from domain.mtu import mtu_start
 from grid.model import GridModel
-from scripts.community.grids import load_community
-from scripts.serving.embedded.run_config import DEPLOYMENT_FILE, ZONE, RunConfig, read_config
+from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.needs import given, given_path
 from scripts.serving.settings import DeskMarketSection, DeskSection
 
@@ -54,27 +49,6 @@ class MarketUnknown(DominoesError):
 
 
 @dataclass(frozen=True)
-class DayPlan:
-    """When things happen, in market time: unix seconds."""
-
-    day: date
-    mtus: MtuRange
-    gate: int
-
-
-def plan_of(day: date, *, gate_local: str, zone_name: str = ZONE) -> DayPlan:
-    """The MTUs and the gate of a delivery day."""
-    zone = ZoneInfo(zone_name)
-    gate = datetime.combine(day - timedelta(days=1), clock_time.fromisoformat(gate_local), tzinfo=zone)
-    return DayPlan(day=day, mtus=local_day(day=day, zone=zone), gate=int(gate.timestamp()))
-
-
-def local_day_of(seconds: int, *, zone_name: str = ZONE) -> date:
-    """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(zone_name)).date()
-
-
-@dataclass(frozen=True)
 class Desk:
     """The DSO's own knowledge: market rules by market, the domain its signature counts in, its grid model."""
 
@@ -98,29 +72,6 @@ class Desk:
             mtus=plan.mtus,
             deadline=plan.gate + rules.sign_seconds,
         )
-
-
-def own_domain(state: Path) -> Domain:
-    """The domain of the Market contract by the deployment file of the run; signatures count nowhere else."""
-    return Deployment.from_json(json.loads((state / DEPLOYMENT_FILE).read_text())).domain("Market")
-
-
-def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
-    """The desk of an embedded run's DSO."""
-    rules = {
-        market: DeskMarketSection(
-            market=market, lot_wh=config.lot_wh, gate_local=gate, sign_seconds=config.sign_seconds
-        )
-        for market, gate in config.gates_local.items()
-    }
-    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid)
-
-
-def open_run_desk(state: Path, *, cache: Path) -> Desk:
-    """The desk of the run in this folder. Raises StateMissing, or what the grid loader raises."""
-    config = read_config(state)
-    grid = load_community(grid_code=config.grid, cache=cache, pv_permille=config.pv_permille).grid
-    return desk_of_run(config, domain=own_domain(state), grid=grid)
 
 
 def open_desk(section: DeskSection) -> Desk:

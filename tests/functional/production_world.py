@@ -22,8 +22,9 @@ from domain.hashing import to_hex
 from domain.signing import SigningKey
 from grid.model import GridModel
 from ledger_service.chain.ports import free_port
+from scripts.community.run_config import ATTESTER_NAMES
 from scripts.serving.embedded.processes import Child, wait_until_ready
-from scripts.serving.embedded.run_config import ACCOUNT_KEYS, ATTESTER_NAMES, ORGANISATION_KEYS
+from scripts.serving.embedded.run_folder import ACCOUNT_KEYS, ORGANISATION_KEYS
 from scripts.tools.chain_nodes.clique import CliqueNetwork
 from tests.authority import Authority
 from tests.mosquitto import Mosquitto

@@ -19,7 +19,7 @@ from scripts.cli.main import app
 from scripts.community import day as days
 from scripts.community.grids import load_community
 from scripts.serving.embedded.demo_day import run_day
-from scripts.serving.verifier_process import chain_state_of, start_node
+from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from tests.effort import examples
 from tests.functional import test_mutations as mutations
 from verifier.chain import http_rpc

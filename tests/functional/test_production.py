@@ -22,11 +22,12 @@ from scripts.cli.main import app as dominoes
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
 from scripts.community.meters import TownMeters
+from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
-from scripts.serving.desk import DayPlan, desk_of_run, plan_of
+from scripts.serving.day_plan import DayPlan, plan_of
 from scripts.serving.embedded.evidence import fetch_bundle, write_anchors
-from scripts.serving.embedded.run_config import ATTESTER_NAMES, RunConfig
+from scripts.serving.embedded.run_desk import desk_of_run
 from scripts.serving.verifier_process import Verdict, run_verifier
 from tests.functional.production_world import KILLED_NODE, ProductionWorld, timed
 from tests.postgres import Postgres

@@ -19,17 +19,19 @@ from ledger_service.evidence.recorded import ChainInfo
 from ledger_service.record import Record
 from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
+from scripts.community.run_config import RunConfig
 from scripts.community.trading import Tally, total
-from scripts.serving.desk import plan_of
+from scripts.serving.day_plan import plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.evidence import chain_info, fetch_all, write_anchors, write_personal
+from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.embedded.owner import RUN, hold
 from scripts.serving.embedded.picture import draw_day
 from scripts.serving.embedded.processes import Memory
-from scripts.serving.embedded.run_config import RECORD_FILE, RunConfig
+from scripts.serving.embedded.run_folder import RECORD_FILE
 from scripts.serving.embedded.summary import DaySummary
 from scripts.serving.settings import DemoSection
-from scripts.serving.verifier_process import Verdict, chain_state_of, run_verifier, start_node
+from scripts.serving.verifier_process import Verdict, run_verifier
 
 MTUS_PER_STEP = 4
 """MTUs metered before the attesters are waited for: meters send an hour in one message, as many do in the field."""

@@ -15,9 +15,9 @@ from ledger_service.evidence.personal import export_all_personal
 from ledger_service.evidence.recorded import Anchor, ChainInfo
 from ledger_service.record import Record
 from ledger_service.trading import ReceiptSigner
+from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 from scripts.community.town import Town
 from scripts.serving.api_client import ApiClient
-from scripts.serving.embedded.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 
 PUBLIC, AUDITOR, PERSONAL = "public", "auditor", "personal"
 

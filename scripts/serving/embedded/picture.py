@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from domain.mtu import MTU_SECONDS
-from scripts.serving.embedded.run_config import ZONE
+from scripts.community.run_config import ZONE
 
 NEUR_PER_WH_IN_CT_PER_KWH = 10_000
 WH_IN_KWH = 1_000

@@ -14,9 +14,9 @@ from domain.mtu import mtu_end
 from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.grids import PROFILE_YEAR
 from scripts.community.meters import TownMeters
-from scripts.serving.desk import local_day_of, plan_of
+from scripts.community.run_config import ZONE
+from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
-from scripts.serving.embedded.run_config import ZONE
 
 ORDER_HOUR = 6
 """Local hour of the eve from which the town sends its orders for the next day."""

@@ -26,21 +26,19 @@ from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
 from ledger_service.record import Record
 from oracle.brokers.embedded import EmbeddedBroker
+from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, RunConfig
 from scripts.serving.composition import Core, list_in_registry
 from scripts.serving.deployment_file import MarketTime, read_deployment_file, write_deployment
 from scripts.serving.embedded.keys import load_keys, read_addresses
 from scripts.serving.embedded.market_loop import MarketLoop
 from scripts.serving.embedded.owner import SERVICE, hold
-from scripts.serving.embedded.run_config import (
-    ATTESTER_NAMES,
-    ATTESTER_THRESHOLD,
+from scripts.serving.embedded.run_folder import (
     CHAIN_FOLDER,
     CHAIN_ID,
     DEPLOYMENT_FILE,
     KEYS_FOLDER,
     RECORD_FILE,
     SECURITY_ADMINS,
-    RunConfig,
     read_config,
 )
 from scripts.serving.needs import AREA_ROLES, given, given_path

@@ -16,15 +16,15 @@ from domain.mtu import MTU_SECONDS, local_midnight
 from ledger_service.chain.embedded import PROCESS_FILE
 from ledger_service.chain.ports import free_port
 from scripts.community.grids import Community, load_community
+from scripts.community.run_config import ATTESTER_NAMES, ZONE, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town
 from scripts.serving.api_client import open_http
-from scripts.serving.desk import desk_of_run, own_domain
 from scripts.serving.embedded.keys import keep_keys, keystore_of, load_keys, make_keys, password_file_of
 from scripts.serving.embedded.processes import Child, end_leftovers, python_module, wait_for_health, wait_until_ready
-from scripts.serving.embedded.run_config import (
+from scripts.serving.embedded.run_desk import desk_of_run, own_domain
+from scripts.serving.embedded.run_folder import (
     ACCOUNT_KEYS,
-    ATTESTER_NAMES,
     CHAIN_FOLDER,
     COMMUNITY_FILE,
     CONFIG_FILE,
@@ -33,8 +33,6 @@ from scripts.serving.embedded.run_config import (
     KEYS_FOLDER,
     LOGS_FOLDER,
     ORGANISATION_KEYS,
-    ZONE,
-    RunConfig,
     read_config,
     write_config,
 )

@@ -26,7 +26,7 @@ from ledger_service.programs import ValidationStage
 from ledger_service.trading import GateStage
 from scripts.cli.main import app as dominoes
 from scripts.serving.embedded.keys import keep_keys
-from scripts.serving.embedded.run_config import HOUSEHOLD_KEYS
+from scripts.serving.embedded.run_folder import HOUSEHOLD_KEYS
 from tests.unit.wallet_api.world import AREA, AREA_BODY, CHAIN_ID, GATE, MARKET, World, key_named, open_world
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ import pytest
 
 from domain.words import Side
 from scripts.community.households import PriceBand, forecast_net_wh, metered_wh, obeys, wishes
-from scripts.serving.desk import plan_of
+from scripts.serving.day_plan import plan_of
 
 pytestmark = pytest.mark.unit
 
