@@ -98,7 +98,7 @@ class Evidence:
         self.at = Place(0, "")  # the entry of the journal at hand
         self.report = Report(anchored=anchors is not None, chain_asked=rpc is not None)
         self._rpc = rpc
-        self._height = height
+        self.asked_height = height
         self._told: set[int] = set()
 
     # ---- files
@@ -155,7 +155,7 @@ class Evidence:
         self.sign = Signing(chain_id, contracts, self.cache)
         if self._rpc is not None:
             report.same("chain_id", chain_id, int(self._rpc("eth_chainId", []), 16), "the node answers")
-            self._take_up(self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self._height))
+            self._take_up(self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self.asked_height))
 
     def _take_up(self, chain: Chain) -> None:
         """Its contracts are those the Registry lists; what it says counts from here on (evidence.md section 1)."""

@@ -6,10 +6,11 @@ Source: docs/evidence.md section 6.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from verifier.billing import KINDS_BY_NAME, Line, VatLine
-from verifier.chain import Chain
+from verifier.chain import Chain, Event
 from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
 from verifier.facts import (
     AgreementSigned,
@@ -65,6 +66,19 @@ from verifier.words import RESULT_BITS, Order
 
 VAT = "vat"
 
+TOLD_EVENTS = ("PeriodSettled", "ProgramRecorded", "MtuCleared")
+"""Events of the chain that a bundle must tell where they are the account's own."""
+
+UNTOLD = "not verifiable without trust anchors: what the chain holds from the last block on that the bundle tells of"
+
+
+@dataclass(frozen=True)
+class LastBlock:
+    """The block up to which a bundle must tell; where it is not known, later events are no findings."""
+
+    block: int
+    is_known: bool
+
 
 class Personal:
     """One account's bundle. What it says of others are hashes and sums."""
@@ -93,16 +107,17 @@ class Personal:
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
         self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: (row.mtu, row.market), shared=True)
         self._each("readings.jsonl", (OwnReading,), self._check_reading)
-        self._readings.check_substitutes(self._last_block())
         self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
         self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
         terms: list[Term] = [term for items in self._participants.tariffs.values() for term in items]
         terms += [term for items in self._participants.agreements.values() for term in items]
         unused = [as_json(term) for term in terms if term.rank not in self._needed_terms]
         self._report.none("terms that no statement needs", unused)
+        last = self._last_block()
+        self._readings.check_substitutes(last.block)
         if self._chain is not None:
             with self._report.on("statements.jsonl", "completeness"):
-                self._check_complete(self._chain)
+                self._check_complete(self._chain, last)
 
     def _each(
         self,
@@ -325,11 +340,9 @@ class Personal:
 
     # ---- completeness
 
-    def _check_complete(self, chain: Chain) -> None:
-        """What the chain settled, recorded and cleared for this account up to the checkpoint is all here."""
-        own, last = self._own, self._last_block()
-        known = self._evidence.anchors is not None
-        older = "" if known else f"; if the bundle is older than block {last}, ask for it anew or use --block"
+    def _check_complete(self, chain: Chain, last: LastBlock) -> None:
+        """What the chain settled, recorded and cleared for this account is all here, as far as it must be."""
+        own = self._own
         periods = {
             args["period"]: span(args["firstMtu"], args["count"], MOST_MTUS_OF_A_PERIOD)
             for args in chain.all("PeriodDeclared")
@@ -341,9 +354,9 @@ class Personal:
             for args in chain.all("ProgramOpened")
             if self._is_mine(args["market"]) and any(args["firstMtu"] in mtus for mtus in periods.values())
         }
-        for event in chain.named("PeriodSettled", "ProgramRecorded", "MtuCleared"):
+        for event in chain.named(*TOLD_EVENTS):
             args = event.args
-            if event.block > last or self._evidence.is_told(event):
+            if (last.is_known and event.block > last.block) or self._evidence.is_told(event):
                 continue
             if event.name == "PeriodSettled":
                 if args["area"] != self._area:
@@ -351,18 +364,28 @@ class Personal:
                 started = own.kind != HOUSEHOLD if first is None else first <= periods[args["period"]][-1]
                 if started:
                     what = f"period {args['period']}, revision {args['revision']}"
-                    self._report.fail(f"there is no statement for {what}{older}")
+                    self._missing(event, last, f"there is no statement for {what}")
             elif event.name == "ProgramRecorded":
                 if own.meters and (args["market"], args["program"]) in programs:
-                    self._report.fail(f"programs.jsonl does not show program {args['program']}{older}")
+                    self._missing(event, last, f"programs.jsonl does not show program {args['program']}")
             elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["mtu"]):
-                self._report.fail(f"there is no result for MTU {args['mtu']}, in which I have an order{older}")
+                self._missing(event, last, f"there is no result for MTU {args['mtu']}, in which I have an order")
 
-    def _last_block(self) -> int:
-        """The block up to which the bundle must tell: that of the checkpoint, else the newest."""
+    def _missing(self, event: Event, last: LastBlock, what: str) -> None:
+        """A finding; after what the bundle tells at last, nobody can say without a checkpoint: it may be older."""
+        if event.block > last.block:
+            self._report.gap(UNTOLD)
+        else:
+            self._report.fail(what)
+
+    def _last_block(self) -> LastBlock:
+        """That of the checkpoint, else the block that is asked for, else the one before the last that it tells of."""
         if self._evidence.anchors is not None:
-            return self._evidence.anchors.checkpoint.block
-        return self._chain.height if self._chain else 0
+            return LastBlock(self._evidence.anchors.checkpoint.block, is_known=True)
+        if self._evidence.asked_height is not None:
+            return LastBlock(self._evidence.asked_height, is_known=True)
+        told = [event.block for event in self._evidence.seen.named(*TOLD_EVENTS) if self._evidence.is_told(event)]
+        return LastBlock(max(told, default=0) - 1, is_known=False)
 
     def _is_mine(self, market: str) -> bool:
         """Whether a market (its id) is one of the own area."""

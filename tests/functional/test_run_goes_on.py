@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.serving.embedded.evidence import ANCHORS_FILE
 from tests.functional.running import DOMINOES, Run, check_journal, kill_all_with
 
 pytestmark = pytest.mark.functional
@@ -32,6 +33,8 @@ def test_up__service_attester_and_node_killed__goes_on_without_loss(state: Path,
 
     assert run.stop() == 0
     assert check_journal(state) == 96
+    checkpoint = json.loads((state / ANCHORS_FILE).read_text())["checkpoint"]
+    assert checkpoint["block"] > 0 and checkpoint["journal_sequence"] > 0
 
 
 def test_up__stopped_and_started_again__goes_on_where_it_was(state: Path, tmp_path: Path) -> None:

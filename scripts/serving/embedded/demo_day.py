@@ -23,7 +23,7 @@ from scripts.community.run_config import RunConfig
 from scripts.community.trading import Tally, total
 from scripts.serving.day_plan import plan_of
 from scripts.serving.embedded import system as systems
-from scripts.serving.embedded.evidence import chain_info, fetch_all, write_anchors, write_personal
+from scripts.serving.embedded.evidence import ANCHORS_FILE, chain_info, fetch_all, write_anchors, write_personal
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.embedded.owner import RUN, hold
 from scripts.serving.embedded.picture import draw_day
@@ -38,7 +38,6 @@ MTUS_PER_STEP = 4
 
 STATE_FOLDER = "state"
 BUNDLES_FOLDER = "bundles"
-ANCHORS_FILE = "anchors.json"
 SUMMARY_FILE = "summary.json"
 PICTURE_FILE = "day.png"
 

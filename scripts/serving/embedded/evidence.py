@@ -21,9 +21,12 @@ from scripts.serving.api_client import ApiClient
 
 PUBLIC, AUDITOR, PERSONAL = "public", "auditor", "personal"
 
+ANCHORS_FILE = "anchors.json"
+"""Trust anchors: in the folder of a demo day, and in the state folder of a run."""
+
 
 class NoAnchor(LookupError):
-    """The service says that no head is anchored, which a settled day can't be without."""
+    """The service says that no head is anchored, or the node does not hold its block."""
 
 
 def fetch_bundle(client: ApiClient, kind: str, folder: Path) -> None:
@@ -64,8 +67,10 @@ def write_anchors(town: Town, *, node: str, path: Path) -> None:
     if last is None:
         raise NoAnchor
     rpc = Rpc(node)
-    header = rpc.header(last["block"])
-    genesis = rpc.header(0)
+    try:
+        header, genesis = rpc.header(last["block"]), rpc.header(0)
+    finally:
+        rpc.close()
     if header is None or genesis is None:
         raise NoAnchor
     keys: Mapping[str, SigningKey] = town.organisations
@@ -96,4 +101,6 @@ def write_anchors(town: Town, *, node: str, path: Path) -> None:
         block=header.number,
         block_hash=header.hash,
     )
-    export_anchors(path, trust=trust, anchor=Anchor(last["sequence"], from_hex(last["head"]), last["block"]))
+    partial = path.with_suffix(".partial")
+    export_anchors(partial, trust=trust, anchor=Anchor(last["sequence"], from_hex(last["head"]), last["block"]))
+    partial.rename(path)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from contracts.rpc import NodeUnavailable
 from domain.errors import DominoesError
 from domain.mtu import mtu_end
 from scripts.community.day import CLEARED_STATES, DayDriver, Progress
@@ -17,6 +19,7 @@ from scripts.community.meters import TownMeters
 from scripts.community.run_config import ZONE
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
+from scripts.serving.embedded.evidence import ANCHORS_FILE, NoAnchor, write_anchors
 
 ORDER_HOUR = 6
 """Local hour of the eve from which the town sends its orders for the next day."""
@@ -146,6 +149,13 @@ class Runner:
         if program is not None and program["state"] not in CLEARED_STATES:
             driver.close_and_clear()
 
+    def _keep_anchors(self) -> None:
+        """Keep the trust anchors in the state folder at the newest anchored head, for who audits the run."""
+        node, path = systems.node_url(self._system.state), self._system.state / ANCHORS_FILE
+        # before the first anchor, or while the node is away, there are none: the next quarter hour has them
+        with suppress(NoAnchor, NodeUnavailable):
+            write_anchors(self._system.town, node=node, path=path)
+
     def _say_orders(self, driver: DayDriver) -> None:
         tally = driver.trade()
         self._say(f"{driver.plan.day}: {tally.orders} orders of {tally.traders} traders, {tally.refused} refused")
@@ -155,6 +165,7 @@ class Runner:
             raise Stopped
         self._pace.wait()
         self._say(driver.line_of(mtu))
+        self._keep_anchors()
         now = mtu_end(mtu)
         if self._next is None:
             following = self._driver(driver.plan.day + timedelta(days=1))

@@ -213,14 +213,31 @@ def test_verify__personal_bundle_without_a_result__is_found(day: Any) -> None:
     assert "there is no result for MTU" in messages(personal(day, "h1", "p1", results=b"".join(lines[1:])))
 
 
-def test_verify__personal_bundle_older_than_the_chain_and_no_anchors__says_what_to_do(day: Any) -> None:
+def without_first(day: Any, file: str) -> dict[str, bytes]:
+    """The bundle of a household that leaves out the first line of a file."""
     held = day.personal("h1", "household", "p1")
-    kept = {k: v for k, v in held.items() if k not in ("manifest.json", "chain.json", "results.jsonl")}
-    lines = held["results.jsonl"].splitlines(keepends=True)
-    older = seal("personal", {**kept, "results.jsonl": b"".join(lines[1:])})
+    kept = {k: v for k, v in held.items() if k not in ("manifest.json", "chain.json")}
+    return seal("personal", kept | {file: b"".join(held[file].splitlines(keepends=True)[1:])})
 
-    assert "ask for it anew or use --block" in messages(verify(older, None, day.chain.rpc))
-    assert "--block" not in messages(verify(older, day.anchors(), day.chain.rpc))
+
+def test_verify__personal_bundle_that_leaves_out_what_came_before__is_wrong_without_anchors_too(day: Any) -> None:
+    assert "there is no result for MTU" in messages(verify(without_first(day, "results.jsonl"), None, day.chain.rpc))
+
+
+def test_verify__personal_bundle_older_than_the_chain__is_not_verifiable_without_anchors() -> None:
+    class Aged(Day):
+        """Keeps a household's bundle as it was after the first settlement."""
+
+        def late(self) -> None:
+            self.older = self.personal("h1", "household", "p1")
+            super().late()
+
+    day = Aged().run()
+    without, held = verify(day.older, None, day.chain.rpc), verify(day.older, day.anchors(), day.chain.rpc)
+
+    assert (messages(without), without.exit_code) == ("", 4)
+    assert any("not verifiable without trust anchors" in gap for gap in without.gaps)
+    assert "no statement for period 1, revision 1" in messages(held) and held.exit_code == 3
 
 
 def test_verify__personal_bundle_without_its_program__is_found(day: Any) -> None:
