@@ -64,7 +64,8 @@ def compose() -> dict[str, Any]:
 def documented() -> list[str]:
     """The `dominoes` command lines in the guide's blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    lines = [line.removeprefix("sudo -u dominoes ") for line in lines]
     return [line.removeprefix("dominoes ") for line in lines if line.startswith("dominoes ")]
 
 
