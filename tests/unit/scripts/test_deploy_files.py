@@ -119,6 +119,14 @@ def test_units__systemds_own_check__finds_nothing(tmp_path: Path) -> None:
     assert (done.returncode, ours) == (0, [])
 
 
+def test_dockerfile__copies__what_the_checkout_holds_or_make_wheel_builds() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    copied = [source for line in lines if line.startswith("COPY ") for source in line.split()[1:-1]]
+    built = re.findall(r"out/dist/dominoes-\S+", (ROOT / "Makefile").read_text())
+
+    assert copied and [source for source in copied if source not in built and not (ROOT / source).exists()] == []
+
+
 def test_compose__each_command_of_ours__parses_and_reads_a_known_file() -> None:
     ours = {name: item for name, item in compose()["services"].items() if item["image"] == "dominoes:local"}
 
