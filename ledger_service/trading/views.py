@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, update
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.facts import Fact, OrderAccepted, OrderCancelled, ScheduleNominated
@@ -23,13 +24,16 @@ Row = dict[str, Any]
 
 def upsert(connection: Connection, table: Table, rows: list[Row]) -> None:
     """Insert rows; where a primary key exists, take over the new values."""
-    if not rows:
-        return
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = build(table)
+    if rows:
+        connection.execute(_upsert_into(table, connection.dialect.name), rows)
+
+
+@cache  # to make it takes as long as to write twenty rows
+def _upsert_into(table: Table, dialect: str) -> Insert:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def order_row(fact: OrderAccepted, sequence: int) -> Row:
