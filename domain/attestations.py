@@ -25,7 +25,7 @@ class SignedAttestation:
     is of, is told where it stands; whether it holds, is for those to check who read it.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, revalidate_instances="always")
 
     mtu: Mtu
     revision: Uint32

@@ -1,7 +1,8 @@
 """What nouns and facts are made of: each type with its unit or length, and how it is written as JSON.
 
-They are the plain types of their values (`int`, `str`, `bytes`), with the form that is checked when a fact is read.
-Bytes are lower-case 0x hex, money a decimal string, everything else a number or text.
+They are the plain types of their values (`int`, `str`, `bytes`), with the bounds that hold for a member of a fact
+however it was made, and the form in which it is read. Bytes are lower-case 0x hex, money a decimal string, everything
+else a number or text.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic_core import CoreSchema, core_schema
 
 from domain.hashing import MAX_SAFE_INTEGER, check_canonical, to_hex
-from domain.strictness import UINT32_MAX, decimal, hex_bytes
+from domain.strictness import UINT32_MAX, decimal, hex_bytes, natural
 
 CODE_LENGTH_MAX = 100
 """Longest code of an area, market, point, meter, participant, tariff or agreement."""
@@ -27,17 +29,40 @@ class Says:
     text: str
 
 
-def _read_bytes(length: int | None) -> Callable[[object], bytes]:
-    return partial(hex_bytes, length=length)
+@dataclass(frozen=True, slots=True)
+class ReadBy:
+    """How a value is read from JSON, where that takes a function; it alone answers for the form.
+
+    A value that Python code gives is held to the annotated type and its bounds, without any conversion.
+    """
+
+    read: Callable[[object], Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """What pydantic asks for."""
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.no_info_plain_validator_function(self.read), python_schema=handler(source)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HexOf:
+    """So many bytes, read from and written as lower-case 0x hex."""
+
+    length: int
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """What pydantic asks for."""
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.no_info_plain_validator_function(partial(hex_bytes, length=self.length)),
+            python_schema=core_schema.bytes_schema(min_length=self.length, max_length=self.length, strict=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(to_hex),
+        )
 
 
 def is_written_as(value: Mapping[str, Any], written: Mapping[str, Any]) -> bool:
     """Whether a flat JSON object has exactly these members, each written the same way: 1 is neither true nor 1.0."""
     return value == written and all(type(item) is type(value[name]) for name, item in written.items())
-
-
-def _read_address(value: object) -> str:
-    return to_hex(hex_bytes(value, length=20))
 
 
 def _read_word(value: object) -> int:
@@ -51,25 +76,25 @@ def _write_word(value: int) -> str:
 Code = Annotated[str, Field(min_length=1, max_length=CODE_LENGTH_MAX), Says("code")]
 """A name that people gave: of an area, market, point, meter, participant, tariff or agreement."""
 
-Address = Annotated[str, BeforeValidator(_read_address), Says("address")]
+Address = Annotated[str, Field(pattern="^0x[0-9a-f]{40}$"), Says("address")]
 """An account or key on chain: 20 bytes as lower-case 0x hex, as views and the API carry it too."""
 
-Bytes = Annotated[bytes, BeforeValidator(_read_bytes(None)), PlainSerializer(to_hex), Says("bytes")]
+Bytes = Annotated[bytes, ReadBy(hex_bytes), PlainSerializer(to_hex), Says("bytes")]
 """Bytes of any length."""
 
-Hash = Annotated[bytes, BeforeValidator(_read_bytes(32)), PlainSerializer(to_hex), Says("32 bytes")]
+Hash = Annotated[bytes, HexOf(32), Says("32 bytes")]
 """A hash, root, salt or id of 32 bytes."""
 
-Tag = Annotated[bytes, BeforeValidator(_read_bytes(16)), PlainSerializer(to_hex), Says("16 bytes")]
+Tag = Annotated[bytes, HexOf(16), Says("16 bytes")]
 """What an order is known by in its book."""
 
-OrderId = Annotated[bytes, BeforeValidator(_read_bytes(16)), PlainSerializer(to_hex), Says("16 bytes")]
+OrderId = Annotated[bytes, HexOf(16), Says("16 bytes")]
 """The id that a device gave its order."""
 
-Signature = Annotated[bytes, BeforeValidator(_read_bytes(65)), PlainSerializer(to_hex), Says("65 bytes")]
+Signature = Annotated[bytes, HexOf(65), Says("65 bytes")]
 """A secp256k1 signature r || s || v."""
 
-Word = Annotated[int, BeforeValidator(_read_word), PlainSerializer(_write_word), Says("word, 32 bytes")]
+Word = Annotated[int, Field(ge=0, lt=2**256), ReadBy(_read_word), PlainSerializer(_write_word), Says("word, 32 bytes")]
 """A word of the chain: an order in its book, or an account's amount in a settlement."""
 
 Natural = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("whole number")]
@@ -108,11 +133,11 @@ PriceNeurPerWh = Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Says("nEUR/Wh"
 BasisPoints = Annotated[int, Field(ge=0, le=10_000), Says("basis points")]
 """A share in ten-thousandths."""
 
-AmountNeur = Annotated[int, BeforeValidator(decimal), PlainSerializer(str), Says("nEUR, decimal text")]
+AmountNeur = Annotated[int, ReadBy(decimal), PlainSerializer(str), Says("nEUR, decimal text")]
 """Money; its sign is told where it stands."""
 
-BigNatural = Annotated[int, BeforeValidator(decimal), PlainSerializer(str), Says("decimal text")]
-"""A whole number that may exceed 2^53."""
+BigNatural = Annotated[int, Field(ge=0), ReadBy(natural), PlainSerializer(str), Says("decimal text")]
+"""A whole number from 0 that may exceed 2^53."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +158,8 @@ class JsonDocument:
 
 
 def _read_document(value: object) -> JsonDocument:
+    if isinstance(value, JsonDocument):
+        return value
     if not isinstance(value, Mapping):
         raise ValueError("expected a JSON object")
     return JsonDocument(value)

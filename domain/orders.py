@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.eip712 import CANCEL, ORDER, SCHEDULE, Domain
 from domain.hashing import hash_json, keccak, to_hex
-from domain.strictness import hex_bytes, whole
+from domain.strictness import check_bytes, hex_bytes, whole
 from domain.units import MAX_LOTS, NO_PRICE, check_range
 from domain.words import OrderWord, Side
 
@@ -48,6 +48,12 @@ class Order:
         check_range(field="limit_neur_per_wh", value=self.limit_neur_per_wh, lowest=NO_PRICE + 1, highest=2**31 - 1)
         check_range(field="quantity_lots", value=self.quantity_lots, lowest=1, highest=MAX_LOTS)
         check_range(field="revision", value=self.revision, lowest=0, highest=2**32 - 1)
+        if not isinstance(self.side, Side):
+            raise TypeError(f"side is {self.side!r}; give a Side")
+        check_bytes(field="market", value=self.market, length=HASH_BYTES)
+        check_bytes(field="account", value=self.account, length=ACCOUNT_BYTES)
+        check_bytes(field="order_id", value=self.order_id, length=ORDER_ID_BYTES)
+        check_bytes(field="salt", value=self.salt, length=SALT_BYTES)
 
     def values(self) -> dict[str, Any]:
         """The members of the signed struct."""
@@ -69,7 +75,12 @@ class Order:
 
     def as_json(self) -> dict[str, Any]:
         """JSON form: the signed members, bytes as hex."""
-        return {key: to_hex(item) if isinstance(item, bytes) else item for key, item in self.values().items()}
+        return self.values() | {
+            "market": to_hex(self.market),
+            "account": to_hex(self.account),
+            "orderId": to_hex(self.order_id),
+            "salt": to_hex(self.salt),
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Order:

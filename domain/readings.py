@@ -14,7 +14,7 @@ from domain.errors import DominoesError
 from domain.hashing import keccak, text_id, to_hex
 from domain.members import Says, is_written_as
 from domain.merkle import merkle_root
-from domain.strictness import hex_bytes, text, whole
+from domain.strictness import check_bytes, hex_bytes, text, whole
 from domain.units import check_range
 
 NONCE_BYTES = 32
@@ -47,6 +47,9 @@ class Reading:
             check_range(field=name, value=getattr(self, name), lowest=0, highest=2**53 - 1)
         check_range(field="sequence", value=self.sequence, lowest=0, highest=2**32 - 1)
         check_range(field="mtu", value=self.mtu, lowest=0, highest=2**32 - 1)
+        if not isinstance(self.meter_code, str) or not isinstance(self.quality, Quality):
+            raise TypeError(f"meter_code is {self.meter_code!r}, quality {self.quality!r}; give text and a Quality")
+        check_bytes(field="nonce", value=self.nonce, length=NONCE_BYTES)
 
     @property
     def meter_id(self) -> bytes:
@@ -97,13 +100,15 @@ class Reading:
 
 
 def _read_reading(value: object) -> Reading:
+    if isinstance(value, Reading):
+        return value
     if not isinstance(value, Mapping):
         raise ValueError("expected a reading")
     try:
         reading = Reading.from_json(value)
     except (KeyError, TypeError, DominoesError) as error:
         raise ValueError(f"not a reading: {error}") from error
-    if not is_written_as(value, reading.as_json()) or not isinstance(reading.meter_code, str):
+    if not is_written_as(value, reading.as_json()):
         raise ValueError("a reading has other members, or writes them differently")
     return reading
 

@@ -14,6 +14,23 @@ UINT32_MAX = 2**32 - 1
 """Highest MTU, sequence, revision, count or period number (docs/protocol.md)."""
 
 
+class WrongBytes(DominoesError):
+    """Something is not the bytes, of the one length, that its field holds."""
+
+    code = "wrong-bytes"
+    remedy = "Give as many bytes as `detail` names."
+
+    def __init__(self, *, field: str, value: object, length: int) -> None:
+        self.field, self.value, self.length = field, value, length
+        super().__init__(f"{field} is {value!r}; give {length} bytes")
+
+
+def check_bytes(*, field: str, value: object, length: int) -> None:
+    """Raises WrongBytes unless the value is bytes of this length."""
+    if type(value) is not bytes or len(value) != length:
+        raise WrongBytes(field=field, value=value, length=length)
+
+
 class Unreadable(DominoesError):
     """What somebody sent does not have the form of the protocol; it changes nothing."""
 
@@ -52,3 +69,11 @@ def decimal(value: Any) -> int:
     if isinstance(value, str) and value.removeprefix("-").isdecimal() and str(int(value)) == value:
         return int(value)
     raise ValueError("expected a whole number as decimal text")
+
+
+def natural(value: Any) -> int:
+    """As `decimal`, from 0. Raises ValueError."""
+    number = decimal(value)
+    if number < 0:
+        raise ValueError("expected a whole number from 0 as decimal text")
+    return number

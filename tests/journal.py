@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from contracts.bindings import Call
 from domain import members
 from domain.facts import FACTS, ChainRequested, Fact, Subject, read_fact, requested_key
+from domain.facts.base import fact
 from domain.facts.chain import Arguments
 from domain.facts.programs import Schedules
 from domain.facts.trading import SignedOrder
@@ -22,7 +23,7 @@ from domain.words import Side
 from ledger_service.record import Entry, PayloadErased, Transaction
 
 
-@dataclass(frozen=True)
+@fact
 class Done(Fact):
     """Something a test of the journal itself writes: any object."""
 
@@ -31,7 +32,7 @@ class Done(Fact):
     content: members.Document
 
 
-@dataclass(frozen=True)
+@fact
 class Secret(Fact):
     """Something a test erases."""
 
@@ -40,7 +41,7 @@ class Secret(Fact):
     content: members.Document
 
 
-@dataclass(frozen=True)
+@fact
 class Followed(Fact):
     """What follows another fact."""
 

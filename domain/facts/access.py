@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.members import Address, Code, Number, Seconds, Tag
 
 
-@dataclass(frozen=True)
+@fact
 class AccessLogged(Fact):
     """An auditor read personal data of an area (None: of all): recorded before it is shown."""
 
@@ -19,7 +17,7 @@ class AccessLogged(Fact):
     market_time: Seconds
 
 
-@dataclass(frozen=True)
+@fact
 class ErasureDone(Fact):
     """The payloads of these entries were emptied for good, ascending; `tags` are orders whose openings went with them.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from domain.areas import Area
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.markets import Market
 
 
-@dataclass(frozen=True)
+@fact
 class AreaDefined(Fact):
     """A grid area with its deadlines, its grid model and its attesters. Its members are those of `Area`."""
 
@@ -23,7 +21,7 @@ class AreaDefined(Fact):
         return f"area:{self.area.area}"
 
 
-@dataclass(frozen=True)
+@fact
 class MarketDefined(Fact):
     """A market of an area with the parameters it trades under. Its members are those of `Market`."""
 

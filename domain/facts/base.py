@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import ArgsKwargs
 
 from domain.errors import DominoesError
 from domain.hashing import sorted_json
@@ -24,7 +24,7 @@ class UnknownKind(DominoesError):
 
 
 class FactMalformed(DominoesError):
-    """A payload is not that of its kind: a member is missing, unknown, or of another type."""
+    """A fact or payload is not that of its kind: a member is missing, unknown, of another type or out of its bounds."""
 
     status = 500
     code = "fact-malformed"
@@ -33,18 +33,35 @@ class FactMalformed(DominoesError):
         self.kind, self.member, self.reason = kind, member, reason
         super().__init__(f"a fact of kind {kind} is malformed at {member}: {reason}; see docs/facts.md for its form")
 
+    @classmethod
+    def of(cls, kind: str, error: ValidationError, *, within: str | None = None) -> Self:
+        """What pydantic found first; `within` is the member that is all of the payload."""
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = [str(part) for part in first["loc"]]
+        if place[:1] == [within]:
+            del place[0]
+        return cls(kind=kind, member=".".join(place) or "its whole", reason=first["msg"])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class Fact:
-    """Something that happened, as the journal keeps it. One subclass per kind, registered under its KIND.
+    """Something that happened, as the journal keeps it. One subclass per kind, made by `@fact`, known by its KIND.
 
-    Members are typed and never change. The payload is the JSON object of the members, or, where FLAT names the one
-    member that is all of the fact, the JSON object of that member.
+    Members are typed, checked when the fact is made, and never change: a fact that exists can be written, and reads
+    back as the same fact. (What stands in a document is checked when it is written.) The payload is the JSON object of
+    the members, or, where FLAT names the one member that is all of the fact, the JSON object of that member.
     """
 
     KIND: ClassVar[str] = ""
     FLAT: ClassVar[str | None] = None
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, revalidate_instances="always")
+
+    def __init__(self, *members: Any, **named: Any) -> None:
+        """Raises FactMalformed, naming the kind and the member."""
+        try:
+            _adapter(type(self)).validator.validate_python(ArgsKwargs(members, named), self_instance=self)
+        except ValidationError as error:
+            raise FactMalformed.of(self.KIND, error) from error
 
     def __init_subclass__(cls) -> None:
         if cls.KIND in FACTS:
@@ -61,26 +78,30 @@ class Fact:
         """The fact of a payload (JSON text). Raises FactMalformed, naming the kind and the member."""
         text = payload.encode() if isinstance(payload, str) else payload
         try:
-            value: Self = _adapter(cls).validate_json(
+            value: Self = _adapter(cls).validator.validate_json(
                 text if cls.FLAT is None else b'{"%b":%b}' % (cls.FLAT.encode(), text)
             )
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = [str(part) for part in first["loc"]][0 if cls.FLAT is None else 1 :]
-            raise FactMalformed(kind=cls.KIND, member=".".join(place) or "its whole", reason=first["msg"]) from error
+            raise FactMalformed.of(cls.KIND, error, within=cls.FLAT) from error
         return value
 
     def payload(self) -> dict[str, Any]:
-        """The payload as a JSON object. Raises FactMalformed where a member is of another type than it says."""
-        try:
-            written: dict[str, Any] = _adapter(type(self)).dump_python(self, mode="json", warnings="error")
-        except PydanticSerializationError as error:
-            raise FactMalformed(kind=self.KIND, member="what it is made of", reason=str(error)) from error
+        """The payload as a JSON object."""
+        written: dict[str, Any] = _adapter(type(self)).serializer.to_python(self, mode="json")
         return written if self.FLAT is None else written[self.FLAT]
 
     def text(self) -> bytes:
-        """The payload as the journal keeps it, canonical JSON. Raises FactMalformed or NotCanonical."""
+        """The payload as the journal keeps it, canonical JSON. Raises NotCanonical for what stands in a document."""
         return sorted_json(self.payload())
+
+
+_Kind = TypeVar("_Kind", bound=Fact)
+
+
+@dataclass_transform(frozen_default=True)
+def fact(cls: type[_Kind]) -> type[_Kind]:
+    """Make a kind of facts of a class: frozen, its members checked by `Fact` whenever one is made."""
+    return dataclass(frozen=True, init=False)(cls)
 
 
 FACTS: dict[str, type[Fact]] = {}

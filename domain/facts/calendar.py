@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.members import Code, Mtu, Natural, Number, Seconds
 from domain.periods import Period
 
 
-@dataclass(frozen=True)
+@fact
 class PeriodDeclared(Fact):
     """An area settles `count` MTUs from `first_mtu` on together. An area's periods are contiguous."""
 
@@ -30,7 +28,7 @@ class PeriodDeclared(Fact):
         return Period(area=self.area, number=self.period, first_mtu=self.first_mtu, count=self.count)
 
 
-@dataclass(frozen=True)
+@fact
 class ProgramOpened(Fact):
     """A market takes orders for `count` MTUs from `first_mtu` on, until its gate (market time)."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainSerializer, PlainValidator, SerializerFunctionWrapHandler, WrapSerializer
 
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
 from domain.members import Address, BigNatural, Bytes, Code, Document, Hash, Mtu, Natural, Number, Says, Seconds
 from domain.roles import ChainRole
@@ -70,7 +70,7 @@ def _write_subject(value: Subject, handler: SerializerFunctionWrapHandler) -> di
 About = Annotated[Subject, WrapSerializer(_write_subject)]
 
 
-@dataclass(frozen=True)
+@fact
 class ChainRequested(Fact):
     """A stage asks for one call of a contract, to be sent by the key of an organisation's role.
 
@@ -98,7 +98,7 @@ def requested_key(key: str) -> str:
     return f"chain:{key}"
 
 
-@dataclass(frozen=True)
+@fact
 class ChainSigned(Fact):
     """The transaction of a request, signed and not yet sent; or the same again at another gas price.
 
@@ -137,7 +137,7 @@ class ChainEvent:
         return (self.contract, self.event)
 
 
-@dataclass(frozen=True)
+@fact
 class ChainIncluded(Fact):
     """The transaction of a request succeeded in this block; its events in their order. `block_time` in unix seconds.
 
@@ -157,7 +157,7 @@ class ChainIncluded(Fact):
     events: tuple[ChainEvent, ...]
 
 
-@dataclass(frozen=True)
+@fact
 class ChainFailed(Fact):
     """The transaction of a request failed in this block and changed nothing; its key is spent.
 
@@ -177,7 +177,7 @@ class ChainFailed(Fact):
     gas_used: Natural | None = None
 
 
-@dataclass(frozen=True)
+@fact
 class ChainRewound(Fact):
     """The block that held a transaction is no longer of the chain: what was included or failed counts no more."""
 
@@ -191,7 +191,7 @@ class ChainRewound(Fact):
     block_hash: Hash
 
 
-@dataclass(frozen=True)
+@fact
 class BlockMined(Fact):
     """The embedded node is about to make this block: its time (unix seconds) and its transactions in their order."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.attestations import SignedAttestation
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.members import Code, Mtu, Number, RuleVersion
 
 
@@ -16,7 +16,7 @@ class ReadingRules:
     substitutes: RuleVersion
 
 
-@dataclass(frozen=True)
+@fact
 class ReadingAttested(Fact):
     """Readings of an area that m attesters signed, with the meters' messages (compact JWS) behind them, ascending.
 
@@ -31,7 +31,7 @@ class ReadingAttested(Fact):
     rules: ReadingRules
 
 
-@dataclass(frozen=True)
+@fact
 class MtuUnread(Fact):
     """Nobody attested this MTU by its deadline, and the chain says so: it settles as traded until corrected."""
 

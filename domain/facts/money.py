@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.hashing import to_hex
 from domain.members import Address, AmountNeur, Hash, Seconds, Signature
 
 
-@dataclass(frozen=True)
+@fact
 class DepositBooked(Fact):
     """The treasurer received a payment for an account, under the payment's reference."""
 
@@ -24,7 +22,7 @@ class DepositBooked(Fact):
         return f"deposit:{to_hex(self.ref)}"
 
 
-@dataclass(frozen=True)
+@fact
 class RedemptionRequested(Fact):
     """An account signed that it wants money paid out; the signature counts until the deadline (market time)."""
 
@@ -41,7 +39,7 @@ class RedemptionRequested(Fact):
         return f"redemption:{self.account}:{to_hex(self.ref)}"
 
 
-@dataclass(frozen=True)
+@fact
 class CoverGiven(Fact):
     """A guarantor signed that it pays debt of an account."""
 

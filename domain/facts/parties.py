@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.parties import Meter, OrderKey, Participant
 
 
-@dataclass(frozen=True)
+@fact
 class ParticipantRegistered(Fact):
     """A party with its settlement account. Its members are those of `Participant`."""
 
@@ -22,7 +20,7 @@ class ParticipantRegistered(Fact):
         return f"participant:{self.participant.participant}"
 
 
-@dataclass(frozen=True)
+@fact
 class MeterRegistered(Fact):
     """A meter at a point, or a new key of it. Its members are those of `Meter`."""
 
@@ -36,7 +34,7 @@ class MeterRegistered(Fact):
         return f"meter:{self.meter.meter}:{self.meter.valid_from_mtu}"
 
 
-@dataclass(frozen=True)
+@fact
 class KeyRegistered(Fact):
     """A device key that may sign an account's orders. Its members are those of `OrderKey`."""
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator
+from pydantic import PlainSerializer
 
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.members import (
     Address,
     Code,
@@ -19,6 +19,7 @@ from domain.members import (
     Natural,
     Number,
     PriceNeurPerWh,
+    ReadBy,
     RuleVersion,
     Says,
     Seconds,
@@ -71,7 +72,7 @@ def _write_schedules(schedules: tuple[PointSchedule, ...]) -> dict[str, list[int
 
 Schedules = Annotated[
     tuple[PointSchedule, ...],
-    PlainValidator(_read_schedules),
+    ReadBy(_read_schedules),
     PlainSerializer(_write_schedules),
     Says("object of net Wh per MTU by point"),
 ]
@@ -106,7 +107,7 @@ class ProgramRules:
     forecast: RuleVersion
 
 
-@dataclass(frozen=True)
+@fact
 class ProgramValidated(Fact):
     """A closed program, cleared and checked against the grid, as it is laid before the DSO until its deadline.
 
@@ -156,7 +157,7 @@ def position_key(*, market: str, mtu: int) -> str:
     return f"position:{market}:{mtu}"
 
 
-@dataclass(frozen=True)
+@fact
 class ProgramSigned(Fact):
     """The DSO signed a validated program: its grid carries it."""
 
@@ -172,7 +173,7 @@ class ProgramSigned(Fact):
         return verdict_key(market=self.market, program=self.program)
 
 
-@dataclass(frozen=True)
+@fact
 class ProgramRefused(Fact):
     """The DSO refused a validated program, and signed its reason: no trade in these MTUs."""
 
@@ -189,7 +190,7 @@ class ProgramRefused(Fact):
         return verdict_key(market=self.market, program=self.program)
 
 
-@dataclass(frozen=True)
+@fact
 class SetpointsIssued(Fact):
     """The envelopes of a program that stands on chain, as the points must keep them."""
 
@@ -204,7 +205,7 @@ class SetpointsIssued(Fact):
         return setpoints_key(market=self.market, program=self.program)
 
 
-@dataclass(frozen=True)
+@fact
 class MtuCleared(Fact):
     """The chain cleared an MTU of a market with this result; no price where nothing was traded."""
 
@@ -224,7 +225,7 @@ class MtuCleared(Fact):
         return position_key(market=self.market, mtu=self.mtu)
 
 
-@dataclass(frozen=True)
+@fact
 class MtuVoided(Fact):
     """The chain voided an MTU of a market: no trade. No program where none was ever opened for it."""
 

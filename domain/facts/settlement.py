@@ -9,18 +9,20 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator
 
 from domain.eip712 import SETTLEMENT, Domain
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.hashing import text_id
 from domain.members import Address, Code, Hash, Natural, Number, RuleVersion, Says, Signature, Word
 from domain.statements import Statement
 
 
 def _read_statement(value: object) -> Statement:
-    if not isinstance(value, Mapping):
-        raise ValueError("expected a statement")
+    """A statement from its JSON; one that Python code made is held to what its JSON says."""
     try:
-        return Statement.from_json(value)
-    except (KeyError, TypeError) as error:
+        written = Statement.as_json(value) if isinstance(value, Statement) else value
+        if not isinstance(written, Mapping):
+            raise ValueError("expected a statement")
+        return Statement.from_json(written)
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a statement: {error}") from error
 
 
@@ -45,7 +47,7 @@ class SettlementRules:
     lines: RuleVersion
 
 
-@dataclass(frozen=True)
+@fact
 class SettlementProposed(Fact):
     """A revision of a period's settlement: one word per account whose money moves, and the roots it rests on."""
 
@@ -88,7 +90,7 @@ class AttesterSignature:
     signature: Signature
 
 
-@dataclass(frozen=True)
+@fact
 class SettlementSigned(Fact):
     """Enough attesters signed the newest proposal of this revision before it; signatures ascend by address."""
 

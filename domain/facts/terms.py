@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.parties import Guarantee
 from domain.terms import Agreement, Tariff
 
 
-@dataclass(frozen=True)
+@fact
 class TariffPublished(Fact):
     """One version of a tariff. Its members are those of `Tariff`."""
 
@@ -23,7 +21,7 @@ class TariffPublished(Fact):
         return f"tariff:{self.tariff.tariff}:{self.tariff.version}"
 
 
-@dataclass(frozen=True)
+@fact
 class AgreementSigned(Fact):
     """One version of a supply agreement between a household and a retailer. Its members are those of `Agreement`."""
 
@@ -37,7 +35,7 @@ class AgreementSigned(Fact):
         return f"agreement:{self.agreement.agreement}:{self.agreement.version}"
 
 
-@dataclass(frozen=True)
+@fact
 class GuaranteeGiven(Fact):
     """A guarantor lets an account go below zero. Its members are those of `Guarantee`."""
 

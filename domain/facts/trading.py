@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator
 
 from domain.errors import DominoesError
-from domain.facts.base import Fact
+from domain.facts.base import Fact, fact
 from domain.hashing import text_id, to_hex
 from domain.members import (
     Address,
@@ -30,6 +30,8 @@ from domain.orders import Order
 
 
 def _read_order(value: object) -> Order:
+    if isinstance(value, Order):
+        return value
     if not isinstance(value, Mapping):
         raise ValueError("expected a signed order")
     try:
@@ -60,7 +62,7 @@ class OrderRules:
     receipts: RuleVersion
 
 
-@dataclass(frozen=True)
+@fact
 class OrderAccepted(Fact):
     """A signed order, or a later revision of one, is in its book. `market_time` is when it was accepted.
 
@@ -84,7 +86,7 @@ class OrderAccepted(Fact):
         return order_revision_key(account=to_hex(order.account), order_id=order.order_id, revision=order.revision)
 
 
-@dataclass(frozen=True)
+@fact
 class OrderCancelled(Fact):
     """The order with this tag is withdrawn from its book; a cancel takes a revision of its order."""
 
@@ -106,7 +108,7 @@ class OrderCancelled(Fact):
         return order_revision_key(account=self.account, order_id=self.order_id, revision=self.revision)
 
 
-@dataclass(frozen=True)
+@fact
 class ScheduleNominated(Fact):
     """A point's signed net schedule over a program, Wh per MTU from `first_mtu` on: + = import, - = export."""
 
@@ -139,7 +141,7 @@ class ClosedBook:
     book_hash: Hash
 
 
-@dataclass(frozen=True)
+@fact
 class BookClosed(Fact):
     """At the gate (market time) the books of a program are closed: nothing can be added, dropped or changed."""
 

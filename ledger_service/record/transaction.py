@@ -42,10 +42,8 @@ class Prepared:
 
 
 def prepare(fact: Fact) -> Prepared:
-    """Write a fact out, to be appended later. Raises FactMalformed or NotCanonical where it could not be read back."""
-    text = fact.text()
-    type(fact).read(text)
-    return _salted(fact.KIND, fact.journal_key, text)
+    """Write a fact out, to be appended later. Raises NotCanonical."""
+    return _salted(fact.KIND, fact.journal_key, fact.text())
 
 
 def _salted(kind: str, key: str | None, text: bytes) -> Prepared:
@@ -88,7 +86,7 @@ class Transaction:
 
         `key` names the fact for good where its own `journal_key` does not. This function will return the first entry
         with `repeated` set where the key was used with the same fact before, raise KeyReused where it was used with
-        another, and FactMalformed or NotCanonical for a fact that could not be read back.
+        another, and NotCanonical for a fact with a document that has no canonical JSON.
         """
         if isinstance(fact, Prepared):
             kind, key, text = fact.kind, key or fact.key, fact.text
@@ -115,7 +113,7 @@ class Transaction:
             recorded_at=recorded_at,
         )
         if not isinstance(fact, Prepared):
-            entry.__dict__["fact"] = type(fact).read(text)  # what it would read, without reading it again
+            entry.__dict__["fact"] = fact  # what it would read, without reading it again
         self._head = Head(sequence=sequence, hash=chained, recorded_at=recorded_at)
         self._entries.append(entry)
         self.kinds.add(kind)

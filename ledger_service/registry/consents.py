@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import partial
 from typing import Any
 
 from contracts.bindings import Settlement
@@ -105,7 +106,7 @@ def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: 
         check_unclaimed(tx, address=key.order_key, organisations=organisations)
         _require_signer(signer, expected=key.account)
 
-    return put(tx, fact=KeyRegistered(key), what="order key", name=key.order_key, check=check)
+    return put(tx, make=partial(KeyRegistered, key), what="order key", name=key.order_key, check=check)
 
 
 def _check_begin(key: OrderKey, *, now: int) -> None:
@@ -141,7 +142,7 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
             raise NonceUsed(last=last, given=guarantee.nonce)
 
     name = f"{guarantee.guarantor}:{guarantee.account}:{guarantee.nonce}"
-    entry = put(tx, fact=GuaranteeGiven(guarantee), what="guarantee", name=name, check=check)
+    entry = put(tx, make=partial(GuaranteeGiven, guarantee), what="guarantee", name=name, check=check)
     call = Settlement.guarantee(
         guarantor=from_hex(guarantee.guarantor),
         account=from_hex(guarantee.account),

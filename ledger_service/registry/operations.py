@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container
 from dataclasses import asdict
+from functools import partial
 
 from contracts.bindings import Calendar, Settlement
 from contracts.bindings import Market as MarketContract
@@ -17,6 +18,7 @@ from contracts.bindings.market import MarketParams
 from domain.facts import (
     AgreementSigned,
     Fact,
+    FactMalformed,
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
@@ -63,8 +65,13 @@ UINT24_MAX = 2**24 - 1
 """Largest lot (Wh) and tick (nEUR/Wh) the Market contract takes."""
 
 
-def put(tx: Transaction, *, fact: Fact, what: str, name: str, check: Callable[[], None]) -> Entry:
+def put(tx: Transaction, *, make: Callable[[], Fact], what: str, name: str, check: Callable[[], None]) -> Entry:
     """The one way in: repeat, or check, append and fold. `what` and `name` tell what is registered already."""
+    try:
+        fact = make()
+    except FactMalformed:
+        check()  # says in the registry's words what is wrong
+        raise
     entry = _repeated(tx, fact, key=fact.journal_key, what=what, name=name)
     if entry is None:
         check()
@@ -130,7 +137,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
         _check_time_after_gate(market)
         _check_gates_apart(tx, market)
 
-    entry = put(tx, fact=MarketDefined(market), what="market", name=market.market, check=check)
+    entry = put(tx, make=partial(MarketDefined, market), what="market", name=market.market, check=check)
     params = MarketParams(
         area=queries.area(tx.connection, market.area).area_id,
         lot_wh=market.lot_wh,
@@ -197,7 +204,7 @@ def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
         )
 
     name = f"{tariff.tariff}:{tariff.version}"
-    return put(tx, fact=TariffPublished(tariff), what="tariff", name=name, check=check)
+    return put(tx, make=partial(TariffPublished, tariff), what="tariff", name=name, check=check)
 
 
 def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
@@ -235,7 +242,7 @@ def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
         )
 
     name = f"{agreement.agreement}:{agreement.version}"
-    return put(tx, fact=AgreementSigned(agreement), what="agreement", name=name, check=check)
+    return put(tx, make=partial(AgreementSigned, agreement), what="agreement", name=name, check=check)
 
 
 def require_participant(tx: Transaction, *, account: str, kind: ParticipantKind) -> Participant:
@@ -287,8 +294,8 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
             if queries.participant_at(tx.connection, participant.point) is not None:
                 raise AlreadyRegistered(what="point", name=participant.point)
 
-    fact = ParticipantRegistered(participant)
-    entry = put(tx, fact=fact, what="participant", name=participant.participant, check=check)
+    make = partial(ParticipantRegistered, participant)
+    entry = put(tx, make=make, what="participant", name=participant.participant, check=check)
     about = Subject(area=participant.area, account=participant.account)
     call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
     request(tx, call, key=f"bindAccount:{participant.account}", role=ChainRole.REGISTRAR, about=about)
@@ -324,4 +331,4 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
         queries.agreement_at(tx.connection, account=holder.account, mtu=meter.valid_from_mtu)
 
     name = f"{meter.meter}:{meter.valid_from_mtu}"
-    return put(tx, fact=MeterRegistered(meter), what="meter", name=name, check=check)
+    return put(tx, make=partial(MeterRegistered, meter), what="meter", name=name, check=check)

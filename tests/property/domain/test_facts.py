@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain import facts
+from domain.errors import OutOfRange
 from domain.facts import FACTS, Fact, FactMalformed, UnknownKind, read_fact
 from domain.hashing import canonical_json
+from domain.members import JsonDocument
+from domain.strictness import WrongBytes
 from tests.property.domain.fact_strategies import facts_of
 
 pytestmark = pytest.mark.property
@@ -103,6 +107,42 @@ def test_fact__with_another_type_at_any_depth__is_refused(kind: type[Fact], data
         kind.read(_loose_json(with_other_type(payload, path)))
 
 
+class Foreign:
+    """Something of no type that a fact has."""
+
+
+def made_with_foreign(value: Any, path: tuple[Any, ...]) -> Any:
+    """The same again, made with something foreign at a path."""
+    if not path:
+        return Foreign()
+    if isinstance(value, tuple):
+        return tuple(made_with_foreign(item, path[1:]) if n == path[0] else item for n, item in enumerate(value))
+    return replace(value, **{path[0]: made_with_foreign(getattr(value, path[0]), path[1:])})
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths to all members of a fact, and of what is in it, outside documents."""
+    if path:
+        yield path
+    if isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from places_in(item, (*path, number))
+    elif is_dataclass(value) and not isinstance(value, JsonDocument):
+        for member in fields(value):
+            yield from places_in(getattr(value, member.name), (*path, member.name))
+
+
+@by_kind
+@few
+@given(data=st.data())
+def test_fact__made_with_something_foreign_at_any_depth__is_refused(kind: type[Fact], data: st.DataObject) -> None:
+    fact = data.draw(facts_of(kind))
+    path = data.draw(st.sampled_from(sorted(places_in(fact), key=str)))
+
+    with pytest.raises((FactMalformed, OutOfRange, WrongBytes, TypeError)):
+        made_with_foreign(fact, path)
+
+
 MAY_BE_MISSING = {
     ("market.defined", "kind"),
     *(("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")),
@@ -130,3 +170,8 @@ def test_fact__two_classes_of_one_kind__are_refused() -> None:
 def test_facts__are_all_exported() -> None:
     assert {kind.KIND for kind in KINDS} <= FACTS.keys()
     assert [kind for kind in FACTS.values() if kind.__module__.startswith("domain.") and kind not in KINDS] == []
+
+
+@by_kind
+def test_fact__of_every_kind__is_checked_when_it_is_made(kind: type[Fact]) -> None:
+    assert kind.__init__ is Fact.__init__
