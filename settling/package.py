@@ -13,9 +13,18 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ConfigDict, ValidationError
 
+from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
-from domain.facts import OrderAccepted, PointEnvelope, ProgramSigned, ProgramValidated, SettlementProposed
+from domain.facts import (
+    OrderAccepted,
+    PointEnvelope,
+    ProgramSigned,
+    ProgramValidated,
+    SettlementProposed,
+    SettlementRules,
+)
 from domain.facts.programs import Schedules
+from domain.facts.settlement import settlement_values
 from domain.hashing import ZERO_HASH, canonical_json, text_id
 from domain.markets import Market
 from domain.members import (
@@ -39,6 +48,7 @@ from domain.orders import INT32
 from domain.parties import Meter, OrderKey, Participant
 from domain.periods import Period
 from domain.readings import Attestation, MeterReading
+from domain.statements import statement_hash
 from domain.terms import Agreement, Tariff
 
 
@@ -215,10 +225,57 @@ class Basis(RegisteredTerms):
 
 
 @dataclass(frozen=True, slots=True)
+class HashedStatement:
+    """What a proposal commits of one account's statement: whoever computes the statement finds the same hash."""
+
+    account: Address
+    salt: Hash
+    statement_hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedProposal:
+    """What the service says the facts give: its words and roots, and of each statement the salted hash.
+
+    Its members are those of `SettlementProposed`, but for the statements' texts, which attesters compute themselves.
+    """
+
+    area: Code
+    period: Number
+    revision: Natural
+    words: tuple[Word, ...]
+    words_hash: Hash
+    clearing_root: Hash
+    readings_root: Hash
+    statements_root: Hash
+    tariff_hash: Hash
+    statements: tuple[HashedStatement, ...]
+    rules: SettlementRules
+
+    @classmethod
+    def of(cls, proposed: SettlementProposed) -> PackagedProposal:
+        """The package's part of a proposal."""
+        shown = {item.name: getattr(proposed, item.name) for item in fields(cls) if item.name != "statements"}
+        statements = tuple(
+            HashedStatement(
+                account=item.account,
+                salt=item.salt,
+                statement_hash=statement_hash(salt=item.salt, statement=item.statement.as_json()),
+            )
+            for item in proposed.statements
+        )
+        return cls(**shown, statements=statements)
+
+    def digest(self, domain: Domain) -> bytes:
+        """What an attester signs (domain: the Settlement contract)."""
+        return domain.digest(SETTLEMENT, settlement_values(self))
+
+
+@dataclass(frozen=True, slots=True)
 class Package(Basis):
     """The facts of a settlement, and the proposal that the service says they give."""
 
-    proposal: SettlementProposed
+    proposal: PackagedProposal
 
     def __post_init__(self) -> None:
         Basis.__post_init__(self)
@@ -226,7 +283,7 @@ class Package(Basis):
             raise ValueError("the proposal's statements do not ascend by account")
 
     @classmethod
-    def of(cls, basis: Basis, proposal: SettlementProposed) -> Package:
+    def of(cls, basis: Basis, proposal: PackagedProposal) -> Package:
         """The package of a proposal that these facts give."""
         return cls(**{item.name: getattr(basis, item.name) for item in fields(Basis)}, proposal=proposal)
 
@@ -238,15 +295,13 @@ def _canonical_parts(noun: Any) -> Iterator[bytes]:
         yield (b"," if at else b"{") + canonical_json(name) + b":"
         if name in small:
             yield canonical_json(small[name])
-        elif isinstance(large[name], tuple):
+        else:
             for place, item in enumerate(large[name]):
                 yield (b"," if place else b"[") + canonical_json(noun_json(item))
             yield b"]"
-        else:
-            yield from _canonical_parts(large[name])
     yield b"}"
 
 
 def _is_large(value: object) -> bool:
-    """Whether a member is written item by item: nouns in a row, or the proposal with its statements."""
-    return isinstance(value, SettlementProposed) or (isinstance(value, tuple) and any(map(is_dataclass, value[:1])))
+    """Whether a member is written item by item: nouns in a row."""
+    return isinstance(value, tuple) and any(map(is_dataclass, value[:1]))

@@ -79,9 +79,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """The hashes of a settlement that attesters sign over, beside the chain's own roots."""
+    """The hashes of a settlement that attesters sign over, beside the chain's own roots; `statement_hashes` (salted, by
+    account) are those under the statements root."""
 
     words_hash: bytes
+    statement_hashes: Mapping[bytes, bytes]
     statements_root: bytes
     tariff_hash: bytes
 
@@ -127,6 +129,7 @@ def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes
     }
     return Commitment(
         words_hash=words_hash(settled.words),
+        statement_hashes=hashes,
         statements_root=statements_root(period=period, revision=revision, hashes=hashes),
         tariff_hash=settled.tariff_hash,
     )

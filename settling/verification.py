@@ -53,12 +53,12 @@ def _check_proposal(package: Package) -> None:
     salts = {from_hex(item.account): item.salt for item in proposal.statements}
     if set(salts) != set(settled.statements):
         raise WrongInput(record="proposal", reason="it has not one statement for each account of the area")
-    for item in proposal.statements:
-        if item.statement != settled.statements[from_hex(item.account)]:
-            raise WrongInput(record=f"statement of {item.account}", reason="the facts give another one")
     if proposal.words != settled.words:
         raise WrongInput(record="proposal words", reason="the facts give others")
     made = commit(settled, period=package.period, revision=package.revision, salts=salts)
+    for item in proposal.statements:
+        if item.statement_hash != made.statement_hashes[from_hex(item.account)]:
+            raise WrongInput(record=f"statement of {item.account}", reason="the facts give another one")
     roots = roots_of(package)
     given = {
         "area": package.area,

@@ -18,6 +18,7 @@ from ledger_service.clock import MarketClock
 from ledger_service.metering.intake import AttestationIntake
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
+from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.stage import Stuck
 from ledger_service.trading import Intake
 
@@ -81,6 +82,8 @@ class Services:
     """Where attesters' readings are verified and recorded."""
     verdicts: Verdicts
     """Where the DSO's verdicts are recorded."""
+    packages: Packages
+    """Packages of proposed settlements, for attesters."""
     evidence_folder: Path
     """Where exported public bundles are kept until the next anchor; emptied at will."""
     auditor_seal: bytes | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import PlainSerializer, PlainValidator
 
@@ -47,6 +47,41 @@ class SettlementRules:
     lines: RuleVersion
 
 
+class ProposedRevision(Protocol):
+    """What attesters sign of a proposed revision."""
+
+    @property
+    def area(self) -> str: ...
+    @property
+    def period(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
+    @property
+    def words_hash(self) -> bytes: ...
+    @property
+    def clearing_root(self) -> bytes: ...
+    @property
+    def readings_root(self) -> bytes: ...
+    @property
+    def statements_root(self) -> bytes: ...
+    @property
+    def tariff_hash(self) -> bytes: ...
+
+
+def settlement_values(proposed: ProposedRevision) -> dict[str, Any]:
+    """The members of the struct that attesters sign."""
+    return {
+        "area": text_id(proposed.area),
+        "period": proposed.period,
+        "revision": proposed.revision,
+        "wordsHash": proposed.words_hash,
+        "clearingRoot": proposed.clearing_root,
+        "readingsRoot": proposed.readings_root,
+        "statementsRoot": proposed.statements_root,
+        "tariffHash": proposed.tariff_hash,
+    }
+
+
 @fact
 class SettlementProposed(Fact):
     """A revision of a period's settlement: one word per account whose money moves, and the roots it rests on."""
@@ -66,16 +101,7 @@ class SettlementProposed(Fact):
 
     def values(self) -> dict[str, Any]:
         """The members of the signed struct."""
-        return {
-            "area": text_id(self.area),
-            "period": self.period,
-            "revision": self.revision,
-            "wordsHash": self.words_hash,
-            "clearingRoot": self.clearing_root,
-            "readingsRoot": self.readings_root,
-            "statementsRoot": self.statements_root,
-            "tariffHash": self.tariff_hash,
-        }
+        return settlement_values(self)
 
     def digest(self, domain: Domain) -> bytes:
         """What an attester signs (domain: the Settlement contract)."""

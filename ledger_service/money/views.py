@@ -7,7 +7,7 @@ transaction that comes into another block replaces what it did before.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -175,21 +175,16 @@ def _note_failed(connection: Connection, fact: ChainFailed, now: int) -> None:
 
 
 def _write(connection: Connection, place: dict[str, Any], postings: Iterable[Posting], position: int) -> int:
-    balanced = check_balanced(postings)
-    for posting in balanced:
-        connection.execute(
-            insert(money_movement).values(
-                **place,
-                position=position,
-                account=posting.account,
-                other=posting.other,
-                kind=posting.kind,
-                amount_neur=str(posting.amount_neur),
-            )
-        )
-        _add(connection, posting.account, posting.amount_neur)
-        position += 1
-    return position
+    """Write postings down from a position on, and move the balances; the position after the last one."""
+    rows, moved_neur = [], dict[bytes, int]()
+    for at, posting in enumerate(check_balanced(postings), start=position):
+        rows.append(place | asdict(posting) | {"position": at, "amount_neur": str(posting.amount_neur)})
+        moved_neur[posting.account] = moved_neur.get(posting.account, 0) + posting.amount_neur
+    if rows:
+        connection.execute(insert(money_movement), rows)
+    for account, amount_neur in moved_neur.items():
+        _add(connection, account, amount_neur)
+    return position + len(rows)
 
 
 def _check_written(connection: Connection, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Select, select
@@ -40,6 +40,17 @@ class Head:
     """Market time at which it was recorded, unix seconds."""
 
 
+LARGE_TEXT = 2**18
+"""Characters from which a payload's fact is kept after it was read: reading a settlement's proposal takes as long as
+a thousand orders, and each stage, view and answer that deals with it would read it again."""
+
+LARGE_KEPT = 2
+"""Large facts kept: a period's proposal and a program's results are dealt with side by side."""
+
+read_large_fact = lru_cache(maxsize=LARGE_KEPT)(read_fact)
+"""As `read_fact`, keeping the last few. `Record.erase` empties it."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One fact in its place. `text` (its payload as canonical JSON) and `salt` are None once erased; `repeated` says
@@ -59,7 +70,9 @@ class Entry:
     @cached_property
     def fact(self) -> Fact | None:
         """The fact; None once it is erased. Raises FactMalformed or UnknownKind where the payload is no such fact."""
-        return None if self.text is None else read_fact(self.kind, self.text)
+        if self.text is None:
+            return None
+        return read_large_fact(self.kind, self.text) if len(self.text) > LARGE_TEXT else read_fact(self.kind, self.text)
 
     def as_a(self, kind: type[_Kind]) -> _Kind:
         """The fact, where the caller needs it and knows its kind. Raises PayloadErased once it is gone."""

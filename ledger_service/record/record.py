@@ -26,6 +26,7 @@ from ledger_service.record.journal import (
     kinds_of,
     read_entries,
     read_head,
+    read_large_fact,
     verify_journal,
 )
 from ledger_service.record.keys import erased_key, find_entries
@@ -162,6 +163,7 @@ class Record:
             for sequence in wanted:
                 _empty(tx.connection, sequence)
             entry = tx.append(ErasureDone(sequences=tuple(wanted), reason=reason, tags=tuple(tags)))
+        read_large_fact.cache_clear()
         with _storage():
             self._forget_old_pages(wanted)
         return entry

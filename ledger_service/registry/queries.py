@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
@@ -34,6 +35,9 @@ from ledger_service.registry.tables import (
 GATES_LOOKED_AT = 64
 """Programs of each market looked at for the last gate that has passed: they open a day or two ahead of it."""
 
+GRIDS_KEPT = 16
+"""Grid models kept read: each look at an area reads its model, and a stage looks at every area in every round."""
+
 _Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
 
 
@@ -60,10 +64,15 @@ def _last(connection: Connection, kind: type[_Noun], table: Table, *conditions: 
     return None if row is None else noun_from_row(kind, row)
 
 
+@lru_cache(maxsize=GRIDS_KEPT)
+def _document(text: str) -> JsonDocument:
+    return JsonDocument(json.loads(text))
+
+
 def area_from_row(row: Row[Any]) -> Area:
     """The area of a row of its view."""
     values = {field.name: row._mapping[field.name] for field in fields(Area)}
-    values["grid_model"] = JsonDocument(json.loads(row.grid_model))
+    values["grid_model"] = _document(row.grid_model)
     values["attesters"] = tuple(Attester(**item) for item in json.loads(row.attesters))
     return Area(**values)
 

@@ -48,6 +48,7 @@ from settling.package import (
     PackagedAttestation,
     PackagedClearing,
     PackagedProgram,
+    PackagedProposal,
     RegisteredTerms,
 )
 from settling.unpacking import WrongInput, tag_bytes
@@ -247,6 +248,5 @@ def proposal_package(connection: Connection, *, area: str, period: int) -> Packa
     """The package of the newest proposed settlement of a period, for attesters. Raises NothingProposed."""
     proposal = latest_proposal(connection, area=area, period=period)
     through = period_state(connection, area=area, period=period).proposal_sequence
-    return Package.of(
-        gather(connection, area=area, period=period, revision=proposal.revision, through=through), proposal
-    )
+    basis = gather(connection, area=area, period=period, revision=proposal.revision, through=through)
+    return Package.of(basis, PackagedProposal.of(proposal))

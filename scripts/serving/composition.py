@@ -34,6 +34,7 @@ from ledger_service.programs import ClearingStage, PositionStage, ValidationStag
 from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
 from ledger_service.record import Record
 from ledger_service.registry import queries as registry
+from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
@@ -136,6 +137,7 @@ class Core:
             ),
             intake=self.intake,
             attestations=self.attestations,
+            packages=Packages(self.record),
             verdicts=Verdicts(self.record, clock=self.clock, domain=deployment.domain("Market"), is_dso=self._is_dso),
             evidence_folder=settings.state / EVIDENCE_FOLDER,
             origins=settings.api.origins,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
 
@@ -32,7 +31,6 @@ from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
 from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
 from settling.attestations import AttestationRefused, RevisionTaken
-from settling.package import Package
 from settling.unpacking import WrongInput
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, area_in_path
@@ -50,7 +48,6 @@ from wallet_api.lookup import settlement_state
 from wallet_api.routers.keys import require_own
 from wallet_api.routers.public import DELIVERY
 from wallet_api.schemas import attester as schemas
-from wallet_api.schemas.session import SigningView
 from wallet_api.schemas.settlement import SettlementToSign, Terms
 from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import signing_view
@@ -217,21 +214,13 @@ def one_settlement(
     services = services_of(request)
     code = _own_area(who, area)
     domain = services.deployment.domain_of(SETTLEMENT)
-    with services.record.read() as connection:
-        package = gather.proposal_package(connection, area=code, period=period)
-    newest = package.proposal.revision
-    if revision > newest:
+    package = services.packages.newest(area=code, period=period)
+    if revision > package.revision:
         raise queries.NothingProposed(area=code, period=period, revision=revision)
-    if revision < newest:
+    if revision < package.revision:
         raise SettlementOutdated(area=code, period=period, revision=revision)
-    to_sign = signing_view(shape=SETTLEMENT, domain=domain, values=package.proposal.values())
-    return parts_answer(_to_sign_parts(package, to_sign))
-
-
-def _to_sign_parts(package: Package, to_sign: SigningView) -> Iterator[bytes]:
-    yield b'{"package":'
-    yield from package.parts()
-    yield b',"to_sign":' + to_sign.model_dump_json(by_alias=True).encode() + b"}"
+    to_sign = signing_view(shape=SETTLEMENT, domain=domain, values=package.to_sign).model_dump_json(by_alias=True)
+    return parts_answer([b'{"package":', package.text, b',"to_sign":', to_sign.encode(), b"}"])
 
 
 @router.post(

@@ -25,7 +25,7 @@ from wallet_api.fields import (
     Word,
 )
 from wallet_api.schemas.dso import Envelope
-from wallet_api.schemas.own import Reading, Statement
+from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import MarketRules
 from wallet_api.schemas.registry import AgreementMembers, MeterMembers, Participant, TariffMembers
 from wallet_api.schemas.session import SigningView
@@ -106,12 +106,12 @@ class ChainedAttestation(Answer):
     readings: list[Reading] | None = Field(description="Of the last attestation of each MTU; null for others")
 
 
-class SaltedStatement(Answer):
-    """A statement, and the salt of its hash."""
+class HashedStatement(Answer):
+    """What a proposal commits of an account's statement: who computes the statement finds the same hash."""
 
     account: Address
     salt: Bytes32
-    statement: Statement
+    statement_hash: Bytes32 = Field(description="keccak(salt || canonical JSON of the statement)")
 
 
 class SettlementRules(Answer):
@@ -132,7 +132,7 @@ class Proposal(Answer):
     readings_root: Bytes32
     statements_root: Bytes32
     tariff_hash: Bytes32
-    statements: list[SaltedStatement]
+    statements: list[HashedStatement]
     rules: SettlementRules
 
 

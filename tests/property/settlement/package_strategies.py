@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.facts import OrderAccepted, SettlementProposed
 from domain.facts.programs import PointEnvelope, PointSchedule
-from settling.package import Basis, Package, PackagedAttestation, PackagedClearing, PackagedProgram
+from settling.package import Basis, Package, PackagedAttestation, PackagedClearing, PackagedProgram, PackagedProposal
 from tests.property.domain.fact_strategies import TEXT, facts_of, members_of, of_type
 
 FIRST_MTU, COUNT = 1_000, 4
@@ -85,7 +85,8 @@ def packages(draw: Any) -> Package:
     proposal = draw(facts_of(SettlementProposed))
     statements = {item.account: item for item in proposal.statements}
     proposal = replace(proposal, statements=tuple(statements[account] for account in sorted(statements)))
-    return Package.of(Basis(**{name: draw(values) for name, values in members.items()}), proposal)
+    basis = Basis(**{name: draw(values) for name, values in members.items()})
+    return Package.of(basis, PackagedProposal.of(proposal))
 
 
 def places(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:

@@ -208,8 +208,8 @@ def reseal(package: Shown) -> Shown:
         "clearing_root": to_hex(roots_of(basis).clearing_root),
         "readings_root": to_hex(roots_of(basis).readings_root),
         "statements": [
-            {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement": statement.as_json()}
-            for account, statement in settled.statements.items()
+            {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement_hash": to_hex(hashed)}
+            for account, hashed in made.statement_hashes.items()
         ],
     }
     return json.loads(json.dumps(package))

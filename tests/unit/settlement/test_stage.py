@@ -444,7 +444,7 @@ MUTATIONS = {
     "earlier revision invented": lambda package: package["earlier"].append({"revision": 0, "words": []}),
     "proposed words": lambda package: package["proposal"]["words"].pop(),
     "proposed root": lambda package: package["proposal"].update(statements_root="0x" + "11" * 32),
-    "statement": lambda package: package["proposal"]["statements"][0]["statement"].update(amount_neur="1"),
+    "statement": lambda package: package["proposal"]["statements"][0].update(statement_hash="0x" + "11" * 32),
     "salt": lambda package: package["proposal"]["statements"][0].update(salt="0x" + "11" * 32),
 }
 

@@ -32,6 +32,7 @@ from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.registry import queries
 from ledger_service.settlement import views as settlement_views
+from ledger_service.settlement.packages import Packages
 from ledger_service.trading import Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from tests.grids import document, street
@@ -368,6 +369,7 @@ def make_services(
             domain=domain,
             is_dso=lambda signer, area: (signer, area) == (key_named("grid operator").address, AREA),
         ),
+        packages=Packages(record),
         evidence_folder=tmp_path / "evidence",
         clock_control=advance,
     )
