@@ -99,13 +99,9 @@ class SettlementProposed(Fact):
     statements: tuple[AccountStatement, ...]
     rules: SettlementRules
 
-    def values(self) -> dict[str, Any]:
-        """The members of the signed struct."""
-        return settlement_values(self)
-
     def digest(self, domain: Domain) -> bytes:
         """What an attester signs (domain: the Settlement contract)."""
-        return domain.digest(SETTLEMENT, self.values())
+        return domain.digest(SETTLEMENT, settlement_values(self))
 
 
 @dataclass(frozen=True, slots=True)

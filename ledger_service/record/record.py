@@ -49,6 +49,7 @@ class Record:
         self._writer: int | None = None
         self._views: dict[str, tuple[View, frozenset[str]]] = {}
         self._now: Callable[[], int] = lambda: 0
+        self._appended: Callable[[], None] = lambda: None
 
     @classmethod
     def open(cls, url: str) -> Record:
@@ -67,6 +68,11 @@ class Record:
         Nothing that counts follows from it: no hash covers it. Without a clock a fact takes the time of the one before.
         """
         self._now = now
+
+    def call_when_appended(self, told: Callable[[], None]) -> None:
+        """Call `told` after each commit of this process that appended facts, on the thread that committed; it must
+        only note it. Other processes' commits are not told."""
+        self._appended = told
 
     def close(self) -> None:
         """Give the connections back; on SQLite the last one to close folds the WAL into the file."""
@@ -92,6 +98,8 @@ class Record:
                     self._keep_views(tx)
             finally:
                 self._writer = None
+        if tx.kinds:
+            self._appended()
 
     def keep(self, *views: View) -> None:
         """Bring views up to date, and from now on with every commit of this record; every process keeps the same."""

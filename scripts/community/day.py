@@ -19,7 +19,7 @@ from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
 from scripts.serving.day_plan import DayPlan, plan_of
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.05
 """Wall seconds between looks at what the service and the attesters have done."""
 
 WAIT_SECONDS_MAX = 300.0

@@ -14,7 +14,7 @@ from ledger_service.clock import ManualClock
 from ledger_service.stage import Stage, run_until_quiet
 
 IDLE_SECONDS = 0.1
-"""Wall seconds between looks for new work while nothing was announced."""
+"""Wall seconds between looks for new work while nothing was announced: a block of somebody else, a dead node."""
 
 RETRY_SECONDS = 1.0
 """Wall seconds before trying again after the node or the disk failed; work waits, nothing is lost."""
@@ -64,6 +64,10 @@ class MarketLoop:
         self._stopping.set()
         self._work.set()
         self._thread.join(timeout=60)
+
+    def wake(self) -> None:
+        """Look for work now: facts were appended."""
+        self._work.set()
 
     def failure(self) -> str | None:
         """The code of what made the last turn fail; None while the loop goes on."""

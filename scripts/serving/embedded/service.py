@@ -148,6 +148,7 @@ class Service:
             self.settings, record=self.record, clock=clock, deployment=self.deployment, operator=keys["operator"]
         )
         self.loop = MarketLoop(stages=self.core.stages.ordered, gateway=gateway, node=self.node, clock=clock)
+        self.record.call_when_appended(self.loop.wake)
         self.broker = EmbeddedBroker(port=self.config.mqtt_port)
 
     def services(self) -> Services:

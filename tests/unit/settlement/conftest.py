@@ -17,6 +17,7 @@ from clearing.auction import clear
 from clearing.book import Book
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, Domain
 from domain.facts import FACTS, ProgramValidated, SettlementProposed
+from domain.facts.settlement import ProposedRevision, settlement_values
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.merkle import merkle_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
@@ -140,8 +141,9 @@ class Scene:
         }
         self.include(f"attest:{mtu}:{revision}", [("Readings", "ReadingsAttested", args)])
 
-    def settled(self, proposal: SettlementProposed) -> None:
-        args = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in proposal.values().items()}
+    def settled(self, proposal: ProposedRevision) -> None:
+        values = settlement_values(proposal).items()
+        args = {name: to_hex(value) if isinstance(value, bytes) else value for name, value in values}
         self.include(settle_key(proposal), [("Settlement", "PeriodSettled", args)])
 
     def anchor(self) -> None:
@@ -150,7 +152,7 @@ class Scene:
         self.include(f"anchor:{head.sequence}", [("Anchors", "HeadAnchored", args)])
 
 
-def settle_key(proposal: SettlementProposed) -> str:
+def settle_key(proposal: ProposedRevision) -> str:
     """Key of a transaction of somebody else that settled a proposal."""
     return f"settle:{AREA}:{PERIOD}:{proposal.revision}:{proposal.statements_root[:8].hex()}:0"
 
