@@ -146,9 +146,6 @@ ParticipantKind = Literal["household", "retailer", "dso", "tax"]
 MarketKind = Literal["auction", "bilateral", "flexibility"]
 """How a market trades; only auctions exist so far."""
 
-SettlementState = Literal["proposed", "signed", "settled", "final"]
-"""Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""
-
 MarketName = Annotated[Code, Path(description="A market by its code, with its slash as it is, or by its 0x id")]
 AreaName = Annotated[Code, Path(description="An area by its code")]
 ProgramNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a program of the market, from 1")]

@@ -15,8 +15,7 @@ from ledger_service.overview import queries
 from ledger_service.overview.queries import ProgramView
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
-from ledger_service.settlement.queries import PeriodState
-from wallet_api.fields import SettlementState
+from ledger_service.settlement.queries import PeriodState, SettlementState
 
 _Item = TypeVar("_Item")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import Connection, and_, not_, select
 
@@ -12,7 +11,7 @@ from domain.members import noun_of
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import ALWAYS, MtuSpan
-from ledger_service.settlement.queries import PeriodState, period_from_row
+from ledger_service.settlement.queries import PeriodState, SettlementState, period_from_row
 from ledger_service.settlement.tables import settlement_period
 from ledger_service.trading.queries import BookOrder, Schedule, order_from_row, schedule_from_row
 from ledger_service.trading.tables import trading_order, trading_schedule
@@ -88,7 +87,7 @@ def proposed_periods(
     connection: Connection,
     *,
     area: str | None,
-    state: Literal["proposed", "signed", "settled", "final"] | None,
+    state: SettlementState | None,
     span: MtuSpan = ALWAYS,
     part: Slice = WHOLE,
 ) -> list[PeriodState]:

@@ -30,6 +30,12 @@ ProgramState = Literal[
 ]
 """Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
 
+EndState = Literal["cleared", "void"]
+"""How an MTU ended: with a result, or without trade because it was given up, refused or too late."""
+
+OrderState = Literal["in_book", "withdrawn", EndState]
+"""Where an order stands."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramView:

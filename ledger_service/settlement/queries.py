@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select
 
@@ -32,6 +32,12 @@ from settling.unpacking import Roots
 
 SEQUENCES_PER_QUERY = 500
 """Entries fetched by one statement: below the 999 parameters every SQLite takes."""
+
+SettlementState = Literal["proposed", "signed", "settled", "final"]
+"""Where a settlement stands: it waits for signatures, has them, is in effect, or takes no revision any more."""
+
+PeriodLife = Literal["open", SettlementState]
+"""Where a period stands: that of its furthest settlement, or without one."""
 
 ENTRIES_HELD = 16
 """Entries held in memory while the entries of a period are walked: one may hold a day of readings and messages."""

@@ -29,7 +29,7 @@ from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement import gather, queries
 from ledger_service.settlement.gather import FactMissing
 from ledger_service.settlement.operations import NotAnAttester, SettlementOutdated, sign_settlement
-from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
+from ledger_service.settlement.queries import NothingProposed, SettlementState, UnknownPeriod
 from settling.attestations import AttestationRefused, RevisionTaken
 from settling.unpacking import WrongInput
 from wallet_api.declaring import lists, reads, writes
@@ -41,7 +41,6 @@ from wallet_api.fields import (
     MtuNumber,
     PeriodNumber,
     RevisionNumber,
-    SettlementState,
 )
 from wallet_api.filters import InTime
 from wallet_api.lookup import settlement_state

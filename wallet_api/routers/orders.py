@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -26,7 +26,7 @@ from ledger_service.access.idempotency import KeptAnswer
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings
 from ledger_service.overview import queries as overview
-from ledger_service.overview.queries import MtuEnd, TradeRow
+from ledger_service.overview.queries import MtuEnd, OrderState, TradeRow
 from ledger_service.record import PayloadErased
 from ledger_service.record.paging import only
 from ledger_service.record.spans import ALWAYS, MtuSpan
@@ -320,7 +320,7 @@ def _order_shown(order: queries.BookOrder, *, outcomes: _Outcomes) -> schemas.Or
     )
 
 
-def _order_state(order: queries.BookOrder, end: MtuEnd | None) -> Literal["in_book", "withdrawn", "cleared", "void"]:
+def _order_state(order: queries.BookOrder, end: MtuEnd | None) -> OrderState:
     if order.withdrawn:
         return "withdrawn"
     if end is None:

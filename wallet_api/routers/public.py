@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from edge.paging import TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
-from ledger_service.overview.queries import MtuEnd, ProgramState, ProgramView
+from ledger_service.overview.queries import EndState, MtuEnd, ProgramState, ProgramView
 from ledger_service.record.paging import Slice, only
 from ledger_service.record.spans import MtuSpan, Recorded, recorded_in
 from ledger_service.registry import lists as listed
@@ -210,7 +210,7 @@ def price_text(price_neur_per_wh: int) -> str:
     return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
 
 
-def _end_state(ended: MtuEnd) -> Literal["cleared", "void"]:
+def _end_state(ended: MtuEnd) -> EndState:
     return "void" if ended.void else "cleared"
 
 
@@ -310,7 +310,7 @@ def _period(state: settlement.PeriodState) -> schemas.Period:
     )
 
 
-def _furthest(state: settlement.PeriodState) -> Literal["open", "proposed", "signed", "settled", "final"]:
+def _furthest(state: settlement.PeriodState) -> settlement.PeriodLife:
     """The furthest that any revision of the period came."""
     if state.is_final:
         return "final"

@@ -53,9 +53,9 @@ from ledger_service.registry.errors import (
     WrongSigner,
 )
 from ledger_service.settlement import queries as settlement
-from ledger_service.settlement.queries import NothingProposed, UnknownPeriod
+from ledger_service.settlement.queries import NothingProposed, SettlementState, UnknownPeriod
 from wallet_api.declaring import downloads, lists, reads, writes
-from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber, SettlementState
+from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import own_one, settlement_state
 from wallet_api.recorded import created

@@ -11,6 +11,7 @@ from domain import readings
 from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import from_hex
 from edge.models import Answer, Body
+from ledger_service.settlement.queries import SettlementState
 from settling.attestations import ATTESTATIONS_MAX, MESSAGES_MAX
 from wallet_api.fields import (
     Address,
@@ -23,7 +24,6 @@ from wallet_api.fields import (
     Revision,
     Seconds,
     Sequence,
-    SettlementState,
     Signature,
     Uint32,
     Uint53,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from edge.models import Answer
+from ledger_service.settlement.queries import SettlementState
 from wallet_api.fields import (
     Address,
     BasisPoints,
@@ -20,7 +21,6 @@ from wallet_api.fields import (
     Number,
     Revision,
     Sequence,
-    SettlementState,
     Signature,
     Uint32,
     Version,

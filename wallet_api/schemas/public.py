@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from edge.models import Answer
-from ledger_service.overview.queries import ProgramState
+from ledger_service.overview.queries import EndState, ProgramState
+from ledger_service.settlement.queries import PeriodLife
 from wallet_api.fields import (
     Address,
     Bytes32,
@@ -163,7 +164,7 @@ class MtuPrice(AtMtu):
         pattern=r"^-?\d+\.\d{4}$", description="The same in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)"
     )
     volume_wh: Wh = Field(description="Traded energy in Wh, each trade counted once")
-    state: Literal["cleared", "void"]
+    state: EndState
 
 
 class MtuStanding(AtMtu):
@@ -171,9 +172,7 @@ class MtuStanding(AtMtu):
 
     market: Code
     program: Number
-    state: ProgramState | Literal["cleared", "void"] = Field(
-        description="As its program until it has ended; then cleared or void"
-    )
+    state: ProgramState | EndState = Field(description="As its program until it has ended; then cleared or void")
 
 
 class Period(MtuRun):
@@ -184,9 +183,7 @@ class Period(MtuRun):
     settled_revisions: Uint32 = Field(
         examples=[1], description="How many revisions of its settlement are in effect on chain"
     )
-    state: Literal["open", "proposed", "signed", "settled", "final"] = Field(
-        description="The furthest that any revision came; `final` = no correction may follow"
-    )
+    state: PeriodLife = Field(description="The furthest that any revision came; `final` = no correction may follow")
 
 
 class MarketTimeRule(Answer):

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from edge.models import Answer
-from wallet_api.fields import Address, Code, Number, Revision, SettlementState, Wh
+from ledger_service.settlement.queries import SettlementState
+from wallet_api.fields import Address, Code, Number, Revision, Wh
 from wallet_api.schemas.base import Amount
 from wallet_api.schemas.own import AnyLineKind
 from wallet_api.schemas.registry import Agreement

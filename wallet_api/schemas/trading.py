@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from edge.models import Answer, Body, Problem
+from ledger_service.overview.queries import OrderState
 from ledger_service.trading.submissions.schedule import SCHEDULE_VALUES_MAX
 from wallet_api.fields import (
     Address,
@@ -82,7 +83,7 @@ class Order(AtMtu, AtMarketTime):
     point: Code | None = Field(description="Metering point it is for; null for a retailer, at the transformer")
     order_key: Address = Field(description="The device key that signed it")
     sequence: Sequence
-    state: Literal["in_book", "withdrawn", "cleared", "void"]
+    state: OrderState
     accepted_lots: Lots | None = Field(
         description="What was accepted of it, in lots, 0 where nothing was; null until its MTU is cleared"
     )

@@ -13,7 +13,7 @@ from ledger_service.chain.gateway import Gateway
 from ledger_service.clock import ManualClock
 from ledger_service.stage import Stage, run_until_quiet
 
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.5
 """Wall seconds between looks for new work while nothing was announced: a block of somebody else, a dead node."""
 
 RETRY_SECONDS = 1.0
