@@ -15,10 +15,10 @@ ANCHORS_FORMAT = "dominoes-anchors/1"
 
 @dataclass(frozen=True, slots=True)
 class AreaAnchors:
-    """What is trusted of an area: its grid model, its DSO's key, its attesters and how many must sign."""
+    """What is trusted of an area: its grid model, its DSO's keys, its attesters and how many must sign."""
 
     grid_model_hash: bytes
-    dso: bytes
+    dso: Sequence[bytes]
     attesters: Sequence[bytes]
     threshold: int
 
@@ -34,7 +34,7 @@ class TrustAnchors:
     origin_seconds: int
     start_seconds: int
     contracts: Mapping[str, tuple[bytes, bytes]]
-    roles: Mapping[str, bytes]
+    roles: Mapping[str, Sequence[bytes]]
     areas: Mapping[str, AreaAnchors]
     block: int
     block_hash: bytes
@@ -53,7 +53,7 @@ def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
             name: {"address": to_hex(address), "code_hash": to_hex(code)}
             for name, (address, code) in trust.contracts.items()
         },
-        "roles": {name: to_hex(address) for name, address in trust.roles.items()},
+        "roles": {name: _keys_json(keys) for name, keys in trust.roles.items()},
         "areas": {code: _area_json(area) for code, area in trust.areas.items()},
         "checkpoint": {
             "block": trust.block,
@@ -64,10 +64,15 @@ def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
     }
 
 
+def _keys_json(keys: Sequence[bytes]) -> str | list[str]:
+    """One key as an address, several as a list."""
+    return to_hex(keys[0]) if len(keys) == 1 else sorted(map(to_hex, keys))
+
+
 def _area_json(area: AreaAnchors) -> dict[str, Any]:
     return {
         "grid_model_hash": to_hex(area.grid_model_hash),
-        "dso": to_hex(area.dso),
+        "dso": _keys_json(area.dso),
         "attesters": sorted(to_hex(address) for address in area.attesters),
         "threshold": area.threshold,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from scripts.cli import backups, clients, demo_day, doctor, roles, serving, sign, up, verify
+from scripts.cli import anchors, backups, clients, demo_day, doctor, roles, serving, sign, up, verify
 
 app = typer.Typer(
     name="dominoes",
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("demo-day")(demo_day.demo_day)
 app.command("verify")(verify.verify)
+app.command("anchors")(anchors.anchors)
 app.command("up")(up.up)
 app.command("reset")(up.reset)
 app.command("doctor")(doctor.doctor)

@@ -156,7 +156,9 @@ def config_show(
 @guarded
 def config_check(
     config: ConfigOption,
-    process: Annotated[str, typer.Option("--for", help="service, deploy, attester, signer, desk, roles or broker.")],
+    process: Annotated[
+        str, typer.Option("--for", help="service, deploy, attester, signer, desk, roles, broker or anchors.")
+    ],
     files: Annotated[bool, typer.Option(help="Also look whether the files named are there.")] = True,
     flags: SetOption = None,
 ) -> None:

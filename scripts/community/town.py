@@ -135,7 +135,7 @@ class Town:
             "attest_seconds": config.attest_seconds,
             "horizon_seconds": config.horizon_seconds,
             "challenge_seconds": config.challenge_seconds,
-            "grid_model": _grid_json(self.community),
+            "grid_model": grid_json(self.community),
             "attesters": attesters,
             "threshold": ATTESTER_THRESHOLD,
         }
@@ -269,7 +269,8 @@ class Town:
         self.clients["treasurer"].post("/v1/deposits", body)
 
 
-def _grid_json(community: Community) -> dict[str, Any]:
+def grid_json(community: Community) -> dict[str, Any]:
+    """The grid model as the registrar hands it in and the DSO publishes it."""
     found: dict[str, Any] = json.loads(community.grid.to_json())
     return found
 

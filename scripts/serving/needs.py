@@ -12,7 +12,7 @@ from contracts.keystore import is_exposed
 from scripts.serving.settings import OrganisationSection, Settings
 from scripts.serving.sources import SettingsInvalid
 
-Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker"]
+Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker", "anchors"]
 """What is started with a settings file."""
 
 AREA_ROLES = ("dso", "attester")
@@ -58,6 +58,7 @@ NEEDED: dict[Process, tuple[str, ...]] = {
     ),
     "roles": ("signer.keystore", "signer.password_file", "chain.rpc_url", "chain.deployment_file"),
     "broker": ("database.url", "mqtt.host", "mqtt.ca", "mqtt.certificate", "mqtt.key"),
+    "anchors": ("chain.rpc_url", "chain.deployment_file"),
 }
 """Settings without which the process can't do its work; `NEEDED_FILES` of them must be readable files."""
 
@@ -83,6 +84,7 @@ NEEDED_FILES: dict[Process, tuple[str, ...]] = {
     "desk": ("desk.keystore", "desk.password_file", "desk.service_ca", "desk.anchors", "desk.grid_model"),
     "roles": ("signer.keystore", "signer.password_file", "chain.deployment_file"),
     "broker": (),
+    "anchors": ("chain.deployment_file",),
 }
 
 SECRETS: dict[Process, tuple[str, ...]] = {
@@ -93,6 +95,7 @@ SECRETS: dict[Process, tuple[str, ...]] = {
     "desk": ("desk.keystore", "desk.password_file"),
     "roles": ("signer.keystore", "signer.password_file"),
     "broker": ("keys.operator", "keys.operator_password_file"),
+    "anchors": (),
 }
 """Each party's keystore and its passphrase, by the process that reads them; no other one may be told of them."""
 
@@ -110,7 +113,7 @@ def require(settings: Settings, process: Process, *, files: bool = True) -> None
     findings += _keys_of_others(settings, process)
     if process == "service":
         findings += [*_exposure(settings), *_seal(settings)]
-    if process in ("service", "deploy"):
+    if process in ("service", "deploy", "anchors"):
         findings += _organisations(settings)
     if process == "desk" and not settings.desk.markets:
         findings.append("desk.markets: not set, and the desk needs the rules of each market ([[desk.markets]])")

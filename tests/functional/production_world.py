@@ -136,6 +136,11 @@ class ProductionWorld:
             + self._organisations(),
         )
 
+    def write_outsider(self, *, node: int) -> Path:
+        """Settings of somebody who holds no key: a node of one's own, and what all parties signed."""
+        (self.folder / "outsider").mkdir(exist_ok=True)
+        return self.settings("outsider", self._chain(node) + self._organisations())
+
     def write_attester(self, name: str, *, node: int) -> Path:
         identity = self.broker.authority.client(name)
         return self.settings(

@@ -6,6 +6,7 @@ The service and a sealer are killed while the day is metered; at the end an outs
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +25,9 @@ from scripts.community.grids import Community, load_community
 from scripts.community.meters import TownMeters
 from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 from scripts.community.store import DeviceStore
-from scripts.community.town import Town
+from scripts.community.town import Town, grid_json
 from scripts.serving.day_plan import DayPlan, plan_of
-from scripts.serving.embedded.evidence import fetch_bundle, write_anchors
+from scripts.serving.embedded.evidence import fetch_bundle
 from scripts.serving.embedded.run_desk import desk_of_run
 from scripts.serving.verifier_process import Verdict, run_verifier
 from tests.functional.production_world import KILLED_NODE, ProductionWorld, timed
@@ -221,11 +222,21 @@ def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Ver
         "personal": lambda: fetch_bundle(town.client_of(town.households[0]), "personal", folder / "personal"),
     }
     blocks = {name: _block_of(town, fetch) for name, fetch in fetches.items()}
-    write_anchors(town, node=node, path=anchors)
+    _write_anchors(world, town, folder, anchors)
     return {
         name: run_verifier(bundles=[folder / name], anchors=anchors, rpc=node, block=block)[0]
         for name, block in blocks.items()
     }
+
+
+def _write_anchors(world: ProductionWorld, town: Town, folder: Path, path: Path) -> None:
+    """As an outsider makes them, with a node, the public files of the market and the DSO's grid model."""
+    model = folder / "grid.json"
+    model.write_text(json.dumps(grid_json(town.community)))
+    settings = world.write_outsider(node=1)
+    asked = ["anchors", "--config", str(settings), "--grid-model", f"{CONFIG.area}={model}", "--out", str(path)]
+    told = CliRunner().invoke(dominoes, asked)
+    assert told.exit_code == 0, told.output
 
 
 def _block_of(town: Town, fetch: Callable[[], None]) -> int:

@@ -85,15 +85,15 @@ def write_anchors(town: Town, *, node: str, path: Path) -> None:
             for name, address in ledger["contracts"].items()
         },
         roles={
-            "operator": keys["operator"].address,
-            "treasurer": keys["treasurer"].address,
-            "registrar": keys["registrar"].address,
-            "security_admin": keys["security-admin"].address,
+            "operator": [keys["operator"].address],
+            "treasurer": [keys["treasurer"].address],
+            "registrar": [keys["registrar"].address],
+            "security_admin": [keys["security-admin"].address],
         },
         areas={
             town.config.area: AreaAnchors(
                 grid_model_hash=from_hex(area["grid_model_hash"]),
-                dso=keys["dso"].address,
+                dso=[keys["dso"].address],
                 attesters=[keys[name].address for name in ATTESTER_NAMES],
                 threshold=ATTESTER_THRESHOLD,
             )

@@ -35,6 +35,7 @@ SETTINGS = {
     "treasurer": ["signer"],
     "desk": ["desk"],
     "security": ["roles"],
+    "anchors": ["anchors"],
 }
 
 

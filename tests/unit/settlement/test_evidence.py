@@ -223,8 +223,8 @@ def test_export_anchors__given_trust__is_canonical(day: Any, tools: Any, tmp_pat
         origin_seconds=900_000,
         start_seconds=0,
         contracts={"Market": (b"\x11" * 20, keccak(b"code"))},
-        roles={"operator": tools.key("operator").address},
-        areas={tools.AREA: AreaAnchors(keccak(b"model"), tools.key("dso").address, attesters, 2)},
+        roles={"operator": [tools.key("operator").address]},
+        areas={tools.AREA: AreaAnchors(keccak(b"model"), [tools.key("dso").address], attesters, 2)},
         block=anchor.block,
         block_hash=keccak(b"block"),
     )

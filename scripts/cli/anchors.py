@@ -1,0 +1,58 @@
+"""`dominoes anchors`: the trust anchors that evidence is held against, from a node of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts.rpc import Rpc
+from ledger_service.evidence.anchors import export_anchors
+from scripts.cli.common import JsonOption, SetOption, guarded, show
+from scripts.serving.deployment_file import checked_deployment
+from scripts.serving.needs import given, given_path, require
+from scripts.serving.sources import load
+from scripts.serving.trust import trust_anchors
+
+
+def _grid_models(texts: list[str]) -> dict[str, Path]:
+    found = {}
+    for text in texts:
+        area, equals, file = text.partition("=")
+        if not (area and equals and file):
+            raise typer.BadParameter(f"{text!r} is not AREA=FILE", param_hint="--grid-model")
+        found[area] = Path(file)
+    return found
+
+
+@guarded
+def anchors(
+    config: Annotated[
+        Path, typer.Option("--config", help="Settings file (TOML) with your node, the deployment, the organisations.")
+    ],
+    grid_model: Annotated[
+        list[str], typer.Option("--grid-model", help="AREA=FILE: the grid model that the area's DSO published.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("anchors.json"),
+    flags: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the trust anchors: what you hold from the organisations themselves, as your own node bears it out.
+
+    Contracts and chain are those of the deployment file, keys those of [[organisations]], as all parties signed them;
+    the checkpoint is the newest anchored head of the journal.
+    """
+    settings = load(config, flags=flags or ()).settings
+    require(settings, "anchors")
+    rpc = Rpc(given(settings.chain.rpc_url))
+    try:
+        deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
+        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, _grid_models(grid_model))
+    finally:
+        rpc.close()
+    partial = out.with_suffix(".partial")
+    export_anchors(partial, trust=trust, anchor=anchor)
+    partial.rename(out)
+    told = {"file": str(out), "block": anchor.block, "journal_sequence": anchor.sequence}
+    show(told, as_json=as_json, title="trust anchors")

@@ -1,0 +1,120 @@
+"""The trust anchors of a running market, from what the organisations agreed on and a node of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from contracts.bindings import Anchors, Roles
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS, Deployment
+from contracts.rpc import Rpc, as_int
+from domain.errors import DominoesError
+from domain.hashing import from_hex, hash_json, text_id, to_hex
+from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors
+from ledger_service.evidence.recorded import Anchor, NothingAnchored
+from scripts.serving.deployment_file import market_time
+from scripts.serving.settings import OrganisationSection
+
+LEDGER_ROLES = ("operator", "treasurer", "registrar", "security_admin")
+"""Roles whose keys count in every area."""
+
+
+class RoleNotHeld(DominoesError):
+    """An organisation is said to have a role that its key does not hold on chain."""
+
+    code = "role-not-held"
+
+    def __init__(self, *, name: str, role: str, address: str) -> None:
+        self.name, self.role, self.address = name, role, address
+        super().__init__(
+            f"{address} of {name} is no {role} on this chain; compare [[organisations]] with the contract signed by all"
+        )
+
+
+class GridModelUnusable(DominoesError):
+    """A grid model is missing, or no JSON object."""
+
+    code = "grid-model-unusable"
+
+    def __init__(self, *, area: str, reason: str) -> None:
+        self.area = area
+        super().__init__(f"the grid model of {area}: {reason}; give the file that its DSO published")
+
+
+def last_anchor(rpc: Rpc, deployment: Deployment) -> Anchor:
+    """The newest anchored head of the journal, and the block that holds it. Raises NothingAnchored."""
+    address = deployment.addresses["Anchors"]
+    wanted = {"address": to_hex(address), "fromBlock": hex(deployment.start_block), "toBlock": "latest"}
+    logs = rpc.call("eth_getLogs", wanted)
+    if not logs:
+        raise NothingAnchored
+    block = as_int(logs[-1]["blockNumber"])
+    sequence, head, _ = Anchors(rpc=rpc, address=address).latest(block=block)
+    return Anchor(sequence=sequence, head=head, block=block)
+
+
+def trust_anchors(
+    rpc: Rpc,
+    deployment: Deployment,
+    organisations: Iterable[OrganisationSection],
+    grid_models: Mapping[str, Path],
+) -> tuple[TrustAnchors, Anchor]:
+    """What an outsider holds evidence against, and the journal's head at the checkpoint.
+
+    `organisations` are those of the contract signed by all; `deployment` must have been checked against this node;
+    `grid_models` gives the file of each area's model, as its DSO published it. Raises RoleNotHeld where the chain does
+    not bear the organisations out, GridModelUnusable, NothingAnchored, or what the node's answers raise.
+    """
+    named = list(organisations)
+    roles = Roles(rpc=rpc, address=deployment.addresses["Roles"])
+    for item in named:
+        _check_role(roles, item)
+    anchor, time = last_anchor(rpc, deployment), market_time(deployment, rpc=rpc)
+    header = rpc.header(anchor.block)
+    if header is None:
+        raise NothingAnchored
+    threshold = roles.config().attester_threshold
+    return TrustAnchors(
+        chain_id=deployment.chain_id,
+        genesis_hash=deployment.genesis_hash,
+        speed=time.speed,
+        origin_seconds=time.origin,
+        start_seconds=time.start,
+        contracts={name: (address, deployment.code_hashes[name]) for name, address in deployment.addresses.items()},
+        roles={role: _keys(named, role) for role in LEDGER_ROLES},
+        areas={
+            area: AreaAnchors(
+                grid_model_hash=_grid_model_hash(area, path),
+                dso=_keys(named, "dso", area),
+                attesters=_keys(named, "attester", area),
+                threshold=threshold,
+            )
+            for area, path in grid_models.items()
+        },
+        block=header.number,
+        block_hash=header.hash,
+    ), anchor
+
+
+def _check_role(roles: Roles, item: OrganisationSection) -> None:
+    number = ROLE_NUMBERS.get(item.role)
+    if number is None:
+        return  # a role of the API alone
+    area = ALL_AREAS if item.area is None else text_id(item.area)
+    if not roles.has_role(key=from_hex(item.address), role=number, area=area):
+        raise RoleNotHeld(name=item.name, role=item.role, address=item.address)
+
+
+def _keys(organisations: Iterable[OrganisationSection], role: str, area: str | None = None) -> list[bytes]:
+    return [from_hex(item.address) for item in organisations if item.role == role and item.area in (None, area)]
+
+
+def _grid_model_hash(area: str, path: Path) -> bytes:
+    try:
+        model = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GridModelUnusable(area=area, reason=str(error)) from error
+    if not isinstance(model, dict):
+        raise GridModelUnusable(area=area, reason="is no JSON object")
+    return hash_json(model)
