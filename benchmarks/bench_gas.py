@@ -47,7 +47,7 @@ ORDERS = 1_000
 ACCOUNTS = 1_000
 """Accounts of the settlement."""
 
-GAS_PER_ORDER_MAX = 800
+GAS_PER_ORDER_MAX = 1_250
 """Limit for clearing a 1,000-order book with all its checks."""
 
 GAS_PER_ACCOUNT_MAX = 7_000

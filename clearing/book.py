@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import DominoesError
-from domain.units import NO_CAP, NeurPerWh
+from domain.units import MAX_LOTS, NO_CAP, NeurPerWh
 from domain.words import OrderWord, Side
 
 Ints = NDArray[np.int64]
@@ -62,7 +62,7 @@ class Book:
         if len(self.tag_high) == 0:
             return
         _check_bounds("limit_neur_per_wh", self.limit_neur_per_wh, lowest=-(2**31) + 1, highest=2**31 - 1)
-        _check_bounds("quantity_lots", self.quantity_lots, lowest=1, highest=NO_CAP - 1)
+        _check_bounds("quantity_lots", self.quantity_lots, lowest=1, highest=MAX_LOTS)
         _check_bounds("cap_lots", self.cap_lots, lowest=0, highest=NO_CAP)
         high, low = self.tag_high, self.tag_low
         ascending = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))

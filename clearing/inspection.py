@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -166,10 +167,11 @@ def _of_clearing(result: ShownMtu, check: CheckClearing) -> list[Mismatch]:
     """Every rule of the market that a result breaks."""
     if result.given_up:
         return Mismatch.of(f"words of MTU {result.mtu}, given up,", (), result.words)
-    try:
-        book = Book.from_words(result.words)
-    except BookNotSorted as error:
-        return [Mismatch(f"words of MTU {result.mtu}", "tags ascending", str(error))]
+    tags = [word.tag for word in result.words]
+    unsorted = [tag for before, tag in pairwise(tags) if tag <= before]
+    if unsorted:
+        return [Mismatch(f"words of MTU {result.mtu}", "tags ascending", f"{unsorted[0]:#034x} behind a higher one")]
+    book = Book.from_words(result.words)
     accepted = np.array([word.accepted_lots for word in result.words], dtype=np.int64)
     volume = sum(word.accepted_lots for word in result.words if word.side is Side.BID)
     price = result.price_neur_per_wh

@@ -24,8 +24,8 @@ NO_PRICE = NeurPerWh(-(2**31))
 NO_CAP = Lots(2**24 - 1)
 """The cap field of an order that no envelope limits."""
 
-MAX_LOTS = 2**24 - 2
-"""Largest quantity of one order in lots: one below NO_CAP so that a cap can always be told from none."""
+MAX_LOTS = 2**24 - 1
+"""Largest quantity of one order in lots: what its field in a word holds."""
 
 MTUS_PER_HOUR = 4
 """Market time units in one hour: power in W is energy of one MTU in Wh times this."""

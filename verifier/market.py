@@ -226,7 +226,7 @@ class Market:
             word
             for word in book.words
             if word.side not in (BID, ASK)
-            or not 1 <= word.quantity < NO_CAP
+            or word.quantity == 0
             or word.limit % tick
             or not lowest <= word.limit <= highest
         ]

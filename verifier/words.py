@@ -21,6 +21,9 @@ BID, ASK = 0, 1
 """Sides: who buys, who sells."""
 
 NO_CAP = 2**24 - 1
+MOST_LOTS = 2**24 - 1
+"""Largest quantity of an order."""
+
 NO_PRICE = -(2**31)
 """Price of a result without a trade."""
 
@@ -156,7 +159,7 @@ class Order:
         limit, lots = order.limit_price_neur_per_wh, order.quantity_lots
         head = (order.market, order.mtu, order.side, limit, lots)
         digest = sign.digest("Order", *head, order.account, order.order_id, order.revision, order.salt)
-        side, quantity = whole(order.side, BID, ASK), whole(lots, 1, NO_CAP - 1)
+        side, quantity = whole(order.side, BID, ASK), whole(lots, 1, MOST_LOTS)
         word = int.from_bytes(digest[:16], "big") << 128 | limit % 2**32 << 96 | quantity << 72 | side
         return cls(
             market=order.market,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {ICalendar, Period} from "./interfaces/ICalendar.sol";
-import {IMarket, MarketParams, MtuState, Program, Result, ResultPage} from "./interfaces/IMarket.sol";
+import {IMarket, MarketKind, MarketParams, MtuState, Program, Result, ResultPage} from "./interfaces/IMarket.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {BookScan} from "./libraries/BookScan.sol";
 import {Hashes} from "./libraries/Hashes.sol";
@@ -15,6 +15,9 @@ import {Time} from "./libraries/Time.sol";
 
 /// @title Market (documented on IMarket)
 contract Market is IMarket, EIP712, MarketClock {
+    /// @dev How orders of its markets find each other.
+    MarketKind private constant KIND = MarketKind.Auction;
+
     /// @notice Markets per area, so that what a settlement must wait for is counted in bounded work.
     uint256 public constant MAX_MARKETS_PER_AREA = 16;
 
@@ -50,17 +53,6 @@ contract Market is IMarket, EIP712, MarketClock {
         uint256 resolved;
     }
 
-    /// @dev What the pages of one result amount to so far.
-    struct PageTally {
-        uint128 lastTag;
-        uint64 boughtLots;
-        uint64 soldLots;
-        uint64 maxLower;
-        uint64 minUpper;
-        uint32 pages;
-        bytes32 maskedChain;
-    }
-
     IRoles private immutable ROLES;
     ICalendar private immutable CALENDAR;
 
@@ -68,7 +60,7 @@ contract Market is IMarket, EIP712, MarketClock {
     mapping(bytes32 area => uint32[] firstPeriods) private _areaMarkets;
     mapping(bytes32 market => mapping(uint32 mtu => Mtu)) private _mtus;
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
-    mapping(bytes32 resultHash => PageTally) private _pageTallies;
+    mapping(bytes32 resultHash => BookScan.Tally) private _pageTallies;
 
     constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") MarketClock(calendar) {
         ROLES = roles;
@@ -186,12 +178,12 @@ contract Market is IMarket, EIP712, MarketClock {
 
         BookScan.Tally memory tally = _tallyPage(resultHash, target.page, pageHashes, words, _band(params));
         if (uint256(target.page) + 1 < pageHashes.length) {
-            _storePage(resultHash, target.page, tally);
+            _pageTallies[resultHash] = tally;
             emit PageVerified(market, target.mtu, resultHash, target.page);
             return;
         }
         if (pageHashes.length > 1) delete _pageTallies[resultHash];
-        _requireOptimum(_mtus[market][target.mtu].commitment, target, tally, _band(params));
+        _requireBest(_mtus[market][target.mtu].commitment, target, tally);
         _clear(market, params.area, opened.period, target, tally.boughtLots, resultHash);
     }
 
@@ -420,17 +412,12 @@ contract Market is IMarket, EIP712, MarketClock {
         if (words != (left < Hashes.PAGE_WORDS ? left : Hashes.PAGE_WORDS)) revert MarketPageInvalid();
     }
 
-    function _requireOptimum(
-        bytes32 committed,
-        ResultPage calldata target,
-        BookScan.Tally memory tally,
-        BookScan.Band memory band
-    ) private pure {
+    /// @dev The committed book, allocated as no other way is better, at the price of the rule.
+    function _requireBest(bytes32 committed, ResultPage calldata target, BookScan.Tally memory tally) private pure {
         bytes32 given = Hashes.book(tally.maskedChain, target.count);
         if (given != committed) revert MarketBookHashWrong(committed, given);
-        if (tally.boughtLots != tally.soldLots) revert MarketUnbalanced(tally.boughtLots, tally.soldLots);
-        if (!BookScan.isOptimal(tally)) revert MarketNotOptimal();
-        int32 price = tally.boughtLots == 0 ? Hashes.NO_PRICE : int32(BookScan.price(tally, band));
+        BookScan.requireOptimum(KIND, tally);
+        int32 price = BookScan.price(KIND, tally);
         if (price != target.priceNeurPerWh) revert MarketPriceWrong(price, target.priceNeurPerWh);
     }
 
@@ -449,7 +436,11 @@ contract Market is IMarket, EIP712, MarketClock {
     }
 
     function _band(MarketParams memory params) private pure returns (BookScan.Band memory) {
-        return BookScan.Band({min: params.minLimitNeurPerWh, max: params.maxLimitNeurPerWh, tick: params.tickNeurPerWh});
+        return BookScan.Band({
+            min: params.minLimitNeurPerWh,
+            max: params.maxLimitNeurPerWh,
+            tick: int256(uint256(params.tickNeurPerWh))
+        });
     }
 
     /* INTERNAL: EFFECTS */
@@ -465,28 +456,11 @@ contract Market is IMarket, EIP712, MarketClock {
         tally = BookScan.start();
         if (pageHashes.length == 0) return tally;
         if (pageHashes.length > 1) {
-            PageTally memory stored = _pageTallies[resultHash];
-            if (stored.pages != page) revert MarketPageOrder(stored.pages);
-            if (page != 0) {
-                tally.floor = (uint256(stored.lastTag) << 128) | type(uint128).max;
-                (tally.boughtLots, tally.soldLots) = (stored.boughtLots, stored.soldLots);
-                (tally.maxLower, tally.minUpper) = (stored.maxLower, stored.minUpper);
-                tally.maskedChain = stored.maskedChain;
-            }
+            uint32 expected = _pageTallies[resultHash].pages;
+            if (page != expected) revert MarketPageOrder(expected);
+            if (page != 0) tally = _pageTallies[resultHash];
         }
-        if (BookScan.scan(words, tally, band) != pageHashes[page]) revert MarketPageHashWrong(page);
-    }
-
-    function _storePage(bytes32 resultHash, uint32 page, BookScan.Tally memory tally) private {
-        _pageTallies[resultHash] = PageTally({
-            lastTag: uint128(tally.floor >> 128),
-            boughtLots: uint64(tally.boughtLots),
-            soldLots: uint64(tally.soldLots),
-            maxLower: uint64(tally.maxLower),
-            minUpper: uint64(tally.minUpper),
-            pages: page + 1,
-            maskedChain: tally.maskedChain
-        });
+        if (BookScan.scan(KIND, words, tally, band) != pageHashes[page]) revert MarketPageHashWrong(page);
     }
 
     function _clear(
@@ -494,18 +468,18 @@ contract Market is IMarket, EIP712, MarketClock {
         bytes32 area,
         uint32 period,
         ResultPage calldata target,
-        uint256 tradedLots,
+        uint64 tradedLots,
         bytes32 resultHash
     ) private {
         Mtu storage slot = _mtus[market][target.mtu];
         slot.commitment = resultHash;
         slot.priceNeurPerWh = target.priceNeurPerWh;
-        slot.tradedLots = uint64(tradedLots);
+        slot.tradedLots = tradedLots;
         slot.state = MtuState.Cleared;
         Running storage running = _running[area][period];
         bytes32 root = Hashes.clearingLink(running.root, market, target.mtu, resultHash);
         running.root = root;
         ++running.resolved;
-        emit MtuCleared(market, target.mtu, target.priceNeurPerWh, uint64(tradedLots), resultHash, root);
+        emit MtuCleared(market, target.mtu, target.priceNeurPerWh, tradedLots, resultHash, root);
     }
 }

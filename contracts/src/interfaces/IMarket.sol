@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @notice Life of one (market, MTU), only forward.
 /// @dev The order is part of the ABI: never reorder, only append.
@@ -8,6 +8,17 @@ enum MtuState {
     BookClosed,
     Cleared,
     Void
+}
+
+/// @notice How orders of a market find each other, and at what price.
+/// @dev The order is part of the ABI: never reorder, only append.
+enum MarketKind {
+    /// uniform price, one optimum per MTU: lo + ⌊(hi − lo) / 2⌋
+    Auction,
+    /// deals that buyer and seller both signed: each at its limit, no optimum
+    Bilateral,
+    /// an auction with one buyer: its price is that of the dearest offer accepted
+    Flexibility
 }
 
 /// @notice The fixed rules of one market.
@@ -70,7 +81,7 @@ struct Result {
     bytes32 resultHash;
 }
 
-/// @notice Why an order word was refused, in the order of the checks.
+/// @notice Why an order word was refused. A word that breaks several rules is refused for one of them.
 /// @dev The order is part of the ABI: never reorder, only append.
 enum WordFault {
     TagNotAscending,
@@ -78,7 +89,11 @@ enum WordFault {
     QuantityZero,
     LimitOutOfBand,
     LimitOffTick,
-    AcceptedAboveEffective
+    AcceptedAboveEffective,
+    /// of deals: not a bid followed by its ask
+    PairBroken,
+    /// of deals: bid and ask differ in limit or accepted quantity
+    PairUnequal
 }
 
 /// @title Market: books that cannot change, results that must be optimal, prices nobody sets

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Attestation} from "../interfaces/IReadings.sol";
 
@@ -13,8 +13,22 @@ library Hashes {
     /// @notice Words per page of a book or a settlement; all pages but the last are full.
     uint256 internal constant PAGE_WORDS = 2048;
 
+    /// @notice Where the fields of an order word begin, in bits from its lowest: `tag:128 | limit:int32 | quantity:uint24 | cap:uint24 |
+    /// accepted:uint24 | flags:uint24`.
+    uint256 internal constant TAG_AT = 128;
+    uint256 internal constant LIMIT_AT = 96;
+    uint256 internal constant QUANTITY_AT = 72;
+    uint256 internal constant CAP_AT = 48;
+    uint256 internal constant ACCEPTED_AT = 24;
+
+    /// @notice Flags of an order that buys.
+    uint256 internal constant BID = 0;
+
+    /// @notice Flags of an order that sells.
+    uint256 internal constant ASK = 1;
+
     /// @notice Cap and accepted bits of an order word, which the commitment to a book leaves out.
-    uint256 internal constant CAP_AND_ACCEPTED = 0xffffffffffff << 24;
+    uint256 internal constant CAP_AND_ACCEPTED = (uint256(type(uint24).max) << CAP_AT) | (uint256(type(uint24).max) << ACCEPTED_AT);
 
     bytes32 internal constant ORDER_TYPEHASH = keccak256(
         "Order(bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,address account,bytes16 orderId,uint32 revision,bytes32 salt)"
@@ -214,8 +228,11 @@ library Hashes {
     /* PAGES, BOOKS, RESULTS */
 
     /// @notice Hash of a page: its words, one after the other.
-    function page(uint256[] memory words) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(words));
+    function page(uint256[] memory words) internal pure returns (bytes32 hash) {
+        // `abi.encodePacked` would copy them once more, word by word.
+        assembly ("memory-safe") {
+            hash := keccak256(add(words, 0x20), mul(mload(words), 0x20))
+        }
     }
 
     /// @notice Folds page hashes: c = 0, then c = keccak(c ‖ h) for each h; 0 without a page.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {ICalendar} from "../interfaces/ICalendar.sol";
 
@@ -17,6 +19,6 @@ abstract contract MarketClock {
     }
 
     function _marketTime() internal view returns (uint64) {
-        return uint64(ORIGIN + (block.timestamp - START) * SPEED);
+        return SafeCast.toUint64(ORIGIN + (block.timestamp - START) * SPEED);
     }
 }

@@ -220,6 +220,23 @@ contract MarketClearTest is LedgerTest {
         _badWord(2, _ask(2, 2000, 8, 4), WordFault.TagNotAscending);
     }
 
+    function test_clear__allFlagsAtLimitZero__reverts(uint24 quantity, uint24 cap) public {
+        quantity = uint24(bound(quantity, 1, type(uint24).max));
+        // No word is passed over, least of all one that looks like its neighbours.
+        uint256 word = Hashes.orderWord(bytes16(uint128(4)), 0, quantity, cap, 0, type(uint24).max);
+        _badWord(3, word, WordFault.FlagsUnknown);
+    }
+
+    function test_clear__noAskButUnknownFlags__sellsNothing() public {
+        // Three words that sell nothing, and whose flags are all set, once counted as two lots sold.
+        uint256[] memory words = new uint256[](4);
+        words[0] = _bid(1, 3000, 2, 2);
+        for (uint256 k = 1; k < 4; ++k) {
+            words[k] = Hashes.orderWord(bytes16(uint128(k + 1)), 0, 9, NO_CAP, 0, type(uint24).max);
+        }
+        _refused(3000, words, abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 1, WordFault.FlagsUnknown));
+    }
+
     function test_clear__unknownFlag__reverts() public {
         _badWord(2, _ask(3, 2000, 8, 4) | 2, WordFault.FlagsUnknown);
     }

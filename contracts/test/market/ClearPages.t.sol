@@ -50,6 +50,26 @@ contract MarketClearPagesTest is LedgerTest {
         );
     }
 
+    function test_clear__unknownFlagsOnLastAndFirstWord__reverts() public {
+        // All flags at limit 0: on the first page's last word, then on the last page's first and last.
+        uint256 bits = 0xffffffff << 96 | 0xffffff;
+        uint16[3] memory at = [2047, 2048, uint16(ORDERS - 1)];
+        for (uint256 k = 0; k < 3; ++k) {
+            uint256 snapshot = vm.snapshotState();
+            uint256[] memory words = _solved.words;
+            words[at[k]] = (Books.withAccepted(words[at[k]], 0) & ~bits) | 0xffffff;
+            _ready(_solved.price, words);
+            if (at[k] > 2047) _send(words, _solved.price, 0, "");
+            _send(
+                words,
+                _solved.price,
+                at[k] / 2048,
+                abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, at[k] % 2048, WordFault.FlagsUnknown)
+            );
+            vm.revertToState(snapshot);
+        }
+    }
+
     function test_clear__unsignedPages__neverCount() public {
         _ready(_solved.price, _solved.words);
         uint256[] memory words = _solved.words;

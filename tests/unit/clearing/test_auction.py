@@ -8,7 +8,7 @@ import pytest
 from clearing.auction import clear
 from clearing.book import BadColumn, Book, BookNotSorted
 from clearing.exact_check import check_clearing
-from domain.units import NO_CAP
+from domain.units import MAX_LOTS, NO_CAP
 from domain.words import OrderWord, Side
 
 pytestmark = pytest.mark.unit
@@ -72,7 +72,7 @@ def test_clear__limits_too_far_apart_for_a_table__same_rule() -> None:
 
 
 def test_clear__product_of_volume_and_quantity_beyond_64_bits__is_exact() -> None:
-    most = NO_CAP - 1
+    most = MAX_LOTS
     size = 70_000
     tags = np.arange(2 * size, dtype=np.uint64)
     book = Book(
@@ -99,7 +99,7 @@ def test_book__repeated_tag__is_refused_with_its_position() -> None:
     assert caught.value.position == 1
 
 
-@pytest.mark.parametrize("quantity", [0, -1, NO_CAP])
+@pytest.mark.parametrize("quantity", [0, -1, MAX_LOTS + 1])
 def test_book__quantity_outside_its_field__is_refused(quantity: int) -> None:
     with pytest.raises(BadColumn):
         book_of(("bid", 1, quantity))

@@ -189,6 +189,11 @@ def test_inspect__one_thing_tampered__is_named_and_nothing_is_given_to_sign(
 RESEALED: dict[str, tuple[Callable[[Shown], object], str]] = {
     "price": (lambda shown: shown["results"][0].update(price_neur_per_wh=119), "price of MTU 1000"),
     "accepted": (lambda shown: _word(shown, 0, accepted_lots=899), "balance of MTU 1000"),
+    "order of words": (lambda shown: shown["results"][0]["words"].reverse(), "words of MTU 1000"),
+    "word repeated": (
+        lambda shown: shown["results"][0]["words"].insert(0, shown["results"][0]["words"][0]),
+        "words of MTU 1000",
+    ),
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
     "deadline": (lambda shown: shown.update(deadline=DEADLINE + 1), "deadline"),
     "schedule": (lambda shown: shown["schedules"]["P2"].__setitem__(1, 299), "schedules hash of the report"),
