@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts facts openapi verifier wheel
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts symbolic static facts openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,7 +38,7 @@ test: setup check ## Format, types, imports and every test that needs no host so
 	$(VENV)/pytest -m "not host and functional and not campaign"; systems=$$?; \
 	wait $$modules; code=$$?; cat out/modules.log; exit $$((systems + code))
 
-test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie and a geth Clique network
+test-full: test test-full-only ## The same plus PostgreSQL, mosquitto, Brownie, halmos, slither and a geth Clique network
 
 test-full-only: setup
 	@$(VENV)/python -m scripts.tools.host_software
@@ -76,6 +76,14 @@ bench: setup ## Every performance figure as a ratio, written to docs/benchmarks.
 contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 	@$(VENV)/python -m contracts.compile
 
+symbolic: setup ## Prove the scan of a book for every word (halmos); in `make test-full` too
+	@$(VENV)/python -m scripts.tools.host_software
+	@$(VENV)/python -m scripts.tools.analysis symbolic
+
+static: setup ## Static analysis of the contracts (slither), but for what is triaged; in `make test-full` too
+	@$(VENV)/python -m scripts.tools.host_software
+	@$(VENV)/python -m scripts.tools.analysis static
+
 verifier: setup ## Build the verifier into one file: out/dominoes-verify.pyz
 	@$(VENV)/python -m scripts.tools.build_verifier
 
@@ -89,6 +97,6 @@ openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
 	@$(VENV)/python -m scripts.tools.openapi
 
 lock: ## Compile the requirement files anew, by hash and without addresses
-	@for name in uv node go runtime dev; do \
+	@for name in uv node go analysis runtime dev; do \
 	  $(VENV)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url --upgrade requirements/$$name.in -o requirements/$$name.txt; done
 	@npm install --package-lock-only

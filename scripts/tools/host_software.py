@@ -1,4 +1,5 @@
-"""Bring in what the longer suites need from the host: PostgreSQL, mosquitto, a Go compiler; Brownie's own environment.
+"""Bring in what the longer suites need from the host: PostgreSQL, mosquitto, a Go compiler; the
+environments of Brownie and of what analyses contracts.
 
 Needs root and Debian's package manager for what is missing; what is there already is used as it is.
 """
@@ -12,6 +13,7 @@ import sys
 import venv
 from pathlib import Path
 
+from scripts.tools.analysis import ENVIRONMENT as ANALYSIS
 from scripts.tools.bootstrap import system_certificates
 from scripts.tools.chain_nodes.geth import GoMissing, go_binary
 
@@ -53,14 +55,15 @@ def _install_locked(lock: Path, *, python: Path) -> None:
     subprocess.run([str(part) for part in command], check=True, env={**system_certificates(), **os.environ})
 
 
-def _install_brownie() -> None:
-    lock = ROOT / "requirements" / "brownie.txt"
-    stamp = BROWNIE / "lock.txt"
-    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+def _install_environment(folder: Path, *, lock: str) -> None:
+    """An environment of its own for tools that pin libraries which the product uses in newer versions."""
+    locked = ROOT / "requirements" / lock
+    stamp = folder / "lock.txt"
+    if stamp.exists() and stamp.read_bytes() == locked.read_bytes():
         return
-    venv.EnvBuilder(with_pip=False, symlinks=True, clear=True).create(BROWNIE)
-    _install_locked(lock, python=BROWNIE / "bin" / "python")
-    stamp.write_bytes(lock.read_bytes())
+    venv.EnvBuilder(with_pip=False, symlinks=True, clear=True).create(folder)
+    _install_locked(locked, python=folder / "bin" / "python")
+    stamp.write_bytes(locked.read_bytes())
 
 
 def _install_go() -> None:
@@ -77,7 +80,8 @@ def main() -> int:
     if missing:
         print(f"installing {', '.join(missing)} …", flush=True)
         _install_packages(missing)
-    _install_brownie()
+    _install_environment(BROWNIE, lock="brownie.txt")
+    _install_environment(ANALYSIS, lock="analysis.txt")
     _install_go()
     return 0
 
