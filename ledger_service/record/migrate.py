@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine
 
 from ledger_service.record.engine import begin_write
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 """Where the revisions are: one branch per package, each from its own base."""
@@ -16,6 +18,8 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 def alembic_config() -> Config:
     """Alembic's settings without a file, for this package and for `alembic` on the command line."""
+    from alembic.config import Config  # with its templates 14 MB, which readers of a record in hand do not need
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config
@@ -23,6 +27,8 @@ def alembic_config() -> Config:
 
 def migrate_to_head(engine: Engine) -> None:
     """Run every migration that the database lacks; two processes starting at once run them one after the other."""
+    from alembic import command
+
     config = alembic_config()
     with engine.connect() as connection, begin_write(connection):
         config.attributes["connection"] = connection

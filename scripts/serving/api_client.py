@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 from eth_account.messages import encode_defunct
@@ -89,9 +89,10 @@ class ApiClient:
         answer = self._send("POST", path, body=body)
         return HandedIn(answer=answer.json(), repeated=answer.status_code != CREATED_STATUS)
 
-    def download(self, path: str) -> bytes:
-        """The bytes of a file. Raises ApiRefused or ApiAway."""
-        return self._send("GET", path).content
+    def download(self, path: str, into: BinaryIO) -> None:
+        """Write a file as it comes to `into`, which then stands at its beginning. Raises ApiRefused or ApiAway."""
+        self._send("GET", path, into=into)
+        into.seek(0)
 
     def items(self, path: str, **params: Any) -> list[Any]:
         """All items of a paged list, page after page."""
@@ -109,12 +110,19 @@ class ApiClient:
         return answer.json() if answer.content else None
 
     def _send(
-        self, method: str, path: str, *, body: Any = None, params: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: dict[str, Any] | None = None,
+        into: BinaryIO | None = None,
     ) -> httpx.Response:
         reason = ""
         for _ in range(ATTEMPTS_MAX):
             try:
-                answer = self._http.request(method, path, json=body, params=params, headers=self._headers())
+                with self._http.stream(method, path, json=body, params=params, headers=self._headers()) as answer:
+                    _take(answer, into)
             except httpx.HTTPError as error:
                 reason = f"{type(error).__name__}: {error}"
                 time.sleep(PAUSE_SECONDS)
@@ -147,6 +155,17 @@ class ApiClient:
         if answer.status_code != CREATED_STATUS:
             raise ApiRefused(method="POST", path="/v1/session", status=answer.status_code, problem=answer.text[:500])
         return str(answer.json()["access_token"])
+
+
+def _take(answer: httpx.Response, into: BinaryIO | None) -> None:
+    """Receive the whole of an answer; a success into the file where there is one."""
+    if into is None or answer.status_code >= 400:
+        answer.read()
+        return
+    into.seek(0)  # an attempt before may have ended in the middle
+    into.truncate()
+    for part in answer.iter_bytes():
+        into.write(part)
 
 
 def open_http(base_url: str) -> httpx.Client:

@@ -212,7 +212,9 @@ def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Ver
     anchors, node = folder / "anchors.json", world.chain.sealers[1].url
 
     def auditor() -> None:
-        opened = SealedBox(world.seal).decrypt(town.clients["auditor"].download("/v1/evidence/auditor"))
+        sealed = io.BytesIO()
+        town.clients["auditor"].download("/v1/evidence/auditor", sealed)
+        opened = SealedBox(world.seal).decrypt(sealed.getvalue())
         with tarfile.open(fileobj=io.BytesIO(opened)) as archive:
             archive.extractall(folder / "auditor", filter="data")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,8 +32,10 @@ class NoAnchor(LookupError):
 def fetch_bundle(client: ApiClient, kind: str, folder: Path) -> None:
     """Download one bundle and unpack it into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(client.download(f"/v1/evidence/{kind}"))) as archive:
-        archive.extractall(folder, filter="data")
+    with tempfile.TemporaryFile() as file:
+        client.download(f"/v1/evidence/{kind}", file)
+        with tarfile.open(fileobj=file) as archive:
+            archive.extractall(folder, filter="data")
 
 
 def fetch_all(town: Town, folder: Path) -> None:
