@@ -15,7 +15,7 @@ from typing import Any
 
 from clearing.auction import clear
 from clearing.book import Book
-from contracts.bindings import Anchors, Calendar, Market, Readings, Registry, Settlement
+from contracts.bindings import Accounts, Anchors, Calendar, Market, Readings, Redemptions, Registry, Settlement
 from contracts.bindings.base import Call
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams, ResultPage
@@ -136,6 +136,8 @@ class Ledger:
             origin=START,
             start=START,
             challenge_seconds=60,
+            delay_seconds=30,
+            page_seconds=30,
         )
         self.deployment = deploy_embedded(
             record=self.record,
@@ -149,7 +151,9 @@ class Ledger:
         self.calendar = Calendar(rpc=rpc, address=addresses["Calendar"])
         self.market = Market(rpc=rpc, address=addresses["Market"])
         self.readings = Readings(rpc=rpc, address=addresses["Readings"])
+        self.accounts = Accounts(rpc=rpc, address=addresses["Accounts"])
         self.settlement = Settlement(rpc=rpc, address=addresses["Settlement"])
+        self.redemptions = Redemptions(rpc=rpc, address=addresses["Redemptions"])
         self.anchors = Anchors(rpc=rpc, address=addresses["Anchors"])
         self.registry = Registry(rpc=rpc, address=addresses["Registry"])
 
@@ -336,11 +340,11 @@ def _accounts() -> list[bytes]:
 
 def _guarantee_all(ledger: Ledger) -> None:
     """A credit line for every account, as orders need one: their debt is then not called from the retailer."""
-    retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Settlement")
+    retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Accounts")
     calls = {}
     for account in _accounts():
         line = {"guarantor": retailer.address, "account": account, "creditNeur": 10**13, "nonce": 1}
-        calls[f"guarantee {account.hex()}"] = ledger.settlement.guarantee(
+        calls[f"guarantee {account.hex()}"] = ledger.accounts.guarantee(
             guarantor=retailer.address,
             account=account,
             credit_neur=10**13,
@@ -381,14 +385,14 @@ def _settle(ledger: Ledger, *, name: str, period: int) -> None:
 
 def _move_money(ledger: Ledger) -> None:
     retailer, household = SigningKey(keccak(b"gas retailer")), SigningKey(keccak(b"gas household"))
-    domain = ledger.deployment.domain("Settlement")
+    domain = ledger.deployment.domain("Accounts")
     for at, name in ((1, "deposit first"), (2, "deposit")):
-        call = ledger.settlement.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
+        call = ledger.accounts.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
         ledger.send(name, ChainRole.TREASURER, call)
-    call = ledger.settlement.bind_account(account=household.address, area=AREA)
+    call = ledger.accounts.bind_account(account=household.address, area=AREA)
     ledger.send("bindAccount", ChainRole.REGISTRAR, call)
     line = {"guarantor": retailer.address, "account": household.address, "creditNeur": 10**11, "nonce": 1}
-    call = ledger.settlement.guarantee(
+    call = ledger.accounts.guarantee(
         guarantor=retailer.address,
         account=household.address,
         credit_neur=10**11,
@@ -397,17 +401,17 @@ def _move_money(ledger: Ledger) -> None:
     )
     ledger.send("guarantee", ChainRole.OPERATOR, call)
     ref = keccak(b"ref")
-    call = ledger.settlement.deposit(account=household.address, amount_neur=10**9, ref=ref)
+    call = ledger.accounts.deposit(account=household.address, amount_neur=10**9, ref=ref)
     ledger.send("deposit other", ChainRole.TREASURER, call)
     deadline = START + 10**9
     asked = {"account": household.address, "amountNeur": 10**9, "ref": ref, "deadline": deadline}
-    signature = household.sign(domain.digest(REDEMPTION, asked))
-    call = ledger.settlement.request_redemption(
+    signature = household.sign(ledger.deployment.domain("Redemptions").digest(REDEMPTION, asked))
+    call = ledger.redemptions.request_redemption(
         account=household.address, amount_neur=10**9, ref=ref, deadline=deadline, signature=signature
     )
     ledger.send("requestRedemption", ChainRole.OPERATOR, call)
     ledger.at(ledger.node.head().timestamp + 60)
-    call = ledger.settlement.complete_redemption(account=household.address, ref=ref)
+    call = ledger.redemptions.complete_redemption(account=household.address, ref=ref)
     ledger.send("completeRedemption", ChainRole.OPERATOR, call)
 
 
@@ -416,8 +420,8 @@ def _cover(ledger: Ledger) -> None:
     retailer, account = SigningKey(keccak(b"gas retailer")), _accounts()[2]
     ref = keccak(b"ref")
     paid = {"guarantor": retailer.address, "account": account, "amountNeur": 10**6, "ref": ref}
-    signature = retailer.sign(ledger.deployment.domain("Settlement").digest(COVER, paid))
-    call = ledger.settlement.cover(
+    signature = retailer.sign(ledger.deployment.domain("Accounts").digest(COVER, paid))
+    call = ledger.accounts.cover(
         guarantor=retailer.address, account=account, amount_neur=10**6, ref=ref, signature=signature
     )
     ledger.send("cover", ChainRole.OPERATOR, call)

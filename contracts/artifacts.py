@@ -15,7 +15,17 @@ from domain.hashing import from_hex, keccak
 ARTIFACTS_FOLDER = Path(__file__).parent / "artifacts"
 """Where the artifacts lie, one JSON file per contract."""
 
-CONTRACT_NAMES = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
+CONTRACT_NAMES = (
+    "Roles",
+    "Calendar",
+    "Market",
+    "Readings",
+    "Accounts",
+    "Settlement",
+    "Redemptions",
+    "Anchors",
+    "Registry",
+)
 """The deployed contracts, in the order in which they are deployed."""
 
 

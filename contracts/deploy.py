@@ -56,6 +56,20 @@ class AdminsOfOneOrganisation(DominoesError):
         )
 
 
+class ChallengeShort(DominoesError):
+    """Money could leave before those who lied are replaced and what they settled is corrected."""
+
+    status = 500
+    code = "challenge-short"
+
+    def __init__(self, *, challenge_seconds: int, least_seconds: int) -> None:
+        self.challenge_seconds, self.least_seconds = challenge_seconds, least_seconds
+        super().__init__(
+            f"a challenge window of {challenge_seconds} s does not outlast the delay of a change of roles and the "
+            f"pages of a correction, {least_seconds} s of market time; lengthen `challenge_seconds` or shorten the others"
+        )
+
+
 class ContractMissing(DominoesError):
     """There is no code where a contract should be."""
 
@@ -132,10 +146,10 @@ class DeploymentConfig:
     start: int
     speed: int = 1
     attester_threshold: int = 2
-    delay_seconds: int = 172_800
+    delay_seconds: int = 172_800  # block time; all others of market time, but those of a pause
     pause_seconds: int = 604_800
     cool_down_seconds: int = 1_209_600
-    challenge_seconds: int = 86_400
+    challenge_seconds: int = 259_200
     page_seconds: int = 86_400
 
     def parameters(self) -> dict[str, Any]:
@@ -208,16 +222,20 @@ def plan_deployment(
 ) -> DeploymentPlan:
     """Sign the deployment of all contracts from `key`, whose next nonce is `nonce`.
 
-    Raises ConstructorUnknown, AdminsOfOneOrganisation.
+    Raises ConstructorUnknown, AdminsOfOneOrganisation, ChallengeShort.
     """
     admins = {grant.organisation for grant in config.grants if grant.role == "security_admin"}
     if len(admins) < ADMIN_ORGANISATIONS_MIN:
         raise AdminsOfOneOrganisation(organisations=len(admins))
+    least = max(config.delay_seconds * config.speed, config.page_seconds)
+    if config.challenge_seconds <= least:
+        raise ChallengeShort(challenge_seconds=config.challenge_seconds, least_seconds=least)
     compiled = load_artifacts() if artifacts is None else artifacts
-    addresses: dict[str, bytes] = {}
+    addresses = {name: created_address(sender=key.address, nonce=nonce + at) for at, name in enumerate(CONTRACT_NAMES)}
+    # Some contracts name others that are deployed after them.
+    known = config.parameters() | {name.lower(): address for name, address in addresses.items()}
     transactions: dict[str, SignedTransaction] = {}
     for at, name in enumerate(CONTRACT_NAMES):
-        known = {**config.parameters(), **{other.lower(): address for other, address in addresses.items()}}
         arguments = compiled[name].abi.encode_constructor(_arguments(compiled[name], known))
         transaction = UnsignedTransaction(
             chain_id=chain_id,
@@ -228,7 +246,6 @@ def plan_deployment(
             gas_price_wei=gas_price_wei,
         )
         transactions[name] = transaction.sign(key)
-        addresses[name] = created_address(sender=key.address, nonce=nonce + at)
     return DeploymentPlan(chain_id=chain_id, addresses=addresses, transactions=transactions)
 
 

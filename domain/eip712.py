@@ -179,8 +179,17 @@ MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 READINGS_SHAPES = (ATTESTATION, READING_RECEIPT)
 """Shapes whose verifying contract is Readings."""
 
-SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION, GUARANTEE, COVER, REDEMPTION, ACCOUNT_REPLACEMENT)
+ACCOUNTS_SHAPES = (GUARANTEE, COVER, ACCOUNT_REPLACEMENT)
+"""Shapes whose verifying contract is Accounts."""
+
+SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION)
 """Shapes whose verifying contract is Settlement."""
 
-SHAPES = {shape.name: shape for shape in (*MARKET_SHAPES, *READINGS_SHAPES, *SETTLEMENT_SHAPES)}
+REDEMPTIONS_SHAPES = (REDEMPTION,)
+"""Shapes whose verifying contract is Redemptions."""
+
+SHAPES = {
+    shape.name: shape
+    for shape in (*MARKET_SHAPES, *READINGS_SHAPES, *ACCOUNTS_SHAPES, *SETTLEMENT_SHAPES, *REDEMPTIONS_SHAPES)
+}
 """Every shape by its name."""

@@ -17,7 +17,7 @@ from verifier.form import Json, unhex
 from verifier.hashes import ZERO_HEX, keccak, tohex
 from verifier.verdict import Unusable
 
-CONTRACTS = ("Anchors", "Calendar", "Market", "Readings", "Registry", "Roles", "Settlement")
+CONTRACTS = ("Accounts", "Anchors", "Calendar", "Market", "Readings", "Redemptions", "Registry", "Roles", "Settlement")
 
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 """Numbers of the roles on chain."""
@@ -61,15 +61,15 @@ Settlement SettlementSigned(bytes32* area,uint32* period,uint32* revision,bytes3
 Settlement PeriodSettled(bytes32* area,uint32* period,uint32* revision,bytes32 wordsHash,bytes32 clearingRoot,\
 bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)
 Settlement PeriodFinalised(bytes32* area,uint32* period)
-Settlement Deposited(address* account,uint256 amountNeur,bytes32* ref)
-Settlement GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,uint64 nonce)
-Settlement GuaranteeCalled(address* account,address* guarantor,uint256 excessNeur)
-Settlement DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref)
-Settlement RedemptionRequested(address* account,uint256 amountNeur,bytes32* ref,uint64 readyAt)
-Settlement Redeemed(address* account,uint256 amountNeur,bytes32* ref)
-Settlement RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref)
-Settlement AccountReplaced(address* account,address* successor,int256 balanceNeur)
-Settlement AccountBound(address* account,bytes32* area)
+Accounts Deposited(address* account,uint256 amountNeur,bytes32* ref)
+Accounts GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,uint64 nonce)
+Accounts GuaranteeCalled(address* account,address* guarantor,uint256 excessNeur)
+Accounts DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref)
+Redemptions RedemptionRequested(address* account,uint256 amountNeur,bytes32* ref,uint64 readyAt)
+Redemptions Redeemed(address* account,uint256 amountNeur,bytes32* ref)
+Redemptions RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref)
+Accounts AccountReplaced(address* account,address* successor,int256 balanceNeur)
+Accounts AccountBound(address* account,bytes32* area)
 Settlement SettlementAbandoned(bytes32* id)
 """
 """Contract and event, * = indexed, as in contracts/src/interfaces."""

@@ -67,10 +67,10 @@ class Money:
             self._report.gap("balances not compared: a settlement is not shown")
             return
         for account, balance in balances.items():
-            held = chain.number("Settlement", "balanceOf(address)", abi_encode("address", account))
-            self._report.same(f"balance of {account}", balance, held, "Settlement holds")
-        supply = chain.number("Settlement", "supply()")
-        self._report.same("supply", sum(balances.values()), supply, "Settlement holds")
+            held = chain.number("Accounts", "balanceOf(address)", abi_encode("address", account))
+            self._report.same(f"balance of {account}", balance, held, "Accounts holds")
+        supply = chain.number("Accounts", "supply()")
+        self._report.same("supply", sum(balances.values()), supply, "Accounts holds")
 
     def _balances(self, chain: Chain) -> dict[str, int] | None:
         """nEUR by account after all that happened; None where a settlement is not shown."""

@@ -153,7 +153,7 @@ class Participants:
         told = {"threshold": fact.threshold, "challenge_seconds": fact.challenge_seconds}
         held = {
             "threshold": chain.number("Roles", "config()"),
-            "challenge_seconds": chain.number("Settlement", "challengeSeconds()"),
+            "challenge_seconds": chain.number("Redemptions", "challengeSeconds()"),
         }
         self._report.same("area", told, held, "the chain holds")
 

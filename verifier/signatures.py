@@ -51,9 +51,9 @@ SHAPES = (
         "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)",
     ),
     ("Settlement", "KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)"),
-    ("Settlement", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce)"),
-    ("Settlement", "Cover(address guarantor,address account,uint96 amountNeur,bytes32 ref)"),
-    ("Settlement", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
+    ("Accounts", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce)"),
+    ("Accounts", "Cover(address guarantor,address account,uint96 amountNeur,bytes32 ref)"),
+    ("Redemptions", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
 )
 """Verifying contract and shape of all that is signed (protocol.md section 2)."""
 

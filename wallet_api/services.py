@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
-from domain.eip712 import MARKET_SHAPES, READINGS_SHAPES, Domain, Shape
+from domain.eip712 import ACCOUNTS_SHAPES, MARKET_SHAPES, READINGS_SHAPES, REDEMPTIONS_SHAPES, Domain, Shape
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
@@ -59,6 +59,10 @@ class PublicDeployment:
             contract = "Market"
         elif shape in READINGS_SHAPES:
             contract = "Readings"
+        elif shape in ACCOUNTS_SHAPES:
+            contract = "Accounts"
+        elif shape in REDEMPTIONS_SHAPES:
+            contract = "Redemptions"
         else:
             contract = "Settlement"
         return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
+from contracts.bindings.accounts import Accounts
 from contracts.bindings.anchors import Anchors
 from contracts.bindings.base import Call, Event
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market
 from contracts.bindings.readings import Readings
+from contracts.bindings.redemptions import Redemptions
 from contracts.bindings.registry import Registry
 from contracts.bindings.roles import Roles
 from contracts.bindings.settlement import Settlement
 from domain.facts import ChainEvent
 
 __all__ = [
+    "Accounts",
     "Anchors",
     "Calendar",
     "Call",
     "Event",
     "Market",
     "Readings",
+    "Redemptions",
     "Registry",
     "Roles",
     "Settlement",

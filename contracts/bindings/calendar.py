@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.bindings.base import LATEST, Binding, Block, Call, Event, Struct
+from contracts.rpc import as_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ class Calendar(Binding):
     def period_of(self, *, area: bytes, period: int, block: Block = LATEST) -> Period:
         """Bounds of a period; reverts if it was not declared."""
         return Period.read(self._read("periodOf", [area, period], block=block))
+
+    def roles(self, *, block: Block = LATEST) -> bytes:
+        """The roles that decide who may do what."""
+        return as_bytes(self._read("roles", [], block=block))
 
     def speed(self, *, block: Block = LATEST) -> int:
         """Seconds of market time per second of block time."""

@@ -191,6 +191,10 @@ class Market(Binding):
         """
         return as_bytes(self._read("bookHashOf", [market, mtu], block=block))
 
+    def calendar(self, *, block: Block = LATEST) -> bytes:
+        """The calendar whose time, areas and periods count."""
+        return as_bytes(self._read("calendar", [], block=block))
+
     @classmethod
     def clear(
         cls,
@@ -318,6 +322,10 @@ class Market(Binding):
     def result_of(self, *, market: bytes, mtu: int, block: Block = LATEST) -> Result:
         """Outcome of (market, MTU)."""
         return Result.read(self._read("resultOf", [market, mtu], block=block))
+
+    def roles(self, *, block: Block = LATEST) -> bytes:
+        """The roles that decide who may do what."""
+        return as_bytes(self._read("roles", [], block=block))
 
     def state_of(self, *, market: bytes, mtu: int, block: Block = LATEST) -> int:
         """Where (market, MTU) stands."""

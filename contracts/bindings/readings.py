@@ -99,6 +99,10 @@ class Readings(Binding):
         """The EIP-712 digest an attester signs."""
         return as_bytes(self._read("attestationDigest", [attestation], block=block))
 
+    def calendar(self, *, block: Block = LATEST) -> bytes:
+        """The calendar whose time, areas and periods count."""
+        return as_bytes(self._read("calendar", [], block=block))
+
     def domain_separator(self, *, block: Block = LATEST) -> bytes:
         """The EIP-712 domain separator of this contract."""
         return as_bytes(self._read("domainSeparator", [], block=block))
@@ -131,3 +135,7 @@ class Readings(Binding):
     def resolved_count(self, *, area: bytes, period: int, block: Block = LATEST) -> int:
         """Number of MTUs of (area, period) that are attested or Unread."""
         return int(self._read("resolvedCount", [area, period], block=block))
+
+    def roles(self, *, block: Block = LATEST) -> bytes:
+        """The roles that decide who may do what."""
+        return as_bytes(self._read("roles", [], block=block))

@@ -188,11 +188,12 @@ class Roles(Binding):
         return RolesConfig.read(self._read("config", [], block=block))
 
     @classmethod
-    def confirm_grant(cls, *, key: bytes) -> Call:
+    def confirm_grant(cls, *, grant: Grant, replaces: bytes) -> Call:
         """Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another
-        organisation than the proposer's, not the key that would lose its role.
+        organisation than the proposer's, not the key that would lose its role. `grant`: what the new key
+        (`grant.key`) receives, exactly as proposed. `replaces`: the key whose role it takes over; 0 = none.
         """
-        return cls._call("confirmGrant", [key])
+        return cls._call("confirmGrant", [grant, replaces])
 
     def grant_of(self, *, key: bytes, block: Block = LATEST) -> Grant:
         """What `key` holds; role None if nothing."""

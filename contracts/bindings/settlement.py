@@ -1,4 +1,4 @@
-"""Settlement: e-money balances in nEUR, moved only by what everybody can recompute.
+"""Settlement: moves money only by what everybody can recompute.
 
 Made from src/interfaces/ISettlement.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
@@ -14,30 +14,12 @@ from contracts.rpc import as_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Account(Struct):
-    """`Account` of the interface."""
-
-    balance_neur: int
-    credit_neur: int
-    guarantor: bytes
-    successor: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class OpenSettlement(Struct):
     """`OpenSettlement` of the interface."""
 
     id: bytes
     next_page: int
     abandon_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Redemption(Struct):
-    """`Redemption` of the interface."""
-
-    amount_neur: int
-    ready_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,83 +41,6 @@ class SettlementState(Struct):
     revisions: int
     settled_at: int
     is_final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AccountBound(Event):
-    """An account was bound to its area, beforehand. (A blank one is bound by its first settlement, without this
-    event.)
-    """
-
-    CONTRACT = "Settlement"
-    NAME = "AccountBound"
-
-    account: bytes
-    area: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class AccountReplaced(Event):
-    """An account was replaced; balance, credit line and guarantor moved."""
-
-    CONTRACT = "Settlement"
-    NAME = "AccountReplaced"
-
-    account: bytes
-    successor: bytes
-    balance_neur: int
-
-
-@dataclass(frozen=True, slots=True)
-class DebtCovered(Event):
-    """A guarantor paid debt of an account."""
-
-    CONTRACT = "Settlement"
-    NAME = "DebtCovered"
-
-    guarantor: bytes
-    account: bytes
-    amount_neur: int
-    ref: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Deposited(Event):
-    """Money came in."""
-
-    CONTRACT = "Settlement"
-    NAME = "Deposited"
-
-    account: bytes
-    amount_neur: int
-    ref: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class GuaranteeCalled(Event):
-    """Debt beyond the credit line: what the guarantor owes now (in total, not since the last call). In a
-    settlement of several pages it counts once the settlement took effect.
-    """
-
-    CONTRACT = "Settlement"
-    NAME = "GuaranteeCalled"
-
-    account: bytes
-    guarantor: bytes
-    excess_neur: int
-
-
-@dataclass(frozen=True, slots=True)
-class GuaranteeSet(Event):
-    """A guarantor's credit line for an account, by its own signature."""
-
-    CONTRACT = "Settlement"
-    NAME = "GuaranteeSet"
-
-    guarantor: bytes
-    account: bytes
-    credit_neur: int
-    nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,43 +69,6 @@ class PeriodSettled(Event):
     readings_root: bytes
     statements_root: bytes
     tariff_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Redeemed(Event):
-    """E-money was burned; the amount is to be paid out. A redemption may be burned in parts."""
-
-    CONTRACT = "Settlement"
-    NAME = "Redeemed"
-
-    account: bytes
-    amount_neur: int
-    ref: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RedemptionCancelled(Event):
-    """A redemption was withdrawn by its account, or had expired; `amountNeur` was left of it."""
-
-    CONTRACT = "Settlement"
-    NAME = "RedemptionCancelled"
-
-    account: bytes
-    amount_neur: int
-    ref: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RedemptionRequested(Event):
-    """A redemption was requested; anyone may complete it from market time `readyAt` on."""
-
-    CONTRACT = "Settlement"
-    NAME = "RedemptionRequested"
-
-    account: bytes
-    amount_neur: int
-    ref: bytes
-    ready_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,33 +111,19 @@ class SettlementSigned(Event):
 
 class Settlement(Binding):
     """Safety assumes: fewer than m attesting organisations lie together (or a correction comes within the
-    challenge window), and the treasurer books only deposits that exist. It does not assume an honest operator:
-    a settlement needs the attesters' signatures over roots that this contract reads from Market and Readings
-    itself. An account belongs to one area, and only that area's settlements book it: attesters of another one
-    cannot touch it. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Every settlement has
-    sum zero and happens wholly or not at all. Liveness assumes nobody: settlement, redemption, cover,
-    replacement and finalise work in a pause and without the operator; a settlement that stalls between its
-    pages can be abandoned. Attesters' signatures count by the roles of the moment they arrive: a key that is
-    revoked or replaced in `Roles` takes its signatures in flight with it, and they must be given again. Nobody
-    but its key moves an account: where the key is lost and `AccountReplacement` was not signed before, its
-    balance stays where it is.
+    challenge window). It does not assume an honest operator: a settlement needs the attesters' signatures over
+    roots that this contract reads from Market and Readings itself. Every settlement has sum zero and happens
+    wholly or not at all. It books through Accounts, which keeps the balances. Liveness assumes nobody:
+    settlement and finalise work in a pause and without the operator; a settlement that stalls between its pages
+    can be abandoned. Attesters' signatures count by the roles of the moment they arrive: a key that is revoked
+    or replaced in `Roles` takes its signatures in flight with it, and they must be given again.
     """
 
     contract = "Settlement"
 
-    def max_balance_neur(self, *, block: Block = LATEST) -> int:
-        """Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in
-        cannot overflow.
-        """
-        return int(self._read("MAX_BALANCE_NEUR", [], block=block))
-
     def max_pages(self, *, block: Block = LATEST) -> int:
         """Pages per settlement: 131,072 accounts."""
         return int(self._read("MAX_PAGES", [], block=block))
-
-    def redeem_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds after its challenge window in which a redemption may be completed."""
-        return int(self._read("REDEEM_SECONDS", [], block=block))
 
     @classmethod
     def abandon_settlement(cls, *, area: bytes) -> Call:
@@ -277,55 +131,6 @@ class Settlement(Binding):
         again.
         """
         return cls._call("abandonSettlement", [area])
-
-    def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
-        """An account as it stands now; pages of an open settlement do not count."""
-        return Account.read(self._read("accountOf", [account], block=block))
-
-    def area_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
-        """The area an account belongs to; 0 = none yet."""
-        return as_bytes(self._read("areaOf", [account], block=block))
-
-    def balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
-        """Balance of an account, nEUR; + is a credit of the holder."""
-        return int(self._read("balanceOf", [account], block=block))
-
-    @classmethod
-    def bind_account(cls, *, account: bytes, area: bytes) -> Call:
-        """Binds an account to the area that may settle it, once and for good. Registrar only; before money or a
-        credit line reaches its first settlement.
-        """
-        return cls._call("bindAccount", [account, area])
-
-    @classmethod
-    def cancel_redemption(cls, *, account: bytes, ref: bytes) -> Call:
-        """Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was
-        ready.
-        """
-        return cls._call("cancelRedemption", [account, ref])
-
-    def challenge_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds between request and completion of a redemption."""
-        return int(self._read("challengeSeconds", [], block=block))
-
-    @classmethod
-    def complete_redemption(cls, *, account: bytes, ref: bytes) -> Call:
-        """Burns min(requested, balance, supply) once the challenge window passed, within seven days; what could
-        not be burned stays open. Anyone, also in a pause.
-        """
-        return cls._call("completeRedemption", [account, ref])
-
-    @classmethod
-    def cover(cls, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
-        """Pays debt of an account (all or part of what is below zero) from its guarantor's free balance, with the
-        guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
-        """
-        return cls._call("cover", [guarantor, account, amount_neur, ref, signature])
-
-    @classmethod
-    def deposit(cls, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
-        """Books money that came in. Treasurer only. `ref` is the payment's unique reference."""
-        return cls._call("deposit", [account, amount_neur, ref])
 
     def domain_separator(self, *, block: Block = LATEST) -> bytes:
         """The EIP-712 domain separator of this contract."""
@@ -346,49 +151,13 @@ class Settlement(Binding):
         """Ends corrections of a period after its horizon. Anyone, also in a pause."""
         return cls._call("finalise", [area, period])
 
-    def free_balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
-        """Balance less open redemptions, nEUR: what may be redeemed or pay cover."""
-        return int(self._read("freeBalanceOf", [account], block=block))
-
-    @classmethod
-    def guarantee(cls, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
-        """Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
-        Operator or the account itself; a line that does not rise: anyone.
-        """
-        return cls._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
-
-    def guarantee_nonce_of(self, *, guarantor: bytes, account: bytes, block: Block = LATEST) -> int:
-        """Last nonce used by a guarantor for an account."""
-        return int(self._read("guaranteeNonceOf", [guarantor, account], block=block))
-
     def open_settlement(self, *, area: bytes, block: Block = LATEST) -> OpenSettlement:
         """The area's settlement that is open between its pages."""
         return OpenSettlement.read(self._read("openSettlement", [area], block=block))
 
-    def redemption_of(self, *, account: bytes, ref: bytes, block: Block = LATEST) -> Redemption:
-        """A redemption that is not completed; `amountNeur` is what is left of it."""
-        return Redemption.read(self._read("redemptionOf", [account, ref], block=block))
-
-    @classmethod
-    def replace_account(
-        cls, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
-    ) -> Call:
-        """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
-        `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
-        pause. From then on the replaced key signs nothing any more; its open redemptions end. What reaches the
-        old account later can be moved by calling again with the same pair. Not while a settlement of several
-        pages is open in their area.
-        """
-        return cls._call("replaceAccount", [account, successor, account_signature, successor_signature])
-
-    @classmethod
-    def request_redemption(
-        cls, *, account: bytes, amount_neur: int, ref: bytes, deadline: int, signature: bytes
-    ) -> Call:
-        """Asks for a redemption of at most the free balance, with the account's signature (EIP-712 `Redemption`).
-        Anyone may relay, also in a pause. `deadline`: market time until which the signature may be used.
-        """
-        return cls._call("requestRedemption", [account, amount_neur, ref, deadline, signature])
+    def page_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds that a settlement may stay open between its first page and its last."""
+        return int(self._read("pageSeconds", [], block=block))
 
     @classmethod
     def settle(
@@ -433,7 +202,3 @@ class Settlement(Binding):
     def statements_root_of(self, *, area: bytes, period: int, revision: int, block: Block = LATEST) -> bytes:
         """Root of the statements of a settlement that took effect; 0 otherwise."""
         return as_bytes(self._read("statementsRootOf", [area, period, revision], block=block))
-
-    def supply(self, *, block: Block = LATEST) -> int:
-        """Σ balances = deposits − redemptions, nEUR."""
-        return int(self._read("supply", [], block=block))

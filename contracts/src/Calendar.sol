@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {AreaParams, ICalendar, Period} from "./interfaces/ICalendar.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
@@ -24,9 +24,9 @@ contract Calendar is ICalendar {
     mapping(bytes32 area => AreaParams) private _areas;
     mapping(bytes32 area => Period[]) private _periods;
 
-    constructor(IRoles roles, uint64 origin_, uint64 start_, uint32 speed_) {
+    constructor(IRoles roles_, uint64 origin_, uint64 start_, uint32 speed_) {
         if (speed_ == 0 || speed_ > MAX_SPEED || start_ > block.timestamp) revert CalendarConfigInvalid();
-        ROLES = roles;
+        ROLES = roles_;
         ORIGIN = origin_;
         START = start_;
         SPEED = speed_;
@@ -66,6 +66,11 @@ contract Calendar is ICalendar {
     }
 
     /* VIEWS */
+
+    /// @inheritdoc ICalendar
+    function roles() external view returns (address) {
+        return address(ROLES);
+    }
 
     /// @inheritdoc ICalendar
     function marketTime() public view returns (uint64) {

@@ -62,9 +62,9 @@ contract Market is IMarket, EIP712, MarketClock {
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
     mapping(bytes32 resultHash => BookScan.Tally) private _pageTallies;
 
-    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") MarketClock(calendar) {
-        ROLES = roles;
-        CALENDAR = calendar;
+    constructor(IRoles roles_, ICalendar calendar_) EIP712("DOMINOES", "1") MarketClock(calendar_) {
+        ROLES = roles_;
+        CALENDAR = calendar_;
     }
 
     /* MARKETS AND PROGRAMS */
@@ -220,6 +220,16 @@ contract Market is IMarket, EIP712, MarketClock {
     }
 
     /* VIEWS */
+
+    /// @inheritdoc IMarket
+    function roles() external view returns (address) {
+        return address(ROLES);
+    }
+
+    /// @inheritdoc IMarket
+    function calendar() external view returns (address) {
+        return address(CALENDAR);
+    }
 
     /// @inheritdoc IMarket
     function paramsOf(bytes32 market) external view returns (MarketParams memory) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
@@ -26,9 +26,9 @@ contract Readings is IReadings, EIP712, MarketClock {
     mapping(bytes32 area => mapping(uint32 mtu => ReadingState)) private _readings;
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
 
-    constructor(IRoles roles, ICalendar calendar) EIP712("DOMINOES", "1") MarketClock(calendar) {
-        ROLES = roles;
-        CALENDAR = calendar;
+    constructor(IRoles roles_, ICalendar calendar_) EIP712("DOMINOES", "1") MarketClock(calendar_) {
+        ROLES = roles_;
+        CALENDAR = calendar_;
     }
 
     /* CHANGES */
@@ -72,6 +72,16 @@ contract Readings is IReadings, EIP712, MarketClock {
     }
 
     /* VIEWS */
+
+    /// @inheritdoc IReadings
+    function roles() external view returns (address) {
+        return address(ROLES);
+    }
+
+    /// @inheritdoc IReadings
+    function calendar() external view returns (address) {
+        return address(CALENDAR);
+    }
 
     /// @inheritdoc IReadings
     function readingOf(bytes32 area, uint32 mtu) external view returns (ReadingState memory) {

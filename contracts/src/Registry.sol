@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Entry, IRegistry} from "./interfaces/IRegistry.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
@@ -99,9 +99,13 @@ contract Roles is IRoles {
     }
 
     /// @inheritdoc IRoles
-    function confirmGrant(address key) external onlySecurityAdmin {
+    function confirmGrant(Grant calldata grant, address replaces) external onlySecurityAdmin {
+        address key = grant.key;
         Proposal memory proposal = _proposals[key];
         if (proposal.grant.role == Role.None) revert RolesProposalUnknown(key);
+        // Or a proposal that takes the place of another just before the confirmation arrives would be confirmed unseen.
+        bool same = keccak256(abi.encode(grant, replaces)) == keccak256(abi.encode(proposal.grant, proposal.replaces));
+        if (!same) revert RolesProposalOther(key);
         _requireSecondAdmin(proposal);
         _proposals[key].confirmed = true;
         emit GrantConfirmed(key, msg.sender);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Market} from "../src/Market.sol";
 import {Hashes} from "../src/libraries/Hashes.sol";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Settlement} from "../src/Settlement.sol";
 import {Hashes} from "../src/libraries/Hashes.sol";
@@ -57,7 +57,7 @@ abstract contract GasSettleTest is MoneyTest, Gas {
         _bind(_account(i));
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, _account(i), creditNeur, 1));
         vm.prank(operator);
-        settlement.guarantee(retailer, _account(i), creditNeur, 1, signature);
+        accounts.guarantee(retailer, _account(i), creditNeur, 1, signature);
     }
 }
 

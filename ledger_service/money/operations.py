@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from contracts.bindings import Settlement
+from contracts.bindings import Accounts, Redemptions
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.facts import CoverGiven, DepositBooked, RedemptionRequested, Subject
@@ -146,7 +146,7 @@ def deposit(tx: Transaction, *, account: bytes, amount_neur: int, ref: bytes) ->
         if held + amount_neur > BALANCE_HIGHEST_NEUR:
             raise BalanceTooHigh(account=to_hex(account), balance_neur=held, amount_neur=amount_neur)
     entry = _append(tx, fact, ref=ref)
-    call = Settlement.deposit(account=account, amount_neur=amount_neur, ref=ref)
+    call = Accounts.deposit(account=account, amount_neur=amount_neur, ref=ref)
     request(tx, call, key=deposit_key(ref), role=ChainRole.TREASURER, about=Subject(account=fact.account, ref=ref))
     return entry
 
@@ -174,7 +174,7 @@ def request_redemption(
     fact = RedemptionRequested(
         account=to_hex(account), amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
     )
-    call = Settlement.request_redemption(
+    call = Redemptions.request_redemption(
         account=account, amount_neur=amount_neur, ref=ref, deadline=deadline, signature=signature
     )
     with record.begin() as tx:
@@ -210,7 +210,7 @@ def give_cover(
     fact = CoverGiven(
         guarantor=to_hex(guarantor), account=to_hex(account), amount_neur=amount_neur, ref=ref, signature=signature
     )
-    call = Settlement.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
+    call = Accounts.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
     with record.begin() as tx:
         if tx.find(fact.journal_key) is None:
             _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
@@ -224,7 +224,7 @@ def give_cover(
 def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
     """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
     key = completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur)
-    call = Settlement.complete_redemption(account=account, ref=ref)
+    call = Redemptions.complete_redemption(account=account, ref=ref)
     return request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=to_hex(account), ref=ref))
 
 

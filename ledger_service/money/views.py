@@ -12,17 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts.bindings import Event, Settlement, read_events
-from contracts.bindings.settlement import (
-    AccountReplaced,
-    DebtCovered,
-    Deposited,
-    GuaranteeSet,
-    PeriodSettled,
-    Redeemed,
-    RedemptionCancelled,
-    RedemptionRequested,
-)
+from contracts.bindings import Event, Redemptions, read_events
+from contracts.bindings.accounts import AccountReplaced, DebtCovered, Deposited, GuaranteeSet
+from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
+from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
 from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact, SettlementProposed
 from domain.hashing import from_hex, text_id, to_hex
@@ -44,7 +37,7 @@ from settling.postings import MoneyMade, Posting, check_balanced, postings_of
 BANK = b"\x00" * 19 + b"\x01"
 """The world outside: deposits come from it and redemptions go to it. Its balance is minus the supply."""
 
-ENDED = ("SettlementRedemptionUnknown", "SettlementTooLate", "SettlementReplaced")
+ENDED = ("RedemptionsUnknown", "RedemptionsTooLate", "AccountsReplaced")
 """Why a completion fails for good: it is done already (anyone may ask), it expired, or its account was replaced."""
 
 KINDS: tuple[type[Fact], ...] = (ChainIncluded, ChainFailed, ChainRewound)
@@ -168,7 +161,7 @@ def completion_key(*, account: bytes, ref: bytes, redeemed_neur: int = 0) -> str
 
 
 def _note_failed(connection: Connection, fact: ChainFailed, now: int) -> None:
-    if not asks(fact, Settlement.complete_redemption) or any(reason in fact.reason for reason in ENDED):
+    if not asks(fact, Redemptions.complete_redemption) or any(reason in fact.reason for reason in ENDED):
         return
     row = {"account": from_hex(str(fact.about.account)), "ref": fact.about.ref}
     connection.execute(insert(money_failed).values(key=fact.key, **row, failed_at=now))

@@ -6,7 +6,7 @@ from collections.abc import Container
 from functools import partial
 from typing import Any
 
-from contracts.bindings import Settlement
+from contracts.bindings import Accounts
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.facts import GuaranteeGiven, KeyRegistered, Subject
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
@@ -72,7 +72,7 @@ def key_signer(*, domain: Domain, key: OrderKey) -> str:
 def guarantee_signer(*, domain: Domain, guarantee: Guarantee) -> str:
     """Who signed a guarantee (0x hex), to be found before the transaction that records it.
 
-    `domain` is that of the Settlement contract. Raises Malformed, OutOfRange, BadSignature.
+    `domain` is that of the Accounts contract. Raises Malformed, OutOfRange, BadSignature.
     """
     check_range(field="credit_neur", value=guarantee.credit_neur, lowest=0, highest=CREDIT_NEUR_MAX)
     check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=NONCE_MAX)
@@ -143,7 +143,7 @@ def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: i
 
     name = f"{guarantee.guarantor}:{guarantee.account}:{guarantee.nonce}"
     entry = put(tx, make=partial(GuaranteeGiven, guarantee), what="guarantee", name=name, check=check)
-    call = Settlement.guarantee(
+    call = Accounts.guarantee(
         guarantor=from_hex(guarantee.guarantor),
         account=from_hex(guarantee.account),
         credit_neur=guarantee.credit_neur,

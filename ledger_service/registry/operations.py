@@ -11,7 +11,7 @@ from collections.abc import Callable, Container
 from dataclasses import asdict
 from functools import partial
 
-from contracts.bindings import Calendar, Settlement
+from contracts.bindings import Accounts, Calendar
 from contracts.bindings import Market as MarketContract
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams
@@ -297,7 +297,7 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
     make = partial(ParticipantRegistered, participant)
     entry = put(tx, make=make, what="participant", name=participant.participant, check=check)
     about = Subject(area=participant.area, account=participant.account)
-    call = Settlement.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
+    call = Accounts.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
     request(tx, call, key=f"bindAccount:{participant.account}", role=ChainRole.REGISTRAR, about=about)
     return entry
 

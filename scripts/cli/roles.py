@@ -30,6 +30,13 @@ ADDRESS_BYTES = 20
 KeyArgument = Annotated[str, typer.Argument(help="Address of the key that it is about.")]
 NewKeyArgument = Annotated[str, typer.Argument(help="Address of the key that takes over.")]
 
+RoleOption = Annotated[str, typer.Option(help=", ".join(ROLE_NUMBERS))]
+OrganisationOption = Annotated[str, typer.Option(help="Name of the organisation that holds the key.")]
+AreaOption = Annotated[str | None, typer.Option(help="Area it counts in; else all areas.")]
+
+NO_KEY = bytes(ADDRESS_BYTES)
+"""A grant that replaces no other key."""
+
 roles_app = typer.Typer(
     help="Roles on chain: a security admin proposes, one of another organisation agrees, the new key accepts.",
     no_args_is_help=True,
@@ -43,6 +50,17 @@ def _key(text: str) -> bytes:
     except ValueError:
         pass
     raise typer.BadParameter(f"{text!r} is no address: 0x and 40 hex digits")
+
+
+def _grant(*, key: str, role: str, organisation: str, area: str | None) -> Grant:
+    if role not in ROLE_NUMBERS:
+        raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLE_NUMBERS)}", param_hint="--role")
+    return Grant(
+        key=_key(key),
+        role=ROLE_NUMBERS[role],
+        organisation=text_id(organisation),
+        area=ALL_AREAS if area is None else text_id(area),
+    )
 
 
 @contextmanager
@@ -78,22 +96,15 @@ def roles_show(key: KeyArgument, config: ConfigOption, flags: SetOption = None, 
 @guarded
 def propose_grant(
     key: KeyArgument,
-    role: Annotated[str, typer.Option(help=", ".join(ROLE_NUMBERS))],
-    organisation: Annotated[str, typer.Option(help="Name of the organisation that holds the key.")],
+    role: RoleOption,
+    organisation: OrganisationOption,
     config: ConfigOption,
-    area: Annotated[str | None, typer.Option(help="Area it counts in; else all areas.")] = None,
+    area: AreaOption = None,
     flags: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Security admin: propose that a key receives a role."""
-    if role not in ROLE_NUMBERS:
-        raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLE_NUMBERS)}", param_hint="--role")
-    grant = Grant(
-        key=_key(key),
-        role=ROLE_NUMBERS[role],
-        organisation=text_id(organisation),
-        area=ALL_AREAS if area is None else text_id(area),
-    )
+    grant = _grant(key=key, role=role, organisation=organisation, area=area)
     _send(config, flags, Roles.propose_grant(grant=grant), as_json=as_json)
 
 
@@ -122,9 +133,20 @@ def propose_revocation(
 
 @roles_app.command("confirm")
 @guarded
-def confirm(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
-    """Security admin of another organisation: agree to a grant or replacement, by the new key's address."""
-    _send(config, flags, Roles.confirm_grant(key=_key(key)), as_json=as_json)
+def confirm(
+    key: KeyArgument,
+    role: RoleOption,
+    organisation: OrganisationOption,
+    config: ConfigOption,
+    area: AreaOption = None,
+    replaces: Annotated[str | None, typer.Option(help="Address of the key whose role it takes over.")] = None,
+    flags: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Security admin of another organisation: agree to just this grant or replacement; any other is refused."""
+    grant = _grant(key=key, role=role, organisation=organisation, area=area)
+    call = Roles.confirm_grant(grant=grant, replaces=NO_KEY if replaces is None else _key(replaces))
+    _send(config, flags, call, as_json=as_json)
 
 
 @roles_app.command("revoke")

@@ -247,7 +247,7 @@ class Town:
                 "creditNeur": HOUSEHOLD_CREDIT_NEUR,
                 "nonce": 1,
             }
-            signature = retailer.sign(self.domain("Settlement").digest(GUARANTEE, values))
+            signature = retailer.sign(self.domain("Accounts").digest(GUARANTEE, values))
             self.clients["retailer"].post(
                 "/v1/guarantees",
                 {

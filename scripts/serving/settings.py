@@ -53,8 +53,8 @@ DEFAULT_PAUSE_SECONDS = 604_800
 DEFAULT_COOL_DOWN_SECONDS = 1_209_600
 """Two weeks between two pauses, so that pauses can't be chained."""
 
-DEFAULT_CHALLENGE_SECONDS = 86_400
-"""A day to object before credited money may leave."""
+DEFAULT_CHALLENGE_SECONDS = 259_200
+"""Three days to object before credited money may leave: longer than a change of roles and a correction take."""
 
 DEFAULT_PAGE_SECONDS = 86_400
 """A day to bring the pages of a large settlement on chain."""

@@ -48,8 +48,8 @@ SERVICE_NODE, KILLED_NODE = 0, 3
 """Sealers by number: the one the service talks to, and the one that the test kills."""
 
 APPROVED = {
-    "registrar": ["Registry.register", "Calendar.createArea", "Market.createMarket", "Settlement.bindAccount"],
-    "treasurer": ["Settlement.deposit"],
+    "registrar": ["Registry.register", "Calendar.createArea", "Market.createMarket", "Accounts.bindAccount"],
+    "treasurer": ["Accounts.deposit"],
 }
 
 
@@ -117,6 +117,8 @@ class ProductionWorld:
             self._chain(SERVICE_NODE)
             + f"[clock]\nspeed = {speed}\norigin_seconds = {origin}\n"
             + f'[deployment]\nkey = "key.json"\npassword_file = "password"\nchallenge_seconds = {challenge_seconds}\n'
+            # A change of roles takes block time, the challenge window market time, and the one outlasts the other.
+            + f"delay_seconds = {challenge_seconds // speed - 1}\npage_seconds = {challenge_seconds // 2}\n"
             + self._organisations(),
         )
 

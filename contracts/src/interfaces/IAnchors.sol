@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @title Anchors: the head of the operator's journal, fixed in time
 /// @notice Safety: a journal that was rewritten before an anchor no longer leads to it. Liveness assumes the operator sends anchors; a missing one is visible.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @notice Deadlines of one area, in seconds of market time.
 /// @param attestSeconds after the end of an MTU, how long its readings may come as revision 0
@@ -60,6 +60,9 @@ interface ICalendar {
     function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period);
 
     /* VIEWS */
+
+    /// @notice The roles that decide who may do what.
+    function roles() external view returns (address);
 
     /// @notice Market time in unix seconds.
     function marketTime() external view returns (uint64);

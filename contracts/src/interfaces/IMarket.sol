@@ -267,6 +267,12 @@ interface IMarket {
 
     /* VIEWS */
 
+    /// @notice The roles that decide who may do what.
+    function roles() external view returns (address);
+
+    /// @notice The calendar whose time, areas and periods count.
+    function calendar() external view returns (address);
+
     /// @notice The rules of a market; reverts if it does not exist.
     function paramsOf(bytes32 market) external view returns (MarketParams memory);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @notice What m of n attesters sign about the readings of one (area, MTU): EIP-712 `Attestation`.
 /// @param revision 0 by the deadline, then 1, 2, … for corrections
@@ -86,6 +86,12 @@ interface IReadings {
     function markUnread(bytes32 area, uint32 period, uint32 firstMtu, uint32 count) external;
 
     /* VIEWS */
+
+    /// @notice The roles that decide who may do what.
+    function roles() external view returns (address);
+
+    /// @notice The calendar whose time, areas and periods count.
+    function calendar() external view returns (address);
 
     /// @notice Where the readings of (area, MTU) stand.
     function readingOf(bytes32 area, uint32 mtu) external view returns (ReadingState memory);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @notice What a key may do. A key holds exactly one role.
 /// @dev The order is part of the ABI: never reorder, only append.
@@ -112,6 +112,8 @@ interface IRoles {
     error RolesProposalEarly(uint64 readyAt);
     /// @notice Thrown when a proposal was not completed in time.
     error RolesProposalExpired(uint64 until);
+    /// @notice Thrown when a confirmation names another grant or replaced key than what is proposed for the key.
+    error RolesProposalOther(address key);
     /// @notice Thrown when no second security admin has confirmed the grant or replacement.
     error RolesProposalUnconfirmed(address key);
     /// @notice Thrown when the key to be replaced holds something else than when its replacement was proposed.
@@ -150,7 +152,10 @@ interface IRoles {
     function cancelProposal(address key) external;
 
     /// @notice Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another organisation than the proposer's, not the key that would lose its role.
-    function confirmGrant(address key) external;
+    /// @dev It names what it agrees to: a proposal that took the place of the one its sender has seen is refused.
+    /// @param grant what the new key (`grant.key`) receives, exactly as proposed
+    /// @param replaces the key whose role it takes over; 0 = none
+    function confirmGrant(Grant calldata grant, address replaces) external;
 
     /// @notice Completes a confirmed grant or replacement, sent by the new key itself after the delay: shows that somebody holds the key.
     function acceptGrant() external;

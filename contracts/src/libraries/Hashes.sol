@@ -48,8 +48,7 @@ library Hashes {
     bytes32 internal constant ATTESTATION_TYPEHASH = keccak256(
         "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh)"
     );
-    bytes32 internal constant READING_RECEIPT_TYPEHASH =
-        keccak256("ReadingReceipt(bytes32 messagesRoot)");
+    bytes32 internal constant READING_RECEIPT_TYPEHASH = keccak256("ReadingReceipt(bytes32 messagesRoot)");
     bytes32 internal constant SETTLEMENT_TYPEHASH = keccak256(
         "Settlement(bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)"
     );
@@ -223,6 +222,11 @@ library Hashes {
     /// @notice Packs a settlement word: `address:160 | amount:int96`.
     function settlementWord(address account, int96 amountNeur) internal pure returns (uint256) {
         return (uint256(uint160(account)) << 96) | uint256(uint96(amountNeur));
+    }
+
+    /// @notice Account and amount of a settlement word.
+    function settlementParts(uint256 word) internal pure returns (address account, int96 amountNeur) {
+        return (address(uint160(word >> 96)), int96(uint96(word)));
     }
 
     /* PAGES, BOOKS, RESULTS */

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
+import {Accounts} from "../../src/Accounts.sol";
 import {Anchors} from "../../src/Anchors.sol";
 import {Calendar} from "../../src/Calendar.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
+import {Redemptions} from "../../src/Redemptions.sol";
 import {Registry} from "../../src/Registry.sol";
 import {Roles} from "../../src/Roles.sol";
 import {Settlement} from "../../src/Settlement.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {MarketParams, ResultPage} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
-import {Grant, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
+import {Grant, Proposal, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
 import {SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
@@ -30,7 +32,7 @@ abstract contract LedgerTest is Assert {
 
     uint32 internal constant ATTEST = 6 hours;
     uint32 internal constant HORIZON = 30 days;
-    uint32 internal constant CHALLENGE = 1 days;
+    uint32 internal constant CHALLENGE = 3 days;
     uint32 internal constant PAGE_WINDOW = 2 hours;
 
     uint32 internal constant GRACE = 600;
@@ -59,7 +61,9 @@ abstract contract LedgerTest is Assert {
     Calendar internal calendar;
     Market internal market;
     Readings internal readings;
+    Accounts internal accounts;
     Settlement internal settlement;
+    Redemptions internal redemptions;
     Anchors internal anchors;
     Registry internal registry;
 
@@ -82,7 +86,7 @@ abstract contract LedgerTest is Assert {
         calendar = new Calendar(roles, T0, _blockStart(), 1);
         market = new Market(roles, calendar);
         readings = new Readings(roles, calendar);
-        settlement = new Settlement(roles, calendar, market, readings, CHALLENGE, PAGE_WINDOW);
+        _deployMoney(CHALLENGE, PAGE_WINDOW);
         anchors = new Anchors(roles);
         registry = new Registry(roles);
         vm.startPrank(registrar);
@@ -91,6 +95,16 @@ abstract contract LedgerTest is Assert {
         vm.stopPrank();
         vm.prank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /// @dev Accounts name the two contracts that may book before these exist.
+    function _deployMoney(uint32 challengeSeconds, uint32 pageSeconds) internal {
+        uint64 nonce = vm.getNonce(address(this));
+        address settlementAt = vm.computeCreateAddress(address(this), nonce + 1);
+        address redemptionsAt = vm.computeCreateAddress(address(this), nonce + 2);
+        accounts = new Accounts(roles, calendar, settlementAt, redemptionsAt);
+        settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
+        redemptions = new Redemptions(calendar, accounts, challengeSeconds);
     }
 
     /* TIME */
@@ -168,9 +182,15 @@ abstract contract LedgerTest is Assert {
         _acceptGrant(grant.key);
     }
 
-    function _acceptGrant(address key) internal {
+    /// @dev Names what stands proposed for the key, whatever it is.
+    function _confirmGrant(address key) internal {
+        Proposal memory proposal = roles.proposalOf(key);
         vm.prank(secondSecurity);
-        roles.confirmGrant(key);
+        roles.confirmGrant(proposal.grant, proposal.replaces);
+    }
+
+    function _acceptGrant(address key) internal {
+        _confirmGrant(key);
         vm.warp(block.timestamp + DELAY);
         vm.prank(key);
         roles.acceptGrant();
@@ -392,14 +412,14 @@ abstract contract LedgerTest is Assert {
 
     /// @dev Binds an account to the area, unless it is.
     function _bind(address account) internal {
-        if (settlement.areaOf(account) != 0) return;
+        if (accounts.areaOf(account) != 0) return;
         vm.prank(registrar);
-        settlement.bindAccount(account, AREA);
+        accounts.bindAccount(account, AREA);
     }
 
     function _deposit(address account, uint96 amount, bytes32 ref) internal {
         _bind(account);
         vm.prank(treasurer);
-        settlement.deposit(account, amount, ref);
+        accounts.deposit(account, amount, ref);
     }
 }

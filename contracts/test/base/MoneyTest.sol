@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {LedgerTest} from "./LedgerTest.sol";
@@ -16,32 +16,37 @@ abstract contract MoneyTest is LedgerTest {
     address internal successor = vm.addr(SUCCESSOR_KEY);
 
     function _signed(uint256 key, bytes32 structHash) internal view returns (bytes memory) {
-        return _sign(key, _digest(settlement.domainSeparator(), structHash));
+        return _sign(key, _digest(accounts.domainSeparator(), structHash));
+    }
+
+    /// @dev Signed for Redemptions.
+    function _redeems(uint256 key, bytes32 structHash) internal view returns (bytes memory) {
+        return _sign(key, _digest(redemptions.domainSeparator(), structHash));
     }
 
     function _guarantee(uint64 credit, uint64 nonce) internal {
         _bind(household);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, credit, nonce));
         vm.prank(operator);
-        settlement.guarantee(retailer, household, credit, nonce, signature);
+        accounts.guarantee(retailer, household, credit, nonce, signature);
     }
 
     /// @dev One account is replaced by another, with both signatures.
     function _replace(uint256 fromKey, uint256 toKey) internal {
         (address from, address to) = (vm.addr(fromKey), vm.addr(toKey));
         bytes32 structHash = Hashes.accountReplacement(from, to);
-        settlement.replaceAccount(from, to, _signed(fromKey, structHash), _signed(toKey, structHash));
+        accounts.replaceAccount(from, to, _signed(fromKey, structHash), _signed(toKey, structHash));
     }
 
     function _request(uint256 key, uint96 amount, bytes32 ref) internal {
         uint64 deadline = type(uint64).max;
-        bytes memory signature = _signed(key, Hashes.redemption(vm.addr(key), amount, ref, deadline));
-        settlement.requestRedemption(vm.addr(key), amount, ref, deadline, signature);
+        bytes memory signature = _redeems(key, Hashes.redemption(vm.addr(key), amount, ref, deadline));
+        redemptions.requestRedemption(vm.addr(key), amount, ref, deadline, signature);
     }
 
     function _cover(uint96 amount, bytes32 ref) internal {
         bytes memory signature = _signed(RETAILER_KEY, Hashes.cover(retailer, household, amount, ref));
-        settlement.cover(retailer, household, amount, ref, signature);
+        accounts.cover(retailer, household, amount, ref, signature);
     }
 
     /// @dev Puts the household into debt of `amount`, which the retailer receives, by settling a day.

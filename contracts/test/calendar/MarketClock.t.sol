@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
-import {Settlement} from "../../src/Settlement.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {Attestation, IReadings} from "../../src/interfaces/IReadings.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
@@ -17,12 +17,15 @@ import {vm} from "../base/Vm.sol";
 contract MarketClockTest is MoneyTest {
     uint32 private constant SPEED = 60;
 
+    /// @dev Outlasts a change of roles, which takes block time.
+    uint32 private constant LONG_CHALLENGE = DELAY * SPEED + 1 days;
+
     function setUp() public override {
         super.setUp();
         calendar = new Calendar(roles, T0, BLOCK_T0, SPEED);
         market = new Market(roles, calendar);
         readings = new Readings(roles, calendar);
-        settlement = new Settlement(roles, calendar, market, readings, CHALLENGE, PAGE_WINDOW);
+        _deployMoney(LONG_CHALLENGE, PAGE_WINDOW);
         vm.startPrank(registrar);
         calendar.createArea(AREA, AreaParams({attestSeconds: ATTEST, horizonSeconds: HORIZON}));
         market.createMarket(MARKET_ID, _params());
@@ -68,14 +71,14 @@ contract MarketClockTest is MoneyTest {
     function test_settlement__challengeAndExpiry__inMarketTime(uint32 late) public {
         _deposit(household, 5, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
-        uint64 ready = settlement.redemptionOf(household, "ref").readyAt;
-        assertEq(uint256(ready), T0 + CHALLENGE, "ready");
+        uint64 ready = redemptions.redemptionOf(household, "ref").readyAt;
+        assertEq(uint256(ready), T0 + LONG_CHALLENGE, "ready");
         uint64 early = _to(ready - 1);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, ready, early));
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsTooEarly.selector, ready, early));
+        redemptions.completeRedemption(household, "ref");
         uint64 over = _to(ready + 7 days + bound(late, SPEED, 1 days));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, ready + 7 days, over));
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsTooLate.selector, ready + 7 days, over));
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_settlement__endOfPeriod__inMarketTime() public {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
@@ -22,7 +23,7 @@ abstract contract AreaActs is SettlementActs {
         vm.startPrank(registrar);
         calendar.createArea(OTHER_AREA, AreaParams({attestSeconds: ATTEST_WINDOW, horizonSeconds: CORRECTION_WINDOW}));
         for (uint256 holder = 0; holder < HOLDERS; ++holder) {
-            settlement.bindAccount(_account(holder), AREA);
+            accounts.bindAccount(_account(holder), AREA);
         }
         vm.stopPrank();
         vm.prank(operator);
@@ -33,10 +34,10 @@ abstract contract AreaActs is SettlementActs {
         bool bound = seed % 2 == 0;
         address account = bound ? _account(_mix(seed, 1) % HOLDERS) : address(uint160(0xFEE0000 + ++_strangers));
         address by = seed % 4 < 2 ? _holder(Role.Registrar, seed) : _anyKey(_mix(seed, 2));
-        bytes4 expected = bound ? ISettlement.SettlementAreaWrong.selector : bytes4(0);
+        bytes4 expected = bound ? IAccounts.AccountsAreaWrong.selector : bytes4(0);
         if (held[by].role != Role.Registrar) expected = IRoles.RolesMissing.selector;
-        bytes memory data = abi.encodeCall(ISettlement.bindAccount, (account, seed % 8 < 4 ? AREA : OTHER_AREA));
-        _act(by, address(settlement), data, expected, "bindAccount");
+        bytes memory data = abi.encodeCall(IAccounts.bindAccount, (account, seed % 8 < 4 ? AREA : OTHER_AREA));
+        _act(by, address(accounts), data, expected, "bindAccount");
     }
 
     /// @dev The other area's attesters sign rightly, and only what belongs to them moves.
@@ -46,7 +47,7 @@ abstract contract AreaActs is SettlementActs {
             bytes memory mark = abi.encodeCall(IReadings.markUnread, (OTHER_AREA, 1, FIRST_MTU, 1));
             _otherRead = _act(address(this), address(readings), mark, 0, "markUnread elsewhere");
         }
-        bytes4 expected = ISettlement.SettlementAreaWrong.selector;
+        bytes4 expected = IAccounts.AccountsAreaWrong.selector;
         if (_now() < ended) expected = ISettlement.SettlementTooEarly.selector;
         else if (!_otherRead) expected = ISettlement.SettlementUnread.selector;
         else ++reached[Reach.ForeignRefused];

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
 import {Roles} from "../../src/Roles.sol";
-import {Settlement} from "../../src/Settlement.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {MarketParams} from "../../src/interfaces/IMarket.sol";
 import {Grant, IRoles, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
@@ -50,7 +49,7 @@ abstract contract Handler is LedgerTest {
     uint32 internal constant ATTEST_WINDOW = 1 hours;
     uint32 internal constant CORRECTION_WINDOW = 32 days;
     uint32 public constant REDEEM_WAIT = 1 hours;
-    uint32 public constant OPEN_PAGES_WINDOW = 1 hours;
+    uint32 public constant OPEN_PAGES_WINDOW = 45 minutes;
 
     /// @dev A second key of the first attester's organisation.
     uint256 internal constant TWIN_KEY = 0xB9;
@@ -93,7 +92,7 @@ abstract contract Handler is LedgerTest {
         calendar = new Calendar(roles, T0, _blockStart(), 1);
         market = new Market(roles, calendar);
         readings = new Readings(roles, calendar);
-        settlement = new Settlement(roles, calendar, market, readings, REDEEM_WAIT, OPEN_PAGES_WINDOW);
+        _deployMoney(REDEEM_WAIT, OPEN_PAGES_WINDOW);
         MarketParams memory params = _params();
         (params.graceSeconds, params.signSeconds, params.clearSeconds) = (CLOSE_WINDOW, SIGN_WINDOW, CLEAR_WINDOW);
         vm.startPrank(registrar);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {IMarket, MtuState, Result} from "../../src/interfaces/IMarket.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {ISettlement, OpenSettlement} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
@@ -25,15 +27,19 @@ contract LedgerInvariantTest is Assert {
     IRoles private _roles;
     IMarket private _market;
     IReadings private _readings;
+    IAccounts private _accounts;
     ISettlement private _settlement;
+    IRedemptions private _redemptions;
     bytes32 private _area;
     bytes32 private _marketId;
 
     function setUp() public {
         _handler = new LedgerHandler();
-        (address roles, address market, address readings, address settlement) = _handler.parts();
+        (address roles, address market, address readings, address accounts, address settlement, address redemptions) =
+            _handler.parts();
         (_roles, _market) = (IRoles(roles), IMarket(market));
-        (_readings, _settlement) = (IReadings(readings), ISettlement(settlement));
+        (_readings, _accounts) = (IReadings(readings), IAccounts(accounts));
+        (_settlement, _redemptions) = (ISettlement(settlement), IRedemptions(redemptions));
         (_area, _marketId) = (_handler.area(), _handler.marketId());
         bytes4[] memory acts = _weighedActs();
         _target(address(_handler), acts);
@@ -104,21 +110,21 @@ contract LedgerInvariantTest is Assert {
     /// @notice C1: money comes only by deposit, goes only by redemption; balances are what was moved, to the nEUR; pages count wholly or not at all.
     /// forge-config: default.invariant.depth = 120
     function invariant_c1__supplyIsDepositsLessRedemptionsAndSumOfBalances() public view {
-        assertEq(_settlement.supply(), _handler.deposited() - _handler.redeemed(), "supply");
-        address[] memory accounts = _handler.accounts();
+        assertEq(_accounts.supply(), _handler.deposited() - _handler.redeemed(), "supply");
+        address[] memory accounts = _handler.allAccounts();
         int256 sum = 0;
         for (uint256 i = 0; i < accounts.length; ++i) {
-            int256 balance = _settlement.balanceOf(accounts[i]);
+            int256 balance = _accounts.balanceOf(accounts[i]);
             assertEq(balance, _handler.balances(accounts[i]), "balance");
             int256 free = balance - int256(_handler.reserved(accounts[i]));
-            assertEq(_settlement.freeBalanceOf(accounts[i]), free, "free balance");
-            assertEq(_settlement.areaOf(accounts[i]), _area, "bound to its area");
+            assertEq(_accounts.freeBalanceOf(accounts[i]), free, "free balance");
+            assertEq(_accounts.areaOf(accounts[i]), _area, "bound to its area");
             sum += balance;
         }
         int256 filler = _handler.fillerBalance();
-        assertEq(_settlement.balanceOf(_handler.fillerOf(0)), filler, "first of a large settlement");
-        assertEq(_settlement.balanceOf(_handler.fillerOf(_handler.FILLERS() - 1)), -filler, "last of its first page");
-        assertEq(sum, int256(_settlement.supply()), "sum of balances");
+        assertEq(_accounts.balanceOf(_handler.fillerOf(0)), filler, "first of a large settlement");
+        assertEq(_accounts.balanceOf(_handler.fillerOf(_handler.FILLERS() - 1)), -filler, "last of its first page");
+        assertEq(sum, int256(_accounts.supply()), "sum of balances");
     }
 
     /// @notice C1: every account keeps its line and its guarantor, also when either is replaced; claims shrink only by what was burned.
@@ -126,12 +132,12 @@ contract LedgerInvariantTest is Assert {
     function invariant_c1__linesAndClaimsAreThoseGiven() public view {
         for (uint256 i = 0; i < _handler.HOLDERS(); ++i) {
             address account = _handler.presentAccount(i);
-            assertEq(uint256(_settlement.accountOf(account).creditNeur), _handler.credits(i), "line");
-            assertEq(_settlement.accountOf(account).guarantor, _handler.guarantorOf(i), "guarantor");
+            assertEq(uint256(_accounts.accountOf(account).creditNeur), _handler.credits(i), "line");
+            assertEq(_accounts.accountOf(account).guarantor, _handler.guarantorOf(i), "guarantor");
         }
         MoneyActs.Claim[] memory claims = _handler.claims();
         for (uint256 i = 0; i < claims.length; ++i) {
-            uint256 left = _settlement.redemptionOf(claims[i].account, claims[i].ref).amountNeur;
+            uint256 left = _redemptions.redemptionOf(claims[i].account, claims[i].ref).amountNeur;
             assertEq(left, claims[i].amountNeur, "claim");
         }
     }
@@ -242,9 +248,9 @@ contract LedgerInvariantTest is Assert {
             MtuState last = _handler.stateOf(_handler.firstMtuOf(p) + _handler.TRADING_MTUS() - 1);
             assertTrue(last != MtuState.Cleared, "an order out of its bounds never clears");
         }
-        address[] memory accounts = _handler.accounts();
+        address[] memory accounts = _handler.allAccounts();
         for (uint256 i = 0; i < accounts.length; ++i) {
-            int256 balance = _settlement.balanceOf(accounts[i]);
+            int256 balance = _accounts.balanceOf(accounts[i]);
             assertTrue(balance <= MAX_BALANCE_NEUR && balance >= -MAX_BALANCE_NEUR, "balance in its range");
         }
         OpenSettlement memory open = _settlement.openSettlement(_area);
@@ -342,7 +348,7 @@ contract LedgerInvariantTest is Assert {
     function _checkFillers() private view {
         int256 filler = _handler.fillerBalance();
         for (uint256 i = 0; i < _handler.FILLERS(); ++i) {
-            assertEq(_settlement.balanceOf(_handler.fillerOf(i)), i % 2 == 0 ? filler : -filler, "filler");
+            assertEq(_accounts.balanceOf(_handler.fillerOf(i)), i % 2 == 0 ? filler : -filler, "filler");
         }
     }
 

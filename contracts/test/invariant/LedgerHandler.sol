@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {MtuState} from "../../src/interfaces/IMarket.sol";
 import {Role} from "../../src/interfaces/IRoles.sol";
@@ -10,8 +10,15 @@ import {Reach} from "./Handler.sol";
 /// trade, settle and become final in spite of the rest.
 contract LedgerHandler is MoneyActs {
     /// @notice The parts that the invariants look at.
-    function parts() external view returns (address, address, address, address) {
-        return (address(roles), address(market), address(readings), address(settlement));
+    function parts() external view returns (address, address, address, address, address, address) {
+        return (
+            address(roles),
+            address(market),
+            address(readings),
+            address(accounts),
+            address(settlement),
+            address(redemptions)
+        );
     }
 
     function area() external pure returns (bytes32) {

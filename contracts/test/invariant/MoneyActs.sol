@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {vm} from "../base/Vm.sol";
@@ -41,7 +43,7 @@ abstract contract MoneyActs is AreaActs {
     }
 
     /// @notice Every account of a holder, present or replaced.
-    function accounts() external view returns (address[] memory) {
+    function allAccounts() external view returns (address[] memory) {
         return _accounts;
     }
 
@@ -60,7 +62,7 @@ abstract contract MoneyActs is AreaActs {
 
     function _signedBy(uint256 holder, bytes32 structHash) private view returns (bytes memory) {
         uint256 secret = _secretOf(holder, _generations[holder]);
-        return _sign(secret, _digest(settlement.domainSeparator(), structHash));
+        return _sign(secret, _digest(accounts.domainSeparator(), structHash));
     }
 
     function _free(address account) private view returns (int256) {
@@ -80,11 +82,11 @@ abstract contract MoneyActs is AreaActs {
         bool again = _lastDeposit != 0 && seed % 8 == 1;
         bytes32 ref = again ? _lastDeposit : bytes32(++_refs);
         address by = seed % 16 == 2 ? _anyKey(_mix(seed, 3)) : _holder(Role.Treasurer, seed);
-        bytes4 expected = again ? ISettlement.SettlementRefUsed.selector : bytes4(0);
+        bytes4 expected = again ? IAccounts.AccountsRefUsed.selector : bytes4(0);
         if (held[by].role != Role.Treasurer) expected = IRoles.RolesMissing.selector;
-        bytes memory data = abi.encodeCall(ISettlement.deposit, (to, amount, ref));
-        if (!_act(by, address(settlement), data, expected, "deposit")) return;
-        _used(Message.Deposit, address(settlement), data);
+        bytes memory data = abi.encodeCall(IAccounts.deposit, (to, amount, ref));
+        if (!_act(by, address(accounts), data, expected, "deposit")) return;
+        _used(Message.Deposit, address(accounts), data);
         (_lastDeposit, deposited) = (ref, deposited + amount);
         balances[to] += int256(uint256(amount));
     }
@@ -98,11 +100,11 @@ abstract contract MoneyActs is AreaActs {
         if (_mix(seed, 5) % 8 == 1) sender = address(0xbad);
         (bool again, bool forged) = (_mix(seed, 3) % 8 == 0, _mix(seed, 4) % 8 == 0);
         bytes4 expected = _guaranteeFault(by, whom, credit, sender);
-        if (expected == 0 && again) expected = ISettlement.SettlementNonceUsed.selector;
-        if (expected == 0 && forged) expected = ISettlement.SettlementSignerWrong.selector;
+        if (expected == 0 && again) expected = IAccounts.AccountsNonceUsed.selector;
+        if (expected == 0 && forged) expected = IAccounts.AccountsSignerWrong.selector;
         bytes memory data = _guaranteeCall(by, whom, credit, again, forged);
-        if (!_act(sender, address(settlement), data, expected, "guarantee")) return;
-        _used(Message.Guarantee, address(settlement), data);
+        if (!_act(sender, address(accounts), data, expected, "guarantee")) return;
+        _used(Message.Guarantee, address(accounts), data);
         ++_nonces[_account(by)][_account(whom)];
         (credits[whom], _guarantors[whom]) = (credit, by + 1);
     }
@@ -115,18 +117,18 @@ abstract contract MoneyActs is AreaActs {
         (address from, address to) = (_account(by), _account(whom));
         uint64 nonce = _nonces[from][to] + (again ? 0 : 1);
         bytes memory signature = _signedBy(forged ? (by + 1) % HOLDERS : by, Hashes.guarantee(from, to, credit, nonce));
-        return abi.encodeCall(ISettlement.guarantee, (from, to, credit, nonce, signature));
+        return abi.encodeCall(IAccounts.guarantee, (from, to, credit, nonce, signature));
     }
 
     function _guaranteeFault(uint256 by, uint256 whom, uint64 credit, address sender) private view returns (bytes4) {
-        if (by == whom) return ISettlement.SettlementAccountInvalid.selector;
+        if (by == whom) return IAccounts.AccountsAddressInvalid.selector;
         bool same = _guarantors[whom] == by + 1;
         if (same && credit <= credits[whom]) return 0;
         bool itself = sender == _account(whom);
         if (!itself && held[sender].role != Role.Operator) return IRoles.RolesMissing.selector;
         if (same || _guarantors[whom] == 0) return 0;
-        if (-balances[_account(whom)] > int256(credits[whom])) return ISettlement.SettlementDebtOpen.selector;
-        return credits[whom] != 0 && !itself ? ISettlement.SettlementGuaranteed.selector : bytes4(0);
+        if (-balances[_account(whom)] > int256(credits[whom])) return IAccounts.AccountsDebtOpen.selector;
+        return credits[whom] != 0 && !itself ? IAccounts.AccountsGuaranteed.selector : bytes4(0);
     }
 
     function cover(uint256 seed) external {
@@ -137,9 +139,9 @@ abstract contract MoneyActs is AreaActs {
         bytes4 expected = _coverFault(by, whom, int256(uint256(amount)), forged);
         bytes32 ref = bytes32(++_refs);
         bytes memory signature = _signedBy(forged ? (by + 1) % HOLDERS : by, Hashes.cover(from, to, amount, ref));
-        bytes memory data = abi.encodeCall(ISettlement.cover, (from, to, amount, ref, signature));
-        if (!_act(address(this), address(settlement), data, expected, "cover")) return;
-        _used(Message.Cover, address(settlement), data);
+        bytes memory data = abi.encodeCall(IAccounts.cover, (from, to, amount, ref, signature));
+        if (!_act(address(this), address(accounts), data, expected, "cover")) return;
+        _used(Message.Cover, address(accounts), data);
         balances[from] -= int256(uint256(amount));
         balances[to] += int256(uint256(amount));
         ++reached[Reach.Covered];
@@ -155,11 +157,11 @@ abstract contract MoneyActs is AreaActs {
     }
 
     function _coverFault(uint256 by, uint256 whom, int256 amount, bool forged) private view returns (bytes4) {
-        if (by == whom) return ISettlement.SettlementAccountInvalid.selector;
-        if (forged) return ISettlement.SettlementSignerWrong.selector;
-        if (_guarantors[whom] != by + 1) return ISettlement.SettlementGuarantorWrong.selector;
-        if (amount > -balances[_account(whom)]) return ISettlement.SettlementDebtLow.selector;
-        return amount > _free(_account(by)) ? ISettlement.SettlementBalanceLow.selector : bytes4(0);
+        if (by == whom) return IAccounts.AccountsAddressInvalid.selector;
+        if (forged) return IAccounts.AccountsSignerWrong.selector;
+        if (_guarantors[whom] != by + 1) return IAccounts.AccountsGuarantorWrong.selector;
+        if (amount > -balances[_account(whom)]) return IAccounts.AccountsDebtLow.selector;
+        return amount > _free(_account(by)) ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
     }
 
     /// @dev Mostly what is owed and there; else anything.
@@ -178,7 +180,7 @@ abstract contract MoneyActs is AreaActs {
         int256 free = _free(account);
         bool high = _mix(seed, 1) % 4 == 0 || free <= 0;
         uint96 amount = uint96(high ? 1 + _mix(seed, 2) % 1e13 : 1 + _mix(seed, 2) % uint256(free));
-        bytes4 expected = int256(uint256(amount)) > free ? ISettlement.SettlementBalanceLow.selector : bytes4(0);
+        bytes4 expected = int256(uint256(amount)) > free ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
         _request(account, amount, expected, _mix(seed, 3), holder);
     }
 
@@ -192,11 +194,11 @@ abstract contract MoneyActs is AreaActs {
 
     function _request(address account, uint96 amount, bytes4 expected, uint256 seed, uint256 holder) private {
         bytes32 ref = bytes32(++_refs);
-        if (seed % 8 == 1) expected = ISettlement.SettlementSignerWrong.selector;
-        if (seed % 8 == 0) expected = ISettlement.SettlementTooLate.selector;
+        if (seed % 8 == 1) expected = IRedemptions.RedemptionsSignerWrong.selector;
+        if (seed % 8 == 0) expected = IRedemptions.RedemptionsTooLate.selector;
         bytes memory data = _requestCall(holder, amount, ref, seed);
-        if (!_act(address(this), address(settlement), data, expected, "requestRedemption")) return;
-        _used(Message.Request, address(settlement), data);
+        if (!_act(address(this), address(redemptions), data, expected, "requestRedemption")) return;
+        _used(Message.Request, address(redemptions), data);
         reserved[account] += amount;
         _claims.push(Claim(account, ref, amount, _now() + REDEEM_WAIT));
     }
@@ -212,8 +214,8 @@ abstract contract MoneyActs is AreaActs {
         bytes32 structHash = Hashes.redemption(account, amount, ref, until);
         bytes memory signature = seed % 8 == 1
             ? _sign(_secretOf(holder, _generations[holder]), _digest(market.domainSeparator(), structHash))
-            : _signedBy(holder, structHash);
-        return abi.encodeCall(ISettlement.requestRedemption, (account, amount, ref, until, signature));
+            : _sign(_secretOf(holder, _generations[holder]), _digest(redemptions.domainSeparator(), structHash));
+        return abi.encodeCall(IRedemptions.requestRedemption, (account, amount, ref, until, signature));
     }
 
     function completeRedemption(uint256 seed) external {
@@ -226,8 +228,8 @@ abstract contract MoneyActs is AreaActs {
 
     function _complete(uint256 at) internal {
         Claim memory claim = _claims[at];
-        bytes memory data = abi.encodeCall(ISettlement.completeRedemption, (claim.account, claim.ref));
-        if (!_act(address(this), address(settlement), data, _completeFault(claim), "completeRedemption")) return;
+        bytes memory data = abi.encodeCall(IRedemptions.completeRedemption, (claim.account, claim.ref));
+        if (!_act(address(this), address(redemptions), data, _completeFault(claim), "completeRedemption")) return;
         uint256 amount = claim.amountNeur;
         if (amount > uint256(balances[claim.account])) amount = uint256(balances[claim.account]);
         if (amount > deposited - redeemed) amount = deposited - redeemed;
@@ -239,12 +241,12 @@ abstract contract MoneyActs is AreaActs {
     }
 
     function _completeFault(Claim memory claim) private view returns (bytes4) {
-        if (claim.amountNeur == 0) return ISettlement.SettlementRedemptionUnknown.selector;
-        if (_replacedKeys[claim.account]) return ISettlement.SettlementReplaced.selector;
-        if (_now() < claim.readyAt) return ISettlement.SettlementTooEarly.selector;
-        if (_now() > claim.readyAt + REDEEM_WINDOW) return ISettlement.SettlementTooLate.selector;
+        if (claim.amountNeur == 0) return IRedemptions.RedemptionsUnknown.selector;
+        if (_replacedKeys[claim.account]) return IAccounts.AccountsReplaced.selector;
+        if (_now() < claim.readyAt) return IRedemptions.RedemptionsTooEarly.selector;
+        if (_now() > claim.readyAt + REDEEM_WINDOW) return IRedemptions.RedemptionsTooLate.selector;
         bool nothing = balances[claim.account] <= 0 || deposited == redeemed;
-        return nothing ? ISettlement.SettlementNothingToRedeem.selector : bytes4(0);
+        return nothing ? IRedemptions.RedemptionsNothingToBurn.selector : bytes4(0);
     }
 
     function cancelRedemption(uint256 seed) external {
@@ -254,10 +256,10 @@ abstract contract MoneyActs is AreaActs {
         address sender = _mix(seed, 1) % 3 == 0 ? claim.account : address(this);
         bool expired = _now() > claim.readyAt + REDEEM_WINDOW;
         bytes4 expected = 0;
-        if (claim.amountNeur == 0) expected = ISettlement.SettlementRedemptionUnknown.selector;
-        else if (sender != claim.account && !expired) expected = ISettlement.SettlementTooEarly.selector;
-        bytes memory data = abi.encodeCall(ISettlement.cancelRedemption, (claim.account, claim.ref));
-        if (!_act(sender, address(settlement), data, expected, "cancelRedemption")) return;
+        if (claim.amountNeur == 0) expected = IRedemptions.RedemptionsUnknown.selector;
+        else if (sender != claim.account && !expired) expected = IRedemptions.RedemptionsTooEarly.selector;
+        bytes memory data = abi.encodeCall(IRedemptions.cancelRedemption, (claim.account, claim.ref));
+        if (!_act(sender, address(redemptions), data, expected, "cancelRedemption")) return;
         reserved[claim.account] -= claim.amountNeur;
         _claims[at].amountNeur = 0;
     }
@@ -273,11 +275,11 @@ abstract contract MoneyActs is AreaActs {
         uint256 to = kind == 3 ? present + 1 : from + 1;
         bool forged = _mix(seed, 3) % 8 == 0;
         bytes4 expected = 0;
-        if (opened.live) expected = ISettlement.SettlementBusy.selector;
-        else if (forged) expected = ISettlement.SettlementSignerWrong.selector;
-        else if (from != present && to != from + 1) expected = ISettlement.SettlementSuccessorInvalid.selector;
+        if (opened.live) expected = IAccounts.AccountsBusy.selector;
+        else if (forged) expected = IAccounts.AccountsSignerWrong.selector;
+        else if (from != present && to != from + 1) expected = IAccounts.AccountsSuccessorInvalid.selector;
         bytes memory data = _replaceCall(holder, from, to, forged);
-        if (_act(address(this), address(settlement), data, expected, "replaceAccount")) {
+        if (_act(address(this), address(accounts), data, expected, "replaceAccount")) {
             _noteReplaced(holder, from, to);
         }
     }
@@ -297,10 +299,10 @@ abstract contract MoneyActs is AreaActs {
     function _replaceCall(uint256 holder, uint256 from, uint256 to, bool forged) private view returns (bytes memory) {
         (uint256 oldSecret, uint256 newSecret) = (_secretOf(holder, from), _secretOf(holder, to));
         bytes32 structHash = Hashes.accountReplacement(vm.addr(oldSecret), vm.addr(newSecret));
-        bytes32 digest = _digest(settlement.domainSeparator(), structHash);
+        bytes32 digest = _digest(accounts.domainSeparator(), structHash);
         bytes memory signature = _sign(forged ? newSecret : oldSecret, digest);
         return abi.encodeCall(
-            ISettlement.replaceAccount, (vm.addr(oldSecret), vm.addr(newSecret), signature, _sign(newSecret, digest))
+            IAccounts.replaceAccount, (vm.addr(oldSecret), vm.addr(newSecret), signature, _sign(newSecret, digest))
         );
     }
 }

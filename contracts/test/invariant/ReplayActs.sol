@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {Reach} from "./Handler.sol";
 import {RoleActs} from "./RoleActs.sol";
@@ -63,8 +65,9 @@ abstract contract ReplayActs is RoleActs {
         if (kind == Message.Clear) return IMarket.MarketStateWrong.selector;
         if (kind == Message.Attest) return IReadings.ReadingsRevisionWrong.selector;
         if (kind == Message.Settle) return ISettlement.SettlementRevisionWrong.selector;
-        if (kind == Message.Guarantee) return ISettlement.SettlementNonceUsed.selector;
-        return ISettlement.SettlementRefUsed.selector;
+        if (kind == Message.Guarantee) return IAccounts.AccountsNonceUsed.selector;
+        if (kind == Message.Request) return IRedemptions.RedemptionsRefUsed.selector;
+        return IAccounts.AccountsRefUsed.selector;
     }
 
     /// @dev What is looked at before that, and may have changed meanwhile.
@@ -76,10 +79,10 @@ abstract contract ReplayActs is RoleActs {
             return found == ISettlement.SettlementBusy.selector || found == ISettlement.SettlementFinal.selector;
         }
         if (kind == Message.Guarantee) {
-            return found == ISettlement.SettlementReplaced.selector || found == ISettlement.SettlementDebtOpen.selector
-                || found == ISettlement.SettlementGuaranteed.selector;
+            return found == IAccounts.AccountsReplaced.selector || found == IAccounts.AccountsDebtOpen.selector
+                || found == IAccounts.AccountsGuaranteed.selector;
         }
-        if (kind == Message.Cover) return found == ISettlement.SettlementGuarantorWrong.selector;
-        return kind == Message.Request && found == ISettlement.SettlementReplaced.selector;
+        if (kind == Message.Cover) return found == IAccounts.AccountsGuarantorWrong.selector;
+        return kind == Message.Request && found == IAccounts.AccountsReplaced.selector;
     }
 }

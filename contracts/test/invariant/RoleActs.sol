@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {vm} from "../base/Vm.sol";
@@ -304,8 +304,21 @@ abstract contract RoleActs is Handler {
         bytes4 expected = admin ? bytes4(0) : IRoles.RolesMissing.selector;
         if (admin && (!pending.live || pending.role == Role.None)) expected = IRoles.RolesProposalUnknown.selector;
         else if (admin) expected = _secondFault(pending, by);
-        bytes memory data = abi.encodeCall(IRoles.confirmGrant, (key));
-        if (_act(by, address(roles), data, expected, "confirmGrant")) _pending[key].confirmed = true;
+        bool other = _mix(seed, 10) % 8 == 0;
+        bool secondStep = expected != IRoles.RolesMissing.selector && expected != IRoles.RolesProposalUnknown.selector;
+        if (secondStep && other) expected = IRoles.RolesProposalOther.selector;
+        if (_act(by, address(roles), _confirmCall(key, pending, other), expected, "confirmGrant")) {
+            _pending[key].confirmed = true;
+        }
+    }
+
+    /// @dev What was proposed, or another organisation's grant for the same key.
+    function _confirmCall(address key, Pending memory pending, bool other) private view returns (bytes memory) {
+        Grant memory grant = Grant(key, pending.role, other ? bytes32("another") : pending.organisation, 0);
+        bytes32 scoped = roles.proposalOf(key).grant.area;
+        grant.area = scoped;
+        address replaces = pending.role == Role.None ? address(0) : pending.replaces;
+        return abi.encodeCall(IRoles.confirmGrant, (grant, replaces));
     }
 
     function acceptGrant(uint256 seed) external {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {IRoles} from "../../src/interfaces/IRoles.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {vm} from "../base/Vm.sol";
@@ -164,7 +165,7 @@ abstract contract SettlementActs is ReadingActs {
         if (flaw == Flaw.Quorum) return IRoles.RolesQuorumSize.selector;
         // Signatures over other roots are, of these ones, some strangers'.
         if (flaw == Flaw.Roots) return IRoles.RolesMissing.selector;
-        if (flaw == Flaw.Descending) return ISettlement.SettlementWordInvalid.selector;
+        if (flaw == Flaw.Descending) return IAccounts.AccountsWordInvalid.selector;
         return flaw == Flaw.Unbalanced && !paged ? ISettlement.SettlementUnbalanced.selector : bytes4(0);
     }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
@@ -15,12 +15,7 @@ contract RolesAcceptGrantTest is LedgerTest {
     function _propose() private {
         vm.prank(security);
         roles.proposeGrant(_grant());
-        _confirm(NEW);
-    }
-
-    function _confirm(address key) private {
-        vm.prank(secondSecurity);
-        roles.confirmGrant(key);
+        _confirmGrant(NEW);
     }
 
     function test_acceptGrant__nothingProposed__reverts() public {
@@ -50,7 +45,7 @@ contract RolesAcceptGrantTest is LedgerTest {
         _propose();
         vm.prank(security);
         roles.proposeGrant(Grant(address(0xcafe), Role.Operator, "dso2", 0));
-        _confirm(address(0xcafe));
+        _confirmGrant(address(0xcafe));
         vm.warp(BLOCK_T0 + DELAY);
         vm.prank(address(0xcafe));
         roles.acceptGrant();
@@ -115,7 +110,7 @@ contract RolesAcceptGrantTest is LedgerTest {
     function _proposeReplacement(address key) private {
         vm.prank(security);
         roles.proposeReplacement(key, NEW);
-        _confirm(NEW);
+        _confirmGrant(NEW);
     }
 
     function test_acceptGrant__replacedKeyRevokedMeanwhile__reverts() public {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
@@ -10,7 +10,17 @@ contract RolesConfirmGrantTest is LedgerTest {
 
     function _propose() private {
         vm.prank(security);
-        roles.proposeGrant(Grant(NEW, Role.Dso, "dso2", AREA));
+        roles.proposeGrant(_grant());
+    }
+
+    function _grant() private pure returns (Grant memory) {
+        return Grant(NEW, Role.Dso, "dso2", AREA);
+    }
+
+    function _otherRefused(Grant memory grant, address replaces) private {
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesProposalOther.selector, NEW));
+        vm.prank(secondSecurity);
+        roles.confirmGrant(grant, replaces);
     }
 
     function test_confirmGrant__notSecurityAdmin__reverts(address sender) public {
@@ -18,13 +28,13 @@ contract RolesConfirmGrantTest is LedgerTest {
         _propose();
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.SecurityAdmin, bytes32(0)));
         vm.prank(sender);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(_grant(), address(0));
     }
 
     function test_confirmGrant__nothingProposed__reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesProposalUnknown.selector, NEW));
         vm.prank(secondSecurity);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(_grant(), address(0));
     }
 
     function test_confirmGrant__revocation__reverts() public {
@@ -32,14 +42,14 @@ contract RolesConfirmGrantTest is LedgerTest {
         roles.proposeRevocation(treasurer);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesProposalUnknown.selector, treasurer));
         vm.prank(secondSecurity);
-        roles.confirmGrant(treasurer);
+        roles.confirmGrant(Grant(treasurer, Role.Dso, "dso2", AREA), address(0));
     }
 
     function test_confirmGrant__byTheProposer__reverts() public {
         _propose();
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesSameOrganisation.selector, security));
         vm.prank(security);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(_grant(), address(0));
     }
 
     function test_confirmGrant__byTheProposersOrganisation__reverts() public {
@@ -48,15 +58,34 @@ contract RolesConfirmGrantTest is LedgerTest {
         _propose();
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesSameOrganisation.selector, security));
         vm.prank(colleague);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(_grant(), address(0));
     }
 
     function test_confirmGrant__byTheKeyThatIsReplaced__reverts() public {
         vm.prank(security);
         roles.proposeReplacement(secondSecurity, NEW);
+        Grant memory inherited = roles.proposalOf(NEW).grant;
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesOwnProposal.selector, secondSecurity));
         vm.prank(secondSecurity);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(inherited, secondSecurity);
+    }
+
+    function test_confirmGrant__otherThanProposed__reverts() public {
+        _propose();
+        _otherRefused(Grant(NEW, Role.Attester, "dso2", AREA), address(0));
+        _otherRefused(Grant(NEW, Role.Dso, "dso", AREA), address(0));
+        _otherRefused(Grant(NEW, Role.Dso, "dso2", 0), address(0));
+        _otherRefused(_grant(), dso);
+    }
+
+    function test_confirmGrant__proposalExchangedBeforeItArrives__reverts() public {
+        _propose();
+        vm.startPrank(security);
+        roles.cancelProposal(NEW);
+        roles.proposeGrant(Grant(NEW, Role.Attester, "security's own", AREA));
+        vm.stopPrank();
+        _otherRefused(_grant(), address(0));
+        assertFalse(roles.proposalOf(NEW).confirmed, "not confirmed unseen");
     }
 
     function test_confirmGrant__bySecondOrganisation__confirms() public {
@@ -64,7 +93,7 @@ contract RolesConfirmGrantTest is LedgerTest {
         vm.expectEmit();
         emit IRoles.GrantConfirmed(NEW, secondSecurity);
         vm.prank(secondSecurity);
-        roles.confirmGrant(NEW);
+        roles.confirmGrant(_grant(), address(0));
         assertTrue(roles.proposalOf(NEW).confirmed, "confirmed");
     }
 }

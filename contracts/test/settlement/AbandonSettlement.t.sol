@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {PagesTest} from "../base/PagesTest.sol";
@@ -26,12 +26,12 @@ contract SettlementAbandonSettlementTest is PagesTest {
         vm.expectEmit();
         emit ISettlement.SettlementAbandoned(id);
         settlement.abandonSettlement(AREA);
-        assertEq(settlement.balanceOf(_account(0)), 0, "no effect");
+        assertEq(accounts.balanceOf(_account(0)), 0, "no effect");
 
         // The same one again, wholly: nothing counts twice.
         _send(0, 0);
         _send(0, 1);
-        assertEq(settlement.balanceOf(_account(0)), 1, "once");
-        assertEq(settlement.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer once");
+        assertEq(accounts.balanceOf(_account(0)), 1, "once");
+        assertEq(accounts.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer once");
     }
 }

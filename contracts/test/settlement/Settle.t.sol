@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {IRoles} from "../../src/interfaces/IRoles.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
@@ -31,8 +32,8 @@ contract SettlementSettleTest is LedgerTest {
     }
 
     function _balances(int256 anna, int256 bert) private view {
-        assertEq(settlement.balanceOf(ANNA), anna, "anna");
-        assertEq(settlement.balanceOf(BERT), bert, "bert");
+        assertEq(accounts.balanceOf(ANNA), anna, "anna");
+        assertEq(accounts.balanceOf(BERT), bert, "bert");
     }
 
     /* REVERTS */
@@ -81,18 +82,18 @@ contract SettlementSettleTest is LedgerTest {
     function test_settle__wordsInvalid__reverts() public {
         _attestAll();
         uint256[] memory words = _payment(BERT, ANNA, 40); // descending
-        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 1));
+        _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
         words = _payment(ANNA, ANNA, 40); // twice
-        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 1));
+        _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
         words = _payment(ANNA, BERT, 0); // nothing
-        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+        _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
         words = _payment(address(0), BERT, 1); // nobody
-        _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+        _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
     }
 
     function test_settle__amountBeyondRange__reverts() public {
         _attestAll();
-        _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+        _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
     }
 
     function test_settle__balanceBeyondRange__reverts(uint80 more) public {
@@ -103,7 +104,7 @@ contract SettlementSettleTest is LedgerTest {
         _refused(
             1,
             _payment(ANNA, BERT, int96(int256(uint256(more)))),
-            abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector)
+            abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector)
         );
         _settle(1, _payment(ANNA, BERT, -most));
         _balances(0, 0);
@@ -177,7 +178,7 @@ contract SettlementSettleTest is LedgerTest {
         bytes32 readingsRoot = readings.readingsRoot(AREA, period);
 
         vm.expectEmit();
-        emit ISettlement.GuaranteeCalled(ANNA, address(0), amount);
+        emit IAccounts.GuaranteeCalled(ANNA, address(0), amount);
         vm.expectEmit();
         emit ISettlement.PeriodSettled(
             AREA, period, 0, Hashes.chain(hashes), clearingRoot, readingsRoot, "statements", "tariffs"
@@ -186,7 +187,7 @@ contract SettlementSettleTest is LedgerTest {
         settlement.settle(target, hashes, words, signatures);
 
         _balances(-int256(uint256(amount)), int256(uint256(amount)));
-        assertEq(settlement.supply(), 0, "no money came or went");
+        assertEq(accounts.supply(), 0, "no money came or went");
         assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 1, "revisions");
         assertEq(settlement.statementsRootOf(AREA, period, 0), "statements", "statements");
     }
@@ -196,9 +197,9 @@ contract SettlementSettleTest is LedgerTest {
         _bind(ANNA);
         uint256 guarantorKey = 0x6A;
         bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
-        bytes memory consent = _sign(guarantorKey, _digest(settlement.domainSeparator(), structHash));
+        bytes memory consent = _sign(guarantorKey, _digest(accounts.domainSeparator(), structHash));
         vm.prank(operator);
-        settlement.guarantee(vm.addr(guarantorKey), ANNA, 40, 1, consent);
+        accounts.guarantee(vm.addr(guarantorKey), ANNA, 40, 1, consent);
         vm.recordLogs();
         _settle(0, _paid());
         assertEq(vm.getRecordedLogs().length, 2, "signed and settled, nothing else");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {PagesTest} from "../base/PagesTest.sol";
@@ -47,12 +48,12 @@ contract SettlementSettlePagesTest is PagesTest {
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
-        _refused(0, 1, abi.encodeWithSelector(ISettlement.SettlementWordInvalid.selector, 0));
+        _refused(0, 1, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
     }
 
     function test_settle__balanceBeyondRangeByAPage__reverts() public {
         _deposit(_account(0), (1 << 70) - 1, "deposit");
-        _refused(0, 0, abi.encodeWithSelector(ISettlement.SettlementAmountInvalid.selector));
+        _refused(0, 0, abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
     }
 
     function test_settle__otherAreaMeanwhile__isNotHeldUp() public {
@@ -71,19 +72,19 @@ contract SettlementSettlePagesTest is PagesTest {
     function test_settle__allPages__takeEffectTogether() public {
         _deposit(_account(0), 100, "deposit");
         _send(0, 0);
-        assertEq(settlement.balanceOf(_account(0)), 100, "not yet");
-        assertEq(settlement.balanceOf(_account(1)), 0, "not yet");
+        assertEq(accounts.balanceOf(_account(0)), 100, "not yet");
+        assertEq(accounts.balanceOf(_account(1)), 0, "not yet");
         assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 0, "not settled");
         _deposit(_account(1), 10, "between pages");
 
         _send(0, 1);
 
-        assertEq(settlement.balanceOf(_account(0)), 101, "with the deposit before");
-        assertEq(settlement.balanceOf(_account(1)), 11, "with the deposit between");
-        assertEq(settlement.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer");
+        assertEq(accounts.balanceOf(_account(0)), 101, "with the deposit before");
+        assertEq(accounts.balanceOf(_account(1)), 11, "with the deposit between");
+        assertEq(accounts.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer");
         assertEq(settlement.openSettlement(AREA).id, 0, "none open");
         _deposit(_account(1), 5, "after");
-        assertEq(settlement.balanceOf(_account(1)), 16, "folded once");
+        assertEq(accounts.balanceOf(_account(1)), 16, "folded once");
     }
 
     function test_settle__nextOneAfterPages__addsUp() public {
@@ -91,8 +92,8 @@ contract SettlementSettlePagesTest is PagesTest {
         _send(0, 1);
         _prepare(1, -3);
         _send(1, 0);
-        assertEq(settlement.balanceOf(_account(5)), 1, "the first counts, the second not yet");
+        assertEq(accounts.balanceOf(_account(5)), 1, "the first counts, the second not yet");
         _send(1, 1);
-        assertEq(settlement.balanceOf(_account(5)), -2, "both");
+        assertEq(accounts.balanceOf(_account(5)), -2, "both");
     }
 }

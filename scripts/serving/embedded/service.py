@@ -91,7 +91,13 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
         state=state,
         database=DatabaseSection(url=f"sqlite:///{state / RECORD_FILE}"),
         chain=ChainSection(deployment_file=state / DEPLOYMENT_FILE),
-        deployment=DeploymentSection(attester_threshold=ATTESTER_THRESHOLD, challenge_seconds=config.challenge_seconds),
+        deployment=DeploymentSection(
+            attester_threshold=ATTESTER_THRESHOLD,
+            # What the challenge window must outlast: the demo's is short.
+            delay_seconds=config.challenge_seconds // 2,
+            challenge_seconds=config.challenge_seconds,
+            page_seconds=config.challenge_seconds // 2,
+        ),
         api=ApiSection(port=config.http_port),
         keys=KeySection(tokens=state / KEYS_FOLDER / "operator" / TOKENS_FILE),
         calendar=CalendarSection(

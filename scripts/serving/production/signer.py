@@ -25,10 +25,8 @@ from ledger_service.chain.profile import ChainProfile
 from scripts.serving.api_client import ApiAway, ApiClient, ApiRefused
 
 FUNCTIONS: Mapping[str, frozenset[str]] = {
-    "registrar": frozenset(
-        {"Registry.register", "Calendar.createArea", "Market.createMarket", "Settlement.bindAccount"}
-    ),
-    "treasurer": frozenset({"Settlement.deposit"}),
+    "registrar": frozenset({"Registry.register", "Calendar.createArea", "Market.createMarket", "Accounts.bindAccount"}),
+    "treasurer": frozenset({"Accounts.deposit"}),
 }
 """What each role ever sends at the service's request; anything else is refused whoever approves it."""
 

@@ -1,6 +1,19 @@
 """Deploy all contracts of the ledger, in the order of their dependence, with one key per role."""
 
-from brownie import Anchors, Calendar, Market, Readings, Registry, Roles, Settlement, accounts, chain, web3
+from brownie import (
+    Accounts,
+    Anchors,
+    Calendar,
+    Market,
+    Readings,
+    Redemptions,
+    Registry,
+    Roles,
+    Settlement,
+    accounts,
+    chain,
+    web3,
+)
 
 ROLES = (
     "operator",
@@ -14,7 +27,8 @@ ROLES = (
 )
 NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 CHALLENGE_SECONDS = 3_600
-PAGE_SECONDS = 3_600
+PAGE_SECONDS = 1_800
+ROLE_DELAY_SECONDS = 1_800
 DELAY_SECONDS = 172_800
 
 
@@ -30,11 +44,15 @@ def deploy(deployer, keys):
     """Deploy and return the contracts by name; market time equals block time."""
     paid = {"from": deployer}
     now = chain[-1]["timestamp"]
-    roles = Roles.deploy((2, DELAY_SECONDS, DELAY_SECONDS, DELAY_SECONDS), grants(keys), paid)
+    roles = Roles.deploy((2, ROLE_DELAY_SECONDS, DELAY_SECONDS, DELAY_SECONDS), grants(keys), paid)
     calendar = Calendar.deploy(roles, now, now, 1, paid)
     market = Market.deploy(roles, calendar, paid)
     readings = Readings.deploy(roles, calendar, paid)
-    settlement = Settlement.deploy(roles, calendar, market, readings, CHALLENGE_SECONDS, PAGE_SECONDS, paid)
+    # Accounts name the two contracts that may book before these exist.
+    settlement_at, redemptions_at = (deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2))
+    books = Accounts.deploy(roles, calendar, settlement_at, redemptions_at, paid)
+    settlement = Settlement.deploy(roles, calendar, market, readings, books, PAGE_SECONDS, paid)
+    redemptions = Redemptions.deploy(calendar, books, CHALLENGE_SECONDS, paid)
     anchors = Anchors.deploy(roles, paid)
     registry = Registry.deploy(roles, paid)
     return {
@@ -42,7 +60,9 @@ def deploy(deployer, keys):
         "calendar": calendar,
         "market": market,
         "readings": readings,
+        "accounts": books,
         "settlement": settlement,
+        "redemptions": redemptions,
         "anchors": anchors,
         "registry": registry,
     }

@@ -22,5 +22,5 @@ def test_register__wrong_code_hash__reverts(ledger, keys):
 
 def test_deposit__anyone_but_the_treasurer__reverts(ledger, keys):
     for name in ("operator", "registrar", "security_admin1"):
-        refuse("RolesMissing", ledger["settlement"].deposit, "0x" + "11" * 20, 1, b"\x01" * 32, {"from": keys[name]})
-    assert int(ledger["settlement"].supply()) == 0
+        refuse("RolesMissing", ledger["accounts"].deposit, "0x" + "11" * 20, 1, b"\x01" * 32, {"from": keys[name]})
+    assert int(ledger["accounts"].supply()) == 0

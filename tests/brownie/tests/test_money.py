@@ -67,6 +67,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def __init__(self):
         chain.revert()
         super().__init__()
+        self.accounts, self.redemptions = self.ledger["accounts"], self.ledger["redemptions"]
         self.settlement, self.readings = self.ledger["settlement"], self.ledger["readings"]
         self.people = list(self.holders)
         self.balances = Counter()  # by address, replaced ones too
@@ -133,11 +134,11 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(holder=HOLDER, amount=AMOUNT)
     def deposit(self, holder, amount):
         ref, paid = self._ref(), {"from": self.keys["treasurer"]}
-        self.settlement.deposit(self._address(holder), amount, ref, paid)
+        self.accounts.deposit(self._address(holder), amount, ref, paid)
         self.balances[self._address(holder)] += amount
         self.supply += amount
         self._note("deposited")
-        refuse("SettlementRefUsed", self.settlement.deposit, self._address(holder), amount, ref, paid)
+        refuse("AccountsRefUsed", self.accounts.deposit, self._address(holder), amount, ref, paid)
 
     # Credit
 
@@ -146,29 +147,29 @@ class MoneyMachine(RuleBasedStateMachine):
         guarantor, account, credit = self.people[holder], self.people[other], 0 if zero else credit
         pair = (guarantor.address, account.address)
         values = {"guarantor": guarantor.address, "account": account.address, "creditNeur": credit}
-        signature = guarantor.sign(self.settlement, "Guarantee", **values, nonce=self.nonces[pair] + 1)
+        signature = guarantor.sign(self.accounts, "Guarantee", **values, nonce=self.nonces[pair] + 1)
         arguments = (*pair, credit, self.nonces[pair] + 1, signature)
         paid = {"from": self.keys["operator"]}
         same = self.guarantors[other] == holder
         if holder != other and not (same and credit <= self.lines[other]):
-            refuse("RolesMissing", self.settlement.guarantee, *arguments, self.relay)
+            refuse("RolesMissing", self.accounts.guarantee, *arguments, self.relay)
         error = self._line_refusal(holder, other)
-        if not self._refuse_or_do(error, self.settlement.guarantee, *arguments, paid):
+        if not self._refuse_or_do(error, self.accounts.guarantee, *arguments, paid):
             self._note("line refused")
             return
         self.nonces[pair] += 1
         self.guarantors[other], self.lines[other] = holder, credit
         self._note("guaranteed")
-        refuse("SettlementNonceUsed", self.settlement.guarantee, *arguments, paid)
+        refuse("AccountsNonceUsed", self.accounts.guarantee, *arguments, paid)
 
     def _line_refusal(self, holder, other):
         if holder == other:
-            return "SettlementAccountInvalid"
+            return "AccountsAddressInvalid"
         if self.guarantors[other] in (None, holder):
             return None
         if self._excess(other):
-            return "SettlementDebtOpen"
-        return "SettlementGuaranteed" if self.lines[other] else None
+            return "AccountsDebtOpen"
+        return "AccountsGuaranteed" if self.lines[other] else None
 
     @rule(holder=HOLDER, other=HOLDER, permille=PERMILLE, apt=FLAG)
     def cover(self, holder, other, permille, apt):
@@ -179,16 +180,16 @@ class MoneyMachine(RuleBasedStateMachine):
         amount = max(1, most * permille // 1_000)
         guarantor, account, ref = self.people[holder], self.people[other], self._ref()
         values = {"guarantor": guarantor.address, "account": account.address, "amountNeur": amount, "ref": ref}
-        signature = guarantor.sign(self.settlement, "Cover", **values)
+        signature = guarantor.sign(self.accounts, "Cover", **values)
         arguments = (guarantor.address, account.address, amount, ref, signature)
         error = self._cover_refusal(holder, other, amount, debt)
-        if not self._refuse_or_do(error, self.settlement.cover, *arguments, self.relay):
+        if not self._refuse_or_do(error, self.accounts.cover, *arguments, self.relay):
             return
         self.balances[guarantor.address] -= amount
         self.balances[account.address] += amount
         self._note("covered")
-        refuse("SettlementRefUsed", self.settlement.cover, *arguments, self.relay)
-        refuse("SettlementSignerWrong", self.settlement.cover, guarantor.address, account.address, amount + 1, ref, signature, self.relay)
+        refuse("AccountsRefUsed", self.accounts.cover, *arguments, self.relay)
+        refuse("AccountsSignerWrong", self.accounts.cover, guarantor.address, account.address, amount + 1, ref, signature, self.relay)
 
     def _creditor_and_debtor(self, holder, other):
         """Somebody in debt and whoever owes it, who is given the means; the two given ones where nobody is in debt."""
@@ -204,12 +205,12 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _cover_refusal(self, holder, other, amount, debt):
         if holder == other:
-            return "SettlementAccountInvalid"
+            return "AccountsAddressInvalid"
         if self.guarantors[other] != holder:
-            return "SettlementGuarantorWrong"
+            return "AccountsGuarantorWrong"
         if amount > debt:
-            return "SettlementDebtLow"
-        return "SettlementBalanceLow" if amount > self._free(holder) else None
+            return "AccountsDebtLow"
+        return "AccountsBalanceLow" if amount > self._free(holder) else None
 
     # Money out
 
@@ -219,18 +220,18 @@ class MoneyMachine(RuleBasedStateMachine):
         amount = max(1, free * permille // 1_000)
         values = {"account": account.address, "amountNeur": amount, "ref": ref, "deadline": FAR}
         if holder != other:
-            forged = self.people[other].sign(self.settlement, "Redemption", **values)
-            refuse("SettlementSignerWrong", self.settlement.requestRedemption, account.address, amount, ref, FAR, forged, self.relay)
-        arguments = (account.address, amount, ref, FAR, account.sign(self.settlement, "Redemption", **values))
-        error = "SettlementBalanceLow" if amount > free else None
-        if not self._refuse_or_do(error, self.settlement.requestRedemption, *arguments, self.relay):
+            forged = self.people[other].sign(self.redemptions, "Redemption", **values)
+            refuse("RedemptionsSignerWrong", self.redemptions.requestRedemption, account.address, amount, ref, FAR, forged, self.relay)
+        arguments = (account.address, amount, ref, FAR, account.sign(self.redemptions, "Redemption", **values))
+        error = "AccountsBalanceLow" if amount > free else None
+        if not self._refuse_or_do(error, self.redemptions.requestRedemption, *arguments, self.relay):
             return
         self.reserved[account.address] += amount
-        ready_at = int(self.settlement.redemptionOf(account.address, ref)[1])
+        ready_at = int(self.redemptions.redemptionOf(account.address, ref)[1])
         assert ready_at == int(chain[-1]["timestamp"]) + CHALLENGE_SECONDS
         self.claims.append([account.address, ref, amount, ready_at])
         self._note("requested")
-        refuse("SettlementRefUsed", self.settlement.requestRedemption, *arguments, self.relay)
+        refuse("RedemptionsRefUsed", self.redemptions.requestRedemption, *arguments, self.relay)
 
     @rule(at=strategy("uint8"), patient=FLAG)
     def complete_redemption(self, at, patient):
@@ -248,7 +249,7 @@ class MoneyMachine(RuleBasedStateMachine):
         error = self._completion_refusal(claim, burned)
         if error == "unclear":
             return
-        if not self._refuse_or_do(error, self.settlement.completeRedemption, address, ref, self.relay):
+        if not self._refuse_or_do(error, self.redemptions.completeRedemption, address, ref, self.relay):
             return
         self.balances[address] -= burned
         self.reserved[address] -= burned
@@ -257,7 +258,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self._note("redeemed")
         if not claim[2]:
             self.claims.remove(claim)
-            refuse("SettlementRedemptionUnknown", self.settlement.completeRedemption, address, ref, self.relay)
+            refuse("RedemptionsUnknown", self.redemptions.completeRedemption, address, ref, self.relay)
 
     def _payable(self):
         """Claims that are not too late, of accounts that are not replaced and have something."""
@@ -271,15 +272,15 @@ class MoneyMachine(RuleBasedStateMachine):
     def _completion_refusal(self, claim, burned):
         address, _, _, ready_at = claim
         if address not in (person.address for person in self.people):
-            return "SettlementReplaced"
+            return "AccountsReplaced"
         ready, late = self._passed(ready_at), self._passed(ready_at + REDEEM_SECONDS)
         if ready is None or late is None:
             return "unclear"
         if not ready:
-            return "SettlementTooEarly"
+            return "RedemptionsTooEarly"
         if late:
-            return "SettlementTooLate"
-        return None if burned > 0 else "SettlementNothingToRedeem"
+            return "RedemptionsTooLate"
+        return None if burned > 0 else "RedemptionsNothingToBurn"
 
     @rule(at=strategy("uint8"), patient=FLAG)
     def cancel_redemption(self, at, patient):
@@ -293,8 +294,8 @@ class MoneyMachine(RuleBasedStateMachine):
         expired = self._passed(ready_at + REDEEM_SECONDS)
         if expired is None:
             return
-        error = None if expired else "SettlementTooEarly"
-        if self._refuse_or_do(error, self.settlement.cancelRedemption, address, ref, self.relay):
+        error = None if expired else "RedemptionsTooEarly"
+        if self._refuse_or_do(error, self.redemptions.cancelRedemption, address, ref, self.relay):
             self.reserved[address] -= amount
             self.claims.remove(claim)
             self._note("cancelled")
@@ -371,22 +372,22 @@ class MoneyMachine(RuleBasedStateMachine):
         else:
             old, successor = self.people[holder], Holder("successor %d" % self._number())
         arguments = self._replacement(old, successor)
-        refuse("SettlementSignerWrong", self.settlement.replaceAccount, *arguments[:2], *reversed(arguments[2:]), self.relay)
-        self.settlement.replaceAccount(*arguments, self.relay)
+        refuse("AccountsSignerWrong", self.accounts.replaceAccount, *arguments[:2], *reversed(arguments[2:]), self.relay)
+        self.accounts.replaceAccount(*arguments, self.relay)
         if old is self.people[holder]:
             self.people[holder] = successor
             self.retired.append((old, successor))
         self.balances[successor.address] += self.balances.pop(old.address, 0)
         self._note("replaced")
         other = Holder("successor %d" % self._number())
-        refuse("SettlementSuccessorInvalid", self.settlement.replaceAccount, *self._replacement(old, other), self.relay)
+        refuse("AccountsSuccessorInvalid", self.accounts.replaceAccount, *self._replacement(old, other), self.relay)
         values = {"account": old.address, "amountNeur": 1, "ref": self._ref(), "deadline": FAR}
-        signature = old.sign(self.settlement, "Redemption", **values)
-        refuse("SettlementReplaced", self.settlement.requestRedemption, *values.values(), signature, self.relay)
+        signature = old.sign(self.redemptions, "Redemption", **values)
+        refuse("AccountsReplaced", self.redemptions.requestRedemption, *values.values(), signature, self.relay)
 
     def _replacement(self, old, successor):
         values = {"account": old.address, "successor": successor.address}
-        signatures = [party.sign(self.settlement, "AccountReplacement", **values) for party in (old, successor)]
+        signatures = [party.sign(self.accounts, "AccountReplacement", **values) for party in (old, successor)]
         return old.address, successor.address, *signatures
 
     # Pause and time
@@ -431,19 +432,19 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def balances_are_the_models_and_sum_to_the_supply(self):
         addresses = {person.address for person in self.people} | {old.address for old, _ in self.retired}
-        found = {address: int(self.settlement.balanceOf(address)) for address in addresses}
+        found = {address: int(self.accounts.balanceOf(address)) for address in addresses}
         assert found == {address: self.balances[address] for address in addresses}
-        assert sum(found.values()) == int(self.settlement.supply()) == self.supply
+        assert sum(found.values()) == int(self.accounts.supply()) == self.supply
         assert self.supply >= 0
 
     @invariant()
     def lines_and_claims_are_the_models(self):
         for at, person in enumerate(self.people):
-            _, line, guarantor, _ = self.settlement.accountOf(person.address)
+            _, line, guarantor, _ = self.accounts.accountOf(person.address)
             expected = 0 if self.guarantors[at] is None else int(self._address(self.guarantors[at]), 16)
             assert (int(line), int(str(guarantor), 16)) == (self.lines[at], expected)
         for address, ref, amount, _ in self.claims:
-            assert int(self.settlement.redemptionOf(address, ref)[0]) == amount
+            assert int(self.redemptions.redemptionOf(address, ref)[0]) == amount
 
 
 def _prepare(ledger, keys, holders):
@@ -454,8 +455,8 @@ def _prepare(ledger, keys, holders):
         ledger["calendar"].createArea(area, (ATTEST_SECONDS, HORIZON_SECONDS), paid)
     ledger["market"].createMarket(MARKET, (OTHER_AREA, 100, 100, -500_000, 4_000_000, 600, 3_600, 7_200), paid)
     for holder in holders:
-        ledger["settlement"].bindAccount(holder.address, AREA, paid)
-        refuse("SettlementAreaWrong", ledger["settlement"].bindAccount, holder.address, OTHER_AREA, paid)
+        ledger["accounts"].bindAccount(holder.address, AREA, paid)
+        refuse("AccountsAreaWrong", ledger["accounts"].bindAccount, holder.address, OTHER_AREA, paid)
 
 
 def test_money__any_sequence_of_steps__keeps_every_balance_true(ledger, keys, attesters, relay):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.bindings import Settlement
+from contracts.bindings import Accounts
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import Rpc
 from domain.facts import FACTS, ChainRequested
@@ -73,8 +73,8 @@ class World:
             self.rpc.call("evm_mine")
 
     def balance(self, number: int) -> int:
-        settlement = Settlement(rpc=self.rpc, address=self.deployment.addresses["Settlement"])
-        return settlement.balance_of(account=account(number))
+        accounts = Accounts(rpc=self.rpc, address=self.deployment.addresses["Accounts"])
+        return accounts.balance_of(account=account(number))
 
     def facts(self, kind: str) -> list[dict[str, Any]]:
         return facts(self.record, kind)
@@ -89,7 +89,7 @@ def deposit(number: int, *, ref: int | None = None) -> ChainRequested:
     return request_fact(
         key=f"deposit-{number}-{reference}",
         role="treasurer",
-        call=Settlement.deposit(account=account(number), amount_neur=EUR, ref=reference.to_bytes(32, "big")),
+        call=Accounts.deposit(account=account(number), amount_neur=EUR, ref=reference.to_bytes(32, "big")),
     )
 
 

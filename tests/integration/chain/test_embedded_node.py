@@ -180,7 +180,7 @@ def test_checkpoint__state_left_behind__answers_for_every_log_and_receipt(
     embedded.node.stop()
 
     other = AnvilProcess.start(settings=embedded.node.settings, state=embedded.folder / STATE_FILE)
-    address = "0x" + embedded.deployment.addresses["Settlement"].hex()
+    address = "0x" + embedded.deployment.addresses["Accounts"].hex()
     logs = other.rpc.call("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest", "address": address})
     first = embedded.facts("chain.included")[0]
     receipt = other.rpc.call("eth_getTransactionReceipt", first["tx_hash"])

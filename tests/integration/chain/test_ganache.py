@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.bindings import Settlement
+from contracts.bindings import Accounts
 from contracts.deploy import DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from domain.facts import ChainFailed, Subject
 from domain.hashing import keccak, text_id, to_hex
@@ -51,7 +51,7 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
         reference = b"\x07" * 32
         with record.begin() as tx:
             for key, account in (("first", b"\x11" * 20), ("second", b"\x22" * 20)):
-                call = Settlement.deposit(account=account, amount_neur=1_000_000_000, ref=reference)
+                call = Accounts.deposit(account=account, amount_neur=1_000_000_000, ref=reference)
                 request(tx, call, key=key, role=ChainRole.TREASURER, about=Subject())
 
         gateway.step()
@@ -59,9 +59,9 @@ def test_step__ganache__includes_and_names_reverts(tmp_path: Path) -> None:
 
         assert (progress.included, progress.failed) == (1, 1)
         failed = content_of(record.entries(kinds=[ChainFailed])[0])
-        assert failed["reason"] == f"SettlementRefUsed(ref={to_hex(reference)})"
-        settlement = Settlement(rpc=node.rpc, address=deployment.addresses["Settlement"])
-        assert settlement.supply() == 1_000_000_000
+        assert failed["reason"] == f"AccountsRefUsed(ref={to_hex(reference)})"
+        accounts = Accounts(rpc=node.rpc, address=deployment.addresses["Accounts"])
+        assert accounts.supply() == 1_000_000_000
         assert final(gateway) == gateway.head()
     finally:
         node.stop()

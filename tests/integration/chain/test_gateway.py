@@ -69,7 +69,7 @@ def test_take__revert__names_the_custom_error_and_is_not_tried_again(world: Any,
 
     (failed,) = world.facts("chain.failed")
     assert failed["key"] == "deposit-2-7"
-    assert failed["reason"].startswith("SettlementRefUsed(ref=0x")
+    assert failed["reason"].startswith("AccountsRefUsed(ref=0x")
     assert len(world.facts("chain.signed")) == 2
     assert world.balance(2) == 0
 
@@ -79,10 +79,10 @@ def test_take__revert__names_the_custom_error_and_is_not_tried_again(world: Any,
     [
         ("Settlement", "nothing", []),
         ("Nothing", "deposit", []),
-        ("Settlement", "deposit", ["0x00"]),
-        ("Settlement", "deposit", ["0x" + "11" * 20, str(2**96), "0x" + "22" * 32]),
-        ("Settlement", "deposit", ["0x" + "11" * 20, "1.5", "0x" + "22" * 32]),
-        ("Settlement", "deposit", ["0x" + "11" * 20, -1, "0x" + "22" * 31]),
+        ("Accounts", "deposit", ["0x00"]),
+        ("Accounts", "deposit", ["0x" + "11" * 20, str(2**96), "0x" + "22" * 32]),
+        ("Accounts", "deposit", ["0x" + "11" * 20, "1.5", "0x" + "22" * 32]),
+        ("Accounts", "deposit", ["0x" + "11" * 20, -1, "0x" + "22" * 31]),
     ],
 )
 def test_take__call_that_does_not_exist__fails_without_a_nonce(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contracts.bindings import Calendar, Settlement
+from contracts.bindings import Accounts, Calendar
 from contracts.bindings.base import Reverted
 from contracts.bindings.calendar import AreaParams
 from contracts.deploy import CodeWrong, ContractMissing, WrongChain, WrongGenesis, check_deployment
@@ -151,15 +151,15 @@ def test_read_mined__receipt_of_a_block_that_is_not_on_the_chain__is_not_believe
 
 def test_bindings__reads__give_dataclasses_and_name_reverts(world: Any) -> None:
     calendar = Calendar(rpc=world.rpc, address=world.deployment.addresses["Calendar"])
-    settlement = Settlement(rpc=world.rpc, address=world.deployment.addresses["Settlement"])
+    accounts = Accounts(rpc=world.rpc, address=world.deployment.addresses["Accounts"])
 
     with pytest.raises(Reverted) as caught:
         calendar.area_of(area=text_id("nowhere"))
 
     assert caught.value.reason == f"CalendarAreaUnknown(area={to_hex(text_id('nowhere'))})"
     assert calendar.speed() == 1
-    assert settlement.account_of(account=b"\x01" * 20).balance_neur == 0
-    assert settlement.supply(block=1) == 0
+    assert accounts.account_of(account=b"\x01" * 20).balance_neur == 0
+    assert accounts.supply(block=1) == 0
 
 
 def test_bindings__calls__are_what_the_gateway_encodes(world: Any, ask: Any) -> None:

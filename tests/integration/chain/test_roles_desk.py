@@ -64,13 +64,16 @@ def test_roles__treasurers_key_replaced__takes_two_organisations_and_the_new_key
     old, new = to_hex(KEYS["treasurer"].address), to_hex(NEW_KEY.address)
 
     assert office.roles("security_admin", "propose-replacement", old, new)[0] == 0
-    alone = office.roles("security_admin", "confirm", new)
-    assert office.roles("security_admin2", "confirm", new)[0] == 0
+    seen = ("confirm", new, "--role", "treasurer", "--organisation", "organisation treasurer")
+    alone = office.roles("security_admin", *seen, "--replaces", old)
+    other = office.roles("security_admin2", *seen)
+    assert office.roles("security_admin2", *seen, "--replaces", old)[0] == 0
     early = office.roles("new", "accept")
     office.wait_for_the_delay()
     accepted = office.roles("new", "accept")
 
     assert alone[0] == 2 and "RolesSameOrganisation" in alone[1]
+    assert other[0] == 2 and "RolesProposalOther" in other[1]
     assert early[0] == 2 and "RolesProposalEarly" in early[1]
     assert accepted[0] == 0, accepted[1]
     assert (office.held(NEW_KEY), office.held(KEYS["treasurer"])) == ("treasurer", "none")
@@ -97,7 +100,7 @@ def test_roles__grant_proposed__is_shown_and_can_be_withdrawn(office: Office) ->
     [
         ("operator", ("pause",), "RolesMissing"),
         ("security_admin", ("unpause",), "RolesNotPaused"),
-        ("security_admin", ("confirm", "0x1234"), "no address"),
+        ("security_admin", ("confirm", "0x1234", "--role", "dso", "--organisation", "x"), "no address"),
         ("security_admin", ("propose-grant", "0x" + "11" * 20, "--role", "king", "--organisation", "x"), "king"),
     ],
 )

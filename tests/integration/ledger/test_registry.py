@@ -520,7 +520,7 @@ def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town
         assert queries.guarantee_of(connection, resident.account_hex) == raised
     asked = request(record, f"guarantee:{raised.guarantor}:{raised.account}:7")
     assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, to_hex(raised.signature)]
-    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Settlement", "guarantee")
+    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Accounts", "guarantee")
 
 
 def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from contracts.bindings import Market, Readings, Settlement
+from contracts.bindings import Accounts, Market, Readings, Settlement
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
@@ -104,8 +104,12 @@ class World:
         self.run_to(self.now)
 
     @property
-    def chain(self) -> Settlement:
+    def settlement(self) -> Settlement:
         return Settlement(rpc=self.node.rpc, address=self.deployment.addresses["Settlement"])
+
+    @property
+    def chain(self) -> Accounts:
+        return Accounts(rpc=self.node.rpc, address=self.deployment.addresses["Accounts"])
 
     def differences(self) -> list[Any]:
         """Accounts whose balance here is not the chain's: (account, here, on chain)."""
@@ -177,7 +181,8 @@ def world(tmp_path: Path, record_url: str) -> Iterator[World]:
     start = town.NOW - 600
     settings = NodeSettings(chain_id=31337, genesis_time=start)
     node = EmbeddedNode.start(folder=tmp_path / "chain", record=record, settings=settings)
-    config = DeploymentConfig(grants=grants(), origin=start, start=start, challenge_seconds=600)
+    windows = {"challenge_seconds": 600, "delay_seconds": 300, "page_seconds": 300}
+    config = DeploymentConfig(grants=grants(), origin=start, start=start, **windows)
     deployment = deploy_embedded(record=record, node=node, config=config, key=key("deployer"), timestamp=start + 1)
     signers = {name: key(name) for name in ROLES}
     gateway = Gateway.open(record=record, rpc=node.rpc, deployment=deployment, signers=signers)
@@ -227,7 +232,7 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
 
     house = key("house").address
     due = -(1_000 * 390_000) * 119 // 100
-    on_chain = world.chain.settlement_of(area=text_id(town.AREA), period=1)
+    on_chain = world.settlement.settlement_of(area=text_id(town.AREA), period=1)
     assert on_chain.revisions == 2
     assert world.chain.balance_of(account=house) == due
     assert world.differences() == []
@@ -334,7 +339,7 @@ def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
     for now in range(world.now, world.now + 90_000, 7_200):
         world.run_to(now)
 
-    assert world.chain.settlement_of(area=text_id(town.AREA), period=1).is_final
+    assert world.settlement.settlement_of(area=text_id(town.AREA), period=1).is_final
     with world.record.read() as connection:
         assert period_state(connection, area=town.AREA, period=1).is_final
 
@@ -342,7 +347,7 @@ def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
 def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -> None:
     settle_day(world)
     debt = 1_000 * 390_000 * 119 // 100
-    domain = world.deployment.domain("Settlement")
+    domain, redemptions = world.deployment.domain("Accounts"), world.deployment.domain("Redemptions")
     house, retailer = key("house"), key("retailer account")
     guarantee = town.Guarantee(to_hex(retailer.address), to_hex(house.address), 5 * EUR, 1, "")
     values = {"guarantor": retailer.address, "account": house.address, "creditNeur": 5 * EUR, "nonce": 1}
@@ -350,7 +355,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
     redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
     with world.record.begin() as tx:
         operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
-        call = Settlement.guarantee(
+        call = Accounts.guarantee(
             guarantor=retailer.address,
             account=house.address,
             credit_neur=guarantee.credit_neur,
@@ -378,9 +383,9 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
         amount_neur=2 * EUR,
         ref=redemption["ref"],
         deadline=redemption["deadline"],
-        signature=house.sign(domain.digest(REDEMPTION, redemption)),
+        signature=house.sign(redemptions.digest(REDEMPTION, redemption)),
         now=world.now,
-        domain=domain,
+        domain=redemptions,
     )
     world.rest()
     world.run_to(world.now + 601)

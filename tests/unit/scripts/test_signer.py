@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from contracts.artifacts import CONTRACT_NAMES
-from contracts.bindings import Call, Registry, Settlement
+from contracts.bindings import Accounts, Call, Registry
 from contracts.deploy import Deployment
 from contracts.transactions import read_signed
 from domain.hashing import from_hex, to_hex
@@ -33,7 +33,7 @@ DEPLOYMENT = Deployment(
     code_hashes={},
     start_block=0,
 )
-DEPOSIT = Settlement.deposit(account=b"\x07" * 20, amount_neur=10**9, ref=b"\x08" * 32)
+DEPOSIT = Accounts.deposit(account=b"\x07" * 20, amount_neur=10**9, ref=b"\x08" * 32)
 COVER = Registry.register(name="Market", location=b"\x09" * 20, code_hash=bytes(32))
 
 
@@ -87,14 +87,14 @@ def test_sign__a_call_that_waits__is_handed_back_as_encoded_here() -> None:
     signed = read_signed(raw, chain_id=CHAIN_ID)
     assert path == "/v1/chain/calls/42"
     assert (signed.sender, signed.transaction.data, signed.transaction.nonce) == (KEY.address, DEPOSIT.data(), 5)
-    assert signed.transaction.to == DEPLOYMENT.addresses["Settlement"]
+    assert signed.transaction.to == DEPLOYMENT.addresses["Accounts"]
     assert to_hex(signed.hash) == tx_hash
 
 
 def test_sign_approved__some_need_a_person__the_others_get_rising_nonces() -> None:
     service = Service(item(1), item(2, COVER), item(3), item(4, replaces=True, nonce=2))
 
-    done = signer(service, approve=("Settlement.deposit",)).sign_approved()
+    done = signer(service, approve=("Accounts.deposit",)).sign_approved()
 
     nonces = [read_signed(raw, chain_id=CHAIN_ID).transaction.nonce for _, raw in service.taken]
     assert (done, nonces) == (3, [5, 6, 2])
@@ -118,7 +118,7 @@ def test_sign__call_that_this_role_never_sends__refused_even_where_approved() ->
     ("changes", "member"),
     [
         ({"to": to_hex(b"\x66" * 20)}, "to"),
-        ({"data": to_hex(Settlement.deposit(account=b"\x66" * 20, amount_neur=1, ref=bytes(32)).data())}, "data"),
+        ({"data": to_hex(Accounts.deposit(account=b"\x66" * 20, amount_neur=1, ref=bytes(32)).data())}, "data"),
         ({"args": [to_hex(b"\x66" * 20), "1", to_hex(bytes(32))]}, "data"),
         ({"args": ["nonsense"]}, "args"),
         ({"gas_price_wei": "1"}, "gas_price_wei"),

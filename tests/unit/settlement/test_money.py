@@ -54,13 +54,13 @@ def run(scene: Any, now: int) -> None:
 
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:
     args = {"account": to_hex(account), "amountNeur": str(amount), "ref": to_hex(ref)}
-    scene.include(f"deposit:{to_hex(ref)}", [("Settlement", "Deposited", args)])
+    scene.include(f"deposit:{to_hex(ref)}", [("Accounts", "Deposited", args)])
 
 
 def indebted(scene: Any, tools: Any, account: bytes, amount: int) -> None:
     """Debt of an account, as the replacement of a debtor leaves it."""
     args = {"account": to_hex(tools.key("house2").address), "successor": to_hex(account), "balanceNeur": -amount}
-    scene.include(f"debt:{to_hex(account)}", [("Settlement", "AccountReplaced", args)])
+    scene.include(f"debt:{to_hex(account)}", [("Accounts", "AccountReplaced", args)])
 
 
 def cover(scene: Any, tools: Any, *, amount: int) -> Any:
@@ -192,7 +192,7 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
     entry = redemption(scene, tools, amount=3_000, deadline=2_000)
     repeat = redemption(scene, tools, amount=3_000, deadline=2_000, now=5_000)
     args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
-    scene.include("requestRedemption:1", [("Settlement", "RedemptionRequested", args)])
+    scene.include("requestRedemption:1", [("Redemptions", "RedemptionRequested", args)])
     run(scene, 3_999)
     assert requests(scene, "completeRedemption") == []
     run(scene, 4_000)
@@ -200,7 +200,7 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
 
     assert repeat.sequence == entry.sequence
     assert len(requests(scene, "completeRedemption")) == 1
-    scene.include("completeRedemption:1", [("Settlement", "Redeemed", {k: args[k] for k in list(args)[:3]})])
+    scene.include("completeRedemption:1", [("Redemptions", "Redeemed", {k: args[k] for k in list(args)[:3]})])
     run(scene, 4_002)
     assert balances(scene, account) == [2_000]
     with scene.record.read() as connection:
@@ -211,7 +211,7 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
 def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, Any]:
     """A redemption of 3,000 nEUR that the chain lets complete from market time 4,000 on."""
     args = {"account": to_hex(tools.key("house1").address), "amountNeur": 3_000, "ref": to_hex(ref), "readyAt": 4_000}
-    scene.include(f"requestRedemption:{to_hex(ref)}", [("Settlement", "RedemptionRequested", args)])
+    scene.include(f"requestRedemption:{to_hex(ref)}", [("Redemptions", "RedemptionRequested", args)])
     return args
 
 
@@ -225,7 +225,7 @@ def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some
     args = ready_redemption(scene, tools)
     run(scene, 4_000)
     (first,) = requests(scene, "completeRedemption")
-    fail(scene, first["key"], "SettlementNothingToRedeem")
+    fail(scene, first["key"], "RedemptionsNothingToBurn")
     run(scene, 10_000)
     run(scene, 20_000)
     assert len(requests(scene, "completeRedemption")) == 1  # nothing to redeem yet: not asked in vain
@@ -237,7 +237,7 @@ def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some
     _, second = requests(scene, "completeRedemption")
     assert (second["key"], second["args"]) == (f"{first['key']}#2", first["args"])
     redeemed = {name: args[name] for name in ("account", "amountNeur", "ref")}
-    scene.include(second["key"], [("Settlement", "Redeemed", redeemed)])
+    scene.include(second["key"], [("Redemptions", "Redeemed", redeemed)])
     run(scene, 30_000)
     assert balances(scene, account) == [2_000]
     assert len(requests(scene, "completeRedemption")) == 2
@@ -266,7 +266,7 @@ def test_redemption__completed_by_somebody_else__is_not_asked_again(scene: Any, 
     ready_redemption(scene, tools)
     run(scene, 4_000)
 
-    fail(scene, requests(scene, "completeRedemption")[0]["key"], "SettlementRedemptionUnknown(account=0x, ref=0x)")
+    fail(scene, requests(scene, "completeRedemption")[0]["key"], "RedemptionsUnknown(account=0x, ref=0x)")
     run(scene, 5_000)
     run(scene, 5_000 + RETRY_SECONDS)
 
@@ -295,14 +295,14 @@ def test_redemption__forged_late_or_too_much__is_refused(scene: Any, tools: Any)
 def test_cover__by_the_guarantor__pays_the_debt(scene: Any, tools: Any) -> None:
     guarantor, account = tools.key("retailer"), tools.key("house1").address
     line = {"guarantor": to_hex(guarantor.address), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
     deposited(scene, guarantor.address, 5_000)
     indebted(scene, tools, account, 600)
     run(scene, 0)
 
     cover(scene, tools, amount=400)
     covered = {"guarantor": line["guarantor"], "account": line["account"], "amountNeur": 400, "ref": to_hex(REF)}
-    scene.include("cover:1", [("Settlement", "DebtCovered", covered)])
+    scene.include("cover:1", [("Accounts", "DebtCovered", covered)])
     run(scene, 0)
 
     assert len(requests(scene, "cover")) == 1
@@ -321,7 +321,7 @@ def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any
     with pytest.raises(NotTheGuarantor):
         cover(scene, tools, amount=1)
     line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
     run(scene, 0)
     with pytest.raises(DebtTooLow) as caught:
         cover(scene, tools, amount=601)
@@ -333,9 +333,9 @@ def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any
 def test_fold__guarantor_replaced__its_accounts_follow(scene: Any, tools: Any) -> None:
     guarantor, account, successor = (tools.key(name).address for name in ("retailer", "house1", "house2"))
     line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Settlement", "GuaranteeSet", line)])
+    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
     replaced = {"account": to_hex(guarantor), "successor": to_hex(successor), "balanceNeur": 0}
-    scene.include("replace:1", [("Settlement", "AccountReplaced", replaced)])
+    scene.include("replace:1", [("Accounts", "AccountReplaced", replaced)])
     run(scene, 0)
 
     with scene.record.read() as connection:
@@ -346,13 +346,13 @@ def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene
     account = tools.key("house1").address
     deposited(scene, account, 5_000)
     args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
-    scene.include("requestRedemption:1", [("Settlement", "RedemptionRequested", args)])
+    scene.include("requestRedemption:1", [("Redemptions", "RedemptionRequested", args)])
     run(scene, 4_000)
     with scene.record.read() as connection:
         assert queries.free_neur(connection, account=account) == 2_000
     for number, amount in enumerate((1_000, 500)):
         burned = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(REF)}
-        scene.include(f"completeRedemption:{number}", [("Settlement", "Redeemed", burned)])
+        scene.include(f"completeRedemption:{number}", [("Redemptions", "Redeemed", burned)])
         run(scene, 4_001)
 
     assert len(requests(scene, "completeRedemption")) == 3
@@ -360,7 +360,7 @@ def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene
         (state,) = queries.redemptions(connection, account=account)
     assert (state.redeemed_neur, state.left_neur) == (1_500, 1_500)
     rest = {"account": to_hex(account), "amountNeur": 1_500, "ref": to_hex(REF)}
-    scene.include("cancelRedemption:1", [("Settlement", "RedemptionCancelled", rest)])
+    scene.include("cancelRedemption:1", [("Redemptions", "RedemptionCancelled", rest)])
     run(scene, 4_002)
     with scene.record.read() as connection:
         (state,) = queries.redemptions(connection, account=account)
@@ -413,7 +413,7 @@ def test_redemption__requested_in_a_block_that_may_go__waits_until_it_is_final(
         "role": "operator",
         "sender": bytes(20),
         "nonce": 0,
-        "contract": "Settlement",
+        "contract": "Redemptions",
         "function": "requestRedemption",
         "tx_hash": bytes(32),
         "gas_price_wei": 0,

@@ -94,7 +94,7 @@ class Journal:
         place |= {"block_hash": block["hash"]}
         outcome = {**place, "block_time": int(block["timestamp"], 16), "gas_used": int(receipt["gasUsed"], 16)}
         if not events:
-            self.fact("chain.failed", {**outcome, "reason": "SettlementAmountInvalid()"})
+            self.fact("chain.failed", {**outcome, "reason": "AccountsAmountInvalid()"})
             return str(made["tx_hash"])
         if asked["function"] == "createArea":  # its first block is given up, and it comes into the same one again
             self.fact("chain.included", {**outcome, "events": told})

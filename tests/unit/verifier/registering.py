@@ -173,13 +173,13 @@ class Registering(Journal):
     def _guarantee(self, name: str) -> None:
         nonce, pair = 1, {"guarantor": address("retail"), "account": address(name)}
         signed: dict[str, Any] = {"guarantor": key_of("retail").address, "account": key_of(name).address}
-        signature = sign("retail", GUARANTEE, {**signed, "creditNeur": CREDIT_NEUR, "nonce": nonce}, "Settlement")
+        signature = sign("retail", GUARANTEE, {**signed, "creditNeur": CREDIT_NEUR, "nonce": nonce}, "Accounts")
         given = {**pair, "credit_neur": str(CREDIT_NEUR), "nonce": nonce, "signature": signature}
         self.fact("guarantee.given", given)
         values = [*pair.values(), CREDIT_NEUR, nonce]
         event = Emits("GuaranteeSet", "address*,address*,uint64,uint64", values)
         args = [*pair.values(), str(CREDIT_NEUR), nonce, signature]
-        self.send("operator", "Settlement", "guarantee", args, event)
+        self.send("operator", "Accounts", "guarantee", args, event)
 
     def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
         """A device's key; from then on the party signs with it."""

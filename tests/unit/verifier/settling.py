@@ -200,7 +200,7 @@ class Settling(Metering):
         self.fact("deposit.booked", {"account": account, "amount_neur": str(amount_neur), "ref": ref})
         event = Emits("Deposited", "address*,uint256,bytes32*", [account, amount_neur, ref])
         args = [account, str(amount_neur), ref]
-        self.send("treasurer", "Settlement", "deposit", args, *([] if reverts else [event]))
+        self.send("treasurer", "Accounts", "deposit", args, *([] if reverts else [event]))
         if not reverts:
             self._move(account, amount_neur)
             self.chain.views["supply"] += amount_neur
@@ -208,27 +208,27 @@ class Settling(Metering):
     def _cover(self, guarantor: str, name: str, amount_neur: int) -> None:
         ref, pair = keccak(b"cover"), [address(guarantor), address(name)]
         signed = {"guarantor": key_of(guarantor).address, "account": key_of(name).address}
-        signature = sign(guarantor, COVER, {**signed, "amountNeur": amount_neur, "ref": ref}, "Settlement")
+        signature = sign(guarantor, COVER, {**signed, "amountNeur": amount_neur, "ref": ref}, "Accounts")
         given = {"guarantor": pair[0], "account": pair[1], "amount_neur": str(amount_neur), "ref": to_hex(ref)}
         self.fact("cover.given", {**given, "signature": signature})
         types = "address*,address*,uint256,bytes32*"
         event = Emits("DebtCovered", types, [*pair, amount_neur, to_hex(ref)])
-        self.send("operator", "Settlement", "cover", [*pair, str(amount_neur), to_hex(ref), signature], event)
+        self.send("operator", "Accounts", "cover", [*pair, str(amount_neur), to_hex(ref), signature], event)
         self._move(pair[0], -amount_neur)
         self._move(pair[1], amount_neur)
 
     def _redeem(self, name: str, amount_neur: int) -> None:
         account, ref, deadline = address(name), keccak(b"redemption"), self.chain.now + 1_000
         signed = {"account": key_of(name).address, "amountNeur": amount_neur, "ref": ref, "deadline": deadline}
-        signature = sign(name, REDEMPTION, signed, "Settlement")
+        signature = sign(name, REDEMPTION, signed, "Redemptions")
         asked = {"account": account, "amount_neur": str(amount_neur), "ref": to_hex(ref), "deadline": deadline}
         self.fact("redemption.requested", {**asked, "signature": signature})
         values = [account, amount_neur, to_hex(ref)]
         requested = Emits("RedemptionRequested", "address*,uint256,bytes32*,uint64", [*values, self.chain.now + 60])
         args = [account, str(amount_neur), to_hex(ref), deadline, signature]
-        self.send("operator", "Settlement", "requestRedemption", args, requested)
+        self.send("operator", "Redemptions", "requestRedemption", args, requested)
         redeemed = Emits("Redeemed", "address*,uint256,bytes32*", values)
-        self.send("operator", "Settlement", "completeRedemption", [account, to_hex(ref)], redeemed)
+        self.send("operator", "Redemptions", "completeRedemption", [account, to_hex(ref)], redeemed)
         self._move(account, -amount_neur)
         self.chain.views["supply"] -= amount_neur
 

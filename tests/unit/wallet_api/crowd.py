@@ -124,8 +124,8 @@ def _money(world: World) -> None:
 
 
 def included(world: World, key: str, event: str, args: dict[str, Any]) -> None:
-    """A transaction to `Settlement` with one event, as the chain gateway records it."""
-    events = [{"contract": "Settlement", "event": event, "args": args}]
+    """A transaction to `Accounts` with one event, as the chain gateway records it."""
+    events = [{"contract": "Accounts", "event": event, "args": args}]
     world.fact("chain.included", {"key": key, "events": events})
 
 

@@ -54,7 +54,17 @@ CHAIN_ID = 31_337
 UNLIMITED = 10**9
 """Requests that a test may make at once."""
 
-CONTRACTS = ("Roles", "Calendar", "Market", "Readings", "Settlement", "Anchors", "Registry")
+CONTRACTS = (
+    "Roles",
+    "Calendar",
+    "Market",
+    "Readings",
+    "Accounts",
+    "Settlement",
+    "Redemptions",
+    "Anchors",
+    "Registry",
+)
 
 
 def key_named(name: str) -> SigningKey:

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
 import {Grant, IRoles, Role} from "../../src/interfaces/IRoles.sol";
-import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice bindAccount, and what it protects from: attesters of another area.
-contract SettlementBindAccountTest is MoneyTest {
+contract AccountsBindAccountTest is MoneyTest {
     bytes32 private constant OTHER = "other area";
     uint32 private constant OTHER_MTU = FIRST_MTU - 10;
 
@@ -42,88 +43,88 @@ contract SettlementBindAccountTest is MoneyTest {
         vm.assume(sender != registrar);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.Registrar, bytes32(0)));
         vm.prank(sender);
-        settlement.bindAccount(household, AREA);
+        accounts.bindAccount(household, AREA);
     }
 
     function test_bindAccount__nobodyOrNowhere__reverts() public {
         vm.startPrank(registrar);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementAccountInvalid.selector, address(0)));
-        settlement.bindAccount(address(0), AREA);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, address(0)));
+        accounts.bindAccount(address(0), AREA);
         vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaUnknown.selector, bytes32("nowhere")));
-        settlement.bindAccount(household, "nowhere");
+        accounts.bindAccount(household, "nowhere");
         vm.stopPrank();
     }
 
     function test_bindAccount__twice__reverts() public {
         _bind(household);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementAreaWrong.selector, household, AREA));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, AREA));
         vm.prank(registrar);
-        settlement.bindAccount(household, OTHER);
+        accounts.bindAccount(household, OTHER);
     }
 
     function test_bindAccount__valid__keepsMoney(uint96 amount) public {
         amount = uint96(bound(amount, 1, 1e20));
         vm.prank(treasurer);
-        settlement.deposit(household, amount, "deposit");
+        accounts.deposit(household, amount, "deposit");
         vm.expectEmit();
-        emit ISettlement.AccountBound(household, AREA);
+        emit IAccounts.AccountBound(household, AREA);
         vm.prank(registrar);
-        settlement.bindAccount(household, AREA);
-        assertEq(settlement.areaOf(household), AREA, "area");
-        assertEq(settlement.balanceOf(household), int256(uint256(amount)), "balance");
+        accounts.bindAccount(household, AREA);
+        assertEq(accounts.areaOf(household), AREA, "area");
+        assertEq(accounts.balanceOf(household), int256(uint256(amount)), "balance");
     }
 
     function test_settle__accountOfAnotherArea__reverts() public {
         _deposit(household, 100, "deposit");
         _bind(retailer);
         address first = household < retailer ? household : retailer;
-        _otherPays(100, abi.encodeWithSelector(ISettlement.SettlementAreaWrong.selector, first, AREA));
+        _otherPays(100, abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, first, AREA));
     }
 
     function test_settle__unboundAccountWithMoney__reverts() public {
         vm.startPrank(treasurer);
-        settlement.deposit(household, 100, "deposit");
-        settlement.deposit(retailer, 100, "deposit too");
+        accounts.deposit(household, 100, "deposit");
+        accounts.deposit(retailer, 100, "deposit too");
         vm.stopPrank();
         address first = household < retailer ? household : retailer;
-        _otherPays(100, abi.encodeWithSelector(ISettlement.SettlementAreaWrong.selector, first, bytes32(0)));
+        _otherPays(100, abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, first, bytes32(0)));
     }
 
     function test_settle__unboundAccountWithALine__reverts() public {
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 5, 1));
         vm.prank(operator);
-        settlement.guarantee(retailer, household, 5, 1, signature);
-        _otherPays(1, abi.encodeWithSelector(ISettlement.SettlementAreaWrong.selector, household, bytes32(0)));
+        accounts.guarantee(retailer, household, 5, 1, signature);
+        _otherPays(1, abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, bytes32(0)));
     }
 
     function test_settle__blankAccounts__areBoundByTheirFirstBooking() public {
         _otherPays(100, "");
-        assertEq(settlement.areaOf(household), OTHER, "household");
-        assertEq(settlement.areaOf(retailer), OTHER, "retailer");
+        assertEq(accounts.areaOf(household), OTHER, "household");
+        assertEq(accounts.areaOf(retailer), OTHER, "retailer");
         _warp(uint256(FIRST_MTU + MTUS) * 900 + ATTEST + 1);
         market.voidMtus(MARKET_ID, period, 0, FIRST_MTU, MTUS);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
         uint256[] memory words = _pays(1);
         bytes32[] memory hashes = _pageHashes(words);
         bytes[] memory signatures = _settlementSignatures(0, hashes);
-        vm.expectPartialRevert(ISettlement.SettlementAreaWrong.selector);
+        vm.expectPartialRevert(IAccounts.AccountsAreaWrong.selector);
         settlement.settle(_settlementTarget(0, 0), hashes, words, signatures);
     }
 
     function test_replaceAccount__accountsOfTwoAreas__reverts() public {
         _bind(household);
         vm.prank(registrar);
-        settlement.bindAccount(successor, OTHER);
+        accounts.bindAccount(successor, OTHER);
         bytes32 structHash = Hashes.accountReplacement(household, successor);
         (bytes memory from, bytes memory to) = (_signed(HOUSEHOLD_KEY, structHash), _signed(SUCCESSOR_KEY, structHash));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSuccessorInvalid.selector, household, successor));
-        settlement.replaceAccount(household, successor, from, to);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSuccessorInvalid.selector, household, successor));
+        accounts.replaceAccount(household, successor, from, to);
     }
 
     function test_replaceAccount__boundAccount__takesItsAreaAlong() public {
         _bind(household);
         _replace(HOUSEHOLD_KEY, SUCCESSOR_KEY);
-        assertEq(settlement.areaOf(successor), AREA, "successor");
-        assertEq(settlement.areaOf(household), AREA, "old account, for what comes late");
+        assertEq(accounts.areaOf(successor), AREA, "successor");
+        assertEq(accounts.areaOf(household), AREA, "old account, for what comes late");
     }
 }

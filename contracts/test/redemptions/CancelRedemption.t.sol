@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
-contract SettlementCancelRedemptionTest is MoneyTest {
+contract RedemptionsCancelRedemptionTest is MoneyTest {
     uint64 private constant UNTIL = T0 + CHALLENGE + 7 days;
 
     function setUp() public override {
@@ -15,31 +15,29 @@ contract SettlementCancelRedemptionTest is MoneyTest {
     }
 
     function test_cancelRedemption__unknown__reverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementRedemptionUnknown.selector, household, bytes32("other"))
-        );
-        settlement.cancelRedemption(household, "other");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsUnknown.selector, household, bytes32("other")));
+        redemptions.cancelRedemption(household, "other");
     }
 
     function test_cancelRedemption__byAnyoneBeforeItExpires__reverts(address sender, uint64 time) public {
         vm.assume(sender != household);
         time = uint64(bound(time, T0, UNTIL));
         _warp(time);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, UNTIL + 1, time));
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsTooEarly.selector, UNTIL + 1, time));
         vm.prank(sender);
-        settlement.cancelRedemption(household, "ref");
+        redemptions.cancelRedemption(household, "ref");
     }
 
     function test_cancelRedemption__byItsAccount__freesTheMoney() public {
         vm.expectEmit();
-        emit ISettlement.RedemptionCancelled(household, 6, "ref");
+        emit IRedemptions.RedemptionCancelled(household, 6, "ref");
         vm.prank(household);
-        settlement.cancelRedemption(household, "ref");
-        assertEq(settlement.freeBalanceOf(household), 10, "free");
+        redemptions.cancelRedemption(household, "ref");
+        assertEq(accounts.freeBalanceOf(household), 10, "free");
         _warp(T0 + CHALLENGE);
-        vm.expectPartialRevert(ISettlement.SettlementRedemptionUnknown.selector);
-        settlement.completeRedemption(household, "ref");
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementRefUsed.selector, bytes32("ref")));
+        vm.expectPartialRevert(IRedemptions.RedemptionsUnknown.selector);
+        redemptions.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsRefUsed.selector, bytes32("ref")));
         this.request(5, "ref");
     }
 
@@ -50,7 +48,7 @@ contract SettlementCancelRedemptionTest is MoneyTest {
     function test_cancelRedemption__expired__byAnyone(address sender) public {
         _warp(UNTIL + 1);
         vm.prank(sender);
-        settlement.cancelRedemption(household, "ref");
-        assertEq(settlement.freeBalanceOf(household), 10, "free");
+        redemptions.cancelRedemption(household, "ref");
+        assertEq(accounts.freeBalanceOf(household), 10, "free");
     }
 }

@@ -1,36 +1,34 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
-contract SettlementCoverTest is MoneyTest {
+contract AccountsCoverTest is MoneyTest {
     function _refused(uint96 amount, bytes memory error_) private {
         bytes memory signature = _signed(RETAILER_KEY, Hashes.cover(retailer, household, amount, "ref"));
         vm.expectRevert(error_);
-        settlement.cover(retailer, household, amount, "ref", signature);
+        accounts.cover(retailer, household, amount, "ref", signature);
     }
 
     function test_cover__nothingOrItself__reverts() public {
-        vm.expectRevert(ISettlement.SettlementAmountInvalid.selector);
-        settlement.cover(retailer, household, 0, "ref", "");
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementAccountInvalid.selector, retailer));
-        settlement.cover(retailer, retailer, 1, "ref", "");
+        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
+        accounts.cover(retailer, household, 0, "ref", "");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, retailer));
+        accounts.cover(retailer, retailer, 1, "ref", "");
     }
 
     function test_cover__unsigned__reverts() public {
         bytes memory signature = _signed(HOUSEHOLD_KEY, Hashes.cover(retailer, household, 1, "ref"));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household));
-        settlement.cover(retailer, household, 1, "ref", signature);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSignerWrong.selector, retailer, household));
+        accounts.cover(retailer, household, 1, "ref", signature);
     }
 
     function test_cover__noGuarantor__reverts() public {
         _deposit(retailer, 100, "deposit");
-        _refused(
-            1, abi.encodeWithSelector(ISettlement.SettlementGuarantorWrong.selector, household, address(0), retailer)
-        );
+        _refused(1, abi.encodeWithSelector(IAccounts.AccountsGuarantorWrong.selector, household, address(0), retailer));
     }
 
     function test_cover__notTheGuarantor__reverts(uint256 key) public {
@@ -39,10 +37,8 @@ contract SettlementCoverTest is MoneyTest {
         _debt(60);
         address other = vm.addr(key);
         bytes memory signature = _signed(key, Hashes.cover(other, household, 1, "ref"));
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementGuarantorWrong.selector, household, retailer, other)
-        );
-        settlement.cover(other, household, 1, "ref", signature);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsGuarantorWrong.selector, household, retailer, other));
+        accounts.cover(other, household, 1, "ref", signature);
     }
 
     function test_cover__moreThanTheDebt__reverts(uint96 more) public {
@@ -50,28 +46,28 @@ contract SettlementCoverTest is MoneyTest {
         _guarantee(100, 1);
         _debt(60);
         _deposit(retailer, type(uint64).max, "deposit");
-        _refused(60 + more, abi.encodeWithSelector(ISettlement.SettlementDebtLow.selector, household, 60, 60 + more));
+        _refused(60 + more, abi.encodeWithSelector(IAccounts.AccountsDebtLow.selector, household, 60, 60 + more));
     }
 
     function test_cover__creditNoDebt__reverts() public {
         _guarantee(100, 1);
         _deposit(household, 5, "in");
         _deposit(retailer, 100, "deposit");
-        _refused(1, abi.encodeWithSelector(ISettlement.SettlementDebtLow.selector, household, -5, 1));
+        _refused(1, abi.encodeWithSelector(IAccounts.AccountsDebtLow.selector, household, -5, 1));
     }
 
     function test_cover__moreThanIsFree__reverts() public {
         _guarantee(100, 1);
         _debt(60); // the retailer received it
         _request(RETAILER_KEY, 20, "out");
-        _refused(41, abi.encodeWithSelector(ISettlement.SettlementBalanceLow.selector, retailer, 40, 41));
+        _refused(41, abi.encodeWithSelector(IAccounts.AccountsBalanceLow.selector, retailer, 40, 41));
     }
 
     function test_cover__twice__reverts() public {
         _guarantee(100, 1);
         _debt(60);
         _cover(4, "ref");
-        _refused(4, abi.encodeWithSelector(ISettlement.SettlementRefUsed.selector, bytes32("ref")));
+        _refused(4, abi.encodeWithSelector(IAccounts.AccountsRefUsed.selector, bytes32("ref")));
     }
 
     function test_cover__alsoInPause__paysDebt(uint96 amount) public {
@@ -82,24 +78,22 @@ contract SettlementCoverTest is MoneyTest {
         roles.pause();
 
         vm.expectEmit();
-        emit ISettlement.DebtCovered(retailer, household, amount, "ref");
+        emit IAccounts.DebtCovered(retailer, household, amount, "ref");
         _cover(amount, "ref");
 
-        assertEq(settlement.balanceOf(retailer), 60 - int256(uint256(amount)), "retailer");
-        assertEq(settlement.balanceOf(household), int256(uint256(amount)) - 60, "household");
+        assertEq(accounts.balanceOf(retailer), 60 - int256(uint256(amount)), "retailer");
+        assertEq(accounts.balanceOf(household), int256(uint256(amount)) - 60, "household");
     }
 
     function test_cover__byTheGuarantorsNewKey__paysDebt() public {
         _guarantee(100, 1);
         _debt(60);
         _replace(RETAILER_KEY, SUCCESSOR_KEY);
-        _refused(
-            4, abi.encodeWithSelector(ISettlement.SettlementGuarantorWrong.selector, household, successor, retailer)
-        );
-        settlement.cover(
+        _refused(4, abi.encodeWithSelector(IAccounts.AccountsGuarantorWrong.selector, household, successor, retailer));
+        accounts.cover(
             successor, household, 4, "ref", _signed(SUCCESSOR_KEY, Hashes.cover(successor, household, 4, "ref"))
         );
-        assertEq(settlement.balanceOf(household), -56, "household");
-        assertEq(settlement.balanceOf(successor), 56, "present key of the retailer");
+        assertEq(accounts.balanceOf(household), -56, "household");
+        assertEq(accounts.balanceOf(successor), 56, "present key of the retailer");
     }
 }

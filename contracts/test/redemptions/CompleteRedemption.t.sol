@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
-contract SettlementCompleteRedemptionTest is MoneyTest {
+contract RedemptionsCompleteRedemptionTest is MoneyTest {
     uint64 private constant READY = T0 + CHALLENGE;
 
     function test_completeRedemption__notRequested__reverts() public {
-        vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementRedemptionUnknown.selector, household, bytes32("ref"))
-        );
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsUnknown.selector, household, bytes32("ref")));
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_completeRedemption__challengeRunning__reverts(uint64 time) public {
@@ -21,8 +20,8 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _deposit(household, 5, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
         _warp(time);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementTooEarly.selector, READY, time));
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsTooEarly.selector, READY, time));
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_completeRedemption__expired__reverts() public {
@@ -30,9 +29,9 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _request(HOUSEHOLD_KEY, 5, "ref");
         _warp(READY + 7 days + 1);
         vm.expectRevert(
-            abi.encodeWithSelector(ISettlement.SettlementTooLate.selector, READY + 7 days, READY + 7 days + 1)
+            abi.encodeWithSelector(IRedemptions.RedemptionsTooLate.selector, READY + 7 days, READY + 7 days + 1)
         );
-        settlement.completeRedemption(household, "ref");
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_completeRedemption__accountReplaced__reverts() public {
@@ -41,8 +40,8 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _replace(HOUSEHOLD_KEY, SUCCESSOR_KEY);
         _deposit(household, 5, "late");
         _warp(READY);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementReplaced.selector, household, successor));
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReplaced.selector, household, successor));
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_completeRedemption__moneySpentMeanwhile__waitsForMore() public {
@@ -51,21 +50,21 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _request(HOUSEHOLD_KEY, 60, "ref");
         _debt(60);
         vm.warp(block.timestamp + CHALLENGE);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, household));
-        settlement.completeRedemption(household, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, household));
+        redemptions.completeRedemption(household, "ref");
         _deposit(household, 3, "more");
-        settlement.completeRedemption(household, "ref");
-        assertEq(settlement.balanceOf(household), 0, "burned what is there");
-        assertEq(uint256(settlement.redemptionOf(household, "ref").amountNeur), 57, "the rest stays open");
+        redemptions.completeRedemption(household, "ref");
+        assertEq(accounts.balanceOf(household), 0, "burned what is there");
+        assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 57, "the rest stays open");
     }
 
     function test_completeRedemption__twice__reverts() public {
         _deposit(household, 10, "deposit");
         _request(HOUSEHOLD_KEY, 5, "ref");
         _warp(READY);
-        settlement.completeRedemption(household, "ref");
-        vm.expectPartialRevert(ISettlement.SettlementRedemptionUnknown.selector);
-        settlement.completeRedemption(household, "ref");
+        redemptions.completeRedemption(household, "ref");
+        vm.expectPartialRevert(IRedemptions.RedemptionsUnknown.selector);
+        redemptions.completeRedemption(household, "ref");
     }
 
     function test_completeRedemption__inThePauseByAnyone__burns(address sender, uint96 balance, uint96 asked) public {
@@ -77,13 +76,13 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         vm.prank(security);
         roles.pause();
         vm.expectEmit();
-        emit ISettlement.Redeemed(household, asked, "ref");
+        emit IRedemptions.Redeemed(household, asked, "ref");
         vm.prank(sender);
-        settlement.completeRedemption(household, "ref");
-        assertEq(settlement.balanceOf(household), int256(uint256(balance)) - int256(uint256(asked)), "balance");
-        assertEq(settlement.freeBalanceOf(household), settlement.balanceOf(household), "nothing reserved");
-        assertEq(settlement.supply(), balance - asked, "supply");
-        assertEq(uint256(settlement.redemptionOf(household, "ref").amountNeur), 0, "done");
+        redemptions.completeRedemption(household, "ref");
+        assertEq(accounts.balanceOf(household), int256(uint256(balance)) - int256(uint256(asked)), "balance");
+        assertEq(accounts.freeBalanceOf(household), accounts.balanceOf(household), "nothing reserved");
+        assertEq(accounts.supply(), balance - asked, "supply");
+        assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 0, "done");
     }
 
     function test_completeRedemption__othersInDebt__burnsTheSupplyAndKeepsTheRestOpen() public {
@@ -92,15 +91,15 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _deposit(household, 25, "deposit"); // supply 25
         _request(RETAILER_KEY, 60, "ref");
         vm.warp(block.timestamp + CHALLENGE);
-        settlement.completeRedemption(retailer, "ref");
-        assertEq(settlement.balanceOf(retailer), 35, "what is covered by money");
-        assertEq(settlement.supply(), 0, "supply");
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, retailer));
-        settlement.completeRedemption(retailer, "ref");
+        redemptions.completeRedemption(retailer, "ref");
+        assertEq(accounts.balanceOf(retailer), 35, "what is covered by money");
+        assertEq(accounts.supply(), 0, "supply");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
+        redemptions.completeRedemption(retailer, "ref");
         _deposit(household, 40, "debt paid");
-        settlement.completeRedemption(retailer, "ref");
-        assertEq(settlement.balanceOf(retailer), 0, "all of it");
-        assertEq(settlement.supply(), 5, "supply");
+        redemptions.completeRedemption(retailer, "ref");
+        assertEq(accounts.balanceOf(retailer), 0, "all of it");
+        assertEq(accounts.supply(), 5, "supply");
     }
 
     function test_completeRedemption__wrongCredit__neverInTheSameBlock() public {
@@ -108,14 +107,14 @@ contract SettlementCompleteRedemptionTest is MoneyTest {
         _deposit(household, 100, "deposit");
         _debt(60);
         _request(RETAILER_KEY, 60, "ref");
-        vm.expectPartialRevert(ISettlement.SettlementTooEarly.selector);
-        settlement.completeRedemption(retailer, "ref");
+        vm.expectPartialRevert(IRedemptions.RedemptionsTooEarly.selector);
+        redemptions.completeRedemption(retailer, "ref");
         uint256[] memory words = _pays(60);
         (words[0], words[1]) = (_reversed(words[0]), _reversed(words[1]));
         _settle(1, words);
         vm.warp(block.timestamp + CHALLENGE);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNothingToRedeem.selector, retailer));
-        settlement.completeRedemption(retailer, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
+        redemptions.completeRedemption(retailer, "ref");
     }
 
     function _reversed(uint256 word) private pure returns (uint256) {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
-contract SettlementGuaranteeTest is MoneyTest {
+contract AccountsGuaranteeTest is MoneyTest {
     function test_guarantee__notOperator__reverts(address sender) public {
         vm.assume(sender != operator && sender != household);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 1, 1));
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.Operator, bytes32(0)));
         vm.prank(sender);
-        settlement.guarantee(retailer, household, 1, 1, signature);
+        accounts.guarantee(retailer, household, 1, 1, signature);
     }
 
     function test_guarantee__higherLineByAnyone__reverts(address sender, uint64 more) public {
@@ -23,7 +23,7 @@ contract SettlementGuaranteeTest is MoneyTest {
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 5 + more, 2));
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
         vm.prank(sender);
-        settlement.guarantee(retailer, household, 5 + more, 2, signature);
+        accounts.guarantee(retailer, household, 5 + more, 2, signature);
     }
 
     function test_guarantee__replacedKeys__reverts() public {
@@ -31,32 +31,32 @@ contract SettlementGuaranteeTest is MoneyTest {
         _replace(RETAILER_KEY, SUCCESSOR_KEY);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 50, 2));
         vm.startPrank(operator);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementReplaced.selector, retailer, successor));
-        settlement.guarantee(retailer, household, 50, 2, signature);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementReplaced.selector, retailer, successor));
-        settlement.guarantee(household, retailer, 50, 2, "");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReplaced.selector, retailer, successor));
+        accounts.guarantee(retailer, household, 50, 2, signature);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReplaced.selector, retailer, successor));
+        accounts.guarantee(household, retailer, 50, 2, "");
         vm.stopPrank();
     }
 
     function test_guarantee__otherGuarantorWhileALineStands__reverts() public {
         _guarantee(10, 1);
         bytes memory signature = _signed(SUCCESSOR_KEY, Hashes.guarantee(successor, household, 100, 1));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementGuaranteed.selector, household, retailer));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsGuaranteed.selector, household, retailer));
         vm.prank(operator);
-        settlement.guarantee(successor, household, 100, 1, signature);
+        accounts.guarantee(successor, household, 100, 1, signature);
     }
 
     function test_guarantee__withoutConsent__reverts() public {
         bytes memory signature = _signed(HOUSEHOLD_KEY, Hashes.guarantee(retailer, household, 1, 1));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementSignerWrong.selector, retailer, household));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSignerWrong.selector, retailer, household));
         vm.prank(operator);
-        settlement.guarantee(retailer, household, 1, 1, signature);
+        accounts.guarantee(retailer, household, 1, 1, signature);
     }
 
     function test_guarantee__forItself__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementAccountInvalid.selector, retailer));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, retailer));
         vm.prank(operator);
-        settlement.guarantee(retailer, retailer, 1, 1, "");
+        accounts.guarantee(retailer, retailer, 1, 1, "");
     }
 
     function test_guarantee__nonceNotRising__reverts(uint64 last, uint64 next) public {
@@ -64,28 +64,28 @@ contract SettlementGuaranteeTest is MoneyTest {
         next = uint64(bound(next, 0, last));
         _guarantee(5, last);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 6, next));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementNonceUsed.selector, last, next));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsNonceUsed.selector, last, next));
         vm.prank(operator);
-        settlement.guarantee(retailer, household, 6, next, signature);
+        accounts.guarantee(retailer, household, 6, next, signature);
     }
 
     function test_guarantee__newGuarantorWhileDebtIsOpen__reverts() public {
         _guarantee(10, 1);
         _debt(25);
         bytes memory signature = _signed(SUCCESSOR_KEY, Hashes.guarantee(successor, household, 100, 1));
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.SettlementDebtOpen.selector, household, 15));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsDebtOpen.selector, household, 15));
         vm.prank(operator);
-        settlement.guarantee(successor, household, 100, 1, signature);
+        accounts.guarantee(successor, household, 100, 1, signature);
     }
 
     function test_guarantee__valid__setsLine(uint64 credit) public {
         _bind(household);
         vm.expectEmit();
-        emit ISettlement.GuaranteeSet(retailer, household, credit, 1);
+        emit IAccounts.GuaranteeSet(retailer, household, credit, 1);
         _guarantee(credit, 1);
-        assertEq(settlement.accountOf(household).guarantor, retailer, "guarantor");
-        assertEq(uint256(settlement.accountOf(household).creditNeur), credit, "credit");
-        assertEq(uint256(settlement.guaranteeNonceOf(retailer, household)), 1, "nonce");
+        assertEq(accounts.accountOf(household).guarantor, retailer, "guarantor");
+        assertEq(uint256(accounts.accountOf(household).creditNeur), credit, "credit");
+        assertEq(uint256(accounts.guaranteeNonceOf(retailer, household)), 1, "nonce");
     }
 
     function test_guarantee__loweredBelowDebt__callsTheExcess() public {
@@ -93,11 +93,11 @@ contract SettlementGuaranteeTest is MoneyTest {
         _debt(60);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 50, 2));
         vm.expectEmit();
-        emit ISettlement.GuaranteeSet(retailer, household, 50, 2);
+        emit IAccounts.GuaranteeSet(retailer, household, 50, 2);
         vm.expectEmit();
-        emit ISettlement.GuaranteeCalled(household, retailer, 10);
+        emit IAccounts.GuaranteeCalled(household, retailer, 10);
         vm.prank(operator);
-        settlement.guarantee(retailer, household, 50, 2, signature);
+        accounts.guarantee(retailer, household, 50, 2, signature);
     }
 
     function test_guarantee__loweredByAnyone__setsLine(address sender, uint64 line, uint64 less) public {
@@ -105,8 +105,8 @@ contract SettlementGuaranteeTest is MoneyTest {
         _guarantee(line, 1);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, less, 2));
         vm.prank(sender);
-        settlement.guarantee(retailer, household, less, 2, signature);
-        assertEq(uint256(settlement.accountOf(household).creditNeur), less, "line");
+        accounts.guarantee(retailer, household, less, 2, signature);
+        assertEq(uint256(accounts.accountOf(household).creditNeur), less, "line");
     }
 
     function test_guarantee__otherGuarantorAfterTheLineWentToZero__takesOver() public {
@@ -114,25 +114,25 @@ contract SettlementGuaranteeTest is MoneyTest {
         _guarantee(0, 2);
         bytes memory signature = _signed(SUCCESSOR_KEY, Hashes.guarantee(successor, household, 100, 1));
         vm.prank(operator);
-        settlement.guarantee(successor, household, 100, 1, signature);
-        assertEq(settlement.accountOf(household).guarantor, successor, "guarantor");
+        accounts.guarantee(successor, household, 100, 1, signature);
+        assertEq(accounts.accountOf(household).guarantor, successor, "guarantor");
     }
 
     function test_guarantee__otherGuarantorSentByTheAccount__takesOver() public {
         _guarantee(10, 1);
         bytes memory signature = _signed(SUCCESSOR_KEY, Hashes.guarantee(successor, household, 100, 1));
         vm.prank(household);
-        settlement.guarantee(successor, household, 100, 1, signature);
-        assertEq(settlement.accountOf(household).guarantor, successor, "guarantor");
+        accounts.guarantee(successor, household, 100, 1, signature);
+        assertEq(accounts.accountOf(household).guarantor, successor, "guarantor");
     }
 
     function test_guarantee__byTheGuarantorsNewKey__setsLine() public {
         _guarantee(10, 1);
         _replace(RETAILER_KEY, SUCCESSOR_KEY);
-        assertEq(settlement.accountOf(household).guarantor, successor, "followed its guarantor");
+        assertEq(accounts.accountOf(household).guarantor, successor, "followed its guarantor");
         bytes memory signature = _signed(SUCCESSOR_KEY, Hashes.guarantee(successor, household, 7, 1));
-        settlement.guarantee(successor, household, 7, 1, signature);
-        assertEq(uint256(settlement.accountOf(household).creditNeur), 7, "line");
-        assertEq(settlement.accountOf(household).guarantor, successor, "the same holder");
+        accounts.guarantee(successor, household, 7, 1, signature);
+        assertEq(uint256(accounts.accountOf(household).creditNeur), 7, "line");
+        assertEq(accounts.accountOf(household).guarantor, successor, "the same holder");
     }
 }

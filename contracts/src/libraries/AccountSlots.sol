@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IAccounts} from "../interfaces/IAccounts.sol";
+
+/// @title AccountSlots: all of an account that a settlement touches, in one storage word
+/// @dev `balance:72 | pending:72 | batch:32 | credit:64 | area:16`, least significant first; this is the only place that knows.
+/// `pending` counts once the batch with this number took effect, never if it was dropped. `area` is the number of the one area
+/// whose settlements may book the account; 0 = not bound yet.
+library AccountSlots {
+    struct Slot {
+        int256 balanceNeur;
+        int256 pendingNeur;
+        uint32 batch;
+        uint64 creditNeur;
+        uint16 area;
+    }
+
+    /// @notice Largest balance or amount, either sign, nEUR. Two of them fit the slot, so folding a pending amount in cannot overflow.
+    int256 internal constant MAX_BALANCE_NEUR = (1 << 70) - 1;
+
+    uint256 private constant PENDING_AT = 72;
+    uint256 private constant BATCH_AT = 144;
+    uint256 private constant CREDIT_AT = 176;
+    uint256 private constant AREA_AT = 240;
+    uint256 private constant BALANCE_MASK = type(uint72).max;
+
+    function unpack(uint256 word) internal pure returns (Slot memory slot) {
+        slot.balanceNeur = balanceOf(word);
+        slot.pendingNeur = int72(uint72(word >> PENDING_AT));
+        slot.batch = batchOf(word);
+        slot.creditNeur = creditOf(word);
+        slot.area = areaOf(word);
+    }
+
+    function pack(Slot memory slot) internal pure returns (uint256) {
+        return _bits(slot.balanceNeur) | (_bits(slot.pendingNeur) << PENDING_AT) | (uint256(slot.batch) << BATCH_AT)
+            | (uint256(slot.creditNeur) << CREDIT_AT) | (uint256(slot.area) << AREA_AT);
+    }
+
+    /// @dev The members that booking at once needs, without the others.
+    function balanceOf(uint256 word) internal pure returns (int256) {
+        return int72(uint72(word));
+    }
+
+    function batchOf(uint256 word) internal pure returns (uint32) {
+        return uint32(word >> BATCH_AT);
+    }
+
+    function creditOf(uint256 word) internal pure returns (uint64) {
+        return uint64(word >> CREDIT_AT);
+    }
+
+    function areaOf(uint256 word) internal pure returns (uint16) {
+        return uint16(word >> AREA_AT);
+    }
+
+    function withBalance(uint256 word, int256 balanceNeur) internal pure returns (uint256) {
+        return (word & ~BALANCE_MASK) | _bits(balanceNeur);
+    }
+
+    /// @dev Reverts where an amount or balance is beyond the range of balances.
+    function requireInRange(int256 amountNeur) internal pure {
+        if (amountNeur > MAX_BALANCE_NEUR || amountNeur < -MAX_BALANCE_NEUR) revert IAccounts.AccountsAmountInvalid();
+    }
+
+    /// @dev A checked amount as the 72 bits of its place.
+    function _bits(int256 amountNeur) private pure returns (uint256) {
+        requireInRange(amountNeur);
+        return uint72(int72(amountNeur));
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {IRoles} from "../../src/interfaces/IRoles.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {MoneyTest} from "../base/MoneyTest.sol";
+import {vm} from "../base/Vm.sol";
+
+contract AccountsDepositTest is MoneyTest {
+    function test_deposit__notTreasurer__reverts(address sender) public {
+        vm.assume(sender != treasurer);
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        vm.prank(sender);
+        accounts.deposit(household, 1, "ref");
+    }
+
+    function test_deposit__nothingOrNobody__reverts() public {
+        vm.startPrank(treasurer);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, address(0)));
+        accounts.deposit(address(0), 1, "ref");
+        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
+        accounts.deposit(household, 0, "ref");
+        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
+        accounts.deposit(household, 1 << 70, "ref");
+        vm.stopPrank();
+    }
+
+    function test_deposit__refTwice__reverts() public {
+        _deposit(household, 1, "ref");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsRefUsed.selector, bytes32("ref")));
+        vm.prank(treasurer);
+        accounts.deposit(retailer, 1, "ref");
+    }
+
+    function test_deposit__balanceBeyondRange__reverts() public {
+        _deposit(household, (1 << 70) - 1, "first");
+        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
+        vm.prank(treasurer);
+        accounts.deposit(household, 1, "second");
+    }
+
+    function test_deposit__valid__raisesBalanceAndSupply(uint96 amount) public {
+        amount = uint96(bound(amount, 1, (1 << 70) - 1));
+        _bind(household);
+        vm.expectEmit();
+        emit IAccounts.Deposited(household, amount, "ref");
+        _deposit(household, amount, "ref");
+        assertEq(accounts.balanceOf(household), int256(uint256(amount)), "balance");
+        assertEq(accounts.supply(), amount, "supply");
+    }
+}
