@@ -338,6 +338,16 @@ def _accounts() -> list[bytes]:
     return sorted(keccak(b"account %d" % at)[12:] for at in range(ACCOUNTS))
 
 
+def _bind_all(ledger: Ledger) -> None:
+    """Every account belongs to the area: what a settlement can't book on its account would wait elsewhere."""
+    retailer = SigningKey(keccak(b"gas retailer")).address
+    calls = {
+        f"bindAccount {account.hex()}": ledger.accounts.bind_account(account=account, area=AREA)
+        for account in (*_accounts(), retailer)
+    }
+    ledger.send_all(ChainRole.REGISTRAR, calls)
+
+
 def _guarantee_all(ledger: Ledger) -> None:
     """A credit line for every account, as orders need one: their debt is then not called from the retailer."""
     retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Accounts")
@@ -436,6 +446,7 @@ def run() -> dict[str, Any]:
             _move_money(ledger)
             _trade(ledger)
             _read_meters(ledger)
+            _bind_all(ledger)
             _settle(ledger, name=f"settle {ACCOUNTS} new accounts", period=1)
             _guarantee_all(ledger)
             _settle(ledger, name=f"settle {ACCOUNTS} known accounts", period=2)

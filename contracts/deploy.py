@@ -66,7 +66,21 @@ class ChallengeShort(DominoesError):
         self.challenge_seconds, self.least_seconds = challenge_seconds, least_seconds
         super().__init__(
             f"a challenge window of {challenge_seconds} s does not outlast the delay of a change of roles and the "
-            f"pages of a correction, {least_seconds} s of market time; lengthen `challenge_seconds` or shorten the others"
+            f"pages of a correction, {least_seconds} s of market time; lengthen `challenge_seconds` or shorten those"
+        )
+
+
+class ChangeShort(DominoesError):
+    """An account could change its area before money that left it is out of the challenge window."""
+
+    status = 500
+    code = "change-short"
+
+    def __init__(self, *, change_seconds: int, challenge_seconds: int) -> None:
+        self.change_seconds, self.challenge_seconds = change_seconds, challenge_seconds
+        super().__init__(
+            f"a change of an account's area after {change_seconds} s does not outlast the challenge window of "
+            f"{challenge_seconds} s; lengthen `change_seconds`"
         )
 
 
@@ -151,6 +165,7 @@ class DeploymentConfig:
     cool_down_seconds: int = 1_209_600
     challenge_seconds: int = 259_200
     page_seconds: int = 86_400
+    change_seconds: int = 345_600
 
     def parameters(self) -> dict[str, Any]:
         """Constructor arguments by the name they have in Solidity."""
@@ -163,6 +178,7 @@ class DeploymentConfig:
             "speed": self.speed,
             "challengeSeconds": self.challenge_seconds,
             "pageSeconds": self.page_seconds,
+            "changeSeconds": self.change_seconds,
         }
 
 
@@ -222,7 +238,7 @@ def plan_deployment(
 ) -> DeploymentPlan:
     """Sign the deployment of all contracts from `key`, whose next nonce is `nonce`.
 
-    Raises ConstructorUnknown, AdminsOfOneOrganisation, ChallengeShort.
+    Raises ConstructorUnknown, AdminsOfOneOrganisation, ChallengeShort, ChangeShort.
     """
     admins = {grant.organisation for grant in config.grants if grant.role == "security_admin"}
     if len(admins) < ADMIN_ORGANISATIONS_MIN:
@@ -230,6 +246,8 @@ def plan_deployment(
     least = max(config.delay_seconds * config.speed, config.page_seconds)
     if config.challenge_seconds <= least:
         raise ChallengeShort(challenge_seconds=config.challenge_seconds, least_seconds=least)
+    if config.change_seconds <= config.challenge_seconds:
+        raise ChangeShort(change_seconds=config.change_seconds, challenge_seconds=config.challenge_seconds)
     compiled = load_artifacts() if artifacts is None else artifacts
     addresses = {name: created_address(sender=key.address, nonce=nonce + at) for at, name in enumerate(CONTRACT_NAMES)}
     # Some contracts name others that are deployed after them.

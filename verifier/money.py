@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from verifier.chain import Chain
+from verifier.chain import Chain, Event
 from verifier.evidence import Evidence
 from verifier.facts import CoverGiven, DepositBooked, GuaranteeGiven, RedemptionRequested
 from verifier.participants import Participants
@@ -16,6 +16,37 @@ from verifier.signatures import abi_encode
 
 NOBODY = "nobody"
 """Takes the other side of what comes in and goes out."""
+
+
+Move = tuple[str, str, int]
+"""From, to, nEUR."""
+
+
+class Suspended:
+    """Amounts of settlements that were booked elsewhere than on their account: they count with their settlement.
+
+    Several pages take effect together, or never: where they were abandoned.
+    """
+
+    def __init__(self) -> None:
+        self._of_tx: dict[str, list[Move]] = defaultdict(list)
+        self._of_area: dict[str, list[Move]] = defaultdict(list)
+        self._areas: dict[str, str] = {}
+
+    def follow(self, event: Event) -> list[Move]:
+        """What takes effect with an event; events come in the order of their happening."""
+        args = event.args
+        if event.name in ("AmountSuspended", "DebitPassedOn"):
+            taker = args["suspense"] if event.name == "AmountSuspended" else args["guarantor"]
+            self._of_tx[event.tx].append((args["account"], taker, args["amountNeur"]))
+        elif event.name == "SettlementPageBooked":
+            self._areas[args["id"]] = args["area"]
+            self._of_area[args["area"]] += self._of_tx.pop(event.tx, [])
+        elif event.name == "SettlementAbandoned":
+            self._of_area.pop(self._areas[args["id"]], None)
+        elif event.name == "PeriodSettled":
+            return self._of_area.pop(args["area"], []) + self._of_tx.pop(event.tx, [])
+        return []
 
 
 class Money:
@@ -75,8 +106,12 @@ class Money:
     def _balances(self, chain: Chain) -> dict[str, int] | None:
         """nEUR by account after all that happened; None where a settlement is not shown."""
         balances: dict[str, int] = defaultdict(int)
+        suspended = Suspended()
         for event in chain.events:
             args = event.args
+            for payer, payee, amount in suspended.follow(event):
+                balances[payer] -= amount
+                balances[payee] += amount
             if event.name == "PeriodSettled":
                 settled = self._settlements.settled.get((args["area"], args["period"], args["revision"]))
                 if settled is None:
@@ -85,6 +120,9 @@ class Money:
                     balances[account] += due
             elif event.name == "AccountReplaced":
                 balances[args["successor"]] += balances.pop(args["account"], 0)
+            elif event.name == "SuspenseBooked":
+                balances[args["suspense"]] -= args["amountNeur"]
+                balances[args["account"]] += args["amountNeur"]
             elif event.name in ("Deposited", "DebtCovered", "Redeemed"):
                 amount = -args["amountNeur"] if event.name == "Redeemed" else args["amountNeur"]
                 balances[args["account"]] += amount

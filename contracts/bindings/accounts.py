@@ -24,10 +24,16 @@ class Account(Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class AreaChange(Struct):
+    """`AreaChange` of the interface."""
+
+    area: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBound(Event):
-    """An account was bound to its area, beforehand. (A blank one is bound by its first settlement, without this
-    event.)
-    """
+    """An account was bound to its area, for the first time or to correct a slip."""
 
     CONTRACT = "Accounts"
     NAME = "AccountBound"
@@ -46,6 +52,56 @@ class AccountReplaced(Event):
     account: bytes
     successor: bytes
     balance_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class AmountSuspended(Event):
+    """An amount of a settlement that could not be booked on its account waits in its suspense account. In a
+    settlement of several pages it counts once the settlement took effect.
+    """
+
+    CONTRACT = "Accounts"
+    NAME = "AmountSuspended"
+
+    account: bytes
+    suspense: bytes
+    amount_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class AreaChangeCancelled(Event):
+    """A change of area was withdrawn."""
+
+    CONTRACT = "Accounts"
+    NAME = "AreaChangeCancelled"
+
+    account: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AreaChangeProposed(Event):
+    """The registrar would bind an account to another area; anyone may complete it from market time `readyAt` on."""
+
+    CONTRACT = "Accounts"
+    NAME = "AreaChangeProposed"
+
+    account: bytes
+    area: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DebitPassedOn(Event):
+    """A debit of a settlement that would have left the range was booked on the account's guarantor (`amountNeur` <
+    0).
+    """
+
+    CONTRACT = "Accounts"
+    NAME = "DebitPassedOn"
+
+    account: bytes
+    guarantor: bytes
+    amount_neur: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +156,57 @@ class GuaranteeSet(Event):
     nonce: int
 
 
+@dataclass(frozen=True, slots=True)
+class SuspenseBooked(Event):
+    """What waited for an account came to its balance."""
+
+    CONTRACT = "Accounts"
+    NAME = "SuspenseBooked"
+
+    account: bytes
+    suspense: bytes
+    amount_neur: int
+
+
 class Accounts(Binding):
     """Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and
     replacement; by nothing else. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Safety
     assumes: the treasurer books only deposits that exist; what `Settlement` assumes of attesters. It does not
-    assume an honest operator. An account belongs to one area, and only that area's settlements book it:
-    attesters of another one cannot touch it. Liveness assumes nobody: cover and replacement work in a pause and
-    without the operator. Nobody but its key moves an account: where the key is lost and `AccountReplacement`
-    was not signed before, its balance stays where it is.
+    assume an honest operator. An account belongs to one area, to which the registrar binds it, and only that
+    area's settlements book it: attesters of another one cannot touch it. No account holds up a settlement: what
+    cannot be booked on it (it is not bound to the area, or would leave the range) waits in the suspense account
+    of (account, area), a debit beyond the range on its guarantor. Liveness assumes nobody: cover and
+    replacement work in a pause and without the operator. Nobody but its key moves an account: where the key is
+    lost and `AccountReplacement` was not signed before, its balance stays where it is.
     """
 
     contract = "Accounts"
+
+    def area_change_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds after its delay in which a change of area may be completed."""
+        return int(self._read("AREA_CHANGE_SECONDS", [], block=block))
 
     def max_balance_neur(self, *, block: Block = LATEST) -> int:
         """Largest balance or amount, either sign, nEUR."""
         return int(self._read("MAX_BALANCE_NEUR", [], block=block))
 
+    def max_deposit_neur(self, *, block: Block = LATEST) -> int:
+        """Largest deposit, nEUR: a billion EUR."""
+        return int(self._read("MAX_DEPOSIT_NEUR", [], block=block))
+
+    def max_supply_neur(self, *, block: Block = LATEST) -> int:
+        """Largest supply, nEUR: 100 billion EUR, far below the range, so that no deposit keeps a settlement from
+        crediting an account.
+        """
+        return int(self._read("MAX_SUPPLY_NEUR", [], block=block))
+
     def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
         """An account as it stands now; pages of an open settlement do not count."""
         return Account.read(self._read("accountOf", [account], block=block))
+
+    def area_change_of(self, *, account: bytes, block: Block = LATEST) -> AreaChange:
+        """A proposed change of area."""
+        return AreaChange.read(self._read("areaChangeOf", [account], block=block))
 
     def area_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
         """The area an account belongs to; 0 = none yet."""
@@ -130,8 +218,8 @@ class Accounts(Binding):
 
     @classmethod
     def bind_account(cls, *, account: bytes, area: bytes) -> Call:
-        """Binds an account to the area that may settle it, once and for good. Registrar only; before money or a
-        credit line reaches its first settlement.
+        """Binds an account to the area that may settle it. Registrar only; what waits for it in that area comes to
+        its balance.
         """
         return cls._call("bindAccount", [account, area])
 
@@ -144,6 +232,13 @@ class Accounts(Binding):
         return cls._call("book", [area, batch, last, words])
 
     @classmethod
+    def book_suspense(cls, *, account: bytes) -> Call:
+        """Brings what waits for an account in its area to its balance, where that is possible. Anyone, also in a
+        pause.
+        """
+        return cls._call("bookSuspense", [account])
+
+    @classmethod
     def burn(cls, *, account: bytes, amount_neur: int) -> Call:
         """Burns reserved money of an account: balance and supply fall. Redemptions only."""
         return cls._call("burn", [account, amount_neur])
@@ -151,6 +246,22 @@ class Accounts(Binding):
     def calendar(self, *, block: Block = LATEST) -> bytes:
         """The calendar whose areas accounts belong to."""
         return as_bytes(self._read("calendar", [], block=block))
+
+    @classmethod
+    def cancel_area_change(cls, *, account: bytes) -> Call:
+        """Withdraws a change of area. Registrar or the account itself."""
+        return cls._call("cancelAreaChange", [account])
+
+    @classmethod
+    def change_area(cls, *, account: bytes) -> Call:
+        """Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in
+        its area or pages are open there.
+        """
+        return cls._call("changeArea", [account])
+
+    def change_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds before a change of area takes effect."""
+        return int(self._read("changeSeconds", [], block=block))
 
     @classmethod
     def close_batch(cls, *, area: bytes, takes_effect: bool) -> Call:
@@ -211,6 +322,13 @@ class Accounts(Binding):
         """Number of the area's open batch; 0 = none."""
         return int(self._read("openBatchOf", [area], block=block))
 
+    @classmethod
+    def propose_area_change(cls, *, account: bytes, area: bytes) -> Call:
+        """Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal
+        stands.
+        """
+        return cls._call("proposeAreaChange", [account, area])
+
     def redemptions(self, *, block: Block = LATEST) -> bytes:
         """The contract that may reserve and burn."""
         return as_bytes(self._read("redemptions", [], block=block))
@@ -221,9 +339,9 @@ class Accounts(Binding):
     ) -> Call:
         """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
         `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
-        pause. From then on the replaced key signs nothing any more; its open redemptions end. What reaches the
-        old account later can be moved by calling again with the same pair. Not while a settlement of several
-        pages is open in their area.
+        pause. The account must be bound. From then on the replaced key signs nothing any more; its open
+        redemptions end. What reaches the old account later can be moved by calling again with the same pair.
+        Not while a settlement of several pages is open in their area.
         """
         return cls._call("replaceAccount", [account, successor, account_signature, successor_signature])
 
@@ -247,6 +365,10 @@ class Accounts(Binding):
     def supply(self, *, block: Block = LATEST) -> int:
         """Σ balances = deposits − redemptions, nEUR."""
         return int(self._read("supply", [], block=block))
+
+    def suspense_of(self, *, account: bytes, area: bytes, block: Block = LATEST) -> bytes:
+        """The account at which amounts of an area wait for an account; it has no key."""
+        return as_bytes(self._read("suspenseOf", [account, area], block=block))
 
     @classmethod
     def unreserve(cls, *, account: bytes, amount_neur: int) -> Call:

@@ -5,16 +5,27 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Account, IAccounts} from "./interfaces/IAccounts.sol";
+import {Account, AreaChange, IAccounts} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {AccountSlots} from "./libraries/AccountSlots.sol";
 import {Hashes} from "./libraries/Hashes.sol";
+import {MarketClock} from "./libraries/MarketClock.sol";
+import {Time} from "./libraries/Time.sol";
 
 /// @title Accounts (documented on IAccounts)
-contract Accounts is IAccounts, EIP712 {
+contract Accounts is IAccounts, EIP712, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR.
     int256 public constant MAX_BALANCE_NEUR = AccountSlots.MAX_BALANCE_NEUR;
+
+    /// @notice Largest deposit, nEUR: a billion EUR.
+    uint256 public constant MAX_DEPOSIT_NEUR = 1e18;
+
+    /// @notice Largest supply, nEUR: 100 billion EUR, far below the range, so that no deposit keeps a settlement from crediting an account.
+    uint256 public constant MAX_SUPPLY_NEUR = 1e20;
+
+    /// @notice Market-time seconds after its delay in which a change of area may be completed.
+    uint64 public constant AREA_CHANGE_SECONDS = 30 days;
 
     /// @dev What one reference was used for; each use has its own space of references.
     enum RefUse {
@@ -26,6 +37,7 @@ contract Accounts is IAccounts, EIP712 {
     ICalendar private immutable CALENDAR;
     address private immutable SETTLEMENT;
     address private immutable REDEMPTIONS;
+    uint32 private immutable CHANGE_SECONDS;
 
     /// @inheritdoc IAccounts
     uint256 public supply;
@@ -49,6 +61,7 @@ contract Accounts is IAccounts, EIP712 {
     mapping(address firstKey => address) private _presentKeys;
     mapping(address guarantor => mapping(address account => uint64)) private _guaranteeNonces;
     mapping(bytes32 key => bool) private _usedRefs;
+    mapping(address account => AreaChange) private _areaChanges;
 
     modifier onlySettlement() {
         if (msg.sender != SETTLEMENT) revert AccountsCallerWrong(msg.sender);
@@ -60,11 +73,16 @@ contract Accounts is IAccounts, EIP712 {
         _;
     }
 
-    constructor(IRoles roles_, ICalendar calendar_, address settlement_, address redemptions_) EIP712("DOMINOES", "1") {
+    constructor(IRoles roles_, ICalendar calendar_, address settlement_, address redemptions_, uint32 changeSeconds_)
+        EIP712("DOMINOES", "1")
+        MarketClock(calendar_)
+    {
+        if (changeSeconds_ == 0 || changeSeconds_ > Time.MAX_WINDOW_SECONDS) revert AccountsConfigInvalid();
         ROLES = roles_;
         CALENDAR = calendar_;
         SETTLEMENT = settlement_;
         REDEMPTIONS = redemptions_;
+        CHANGE_SECONDS = changeSeconds_;
     }
 
     /* BOOKING: by Settlement */
@@ -136,19 +154,61 @@ contract Accounts is IAccounts, EIP712 {
         CALENDAR.areaOf(area); // reverts where there is no such area
         bytes32 bound = areaOf(account);
         if (bound != 0) revert AccountsAreaWrong(account, bound);
+        _bind(account, area);
+    }
+
+    /// @inheritdoc IAccounts
+    function proposeAreaChange(address account, bytes32 area) external {
+        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        CALENDAR.areaOf(area); // reverts where there is no such area
+        bytes32 bound = areaOf(account);
+        if (bound == 0 || bound == area) revert AccountsAreaWrong(account, bound);
+        uint64 readyAt = _marketTime() + CHANGE_SECONDS;
+        _areaChanges[account] = AreaChange({area: area, readyAt: readyAt});
+        emit AreaChangeProposed(account, area, readyAt);
+    }
+
+    /// @inheritdoc IAccounts
+    function cancelAreaChange(address account) external {
+        if (_areaChanges[account].readyAt == 0) revert AccountsAreaChangeUnknown(account);
+        if (msg.sender != account) ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        delete _areaChanges[account];
+        emit AreaChangeCancelled(account);
+    }
+
+    /// @inheritdoc IAccounts
+    function changeArea(address account) external {
+        AreaChange memory change = _areaChanges[account];
+        uint64 time = _marketTime();
+        if (change.readyAt == 0) revert AccountsAreaChangeUnknown(account);
+        if (time < change.readyAt) revert AccountsTooEarly(change.readyAt, time);
+        uint64 until = change.readyAt + AREA_CHANGE_SECONDS;
+        if (time > until) revert AccountsTooLate(until, time);
         AccountSlots.Slot memory slot = _load(account);
-        slot.area = _numberOf(area);
-        _store(account, slot);
-        emit AccountBound(account, area);
+        _requireNoneOpen(slot.area);
+        // Only a slip is corrected: who owes, is owed for, or stands for others has ties in its area.
+        bool tied = slot.balanceNeur < 0 || slot.creditNeur != 0 || _guarantors[account] != address(0);
+        if (tied || _firstKeys[account] != address(0)) revert AccountsTied(account);
+        delete _areaChanges[account];
+        _bind(account, change.area);
+    }
+
+    /// @inheritdoc IAccounts
+    function bookSuspense(address account) external {
+        bytes32 area = areaOf(account);
+        if (area == 0) revert AccountsAreaWrong(account, area);
+        _requireNoneOpen(_areaNumbers[area]);
+        _bookSuspense(account, area);
     }
 
     /// @inheritdoc IAccounts
     function deposit(address account, uint96 amountNeur, bytes32 ref) external {
         ROLES.requireRole(msg.sender, Role.Treasurer, 0);
         if (account == address(0)) revert AccountsAddressInvalid(account);
-        if (amountNeur == 0) revert AccountsAmountInvalid();
+        if (amountNeur == 0 || amountNeur > MAX_DEPOSIT_NEUR) revert AccountsAmountInvalid();
         _useRef(RefUse.Deposit, address(0), ref);
         supply += amountNeur;
+        if (supply > MAX_SUPPLY_NEUR) revert AccountsSupplyHigh(supply);
         _move(account, int256(uint256(amountNeur)));
         emit Deposited(account, amountNeur, ref);
     }
@@ -161,6 +221,8 @@ contract Accounts is IAccounts, EIP712 {
         requirePresent(guarantor);
         requirePresent(account);
         AccountSlots.Slot memory slot = _load(account);
+        bytes32 area = areaOf(guarantor);
+        if (area != 0 && slot.area != 0) _requireSameArea(account, guarantor);
         _requireMayGuarantee(account, guarantor, slot, creditNeur);
         uint64 lastNonce = _guaranteeNonces[guarantor][account];
         if (nonce <= lastNonce) revert AccountsNonceUsed(lastNonce, nonce);
@@ -188,8 +250,7 @@ contract Accounts is IAccounts, EIP712 {
         int256 debt = -balanceOf(account);
         if (amount > debt) revert AccountsDebtLow(account, debt, amountNeur);
         _requireFree(guarantor, amountNeur);
-        _move(guarantor, -amount);
-        _move(account, amount);
+        _transfer(guarantor, account, amount);
         emit DebtCovered(guarantor, account, amountNeur, ref);
     }
 
@@ -202,8 +263,9 @@ contract Accounts is IAccounts, EIP712 {
     ) external {
         if (account == successor) revert AccountsAddressInvalid(account);
         AccountSlots.Slot memory slot = _load(account);
+        // Or the two could be bound to different areas afterwards, and what reaches the one would follow to the other.
+        if (slot.area == 0) revert AccountsAreaWrong(account, 0);
         _requireNoneOpen(slot.area);
-        _requireNoneOpen(_load(successor).area);
         bytes32 structHash = Hashes.accountReplacement(account, successor);
         _requireSigner(account, structHash, accountSignature);
         _requireSigner(successor, structHash, successorSignature);
@@ -213,15 +275,15 @@ contract Accounts is IAccounts, EIP712 {
             _succeed(account, successor);
             AccountSlots.Slot memory fresh = _load(successor);
             fresh.creditNeur = slot.creditNeur;
-            if (slot.area != 0) fresh.area = slot.area;
+            fresh.area = slot.area;
             _store(successor, fresh);
         } else if (_successors[account] != successor) {
             revert AccountsSuccessorInvalid(account, successor);
         }
         int256 balance = slot.balanceNeur;
-        (slot.balanceNeur, slot.creditNeur) = (0, 0);
+        slot.creditNeur = 0;
         _store(account, slot);
-        _move(successor, balance);
+        _transfer(account, successor, balance);
         emit AccountReplaced(account, successor, balance);
         AccountSlots.Slot memory moved = _load(successor);
         _callGuarantee(successor, moved.balanceNeur, moved.creditNeur);
@@ -259,6 +321,21 @@ contract Accounts is IAccounts, EIP712 {
     /// @inheritdoc IAccounts
     function areaOf(address account) public view returns (bytes32) {
         return _areaOf(AccountSlots.areaOf(_slots[account]));
+    }
+
+    /// @inheritdoc IAccounts
+    function suspenseOf(address account, bytes32 area) public pure returns (address) {
+        return address(uint160(uint256(keccak256(abi.encode("suspense", account, area)))));
+    }
+
+    /// @inheritdoc IAccounts
+    function areaChangeOf(address account) external view returns (AreaChange memory) {
+        return _areaChanges[account];
+    }
+
+    /// @inheritdoc IAccounts
+    function changeSeconds() external view returns (uint32) {
+        return CHANGE_SECONDS;
     }
 
     /// @inheritdoc IAccounts
@@ -303,29 +380,84 @@ contract Accounts is IAccounts, EIP712 {
         uint256 packed = _slots[account];
         // What is folded here took effect or was dropped: while a batch of this area is open, none of its settlements begins.
         if (AccountSlots.batchOf(packed) != 0) packed = AccountSlots.pack(_load(account));
-        if (AccountSlots.areaOf(packed) != area) packed = _bound(account, packed, area);
-        int256 balance = AccountSlots.balanceOf(packed) + amount;
+        int256 balance;
+        // Of 72 and 96 bits.
+        unchecked {
+            balance = AccountSlots.balanceOf(packed) + amount;
+        }
+        if (AccountSlots.areaOf(packed) != area || !AccountSlots.inRange(balance)) {
+            return _bookElsewhere(account, amount, 0, area);
+        }
         _slots[account] = AccountSlots.withBalance(packed, balance);
         if (balance < 0) _callGuarantee(account, balance, AccountSlots.creditOf(packed));
     }
 
     function _bookPending(address account, int256 amount, uint32 batch, uint16 area) private {
-        AccountSlots.Slot memory slot = _load(account);
-        if (slot.area != area) slot.area = AccountSlots.areaOf(_bound(account, AccountSlots.pack(slot), area));
-        int256 balance = slot.balanceNeur + amount;
-        AccountSlots.requireInRange(balance);
-        (slot.pendingNeur, slot.batch) = (amount, batch);
-        _store(account, slot);
-        if (balance < 0) _callGuarantee(account, balance, slot.creditNeur);
+        if (!_add(account, amount, batch, area)) _bookElsewhere(account, amount, batch, area);
     }
 
-    /// @dev A blank account is bound by its first booking; one with money or a credit line must have been bound before, or any area's attesters could
-    /// take it.
-    function _bound(address account, uint256 packed, uint16 area) private view returns (uint256) {
-        if (packed != 0) revert AccountsAreaWrong(account, areaOf(account));
-        AccountSlots.Slot memory slot;
-        slot.area = area;
-        return AccountSlots.pack(slot);
+    /// @dev What cannot be booked on its account waits in suspense; a debit beyond the range is its guarantor's. Nobody holds up the others.
+    function _bookElsewhere(address account, int256 amount, uint32 batch, uint16 area) private {
+        address guarantor = _guarantorOf(account);
+        bool ours = AccountSlots.areaOf(_slots[account]) == area;
+        if (amount < 0 && ours && guarantor != address(0) && _add(guarantor, amount, batch, area)) {
+            emit DebitPassedOn(account, guarantor, amount);
+            return;
+        }
+        address suspense = suspenseOf(account, _areaOf(area));
+        if (_slots[suspense] == 0) {
+            AccountSlots.Slot memory blank;
+            blank.area = area;
+            _store(suspense, blank);
+        }
+        if (!_add(suspense, amount, batch, area)) revert AccountsAmountInvalid();
+        emit AmountSuspended(account, suspense, amount);
+    }
+
+    /// @dev Adds an amount, at once or to what is pending; false where the account is another area's or its balance would leave the range.
+    function _add(address account, int256 amount, uint32 batch, uint16 area) private returns (bool) {
+        AccountSlots.Slot memory slot = _load(account);
+        if (batch == 0) slot.balanceNeur += amount;
+        else (slot.pendingNeur, slot.batch) = (slot.pendingNeur + amount, batch);
+        int256 balance = slot.balanceNeur + slot.pendingNeur;
+        if (slot.area != area || !AccountSlots.inRange(balance) || !AccountSlots.inRange(slot.pendingNeur)) {
+            return false;
+        }
+        _store(account, slot);
+        if (balance < 0) _callGuarantee(account, balance, slot.creditNeur);
+        return true;
+    }
+
+    /// @dev What waits for the account in this area comes to its balance.
+    function _bookSuspense(address account, bytes32 area) private {
+        address suspense = suspenseOf(account, area);
+        int256 amount = balanceOf(suspense);
+        if (amount == 0) return;
+        _transfer(suspense, account, amount);
+        emit SuspenseBooked(account, suspense, amount);
+        AccountSlots.Slot memory slot = _load(account);
+        _callGuarantee(account, slot.balanceNeur, slot.creditNeur);
+    }
+
+    function _bind(address account, bytes32 area) private {
+        AccountSlots.Slot memory slot = _load(account);
+        slot.area = _numberOf(area);
+        _store(account, slot);
+        emit AccountBound(account, area);
+        // While pages are open, what they suspend is booked by a call of its own.
+        if (_openBatches[slot.area] == 0) _bookSuspense(account, area);
+    }
+
+    /// @dev Every move of money between two accounts passes here: they are of one area.
+    function _transfer(address from, address to, int256 amount) private {
+        _requireSameArea(from, to);
+        _move(from, -amount);
+        _move(to, amount);
+    }
+
+    function _requireSameArea(address account, address other) private view {
+        bytes32 area = areaOf(account);
+        if (area == 0 || area != areaOf(other)) revert AccountsAreaWrong(other, areaOf(other));
     }
 
     function _requireNoneOpen(uint16 area) private view {
@@ -378,7 +510,7 @@ contract Accounts is IAccounts, EIP712 {
     function _requireFresh(address account, address successor, uint16 area) private view {
         AccountSlots.Slot memory slot = _load(successor);
         bool used = slot.balanceNeur < 0 || slot.creditNeur != 0 || _guarantors[successor] != address(0);
-        used = used || (area != 0 && slot.area != 0 && slot.area != area);
+        used = used || (slot.area != 0 && slot.area != area);
         if (used || _successors[successor] != address(0) || _firstKeys[successor] != address(0)) {
             revert AccountsSuccessorInvalid(account, successor);
         }
@@ -428,8 +560,11 @@ contract Accounts is IAccounts, EIP712 {
     }
 
     function _excess(int256 balance, uint64 creditNeur) private pure returns (uint256) {
-        int256 below = -balance - int256(uint256(creditNeur));
-        return below > 0 ? uint256(below) : 0;
+        // Of 72 and 64 bits.
+        unchecked {
+            int256 below = -balance - int256(uint256(creditNeur));
+            return below > 0 ? uint256(below) : 0;
+        }
     }
 
     function _callGuarantee(address account, int256 balance, uint64 creditNeur) private {

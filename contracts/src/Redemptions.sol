@@ -37,6 +37,7 @@ contract Redemptions is IRedemptions, EIP712, MarketClock {
         uint256 pageSeconds = ISettlement(accounts.settlement()).pageSeconds();
         uint256 least = delaySeconds > pageSeconds ? delaySeconds : pageSeconds;
         if (challengeSeconds_ <= least) revert RedemptionsWindowShort(challengeSeconds_, least);
+        if (accounts.changeSeconds() <= challengeSeconds_) revert RedemptionsConfigInvalid();
         ACCOUNTS = accounts;
         CHALLENGE_SECONDS = challengeSeconds_;
     }

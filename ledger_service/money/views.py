@@ -13,7 +13,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from contracts.bindings import Event, Redemptions, read_events
-from contracts.bindings.accounts import AccountReplaced, DebtCovered, Deposited, GuaranteeSet
+from contracts.bindings.accounts import (
+    AccountReplaced,
+    AmountSuspended,
+    DebitPassedOn,
+    DebtCovered,
+    Deposited,
+    GuaranteeSet,
+    SuspenseBooked,
+)
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
 from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
@@ -51,6 +59,9 @@ MOVING: tuple[type[Event], ...] = (
     RedemptionCancelled,
     GuaranteeSet,
     AccountReplaced,
+    AmountSuspended,
+    SuspenseBooked,
+    DebitPassedOn,
     PeriodSettled,
 )
 """The events that move money, promise it or ask for it."""
@@ -127,6 +138,13 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
         case AccountReplaced(account=account, successor=successor, balance_neur=balance):
             _replaced(connection, origin, account=account, successor=successor)
             return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
+        case AmountSuspended(account=account, suspense=suspense, amount_neur=amount):
+            # The settlement's own pairs book it on the account; one of several pages is shown here from its page on.
+            return pair(account=suspense, other=account, kind="suspense", amount_neur=amount)
+        case SuspenseBooked(account=account, suspense=suspense, amount_neur=amount):
+            return pair(account=account, other=suspense, kind="suspense", amount_neur=amount)
+        case DebitPassedOn(account=account, guarantor=guarantor, amount_neur=amount):
+            return pair(account=guarantor, other=account, kind="passed_on", amount_neur=amount)
     return []
 
 

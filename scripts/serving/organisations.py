@@ -33,6 +33,7 @@ def deployment_config(settings: Settings, *, block_time: int) -> DeploymentConfi
         cool_down_seconds=fixed.cool_down_seconds,
         challenge_seconds=fixed.challenge_seconds,
         page_seconds=fixed.page_seconds,
+        change_seconds=fixed.change_seconds,
     )
 
 

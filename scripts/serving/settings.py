@@ -56,6 +56,9 @@ DEFAULT_COOL_DOWN_SECONDS = 1_209_600
 DEFAULT_CHALLENGE_SECONDS = 259_200
 """Three days to object before credited money may leave: longer than a change of roles and a correction take."""
 
+DEFAULT_CHANGE_SECONDS = 345_600
+"""Four days before an account's area changes, longer than the challenge window, for its holder to object."""
+
 DEFAULT_PAGE_SECONDS = 86_400
 """A day to bring the pages of a large settlement on chain."""
 
@@ -211,6 +214,7 @@ class DeploymentSection(Section):
     cool_down_seconds: Seconds = DEFAULT_COOL_DOWN_SECONDS
     challenge_seconds: Seconds = DEFAULT_CHALLENGE_SECONDS
     page_seconds: Seconds = DEFAULT_PAGE_SECONDS
+    change_seconds: Seconds = DEFAULT_CHANGE_SECONDS
 
 
 class MqttSection(Section):

@@ -13,20 +13,39 @@ struct Account {
     address successor;
 }
 
+/// @notice A change of an account's area that waits for its delay.
+/// @param readyAt market time from which it may be completed, for 30 days; 0 = there is none
+struct AreaChange {
+    bytes32 area;
+    uint64 readyAt;
+}
+
 /// @title Accounts: e-money balances in nEUR, their areas, guarantees and keys
 /// @notice Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and replacement; by nothing else.
 /// Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0.
 /// Safety assumes: the treasurer books only deposits that exist; what `Settlement` assumes of attesters. It does not assume an honest operator.
-/// An account belongs to one area, and only that area's settlements book it: attesters of another one cannot touch it.
+/// An account belongs to one area, to which the registrar binds it, and only that area's settlements book it: attesters of another one cannot touch it.
+/// No account holds up a settlement: what cannot be booked on it (it is not bound to the area, or would leave the range) waits in the suspense account
+/// of (account, area), a debit beyond the range on its guarantor.
 /// Liveness assumes nobody: cover and replacement work in a pause and without the operator.
 /// Nobody but its key moves an account: where the key is lost and `AccountReplacement` was not signed before, its balance stays where it is.
-/// @dev Constructor: `Accounts(IRoles roles, ICalendar calendar, address settlement, address redemptions)`; the two that may book, whose addresses
-/// are known before they are deployed, and which refuse to be deployed to others.
+/// @dev Constructor: `Accounts(IRoles roles, ICalendar calendar, address settlement, address redemptions, uint32 changeSeconds)`; the two that may book, whose addresses
+/// are known before they are deployed, and which refuse to be deployed to others; market-time seconds before a change of area takes effect, longer than the challenge window.
 interface IAccounts {
     /* EVENTS */
 
-    /// @notice An account was bound to its area, beforehand. (A blank one is bound by its first settlement, without this event.)
+    /// @notice An account was bound to its area, for the first time or to correct a slip.
     event AccountBound(address indexed account, bytes32 indexed area);
+    /// @notice The registrar would bind an account to another area; anyone may complete it from market time `readyAt` on.
+    event AreaChangeProposed(address indexed account, bytes32 indexed area, uint64 readyAt);
+    /// @notice A change of area was withdrawn.
+    event AreaChangeCancelled(address indexed account);
+    /// @notice An amount of a settlement that could not be booked on its account waits in its suspense account. In a settlement of several pages it counts once the settlement took effect.
+    event AmountSuspended(address indexed account, address indexed suspense, int256 amountNeur);
+    /// @notice What waited for an account came to its balance.
+    event SuspenseBooked(address indexed account, address indexed suspense, int256 amountNeur);
+    /// @notice A debit of a settlement that would have left the range was booked on the account's guarantor (`amountNeur` < 0).
+    event DebitPassedOn(address indexed account, address indexed guarantor, int256 amountNeur);
     /// @notice Money came in.
     event Deposited(address indexed account, uint256 amountNeur, bytes32 indexed ref);
     /// @notice A guarantor's credit line for an account, by its own signature.
@@ -40,17 +59,29 @@ interface IAccounts {
 
     /* ERRORS */
 
+    /// @notice Thrown when the constructor's window is 0 or above ten years.
+    error AccountsConfigInvalid();
+    /// @notice Thrown before a change of area may be completed.
+    error AccountsTooEarly(uint64 from, uint64 marketTime);
+    /// @notice Thrown after a change of area expired.
+    error AccountsTooLate(uint64 until, uint64 marketTime);
+    /// @notice Thrown when no change of area is proposed for the account.
+    error AccountsAreaChangeUnknown(address account);
+    /// @notice Thrown when an account that would change its area is in debt, has or gives a guarantee, or took part in a replacement.
+    error AccountsTied(address account);
+    /// @notice Thrown when a deposit would lift the supply above its bound.
+    error AccountsSupplyHigh(uint256 supplyNeur);
     /// @notice Thrown when another contract than the one of this part would book.
     error AccountsCallerWrong(address caller);
     /// @notice Thrown when an account of a settlement is not above the one before, is 0, or its amount is 0.
     error AccountsWordInvalid(uint256 index);
     /// @notice Thrown when a settlement of several pages is open in the account's area.
     error AccountsBusy(bytes32 area);
-    /// @notice Thrown when an amount is 0 or beyond the range of balances (±(2^70 − 1) nEUR).
+    /// @notice Thrown when an amount is 0, above the largest deposit, or beyond the range of balances (±(2^70 − 1) nEUR).
     error AccountsAmountInvalid();
     /// @notice Thrown when an account is the zero address, or a pair names one account twice.
     error AccountsAddressInvalid(address account);
-    /// @notice Thrown when an account belongs to another area (or to none yet, `area` 0, while it has money or a credit line), or is bound twice.
+    /// @notice Thrown when an account belongs to another area (or to none yet, `area` 0) than the one it deals with, or is bound twice.
     error AccountsAreaWrong(address account, bytes32 area);
     /// @notice Thrown when 65,535 areas have accounts already.
     error AccountsAreasExhausted();
@@ -106,8 +137,20 @@ interface IAccounts {
 
     /* CHANGES */
 
-    /// @notice Binds an account to the area that may settle it, once and for good. Registrar only; before money or a credit line reaches its first settlement.
+    /// @notice Binds an account to the area that may settle it. Registrar only; what waits for it in that area comes to its balance.
     function bindAccount(address account, bytes32 area) external;
+
+    /// @notice Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal stands.
+    function proposeAreaChange(address account, bytes32 area) external;
+
+    /// @notice Withdraws a change of area. Registrar or the account itself.
+    function cancelAreaChange(address account) external;
+
+    /// @notice Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in its area or pages are open there.
+    function changeArea(address account) external;
+
+    /// @notice Brings what waits for an account in its area to its balance, where that is possible. Anyone, also in a pause.
+    function bookSuspense(address account) external;
 
     /// @notice Books money that came in. Treasurer only. `ref` is the payment's unique reference.
     function deposit(address account, uint96 amountNeur, bytes32 ref) external;
@@ -122,7 +165,7 @@ interface IAccounts {
         external;
 
     /// @notice Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712 `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a pause.
-    /// From then on the replaced key signs nothing any more; its open redemptions end.
+    /// The account must be bound. From then on the replaced key signs nothing any more; its open redemptions end.
     /// What reaches the old account later can be moved by calling again with the same pair. Not while a settlement of several pages is open in their area.
     function replaceAccount(
         address account,
@@ -150,6 +193,15 @@ interface IAccounts {
 
     /// @notice The area an account belongs to; 0 = none yet.
     function areaOf(address account) external view returns (bytes32);
+
+    /// @notice The account at which amounts of an area wait for an account; it has no key.
+    function suspenseOf(address account, bytes32 area) external pure returns (address);
+
+    /// @notice A proposed change of area.
+    function areaChangeOf(address account) external view returns (AreaChange memory);
+
+    /// @notice Market-time seconds before a change of area takes effect.
+    function changeSeconds() external view returns (uint32);
 
     /// @notice Number of the area's open batch; 0 = none.
     function openBatchOf(bytes32 area) external view returns (uint32);

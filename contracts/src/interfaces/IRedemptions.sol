@@ -24,7 +24,7 @@ interface IRedemptions {
 
     /* ERRORS */
 
-    /// @notice Thrown when the constructor's window is 0 or above ten years, or the accounts are another deployment's.
+    /// @notice Thrown when the constructor's window is 0 or above ten years, the accounts are another deployment's, or an account could change its area within the window.
     error RedemptionsConfigInvalid();
     /// @notice Thrown when the constructor's challenge window does not outlast the delay of a change of roles and the pages of a correction, `least` market seconds.
     error RedemptionsWindowShort(uint256 challengeSeconds, uint256 least);

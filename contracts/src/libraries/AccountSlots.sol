@@ -59,14 +59,13 @@ library AccountSlots {
         return (word & ~BALANCE_MASK) | _bits(balanceNeur);
     }
 
-    /// @dev Reverts where an amount or balance is beyond the range of balances.
-    function requireInRange(int256 amountNeur) internal pure {
-        if (amountNeur > MAX_BALANCE_NEUR || amountNeur < -MAX_BALANCE_NEUR) revert IAccounts.AccountsAmountInvalid();
+    function inRange(int256 amountNeur) internal pure returns (bool) {
+        return amountNeur <= MAX_BALANCE_NEUR && amountNeur >= -MAX_BALANCE_NEUR;
     }
 
     /// @dev A checked amount as the 72 bits of its place.
     function _bits(int256 amountNeur) private pure returns (uint256) {
-        requireInRange(amountNeur);
+        if (!inRange(amountNeur)) revert IAccounts.AccountsAmountInvalid();
         return uint72(int72(amountNeur));
     }
 }

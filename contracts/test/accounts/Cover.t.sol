@@ -42,10 +42,12 @@ contract AccountsCoverTest is MoneyTest {
     }
 
     function test_cover__moreThanTheDebt__reverts(uint96 more) public {
-        more = uint96(bound(more, 1, 1e20));
+        more = uint96(bound(more, 1, 1e19));
         _guarantee(100, 1);
         _debt(60);
-        _deposit(retailer, type(uint64).max, "deposit");
+        for (uint256 i = 0; i < 100; ++i) {
+            _deposit(retailer, 1e18, bytes32(i + 1));
+        }
         _refused(60 + more, abi.encodeWithSelector(IAccounts.AccountsDebtLow.selector, household, 60, 60 + more));
     }
 

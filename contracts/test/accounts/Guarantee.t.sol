@@ -80,6 +80,7 @@ contract AccountsGuaranteeTest is MoneyTest {
 
     function test_guarantee__valid__setsLine(uint64 credit) public {
         _bind(household);
+        _bind(retailer);
         vm.expectEmit();
         emit IAccounts.GuaranteeSet(retailer, household, credit, 1);
         _guarantee(credit, 1);

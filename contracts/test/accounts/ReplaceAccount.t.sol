@@ -10,6 +10,11 @@ import {vm} from "../base/Vm.sol";
 contract AccountsReplaceAccountTest is MoneyTest {
     uint256 private constant OTHER_KEY = 0xC4;
 
+    function setUp() public override {
+        super.setUp();
+        _bind(household);
+    }
+
     function _signatures(address to, uint256 toKey) private view returns (bytes memory, bytes memory) {
         bytes32 structHash = Hashes.accountReplacement(household, to);
         return (_signed(HOUSEHOLD_KEY, structHash), _signed(toKey, structHash));
@@ -46,6 +51,8 @@ contract AccountsReplaceAccountTest is MoneyTest {
     }
 
     function test_replaceAccount__successorInDebt__reverts() public {
+        _bind(successor);
+        _bind(retailer);
         _emptyDay();
         _attestAll();
         _settle(0, successor < retailer ? _payment(successor, retailer, 5) : _payment(retailer, successor, -5));
@@ -87,7 +94,7 @@ contract AccountsReplaceAccountTest is MoneyTest {
     }
 
     function test_replaceAccount__valid__movesAll(uint96 amount, uint64 credit) public {
-        amount = uint96(bound(amount, 1, 1e20));
+        amount = uint96(bound(amount, 1, 1e18));
         _deposit(household, amount, "deposit");
         _guarantee(credit, 1);
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);

@@ -102,7 +102,7 @@ abstract contract LedgerTest is Assert {
         uint64 nonce = vm.getNonce(address(this));
         address settlementAt = vm.computeCreateAddress(address(this), nonce + 1);
         address redemptionsAt = vm.computeCreateAddress(address(this), nonce + 2);
-        accounts = new Accounts(roles, calendar, settlementAt, redemptionsAt);
+        accounts = new Accounts(roles, calendar, settlementAt, redemptionsAt, challengeSeconds + 1 days);
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
     }

@@ -26,6 +26,7 @@ abstract contract MoneyTest is LedgerTest {
 
     function _guarantee(uint64 credit, uint64 nonce) internal {
         _bind(household);
+        _bind(retailer);
         bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, credit, nonce));
         vm.prank(operator);
         accounts.guarantee(retailer, household, credit, nonce, signature);
@@ -34,6 +35,7 @@ abstract contract MoneyTest is LedgerTest {
     /// @dev One account is replaced by another, with both signatures.
     function _replace(uint256 fromKey, uint256 toKey) internal {
         (address from, address to) = (vm.addr(fromKey), vm.addr(toKey));
+        _bind(from);
         bytes32 structHash = Hashes.accountReplacement(from, to);
         accounts.replaceAccount(from, to, _signed(fromKey, structHash), _signed(toKey, structHash));
     }
@@ -51,6 +53,8 @@ abstract contract MoneyTest is LedgerTest {
 
     /// @dev Puts the household into debt of `amount`, which the retailer receives, by settling a day.
     function _debt(uint96 amount) internal {
+        _bind(household);
+        _bind(retailer);
         _emptyDay();
         _attestAll();
         _settle(0, _pays(amount));

@@ -16,6 +16,9 @@ abstract contract PagesTest is LedgerTest {
         super.setUp();
         _emptyDay();
         _attestAll();
+        for (uint256 i = 0; i < ACCOUNTS; ++i) {
+            _bind(_account(i));
+        }
         _prepare(0, 1);
     }
 

@@ -29,7 +29,7 @@ enum Reach {
     Replaced,
     RolesChanged,
     ReplaysRefused,
-    ForeignRefused
+    ForeignSuspended
 }
 
 /// @notice A ledger with short windows, so that a hundred acts see weeks of it; and the one way in which acts call it.

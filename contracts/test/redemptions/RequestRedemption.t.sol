@@ -34,8 +34,8 @@ contract RedemptionsRequestRedemptionTest is MoneyTest {
     }
 
     function test_requestRedemption__beforeTheMoneyIsThere__reverts(uint96 held, uint96 more) public {
-        held = uint96(bound(held, 1, 1e20));
-        more = uint96(bound(more, 1, 1e20));
+        held = uint96(bound(held, 1, 1e18));
+        more = uint96(bound(more, 1, 1e18));
         _deposit(household, held, "deposit");
         bytes memory signature = _redeems(HOUSEHOLD_KEY, Hashes.redemption(household, held + more, "ref", T0));
         vm.expectRevert(
@@ -62,7 +62,7 @@ contract RedemptionsRequestRedemptionTest is MoneyTest {
     }
 
     function test_requestRedemption__valid__waits(uint96 amount) public {
-        amount = uint96(bound(amount, 1, 1e20));
+        amount = uint96(bound(amount, 1, 1e18));
         _deposit(household, amount, "deposit");
         vm.expectEmit();
         emit IRedemptions.RedemptionRequested(household, amount, "ref", T0 + CHALLENGE);

@@ -28,7 +28,7 @@ contract SettlementConstructorTest is LedgerTest {
     function _accountsFor(Roles roles_, Calendar calendar_, uint64 skip) private returns (Accounts) {
         uint64 nonce = vm.getNonce(address(this)) + skip + 1;
         address next = vm.computeCreateAddress(address(this), nonce);
-        return new Accounts(roles_, calendar_, next, next);
+        return new Accounts(roles_, calendar_, next, next, 2);
     }
 
     function _refused(Roles roles_, Calendar calendar_, Market market_, Readings readings_, Accounts accounts_)
@@ -94,7 +94,7 @@ contract RedemptionsWindowsTest is LedgerTest {
         readings = new Readings(roles, calendar);
         uint64 nonce = vm.getNonce(address(this));
         address next = vm.computeCreateAddress(address(this), nonce + 1);
-        accounts = new Accounts(roles, calendar, next, vm.computeCreateAddress(address(this), nonce + 2));
+        accounts = new Accounts(roles, calendar, next, vm.computeCreateAddress(address(this), nonce + 2), 3652 days);
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
     }

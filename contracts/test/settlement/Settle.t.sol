@@ -17,6 +17,8 @@ contract SettlementSettleTest is LedgerTest {
     function setUp() public override {
         super.setUp();
         _emptyDay();
+        _bind(ANNA);
+        _bind(BERT);
     }
 
     function _refused(uint32 revision, uint256[] memory words, bytes memory error_) private {
@@ -96,20 +98,6 @@ contract SettlementSettleTest is LedgerTest {
         _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
     }
 
-    function test_settle__balanceBeyondRange__reverts(uint80 more) public {
-        more = uint80(bound(more, 1, (1 << 70) - 1));
-        _attestAll();
-        int96 most = (1 << 70) - 1;
-        _settle(0, _payment(ANNA, BERT, most));
-        _refused(
-            1,
-            _payment(ANNA, BERT, int96(int256(uint256(more)))),
-            abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector)
-        );
-        _settle(1, _payment(ANNA, BERT, -most));
-        _balances(0, 0);
-    }
-
     function test_settle__wordsOtherThanHashed__reverts() public {
         _attestAll();
         bytes32[] memory hashes = _pageHashes(_paid());
@@ -165,6 +153,68 @@ contract SettlementSettleTest is LedgerTest {
         settlement.finalise(AREA, period);
     }
 
+    /* NOBODY HOLDS UP THE OTHERS */
+
+    function _suspended(address account) private view returns (int256) {
+        return accounts.balanceOf(accounts.suspenseOf(account, AREA));
+    }
+
+    function test_settle__balanceBeyondRange__waitsAndIsBookedLater(uint64 more) public {
+        more = uint64(bound(more, 1, type(uint64).max));
+        int96 most = (1 << 70) - 1;
+        int96 rest = int96(int256(uint256(more)));
+        _attestAll();
+        _settle(0, _payment(ANNA, BERT, most));
+        vm.expectEmit();
+        emit IAccounts.AmountSuspended(ANNA, accounts.suspenseOf(ANNA, AREA), -rest);
+        vm.expectEmit();
+        emit IAccounts.AmountSuspended(BERT, accounts.suspenseOf(BERT, AREA), rest);
+        _settle(1, _payment(ANNA, BERT, rest));
+        _balances(-most, most);
+        assertEq(_suspended(BERT), rest, "credit waits");
+        assertEq(_suspended(ANNA), -rest, "debit without a guarantor waits");
+        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
+        accounts.bookSuspense(BERT);
+
+        _settle(2, _payment(ANNA, BERT, -most));
+        accounts.bookSuspense(BERT);
+        accounts.bookSuspense(ANNA);
+        _balances(-rest, rest);
+        assertEq(_suspended(BERT) + _suspended(ANNA), 0, "nothing waits any more");
+    }
+
+    function test_settle__debitBeyondRange__isItsGuarantors() public {
+        int96 most = (1 << 70) - 1;
+        address guarantor = vm.addr(0x6A);
+        _bind(guarantor);
+        bytes memory consent =
+            _sign(0x6A, _digest(accounts.domainSeparator(), Hashes.guarantee(guarantor, ANNA, 40, 1)));
+        vm.prank(operator);
+        accounts.guarantee(guarantor, ANNA, 40, 1, consent);
+        _attestAll();
+        _settle(0, _payment(ANNA, BERT, most));
+        _settle(1, _payment(ANNA, BERT, 40));
+        assertEq(accounts.balanceOf(ANNA), -most, "not further");
+        assertEq(accounts.balanceOf(guarantor), -40, "the guarantor's");
+        assertEq(_suspended(BERT), 40, "credit beyond the range waits");
+    }
+
+    function test_settle__accountNotBound__waitsUntilItIs() public {
+        address carl = address(0xCA21);
+        _attestAll();
+        _settle(0, _payment(ANNA, carl, 40));
+        _balances(-40, 0);
+        assertEq(accounts.balanceOf(carl), 0, "not bound by its first booking");
+        assertEq(_suspended(carl), 40, "waits");
+        _bind(carl);
+        assertEq(accounts.balanceOf(carl), 40, "came with the binding");
+    }
+
+    function test_bookSuspense__nothingWaits__changesNothing() public {
+        accounts.bookSuspense(ANNA);
+        _balances(0, 0);
+    }
+
     /* EFFECTS */
 
     function test_settle__byAnyone__movesMoney(address sender, uint80 amount) public {
@@ -194,7 +244,6 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__withinCredit__callsNobody() public {
         _attestAll();
-        _bind(ANNA);
         uint256 guarantorKey = 0x6A;
         bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
         bytes memory consent = _sign(guarantorKey, _digest(accounts.domainSeparator(), structHash));

@@ -51,9 +51,35 @@ contract SettlementSettlePagesTest is PagesTest {
         _refused(0, 1, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
     }
 
-    function test_settle__balanceBeyondRangeByAPage__reverts() public {
-        _deposit(_account(0), (1 << 70) - 1, "deposit");
-        _refused(0, 0, abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
+    /// @dev Everything as prepared, but for the first account, whose amount another one takes that is bound to no area.
+    function _withStranger() private returns (address stranger, address suspense) {
+        stranger = address(7);
+        suspense = accounts.suspenseOf(stranger, AREA);
+        _words[0] = Hashes.settlementWord(stranger, 1);
+        _hashes = _pageHashes(_words);
+        _signatures = _settlementSignatures(0, _hashes);
+    }
+
+    function test_settle__strangerOnAPage__waitsOnceAllTookEffect() public {
+        (address stranger, address suspense) = _withStranger();
+        _send(0, 0);
+        assertEq(accounts.balanceOf(suspense), 0, "not yet");
+        _bind(stranger);
+        assertEq(accounts.balanceOf(stranger), 0, "nothing waits yet");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsBusy.selector, AREA));
+        accounts.bookSuspense(stranger);
+        _send(0, 1);
+        assertEq(accounts.balanceOf(suspense), 1, "waits");
+        accounts.bookSuspense(stranger);
+        assertEq(accounts.balanceOf(stranger), 1, "booked");
+    }
+
+    function test_settle__strangerOnAPageThatIsAbandoned__hasNothing() public {
+        (, address suspense) = _withStranger();
+        _send(0, 0);
+        vm.warp(block.timestamp + PAGE_WINDOW + 1);
+        settlement.abandonSettlement(AREA);
+        assertEq(accounts.balanceOf(suspense), 0, "nothing");
     }
 
     function test_settle__otherAreaMeanwhile__isNotHeldUp() public {

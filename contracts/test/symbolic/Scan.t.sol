@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";

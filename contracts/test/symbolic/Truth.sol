@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: UNLICENSED
-pragma solidity ^0.8.24;
+pragma solidity 0.8.37;
 
 /// @notice A condition as 0 or 1. Its operators do not branch, so a rule made of them is one term for the solver, where `&&` and `||` make a path
 /// for every outcome.

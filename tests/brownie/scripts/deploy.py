@@ -28,6 +28,7 @@ ROLES = (
 NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 CHALLENGE_SECONDS = 3_600
 PAGE_SECONDS = 1_800
+CHANGE_SECONDS = 7_200
 ROLE_DELAY_SECONDS = 1_800
 DELAY_SECONDS = 172_800
 
@@ -50,7 +51,7 @@ def deploy(deployer, keys):
     readings = Readings.deploy(roles, calendar, paid)
     # Accounts name the two contracts that may book before these exist.
     settlement_at, redemptions_at = (deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2))
-    books = Accounts.deploy(roles, calendar, settlement_at, redemptions_at, paid)
+    books = Accounts.deploy(roles, calendar, settlement_at, redemptions_at, CHANGE_SECONDS, paid)
     settlement = Settlement.deploy(roles, calendar, market, readings, books, PAGE_SECONDS, paid)
     redemptions = Redemptions.deploy(calendar, books, CHALLENGE_SECONDS, paid)
     anchors = Anchors.deploy(roles, paid)

@@ -240,7 +240,7 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
         assert queries.balance_neur(connection, account=house) == due
         state = period_state(connection, area=town.AREA, period=1)
     assert state.settled == 2
-    root = world.chain.statements_root_of(area=text_id(town.AREA), period=1, revision=1)
+    root = world.settlement.statements_root_of(area=text_id(town.AREA), period=1, revision=1)
     assert root == world.proposal().statements_root
     failed = [content_of(entry) for entry in world.record.entries(kinds=[ChainFailed])]
     assert failed == []

@@ -342,6 +342,25 @@ def test_fold__guarantor_replaced__its_accounts_follow(scene: Any, tools: Any) -
         assert queries.guarantor_of(connection, account=account) == successor
 
 
+def test_fold__amount_suspended_then_booked__waits_on_an_account_of_its_own(scene: Any, tools: Any) -> None:
+    account, suspense, guarantor = tools.key("house1").address, b"\x05" * 20, tools.key("retailer").address
+    moved = {"account": to_hex(account), "amountNeur": "70"}
+    waiting = moved | {"suspense": to_hex(suspense)}
+    passed = {"account": to_hex(account), "guarantor": to_hex(guarantor), "amountNeur": "-5"}
+
+    scene.include("settle:1", [("Accounts", "AmountSuspended", waiting), ("Accounts", "DebitPassedOn", passed)])
+    run(scene, 0)
+    with scene.record.read() as connection:
+        balances = [queries.balance_neur(connection, account=item) for item in (account, suspense, guarantor)]
+    scene.include("bind:1", [("Accounts", "SuspenseBooked", waiting)])
+    run(scene, 0)
+
+    assert balances == [-65, 70, -5]
+    with scene.record.read() as connection:
+        after = [queries.balance_neur(connection, account=item) for item in (account, suspense, guarantor)]
+    assert after == [5, 0, -5]
+
+
 def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene: Any, tools: Any) -> None:
     account = tools.key("house1").address
     deposited(scene, account, 5_000)

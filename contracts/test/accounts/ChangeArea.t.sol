@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
+import {AreaChange, IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {MoneyTest} from "../base/MoneyTest.sol";
+import {vm} from "../base/Vm.sol";
+
+/// @notice proposeAreaChange, cancelAreaChange, changeArea: how a slip of the registrar is corrected.
+contract AccountsChangeAreaTest is MoneyTest {
+    bytes32 private constant OTHER = "other area";
+    uint64 private constant READY = T0 + CHALLENGE + 1 days;
+
+    function setUp() public override {
+        super.setUp();
+        vm.prank(registrar);
+        calendar.createArea(OTHER, AreaParams(1, 100 days));
+        _bind(household);
+    }
+
+    function _propose() private {
+        vm.prank(registrar);
+        accounts.proposeAreaChange(household, OTHER);
+    }
+
+    function test_proposeAreaChange__notRegistrar__reverts(address sender) public {
+        vm.assume(sender != registrar);
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.Registrar, bytes32(0)));
+        vm.prank(sender);
+        accounts.proposeAreaChange(household, OTHER);
+    }
+
+    function test_proposeAreaChange__nothingToChange__reverts() public {
+        vm.startPrank(registrar);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, AREA));
+        accounts.proposeAreaChange(household, AREA);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, retailer, bytes32(0)));
+        accounts.proposeAreaChange(retailer, AREA);
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaUnknown.selector, bytes32("nowhere")));
+        accounts.proposeAreaChange(household, "nowhere");
+        vm.stopPrank();
+    }
+
+    function test_cancelAreaChange__nothingProposed__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
+        accounts.cancelAreaChange(household);
+    }
+
+    function test_cancelAreaChange__byOthers__reverts(address sender) public {
+        vm.assume(sender != registrar && sender != household);
+        _propose();
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        vm.prank(sender);
+        accounts.cancelAreaChange(household);
+    }
+
+    function test_changeArea__nothingProposed__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
+        accounts.changeArea(household);
+    }
+
+    function test_changeArea__early__reverts(uint64 time) public {
+        _propose();
+        time = uint64(bound(time, T0, READY - 1));
+        _warp(time);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTooEarly.selector, READY, time));
+        accounts.changeArea(household);
+    }
+
+    function test_changeArea__expired__reverts() public {
+        _propose();
+        _warp(READY + 30 days + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAccounts.AccountsTooLate.selector, READY + 30 days, READY + 30 days + 1)
+        );
+        accounts.changeArea(household);
+    }
+
+    function test_changeArea__withTies__reverts() public {
+        _propose();
+        _guarantee(5, 1);
+        _warp(READY);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, household));
+        accounts.changeArea(household);
+    }
+
+    function test_changeArea__guarantor__reverts() public {
+        _guarantee(5, 1);
+        vm.prank(registrar);
+        accounts.proposeAreaChange(retailer, OTHER);
+        _warp(READY);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, retailer));
+        accounts.changeArea(retailer);
+    }
+
+    function test_changeArea__cancelledByTheAccount__reverts() public {
+        _propose();
+        vm.expectEmit();
+        emit IAccounts.AreaChangeCancelled(household);
+        vm.prank(household);
+        accounts.cancelAreaChange(household);
+        _warp(READY);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
+        accounts.changeArea(household);
+    }
+
+    function test_changeArea__byAnyoneWhenDue__takesTheMoneyAlong(address sender) public {
+        _deposit(household, 7, "deposit");
+        vm.expectEmit();
+        emit IAccounts.AreaChangeProposed(household, OTHER, READY);
+        _propose();
+        _warp(READY);
+        vm.expectEmit();
+        emit IAccounts.AccountBound(household, OTHER);
+        vm.prank(sender);
+        accounts.changeArea(household);
+        assertEq(accounts.areaOf(household), OTHER, "area");
+        assertEq(accounts.balanceOf(household), 7, "balance");
+        AreaChange memory left = accounts.areaChangeOf(household);
+        assertEq(uint256(left.readyAt), 0, "done");
+    }
+}
