@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from contracts.bindings import Settlement, read_events
+from contracts.bindings import Accounts, Redemptions, Settlement, read_events
 from contracts.bindings.anchors import HeadAnchored
 from contracts.bindings.settlement import PeriodSettled
 from domain.facts import (
@@ -50,6 +50,10 @@ from ledger_service.trading.tables import trading_order
 
 TAGS_PER_QUERY = 500
 """Tags looked up by one statement: below the 999 parameters every SQLite takes."""
+
+
+MONEY = (Settlement.contract, Accounts.contract, Redemptions.contract)
+"""Contracts whose events move money: postings are filtered by the time of their blocks."""
 
 
 def fold(connection: Connection, entry: Entry) -> None:
@@ -95,7 +99,7 @@ def _fold_further(connection: Connection, entry: Entry) -> None:
 
 def _included(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
     """What the chain did: when, to which period, and to which head of the journal."""
-    if any(event.contract == Settlement.contract for event in fact.events):
+    if any(event.contract in MONEY for event in fact.events):
         _insert(connection, overview_inclusion, [{"sequence": sequence, "block_time": fact.block_time}])
     for anchored in read_events(fact.events, HeadAnchored):
         _anchored(connection, fact, anchored, sequence)

@@ -258,7 +258,7 @@ OPERATORS_WORD = {
     "reading.attested": r"messages$",
     "erasure.done": r"reason",
     "chain.requested": r"args.*",
-    "chain.signed": r"(key|role|contract)$",
+    "chain.signed": r"(key|role|contract|nonce|gas_price_wei)$",
     "chain.failed": r"reason",
     "chain.rewound": r".*",
     "chain.included": r".*",

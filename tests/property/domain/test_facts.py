@@ -15,6 +15,7 @@ from domain import facts
 from domain.errors import OutOfRange
 from domain.facts import FACTS, Fact, FactMalformed, UnknownKind, read_fact
 from domain.hashing import canonical_json
+from domain.lines import Kind
 from domain.members import JsonDocument
 from domain.strictness import WrongBytes
 from tests.property.domain.fact_strategies import facts_of
@@ -121,13 +122,13 @@ def made_with_foreign(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths to all members of a fact, and of what is in it, outside documents."""
+    """Paths to all members of a fact, and of what is in it, outside documents and the constants that kinds are."""
     if path:
         yield path
     if isinstance(value, tuple):
         for number, item in enumerate(value):
             yield from places_in(item, (*path, number))
-    elif is_dataclass(value) and not isinstance(value, JsonDocument):
+    elif is_dataclass(value) and not isinstance(value, JsonDocument | Kind):
         for member in fields(value):
             yield from places_in(getattr(value, member.name), (*path, member.name))
 
