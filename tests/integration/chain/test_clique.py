@@ -36,6 +36,9 @@ CHAIN_ID, SPEED = 2016, 120
 AREA, MARKET = text_id("DE/CLIQUE"), text_id("DE/CLIQUE/DA")
 KEYS = {name: SigningKey(keccak(b"clique " + name.encode())) for name in NAMES}
 DEPLOYER = SigningKey(keccak(b"clique deployer"))
+
+DELAY_SECONDS = 1_800
+"""Wall seconds of a change of roles: in market time less than the challenge window, as the contracts ask."""
 PRICE = 200_000
 GRACE_S, SIGN_S, CLEAR_S = 1_200, 3_600, 4_800
 CLEARED, VOID = 2, 3
@@ -68,7 +71,9 @@ def _deploy(rpc: Rpc, *, origin: int) -> Deployment:
         RoleGrant(address=key.address, role=name.rstrip("12"), organisation=text_id(f"organisation {name}"))
         for name, key in KEYS.items()
     )
-    config = DeploymentConfig(grants=grants, origin=origin, start=header.timestamp, speed=SPEED)
+    config = DeploymentConfig(
+        grants=grants, origin=origin, start=header.timestamp, speed=SPEED, delay_seconds=DELAY_SECONDS
+    )
     plan = plan_deployment(config=config, key=DEPLOYER, chain_id=CHAIN_ID, gas_price_wei=CLIQUE.gas_price_wei)
     send_plan(rpc=rpc, transactions=list(plan.transactions.values()))
     last = list(plan.transactions.values())[-1]
