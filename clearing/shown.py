@@ -16,9 +16,8 @@ from pydantic import ConfigDict, PlainSerializer, PlainValidator, ValidationErro
 from clearing.shown_report import ShownReport
 from domain.errors import DominoesError, OutOfRange
 from domain.facts import PointEnvelope, ProgramRules
-from domain.facts.programs import EarlierPosition, Schedules
-from domain.members import Code, Hash, Mtu, Number, PriceNeurPerWh, Seconds, Uint32, noun_of
-from domain.orders import INT32
+from domain.facts.programs import EarlierPosition, Schedules, check_int32
+from domain.members import Code, Hash, Mtu, Number, PriceNeurPerWh, Seconds, Uint32, first_fault, noun_of
 from domain.strictness import hex_bytes
 from domain.words import OrderWord
 
@@ -119,8 +118,7 @@ class ShownProgram:
     def __post_init__(self) -> None:
         if any(len(item.net_wh) != self.count for item in self.schedules):
             raise ValueError("a schedule has not one value for each MTU")
-        if any(not -INT32 <= net_wh < INT32 for item in self.schedules for net_wh in item.net_wh):
-            raise ValueError("a schedule exceeds what an int32 holds")
+        check_int32(self.schedules)
 
     @classmethod
     def read(cls, answer: object) -> ShownProgram:
@@ -188,9 +186,8 @@ def _strictly(cls: type[_T], value: object, *, at: str) -> _T:
     try:
         return noun_of(cls, json.dumps(value))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(filter(None, [at, *(str(part) for part in first["loc"])]))
-        raise _not_of_the_form(place or "its whole", first["msg"]) from error
+        place, reason = first_fault(error)
+        raise _not_of_the_form(".".join(filter(None, [at, *place])) or "its whole", reason) from error
 
 
 def _not_of_the_form(place: str, reason: str) -> ProgramDiffers:

@@ -188,8 +188,17 @@ SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION)
 REDEMPTIONS_SHAPES = (REDEMPTION,)
 """Shapes whose verifying contract is Redemptions."""
 
-SHAPES = {
-    shape.name: shape
-    for shape in (*MARKET_SHAPES, *READINGS_SHAPES, *ACCOUNTS_SHAPES, *SETTLEMENT_SHAPES, *REDEMPTIONS_SHAPES)
+SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {
+    "Market": MARKET_SHAPES,
+    "Readings": READINGS_SHAPES,
+    "Accounts": ACCOUNTS_SHAPES,
+    "Settlement": SETTLEMENT_SHAPES,
+    "Redemptions": REDEMPTIONS_SHAPES,
 }
+"""Every shape, by the contract that verifies it."""
+
+SHAPES = {shape.name: shape for shapes in SHAPES_OF.values() for shape in shapes}
 """Every shape by its name."""
+
+CONTRACT_OF = {shape.name: contract for contract, shapes in SHAPES_OF.items() for shape in shapes}
+"""The verifying contract of each shape, by the shape's name."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, GetCoreSchemaHandler, PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, GetCoreSchemaHandler, PlainSerializer, PlainValidator, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from domain.hashing import MAX_SAFE_INTEGER, check_canonical, to_hex
@@ -201,3 +201,9 @@ def noun_of(cls: type[_Noun], text: str | bytes) -> _Noun:
     """The other way round, from JSON text. Raises ValueError (pydantic's ValidationError)."""
     noun: _Noun = _adapter(cls).validate_json(text)
     return noun
+
+
+def first_fault(error: ValidationError) -> tuple[list[str], str]:
+    """Where the first fault of a strict reading stands, member by member from the outside in, and what it is."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return [str(part) for part in first["loc"]], first["msg"]

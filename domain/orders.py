@@ -18,9 +18,6 @@ ACCOUNT_BYTES = 20
 HASH_BYTES = 32
 SALT_BYTES = 32
 
-INT32 = 2**31
-"""Energies of schedules are hashed as int32."""
-
 
 _MEMBERS = frozenset(name for _, name in ORDER.fields)
 

@@ -23,7 +23,7 @@ from domain.facts import (
     SettlementProposed,
     SettlementRules,
 )
-from domain.facts.programs import Schedules
+from domain.facts.programs import Schedules, check_int32
 from domain.facts.settlement import settlement_values
 from domain.hashing import ZERO_HASH, canonical_json, text_id
 from domain.markets import Market
@@ -40,11 +40,11 @@ from domain.members import (
     Seconds,
     Signature,
     Word,
+    first_fault,
     noun_json,
     noun_of,
 )
 from domain.mtu import MtuRange
-from domain.orders import INT32
 from domain.parties import Meter, OrderKey, Participant
 from domain.periods import Period
 from domain.readings import Attestation, MeterReading
@@ -70,9 +70,8 @@ def read_strictly(cls: type[T], text: bytes) -> T:
     try:
         return noun_of(cls, text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise PackageMalformed(member=place or "its whole", reason=first["msg"]) from error
+        place, reason = first_fault(error)
+        raise PackageMalformed(member=".".join(place) or "its whole", reason=reason) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +126,7 @@ class PackagedProgram:
         mtus = MtuRange(first=self.first_mtu, count=self.count)
         if any(envelope.mtu not in mtus for envelope in self.envelopes):
             raise ValueError("an envelope is of an MTU outside the program")
-        if any(not -INT32 <= net_wh < INT32 for schedule in self.schedules for net_wh in schedule.net_wh):
-            raise ValueError("a schedule exceeds what an int32 holds")
+        check_int32(self.schedules)
 
     @classmethod
     def of(cls, validated: ProgramValidated, signed: ProgramSigned) -> PackagedProgram:

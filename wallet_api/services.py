@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import Request
 
-from domain.eip712 import ACCOUNTS_SHAPES, MARKET_SHAPES, READINGS_SHAPES, REDEMPTIONS_SHAPES, Domain, Shape
+from domain.eip712 import CONTRACT_OF, Domain, Shape
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
@@ -55,17 +55,7 @@ class PublicDeployment:
 
     def domain_of(self, shape: Shape) -> Domain:
         """The EIP-712 domain of a shape's verifying contract."""
-        if shape in MARKET_SHAPES:
-            contract = "Market"
-        elif shape in READINGS_SHAPES:
-            contract = "Readings"
-        elif shape in ACCOUNTS_SHAPES:
-            contract = "Accounts"
-        elif shape in REDEMPTIONS_SHAPES:
-            contract = "Redemptions"
-        else:
-            contract = "Settlement"
-        return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[contract])
+        return Domain(chain_id=self.chain_id, verifying_contract=self.addresses[CONTRACT_OF[shape.name]])
 
 
 @dataclass(frozen=True, slots=True)

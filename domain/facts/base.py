@@ -10,6 +10,7 @@ from pydantic_core import ArgsKwargs
 
 from domain.errors import DominoesError
 from domain.hashing import sorted_json
+from domain.members import first_fault
 
 
 class UnknownKind(DominoesError):
@@ -36,11 +37,10 @@ class FactMalformed(DominoesError):
     @classmethod
     def of(cls, kind: str, error: ValidationError, *, within: str | None = None) -> Self:
         """What pydantic found first; `within` is the member that is all of the payload."""
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = [str(part) for part in first["loc"]]
+        place, reason = first_fault(error)
         if place[:1] == [within]:
             del place[0]
-        return cls(kind=kind, member=".".join(place) or "its whole", reason=first["msg"])
+        return cls(kind=kind, member=".".join(place) or "its whole", reason=reason)
 
 
 @dataclass(frozen=True, init=False)

@@ -27,6 +27,9 @@ from domain.members import (
     Word,
 )
 
+INT32 = 2**31
+"""Energies of schedules are hashed as int32."""
+
 
 @dataclass(frozen=True, slots=True)
 class MtuResult:
@@ -76,6 +79,12 @@ Schedules = Annotated[
     PlainSerializer(_write_schedules),
     Says("object of net Wh per MTU by point"),
 ]
+
+
+def check_int32(schedules: Schedules) -> None:
+    """Energies of schedules are hashed as int32. Raises ValueError for one that does not fit."""
+    if any(not -INT32 <= net_wh < INT32 for schedule in schedules for net_wh in schedule.net_wh):
+        raise ValueError("a schedule exceeds what an int32 holds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,5 +79,7 @@ def _area_json(area: AreaAnchors) -> dict[str, Any]:
 
 
 def export_anchors(path: Path, *, trust: TrustAnchors, anchor: Anchor) -> None:
-    """Write `anchors.json` (canonical JSON)."""
-    path.write_bytes(canonical_json(anchors_json(trust, anchor)))
+    """Write `anchors.json` (canonical JSON): after a crash it is there whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(canonical_json(anchors_json(trust, anchor)))
+    partial.rename(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from domain.facts import ErasureDone, Fact, read_fact
 from domain.hashing import ZERO_HASH, keccak
@@ -113,6 +113,14 @@ def find_entries(connection: Connection, keys: Sequence[str]) -> list[Entry]:
         query = select_entries().where(journal_key.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
         found.update((row.key, entry_of(row)) for row in connection.execute(query))
     return [found[key] for key in keys if key in found]
+
+
+def last_of(connection: Connection, *kinds: type[Fact], after: int = 0) -> int:
+    """Sequence of the last entry of these kinds behind `after`; `after` where there is none."""
+    query = select(func.max(journal_entry.c.sequence)).where(
+        journal_entry.c.kind.in_(kinds_of(kinds)), journal_entry.c.sequence > after
+    )
+    return int(connection.execute(query).scalar() or after)
 
 
 def select_entries() -> Select[Any]:

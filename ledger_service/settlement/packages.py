@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.facts import ErasureDone
 from domain.facts.settlement import settlement_values
 from ledger_service.record import Record
+from ledger_service.record.journal import last_of
 from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.queries import period_state
 
@@ -22,24 +24,35 @@ class WrittenPackage:
     text: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a package is of: a period's proposal as it stands after the last erasure, by their entries."""
+
+    area: str
+    period: int
+    proposal_sequence: int | None
+    erasure_sequence: int
+
+
 class Packages:
     """The package of the newest proposal of a period. Safe from several threads.
 
     The attesters of an area ask for the same package at the same time, and gathering it reads a period of orders and
-    readings: the one asked for last is kept, and who asks while it is made waits for it.
+    readings: the one asked for last is kept until something is erased, and who asks while it is made waits for it.
     """
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self._lock = threading.Lock()
-        self._kept: tuple[tuple[str, int, int | None], WrittenPackage] | None = None
+        self._kept: tuple[_Asked, WrittenPackage] | None = None
 
     def newest(self, *, area: str, period: int) -> WrittenPackage:
         """The package of the newest proposal. Raises UnknownPeriod, NothingProposed, FactMissing, WrongInput."""
         with self._lock, self._record.read() as connection:
-            key = (area, period, period_state(connection, area=area, period=period).proposal_sequence)
-            if self._kept is None or self._kept[0] != key:
+            state = period_state(connection, area=area, period=period)
+            asked = _Asked(area, period, state.proposal_sequence, last_of(connection, ErasureDone))
+            if self._kept is None or self._kept[0] != asked:
                 package = proposal_package(connection, area=area, period=period)
                 values = settlement_values(package.proposal)
-                self._kept = (key, WrittenPackage(package.proposal.revision, values, package.write()))
+                self._kept = (asked, WrittenPackage(package.proposal.revision, values, package.write()))
             return self._kept[1]

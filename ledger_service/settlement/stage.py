@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from contracts.bindings import Settlement
 from domain.errors import DominoesError
@@ -18,9 +18,8 @@ from domain.roles import ChainRole
 from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Prepared, Record, StorageUnavailable, Transaction, follow, prepare
-from ledger_service.record.journal import kinds_of, read_head
+from ledger_service.record.journal import last_of, read_head
 from ledger_service.record.keys import find_entries
-from ledger_service.record.tables import journal_entry
 from ledger_service.registry.tables import registry_area, registry_market
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.settlement.gather import TERMS, FactMissing, gather
@@ -92,7 +91,8 @@ class SettlementStage:
             due = [state for state in period_states(connection) if not state.is_final]
             horizons = connection.execute(select(registry_area.c.area, registry_area.c.horizon_seconds))
             horizon = {row.area: row.horizon_seconds for row in horizons}
-            self._registered = _last_registered(connection, after=self._registered)
+            # a fact of the registry can give a settlement what it lacked
+            self._registered = last_of(connection, *REGISTRY_FACTS, after=self._registered)
         done = False
         for state in due:
             done |= self._retry(state, now - RETRY_SECONDS)
@@ -233,14 +233,6 @@ def _is_unsettled(connection: Connection, state: PeriodState) -> bool:
     """Whether a settlement of the period stands in a block that can still be undone."""
     keys = settlement_keys(connection, area=state.area, period=state.period)
     return any(is_provisional(connection, key) for key in keys)
-
-
-def _last_registered(connection: Connection, *, after: int) -> int:
-    """Sequence of the last fact of the registry; it can give a settlement what it lacked."""
-    query = select(func.max(journal_entry.c.sequence)).where(
-        journal_entry.c.kind.in_(kinds_of(REGISTRY_FACTS)), journal_entry.c.sequence > after
-    )
-    return int(connection.execute(query).scalar() or after)
 
 
 def _is_due(state: PeriodState, roots: bytes) -> bool:

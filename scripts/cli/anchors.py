@@ -13,16 +13,16 @@ from scripts.cli.common import JsonOption, SetOption, guarded, show
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.sources import load
-from scripts.serving.trust import trust_anchors
+from scripts.serving.trust import grid_model_hash, trust_anchors
 
 
-def _grid_models(texts: list[str]) -> dict[str, Path]:
+def _grid_model_hashes(texts: list[str]) -> dict[str, bytes]:
     found = {}
     for text in texts:
         area, equals, file = text.partition("=")
         if not (area and equals and file):
             raise typer.BadParameter(f"{text!r} is not AREA=FILE", param_hint="--grid-model")
-        found[area] = Path(file)
+        found[area] = grid_model_hash(area, Path(file))
     return found
 
 
@@ -45,14 +45,13 @@ def anchors(
     """
     settings = load(config, flags=flags or ()).settings
     require(settings, "anchors")
+    hashes = _grid_model_hashes(grid_model)
     rpc = Rpc(given(settings.chain.rpc_url))
     try:
         deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
-        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, _grid_models(grid_model))
+        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, hashes)
     finally:
         rpc.close()
-    partial = out.with_suffix(".partial")
-    export_anchors(partial, trust=trust, anchor=anchor)
-    partial.rename(out)
+    export_anchors(out, trust=trust, anchor=anchor)
     told = {"file": str(out), "block": anchor.block, "journal_sequence": anchor.sequence}
     show(told, as_json=as_json, title="trust anchors")

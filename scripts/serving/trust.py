@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from contracts.bindings import Anchors, Roles
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS, Deployment
-from contracts.rpc import Rpc, as_int
+from contracts.rpc import BlockHeader, NodeAnswerInvalid, Rpc, as_int
 from domain.errors import DominoesError
 from domain.hashing import from_hex, hash_json, text_id, to_hex
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors
@@ -42,38 +43,67 @@ class GridModelUnusable(DominoesError):
         super().__init__(f"the grid model of {area}: {reason}; give the file that its DSO published")
 
 
+def grid_model_hash(area: str, path: Path) -> bytes:
+    """The hash of a grid model as its DSO published it. Raises GridModelUnusable."""
+    try:
+        model = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GridModelUnusable(area=area, reason=str(error)) from error
+    if not isinstance(model, dict):
+        raise GridModelUnusable(area=area, reason="is no JSON object")
+    return hash_json(model)
+
+
 def last_anchor(rpc: Rpc, deployment: Deployment) -> Anchor:
-    """The newest anchored head of the journal, and the block that holds it. Raises NothingAnchored."""
+    """The newest anchored head of the journal, and the block that holds it. Raises NothingAnchored.
+
+    The contract tells the block's time; nodes give the logs of a whole chain to nobody, but every header.
+    """
     address = deployment.addresses["Anchors"]
-    wanted = {"address": to_hex(address), "fromBlock": hex(deployment.start_block), "toBlock": "latest"}
-    logs = rpc.call("eth_getLogs", wanted)
-    if not logs:
+    sequence, head, time = Anchors(rpc=rpc, address=address).latest()
+    if not sequence:
         raise NothingAnchored
-    block = as_int(logs[-1]["blockNumber"])
-    sequence, head, _ = Anchors(rpc=rpc, address=address).latest(block=block)
-    return Anchor(sequence=sequence, head=head, block=block)
+
+    def time_of(number: int) -> int:
+        return header_at(rpc, number).timestamp
+
+    blocks = range(deployment.start_block, rpc.block_number() + 1)
+    first, end = bisect_left(blocks, time, key=time_of), bisect_right(blocks, time, key=time_of)
+    logs = []
+    if first < end:
+        span = {"fromBlock": hex(blocks[first]), "toBlock": hex(blocks[end - 1])}
+        logs = rpc.call("eth_getLogs", {**span, "address": to_hex(address)})
+    if not logs:
+        raise NodeAnswerInvalid(url=rpc.url, reason="it has not the event of the anchor that it tells")
+    return Anchor(sequence=sequence, head=head, block=as_int(logs[-1]["blockNumber"]))
+
+
+def header_at(rpc: Rpc, number: int) -> BlockHeader:
+    """A header that the node must have. Raises NodeAnswerInvalid."""
+    header = rpc.header(number)
+    if header is None:
+        raise NodeAnswerInvalid(url=rpc.url, reason=f"it has no block {number}")
+    return header
 
 
 def trust_anchors(
     rpc: Rpc,
     deployment: Deployment,
     organisations: Iterable[OrganisationSection],
-    grid_models: Mapping[str, Path],
+    grid_model_hashes: Mapping[str, bytes],
 ) -> tuple[TrustAnchors, Anchor]:
     """What an outsider holds evidence against, and the journal's head at the checkpoint.
 
     `organisations` are those of the contract signed by all; `deployment` must have been checked against this node;
-    `grid_models` gives the file of each area's model, as its DSO published it. Raises RoleNotHeld where the chain does
-    not bear the organisations out, GridModelUnusable, NothingAnchored, or what the node's answers raise.
+    `grid_model_hashes` are those of each area's model, as its DSO published it. Raises RoleNotHeld where the chain does
+    not bear the organisations out, NothingAnchored, or what the node's answers raise.
     """
     named = list(organisations)
     roles = Roles(rpc=rpc, address=deployment.addresses["Roles"])
     for item in named:
         _check_role(roles, item)
     anchor, time = last_anchor(rpc, deployment), market_time(deployment, rpc=rpc)
-    header = rpc.header(anchor.block)
-    if header is None:
-        raise NothingAnchored
+    header = header_at(rpc, anchor.block)
     threshold = roles.config().attester_threshold
     return TrustAnchors(
         chain_id=deployment.chain_id,
@@ -85,12 +115,12 @@ def trust_anchors(
         roles={role: _keys(named, role) for role in LEDGER_ROLES},
         areas={
             area: AreaAnchors(
-                grid_model_hash=_grid_model_hash(area, path),
+                grid_model_hash=hashed,
                 dso=_keys(named, "dso", area),
                 attesters=_keys(named, "attester", area),
                 threshold=threshold,
             )
-            for area, path in grid_models.items()
+            for area, hashed in grid_model_hashes.items()
         },
         block=header.number,
         block_hash=header.hash,
@@ -108,13 +138,3 @@ def _check_role(roles: Roles, item: OrganisationSection) -> None:
 
 def _keys(organisations: Iterable[OrganisationSection], role: str, area: str | None = None) -> list[bytes]:
     return [from_hex(item.address) for item in organisations if item.role == role and item.area in (None, area)]
-
-
-def _grid_model_hash(area: str, path: Path) -> bytes:
-    try:
-        model = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise GridModelUnusable(area=area, reason=str(error)) from error
-    if not isinstance(model, dict):
-        raise GridModelUnusable(area=area, reason="is no JSON object")
-    return hash_json(model)

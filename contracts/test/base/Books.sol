@@ -36,6 +36,32 @@ library Books {
         return (word & ~(uint256(type(uint24).max) << 24)) | (accepted << 24);
     }
 
+    /// @notice Allocation number `index`: accepted lots as digits to the base `lots` + 1, without regard to any rule.
+    function allocation(uint256[] memory book, uint256 index, uint256 lots)
+        internal
+        pure
+        returns (uint256[] memory words)
+    {
+        words = new uint256[](book.length);
+        for (uint256 k = 0; k < book.length; ++k) {
+            words[k] = withAccepted(book[k], index % (lots + 1));
+            index /= lots + 1;
+        }
+    }
+
+    /// @notice Welfare and volume in one number, volume below; the least number where the allocation is not feasible.
+    function worth(uint256[] memory words) internal pure returns (int256) {
+        (int256 welfare, int256 bought, int256 sold) = (0, 0, 0);
+        for (uint256 k = 0; k < words.length; ++k) {
+            int256 accepted = int256(acceptedOf(words[k]));
+            if (uint256(accepted) > effectiveOf(words[k])) return type(int256).min;
+            welfare += accepted * limitOf(words[k]) * (isAsk(words[k]) ? -1 : int256(1));
+            if (isAsk(words[k])) sold += accepted;
+            else bought += accepted;
+        }
+        return bought == sold ? welfare * 1000 + bought : type(int256).min;
+    }
+
     /// @notice The book with its optimum filled in.
     function solve(uint256[] memory book) internal pure returns (Solved memory solved) {
         uint256 n = book.length;

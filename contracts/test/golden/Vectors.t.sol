@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {Attestation} from "../../src/interfaces/IReadings.sol";
@@ -93,18 +95,9 @@ contract GoldenVectorsTest is Assert {
             bytes32 digest = keccak256(abi.encodePacked(hex"1901", separator, structHash));
             assertEq(digest, _word(_at("typed", shapes, ".digest")), shape);
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
-            assertEq(_recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
+            assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
         assertEq(shapes, 14, "all shapes of the protocol");
-    }
-
-    function _recover(bytes32 digest, bytes memory signature) private pure returns (address) {
-        (bytes32 r, bytes32 s) = (bytes32(0), bytes32(0));
-        assembly ("memory-safe") {
-            r := mload(add(signature, 0x20))
-            s := mload(add(signature, 0x40))
-        }
-        return ecrecover(digest, uint8(signature[64]), r, s);
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {

@@ -25,37 +25,15 @@ contract MarketClearExhaustiveTest is LedgerTest {
         }
     }
 
-    /// @dev Allocation number `index`: accepted lots as digits to the base LOTS_MAX + 1, without regard to any rule.
-    function _allocation(uint256[] memory book, uint256 index) private pure returns (uint256[] memory words) {
-        words = new uint256[](book.length);
-        for (uint256 k = 0; k < book.length; ++k) {
-            words[k] = Books.withAccepted(book[k], index % (LOTS_MAX + 1));
-            index /= LOTS_MAX + 1;
-        }
-    }
-
-    /// @dev Welfare and volume in one number, volume below; the least number where the allocation is not feasible.
-    function _worth(uint256[] memory words) private pure returns (int256) {
-        (int256 welfare, int256 bought, int256 sold) = (0, 0, 0);
-        for (uint256 k = 0; k < words.length; ++k) {
-            int256 accepted = int256(Books.acceptedOf(words[k]));
-            if (uint256(accepted) > Books.effectiveOf(words[k])) return type(int256).min;
-            welfare += accepted * Books.limitOf(words[k]) * (Books.isAsk(words[k]) ? -1 : int256(1));
-            if (Books.isAsk(words[k])) sold += accepted;
-            else bought += accepted;
-        }
-        return bought == sold ? welfare * 1000 + bought : type(int256).min;
-    }
-
     function testFuzz_clear__everyAllocation__onlyTheBestPass(uint256 seed) public {
         uint256[] memory book = _randomBook(seed);
         uint256 n = uint256(LOTS_MAX + 1) ** book.length;
         bytes32[] memory results = new bytes32[](n);
         int256 best = type(int256).min;
         for (uint256 i = 0; i < n; ++i) {
-            uint256[] memory words = _allocation(book, i);
+            uint256[] memory words = Books.allocation(book, i, LOTS_MAX);
             results[i] = _resultHash(FIRST_MTU, Books.price(words), words);
-            if (_worth(words) > best) best = _worth(words);
+            if (Books.worth(words) > best) best = Books.worth(words);
         }
         _open();
         _close(book);
@@ -64,9 +42,9 @@ contract MarketClearExhaustiveTest is LedgerTest {
         int32 price = Hashes.NO_PRICE;
         bool seen = false;
         for (uint256 i = 0; i < n; ++i) {
-            uint256[] memory words = _allocation(book, i);
+            uint256[] memory words = Books.allocation(book, i, LOTS_MAX);
             bool accepted = _try(words, Merkle.proof(results, i));
-            assertTrue(accepted == (_worth(words) == best), "accepted exactly if best");
+            assertTrue(accepted == (Books.worth(words) == best), "accepted exactly if best");
             if (!accepted) continue;
             assertTrue(!seen || price == Books.price(words), "one price per book");
             (price, seen) = (Books.price(words), true);

@@ -55,13 +55,13 @@ contract ScanExhaustiveTest is ScanTest {
         Best memory best = Best({worth: type(int256).min, price: 0, seen: false});
         uint256 n = (LOTS + 1) ** book.length;
         for (uint256 i = 0; i < n; ++i) {
-            int256 worth = _worth(_allocation(book, i));
+            int256 worth = Books.worth(Books.allocation(book, i, LOTS));
             if (worth > best.worth) best.worth = worth;
         }
         for (uint256 i = 0; i < n; ++i) {
-            uint256[] memory words = _allocation(book, i);
+            uint256[] memory words = Books.allocation(book, i, LOTS);
             bool passed = _passes(words);
-            assertTrue(passed == (_worth(words) == best.worth), "passes exactly if best");
+            assertTrue(passed == (Books.worth(words) == best.worth), "passes exactly if best");
             if (!passed) continue;
             int32 price = _price(MarketKind.Auction, words);
             assertEq(int256(price), Books.price(words), "price of the auction");
@@ -70,28 +70,6 @@ contract ScanExhaustiveTest is ScanTest {
             assertEq(int256(_price(MarketKind.Flexibility, words)), _dearestAsk(words), "price of flexibility");
         }
         assertTrue(best.seen, "some allocation passes");
-    }
-
-    /// @dev Allocation number `index`: accepted lots as digits to the base LOTS + 1, without regard to any rule.
-    function _allocation(uint256[] memory book, uint256 index) private pure returns (uint256[] memory words) {
-        words = new uint256[](book.length);
-        for (uint256 k = 0; k < book.length; ++k) {
-            words[k] = Books.withAccepted(book[k], index % (LOTS + 1));
-            index /= LOTS + 1;
-        }
-    }
-
-    /// @dev Welfare and volume in one number, volume below; the least number where the allocation is not feasible.
-    function _worth(uint256[] memory words) private pure returns (int256) {
-        (int256 welfare, int256 bought, int256 sold) = (0, 0, 0);
-        for (uint256 k = 0; k < words.length; ++k) {
-            int256 accepted = int256(Books.acceptedOf(words[k]));
-            if (uint256(accepted) > Books.effectiveOf(words[k])) return type(int256).min;
-            welfare += accepted * Books.limitOf(words[k]) * (Books.isAsk(words[k]) ? -1 : int256(1));
-            if (Books.isAsk(words[k])) sold += accepted;
-            else bought += accepted;
-        }
-        return bought == sold ? welfare * 1000 + bought : type(int256).min;
     }
 
     function _dearestAsk(uint256[] memory words) private pure returns (int256 limit) {

@@ -126,7 +126,7 @@ def run_day(
             tally = _live(system, day, watch, progress, mtus_per_step)
             with watch.stage("evidence"):
                 fetch_all(system.town, out / BUNDLES_FOLDER)
-                write_anchors(system.town, node=systems.node_url(state), path=out / ANCHORS_FILE)
+                write_anchors(system.town, state=state, node=systems.node_url(state), path=out / ANCHORS_FILE)
                 chain = chain_info(system.town)
         finally:
             with watch.stage("stop"):

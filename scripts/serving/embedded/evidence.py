@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.rpc import Rpc
 from domain.hashing import from_hex
-from domain.signing import SigningKey
-from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, export_anchors
+from ledger_service.evidence.anchors import export_anchors
 from ledger_service.evidence.personal import export_all_personal
-from ledger_service.evidence.recorded import Anchor, ChainInfo
+from ledger_service.evidence.recorded import ChainInfo
 from ledger_service.record import Record
 from ledger_service.trading import ReceiptSigner
-from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD
 from scripts.community.town import Town
 from scripts.serving.api_client import ApiClient
+from scripts.serving.deployment_file import checked_deployment
+from scripts.serving.embedded.organisations import organisations_of
+from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE
+from scripts.serving.trust import trust_anchors
 
 PUBLIC, AUDITOR, PERSONAL = "public", "auditor", "personal"
 
 ANCHORS_FILE = "anchors.json"
 """Trust anchors: in the folder of a demo day, and in the state folder of a run."""
-
-
-class NoAnchor(LookupError):
-    """The service says that no head is anchored, or the node does not hold its block."""
 
 
 def fetch_bundle(client: ApiClient, kind: str, folder: Path) -> None:
@@ -61,48 +58,20 @@ def write_personal(record: Record, town: Town, chain: ChainInfo, folder: Path) -
     )
 
 
-def write_anchors(town: Town, *, node: str, path: Path) -> None:
-    """Write the trust anchors: what an outsider learns from the organisations themselves and from its own node."""
-    ledger = town.public.get("/v1/ledger")
-    area = next(item for item in town.public.items("/v1/areas") if item["area"] == town.config.area)
-    last = ledger["last_anchor"]
-    if last is None:
-        raise NoAnchor
+def write_anchors(town: Town, *, state: Path, node: str, path: Path) -> None:
+    """Write the trust anchors: what the organisations of the run agreed on, as an outsider's own node bears it out.
+
+    Raises NothingAnchored, DeploymentFileUnusable, or what the node's answers raise.
+    """
+    addresses = {name: key.address for name, key in town.organisations.items()}
     rpc = Rpc(node)
     try:
-        header, genesis = rpc.header(last["block"]), rpc.header(0)
+        trust, anchor = trust_anchors(
+            rpc,
+            checked_deployment(state / DEPLOYMENT_FILE, rpc=rpc),
+            organisations_of(town.config, addresses),
+            {town.config.area: town.community.grid.grid_model_hash},
+        )
     finally:
         rpc.close()
-    if header is None or genesis is None:
-        raise NoAnchor
-    keys: Mapping[str, SigningKey] = town.organisations
-    trust = TrustAnchors(
-        chain_id=ledger["chain_id"],
-        genesis_hash=genesis.hash,
-        speed=ledger["market_time"]["speed"],
-        origin_seconds=ledger["market_time"]["origin_seconds"],
-        start_seconds=ledger["market_time"]["start_seconds"],
-        contracts={
-            name: (from_hex(address), from_hex(ledger["deployment"]["code_hashes"][name]))
-            for name, address in ledger["contracts"].items()
-        },
-        roles={
-            "operator": [keys["operator"].address],
-            "treasurer": [keys["treasurer"].address],
-            "registrar": [keys["registrar"].address],
-            "security_admin": [keys["security-admin"].address],
-        },
-        areas={
-            town.config.area: AreaAnchors(
-                grid_model_hash=from_hex(area["grid_model_hash"]),
-                dso=[keys["dso"].address],
-                attesters=[keys[name].address for name in ATTESTER_NAMES],
-                threshold=ATTESTER_THRESHOLD,
-            )
-        },
-        block=header.number,
-        block_hash=header.hash,
-    )
-    partial = path.with_suffix(".partial")
-    export_anchors(partial, trust=trust, anchor=Anchor(last["sequence"], from_hex(last["head"]), last["block"]))
-    partial.rename(path)
+    export_anchors(path, trust=trust, anchor=anchor)

@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 from contracts.rpc import NodeUnavailable
 from domain.errors import DominoesError
 from domain.mtu import mtu_end
+from ledger_service.evidence.recorded import NothingAnchored
 from scripts.community.day import CLEARED_STATES, DayDriver, Progress
 from scripts.community.grids import PROFILE_YEAR
 from scripts.community.meters import TownMeters
 from scripts.community.run_config import ZONE
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
-from scripts.serving.embedded.evidence import ANCHORS_FILE, NoAnchor, write_anchors
+from scripts.serving.embedded.evidence import ANCHORS_FILE, write_anchors
 
 ORDER_HOUR = 6
 """Local hour of the eve from which the town sends its orders for the next day."""
@@ -151,10 +152,10 @@ class Runner:
 
     def _keep_anchors(self) -> None:
         """Keep the trust anchors in the state folder at the newest anchored head, for who audits the run."""
-        node, path = systems.node_url(self._system.state), self._system.state / ANCHORS_FILE
+        state = self._system.state
         # before the first anchor, or while the node is away, there are none: the next quarter hour has them
-        with suppress(NoAnchor, NodeUnavailable):
-            write_anchors(self._system.town, node=node, path=path)
+        with suppress(NothingAnchored, NodeUnavailable):
+            write_anchors(self._system.town, state=state, node=systems.node_url(state), path=state / ANCHORS_FILE)
 
     def _say_orders(self, driver: DayDriver) -> None:
         tally = driver.trade()

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from contracts.deploy import Deployment
 from domain.errors import DominoesError
-from domain.hashing import to_hex
 from domain.signing import SigningKey
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
@@ -26,11 +25,12 @@ from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
 from ledger_service.record import Record
 from oracle.brokers.embedded import EmbeddedBroker
-from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, RunConfig
+from scripts.community.run_config import ATTESTER_THRESHOLD, RunConfig
 from scripts.serving.composition import Core, list_in_registry
 from scripts.serving.deployment_file import MarketTime, read_deployment_file, write_deployment
 from scripts.serving.embedded.keys import load_keys, read_addresses
 from scripts.serving.embedded.market_loop import MarketLoop
+from scripts.serving.embedded.organisations import ROLES, organisations_of
 from scripts.serving.embedded.owner import SERVICE, hold
 from scripts.serving.embedded.run_folder import (
     CHAIN_FOLDER,
@@ -38,10 +38,9 @@ from scripts.serving.embedded.run_folder import (
     DEPLOYMENT_FILE,
     KEYS_FOLDER,
     RECORD_FILE,
-    SECURITY_ADMINS,
     read_config,
 )
-from scripts.serving.needs import AREA_ROLES, given, given_path
+from scripts.serving.needs import given, given_path
 from scripts.serving.organisations import deployment_config
 from scripts.serving.settings import (
     ApiSection,
@@ -50,8 +49,6 @@ from scripts.serving.settings import (
     DatabaseSection,
     DeploymentSection,
     KeySection,
-    OrganisationSection,
-    RoleName,
     Settings,
 )
 from scripts.serving.telemetry import set_up_logging
@@ -61,17 +58,6 @@ from wallet_api.services import Services
 
 TOKENS_FILE = "tokens.pem"
 """The key of access tokens, beside the operator's."""
-
-ROLES: Mapping[str, RoleName] = {
-    "operator": "operator",
-    "treasurer": "treasurer",
-    "registrar": "registrar",
-    "dso": "dso",
-    **dict.fromkeys(SECURITY_ADMINS, "security_admin"),
-    **dict.fromkeys(ATTESTER_NAMES, "attester"),
-    "auditor": "auditor",
-}
-"""The organisations of a run by the names of their keys, one key each."""
 
 SENDER_ROLES = {
     "operator": "operator",
@@ -104,15 +90,7 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
             first_day=date.fromisoformat(config.first_day),
             last_day=None if config.last_day is None else date.fromisoformat(config.last_day),
         ),
-        organisations=tuple(
-            OrganisationSection(
-                name=name,
-                role=role,
-                address=to_hex(addresses[name]),
-                area=config.area if role in AREA_ROLES else None,
-            )
-            for name, role in ROLES.items()
-        ),
+        organisations=organisations_of(config, addresses),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from domain.facts import FACTS, ChainIncluded, ReadingAttested, SettlementProposed
+from domain.facts import FACTS, ChainIncluded, OrderAccepted, ReadingAttested, SettlementProposed
 from domain.hashing import to_hex
 from domain.members import noun_json
 from domain.signing import BadSignature
@@ -25,6 +25,7 @@ from ledger_service.settlement.operations import (
     SettlementOutdated,
     sign_settlement,
 )
+from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.queries import NothingProposed, latest_proposal, period_state, proposals
 from ledger_service.settlement.stage import UNEXPECTED, SettlementStage
 from ledger_service.settlement.views import rebuild_views
@@ -471,6 +472,22 @@ def test_proposal_package__of_a_settlement__has_the_documented_shape(scene: Any,
 
     assert {order.rules.receipts for order in shown.orders} == {1}
     assert json.loads(shown.model_dump_json(by_alias=True)) == json.loads(package)
+
+
+def test_packages__asked_twice__is_made_once_until_something_is_erased(scene: Any, tools: Any) -> None:
+    settle(scene, tools)
+    packages = Packages(scene.record)
+    order = scene.record.entries(kinds=[OrderAccepted])[0]
+    signature = to_hex(order.as_a(OrderAccepted).signature).encode()
+
+    first = packages.newest(area=tools.AREA, period=tools.PERIOD)
+    again = packages.newest(area=tools.AREA, period=tools.PERIOD)
+    scene.record.erase([order.sequence], "the period is final")
+    after = packages.newest(area=tools.AREA, period=tools.PERIOD)
+
+    assert again is first
+    assert signature in first.text
+    assert signature not in after.text
 
 
 def test_rebuild_views__after_a_settlement__gives_the_same_state(scene: Any, tools: Any) -> None:
