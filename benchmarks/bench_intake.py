@@ -8,6 +8,7 @@ bound by those two (`signatures_only`), not by eight times the singles (ADR 26).
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import secrets
 import tempfile
@@ -247,6 +248,8 @@ def run() -> dict[str, Any]:
             place = Path(folder) / str(number)
             place.mkdir()
             community = Community(place)
+            gc.collect()  # as the service does when it starts
+            gc.freeze()
             community.intake.start()
             rates = _intake_rates(community) | _signature_rates(community.orders(ORDERS // 4))
             community.intake.close()

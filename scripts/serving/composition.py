@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -107,6 +108,13 @@ class Core:
         self.attestations = AttestationIntake(
             record, readings=deployment.domain("Readings"), settlement=deployment.domain("Settlement")
         )
+
+    def start(self) -> None:
+        """Take in what comes from now on."""
+        # What is loaded by now stays until the process ends: the collector need not walk it with every few orders.
+        gc.collect()
+        gc.freeze()
+        self.intake.start()
 
     def close(self) -> None:
         """Finish what is being taken in, and take in no more."""

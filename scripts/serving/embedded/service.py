@@ -154,7 +154,7 @@ class Service:
             # uvicorn raises the signal once more when it has shut down; what follows here must still happen.
             signal.signal(number, lambda *_: None)
         self.broker.start()
-        self.core.intake.start()
+        self.core.start()
         self.loop.start()
         try:
             server.run()

@@ -117,7 +117,7 @@ class ProductionService:
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal once more when it has shut down; what follows here must still happen.
             signal.signal(number, lambda *_: None)
-        self.core.intake.start()
+        self.core.start()
         self.loop.start()
         try:
             server.run()
