@@ -24,7 +24,7 @@ class Area:
     """A grid area: one DSO, one set of attesters, one calendar.
 
     `zone` is the IANA zone in which its local days and gates are meant. Deadlines in seconds of market time:
-    `attest_seconds` from the end of an MTU, `horizon_seconds` (the end of corrections) from the end of a period,
+    `attest_seconds` from the end of an MTU, `horizon_seconds` (the end of corrections) from when a period is resolved,
     `challenge_seconds` from a redemption's request. `threshold` attesters of distinct organisations must agree.
     """
 

@@ -15,8 +15,7 @@ from domain.mtu import mtu_end
 from domain.periods import Period
 
 INCLUSION_MARGIN_S = 300
-"""Market seconds before its deadline from which revision 0 is given up: time for the chain to include it. A
-transaction that comes too late takes with it every attestation it carries."""
+"""Market seconds before its deadline from which revision 0 is given up: time for the chain to include it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,13 @@ class MeteringArea:
     def attest_until(self, mtu: int) -> int:
         """Last market second at which revision 0 of an MTU is handed in; after it the MTU waits to be marked Unread."""
         margin_s = min(INCLUSION_MARGIN_S, self.attest_seconds // 4)
-        return mtu_end(mtu) + self.attest_seconds - margin_s
+        period = self.period_of(mtu)
+        begins = mtu_end(mtu) if period is None else period.time_from(mtu + 1)
+        return begins + self.attest_seconds - margin_s
+
+    def takes_corrections(self, period: Period, *, market_time: int) -> bool:
+        """Whether readings of a period are still corrected: until the horizon after all its MTUs were resolved."""
+        return period.resolved_at is None or market_time <= period.resolved_at + self.horizon_seconds
 
     def keys_of(self, meter_code: str) -> tuple[MeterKey, ...]:
         """The keys ever registered for a meter, newest first; empty for an unknown meter."""
@@ -109,7 +114,13 @@ class MeteringArea:
             "settlement_contract": to_hex(self.settlement_contract),
             "meters": [entry.as_json() for entry in self.meters],
             "periods": [
-                {"period": period.number, "first_mtu": period.first_mtu, "count": period.count}
+                {
+                    "period": period.number,
+                    "first_mtu": period.first_mtu,
+                    "count": period.count,
+                    "declared_at": period.declared_at,
+                    "resolved_at": period.resolved_at,
+                }
                 for period in self.periods
             ],
         }
@@ -133,7 +144,14 @@ class MeteringArea:
             settlement_contract=from_hex(data["settlement_contract"]),
             meters=tuple(MeterKey.from_json(entry) for entry in data["meters"]),
             periods=tuple(
-                Period(area=data["area"], number=entry["period"], first_mtu=entry["first_mtu"], count=entry["count"])
+                Period(
+                    area=data["area"],
+                    number=entry["period"],
+                    first_mtu=entry["first_mtu"],
+                    count=entry["count"],
+                    declared_at=entry["declared_at"],
+                    resolved_at=entry["resolved_at"],
+                )
                 for entry in data["periods"]
             ),
         )

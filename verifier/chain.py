@@ -31,7 +31,7 @@ NODE_SECONDS = 60
 EVENTS = """
 Anchors HeadAnchored(uint64* sequence,bytes32 head,bytes32 previousHead)
 Calendar AreaCreated(bytes32* area,(uint32 attestSeconds,uint32 horizonSeconds))
-Calendar PeriodDeclared(bytes32* area,uint32* period,uint32 firstMtu,uint32 count)
+Calendar PeriodDeclared(bytes32* area,uint32* period,uint32 firstMtu,uint32 count,uint64 declaredAt)
 Market MarketCreated(bytes32* market,bytes32* area,uint32 firstPeriod,(bytes32 area,uint24 lotWh,\
 uint24 tickNeurPerWh,int32 minLimitNeurPerWh,int32 maxLimitNeurPerWh,uint32 graceSeconds,uint32 signSeconds,\
 uint32 clearSeconds))
@@ -46,6 +46,7 @@ Market MtuVoided(bytes32* market,uint32* mtu,bytes32 clearingRoot)
 Readings ReadingsAttested(bytes32* area,uint32* mtu,uint32* revision,bytes32 root,uint32 count,uint64 importWh,\
 uint64 exportWh,bytes32 readingsRoot,bytes[] signatures)
 Readings ReadingsUnread(bytes32* area,uint32* mtu,bytes32 readingsRoot)
+Readings ReadingsPassedOver(bytes32* area,uint32* mtu,uint32 revisions,bool unread,bytes32 root)
 Registry ContractRegistered(string name,uint32* version,address* location,bytes32 codeHash)
 Roles RoleGranted(address* key,uint8* role,bytes32* organisation,bytes32 area)
 Roles RoleRevoked(address* key,uint8* role,bytes32* organisation,bytes32 area)

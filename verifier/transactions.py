@@ -241,6 +241,10 @@ class Transactions:
         if any(done is not None and isinstance(done.fact, ChainFailed) for done in outcomes):
             self._report.counts[f"failed on chain: {item.event}"] += 1
             return
+        place = {key: item.keys[key] for key in ("area", "mtu") if item.event == ATTESTED}
+        if place and chain.find("ReadingsPassedOver", place) is not None:
+            self._report.counts[f"passed over on chain: {item.event}"] += 1
+            return
         passed = [event for event in anchors if event.args["sequence"] >= item.sequence]
         overdue = any(chain.seconds(event.block, end) > GRACE_SECONDS for event in passed)
         if never or overdue or (outcomes and all(outcomes)):

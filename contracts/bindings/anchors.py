@@ -30,10 +30,15 @@ class Anchors(Binding):
 
     contract = "Anchors"
 
+    def max_step(self, *, block: Block = LATEST) -> int:
+        """Most entries from one anchor to the next."""
+        return int(self._read("MAX_STEP", [], block=block))
+
     @classmethod
     def anchor(cls, *, sequence: int, head: bytes) -> Call:
         """Anchors the head of the journal. Operator for all areas only. `head`: hash of that entry. `sequence`: of
-        the journal's last entry, above the last anchored one.
+        the journal's last entry, above the last anchored one by at most 100,000: a longer way takes several
+        anchors, so that no single one, by mistake or on purpose, leaves no sequence for those to come.
         """
         return cls._call("anchor", [sequence, head])
 

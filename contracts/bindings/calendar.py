@@ -25,6 +25,7 @@ class Period(Struct):
 
     first_mtu: int
     count: int
+    declared_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +50,28 @@ class PeriodDeclared(Event):
     period: int
     first_mtu: int
     count: int
+    declared_at: int
 
 
 class Calendar(Binding):
     """Market time = origin + (block time − start) × speed, fixed at deployment. In production speed is 1 and
     origin = start. Safety: periods of an area are contiguous and never change, so each MTU belongs to at most
-    one period. Liveness: periods may be declared late (also for the past), so a break of the operator never
-    blocks an area for ever.
+    one period. Liveness: periods may be declared late (also for the past), and once they have ended by anyone,
+    as long as the one before: a break of the operator is nobody's loss, since what must be done with a late
+    period has its time from its declaration on.
     """
 
     contract = "Calendar"
 
     def max_distance_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds that a period may begin from now: a slip of the operator must not put an area out of
-        reach for ever.
+        """Market-time seconds that a period may begin from now: a month and some reserve. A slip of the operator
+        costs an area no more.
         """
         return int(self._read("MAX_DISTANCE_SECONDS", [], block=block))
+
+    def max_horizon_seconds(self, *, block: Block = LATEST) -> int:
+        """Longest horizon of corrections, market-time seconds."""
+        return int(self._read("MAX_HORIZON_SECONDS", [], block=block))
 
     def max_period_mtus(self, *, block: Block = LATEST) -> int:
         """Longest period: a month of 15-minute MTUs and some reserve."""
@@ -85,8 +92,9 @@ class Calendar(Binding):
 
     @classmethod
     def declare_period(cls, *, area: bytes, first_mtu: int, count: int) -> Call:
-        """Declares the next period of an area, at most 366 days ahead; the first one at most 366 days back.
-        Operator of the area only. Returns period: its number: 1, 2, … per area.
+        """Declares the next period of an area, at most 35 days ahead; the first one at most 35 days back. Operator
+        of the area only, but anyone where the period has ended and has as many MTUs as the one before. Returns
+        period: its number: 1, 2, … per area.
         """
         return cls._call("declarePeriod", [area, first_mtu, count])
 

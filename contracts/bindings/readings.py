@@ -57,6 +57,22 @@ class ReadingsAttested(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingsPassedOver(Event):
+    """A batch left this MTU as it stands (see `ReadingState`), since its revision was taken or its time had run
+    out.
+    """
+
+    CONTRACT = "Readings"
+    NAME = "ReadingsPassedOver"
+
+    area: bytes
+    mtu: int
+    revisions: int
+    unread: bool
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingsUnread(Event):
     """No readings came by the deadline."""
 
@@ -82,9 +98,11 @@ class Readings(Binding):
 
     @classmethod
     def attest(cls, *, period: int, attestation: Attestation, signatures: Sequence[bytes]) -> Call:
-        """Records one attestation. Anyone may send it, also in a pause. Revision 0 from the end of the MTU to
-        attestSeconds later; later revisions until period end + horizonSeconds. `period`: the area's period that
-        contains the MTU. `signatures`: m or more of the area's attesters, ascending by signer.
+        """Records one attestation. Anyone may send it, also in a pause. Revision 0 from the end of the MTU until
+        attestSeconds after it, or after the period's declaration where that came later. Later revisions until
+        horizonSeconds after the last MTU of the period was attested or marked: whoever is late with that
+        shortens nothing. `period`: the area's period that contains the MTU. `signatures`: m or more of the
+        area's attesters, ascending by signer.
         """
         return cls._call("attest", [period, attestation, signatures])
 
@@ -92,7 +110,10 @@ class Readings(Binding):
     def attest_many(
         cls, *, period: int, attestations: Sequence[Attestation], signatures: Sequence[Sequence[bytes]]
     ) -> Call:
-        """Records several attestations of one period; all or none."""
+        """Records several attestations of one period, but passes over each MTU whose revision stands already,
+        whoever sent it, or whose time has run out: nobody can spoil a batch. Anything else that is wrong with
+        one reverts all.
+        """
         return cls._call("attestMany", [period, attestations, signatures])
 
     def attestation_digest(self, *, attestation: Attestation, block: Block = LATEST) -> bytes:
@@ -119,8 +140,9 @@ class Readings(Binding):
 
     @classmethod
     def mark_unread(cls, *, area: bytes, period: int, first_mtu: int, count: int) -> Call:
-        """Marks all MTUs of a range Unread that have no attestation and whose deadline has passed. Anyone, also in
-        a pause. `count`: 1 to 3,200. `period`: the area's period that contains the range.
+        """Marks all MTUs of a range Unread that have no attestation and whose deadline has passed; passes over
+        those attested or marked already. Anyone, also in a pause. `count`: 1 to 3,200. `period`: the area's
+        period that contains the range.
         """
         return cls._call("markUnread", [area, period, first_mtu, count])
 
@@ -131,6 +153,12 @@ class Readings(Binding):
     def readings_root(self, *, area: bytes, period: int, block: Block = LATEST) -> bytes:
         """Running root over the attestations and marks of (area, period), in the order of their happening."""
         return as_bytes(self._read("readingsRoot", [area, period], block=block))
+
+    def resolved_at(self, *, area: bytes, period: int, block: Block = LATEST) -> int:
+        """Market time at which the last MTU of (area, period) was attested or marked: the horizon runs from it; 0
+        before.
+        """
+        return int(self._read("resolvedAt", [area, period], block=block))
 
     def resolved_count(self, *, area: bytes, period: int, block: Block = LATEST) -> int:
         """Number of MTUs of (area, period) that are attested or Unread."""

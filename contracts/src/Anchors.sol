@@ -6,6 +6,9 @@ import {IRoles, Role} from "./interfaces/IRoles.sol";
 
 /// @title Anchors (documented on IAnchors)
 contract Anchors is IAnchors {
+    /// @notice Most entries from one anchor to the next.
+    uint64 public constant MAX_STEP = 100_000;
+
     IRoles private immutable ROLES;
 
     uint64 private _sequence;
@@ -21,6 +24,7 @@ contract Anchors is IAnchors {
         ROLES.requireRole(msg.sender, Role.Operator, 0);
         if (head == 0) revert AnchorsHeadInvalid();
         if (sequence <= _sequence) revert AnchorsSequenceNotRising(_sequence, sequence);
+        if (sequence - _sequence > MAX_STEP) revert AnchorsStepTooLong(_sequence, sequence);
         bytes32 previousHead = _head;
         _sequence = sequence;
         _blockTime = uint64(block.timestamp);

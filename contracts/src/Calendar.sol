@@ -13,8 +13,11 @@ contract Calendar is ICalendar {
     /// @notice Largest speed: a day in a second.
     uint32 public constant MAX_SPEED = 86_400;
 
-    /// @notice Market-time seconds that a period may begin from now: a slip of the operator must not put an area out of reach for ever.
-    uint64 public constant MAX_DISTANCE_SECONDS = 366 days;
+    /// @notice Longest horizon of corrections, market-time seconds.
+    uint32 public constant MAX_HORIZON_SECONDS = 366 days;
+
+    /// @notice Market-time seconds that a period may begin from now: a month and some reserve. A slip of the operator costs an area no more.
+    uint64 public constant MAX_DISTANCE_SECONDS = 35 days;
 
     IRoles private immutable ROLES;
     uint64 private immutable ORIGIN;
@@ -38,8 +41,8 @@ contract Calendar is ICalendar {
     function createArea(bytes32 area, AreaParams calldata params) external {
         ROLES.requireRole(msg.sender, Role.Registrar, 0);
         if (
-            area == 0 || params.attestSeconds == 0 || params.horizonSeconds < params.attestSeconds
-                || params.horizonSeconds > Time.MAX_WINDOW_SECONDS
+            area == 0 || params.attestSeconds < Time.MTU_SECONDS || params.horizonSeconds < params.attestSeconds
+                || params.horizonSeconds > MAX_HORIZON_SECONDS
         ) revert CalendarAreaInvalid();
         if (_areas[area].attestSeconds != 0) revert CalendarAreaExists(area);
         _areas[area] = params;
@@ -49,20 +52,22 @@ contract Calendar is ICalendar {
     /// @inheritdoc ICalendar
     function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period) {
         _requireArea(area);
-        ROLES.requireRole(msg.sender, Role.Operator, area);
+        Period[] storage periods = _periods[area];
+        uint256 declared = periods.length;
+        Period memory none = Period({firstMtu: 0, count: 0, declaredAt: 0});
+        Period memory last = declared == 0 ? none : periods[declared - 1];
+        uint64 time = marketTime();
+        bool overdue = count == last.count && Time.startOf(uint256(firstMtu) + count) <= time;
+        if (declared == 0 || !overdue) ROLES.requireRole(msg.sender, Role.Operator, area);
         if (count == 0 || count > MAX_PERIOD_MTUS || firstMtu > type(uint32).max - count) {
             revert CalendarPeriodInvalid();
         }
-        Period[] storage periods = _periods[area];
-        uint256 declared = periods.length;
-        if (declared != 0) {
-            Period memory last = periods[declared - 1];
-            if (firstMtu != last.firstMtu + last.count) revert CalendarPeriodNotContiguous(last.firstMtu + last.count);
-        }
-        _requireNear(firstMtu, declared != 0);
-        periods.push(Period({firstMtu: firstMtu, count: count}));
+        uint32 next = last.firstMtu + last.count;
+        if (declared != 0 && firstMtu != next) revert CalendarPeriodNotContiguous(next);
+        _requireNear(firstMtu, declared != 0, time);
+        periods.push(Period({firstMtu: firstMtu, count: count, declaredAt: time}));
         period = uint32(declared + 1);
-        emit PeriodDeclared(area, period, firstMtu, count);
+        emit PeriodDeclared(area, period, firstMtu, count, time);
     }
 
     /* VIEWS */
@@ -110,8 +115,7 @@ contract Calendar is ICalendar {
     }
 
     /// @dev Ahead of now every period is bounded, behind it only the first: later ones follow it, however late.
-    function _requireNear(uint32 firstMtu, bool late) private view {
-        uint64 time = marketTime();
+    function _requireNear(uint32 firstMtu, bool late, uint64 time) private pure {
         uint64 start_ = Time.startOf(firstMtu);
         bool near = start_ <= time + MAX_DISTANCE_SECONDS && (late || start_ + MAX_DISTANCE_SECONDS >= time);
         if (!near) revert CalendarPeriodFar(firstMtu, time);

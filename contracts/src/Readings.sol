@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {ICalendar, Period} from "./interfaces/ICalendar.sol";
+import {AreaParams, ICalendar, Period} from "./interfaces/ICalendar.sol";
 import {Attestation, IReadings, ReadingState} from "./interfaces/IReadings.sol";
 import {IRoles} from "./interfaces/IRoles.sol";
 import {Hashes} from "./libraries/Hashes.sol";
@@ -17,7 +17,8 @@ contract Readings is IReadings, EIP712, MarketClock {
 
     struct Running {
         bytes32 root;
-        uint256 resolved;
+        uint32 resolved;
+        uint64 resolvedAt;
     }
 
     IRoles private immutable ROLES;
@@ -35,40 +36,42 @@ contract Readings is IReadings, EIP712, MarketClock {
 
     /// @inheritdoc IReadings
     function attest(uint32 period, Attestation calldata attestation, bytes[] calldata signatures) external {
-        _attest(period, attestation, signatures);
+        _attest(period, attestation, signatures, false);
     }
 
     /// @inheritdoc IReadings
     function attestMany(uint32 period, Attestation[] calldata attestations, bytes[][] calldata signatures) external {
         if (attestations.length == 0 || attestations.length != signatures.length) revert ReadingsBatchInvalid();
         for (uint256 i = 0; i < attestations.length; ++i) {
-            _attest(period, attestations[i], signatures[i]);
+            _attest(period, attestations[i], signatures[i], true);
         }
     }
 
     /// @inheritdoc IReadings
     function markUnread(bytes32 area, uint32 period, uint32 firstMtu, uint32 count) external {
-        _requireInside(area, period, firstMtu, count);
+        Period memory bounds = _requireInside(area, period, firstMtu, count);
         uint32 attestSeconds = CALENDAR.areaOf(area).attestSeconds;
         uint64 time = _marketTime();
-        uint64 first = Time.startOf(uint256(firstMtu) + 1) + attestSeconds;
+        uint64 first = _attestUntil(firstMtu, bounds, attestSeconds);
         if (time <= first) revert ReadingsTooEarly(first + 1, time);
 
         Running storage running = _running[area][period];
-        (bytes32 root, uint256 marked) = (running.root, 0);
+        (bytes32 root, uint32 marked) = (running.root, 0);
         for (uint32 mtu = firstMtu; mtu < firstMtu + count; ++mtu) {
-            if (time <= Time.startOf(uint256(mtu) + 1) + attestSeconds) break;
+            if (time <= _attestUntil(mtu, bounds, attestSeconds)) break;
             ReadingState storage reading = _readings[area][mtu];
-            if (reading.revisions != 0) continue;
+            if (reading.revisions != 0) {
+                _passOver(area, mtu);
+                continue;
+            }
             reading.revisions = 1;
             reading.unread = true;
             root = Hashes.readingsLink(root, mtu, 0, 0, 0, 0, 0);
             ++marked;
             emit ReadingsUnread(area, mtu, root);
         }
-        if (marked == 0) revert ReadingsNothingToMark();
         running.root = root;
-        running.resolved += marked;
+        _resolve(running, bounds, marked);
     }
 
     /* VIEWS */
@@ -94,6 +97,11 @@ contract Readings is IReadings, EIP712, MarketClock {
     }
 
     /// @inheritdoc IReadings
+    function resolvedAt(bytes32 area, uint32 period) external view returns (uint64) {
+        return _running[area][period].resolvedAt;
+    }
+
+    /// @inheritdoc IReadings
     function resolvedCount(bytes32 area, uint32 period) external view returns (uint256) {
         return _running[area][period].resolved;
     }
@@ -110,24 +118,44 @@ contract Readings is IReadings, EIP712, MarketClock {
 
     /* INTERNAL */
 
-    function _attest(uint32 period, Attestation calldata attestation, bytes[] calldata signatures) private {
+    /// @dev In a batch, what stands already or comes too late is passed over.
+    function _attest(uint32 period, Attestation calldata attestation, bytes[] calldata signatures, bool inBatch)
+        private
+    {
         bytes32 area = attestation.area;
         Period memory bounds = _requireInside(area, period, attestation.mtu, 1);
         ReadingState storage reading = _readings[area][attestation.mtu];
+        (uint64 time, uint64 until) = (_marketTime(), _deadline(period, attestation, bounds));
+        if (inBatch && (attestation.revision < reading.revisions || time > until)) {
+            _passOver(area, attestation.mtu);
+            return;
+        }
         if (attestation.revision != reading.revisions) {
             revert ReadingsRevisionWrong(reading.revisions, attestation.revision);
         }
         if ((attestation.root == 0) != (attestation.count == 0)) revert ReadingsRootInvalid();
-        _requireTime(attestation, bounds);
+        uint64 ended = Time.startOf(uint256(attestation.mtu) + 1);
+        if (time < ended) revert ReadingsTooEarly(ended, time);
+        if (time > until) revert ReadingsTooLate(until, time);
         ROLES.requireQuorum(attestationDigest(attestation), area, signatures);
+        _record(period, attestation, bounds, signatures);
+    }
 
+    function _record(
+        uint32 period,
+        Attestation calldata attestation,
+        Period memory bounds,
+        bytes[] calldata signatures
+    ) private {
+        bytes32 area = attestation.area;
+        ReadingState storage reading = _readings[area][attestation.mtu];
         reading.revisions = attestation.revision + 1;
         reading.count = attestation.count;
         reading.importWh = attestation.importWh;
         reading.exportWh = attestation.exportWh;
         reading.root = attestation.root;
         Running storage running = _running[area][period];
-        if (attestation.revision == 0) ++running.resolved;
+        if (attestation.revision == 0) _resolve(running, bounds, 1);
         running.root = Hashes.readingsLink(
             running.root,
             attestation.mtu,
@@ -138,6 +166,18 @@ contract Readings is IReadings, EIP712, MarketClock {
             attestation.exportWh
         );
         _emitAttested(attestation, running.root, signatures);
+    }
+
+    /// @dev Counts MTUs that are attested or Unread from now on; notes when the last of the period is.
+    function _resolve(Running storage running, Period memory bounds, uint32 count) private {
+        uint32 resolved = running.resolved + count;
+        running.resolved = resolved;
+        if (count != 0 && resolved == bounds.count) running.resolvedAt = _marketTime();
+    }
+
+    function _passOver(bytes32 area, uint32 mtu) private {
+        ReadingState storage standing = _readings[area][mtu];
+        emit ReadingsPassedOver(area, mtu, standing.revisions, standing.unread, standing.root);
     }
 
     function _emitAttested(Attestation calldata attestation, bytes32 root, bytes[] calldata signatures) private {
@@ -165,14 +205,21 @@ contract Readings is IReadings, EIP712, MarketClock {
         if (count == 0 || count > MAX_MARK_MTUS || !inside) revert ReadingsMtuNotInPeriod(firstMtu, period);
     }
 
-    /// @dev Revision 0 has the attestation deadline, corrections the period's horizon.
-    function _requireTime(Attestation calldata attestation, Period memory bounds) private view {
-        uint64 time = _marketTime();
-        uint64 ended = Time.startOf(uint256(attestation.mtu) + 1);
-        if (time < ended) revert ReadingsTooEarly(ended, time);
-        uint64 until = attestation.revision == 0
-            ? ended + CALENDAR.areaOf(attestation.area).attestSeconds
-            : Time.startOf(uint256(bounds.firstMtu) + bounds.count) + CALENDAR.areaOf(attestation.area).horizonSeconds;
-        if (time > until) revert ReadingsTooLate(until, time);
+    /// @dev Revision 0 has the attestation deadline; corrections have the horizon, which begins once all MTUs of the period are resolved.
+    function _deadline(uint32 period, Attestation calldata attestation, Period memory bounds)
+        private
+        view
+        returns (uint64)
+    {
+        AreaParams memory params = CALENDAR.areaOf(attestation.area);
+        if (attestation.revision == 0) return _attestUntil(attestation.mtu, bounds, params.attestSeconds);
+        uint64 since = _running[attestation.area][period].resolvedAt;
+        return since == 0 ? type(uint64).max : since + params.horizonSeconds;
+    }
+
+    /// @dev So long after the end of the MTU, or after the declaration of its period where that came later.
+    function _attestUntil(uint32 mtu, Period memory bounds, uint32 attestSeconds) private pure returns (uint64) {
+        uint64 ended = Time.startOf(uint256(mtu) + 1);
+        return (ended > bounds.declaredAt ? ended : bounds.declaredAt) + attestSeconds;
     }
 }

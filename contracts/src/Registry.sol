@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+
 import {Entry, IRegistry} from "./interfaces/IRegistry.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 
@@ -13,7 +15,6 @@ contract Registry is IRegistry {
 
     Entry[] private _entries;
     mapping(bytes32 nameHash => uint256[] indices) private _versions;
-    mapping(address location => bool) private _listed;
 
     constructor(IRoles roles) {
         ROLES = roles;
@@ -25,11 +26,11 @@ contract Registry is IRegistry {
         if (bytes(name).length == 0 || bytes(name).length > MAX_NAME_BYTES) revert RegistryNameInvalid();
         bytes32 found = location.codehash;
         if (found != codeHash || location.code.length == 0) revert RegistryCodeWrong(location, codeHash, found);
-        if (_listed[location]) revert RegistryListed(location);
         uint256[] storage versions = _versions[keccak256(bytes(name))];
-        version = uint32(versions.length + 1);
+        uint256 count = versions.length;
+        if (count != 0 && _entries[versions[count - 1]].location == location) revert RegistryListed(location);
+        version = SafeCast.toUint32(count + 1);
         versions.push(_entries.length);
-        _listed[location] = true;
         _entries.push(Entry({name: name, version: version, location: location, codeHash: codeHash}));
         emit ContractRegistered(name, version, location, codeHash);
     }

@@ -13,6 +13,9 @@ contract Roles is IRoles {
     /// @notice Block-time seconds after its delay in which a proposal may be completed.
     uint64 public constant PROPOSAL_SECONDS = 30 days;
 
+    /// @notice Longest pause, block-time seconds.
+    uint32 private constant MAX_PAUSE_SECONDS = 30 days;
+
     /// @notice Organisations that hold a security admin key, at least: one alone could complete nothing.
     uint256 private constant MIN_ADMIN_ORGANISATIONS = 2;
 
@@ -39,7 +42,8 @@ contract Roles is IRoles {
     constructor(RolesConfig memory config_, Grant[] memory grants) {
         if (
             config_.attesterThreshold < 2 || config_.attesterThreshold > MAX_SIGNATURES || config_.delaySeconds == 0
-                || config_.pauseSeconds == 0 || config_.coolDownSeconds < config_.pauseSeconds
+                || config_.pauseSeconds == 0 || config_.pauseSeconds > MAX_PAUSE_SECONDS
+                || config_.coolDownSeconds < config_.pauseSeconds
         ) revert RolesConfigInvalid();
         THRESHOLD = config_.attesterThreshold;
         DELAY_SECONDS = config_.delaySeconds;

@@ -17,6 +17,7 @@ from domain.facts import (
     Subject,
 )
 from domain.roles import ChainRole
+from ledger_service.evidence.recorded import NothingAnchored, last_anchor
 from ledger_service.outbox import asks, request
 from ledger_service.record import Cursor, Record
 from ledger_service.record.journal import kinds_of, read_entries
@@ -30,6 +31,9 @@ AT_ONCE = frozenset(kinds_of((BookClosed, SettlementSigned, ErasureDone)))
 
 CHAIN_KINDS = frozenset(kinds_of((ChainRequested, ChainSigned, ChainIncluded, ChainFailed, BlockMined)))
 """Facts about transactions: they alone cause no anchor, or each anchor would cause the next."""
+
+STEP_MAX = 100_000
+"""Most entries from one anchor to the next, as the contract takes them: where more came, several lead to the head."""
 
 ENTRIES_PER_RUN = 1_000
 
@@ -64,11 +68,13 @@ class AnchorStage:
         """Ask for the head as it is now, whatever was anchored before; nothing happens for an empty journal."""
         with self._record.read() as connection:
             self._cursor.load(connection)
+            after = _anchored_sequence(connection)
         with self._record.begin() as tx:
             head = tx.head
             if head.sequence > self._cursor.recorded:
-                call = Anchors.anchor(sequence=head.sequence, head=head.hash)
-                request(tx, call, key=f"anchor:{head.sequence}", role=ChainRole.OPERATOR, about=Subject())
+                for sequence in (*range(after + STEP_MAX, head.sequence, STEP_MAX), head.sequence):
+                    call = Anchors.anchor(sequence=sequence, head=_hash_of(tx.connection, sequence))
+                    request(tx, call, key=f"anchor:{sequence}", role=ChainRole.OPERATOR, about=Subject())
                 self._cursor.advance(tx, head.sequence)
         self._cursor.recorded = self._cursor.seen = head.sequence
         self._pending = self._urgent = False
@@ -94,3 +100,16 @@ class AnchorStage:
 def _ends_a_period(fact: ChainIncluded) -> bool:
     """Whether a settlement or the end of corrections is on chain: anchored at once, so that evidence holds it all."""
     return asks(fact, Settlement.settle) or asks(fact, Settlement.finalise)
+
+
+def _anchored_sequence(connection: Connection) -> int:
+    """The sequence of the last anchor that stands on chain; 0 before the first."""
+    try:
+        return last_anchor(connection).sequence
+    except NothingAnchored:
+        return 0
+
+
+def _hash_of(connection: Connection, sequence: int) -> bytes:
+    query = select(journal_entry.c.hash).where(journal_entry.c.sequence == sequence)
+    return bytes(connection.execute(query).scalar_one())

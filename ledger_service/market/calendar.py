@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
 from domain.areas import Area
-from domain.facts import ChainIncluded, PeriodDeclared, ProgramOpened, Subject
+from domain.facts import ChainFailed, ChainIncluded, PeriodDeclared, ProgramOpened, Subject
 from domain.markets import Market
-from domain.mtu import local_day, local_midnight, mtu_start
+from domain.mtu import MtuRange, local_day, local_midnight, mtu_start
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.market import queries
@@ -27,6 +27,9 @@ from ledger_service.registry.operations import created_key
 
 INCLUSION_CURSOR = "calendar"
 """Name of the cursor over the chain's inclusions."""
+
+OVERDUE_MARGIN_S = 900
+"""Market seconds before the end of an undeclared period from which others may be expected to declare it."""
 
 
 def gate_time(*, market: Market, area: Area, day: date) -> int:
@@ -43,6 +46,18 @@ def declared_key(area: str, period: int) -> str:
 def day_of(*, area: Area, seconds: int) -> date:
     """The local day that contains a time."""
     return datetime.fromtimestamp(seconds, tz=UTC).astimezone(area.zone_info).date()
+
+
+def _next_mtus(last: Period | None, day: MtuRange, *, now: int) -> MtuRange:
+    """The MTUs of the period after `last`, in the local day in which it begins: to the end of that day.
+
+    Once anyone may declare it, or soon, it is as long as the one before: then it is the same, whoever comes first.
+    """
+    if last is None:
+        return day
+    if now >= mtu_start(last.end_mtu + last.count) - OVERDUE_MARGIN_S:
+        return MtuRange(first=last.end_mtu, count=last.count)
+    return MtuRange(first=last.end_mtu, count=day.first + day.count - last.end_mtu)
 
 
 class CalendarStage:
@@ -73,7 +88,7 @@ class CalendarStage:
 
     def _note_inclusions(self) -> bool:
         noted = False
-        for batch in follow(self._record, self._cursor, [ChainIncluded]):
+        for batch in follow(self._record, self._cursor, [ChainIncluded, ChainFailed]):
             awaited = [entry for entry in batch.entries if is_awaited(entry.fact)]
             if not awaited:
                 continue
@@ -109,8 +124,8 @@ class CalendarStage:
     def _declare(self, tx: Transaction, area: Area, now: int) -> None:
         markets = registry.markets(tx.connection, area=area.area)
         day = self._next_day(tx.connection, area, markets, now)
-        mtus = local_day(day=day, zone=area.zone_info)
         last = queries.last_period(tx.connection, area=area.area)
+        mtus = _next_mtus(last, local_day(day=day, zone=area.zone_info), now=now)
         number = 1 if last is None else last.number + 1
         fact = PeriodDeclared(area=area.area, period=number, first_mtu=mtus.first, count=mtus.count)
         entry = tx.append(fact)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 
 from sqlalchemy import Connection, delete, insert, update
 
 from contracts.bindings import Calendar, Market
-from domain.facts import BookClosed, ChainIncluded, Fact, PeriodDeclared, ProgramOpened
+from domain.facts import BookClosed, ChainFailed, ChainIncluded, Fact, PeriodDeclared, ProgramOpened
 from ledger_service.market.queries import is_included
 from ledger_service.market.tables import TABLES, market_inclusion, market_period, market_program
 from ledger_service.outbox import asks
@@ -18,8 +19,10 @@ from ledger_service.record.journal import walk_entries
 MARKET_FACTS: tuple[type[Fact], ...] = (PeriodDeclared, ProgramOpened, BookClosed)
 """The facts that make periods and programs and end what can be traded in them."""
 
-FOLDED_FACTS = (*MARKET_FACTS, ChainIncluded)
+FOLDED_FACTS = (*MARKET_FACTS, ChainIncluded, ChainFailed)
 """The facts the views are made of."""
+
+_NOT_CONTIGUOUS = re.compile(r"CalendarPeriodNotContiguous\(expectedFirstMtu=(?P<first_mtu>\d+)\)")
 
 
 def fold(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -30,7 +33,7 @@ def fold(connection: Connection, entries: Iterable[Entry]) -> None:
                 _show(connection, fact, entry.sequence)
             case BookClosed(market=market, program=program):
                 show_closed(connection, market=market, program=program)
-            case ChainIncluded(key=key) as fact:
+            case ChainIncluded(key=key) | ChainFailed(key=key) as fact:
                 # A block that was gone and came back is included a second time.
                 if is_awaited(fact) and not is_included(connection, key):
                     connection.execute(insert(market_inclusion).values(key=key, sequence=entry.sequence))
@@ -44,8 +47,19 @@ def show_closed(connection: Connection, *, market: str, program: int) -> None:
 
 
 def is_awaited(fact: Fact | None) -> bool:
-    """Whether the calendar waits for this inclusion."""
+    """Whether this says of something the calendar waits for that the chain has it."""
+    if isinstance(fact, ChainFailed):
+        return asks(fact, Calendar.declare_period) and _stood_already(fact)
     return isinstance(fact, ChainIncluded) and (asks(fact, Market.create_market) or asks(fact, Calendar.declare_period))
+
+
+def _stood_already(fact: ChainFailed) -> bool:
+    """Whether a period was refused because somebody else had declared it: the next one begins after it."""
+    expected = _NOT_CONTIGUOUS.fullmatch(fact.reason)
+    first, count = fact.about.first_mtu, fact.about.count
+    if expected is None or first is None or count is None:
+        return False
+    return int(expected["first_mtu"]) >= first + count
 
 
 def _show(connection: Connection, fact: PeriodDeclared | ProgramOpened, sequence: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -18,6 +18,7 @@ from domain.meters import MeterKey, close_validity
 from domain.periods import Period
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
+from ledger_service.record.tables import journal_entry
 from ledger_service.registry import queries as registered
 
 STATES_MAX = 1_000
@@ -72,12 +73,33 @@ class MtuState:
 
 
 def periods(connection: Connection, *, area: str) -> tuple[Period, ...]:
-    """The area's declared periods, ascending."""
+    """The area's declared periods, ascending.
+
+    The chain counts from the block that holds a declaration, which comes a little after it was recorded.
+    """
     found = []
     for entry in walk_entries(connection, kinds=[PeriodDeclared]):
         if (span := entry.as_a(PeriodDeclared).span).area == area:
-            found.append(span)
+            found.append(replace(span, declared_at=entry.recorded_at))
     return tuple(sorted(found, key=lambda period: period.number))
+
+
+def _resolved(connection: Connection, declared: tuple[Period, ...]) -> tuple[Period, ...]:
+    """Periods with the time at which the last of their MTUs was recorded as attested or Unread."""
+    table, entry = metering_attestation, journal_entry
+    query = (
+        select(table.c.period, func.count(), func.max(entry.c.recorded_at))
+        .join(entry, entry.c.sequence == table.c.sequence)
+        .where(table.c.area.in_({period.area for period in declared}), table.c.revision == 0)
+        .group_by(table.c.period)
+    )
+    found = {number: (count, last) for number, count, last in connection.execute(query)}
+    return tuple(
+        replace(period, resolved_at=found[period.number][1])
+        if found.get(period.number, (0, 0))[0] == period.count
+        else period
+        for period in declared
+    )
 
 
 def metering_area_of(connection: Connection, *, area: str, readings: Domain, settlement: Domain) -> MeteringArea:
@@ -116,7 +138,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
         readings_contract=readings.verifying_contract,
         settlement_contract=settlement.verifying_contract,
         meters=close_validity(entries),
-        periods=periods(connection, area=area),
+        periods=_resolved(connection, periods(connection, area=area)),
     )
 
 

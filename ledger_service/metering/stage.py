@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from contracts.bindings import Readings, read_events
-from contracts.bindings.readings import ReadingsUnread
+from contracts.bindings.readings import ReadingsPassedOver, ReadingsUnread
 from domain.facts import ChainFailed, ChainIncluded, ChainRequested, MtuUnread, Subject, requested_key
 from domain.hashing import text_id
-from domain.mtu import mtu_end, mtu_of
+from domain.mtu import mtu_of
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.metering.queries import next_revisions, periods
 from ledger_service.metering.tables import metering_pending
-from ledger_service.metering.views import fold_failed, fold_unread, note_pending, settle_pending
+from ledger_service.metering.views import fold_failed, fold_included, fold_unread, note_pending
 from ledger_service.outbox import asks, request
 from ledger_service.record import Cursor, Entry, Record, Transaction, follow
 from ledger_service.record.keys import find_entries
@@ -48,9 +48,10 @@ class MeteringStage:
             return True
         with self._record.read() as connection:
             overdue = [
-                _Overdue(area.area, period.number, first, count, mtu_end(first + count - 1) + area.attest_seconds)
+                _Overdue(area.area, period.number, first, count, period.time_from(first + count) + area.attest_seconds)
                 for area in registered.areas(connection)
                 for period in periods(connection, area=area.area)
+                if now > period.declared_at + area.attest_seconds
                 for first, count in self._overdue(connection, area.area, period, now - area.attest_seconds)
             ]
             due = [key for run in overdue if (key := _next_mark(connection, run, now=now)) is not None]
@@ -157,20 +158,23 @@ def _concerns_readings(entry: Entry) -> bool:
     if not isinstance(fact, ChainIncluded | ChainFailed):
         return False
     ours = asks(fact, Readings.attest_many) or asks(fact, Readings.mark_unread)
-    return ours or (isinstance(fact, ChainIncluded) and bool(_marks(fact)))
+    return ours or (isinstance(fact, ChainIncluded) and bool(_marked(fact)))
 
 
-def _marks(fact: ChainIncluded) -> list[ReadingsUnread]:
-    return list(read_events(fact.events, ReadingsUnread))
+def _marked(fact: ChainIncluded) -> list[tuple[bytes, int]]:
+    """Area id and MTU of what a transaction marked Unread, or found marked by somebody else."""
+    marked = [(event.area, event.mtu) for event in read_events(fact.events, ReadingsUnread)]
+    found = [(event.area, event.mtu) for event in read_events(fact.events, ReadingsPassedOver) if event.unread]
+    return marked + found
 
 
 def _included(tx: Transaction, fact: ChainIncluded) -> None:
-    marks = _marks(fact)
-    if marks:
+    fold_included(tx.connection, fact)
+    marked = _marked(fact)
+    if marked:
         by_id = {area.area_id: area.area for area in registered.areas(tx.connection)}
-        for mark in marks:
-            _unread(tx, area=by_id[mark.area], mtu=mark.mtu)
-    settle_pending(tx.connection, fact.key)
+        for area_id, mtu in marked:
+            _unread(tx, area=by_id[area_id], mtu=mtu)
 
 
 def _unread(tx: Transaction, *, area: str, mtu: int) -> None:

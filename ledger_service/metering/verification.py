@@ -20,7 +20,7 @@ from domain.facts import ReadingAttested, ReadingRules
 from domain.hashing import text_id, to_hex
 from domain.messages import parse_message
 from domain.metering_area import MeteringArea
-from domain.mtu import mtu_end, mtu_start
+from domain.mtu import mtu_end
 from ledger_service.metering.queries import leaves_at, metering_area_of, next_revisions
 from ledger_service.metering.tables import metering_attestation
 from ledger_service.metering.views import MTUS_PER_TRANSACTION, AttestedRows
@@ -145,7 +145,7 @@ def _check_deadlines(item: SignedAttestation, *, metering_area: MeteringArea, no
     if item.revision == 0 and now > metering_area.attest_until(mtu):
         raise AttestationRefused(mtu=mtu, reason="its deadline has passed; it takes revision 1 once marked Unread")
     period = metering_area.period_of(mtu)
-    if period is None or now > mtu_start(period.first_mtu + period.count) + metering_area.horizon_seconds:
+    if period is None or not metering_area.takes_corrections(period, market_time=now):
         raise AttestationRefused(mtu=mtu, reason="its period takes no corrections any more")
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
-from contracts.bindings import Readings
+from contracts.bindings import Readings, read_events
+from contracts.bindings.readings import ReadingsPassedOver
 from domain.attestations import SignedAttestation
 from domain.facts import ChainFailed, ChainIncluded, ChainRequested, Fact, MtuUnread, ReadingAttested
 from domain.hashing import ZERO_HASH, canonical_json, to_hex
@@ -144,16 +145,41 @@ def fold_failed(connection: Connection, fact: ChainFailed) -> list[int]:
     table = metering_attestation
     refused = connection.execute(select(table).where(table.c.chain_key == fact.key)).all()
     for row in refused:
-        same = (table.c.area == row.area, table.c.mtu == row.mtu)
-        connection.execute(delete(table).where(*same, table.c.revision >= row.revision))
-        before = connection.execute(
-            select(table).where(*same, table.c.unread.is_(False)).order_by(table.c.revision.desc()).limit(1)
-        ).first()
-        reading = metering_reading
-        connection.execute(delete(reading).where(reading.c.area == row.area, reading.c.mtu == row.mtu))
-        if before is not None:
-            show_readings(connection, area=row.area, attestation=noun_of(SignedAttestation, before.attestation))
+        _take_out(connection, row)
     return [row.mtu for row in refused]
+
+
+def fold_included(connection: Connection, fact: ChainIncluded) -> None:
+    """Take out the attestations that a transaction passed over, unless they stood already, sent by somebody else."""
+    settle_pending(connection, fact.key)
+    passed = {event.mtu: event for event in read_events(fact.events, ReadingsPassedOver)}
+    if not passed or not asks(fact, Readings.attest_many):
+        return
+    table = metering_attestation
+    for row in connection.execute(select(table).where(table.c.chain_key == fact.key)).all():
+        found = passed.get(row.mtu)
+        if found is not None and not _stands(found, revision=row.revision, root=row.root):
+            _take_out(connection, row)
+
+
+def _stands(found: ReadingsPassedOver, *, revision: int, root: str) -> bool:
+    """Whether what the chain holds bears an attestation out: itself, or later ones that came after it."""
+    if found.revisions == revision + 1:
+        return to_hex(found.root) == root
+    return found.revisions > revision
+
+
+def _take_out(connection: Connection, row: Row[Any]) -> None:
+    """Show neither this attestation nor later ones of its MTU, but the readings of the one before."""
+    table, reading = metering_attestation, metering_reading
+    same = (table.c.area == row.area, table.c.mtu == row.mtu)
+    connection.execute(delete(table).where(*same, table.c.revision >= row.revision))
+    before = connection.execute(
+        select(table).where(*same, table.c.unread.is_(False)).order_by(table.c.revision.desc()).limit(1)
+    ).first()
+    connection.execute(delete(reading).where(reading.c.area == row.area, reading.c.mtu == row.mtu))
+    if before is not None:
+        show_readings(connection, area=row.area, attestation=noun_of(SignedAttestation, before.attestation))
 
 
 def rebuild_views(tx: Transaction) -> None:
@@ -169,8 +195,8 @@ def rebuild_views(tx: Transaction) -> None:
                 fold_unread(connection, fact, entry.sequence)
             case ChainRequested() as fact if asks(fact, Readings.mark_unread):
                 note_pending(connection, fact)
-            case ChainIncluded(key=key):
-                settle_pending(connection, key)
+            case ChainIncluded() as fact:
+                fold_included(connection, fact)
             case ChainFailed() as fact:
                 fold_failed(connection, fact)
 

@@ -65,7 +65,8 @@ class Record:
     def timed_by(self, now: Callable[[], int]) -> None:
         """Note from now on when facts are recorded, in market time (unix seconds): lists are filtered by it.
 
-        Nothing that counts follows from it: no hash covers it. Without a clock a fact takes the time of the one before.
+        Nothing that is checked follows from it: no hash covers it. Without a clock a fact takes the time of the one
+        before.
         """
         self._now = now
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from domain.areas import Area
 from domain.facts import AreaDefined
 from domain.hashing import hash_json, to_hex
+from domain.mtu import MTU_SECONDS
 from domain.units import check_range
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
@@ -14,6 +15,9 @@ from ledger_service.record import Prepared, prepare
 from ledger_service.registry.checks import SECONDS_MAX, check_address, check_code, check_zone
 from ledger_service.registry.errors import Malformed
 from ledger_service.registry.grids import grid_model_text
+
+HORIZON_SECONDS_MAX = 366 * 86_400
+"""Longest time for corrections, as the contract takes it."""
 
 THRESHOLD_LOWEST = 2
 """Fewest attesters that must agree: one alone would be trusted."""
@@ -33,11 +37,10 @@ class PreparedArea:
         _check_grid(area)
         check_code(field="area", value=area.area)
         check_zone(area.zone)
-        for name in ("attest_seconds", "horizon_seconds", "challenge_seconds"):
-            check_range(field=name, value=getattr(area, name), lowest=1, highest=SECONDS_MAX)
-        check_range(
-            field="horizon_seconds", value=area.horizon_seconds, lowest=area.attest_seconds, highest=SECONDS_MAX
-        )
+        check_range(field="challenge_seconds", value=area.challenge_seconds, lowest=1, highest=SECONDS_MAX)
+        attest_s, horizon_s = area.attest_seconds, area.horizon_seconds
+        check_range(field="attest_seconds", value=attest_s, lowest=MTU_SECONDS, highest=HORIZON_SECONDS_MAX)
+        check_range(field="horizon_seconds", value=horizon_s, lowest=attest_s, highest=HORIZON_SECONDS_MAX)
         _check_attesters(area)
         return cls(area=area, fact=prepare(AreaDefined(area)), grid_model_text=grid_model_text(area))
 

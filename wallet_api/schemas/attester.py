@@ -17,6 +17,7 @@ from wallet_api.fields import (
     Address,
     Bytes32,
     Code,
+    MarketTime,
     Mtu,
     MtuCount,
     Number,
@@ -53,6 +54,10 @@ class PeriodSpan(Answer):
     period: Number
     first_mtu: Mtu
     count: MtuCount
+    declared_at: MarketTime = Field(description="When it was declared: deadlines never begin before it")
+    resolved_at: MarketTime | None = Field(
+        description="When its last MTU was attested or marked Unread, null before: the horizon follows"
+    )
 
 
 class Registry(Answer):
@@ -62,7 +67,7 @@ class Registry(Answer):
     attesters: list[Attester]
     threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
     attest_seconds: Seconds = Field(description="Seconds after an MTU's end by which its readings must be attested")
-    horizon_seconds: Seconds = Field(description="Seconds after a period's end within which readings may be corrected")
+    horizon_seconds: Seconds = Field(description="Seconds after a period was resolved in which it may be corrected")
     chain_id: Uint53
     readings_contract: Address = Field(description="Where attestations and reading receipts count")
     settlement_contract: Address = Field(description="Where settlement signatures count")

@@ -56,6 +56,8 @@ SAMPLES: dict[str, Any] = {
     "speed": 1,
     "ready_at": GATE + 3_600,
     "recorded_at": GATE - 86_400,
+    "declared_at": GATE - 43_200,
+    "resolved_at": GATE + 108_000,
     "expires_at": 1_800_000_300,
     "expires_in": 900,
     "access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIweDVhLi4uIn0.c2lnbmF0dXJl",

@@ -14,13 +14,16 @@ interface IAnchors {
 
     /// @notice Thrown when the sequence is not above the last one.
     error AnchorsSequenceNotRising(uint64 last, uint64 given);
+    /// @notice Thrown when the sequence is more than 100,000 above the last one.
+    error AnchorsStepTooLong(uint64 last, uint64 given);
     /// @notice Thrown when the head is 0.
     error AnchorsHeadInvalid();
 
     /* CHANGES */
 
     /// @notice Anchors the head of the journal. Operator for all areas only.
-    /// @param sequence of the journal's last entry, above the last anchored one
+    /// @param sequence of the journal's last entry, above the last anchored one by at most 100,000: a longer way takes several anchors, so
+    /// that no single one, by mistake or on purpose, leaves no sequence for those to come
     /// @param head hash of that entry
     function anchor(uint64 sequence, bytes32 head) external;
 

@@ -51,6 +51,8 @@ interface IReadings {
     );
     /// @notice No readings came by the deadline.
     event ReadingsUnread(bytes32 indexed area, uint32 indexed mtu, bytes32 readingsRoot);
+    /// @notice A batch left this MTU as it stands (see `ReadingState`), since its revision was taken or its time had run out.
+    event ReadingsPassedOver(bytes32 indexed area, uint32 indexed mtu, uint32 revisions, bool unread, bytes32 root);
 
     /* ERRORS */
 
@@ -66,21 +68,22 @@ interface IReadings {
     error ReadingsRootInvalid();
     /// @notice Thrown when the lists of a batch differ in length or are empty.
     error ReadingsBatchInvalid();
-    /// @notice Thrown when no MTU of the range can be marked Unread.
-    error ReadingsNothingToMark();
 
     /* CHANGES */
 
     /// @notice Records one attestation. Anyone may send it, also in a pause.
-    /// Revision 0 from the end of the MTU to attestSeconds later; later revisions until period end + horizonSeconds.
+    /// Revision 0 from the end of the MTU until attestSeconds after it, or after the period's declaration where that came later. Later
+    /// revisions until horizonSeconds after the last MTU of the period was attested or marked: whoever is late with that shortens nothing.
     /// @param period the area's period that contains the MTU
     /// @param signatures m or more of the area's attesters, ascending by signer
     function attest(uint32 period, Attestation calldata attestation, bytes[] calldata signatures) external;
 
-    /// @notice Records several attestations of one period; all or none.
+    /// @notice Records several attestations of one period, but passes over each MTU whose revision stands already, whoever sent it, or
+    /// whose time has run out: nobody can spoil a batch. Anything else that is wrong with one reverts all.
     function attestMany(uint32 period, Attestation[] calldata attestations, bytes[][] calldata signatures) external;
 
-    /// @notice Marks all MTUs of a range Unread that have no attestation and whose deadline has passed. Anyone, also in a pause.
+    /// @notice Marks all MTUs of a range Unread that have no attestation and whose deadline has passed; passes over those attested or
+    /// marked already. Anyone, also in a pause.
     /// @param period the area's period that contains the range
     /// @param count 1 to 3,200
     function markUnread(bytes32 area, uint32 period, uint32 firstMtu, uint32 count) external;
@@ -101,6 +104,9 @@ interface IReadings {
 
     /// @notice Number of MTUs of (area, period) that are attested or Unread.
     function resolvedCount(bytes32 area, uint32 period) external view returns (uint256);
+
+    /// @notice Market time at which the last MTU of (area, period) was attested or marked: the horizon runs from it; 0 before.
+    function resolvedAt(bytes32 area, uint32 period) external view returns (uint64);
 
     /// @notice The EIP-712 digest an attester signs.
     function attestationDigest(Attestation calldata attestation) external view returns (bytes32);

@@ -28,7 +28,7 @@ interface IRegistry {
     error RegistryNameInvalid();
     /// @notice Thrown when the code at the address has another hash, or there is none.
     error RegistryCodeWrong(address location, bytes32 expected, bytes32 found);
-    /// @notice Thrown when the address is listed already.
+    /// @notice Thrown when the address is the newest entry of the name already.
     error RegistryListed(address location);
     /// @notice Thrown when there is no such entry.
     error RegistryUnknown();
@@ -36,6 +36,7 @@ interface IRegistry {
     /* CHANGES */
 
     /// @notice Lists a deployment as the next version of its name. Registrar only.
+    /// @dev A wrong entry is corrected by the next one: an address may be listed under several names, and again after another one.
     /// @return version 1, 2, … per name
     function register(string calldata name, address location, bytes32 codeHash) external returns (uint32 version);
 

@@ -28,7 +28,7 @@ struct Grant {
 /// @notice The fixed numbers of the role contract.
 /// @param attesterThreshold m: signatures of distinct organisations that make a quorum; at least 2, so that no organisation is one
 /// @param delaySeconds block-time seconds between a proposal and its earliest second step
-/// @param pauseSeconds block-time seconds after which a pause expires by itself
+/// @param pauseSeconds block-time seconds after which a pause expires by itself; at most 30 days
 /// @param coolDownSeconds block-time seconds after a pause in which no new one can begin; at least `pauseSeconds`
 struct RolesConfig {
     uint8 attesterThreshold;

@@ -17,10 +17,10 @@ contract AccountsBindAccountTest is MoneyTest {
     function setUp() public override {
         super.setUp();
         vm.prank(registrar);
-        calendar.createArea(OTHER, AreaParams(1, 100 days));
+        calendar.createArea(OTHER, AreaParams(900, 100 days));
         vm.prank(operator);
         calendar.declarePeriod(OTHER, OTHER_MTU, 1);
-        _warp((uint256(OTHER_MTU) + 1) * 900 + 2);
+        _warp((uint256(OTHER_MTU) + 2) * 900 + 1);
         readings.markUnread(OTHER, 1, OTHER_MTU, 1);
         _grantRole(Grant(vm.addr(0xF1), Role.Attester, "other attester 1", OTHER));
         _grantRole(Grant(vm.addr(0xF2), Role.Attester, "other attester 2", OTHER));

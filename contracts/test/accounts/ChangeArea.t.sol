@@ -15,7 +15,7 @@ contract AccountsChangeAreaTest is MoneyTest {
     function setUp() public override {
         super.setUp();
         vm.prank(registrar);
-        calendar.createArea(OTHER, AreaParams(1, 100 days));
+        calendar.createArea(OTHER, AreaParams(900, 100 days));
         _bind(household);
     }
 

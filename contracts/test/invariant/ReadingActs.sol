@@ -11,6 +11,7 @@ abstract contract ReadingActs is MarketActs {
     mapping(uint32 mtu => uint32) public readingRevisions;
     mapping(uint32 p => bytes32) public readingsRoot;
     mapping(uint32 p => uint256) public readCount;
+    mapping(uint32 p => uint64) public readAt;
 
     function attest(uint256 seed) external {
         uint32 p = _tradingPeriod(seed);
@@ -39,15 +40,20 @@ abstract contract ReadingActs is MarketActs {
     function _attestFault(uint32 p, uint32 mtu, uint32 revision) private view returns (bytes4) {
         uint64 ended = Time.startOf(mtu + 1);
         if (_now() < ended) return IReadings.ReadingsTooEarly.selector;
-        uint64 until = revision == 0 ? ended + ATTEST_WINDOW : _endOf(p) + CORRECTION_WINDOW;
+        uint64 until = ended + ATTEST_WINDOW;
+        if (revision != 0) until = readAt[p] == 0 ? type(uint64).max : readAt[p] + CORRECTION_WINDOW;
         return _now() > until ? IReadings.ReadingsTooLate.selector : bytes4(0);
     }
 
     function _noteReading(uint32 p, Attestation memory a) private {
-        if (readingRevisions[a.mtu] == 0) ++readCount[p];
+        if (readingRevisions[a.mtu] == 0) _noteRead(p);
         ++readingRevisions[a.mtu];
         readingsRoot[p] =
             Hashes.readingsLink(readingsRoot[p], a.mtu, a.revision, a.root, a.count, a.importWh, a.exportWh);
+    }
+
+    function _noteRead(uint32 p) private {
+        if (++readCount[p] == TRADING_MTUS) readAt[p] = _now();
     }
 
     function markUnread(uint256 seed) external {
@@ -61,18 +67,15 @@ abstract contract ReadingActs is MarketActs {
         if (!_act(address(this), address(readings), data, _markFault(p), "markUnread")) return;
         for (uint32 mtu = first; mtu < first + TRADING_MTUS; ++mtu) {
             if (!_markable(mtu)) continue;
-            (readingRevisions[mtu], readCount[p]) = (1, readCount[p] + 1);
+            readingRevisions[mtu] = 1;
+            _noteRead(p);
             readingsRoot[p] = Hashes.readingsLink(readingsRoot[p], mtu, 0, 0, 0, 0, 0);
         }
     }
 
     function _markFault(uint32 p) private view returns (bytes4) {
-        uint32 first = firstMtuOf(p);
-        if (_now() <= Time.startOf(first + 1) + ATTEST_WINDOW) return IReadings.ReadingsTooEarly.selector;
-        for (uint32 i = 0; i < TRADING_MTUS; ++i) {
-            if (_markable(first + i)) return 0;
-        }
-        return IReadings.ReadingsNothingToMark.selector;
+        bool early = _now() <= Time.startOf(firstMtuOf(p) + 1) + ATTEST_WINDOW;
+        return early ? IReadings.ReadingsTooEarly.selector : bytes4(0);
     }
 
     function _markable(uint32 mtu) private view returns (bool) {

@@ -71,13 +71,59 @@ contract ReadingsAttestTest is LedgerTest {
         );
     }
 
-    function test_attest__correctionAfterHorizon__reverts() public {
-        _attest(FIRST_MTU, 0);
-        uint64 horizon = Time.startOf(FIRST_MTU + MTUS) + HORIZON;
+    function test_attest__correctionAfterHorizon__reverts(uint32 late) public {
+        _warp(uint256(Time.startOf(FIRST_MTU + MTUS)) + bound(late, 0, ATTEST - 4 * 900));
+        for (uint32 i = 0; i < MTUS; ++i) {
+            _attest(FIRST_MTU + i, 0);
+        }
+        uint64 horizon = _now() + HORIZON;
+        assertEq(uint256(readings.resolvedAt(AREA, period)) + HORIZON, horizon, "from the last one");
         _warp(horizon + 1);
         _refused(
             _attestation(FIRST_MTU, 1), abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, horizon, horizon + 1)
         );
+    }
+
+    /// @dev Nobody sent anything for a year: what attesters hold still comes, once it is marked.
+    function test_attest__markedLongAfterTheHorizon__correctsStill(uint32 late) public {
+        uint64 ended = Time.startOf(FIRST_MTU + MTUS);
+        _warp(uint256(ended) + HORIZON + bound(late, 1, 366 days));
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS - 1);
+        _attest(FIRST_MTU, 1);
+        assertEq(uint256(readings.resolvedAt(AREA, period)), 0, "one is left");
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        uint64 horizon = _now() + HORIZON;
+        _warp(horizon);
+        _attest(FIRST_MTU + 1, 1);
+        _warp(horizon + 1);
+        _refused(
+            _attestation(FIRST_MTU, 2), abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, horizon, horizon + 1)
+        );
+    }
+
+    function test_attest__afterLateDeclaration__deadlineRunsFromIt(uint32 late) public {
+        uint32 mtu = FIRST_MTU + MTUS;
+        _warp(uint256(Time.startOf(mtu + MTUS)) + HORIZON + late);
+        uint64 until = _now() + ATTEST;
+        period = calendar.declarePeriod(AREA, mtu, MTUS);
+        _warp(until + 1);
+        _refused(_attestation(mtu, 0), abi.encodeWithSelector(IReadings.ReadingsTooLate.selector, until, until + 1));
+        _warp(until);
+        _attest(mtu, 0);
+        _attest(mtu, 1);
+        assertEq(uint256(readings.readingOf(AREA, mtu).revisions), 2, "nothing is lost by the delay");
+    }
+
+    function test_attest__declaredWithinThePeriod__eachMtuHasItsOwnDeadline() public {
+        uint32 mtu = FIRST_MTU + MTUS;
+        _warp(Time.startOf(mtu + 2));
+        uint64 declaredAt = _now();
+        vm.prank(operator);
+        period = calendar.declarePeriod(AREA, mtu, MTUS);
+        _warp(declaredAt + ATTEST);
+        _attest(mtu, 0);
+        _warp(uint256(Time.startOf(mtu + MTUS)) + ATTEST);
+        _attest(mtu + MTUS - 1, 0);
     }
 
     function test_attest__tooFewSignatures__reverts() public {
@@ -124,7 +170,6 @@ contract ReadingsAttestTest is LedgerTest {
     function test_attest__correction__countsOnce() public {
         _attest(FIRST_MTU, 0);
         bytes32 before = readings.readingsRoot(AREA, period);
-        _warp(Time.startOf(FIRST_MTU + MTUS) + HORIZON);
         _attest(FIRST_MTU, 1);
         assertEq(readings.resolvedCount(AREA, period), 1, "once");
         assertTrue(readings.readingsRoot(AREA, period) != before, "root moved");

@@ -23,11 +23,34 @@ contract ReadingsMarkUnreadTest is LedgerTest {
         readings.markUnread(AREA, period, FIRST_MTU, 1);
     }
 
-    function test_markUnread__allAttested__reverts() public {
+    function test_markUnread__lateDeclaration__deadlineRunsFromIt() public {
+        uint32 mtu = FIRST_MTU + MTUS;
+        _warp(Time.startOf(mtu + MTUS) + HORIZON);
+        uint64 until = _now() + ATTEST;
+        period = calendar.declarePeriod(AREA, mtu, MTUS);
+        vm.expectRevert(abi.encodeWithSelector(IReadings.ReadingsTooEarly.selector, until + 1, _now()));
+        readings.markUnread(AREA, period, mtu, MTUS);
+        _warp(until + 1);
+        readings.markUnread(AREA, period, mtu, MTUS);
+        assertEq(readings.resolvedCount(AREA, period), MTUS, "all at once");
+    }
+
+    function test_markUnread__allAttested__changesNothing() public {
         _attestAll();
         _warp(DEADLINE + 3600);
-        vm.expectRevert(IReadings.ReadingsNothingToMark.selector);
+        bytes32 root = readings.readingsRoot(AREA, period);
+        vm.expectEmit();
+        emit IReadings.ReadingsPassedOver(AREA, FIRST_MTU, 1, false, _attestation(FIRST_MTU, 0).root);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        assertEq(readings.readingsRoot(AREA, period), root, "as it stood");
+        assertEq(readings.resolvedCount(AREA, period), MTUS, "none twice");
+    }
+
+    function test_markUnread__partlyMarkedBefore__marksTheRest() public {
+        _warp(Time.startOf(FIRST_MTU + MTUS) + ATTEST + 1);
+        readings.markUnread(AREA, period, FIRST_MTU + 1, 1);
+        readings.markUnread(AREA, period, FIRST_MTU, MTUS);
+        assertEq(readings.resolvedCount(AREA, period), MTUS, "each once");
     }
 
     function test_markUnread__someAttested__marksTheOthersThatAreDue(uint32 due) public {

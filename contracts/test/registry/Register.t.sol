@@ -38,12 +38,24 @@ contract RegistryRegisterTest is LedgerTest {
         registry.register("Market", empty, 0);
     }
 
-    function test_register__twice__reverts() public {
+    function test_register__newestAgain__reverts() public {
         vm.startPrank(registrar);
         registry.register("Market", address(market), address(market).codehash);
         vm.expectRevert(abi.encodeWithSelector(IRegistry.RegistryListed.selector, address(market)));
         registry.register("Market", address(market), address(market).codehash);
         vm.stopPrank();
+    }
+
+    function test_register__wrongEntry__correctedByTheNext() public {
+        vm.startPrank(registrar);
+        registry.register("Market", address(market), address(market).codehash);
+        registry.register("Market", address(readings), address(readings).codehash);
+        registry.register("Market", address(market), address(market).codehash);
+        registry.register("Readings", address(readings), address(readings).codehash);
+        vm.stopPrank();
+        assertEq(registry.latestOf("Market").location, address(market), "right again");
+        assertEq(uint256(registry.latestOf("Market").version), 3, "nothing is removed");
+        assertEq(registry.latestOf("Readings").location, address(readings), "under its own name");
     }
 
     function test_entries__unknown__reverts() public {

@@ -31,6 +31,14 @@ contract RolesConstructorTest is LedgerTest {
         new Roles(config, grants);
     }
 
+    function test_constructor__pauseOfMonths__reverts() public {
+        RolesConfig memory config = _config();
+        (config.pauseSeconds, config.coolDownSeconds) = (30 days + 1, 60 days);
+        Grant[] memory grants = _grants();
+        vm.expectRevert(IRoles.RolesConfigInvalid.selector);
+        new Roles(config, grants);
+    }
+
     function test_constructor__withoutAKeyOfARole__reverts(uint256 which) public {
         // Operator, DSO, registrar and security admin must be there; the treasurer (index 2) may come later.
         which = bound(which, 0, 3);

@@ -86,7 +86,7 @@ contract SettlementSettlePagesTest is PagesTest {
         _send(0, 0);
         bytes32 other = "other area";
         vm.prank(registrar);
-        calendar.createArea(other, AreaParams(1, 100 days));
+        calendar.createArea(other, AreaParams(900, 100 days));
         assertEq(settlement.openSettlement(other).id, 0, "none open there");
         assertTrue(settlement.openSettlement(AREA).id != 0, "one open here");
         vm.expectRevert(ISettlement.SettlementNotOpen.selector);

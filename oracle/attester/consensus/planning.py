@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.attestations import Leaves
 from domain.metering_area import MeteringArea
-from domain.mtu import MTU_SECONDS, mtu_end, mtu_start
+from domain.mtu import MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Quality, Reading, in_leaf_order
 from oracle.attester.book import MeterBook
@@ -93,7 +93,7 @@ def newest_due(*, area: MeteringArea, market_time: int, cut_off_s: int) -> int:
 def correctable_from(*, area: MeteringArea, market_time: int) -> int:
     """The first MTU whose period still takes corrections."""
     open_periods = [
-        period.first_mtu for period in area.periods if mtu_start(period.end_mtu) + area.horizon_seconds > market_time
+        period.first_mtu for period in area.periods if area.takes_corrections(period, market_time=market_time)
     ]
     return min(open_periods, default=0)
 

@@ -12,11 +12,13 @@ from domain.facts import FACTS
 from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
 from domain.words import book_hash, mask_word
 from ledger_service.market import CalendarStage, queries
+from ledger_service.market.calendar import declared_key
+from ledger_service.market.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import GateStage
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
-from tests.journal import content_of
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
 
@@ -142,6 +144,45 @@ def test_calendar__service_down_for_days__periods_without_a_gap_but_no_program_p
     assert [item["period"] for item in facts(record, "program.opened")] == [1]
     run(stage, at("2016-06-18T22:00:00"), bare, 5)
     assert [(item["program"], item["period"]) for item in facts(record, "program.opened")] == [(1, 1), (2, 5)]
+
+
+def refuse(town: Town, period: int, expected_mtu: int) -> None:
+    """What the gateway reports where the chain's next period begins elsewhere."""
+    with town.record.begin() as tx:
+        reason = f"CalendarPeriodNotContiguous(expectedFirstMtu={expected_mtu})"
+        append_fact(tx, "chain.failed", {"key": f"declarePeriod:{AREA}:{period}", "reason": reason})
+
+
+@pytest.mark.parametrize(("beyond", "stands"), [(96, True), (95, False)])
+def test_calendar__declared_by_somebody_else__is_followed(
+    bare: Town, record: Record, beyond: int, stands: bool
+) -> None:
+    bare.open_program()
+    run_until_quiet([CalendarStage(record)], at("2016-06-18T12:00:00"))
+    second = facts(record, "period.declared")[1]
+
+    refuse(bare, 2, second["first_mtu"] + beyond)
+    run_until_quiet([CalendarStage(record)], at("2016-06-18T12:00:00"))
+    with record.read() as connection:
+        followed = queries.is_included(connection, declared_key(AREA, 2))
+    with record.begin() as tx:
+        rebuild_views(tx)
+        rebuilt = queries.is_included(tx.connection, declared_key(AREA, 2))
+
+    assert (followed, rebuilt) == (stands, stands)
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(-1, [96, 100]), (0, [96, 96, 4])])
+def test_calendar__late_on_a_long_day__as_long_as_before_once_others_may_declare(
+    bare: Town, record: Record, seconds: int, counts: list[int]
+) -> None:
+    bare.include(f"createMarket:{MARKET}")
+    stage = CalendarStage(record, first_day=date(2016, 10, 29))
+    run(stage, at("2016-10-27T22:00:00"), bare, 1)
+
+    run_until_quiet([stage], at("2016-10-30T21:45:00") + seconds)
+
+    assert [item["count"] for item in facts(record, "period.declared")][: len(counts)] == counts
 
 
 def test_calendar__last_day__nothing_is_declared_beyond(bare: Town, record: Record) -> None:

@@ -38,6 +38,7 @@ SETTLEMENT = Domain(chain_id=31_337, verifying_contract=b"\x22" * 20)
 ATTESTERS = [SigningKey(text_id(f"attester {number}")) for number in range(3)]
 METERS = {code: MeterKeyPair(text_id(code)) for code in ("M0", "M1")}
 ATTEST_SECONDS = 3_600
+HORIZON_SECONDS = 864_000
 
 
 def facts() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -47,7 +48,7 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
             "area": AREA,
             "zone": "Europe/Berlin",
             "attest_seconds": ATTEST_SECONDS,
-            "horizon_seconds": 864_000,
+            "horizon_seconds": HORIZON_SECONDS,
             "challenge_seconds": 3_600,
             "grid_model": {},
             "grid_model_hash": "0x" + "00" * 32,
@@ -374,6 +375,83 @@ def test_stage__chain_refuses_an_attestation__it_is_gone_and_can_be_sent_again(r
 
     keys = [content_of(item)["key"] for item in record.entries(kinds=[ChainRequested])]
     assert len(set(keys)) == 2
+
+
+def passed_over(mtu: int, *, revisions: int, unread: bool, root: str) -> dict[str, Any]:
+    args = {"area": to_hex(text_id(AREA)), "mtu": mtu, "revisions": revisions, "unread": unread, "root": root}
+    return {"contract": "Readings", "event": "ReadingsPassedOver", "args": args}
+
+
+@pytest.mark.parametrize(
+    ("revisions", "same_root", "stands"),
+    [(1, True, True), (1, False, False), (0, False, False), (2, False, True)],
+    ids=["sent before", "something else stands", "too late", "corrected since"],
+)
+def test_stage__batch_passes_an_attestation_over__what_stands_is_shown(
+    record: Record, revisions: int, same_root: bool, stands: bool
+) -> None:
+    stage = MeteringStage(record)
+    accept(record, payload_of(FIRST, FIRST + 1))
+    (request,) = [content_of(item) for item in record.entries(kinds=[ChainRequested])]
+    root = payload_of(FIRST)["attestations"][0]["root"] if same_root else "0x" + "07" * 32
+
+    event = passed_over(FIRST, revisions=revisions, unread=False, root=root)
+    answer(record, "chain.included", {"key": request["key"], "events": [event]})
+    while stage.run(mtu_end(FIRST + 1)):
+        pass
+
+    with record.read() as connection:
+        one, other = attestation_states(connection, area=AREA, first_mtu=FIRST, count=2)
+        shown = point_readings(connection, point="P-M0", first_mtu=FIRST, count=1)
+    assert (one.next_revision == 1, one.attestation is not None, len(shown) == 1) == (stands, stands, stands)
+    assert other.next_revision == 1
+
+
+def test_stage__marked_unread_by_somebody_else__is_recorded_once(record: Record) -> None:
+    stage = MeteringStage(record)
+    now = mtu_end(FIRST) + ATTEST_SECONDS + 1
+    while stage.run(now):
+        pass
+    (pending,) = marks(record)
+
+    event = passed_over(FIRST, revisions=1, unread=True, root="0x" + "00" * 32)
+    answer(record, "chain.included", {"key": pending, "events": [event]})
+    while stage.run(now):
+        pass
+
+    told = [content_of(item) for item in record.entries(kinds=[MtuUnread])]
+    assert told == [{"area": AREA, "period": 1, "mtu": FIRST}]
+    assert marks(record) == [pending]
+
+
+def test_accept_attestation__period_declared_late__has_its_time_from_then(record: Record) -> None:
+    stage, late = MeteringStage(record), mtu_end(FIRST + 2 * COUNT) + HORIZON_SECONDS
+    record.timed_by(lambda: late)
+    answer(record, "period.declared", {"area": AREA, "period": 2, "first_mtu": FIRST + COUNT, "count": COUNT})
+    payload = payload_of(FIRST + COUNT) | {"period": 2}
+
+    stage.run(late + ATTEST_SECONDS)
+    asked = [key for key in marks(record) if f":2:{FIRST + COUNT}:" in key]
+    with pytest.raises(AttestationRefused, match="deadline"):
+        accept(record, payload, now=late + ATTEST_SECONDS)
+    accept(record, payload, now=late + ATTEST_SECONDS - 300)
+
+    assert asked == []
+
+
+def test_accept_attestation__correction__comes_until_the_horizon_after_all_was_resolved(record: Record) -> None:
+    late = mtu_end(FIRST + COUNT) + 2 * HORIZON_SECONDS
+    for mtu in range(FIRST, FIRST + COUNT - 1):
+        accept(record, payload_of(mtu))
+    accept(record, payload_of(FIRST + 2, revision=1, extra_wh=1), now=late)
+    record.timed_by(lambda: late)
+    answer(record, "mtu.unread", {"area": AREA, "period": 1, "mtu": FIRST + COUNT - 1})
+    with record.begin() as tx:
+        rebuild_views(tx)
+
+    with pytest.raises(AttestationRefused, match="corrections"):
+        accept(record, payload_of(FIRST + 2, revision=2), now=late + HORIZON_SECONDS + 1)
+    accept(record, payload_of(FIRST + 2, revision=2), now=late + HORIZON_SECONDS)
 
 
 def test_rebuild_views__after_everything__shows_the_same(record: Record) -> None:

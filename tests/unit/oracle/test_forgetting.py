@@ -24,7 +24,14 @@ HORIZON_S = PERIOD * 900
 def long_area(make_area: Callable[..., Any]) -> Any:
     area = make_area(meters=1)
     periods = tuple(
-        Period(area=area.metering.code, number=at, first_mtu=FIRST + at * PERIOD, count=PERIOD) for at in range(PERIODS)
+        Period(
+            area=area.metering.code,
+            number=at,
+            first_mtu=FIRST + at * PERIOD,
+            count=PERIOD,
+            resolved_at=mtu_end(FIRST + (at + 1) * PERIOD - 1),
+        )
+        for at in range(PERIODS)
     )
     area.metering = replace(area.metering, periods=periods, horizon_seconds=HORIZON_S, attest_seconds=PERIOD * 900)
     for name in area.attester_keys:

@@ -84,7 +84,8 @@ def test_proposal__of_an_mtu_whose_period_is_final__is_not_signed(
     area = settled_area(make_area, FIRST - 1, FIRST, last=FIRST)
     (period,) = area.metering.periods
     following = replace(period, number=1, first_mtu=period.end_mtu)
-    area.metering = replace(area.metering, periods=(period, following))
+    final = replace(period, resolved_at=mtu_end(period.end_mtu - 1))
+    area.metering = replace(area.metering, periods=(final, following))
     area.attesters["A0"].driver.use_area(area.metering)
     entry = derived(area, FIRST, horizon=FIRST)
 

@@ -92,6 +92,18 @@ def test_run__after_a_restart__goes_on_where_it_stopped(record: Record) -> None:
     assert anchored(record) == [1, 3]
 
 
+def test_anchor__more_entries_than_a_step__several_lead_to_the_head(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger_service.evidence.stage.STEP_MAX", 2)
+    entries = [append(record, "access.logged") for _ in range(5)]
+
+    AnchorStage(record).anchor()
+
+    asked = [content_of(entry)["args"] for entry in record.entries(kinds=[ChainRequested])]
+    assert asked == [[entries[at].sequence, to_hex(entries[at].hash)] for at in (1, 3, 4)]
+
+
 def test_anchor__nothing_new__asks_nothing(record: Record) -> None:
     AnchorStage(record).anchor()
 

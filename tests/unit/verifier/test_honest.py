@@ -13,7 +13,7 @@ from domain.eip712 import KEY_REGISTRATION
 from domain.hashing import canonical_json, keccak, text_id, to_hex
 from tests.unit.verifier.bundles import seal
 from tests.unit.verifier.fake_chain import CONTRACTS, FIRST, address, sign
-from tests.unit.verifier.journal import Emits
+from tests.unit.verifier.journal import Emits, Payload
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_attacks import Crossed, verdict_of
 from tests.unit.verifier.test_small_day import messages
@@ -73,6 +73,25 @@ class NoMoney(Day):
         self.chain.views["supply"] = 0
 
 
+class SentBefore(Day):
+    """An attester sends the first attestation itself, with signatures of its own choice; the operator's batch passes it
+    over, as it stands."""
+
+    waits = True
+
+    def carry_out(self, asked: Payload, *events: Emits) -> str:
+        """Let the attester be first, once."""
+        if asked["function"] == "attestMany" and self.waits:
+            self.waits = False
+            made = self.chain.mine("a1", to=CONTRACTS["Readings"], data=b"attest")
+            first, *rest = events
+            self.chain.emit("Readings", first.name, first.types, [*first.values[:-1], [bytes(65)]], made["tx_hash"])
+            area, mtu, _, root = first.values[:4]
+            kept = Emits("ReadingsPassedOver", "bytes32*,uint32*,uint32,bool,bytes32", [area, mtu, 1, False, root])
+            events = (kept, *rest)
+        return super().carry_out(asked, *events)
+
+
 class NewMeterKey(Day):
     """A meter gets a new key, valid later."""
 
@@ -115,6 +134,7 @@ HONEST = {
     "settlement reverted": (Reverted, "clean"),
     "reading crossed its substitute": (Crossed, "clean"),
     "reading crosses its substitute": (CrossedJustNow, "clean, in part"),
+    "attestation sent before by an attester": (SentBefore, "clean"),
     "no money": (NoMoney, "clean"),
     "new meter key": (NewMeterKey, "clean"),
     "later order key": (LaterKeyFirst, "clean"),

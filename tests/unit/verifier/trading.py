@@ -43,7 +43,8 @@ class Trading(Registering):
         area, market = text_id(AREA), text_id(MARKET)
         span = {"first_mtu": first, "count": count}
         self.fact("period.declared", {"area": AREA, "period": number, **span})
-        declared = Emits("PeriodDeclared", "bytes32*,uint32*,uint32,uint32", [area, number, first, count])
+        types = "bytes32*,uint32*,uint32,uint32,uint64"
+        declared = Emits("PeriodDeclared", types, [area, number, first, count, self.chain.now])
         self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, count], declared)
         program = {"market": MARKET, "area": AREA, "program": number, "period": number}
         self.fact("program.opened", {**program, **span, "gate": GATE})
