@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {AreaParams} from "../../src/interfaces/ICalendar.sol";
+import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
@@ -14,6 +14,7 @@ import {SettlementActs} from "./SettlementActs.sol";
 
 /// @notice Another area, whose attesters would move the money of this one's accounts; and accounts that are bound to an area.
 abstract contract AreaActs is SettlementActs {
+    uint32 private _otherPeriods = 1;
     bool private _otherRead;
     bool private _otherSettled;
     uint256 private _strangers;
@@ -29,6 +30,20 @@ abstract contract AreaActs is SettlementActs {
         vm.stopPrank();
         vm.prank(operator);
         calendar.declarePeriod(OTHER_AREA, FIRST_MTU, 1);
+    }
+
+    /// @dev The other area's next period: its operator at any time, anyone once it has ended.
+    function declareElsewhere(uint256 seed) external {
+        address by = _anyKey(seed);
+        uint32 first = FIRST_MTU + _otherPeriods;
+        bytes4 expected = 0;
+        if (_now() < Time.startOf(first + 1) && held[by].role != Role.Operator) {
+            expected = IRoles.RolesMissing.selector;
+        } else if (Time.startOf(first) > _now() + 35 days) {
+            expected = ICalendar.CalendarPeriodFar.selector;
+        }
+        bytes memory data = abi.encodeCall(ICalendar.declarePeriod, (OTHER_AREA, first, 1));
+        if (_act(by, address(calendar), data, expected, "declarePeriod")) ++_otherPeriods;
     }
 
     function bindAccount(uint256 seed) external {
