@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from contracts.bindings import Accounts, Market, Readings, Settlement
+from contracts.bindings import Accounts, Calendar, Market, Readings, Settlement, read_events
 from contracts.bindings.readings import Attestation as AttestationStruct
+from contracts.bindings.readings import ReadingsPassedOver
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
 from domain.eip712 import COVER, PROGRAM, REDEMPTION
-from domain.facts import ChainFailed, MeterRegistered, ProgramOpened, SettlementProposed, Subject
+from domain.facts import (
+    ChainFailed,
+    ChainIncluded,
+    MeterRegistered,
+    MtuUnread,
+    ProgramOpened,
+    SettlementProposed,
+    Subject,
+)
 from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
+from domain.mtu import mtu_end
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.roles import ChainRole
@@ -33,6 +43,8 @@ from ledger_service.evidence.public import export_public
 from ledger_service.evidence.recorded import ChainInfo, last_anchor
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.market import CalendarStage
+from ledger_service.market.calendar import declared_key
+from ledger_service.market.queries import is_included
 from ledger_service.metering.queries import metering_area_of
 from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import operations, queries
@@ -244,6 +256,59 @@ def test_settle__unread_day_then_a_late_reading__chain_and_record_agree(world: W
     assert root == world.proposal().statements_root
     failed = [content_of(entry) for entry in world.record.entries(kinds=[ChainFailed])]
     assert failed == []
+
+
+def test_mark_unread__some_marked_before_by_somebody_else__the_rest_is_marked_and_all_recorded_once(
+    world: World,
+) -> None:
+    with world.record.read() as connection:
+        first = period_state(connection, area=town.AREA, period=1).first_mtu
+    overdue = mtu_end(first + 3) + 3_601
+    for now in range(world.now, mtu_end(first), 7_200):
+        world.run_to(now)
+    with world.record.begin() as tx:
+        call = Readings.mark_unread(area=text_id(town.AREA), period=1, first_mtu=first, count=2)
+        request(tx, call, key="by somebody else", role=ChainRole.TREASURER, about=Subject())
+    world.run_to(overdue)
+
+    told = [content_of(entry)["mtu"] for entry in world.record.entries(kinds=[MtuUnread])]
+    assert told == [first + at for at in range(4)]
+    readings = Readings(rpc=world.node.rpc, address=world.deployment.addresses["Readings"])
+    assert readings.resolved_count(area=text_id(town.AREA), period=1) == 4
+    passed = [
+        event.mtu
+        for entry in world.record.entries(kinds=[ChainIncluded], limit=10_000)
+        for event in read_events(entry.as_a(ChainIncluded).events, ReadingsPassedOver)
+    ]
+    assert passed == [first, first + 1]
+    assert world.record.entries(kinds=[ChainFailed]) == []
+
+
+def test_declare_period__somebody_else_after_its_end__is_followed_and_read(world: World) -> None:
+    with world.record.read() as connection:
+        state = period_state(connection, area=town.AREA, period=1)
+    second = state.first_mtu + state.count
+    ended = mtu_end(second + state.count - 1)
+    for now in range(world.now, mtu_end(second), 7_200):
+        world.run_to(now)
+    with world.record.begin() as tx:
+        call = Calendar.declare_period(area=text_id(town.AREA), first_mtu=second, count=state.count)
+        request(tx, call, key="by somebody else", role=ChainRole.TREASURER, about=Subject())
+    world.record.timed_by(lambda: world.now)
+    world.stages[0] = CalendarStage(world.record, last_day=DAY + timedelta(days=1))
+    world.run_to(ended)
+    world.run_to(ended + 3_600)
+
+    (failed,) = [entry.as_a(ChainFailed) for entry in world.record.entries(kinds=[ChainFailed])]
+    assert failed.reason == f"CalendarPeriodNotContiguous(expectedFirstMtu={second + state.count})"
+    with world.record.read() as connection:
+        assert is_included(connection, declared_key(town.AREA, 2))
+    readings = Readings(rpc=world.node.rpc, address=world.deployment.addresses["Readings"])
+    before = readings.resolved_count(area=text_id(town.AREA), period=2)
+    world.run_to(ended + 3_602)
+    world.rest()
+    after = readings.resolved_count(area=text_id(town.AREA), period=2)
+    assert (before, after) == (0, state.count)
 
 
 def node_chain(world: World) -> NodeChain:
