@@ -15,7 +15,17 @@ from typing import Any
 
 from clearing.auction import clear
 from clearing.book import Book
-from contracts.bindings import Accounts, Anchors, Calendar, Market, Readings, Redemptions, Registry, Settlement
+from contracts.bindings import (
+    Accounts,
+    Anchors,
+    Calendar,
+    Guarantees,
+    Market,
+    Readings,
+    Redemptions,
+    Registry,
+    Settlement,
+)
 from contracts.bindings.base import Call
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams, ResultPage
@@ -154,6 +164,7 @@ class Ledger:
         self.accounts = Accounts(rpc=rpc, address=addresses["Accounts"])
         self.settlement = Settlement(rpc=rpc, address=addresses["Settlement"])
         self.redemptions = Redemptions(rpc=rpc, address=addresses["Redemptions"])
+        self.guarantees = Guarantees(rpc=rpc, address=addresses["Guarantees"])
         self.anchors = Anchors(rpc=rpc, address=addresses["Anchors"])
         self.registry = Registry(rpc=rpc, address=addresses["Registry"])
 
@@ -334,33 +345,46 @@ def _attest(ledger: Ledger, name: str, attested: Sequence[Attestation]) -> None:
     ledger.send(name, ChainRole.OPERATOR, call)
 
 
+def _keys() -> list[SigningKey]:
+    return [SigningKey(keccak(b"account %d" % at)) for at in range(ACCOUNTS)]
+
+
 def _accounts() -> list[bytes]:
-    return sorted(keccak(b"account %d" % at)[12:] for at in range(ACCOUNTS))
+    return sorted(key.address for key in _keys())
 
 
 def _bind_all(ledger: Ledger) -> None:
     """Every account belongs to the area: what a settlement can't book on its account would wait elsewhere."""
-    retailer = SigningKey(keccak(b"gas retailer")).address
     calls = {
         f"bindAccount {account.hex()}": ledger.accounts.bind_account(account=account, area=AREA)
-        for account in (*_accounts(), retailer)
+        for account in _accounts()
     }
     ledger.send_all(ChainRole.REGISTRAR, calls)
 
 
+def _line(ledger: Ledger, account: SigningKey, credit_neur: int) -> Call:
+    """The retailer's line for an account that agrees."""
+    retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Guarantees")
+    deadline = START + 10**9
+    line = {"guarantor": retailer.address, "account": account.address, "creditNeur": credit_neur, "nonce": 1}
+    digest = domain.digest(GUARANTEE, line | {"deadline": deadline})
+    return ledger.guarantees.guarantee(
+        guarantor=retailer.address,
+        account=account.address,
+        credit_neur=credit_neur,
+        nonce=1,
+        deadline=deadline,
+        guarantor_signature=retailer.sign(digest),
+        account_signature=account.sign(digest),
+    )
+
+
 def _guarantee_all(ledger: Ledger) -> None:
     """A credit line for every account, as orders need one: their debt is then not called from the retailer."""
-    retailer, domain = SigningKey(keccak(b"gas retailer")), ledger.deployment.domain("Accounts")
-    calls = {}
-    for account in _accounts():
-        line = {"guarantor": retailer.address, "account": account, "creditNeur": 10**13, "nonce": 1}
-        calls[f"guarantee {account.hex()}"] = ledger.accounts.guarantee(
-            guarantor=retailer.address,
-            account=account,
-            credit_neur=10**13,
-            nonce=1,
-            signature=retailer.sign(domain.digest(GUARANTEE, line)),
-        )
+    retailer = SigningKey(keccak(b"gas retailer")).address
+    call = ledger.accounts.deposit(account=retailer, amount_neur=ACCOUNTS * 10**13, ref=keccak(b"lines"))
+    ledger.send("deposit for lines", ChainRole.TREASURER, call)
+    calls = {f"guarantee {key.address.hex()}": _line(ledger, key, 10**13) for key in _keys()}
     ledger.send_all(ChainRole.OPERATOR, calls)
 
 
@@ -395,20 +419,14 @@ def _settle(ledger: Ledger, *, name: str, period: int) -> None:
 
 def _move_money(ledger: Ledger) -> None:
     retailer, household = SigningKey(keccak(b"gas retailer")), SigningKey(keccak(b"gas household"))
-    domain = ledger.deployment.domain("Accounts")
     for at, name in ((1, "deposit first"), (2, "deposit")):
         call = ledger.accounts.deposit(account=retailer.address, amount_neur=10**12, ref=at.to_bytes(32, "big"))
         ledger.send(name, ChainRole.TREASURER, call)
+    call = ledger.accounts.bind_account(account=retailer.address, area=AREA)
+    ledger.send("bindAccount first", ChainRole.REGISTRAR, call)
     call = ledger.accounts.bind_account(account=household.address, area=AREA)
     ledger.send("bindAccount", ChainRole.REGISTRAR, call)
-    line = {"guarantor": retailer.address, "account": household.address, "creditNeur": 10**11, "nonce": 1}
-    call = ledger.accounts.guarantee(
-        guarantor=retailer.address,
-        account=household.address,
-        credit_neur=10**11,
-        nonce=1,
-        signature=retailer.sign(domain.digest(GUARANTEE, line)),
-    )
+    call = _line(ledger, household, 10**11)
     ledger.send("guarantee", ChainRole.OPERATOR, call)
     ref = keccak(b"ref")
     call = ledger.accounts.deposit(account=household.address, amount_neur=10**9, ref=ref)
@@ -429,10 +447,17 @@ def _cover(ledger: Ledger) -> None:
     """The retailer pays debt that a settlement left on a household."""
     retailer, account = SigningKey(keccak(b"gas retailer")), _accounts()[2]
     ref = keccak(b"ref")
-    paid = {"guarantor": retailer.address, "account": account, "amountNeur": 10**6, "ref": ref}
-    signature = retailer.sign(ledger.deployment.domain("Accounts").digest(COVER, paid))
-    call = ledger.accounts.cover(
-        guarantor=retailer.address, account=account, amount_neur=10**6, ref=ref, signature=signature
+    debt, deadline = -ledger.accounts.balance_of(account=account), START + 10**9
+    paid = {"guarantor": retailer.address, "account": account, "amountNeur": 10**6, "debtNeur": debt, "ref": ref}
+    signature = retailer.sign(ledger.deployment.domain("Guarantees").digest(COVER, paid | {"deadline": deadline}))
+    call = ledger.guarantees.cover(
+        guarantor=retailer.address,
+        account=account,
+        amount_neur=10**6,
+        debt_neur=debt,
+        ref=ref,
+        deadline=deadline,
+        signature=signature,
     )
     ledger.send("cover", ChainRole.OPERATOR, call)
 

@@ -38,7 +38,7 @@ from ledger_service.record import Record
 from ledger_service.registry import consents, operations
 from ledger_service.registry.areas import PreparedArea
 from ledger_service.stage import run_until_quiet
-from ledger_service.trading import Intake, ReceiptSigner, SignedOrder
+from ledger_service.trading import Backing, Intake, ReceiptSigner, SignedOrder
 from tests.grids import document, street
 from tests.journal import append_fact
 
@@ -69,8 +69,8 @@ SETTLEMENT = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
 
 
 class _Funds:
-    def balance_neur(self, account: str) -> int:
-        return 0
+    def backing(self, account: str) -> Backing:
+        return Backing(has_neur=0, line_neur=10**15, missing_neur=0)
 
     def settled_before(self, area: str) -> int:
         return 0
@@ -133,11 +133,11 @@ class Community:
             organisations=(),
             now=BEFORE,
         )
-        given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, b"")
+        given = Guarantee(to_hex(self.retailer.address), account, 10**15, 1, 2**37, b"")
         digest = SETTLEMENT.digest(GUARANTEE, consents.guarantee_values(given))
-        given = replace(given, signature=self.retailer.sign(digest))
-        signer = consents.guarantee_signer(domain=SETTLEMENT, guarantee=given)
-        consents.give_guarantee(tx, signer=signer, guarantee=given, now=BEFORE)
+        given = replace(given, signature=self.retailer.sign(digest), account_signature=self.accounts[n].sign(digest))
+        signers = consents.guarantee_signers(domain=SETTLEMENT, guarantee=given)
+        consents.give_guarantee(tx, signers=signers, guarantee=given, now=BEFORE, check_funds=lambda: None)
 
     def orders(self, count: int) -> list[SignedOrder]:
         """Signed bids, fresh ids each time."""

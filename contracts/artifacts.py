@@ -23,6 +23,8 @@ CONTRACT_NAMES = (
     "Accounts",
     "Settlement",
     "Redemptions",
+    "Guarantees",
+    "Successions",
     "Anchors",
     "Registry",
 )

@@ -168,10 +168,10 @@ SETTLEMENT = Shape(
     "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)"
 )
 KEY_REGISTRATION = Shape("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)")
-GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce)")
-COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,bytes32 ref)")
+GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)")
+COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
-ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor)")
+ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor,uint64 deadline)")
 
 MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 """Shapes whose verifying contract is Market."""
@@ -179,8 +179,11 @@ MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 READINGS_SHAPES = (ATTESTATION, READING_RECEIPT)
 """Shapes whose verifying contract is Readings."""
 
-ACCOUNTS_SHAPES = (GUARANTEE, COVER, ACCOUNT_REPLACEMENT)
-"""Shapes whose verifying contract is Accounts."""
+GUARANTEES_SHAPES = (GUARANTEE, COVER)
+"""Shapes whose verifying contract is Guarantees."""
+
+SUCCESSIONS_SHAPES = (ACCOUNT_REPLACEMENT,)
+"""Shapes whose verifying contract is Successions."""
 
 SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION)
 """Shapes whose verifying contract is Settlement."""
@@ -191,7 +194,8 @@ REDEMPTIONS_SHAPES = (REDEMPTION,)
 SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {
     "Market": MARKET_SHAPES,
     "Readings": READINGS_SHAPES,
-    "Accounts": ACCOUNTS_SHAPES,
+    "Guarantees": GUARANTEES_SHAPES,
+    "Successions": SUCCESSIONS_SHAPES,
     "Settlement": SETTLEMENT_SHAPES,
     "Redemptions": REDEMPTIONS_SHAPES,
 }

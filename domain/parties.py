@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.members import Address, AmountNeur, Code, Hash, Mtu, Natural, PowerW, Signature
+from domain.members import Address, AmountNeur, Code, Hash, Mtu, Natural, PowerW, Seconds, Signature
 from domain.units import MTUS_PER_HOUR
 
 
@@ -78,10 +78,17 @@ class OrderKey:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """How far below zero (`credit_neur` >= 0) a guarantor lets an account go, by the guarantor's own signature."""
+    """How far below zero (`credit_neur` >= 0) a guarantor lets an account go, by the guarantor's own signature.
+
+    The signatures count until `deadline` (market time). `account_signature` is the account's consent to a guarantor
+    that it did not have before; None where it is the account itself, or guarantees already. An account that is its own
+    guarantor keeps so much of its balance for its trades.
+    """
 
     guarantor: Address
     account: Address
     credit_neur: AmountNeur
     nonce: Natural
+    deadline: Seconds
     signature: Signature
+    account_signature: Signature | None = None

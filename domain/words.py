@@ -148,11 +148,14 @@ def unpack_settlement_word(word: int) -> tuple[bytes, int]:
 
 
 def settlement_words(amounts_neur: dict[bytes, int]) -> list[int]:
-    """Words of the accounts with a non-zero amount, ascending by address. Raises ValueError unless they sum to zero."""
+    """Words of the accounts with a non-zero amount: the debits, then the credits, each ascending by address.
+
+    Raises ValueError unless they sum to zero.
+    """
     if sum(amounts_neur.values()) != 0:
         raise ValueError("settlement amounts must sum to zero: money is moved, never made")
     return [
         pack_settlement_word(account=account, amount_neur=amount)
-        for account, amount in sorted(amounts_neur.items())
+        for account, amount in sorted(amounts_neur.items(), key=lambda item: (item[1] > 0, item[0]))
         if amount != 0
     ]

@@ -17,7 +17,10 @@ from verifier.form import Json, unhex
 from verifier.hashes import ZERO_HEX, keccak, tohex
 from verifier.verdict import Unusable
 
-CONTRACTS = ("Accounts", "Anchors", "Calendar", "Market", "Readings", "Redemptions", "Registry", "Roles", "Settlement")
+CONTRACTS = (
+    *("Accounts", "Anchors", "Calendar", "Guarantees", "Market", "Readings", "Redemptions", "Registry", "Roles"),
+    *("Settlement", "Successions"),
+)
 
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 """Numbers of the roles on chain."""
@@ -63,9 +66,12 @@ Settlement PeriodSettled(bytes32* area,uint32* period,uint32* revision,bytes32 w
 bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)
 Settlement PeriodFinalised(bytes32* area,uint32* period)
 Accounts Deposited(address* account,uint256 amountNeur,bytes32* ref)
-Accounts GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,uint64 nonce)
+Guarantees GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,uint64 nonce)
+Accounts LineSet(address* account,address* guarantor,uint64 creditNeur)
 Accounts GuaranteeCalled(address* account,address* guarantor,uint256 excessNeur)
-Accounts DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref)
+Accounts GuarantorCalled(address* guarantor,uint256 missingNeur)
+Accounts DebtUncovered(address* account,uint256 lackingNeur)
+Guarantees DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref)
 Redemptions RedemptionRequested(address* account,uint256 amountNeur,bytes32* ref,uint64 readyAt)
 Redemptions Redeemed(address* account,uint256 amountNeur,bytes32* ref)
 Redemptions RedemptionCancelled(address* account,uint256 amountNeur,bytes32* ref)
@@ -74,6 +80,8 @@ Accounts SuspenseBooked(address* account,address* suspense,int256 amountNeur)
 Accounts DebitPassedOn(address* account,address* guarantor,int256 amountNeur)
 Accounts AreaChangeProposed(address* account,bytes32* area,uint64 readyAt)
 Accounts AreaChangeCancelled(address* account)
+Successions SuccessorProposed(address* account,address* successor,address* by,uint64 readyAt)
+Successions SuccessorCancelled(address* account)
 Accounts AccountReplaced(address* account,address* successor,int256 balanceNeur)
 Accounts AccountBound(address* account,bytes32* area)
 Settlement SettlementAbandoned(bytes32* id)

@@ -138,13 +138,15 @@ class MeterRegistered:
 
 @dataclass(frozen=True, slots=True)
 class GuaranteeGiven:
-    """A credit line that a retailer gives an account."""
+    """A credit line that a guarantor gives an account, which agrees to one that it did not have before."""
 
     guarantor: str
     account: str
     credit_neur: Neur
     nonce: int
+    deadline: int
     signature: str
+    account_signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ class CoverGiven:
     guarantor: str
     account: str
     amount_neur: Neur
+    debt_neur: Neur
     ref: str
+    deadline: int
     signature: str
 
 

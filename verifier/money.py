@@ -61,16 +61,19 @@ class Money:
     # ---- facts
 
     def guarantee_given(self, fact: GuaranteeGiven) -> None:
-        """Signed by the guarantor; on chain with this credit."""
-        values = (fact.guarantor, fact.account, fact.credit_neur, fact.nonce)
+        """Signed by the guarantor, a new one's by the account too; on chain with this credit."""
+        values = (fact.guarantor, fact.account, fact.credit_neur, fact.nonce, fact.deadline)
         signer = self._evidence.sign.signer(fact.signature, "Guarantee", *values)
         self._report.same("guarantor", fact.guarantor, signer, "Guarantee is signed by")
+        if fact.account_signature is not None:
+            agreed = self._evidence.sign.signer(fact.account_signature, "Guarantee", *values)
+            self._report.same("account", fact.account, agreed, "Guarantee is agreed to by")
         keys = {"guarantor": fact.guarantor, "account": fact.account, "nonce": fact.nonce}
         self._participants.on_chain_once("guarantee.given", "GuaranteeSet", keys, {"creditNeur": fact.credit_neur})
 
     def cover_given(self, fact: CoverGiven) -> None:
         """Signed by the guarantor; on chain with this amount."""
-        values = (fact.guarantor, fact.account, fact.amount_neur, fact.ref)
+        values = (fact.guarantor, fact.account, fact.amount_neur, fact.debt_neur, fact.ref, fact.deadline)
         signer = self._evidence.sign.signer(fact.signature, "Cover", *values)
         self._report.same("guarantor", fact.guarantor, signer, "Cover is signed by")
         keys = {"guarantor": fact.guarantor, "account": fact.account, "ref": fact.ref}
@@ -119,7 +122,8 @@ class Money:
                 for account, due in settled.amounts.items():
                     balances[account] += due
             elif event.name == "AccountReplaced":
-                balances[args["successor"]] += balances.pop(args["account"], 0)
+                balances[args["account"]] -= args["balanceNeur"]
+                balances[args["successor"]] += args["balanceNeur"]
             elif event.name == "SuspenseBooked":
                 balances[args["suspense"]] -= args["amountNeur"]
                 balances[args["account"]] += args["amountNeur"]

@@ -173,7 +173,8 @@ class Settlements:
         leaves = [statement_leaf(item.statement, item.salt) for item in given]
         source = "statements and salts give"
         self._report.same("statements_root", fact.statements_root, merkle_root(leaves), source)
-        words = [settlement_word(account, due) for account, due in sorted(due_neur.items()) if due]
+        ordered = sorted(due_neur.items(), key=lambda item: (item[1] > 0, item[0]))  # debits first
+        words = [settlement_word(account, due) for account, due in ordered if due]
         source = "the statements give"
         self._report.same("words", list(fact.words), [tohex(word32(word)) for word in words], source)
         self._report.same("words_hash", fact.words_hash, words_hash(words), source)
@@ -199,7 +200,8 @@ class Settlements:
             counts, signers = evidence.check_settlement(*place, proposal.hashes, signatures, attesters)
             report.same("attesters", [item.attester for item in fact.signatures], signers, "Settlement is signed by")
         amounts = [read_settlement_word(word) for word in proposal.words]
-        report.ascending("accounts of words", [account for account, _ in amounts])
+        report.ascending("debits, then credits, by account", [(amount > 0, account) for account, amount in amounts])
+        report.ascending("accounts of words", sorted(account for account, _ in amounts))
         report.same("sum of words", sum(amount for _, amount in amounts), 0, "money is moved, never made:")
         if not counts:
             report.counts["settlements signed that did not come on chain"] += 1

@@ -51,8 +51,11 @@ SHAPES = (
         "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)",
     ),
     ("Settlement", "KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)"),
-    ("Accounts", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce)"),
-    ("Accounts", "Cover(address guarantor,address account,uint96 amountNeur,bytes32 ref)"),
+    ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
+    (
+        "Guarantees",
+        "Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)",
+    ),
     ("Redemptions", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
 )
 """Verifying contract and shape of all that is signed (protocol.md section 2)."""

@@ -9,12 +9,14 @@ from contracts.bindings.accounts import Accounts
 from contracts.bindings.anchors import Anchors
 from contracts.bindings.base import Call, Event
 from contracts.bindings.calendar import Calendar
+from contracts.bindings.guarantees import Guarantees
 from contracts.bindings.market import Market
 from contracts.bindings.readings import Readings
 from contracts.bindings.redemptions import Redemptions
 from contracts.bindings.registry import Registry
 from contracts.bindings.roles import Roles
 from contracts.bindings.settlement import Settlement
+from contracts.bindings.successions import Successions
 from domain.facts import ChainEvent
 
 __all__ = [
@@ -23,12 +25,14 @@ __all__ = [
     "Calendar",
     "Call",
     "Event",
+    "Guarantees",
     "Market",
     "Readings",
     "Redemptions",
     "Registry",
     "Roles",
     "Settlement",
+    "Successions",
     "read_events",
 ]
 

@@ -1,4 +1,4 @@
-"""Accounts: e-money balances in nEUR, their areas, guarantees and keys.
+"""Accounts: e-money balances in nEUR, their areas and lines, and what backs them.
 
 Made from src/interfaces/IAccounts.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
@@ -19,6 +19,7 @@ class Account(Struct):
 
     balance_neur: int
     credit_neur: int
+    given_neur: int
     guarantor: bytes
     successor: bytes
 
@@ -29,6 +30,25 @@ class AreaChange(Struct):
 
     area: bytes
     ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor(Struct):
+    """`Cursor` of the interface."""
+
+    last: bytes
+    crediting: bool
+    sum_neur: int
+    debits_neur: int
+    waits_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering(Struct):
+    """`Lowering` of the interface."""
+
+    credit_neur: int
+    until_period: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +76,8 @@ class AccountReplaced(Event):
 
 @dataclass(frozen=True, slots=True)
 class AmountSuspended(Event):
-    """An amount of a settlement that could not be booked on its account waits in its suspense account. In a
-    settlement of several pages it counts once the settlement took effect.
+    """An amount of a settlement, or the part of it that uncovered debts keep back, waits in the account's suspense
+    account. In a settlement of several pages it counts once the settlement took effect.
     """
 
     CONTRACT = "Accounts"
@@ -105,16 +125,14 @@ class DebitPassedOn(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DebtCovered(Event):
-    """A guarantor paid debt of an account."""
+class DebtUncovered(Event):
+    """Nobody covers so much of what an account lacks (in total; 0 = it is covered again)."""
 
     CONTRACT = "Accounts"
-    NAME = "DebtCovered"
+    NAME = "DebtUncovered"
 
-    guarantor: bytes
     account: bytes
-    amount_neur: int
-    ref: bytes
+    lacking_neur: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +162,26 @@ class GuaranteeCalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class GuaranteeSet(Event):
-    """A guarantor's credit line for an account, by its own signature."""
+class GuarantorCalled(Event):
+    """A guarantor's balance is below what it gives: so much is missing (in total)."""
 
     CONTRACT = "Accounts"
-    NAME = "GuaranteeSet"
+    NAME = "GuarantorCalled"
 
     guarantor: bytes
+    missing_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineSet(Event):
+    """So much of the guarantor's balance stands behind the account from now on."""
+
+    CONTRACT = "Accounts"
+    NAME = "LineSet"
+
     account: bytes
+    guarantor: bytes
     credit_neur: int
-    nonce: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +198,18 @@ class SuspenseBooked(Event):
 
 class Accounts(Binding):
     """Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and
-    replacement; by nothing else. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0. Safety
-    assumes: the treasurer books only deposits that exist; what `Settlement` assumes of attesters. It does not
-    assume an honest operator. An account belongs to one area, to which the registrar binds it, and only that
-    area's settlements book it: attesters of another one cannot touch it. No account holds up a settlement: what
-    cannot be booked on it (it is not bound to the area, or would leave the range) waits in the suspense account
-    of (account, area), a debit beyond the range on its guarantor. Liveness assumes nobody: cover and
-    replacement work in a pause and without the operator. Nobody but its key moves an account: where the key is
-    lost and `AccountReplacement` was not signed before, its balance stays where it is.
+    replacement; by nothing else. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0, and what
+    waits in suspense in an area ≥ its uncovered debts. So everybody can redeem their free balance, in any
+    order. Free balance = balance − Σ max(line given, debt under it) − own line − open redemptions. What an
+    account gives and owes beyond its balance and the line another one gives it, it lacks: its guarantor answers
+    for that, by more of its own balance; what nobody has is uncovered, and as much of the area's next credits
+    waits until it is covered. Whoever guarantees for others stands on its own balance: nobody else guarantees
+    for it. Safety assumes: the treasurer books only deposits that exist; what `Settlement` assumes of
+    attesters. It does not assume an honest operator. An account belongs to one area, to which the registrar
+    binds it, and only that area's settlements book it: attesters of another one cannot touch it. No account
+    holds up a settlement: what cannot be booked on it (it is not bound to the area, or would leave the range)
+    waits in the suspense account of (account, area), a debit beyond the range on its guarantor. Liveness
+    assumes nobody: cover and replacement work in a pause and without the operator.
     """
 
     contract = "Accounts"
@@ -224,17 +256,17 @@ class Accounts(Binding):
         return cls._call("bindAccount", [account, area])
 
     @classmethod
-    def book(cls, *, area: bytes, batch: int, last: bytes, words: Sequence[int]) -> Call:
-        """Books amounts, at once (`batch` 0) or under the area's open batch. Settlement only. `last`: account
-        before these; 0 with the first page. `words`: `address:160 | amount:int96`, accounts strictly ascending.
-        Returns last_account: the last account of these. Returns sum_neur: sum of the amounts.
+    def book(cls, *, area: bytes, batch: int, cursor: Cursor, words: Sequence[int]) -> Call:
+        """Books amounts, at once (`batch` 0) or under the area's open batch. Settlement only. `cursor`: where the
+        page before ended; all 0 with the first. `words`: `address:160 | amount:int96`, first the debits, then
+        the credits, accounts of each strictly ascending. Returns where this page ends.
         """
-        return cls._call("book", [area, batch, last, words])
+        return cls._call("book", [area, batch, cursor, words])
 
     @classmethod
     def book_suspense(cls, *, account: bytes) -> Call:
-        """Brings what waits for an account in its area to its balance, where that is possible. Anyone, also in a
-        pause.
+        """Brings what waits for an account in its area to its balance, as far as no uncovered debt needs it to
+        wait. Anyone, also in a pause.
         """
         return cls._call("bookSuspense", [account])
 
@@ -260,7 +292,7 @@ class Accounts(Binding):
         return cls._call("changeArea", [account])
 
     def change_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds before a change of area takes effect."""
+        """Market-time seconds before a change of area, or a successor for a lost key, takes effect."""
         return int(self._read("changeSeconds", [], block=block))
 
     @classmethod
@@ -271,45 +303,49 @@ class Accounts(Binding):
         return cls._call("closeBatch", [area, takes_effect])
 
     @classmethod
-    def cover(cls, *, guarantor: bytes, account: bytes, amount_neur: int, ref: bytes, signature: bytes) -> Call:
-        """Pays debt of an account (all or part of what is below zero) from its guarantor's free balance, with the
-        guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
+    def cover(cls, *, guarantor: bytes, account: bytes, amount_neur: int, debt_neur: int) -> Call:
+        """Pays debt of an account from its guarantor's balance: what is called, and beyond it what is free.
+        Guarantees only. `debt_neur`: all of the account's debt, as its guarantor knows it.
         """
-        return cls._call("cover", [guarantor, account, amount_neur, ref, signature])
+        return cls._call("cover", [guarantor, account, amount_neur, debt_neur])
 
     @classmethod
     def deposit(cls, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
         """Books money that came in. Treasurer only. `ref` is the payment's unique reference."""
         return cls._call("deposit", [account, amount_neur, ref])
 
-    def domain_separator(self, *, block: Block = LATEST) -> bytes:
-        """The EIP-712 domain separator of this contract."""
-        return as_bytes(self._read("domainSeparator", [], block=block))
-
-    def eip712_domain(self, *, block: Block = LATEST) -> tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]:
-        """(no comment)"""
-        return cast(
-            "tuple[bytes, str, str, int, bytes, bytes, Sequence[int]]",
-            members(
-                self._read("eip712Domain", [], block=block),
-                ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"],
-            ),
-        )
-
     def free_balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
-        """Balance less open redemptions, nEUR: what may be redeemed or pay cover."""
+        """Balance − Σ max(line given, debt under it) − own line − open redemptions, nEUR: what may be redeemed,
+        pay cover or be given as a line. Debits of an open settlement count already, its credits do not.
+        """
         return int(self._read("freeBalanceOf", [account], block=block))
 
-    @classmethod
-    def guarantee(cls, *, guarantor: bytes, account: bytes, credit_neur: int, nonce: int, signature: bytes) -> Call:
-        """Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
-        Operator or the account itself; a line that does not rise: anyone.
-        """
-        return cls._call("guarantee", [guarantor, account, credit_neur, nonce, signature])
+    def guarantees(self, *, block: Block = LATEST) -> bytes:
+        """The contract that may set lines and cover debts."""
+        return as_bytes(self._read("guarantees", [], block=block))
 
-    def guarantee_nonce_of(self, *, guarantor: bytes, account: bytes, block: Block = LATEST) -> int:
-        """Last nonce used by a guarantor for an account."""
-        return int(self._read("guaranteeNonceOf", [guarantor, account], block=block))
+    def guarantor_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
+        """Present account of who gave the account its line, which may be itself; 0 = nobody."""
+        return as_bytes(self._read("guarantorOf", [account], block=block))
+
+    def lacking_of(self, *, account: bytes, block: Block = LATEST) -> int:
+        """What an account gives and owes beyond its balance and the line another one gives it, as counted, nEUR:
+        its guarantor answers for it, and without one nobody covers it.
+        """
+        return int(self._read("lackingOf", [account], block=block))
+
+    def line_of(self, *, account: bytes, block: Block = LATEST) -> int:
+        """The account's line, nEUR: another one's or its own; while it is being lowered, the higher one."""
+        return int(self._read("lineOf", [account], block=block))
+
+    @classmethod
+    def lower_line(cls, *, account: bytes, credit_neur: int, until_period: int) -> Call:
+        """Notes the lower line that follows once all periods up to one are settled. Guarantees only."""
+        return cls._call("lowerLine", [account, credit_neur, until_period])
+
+    def lowering_of(self, *, account: bytes, block: Block = LATEST) -> Lowering:
+        """The line that follows once trades under the present one are settled."""
+        return Lowering.read(self._read("loweringOf", [account], block=block))
 
     @classmethod
     def open_batch(cls, *, area: bytes) -> Call:
@@ -329,21 +365,27 @@ class Accounts(Binding):
         """
         return cls._call("proposeAreaChange", [account, area])
 
+    @classmethod
+    def recount(cls, *, account: bytes) -> Call:
+        """Counts anew what an account lacks, where it may be less than is counted: a settlement of several pages
+        that brought it money took effect, or one that debited it was abandoned. Anyone.
+        """
+        return cls._call("recount", [account])
+
+    def redeemable_of(self, *, account: bytes, block: Block = LATEST) -> int:
+        """Balance less what is given to others, nEUR: an open redemption is paid from it."""
+        return int(self._read("redeemableOf", [account], block=block))
+
     def redemptions(self, *, block: Block = LATEST) -> bytes:
         """The contract that may reserve and burn."""
         return as_bytes(self._read("redemptions", [], block=block))
 
     @classmethod
-    def replace_account(
-        cls, *, account: bytes, successor: bytes, account_signature: bytes, successor_signature: bytes
-    ) -> Call:
-        """Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
-        `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a
-        pause. The account must be bound. From then on the replaced key signs nothing any more; its open
-        redemptions end. What reaches the old account later can be moved by calling again with the same pair.
-        Not while a settlement of several pages is open in their area.
+    def replace(cls, *, account: bytes, successor: bytes) -> Call:
+        """Moves balance, line and guarantor to a fresh account, and what the account guarantees for others; later,
+        with the same pair, what reached it meanwhile. Successions only.
         """
-        return cls._call("replaceAccount", [account, successor, account_signature, successor_signature])
+        return cls._call("replace", [account, successor])
 
     def require_present(self, *, account: bytes, block: Block = LATEST) -> None:
         """Reverts where the account was replaced: its key signs nothing any more."""
@@ -358,9 +400,24 @@ class Accounts(Binding):
         """The roles that decide who may bind and deposit."""
         return as_bytes(self._read("roles", [], block=block))
 
+    @classmethod
+    def set_line(cls, *, guarantor: bytes, account: bytes, credit_neur: int) -> Call:
+        """Sets the line of an account in place of the one it has, from the guarantor's free balance where it
+        rises. Guarantees only.
+        """
+        return cls._call("setLine", [guarantor, account, credit_neur])
+
     def settlement(self, *, block: Block = LATEST) -> bytes:
         """The contract that may book settlements."""
         return as_bytes(self._read("settlement", [], block=block))
+
+    def successions(self, *, block: Block = LATEST) -> bytes:
+        """The contract that may replace accounts."""
+        return as_bytes(self._read("successions", [], block=block))
+
+    def successor_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
+        """The account that replaced this one; 0 = none."""
+        return as_bytes(self._read("successorOf", [account], block=block))
 
     def supply(self, *, block: Block = LATEST) -> int:
         """Σ balances = deposits − redemptions, nEUR."""
@@ -369,6 +426,10 @@ class Accounts(Binding):
     def suspense_of(self, *, account: bytes, area: bytes, block: Block = LATEST) -> bytes:
         """The account at which amounts of an area wait for an account; it has no key."""
         return as_bytes(self._read("suspenseOf", [account, area], block=block))
+
+    def uncovered_of(self, *, area: bytes, block: Block = LATEST) -> tuple[int, int]:
+        """Debts of an area that nobody covers, and what waits in its suspense accounts, nEUR: never less."""
+        return cast("tuple[int, int]", members(self._read("uncoveredOf", [area], block=block), ["int256", "int256"]))
 
     @classmethod
     def unreserve(cls, *, account: bytes, amount_neur: int) -> Call:

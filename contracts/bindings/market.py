@@ -249,6 +249,10 @@ class Market(Binding):
         """First period of its area that the market takes part in; reverts if it does not exist."""
         return int(self._read("firstPeriodOf", [market], block=block))
 
+    def last_period(self, *, area: bytes, block: Block = LATEST) -> int:
+        """The last period of an area in which trading ever began; 0 = none."""
+        return int(self._read("lastPeriod", [area], block=block))
+
     @classmethod
     def open_program(cls, *, market: bytes, period: int, first_mtu: int, count: int, gate: int) -> Call:
         """Opens the next program. Operator of the area only; stopped by a pause. `count`: 1 to 128. `first_mtu`:

@@ -83,8 +83,8 @@ class Redemptions(Binding):
 
     @classmethod
     def complete_redemption(cls, *, account: bytes, ref: bytes) -> Call:
-        """Burns min(requested, balance, supply) once the challenge window passed, within seven days; what could
-        not be burned stays open. Anyone, also in a pause.
+        """Burns min(requested, balance − what the account gives) once the challenge window passed, within seven
+        days; what could not be burned stays open. Anyone, also in a pause.
         """
         return cls._call("completeRedemption", [account, ref])
 

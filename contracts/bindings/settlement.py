@@ -121,6 +121,10 @@ class Settlement(Binding):
 
     contract = "Settlement"
 
+    def max_advance(self, *, block: Block = LATEST) -> int:
+        """Periods that one settlement counts as settled at most."""
+        return int(self._read("MAX_ADVANCE", [], block=block))
+
     def max_pages(self, *, block: Block = LATEST) -> int:
         """Pages per settlement: 131,072 accounts."""
         return int(self._read("MAX_PAGES", [], block=block))
@@ -169,9 +173,16 @@ class Settlement(Binding):
         first settlement + horizonSeconds. `page_hashes`: hashes of all pages; none for a settlement without
         amounts. `signatures`: with page 0: m or more attesters' over EIP-712 `Settlement`, ascending by signer;
         ignored with later pages. `target`: which page of which settlement. `words`: `address:160 |
-        amount:int96` of this page, accounts strictly ascending over all pages.
+        amount:int96` of this page: over all pages first the debits, then the credits, accounts of each strictly
+        ascending.
         """
         return cls._call("settle", [target, page_hashes, words, signatures])
+
+    def settled_through(self, *, area: bytes, block: Block = LATEST) -> int:
+        """Number of the period up to which every period of the area is settled; one that settled late counts with
+        a later settlement.
+        """
+        return int(self._read("settledThrough", [area], block=block))
 
     def settlement_digest(
         self,

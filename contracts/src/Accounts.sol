@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Account, AreaChange, IAccounts} from "./interfaces/IAccounts.sol";
+import {Account, AreaChange, Cursor, IAccounts, Lowering} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {AccountSlots} from "./libraries/AccountSlots.sol";
@@ -14,7 +12,7 @@ import {MarketClock} from "./libraries/MarketClock.sol";
 import {Time} from "./libraries/Time.sol";
 
 /// @title Accounts (documented on IAccounts)
-contract Accounts is IAccounts, EIP712, MarketClock {
+contract Accounts is IAccounts, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR.
     int256 public constant MAX_BALANCE_NEUR = AccountSlots.MAX_BALANCE_NEUR;
 
@@ -27,16 +25,12 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     /// @notice Market-time seconds after its delay in which a change of area may be completed.
     uint64 public constant AREA_CHANGE_SECONDS = 30 days;
 
-    /// @dev What one reference was used for; each use has its own space of references.
-    enum RefUse {
-        Deposit,
-        Cover
-    }
-
     IRoles private immutable ROLES;
     ICalendar private immutable CALENDAR;
     address private immutable SETTLEMENT;
     address private immutable REDEMPTIONS;
+    address private immutable GUARANTEES;
+    address private immutable SUCCESSIONS;
     uint32 private immutable CHANGE_SECONDS;
 
     /// @inheritdoc IAccounts
@@ -53,42 +47,56 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     mapping(uint256 index => uint256 bits) private _effective;
     /// @dev Σ amounts of an account's open redemptions.
     mapping(address account => uint256) private _reserved;
+    /// @dev Who guarantees for an account, which may be itself, by its first key.
     mapping(address account => address) private _guarantors;
+    /// @dev The line an account gives itself; that of another guarantor stands in its slot.
+    mapping(address account => uint64) private _ownLines;
+    mapping(address account => Lowering) private _lowerings;
+    /// @dev Σ max(line, debt) of the accounts that an account guarantees for, itself aside.
+    mapping(address guarantor => int256) private _given;
+    /// @dev What an account lacks, as it is counted in what its guarantor gives or, without one, among what nobody covers.
+    mapping(address account => int256) private _lacking;
+    /// @dev Σ debts of an area that nobody covers.
+    mapping(uint16 area => int256) private _uncovered;
+    /// @dev Σ balances of an area's suspense accounts, and what its open batch would add.
+    mapping(uint16 area => int256) private _waiting;
+    mapping(uint16 area => int256) private _batchWaiting;
     mapping(address account => address) private _successors;
     /// @dev First key of a holder who has given a guarantee or replaced its account; `_guarantors` names holders by it.
     mapping(address account => address) private _firstKeys;
     /// @dev Present account of a holder whose first key was replaced.
     mapping(address firstKey => address) private _presentKeys;
-    mapping(address guarantor => mapping(address account => uint64)) private _guaranteeNonces;
-    mapping(bytes32 key => bool) private _usedRefs;
+    mapping(bytes32 ref => bool) private _usedRefs;
     mapping(address account => AreaChange) private _areaChanges;
 
-    modifier onlySettlement() {
-        if (msg.sender != SETTLEMENT) revert AccountsCallerWrong(msg.sender);
+    modifier only(address part) {
+        if (msg.sender != part) revert AccountsCallerWrong(msg.sender);
         _;
     }
 
-    modifier onlyRedemptions() {
-        if (msg.sender != REDEMPTIONS) revert AccountsCallerWrong(msg.sender);
-        _;
-    }
-
-    constructor(IRoles roles_, ICalendar calendar_, address settlement_, address redemptions_, uint32 changeSeconds_)
-        EIP712("DOMINOES", "1")
-        MarketClock(calendar_)
-    {
+    constructor(
+        IRoles roles_,
+        ICalendar calendar_,
+        address settlement_,
+        address redemptions_,
+        address guarantees_,
+        address successions_,
+        uint32 changeSeconds_
+    ) MarketClock(calendar_) {
         if (changeSeconds_ == 0 || changeSeconds_ > Time.MAX_WINDOW_SECONDS) revert AccountsConfigInvalid();
         ROLES = roles_;
         CALENDAR = calendar_;
         SETTLEMENT = settlement_;
         REDEMPTIONS = redemptions_;
+        GUARANTEES = guarantees_;
+        SUCCESSIONS = successions_;
         CHANGE_SECONDS = changeSeconds_;
     }
 
     /* BOOKING: by Settlement */
 
     /// @inheritdoc IAccounts
-    function openBatch(bytes32 area) external onlySettlement returns (uint32 batch) {
+    function openBatch(bytes32 area) external only(SETTLEMENT) returns (uint32 batch) {
         uint16 number = _numberOf(area);
         _requireNoneOpen(number);
         batch = ++_lastBatch;
@@ -96,53 +104,141 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     }
 
     /// @inheritdoc IAccounts
-    function closeBatch(bytes32 area, bool takesEffect) external onlySettlement {
+    function closeBatch(bytes32 area, bool takesEffect) external only(SETTLEMENT) {
         uint16 number = _areaNumbers[area];
         uint32 batch = _openBatches[number];
-        if (takesEffect) _effective[batch >> 8] |= 1 << (batch & 0xff);
+        if (takesEffect) {
+            _effective[batch >> 8] |= 1 << (batch & 0xff);
+            _waiting[number] += _batchWaiting[number];
+        }
+        delete _batchWaiting[number];
         delete _openBatches[number];
     }
 
     /// @inheritdoc IAccounts
-    function book(bytes32 area, uint32 batch, address last, uint256[] calldata words)
+    function book(bytes32 area, uint32 batch, Cursor memory cursor, uint256[] calldata words)
         external
-        onlySettlement
-        returns (address lastAccount, int256 sumNeur)
+        only(SETTLEMENT)
+        returns (Cursor memory)
     {
         uint16 number = _numberOf(area);
-        lastAccount = last;
-        // Amounts have 96 bits, balances 72, and a page few words: nothing can overflow.
+        // Amounts have 96 bits, balances 72, and a settlement fewer than 2^18 words: nothing can overflow.
         unchecked {
             for (uint256 i = 0; i < words.length; ++i) {
                 (address account, int256 amount) = Hashes.settlementParts(words[i]);
-                if (account <= lastAccount || amount == 0) revert AccountsWordInvalid(i);
+                if (cursor.crediting) {
+                    if (amount < 0) revert AccountsWordInvalid(i);
+                } else if (amount > 0) {
+                    _beginCredits(cursor, number);
+                }
+                if (account <= cursor.last || amount == 0) revert AccountsWordInvalid(i);
+                (cursor.last, cursor.sumNeur) = (account, cursor.sumNeur + amount);
+                if (cursor.waitsNeur != 0) amount -= _keepBack(account, amount, cursor, batch, number);
                 if (batch == 0) _bookNow(account, amount, number);
                 else _bookPending(account, amount, batch, number);
-                lastAccount = account;
-                sumNeur += amount;
             }
         }
+        return cursor;
     }
 
     /* BOOKING: by Redemptions */
 
     /// @inheritdoc IAccounts
-    function reserve(address account, uint96 amountNeur) external onlyRedemptions {
+    function reserve(address account, uint96 amountNeur) external only(REDEMPTIONS) {
         requirePresent(account);
         _requireFree(account, amountNeur);
         _reserved[account] += amountNeur;
     }
 
     /// @inheritdoc IAccounts
-    function unreserve(address account, uint96 amountNeur) external onlyRedemptions {
+    function unreserve(address account, uint96 amountNeur) external only(REDEMPTIONS) {
         _reserved[account] -= amountNeur;
     }
 
     /// @inheritdoc IAccounts
-    function burn(address account, uint96 amountNeur) external onlyRedemptions {
+    function burn(address account, uint96 amountNeur) external only(REDEMPTIONS) {
         _reserved[account] -= amountNeur;
         supply -= amountNeur;
         _move(account, -int256(uint256(amountNeur)));
+    }
+
+    /* LINES: by Guarantees */
+
+    /// @inheritdoc IAccounts
+    function setLine(address guarantor, address account, uint64 creditNeur) external only(GUARANTEES) {
+        _requireSameArea(account, guarantor);
+        if (_lacking[account] != 0) _recount(account);
+        AccountSlots.Slot memory slot = _load(account);
+        address before = _guarantorOf(account);
+        uint64 line = lineOf(account);
+        if (before != guarantor) {
+            // Debt beyond a line stays with who gave it, and what stands under it is taken over whole.
+            int256 lacking = before == address(0) || before == account ? int256(0) : _lacking[account];
+            if (lacking != 0) revert AccountsDebtOpen(account, uint256(lacking));
+            if (creditNeur < line) revert AccountsLineLow(account, line);
+            // Whoever guarantees stands on its own balance.
+            bool stands = guarantor == account || _otherGuarantorOf(guarantor) == address(0);
+            if (!stands || (guarantor != account && _given[account] != 0)) revert AccountsTied(guarantor);
+            _countLacking(account, slot, 0);
+        }
+        _given[before] -= int256(uint256(slot.creditNeur));
+        (slot.creditNeur, _ownLines[account]) = (0, 0);
+        _guarantors[account] = _markFirstKey(guarantor);
+        if (guarantor == account) {
+            _ownLines[account] = creditNeur;
+        } else {
+            slot.creditNeur = creditNeur;
+            _given[guarantor] += int256(uint256(creditNeur));
+        }
+        _store(account, slot);
+        delete _lowerings[account];
+        emit LineSet(account, guarantor, creditNeur);
+        _recount(account);
+        if (before != address(0)) _recount(before);
+        if (before != guarantor) _recount(guarantor);
+        bool rises = before != guarantor || creditNeur > line;
+        if (rises) _requireFree(guarantor, 0);
+    }
+
+    /// @inheritdoc IAccounts
+    function lowerLine(address account, uint64 creditNeur, uint32 untilPeriod) external only(GUARANTEES) {
+        _lowerings[account] = Lowering({creditNeur: creditNeur, untilPeriod: untilPeriod});
+    }
+
+    /// @inheritdoc IAccounts
+    function cover(address guarantor, address account, uint96 amountNeur, uint96 debtNeur) external only(GUARANTEES) {
+        address present = _otherGuarantorOf(account);
+        if (guarantor != present) revert AccountsGuarantorWrong(account, present, guarantor);
+        int256 debt = balanceOf(account) < 0 ? -balanceOf(account) : int256(0);
+        if (debt != int256(uint256(debtNeur))) revert AccountsDebtOther(account, debt, debtNeur);
+        int256 amount = int256(uint256(amountNeur));
+        if (amount > debt) revert AccountsDebtLow(account, debt, amountNeur);
+        int256 held = _leastOf(_load(guarantor));
+        if (amount > held) revert AccountsBalanceLow(guarantor, held, amountNeur);
+        int256 free = freeBalanceOf(guarantor);
+        _transfer(guarantor, account, amount);
+        // Paying what was called leaves as much free as before; anything else must be free.
+        int256 left = freeBalanceOf(guarantor);
+        if (left < 0 && left < free) revert AccountsBalanceLow(guarantor, free, amountNeur);
+    }
+
+    /* KEYS: by Successions */
+
+    /// @inheritdoc IAccounts
+    function replace(address account, address successor) external only(SUCCESSIONS) {
+        AccountSlots.Slot memory slot = _load(account);
+        // Or the two could be bound to different areas afterwards, and what reaches the one would follow to the other.
+        if (slot.area == 0) revert AccountsAreaWrong(account, 0);
+        _requireNoneOpen(slot.area);
+        if (_successors[account] == address(0)) {
+            _requireFresh(account, successor, slot.area);
+            _succeed(account, successor, slot);
+        } else if (_successors[account] != successor) {
+            revert AccountsSuccessorInvalid(account, successor);
+        }
+        int256 balance = slot.balanceNeur;
+        _transfer(account, successor, balance);
+        emit AccountReplaced(account, successor, balance);
     }
 
     /* CHANGES */
@@ -179,15 +275,15 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     /// @inheritdoc IAccounts
     function changeArea(address account) external {
         AreaChange memory change = _areaChanges[account];
-        uint64 time = _marketTime();
         if (change.readyAt == 0) revert AccountsAreaChangeUnknown(account);
+        uint64 time = _marketTime();
         if (time < change.readyAt) revert AccountsTooEarly(change.readyAt, time);
         uint64 until = change.readyAt + AREA_CHANGE_SECONDS;
         if (time > until) revert AccountsTooLate(until, time);
         AccountSlots.Slot memory slot = _load(account);
         _requireNoneOpen(slot.area);
         // Only a slip is corrected: who owes, is owed for, or stands for others has ties in its area.
-        bool tied = slot.balanceNeur < 0 || slot.creditNeur != 0 || _guarantors[account] != address(0);
+        bool tied = slot.balanceNeur < 0 || _guarantors[account] != address(0);
         if (tied || _firstKeys[account] != address(0)) revert AccountsTied(account);
         delete _areaChanges[account];
         _bind(account, change.area);
@@ -197,8 +293,17 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     function bookSuspense(address account) external {
         bytes32 area = areaOf(account);
         if (area == 0) revert AccountsAreaWrong(account, area);
-        _requireNoneOpen(_areaNumbers[area]);
+        uint16 number = _areaNumbers[area];
+        _requireNoneOpen(number);
+        int256 room = _waiting[number] - _uncovered[number];
+        if (balanceOf(suspenseOf(account, area)) > 0 && room <= 0) revert AccountsUncovered(area, uint256(-room));
         _bookSuspense(account, area);
+    }
+
+    /// @inheritdoc IAccounts
+    function recount(address account) external {
+        if (_lacking[account] == 0) revert AccountsNothingLacking(account);
+        _recount(account);
     }
 
     /// @inheritdoc IAccounts
@@ -206,87 +311,12 @@ contract Accounts is IAccounts, EIP712, MarketClock {
         ROLES.requireRole(msg.sender, Role.Treasurer, 0);
         if (account == address(0)) revert AccountsAddressInvalid(account);
         if (amountNeur == 0 || amountNeur > MAX_DEPOSIT_NEUR) revert AccountsAmountInvalid();
-        _useRef(RefUse.Deposit, address(0), ref);
+        if (_usedRefs[ref]) revert AccountsRefUsed(ref);
+        _usedRefs[ref] = true;
         supply += amountNeur;
         if (supply > MAX_SUPPLY_NEUR) revert AccountsSupplyHigh(supply);
         _move(account, int256(uint256(amountNeur)));
         emit Deposited(account, amountNeur, ref);
-    }
-
-    /// @inheritdoc IAccounts
-    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
-        external
-    {
-        if (account == address(0) || account == guarantor) revert AccountsAddressInvalid(account);
-        requirePresent(guarantor);
-        requirePresent(account);
-        AccountSlots.Slot memory slot = _load(account);
-        bytes32 area = areaOf(guarantor);
-        if (area != 0 && slot.area != 0) _requireSameArea(account, guarantor);
-        _requireMayGuarantee(account, guarantor, slot, creditNeur);
-        uint64 lastNonce = _guaranteeNonces[guarantor][account];
-        if (nonce <= lastNonce) revert AccountsNonceUsed(lastNonce, nonce);
-        _requireSigner(guarantor, Hashes.guarantee(guarantor, account, creditNeur, nonce), signature);
-
-        _guaranteeNonces[guarantor][account] = nonce;
-        _guarantors[account] = _markFirstKey(guarantor);
-        slot.creditNeur = creditNeur;
-        _store(account, slot);
-        emit GuaranteeSet(guarantor, account, creditNeur, nonce);
-        _callGuarantee(account, slot.balanceNeur, creditNeur);
-    }
-
-    /// @inheritdoc IAccounts
-    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref, bytes calldata signature)
-        external
-    {
-        if (account == address(0) || account == guarantor) revert AccountsAddressInvalid(account);
-        if (amountNeur == 0) revert AccountsAmountInvalid();
-        _requireSigner(guarantor, Hashes.cover(guarantor, account, amountNeur, ref), signature);
-        address present = _guarantorOf(account);
-        if (guarantor != present) revert AccountsGuarantorWrong(account, present, guarantor);
-        _useRef(RefUse.Cover, guarantor, ref);
-        int256 amount = int256(uint256(amountNeur));
-        int256 debt = -balanceOf(account);
-        if (amount > debt) revert AccountsDebtLow(account, debt, amountNeur);
-        _requireFree(guarantor, amountNeur);
-        _transfer(guarantor, account, amount);
-        emit DebtCovered(guarantor, account, amountNeur, ref);
-    }
-
-    /// @inheritdoc IAccounts
-    function replaceAccount(
-        address account,
-        address successor,
-        bytes calldata accountSignature,
-        bytes calldata successorSignature
-    ) external {
-        if (account == successor) revert AccountsAddressInvalid(account);
-        AccountSlots.Slot memory slot = _load(account);
-        // Or the two could be bound to different areas afterwards, and what reaches the one would follow to the other.
-        if (slot.area == 0) revert AccountsAreaWrong(account, 0);
-        _requireNoneOpen(slot.area);
-        bytes32 structHash = Hashes.accountReplacement(account, successor);
-        _requireSigner(account, structHash, accountSignature);
-        _requireSigner(successor, structHash, successorSignature);
-
-        if (_successors[account] == address(0)) {
-            _requireFresh(account, successor, slot.area);
-            _succeed(account, successor);
-            AccountSlots.Slot memory fresh = _load(successor);
-            fresh.creditNeur = slot.creditNeur;
-            fresh.area = slot.area;
-            _store(successor, fresh);
-        } else if (_successors[account] != successor) {
-            revert AccountsSuccessorInvalid(account, successor);
-        }
-        int256 balance = slot.balanceNeur;
-        slot.creditNeur = 0;
-        _store(account, slot);
-        _transfer(account, successor, balance);
-        emit AccountReplaced(account, successor, balance);
-        AccountSlots.Slot memory moved = _load(successor);
-        _callGuarantee(successor, moved.balanceNeur, moved.creditNeur);
     }
 
     /* VIEWS */
@@ -296,7 +326,8 @@ contract Accounts is IAccounts, EIP712, MarketClock {
         AccountSlots.Slot memory slot = _load(account);
         return Account({
             balanceNeur: slot.balanceNeur,
-            creditNeur: slot.creditNeur,
+            creditNeur: lineOf(account),
+            givenNeur: uint256(_given[account]),
             guarantor: _guarantorOf(account),
             successor: _successors[account]
         });
@@ -309,7 +340,44 @@ contract Accounts is IAccounts, EIP712, MarketClock {
 
     /// @inheritdoc IAccounts
     function freeBalanceOf(address account) public view returns (int256) {
-        return balanceOf(account) - SafeCast.toInt256(_reserved[account]);
+        return redeemableOf(account) - int256(uint256(_ownLines[account])) - SafeCast.toInt256(_reserved[account]);
+    }
+
+    /// @inheritdoc IAccounts
+    function redeemableOf(address account) public view returns (int256) {
+        return _leastOf(_load(account)) - _given[account];
+    }
+
+    /// @inheritdoc IAccounts
+    function lackingOf(address account) external view returns (uint256) {
+        return uint256(_lacking[account]);
+    }
+
+    /// @inheritdoc IAccounts
+    function lineOf(address account) public view returns (uint64) {
+        uint64 credit = AccountSlots.creditOf(_slots[account]);
+        return credit == 0 ? _ownLines[account] : credit;
+    }
+
+    /// @inheritdoc IAccounts
+    function loweringOf(address account) external view returns (Lowering memory) {
+        return _lowerings[account];
+    }
+
+    /// @inheritdoc IAccounts
+    function guarantorOf(address account) external view returns (address) {
+        return _guarantorOf(account);
+    }
+
+    /// @inheritdoc IAccounts
+    function successorOf(address account) external view returns (address) {
+        return _successors[account];
+    }
+
+    /// @inheritdoc IAccounts
+    function uncoveredOf(bytes32 area) external view returns (int256 uncoveredNeur, int256 waitingNeur) {
+        uint16 number = _areaNumbers[area];
+        return (_uncovered[number], _waiting[number]);
     }
 
     /// @inheritdoc IAccounts
@@ -344,11 +412,6 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     }
 
     /// @inheritdoc IAccounts
-    function guaranteeNonceOf(address guarantor, address account) external view returns (uint64) {
-        return _guaranteeNonces[guarantor][account];
-    }
-
-    /// @inheritdoc IAccounts
     function roles() external view returns (address) {
         return address(ROLES);
     }
@@ -369,11 +432,33 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     }
 
     /// @inheritdoc IAccounts
-    function domainSeparator() external view returns (bytes32) {
-        return _domainSeparatorV4();
+    function guarantees() external view returns (address) {
+        return GUARANTEES;
+    }
+
+    /// @inheritdoc IAccounts
+    function successions() external view returns (address) {
+        return SUCCESSIONS;
     }
 
     /* INTERNAL: BOOKING */
+
+    /// @dev The debits are known: what they leave uncovered, and does not wait yet, is kept back from the credits.
+    function _beginCredits(Cursor memory cursor, uint16 area) private view {
+        (cursor.crediting, cursor.last, cursor.debitsNeur) = (true, address(0), -cursor.sumNeur);
+        int256 waits = _uncovered[area] - _waiting[area] - _batchWaiting[area];
+        if (waits > cursor.debitsNeur) waits = cursor.debitsNeur;
+        if (waits > 0) cursor.waitsNeur = waits;
+    }
+
+    /// @dev The part of a credit that waits: its share of what must wait, rounded up, so that all of it does.
+    function _keepBack(address account, int256 amount, Cursor memory cursor, uint32 batch, uint16 area)
+        private
+        returns (int256 kept)
+    {
+        kept = (amount * cursor.waitsNeur + cursor.debitsNeur - 1) / cursor.debitsNeur;
+        _suspend(account, kept, batch, area);
+    }
 
     /// @dev Reads and writes the slot once: this is what a settlement pays for each account.
     function _bookNow(address account, int256 amount, uint16 area) private {
@@ -381,15 +466,17 @@ contract Accounts is IAccounts, EIP712, MarketClock {
         // What is folded here took effect or was dropped: while a batch of this area is open, none of its settlements begins.
         if (AccountSlots.batchOf(packed) != 0) packed = AccountSlots.pack(_load(account));
         int256 balance;
-        // Of 72 and 96 bits.
+        bool beyond;
+        // Of 72, 96 and 64 bits.
         unchecked {
             balance = AccountSlots.balanceOf(packed) + amount;
+            beyond = balance + int256(uint256(AccountSlots.creditOf(packed))) < 0;
         }
         if (AccountSlots.areaOf(packed) != area || !AccountSlots.inRange(balance)) {
             return _bookElsewhere(account, amount, 0, area);
         }
         _slots[account] = AccountSlots.withBalance(packed, balance);
-        if (balance < 0) _callGuarantee(account, balance, AccountSlots.creditOf(packed));
+        if (beyond || AccountSlots.watchedOf(packed)) _recount(account);
     }
 
     function _bookPending(address account, int256 amount, uint32 batch, uint16 area) private {
@@ -398,45 +485,54 @@ contract Accounts is IAccounts, EIP712, MarketClock {
 
     /// @dev What cannot be booked on its account waits in suspense; a debit beyond the range is its guarantor's. Nobody holds up the others.
     function _bookElsewhere(address account, int256 amount, uint32 batch, uint16 area) private {
-        address guarantor = _guarantorOf(account);
+        address guarantor = _otherGuarantorOf(account);
         bool ours = AccountSlots.areaOf(_slots[account]) == area;
         if (amount < 0 && ours && guarantor != address(0) && _add(guarantor, amount, batch, area)) {
             emit DebitPassedOn(account, guarantor, amount);
             return;
         }
+        _suspend(account, amount, batch, area);
+    }
+
+    function _suspend(address account, int256 amount, uint32 batch, uint16 area) private {
         address suspense = suspenseOf(account, _areaOf(area));
-        if (_slots[suspense] == 0) {
-            AccountSlots.Slot memory blank;
-            blank.area = area;
-            _store(suspense, blank);
-        }
-        if (!_add(suspense, amount, batch, area)) revert AccountsAmountInvalid();
+        AccountSlots.Slot memory slot = _load(suspense);
+        slot.area = area;
+        if (!_put(suspense, slot, amount, batch)) revert AccountsAmountInvalid();
+        if (batch == 0) _waiting[area] += amount;
+        else _batchWaiting[area] += amount;
         emit AmountSuspended(account, suspense, amount);
     }
 
-    /// @dev Adds an amount, at once or to what is pending; false where the account is another area's or its balance would leave the range.
+    /// @dev Adds an amount; false where the account is another area's or its balance would leave the range.
     function _add(address account, int256 amount, uint32 batch, uint16 area) private returns (bool) {
         AccountSlots.Slot memory slot = _load(account);
-        if (batch == 0) slot.balanceNeur += amount;
-        else (slot.pendingNeur, slot.batch) = (slot.pendingNeur + amount, batch);
-        int256 balance = slot.balanceNeur + slot.pendingNeur;
-        if (slot.area != area || !AccountSlots.inRange(balance) || !AccountSlots.inRange(slot.pendingNeur)) {
-            return false;
-        }
-        _store(account, slot);
-        if (balance < 0) _callGuarantee(account, balance, slot.creditNeur);
+        if (slot.area != area || !_put(account, slot, amount, batch)) return false;
+        if (slot.watched || _leastOf(slot) < -int256(uint256(slot.creditNeur))) _recount(account);
         return true;
     }
 
-    /// @dev What waits for the account in this area comes to its balance.
+    /// @dev Adds an amount at once or to what is pending, and stores; false where that would leave the range.
+    function _put(address account, AccountSlots.Slot memory slot, int256 amount, uint32 batch) private returns (bool) {
+        if (batch == 0) slot.balanceNeur += amount;
+        else (slot.pendingNeur, slot.batch) = (slot.pendingNeur + amount, batch);
+        bool fits = AccountSlots.inRange(slot.balanceNeur) && AccountSlots.inRange(slot.pendingNeur)
+            && AccountSlots.inRange(slot.balanceNeur + slot.pendingNeur);
+        if (fits) _store(account, slot);
+        return fits;
+    }
+
+    /// @dev What waits for the account in this area comes to its balance, as far as no uncovered debt needs it to wait.
     function _bookSuspense(address account, bytes32 area) private {
         address suspense = suspenseOf(account, area);
+        uint16 number = _areaNumbers[area];
         int256 amount = balanceOf(suspense);
+        int256 room = _waiting[number] - _uncovered[number];
+        if (amount > 0 && amount > room) amount = room > 0 ? room : int256(0);
         if (amount == 0) return;
+        _waiting[number] -= amount;
         _transfer(suspense, account, amount);
         emit SuspenseBooked(account, suspense, amount);
-        AccountSlots.Slot memory slot = _load(account);
-        _callGuarantee(account, slot.balanceNeur, slot.creditNeur);
     }
 
     function _bind(address account, bytes32 area) private {
@@ -451,8 +547,49 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     /// @dev Every move of money between two accounts passes here: they are of one area.
     function _transfer(address from, address to, int256 amount) private {
         _requireSameArea(from, to);
-        _move(from, -amount);
         _move(to, amount);
+        _move(from, -amount);
+    }
+
+    /* INTERNAL: BACKING */
+
+    /// @dev Counts anew what an account lacks: what it gives and owes beyond its balance and the line another one gives it. Its guarantor
+    /// answers for that, and without one nobody does. While a batch is open the worse of its two ends counts.
+    function _recount(address account) private {
+        AccountSlots.Slot memory slot = _load(account);
+        int256 missing = _given[account] - _leastOf(slot);
+        int256 lacking = missing - int256(uint256(slot.creditNeur));
+        if (lacking < 0) lacking = 0;
+        _countLacking(account, slot, lacking);
+        // A line of 0 under which nothing is owed binds nobody.
+        if (lacking == 0 && lineOf(account) == 0) delete _guarantors[account];
+        bool watched = lacking != 0 || _given[account] != 0;
+        if (watched != slot.watched) {
+            slot.watched = watched;
+            _store(account, slot);
+        }
+        if (missing > 0 && _given[account] != 0) emit GuarantorCalled(account, uint256(missing));
+    }
+
+    function _countLacking(address account, AccountSlots.Slot memory slot, int256 lacking) private {
+        int256 more = lacking - _lacking[account];
+        if (more == 0) return;
+        _lacking[account] = lacking;
+        address guarantor = _otherGuarantorOf(account);
+        if (guarantor == address(0)) {
+            _uncovered[slot.area] += more;
+            emit DebtUncovered(account, uint256(lacking));
+            return;
+        }
+        _given[guarantor] += more;
+        if (lacking != 0) emit GuaranteeCalled(account, guarantor, uint256(lacking));
+        // No further: whoever guarantees has no guarantor but itself.
+        _recount(guarantor);
+    }
+
+    /// @dev The balance as it is, or as it will be once the area's open batch took effect, whichever is lower.
+    function _leastOf(AccountSlots.Slot memory slot) private pure returns (int256) {
+        return slot.pendingNeur < 0 ? slot.balanceNeur + slot.pendingNeur : slot.balanceNeur;
     }
 
     function _requireSameArea(address account, address other) private view {
@@ -468,7 +605,7 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     function _numberOf(bytes32 area) private returns (uint16 number) {
         number = _areaNumbers[area];
         if (number == 0) {
-            if (_areas.length == type(uint16).max) revert AccountsAreasExhausted();
+            if (_areas.length == AccountSlots.MAX_AREAS) revert AccountsAreasExhausted();
             _areas.push(area);
             _areaNumbers[area] = number = SafeCast.toUint16(_areas.length);
         }
@@ -503,13 +640,16 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     function _move(address account, int256 amount) private {
         AccountSlots.Slot memory slot = _load(account);
         slot.balanceNeur += amount;
+        // Or the account could not be read any more once what is pending took effect.
+        if (!AccountSlots.inRange(slot.balanceNeur + slot.pendingNeur)) revert AccountsAmountInvalid();
         _store(account, slot);
+        if (slot.watched || _leastOf(slot) < -int256(uint256(slot.creditNeur))) _recount(account);
     }
 
     /// @dev A stray credit is no use: whoever sends one must not be able to block a replacement.
     function _requireFresh(address account, address successor, uint16 area) private view {
         AccountSlots.Slot memory slot = _load(successor);
-        bool used = slot.balanceNeur < 0 || slot.creditNeur != 0 || _guarantors[successor] != address(0);
+        bool used = slot.balanceNeur < 0 || _guarantors[successor] != address(0);
         used = used || (slot.area != 0 && slot.area != area);
         if (used || _successors[successor] != address(0) || _firstKeys[successor] != address(0)) {
             revert AccountsSuccessorInvalid(account, successor);
@@ -517,13 +657,23 @@ contract Accounts is IAccounts, EIP712, MarketClock {
     }
 
     /// @dev Makes `successor` the present account of the holder of `account`, also where it guarantees for others.
-    function _succeed(address account, address successor) private {
+    function _succeed(address account, address successor, AccountSlots.Slot memory slot) private {
+        _countLacking(account, slot, 0);
         address firstKey = _markFirstKey(account);
         _firstKeys[successor] = firstKey;
         _presentKeys[firstKey] = successor;
         _successors[account] = successor;
-        _guarantors[successor] = _guarantors[account];
-        delete _guarantors[account];
+
+        (_guarantors[successor], _guarantors[account]) = (_guarantors[account], address(0));
+        (_ownLines[successor], _ownLines[account]) = (_ownLines[account], 0);
+        (_given[successor], _given[account]) = (_given[account], 0);
+        _lowerings[successor] = _lowerings[account];
+        delete _lowerings[account];
+        AccountSlots.Slot memory fresh = _load(successor);
+        (fresh.creditNeur, fresh.area, fresh.watched) = (slot.creditNeur, slot.area, slot.watched);
+        _store(successor, fresh);
+        (slot.creditNeur, slot.watched) = (0, false);
+        _store(account, slot);
     }
 
     function _markFirstKey(address account) private returns (address firstKey) {
@@ -538,48 +688,15 @@ contract Accounts is IAccounts, EIP712, MarketClock {
         return present == address(0) ? firstKey : present;
     }
 
-    /// @dev Anyone may lower a line; the operator or the account itself may raise it; another guarantor waits for the present one's line to be
-    /// 0 or for the account itself.
-    function _requireMayGuarantee(address account, address guarantor, AccountSlots.Slot memory slot, uint64 creditNeur)
-        private
-        view
-    {
-        address present = _guarantorOf(account);
-        if (present == guarantor && creditNeur <= slot.creditNeur) return;
-        if (msg.sender != account) ROLES.requireRole(msg.sender, Role.Operator, 0);
-        if (present == guarantor || present == address(0)) return;
-        uint256 excess = _excess(slot.balanceNeur, slot.creditNeur);
-        if (excess != 0) revert AccountsDebtOpen(account, excess);
-        if (slot.creditNeur != 0 && msg.sender != account) revert AccountsGuaranteed(account, present);
+    /// @dev Who answers for the account beside itself; 0 if nobody does.
+    function _otherGuarantorOf(address account) private view returns (address) {
+        address guarantor = _guarantorOf(account);
+        return guarantor == account ? address(0) : guarantor;
     }
 
     /// @dev What is asked for redemption is not there for anything else.
     function _requireFree(address account, uint96 amountNeur) private view {
         int256 free = freeBalanceOf(account);
         if (free < int256(uint256(amountNeur))) revert AccountsBalanceLow(account, free, amountNeur);
-    }
-
-    function _excess(int256 balance, uint64 creditNeur) private pure returns (uint256) {
-        // Of 72 and 64 bits.
-        unchecked {
-            int256 below = -balance - int256(uint256(creditNeur));
-            return below > 0 ? uint256(below) : 0;
-        }
-    }
-
-    function _callGuarantee(address account, int256 balance, uint64 creditNeur) private {
-        uint256 excess = _excess(balance, creditNeur);
-        if (excess != 0) emit GuaranteeCalled(account, _guarantorOf(account), excess);
-    }
-
-    function _useRef(RefUse use, address by, bytes32 ref) private {
-        bytes32 key = keccak256(abi.encode(use, by, ref));
-        if (_usedRefs[key]) revert AccountsRefUsed(ref);
-        _usedRefs[key] = true;
-    }
-
-    function _requireSigner(address expected, bytes32 structHash, bytes calldata signature) private view {
-        address signer = ECDSA.recover(_hashTypedDataV4(structHash), signature);
-        if (signer != expected) revert AccountsSignerWrong(expected, signer);
     }
 }

@@ -58,6 +58,7 @@ contract Market is IMarket, EIP712, MarketClock {
 
     mapping(bytes32 market => Stored) private _markets;
     mapping(bytes32 area => uint32[] firstPeriods) private _areaMarkets;
+    mapping(bytes32 area => uint32) private _lastPeriods;
     mapping(bytes32 market => mapping(uint32 mtu => Mtu)) private _mtus;
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
     mapping(bytes32 resultHash => BookScan.Tally) private _pageTallies;
@@ -107,6 +108,7 @@ contract Market is IMarket, EIP712, MarketClock {
             revert MarketGateInvalid(gate, time);
         }
         stored.nextMtu = firstMtu + count;
+        if (period > _lastPeriods[area]) _lastPeriods[area] = period;
         program = ++stored.programCount;
         stored.programs[program] =
             Program({firstMtu: firstMtu, count: count, period: period, gate: gate, closed: false, resultsRoot: 0});
@@ -229,6 +231,11 @@ contract Market is IMarket, EIP712, MarketClock {
     /// @inheritdoc IMarket
     function calendar() external view returns (address) {
         return address(CALENDAR);
+    }
+
+    /// @inheritdoc IMarket
+    function lastPeriod(bytes32 area) external view returns (uint32) {
+        return _lastPeriods[area];
     }
 
     /// @inheritdoc IMarket

@@ -118,12 +118,10 @@ contract Redemptions is IRedemptions, EIP712, MarketClock {
         if (redemption.amountNeur == 0) revert RedemptionsUnknown(account, ref);
     }
 
-    /// @dev Of the amount asked for, what the account has and the supply allows: others' debt may leave less money than there are credits.
+    /// @dev Of the amount asked for, what the account still has beyond what it gives: later debits took the rest.
     function _burnable(address account, uint96 amountNeur) private view returns (uint96) {
-        int256 balance = ACCOUNTS.balanceOf(account);
-        uint256 most = ACCOUNTS.supply();
-        if (balance <= 0 || most == 0) revert RedemptionsNothingToBurn(account);
-        if (uint256(balance) < most) most = uint256(balance);
-        return amountNeur < most ? amountNeur : SafeCast.toUint96(most);
+        int256 most = ACCOUNTS.redeemableOf(account);
+        if (most <= 0) revert RedemptionsNothingToBurn(account);
+        return int256(uint256(amountNeur)) < most ? amountNeur : SafeCast.toUint96(uint256(most));
     }
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {IAccounts} from "./interfaces/IAccounts.sol";
+import {Cursor, IAccounts} from "./interfaces/IAccounts.sol";
 import {ICalendar, Period} from "./interfaces/ICalendar.sol";
 import {IMarket} from "./interfaces/IMarket.sol";
 import {IReadings} from "./interfaces/IReadings.sol";
@@ -18,14 +18,16 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @notice Pages per settlement: 131,072 accounts.
     uint256 public constant MAX_PAGES = 64;
 
+    /// @notice Periods that one settlement counts as settled at most.
+    uint256 public constant MAX_ADVANCE = 16;
+
     /// @dev A settlement between its pages, one per area at most: it books under `batch`.
     struct Open {
         bytes32 id;
         bytes32 readingsRoot;
-        address lastAccount;
+        Cursor cursor;
         uint32 nextPage;
         uint32 batch;
-        int256 sumNeur;
         uint64 abandonAt;
     }
 
@@ -38,6 +40,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     mapping(bytes32 area => Open) private _opens;
     mapping(bytes32 area => mapping(uint32 period => SettlementState)) private _settlements;
+    mapping(bytes32 area => uint32) private _settledThrough;
     mapping(bytes32 area => mapping(uint32 period => mapping(uint32 revision => bytes32))) private _statementsRoots;
 
     constructor(
@@ -77,9 +80,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         bytes32 wordsHash = Hashes.chain(pageHashes);
         Open memory open =
             target.page == 0 ? _begin(target, wordsHash, pageHashes.length, signatures) : _continue(target, wordsHash);
-        int256 sum;
-        (open.lastAccount, sum) = ACCOUNTS.book(target.area, open.batch, open.lastAccount, words);
-        open.sumNeur += sum;
+        open.cursor = ACCOUNTS.book(target.area, open.batch, open.cursor, words);
 
         if (open.id != 0) {
             emit SettlementPageBooked(target.area, target.period, target.revision, target.page, open.id);
@@ -89,7 +90,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
             _opens[target.area] = open;
             return;
         }
-        if (open.sumNeur != 0) revert SettlementUnbalanced(open.sumNeur);
+        if (open.cursor.sumNeur != 0) revert SettlementUnbalanced(open.cursor.sumNeur);
         if (open.id != 0) {
             ACCOUNTS.closeBatch(target.area, true);
             delete _opens[target.area];
@@ -127,6 +128,11 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @inheritdoc ISettlement
     function settlementOf(bytes32 area, uint32 period) external view returns (SettlementState memory) {
         return _settlements[area][period];
+    }
+
+    /// @inheritdoc ISettlement
+    function settledThrough(bytes32 area) external view returns (uint32) {
+        return _settledThrough[area];
     }
 
     /// @inheritdoc ISettlement
@@ -267,8 +273,11 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     function _commit(SettlementPage calldata target, bytes32 wordsHash, bytes32 readingsRoot) private {
         SettlementState storage state = _settlements[target.area][target.period];
-        if (target.revision == 0) state.settledAt = _marketTime();
         state.revisions = target.revision + 1;
+        if (target.revision == 0) {
+            state.settledAt = _marketTime();
+            _advance(target.area);
+        }
         _statementsRoots[target.area][target.period][target.revision] = target.statementsRoot;
         emit PeriodSettled(
             target.area,
@@ -280,6 +289,15 @@ contract Settlement is ISettlement, EIP712, MarketClock {
             target.statementsRoot,
             target.tariffHash
         );
+    }
+
+    /// @dev Counts the periods up to which all are settled; a few at a time, so that no settlement pays for many late ones.
+    function _advance(bytes32 area) private {
+        uint32 through = _settledThrough[area];
+        for (uint256 i = 0; i < MAX_ADVANCE && _settlements[area][through + 1].revisions != 0; ++i) {
+            ++through;
+        }
+        _settledThrough[area] = through;
     }
 
     function _requireNoneOpen(bytes32 area) private view {

@@ -39,14 +39,18 @@ abstract contract GasSettleTest is MoneyTest, Gas {
 
     /// @dev Amounts of a household's day, up to a few euros either way; the last account takes the rest.
     function _words(uint256 seed) private pure returns (uint256[] memory words) {
-        words = new uint256[](ACCOUNTS);
-        int96 sum = 0;
+        int96[] memory amounts = new int96[](ACCOUNTS);
         for (uint256 i = 0; i + 1 < ACCOUNTS; ++i) {
-            int96 amount = int96(int256(uint256(keccak256(abi.encode(seed, i))) % 6e9)) - 3e9;
-            sum += amount;
-            words[i] = Hashes.settlementWord(_account(i), amount);
+            amounts[i] = int96(int256(uint256(keccak256(abi.encode(seed, i))) % 6e9)) - 3e9;
+            amounts[ACCOUNTS - 1] -= amounts[i];
         }
-        words[ACCOUNTS - 1] = Hashes.settlementWord(_account(ACCOUNTS - 1), -sum);
+        words = new uint256[](ACCOUNTS);
+        uint256 next = 0;
+        for (uint256 side = 0; side < 2; ++side) {
+            for (uint256 i = 0; i < ACCOUNTS; ++i) {
+                if (amounts[i] > 0 == (side == 1)) words[next++] = Hashes.settlementWord(_account(i), amounts[i]);
+            }
+        }
     }
 
     function _settling() internal returns (uint256) {
@@ -55,9 +59,9 @@ abstract contract GasSettleTest is MoneyTest, Gas {
 
     function _line(uint256 i, uint64 creditNeur) internal {
         _bind(_account(i));
-        bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, _account(i), creditNeur, 1));
-        vm.prank(operator);
-        accounts.guarantee(retailer, _account(i), creditNeur, 1, signature);
+        _deposit(retailer, creditNeur, bytes32(i + 1));
+        vm.prank(address(guarantees));
+        accounts.setLine(retailer, _account(i), creditNeur);
     }
 }
 

@@ -41,13 +41,15 @@ class RedemptionRequested(Fact):
 
 @fact
 class CoverGiven(Fact):
-    """A guarantor signed that it pays debt of an account."""
+    """A guarantor signed that it pays debt of an account, which owes `debt_neur`; it counts until the deadline."""
 
     KIND = "cover.given"
     guarantor: Address
     account: Address
     amount_neur: AmountNeur
+    debt_neur: AmountNeur
     ref: Hash
+    deadline: Seconds
     signature: Signature
 
     @property

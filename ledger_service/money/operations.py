@@ -6,19 +6,21 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from contracts.bindings import Accounts, Redemptions
+from contracts.bindings import Accounts, Guarantees, Redemptions
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.facts import CoverGiven, DepositBooked, RedemptionRequested, Subject
-from domain.hashing import to_hex
+from domain.hashing import from_hex, to_hex
+from domain.parties import Guarantee
 from domain.roles import ChainRole
 from domain.signing import recover
 from domain.units import check_range
-from ledger_service.money.queries import balance_neur, free_neur, guarantor_of
+from ledger_service.money.queries import balance_neur, free_neur, guarantor_of, locked_neur
 from ledger_service.money.tables import money_failed
-from ledger_service.money.views import completion_key
+from ledger_service.money.views import account_row, completion_key
 from ledger_service.outbox import ask_again, request
 from ledger_service.record import Entry, KeyReused, Record, Transaction
+from ledger_service.registry.errors import DeadlinePassed
 
 BALANCE_HIGHEST_NEUR = 2**70 - 1
 """Largest balance, and so the largest amount, that the contract keeps."""
@@ -39,17 +41,6 @@ class WrongHolder(DominoesError):
     def __init__(self, *, expected: str, signer: str) -> None:
         self.expected, self.signer = expected, signer
         super().__init__(f"signed by {signer} instead of {expected}; sign the typed data with that account's key")
-
-
-class DeadlinePassed(DominoesError):
-    """The signature may not be used any more."""
-
-    code = "deadline-passed"
-    remedy = "Sign again, with a deadline in the future."
-
-    def __init__(self, *, deadline: int, now: int) -> None:
-        self.deadline, self.now = deadline, now
-        super().__init__(f"the deadline {deadline} is not after market time {now}; sign again with a later one")
 
 
 class BalanceTooLow(DominoesError):
@@ -90,6 +81,18 @@ class DebtTooLow(DominoesError):
     def __init__(self, *, account: str, debt_neur: int, amount_neur: int) -> None:
         self.account, self.debt_neur, self.amount_neur = account, debt_neur, amount_neur
         super().__init__(f"account {account} owes {debt_neur} nEUR, not {amount_neur}; cover at most that")
+
+
+class OtherDebt(DominoesError):
+    """A cover names the debt that it is for; the account owes another one by now."""
+
+    status = 409
+    code = "other-debt"
+    remedy = "Read the debt as it is now, and sign a cover that names it."
+
+    def __init__(self, *, account: str, debt_neur: int, named_neur: int) -> None:
+        self.account, self.debt_neur, self.named_neur = account, debt_neur, named_neur
+        super().__init__(f"account {account} owes {debt_neur} nEUR, not {named_neur}; sign a cover of that debt")
 
 
 class BalanceTooHigh(DominoesError):
@@ -194,27 +197,48 @@ def give_cover(
     guarantor: bytes,
     account: bytes,
     amount_neur: int,
+    debt_neur: int,
     ref: bytes,
+    deadline: int,
     signature: bytes,
+    now: int,
     domain: Domain,
 ) -> Entry:
-    """Pay debt of an account from its guarantor's balance, with the guarantor's signature.
+    """Pay debt of an account from its guarantor's balance, with the guarantor's signature, which names the debt.
 
-    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, NotTheGuarantor,
-    DebtTooLow, BalanceTooLow, ReferenceUsed.
+    A repeat returns the first fact. Raises OutOfRange, BadReference, BadSignature, WrongHolder, DeadlinePassed,
+    NotTheGuarantor, OtherDebt, DebtTooLow, BalanceTooLow, ReferenceUsed.
     """
+    check_range(field="debt_neur", value=debt_neur, lowest=1, highest=BALANCE_HIGHEST_NEUR)
+    check_range(field="deadline", value=deadline, lowest=0, highest=2**53 - 1)
     _check(account=account, ref=ref, amount_neur=amount_neur)
     _check(account=guarantor, ref=ref, amount_neur=amount_neur)
-    values = {"guarantor": guarantor, "account": account, "amountNeur": amount_neur, "ref": ref}
+    values = {"guarantor": guarantor, "account": account, "amountNeur": amount_neur, "debtNeur": debt_neur, "ref": ref}
+    values["deadline"] = deadline
     _check_signer(COVER, values, signature=signature, expected=guarantor, domain=domain)
     fact = CoverGiven(
-        guarantor=to_hex(guarantor), account=to_hex(account), amount_neur=amount_neur, ref=ref, signature=signature
+        guarantor=to_hex(guarantor),
+        account=to_hex(account),
+        amount_neur=amount_neur,
+        debt_neur=debt_neur,
+        ref=ref,
+        deadline=deadline,
+        signature=signature,
     )
-    call = Accounts.cover(guarantor=guarantor, account=account, amount_neur=amount_neur, ref=ref, signature=signature)
+    call = Guarantees.cover(
+        guarantor=guarantor,
+        account=account,
+        amount_neur=amount_neur,
+        debt_neur=debt_neur,
+        ref=ref,
+        deadline=deadline,
+        signature=signature,
+    )
     with record.begin() as tx:
         if tx.find(fact.journal_key) is None:
-            _check_debt(tx, guarantor=guarantor, account=account, amount_neur=amount_neur)
-            _check_balance(tx, account=guarantor, amount_neur=amount_neur)
+            if deadline <= now:
+                raise DeadlinePassed(deadline=deadline, now=now)
+            _check_cover(tx, fact, guarantor=guarantor, account=account)
         entry = _append(tx, fact, ref=ref)
         key = f"cover:{fact.guarantor}:{to_hex(ref)}"
         request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=fact.account, ref=ref))
@@ -256,12 +280,34 @@ def _check_signer(shape: Shape, values: dict[str, Any], *, signature: bytes, exp
         raise WrongHolder(expected=to_hex(expected), signer=to_hex(signer))
 
 
-def _check_debt(tx: Transaction, *, guarantor: bytes, account: bytes, amount_neur: int) -> None:
-    if guarantor_of(tx.connection, account=account) != guarantor:
-        raise NotTheGuarantor(account=to_hex(account), guarantor=to_hex(guarantor))
+def check_line(tx: Transaction, guarantee: Guarantee) -> None:
+    """A line that rises comes from the guarantor's free balance. Raises BalanceTooLow."""
+    account, guarantor = from_hex(guarantee.account), from_hex(guarantee.guarantor)
+    row = account_row(tx.connection, account)
+    same = row is not None and row.guarantor == guarantor
+    owed = 0 if row is None or guarantor == account else -int(row.balance_neur)
+    stands = max(int(row.locked_neur), owed) if row is not None and same else 0
+    more = max(guarantee.credit_neur, owed) - stands
+    if more > 0:
+        _check_balance(tx, account=guarantor, amount_neur=more)
+
+
+def _check_cover(tx: Transaction, fact: CoverGiven, *, guarantor: bytes, account: bytes) -> None:
+    """Debt as the guarantor knows it, paid from what is called, and beyond that from what is free."""
+    if guarantor_of(tx.connection, account=account) != guarantor or guarantor == account:
+        raise NotTheGuarantor(account=fact.account, guarantor=fact.guarantor)
     debt = max(-balance_neur(tx.connection, account=account), 0)
-    if debt < amount_neur:
-        raise DebtTooLow(account=to_hex(account), debt_neur=debt, amount_neur=amount_neur)
+    if debt != fact.debt_neur:
+        raise OtherDebt(account=fact.account, debt_neur=debt, named_neur=fact.debt_neur)
+    if debt < fact.amount_neur:
+        raise DebtTooLow(account=fact.account, debt_neur=debt, amount_neur=fact.amount_neur)
+    held = balance_neur(tx.connection, account=guarantor)
+    called = max(debt - locked_neur(tx.connection, account=account), 0)
+    free = free_neur(tx.connection, account=guarantor)
+    beyond = fact.amount_neur - called
+    if fact.amount_neur > held or (beyond > 0 and free < beyond):
+        free = min(max(free, 0) + called, held)
+        raise BalanceTooLow(account=fact.guarantor, free_neur=free, amount_neur=fact.amount_neur)
 
 
 def _check_balance(tx: Transaction, *, account: bytes, amount_neur: int) -> None:

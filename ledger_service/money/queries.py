@@ -15,9 +15,10 @@ from ledger_service.money.tables import (
     money_redemption,
     money_redemption_step,
 )
-from ledger_service.money.views import BANK, account_row
+from ledger_service.money.views import account_row
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import WHENEVER, SequenceSpan, with_time
+from ledger_service.trading import Backing
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,9 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class GuaranteeState:
-    """An account's credit line: `called_neur` is what its guarantor owes now, the debt beyond the line.
+    """An account's credit line: `called_neur` is what its guarantor owes now, the debt beyond what stands behind it.
+
+    `locked_neur` stands behind it: more than the line while that is being lowered.
 
     `recorded_at` is the market time, in unix seconds, since when the line is what it is.
     """
@@ -47,6 +50,7 @@ class GuaranteeState:
     credit_neur: int
     balance_neur: int
     called_neur: int
+    locked_neur: int
     recorded_at: int
 
 
@@ -72,10 +76,33 @@ def balance_neur(connection: Connection, *, account: bytes) -> int:
     return 0 if row is None else int(row.balance_neur)
 
 
+def given_neur(connection: Connection, *, account: bytes) -> int:
+    """What the account stands for: the sum over those it guarantees for of the line, or the debt where that is more."""
+    table = money_account
+    rows = connection.execute(select(table).where(table.c.guarantor == account, table.c.account != account))
+    return sum(max(int(row.locked_neur), -int(row.balance_neur)) for row in rows)
+
+
+def own_line_neur(connection: Connection, *, account: bytes) -> int:
+    """What the account keeps of its balance for its own trades; 0 where another one guarantees for it, or nobody."""
+    row = account_row(connection, account)
+    return int(row.locked_neur) if row is not None and row.guarantor == account else 0
+
+
 def free_neur(connection: Connection, *, account: bytes) -> int:
-    """Balance less open redemptions: what may be redeemed or pay cover, as the contract counts it."""
-    reserved = sum(item.left_neur for item in redemptions(connection, account=account))
-    return balance_neur(connection, account=account) - reserved
+    """What may be redeemed, pay cover or be given as a line: the balance less what it gives, keeps and has promised."""
+    kept = own_line_neur(connection, account=account) + reserved_neur(connection, account=account)
+    return redeemable_neur(connection, account=account) - kept
+
+
+def redeemable_neur(connection: Connection, *, account: bytes) -> int:
+    """The balance less what it gives to others: an open redemption is paid from it."""
+    return balance_neur(connection, account=account) - given_neur(connection, account=account)
+
+
+def reserved_neur(connection: Connection, *, account: bytes) -> int:
+    """Sum of the account's open redemptions."""
+    return sum(item.left_neur for item in redemptions(connection, account=account))
 
 
 def guarantor_of(connection: Connection, *, account: bytes) -> bytes | None:
@@ -84,21 +111,32 @@ def guarantor_of(connection: Connection, *, account: bytes) -> bytes | None:
     return None if row is None else row.guarantor
 
 
+def missing_neur(connection: Connection, *, account: bytes) -> int:
+    """What a guarantor lacks of all that it gives and keeps; above zero it is called."""
+    own = own_line_neur(connection, account=account)
+    return max(own - redeemable_neur(connection, account=account), 0)
+
+
+def backing(connection: Connection, *, account: bytes) -> Backing:
+    """What stands behind an account's orders: what it has, its line, and whether its guarantor is called."""
+    has = redeemable_neur(connection, account=account) - reserved_neur(connection, account=account)
+    row = account_row(connection, account)
+    if row is None or row.guarantor is None:
+        return Backing(has_neur=has, line_neur=0, missing_neur=0)
+    missing = 0 if row.guarantor == account else missing_neur(connection, account=row.guarantor)
+    return Backing(has_neur=has, line_neur=int(row.credit_neur), missing_neur=missing)
+
+
+def locked_neur(connection: Connection, *, account: bytes) -> int:
+    """The line that stands behind the account: the higher one, while it is being lowered."""
+    row = account_row(connection, account)
+    return 0 if row is None else int(row.locked_neur)
+
+
 def credit_neur(connection: Connection, *, account: bytes) -> int:
     """How far below zero the account may go by its guarantor's line."""
     row = account_row(connection, account)
     return 0 if row is None else int(row.credit_neur)
-
-
-def available_neur(connection: Connection, *, account: bytes) -> int:
-    """Balance and credit line together; negative where the guarantor is called."""
-    row = account_row(connection, account)
-    return 0 if row is None else int(row.balance_neur) + int(row.credit_neur)
-
-
-def supply_neur(connection: Connection) -> int:
-    """Deposits less redemptions: the sum of all balances."""
-    return -balance_neur(connection, account=BANK)
 
 
 def postings(connection: Connection, *, account: bytes, part: Slice = WHOLE) -> list[Movement]:
@@ -138,7 +176,8 @@ def guarantees(
             guarantor=row.guarantor,
             credit_neur=int(row.credit_neur),
             balance_neur=int(row.balance_neur),
-            called_neur=max(-int(row.balance_neur) - int(row.credit_neur), 0),
+            called_neur=0 if row.account == row.guarantor else max(-int(row.balance_neur) - int(row.locked_neur), 0),
+            locked_neur=int(row.locked_neur),
             recorded_at=row.recorded_at,
         )
         for row in connection.execute(sliced(query, table.c.account, part=part))
@@ -192,10 +231,8 @@ def _steps(
 def failed_completions(connection: Connection, *, failed_before: int) -> list[str]:
     """Keys of completions that failed at or before a market time, are wanted still, and can succeed now.
 
-    A completion burns min(requested, balance, supply): it can succeed once both are above zero.
+    A completion burns min(requested, balance less what the account gives): it can succeed once that is above zero.
     """
-    if supply_neur(connection) <= 0:
-        return []
     table = money_failed
     rows = connection.execute(select(table).where(table.c.failed_at <= failed_before).order_by(table.c.key)).all()
     return [row.key for row in rows if _can_succeed(connection, row.account, row.ref)]
@@ -203,4 +240,4 @@ def failed_completions(connection: Connection, *, failed_before: int) -> list[st
 
 def _can_succeed(connection: Connection, account: bytes, ref: bytes) -> bool:
     wanted = any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))
-    return wanted and balance_neur(connection, account=account) > 0
+    return wanted and redeemable_neur(connection, account=account) > 0

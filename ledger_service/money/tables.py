@@ -30,7 +30,8 @@ money_account = Table(
     metadata,
     Column("account", LargeBinary(20), primary_key=True),
     Column("balance_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
-    Column("credit_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+    Column("credit_neur", String(AMOUNT_LENGTH_MAX), nullable=False),  # the line that new orders count with
+    Column("locked_neur", String(AMOUNT_LENGTH_MAX), nullable=False, server_default="0"),  # the line that stands
     Column("guarantor", LargeBinary(20), nullable=True),
     Column("guaranteed_sequence", Integer64, nullable=True),  # of the inclusion that gave the line as it is
     Index("ix_money_account_guarantor_account", "guarantor", "account"),

@@ -17,11 +17,11 @@ from contracts.bindings.accounts import (
     AccountReplaced,
     AmountSuspended,
     DebitPassedOn,
-    DebtCovered,
     Deposited,
-    GuaranteeSet,
+    LineSet,
     SuspenseBooked,
 )
+from contracts.bindings.guarantees import DebtCovered, GuaranteeSet
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
 from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
@@ -58,6 +58,7 @@ MOVING: tuple[type[Event], ...] = (
     Redeemed,
     RedemptionCancelled,
     GuaranteeSet,
+    LineSet,
     AccountReplaced,
     AmountSuspended,
     SuspenseBooked,
@@ -135,6 +136,8 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
             _requested(connection, origin, event)
         case GuaranteeSet():
             _guaranteed(connection, origin, event)
+        case LineSet():
+            _locked(connection, event)
         case AccountReplaced(account=account, successor=successor, balance_neur=balance):
             _replaced(connection, origin, account=account, successor=successor)
             return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
@@ -249,6 +252,14 @@ def _guaranteed(connection: Connection, origin: Origin, event: GuaranteeSet) -> 
     connection.execute(update(money_account).where(money_account.c.account == event.account).values(**values))
 
 
+def _locked(connection: Connection, event: LineSet) -> None:
+    """So much stands behind the account now, which is what new orders count with unless a lower line came since."""
+    _add(connection, event.account, 0)
+    table = money_account
+    values = {"locked_neur": str(event.credit_neur), "guarantor": event.guarantor}
+    connection.execute(update(table).where(table.c.account == event.account).values(**values))
+
+
 def _replaced(connection: Connection, origin: Origin, *, account: bytes, successor: bytes) -> None:
     """The successor takes over the lines that the account gives, and the one that it has."""
     row = account_row(connection, account)
@@ -258,9 +269,10 @@ def _replaced(connection: Connection, origin: Origin, *, account: bytes, success
     given = update(table).where(table.c.guarantor == account)
     connection.execute(given.values(guarantor=successor, **since))
     if row is not None and row.guarantor is not None:
-        line = {"credit_neur": row.credit_neur, "guarantor": row.guarantor}
+        guarantor = successor if row.guarantor in (account, successor) else row.guarantor
+        line = {"credit_neur": row.credit_neur, "locked_neur": row.locked_neur, "guarantor": guarantor}
         connection.execute(update(table).where(table.c.account == successor).values(**line, **since))
-        none = {"credit_neur": "0", "guarantor": None, "guaranteed_sequence": None}
+        none = {"credit_neur": "0", "locked_neur": "0", "guarantor": None, "guaranteed_sequence": None}
         connection.execute(update(table).where(table.c.account == account).values(**none))
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from contracts.bindings import Accounts
+from contracts.bindings import Guarantees
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.facts import GuaranteeGiven, KeyRegistered, Subject
 from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
-from domain.parties import Guarantee, OrderKey, ParticipantKind
+from domain.parties import Guarantee, OrderKey, Participant, ParticipantKind
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, recover
 from domain.units import check_range
@@ -21,13 +22,14 @@ from ledger_service.registry import queries
 from ledger_service.registry.checks import check_address, check_length, check_mtu
 from ledger_service.registry.errors import (
     AlreadyBegun,
+    ConsentMissing,
+    DeadlinePassed,
     NonceUsed,
     NotRegistered,
-    NotTheSupplier,
     WrongParty,
     WrongSigner,
 )
-from ledger_service.registry.operations import check_unclaimed, put, require_participant
+from ledger_service.registry.operations import check_unclaimed, put
 
 CREDIT_NEUR_MAX = 2**63 - 1
 """Largest credit line in nEUR: 9 billion EUR, the largest whole number both databases hold."""
@@ -50,12 +52,13 @@ def key_registration_values(key: OrderKey) -> dict[str, Any]:
 
 
 def guarantee_values(guarantee: Guarantee) -> dict[str, Any]:
-    """The members of the Guarantee that the guarantor signs."""
+    """The members of the Guarantee that the guarantor signs, and the account that it is new to."""
     return {
         "guarantor": guarantee.guarantor,
         "account": guarantee.account,
         "creditNeur": guarantee.credit_neur,
         "nonce": guarantee.nonce,
+        "deadline": guarantee.deadline,
     }
 
 
@@ -69,14 +72,26 @@ def key_signer(*, domain: Domain, key: OrderKey) -> str:
     return _signer(domain.digest(KEY_REGISTRATION, key_registration_values(key)), key.signature)
 
 
-def guarantee_signer(*, domain: Domain, guarantee: Guarantee) -> str:
-    """Who signed a guarantee (0x hex), to be found before the transaction that records it.
+@dataclass(frozen=True, slots=True)
+class GuaranteeSigners:
+    """Who signed a guarantee (0x hex): for its guarantor, and for the account where that signed too."""
 
-    `domain` is that of the Accounts contract. Raises Malformed, OutOfRange, BadSignature.
+    guarantor: str
+    account: str | None
+
+
+def guarantee_signers(*, domain: Domain, guarantee: Guarantee) -> GuaranteeSigners:
+    """Who signed a guarantee, to be found before the transaction that records it.
+
+    `domain` is that of the Guarantees contract. Raises Malformed, OutOfRange, BadSignature.
     """
     check_range(field="credit_neur", value=guarantee.credit_neur, lowest=0, highest=CREDIT_NEUR_MAX)
     check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=NONCE_MAX)
-    return _signer(domain.digest(GUARANTEE, guarantee_values(guarantee)), guarantee.signature)
+    digest = domain.digest(GUARANTEE, guarantee_values(guarantee))
+    agreed = guarantee.account_signature
+    return GuaranteeSigners(
+        guarantor=_signer(digest, guarantee.signature), account=None if agreed is None else _signer(digest, agreed)
+    )
 
 
 def _signer(digest: bytes, signature: bytes) -> str:
@@ -95,11 +110,7 @@ def register_key(tx: Transaction, *, signer: str, key: OrderKey, organisations: 
 
     def check() -> None:
         _check_begin(key, now=now)
-        holder = queries.participant_of(tx.connection, key.account)
-        if holder is None:
-            raise NotRegistered(what="account", name=key.account)
-        if holder.kind not in (ParticipantKind.HOUSEHOLD, ParticipantKind.RETAILER):
-            raise WrongParty(account=key.account, expected="a household or retailer: others do not trade")
+        holder = _require_trader(tx, key.account)
         if holder.point != key.point:
             raise WrongParty(account=key.account, expected=f"its own point, which is {holder.point}")
         # Settlement accounts are not order keys: a stolen device must not move money.
@@ -121,49 +132,68 @@ def _check_begin(key: OrderKey, *, now: int) -> None:
     )
 
 
-def give_guarantee(tx: Transaction, *, signer: str, guarantee: Guarantee, now: int) -> Entry:
-    """Record the guarantee of a household's supplier and ask for it on chain.
+def give_guarantee(
+    tx: Transaction,
+    *,
+    signers: GuaranteeSigners,
+    guarantee: Guarantee,
+    now: int,
+    check_funds: Callable[[], None],
+) -> Entry:
+    """Record a guarantee and ask for it on chain: anyone's who trades, for itself or with the account's consent.
 
-    The supplier is the retailer of the household's agreement at `now` (market time) or of one that begins later; who
-    guarantees already may lower or end its line also after that. `signer` is what `guarantee_signer` gave. Raises
-    Malformed, OutOfRange, NotRegistered, WrongParty, WrongSigner, NotTheSupplier, NonceUsed, AlreadyRegistered.
+    `signers` is what `guarantee_signers` gave; `check_funds` refuses a line that is not free in the guarantor's
+    balance. Raises Malformed, OutOfRange, NotRegistered, WrongParty, WrongSigner, ConsentMissing, NonceUsed,
+    DeadlinePassed, AlreadyRegistered, and what `check_funds` does.
     """
 
     def check() -> None:
-        guarantor = require_participant(tx, account=guarantee.guarantor, kind=ParticipantKind.RETAILER)
-        household = require_participant(tx, account=guarantee.account, kind=ParticipantKind.HOUSEHOLD)
-        if guarantor.area != household.area:
-            raise WrongParty(account=guarantee.guarantor, expected=f"a retailer of area {household.area}")
-        _require_signer(signer, expected=guarantee.guarantor)
-        _check_supplier(tx, guarantee, now=now)
+        guarantor, account = (_require_trader(tx, of) for of in (guarantee.guarantor, guarantee.account))
+        if guarantor.area != account.area:
+            raise WrongParty(account=guarantee.guarantor, expected=f"a participant of area {account.area}")
+        _require_signer(signers.guarantor, expected=guarantee.guarantor)
+        _check_consent(tx, guarantee, signer=signers.account)
         given = queries.guarantees(tx.connection, account=guarantee.account)
         last = max((item.nonce for item in given if item.guarantor == guarantee.guarantor), default=0)
         if guarantee.nonce <= last:
             raise NonceUsed(last=last, given=guarantee.nonce)
+        if guarantee.deadline <= now:
+            raise DeadlinePassed(deadline=guarantee.deadline, now=now)
+        check_funds()
 
     name = f"{guarantee.guarantor}:{guarantee.account}:{guarantee.nonce}"
     entry = put(tx, make=partial(GuaranteeGiven, guarantee), what="guarantee", name=name, check=check)
-    call = Accounts.guarantee(
+    call = Guarantees.guarantee(
         guarantor=from_hex(guarantee.guarantor),
         account=from_hex(guarantee.account),
         credit_neur=guarantee.credit_neur,
         nonce=guarantee.nonce,
-        signature=guarantee.signature,
+        deadline=guarantee.deadline,
+        guarantor_signature=guarantee.signature,
+        account_signature=guarantee.account_signature or b"",
     )
     request(tx, call, key=f"guarantee:{name}", role=ChainRole.OPERATOR, about=Subject(account=guarantee.account))
     return entry
 
 
-def _check_supplier(tx: Transaction, guarantee: Guarantee, *, now: int) -> None:
-    counting = queries.guarantee_of(tx.connection, guarantee.account)
-    if (
-        counting is not None
-        and counting.guarantor == guarantee.guarantor
-        and guarantee.credit_neur <= counting.credit_neur
-    ):
+def _require_trader(tx: Transaction, account: str) -> Participant:
+    holder = queries.participant_of(tx.connection, account)
+    if holder is None:
+        raise NotRegistered(what="account", name=account)
+    if holder.kind not in (ParticipantKind.HOUSEHOLD, ParticipantKind.RETAILER):
+        raise WrongParty(account=account, expected="a household or retailer: others do not trade")
+    return holder
+
+
+def _check_consent(tx: Transaction, guarantee: Guarantee, *, signer: str | None) -> None:
+    """Nobody gets a guarantor, a first or another one, whom it did not choose."""
+    if signer is not None:
+        _require_signer(signer, expected=guarantee.account)
         return
-    if guarantee.guarantor not in queries.suppliers_of(tx.connection, account=guarantee.account, mtu=mtu_of(now)):
-        raise NotTheSupplier(guarantor=guarantee.guarantor, account=guarantee.account)
+    counting = queries.guarantee_of(tx.connection, guarantee.account)
+    known = counting is not None and counting.guarantor == guarantee.guarantor and counting.credit_neur > 0
+    if guarantee.guarantor != guarantee.account and not known:
+        raise ConsentMissing(guarantor=guarantee.guarantor, account=guarantee.account)
 
 
 def _require_signer(signer: str, *, expected: str) -> None:

@@ -111,18 +111,28 @@ class AlreadyBegun(DominoesError):
         )
 
 
-class NotTheSupplier(DominoesError):
-    """A guarantee by a retailer that has no agreement with the household, now or later."""
+class DeadlinePassed(DominoesError):
+    """The signature may not be used any more."""
+
+    code = "deadline-passed"
+    remedy = "Sign again, with a deadline in the future."
+
+    def __init__(self, *, deadline: int, now: int) -> None:
+        self.deadline, self.now = deadline, now
+        super().__init__(f"the deadline {deadline} is not after market time {now}; sign again with a later one")
+
+
+class ConsentMissing(DominoesError):
+    """A guarantor that an account did not have before needs the account's signature too."""
 
     status = 403
-    code = "not-the-supplier"
-    remedy = "Have the agreement with the household registered first; then guarantee for it."
+    code = "consent-missing"
+    remedy = "Have the account sign the same guarantee, and send its signature as `account_signature`."
 
     def __init__(self, *, guarantor: str, account: str) -> None:
         self.guarantor, self.account = guarantor, account
         super().__init__(
-            f"{guarantor} has no agreement with {account} in force or to come; "
-            "have the agreement recorded first, then give the guarantee"
+            f"{account} did not agree to {guarantor} as its guarantor; send its signature over the same guarantee"
         )
 
 

@@ -153,14 +153,6 @@ def tariff_at(connection: Connection, *, tariff: str, mtu: int) -> Tariff:
     return found
 
 
-def suppliers_of(connection: Connection, *, account: str, mtu: int) -> set[str]:
-    """The retailers that supply an account at an MTU or will later, as far as agreements are signed."""
-    signed = agreements(connection, account=account)
-    begun = [item for item in signed if item.valid_from_mtu <= mtu]
-    in_force = [agreement_at(connection, account=account, mtu=mtu)] if begun else []
-    return {item.retailer for item in signed if item not in begun or item in in_force}
-
-
 def agreements(connection: Connection, *, account: str | None = None, retailer: str | None = None) -> list[Agreement]:
     """Every agreement version, of one account or one retailer where given, in order of signing."""
     conditions = []

@@ -138,7 +138,9 @@ registry_guarantee = Table(
     Column("guarantor", _Address, primary_key=True),
     Column("nonce", Integer64, primary_key=True, autoincrement=False),
     Column("credit_neur", Integer64, nullable=False),
+    Column("deadline", Integer64, nullable=False, server_default="0"),
     Column("signature", LargeBinary(65), nullable=False),
+    Column("account_signature", LargeBinary(65), nullable=True),
     _sequence(),
 )
 

@@ -5,6 +5,7 @@ from ledger_service.trading.intake import Accepted, Decision, Funds, Intake
 from ledger_service.trading.receipts import Receipt, ReceiptSigner
 from ledger_service.trading.submissions import (
     SUBMISSIONS,
+    Backing,
     IntakeLimits,
     SignedCancel,
     SignedOrder,
@@ -27,6 +28,7 @@ __all__ = [
     "SignedCancel",
     "SignedOrder",
     "SignedSchedule",
+    "Backing",
     "Submission",
     "rebuild_views",
 ]

@@ -199,7 +199,7 @@ class SelfTrade(DominoesError):
 
 
 class NoGuarantor(DominoesError):
-    """No retailer guarantees for the account: none ever did, or the guarantee was ended (a line of 0)."""
+    """Nobody guarantees for the account, nor it for itself: none ever did, or the line was ended (0)."""
 
     status = 403
     code = "no-guarantor"
@@ -208,6 +208,21 @@ class NoGuarantor(DominoesError):
     def __init__(self, *, account: str) -> None:
         self.account = account
         super().__init__(f"no retailer guarantees for {account}; ask your retailer for a guarantee")
+
+
+class GuarantorCalled(DominoesError):
+    """Whoever guarantees for the account has less than it gives: no new bid counts on it."""
+
+    status = 409
+    code = "guarantor-called"
+    remedy = "Wait until your guarantor has paid in, or find another one; bids that stand already are not touched."
+    retryable = True
+
+    def __init__(self, *, guarantor: str, missing_neur: int) -> None:
+        self.guarantor, self.missing_neur = guarantor, missing_neur
+        super().__init__(
+            f"guarantor {guarantor} lacks {missing_neur} nEUR of what it gives; new bids wait until it has paid in"
+        )
 
 
 class BeyondCredit(DominoesError):

@@ -22,6 +22,7 @@ from ledger_service.trading.errors import IntakeBusy, IntakeClosed
 from ledger_service.trading.receipts import RECEIPTED, Receipt, ReceiptSigner
 from ledger_service.trading.state import TradingState
 from ledger_service.trading.submissions import (
+    Backing,
     IntakeLimits,
     IntakeRules,
     RecoveredSigner,
@@ -40,8 +41,8 @@ WAITING_ITEMS_MAX = 20_000
 class Funds(Protocol):
     """What intake must know about money; asked from the writer's thread, once per account and group."""
 
-    def balance_neur(self, account: str) -> int:
-        """The account's balance as last settled, nEUR, + is its credit."""
+    def backing(self, account: str) -> Backing:
+        """What stands behind the account's orders, as the chain has it."""
         ...
 
     def settled_before(self, area: str) -> int:
@@ -90,8 +91,8 @@ class Intake:
     ) -> None:
         self._record, self._clock, self._funds, self._signer = record, clock, funds, signer
         self._domain = domain
-        self._rules = IntakeRules(limits=limits or IntakeLimits(), balance_neur=self._balance_neur)
-        self._balances: dict[str, int] = {}
+        self._rules = IntakeRules(limits=limits or IntakeLimits(), backing=self._backing)
+        self._backings: dict[str, Backing] = {}
         self._state: TradingState | None = None
         self._deciding = threading.Lock()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -194,17 +195,17 @@ class Intake:
         if self._state is None:
             self._state = TradingState.load(tx.connection, settled_before=self._funds.settled_before)
         self._state.catch_up(tx)
-        self._balances.clear()
+        self._backings.clear()
         settled = {book.market.area: 0 for book in self._state.markets.values()}
         for area in settled:
             settled[area] = self._funds.settled_before(area)
         self._state.drop_settled(settled)
         return self._state
 
-    def _balance_neur(self, account: str) -> int:
-        if account not in self._balances:
-            self._balances[account] = self._funds.balance_neur(account)
-        return self._balances[account]
+    def _backing(self, account: str) -> Backing:
+        if account not in self._backings:
+            self._backings[account] = self._funds.backing(account)
+        return self._backings[account]
 
     def _signer_of(self, item: Submission) -> RecoveredSigner | DominoesError:
         try:

@@ -31,7 +31,7 @@ from domain.facts import (
 )
 from domain.hashing import to_hex
 from domain.markets import Market
-from domain.parties import Participant
+from domain.parties import Guarantee, Participant
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side
 from ledger_service.market import queries as markets
@@ -52,12 +52,13 @@ STATE_FACTS: tuple[type[Fact], ...] = (*REGISTRY_FACTS, *MARKET_FACTS, *TRADING_
 
 @dataclass(slots=True)
 class Holder:
-    """A participant as intake sees it: keys and agreements as recorded, its credit line, its exposure per MTU."""
+    """A participant as intake sees it: keys and agreements as recorded, its last line, its exposure per MTU."""
 
     participant: Participant
     keys: list[tuple[int, str]] = field(default_factory=list)
     agreements: list[Agreement] = field(default_factory=list)
     credit_neur: int | None = None
+    guarantor: str | None = None
     cost_by_mtu: dict[int, int] = field(default_factory=dict)
     exposure_neur: int = 0
 
@@ -152,7 +153,7 @@ class TradingState:
         for agreement in registry.agreements(connection):
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
-            state._give_credit(given.account, given.credit_neur)
+            state._give_credit(given)
         opened = markets.programs(connection)
         for program in opened:
             state._add_program(program)
@@ -220,7 +221,7 @@ class TradingState:
             case AgreementSigned(agreement):
                 self._add_agreement(agreement)
             case GuaranteeGiven(guarantee):
-                self._give_credit(guarantee.account, guarantee.credit_neur)
+                self._give_credit(guarantee)
             case ProgramOpened() as opened:
                 names = {item.name: getattr(opened, item.name) for item in fields(opened)}
                 self._add_program(Program(**names, closed=False))
@@ -282,10 +283,10 @@ class TradingState:
         if holder is not None:
             holder.agreements.append(agreement)
 
-    def _give_credit(self, account: str, credit_neur: int) -> None:
-        holder = self.holders.get(account)
+    def _give_credit(self, given: Guarantee) -> None:
+        holder = self.holders.get(given.account)
         if holder is not None:  # None where the holder's registration was erased
-            holder.credit_neur = credit_neur
+            holder.credit_neur, holder.guarantor = given.credit_neur, given.guarantor
 
     def _add_market(self, market: Market) -> None:
         book = MarketBook(market)

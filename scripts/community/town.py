@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ import httpx
 from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
+from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.mtu import mtu_start
 from domain.signing import SigningKey
 from domain.units import NEUR_PER_EUR
 from grid.model import Point
@@ -28,8 +31,16 @@ HOUSEHOLD_DEPOSIT_NEUR = 50 * NEUR_PER_EUR
 HOUSEHOLD_CREDIT_NEUR = 5_000 * NEUR_PER_EUR
 """The retailer's guarantee for each household: its worst day of orders at their limits, and then some."""
 
-RETAILER_DEPOSIT_NEUR = 100_000 * NEUR_PER_EUR
-"""The retailer's own funds, from which it buys and covers."""
+RETAILER_LINE_NEUR = 100_000 * NEUR_PER_EUR
+"""What the retailer keeps of its own funds for its trades; beside it, it pays in what it guarantees."""
+
+SIGNED_FOR_SECONDS = 30 * 86_400
+"""How long after the community's first MTU the signatures under a guarantee may be used."""
+
+PAID_IN_SECONDS = 180.0
+"""Longest wait for the retailer's deposit to come on chain: lines are given from what is there."""
+
+PAUSE_SECONDS = 0.2
 
 TARIFF = {
     "supply_neur_per_wh": 300_000,
@@ -49,6 +60,17 @@ TARIFF_CODE = "household-flex"
 MIN_LIMIT_NEUR_PER_WH = -500_000
 MAX_LIMIT_NEUR_PER_WH = 4_000_000
 """Price band of the demo market: −50 to 400 ct/kWh, the harmonised limits of day-ahead coupling in this unit."""
+
+
+class FundsAway(DominoesError):
+    """The retailer's deposit does not come on chain, so that it can guarantee for nobody."""
+
+    code = "funds-away"
+    retryable = True
+
+    def __init__(self, *, funds_neur: int) -> None:
+        self.funds_neur = funds_neur
+        super().__init__(f"{funds_neur} nEUR of the retailer are not on chain yet; is the treasurer's signer running?")
 
 
 @dataclass(frozen=True)
@@ -121,7 +143,7 @@ class Town:
         """Register everybody; what is there already is answered as it is. `tick(done, of)` tells how far it is."""
         self._define_market(valid_from_mtu)
         self._register_parties(valid_from_mtu, tick)
-        self._guarantee_and_fund()
+        self._fund_and_guarantee(valid_from_mtu)
 
     def _define_market(self, valid_from_mtu: int) -> None:
         config, registrar = self.config, self.clients["registrar"]
@@ -237,28 +259,48 @@ class Town:
             },
         )
 
-    def _guarantee_and_fund(self) -> None:
+    def _fund_and_guarantee(self, valid_from_mtu: int) -> None:
         retailer = self.organisations["retailer"]
-        self._deposit(retailer.address, RETAILER_DEPOSIT_NEUR)
         for house in self.households:
-            values = {
-                "guarantor": retailer.address,
-                "account": house.account.address,
-                "creditNeur": HOUSEHOLD_CREDIT_NEUR,
-                "nonce": 1,
-            }
-            signature = retailer.sign(self.domain("Accounts").digest(GUARANTEE, values))
-            self.clients["retailer"].post(
-                "/v1/guarantees",
-                {
-                    "guarantor": to_hex(retailer.address),
-                    "account": to_hex(house.account.address),
-                    "credit_neur": str(HOUSEHOLD_CREDIT_NEUR),
-                    "nonce": 1,
-                    "signature": to_hex(signature),
-                },
-            )
             self._deposit(house.account.address, HOUSEHOLD_DEPOSIT_NEUR)
+        funds_neur = RETAILER_LINE_NEUR + len(self.households) * HOUSEHOLD_CREDIT_NEUR
+        self._deposit(retailer.address, funds_neur)
+        self._await_funds(funds_neur)
+        deadline = mtu_start(valid_from_mtu) + SIGNED_FOR_SECONDS
+        self._guarantee(retailer, RETAILER_LINE_NEUR, deadline=deadline)
+        for house in self.households:
+            self._guarantee(house.account, HOUSEHOLD_CREDIT_NEUR, deadline=deadline)
+
+    def _await_funds(self, funds_neur: int) -> None:
+        """Wait until the retailer's deposit is in its balance. Raises FundsAway."""
+        until = time.monotonic() + PAID_IN_SECONDS
+        while int(self.clients["retailer"].get("/v1/balance")["balance_neur"]) == 0:
+            if time.monotonic() > until:
+                raise FundsAway(funds_neur=funds_neur)
+            time.sleep(PAUSE_SECONDS)
+
+    def _guarantee(self, account: SigningKey, credit_neur: int, *, deadline: int) -> None:
+        """The retailer guarantees for a household, which agrees, or for itself."""
+        retailer = self.organisations["retailer"]
+        values = {
+            "guarantor": retailer.address,
+            "account": account.address,
+            "creditNeur": credit_neur,
+            "nonce": 1,
+            "deadline": deadline,
+        }
+        digest = self.domain("Guarantees").digest(GUARANTEE, values)
+        body = {
+            "guarantor": to_hex(retailer.address),
+            "account": to_hex(account.address),
+            "credit_neur": str(credit_neur),
+            "nonce": 1,
+            "deadline": deadline,
+            "signature": to_hex(retailer.sign(digest)),
+        }
+        if account is not retailer:
+            body["account_signature"] = to_hex(account.sign(digest))
+        self.clients["retailer"].post("/v1/guarantees", body)
 
     def _deposit(self, account: bytes, amount_neur: int) -> None:
         body = {

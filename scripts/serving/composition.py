@@ -39,7 +39,7 @@ from ledger_service.settlement.packages import Packages
 from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
-from ledger_service.trading import GateStage, Intake, ReceiptSigner
+from ledger_service.trading import Backing, GateStage, Intake, ReceiptSigner
 from scripts.serving.deployment_file import MarketTime
 from scripts.serving.needs import given_path
 from scripts.serving.organisations import organisation_keys
@@ -164,10 +164,10 @@ class RecordFunds:
 
     record: Record
 
-    def balance_neur(self, account: str) -> int:
-        """The account's balance as last settled, nEUR."""
+    def backing(self, account: str) -> Backing:
+        """What stands behind the account's orders, as last settled."""
         with self.record.read() as connection:
-            return money.balance_neur(connection, account=from_hex(account))
+            return money.backing(connection, account=from_hex(account))
 
     def settled_before(self, area: str) -> int:
         """The first MTU of the area that is not in the balances yet: what is settled counts up to the first gap."""

@@ -27,7 +27,6 @@ from ledger_service.money.operations import (
     BadReference,
     BalanceTooHigh,
     BalanceTooLow,
-    DeadlinePassed,
     ReferenceUsed,
     WrongHolder,
 )
@@ -35,7 +34,7 @@ from ledger_service.overview import queries as overview
 from ledger_service.record.paging import Slice, only
 from ledger_service.record.spans import WHENEVER, Recorded, SequenceSpan, recorded_in
 from ledger_service.registry import queries as registry
-from ledger_service.registry.errors import NotRegistered
+from ledger_service.registry.errors import DeadlinePassed, NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.trading import queries as trading
 from ledger_service.trading.state import worst_cost_neur
@@ -225,13 +224,18 @@ def balance(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Res
     with services_of(request).record.read() as connection:
         held = queries.balance_neur(connection, account=who.address)
         credit = queries.credit_neur(connection, account=who.address)
+        free = queries.free_neur(connection, account=who.address)
+        backing = queries.backing(connection, account=who.address)
+        own = queries.guarantor_of(connection, account=who.address) == who.address
         reserved = reserved_neur(connection, who=who)
+    spendable = min(backing.line_neur, backing.has_neur) if own else backing.line_neur + backing.has_neur
     shown = schemas.Balance(
         account=who.account,
         balance_neur=str(held),
         credit_neur=str(credit),
         reserved_neur=str(reserved),
-        available_neur=str(held + credit - reserved),
+        available_neur=str(spendable - reserved),
+        free_neur=str(free),
     )
     return model_answer(shown)
 

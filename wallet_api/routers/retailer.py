@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Annotated, cast
 
@@ -35,6 +36,7 @@ from ledger_service.money.operations import (
     BalanceTooLow,
     DebtTooLow,
     NotTheGuarantor,
+    OtherDebt,
     ReferenceUsed,
     WrongHolder,
 )
@@ -42,13 +44,14 @@ from ledger_service.record.paging import Slice, only
 from ledger_service.record.spans import ALWAYS, MtuSpan, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.registry import queries as registry
-from ledger_service.registry.consents import give_guarantee, guarantee_signer
+from ledger_service.registry.consents import give_guarantee, guarantee_signers
 from ledger_service.registry.errors import (
     AlreadyRegistered,
+    ConsentMissing,
+    DeadlinePassed,
     Malformed,
     NonceUsed,
     NotRegistered,
-    NotTheSupplier,
     WrongParty,
     WrongSigner,
 )
@@ -59,6 +62,7 @@ from wallet_api.fields import AccountName, Address, AreaFilter, PeriodNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import own_one, settlement_state
 from wallet_api.recorded import created
+from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import money as money_schemas
 from wallet_api.schemas import retailer as schemas
@@ -90,27 +94,34 @@ router = APIRouter(prefix=API_PREFIX, tags=["retailer"])
             WrongParty,
             BadSignature,
             WrongSigner,
+            ConsentMissing,
             NonceUsed,
-            NotTheSupplier,
+            DeadlinePassed,
+            BalanceTooLow,
             AlreadyRegistered,
         ),
     ),
 )
-async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
-    """Give, change or (with 0) end the credit line of a household."""
+async def guarantee(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Give, change or (with 0) end the line of an account, from one's free balance: anyone's that agrees, or one's own.
+
+    The chain refuses it until both accounts are bound there.
+    """
     services = services_of(request)
 
     def work(body: money_schemas.GuaranteeBody) -> Created:
         require_own(who, body.guarantor)
         domain = services.deployment.domain_of(GUARANTEE)
         given = Guarantee(
-            **body.model_dump(exclude={"credit_neur", "signature"}),
+            **body.model_dump(exclude={"credit_neur", "signature", "account_signature"}),
             credit_neur=int(body.credit_neur),
             signature=from_hex(body.signature),
+            account_signature=None if body.account_signature is None else from_hex(body.account_signature),
         )
-        signer = guarantee_signer(domain=domain, guarantee=given)
+        signers = guarantee_signers(domain=domain, guarantee=given)
         with services.record.begin() as tx:
-            entry = give_guarantee(tx, signer=signer, guarantee=given, now=services.clock.now())
+            funds = partial(money_operations.check_line, tx, given)
+            entry = give_guarantee(tx, signers=signers, guarantee=given, now=services.clock.now(), check_funds=funds)
         return created(entry, money_schemas.GuaranteeFact)
 
     return await write(request, who=who, shape=money_schemas.GuaranteeBody, work=work)
@@ -126,15 +137,20 @@ async def guarantee(request: Request, who: Annotated[Principal, allow(Role.RETAI
             BadReference,
             BadSignature,
             WrongHolder,
+            DeadlinePassed,
             NotTheGuarantor,
+            OtherDebt,
             DebtTooLow,
             BalanceTooLow,
             ReferenceUsed,
         ),
     ),
 )
-async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
-    """Pay debt of an account one guarantees, at most all of it, from one's own free balance."""
+async def cover(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
+    """Pay debt of an account one guarantees, at most all of it, from one's own balance.
+
+    What is called needs nothing free; the rest does.
+    """
     services = services_of(request)
 
     def work(body: money_schemas.CoverBody) -> Created:
@@ -144,8 +160,11 @@ async def cover(request: Request, who: Annotated[Principal, allow(Role.RETAILER)
             guarantor=from_hex(body.guarantor),
             account=from_hex(body.account),
             amount_neur=int(body.amount_neur),
+            debt_neur=int(body.debt_neur),
             ref=from_hex(body.ref),
+            deadline=body.deadline,
             signature=from_hex(body.signature),
+            now=services.clock.now(),
             domain=services.deployment.domain_of(COVER),
         )
         return created(entry, money_schemas.CoverFact)
@@ -158,7 +177,7 @@ def list_guarantees(
     request: Request,
     page: Annotated[Paging, Depends(paging)],
     when: InTime,
-    who: Annotated[Principal, allow(Role.RETAILER)],
+    who: Annotated[Principal, allow(*TRADERS)],
 ) -> Response:
     """The credit lines one has given that are in force on chain, and what is called from them now.
 
@@ -171,7 +190,7 @@ def list_guarantees(
 
 
 @router.get("/guarantees/{account}", **reads(money_schemas.Guarantee, failing=(NotYours,)))
-def one_guarantee(request: Request, account: AccountName, who: Annotated[Principal, allow(Role.RETAILER)]) -> Response:
+def one_guarantee(request: Request, account: AccountName, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """The credit line that one has given to an account."""
     with services_of(request).record.read() as connection:
         found = money_queries.guarantees(connection, guarantor=who.address, part=only(from_hex(account)))
@@ -183,6 +202,7 @@ def _guarantee(one: money_queries.GuaranteeState) -> money_schemas.Guarantee:
         account=to_hex(one.account),
         credit_neur=str(one.credit_neur),
         called_neur=str(one.called_neur),
+        locked_neur=str(one.locked_neur),
         recorded_at=one.recorded_at,
     )
 

@@ -32,11 +32,16 @@ class Balance(Answer):
     balance_neur: NeurText = Field(description="What the account holds, in nEUR; below zero is debt")
     credit_neur: NeurText = Field(description="How far below zero it may go, in nEUR")
     reserved_neur: NeurText = Field(description="The most that live orders of unsettled MTUs may cost, in nEUR")
-    available_neur: NeurText = Field(description="balance + credit - reserved, in nEUR")
+    available_neur: NeurText = Field(description="What new orders may cost at worst, in nEUR")
+    free_neur: NeurText = Field(
+        description="What may be redeemed, pay cover or be given as a line, in nEUR: balance less lines given, one's "
+        "own line and open redemptions"
+    )
     balance_eur = eur_of("balance_neur")
     credit_eur = eur_of("credit_neur")
     reserved_eur = eur_of("reserved_neur")
     available_eur = eur_of("available_neur")
+    free_eur = eur_of("free_neur")
 
 
 class Posting(Amount, AtMarketTime):
@@ -118,6 +123,11 @@ class Guarantee(RecordedAt):
     credit_eur = eur_of("credit_neur")
     called_neur: NeurText = Field(description="What the guarantor owes for it now: the debt beyond the line, in nEUR")
     called_eur = eur_of("called_neur")
+    locked_neur: NeurText = Field(
+        description="What stands behind the account, in nEUR: more than its line while what was begun under a higher "
+        "one is not settled"
+    )
+    locked_eur = eur_of("locked_neur")
 
 
 class GuaranteeMembers(BaseModel):
@@ -127,15 +137,24 @@ class GuaranteeMembers(BaseModel):
     account: Address
     credit_neur: CreditNeur
     nonce: Uint53 = Field(description="Rises with each guarantee of the same account", examples=[1])
+    deadline: MarketTime = Field(description="Unix seconds of market time until which the signatures may be used")
     signature: Signature
+    account_signature: Signature | None = Field(
+        default=None, description="The account's over the same, where the guarantor is new to it"
+    )
 
 
 class GuaranteeBody(GuaranteeMembers, Body):
-    """How far below zero the guarantor lets an account go, with its signature (Guarantee); the nonce must rise."""
+    """How far below zero the guarantor lets an account go, with its signature (Guarantee); the nonce must rise.
+
+    For oneself: how much of one's own balance is kept for one's trades.
+    """
 
 
 class GuaranteeFact(GuaranteeMembers, Fact):
     """A recorded guarantee."""
+
+    deadline_utc = utc_of("deadline")
 
 
 class CoverMembers(BaseModel):
@@ -144,7 +163,9 @@ class CoverMembers(BaseModel):
     guarantor: Address
     account: Address
     amount_neur: AmountNeur
+    debt_neur: AmountNeur = Field(description="The debt that it is for: all that the account owes, in nEUR")
     ref: Bytes32
+    deadline: MarketTime = Field(description="Unix seconds of market time until which the signature may be used")
     signature: Signature
 
 
@@ -154,3 +175,5 @@ class CoverBody(CoverMembers, Body):
 
 class CoverFact(CoverMembers, Fact):
     """Debt of an account paid by its guarantor."""
+
+    deadline_utc = utc_of("deadline")

@@ -167,6 +167,9 @@ SAMPLES: dict[str, Any] = {
     "reserved_neur": "20000000",
     "available_neur": "52480000000",
     "called_neur": "0",
+    "locked_neur": "50000000000",
+    "debt_neur": "15000000",
+    "free_neur": "2500000000",
     "redeemed_neur": "5000000000",
 }
 """By name of field; what is not here follows from its type, bytes from the name."""

@@ -3,14 +3,39 @@ pragma solidity 0.8.37;
 
 /// @notice An account as it stands now.
 /// @param balanceNeur + is a credit of the holder; negative is debt
-/// @param creditNeur how far below zero it may go before the guarantor owes the rest
-/// @param guarantor retailer that guarantees the credit line; 0 = none
+/// @param creditNeur its line: another one's lets it go that far below zero before that one owes the rest, its own keeps
+/// as much of its balance for its trades
+/// @param givenNeur Σ over the accounts it guarantees for (itself aside) of max(line, debt)
+/// @param guarantor who gave the line, which may be the account itself; 0 = nobody
 /// @param successor account that replaced this one; 0 = none
 struct Account {
     int256 balanceNeur;
     uint64 creditNeur;
+    uint256 givenNeur;
     address guarantor;
     address successor;
+}
+
+/// @notice A line that was lowered while trades stood under it: it binds new orders, the higher one stays until then.
+/// @param creditNeur the lower line
+/// @param untilPeriod last period that had begun; 0 = no line is being lowered
+struct Lowering {
+    uint64 creditNeur;
+    uint32 untilPeriod;
+}
+
+/// @notice Where the booking of a settlement stands, between its words and its pages.
+/// @param last account of the last word; 0 before the first debit and before the first credit
+/// @param crediting the debits are through
+/// @param sumNeur Σ amounts so far
+/// @param debitsNeur Σ debits, above zero, once they are through
+/// @param waitsNeur of the credits, what waits because debts of the area are uncovered
+struct Cursor {
+    address last;
+    bool crediting;
+    int256 sumNeur;
+    int256 debitsNeur;
+    int256 waitsNeur;
 }
 
 /// @notice A change of an account's area that waits for its delay.
@@ -20,10 +45,15 @@ struct AreaChange {
     uint64 readyAt;
 }
 
-/// @title Accounts: e-money balances in nEUR, their areas, guarantees and keys
+/// @title Accounts: e-money balances in nEUR, their areas and lines, and what backs them
 /// @notice Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and
 /// replacement; by nothing else.
-/// Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0.
+/// Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0, and what waits in suspense in an area ≥ its
+/// uncovered debts. So everybody can redeem their free balance, in any order.
+/// Free balance = balance − Σ max(line given, debt under it) − own line − open redemptions. What an account gives and
+/// owes beyond its balance and the line another one gives it, it lacks: its guarantor answers for that, by more of its
+/// own balance; what nobody has is uncovered, and as much of the area's next credits waits until it is covered.
+/// Whoever guarantees for others stands on its own balance: nobody else guarantees for it.
 /// Safety assumes: the treasurer books only deposits that exist; what `Settlement` assumes of attesters. It does not
 /// assume an honest operator.
 /// An account belongs to one area, to which the registrar binds it, and only that area's settlements book it: attesters
@@ -32,12 +62,10 @@ struct AreaChange {
 /// range) waits in the suspense account
 /// of (account, area), a debit beyond the range on its guarantor.
 /// Liveness assumes nobody: cover and replacement work in a pause and without the operator.
-/// Nobody but its key moves an account: where the key is lost and `AccountReplacement` was not signed before, its
-/// balance stays where it is.
-/// @dev Constructor: `Accounts(IRoles roles, ICalendar calendar, address settlement, address redemptions, uint32
-/// changeSeconds)`; the two that may book, whose addresses
+/// @dev Constructor: `Accounts(IRoles roles, ICalendar calendar, address settlement, address redemptions, address
+/// guarantees, address successions, uint32 changeSeconds)`; the four that may book, whose addresses
 /// are known before they are deployed, and which refuse to be deployed to others; market-time seconds before a change
-/// of area takes effect, longer than the challenge window.
+/// of area or a successor proposed for a lost key takes effect, longer than the challenge window.
 interface IAccounts {
     /* EVENTS */
 
@@ -48,8 +76,8 @@ interface IAccounts {
     event AreaChangeProposed(address indexed account, bytes32 indexed area, uint64 readyAt);
     /// @notice A change of area was withdrawn.
     event AreaChangeCancelled(address indexed account);
-    /// @notice An amount of a settlement that could not be booked on its account waits in its suspense account. In a
-    /// settlement of several pages it counts once the settlement took effect.
+    /// @notice An amount of a settlement, or the part of it that uncovered debts keep back, waits in the account's
+    /// suspense account. In a settlement of several pages it counts once the settlement took effect.
     event AmountSuspended(address indexed account, address indexed suspense, int256 amountNeur);
     /// @notice What waited for an account came to its balance.
     event SuspenseBooked(address indexed account, address indexed suspense, int256 amountNeur);
@@ -58,13 +86,15 @@ interface IAccounts {
     event DebitPassedOn(address indexed account, address indexed guarantor, int256 amountNeur);
     /// @notice Money came in.
     event Deposited(address indexed account, uint256 amountNeur, bytes32 indexed ref);
-    /// @notice A guarantor's credit line for an account, by its own signature.
-    event GuaranteeSet(address indexed guarantor, address indexed account, uint64 creditNeur, uint64 nonce);
+    /// @notice So much of the guarantor's balance stands behind the account from now on.
+    event LineSet(address indexed account, address indexed guarantor, uint64 creditNeur);
     /// @notice Debt beyond the credit line: what the guarantor owes now (in total, not since the last call). In a
     /// settlement of several pages it counts once the settlement took effect.
     event GuaranteeCalled(address indexed account, address indexed guarantor, uint256 excessNeur);
-    /// @notice A guarantor paid debt of an account.
-    event DebtCovered(address indexed guarantor, address indexed account, uint256 amountNeur, bytes32 indexed ref);
+    /// @notice A guarantor's balance is below what it gives: so much is missing (in total).
+    event GuarantorCalled(address indexed guarantor, uint256 missingNeur);
+    /// @notice Nobody covers so much of what an account lacks (in total; 0 = it is covered again).
+    event DebtUncovered(address indexed account, uint256 lackingNeur);
     /// @notice An account was replaced; balance, credit line and guarantor moved.
     event AccountReplaced(address indexed account, address indexed successor, int256 balanceNeur);
 
@@ -79,13 +109,14 @@ interface IAccounts {
     /// @notice Thrown when no change of area is proposed for the account.
     error AccountsAreaChangeUnknown(address account);
     /// @notice Thrown when an account that would change its area is in debt, has or gives a guarantee, or took part in
-    /// a replacement.
+    /// a replacement; or when a guarantor has one itself, or the account it would guarantee for guarantees for others.
     error AccountsTied(address account);
     /// @notice Thrown when a deposit would lift the supply above its bound.
     error AccountsSupplyHigh(uint256 supplyNeur);
     /// @notice Thrown when another contract than the one of this part would book.
     error AccountsCallerWrong(address caller);
-    /// @notice Thrown when an account of a settlement is not above the one before, is 0, or its amount is 0.
+    /// @notice Thrown when an account of a settlement is not above the one before of the same sign, is 0, its amount is
+    /// 0, or a debit comes after a credit.
     error AccountsWordInvalid(uint256 index);
     /// @notice Thrown when a settlement of several pages is open in the account's area.
     error AccountsBusy(bytes32 area);
@@ -97,24 +128,25 @@ interface IAccounts {
     /// @notice Thrown when an account belongs to another area (or to none yet, `area` 0) than the one it deals with, or
     /// is bound twice.
     error AccountsAreaWrong(address account, bytes32 area);
-    /// @notice Thrown when 65,535 areas have accounts already.
+    /// @notice Thrown when 32,767 areas have accounts already.
     error AccountsAreasExhausted();
-    /// @notice Thrown when the reference was used before (deposits: by anyone; cover: by the same account).
+    /// @notice Thrown when the deposit's reference was used before.
     error AccountsRefUsed(bytes32 ref);
-    /// @notice Thrown when the signature is not by the one who must sign.
-    error AccountsSignerWrong(address expected, address signer);
-    /// @notice Thrown when a guarantee's nonce is not above the last one of (guarantor, account).
-    error AccountsNonceUsed(uint64 last, uint64 given);
     /// @notice Thrown when the guarantor of an account in debt beyond its credit line would change.
     error AccountsDebtOpen(address account, uint256 excessNeur);
-    /// @notice Thrown when another guarantor would take an account over while the present one's line is above 0 and the
-    /// account itself does not send it.
-    error AccountsGuaranteed(address account, address guarantor);
+    /// @notice Thrown when another guarantor would take over less than the line that stands.
+    error AccountsLineLow(address account, uint64 lineNeur);
     /// @notice Thrown when somebody else than the account's guarantor would cover its debt.
     error AccountsGuarantorWrong(address account, address guarantor, address given);
+    /// @notice Thrown when a cover names another debt than the account has.
+    error AccountsDebtOther(address account, int256 debtNeur, uint256 namedNeur);
+    /// @notice Thrown when nothing that an account lacks is counted.
+    error AccountsNothingLacking(address account);
+    /// @notice Thrown when uncovered debts of the area need all that waits in it: so much more would have to be covered.
+    error AccountsUncovered(bytes32 area, uint256 missingNeur);
     /// @notice Thrown when a cover is above the account's debt.
     error AccountsDebtLow(address account, int256 debtNeur, uint256 amountNeur);
-    /// @notice Thrown when an account's balance less its open redemptions is below what it wants to give.
+    /// @notice Thrown when an account has less free than it wants to give.
     error AccountsBalanceLow(address account, int256 freeNeur, uint256 amountNeur);
     /// @notice Thrown when the key of a replaced account would act.
     error AccountsReplaced(address account, address successor);
@@ -133,13 +165,12 @@ interface IAccounts {
     function closeBatch(bytes32 area, bool takesEffect) external;
 
     /// @notice Books amounts, at once (`batch` 0) or under the area's open batch. Settlement only.
-    /// @param last account before these; 0 with the first page
-    /// @param words `address:160 | amount:int96`, accounts strictly ascending
-    /// @return lastAccount the last account of these
-    /// @return sumNeur sum of the amounts
-    function book(bytes32 area, uint32 batch, address last, uint256[] calldata words)
+    /// @param cursor where the page before ended; all 0 with the first
+    /// @param words `address:160 | amount:int96`, first the debits, then the credits, accounts of each strictly ascending
+    /// @return where this page ends
+    function book(bytes32 area, uint32 batch, Cursor memory cursor, uint256[] calldata words)
         external
-        returns (address lastAccount, int256 sumNeur);
+        returns (Cursor memory);
 
     /* BOOKING: by Redemptions */
 
@@ -151,6 +182,28 @@ interface IAccounts {
 
     /// @notice Burns reserved money of an account: balance and supply fall. Redemptions only.
     function burn(address account, uint96 amountNeur) external;
+
+    /* LINES: by Guarantees */
+
+    /// @notice Sets the line of an account in place of the one it has, from the guarantor's free balance where it rises.
+    /// Guarantees only.
+    /// @dev Debt beyond its line keeps an account with its guarantor; another one takes over at least the line that
+    /// stands. A line of 0 under which nothing is owed has no guarantor.
+    function setLine(address guarantor, address account, uint64 creditNeur) external;
+
+    /// @notice Notes the lower line that follows once all periods up to one are settled. Guarantees only.
+    function lowerLine(address account, uint64 creditNeur, uint32 untilPeriod) external;
+
+    /// @notice Pays debt of an account from its guarantor's balance: what is called, and beyond it what is free.
+    /// Guarantees only.
+    /// @param debtNeur all of the account's debt, as its guarantor knows it
+    function cover(address guarantor, address account, uint96 amountNeur, uint96 debtNeur) external;
+
+    /* KEYS: by Successions */
+
+    /// @notice Moves balance, line and guarantor to a fresh account, and what the account guarantees for others; later,
+    /// with the same pair, what reached it meanwhile. Successions only.
+    function replace(address account, address successor) external;
 
     /* CHANGES */
 
@@ -169,36 +222,16 @@ interface IAccounts {
     /// its area or pages are open there.
     function changeArea(address account) external;
 
-    /// @notice Brings what waits for an account in its area to its balance, where that is possible. Anyone, also in a
-    /// pause.
+    /// @notice Brings what waits for an account in its area to its balance, as far as no uncovered debt needs it to
+    /// wait. Anyone, also in a pause.
     function bookSuspense(address account) external;
 
     /// @notice Books money that came in. Treasurer only. `ref` is the payment's unique reference.
     function deposit(address account, uint96 amountNeur, bytes32 ref) external;
 
-    /// @notice Sets a guarantor's credit line for an account, with the guarantor's signature (EIP-712 `Guarantee`).
-    /// Operator or the account itself; a line that does not rise: anyone.
-    /// @dev An account in debt beyond its line keeps its guarantor. Otherwise another one may follow once the line is
-    /// 0, or where the account sends it itself.
-    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, bytes calldata signature)
-        external;
-
-    /// @notice Pays debt of an account (all or part of what is below zero) from its guarantor's free balance, with the
-    /// guarantor's signature (EIP-712 `Cover`). Anyone may relay, also in a pause.
-    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref, bytes calldata signature)
-        external;
-
-    /// @notice Moves balance, credit line and guarantor to a fresh account, with both signatures (EIP-712
-    /// `AccountReplacement`); what the account guarantees for others goes with it. Anyone may relay, also in a pause.
-    /// The account must be bound. From then on the replaced key signs nothing any more; its open redemptions end.
-    /// What reaches the old account later can be moved by calling again with the same pair. Not while a settlement of
-    /// several pages is open in their area.
-    function replaceAccount(
-        address account,
-        address successor,
-        bytes calldata accountSignature,
-        bytes calldata successorSignature
-    ) external;
+    /// @notice Counts anew what an account lacks, where it may be less than is counted: a settlement of several pages
+    /// that brought it money took effect, or one that debited it was abandoned. Anyone.
+    function recount(address account) external;
 
     /* VIEWS */
 
@@ -208,8 +241,31 @@ interface IAccounts {
     /// @notice Balance of an account, nEUR; + is a credit of the holder.
     function balanceOf(address account) external view returns (int256);
 
-    /// @notice Balance less open redemptions, nEUR: what may be redeemed or pay cover.
+    /// @notice Balance − Σ max(line given, debt under it) − own line − open redemptions, nEUR: what may be redeemed, pay
+    /// cover or be given as a line. Debits of an open settlement count already, its credits do not.
     function freeBalanceOf(address account) external view returns (int256);
+
+    /// @notice Balance less what is given to others, nEUR: an open redemption is paid from it.
+    function redeemableOf(address account) external view returns (int256);
+
+    /// @notice What an account gives and owes beyond its balance and the line another one gives it, as counted, nEUR:
+    /// its guarantor answers for it, and without one nobody covers it.
+    function lackingOf(address account) external view returns (uint256);
+
+    /// @notice The account's line, nEUR: another one's or its own; while it is being lowered, the higher one.
+    function lineOf(address account) external view returns (uint64);
+
+    /// @notice The line that follows once trades under the present one are settled.
+    function loweringOf(address account) external view returns (Lowering memory);
+
+    /// @notice Present account of who gave the account its line, which may be itself; 0 = nobody.
+    function guarantorOf(address account) external view returns (address);
+
+    /// @notice The account that replaced this one; 0 = none.
+    function successorOf(address account) external view returns (address);
+
+    /// @notice Debts of an area that nobody covers, and what waits in its suspense accounts, nEUR: never less.
+    function uncoveredOf(bytes32 area) external view returns (int256 uncoveredNeur, int256 waitingNeur);
 
     /// @notice Reverts where the account was replaced: its key signs nothing any more.
     function requirePresent(address account) external view;
@@ -226,14 +282,11 @@ interface IAccounts {
     /// @notice A proposed change of area.
     function areaChangeOf(address account) external view returns (AreaChange memory);
 
-    /// @notice Market-time seconds before a change of area takes effect.
+    /// @notice Market-time seconds before a change of area, or a successor for a lost key, takes effect.
     function changeSeconds() external view returns (uint32);
 
     /// @notice Number of the area's open batch; 0 = none.
     function openBatchOf(bytes32 area) external view returns (uint32);
-
-    /// @notice Last nonce used by a guarantor for an account.
-    function guaranteeNonceOf(address guarantor, address account) external view returns (uint64);
 
     /// @notice The roles that decide who may bind and deposit.
     function roles() external view returns (address);
@@ -247,6 +300,9 @@ interface IAccounts {
     /// @notice The contract that may reserve and burn.
     function redemptions() external view returns (address);
 
-    /// @notice The EIP-712 domain separator of this contract.
-    function domainSeparator() external view returns (bytes32);
+    /// @notice The contract that may set lines and cover debts.
+    function guarantees() external view returns (address);
+
+    /// @notice The contract that may replace accounts.
+    function successions() external view returns (address);
 }

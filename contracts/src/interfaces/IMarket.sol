@@ -273,6 +273,9 @@ interface IMarket {
     /// @notice The calendar whose time, areas and periods count.
     function calendar() external view returns (address);
 
+    /// @notice The last period of an area in which trading ever began; 0 = none.
+    function lastPeriod(bytes32 area) external view returns (uint32);
+
     /// @notice The rules of a market; reverts if it does not exist.
     function paramsOf(bytes32 market) external view returns (MarketParams memory);
 

@@ -40,7 +40,7 @@ interface IRedemptions {
     error RedemptionsRefUsed(bytes32 ref);
     /// @notice Thrown when there is no such redemption.
     error RedemptionsUnknown(address account, bytes32 ref);
-    /// @notice Thrown when there is nothing to burn: balance or supply is not above zero.
+    /// @notice Thrown when there is nothing to burn: the balance is not above what the account gives.
     error RedemptionsNothingToBurn(address account);
 
     /* CHANGES */
@@ -59,7 +59,7 @@ interface IRedemptions {
     /// @notice Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was ready.
     function cancelRedemption(address account, bytes32 ref) external;
 
-    /// @notice Burns min(requested, balance, supply) once the challenge window passed, within seven days; what could not be burned stays open. Anyone, also in a pause.
+    /// @notice Burns min(requested, balance − what the account gives) once the challenge window passed, within seven days; what could not be burned stays open. Anyone, also in a pause.
     function completeRedemption(address account, bytes32 ref) external;
 
     /* VIEWS */

@@ -111,7 +111,7 @@ interface ISettlement {
     /// @dev Accounts must belong to the area; a blank one (no money, no credit line) is bound to it by its first booking.
     /// @param target which page of which settlement
     /// @param pageHashes hashes of all pages; none for a settlement without amounts
-    /// @param words `address:160 | amount:int96` of this page, accounts strictly ascending over all pages
+    /// @param words `address:160 | amount:int96` of this page: over all pages first the debits, then the credits, accounts of each strictly ascending
     /// @param signatures with page 0: m or more attesters' over EIP-712 `Settlement`, ascending by signer; ignored with later pages
     function settle(
         SettlementPage calldata target,
@@ -127,6 +127,9 @@ interface ISettlement {
     function finalise(bytes32 area, uint32 period) external;
 
     /* VIEWS */
+
+    /// @notice Number of the period up to which every period of the area is settled; one that settled late counts with a later settlement.
+    function settledThrough(bytes32 area) external view returns (uint32);
 
     /// @notice Where the settlement of (area, period) stands.
     function settlementOf(bytes32 area, uint32 period) external view returns (SettlementState memory);

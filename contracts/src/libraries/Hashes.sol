@@ -55,13 +55,14 @@ library Hashes {
     bytes32 internal constant KEY_REGISTRATION_TYPEHASH =
         keccak256("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)");
     bytes32 internal constant GUARANTEE_TYPEHASH =
-        keccak256("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce)");
-    bytes32 internal constant COVER_TYPEHASH =
-        keccak256("Cover(address guarantor,address account,uint96 amountNeur,bytes32 ref)");
+        keccak256("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)");
+    bytes32 internal constant COVER_TYPEHASH = keccak256(
+        "Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)"
+    );
     bytes32 internal constant REDEMPTION_TYPEHASH =
         keccak256("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)");
     bytes32 internal constant ACCOUNT_REPLACEMENT_TYPEHASH =
-        keccak256("AccountReplacement(address account,address successor)");
+        keccak256("AccountReplacement(address account,address successor,uint64 deadline)");
 
     /// @notice An order as its holder signs it.
     struct Order {
@@ -178,16 +179,23 @@ library Hashes {
         return keccak256(abi.encode(KEY_REGISTRATION_TYPEHASH, account, orderKey, point, validFromMtu));
     }
 
-    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce)
+    function guarantee(address guarantor, address account, uint64 creditNeur, uint64 nonce, uint64 deadline)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(GUARANTEE_TYPEHASH, guarantor, account, creditNeur, nonce));
+        return keccak256(abi.encode(GUARANTEE_TYPEHASH, guarantor, account, creditNeur, nonce, deadline));
     }
 
-    function cover(address guarantor, address account, uint96 amountNeur, bytes32 ref) internal pure returns (bytes32) {
-        return keccak256(abi.encode(COVER_TYPEHASH, guarantor, account, amountNeur, ref));
+    function cover(
+        address guarantor,
+        address account,
+        uint96 amountNeur,
+        uint96 debtNeur,
+        bytes32 ref,
+        uint64 deadline
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(COVER_TYPEHASH, guarantor, account, amountNeur, debtNeur, ref, deadline));
     }
 
     function redemption(address account, uint96 amountNeur, bytes32 ref, uint64 deadline)
@@ -198,8 +206,8 @@ library Hashes {
         return keccak256(abi.encode(REDEMPTION_TYPEHASH, account, amountNeur, ref, deadline));
     }
 
-    function accountReplacement(address account, address successor) internal pure returns (bytes32) {
-        return keccak256(abi.encode(ACCOUNT_REPLACEMENT_TYPEHASH, account, successor));
+    function accountReplacement(address account, address successor, uint64 deadline) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ACCOUNT_REPLACEMENT_TYPEHASH, account, successor, deadline));
     }
 
     /* WORDS */

@@ -104,6 +104,10 @@ contract AccountsBindAccountTest is MoneyTest {
     function test_bindAccount__somethingWaits__comesToItsBalance() public {
         _otherPays(100);
         address suspense = accounts.suspenseOf(retailer, OTHER);
+        vm.prank(registrar);
+        accounts.bindAccount(household, OTHER);
+        assertEq(accounts.balanceOf(household), -100, "its debit came");
+        _deposit(household, 100, "paid");
         vm.expectEmit();
         emit IAccounts.AccountBound(retailer, OTHER);
         vm.expectEmit();
@@ -112,7 +116,15 @@ contract AccountsBindAccountTest is MoneyTest {
         accounts.bindAccount(retailer, OTHER);
         assertEq(accounts.balanceOf(retailer), 100, "balance");
         assertEq(accounts.balanceOf(suspense), 0, "nothing waits any more");
-        assertEq(_waits(household, OTHER), -100, "the other one still waits");
+    }
+
+    function test_bindAccount__debitOfAnotherWaits__staysUntilThatIsCovered() public {
+        _otherPays(100);
+        vm.prank(registrar);
+        accounts.bindAccount(retailer, OTHER);
+        assertEq(accounts.balanceOf(retailer), 0, "nobody has paid it yet");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsUncovered.selector, OTHER, 0));
+        accounts.bookSuspense(retailer);
     }
 
     function test_bookSuspense__notBound__reverts() public {
@@ -121,44 +133,39 @@ contract AccountsBindAccountTest is MoneyTest {
         accounts.bookSuspense(retailer);
     }
 
-    function test_cover__guarantorOfAnotherArea__reverts() public {
-        bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 5, 1));
-        vm.prank(operator);
-        accounts.guarantee(retailer, household, 5, 1, signature);
+    function test_guarantee__guarantorOfAnotherArea__reverts() public {
         _deposit(retailer, 100, "deposit");
-        _otherPays(100);
         vm.prank(registrar);
         accounts.bindAccount(household, OTHER);
-        signature = _signed(RETAILER_KEY, Hashes.cover(retailer, household, 1, "ref"));
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, OTHER));
-        accounts.cover(retailer, household, 1, "ref", signature);
+        bytes32 structHash = Hashes.guarantee(retailer, household, 5, 1, NEVER);
+        (bytes memory given, bytes memory taken) = (_signed(RETAILER_KEY, structHash), _signed(HOUSEHOLD_KEY, structHash));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, retailer, AREA));
+        guarantees.guarantee(retailer, household, 5, 1, NEVER, given, taken);
     }
 
-    function test_guarantee__guarantorOfAnotherArea__reverts() public {
-        _bind(retailer);
-        vm.prank(registrar);
-        accounts.bindAccount(household, OTHER);
-        bytes memory signature = _signed(RETAILER_KEY, Hashes.guarantee(retailer, household, 5, 1));
+    function test_guarantee__notBound__reverts() public {
+        _deposit(retailer, 100, "deposit");
+        bytes32 structHash = Hashes.guarantee(retailer, household, 5, 1, NEVER);
+        (bytes memory given, bytes memory taken) = (_signed(RETAILER_KEY, structHash), _signed(HOUSEHOLD_KEY, structHash));
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, retailer, AREA));
-        vm.prank(operator);
-        accounts.guarantee(retailer, household, 5, 1, signature);
+        guarantees.guarantee(retailer, household, 5, 1, NEVER, given, taken);
     }
 
     function test_replaceAccount__notBound__reverts() public {
-        bytes32 structHash = Hashes.accountReplacement(household, successor);
-        (bytes memory from, bytes memory to) = (_signed(HOUSEHOLD_KEY, structHash), _signed(SUCCESSOR_KEY, structHash));
+        bytes32 structHash = Hashes.accountReplacement(household, successor, NEVER);
+        (bytes memory from, bytes memory to) = (_yields(HOUSEHOLD_KEY, structHash), _yields(SUCCESSOR_KEY, structHash));
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, bytes32(0)));
-        accounts.replaceAccount(household, successor, from, to);
+        successions.replaceAccount(household, successor, NEVER, from, to);
     }
 
     function test_replaceAccount__accountsOfTwoAreas__reverts() public {
         _bind(household);
         vm.prank(registrar);
         accounts.bindAccount(successor, OTHER);
-        bytes32 structHash = Hashes.accountReplacement(household, successor);
-        (bytes memory from, bytes memory to) = (_signed(HOUSEHOLD_KEY, structHash), _signed(SUCCESSOR_KEY, structHash));
+        bytes32 structHash = Hashes.accountReplacement(household, successor, NEVER);
+        (bytes memory from, bytes memory to) = (_yields(HOUSEHOLD_KEY, structHash), _yields(SUCCESSOR_KEY, structHash));
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSuccessorInvalid.selector, household, successor));
-        accounts.replaceAccount(household, successor, from, to);
+        successions.replaceAccount(household, successor, NEVER, from, to);
     }
 
     function test_replaceAccount__boundAccount__takesItsAreaAlong() public {

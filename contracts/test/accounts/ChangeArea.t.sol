@@ -79,14 +79,14 @@ contract AccountsChangeAreaTest is MoneyTest {
 
     function test_changeArea__withTies__reverts() public {
         _propose();
-        _guarantee(5, 1);
+        _fundedGuarantee(5);
         _warp(READY);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, household));
         accounts.changeArea(household);
     }
 
     function test_changeArea__guarantor__reverts() public {
-        _guarantee(5, 1);
+        _fundedGuarantee(5);
         vm.prank(registrar);
         accounts.proposeAreaChange(retailer, OTHER);
         _warp(READY);

@@ -4,12 +4,14 @@ pragma solidity 0.8.37;
 import {Accounts} from "../../src/Accounts.sol";
 import {Anchors} from "../../src/Anchors.sol";
 import {Calendar} from "../../src/Calendar.sol";
+import {Guarantees} from "../../src/Guarantees.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
 import {Redemptions} from "../../src/Redemptions.sol";
 import {Registry} from "../../src/Registry.sol";
 import {Roles} from "../../src/Roles.sol";
 import {Settlement} from "../../src/Settlement.sol";
+import {Successions} from "../../src/Successions.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {MarketParams, ResultPage} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
@@ -64,6 +66,8 @@ abstract contract LedgerTest is Assert {
     Accounts internal accounts;
     Settlement internal settlement;
     Redemptions internal redemptions;
+    Guarantees internal guarantees;
+    Successions internal successions;
     Anchors internal anchors;
     Registry internal registry;
 
@@ -97,14 +101,20 @@ abstract contract LedgerTest is Assert {
         period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
     }
 
-    /// @dev Accounts name the two contracts that may book before these exist.
+    /// @dev Accounts name the four contracts that may book before these exist.
     function _deployMoney(uint32 challengeSeconds, uint32 pageSeconds) internal {
-        uint64 nonce = vm.getNonce(address(this));
-        address settlementAt = vm.computeCreateAddress(address(this), nonce + 1);
-        address redemptionsAt = vm.computeCreateAddress(address(this), nonce + 2);
-        accounts = new Accounts(roles, calendar, settlementAt, redemptionsAt, challengeSeconds + 1 days);
+        accounts = new Accounts(
+            roles, calendar, _ahead(1), _ahead(2), _ahead(3), _ahead(4), challengeSeconds + 1 days
+        );
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
+        guarantees = new Guarantees(calendar, market, settlement, accounts);
+        successions = new Successions(roles, calendar, accounts);
+    }
+
+    /// @dev Address of the contract that this test deploys so many after the next one.
+    function _ahead(uint64 count) internal view returns (address) {
+        return vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + count);
     }
 
     /* TIME */
@@ -403,9 +413,10 @@ abstract contract LedgerTest is Assert {
         settlement.settle(_settlementTarget(revision, 0), hashes, words, _settlementSignatures(revision, hashes));
     }
 
-    /// @dev A payment of `amount` from account `from` to `to`; `from` must be below `to`.
+    /// @dev A payment of `amount` from account `from` to `to`, or back where it is below zero: the debit first.
     function _payment(address from, address to, int96 amount) internal pure returns (uint256[] memory words) {
         words = new uint256[](2);
+        if (amount < 0) (from, to, amount) = (to, from, -amount);
         words[0] = Hashes.settlementWord(from, -amount);
         words[1] = Hashes.settlementWord(to, amount);
     }

@@ -8,6 +8,9 @@ import {LedgerTest} from "./LedgerTest.sol";
 abstract contract PagesTest is LedgerTest {
     uint256 internal constant ACCOUNTS = 2048 + 2;
 
+    /// @dev What the payer has.
+    uint96 internal constant FUNDS = 1e6;
+
     uint256[] internal _words;
     bytes[] internal _signatures;
     bytes32[] internal _hashes;
@@ -19,16 +22,19 @@ abstract contract PagesTest is LedgerTest {
         for (uint256 i = 0; i < ACCOUNTS; ++i) {
             _bind(_account(i));
         }
+        _deposit(_account(ACCOUNTS - 1), FUNDS, "payer");
         _prepare(0, 1);
     }
 
     /// @dev All accounts but the last get `each`, the last pays for it.
     function _prepare(uint32 revision, int96 each) internal {
         delete _words;
+        uint256 payment = Hashes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1)));
+        if (each > 0) _words.push(payment);
         for (uint256 i = 0; i + 1 < ACCOUNTS; ++i) {
             _words.push(Hashes.settlementWord(_account(i), each));
         }
-        _words.push(Hashes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1))));
+        if (each < 0) _words.push(payment);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(revision, _hashes);
     }

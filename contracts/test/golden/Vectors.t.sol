@@ -156,7 +156,11 @@ contract GoldenVectorsTest is Assert {
             );
         }
         if (shape == keccak256("AccountReplacement")) {
-            return Hashes.accountReplacement(account, vm.parseJsonAddress(_json, string.concat(path, ".successor")));
+            return Hashes.accountReplacement(
+                account,
+                vm.parseJsonAddress(_json, string.concat(path, ".successor")),
+                uint64(_uint(string.concat(path, ".deadline")))
+            );
         }
         if (shape == keccak256("Redemption")) {
             return Hashes.redemption(
@@ -172,7 +176,9 @@ contract GoldenVectorsTest is Assert {
                 guarantor,
                 account,
                 uint96(_uint(string.concat(path, ".amountNeur"))),
-                _word(string.concat(path, ".ref"))
+                uint96(_uint(string.concat(path, ".debtNeur"))),
+                _word(string.concat(path, ".ref")),
+                uint64(_uint(string.concat(path, ".deadline")))
             );
         }
         assertEq(shape, keccak256("Guarantee"), "a shape of the protocol");
@@ -180,7 +186,8 @@ contract GoldenVectorsTest is Assert {
             guarantor,
             account,
             uint64(_uint(string.concat(path, ".creditNeur"))),
-            uint64(_uint(string.concat(path, ".nonce")))
+            uint64(_uint(string.concat(path, ".nonce"))),
+            uint64(_uint(string.concat(path, ".deadline")))
         );
     }
 

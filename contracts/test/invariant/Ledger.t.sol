@@ -49,7 +49,7 @@ contract LedgerInvariantTest is Assert {
 
     /// @dev The ledger's own order comes most often, money and books more often than roles.
     function _weighedActs() private view returns (bytes4[] memory acts) {
-        bytes4[32] memory once = [
+        bytes4[35] memory once = [
             _handler.passTime.selector,
             _handler.openProgram.selector,
             _handler.closeBooks.selector,
@@ -70,6 +70,9 @@ contract LedgerInvariantTest is Assert {
             _handler.completeRedemption.selector,
             _handler.cancelRedemption.selector,
             _handler.replaceAccount.selector,
+            _handler.collect.selector,
+            _handler.release.selector,
+            _handler.bookSuspense.selector,
             _handler.bindAccount.selector,
             _handler.settleElsewhere.selector,
             _handler.pause.selector,
@@ -99,9 +102,9 @@ contract LedgerInvariantTest is Assert {
             _handler.acceptGrant.selector,
             _handler.acceptGrant.selector
         ];
-        acts = new bytes4[](68);
-        for (uint256 i = 0; i < 68; ++i) {
-            acts[i] = i < 32 ? once[i] : i < 46 ? again[i - 32] : _handler.proceed.selector;
+        acts = new bytes4[](79);
+        for (uint256 i = 0; i < 79; ++i) {
+            acts[i] = i < 35 ? once[i] : i < 49 ? again[i - 35] : _handler.proceed.selector;
         }
     }
 
@@ -114,12 +117,11 @@ contract LedgerInvariantTest is Assert {
         address[] memory accounts = _handler.allAccounts();
         int256 sum = 0;
         for (uint256 i = 0; i < accounts.length; ++i) {
-            int256 balance = _accounts.balanceOf(accounts[i]);
-            assertEq(balance, _handler.balances(accounts[i]), "balance");
-            int256 free = balance - int256(_handler.reserved(accounts[i]));
-            assertEq(_accounts.freeBalanceOf(accounts[i]), free, "free balance");
+            int256 has = _accounts.balanceOf(accounts[i]);
+            has += _accounts.balanceOf(_accounts.suspenseOf(accounts[i], _area));
+            assertEq(has, _handler.balances(accounts[i]), "balance and what waits");
             assertEq(_accounts.areaOf(accounts[i]), _area, "bound to its area");
-            sum += balance;
+            sum += has;
         }
         int256 filler = _handler.fillerBalance();
         assertEq(_waitingFor(0), filler, "first of a large settlement");
@@ -132,14 +134,44 @@ contract LedgerInvariantTest is Assert {
         return _accounts.balanceOf(_accounts.suspenseOf(_handler.fillerOf(filler), _area));
     }
 
-    /// @notice C1: every account keeps its line and its guarantor, also when either is replaced; claims shrink only by what was burned.
+    /// @notice C1: what is free is backed: no debt that somebody must pay is anybody's to redeem, in any order; claims shrink only by what was burned.
     /// forge-config: default.invariant.depth = 122
-    function invariant_c1__linesAndClaimsAreThoseGiven() public view {
-        for (uint256 i = 0; i < _handler.HOLDERS(); ++i) {
-            address account = _handler.presentAccount(i);
-            assertEq(uint256(_accounts.accountOf(account).creditNeur), _handler.credits(i), "line");
-            assertEq(_accounts.accountOf(account).guarantor, _handler.guarantorOf(i), "guarantor");
+    function invariant_c1__whatIsFreeIsBacked() public view {
+        address[] memory accounts = _handler.allAccounts();
+        uint256 redeemable = 0;
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            int256 most = _accounts.redeemableOf(accounts[i]);
+            if (most > 0) redeemable += uint256(most);
+            uint256 given = _accounts.accountOf(accounts[i]).givenNeur;
+            assertLe(_givenBy(accounts[i], accounts), given, "every line and every debt under it");
         }
+        assertLe(redeemable, _accounts.supply(), "all can be paid out");
+        (, int256 waiting) = _accounts.uncoveredOf(_area);
+        if (_settlement.openSettlement(_area).id == 0) assertTrue(waiting >= _uncovered(accounts), "waits");
+        _checkClaims();
+    }
+
+    /// @dev Σ max(line, debt) of those it guarantees for.
+    function _givenBy(address guarantor, address[] memory accounts) private view returns (uint256 given) {
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            if (accounts[i] == guarantor || _accounts.guarantorOf(accounts[i]) != guarantor) continue;
+            (uint256 line, int256 left) = (_accounts.lineOf(accounts[i]), _accounts.redeemableOf(accounts[i]));
+            uint256 debt = left < 0 ? uint256(-left) : 0;
+            given += debt > line ? debt : line;
+        }
+    }
+
+    /// @dev What accounts without another guarantor give and owe beyond their balance.
+    function _uncovered(address[] memory accounts) private view returns (int256 sum) {
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            address guarantor = _accounts.guarantorOf(accounts[i]);
+            if (guarantor != address(0) && guarantor != accounts[i]) continue;
+            int256 lacking = int256(_givenBy(accounts[i], accounts)) - _accounts.balanceOf(accounts[i]);
+            if (lacking > 0) sum += lacking;
+        }
+    }
+
+    function _checkClaims() private view {
         MoneyActs.Claim[] memory claims = _handler.claims();
         for (uint256 i = 0; i < claims.length; ++i) {
             uint256 left = _redemptions.redemptionOf(claims[i].account, claims[i].ref).amountNeur;

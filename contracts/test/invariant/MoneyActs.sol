@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
-import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {vm} from "../base/Vm.sol";
 import {AreaActs} from "./AreaActs.sol";
@@ -13,6 +14,7 @@ import {Reach} from "./Handler.sol";
 /// @notice Deposits, guarantees, cover, redemptions that overlap, and replaced accounts, rightly and wrongly.
 abstract contract MoneyActs is AreaActs {
     uint64 private constant REDEEM_WINDOW = 7 days;
+    uint64 private constant NEVER = type(uint64).max;
 
     struct Claim {
         address account;
@@ -23,9 +25,6 @@ abstract contract MoneyActs is AreaActs {
 
     uint256 public deposited;
     uint256 public redeemed;
-    uint256[HOLDERS] public credits;
-    /// @dev Number of the holder that guarantees, plus 1; 0 = none.
-    uint256[HOLDERS] private _guarantors;
     mapping(address guarantor => mapping(address account => uint64)) private _nonces;
     mapping(address account => bool) private _replacedKeys;
     mapping(address account => uint256) public reserved;
@@ -51,22 +50,24 @@ abstract contract MoneyActs is AreaActs {
         return _claims;
     }
 
-    /// @notice The account that a present account's credit line is owed by; 0 = none.
-    function guarantorOf(uint256 holder) public view returns (address) {
-        return _guarantors[holder] == 0 ? address(0) : _account(_guarantors[holder] - 1);
-    }
-
     function presentAccount(uint256 holder) external view returns (address) {
         return _account(holder);
     }
 
     function _signedBy(uint256 holder, bytes32 structHash) private view returns (bytes memory) {
         uint256 secret = _secretOf(holder, _generations[holder]);
-        return _sign(secret, _digest(accounts.domainSeparator(), structHash));
+        return _sign(secret, _digest(guarantees.domainSeparator(), structHash));
     }
 
+    /// @dev What it may give away, as the contract says: the invariants hold that to what it has.
     function _free(address account) private view returns (int256) {
-        return balances[account] - int256(reserved[account]);
+        return accounts.freeBalanceOf(account);
+    }
+
+    /// @dev What the account lacks of itself: it is for its guarantor to answer for, from its line on.
+    function _missing(address account) private view returns (uint256) {
+        int256 left = accounts.redeemableOf(account);
+        return left < 0 ? uint256(-left) : 0;
     }
 
     /// @dev Two holders, in most cases different ones.
@@ -95,18 +96,26 @@ abstract contract MoneyActs is AreaActs {
 
     function guarantee(uint256 seed) external {
         (uint256 by, uint256 whom) = _pair(seed);
-        uint64 credit = _mix(seed, 1) % 3 == 0 ? 0 : uint64(_mix(seed, 2) % 1e12);
-        address sender = _mix(seed, 5) % 3 == 0 ? _account(whom) : _holder(Role.Operator, seed);
-        if (_mix(seed, 5) % 8 == 1) sender = address(0xbad);
-        (bool again, bool forged) = (_mix(seed, 3) % 8 == 0, _mix(seed, 4) % 8 == 0);
-        bytes4 expected = _guaranteeFault(by, whom, credit, sender);
-        if (expected == 0 && again) expected = IAccounts.AccountsNonceUsed.selector;
-        if (expected == 0 && forged) expected = IAccounts.AccountsSignerWrong.selector;
+        uint64 credit = _lineFrom(_account(by), _mix(seed, 2));
+        _give(by, whom, credit, _mix(seed, 3) % 8 == 0, _mix(seed, 4) % 8 == 0);
+    }
+
+    function _give(uint256 by, uint256 whom, uint64 credit, bool again, bool forged) private {
+        bytes4 expected = 0;
+        if (again) expected = IGuarantees.GuaranteesNonceUsed.selector;
+        else if (forged) expected = IGuarantees.GuaranteesSignerWrong.selector;
+        else expected = _lineFault(_account(by), _account(whom), credit);
         bytes memory data = _guaranteeCall(by, whom, credit, again, forged);
-        if (!_act(sender, address(accounts), data, expected, "guarantee")) return;
-        _used(Message.Guarantee, address(accounts), data);
+        if (!_act(address(0xbad), address(guarantees), data, expected, "guarantee")) return;
+        _used(Message.Guarantee, address(guarantees), data);
         ++_nonces[_account(by)][_account(whom)];
-        (credits[whom], _guarantors[whom]) = (credit, by + 1);
+    }
+
+    /// @dev Mostly what is free; else anything, or nothing.
+    function _lineFrom(address account, uint256 seed) private view returns (uint64) {
+        int256 free = _free(account);
+        if (seed % 3 == 0 || free <= 0) return seed % 2 == 0 ? 0 : uint64((seed >> 8) % 1e12);
+        return uint64((seed >> 8) % (uint256(free) + 1) % type(uint64).max);
     }
 
     function _guaranteeCall(uint256 by, uint256 whom, uint64 credit, bool again, bool forged)
@@ -116,60 +125,121 @@ abstract contract MoneyActs is AreaActs {
     {
         (address from, address to) = (_account(by), _account(whom));
         uint64 nonce = _nonces[from][to] + (again ? 0 : 1);
-        bytes memory signature = _signedBy(forged ? (by + 1) % HOLDERS : by, Hashes.guarantee(from, to, credit, nonce));
-        return abi.encodeCall(IAccounts.guarantee, (from, to, credit, nonce, signature));
+        bytes32 structHash = Hashes.guarantee(from, to, credit, nonce, NEVER);
+        bytes memory given = _signedBy(forged ? (by + 1) % HOLDERS : by, structHash);
+        bytes memory taken = _signedBy(whom, structHash);
+        return abi.encodeCall(IGuarantees.guarantee, (from, to, credit, nonce, NEVER, given, taken));
     }
 
-    function _guaranteeFault(uint256 by, uint256 whom, uint64 credit, address sender) private view returns (bytes4) {
-        if (by == whom) return IAccounts.AccountsAddressInvalid.selector;
-        bool same = _guarantors[whom] == by + 1;
-        if (same && credit <= credits[whom]) return 0;
-        bool itself = sender == _account(whom);
-        if (!itself && held[sender].role != Role.Operator) return IRoles.RolesMissing.selector;
-        if (same || _guarantors[whom] == 0) return 0;
-        if (-balances[_account(whom)] > int256(credits[whom])) return IAccounts.AccountsDebtOpen.selector;
-        return credits[whom] != 0 && !itself ? IAccounts.AccountsGuaranteed.selector : bytes4(0);
+    function _lineFault(address from, address to, uint64 credit) private view returns (bytes4) {
+        (address before, uint64 line) = (accounts.guarantorOf(to), accounts.lineOf(to));
+        if (before == from && credit <= line) return 0;
+        if (before != from) {
+            bool others = before != address(0) && before != to;
+            if (others && _missing(to) > line) return IAccounts.AccountsDebtOpen.selector;
+            if (credit < line) return IAccounts.AccountsLineLow.selector;
+            address above = accounts.guarantorOf(from);
+            bool stands = from == to || above == address(0) || above == from;
+            bool given = from != to && accounts.accountOf(to).givenNeur != 0;
+            if (!stands || given) return IAccounts.AccountsTied.selector;
+        }
+        uint256 locked = before == from ? line + (from == to ? 0 : accounts.lackingOf(to)) : 0;
+        int256 free = _free(from) + int256(locked) - int256(_lock(from, to, credit));
+        return free < 0 ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
+    }
+
+    function _lock(address from, address to, uint64 line) private view returns (uint256) {
+        uint256 missing = from == to ? 0 : _missing(to);
+        return missing > line ? missing : line;
+    }
+
+    function release(uint256 seed) external {
+        address account = _account(seed % HOLDERS);
+        uint32 until = accounts.loweringOf(account).untilPeriod;
+        bytes4 expected = 0;
+        if (until == 0) expected = IGuarantees.GuaranteesNothingLowered.selector;
+        else if (settlement.settledThrough(AREA) < until) expected = IGuarantees.GuaranteesUnsettled.selector;
+        _act(address(this), address(guarantees), abi.encodeCall(IGuarantees.release, (account)), expected, "release");
     }
 
     function cover(uint256 seed) external {
-        (uint256 by, uint256 whom) = _mix(seed, 1) % 4 == 0 ? _pair(seed) : _coverPair(seed);
+        bool apt = _mix(seed, 1) % 4 != 0;
+        (uint256 by, uint256 whom) = apt ? _coverPair(seed) : _pair(seed);
+        // Where nobody answers for a debtor yet, somebody who can does so first.
+        if (apt && accounts.guarantorOf(_account(whom)) != _account(by)) _give(by, whom, 0, false, false);
         (address from, address to) = (_account(by), _account(whom));
         uint96 amount = uint96(_coverAmount(from, to, _mix(seed, 2)));
-        bool forged = _mix(seed, 3) % 8 == 0;
-        bytes4 expected = _coverFault(by, whom, int256(uint256(amount)), forged);
-        bytes32 ref = bytes32(++_refs);
-        bytes memory signature = _signedBy(forged ? (by + 1) % HOLDERS : by, Hashes.cover(from, to, amount, ref));
-        bytes memory data = abi.encodeCall(IAccounts.cover, (from, to, amount, ref, signature));
-        if (!_act(address(this), address(accounts), data, expected, "cover")) return;
-        _used(Message.Cover, address(accounts), data);
+        (bool forged, bool other) = (_mix(seed, 3) % 8 == 0, _mix(seed, 4) % 8 == 0);
+        bytes4 expected = _coverFault(from, to, amount, other);
+        if (forged) expected = IGuarantees.GuaranteesSignerWrong.selector;
+        bytes memory data = _coverCall(by, whom, amount, forged, other);
+        if (!_act(address(this), address(guarantees), data, expected, "cover")) return;
+        _used(Message.Cover, address(guarantees), data);
         balances[from] -= int256(uint256(amount));
         balances[to] += int256(uint256(amount));
         ++reached[Reach.Covered];
     }
 
-    /// @dev A holder in debt and its guarantor, if there are any.
+    function _debtOf(address account) private view returns (uint96) {
+        int256 balance = accounts.balanceOf(account);
+        return balance < 0 ? uint96(uint256(-balance)) : 0;
+    }
+
+    /// @dev Names the debt that there is, or another one.
+    function _coverCall(uint256 by, uint256 whom, uint96 amount, bool forged, bool other)
+        private
+        returns (bytes memory)
+    {
+        (address from, address to) = (_account(by), _account(whom));
+        (uint96 debt, bytes32 ref) = (_debtOf(to) + (other ? 1 : 0), bytes32(++_refs));
+        bytes32 structHash = Hashes.cover(from, to, amount, debt, ref, NEVER);
+        bytes memory signature = _signedBy(forged ? (by + 1) % HOLDERS : by, structHash);
+        return abi.encodeCall(IGuarantees.cover, (from, to, amount, debt, ref, NEVER, signature));
+    }
+
+    /// @dev A holder in debt and its guarantor, else the one who has most, if there are any.
     function _coverPair(uint256 seed) private view returns (uint256 by, uint256 whom) {
         (by, whom) = _pair(seed);
         for (uint256 holder = 0; holder < HOLDERS; ++holder) {
-            if (_guarantors[holder] == 0 || balances[_account(holder)] >= 0) continue;
-            (by, whom) = (_guarantors[holder] - 1, holder);
+            if (accounts.balanceOf(_account(holder)) >= 0) continue;
+            (by, whom) = (holder, holder);
+            for (uint256 other = 0; other < HOLDERS; ++other) {
+                if (accounts.guarantorOf(_account(holder)) == _account(other) && other != holder) return (other, holder);
+                if (_free(_account(other)) > _free(_account(by))) by = other;
+            }
         }
     }
 
-    function _coverFault(uint256 by, uint256 whom, int256 amount, bool forged) private view returns (bytes4) {
-        if (by == whom) return IAccounts.AccountsAddressInvalid.selector;
-        if (forged) return IAccounts.AccountsSignerWrong.selector;
-        if (_guarantors[whom] != by + 1) return IAccounts.AccountsGuarantorWrong.selector;
-        if (amount > -balances[_account(whom)]) return IAccounts.AccountsDebtLow.selector;
-        return amount > _free(_account(by)) ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
+    function _coverFault(address from, address to, uint256 amount, bool other) private view returns (bytes4) {
+        address guarantor = accounts.guarantorOf(to);
+        if (guarantor == to || guarantor != from) return IAccounts.AccountsGuarantorWrong.selector;
+        if (other) return IAccounts.AccountsDebtOther.selector;
+        if (amount > _debtOf(to)) return IAccounts.AccountsDebtLow.selector;
+        int256 held = accounts.redeemableOf(from) + int256(accounts.accountOf(from).givenNeur);
+        if (int256(amount) > held) return IAccounts.AccountsBalanceLow.selector;
+        (uint256 missing, uint256 line) = (_missing(to), accounts.lineOf(to));
+        uint256 lacking = missing > line + amount ? missing - line - amount : 0;
+        int256 left = _free(from) - int256(amount) + int256(accounts.lackingOf(to)) - int256(lacking);
+        return left < 0 && left < _free(from) ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
     }
 
     /// @dev Mostly what is owed and there; else anything.
     function _coverAmount(address from, address to, uint256 seed) private view returns (uint256) {
-        (int256 debt, int256 free) = (-balances[to], _free(from));
-        int256 most = debt < free ? debt : free;
+        (int256 debt, int256 held) = (-accounts.balanceOf(to), accounts.balanceOf(from));
+        int256 most = debt < held ? debt : held;
         if (seed % 4 == 0 || most <= 0) return 1 + (seed >> 8) % 1e12;
         return 1 + (seed >> 8) % uint256(most);
+    }
+
+    /// @dev What waits comes, as far as it is covered.
+    function bookSuspense(uint256 seed) external {
+        address account = _accounts[seed % _accounts.length];
+        (int256 uncovered, int256 waiting) = accounts.uncoveredOf(AREA);
+        bool waits = accounts.balanceOf(accounts.suspenseOf(account, AREA)) > 0;
+        bytes4 expected = waits && waiting <= uncovered ? IAccounts.AccountsUncovered.selector : bytes4(0);
+        if (opened.live) expected = IAccounts.AccountsBusy.selector;
+        bytes memory data = abi.encodeCall(IAccounts.bookSuspense, (account));
+        _act(address(this), address(accounts), data, expected, "bookSuspense");
     }
 
     /* REDEMPTION */
@@ -228,11 +298,12 @@ abstract contract MoneyActs is AreaActs {
 
     function _complete(uint256 at) internal {
         Claim memory claim = _claims[at];
+        int256 redeemable = accounts.redeemableOf(claim.account);
+        uint256 most = redeemable < 0 ? 0 : uint256(redeemable);
         bytes memory data = abi.encodeCall(IRedemptions.completeRedemption, (claim.account, claim.ref));
         if (!_act(address(this), address(redemptions), data, _completeFault(claim), "completeRedemption")) return;
         uint256 amount = claim.amountNeur;
-        if (amount > uint256(balances[claim.account])) amount = uint256(balances[claim.account]);
-        if (amount > deposited - redeemed) amount = deposited - redeemed;
+        if (amount > most) amount = most;
         _claims[at].amountNeur -= amount;
         reserved[claim.account] -= amount;
         balances[claim.account] -= int256(amount);
@@ -245,8 +316,7 @@ abstract contract MoneyActs is AreaActs {
         if (_replacedKeys[claim.account]) return IAccounts.AccountsReplaced.selector;
         if (_now() < claim.readyAt) return IRedemptions.RedemptionsTooEarly.selector;
         if (_now() > claim.readyAt + REDEEM_WINDOW) return IRedemptions.RedemptionsTooLate.selector;
-        bool nothing = balances[claim.account] <= 0 || deposited == redeemed;
-        return nothing ? IRedemptions.RedemptionsNothingToBurn.selector : bytes4(0);
+        return accounts.redeemableOf(claim.account) <= 0 ? IRedemptions.RedemptionsNothingToBurn.selector : bytes4(0);
     }
 
     function cancelRedemption(uint256 seed) external {
@@ -269,40 +339,51 @@ abstract contract MoneyActs is AreaActs {
     function replaceAccount(uint256 seed) external {
         uint256 holder = seed % HOLDERS;
         uint256 present = _generations[holder];
-        uint256 kind = _mix(seed, 1) % 4;
-        // A present account by a fresh one; or a replaced one again, by its own successor or by another account.
-        uint256 from = kind == 0 || present == 0 ? present : _mix(seed, 2) % present;
-        uint256 to = kind == 3 ? present + 1 : from + 1;
+        // A present account by a fresh one; or a replaced one again.
+        uint256 from = _mix(seed, 1) % 4 != 3 || present == 0 ? present : _mix(seed, 2) % present;
         bool forged = _mix(seed, 3) % 8 == 0;
         bytes4 expected = 0;
-        if (opened.live) expected = IAccounts.AccountsBusy.selector;
-        else if (forged) expected = IAccounts.AccountsSignerWrong.selector;
-        else if (from != present && to != from + 1) expected = IAccounts.AccountsSuccessorInvalid.selector;
-        bytes memory data = _replaceCall(holder, from, to, forged);
-        if (_act(address(this), address(accounts), data, expected, "replaceAccount")) {
-            _noteReplaced(holder, from, to);
+        if (forged) expected = ISuccessions.SuccessionsSignerWrong.selector;
+        else if (from != present) expected = IAccounts.AccountsReplaced.selector;
+        else if (opened.live) expected = IAccounts.AccountsBusy.selector;
+        int256 moved = accounts.balanceOf(vm.addr(_secretOf(holder, from)));
+        bytes memory data = _replaceCall(holder, from, present + 1, forged);
+        if (_act(address(this), address(successions), data, expected, "replaceAccount")) {
+            address successor = vm.addr(_secretOf(holder, present + 1));
+            _generations[holder] = present + 1;
+            _replacedKeys[vm.addr(_secretOf(holder, from))] = true;
+            _accounts.push(successor);
+            ++reached[Reach.Replaced];
+            _noteMoved(vm.addr(_secretOf(holder, from)), successor, moved);
         }
     }
 
-    function _noteReplaced(uint256 holder, uint256 from, uint256 to) private {
-        (address old, address successor) = (vm.addr(_secretOf(holder, from)), vm.addr(_secretOf(holder, to)));
-        if (from == _generations[holder]) {
-            _generations[holder] = to;
-            _replacedKeys[old] = true;
-            _accounts.push(successor);
-            ++reached[Reach.Replaced];
-        }
-        balances[successor] += balances[old];
-        balances[old] = 0;
+    /// @dev What reached a replaced account goes on to its successor.
+    function collect(uint256 seed) external {
+        address account = _accounts[seed % _accounts.length];
+        address successor = accounts.successorOf(account);
+        bytes4 expected = 0;
+        if (successor == address(0)) expected = ISuccessions.SuccessionsNotReplaced.selector;
+        else if (opened.live) expected = IAccounts.AccountsBusy.selector;
+        int256 moved = accounts.balanceOf(account);
+        bytes memory data = abi.encodeCall(ISuccessions.collect, (account));
+        if (_act(address(this), address(successions), data, expected, "collect")) _noteMoved(account, successor, moved);
+    }
+
+    function _noteMoved(address old, address successor, int256 moved) private {
+        balances[successor] += moved;
+        balances[old] -= moved;
     }
 
     function _replaceCall(uint256 holder, uint256 from, uint256 to, bool forged) private view returns (bytes memory) {
         (uint256 oldSecret, uint256 newSecret) = (_secretOf(holder, from), _secretOf(holder, to));
-        bytes32 structHash = Hashes.accountReplacement(vm.addr(oldSecret), vm.addr(newSecret));
-        bytes32 digest = _digest(accounts.domainSeparator(), structHash);
+        (address old, address successor) = (vm.addr(oldSecret), vm.addr(newSecret));
+        bytes32 digest = _digest(
+            successions.domainSeparator(), Hashes.accountReplacement(old, successor, type(uint64).max)
+        );
         bytes memory signature = _sign(forged ? newSecret : oldSecret, digest);
         return abi.encodeCall(
-            IAccounts.replaceAccount, (vm.addr(oldSecret), vm.addr(newSecret), signature, _sign(newSecret, digest))
+            ISuccessions.replaceAccount, (old, successor, type(uint64).max, signature, _sign(newSecret, digest))
         );
     }
 }

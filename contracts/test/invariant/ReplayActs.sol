@@ -6,6 +6,7 @@ import {IReadings} from "../../src/interfaces/IReadings.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {Reach} from "./Handler.sol";
 import {RoleActs} from "./RoleActs.sol";
@@ -65,7 +66,8 @@ abstract contract ReplayActs is RoleActs {
         if (kind == Message.Clear) return IMarket.MarketStateWrong.selector;
         if (kind == Message.Attest) return IReadings.ReadingsRevisionWrong.selector;
         if (kind == Message.Settle) return ISettlement.SettlementRevisionWrong.selector;
-        if (kind == Message.Guarantee) return IAccounts.AccountsNonceUsed.selector;
+        if (kind == Message.Guarantee) return IGuarantees.GuaranteesNonceUsed.selector;
+        if (kind == Message.Cover) return IGuarantees.GuaranteesRefUsed.selector;
         if (kind == Message.Request) return IRedemptions.RedemptionsRefUsed.selector;
         return IAccounts.AccountsRefUsed.selector;
     }
@@ -79,10 +81,9 @@ abstract contract ReplayActs is RoleActs {
             return found == ISettlement.SettlementBusy.selector || found == ISettlement.SettlementFinal.selector;
         }
         if (kind == Message.Guarantee) {
-            return found == IAccounts.AccountsReplaced.selector || found == IAccounts.AccountsDebtOpen.selector
-                || found == IAccounts.AccountsGuaranteed.selector;
+            return found == IAccounts.AccountsReplaced.selector;
         }
-        if (kind == Message.Cover) return found == IAccounts.AccountsGuarantorWrong.selector;
+        if (kind == Message.Cover) return found == IAccounts.AccountsReplaced.selector;
         return kind == Message.Request && found == IAccounts.AccountsReplaced.selector;
     }
 }

@@ -43,7 +43,7 @@ abstract contract SettlementActs is ReadingActs {
     mapping(uint32 p => uint256) public settledAt;
     mapping(uint32 p => bool) public wasFinal;
 
-    /// @notice Balance of every account of a holder, present or replaced.
+    /// @notice What every account of a holder has, present or replaced, with what waits for it.
     mapping(address account => int256) public balances;
     /// @notice Balance of the even fillers; the odd ones owe it.
     int256 public fillerBalance;
@@ -89,8 +89,9 @@ abstract contract SettlementActs is ReadingActs {
     function _holderWords(uint256 seed, uint256 n) private view returns (uint256[] memory words) {
         (address[] memory accounts, int96[] memory amounts) = _amounts(seed, n);
         words = new uint256[](n);
+        uint256 credits = 1; // after the one debit
         for (uint256 i = 0; i < n; ++i) {
-            words[i] = Hashes.settlementWord(accounts[i], amounts[i]);
+            words[amounts[i] < 0 ? 0 : credits++] = Hashes.settlementWord(accounts[i], amounts[i]);
         }
     }
 
@@ -101,13 +102,14 @@ abstract contract SettlementActs is ReadingActs {
     function _pagedWords(uint256 seed, Flaw flaw) private view returns (uint256[] memory words) {
         words = new uint256[](WORDS);
         int96 each = _fillerAmount(seed);
-        for (uint256 i = 0; i < FILLERS; ++i) {
-            words[i] = Hashes.settlementWord(fillerOf(i), i % 2 == 0 ? each : -each);
-        }
         uint256[] memory last = _holderWords(seed, 3);
-        for (uint256 i = 0; i < 3; ++i) {
-            words[FILLERS + i] = last[i];
+        uint256 credits = FILLERS / 2 + 1;
+        words[FILLERS / 2] = last[0];
+        for (uint256 i = 0; i < FILLERS; i += 2) {
+            words[i / 2] = Hashes.settlementWord(fillerOf(i + 1), -each);
+            words[credits + i / 2] = Hashes.settlementWord(fillerOf(i), each);
         }
+        (words[WORDS - 2], words[WORDS - 1]) = (last[1], last[2]);
         if (flaw == Flaw.Unbalanced) words[WORDS - 1] += 1;
     }
 

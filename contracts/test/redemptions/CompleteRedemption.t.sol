@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
@@ -45,7 +44,7 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
     }
 
     function test_completeRedemption__moneySpentMeanwhile__waitsForMore() public {
-        _guarantee(100, 1);
+        _fundedGuarantee(100);
         _deposit(household, 60, "deposit");
         _request(HOUSEHOLD_KEY, 60, "ref");
         _debt(60);
@@ -85,21 +84,24 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 0, "done");
     }
 
-    function test_completeRedemption__othersInDebt__burnsTheSupplyAndKeepsTheRestOpen() public {
-        _guarantee(100, 1);
-        _debt(60); // retailer +60, household -60, no money in the system
-        _deposit(household, 25, "deposit"); // supply 25
+    function test_completeRedemption__calledMeanwhile__burnsWhatIsNotGivenAndKeepsTheRestOpen() public {
+        _fundedGuarantee(40);
+        _deposit(retailer, 60, "more");
         _request(RETAILER_KEY, 60, "ref");
+        _bind(successor);
+        _emptyDay();
+        _attestAll();
+        _settle(0, _payment(household, successor, 70)); // 30 beyond the line
         vm.warp(block.timestamp + CHALLENGE);
         redemptions.completeRedemption(retailer, "ref");
-        assertEq(accounts.balanceOf(retailer), 35, "what is covered by money");
-        assertEq(accounts.supply(), 0, "supply");
+        assertEq(accounts.balanceOf(retailer), 70, "what it answers for stays");
+        assertEq(uint256(redemptions.redemptionOf(retailer, "ref").amountNeur), 30, "the rest stays open");
         vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
         redemptions.completeRedemption(retailer, "ref");
         _deposit(household, 40, "debt paid");
         redemptions.completeRedemption(retailer, "ref");
-        assertEq(accounts.balanceOf(retailer), 0, "all of it");
-        assertEq(accounts.supply(), 5, "supply");
+        assertEq(accounts.balanceOf(retailer), 40, "all of it, but its line");
+        assertEq(accounts.supply(), 80, "supply");
     }
 
     function test_completeRedemption__wrongCredit__neverInTheSameBlock() public {
@@ -109,15 +111,9 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         _request(RETAILER_KEY, 60, "ref");
         vm.expectPartialRevert(IRedemptions.RedemptionsTooEarly.selector);
         redemptions.completeRedemption(retailer, "ref");
-        uint256[] memory words = _pays(60);
-        (words[0], words[1]) = (_reversed(words[0]), _reversed(words[1]));
-        _settle(1, words);
+        _settle(1, _payment(retailer, household, 60));
         vm.warp(block.timestamp + CHALLENGE);
         vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
         redemptions.completeRedemption(retailer, "ref");
-    }
-
-    function _reversed(uint256 word) private pure returns (uint256) {
-        return Hashes.settlementWord(address(uint160(word >> 96)), -int96(uint96(word)));
     }
 }

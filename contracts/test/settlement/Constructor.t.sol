@@ -3,13 +3,17 @@ pragma solidity 0.8.37;
 
 import {Accounts} from "../../src/Accounts.sol";
 import {Calendar} from "../../src/Calendar.sol";
+import {Guarantees} from "../../src/Guarantees.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
 import {Redemptions} from "../../src/Redemptions.sol";
 import {Roles} from "../../src/Roles.sol";
 import {Settlement} from "../../src/Settlement.sol";
+import {Successions} from "../../src/Successions.sol";
+import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
+import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
 
@@ -26,9 +30,8 @@ contract SettlementConstructorTest is LedgerTest {
 
     /// @dev Accounts for a Settlement and Redemptions that are deployed next but `skip`.
     function _accountsFor(Roles roles_, Calendar calendar_, uint64 skip) private returns (Accounts) {
-        uint64 nonce = vm.getNonce(address(this)) + skip + 1;
-        address next = vm.computeCreateAddress(address(this), nonce);
-        return new Accounts(roles_, calendar_, next, next, 2);
+        address next = _ahead(skip + 1);
+        return new Accounts(roles_, calendar_, next, next, next, next, 2);
     }
 
     function _refused(Roles roles_, Calendar calendar_, Market market_, Readings readings_, Accounts accounts_)
@@ -80,6 +83,22 @@ contract SettlementConstructorTest is LedgerTest {
         new Redemptions(calendar, ours, 0);
     }
 
+    function test_constructor__guaranteesOfOthers__reverts() public {
+        vm.expectRevert(IGuarantees.GuaranteesPartsUnlike.selector);
+        new Guarantees(calendar, market, settlement, accounts);
+        Accounts foreign = _accountsFor(roles, _otherCalendar, 0);
+        vm.expectRevert(IGuarantees.GuaranteesPartsUnlike.selector);
+        new Guarantees(calendar, market, settlement, foreign);
+    }
+
+    function test_constructor__successionsOfOthers__reverts() public {
+        vm.expectRevert(ISuccessions.SuccessionsPartsUnlike.selector);
+        new Successions(roles, calendar, accounts);
+        Accounts foreign = _accountsFor(_otherRoles, calendar, 0);
+        vm.expectRevert(ISuccessions.SuccessionsPartsUnlike.selector);
+        new Successions(roles, calendar, foreign);
+    }
+
     function test_constructor__together__deploys() public {
         Accounts ours = _accountsFor(roles, calendar, 0);
         new Settlement(roles, calendar, market, readings, ours, 3652 days);
@@ -92,9 +111,8 @@ contract RedemptionsWindowsTest is LedgerTest {
         calendar = new Calendar(roles, T0, BLOCK_T0, speed);
         market = new Market(roles, calendar);
         readings = new Readings(roles, calendar);
-        uint64 nonce = vm.getNonce(address(this));
-        address next = vm.computeCreateAddress(address(this), nonce + 1);
-        accounts = new Accounts(roles, calendar, next, vm.computeCreateAddress(address(this), nonce + 2), 3652 days);
+        (address others, uint32 longest) = (address(1), 3652 days);
+        accounts = new Accounts(roles, calendar, _ahead(1), _ahead(2), others, others, longest);
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
     }

@@ -13,11 +13,13 @@ import {vm} from "../base/Vm.sol";
 contract SettlementSettleTest is LedgerTest {
     address private constant ANNA = address(0xA11A);
     address private constant BERT = address(0xBE27);
+    address private constant CARL = address(0xCA21);
+    uint96 private constant FUNDS = 100;
 
     function setUp() public override {
         super.setUp();
         _emptyDay();
-        _bind(ANNA);
+        _deposit(ANNA, FUNDS, "anna's own");
         _bind(BERT);
     }
 
@@ -34,7 +36,7 @@ contract SettlementSettleTest is LedgerTest {
     }
 
     function _balances(int256 anna, int256 bert) private view {
-        assertEq(accounts.balanceOf(ANNA), anna, "anna");
+        assertEq(accounts.balanceOf(ANNA) - int256(uint256(FUNDS)), anna, "anna");
         assertEq(accounts.balanceOf(BERT), bert, "bert");
     }
 
@@ -76,6 +78,7 @@ contract SettlementSettleTest is LedgerTest {
         right = int96(boundInt(right, -1e20, 1e20));
         vm.assume(left != 0 && right != 0 && left + right != 0);
         _attestAll();
+        if (right < 0) (left, right) = (right, left);
         uint256[] memory words = new uint256[](2);
         (words[0], words[1]) = (Hashes.settlementWord(ANNA, left), Hashes.settlementWord(BERT, right));
         _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(left) + right));
@@ -83,9 +86,12 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__wordsInvalid__reverts() public {
         _attestAll();
-        uint256[] memory words = _payment(BERT, ANNA, 40); // descending
+        uint256[] memory words = _payment(ANNA, BERT, 40);
+        (words[0], words[1]) = (words[1], words[0]); // the credit first
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
-        words = _payment(ANNA, ANNA, 40); // twice
+        (words[0], words[1]) = (Hashes.settlementWord(BERT, -1), Hashes.settlementWord(ANNA, -1)); // descending
+        _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
+        (words[0], words[1]) = (Hashes.settlementWord(BERT, 1), Hashes.settlementWord(BERT, 1)); // twice
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
         words = _payment(ANNA, BERT, 0); // nothing
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
@@ -95,7 +101,7 @@ contract SettlementSettleTest is LedgerTest {
 
     function test_settle__amountBeyondRange__reverts() public {
         _attestAll();
-        _refused(0, _payment(ANNA, BERT, 1 << 70), abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
+        _refused(0, _payment(ANNA, BERT, 1 << 72), abi.encodeWithSelector(IAccounts.AccountsAmountInvalid.selector));
     }
 
     function test_settle__wordsOtherThanHashed__reverts() public {
@@ -164,50 +170,83 @@ contract SettlementSettleTest is LedgerTest {
         int96 most = (1 << 70) - 1;
         int96 rest = int96(int256(uint256(more)));
         _attestAll();
-        _settle(0, _payment(ANNA, BERT, most));
+        _settle(0, _payment(ANNA, BERT, most + int96(FUNDS)));
+        assertEq(_suspended(BERT), most, "what nobody covers waits");
+        _bind(CARL);
         vm.expectEmit();
         emit IAccounts.AmountSuspended(ANNA, accounts.suspenseOf(ANNA, AREA), -rest);
         vm.expectEmit();
-        emit IAccounts.AmountSuspended(BERT, accounts.suspenseOf(BERT, AREA), rest);
-        _settle(1, _payment(ANNA, BERT, rest));
-        _balances(-most, most);
-        assertEq(_suspended(BERT), rest, "credit waits");
+        emit IAccounts.AmountSuspended(CARL, accounts.suspenseOf(CARL, AREA), rest);
+        _settle(1, _payment(ANNA, CARL, rest));
+        assertEq(accounts.balanceOf(ANNA), -most, "not further");
         assertEq(_suspended(ANNA), -rest, "debit without a guarantor waits");
-        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
-        accounts.bookSuspense(BERT);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsUncovered.selector, AREA, 0));
+        accounts.bookSuspense(CARL);
 
-        _settle(2, _payment(ANNA, BERT, -most));
+        _deposit(ANNA, 1e18, "paid");
         accounts.bookSuspense(BERT);
-        accounts.bookSuspense(ANNA);
-        _balances(-rest, rest);
-        assertEq(_suspended(BERT) + _suspended(ANNA), 0, "nothing waits any more");
+        assertEq(_suspended(BERT), most - 1e18, "as much came as was paid");
     }
 
     function test_settle__debitBeyondRange__isItsGuarantors() public {
-        int96 most = (1 << 70) - 1;
-        address guarantor = vm.addr(0x6A);
-        _bind(guarantor);
-        bytes memory consent =
-            _sign(0x6A, _digest(accounts.domainSeparator(), Hashes.guarantee(guarantor, ANNA, 40, 1)));
-        vm.prank(operator);
-        accounts.guarantee(guarantor, ANNA, 40, 1, consent);
+        (int96 most, address guarantor) = ((1 << 70) - 1, address(0x6A));
+        _deposit(guarantor, 40, "guarantor");
+        vm.prank(address(guarantees));
+        accounts.setLine(guarantor, ANNA, 40);
         _attestAll();
-        _settle(0, _payment(ANNA, BERT, most));
+        _settle(0, _payment(ANNA, BERT, most + int96(FUNDS)));
         _settle(1, _payment(ANNA, BERT, 40));
         assertEq(accounts.balanceOf(ANNA), -most, "not further");
-        assertEq(accounts.balanceOf(guarantor), -40, "the guarantor's");
-        assertEq(_suspended(BERT), 40, "credit beyond the range waits");
+        assertEq(accounts.balanceOf(guarantor), 0, "the guarantor's");
+    }
+
+    function test_settle__uncoveredDebit__waitsOnEachCreditByItsShare() public {
+        _bind(CARL);
+        _attestAll();
+        uint256[] memory words = new uint256[](3);
+        words[0] = Hashes.settlementWord(ANNA, -int96(FUNDS) - 50);
+        words[1] = Hashes.settlementWord(BERT, int96(FUNDS) / 2);
+        words[2] = Hashes.settlementWord(CARL, int96(FUNDS) / 2 + 50);
+        vm.expectEmit();
+        emit IAccounts.DebtUncovered(ANNA, 50);
+        vm.expectEmit();
+        emit IAccounts.AmountSuspended(BERT, accounts.suspenseOf(BERT, AREA), 17);
+        vm.expectEmit();
+        emit IAccounts.AmountSuspended(CARL, accounts.suspenseOf(CARL, AREA), 34);
+        _settle(0, words);
+        assertEq(accounts.freeBalanceOf(BERT) + accounts.freeBalanceOf(CARL), int256(uint256(FUNDS)) - 1, "what is there");
+
+        accounts.bookSuspense(CARL);
+        assertEq(accounts.balanceOf(CARL), 67, "what was rounded up");
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsUncovered.selector, AREA, 0));
+        accounts.bookSuspense(BERT);
+        _deposit(ANNA, 50, "paid");
+        accounts.bookSuspense(BERT);
+        accounts.bookSuspense(CARL);
+        _balances(-int256(uint256(FUNDS)), 50);
+        assertEq(accounts.balanceOf(CARL), 100, "all of it");
+    }
+
+    function test_settle__creditorRedeemsWhatOnlyAGuarantorHas__neverTakesAnothersMoney() public {
+        // The case that began it: H owes R 1,000 within R's line, R redeems 1,000, and A, who paid in, gets nothing.
+        _bind(CARL);
+        vm.expectPartialRevert(IAccounts.AccountsBalanceLow.selector);
+        vm.prank(address(guarantees));
+        accounts.setLine(BERT, CARL, 50);
+        _attestAll();
+        _settle(0, _payment(CARL, BERT, int96(FUNDS)));
+        assertEq(accounts.freeBalanceOf(BERT), 0, "nothing to redeem");
+        assertEq(accounts.freeBalanceOf(ANNA), int256(uint256(FUNDS)), "all of anna's");
     }
 
     function test_settle__accountNotBound__waitsUntilItIs() public {
-        address carl = address(0xCA21);
         _attestAll();
-        _settle(0, _payment(ANNA, carl, 40));
+        _settle(0, _payment(ANNA, CARL, 40));
         _balances(-40, 0);
-        assertEq(accounts.balanceOf(carl), 0, "not bound by its first booking");
-        assertEq(_suspended(carl), 40, "waits");
-        _bind(carl);
-        assertEq(accounts.balanceOf(carl), 40, "came with the binding");
+        assertEq(accounts.balanceOf(CARL), 0, "not bound by its first booking");
+        assertEq(_suspended(CARL), 40, "waits");
+        _bind(CARL);
+        assertEq(accounts.balanceOf(CARL), 40, "came with the binding");
     }
 
     function test_bookSuspense__nothingWaits__changesNothing() public {
@@ -218,7 +257,7 @@ contract SettlementSettleTest is LedgerTest {
     /* EFFECTS */
 
     function test_settle__byAnyone__movesMoney(address sender, uint80 amount) public {
-        amount = uint80(bound(amount, 1, (1 << 70) - 1));
+        amount = uint80(bound(amount, 1, FUNDS));
         _attestAll();
         uint256[] memory words = _payment(ANNA, BERT, int96(int256(uint256(amount))));
         bytes32[] memory hashes = _pageHashes(words);
@@ -228,8 +267,6 @@ contract SettlementSettleTest is LedgerTest {
         bytes32 readingsRoot = readings.readingsRoot(AREA, period);
 
         vm.expectEmit();
-        emit IAccounts.GuaranteeCalled(ANNA, address(0), amount);
-        vm.expectEmit();
         emit ISettlement.PeriodSettled(
             AREA, period, 0, Hashes.chain(hashes), clearingRoot, readingsRoot, "statements", "tariffs"
         );
@@ -237,21 +274,32 @@ contract SettlementSettleTest is LedgerTest {
         settlement.settle(target, hashes, words, signatures);
 
         _balances(-int256(uint256(amount)), int256(uint256(amount)));
-        assertEq(accounts.supply(), 0, "no money came or went");
+        assertEq(accounts.supply(), FUNDS, "no money came or went");
         assertEq(uint256(settlement.settlementOf(AREA, period).revisions), 1, "revisions");
+        assertEq(uint256(settlement.settledThrough(AREA)), 1, "settled through");
         assertEq(settlement.statementsRootOf(AREA, period, 0), "statements", "statements");
     }
 
     function test_settle__withinCredit__callsNobody() public {
         _attestAll();
-        uint256 guarantorKey = 0x6A;
-        bytes32 structHash = Hashes.guarantee(vm.addr(guarantorKey), ANNA, 40, 1);
-        bytes memory consent = _sign(guarantorKey, _digest(accounts.domainSeparator(), structHash));
-        vm.prank(operator);
-        accounts.guarantee(vm.addr(guarantorKey), ANNA, 40, 1, consent);
+        _deposit(CARL, 40, "guarantor");
+        vm.prank(address(guarantees));
+        accounts.setLine(CARL, ANNA, 40);
         vm.recordLogs();
-        _settle(0, _paid());
+        _settle(0, _payment(ANNA, BERT, int96(FUNDS) + 40));
         assertEq(vm.getRecordedLogs().length, 2, "signed and settled, nothing else");
+    }
+
+    function test_settle__guarantorBelowItsLines__isCalled() public {
+        _attestAll();
+        _bind(CARL);
+        vm.prank(address(guarantees));
+        accounts.setLine(ANNA, CARL, 60);
+        vm.expectEmit();
+        emit IAccounts.GuarantorCalled(ANNA, 10);
+        _settle(0, _payment(ANNA, BERT, 50));
+        assertEq(_suspended(BERT), 10, "what the lines need waits");
+        assertEq(accounts.freeBalanceOf(ANNA), -10, "missing");
     }
 
     function test_settle__withoutAmounts__settles() public {

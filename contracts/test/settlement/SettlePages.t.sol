@@ -36,7 +36,7 @@ contract SettlementSettlePagesTest is PagesTest {
     }
 
     function test_settle__unbalancedOverPages__reverts() public {
-        _words[ACCOUNTS - 1] = Hashes.settlementWord(_account(ACCOUNTS - 1), -1);
+        _words[0] = Hashes.settlementWord(_account(ACCOUNTS - 1), -1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
@@ -44,7 +44,7 @@ contract SettlementSettlePagesTest is PagesTest {
     }
 
     function test_settle__accountOnBothPages__reverts() public {
-        _words[2048] = Hashes.settlementWord(_account(2047), 1);
+        _words[2048] = Hashes.settlementWord(_account(2046), 1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
@@ -55,7 +55,7 @@ contract SettlementSettlePagesTest is PagesTest {
     function _withStranger() private returns (address stranger, address suspense) {
         stranger = address(7);
         suspense = accounts.suspenseOf(stranger, AREA);
-        _words[0] = Hashes.settlementWord(stranger, 1);
+        _words[1] = Hashes.settlementWord(stranger, 1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
     }
@@ -107,7 +107,7 @@ contract SettlementSettlePagesTest is PagesTest {
 
         assertEq(accounts.balanceOf(_account(0)), 101, "with the deposit before");
         assertEq(accounts.balanceOf(_account(1)), 11, "with the deposit between");
-        assertEq(accounts.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS), "payer");
+        assertEq(accounts.balanceOf(_account(ACCOUNTS - 1)), 1 - int256(ACCOUNTS) + int256(uint256(FUNDS)), "payer");
         assertEq(settlement.openSettlement(AREA).id, 0, "none open");
         _deposit(_account(1), 5, "after");
         assertEq(accounts.balanceOf(_account(1)), 16, "folded once");

@@ -4,6 +4,7 @@ from ledger_service.trading.submissions.cancel import SignedCancel
 from ledger_service.trading.submissions.order import SignedOrder
 from ledger_service.trading.submissions.schedule import SignedSchedule
 from ledger_service.trading.submissions.submission import (
+    Backing,
     IntakeLimits,
     IntakeRules,
     RecoveredSigner,
@@ -24,6 +25,7 @@ __all__ = [
     "SignedOrder",
     "SignedSchedule",
     "RecoveredSigner",
+    "Backing",
     "Submission",
     "VerifiedSubmission",
 ]

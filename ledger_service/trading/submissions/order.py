@@ -73,6 +73,7 @@ class SignedOrder(Submission):
         errors.BeyondSchedule,
         errors.BeyondCredit,
         errors.NoGuarantor,
+        errors.GuarantorCalled,
         errors.SelfTrade,
         NoAgreement,
     )
@@ -226,15 +227,20 @@ def _check_energy(
 
 
 def _check_credit(rules: IntakeRules, order: Order, found: VerifiedSubmission, before: BookOrder | None) -> None:
-    """What all live orders may cost at worst is within balance and credit line."""
-    market, holder = found.book.market, found.holder
-    if holder.participant.kind is ParticipantKind.RETAILER:
-        credit_neur = rules.limits.retailer_credit_neur
-    elif not holder.credit_neur:
+    """What all live orders may cost at worst is within what its line lets it spend.
+
+    The line is the last one given or the one on chain, whichever is lower: a lowered one counts at once.
+    """
+    market, holder, backing = found.book.market, found.holder, rules.backing(found.account)
+    if not holder.credit_neur:
         raise errors.NoGuarantor(account=found.account)
+    if backing.missing_neur > 0 and order.side is Side.BID:
+        raise errors.GuarantorCalled(guarantor=str(holder.guarantor), missing_neur=backing.missing_neur)
+    line_neur = min(holder.credit_neur, backing.line_neur)
+    if holder.guarantor == found.account:
+        available_neur = min(line_neur, backing.has_neur)  # it is a part of its own balance
     else:
-        credit_neur = holder.credit_neur
-    available_neur = rules.balance_neur(found.account) + credit_neur
+        available_neur = line_neur + backing.has_neur
     exposure_neur = holder.exposure_neur + worst_cost_neur(
         market=market,
         side=order.side,

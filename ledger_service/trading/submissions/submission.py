@@ -26,9 +26,6 @@ from ledger_service.trading.state import Holder, MarketBook, TradingState
 RETAILER_ENERGY_WH = 250_000
 """Most energy a retailer may bid (or ask) per MTU: 1 MW, more than a low-voltage transformer carries."""
 
-RETAILER_CREDIT_NEUR = 100_000 * 10**9
-"""Credit of a retailer's own orders: 100,000 EUR; retailers are licensed parties and guarantee for others."""
-
 FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
     OutOfRange,
     BadSignature,
@@ -47,18 +44,30 @@ FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """Limits of those who trade at the transformer, without connection, schedule or guarantor."""
+    """Limits of those who trade at the transformer, without connection or schedule."""
 
     retailer_energy_wh: int = RETAILER_ENERGY_WH
-    retailer_credit_neur: int = RETAILER_CREDIT_NEUR
+
+
+@dataclass(frozen=True, slots=True)
+class Backing:
+    """What stands behind an account's orders, nEUR.
+
+    `has_neur`: balance less what it gives to others and asked to have paid out, + is its credit. `line_neur`: its line
+    on chain. `missing_neur`: what another one who guarantees for it lacks of all it gives; above zero it is called.
+    """
+
+    has_neur: int
+    line_neur: int
+    missing_neur: int
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeRules:
-    """What limits hold, and who knows the balances."""
+    """What limits hold, and who knows what stands behind an account."""
 
     limits: IntakeLimits
-    balance_neur: Callable[[str], int]
+    backing: Callable[[str], Backing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from brownie import (
     Accounts,
     Anchors,
     Calendar,
+    Guarantees,
     Market,
     Readings,
     Redemptions,
     Registry,
     Roles,
     Settlement,
+    Successions,
     accounts,
     chain,
     web3,
@@ -49,11 +51,13 @@ def deploy(deployer, keys):
     calendar = Calendar.deploy(roles, now, now, 1, paid)
     market = Market.deploy(roles, calendar, paid)
     readings = Readings.deploy(roles, calendar, paid)
-    # Accounts name the two contracts that may book before these exist.
-    settlement_at, redemptions_at = (deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2))
-    books = Accounts.deploy(roles, calendar, settlement_at, redemptions_at, CHANGE_SECONDS, paid)
+    # Accounts name the four contracts that may book before these exist.
+    parts = [deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2, 3, 4)]
+    books = Accounts.deploy(roles, calendar, *parts, CHANGE_SECONDS, paid)
     settlement = Settlement.deploy(roles, calendar, market, readings, books, PAGE_SECONDS, paid)
     redemptions = Redemptions.deploy(calendar, books, CHALLENGE_SECONDS, paid)
+    guarantees = Guarantees.deploy(calendar, market, settlement, books, paid)
+    successions = Successions.deploy(roles, calendar, books, paid)
     anchors = Anchors.deploy(roles, paid)
     registry = Registry.deploy(roles, paid)
     return {
@@ -64,6 +68,8 @@ def deploy(deployer, keys):
         "accounts": books,
         "settlement": settlement,
         "redemptions": redemptions,
+        "guarantees": guarantees,
+        "successions": successions,
         "anchors": anchors,
         "registry": registry,
     }

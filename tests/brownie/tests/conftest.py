@@ -11,10 +11,10 @@ from eth_account import Account
 from scripts.deploy import ROLES, deploy
 
 SHAPES = {
-    "Guarantee": "address guarantor,address account,uint64 creditNeur,uint64 nonce",
-    "Cover": "address guarantor,address account,uint96 amountNeur,bytes32 ref",
+    "Guarantee": "address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline",
+    "Cover": "address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline",
     "Redemption": "address account,uint96 amountNeur,bytes32 ref,uint64 deadline",
-    "AccountReplacement": "address account,address successor",
+    "AccountReplacement": "address account,address successor,uint64 deadline",
     "Settlement": "bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,"
     "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash",
 }

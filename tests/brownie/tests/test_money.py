@@ -68,12 +68,11 @@ class MoneyMachine(RuleBasedStateMachine):
         chain.revert()
         super().__init__()
         self.accounts, self.redemptions = self.ledger["accounts"], self.ledger["redemptions"]
+        self.guarantees, self.successions = self.ledger["guarantees"], self.ledger["successions"]
         self.settlement, self.readings = self.ledger["settlement"], self.ledger["readings"]
         self.people = list(self.holders)
-        self.balances = Counter()  # by address, replaced ones too
+        self.balances = Counter()  # by address, replaced ones too, with what waits for it
         self.reserved = Counter()
-        self.lines = [0] * HOLDERS
-        self.guarantors = [None] * HOLDERS
         self.nonces = Counter()
         self.supply = 0
         self.numbers = 0
@@ -96,11 +95,22 @@ class MoneyMachine(RuleBasedStateMachine):
         return self.people[holder].address
 
     def _free(self, holder):
-        address = self._address(holder)
-        return self.balances[address] - self.reserved[address]
+        """What it may give away, as the contract says; the invariants hold that to what there is."""
+        return int(self.accounts.freeBalanceOf(self._address(holder)))
 
-    def _excess(self, holder):
-        return max(0, -self.balances[self._address(holder)] - self.lines[holder])
+    def _debt(self, holder):
+        return max(0, -int(self.accounts.balanceOf(self._address(holder))))
+
+    def _guarantor(self, holder):
+        """Number of the one that guarantees, which may be the holder itself; None if nobody does."""
+        found = str(self.accounts.guarantorOf(self._address(holder)))
+        return next((at for at, person in enumerate(self.people) if person.address == found), None)
+
+    def _missing(self, holder):
+        return max(0, -int(self.accounts.redeemableOf(self._address(holder))))
+
+    def _line(self, holder):
+        return int(self.accounts.lineOf(self._address(holder)))
 
     def _note(self, what):
         self.reached[what] += 1
@@ -142,75 +152,95 @@ class MoneyMachine(RuleBasedStateMachine):
 
     # Credit
 
-    @rule(holder=HOLDER, other=HOLDER, credit=CREDIT, zero=FLAG)
-    def guarantee(self, holder, other, credit, zero):
-        guarantor, account, credit = self.people[holder], self.people[other], 0 if zero else credit
+    @rule(holder=HOLDER, other=HOLDER, credit=CREDIT, zero=FLAG, apt=FLAG)
+    def guarantee(self, holder, other, credit, zero, apt):
+        guarantor, account = self.people[holder], self.people[other]
+        if apt and self._free(holder) > 0:
+            credit %= self._free(holder) + 1
+        credit = 0 if zero else credit
         pair = (guarantor.address, account.address)
-        values = {"guarantor": guarantor.address, "account": account.address, "creditNeur": credit}
-        signature = guarantor.sign(self.accounts, "Guarantee", **values, nonce=self.nonces[pair] + 1)
-        arguments = (*pair, credit, self.nonces[pair] + 1, signature)
-        paid = {"from": self.keys["operator"]}
-        same = self.guarantors[other] == holder
-        if holder != other and not (same and credit <= self.lines[other]):
-            refuse("RolesMissing", self.accounts.guarantee, *arguments, self.relay)
-        error = self._line_refusal(holder, other)
-        if not self._refuse_or_do(error, self.accounts.guarantee, *arguments, paid):
+        values = {"guarantor": pair[0], "account": pair[1], "creditNeur": credit, "nonce": self.nonces[pair] + 1, "deadline": FAR}
+        signatures = [party.sign(self.guarantees, "Guarantee", **values) for party in (guarantor, account)]
+        arguments = (*values.values(), *signatures)
+        if holder != other and self._guarantor(other) != holder:
+            refuse("GuaranteesSignerWrong", self.guarantees.guarantee, *values.values(), signatures[0], signatures[0], self.relay)
+        error = self._line_refusal(holder, other, credit)
+        if not self._refuse_or_do(error, self.guarantees.guarantee, *arguments, self.relay):
             self._note("line refused")
             return
         self.nonces[pair] += 1
-        self.guarantors[other], self.lines[other] = holder, credit
         self._note("guaranteed")
-        refuse("AccountsNonceUsed", self.accounts.guarantee, *arguments, paid)
+        refuse("GuaranteesNonceUsed", self.guarantees.guarantee, *arguments, self.relay)
 
-    def _line_refusal(self, holder, other):
-        if holder == other:
-            return "AccountsAddressInvalid"
-        if self.guarantors[other] in (None, holder):
+    def _line_refusal(self, holder, other, credit):
+        before, line = self._guarantor(other), self._line(other)
+        if before == holder and credit <= line:
             return None
-        if self._excess(other):
-            return "AccountsDebtOpen"
-        return "AccountsGuaranteed" if self.lines[other] else None
+        if before != holder:
+            if before not in (None, other) and self._missing(other) > line:
+                return "AccountsDebtOpen"
+            if credit < line:
+                return "AccountsLineLow"
+            given = int(self.accounts.accountOf(self._address(other))[2])
+            if holder != other and (self._guarantor(holder) not in (None, holder) or given):
+                return "AccountsTied"
+        missing = 0 if holder == other else self._missing(other)
+        locked = max(line, missing) if before == holder else 0
+        return "AccountsBalanceLow" if self._free(holder) + locked < max(credit, missing) else None
 
     @rule(holder=HOLDER, other=HOLDER, permille=PERMILLE, apt=FLAG)
     def cover(self, holder, other, permille, apt):
         if apt:
             holder, other = self._creditor_and_debtor(holder, other)
-        debt = -self.balances[self._address(other)]
-        most = min(debt, self._free(holder)) if apt else debt
-        amount = max(1, most * permille // 1_000)
+        debt = self._debt(other)
+        held = int(self.accounts.balanceOf(self._address(holder)))
+        amount = max(1, (min(debt, held) if apt else debt) * permille // 1_000)
         guarantor, account, ref = self.people[holder], self.people[other], self._ref()
-        values = {"guarantor": guarantor.address, "account": account.address, "amountNeur": amount, "ref": ref}
-        signature = guarantor.sign(self.accounts, "Cover", **values)
-        arguments = (guarantor.address, account.address, amount, ref, signature)
+        values = {"guarantor": guarantor.address, "account": account.address, "amountNeur": amount, "debtNeur": debt, "ref": ref}
+        values["deadline"] = FAR
+        arguments = (*values.values(), guarantor.sign(self.guarantees, "Cover", **values))
         error = self._cover_refusal(holder, other, amount, debt)
-        if not self._refuse_or_do(error, self.accounts.cover, *arguments, self.relay):
+        if not self._refuse_or_do(error, self.guarantees.cover, *arguments, self.relay):
             return
         self.balances[guarantor.address] -= amount
         self.balances[account.address] += amount
         self._note("covered")
-        refuse("AccountsRefUsed", self.accounts.cover, *arguments, self.relay)
-        refuse("AccountsSignerWrong", self.accounts.cover, guarantor.address, account.address, amount + 1, ref, signature, self.relay)
+        refuse("GuaranteesRefUsed", self.guarantees.cover, *arguments, self.relay)
+        values["amountNeur"] += 1
+        refuse("GuaranteesSignerWrong", self.guarantees.cover, *values.values(), arguments[-1], self.relay)
 
     def _creditor_and_debtor(self, holder, other):
-        """Somebody in debt and whoever owes it, who is given the means; the two given ones where nobody is in debt."""
+        """Somebody in debt and whoever answers for it, who is given the means; the two given ones where nobody is in debt."""
         for debtor in range(HOLDERS):
-            if self.balances[self._address(debtor)] >= 0:
+            if not self._debt(debtor):
                 continue
-            if self.guarantors[debtor] is None:
-                self.guarantee(holder if holder != debtor else (debtor + 1) % HOLDERS, debtor, 0, True)
-            if self._free(self.guarantors[debtor]) <= 0:
-                self.deposit(self.guarantors[debtor], 1 - self._free(self.guarantors[debtor]) + 10**9)
-            return self.guarantors[debtor], debtor
+            if self._guarantor(debtor) in (None, debtor):
+                helper = holder if holder != debtor else (debtor + 1) % HOLDERS
+                if self._free(helper) < self._missing(debtor):
+                    self.deposit(helper, self._missing(debtor) - self._free(helper) + 10**9)
+                self.guarantee(helper, debtor, 0, True, False)
+            if self._guarantor(debtor) not in (None, debtor):
+                return self._guarantor(debtor), debtor
         return holder, other
 
     def _cover_refusal(self, holder, other, amount, debt):
-        if holder == other:
-            return "AccountsAddressInvalid"
-        if self.guarantors[other] != holder:
+        if self._guarantor(other) != holder or holder == other:
             return "AccountsGuarantorWrong"
         if amount > debt:
             return "AccountsDebtLow"
-        return "AccountsBalanceLow" if amount > self._free(holder) else None
+        if amount > int(self.accounts.balanceOf(self._address(holder))):
+            return "AccountsBalanceLow"
+        called = max(0, self._missing(other) - self._line(other))
+        left = self._free(holder) - amount + min(amount, called)
+        return "AccountsBalanceLow" if left < min(0, self._free(holder)) else None
+
+    @rule(holder=HOLDER)
+    def book_suspense(self, holder):
+        address = self._address(holder)
+        waits = int(self.accounts.balanceOf(self.accounts.suspenseOf(address, AREA)))
+        uncovered, waiting = (int(sum_) for sum_ in self.accounts.uncoveredOf(AREA))
+        error = "AccountsUncovered" if waits > 0 and waiting <= uncovered else None
+        self._refuse_or_do(error, self.accounts.bookSuspense, address, self.relay)
 
     # Money out
 
@@ -245,7 +275,7 @@ class MoneyMachine(RuleBasedStateMachine):
         address, ref, amount, ready_at = claim
         if patient and not self._passed(ready_at):
             self._sleep_until(ready_at)
-        burned = min(amount, self.balances[address], self.supply)
+        burned = min(amount, int(self.accounts.redeemableOf(address)))
         error = self._completion_refusal(claim, burned)
         if error == "unclear":
             return
@@ -266,7 +296,7 @@ class MoneyMachine(RuleBasedStateMachine):
         return [
             claim
             for claim in self.claims
-            if claim[0] in present and self.balances[claim[0]] > 0 and self._passed(claim[3] + REDEEM_SECONDS) is False
+            if claim[0] in present and int(self.accounts.redeemableOf(claim[0])) > 0 and self._passed(claim[3] + REDEEM_SECONDS) is False
         ]
 
     def _completion_refusal(self, claim, burned):
@@ -304,8 +334,8 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _settle_call(self, period, revision, payments, signers):
         """Arguments of `settle` for these payments (address, amount), and signed by these attesters."""
-        ascending = sorted(payments, key=lambda payment: int(payment[0], 16))
-        words = [int(address, 16) << 96 | amount % 2**96 for address, amount in ascending]
+        ordered = sorted(payments, key=lambda payment: (payment[1] > 0, int(payment[0], 16)))  # debits first
+        words = [int(address, 16) << 96 | amount % 2**96 for address, amount in ordered]
         page_hash = web3.keccak(b"".join(word.to_bytes(32, "big") for word in words))
         root = bytes(self.readings.readingsRoot(AREA, period))
         values = {"area": AREA, "period": period, "revision": revision, "wordsHash": web3.keccak(NONE + page_hash)}
@@ -367,28 +397,31 @@ class MoneyMachine(RuleBasedStateMachine):
     @rule(holder=HOLDER, again=FLAG)
     def replace_account(self, holder, again):
         if again and self.retired:
-            # What reached it since has gone with the same signatures; there is nothing left, and nothing is made.
+            # What reached it since goes on, whoever asks; mostly there is nothing left, and nothing is made.
             old, successor = self.retired[holder % len(self.retired)]
+            moved = int(self.accounts.balanceOf(old.address))
+            self.successions.collect(old.address, self.relay)
         else:
             old, successor = self.people[holder], Holder("successor %d" % self._number())
-        arguments = self._replacement(old, successor)
-        refuse("AccountsSignerWrong", self.accounts.replaceAccount, *arguments[:2], *reversed(arguments[2:]), self.relay)
-        self.accounts.replaceAccount(*arguments, self.relay)
-        if old is self.people[holder]:
+            moved = int(self.accounts.balanceOf(old.address))
+            arguments = self._replacement(old, successor)
+            refuse("SuccessionsSignerWrong", self.successions.replaceAccount, *arguments[:3], *reversed(arguments[3:]), self.relay)
+            self.successions.replaceAccount(*arguments, self.relay)
             self.people[holder] = successor
             self.retired.append((old, successor))
-        self.balances[successor.address] += self.balances.pop(old.address, 0)
+        self.balances[successor.address] += moved
+        self.balances[old.address] -= moved
         self._note("replaced")
         other = Holder("successor %d" % self._number())
-        refuse("AccountsSuccessorInvalid", self.accounts.replaceAccount, *self._replacement(old, other), self.relay)
+        refuse("AccountsReplaced", self.successions.replaceAccount, *self._replacement(old, other), self.relay)
         values = {"account": old.address, "amountNeur": 1, "ref": self._ref(), "deadline": FAR}
         signature = old.sign(self.redemptions, "Redemption", **values)
         refuse("AccountsReplaced", self.redemptions.requestRedemption, *values.values(), signature, self.relay)
 
     def _replacement(self, old, successor):
-        values = {"account": old.address, "successor": successor.address}
-        signatures = [party.sign(self.accounts, "AccountReplacement", **values) for party in (old, successor)]
-        return old.address, successor.address, *signatures
+        values = {"account": old.address, "successor": successor.address, "deadline": FAR}
+        signatures = [party.sign(self.successions, "AccountReplacement", **values) for party in (old, successor)]
+        return *values.values(), *signatures
 
     # Pause and time
 
@@ -432,17 +465,23 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def balances_are_the_models_and_sum_to_the_supply(self):
         addresses = {person.address for person in self.people} | {old.address for old, _ in self.retired}
-        found = {address: int(self.accounts.balanceOf(address)) for address in addresses}
+        found = {address: self._has(address) for address in addresses}
         assert found == {address: self.balances[address] for address in addresses}
         assert sum(found.values()) == int(self.accounts.supply()) == self.supply
         assert self.supply >= 0
 
+    def _has(self, address):
+        """Its balance, and what waits for it."""
+        waits = self.accounts.balanceOf(self.accounts.suspenseOf(address, AREA))
+        return int(self.accounts.balanceOf(address)) + int(waits)
+
     @invariant()
-    def lines_and_claims_are_the_models(self):
-        for at, person in enumerate(self.people):
-            _, line, guarantor, _ = self.accounts.accountOf(person.address)
-            expected = 0 if self.guarantors[at] is None else int(self._address(self.guarantors[at]), 16)
-            assert (int(line), int(str(guarantor), 16)) == (self.lines[at], expected)
+    def what_is_free_is_backed_and_claims_are_the_models(self):
+        addresses = {person.address for person in self.people} | {old.address for old, _ in self.retired}
+        redeemable = sum(max(0, int(self.accounts.redeemableOf(address))) for address in addresses)
+        assert redeemable <= self.supply
+        uncovered, waiting = (int(sum_) for sum_ in self.accounts.uncoveredOf(AREA))
+        assert waiting >= uncovered
         for address, ref, amount, _ in self.claims:
             assert int(self.redemptions.redemptionOf(address, ref)[0]) == amount
 

@@ -29,8 +29,10 @@ from tests.integration.ledger.town import (
     Resident,
     Town,
     accepted,
+    give_guarantee,
     nominate,
     refused,
+    signed_guarantee,
 )
 from tests.journal import content_of
 
@@ -259,6 +261,42 @@ def test_order__balance_counts_with_its_sign(town: Town, resident: Resident, fir
     refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.BeyondCredit)
     town.funds.balances[resident.account_hex] += 1
     accepted(town, resident.order(mtu=first_mtu, quantity_lots=1))
+
+
+def test_order__line_on_chain_is_lower_than_the_one_given__the_lower_counts(
+    town: Town, resident: Resident, first_mtu: int
+) -> None:
+    town.funds.lines[resident.account_hex] = 5 * 10 * 100_000
+
+    refused(town, resident.order(mtu=first_mtu, quantity_lots=6), errors.BeyondCredit)
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=5))
+
+
+def test_order__line_lowered__counts_at_once(town: Town, resident: Resident, first_mtu: int) -> None:
+    accepted(town, resident.order(mtu=first_mtu, quantity_lots=5))
+    account = resident.account.address
+    lowered = signed_guarantee(town.retailer.account, account, credit_neur=5 * 10 * 100_000, nonce=2)
+    with town.record.begin() as tx:
+        give_guarantee(tx, lowered)
+
+    refused(town, resident.order(mtu=first_mtu + 1, quantity_lots=1), errors.BeyondCredit)
+
+
+def test_bid__guarantor_is_called__refused_with_the_reason(town: Town, resident: Resident, first_mtu: int) -> None:
+    nominate(town, resident, -2_500)
+    town.funds.missing_neur = 7
+
+    refusal = refused(town, resident.order(mtu=first_mtu, quantity_lots=1), errors.GuarantorCalled)
+    assert (refusal.guarantor, refusal.missing_neur) == (town.retailer.account_hex, 7)
+    accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=1))
+
+
+def test_order__under_a_line_for_oneself__is_a_part_of_ones_own_balance(town: Town, first_mtu: int) -> None:
+    retailer = town.retailer
+    town.funds.balances[retailer.account_hex] = 5 * 10 * 100_000
+
+    refused(town, retailer.order(mtu=first_mtu, quantity_lots=6), errors.BeyondCredit)
+    accepted(town, retailer.order(mtu=first_mtu, quantity_lots=5))
 
 
 def test_order__cost_of_settled_mtus__counts_no_more(town: Town, resident: Resident, first_mtu: int) -> None:

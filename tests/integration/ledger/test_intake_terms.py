@@ -47,7 +47,9 @@ def test_order__without_guarantor__refused(town: Town, first_mtu: int) -> None:
 
     refused(town, newcomer.order(mtu=first_mtu), errors.NoGuarantor)
     with town.record.begin() as tx:
-        guarantee = signed_guarantee(town.retailer.account, newcomer.account.address, credit_neur=10**9)
+        guarantee = signed_guarantee(
+            town.retailer.account, newcomer.account.address, credit_neur=10**9, agreed_by=newcomer.account
+        )
         give_guarantee(tx, guarantee)
     accepted(town, newcomer.order(mtu=first_mtu))
 
@@ -110,7 +112,12 @@ def test_order__before_its_agreement_begins__refused(town: Town, first_mtu: int)
     newcomer = Resident("newcomer", "POINT-9")
     _move_in(town, newcomer, supplied_from_mtu=first_mtu + 1)
     with town.record.begin() as tx:
-        give_guarantee(tx, signed_guarantee(town.retailer.account, newcomer.account.address, credit_neur=10**9))
+        give_guarantee(
+            tx,
+            signed_guarantee(
+                town.retailer.account, newcomer.account.address, credit_neur=10**9, agreed_by=newcomer.account
+            ),
+        )
 
     refused(town, newcomer.order(mtu=first_mtu), NoAgreement)
     accepted(town, newcomer.order(mtu=first_mtu + 1))

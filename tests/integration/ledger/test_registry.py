@@ -22,11 +22,12 @@ from ledger_service.registry import consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
+    ConsentMissing,
+    DeadlinePassed,
     Malformed,
     NoAgreement,
     NonceUsed,
     NotRegistered,
-    NotTheSupplier,
     VersionOutOfOrder,
     WrongParty,
     WrongSigner,
@@ -480,35 +481,44 @@ def _second_retailer(town: Town, record: Record) -> Resident:
     return other
 
 
-def test_guarantee__by_a_retailer_without_an_agreement__refused(town: Town, record: Record) -> None:
-    """Nobody takes over, or ends, the credit of another retailer's customer."""
+def test_guarantee__by_one_whom_the_account_did_not_choose__refused(town: Town, record: Record) -> None:
+    """Nobody takes over, or ends, the credit of another one's customer."""
     resident, stranger = town.residents[0], _second_retailer(town, record)
     for credit_neur in (0, 5, 2**60):
         given = signed_guarantee(stranger.account, resident.account.address, credit_neur=credit_neur)
-        refused(record, NotTheSupplier, lambda tx, item=given: give_guarantee(tx, item, now=0))
+        refused(record, ConsentMissing, lambda tx, item=given: give_guarantee(tx, item, now=0))
+    forged = signed_guarantee(stranger.account, resident.account.address, credit_neur=5, agreed_by=stranger.account)
+    refused(record, WrongSigner, lambda tx: give_guarantee(tx, forged, now=0))
 
     with record.read() as connection:
         counting = queries.guarantee_of(connection, resident.account_hex)
     assert counting is not None and counting.guarantor == town.retailer.account_hex
 
 
-def test_guarantee__around_a_change_of_retailer__old_and_new_while_each_supplies(town: Town, record: Record) -> None:
+def test_guarantee__by_one_whom_the_account_chose__takes_over(town: Town, record: Record) -> None:
     resident, new, old = town.residents[0], _second_retailer(town, record), town.retailer
-    account, change_mtu = resident.account.address, 50
-    moved = town.agreement(0, resident, version=2, retailer=new.account_hex, valid_from_mtu=change_mtu)
-    written(record, lambda tx: operations.sign_agreement(tx, agreement=moved, now=0))
-    before, after = change_mtu * MTU_SECONDS - 1, change_mtu * MTU_SECONDS
+    account = resident.account
+    taken_on = signed_guarantee(new.account, account.address, credit_neur=CREDIT_NEUR, agreed_by=account)
+    written(record, lambda tx: give_guarantee(tx, taken_on, now=0))
+    raised = signed_guarantee(new.account, account.address, credit_neur=CREDIT_NEUR + 1, nonce=2)
+    written(record, lambda tx: give_guarantee(tx, raised, now=0))
+    ended = signed_guarantee(old.account, account.address, credit_neur=0, nonce=2)
+    refused(record, ConsentMissing, lambda tx: give_guarantee(tx, ended, now=0))
 
-    raised = signed_guarantee(old.account, account, credit_neur=CREDIT_NEUR + 1, nonce=2)
-    written(record, lambda tx: give_guarantee(tx, raised, now=before))
-    again = signed_guarantee(old.account, account, credit_neur=CREDIT_NEUR + 2, nonce=3)
-    refused(record, NotTheSupplier, lambda tx: give_guarantee(tx, again, now=after))
-    ended = signed_guarantee(old.account, account, credit_neur=0, nonce=4)
-    written(record, lambda tx: give_guarantee(tx, ended, now=after))
-    taken_on = signed_guarantee(new.account, account, credit_neur=7)
-    written(record, lambda tx: give_guarantee(tx, taken_on, now=before))
-    once_more = signed_guarantee(old.account, account, credit_neur=0, nonce=5)
-    refused(record, NotTheSupplier, lambda tx: give_guarantee(tx, once_more, now=after))
+
+def test_guarantee__for_oneself__needs_nobody_else(town: Town, record: Record) -> None:
+    own = town.residents[0].account
+    kept = signed_guarantee(own, own.address, credit_neur=5)
+    written(record, lambda tx: give_guarantee(tx, kept, now=0))
+    with record.read() as connection:
+        assert queries.guarantee_of(connection, to_hex(own.address)) == kept
+
+
+def test_guarantee__after_its_deadline__refused(town: Town, record: Record) -> None:
+    account = town.residents[0].account.address
+    late = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=2, deadline=100)
+    refused(record, DeadlinePassed, lambda tx: give_guarantee(tx, late, now=100))
+    written(record, lambda tx: give_guarantee(tx, late, now=99))
 
 
 def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town, record: Record) -> None:
@@ -519,8 +529,9 @@ def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town
     with record.read() as connection:
         assert queries.guarantee_of(connection, resident.account_hex) == raised
     asked = request(record, f"guarantee:{raised.guarantor}:{raised.account}:7")
-    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, to_hex(raised.signature)]
-    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Accounts", "guarantee")
+    signed = [to_hex(raised.signature), "0x"]
+    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, 2**37, *signed]
+    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Guarantees", "guarantee")
 
 
 def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
@@ -532,7 +543,7 @@ def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
         (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=1), AlreadyRegistered),
         (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=0), OutOfRange),
         (signed_guarantee(town.retailer.account, account, credit_neur=2**63, nonce=2), OutOfRange),
-        (signed_guarantee(other.account, account, credit_neur=5, nonce=2), WrongParty),
+        (signed_guarantee(other.account, account, credit_neur=5, nonce=2), ConsentMissing),
         (signed_guarantee(town.retailer.account, b"\x99" * 20, credit_neur=5, nonce=2), NotRegistered),
     ]
     for guarantee, error in cases:

@@ -23,9 +23,11 @@ from ledger_service.market.queries import Program
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
 from ledger_service.registry.areas import PreparedArea
+from ledger_service.registry.consents import CREDIT_NEUR_MAX
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import (
     Accepted,
+    Backing,
     GateStage,
     Intake,
     ReceiptSigner,
@@ -46,6 +48,7 @@ AREA, MARKET = "TEST", "TEST/DA"
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
 CREDIT_NEUR = 100 * 10**9
+RETAILER_LINE_NEUR = 100_000 * 10**9
 
 
 POINTS_MAX = 200
@@ -143,17 +146,27 @@ def signed_key(account: SigningKey, device: bytes, *, point: str | None, valid_f
     return replace(unsigned, signature=account.sign(digest))
 
 
-def signed_guarantee(guarantor: SigningKey, account: bytes, *, credit_neur: int, nonce: int = 1) -> Guarantee:
-    """A guarantee that its guarantor signed."""
+def signed_guarantee(
+    guarantor: SigningKey,
+    account: bytes,
+    *,
+    credit_neur: int,
+    nonce: int = 1,
+    deadline: int = 2**37,
+    agreed_by: SigningKey | None = None,
+) -> Guarantee:
+    """A guarantee that its guarantor signed, and the account where it agrees."""
     unsigned = Guarantee(
         guarantor=to_hex(guarantor.address),
         account=to_hex(account),
         credit_neur=credit_neur,
         nonce=nonce,
+        deadline=deadline,
         signature=b"",
     )
     digest = SETTLEMENT_DOMAIN.digest(GUARANTEE, consents.guarantee_values(unsigned))
-    return replace(unsigned, signature=guarantor.sign(digest))
+    agreed = None if agreed_by is None else agreed_by.sign(digest)
+    return replace(unsigned, signature=guarantor.sign(digest), account_signature=agreed)
 
 
 def register_key(tx: Transaction, key: OrderKey, *, now: int = BEFORE) -> Entry:
@@ -163,21 +176,24 @@ def register_key(tx: Transaction, key: OrderKey, *, now: int = BEFORE) -> Entry:
 
 
 def give_guarantee(tx: Transaction, guarantee: Guarantee, *, now: int = BEFORE) -> Entry:
-    """Give a signed guarantee."""
-    signer = consents.guarantee_signer(domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
-    return consents.give_guarantee(tx, signer=signer, guarantee=guarantee, now=now)
+    """Give a signed guarantee; money is no question in a town."""
+    signers = consents.guarantee_signers(domain=SETTLEMENT_DOMAIN, guarantee=guarantee)
+    return consents.give_guarantee(tx, signers=signers, guarantee=guarantee, now=now, check_funds=lambda: None)
 
 
 @dataclass
 class FixedFunds:
-    """Balances as the test says."""
+    """What stands behind accounts as the test says; the chain has every line that was given."""
 
     balances: dict[str, int] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    missing_neur: int = 0
     first_unsettled: int = 0
 
-    def balance_neur(self, account: str) -> int:
-        """Balance of an account, nEUR."""
-        return self.balances.get(account, 0)
+    def backing(self, account: str) -> Backing:
+        """Of an account, nEUR."""
+        line = self.lines.get(account, CREDIT_NEUR_MAX)
+        return Backing(has_neur=self.balances.get(account, 0), line_neur=line, missing_neur=self.missing_neur)
 
     def settled_before(self, area: str) -> int:
         """First MTU that is not settled."""
@@ -247,8 +263,8 @@ class Town:
         self.record = record
         self.clock = ManualClock(NOW)
         self.operator = SigningKey.generate()
-        self.funds = FixedFunds()
         self.retailer = Resident("retailer", None)
+        self.funds = FixedFunds(balances={self.retailer.account_hex: RETAILER_LINE_NEUR})
         self.residents = [Resident(f"household-{n}", f"POINT-{n}") for n in range(households)]
         with record.begin() as tx:
             define_area(tx, area())
@@ -277,6 +293,8 @@ class Town:
         retailer = participant(0, self.retailer.account, **kind, **powers)
         operations.register_participant(tx, participant=retailer, organisations=())
         register_key(tx, signed_key(self.retailer.account, self.retailer.device.address, point=None))
+        account = self.retailer.account
+        give_guarantee(tx, signed_guarantee(account, account.address, credit_neur=RETAILER_LINE_NEUR))
 
     def _register_household(self, tx: Any, n: int, resident: Resident, credit_neur: int) -> None:
         account = resident.account
@@ -285,7 +303,8 @@ class Town:
         meter = Meter(meter=f"METER-{n}", point=f"POINT-{n}", public_key=account.secret, area=AREA, valid_from_mtu=0)
         operations.register_meter(tx, meter=meter, now=BEFORE)
         register_key(tx, signed_key(account, resident.device.address, point=resident.point))
-        give_guarantee(tx, signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur))
+        given = signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur, agreed_by=account)
+        give_guarantee(tx, given)
 
     def agreement(self, n: int, resident: Resident, **changes: Any) -> Agreement:
         """The first version of a resident's agreement with the retailer, valid from the beginning."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from contracts.bindings import Accounts, Calendar, Market, Readings, Settlement, read_events
+from contracts.bindings import Accounts, Calendar, Guarantees, Market, Readings, Settlement, read_events
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.bindings.readings import ReadingsPassedOver
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
@@ -412,20 +412,24 @@ def test_settle__horizon_over__is_final_on_chain(world: World) -> None:
 def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -> None:
     settle_day(world)
     debt = 1_000 * 390_000 * 119 // 100
-    domain, redemptions = world.deployment.domain("Accounts"), world.deployment.domain("Redemptions")
+    domain, redemptions = world.deployment.domain("Guarantees"), world.deployment.domain("Redemptions")
     house, retailer = key("house"), key("retailer account")
-    guarantee = town.Guarantee(to_hex(retailer.address), to_hex(house.address), 5 * EUR, 1, "")
-    values = {"guarantor": retailer.address, "account": house.address, "creditNeur": 5 * EUR, "nonce": 1}
-    cover = {"guarantor": retailer.address, "account": house.address, "amountNeur": debt, "ref": keccak(b"cover")}
+    pair = {"guarantor": retailer.address, "account": house.address}
+    line = domain.digest(town.GUARANTEE, pair | {"creditNeur": 5 * EUR, "nonce": 1, "deadline": 2**37})
+    cover = pair | {"amountNeur": debt, "debtNeur": debt, "ref": keccak(b"cover"), "deadline": 2**37}
     redemption = {"account": house.address, "amountNeur": 2 * EUR, "ref": keccak(b"out"), "deadline": world.now + 900}
     with world.record.begin() as tx:
         operations.deposit(tx, account=retailer.address, amount_neur=10 * EUR, ref=keccak(b"in"))
-        call = Accounts.guarantee(
+    world.rest()
+    with world.record.begin() as tx:
+        call = Guarantees.guarantee(
             guarantor=retailer.address,
             account=house.address,
-            credit_neur=guarantee.credit_neur,
+            credit_neur=5 * EUR,
             nonce=1,
-            signature=retailer.sign(domain.digest(town.GUARANTEE, values)),
+            deadline=2**37,
+            guarantor_signature=retailer.sign(line),
+            account_signature=house.sign(line),
         )
         request(tx, call, key="guarantee:1", role=ChainRole.OPERATOR, about=Subject())
     world.rest()
@@ -434,8 +438,11 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
         guarantor=retailer.address,
         account=house.address,
         amount_neur=debt,
+        debt_neur=debt,
         ref=cover["ref"],
+        deadline=2**37,
         signature=retailer.sign(domain.digest(COVER, cover)),
+        now=world.now,
         domain=domain,
     )
     world.rest()
@@ -460,7 +467,7 @@ def test_money__deposit_cover_redemption__chain_and_record_agree(world: World) -
     with world.record.read() as connection:
         assert queries.balance_neur(connection, account=house.address) == EUR
         assert queries.credit_neur(connection, account=house.address) == 5 * EUR
-        assert queries.supply_neur(connection) == 11 * EUR
+        assert -queries.balance_neur(connection, account=BANK) == 11 * EUR
         assert queries.redemptions(connection)[0].redeemed_neur == 2 * EUR
 
 

@@ -43,7 +43,7 @@ ACCEPTED = OrderAccepted(
     rules=OrderRules(receipts=1),
 )
 UNREAD = MtuUnread(area="A", period=1, mtu=1)
-GIVEN = Guarantee(guarantor=ADDRESS, account=ADDRESS, credit_neur=10**30, nonce=0, signature=bytes(65))
+GIVEN = Guarantee(guarantor=ADDRESS, account=ADDRESS, credit_neur=10**30, nonce=0, deadline=0, signature=bytes(65))
 CAP = PointEnvelope(point="P", mtu=1, import_cap_wh=None, export_cap_wh=1)
 CLEARED = MtuCleared(
     market="M",

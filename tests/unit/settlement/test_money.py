@@ -12,6 +12,7 @@ from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
 from domain.facts import ChainIncluded, ChainRequested
 from domain.hashing import keccak, to_hex
+from domain.parties import Guarantee
 from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
 from ledger_service.money import queries
@@ -21,21 +22,24 @@ from ledger_service.money.operations import (
     BadReference,
     BalanceTooHigh,
     BalanceTooLow,
-    DeadlinePassed,
     DebtTooLow,
     NotTheGuarantor,
+    OtherDebt,
     ReferenceUsed,
     WrongHolder,
+    check_line,
     deposit,
     give_cover,
     request_redemption,
 )
 from ledger_service.money.stage import MoneyStage
-from ledger_service.money.views import SettlementNotProposed, rebuild_views
+from ledger_service.money.views import BANK, SettlementNotProposed, rebuild_views
 from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
+from ledger_service.registry.errors import DeadlinePassed
 from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
+from ledger_service.trading import Backing
 from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
@@ -63,17 +67,28 @@ def indebted(scene: Any, tools: Any, account: bytes, amount: int) -> None:
     scene.include(f"debt:{to_hex(account)}", [("Accounts", "AccountReplaced", args)])
 
 
-def cover(scene: Any, tools: Any, *, amount: int) -> Any:
+def guaranteed(scene: Any, guarantor: bytes, account: bytes, credit: int, *, nonce: int = 1, locked: int = -1) -> None:
+    """A line on chain; `locked` is what stands behind the account where a lower one only counts for new orders."""
+    pair = {"guarantor": to_hex(guarantor), "account": to_hex(account)}
+    given = ("Guarantees", "GuaranteeSet", pair | {"creditNeur": str(credit), "nonce": nonce})
+    stands = ("Accounts", "LineSet", pair | {"creditNeur": str(credit if locked < 0 else locked)})
+    scene.include(f"guarantee:{to_hex(account)}:{nonce}", [stands, given])
+
+
+def cover(scene: Any, tools: Any, *, amount: int, debt: int = 600, deadline: int = 2_000, now: int = 1_000) -> Any:
     guarantor, account = tools.key("retailer"), tools.key("house1").address
-    values = {"guarantor": guarantor.address, "account": account, "amountNeur": amount, "ref": REF}
-    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values))
+    values = {"guarantor": guarantor.address, "account": account, "amountNeur": amount, "debtNeur": debt, "ref": REF}
+    signature = guarantor.sign(tools.SETTLEMENT_DOMAIN.digest(COVER, values | {"deadline": deadline}))
     return give_cover(
         scene.record,
         guarantor=guarantor.address,
         account=account,
         amount_neur=amount,
+        debt_neur=debt,
         ref=REF,
+        deadline=deadline,
         signature=signature,
+        now=now,
         domain=tools.SETTLEMENT_DOMAIN,
     )
 
@@ -156,7 +171,7 @@ def test_fold__deposit_included__is_a_pair(scene: Any, tools: Any) -> None:
 
     assert balances(scene, account) == [5_000]
     with scene.record.read() as connection:
-        assert queries.supply_neur(connection) == 5_000
+        assert -queries.balance_neur(connection, account=BANK) == 5_000
         (movement,) = queries.postings(connection, account=account)
     assert (movement.kind, movement.amount_neur) == ("deposit", 5_000)
 
@@ -205,7 +220,7 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
     assert balances(scene, account) == [2_000]
     with scene.record.read() as connection:
         assert queries.redemptions(connection, account=account)[0].redeemed_neur == 3_000
-        assert queries.supply_neur(connection) == 2_000
+        assert -queries.balance_neur(connection, account=BANK) == 2_000
 
 
 def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, Any]:
@@ -293,23 +308,22 @@ def test_redemption__forged_late_or_too_much__is_refused(scene: Any, tools: Any)
 
 
 def test_cover__by_the_guarantor__pays_the_debt(scene: Any, tools: Any) -> None:
-    guarantor, account = tools.key("retailer"), tools.key("house1").address
-    line = {"guarantor": to_hex(guarantor.address), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
-    deposited(scene, guarantor.address, 5_000)
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    guaranteed(scene, guarantor, account, 100)
+    deposited(scene, guarantor, 5_000)
     indebted(scene, tools, account, 600)
     run(scene, 0)
 
     cover(scene, tools, amount=400)
-    covered = {"guarantor": line["guarantor"], "account": line["account"], "amountNeur": 400, "ref": to_hex(REF)}
-    scene.include("cover:1", [("Accounts", "DebtCovered", covered)])
+    covered = {"guarantor": to_hex(guarantor), "account": to_hex(account), "amountNeur": "400", "ref": to_hex(REF)}
+    scene.include("cover:1", [("Guarantees", "DebtCovered", covered)])
     run(scene, 0)
 
     assert len(requests(scene, "cover")) == 1
-    assert balances(scene, account, guarantor.address) == [-200, 4_600]
+    assert balances(scene, account, guarantor) == [-200, 4_600]
     with scene.record.read() as connection:
-        assert queries.available_neur(connection, account=account) == -100
         assert queries.guarantees(connection)[0].called_neur == 100
+        assert queries.free_neur(connection, account=guarantor) == 4_400
 
 
 def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any) -> None:
@@ -320,26 +334,101 @@ def test_cover__by_another_or_beyond_the_debt__is_refused(scene: Any, tools: Any
 
     with pytest.raises(NotTheGuarantor):
         cover(scene, tools, amount=1)
-    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
+    guaranteed(scene, guarantor, account, 100)
     run(scene, 0)
     with pytest.raises(DebtTooLow) as caught:
         cover(scene, tools, amount=601)
+    with pytest.raises(OtherDebt):
+        cover(scene, tools, amount=1, debt=599)
+    with pytest.raises(DeadlinePassed):
+        cover(scene, tools, amount=1, now=2_000)
 
     assert caught.value.debt_neur == 600
     assert requests(scene, "cover") == []
 
 
+def test_cover__what_is_called__needs_nothing_free_and_the_rest_does(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    guaranteed(scene, guarantor, account, 100)
+    deposited(scene, guarantor, 620)
+    indebted(scene, tools, account, 600)
+    run(scene, 0)
+
+    with pytest.raises(BalanceTooLow) as caught:
+        cover(scene, tools, amount=521)  # 500 are called, 20 are free
+    assert caught.value.free_neur == 520
+    cover(scene, tools, amount=520)
+
+
 def test_fold__guarantor_replaced__its_accounts_follow(scene: Any, tools: Any) -> None:
     guarantor, account, successor = (tools.key(name).address for name in ("retailer", "house1", "house2"))
-    line = {"guarantor": to_hex(guarantor), "account": to_hex(account), "creditNeur": 100, "nonce": 1}
-    scene.include("guarantee:1", [("Accounts", "GuaranteeSet", line)])
+    guaranteed(scene, guarantor, account, 100)
     replaced = {"account": to_hex(guarantor), "successor": to_hex(successor), "balanceNeur": 0}
     scene.include("replace:1", [("Accounts", "AccountReplaced", replaced)])
     run(scene, 0)
 
     with scene.record.read() as connection:
         assert queries.guarantor_of(connection, account=account) == successor
+        assert queries.given_neur(connection, account=successor) == 100
+
+
+def test_fold__holder_with_a_line_of_its_own_replaced__keeps_it(scene: Any, tools: Any) -> None:
+    account, successor = tools.key("house1").address, tools.key("house2").address
+    deposited(scene, account, 50)
+    guaranteed(scene, account, account, 30)
+    replaced = {"account": to_hex(account), "successor": to_hex(successor), "balanceNeur": 50}
+    scene.include("replace:1", [("Accounts", "AccountReplaced", replaced)])
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.own_line_neur(connection, account=successor) == 30
+        assert queries.free_neur(connection, account=successor) == 20
+        assert queries.free_neur(connection, account=account) == 0
+
+
+def test_backing__line_lowered_while_trades_stand__counts_at_once_and_stays_locked(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    deposited(scene, guarantor, 120)
+    guaranteed(scene, guarantor, account, 100)
+    guaranteed(scene, guarantor, account, 30, nonce=2, locked=100)
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.backing(connection, account=account) == Backing(has_neur=0, line_neur=30, missing_neur=0)
+        assert queries.free_neur(connection, account=guarantor) == 20
+        (state,) = queries.guarantees(connection)
+    assert (state.credit_neur, state.locked_neur) == (30, 100)
+
+
+def test_backing__guarantor_below_its_lines__is_called(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    deposited(scene, guarantor, 150)
+    guaranteed(scene, guarantor, account, 100)
+    guaranteed(scene, guarantor, guarantor, 50)
+    indebted(scene, tools, account, 130)
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        assert queries.backing(connection, account=account) == Backing(has_neur=-130, line_neur=100, missing_neur=30)
+        assert queries.backing(connection, account=guarantor) == Backing(has_neur=20, line_neur=50, missing_neur=0)
+
+
+def test_line__beyond_what_is_free__is_refused(scene: Any, tools: Any) -> None:
+    guarantor, account = tools.key("retailer").address, tools.key("house1").address
+    deposited(scene, guarantor, 150)
+    guaranteed(scene, guarantor, account, 100)
+    run(scene, 0)
+
+    def line(credit: int, by: bytes, of: bytes) -> Guarantee:
+        return Guarantee(to_hex(by), to_hex(of), credit, 2, 2_000, b"")
+
+    with scene.record.begin() as tx:
+        check_line(tx, line(150, guarantor, account))
+        check_line(tx, line(50, guarantor, guarantor))
+        check_line(tx, line(0, guarantor, account))
+        for refused in (line(151, guarantor, account), line(51, guarantor, guarantor), line(1, account, account)):
+            with pytest.raises(BalanceTooLow):
+                check_line(tx, refused)
 
 
 def test_fold__amount_suspended_then_booked__waits_on_an_account_of_its_own(scene: Any, tools: Any) -> None:
@@ -400,7 +489,7 @@ def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools:
         assert balances(scene, account) == [amount]
     with scene.record.read() as connection:
         movements = queries.postings(connection, account=tools.key("house2").address)
-        assert queries.supply_neur(connection) == 0
+        assert -queries.balance_neur(connection, account=BANK) == 0
     assert {movement.kind for movement in movements} >= {"local_sale", "imbalance_shortfall", "excess_export", "vat"}
     assert balances(scene, b"\x00" * 20) == [0]
     with scene.record.begin() as tx:

@@ -18,7 +18,10 @@ AREA, MARKET = "test/1", "test/1/DA"
 FIRST, COUNT, LOT, TICK = 1_865_000, 5, 10, 1_000
 GATE = FIRST * 900 - 43_200
 POINTS = ("p1", "p2", "p3")
-NAMES = ("Accounts", "Anchors", "Calendar", "Market", "Readings", "Redemptions", "Registry", "Roles", "Settlement")
+NAMES = (
+    *("Accounts", "Anchors", "Calendar", "Guarantees", "Market", "Readings", "Redemptions", "Registry", "Roles"),
+    *("Settlement", "Successions"),
+)
 CONTRACTS = {name: to_hex(keccak(name.encode())[-20:]) for name in NAMES}
 GENESIS, CODE = to_hex(keccak(b"genesis")), "0x6001"
 ABIS = {name: artifact.abi for name, artifact in load_artifacts().items()}

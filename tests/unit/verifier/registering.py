@@ -38,6 +38,7 @@ HOUSEHOLDS = {"h1": "p1", "h2": "p2", "h3": "p3"}
 OTHERS = {"retail": "retailer", "net": "dso", "tax": "tax"}
 """Other parties and what they are."""
 
+DEADLINE = 2**37
 CREDIT_NEUR = 10**13
 CONNECTION_W = 20_000
 
@@ -173,13 +174,14 @@ class Registering(Journal):
     def _guarantee(self, name: str) -> None:
         nonce, pair = 1, {"guarantor": address("retail"), "account": address(name)}
         signed: dict[str, Any] = {"guarantor": key_of("retail").address, "account": key_of(name).address}
-        signature = sign("retail", GUARANTEE, {**signed, "creditNeur": CREDIT_NEUR, "nonce": nonce}, "Accounts")
-        given = {**pair, "credit_neur": str(CREDIT_NEUR), "nonce": nonce, "signature": signature}
-        self.fact("guarantee.given", given)
+        signed |= {"creditNeur": CREDIT_NEUR, "nonce": nonce, "deadline": DEADLINE}
+        signature, agreed = (sign(party, GUARANTEE, signed, "Guarantees") for party in ("retail", name))
+        given = {**pair, "credit_neur": str(CREDIT_NEUR), "nonce": nonce, "deadline": DEADLINE}
+        self.fact("guarantee.given", {**given, "signature": signature, "account_signature": agreed})
         values = [*pair.values(), CREDIT_NEUR, nonce]
         event = Emits("GuaranteeSet", "address*,address*,uint64,uint64", values)
-        args = [*pair.values(), str(CREDIT_NEUR), nonce, signature]
-        self.send("operator", "Accounts", "guarantee", args, event)
+        args = [*pair.values(), str(CREDIT_NEUR), nonce, DEADLINE, signature, agreed]
+        self.send("operator", "Guarantees", "guarantee", args, event)
 
     def register_key(self, name: str, point: str | None, device: str, valid_from_mtu: int) -> None:
         """A device's key; from then on the party signs with it."""

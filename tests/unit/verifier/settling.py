@@ -207,13 +207,17 @@ class Settling(Metering):
 
     def _cover(self, guarantor: str, name: str, amount_neur: int) -> None:
         ref, pair = keccak(b"cover"), [address(guarantor), address(name)]
-        signed = {"guarantor": key_of(guarantor).address, "account": key_of(name).address}
-        signature = sign(guarantor, COVER, {**signed, "amountNeur": amount_neur, "ref": ref}, "Accounts")
+        signed = {"guarantor": key_of(guarantor).address, "account": key_of(name).address, "amountNeur": amount_neur}
+        debt_neur, deadline = -self.chain.balances[pair[1]], self.chain.now + 1_000
+        signed |= {"debtNeur": debt_neur, "ref": ref, "deadline": deadline}
+        signature = sign(guarantor, COVER, signed, "Guarantees")
         given = {"guarantor": pair[0], "account": pair[1], "amount_neur": str(amount_neur), "ref": to_hex(ref)}
+        given |= {"debt_neur": str(debt_neur), "deadline": deadline}
         self.fact("cover.given", {**given, "signature": signature})
         types = "address*,address*,uint256,bytes32*"
         event = Emits("DebtCovered", types, [*pair, amount_neur, to_hex(ref)])
-        self.send("operator", "Accounts", "cover", [*pair, str(amount_neur), to_hex(ref), signature], event)
+        args = [*pair, str(amount_neur), str(debt_neur), to_hex(ref), deadline, signature]
+        self.send("operator", "Guarantees", "cover", args, event)
         self._move(pair[0], -amount_neur)
         self._move(pair[1], amount_neur)
 

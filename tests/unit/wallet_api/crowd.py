@@ -118,14 +118,14 @@ def _money(world: World) -> None:
             "creditNeur": "5",
             "nonce": 1,
         }
-        included(world, f"guarantee:{number}", "GuaranteeSet", guarantee)
+        included(world, f"guarantee:{number}", "GuaranteeSet", guarantee, contract="Guarantees")
     for number in (1, 2):
         assert world.post(HOLDER, "/v1/redemptions", redemption(world, HOLDER, f"0x{number:064x}")).status_code == 201
 
 
-def included(world: World, key: str, event: str, args: dict[str, Any]) -> None:
-    """A transaction to `Accounts` with one event, as the chain gateway records it."""
-    events = [{"contract": "Accounts", "event": event, "args": args}]
+def included(world: World, key: str, event: str, args: dict[str, Any], *, contract: str = "Accounts") -> None:
+    """A transaction with one event, as the chain gateway records it."""
+    events = [{"contract": contract, "event": event, "args": args}]
     world.fact("chain.included", {"key": key, "events": events})
 
 

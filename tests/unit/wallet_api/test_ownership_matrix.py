@@ -110,8 +110,10 @@ def _cancel(world: World) -> dict[str, Any]:
 
 def _cover(world: World) -> dict[str, Any]:
     parties = {"guarantor": address("retailer 1"), "account": address(HOLDER)}
-    signature = world.sign("retailer 1", "Cover", parties | {"amountNeur": 5, "ref": FREE_REF})
-    return parties | {"amount_neur": "5", "ref": FREE_REF, "signature": signature}
+    values = parties | {"amountNeur": 5, "debtNeur": 5, "ref": FREE_REF, "deadline": 2**37}
+    signature = world.sign("retailer 1", "Cover", values)
+    given = {"amount_neur": "5", "debt_neur": "5", "ref": FREE_REF, "deadline": 2**37, "signature": signature}
+    return parties | given
 
 
 WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = {

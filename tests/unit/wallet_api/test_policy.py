@@ -114,10 +114,10 @@ GET  /v1/agreements/{agreement:path}/{version}                      registrar au
 POST /v1/tariffs                                                    registrar
 GET  /v1/tariffs                                                attester auditor operator prosumer registrar retailer
 GET  /v1/tariffs/{tariff:path}/{version}            attester auditor operator prosumer registrar retailer
-POST /v1/guarantees                                                 retailer
-GET  /v1/guarantees                                                 retailer
-GET  /v1/guarantees/{account}                                       retailer
-POST /v1/cover                                                      retailer
+POST /v1/guarantees                                                 prosumer retailer
+GET  /v1/guarantees                                                 prosumer retailer
+GET  /v1/guarantees/{account}                                       prosumer retailer
+POST /v1/cover                                                      prosumer retailer
 GET  /v1/retailer/customers                                         retailer
 GET  /v1/retailer/customers/{account}                               retailer
 GET  /v1/retailer/settlements                                       retailer

@@ -111,6 +111,7 @@ def _register(world: World) -> None:
     assert (
         world.post(NEIGHBOUR, "/v1/keys", world.key_body(NEIGHBOUR, POINT, valid_from_mtu=FIRST_MTU)).status_code == 201
     )
+    world.pay_in(RETAILER, 50 * 10**9)
     guarantee = world.guarantee_body(RETAILER, NEIGHBOUR, credit_neur=50 * 10**9)
     assert world.post(RETAILER, "/v1/guarantees", guarantee).status_code == 201
 
@@ -159,7 +160,8 @@ def _settle(world: World) -> None:
     assert world.post("house bank", "/v1/deposits", deposit).status_code == 201
     included(world, f"deposit:{ref}", "Deposited", {"account": address(NEIGHBOUR), "amountNeur": "1000", "ref": ref})
     parties = {"guarantor": address(RETAILER), "account": address(NEIGHBOUR)}
-    included(world, "guarantee:there", "GuaranteeSet", parties | {"creditNeur": "5", "nonce": 1})
+    given = parties | {"creditNeur": "5", "nonce": 1}
+    included(world, "guarantee:there", "GuaranteeSet", given, contract="Guarantees")
     assert world.post(NEIGHBOUR, "/v1/redemptions", redemption(world, NEIGHBOUR, ref)).status_code == 201
 
 

@@ -31,9 +31,10 @@ from ledger_service.money import views as money_views
 from ledger_service.programs import Verdicts
 from ledger_service.record import Record
 from ledger_service.registry import queries
+from ledger_service.registry.consents import CREDIT_NEUR_MAX
 from ledger_service.settlement import views as settlement_views
 from ledger_service.settlement.packages import Packages
-from ledger_service.trading import Intake, ReceiptSigner
+from ledger_service.trading import Backing, Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from tests.grids import document, street
 from tests.journal import append_fact
@@ -51,6 +52,7 @@ VALID_FROM_MTU = MARKET_SECONDS // 900
 GATE = MARKET_SECONDS + 36_000
 AREA, MARKET = "DE-LV1", "DE-LV1/DA"
 CHAIN_ID = 31_337
+RETAILER_LINE_NEUR = 100_000 * 10**9
 UNLIMITED = 10**9
 """Requests that a test may make at once."""
 
@@ -62,6 +64,8 @@ CONTRACTS = (
     "Accounts",
     "Settlement",
     "Redemptions",
+    "Guarantees",
+    "Successions",
     "Anchors",
     "Registry",
 )
@@ -256,8 +260,18 @@ class World:
         for name, point in (("household 1", "DE-LV1-P1"), ("household 2", "DE-LV1-P2"), ("retailer 1", None)):
             assert self.post(name, "/v1/keys", self.key_body(name, point)).status_code == 201
         for number in (1, 2):
+            self.pay_in(f"retailer {number}", 50 * 10**9 + RETAILER_LINE_NEUR)
             body = self.guarantee_body(f"retailer {number}", f"household {number}", credit_neur=50 * 10**9)
             assert self.post(f"retailer {number}", "/v1/guarantees", body).status_code == 201
+        own = self.guarantee_body("retailer 1", "retailer 1", credit_neur=RETAILER_LINE_NEUR)
+        assert self.post("retailer 1", "/v1/guarantees", own).status_code == 201
+
+    def pay_in(self, name: str, amount_neur: int) -> None:
+        """A deposit that the chain has."""
+        key = f"deposit of {name}"
+        args = {"account": address(name), "amountNeur": str(amount_neur), "ref": to_hex(keccak(key.encode()))}
+        events = [{"contract": "Accounts", "event": "Deposited", "args": args}]
+        self.fact("chain.included", {"key": key, "events": events})
 
     def key_body(
         self, name: str, point: str | None, *, device: str | None = None, valid_from_mtu: int = VALID_FROM_MTU
@@ -281,8 +295,10 @@ class World:
     def guarantee_body(self, guarantor: str, account: str, *, credit_neur: int, nonce: int = 1) -> dict[str, Any]:
         """A signed guarantee."""
         parties = {"guarantor": address(guarantor), "account": address(account)}
-        signature = self.sign(guarantor, "Guarantee", parties | {"creditNeur": credit_neur, "nonce": nonce})
-        return parties | {"credit_neur": str(credit_neur), "nonce": nonce, "signature": signature}
+        values = parties | {"creditNeur": credit_neur, "nonce": nonce, "deadline": 2**37}
+        given = {"credit_neur": str(credit_neur), "nonce": nonce, "deadline": 2**37}
+        agreed = {"account_signature": self.sign(account, "Guarantee", values)} if account != guarantor else {}
+        return parties | given | {"signature": self.sign(guarantor, "Guarantee", values)} | agreed
 
     def order_body(self, name: str, signer: str | None = None, **changes: Any) -> dict[str, Any]:
         """A signed bid of a party over 100 Wh at 20 ct/kWh; changes are made before signing."""
@@ -307,9 +323,10 @@ COMPLETED: dict[str, dict[str, Any]] = {"chain.included": {"block": 7, "block_ti
 class NoMoney:
     """Balances of a market in which nothing was settled yet: whoever has a credit line lives from it."""
 
-    def balance_neur(self, account: str) -> int:
-        """Nobody holds anything."""
-        return 0
+    def backing(self, account: str) -> Backing:
+        """Households hold nothing, the retailer what it keeps for its trades; the chain has every line given."""
+        has_neur = RETAILER_LINE_NEUR if account == address("retailer 1") else 0
+        return Backing(has_neur=has_neur, line_neur=CREDIT_NEUR_MAX, missing_neur=0)
 
     def settled_before(self, area: str) -> int:
         """Nothing is settled."""

@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {PagesTest} from "../base/PagesTest.sol";
 import {vm} from "../base/Vm.sol";
 
-contract AccountsReplaceAccountTest is MoneyTest {
+contract SuccessionsReplaceAccountTest is MoneyTest {
     uint256 private constant OTHER_KEY = 0xC4;
 
     function setUp() public override {
@@ -16,8 +17,8 @@ contract AccountsReplaceAccountTest is MoneyTest {
     }
 
     function _signatures(address to, uint256 toKey) private view returns (bytes memory, bytes memory) {
-        bytes32 structHash = Hashes.accountReplacement(household, to);
-        return (_signed(HOUSEHOLD_KEY, structHash), _signed(toKey, structHash));
+        bytes32 structHash = Hashes.accountReplacement(household, to, NEVER);
+        return (_yields(HOUSEHOLD_KEY, structHash), _yields(toKey, structHash));
     }
 
     function _replace() private {
@@ -25,29 +26,22 @@ contract AccountsReplaceAccountTest is MoneyTest {
     }
 
     function test_replaceAccount__byItself__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, household));
-        accounts.replaceAccount(household, household, "", "");
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAddressInvalid.selector, household));
+        successions.replaceAccount(household, household, NEVER, "", "");
     }
 
     function test_replaceAccount__oneSignatureMissing__reverts() public {
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSignerWrong.selector, household, successor));
-        accounts.replaceAccount(household, successor, to, to);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSignerWrong.selector, successor, household));
-        accounts.replaceAccount(household, successor, from, from);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsSignerWrong.selector, household, successor));
+        successions.replaceAccount(household, successor, NEVER, to, to);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsSignerWrong.selector, successor, household));
+        successions.replaceAccount(household, successor, NEVER, from, from);
     }
 
     function _notFresh() private {
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSuccessorInvalid.selector, household, successor));
-        accounts.replaceAccount(household, successor, from, to);
-    }
-
-    function _line(uint256 guarantorKey, address account) private {
-        address guarantor = vm.addr(guarantorKey);
-        bytes memory signature = _signed(guarantorKey, Hashes.guarantee(guarantor, account, 1, 1));
-        vm.prank(operator);
-        accounts.guarantee(guarantor, account, 1, 1, signature);
+        successions.replaceAccount(household, successor, NEVER, from, to);
     }
 
     function test_replaceAccount__successorInDebt__reverts() public {
@@ -55,17 +49,19 @@ contract AccountsReplaceAccountTest is MoneyTest {
         _bind(retailer);
         _emptyDay();
         _attestAll();
-        _settle(0, successor < retailer ? _payment(successor, retailer, 5) : _payment(retailer, successor, -5));
+        _settle(0, _payment(successor, retailer, 5));
         _notFresh();
     }
 
-    function test_replaceAccount__successorHasGuarantor__reverts() public {
-        _line(RETAILER_KEY, successor);
+    function test_replaceAccount__successorHasALine__reverts() public {
+        _deposit(retailer, 1, "retailer");
+        _line(RETAILER_KEY, SUCCESSOR_KEY, 1, 1);
         _notFresh();
     }
 
     function test_replaceAccount__successorIsGuarantor__reverts() public {
-        _line(SUCCESSOR_KEY, retailer);
+        _deposit(successor, 1, "successor");
+        _line(SUCCESSOR_KEY, RETAILER_KEY, 1, 1);
         _notFresh();
     }
 
@@ -86,21 +82,29 @@ contract AccountsReplaceAccountTest is MoneyTest {
         assertEq(accounts.balanceOf(successor), 8, "both");
     }
 
+    function test_replaceAccount__strayLineOfZero__doesNotBlock() public {
+        _line(RETAILER_KEY, SUCCESSOR_KEY, 0, 1);
+        _replace();
+        assertEq(accounts.accountOf(household).successor, successor, "replaced");
+        assertEq(accounts.accountOf(successor).guarantor, address(0), "the line of nobody");
+    }
+
     function test_replaceAccount__replacedByAnother__reverts() public {
         _replace();
         (bytes memory from, bytes memory to) = _signatures(retailer, RETAILER_KEY);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSuccessorInvalid.selector, household, retailer));
-        accounts.replaceAccount(household, retailer, from, to);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReplaced.selector, household, successor));
+        successions.replaceAccount(household, retailer, NEVER, from, to);
     }
 
     function test_replaceAccount__valid__movesAll(uint96 amount, uint64 credit) public {
         amount = uint96(bound(amount, 1, 1e18));
+        credit = uint64(bound(credit, 1, 1e18));
         _deposit(household, amount, "deposit");
-        _guarantee(credit, 1);
+        _fundedGuarantee(credit);
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
         vm.expectEmit();
         emit IAccounts.AccountReplaced(household, successor, int256(uint256(amount)));
-        accounts.replaceAccount(household, successor, from, to);
+        successions.replaceAccount(household, successor, NEVER, from, to);
 
         assertEq(accounts.balanceOf(household), 0, "old balance");
         assertEq(accounts.accountOf(household).successor, successor, "successor");
@@ -110,33 +114,52 @@ contract AccountsReplaceAccountTest is MoneyTest {
         assertEq(accounts.accountOf(successor).guarantor, retailer, "guarantor");
     }
 
-    function test_replaceAccount__again__movesWhatCameLater() public {
+    function test_replaceAccount__again__reverts() public {
+        _replace();
+        (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReplaced.selector, household, successor));
+        successions.replaceAccount(household, successor, NEVER, from, to);
+    }
+
+    function test_replaceAccount__afterItsDeadline__reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsTooLate.selector, T0 - 1, T0));
+        successions.replaceAccount(household, successor, T0 - 1, "", "");
+    }
+
+    function test_collect__whatCameLater__isMoved() public {
         _replace();
         _deposit(household, 7, "late");
-        _replace();
+        successions.collect(household);
         assertEq(accounts.balanceOf(successor), 7, "moved");
         assertEq(accounts.balanceOf(household), 0, "old");
     }
 
     function test_replaceAccount__debt__movesToo() public {
-        _guarantee(100, 1);
+        _fundedGuarantee(100);
         _debt(60);
         _replace();
         assertEq(accounts.balanceOf(successor), -60, "debt");
     }
 
     function test_replaceAccount__debtBeyondTheLine__callsTheGuarantorEachTime() public {
-        _guarantee(10, 1);
+        _fundedGuarantee(10);
+        _deposit(retailer, 50, "more");
         _replace();
-        _debt(60); // on the old account
+        _debt(60); // on the old account: nobody covers it until it is collected
+        (int256 uncovered, int256 waiting) = accounts.uncoveredOf(AREA);
+        assertEq(uncovered, 60, "uncovered");
+        assertEq(waiting, 60, "the retailer's credit waits");
         vm.expectEmit();
         emit IAccounts.GuaranteeCalled(successor, retailer, 50);
-        _replace();
+        successions.collect(household);
         assertEq(accounts.balanceOf(successor), -60, "debt");
+        accounts.bookSuspense(retailer);
+        assertEq(accounts.balanceOf(retailer), 120, "paid");
+        assertEq(accounts.freeBalanceOf(retailer), 60, "but what it answers for");
     }
 
     function test_replaceAccount__guarantorTwice__accountsFollow() public {
-        _guarantee(10, 1);
+        _fundedGuarantee(10);
         _replace(RETAILER_KEY, SUCCESSOR_KEY);
         _replace(SUCCESSOR_KEY, OTHER_KEY);
         assertEq(accounts.accountOf(household).guarantor, vm.addr(OTHER_KEY), "guarantor");
@@ -152,10 +175,15 @@ contract AccountsReplaceAccountTest is MoneyTest {
 }
 
 /// @notice replaceAccount while pages are missing.
-contract AccountsReplaceAccountBusyTest is PagesTest {
+contract SuccessionsReplaceAccountBusyTest is PagesTest {
     function test_replaceAccount__settlementOpen__reverts() public {
+        (uint256 fromKey, uint256 toKey, uint64 never) = (0xC1, 0xC3, type(uint64).max);
+        (address from, address to) = (vm.addr(fromKey), vm.addr(toKey));
+        _bind(from);
         _send(0, 0);
+        bytes32 digest = _digest(successions.domainSeparator(), Hashes.accountReplacement(from, to, never));
+        (bytes memory given, bytes memory taken) = (_sign(fromKey, digest), _sign(toKey, digest));
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsBusy.selector, AREA));
-        accounts.replaceAccount(_account(0), address(7), "", "");
+        successions.replaceAccount(from, to, never, given, taken);
     }
 }
