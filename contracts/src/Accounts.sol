@@ -122,6 +122,7 @@ contract Accounts is IAccounts, MarketClock {
         returns (Cursor memory)
     {
         uint16 number = _numberOf(area);
+        address last = cursor.last;
         // Amounts have 96 bits, balances 72, and a settlement fewer than 2^18 words: nothing can overflow.
         unchecked {
             for (uint256 i = 0; i < words.length; ++i) {
@@ -130,14 +131,17 @@ contract Accounts is IAccounts, MarketClock {
                     if (amount < 0) revert AccountsWordInvalid(i);
                 } else if (amount > 0) {
                     _beginCredits(cursor, number);
+                    last = address(0);
                 }
-                if (account <= cursor.last || amount == 0) revert AccountsWordInvalid(i);
-                (cursor.last, cursor.sumNeur) = (account, cursor.sumNeur + amount);
+                if (account <= last || amount == 0) revert AccountsWordInvalid(i);
+                last = account;
+                cursor.sumNeur += amount;
                 if (cursor.waitsNeur != 0) amount -= _keepBack(account, amount, cursor, batch, number);
                 if (batch == 0) _bookNow(account, amount, number);
                 else _bookPending(account, amount, batch, number);
             }
         }
+        cursor.last = last;
         return cursor;
     }
 
@@ -445,7 +449,7 @@ contract Accounts is IAccounts, MarketClock {
 
     /// @dev The debits are known: what they leave uncovered, and does not wait yet, is kept back from the credits.
     function _beginCredits(Cursor memory cursor, uint16 area) private view {
-        (cursor.crediting, cursor.last, cursor.debitsNeur) = (true, address(0), -cursor.sumNeur);
+        (cursor.crediting, cursor.debitsNeur) = (true, -cursor.sumNeur);
         int256 waits = _uncovered[area] - _waiting[area] - _batchWaiting[area];
         if (waits > cursor.debitsNeur) waits = cursor.debitsNeur;
         if (waits > 0) cursor.waitsNeur = waits;
