@@ -19,6 +19,7 @@ from contracts.bindings import (
     Accounts,
     Anchors,
     Calendar,
+    Clearing,
     Guarantees,
     Market,
     Readings,
@@ -28,19 +29,22 @@ from contracts.bindings import (
 )
 from contracts.bindings.base import Call
 from contracts.bindings.calendar import AreaParams
-from contracts.bindings.market import MarketParams, ResultPage
+from contracts.bindings.clearing import PlaceProofs, ResultPage
+from contracts.bindings.market import MarketParams, Program
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.bindings.settlement import SettlementPage
 from contracts.deploy import DeploymentConfig, RoleGrant
-from domain.eip712 import COVER, GUARANTEE, PROGRAM, REDEMPTION, SETTLEMENT, Shape
+from domain.eip712 import COVER, GUARANTEE, REDEMPTION, SETTLEMENT, Shape
 from domain.facts import ChainFailed, ChainIncluded, Subject
-from domain.hashing import ZERO_HASH, keccak, text_id
-from domain.merkle import merkle_proof, merkle_root
+from domain.hashing import keccak, text_id
+from domain.markets import MarketKind
+from domain.merkle import places_proofs, places_root
 from domain.readings import Attestation
 from domain.roles import ChainRole
+from domain.sessions import mask_of
 from domain.signing import SigningKey
-from domain.units import NO_CAP, NO_PRICE
-from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, settlement_words, words_hash
+from domain.units import NO_CAP
+from domain.words import OrderWord, Side, book_hash, page_hashes, result_hash, settlement_words, words_hash
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
@@ -64,7 +68,7 @@ GAS_PER_ACCOUNT_MAX = 7_000
 """Limit for settling a day with 1,000 known accounts."""
 
 MTUS = 96
-"""MTUs of the program, and of each period."""
+"""MTUs of a session, and of each period."""
 
 GAS_CALLDATA_PER_ORDER = 420
 """About what nodes charge for the calldata of one order word alone: the floor under clearing."""
@@ -160,6 +164,7 @@ class Ledger:
         rpc, addresses = self.node.rpc, self.deployment.addresses
         self.calendar = Calendar(rpc=rpc, address=addresses["Calendar"])
         self.market = Market(rpc=rpc, address=addresses["Market"])
+        self.clearing = Clearing(rpc=rpc, address=addresses["Clearing"])
         self.readings = Readings(rpc=rpc, address=addresses["Readings"])
         self.accounts = Accounts(rpc=rpc, address=addresses["Accounts"])
         self.settlement = Settlement(rpc=rpc, address=addresses["Settlement"])
@@ -207,6 +212,7 @@ class Ledger:
 def _set_up(ledger: Ledger) -> None:
     params = MarketParams(
         area=AREA,
+        kind=MarketKind.AUCTION.number,
         lot_wh=10,
         tick_neur_per_wh=100,
         min_limit_neur_per_wh=-1_000_000,
@@ -230,76 +236,56 @@ def _set_up(ledger: Ledger) -> None:
 
 
 def _trade(ledger: Ledger) -> None:
-    """One program over period 2: books of 1,000 orders amid empty ones; period 1 has no program and is voided."""
+    """Two sessions over period 2: one with books of 1,000 orders amid empty ones, one that nobody closes."""
     first, at = FIRST_MTU + MTUS, MTUS // 2
     books = {
         at: (f"clear {ORDERS} orders", *realistic_book(ORDERS)),
         at + 1: (f"clear {ORDERS} orders, half capped", *realistic_book(ORDERS, capped_every=2)),
         at + 2: (f"clear {ORDERS} orders, all capped", *realistic_book(ORDERS, capped_every=1)),
         at + 3: (f"clear {ORDERS} orders, ties", *tied_book(ORDERS)),
+        at + 4: ("clear 2 orders, the last of a session", *tied_book(2)),
     }
     gate = first * 900 - CLEAR_S
-    call = ledger.market.open_program(market=MARKET, period=2, first_mtu=first, count=MTUS, gate=gate)
-    ledger.send("openProgram", ChainRole.OPERATOR, call)
-    chains, counts = [ZERO_HASH] * MTUS, [0] * MTUS
-    for mtu, (_, words, _price) in books.items():
-        chains[mtu], counts[mtu] = words_hash([mask_word(word) for word in words]), ORDERS
+    for name, session in (("openSession first", gate - 1), ("openSession", gate)):
+        call = ledger.market.open_session(market=MARKET, session=session, period=2, first_mtu=first, count=MTUS)
+        ledger.send(name, ChainRole.OPERATOR, call)
     ledger.at(gate)
-    call = ledger.market.close_books(market=MARKET, program=1, chains=chains, counts=counts)
-    ledger.send(f"closeBooks {MTUS} MTUs", ChainRole.OPERATOR, call)
-    results = [
-        result_hash(
+    hashes, results = [], []
+    for place in range(MTUS):
+        mtu: dict[str, Any] = {"market": MARKET, "session": gate, "mtu": first + place}
+        words, price = books[place][1:] if place in books else ([], None)
+        hashes.append(book_hash(**mtu, words=words))
+        results.append(result_hash(**mtu, price_neur_per_wh=price, words=words))
+    call = ledger.market.close_session(market=MARKET, session=gate, books_root=places_root(hashes))
+    ledger.send(f"closeSession {MTUS} MTUs", ChainRole.OPERATOR, call)
+    _record_program(ledger, session=gate, root=places_root(results), traded_mask=mask_of(books, first_mtu=0))
+    of_results, of_books = places_proofs(results, range(MTUS)), places_proofs(hashes, range(MTUS))
+    for place, (name, words, price) in books.items():
+        call = ledger.clearing.clear(
             market=MARKET,
-            mtu=first + mtu,
-            price_neur_per_wh=books[mtu][2] if mtu in books else None,
-            words=books[mtu][1] if mtu in books else [],
-        )
-        for mtu in range(MTUS)
-    ]
-    _record_program(ledger, first=first, root=merkle_root(results), deadline=gate + SIGN_S)
-    empty: tuple[str, list[int], int] = ("clear empty book", [], NO_PRICE)
-    for mtu in (at - 1, *books):
-        name, words, price = books.get(mtu, empty)
-        call = ledger.market.clear(
-            market=MARKET,
-            target=ResultPage(
-                program=1,
-                mtu=first + mtu,
-                price_neur_per_wh=price,
-                count=len(words),
-                page=0,
-            ),
+            target=ResultPage(session=gate, mtu=first + place, price_neur_per_wh=price, count=len(words), page=0),
             page_hashes=page_hashes(words),
             words=words,
-            proof=merkle_proof(results, mtu),
+            proofs=PlaceProofs(result=of_results[place], book=of_books[place]),
         )
         ledger.send(name, ChainRole.OPERATOR, call)
-    ledger.at(gate + CLEAR_S + 1)
-    call = ledger.market.void_mtus(market=MARKET, period=2, program=1, first_mtu=first, count=MTUS)
-    ledger.send(f"voidMtus {MTUS - 1 - len(books)} MTUs", ChainRole.OPERATOR, call)
-    call = ledger.market.void_mtus(market=MARKET, period=1, program=0, first_mtu=FIRST_MTU, count=MTUS)
-    ledger.send(f"voidMtus {MTUS} MTUs", ChainRole.OPERATOR, call)
+    ledger.at(gate + GRACE_S + 1)
+    call = ledger.market.end_session(market=MARKET, session=gate - 1)
+    ledger.send(f"endSession {MTUS} MTUs", ChainRole.OPERATOR, call)
 
 
-def _record_program(ledger: Ledger, *, first: int, root: bytes, deadline: int) -> None:
-    values = {
-        "market": MARKET,
-        "firstMtu": first,
-        "count": MTUS,
-        "resultsRoot": root,
-        "gridModelHash": keccak(b"grid"),
-        "reportHash": keccak(b"report"),
-        "deadline": deadline,
-    }
-    call = ledger.market.record_program(
-        market=MARKET,
-        program=1,
+def _record_program(ledger: Ledger, *, session: int, root: bytes, traded_mask: int) -> None:
+    program = Program(
         results_root=root,
+        traded_mask=traded_mask,
+        emptied_mask=0,
         grid_model_hash=keccak(b"grid"),
         report_hash=keccak(b"report"),
-        deadline=deadline,
-        signature=ledger.sign("dso", "Market", PROGRAM, values),
+        deadline=session + SIGN_S,
     )
+    digest = ledger.market.program_digest(market=MARKET, session=session, program=program)
+    signature = KEYS["dso"].sign(digest)
+    call = ledger.market.record_program(market=MARKET, session=session, program=program, signature=signature)
     ledger.send("recordProgram", ChainRole.OPERATOR, call)
 
 

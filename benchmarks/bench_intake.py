@@ -97,7 +97,7 @@ class Community:
         with self.record.read() as connection:
             program = queries.last_program(connection, market="B/DA")
         assert program is not None
-        self.program = program
+        self.session = program
         self.intake = Intake(
             record=self.record,
             domain=DOMAIN,
@@ -147,7 +147,7 @@ class Community:
         """A signed bid with a fresh id; accounts take turns, then MTUs."""
         order = Order(
             market=text_id("B/DA"),
-            mtu=self.program.first_mtu + n // ACCOUNTS % self.program.count,
+            mtu=self.session.first_mtu + n // ACCOUNTS % self.session.count,
             side=Side.BID,
             limit_neur_per_wh=100_000 + 100 * (n % 1_000),
             quantity_lots=1,

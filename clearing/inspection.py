@@ -6,7 +6,7 @@ are the DSO's own. So what is signed is what was seen, or nothing is signed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -25,12 +25,13 @@ from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import text_id
 from domain.members import noun_json
-from domain.merkle import merkle_root
+from domain.merkle import places_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
 from domain.rules import rule_of
+from domain.sessions import mask_of
 from domain.units import NeurPerWh
-from domain.words import OrderWord, Side, result_hash
+from domain.words import OrderWord, Side, crosses, has_trade, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from grid.report import schedules_hash
@@ -48,12 +49,13 @@ VALIDATE_BY_TIES_RULE = {TIES_RULE: validate_program}
 class Pinned:
     """What a DSO knows by itself of a program: where its signature counts, its grid, the market's rules, what is due.
 
-    `deadline`: market time by which it must sign (gate + time to sign).
+    `session`: the gate; `deadline`: market time by which it must sign (gate + time to sign).
     """
 
     domain: Domain
     grid: GridModel
     market: str
+    session: int
     lot_wh: int
     mtus: MtuRange
     deadline: int
@@ -77,6 +79,7 @@ def refusal_digest(shown: ShownRefusal, pinned: Pinned, *, reason: str) -> bytes
     """The digest of a refusal of the program shown, whatever is wrong with it. Raises ProgramDiffers."""
     values = {
         "market": text_id(pinned.market),
+        "session": pinned.session,
         "firstMtu": shown.first_mtu,
         "count": shown.count,
         "resultsRoot": shown.results_root,
@@ -89,7 +92,7 @@ def refusal_digest(shown: ShownRefusal, pinned: Pinned, *, reason: str) -> bytes
     return digest
 
 
-def repeat(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> None:
+def repeat(shown: ShownProgram, orders: Sequence[ShownOrder], pinned: Pinned) -> None:
     """Clear and validate the orders and schedules again, and compare: caps no wider or tighter than they must be.
 
     `orders`: every order of the program's books. Raises ProgramDiffers, UnknownRule, BadSchedule, GridUnsolvable.
@@ -99,6 +102,9 @@ def repeat(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) ->
     told_report = shown.report.as_json()
     report = {**again.report, "fallbacks": told_report["fallbacks"]}
     found = Mismatch.of("report, validated again,", report, told_report)
+    held = mask_of({order.mtu for order in orders}, first_mtu=pinned.mtus.first)
+    given_up = mask_of((item.mtu for item in shown.results if item.given_up), first_mtu=pinned.mtus.first)
+    found += Mismatch.of("emptied MTUs that were given up", given_up & held, given_up & shown.emptied_mask)
     for mine, told in zip(again.results, shown.results, strict=True):
         price = mine.price_neur_per_wh
         found += Mismatch.of(f"words of MTU {mine.mtu}, cleared again,", mine.words, told.words)
@@ -145,6 +151,7 @@ def _of_frame(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     model = pinned.grid.grid_model_hash
     return [
         *Mismatch.of("market", pinned.market, shown.market),
+        *Mismatch.of("session", pinned.session, shown.session),
         *Mismatch.of("first MTU", pinned.mtus.first, shown.first_mtu),
         *Mismatch.of("count of MTUs", pinned.mtus.count, shown.count),
         *Mismatch.of("deadline", pinned.deadline, shown.deadline),
@@ -160,6 +167,7 @@ def _of_results(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     for result in shown.results:
         found += Mismatch.of(f"result hash of MTU {result.mtu}", _result_hash(result, pinned), result.result_hash)
         found += _of_clearing(result, rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties))
+    found += _of_emptied(shown, pinned)
     return found + Mismatch.of("results root", _results_root(shown, pinned), shown.results_root)
 
 
@@ -208,20 +216,46 @@ def _of_report(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
 def _result_hash(result: ShownMtu, pinned: Pinned) -> bytes:
     words = [word.pack() for word in result.words]
     price = result.price_neur_per_wh
-    return result_hash(market=text_id(pinned.market), mtu=result.mtu, price_neur_per_wh=price, words=words)
+    return result_hash(
+        market=text_id(pinned.market),
+        session=pinned.session,
+        mtu=result.mtu,
+        price_neur_per_wh=price,
+        words=words,
+    )
 
 
 def _results_root(shown: ShownProgram, pinned: Pinned) -> bytes:
-    return merkle_root([_result_hash(result, pinned) for result in shown.results])
+    return places_root([_result_hash(result, pinned) for result in shown.results])
+
+
+def _traded_mask(shown: ShownProgram, pinned: Pinned) -> int:
+    traded = (result.mtu for result in shown.results if has_trade(result.words))
+    return mask_of(traded, first_mtu=pinned.mtus.first)
+
+
+def _of_emptied(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
+    """Emptied must be what crosses and trades nothing; what was given up may be, if anything was in its book."""
+    due, may = 0, 0
+    for result in shown.results:
+        bit = mask_of([result.mtu], first_mtu=pinned.mtus.first)
+        if result.given_up:
+            may |= bit
+        elif crosses(result.words) and not has_trade(result.words):
+            due |= bit
+    return Mismatch.of("emptied MTUs", due | (shown.emptied_mask & may), shown.emptied_mask)
 
 
 def _program_values(shown: ShownProgram, pinned: Pinned) -> dict[str, Any]:
     """Members of the `Program` struct, none of them as it was sent."""
     return {
         "market": text_id(pinned.market),
+        "session": pinned.session,
         "firstMtu": pinned.mtus.first,
         "count": pinned.mtus.count,
         "resultsRoot": _results_root(shown, pinned),
+        "tradedMask": _traded_mask(shown, pinned),
+        "emptiedMask": shown.emptied_mask,
         "gridModelHash": pinned.grid.grid_model_hash,
         "reportHash": shown.report.hash(),
         "deadline": pinned.deadline,

@@ -17,7 +17,7 @@ from clearing.shown_report import ShownReport
 from domain.errors import DominoesError, OutOfRange
 from domain.facts import PointEnvelope, ProgramRules
 from domain.facts.programs import EarlierPosition, Schedules, check_int32
-from domain.members import Code, Hash, Mtu, Number, PriceNeurPerWh, Seconds, Uint32, first_fault, noun_of
+from domain.members import Code, Hash, Mask, Mtu, PriceNeurPerWh, Seconds, Session, Uint32, first_fault, noun_of
 from domain.strictness import hex_bytes
 from domain.words import OrderWord
 
@@ -92,7 +92,7 @@ class ShownMtu:
 
 @dataclass(frozen=True, slots=True)
 class ShownProgram:
-    """The answer of `GET /v1/dso/programs/{market}/{program}`, without what is only for reading.
+    """The answer of `GET /v1/dso/programs/{market}/{session}`, without what is only for reading.
 
     `schedules` are in Wh, + = import; `digest` is what the operator says that the signature is over.
     """
@@ -100,11 +100,12 @@ class ShownProgram:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Uint32
     results: tuple[ShownMtu, ...]
     results_root: Hash
+    emptied_mask: Mask
     report: ShownReport
     report_hash: Hash
     grid_model_hash: Hash
@@ -160,7 +161,7 @@ class ShownOrder:
 
     @classmethod
     def read_all(cls, answer: object) -> list[ShownOrder]:
-        """From the answer of `…/{program}/orders`. Raises ProgramDiffers where it is not of that form."""
+        """From the answer of `…/{session}/orders`. Raises ProgramDiffers where it is not of that form."""
         items = answer.get("items") if isinstance(answer, Mapping) else None
         if not isinstance(items, list):
             raise _not_of_the_form("items", "an array of orders is expected")

@@ -19,6 +19,8 @@ CONTRACT_NAMES = (
     "Roles",
     "Calendar",
     "Market",
+    "Clearing",
+    "Objections",
     "Readings",
     "Accounts",
     "Settlement",

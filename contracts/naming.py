@@ -11,6 +11,6 @@ KEYWORDS = frozenset({"from", "class", "def", "in", "is", "at_"})
 
 @cache
 def snake(name: str) -> str:
-    """`closeBooks` as `close_books`."""
+    """`closeSession` as `close_session`."""
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return parts.strip("_") + ("_" if parts in KEYWORDS else "")

@@ -145,20 +145,22 @@ class Domain:
 
 
 ORDER = Shape(
-    "Order(bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
+    "Order(bytes32 market,uint64 session,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
     "address account,bytes16 orderId,uint32 revision,bytes32 salt)"
 )
-CANCEL = Shape("Cancel(bytes32 market,uint32 mtu,bytes16 orderId,uint32 revision)")
-SCHEDULE = Shape("Schedule(bytes32 market,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)")
+CANCEL = Shape("Cancel(bytes32 market,uint64 session,uint32 mtu,bytes16 orderId,uint32 revision)")
+SCHEDULE = Shape(
+    "Schedule(bytes32 market,uint64 session,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)"
+)
 RECEIPT = Shape(
-    "Receipt(bytes32 market,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,"
+    "Receipt(bytes32 market,uint64 session,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,"
     "bytes32 journalHead,uint64 marketTime)"
 )
 PROGRAM = Shape(
-    "Program(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,bytes32 gridModelHash,"
-    "bytes32 reportHash,uint64 deadline)"
+    "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,"
+    "uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
 )
-REFUSAL = Shape("Refusal(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)")
+REFUSAL = Shape("Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)")
 ATTESTATION = Shape(
     "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh)"
 )

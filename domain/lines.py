@@ -53,7 +53,7 @@ LEVY = Kind("levy", -1, "levy_neur_per_wh", OtherSide.TAX, True)
 COMPENSATION = Kind("curtailment_compensation", 1, "compensation_neur_per_wh", OtherSide.DSO, False)
 
 TRADE_KINDS = (LOCAL_PURCHASE, LOCAL_SALE)
-"""One line per market, MTU and price: what was bought, then what was sold."""
+"""One line per market, session, MTU and price: what was bought, then what was sold."""
 
 POSITION_KINDS = (
     RESIDUAL_SUPPLY,
@@ -106,13 +106,14 @@ class _EnergyLine:
 
 @dataclass(frozen=True, slots=True)
 class TradeLine(_EnergyLine):
-    """What an account bought or sold in one market and MTU, at the price of these trades."""
+    """What an account bought or sold in one session of a market and MTU, at the price of these trades."""
 
     market: str
+    session: int
 
     def as_json(self) -> dict[str, Any]:
         """JSON form, as it is hashed."""
-        return _EnergyLine.as_json(self) | {"market": self.market}
+        return _EnergyLine.as_json(self) | {"market": self.market, "session": self.session}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +184,6 @@ def _mtu_line_of(data: Mapping[str, Any]) -> MtuLine:
     if kind in POSITION_KINDS and "tariff" in data:
         return MirrorLine(mtu, kind, energy_wh, price, tariff=text(data["tariff"]), version=whole(data["version"]))
     if kind in TRADE_KINDS:
-        return TradeLine(mtu, kind, energy_wh, price, market=text(data["market"]))
+        session = whole(data["session"], highest=MAX_SAFE_INTEGER)
+        return TradeLine(mtu, kind, energy_wh, price, market=text(data["market"]), session=session)
     return PositionLine(mtu, kind, energy_wh, price)

@@ -22,13 +22,18 @@ class MarketKind(StrEnum):
     FLEXIBILITY = "flexibility"
     """An auction whose one buyer relieves the grid; what it trades is no energy position."""
 
+    @property
+    def number(self) -> int:
+        """How the Market contract numbers it."""
+        return list(MarketKind).index(self)
+
 
 @dataclass(frozen=True)
 class Market:
-    """A market of one area, with one gate per local day.
+    """A market of one area: per local day one session for each gate, over all MTUs of the day.
 
-    `gate_local` is "HH:MM" in the area's zone on the day before delivery; energies in Wh, prices in nEUR/Wh, deadlines
-    in seconds of market time after the gate.
+    `gate_local` is "HH:MM" in the area's zone on the day before delivery, `later_gates_local` are those after it;
+    energies in Wh, prices in nEUR/Wh, deadlines in seconds of market time after the gate.
     """
 
     market: Code
@@ -42,12 +47,18 @@ class Market:
     clear_seconds: Seconds
     gate_local: str
     kind: MarketKind = MarketKind.AUCTION
+    later_gates_local: tuple[str, ...] = ()
 
     @property
-    def gate_seconds(self) -> int:
-        """Local time of the gate in seconds after midnight."""
-        hours, minutes = self.gate_local.split(":")
-        return int(hours) * 3_600 + int(minutes) * 60
+    def gates_local(self) -> tuple[str, ...]:
+        """Local times of its gates, as they were given."""
+        return (self.gate_local, *self.later_gates_local)
+
+    @property
+    def gates_seconds(self) -> tuple[int, ...]:
+        """Local times of its gates in seconds after midnight."""
+        pairs = (gate.split(":") for gate in self.gates_local)
+        return tuple(int(hours) * 3_600 + int(minutes) * 60 for hours, minutes in pairs)
 
     @cached_property
     def market_id(self) -> bytes:

@@ -73,6 +73,14 @@ def _write_word(value: int) -> str:
     return f"0x{value:064x}"
 
 
+def _read_mask(value: object) -> int:
+    return int.from_bytes(hex_bytes(value, length=16), "big")
+
+
+def _write_mask(value: int) -> str:
+    return f"0x{value:032x}"
+
+
 Code = Annotated[str, Field(min_length=1, max_length=CODE_LENGTH_MAX), Says("code")]
 """A name that people gave: of an area, market, point, meter, participant, tariff or agreement."""
 
@@ -97,11 +105,14 @@ Signature = Annotated[bytes, HexOf(65), Says("65 bytes")]
 Word = Annotated[int, Field(ge=0, lt=2**256), ReadBy(_read_word), PlainSerializer(_write_word), Says("word, 32 bytes")]
 """A word of the chain: an order in its book, or an account's amount in a settlement."""
 
+Mask = Annotated[int, Field(ge=0, lt=2**128), ReadBy(_read_mask), PlainSerializer(_write_mask), Says("mask, 16 bytes")]
+"""MTUs of a session: bit i stands for its first MTU + i."""
+
 Natural = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("whole number")]
 """A whole number from 0, without a unit: a count, version, revision, nonce or sequence."""
 
 Number = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("number from 1")]
-"""The number of a period or program, as the contracts count them."""
+"""The number of a period, as the contracts count them."""
 
 Uint32 = Annotated[int, Field(ge=0, le=UINT32_MAX), Says("whole number")]
 """A whole number from 0, without a unit, that the contracts keep as uint32."""
@@ -111,6 +122,9 @@ RuleVersion = Annotated[int, Field(ge=1, le=MAX_SAFE_INTEGER), Says("version of 
 
 Mtu = Annotated[int, Field(ge=0, le=UINT32_MAX), Says("MTU")]
 """A market time unit: unix seconds // 900."""
+
+Session = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("session: its gate, unix s")]
+"""A session of a market, named by its gate: market time in unix seconds."""
 
 Seconds = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER), Says("s")]
 """A duration, or a market time in unix seconds."""

@@ -1,12 +1,13 @@
-"""Merkle trees that OpenZeppelin's `MerkleProof` verifies.
+"""Merkle trees that OpenZeppelin's `MerkleProof` verifies, and places trees, whose root fixes each leaf's place.
 
 A leaf is keccak of its 32-byte value, a node keccak of its two children in ascending order; an odd node at the end of
 a level moves up unchanged. Leaves are hashed once more than nodes' children, so a node can't pose as a leaf's value.
+The children of a places tree's node are hashed left before right, so that only one value can stand at each place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from domain.hashing import ZERO_HASH, keccak
 
@@ -21,11 +22,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return keccak(left + right) if left <= right else keccak(right + left)
 
 
-def _levels(values: Sequence[bytes]) -> list[list[bytes]]:
+def place_node_hash(left: bytes, right: bytes) -> bytes:
+    """The parent of two nodes of a places tree."""
+    return keccak(left + right)
+
+
+def _levels(values: Sequence[bytes], node_of: Callable[[bytes, bytes], bytes] = node_hash) -> list[list[bytes]]:
     levels = [[leaf_hash(value) for value in values]]
     while len(levels[-1]) > 1:
         below = levels[-1]
-        above = [node_hash(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+        above = [node_of(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
         if len(below) % 2:
             above.append(below[-1])
         levels.append(above)
@@ -44,7 +50,20 @@ def merkle_proof(values: Sequence[bytes], index: int) -> list[bytes]:
 
 def merkle_proofs(values: Sequence[bytes], indexes: Sequence[int]) -> list[list[bytes]]:
     """Proofs for many values of one tree, the tree being built once."""
-    levels = _levels(values)
+    return _paths(_levels(values), indexes)
+
+
+def places_root(values: Sequence[bytes]) -> bytes:
+    """Root of a places tree over 32-byte values; 32 zero bytes where there is none."""
+    return _levels(values, place_node_hash)[-1][0] if values else ZERO_HASH
+
+
+def places_proofs(values: Sequence[bytes], indexes: Sequence[int]) -> list[list[bytes]]:
+    """Proofs for many places of one places tree; a level where the node moves up unchanged gives no sibling."""
+    return _paths(_levels(values, place_node_hash), indexes)
+
+
+def _paths(levels: Sequence[Sequence[bytes]], indexes: Sequence[int]) -> list[list[bytes]]:
     proofs = []
     for index in indexes:
         proof, at = [], index

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import CANCEL, ORDER, SCHEDULE, Domain
-from domain.hashing import hash_json, keccak, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, hash_json, keccak, to_hex
 from domain.strictness import check_bytes, hex_bytes, whole
 from domain.units import MAX_LOTS, NO_PRICE, check_range
 from domain.words import OrderWord, Side
@@ -24,13 +24,16 @@ _MEMBERS = frozenset(name for _, name in ORDER.fields)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A limit order of one market and MTU. `order_id` and the random `salt` are made by the device.
+    """A limit order of one session of a market and one MTU. `order_id` and the random `salt` are made by the device.
+
+    `session` is the session's gate in unix seconds: the order counts in it alone, and its rest lapses with it.
 
     `limit_neur_per_wh` in nEUR/Wh: the most a bid pays, the least an ask takes. `revision` counts from 0 and rises
     with each change or cancel of the same `order_id`.
     """
 
     market: bytes
+    session: int
     mtu: int
     side: Side
     limit_neur_per_wh: int
@@ -41,6 +44,7 @@ class Order:
     salt: bytes
 
     def __post_init__(self) -> None:
+        check_range(field="session", value=self.session, lowest=0, highest=MAX_SAFE_INTEGER)
         check_range(field="mtu", value=self.mtu, lowest=0, highest=2**32 - 1)
         check_range(field="limit_neur_per_wh", value=self.limit_neur_per_wh, lowest=NO_PRICE + 1, highest=2**31 - 1)
         check_range(field="quantity_lots", value=self.quantity_lots, lowest=1, highest=MAX_LOTS)
@@ -56,6 +60,7 @@ class Order:
         """The members of the signed struct."""
         return {
             "market": self.market,
+            "session": self.session,
             "mtu": self.mtu,
             "side": int(self.side),
             "limitPriceNeurPerWh": self.limit_neur_per_wh,
@@ -86,6 +91,7 @@ class Order:
             raise ValueError("a signed order has other members")
         return cls(
             market=hex_bytes(data["market"], length=HASH_BYTES),
+            session=data["session"],
             mtu=data["mtu"],
             side=Side(whole(data["side"])),
             limit_neur_per_wh=data["limitPriceNeurPerWh"],
@@ -111,9 +117,10 @@ def tag_of(digest: bytes) -> bytes:
     return digest[:TAG_BYTES]
 
 
-def cancel_digest(*, domain: Domain, market: bytes, mtu: int, order_id: bytes, revision: int) -> bytes:
+def cancel_digest(*, domain: Domain, market: bytes, session: int, mtu: int, order_id: bytes, revision: int) -> bytes:
     """What the order key signs to withdraw an order; `revision` is the last one plus one."""
-    return domain.digest(CANCEL, {"market": market, "mtu": mtu, "orderId": order_id, "revision": revision})
+    values = {"market": market, "session": session, "mtu": mtu, "orderId": order_id, "revision": revision}
+    return domain.digest(CANCEL, values)
 
 
 def schedule_hash(net_wh: Sequence[int]) -> bytes:
@@ -133,11 +140,12 @@ def envelopes_hash(points: Sequence[str], entries: Sequence[Mapping[str, Any]]) 
 
 
 def schedule_digest(
-    *, domain: Domain, market: bytes, first_mtu: int, point: bytes, net_wh: list[int], revision: int
+    *, domain: Domain, market: bytes, session: int, first_mtu: int, point: bytes, net_wh: list[int], revision: int
 ) -> bytes:
     """What the order key signs to nominate the net schedule of its connection point."""
     values = {
         "market": market,
+        "session": session,
         "firstMtu": first_mtu,
         "point": point,
         "valuesHash": schedule_hash(net_wh),

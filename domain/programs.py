@@ -1,4 +1,4 @@
-"""What the DSO signs about a program of one gate."""
+"""What the DSO signs about a program: the results of one session."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ class SignedProgram(Protocol):
         ...
 
     @property
+    def session(self) -> int:
+        """The session's gate, unix seconds."""
+        ...
+
+    @property
     def first_mtu(self) -> int:
         """Its first MTU."""
         ...
@@ -27,7 +32,17 @@ class SignedProgram(Protocol):
 
     @property
     def results_root(self) -> bytes:
-        """Merkle root over its result hashes."""
+        """Places root over its result hashes."""
+        ...
+
+    @property
+    def traded_mask(self) -> int:
+        """The MTUs that trade."""
+        ...
+
+    @property
+    def emptied_mask(self) -> int:
+        """The MTUs that caps emptied or that were given up."""
         ...
 
     @property
@@ -50,9 +65,12 @@ def program_values(program: SignedProgram) -> dict[str, Any]:
     """Members of the `Program` shape."""
     return {
         "market": text_id(program.market),
+        "session": program.session,
         "firstMtu": program.first_mtu,
         "count": program.count,
         "resultsRoot": program.results_root,
+        "tradedMask": program.traded_mask,
+        "emptiedMask": program.emptied_mask,
         "gridModelHash": program.grid_model_hash,
         "reportHash": program.report_hash,
         "deadline": program.deadline,

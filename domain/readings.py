@@ -177,8 +177,3 @@ def chain_readings_root(previous: bytes, attestation: Attestation) -> bytes:
         + attestation.root
         + b"".join(number.to_bytes(32, "big") for number in totals)
     )
-
-
-def chain_clearing_root(previous: bytes, *, market: bytes, mtu: int, result: bytes) -> bytes:
-    """The next value of an area and period's running `clearingRoot`; `result` is 32 zero bytes for a void."""
-    return keccak(previous + market + mtu.to_bytes(32, "big") + result)

@@ -6,7 +6,7 @@ A settlement word is `address:160 | amount:int96`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -115,21 +115,42 @@ def words_hash(words: Sequence[int]) -> bytes:
     return chain_hash(page_hashes(words))
 
 
-def book_hash(words: Sequence[int]) -> bytes:
-    """Commitment to a book: masked words (any cap and accepted in the input are ignored) and their count."""
-    return keccak(words_hash([mask_word(word) for word in words]) + len(words).to_bytes(32, "big"))
+def book_hash(*, market: bytes, session: int, mtu: int, words: Sequence[int]) -> bytes:
+    """Commitment to the book of an MTU: masked words (any cap and accepted in the input are ignored), their count."""
+    return keccak(
+        market
+        + session.to_bytes(32, "big")
+        + mtu.to_bytes(32, "big")
+        + words_hash([mask_word(word) for word in words])
+        + len(words).to_bytes(32, "big")
+    )
 
 
-def result_hash(*, market: bytes, mtu: int, price_neur_per_wh: int | None, words: Sequence[int]) -> bytes:
-    """Commitment to a clearing: market, MTU, price (NO_PRICE where None) and complete words."""
+def result_hash(*, market: bytes, session: int, mtu: int, price_neur_per_wh: int | None, words: Sequence[int]) -> bytes:
+    """Commitment to a clearing: market, session, MTU, price (NO_PRICE where None) and complete words."""
     price = NO_PRICE if price_neur_per_wh is None else price_neur_per_wh
     return keccak(
         market
+        + session.to_bytes(32, "big")
         + mtu.to_bytes(32, "big")
         + (price % 2**256).to_bytes(32, "big")
         + words_hash(words)
         + len(words).to_bytes(32, "big")
     )
+
+
+def has_trade(words: Iterable[OrderWord]) -> bool:
+    """Whether anything was accepted of a result's words."""
+    return any(word.accepted_lots for word in words)
+
+
+def crosses(words: Iterable[OrderWord]) -> bool:
+    """Whether the highest bid of a book is at least its lowest ask, caps left aside: something could trade."""
+    limits: dict[Side, list[int]] = {Side.BID: [], Side.ASK: []}
+    for word in words:
+        limits[word.side].append(word.limit_neur_per_wh)
+    bids, asks = limits[Side.BID], limits[Side.ASK]
+    return bool(bids and asks) and max(bids) >= min(asks)
 
 
 _INT96_HIGHEST = 2**95 - 1

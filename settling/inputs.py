@@ -22,10 +22,11 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """An opened order word with something accepted: in which market, and at which price per Wh."""
+    """An opened order word with something accepted: in which session of a market, and at which price per Wh."""
 
     account: bytes
     market: str
+    session: int
     mtu: int
     side: Side
     energy_wh: int

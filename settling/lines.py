@@ -29,20 +29,21 @@ LINES_RULE = 1
 
 
 def trade_lines(trades: Sequence[Trade]) -> list[TradeLine]:
-    """The money of trades: per MTU what was bought, then what was sold, a line per market and price ascending."""
-    totals: dict[tuple[int, Side, str, int], int] = {}
+    """The money of trades: per MTU what was bought, then what was sold, a line per session, market, price ascending."""
+    totals: dict[tuple[int, Side, int, str, int], int] = {}
     for trade in trades:
-        key = (trade.mtu, trade.side, trade.market, trade.price_neur_per_wh)
+        key = (trade.mtu, trade.side, trade.session, trade.market, trade.price_neur_per_wh)
         totals[key] = totals.get(key, 0) + trade.energy_wh
     return [
         TradeLine(
             mtu=mtu,
             kind=LOCAL_PURCHASE if side == Side.BID else LOCAL_SALE,
-            energy_wh=totals[mtu, side, market, price],
+            energy_wh=totals[mtu, side, session, market, price],
             price_neur_per_wh=price,
             market=market,
+            session=session,
         )
-        for mtu, side, market, price in sorted(totals)
+        for mtu, side, session, market, price in sorted(totals)
     ]
 
 

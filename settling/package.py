@@ -25,19 +25,21 @@ from domain.facts import (
 )
 from domain.facts.programs import Schedules, check_int32
 from domain.facts.settlement import settlement_values
-from domain.hashing import ZERO_HASH, canonical_json, text_id
+from domain.hashing import canonical_json, text_id
 from domain.markets import Market
 from domain.members import (
     Address,
     Code,
     Document,
     Hash,
+    Mask,
     MeteredWh,
     Mtu,
     Natural,
     Number,
     PriceNeurPerWh,
     Seconds,
+    Session,
     Signature,
     Word,
     first_fault,
@@ -48,6 +50,7 @@ from domain.mtu import MtuRange
 from domain.parties import Meter, OrderKey, Participant
 from domain.periods import Period
 from domain.readings import Attestation, MeterReading
+from domain.sessions import DoneSession, mtus_of
 from domain.statements import statement_hash
 from domain.terms import Agreement, Tariff
 
@@ -109,10 +112,12 @@ class PackagedProgram:
     """
 
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Natural
     results_root: Hash
+    traded_mask: Mask
+    emptied_mask: Mask
     grid_model_hash: Hash
     report_hash: Hash
     report: Document
@@ -138,18 +143,54 @@ class PackagedProgram:
 
 @dataclass(frozen=True, slots=True)
 class PackagedClearing:
-    """What the chain made of one MTU of a market; a void has neither price nor words, and a hash of zeros."""
+    """What the chain cleared of one MTU in a session."""
 
-    market: Code
     mtu: Mtu
-    result_hash: Hash
     price_neur_per_wh: PriceNeurPerWh | None
     words: tuple[Word, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class PackagedSession:
+    """A session that is over, as the chain chained it: roots and masks are zero where it did not get so far.
+
+    `results` are all result hashes that the DSO signed, by MTU; `clearings` those of the cleared mask, ascending.
+    """
+
+    market: Code
+    session: Session
+    first_mtu: Mtu
+    count: Natural
+    books_root: Hash
+    results_root: Hash
+    traded_mask: Mask
+    emptied_mask: Mask
+    cleared_mask: Mask
+    results: tuple[Hash, ...]
+    clearings: tuple[PackagedClearing, ...]
+
+    def __post_init__(self) -> None:
+        cleared = mtus_of(self.cleared_mask, session=self.mtus)
+        if self.cleared_mask >> self.count or [item.mtu for item in self.clearings] != cleared:
+            raise ValueError("a session has not one clearing for each MTU of its cleared mask")
+
     @property
-    def is_void(self) -> bool:
-        """Whether nothing was traded because the MTU was given up."""
-        return self.result_hash == ZERO_HASH
+    def mtus(self) -> MtuRange:
+        """Its MTUs."""
+        return MtuRange(first=self.first_mtu, count=self.count)
+
+    @property
+    def done(self) -> DoneSession:
+        """What the clearing root chains of it."""
+        return DoneSession(
+            market_id=text_id(self.market),
+            session=self.session,
+            books_root=self.books_root,
+            results_root=self.results_root,
+            traded_mask=self.traded_mask,
+            emptied_mask=self.emptied_mask,
+            cleared_mask=self.cleared_mask,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +234,7 @@ class EarlierSettlement:
 class Basis(RegisteredTerms):
     """The facts that one revision of a settlement follows from, none more.
 
-    Clearings and attestations stand in the chain's order, orders (one for every word) ascend by tag.
+    Sessions and attestations stand in the chain's order, orders (one for every word) ascend by tag.
     """
 
     area: Code
@@ -203,14 +244,15 @@ class Basis(RegisteredTerms):
     count: Natural
     grid_model: Document
     programs: tuple[PackagedProgram, ...]
-    clearings: tuple[PackagedClearing, ...]
+    sessions: tuple[PackagedSession, ...]
     orders: tuple[OrderAccepted, ...]
     attestations: tuple[PackagedAttestation, ...]
     earlier: tuple[EarlierSettlement, ...]
 
     def __post_init__(self) -> None:
         period = self.span
-        mtus = {item.mtu for item in self.clearings} | {item.mtu for item in self.attestations}
+        cleared = {item.mtu for session in self.sessions for item in session.clearings}
+        mtus = cleared | {item.mtu for item in self.attestations}
         if any(mtu not in period for mtu in mtus):
             raise ValueError("a clearing or attestation is of an MTU outside the period")
         if any(first.tag >= second.tag for first, second in pairwise(self.orders)):

@@ -3,7 +3,7 @@
 B = max(bought − sold, 0) and S = max(sold − bought, 0): bought 5 and sold 2 later is a position of 3 bought, so that
 consuming 3 leaves nothing over and nothing short. Each trade keeps its money at its own price.
 
-A deviation from the position settles at the agreement's imbalance price. An account that traded in several markets of
+A deviation from the position settles at the agreement's imbalance price. An account that traded in several sessions of
 the MTU could choose between them, so there its own trades bound that price where this is worse for it: a surplus earns
 at most the lowest price it bought at, a shortfall costs at least the highest it sold at.
 """
@@ -61,7 +61,7 @@ class TradeColumns:
 class OwnPrices:
     """The prices in nEUR/Wh that bound a deviation's price, by (household's row, MTU counted from the first).
 
-    Only where an account traded in several markets of the MTU; empty where an area has one.
+    Only where an account traded in several sessions of the MTU; empty where an area has one.
     """
 
     lowest_bought: Mapping[tuple[int, int], int]
@@ -95,12 +95,13 @@ def positions(trades: TradeColumns, *, size: tuple[int, int]) -> tuple[Ints, Int
 
 
 def own_prices(trades: Sequence[Trade], row_of: Mapping[bytes, int], *, first_mtu: int) -> OwnPrices:
-    """The bounds of each household and MTU that traded in several markets."""
-    markets: dict[tuple[bytes, int], str] = {}
+    """The bounds of each household and MTU that traded in several sessions."""
+    sessions: dict[tuple[bytes, int], tuple[str, int]] = {}
     several = set()
     for trade in trades:
         key = (trade.account, trade.mtu)
-        if markets.setdefault(key, trade.market) != trade.market:
+        session = (trade.market, trade.session)
+        if sessions.setdefault(key, session) != session:
             several.add(key)
     lowest: dict[tuple[int, int], int] = {}
     highest: dict[tuple[int, int], int] = {}

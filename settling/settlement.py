@@ -184,12 +184,12 @@ def _check_accounts(inputs: Inputs, trades: Mapping[bytes, list[Trade]]) -> None
 
 
 def _check_pools(trades: Sequence[Trade]) -> None:
-    """The clearing pool keeps nothing: per market and MTU as much is sold as is bought, at one price."""
-    totals: dict[tuple[int, str, int], list[int]] = {}
+    """The clearing pool keeps nothing: per session and MTU as much is sold as is bought, at one price."""
+    totals: dict[tuple[int, str, int, int], list[int]] = {}
     for trade in trades:
-        at = (trade.mtu, trade.market, trade.price_neur_per_wh)
+        at = (trade.mtu, trade.market, trade.session, trade.price_neur_per_wh)
         totals.setdefault(at, [0, 0])[trade.side] += trade.energy_wh
-    for (mtu, market, _), (bought, sold) in sorted(totals.items()):
+    for (mtu, market, _, _), (bought, sold) in sorted(totals.items()):
         if bought != sold:
             raise PoolUnbalanced(market=market, mtu=mtu, bought_wh=bought, sold_wh=sold)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from domain.errors import DominoesError
-from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
+from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.orders import TAG_BYTES
-from domain.readings import Reading, chain_clearing_root, chain_readings_root
+from domain.readings import Reading, chain_readings_root
+from domain.sessions import chain_clearing_root
 from domain.words import OrderWord, unpack_settlement_word
 from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.package import Basis
@@ -34,10 +35,10 @@ class Roots:
 
 
 def roots_of(basis: Basis) -> Roots:
-    """The running roots over clearings and attestations, in their order."""
+    """The running roots over sessions and attestations, in their order."""
     clearing = readings = ZERO_HASH
-    for item in basis.clearings:
-        clearing = chain_clearing_root(clearing, market=text_id(item.market), mtu=item.mtu, result=item.result_hash)
+    for session in basis.sessions:
+        clearing = chain_clearing_root(clearing, session.done)
     for attested in basis.attestations:
         readings = chain_readings_root(readings, attested.of_area(basis.area))
     return Roots(clearing_root=clearing, readings_root=readings)
@@ -75,25 +76,27 @@ def tag_bytes(word: OrderWord) -> bytes:
 def _trades(basis: Basis) -> Iterator[Trade]:
     lot_wh = {market.market: market.lot_wh for market in basis.markets}
     account_of = {item.tag: item.order.account for item in basis.orders}
-    for clearing in basis.clearings:
-        for word in map(OrderWord.unpack, clearing.words):
-            tag = tag_bytes(word)
-            if tag not in account_of:
-                raise WrongInput(record=f"word {to_hex(tag)} of MTU {clearing.mtu}", reason="no order opens it")
-            if not word.accepted_lots:
-                continue
-            if clearing.price_neur_per_wh is None or clearing.market not in lot_wh:
-                reason = f"it trades, but MTU {clearing.mtu} of {clearing.market} has no price or no rules"
-                raise WrongInput(record=f"word {to_hex(tag)}", reason=reason)
-            yield Trade(
-                account=account_of[tag],
-                market=clearing.market,
-                mtu=clearing.mtu,
-                side=word.side,
-                energy_wh=word.accepted_lots * lot_wh[clearing.market],
-                price_neur_per_wh=clearing.price_neur_per_wh,
-                tag=tag,
-            )
+    for session in basis.sessions:
+        for clearing in session.clearings:
+            for word in map(OrderWord.unpack, clearing.words):
+                tag = tag_bytes(word)
+                if tag not in account_of:
+                    raise WrongInput(record=f"word {to_hex(tag)} of MTU {clearing.mtu}", reason="no order opens it")
+                if not word.accepted_lots:
+                    continue
+                if clearing.price_neur_per_wh is None or session.market not in lot_wh:
+                    reason = f"it trades, but MTU {clearing.mtu} of {session.market} has no price or no rules"
+                    raise WrongInput(record=f"word {to_hex(tag)}", reason=reason)
+                yield Trade(
+                    account=account_of[tag],
+                    market=session.market,
+                    session=session.session,
+                    mtu=clearing.mtu,
+                    side=word.side,
+                    energy_wh=word.accepted_lots * lot_wh[session.market],
+                    price_neur_per_wh=clearing.price_neur_per_wh,
+                    tag=tag,
+                )
 
 
 def _metered(basis: Basis) -> Iterator[Metered]:

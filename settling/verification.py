@@ -9,6 +9,7 @@ from __future__ import annotations
 from domain.eip712 import KEY_REGISTRATION, PROGRAM, Domain
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
 from domain.members import noun_json
+from domain.merkle import places_root
 from domain.orders import envelopes_hash, schedule_hash, tag_of
 from domain.parties import OrderKey
 from domain.programs import program_values
@@ -17,7 +18,7 @@ from domain.rules import rule_of
 from domain.signing import recover
 from domain.strictness import text
 from domain.words import OrderWord, result_hash
-from settling.package import Package, PackagedClearing, PackagedProgram
+from settling.package import Package, PackagedClearing, PackagedProgram, PackagedSession
 from settling.settlement import SETTLE_BY_LINES_RULE, commit
 from settling.unpacking import WrongInput, inputs_of, roots_of, tag_bytes
 
@@ -76,7 +77,7 @@ def _check_proposal(package: Package) -> None:
 
 
 def _check_program(package: Package, program: PackagedProgram, market: Domain) -> None:
-    name, report = f"program {program.program} of {program.market}", program.report
+    name, report = f"program {program.session} of {program.market}", program.report
     hashed = (("report", report, program.report_hash), ("grid model", package.grid_model, program.grid_model_hash))
     for what, document, signed in hashed:
         if hash_json(document.value) != signed:
@@ -133,28 +134,43 @@ def _check_orders(package: Package, *, market: Domain, settlement: Domain) -> No
 
 def _check_results(package: Package) -> None:
     orders = {item.tag: item.order for item in package.orders}
-    for clearing in package.clearings:
-        name, market = f"result of MTU {clearing.mtu}", text_id(clearing.market)
-        _check_result(clearing, market, name)
-        for word in map(OrderWord.unpack, clearing.words):
-            tag = tag_bytes(word)
-            order = orders.get(tag)
-            if order is None or (order.market, order.mtu) != (market, clearing.mtu):
-                raise WrongInput(record=name, reason=f"no order of this MTU opens tag {tag.hex()}")
-            plain = order.word(tag=tag)
-            if word.with_result(cap_lots=plain.cap_lots, accepted_lots=0) != plain:
-                raise WrongInput(record=name, reason=f"word {tag.hex()} differs from its order")
+    for session in package.sessions:
+        market = text_id(session.market)
+        _check_root(session)
+        for clearing in session.clearings:
+            name = f"result of MTU {clearing.mtu} in session {session.session} of {session.market}"
+            _check_result(session, clearing, market, name)
+            for word in map(OrderWord.unpack, clearing.words):
+                tag = tag_bytes(word)
+                order = orders.get(tag)
+                at = (market, session.session, clearing.mtu)
+                if order is None or (order.market, order.session, order.mtu) != at:
+                    raise WrongInput(record=name, reason=f"no order of this MTU opens tag {tag.hex()}")
+                plain = order.word(tag=tag)
+                if word.with_result(cap_lots=plain.cap_lots, accepted_lots=0) != plain:
+                    raise WrongInput(record=name, reason=f"word {tag.hex()} differs from its order")
 
 
-def _check_result(clearing: PackagedClearing, market: bytes, name: str) -> None:
-    if clearing.is_void:
-        if clearing.words or clearing.price_neur_per_wh is not None:
-            raise WrongInput(record=name, reason="a void has neither words nor price")
-        return
+def _check_root(session: PackagedSession) -> None:
+    """The result hashes are those that the DSO signed; a session that was never signed has none."""
+    name, signed = f"session {session.session} of {session.market}", session.results_root != ZERO_HASH
+    if len(session.results) != (session.count if signed else 0):
+        raise WrongInput(record=name, reason="it has not one result for each of its MTUs")
+    if places_root(session.results) != session.results_root:
+        raise WrongInput(record=name, reason="its results do not give the signed root")
+    if session.cleared_mask & ~session.traded_mask:
+        raise WrongInput(record=name, reason="it cleared an MTU that does not trade")
+
+
+def _check_result(session: PackagedSession, clearing: PackagedClearing, market: bytes, name: str) -> None:
     expected = result_hash(
-        market=market, mtu=clearing.mtu, price_neur_per_wh=clearing.price_neur_per_wh, words=clearing.words
+        market=market,
+        session=session.session,
+        mtu=clearing.mtu,
+        price_neur_per_wh=clearing.price_neur_per_wh,
+        words=clearing.words,
     )
-    if expected != clearing.result_hash:
+    if expected != session.results[clearing.mtu - session.first_mtu]:
         raise WrongInput(record=name, reason="its words and price do not give the result hash")
 
 

@@ -70,7 +70,7 @@ def append_fact(
     return tx.append(fact_of(kind, given), key=key)
 
 
-_ORDER = Order(bytes(32), 0, Side.BID, 0, 1, bytes(20), bytes(16), 0, bytes(32))
+_ORDER = Order(bytes(32), 0, 0, Side.BID, 0, 1, bytes(20), bytes(16), 0, bytes(32))
 
 _ZERO: list[tuple[Any, Any]] = [
     (SignedOrder, _ORDER.as_json()),
@@ -81,6 +81,7 @@ _ZERO: list[tuple[Any, Any]] = [
     (members.Tag, "0x" + "00" * 16),
     (members.OrderId, "0x" + "00" * 16),
     (members.Signature, "0x" + "00" * 65),
+    (members.Mask, "0x" + "00" * 16),
     (members.Word, "0x" + "00" * 32),
     (members.AmountNeur, "0"),
     (members.BigNatural, "0"),

@@ -34,7 +34,7 @@ TRADE_LINES = (
     LineKind("local_purchase", "pool", None, -1, taxed=True),
     LineKind("local_sale", "pool", None, 1, taxed=False),
 )
-"""Kinds of lines of trades, by side; one line per market and price."""
+"""Kinds of lines of trades, by side; one line per session, market and price."""
 
 SURPLUS, SHORTFALL = "imbalance_surplus", "imbalance_shortfall"
 
@@ -123,7 +123,7 @@ def half_even(base_neur: int, rate_bp: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of an MTU; that of a trade names its market, one mirrored from customers the tariff's version."""
+    """A line of an MTU; that of a trade names market and session, one mirrored from customers the tariff's version."""
 
     mtu: int
     kind: str
@@ -133,6 +133,7 @@ class Line:
     tariff: str | None = None
     version: int | None = None
     market: str | None = None
+    session: int | None = None
 
     def as_json(self) -> Json:
         """As a statement shows it."""
@@ -144,14 +145,21 @@ class Line:
             "amount_neur": str(self.amount_neur),
         }
         if self.market is not None:
-            told["market"] = self.market
+            told |= {"market": self.market, "session": self.session}
         return told if self.tariff is None else {**told, "tariff": self.tariff, "version": self.version}
 
 
-def line_of(kind: LineKind, mtu: int, energy_wh: int, price_neur_per_wh: int, market: str | None = None) -> Line:
-    """The account's own line; of a trade in this market where there is one."""
+def line_of(
+    kind: LineKind,
+    mtu: int,
+    energy_wh: int,
+    price_neur_per_wh: int,
+    market: str | None = None,
+    session: int | None = None,
+) -> Line:
+    """The account's own line; of a trade in this session of a market where there is one."""
     amount = kind.sign * energy_wh * price_neur_per_wh
-    return Line(mtu, kind.name, energy_wh, price_neur_per_wh, amount, market=market)
+    return Line(mtu, kind.name, energy_wh, price_neur_per_wh, amount, market=market, session=session)
 
 
 @dataclass(frozen=True, slots=True)

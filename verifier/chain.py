@@ -18,8 +18,8 @@ from verifier.hashes import ZERO_HEX, keccak, tohex
 from verifier.verdict import Unusable
 
 CONTRACTS = (
-    *("Accounts", "Anchors", "Calendar", "Guarantees", "Market", "Readings", "Redemptions", "Registry", "Roles"),
-    *("Settlement", "Successions"),
+    *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Market", "Objections", "Readings", "Redemptions"),
+    *("Registry", "Roles", "Settlement", "Successions"),
 )
 
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
@@ -35,17 +35,18 @@ EVENTS = """
 Anchors HeadAnchored(uint64* sequence,bytes32 head,bytes32 previousHead)
 Calendar AreaCreated(bytes32* area,(uint32 attestSeconds,uint32 horizonSeconds))
 Calendar PeriodDeclared(bytes32* area,uint32* period,uint32 firstMtu,uint32 count,uint64 declaredAt)
-Market MarketCreated(bytes32* market,bytes32* area,uint32 firstPeriod,(bytes32 area,uint24 lotWh,\
+Clearing PageVerified(bytes32* market,uint64* session,bytes32* resultHash,uint32 mtu,uint32 page)
+Market MarketCreated(bytes32* market,bytes32* area,(bytes32 area,uint8 kind,uint24 lotWh,\
 uint24 tickNeurPerWh,int32 minLimitNeurPerWh,int32 maxLimitNeurPerWh,uint32 graceSeconds,uint32 signSeconds,\
 uint32 clearSeconds))
-Market ProgramOpened(bytes32* market,uint32* program,uint32* period,uint32 firstMtu,uint32 count,uint64 gate)
-Market BooksClosed(bytes32* market,uint32* program,uint32 firstMtu,bytes32[] chains,uint32[] counts)
-Market ProgramRecorded(bytes32* market,uint32* program,bytes32 resultsRoot,bytes32 gridModelHash,bytes32 reportHash,\
-uint64 deadline,address dso,bytes signature)
-Market PageVerified(bytes32* market,uint32* mtu,bytes32* resultHash,uint32 page)
-Market MtuCleared(bytes32* market,uint32* mtu,int32 priceNeurPerWh,uint64 tradedLots,bytes32 resultHash,\
-bytes32 clearingRoot)
-Market MtuVoided(bytes32* market,uint32* mtu,bytes32 clearingRoot)
+Market SessionOpened(bytes32* market,uint64* session,uint32* period,uint32 firstMtu,uint32 count)
+Market SessionClosed(bytes32* market,uint64* session,bytes32 booksRoot)
+Market ProgramRecorded(bytes32* market,uint64* session,(bytes32 resultsRoot,uint128 tradedMask,uint128 emptiedMask,\
+bytes32 gridModelHash,bytes32 reportHash,uint64 deadline),address dso,bytes signature)
+Market MtuCleared(bytes32* market,uint64* session,uint32* mtu,int32 priceNeurPerWh,uint64 tradedLots,\
+bytes32 resultHash)
+Market SessionDone(bytes32* market,uint64* session,uint128 clearedMask,bytes32 clearingRoot)
+Objections ProgramRefuted(bytes32* market,uint64* session,uint32* mtu,uint8 ground)
 Readings ReadingsAttested(bytes32* area,uint32* mtu,uint32* revision,bytes32 root,uint32 count,uint64 importWh,\
 uint64 exportWh,bytes32 readingsRoot,bytes[] signatures)
 Readings ReadingsUnread(bytes32* area,uint32* mtu,bytes32 readingsRoot)
@@ -171,12 +172,14 @@ class Events:
 
 def journalled_args(args: Mapping[str, Json]) -> dict[str, Any]:
     """An event's arguments as the journal repeats them, in the form of Event: numbers of text are numbers, what stands
-    in `params` is at the top (under both names where it contradicts)."""
-    flat = {key: item for key, item in args.items() if key != "params"}
-    for key, item in args.get("params", {}).items():
-        if args.get(key, item) != item:
-            flat[f"params.{key}"] = item
-        flat[key] = item
+    in a struct is at the top (under both names where it contradicts)."""
+    structs = {name: struct for name, struct in args.items() if isinstance(struct, Mapping)}
+    flat = {key: item for key, item in args.items() if key not in structs}
+    for name, struct in structs.items():
+        for key, item in struct.items():
+            if args.get(key, item) != item:
+                flat[f"{name}.{key}"] = item
+            flat[key] = item
     return {
         key: [_number(part) for part in item] if isinstance(item, list) else _number(item) for key, item in flat.items()
     }

@@ -52,6 +52,7 @@ class MarketDefined:
     clear_seconds: int
     gate_local: str
     kind: str
+    later_gates_local: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +197,15 @@ class PeriodDeclared:
 
 
 @dataclass(frozen=True, slots=True)
-class ProgramOpened:
-    """A span of MTUs of a market with one gate."""
+class SessionOpened:
+    """A span of MTUs of a market with one gate, which is the session's name."""
 
     market: str
     area: str
-    program: int
+    session: int
     period: int
     first_mtu: int
     count: int
-    gate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,7 @@ class SignedOrder:
     """An order's members as they are signed (protocol.md section 2); side 0 buys, 1 sells."""
 
     market: str
+    session: int
     mtu: int
     side: int
     limit_price_neur_per_wh: int = field(metadata={"name": "limitPriceNeurPerWh"})
@@ -249,6 +250,7 @@ class OrderCancelled:
     """An order's last revision is withdrawn; `revision` is that of the cancel."""
 
     market: str
+    session: int
     mtu: int
     order_id: str
     revision: int
@@ -265,6 +267,7 @@ class ScheduleNominated:
     """What a point will draw (+) or feed in (−), Wh per MTU of a program."""
 
     market: str
+    session: int
     first_mtu: int
     point: str
     net_wh: tuple[int, ...]
@@ -290,10 +293,9 @@ class BookClosed:
     """The books of a program, committed at its gate."""
 
     market: str
-    program: int
+    session: int
     first_mtu: int
     count: int
-    gate: int
     books: tuple[CommittedBook, ...]
 
 
@@ -352,7 +354,7 @@ class ProgramValidated:
     """Results, envelopes and schedules of a program as the grid bears them."""
 
     market: str
-    program: int
+    session: int
     first_mtu: int
     count: int
     results: tuple[ValidatedResult, ...]
@@ -361,6 +363,8 @@ class ProgramValidated:
     report_hash: str
     grid_model_hash: str
     results_root: str
+    traded_mask: str
+    emptied_mask: str
     deadline: int
     schedules: dict[str, tuple[int, ...]]
     earlier: tuple[EarlierPosition, ...]
@@ -373,7 +377,7 @@ class ProgramSigned:
     """The DSO signed a program."""
 
     market: str
-    program: int
+    session: int
     dso: str
     signature: str
 
@@ -383,7 +387,7 @@ class ProgramRefused:
     """The DSO refused a program."""
 
     market: str
-    program: int
+    session: int
     dso: str
     reason: str
     signature: str
@@ -394,7 +398,7 @@ class SetpointsIssued:
     """Controllers were told the envelopes of a program."""
 
     market: str
-    program: int
+    session: int
     envelopes: tuple[Envelope, ...]
 
 
@@ -403,8 +407,8 @@ class MtuCleared:
     """An MTU was cleared on chain under its signed result."""
 
     market: str
+    session: int
     mtu: int
-    program: int
     price_neur_per_wh: int | None
     result_hash: str
     words: tuple[str, ...]
@@ -413,12 +417,13 @@ class MtuCleared:
 
 
 @dataclass(frozen=True, slots=True)
-class MtuVoided:
-    """An MTU without trade; its program (None: it has none)."""
+class SessionDone:
+    """A session is over: its MTUs outside the mask traded nothing."""
 
     market: str
-    mtu: int
-    program: int | None
+    session: int
+    cleared_mask: str
+    clearing_root: str
 
 
 # ---- readings

@@ -75,6 +75,20 @@ def merkle_root(values: Iterable[bytes]) -> str:
     return tohex(level[0] if level else ZERO)
 
 
+def places_root(values: Iterable[bytes]) -> str:
+    """Root of a places tree: nodes hash left before right, so that each value has its place."""
+    level = [keccak(value) for value in values]
+    while len(level) > 1:
+        pairs = (level[at : at + 2] for at in range(0, len(level), 2))
+        level = [keccak(b"".join(pair)) if len(pair) == 2 else pair[0] for pair in pairs]
+    return tohex(level[0] if level else ZERO)
+
+
+def mask_of(mtus: Iterable[int], first_mtu: int) -> int:
+    """MTUs of a session as a mask: bit i stands for MTU first + i."""
+    return sum(1 << mtu - first_mtu for mtu in set(mtus))
+
+
 def merkle_climb(value: bytes, proof: Sequence[str]) -> str:
     """Root that a value and its proof lead to."""
     return tohex(reduce(merkle_node, (unhex(sibling, 32) for sibling in proof), keccak(value)))

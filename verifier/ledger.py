@@ -23,18 +23,18 @@ from verifier.facts import (
     MeterRegistered,
     MtuCleared,
     MtuUnread,
-    MtuVoided,
     OrderAccepted,
     OrderCancelled,
     ParticipantRegistered,
     PeriodDeclared,
-    ProgramOpened,
     ProgramRefused,
     ProgramSigned,
     ProgramValidated,
     ReadingAttested,
     RedemptionRequested,
     ScheduleNominated,
+    SessionDone,
+    SessionOpened,
     SetpointsIssued,
     SettlementProposed,
     SettlementSigned,
@@ -64,7 +64,7 @@ class Ledger:
         self._erasures = erasures = Erasures(evidence)
         self._journal = Journal(evidence, erasures)
         self._participants = participants = Participants(evidence, erasures)
-        self._orders = Orders(evidence, erasures, participants, shows_gates=True)
+        self._orders = Orders(evidence, erasures, participants)
         self._market = Market(evidence, erasures, participants, self._orders)
         self._transactions = Transactions(evidence, erasures)
         self._readings = Readings(evidence, erasures, participants, self._transactions)
@@ -84,7 +84,7 @@ class Ledger:
             RedemptionRequested: self._money.redemption_requested,
             DepositBooked: self._money.deposit_booked,
             PeriodDeclared: participants.period_declared,
-            ProgramOpened: participants.program_opened,
+            SessionOpened: participants.session_opened,
             OrderAccepted: self._orders.accepted,
             OrderCancelled: self._orders.cancelled,
             ScheduleNominated: self._orders.nominated,
@@ -94,7 +94,7 @@ class Ledger:
             ProgramRefused: self._market.program_refused,
             SetpointsIssued: self._market.setpoints_issued,
             MtuCleared: self._market.mtu_cleared,
-            MtuVoided: self._market.mtu_voided,
+            SessionDone: self._market.session_done,
             ReadingAttested: self._readings.reading_attested,
             MtuUnread: self._readings.mtu_unread,
             SettlementProposed: self._settlements.proposed,
@@ -135,7 +135,7 @@ class Ledger:
         report.ascending("sequences in receipts.jsonl", [row.sequence for row in receipts])
         self._orders.receipts = {row.sequence: row.signature for row in receipts}
         programs: list[ProgramLine] = [row for _, row in rows("programs.jsonl", ProgramLine)]
-        self._market.shown = {(row.market, row.program): row for row in programs}
+        self._market.shown = {(row.market, row.session): row for row in programs}
         settlements: list[SettlementLine] = [row for _, row in rows("settlements.jsonl", SettlementLine)]
         self._settlements.shown = {(row.area, row.period, row.revision): row for row in settlements}
         self._attestations = rows("attestations.jsonl", AttestationLine, UnreadLine)

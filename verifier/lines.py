@@ -32,11 +32,12 @@ class ProgramLine:
     """programs.jsonl of a public bundle: a signed program."""
 
     market: str
-    program: int
+    session: int
     first_mtu: int
     count: int
     results: tuple[ShownResult, ...]
     report: Json
+    emptied_mask: str
     deadline: int
     rules: ClearingRules
 
@@ -133,6 +134,7 @@ class CancelMembers:
     """A cancel's members as they are signed, the market by its code."""
 
     market: str
+    session: int
     mtu: int
     order_id: str = field(metadata={"name": "orderId"})
     revision: int
@@ -158,10 +160,12 @@ class OwnProgram:
     """programs.jsonl of a personal bundle: a signed program with the own schedule and envelopes."""
 
     market: str
-    program: int
+    session: int
     first_mtu: int
     count: int
     results_root: str
+    traded_mask: str
+    emptied_mask: str
     deadline: int
     dso: str
     signature: str
@@ -177,6 +181,7 @@ class OwnResult:
     """results.jsonl: a cleared MTU in which the account has an order."""
 
     market: str
+    session: int
     mtu: int
     lot_wh: int
     price_neur_per_wh: int | None

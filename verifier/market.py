@@ -16,21 +16,32 @@ from verifier.facts import (
     CommittedBook,
     Envelope,
     MtuCleared,
-    MtuVoided,
     ProgramRefused,
     ProgramSigned,
     ProgramValidated,
+    SessionDone,
     SetpointsIssued,
     ValidatedResult,
 )
 from verifier.form import Json, as_json, unhex
-from verifier.hashes import hash_json, ident, keccak, merkle_root, schedule_hash, tohex, word32, words_hash
+from verifier.hashes import hash_json, ident, keccak, mask_of, places_root, schedule_hash, tohex, word32, words_hash
 from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
-from verifier.orders import Opened, Orders
+from verifier.orders import BookKey, Opened, Orders
 from verifier.participants import MOST_MTUS_OF_A_PROGRAM, MarketRules, Participants, span
 from verifier.rules import rule_of
-from verifier.words import ASK, BID, HIGHEST_PRICE, NO_CAP, NO_PRICE, OPTIMUM_BY_TIES_RULE, Book, Word, read_book
+from verifier.words import (
+    ASK,
+    BID,
+    HIGHEST_PRICE,
+    NO_CAP,
+    NO_PRICE,
+    OPTIMUM_BY_TIES_RULE,
+    Book,
+    Word,
+    crosses,
+    read_book,
+)
 
 ERASED = "erased"
 """Stands for the account of a word whose order is erased."""
@@ -59,9 +70,10 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """What a word bought (side 0) or sold (1) in a market (its code), in Wh, and at what price."""
+    """What a word bought (side 0) or sold (1) in a session of a market (its code), in Wh, and at what price."""
 
     market: str
+    session: int
     tag: str
     side: int
     energy_wh: int
@@ -99,9 +111,12 @@ class Program:
     """A program: its results by MTU, the values that the DSO signs over it, and what only an opened bundle shows."""
 
     market: str
+    session: int
     mtus: range
     results: Mapping[int, Cleared]
     results_root: str
+    traded_mask: int
+    emptied_mask: int
     grid_model_hash: str
     report: ProgramReport
     deadline: int
@@ -111,18 +126,21 @@ class Program:
     @property
     def refused_values(self) -> tuple[Any, ...]:
         """What a refusal is signed over, but its reason."""
-        return self.market, self.mtus[0], len(self.mtus), self.results_root
+        return self.market, self.session, self.mtus[0], len(self.mtus), self.results_root
 
     @property
     def signed_values(self) -> tuple[Any, ...]:
         """What the DSO signs."""
-        return *self.refused_values, self.grid_model_hash, self.report.hash, self.deadline
+        masks = (self.traded_mask, self.emptied_mask)
+        return *self.refused_values, *masks, self.grid_model_hash, self.report.hash, self.deadline
 
     @property
     def recorded_values(self) -> dict[str, Any]:
         """As the contract's event names what it recorded."""
         return {
             "resultsRoot": self.results_root,
+            "tradedMask": self.traded_mask,
+            "emptiedMask": self.emptied_mask,
             "gridModelHash": self.grid_model_hash,
             "reportHash": self.report.hash,
             "deadline": self.deadline,
@@ -154,15 +172,16 @@ class Market:
         self._erasures = erasures
         self._participants = participants
         self._orders = orders
-        self._books: dict[tuple[str, int], CommittedBook] = {}  # by market and MTU
-        self._programs: dict[tuple[str, int], Program] = {}  # by market and number
+        self._books: dict[BookKey, CommittedBook] = {}
+        self._programs: dict[tuple[str, int], Program] = {}  # by market and session
         self._signed: set[tuple[str, int]] = set()
-        self._results: dict[tuple[str, int], Cleared] = {}  # signed ones, by market and MTU
+        self._results: dict[BookKey, Cleared] = {}  # signed ones
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
         self.blind: set[tuple[str, int]] = set()  # market and MTU whose signed program is erased
-        self.ended: set[tuple[str, int]] = set()  # market and MTU that are cleared or void
+        self.done: set[tuple[str, int]] = set()  # market and session that are over
+        self._cleared: dict[tuple[str, int], set[int]] = defaultdict(set)  # MTUs by market and session
         self.trades = defaultdict[tuple[str, int], list[Trade]](list)  # by account and MTU
-        self._net_wh: dict[tuple[str, int, str], int] = {}  # bought (+) or sold (-), by market, MTU and point
+        self._net_wh: dict[tuple[str, int, int, str], int] = {}  # + = bought, by market, session, MTU and point
         self.caps: dict[tuple[int, str], Caps] = {}  # signed, by MTU and point
         self.scheduled_export_wh: dict[tuple[int, str], int] = {}  # signed, by MTU and point
 
@@ -174,27 +193,28 @@ class Market:
     # ---- books
 
     def book_closed(self, fact: BookClosed) -> None:
-        """The live orders of each MTU, none left out and none added; committed on chain."""
-        market = ident(fact.market)
-        area, opened = self._participants.area_of(market), self._participants.programs[market, fact.program]
-        keys = {"market": market, "program": fact.program}
-        chains, counts = [book.chain for book in fact.books], [len(book.tags) for book in fact.books]
-        self._participants.on_chain_once("book.closed", "BooksClosed", keys, {"chains": chains, "counts": counts})
+        """The live orders of each MTU, none left out and none added; committed on chain under one root."""
+        market, session = ident(fact.market), fact.session
+        area, opened = self._participants.area_of(market), self._participants.programs[market, session]
+        root = places_root(unhex(book.book_hash, 32) for book in fact.books)
+        keys = {"market": market, "session": session}
+        self._participants.on_chain_once("book.closed", "SessionClosed", keys, {"booksRoot": root})
         mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
         for mtu, book in zip(mtus, fact.books, strict=True):
             with self._report.part(f"mtu {mtu} market {fact.market}"):
-                self._check_book(market, mtu, book, (area, opened.period))
-                self._books[market, mtu] = book
-                self._orders.closed.add((market, mtu))
+                self._check_book((market, session, mtu), book, (area, opened.period))
+                self._books[market, session, mtu] = book
                 self._participants.begin(area, mtu)
-        told = {"first_mtu": fact.first_mtu, "count": fact.count, "gate": fact.gate}
-        due = {"first_mtu": opened.first_mtu, "count": opened.count, "gate": opened.gate}
-        self._report.same("program", told, due, "program.opened holds")
+        self._orders.closed.add((market, session))
+        told = {"first_mtu": fact.first_mtu, "count": fact.count}
+        due = {"first_mtu": opened.first_mtu, "count": opened.count}
+        self._report.same("session", told, due, "session.opened holds")
 
-    def _check_book(self, market: str, mtu: int, book: CommittedBook, period: tuple[str, int]) -> None:
+    def _check_book(self, at: BookKey, book: CommittedBook, period: tuple[str, int]) -> None:
         """Tags are those of the live orders; chain and hash follow from their words."""
         report, excuse, opened = self._report, self._erasures.excuse, self._orders.opened
-        live, tags = self._orders.live_tags(market, mtu), set(book.tags)
+        (market, session, mtu), tags = at, set(book.tags)
+        live = self._orders.live_tags(market, session, mtu)
         for tag in sorted(live - tags):
             if not excuse("order.cancelled", tag, period):
                 report.fail(f"order {tag}, accepted in entry {opened[tag].sequence} and never withdrawn, is left out")
@@ -205,15 +225,16 @@ class Market:
             if live >= tags:
                 words = [opened[tag].order.word for tag in book.tags]
                 report.same("chain", book.chain, words_hash(words), "the opened orders give")
-        hashed = tohex(keccak(unhex(book.chain, 32) + word32(len(book.tags))))
+        place = unhex(market, 32) + word32(session) + word32(mtu)
+        hashed = tohex(keccak(place + unhex(book.chain, 32) + word32(len(book.tags))))
         report.same("mtu", book.mtu, mtu, "its place gives")
-        report.same("book_hash", book.book_hash, hashed, "chain and number of tags give")
+        report.same("book_hash", book.book_hash, hashed, "place, chain and number of tags give")
         report.ascending("tags", book.tags)
 
     # ---- results
 
     def check_result(
-        self, market: str, mtu: int, price: int | None, texts: tuple[str, ...], rules: MarketRules | None, ties: int
+        self, at: BookKey, price: int | None, texts: tuple[str, ...], rules: MarketRules | None, ties: int
     ) -> Cleared:
         """Order and fields of the words, then optimum, price and shares among ties (protocol.md section 3); without
         rules (a personal bundle does not show them) the bounds of the format."""
@@ -236,27 +257,36 @@ class Market:
         accepted = [word.accepted for word in book.words]
         report.same("accepted lots by word", accepted, list(best.accepted), "the optimum with its shares gives")
         report.counts["words"] += len(book.words)
-        return Cleared(price, texts, book, book.result_hash(market, mtu, price), ties)
+        return Cleared(price, texts, book, book.result_hash(*at, price), ties)
 
     def _read_program(self, told: ProgramValidated | ProgramLine) -> Program:
         """Results of a program, each from its committed book, and the values that the DSO signs over them."""
-        market, results = ident(told.market), dict[int, Cleared]()
+        market, session, results = ident(told.market), told.session, dict[int, Cleared]()
         rules, report = self._participants.markets[market], ProgramReport.read(told.report)
         mtus = span(told.first_mtu, told.count, MOST_MTUS_OF_A_PROGRAM)
         shown: Sequence[ValidatedResult | ShownResult] = told.results
         for mtu, item, reported in zip(mtus, shown, report.mtus, strict=True):
             with self._report.part(f"mtu {mtu} market {told.market}"):
                 self._report.same("mtu", item.mtu, mtu, "its place gives")
-                result = self.check_result(market, mtu, item.price_neur_per_wh, item.words, rules, told.rules.ties)
+                result = self.check_result(
+                    (market, session, mtu), item.price_neur_per_wh, item.words, rules, told.rules.ties
+                )
                 if item.words or not reported.given_up:
-                    self._check_committed(market, mtu, result)
+                    self._check_committed((market, session, mtu), result)
                 results[mtu] = result
         validated = told if isinstance(told, ProgramValidated) else None
+        traded = [mtu for mtu in mtus if any(word.accepted for word in results[mtu].book.words)]
+        emptied = [mtu for mtu in mtus if self._is_emptied((market, session, mtu), results[mtu])]
+        emptied_mask = mask_of(emptied, mtus[0])
+        self._report.same("emptied_mask", told.emptied_mask, f"0x{emptied_mask:032x}", "books and results give")
         return Program(
             market=market,
+            session=session,
             mtus=mtus,
             results=results,
-            results_root=merkle_root(unhex(results[mtu].hash) for mtu in mtus),
+            results_root=places_root(unhex(results[mtu].hash) for mtu in mtus),
+            traded_mask=mask_of(traded, mtus[0]),
+            emptied_mask=emptied_mask,
             grid_model_hash=hash_json(self._participants.areas[rules.area].grid_model),
             report=report,
             deadline=told.deadline,
@@ -264,9 +294,16 @@ class Market:
             schedules=validated.schedules if validated else {},
         )
 
-    def _check_committed(self, market: str, mtu: int, result: Cleared) -> None:
+    def _is_emptied(self, at: BookKey, result: Cleared) -> bool:
+        """Whether nothing trades of a book that crosses, or of which the result shows less."""
+        words = result.book.words
+        if any(word.accepted for word in words):
+            return False
+        return len(words) != len(self._books[at].tags) or crosses(words)
+
+    def _check_committed(self, at: BookKey, result: Cleared) -> None:
         """Without cap and accepted lots the words are those committed at the gate."""
-        committed, tags = self._books[market, mtu], [word.tag for word in result.book.words]
+        committed, tags = self._books[at], [word.tag for word in result.book.words]
         self._report.same("tags of words", tags, list(committed.tags), "the committed book holds")
         source = "the committed book holds"
         self._report.same("chain of masked words", result.book.masked_hash, committed.chain, source)
@@ -278,12 +315,13 @@ class Market:
         market, report = ident(fact.market), self._report
         rule_of(report, "forecast", FORECAST_RULES, fact.rules.forecast)
         program = self._read_program(fact)
-        rules, opened = self._participants.markets[market], self._participants.programs[market, fact.program]
+        rules, opened = self._participants.markets[market], self._participants.programs[market, fact.session]
         source = "results, grid model and report give"
         report.same("results_root", fact.results_root, program.results_root, source)
         report.same("grid_model_hash", fact.grid_model_hash, program.grid_model_hash, source)
         report.same("report_hash", fact.report_hash, program.report.hash, source)
-        report.same("deadline", fact.deadline, opened.gate + rules.sign_seconds, "gate and sign_seconds give")
+        report.same("traded_mask", fact.traded_mask, f"0x{program.traded_mask:032x}", "the results give")
+        report.same("deadline", fact.deadline, opened.session + rules.sign_seconds, "gate and sign_seconds give")
         rounds = max(item.rounds for item in program.report.mtus)
         report.same("rounds", fact.rounds, rounds, "the signed report holds")
         self._check_points(fact, program.report)
@@ -298,33 +336,32 @@ class Market:
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
                 self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
         for point, scheduled in fact.schedules.items():
-            nominated = list(self._nominated(market, fact.program, point) or scheduled)
+            nominated = list(self._nominated(market, fact.session, point) or scheduled)
             report.same(f"schedule of point {point}", list(scheduled), nominated, "schedule.nominated holds")
-        self._programs[market, fact.program] = program
+        self._programs[market, fact.session] = program
 
-    def _nominated(self, market: str, program: int, point: str) -> Sequence[int] | None:
-        """The schedule nominated for a program, else the last one for an earlier gate."""
-        for code, number in ((market, program), *reversed(self._participants.earlier_programs(market, program))):
-            first_mtu = self._participants.programs[code, number].first_mtu
-            nomination = self._orders.nominations.get((code, first_mtu, point))
-            if nomination is not None:
+    def _nominated(self, market: str, session: int, point: str) -> Sequence[int] | None:
+        """The schedule nominated for a session, else the last one for an earlier gate over the same MTUs."""
+        mine = self._participants.mtus_of_program(market, session)
+        for code, gate in ((market, session), *reversed(self._participants.earlier_programs(market, session))):
+            nomination = self._orders.nominations.get((code, gate, point))
+            if nomination is not None and self._participants.mtus_of_program(code, gate) == mine:
                 return nomination.net_wh
         return None
 
     def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
-        """Every MTU of earlier gates has ended, and what those markets left is what their words and the envelopes that
+        """Every session of an earlier gate is over, and what those left is what their words and the envelopes that
         the chain recorded give; which gates are earlier, the chain says."""
         mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
-        earlier = self._participants.earlier_programs(market, fact.program)
-        ends = [(code, mtu) for code, number in earlier for mtu in self._participants.mtus_of_program(code, number)]
-        self._report.none("MTUs of earlier gates that have not ended", set(ends) - self.ended)
+        earlier = self._participants.earlier_programs(market, fact.session)
+        self._report.none("sessions of earlier gates that are not over", set(earlier) - self.done)
+        ends = [(code, mtu) for code, gate in earlier for mtu in self._participants.mtus_of_program(code, gate)]
         if any((ERASED, mtu) in self.trades or (code, mtu) in self.blind for code, mtu in ends):
             return  # whose trades these were can't be known any more
         caps = self._caps_in_force(earlier)
-        codes = {code for code, _ in earlier}
         net_wh: dict[tuple[int, str], int] = defaultdict(int)
-        for (code, mtu, point), wh in self._net_wh.items():
-            if code in codes and mtu in mtus:
+        for (code, gate, mtu, point), wh in self._net_wh.items():
+            if (code, gate) in earlier and mtu in mtus:
                 net_wh[mtu, point] += wh
         left = {place for place, wh in net_wh.items() if wh} | {place for place in caps if place[0] in mtus}
         due = [
@@ -338,7 +375,7 @@ class Market:
         """The tightest caps of those programs that the chain recorded."""
         caps: dict[tuple[int, str], Caps] = {}
         for market, number in programs:
-            if self._evidence.seen.find("ProgramRecorded", {"market": market, "program": number}):
+            if self._evidence.seen.find("ProgramRecorded", {"market": market, "session": number}):
                 for place, each in caps_of(self._programs[market, number].envelopes).items():
                     caps[place] = _tighter(each, caps.get(place, UNLIMITED))
         return caps
@@ -387,15 +424,15 @@ class Market:
     def program_signed(self, fact: ProgramSigned) -> None:
         """Signed by the DSO over this very program; on chain it binds everybody."""
         market = ident(fact.market)
-        keys = {"market": market, "program": fact.program}
+        keys = {"market": market, "session": fact.session}
         self._participants.on_chain_once(
             "program.signed", "ProgramRecorded", keys, {"dso": fact.dso, "signature": fact.signature}
         )
-        area, key = self._participants.area_of(market), (market, fact.program)
+        area, key = self._participants.area_of(market), (market, fact.session)
         mtus = self._participants.mtus_of_program(*key)
         period = (area, self._participants.programs[key].period)
-        if not self._evidence.opened and (fact.market, fact.program) in self.shown:
-            self._programs[key] = self._read_program(self.shown.pop((fact.market, fact.program)))
+        if not self._evidence.opened and (fact.market, fact.session) in self.shown:
+            self._programs[key] = self._read_program(self.shown.pop((fact.market, fact.session)))
         self._signed.add(key)
         if key not in self._programs and self._erasures.excuse("program.validated", key, period):
             self.blind |= {(market, mtu) for mtu in mtus}
@@ -403,7 +440,7 @@ class Market:
         program, code = self._programs[key], self._participants.areas[area].area
         self._evidence.check_dso(code, fact.dso, fact.signature, "Program", *program.signed_values)
         self._evidence.on_chain("ProgramRecorded", keys, program.recorded_values, later=True)
-        self._results |= {(market, mtu): result for mtu, result in program.results.items()}
+        self._results |= {(*key, mtu): result for mtu, result in program.results.items()}
         if self._evidence.opened and self._evidence.seen.find("ProgramRecorded", keys):
             self.bind(mtus, program.envelopes, program.schedules)
 
@@ -417,7 +454,7 @@ class Market:
 
     def program_refused(self, fact: ProgramRefused) -> None:
         """Signed by the DSO over a program that public bundles do not show."""
-        key = (ident(fact.market), fact.program)
+        key = (ident(fact.market), fact.session)
         area = self._participants.area_of(key[0])
         if not self._evidence.opened:
             return
@@ -430,7 +467,7 @@ class Market:
 
     def setpoints_issued(self, fact: SetpointsIssued) -> None:
         """Controllers got the envelopes of a program that is signed."""
-        key = (ident(fact.market), fact.program)
+        key = (ident(fact.market), fact.session)
         self._report.none("set-points of a program that is not signed", {key} - self._signed)
         if key in self._programs:
             told, held = ([as_json(item) for item in each] for each in (fact.envelopes, self._programs[key].envelopes))
@@ -441,18 +478,19 @@ class Market:
     def mtu_cleared(self, fact: MtuCleared) -> None:
         """Exactly the signed result; on chain under its hash, by the transaction that is named."""
         market, mtu, report = ident(fact.market), fact.mtu, self._report
-        keys = {"market": market, "mtu": mtu}
+        at = (market, fact.session, mtu)
+        keys = {"market": market, "session": fact.session, "mtu": mtu}
         self._participants.on_chain_once(
             "mtu.cleared", "MtuCleared", keys, {"resultHash": fact.result_hash}, later=False
         )
-        result = self._results.get((market, mtu))
+        result = self._results.get(at)
         if result is None and (market, mtu) in self.blind:
             rules = self._participants.markets[market]
-            result = self.check_result(market, mtu, fact.price_neur_per_wh, fact.words, rules, fact.rules.ties)
+            result = self.check_result(at, fact.price_neur_per_wh, fact.words, rules, fact.rules.ties)
         if result is None:
-            report.fail(f"no signed program has a result for MTU {mtu} of market {fact.market}")
+            report.fail(f"no signed program has a result for MTU {mtu} in session {fact.session} of {fact.market}")
             return
-        self._check_clearing(fact, result, self._participants.program_of(market, mtu))
+        self._check_clearing(fact, result)
         traded = [word for word in result.book.words if word.accepted]
         price = result.price_neur_per_wh
         lots = sum(word.accepted for word in traded if word.side == BID)
@@ -461,55 +499,53 @@ class Market:
         found = self._evidence.seen.find("MtuCleared", keys)
         if found is not None:
             report.same("tx_hash", fact.tx_hash, found.tx, "it was cleared by")
-        if self._ends_once(market, mtu) and price is not None:
-            self._keep_trades(fact.market, mtu, traded, price)
+        cleared = self._cleared[market, fact.session]
+        report.none("MTUs that are cleared twice", {mtu} & cleared)
+        cleared.add(mtu)
+        if price is not None:
+            self._keep_trades(fact, traded, price)
 
-    def _check_clearing(self, fact: MtuCleared, result: Cleared, program: int | None) -> None:
-        """Price, words, hash and program are those of the signed result (evidence.md section 3, `mtu.cleared`)."""
+    def _check_clearing(self, fact: MtuCleared, result: Cleared) -> None:
+        """Price, words and hash are those of the signed result (evidence.md section 3, `mtu.cleared`)."""
         told = {
             "price_neur_per_wh": fact.price_neur_per_wh,
             "words": list(fact.words),
             "result_hash": fact.result_hash,
-            "program": fact.program,
             "ties": fact.rules.ties,
         }
         signed = {
             "price_neur_per_wh": result.price_neur_per_wh,
             "words": list(result.texts),
             "result_hash": result.hash,
-            "program": program,
             "ties": result.ties,
         }
         self._report.same(f"mtu {fact.mtu} market {fact.market}", told, signed, "the signed result holds")
 
-    def _keep_trades(self, code: str, mtu: int, traded: Collection[Word], price: int) -> None:
+    def _keep_trades(self, fact: MtuCleared, traded: Collection[Word], price: int) -> None:
         """What was accepted, by account and MTU, for the settlement."""
-        market, opened = ident(code), self._orders.opened
+        market, mtu, opened = ident(fact.market), fact.mtu, self._orders.opened
         lot_wh = self._participants.markets[market].lot_wh
         for word in traded:
             found = opened.get(word.tag)
             account = found.order.account if found else ERASED
             energy_wh = word.accepted * lot_wh
-            self.trades[account, mtu].append(Trade(code, word.tag, word.side, energy_wh, price))
+            trade = Trade(fact.market, fact.session, word.tag, word.side, energy_wh, price)
+            self.trades[account, mtu].append(trade)
             if found and found.point:
                 signed_wh = energy_wh if word.side == BID else -energy_wh
-                place = (market, mtu, found.point)
+                place = (market, fact.session, mtu, found.point)
                 self._net_wh[place] = self._net_wh.get(place, 0) + signed_wh
 
-    def mtu_voided(self, fact: MtuVoided) -> None:
-        """Void on chain; its program is the one that holds it."""
-        market = ident(fact.market)
-        self._participants.on_chain_once(
-            "mtu.voided", "MtuVoided", {"market": market, "mtu": fact.mtu}, {}, later=False
-        )
-        self._ends_once(market, fact.mtu)
-        self._participants.begin(self._participants.area_of(market), fact.mtu)
-        program = self._participants.program_of(market, fact.mtu)
-        self._report.same("program", fact.program, program, "program.opened holds")
-
-    def _ends_once(self, market: str, mtu: int) -> bool:
-        """An MTU ends once, cleared or void."""
-        again = (market, mtu) in self.ended
-        self.ended.add((market, mtu))
-        self._report.none("MTUs that end twice", [mtu] if again else [])
-        return not again
+    def session_done(self, fact: SessionDone) -> None:
+        """Over on chain, with those MTUs cleared that mtu.cleared told before."""
+        market, cleared = ident(fact.market), int(fact.cleared_mask, 16)
+        key = (market, fact.session)
+        values = {"clearedMask": cleared, "clearingRoot": fact.clearing_root}
+        keys = {"market": market, "session": fact.session}
+        self._participants.on_chain_once("session.done", "SessionDone", keys, values, later=False)
+        mtus = self._participants.mtus_of_program(*key)
+        due = mask_of(self._cleared[key], mtus[0])
+        self._report.same("cleared_mask", fact.cleared_mask, f"0x{due:032x}", "mtu.cleared holds")
+        self.done.add(key)
+        for mtu in mtus:
+            self._participants.begin(self._participants.area_of(market), mtu)

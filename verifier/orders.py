@@ -25,6 +25,10 @@ MOST_REVISIONS_MISSING = 100
 """Revisions looked for among the erased ones where some are missing."""
 
 
+BookKey = tuple[str, int, int]
+"""Market (its id), session and MTU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An order that was accepted: the point it stands at, and its entry in the journal."""
@@ -47,6 +51,7 @@ class Receipted:
     """What a receipt says of an order or cancel."""
 
     market: str
+    session: int
     mtu: int
     tag: str
     revision: int
@@ -56,7 +61,8 @@ class Receipted:
 
 def receipt_values(at: Place, told: Receipted) -> tuple[Any, ...]:
     """What the operator signs for an entry (evidence.md section 3)."""
-    return told.market, told.mtu, told.tag, told.revision, told.kind, at.sequence, at.hash, told.market_time
+    head = (told.market, told.session, told.mtu, told.tag, told.revision, told.kind)
+    return *head, at.sequence, at.hash, told.market_time
 
 
 RECEIPT_BY_RULE: Mapping[int, Callable[[Place, Receipted], tuple[Any, ...]]] = {1: receipt_values}
@@ -66,24 +72,21 @@ RECEIPT_BY_RULE: Mapping[int, Callable[[Place, Receipted], tuple[Any, ...]]] = {
 class Orders:
     """All orders that were accepted, and which of them are live."""
 
-    def __init__(
-        self, evidence: Evidence, erasures: Erasures, participants: Participants, *, shows_gates: bool
-    ) -> None:
+    def __init__(self, evidence: Evidence, erasures: Erasures, participants: Participants) -> None:
         self._evidence = evidence
         self._report = evidence.report
         self._erasures = erasures
         self._participants = participants
-        self._shows_gates = shows_gates
         self.receipts: dict[int, str] = {}  # signature by the entry's sequence
         self.opened: dict[str, Opened] = {}  # by tag
-        self.live: dict[tuple[str, int], dict[tuple[str, str], str]] = {}  # tag by (account, order id), by market, MTU
-        self.nominations: dict[tuple[str, int, str], Nomination] = {}  # by market, first MTU, point
-        self.closed: set[tuple[str, int]] = set()  # market and MTU whose book is closed
+        self.live: dict[BookKey, dict[tuple[str, str], str]] = {}  # tag by (account, order id), by book
+        self.nominations: dict[tuple[str, int, str], Nomination] = {}  # by market, session, point
+        self.closed: set[tuple[str, int]] = set()  # market and session whose books are closed
         self._revisions: dict[tuple[Any, ...], int] = {}
 
-    def live_tags(self, market: str, mtu: int) -> set[str]:
-        """Tags of the orders that count in an MTU of a market (its id)."""
-        return set(self.live.get((market, mtu), {}).values())
+    def live_tags(self, market: str, session: int, mtu: int) -> set[str]:
+        """Tags of the orders that count in the book of a market (its id), session and MTU."""
+        return set(self.live.get((market, session, mtu), {}).values())
 
     def accepted(self, fact: OrderAccepted) -> None:
         """Signed by the key that is valid for its account, before the gate, in its next revision."""
@@ -94,38 +97,47 @@ class Orders:
         key = self._check_signer(fact.order_key, order, order.signer)
         if key is not None:
             report.same("point", fact.point, key.point, "the key's registration holds")
-        place = (order.market, order.mtu, order.account, order.order_id)
-        self._check_receipt(fact, place[0], order.mtu, order.revision, ACCEPTED)
+        book = (order.market, order.session, order.mtu)
+        place = (*book, order.account, order.order_id)
+        self._check_receipt(fact, book, order.revision, ACCEPTED)
         self._check_revision(place, order.revision)
-        self.live.setdefault((order.market, order.mtu), {})[order.account, order.order_id] = order.tag
+        self.live.setdefault(book, {})[order.account, order.order_id] = order.tag
         self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence)
 
     def cancelled(self, fact: OrderCancelled) -> None:
         """Signed by the key valid for the order's account; it withdraws the order's last revision."""
         market, report = ident(fact.market), self._report
-        self._check_receipt(fact, market, fact.mtu, fact.revision, CANCELLED)
+        book = (market, fact.session, fact.mtu)
+        self._check_receipt(fact, book, fact.revision, CANCELLED)
         if fact.tag not in self.opened and self._erasures.excuse("order.accepted", fact.tag):
             return
         order = self.opened[fact.tag].order
-        self._check_revision((market, fact.mtu, order.account, fact.order_id), fact.revision)
+        self._check_revision((*book, order.account, fact.order_id), fact.revision)
         report.same("account", fact.account, order.account, "the order's is")
-        values = (market, fact.mtu, fact.order_id, fact.revision)
+        values = (*book, fact.order_id, fact.revision)
         self._check_signer(fact.order_key, order, self._evidence.sign.signer(fact.signature, "Cancel", *values))
-        last = self.live[market, fact.mtu].pop((order.account, fact.order_id), None)
+        last = self.live[book].pop((order.account, fact.order_id), None)
         report.same("tag", fact.tag, last, "the order's last revision has")
 
     def nominated(self, fact: ScheduleNominated) -> None:
         """Signed by a key of the account at this point, before the gate, in rising revisions."""
         market, report = ident(fact.market), self._report
-        self._check_in_time(fact.market_time, market, fact.first_mtu)
-        values = (market, fact.first_mtu, ident(fact.point), tohex(schedule_hash(fact.net_wh)), fact.revision)
+        self._check_in_time(fact.market_time, (market, fact.session, fact.first_mtu))
+        values = (
+            market,
+            fact.session,
+            fact.first_mtu,
+            ident(fact.point),
+            tohex(schedule_hash(fact.net_wh)),
+            fact.revision,
+        )
         signer = self._evidence.sign.signer(fact.signature, "Schedule", *values)
         report.same("order_key", fact.order_key, signer, "Schedule is signed by")
         mine = (fact.order_key, fact.point)
         known = [(key.order_key, key.point) for key in self._participants.keys[fact.account]]
         if mine not in known and not self._erasures.excuse("key.registered", fact.account):
             report.fail(mine, name="key", source=f"registered for {fact.account} are", expected=known)
-        place = (market, fact.first_mtu, fact.point)
+        place = (market, fact.session, fact.point)
         before = self.nominations[place].revision if place in self.nominations else -1
         self.nominations[place] = Nomination(whole(fact.revision, before + 1), fact.net_wh)
 
@@ -141,27 +153,29 @@ class Orders:
         self._report.same("order_key", order_key, "none" if key is None else key.order_key, source)
         return key
 
-    def _check_in_time(self, market_time: int, market: str, mtu: int) -> None:
-        """Before the gate; a personal bundle does not show it."""
-        gates = self._participants.gates_of(market, mtu)
-        late = self._shows_gates and market_time >= min(gates, default=0)
-        if late or (market, mtu) in self.closed:
+    def _check_in_time(self, market_time: int, book: BookKey) -> None:
+        """Before the gate, in a session that holds the MTU; a personal bundle does not show which ones there are."""
+        market, session, mtu = book
+        if market_time >= session or (market, session) in self.closed:
             source = f"MTU {mtu} took orders until"
-            self._report.fail(market_time, name="market_time", source=source, expected=gates)
+            self._report.fail(market_time, name="market_time", source=source, expected=session)
+        opened = self._participants.programs
+        if opened and (
+            (market, session) not in opened or mtu not in self._participants.mtus_of_program(market, session)
+        ):
+            self._report.fail(mtu, name="mtu", source="no such MTU holds session", expected=session)
 
-    def _check_receipt(
-        self, fact: OrderAccepted | OrderCancelled, market: str, mtu: int, revision: int, kind: int
-    ) -> None:
+    def _check_receipt(self, fact: OrderAccepted | OrderCancelled, book: BookKey, revision: int, kind: int) -> None:
         """In time, and the operator gave a receipt for the entry at hand."""
         at = self._evidence.at
         receipt = rule_of(self._report, "receipts", RECEIPT_BY_RULE, fact.rules.receipts)
-        self._check_in_time(fact.market_time, market, mtu)
+        self._check_in_time(fact.market_time, book)
         with self._report.on(f"receipts.jsonl sequence {at.sequence}", "receipt"):
             signature = self.receipts.pop(at.sequence)
-            values = receipt(at, Receipted(market, mtu, fact.tag, revision, kind, fact.market_time))
+            values = receipt(at, Receipted(*book, fact.tag, revision, kind, fact.market_time))
             self._evidence.check_receipt(signature, *values)
 
-    def _check_revision(self, place: tuple[str, int, str, str], found: int) -> None:
+    def _check_revision(self, place: tuple[str, int, int, str, str], found: int) -> None:
         """One more than that of the order's last revision or cancel, whatever became of that; 0 at first."""
         due = self._revisions.get(place, -1) + 1
         self._revisions[place] = found

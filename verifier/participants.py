@@ -20,7 +20,7 @@ from verifier.facts import (
     MeterRegistered,
     ParticipantRegistered,
     PeriodDeclared,
-    ProgramOpened,
+    SessionOpened,
     TariffPublished,
 )
 from verifier.form import whole
@@ -29,6 +29,9 @@ from verifier.journal import Erasures, PeriodKey
 
 MOST_MTUS_OF_A_PROGRAM = 128
 MOST_MTUS_OF_A_PERIOD = 3_200
+
+MARKET_KINDS = {"auction": 0, "bilateral": 1, "flexibility": 2}
+"""How the Market contract numbers kinds of markets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Participants:
         self.areas: dict[str, AreaDefined] = {}
         self.markets: dict[str, MarketRules] = {}
         self.periods: dict[PeriodKey, PeriodDeclared] = {}
-        self.programs: dict[tuple[str, int], ProgramOpened] = {}
+        self.programs: dict[tuple[str, int], SessionOpened] = {}
         self.parties: dict[str, Party] = {}
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
@@ -158,10 +161,11 @@ class Participants:
         self._report.same("area", told, held, "the chain holds")
 
     def market_defined(self, fact: MarketDefined) -> None:
-        """All but the hour of the gate and the kind is as on chain."""
+        """All but the hours of the gates is as on chain."""
         market = ident(fact.market)
         values = {
             "area": ident(fact.area),
+            "kind": MARKET_KINDS.get(fact.kind),
             "lotWh": fact.lot_wh,
             "tickNeurPerWh": fact.tick_neur_per_wh,
             "minLimitNeurPerWh": fact.min_limit_neur_per_wh,
@@ -192,55 +196,44 @@ class Participants:
         self.on_chain_once("period.declared", "PeriodDeclared", keys, values)
         self.periods[ident(fact.area), fact.period] = fact
 
-    def program_opened(self, fact: ProgramOpened) -> None:
+    def session_opened(self, fact: SessionOpened) -> None:
         """As opened on chain, in the market's area."""
         market = ident(fact.market)
-        values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count, "gate": fact.gate}
-        self.on_chain_once("program.opened", "ProgramOpened", {"market": market, "program": fact.program}, values)
-        self.programs[market, fact.program] = fact
+        values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count}
+        self.on_chain_once("session.opened", "SessionOpened", {"market": market, "session": fact.session}, values)
+        self.programs[market, fact.session] = fact
         area = self.area_of(market)
         self._report.same("area", ident(fact.area), area, "market.defined holds")
-        mine = self.mtus_of_program(market, fact.program)
-        at_once = [key for key in self._rivals(market, mine) if self.programs[key].gate == fact.gate]
-        self._report.none("programs of the area's other markets with the same gate", at_once)
+        mine = self.mtus_of_program(market, fact.session)
+        at_once = [key for key in self._rivals(market, mine) if key[0] != market and key[1] == fact.session]
+        self._report.none("sessions of the area's other markets with the same gate", at_once)
 
     def mtus_of_period(self, area: str, period: int) -> range:
         """MTUs of a period. Raises KeyError."""
         declared = self.periods[area, period]
         return span(declared.first_mtu, declared.count, MOST_MTUS_OF_A_PERIOD)
 
-    def mtus_of_program(self, market: str, program: int) -> range:
+    def mtus_of_program(self, market: str, session: int) -> range:
         """MTUs of a program. Raises KeyError."""
-        opened = self.programs[market, program]
+        opened = self.programs[market, session]
         return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_PROGRAM)
 
-    def earlier_programs(self, market: str, program: int) -> list[tuple[str, int]]:
-        """Programs of the area's other markets for some of the same MTUs whose gate on chain is earlier, by gate."""
-        gate, mine = self.programs[market, program].gate, self.mtus_of_program(market, program)
-        earlier = [key for key in self._rivals(market, mine) if self.programs[key].gate < gate]
-        return sorted(earlier, key=lambda key: self.programs[key].gate)
+    def earlier_programs(self, market: str, session: int) -> list[tuple[str, int]]:
+        """Sessions of the area for some of the same MTUs whose gate is earlier, by gate."""
+        mine = self.mtus_of_program(market, session)
+        earlier = [key for key in self._rivals(market, mine) if key[1] < session]
+        return sorted(earlier, key=lambda key: key[1])
 
     def _rivals(self, market: str, mtus: range) -> list[tuple[str, int]]:
-        """Programs of the area's other markets that hold some of these MTUs."""
+        """Sessions of the area, in all its markets, that hold some of these MTUs."""
         area = self.area_of(market)
-        others = [key for key in self.programs if key[0] != market and self.area_of(key[0]) == area]
+        others = [key for key in self.programs if self.area_of(key[0]) == area]
         return [key for key in others if _overlap(self.mtus_of_program(*key), mtus)]
 
     def period_of(self, area: str, mtu: int) -> int | None:
         """Period of an area that holds an MTU."""
         mine = (period for where, period in self.periods if where == area)
         return next((period for period in mine if mtu in self.mtus_of_period(area, period)), None)
-
-    def program_of(self, market: str, mtu: int) -> int | None:
-        """Program of a market that holds an MTU."""
-        mine = (program for where, program in self.programs if where == market)
-        return next((program for program in mine if mtu in self.mtus_of_program(market, program)), None)
-
-    def gates_of(self, market: str, mtu: int) -> list[int]:
-        """Gates of the programs of a market that hold an MTU."""
-        mine = [program for where, program in self.programs if where == market]
-        holding = [program for program in mine if mtu in self.mtus_of_program(market, program)]
-        return [self.programs[market, program].gate for program in holding]
 
     def begin(self, area: str, mtu: int) -> None:
         """The books of an MTU closed, or it was voided, read or marked Unread: its terms can't change any more."""

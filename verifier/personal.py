@@ -89,7 +89,7 @@ class Personal:
         self._chain = evidence.chain
         erasures = Erasures(evidence)
         self._participants = participants = Participants(evidence, erasures)
-        self._orders = Orders(evidence, erasures, participants, shows_gates=False)
+        self._orders = Orders(evidence, erasures, participants)
         self._market = Market(evidence, erasures, participants, self._orders)
         self._readings = Readings(evidence, erasures, participants, Transactions(evidence, erasures))
         self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
@@ -105,7 +105,13 @@ class Personal:
         self._each("orders.jsonl", (OwnOrder, OwnCancel), self._check_order, lambda row: row.sequence)
         self._each("programs.jsonl", (OwnProgram,), self._check_program, lambda row: row.first_mtu)
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
-        self._each("results.jsonl", (OwnResult,), self._check_result, lambda row: (row.mtu, row.market), shared=True)
+        self._each(
+            "results.jsonl",
+            (OwnResult,),
+            self._check_result,
+            lambda row: (row.mtu, row.session, row.market),
+            shared=True,
+        )
         self._each("readings.jsonl", (OwnReading,), self._check_reading)
         self._each("terms.jsonl", (TariffPublished, AgreementSigned), self._check_term)
         self._each("statements.jsonl", (OwnStatement,), self._check_statement, _settlement_rank)
@@ -174,6 +180,7 @@ class Personal:
         if isinstance(row, OwnCancel):
             cancel = OrderCancelled(
                 market=row.cancel.market,
+                session=row.cancel.session,
                 mtu=row.cancel.mtu,
                 order_id=row.cancel.order_id,
                 revision=row.cancel.revision,
@@ -202,18 +209,21 @@ class Personal:
         self._check_hashes("envelope", hash_json(envelopes), at, row.envelope_hashes, signed.envelopes_hash)
         others = [item for item in row.envelopes if item.point != point or item.mtu not in mtus]
         self._report.none("envelopes of another point or MTU", others)
-        hashes = (row.results_root, hash_json(own.grid_model), signed.hash)
-        values = (market, mtus[0], len(mtus), *hashes, row.deadline)
+        masks = (int(row.traded_mask, 16), int(row.emptied_mask, 16))
+        hashes = (hash_json(own.grid_model), signed.hash)
+        values = (market, row.session, mtus[0], len(mtus), row.results_root, *masks, *hashes, row.deadline)
         evidence.check_dso(own.area, row.dso, row.signature, "Program", *values)
         recorded = {
             "resultsRoot": row.results_root,
-            "gridModelHash": hashes[1],
-            "reportHash": signed.hash,
+            "tradedMask": masks[0],
+            "emptiedMask": masks[1],
+            "gridModelHash": hashes[0],
+            "reportHash": hashes[1],
             "deadline": row.deadline,
             "dso": row.dso,
             "signature": row.signature,
         }
-        evidence.on_chain("ProgramRecorded", {"market": market, "program": row.program}, recorded)
+        evidence.on_chain("ProgramRecorded", {"market": market, "session": row.session}, recorded)
         if len(row.net_wh) != len(mtus):
             self._report.fail(len(row.net_wh), name="values of net_wh", source="MTUs there are", expected=len(mtus))
         self._market.bind(mtus, row.envelopes, {point: row.net_wh})
@@ -226,17 +236,22 @@ class Personal:
 
     def _check_result(self, row: OwnResult) -> None:
         """As cleared on chain; the own words are those of the own orders."""
-        market, mtu, opened = ident(row.market), row.mtu, self._orders.opened
+        market, session, mtu, opened = ident(row.market), row.session, row.mtu, self._orders.opened
         rules = self._participants.markets.get(market)
-        result = self._market.check_result(market, mtu, row.price_neur_per_wh, row.words, rules, row.rules.ties)
-        self._evidence.on_chain("MtuCleared", {"market": market, "mtu": mtu}, {"resultHash": result.hash})
+        result = self._market.check_result(
+            (market, session, mtu), row.price_neur_per_wh, row.words, rules, row.rules.ties
+        )
+        self._evidence.on_chain(
+            "MtuCleared", {"market": market, "session": session, "mtu": mtu}, {"resultHash": result.hash}
+        )
         self._evidence.on_chain("MarketCreated", {"market": market}, {"lotWh": row.lot_wh})
         place = {word.tag: at for at, word in enumerate(result.book.words)}
-        for tag in sorted(self._orders.live_tags(market, mtu)):
+        for tag in sorted(self._orders.live_tags(market, session, mtu)):
             word, number = result.book.words[place[tag]], result.book.numbers[place[tag]]
             self._report.same(f"word of {tag}", number & ~RESULT_BITS, opened[tag].order.word, "the order gives")
             if word.accepted and row.price_neur_per_wh is not None:
-                trade = Trade(row.market, tag, word.side, word.accepted * row.lot_wh, row.price_neur_per_wh)
+                energy_wh = word.accepted * row.lot_wh
+                trade = Trade(row.market, session, tag, word.side, energy_wh, row.price_neur_per_wh)
                 self._market.trades[self._own.account, mtu].append(trade)
 
     # ---- readings and terms
@@ -350,8 +365,8 @@ class Personal:
         }
         first = min((meter.valid_from_mtu for meter in own.meters), default=None)
         programs = {
-            (args["market"], args["program"])
-            for args in chain.all("ProgramOpened")
+            (args["market"], args["session"])
+            for args in chain.all("SessionOpened")
             if self._is_mine(args["market"]) and any(args["firstMtu"] in mtus for mtus in periods.values())
         }
         for event in chain.named(*TOLD_EVENTS):
@@ -366,9 +381,9 @@ class Personal:
                     what = f"period {args['period']}, revision {args['revision']}"
                     self._missing(event, last, f"there is no statement for {what}")
             elif event.name == "ProgramRecorded":
-                if own.meters and (args["market"], args["program"]) in programs:
-                    self._missing(event, last, f"programs.jsonl does not show program {args['program']}")
-            elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["mtu"]):
+                if own.meters and (args["market"], args["session"]) in programs:
+                    self._missing(event, last, f"programs.jsonl does not show program {args['session']}")
+            elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["session"], args["mtu"]):
                 self._missing(event, last, f"there is no result for MTU {args['mtu']}, in which I have an order")
 
     def _missing(self, event: Event, last: LastBlock, what: str) -> None:
@@ -403,4 +418,4 @@ def _read_line(told: Json) -> Line | VatLine:
         return VatLine(told["vat_bp"], int(told["base_neur"]), int(told["amount_neur"]))
     terms = (told.get("tariff"), told.get("version"))
     head = (told["mtu"], told["kind"], told["energy_wh"], told["price_neur_per_wh"])
-    return Line(*head, int(told["amount_neur"]), *terms, market=told.get("market"))
+    return Line(*head, int(told["amount_neur"]), *terms, market=told.get("market"), session=told.get("session"))

@@ -60,39 +60,39 @@ class Target:
 
 @dataclass(frozen=True)
 class Traded:
-    """An account's trades of an MTU over all markets: tags by side, and Wh by side, market and price."""
+    """An account's trades of an MTU over all markets: tags by side, and Wh by side, session, market and price."""
 
     tags: tuple[Sequence[str], Sequence[str]]
-    energy_wh: Mapping[tuple[int, str, int], int]
+    energy_wh: Mapping[tuple[int, int, str, int], int]
 
     @classmethod
     def of(cls, trades: Sequence[Trade]) -> Traded:
         """From the trades as the words give them."""
-        energy_wh: dict[tuple[int, str, int], int] = defaultdict(int)
+        energy_wh: dict[tuple[int, int, str, int], int] = defaultdict(int)
         for trade in trades:
-            energy_wh[trade.side, trade.market, trade.price_neur_per_wh] += trade.energy_wh
+            energy_wh[trade.side, trade.session, trade.market, trade.price_neur_per_wh] += trade.energy_wh
         bids, asks = (sorted(trade.tag for trade in trades if trade.side == side) for side in SIDES)
         return cls((bids, asks), energy_wh)
 
     @property
     def position_wh(self) -> tuple[int, int]:
         """(bought, sold), netted over all markets."""
-        net_wh = sum(wh if side == BID else -wh for (side, _, _), wh in self.energy_wh.items())
+        net_wh = sum(wh if side == BID else -wh for (side, _, _, _), wh in self.energy_wh.items())
         return max(net_wh, 0), max(-net_wh, 0)
 
     @property
     def own_prices(self) -> OwnPrices:
-        """What bounds a deviation, where there were trades in several markets."""
-        if len({market for _, market, _ in self.energy_wh}) < 2:
+        """What bounds a deviation, where there were trades in several sessions."""
+        if len({(session, market) for _, session, market, _ in self.energy_wh}) < 2:
             return OwnPrices()
-        bought, sold = ([price for at, _, price in self.energy_wh if at == side] for side in SIDES)
+        bought, sold = ([price for at, _, _, price in self.energy_wh if at == side] for side in SIDES)
         return OwnPrices(min(bought, default=None), max(sold, default=None))
 
     def lines(self, mtu: int) -> list[Line]:
-        """One line per side, market and price."""
+        """One line per side, session, market and price."""
         return [
-            line_of(TRADE_LINES[side], mtu, wh, price, market)
-            for (side, market, price), wh in sorted(self.energy_wh.items())
+            line_of(TRADE_LINES[side], mtu, wh, price, market, session)
+            for (side, session, market, price), wh in sorted(self.energy_wh.items())
         ]
 
 
@@ -209,7 +209,9 @@ class Recomputation:
         wh = {item["kind"]: whole(item["energy_wh"]) for item in own}
         sides = {kind.name: side for side, kind in enumerate(TRADE_LINES)}
         traded = {
-            (sides[item["kind"]], item["market"], whole(item["price_neur_per_wh"])): whole(item["energy_wh"])
+            (sides[item["kind"]], item["session"], item["market"], whole(item["price_neur_per_wh"])): whole(
+                item["energy_wh"]
+            )
             for item in own
             if item["kind"] in sides
         }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from verifier.chain import Events
 from verifier.evidence import Evidence, SettledHashes
@@ -50,15 +51,15 @@ class Running:
 
 
 def running(events: Events, area: str, markets: frozenset[str], first_mtu: int, count: int, wanted: str) -> Running:
-    """Roots over the clearings of these markets and the attestations of an area, in the order of their happening
+    """Roots over the sessions of these markets and the attestations of an area, in the order of their happening
     (protocol.md section 5): under the readings root `wanted`, or under the last one where that was never reached."""
     mtus = range(first_mtu, first_mtu + count)
     clearing = ZERO
-    for event in events.named("MtuCleared", "MtuVoided"):
-        args = event.args
-        if args["mtu"] in mtus and args["market"] in markets:
-            result = unhex(args.get("resultHash", ZERO_HEX))
-            clearing = keccak(clearing + unhex(args["market"]) + word32(args["mtu"]) + result)
+    for event in events.named("SessionDone"):
+        name = {"market": event.args["market"], "session": event.args["session"]}
+        opened = events.find("SessionOpened", name)
+        if opened is not None and opened.args["firstMtu"] in mtus and name["market"] in markets:
+            clearing = keccak(clearing + session_link(events, name, event.args["clearedMask"]))
     readings, revisions, chosen = ZERO, dict[int, int | None](), None
     for event in events.named("ReadingsAttested", "ReadingsUnread"):
         args = event.args
@@ -72,6 +73,16 @@ def running(events: Events, area: str, markets: frozenset[str], first_mtu: int, 
     if chosen is not None:
         return Running(tohex(clearing), wanted, chosen)
     return Running(tohex(clearing), tohex(readings), revisions)
+
+
+def session_link(events: Events, name: Mapping[str, Any], cleared_mask: int) -> bytes:
+    """What the clearing root chains of a session that is over (protocol.md section 5)."""
+    closed, recorded = events.find("SessionClosed", name), events.find("ProgramRecorded", name)
+    books = closed.args["booksRoot"] if closed else ZERO_HEX
+    program: Mapping[str, Any] = recorded.args if recorded else {}
+    masks = (program.get("tradedMask", 0), program.get("emptiedMask", 0), cleared_mask)
+    roots = unhex(books) + unhex(program.get("resultsRoot", ZERO_HEX))
+    return unhex(name["market"]) + word32(name["session"]) + roots + b"".join(map(word32, masks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +147,17 @@ class Settlements:
         area, report = ident(fact.area), self._report
         period, mtus = (area, fact.period), self._participants.mtus_of_period(area, fact.period)
         now = self.running(area, mtus, fact.readings_root)
-        report.same("clearing_root", fact.clearing_root, now.clearing_root, "clearings in their order give")
+        report.same("clearing_root", fact.clearing_root, now.clearing_root, "sessions in their order give")
         report.same("readings_root", fact.readings_root, now.readings_root, "attestations in their order give")
-        markets = [market for market, rules in self._participants.markets.items() if rules.area == area]
-        pending = (mtu for mtu in mtus for market in markets if (market, mtu) not in self._market.ended)
-        report.none("MTUs that are neither cleared nor void", pending)
+        mine = (key for key, opened in self._participants.programs.items() if opened.period == fact.period)
+        pending = (
+            key
+            for key in mine
+            if self._participants.area_of(key[0]) == area
+            and key not in self._market.done
+            and self._evidence.seen.find("SessionOpened", {"market": key[0], "session": key[1]})
+        )
+        report.none("sessions that are not over", pending)
         told = {item.account: item.statement for item in fact.statements}
         report.ascending("accounts with a statement", [item.account for item in fact.statements])
         for account, statement in told.items():

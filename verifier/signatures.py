@@ -24,22 +24,29 @@ DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verify
 SHAPES = (
     (
         "Market",
-        "Order(bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,address account,"
-        "bytes16 orderId,uint32 revision,bytes32 salt)",
+        "Order(bytes32 market,uint64 session,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
+        "address account,bytes16 orderId,uint32 revision,bytes32 salt)",
     ),
-    ("Market", "Cancel(bytes32 market,uint32 mtu,bytes16 orderId,uint32 revision)"),
-    ("Market", "Schedule(bytes32 market,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)"),
+    ("Market", "Cancel(bytes32 market,uint64 session,uint32 mtu,bytes16 orderId,uint32 revision)"),
     (
         "Market",
-        "Receipt(bytes32 market,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,bytes32 journalHead,"
-        "uint64 marketTime)",
+        "Schedule(bytes32 market,uint64 session,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)",
     ),
     (
         "Market",
-        "Program(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,bytes32 gridModelHash,"
+        "Receipt(bytes32 market,uint64 session,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,"
+        "bytes32 journalHead,uint64 marketTime)",
+    ),
+    (
+        "Market",
+        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,"
+        "uint128 emptiedMask,bytes32 gridModelHash,"
         "bytes32 reportHash,uint64 deadline)",
     ),
-    ("Market", "Refusal(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)"),
+    (
+        "Market",
+        "Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)",
+    ),
     (
         "Readings",
         "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,"

@@ -14,7 +14,7 @@ class Subject:
     area: str | None = None
     market: str | None = None
     period: int | None = None
-    program: int | None = None
+    session: int | None = None
     first_mtu: int | None = None
     count: int | None = None
     revision: int | None = None

@@ -109,6 +109,13 @@ def _allot(book: Sequence[Word], side: int, volume: int, accepted: list[int]) ->
     return last, None
 
 
+def crosses(book: Sequence[Word]) -> bool:
+    """Whether the highest bid is at least the lowest ask, caps left aside."""
+    bids = [word.limit for word in book if word.side == BID]
+    asks = [word.limit for word in book if word.side == ASK]
+    return bool(bids and asks) and max(bids) >= min(asks)
+
+
 @dataclass(frozen=True, slots=True)
 class Book:
     """A book of complete words with all that follows from them."""
@@ -119,12 +126,12 @@ class Book:
     hash: str
     masked_hash: str
 
-    def result_hash(self, market: str, mtu: int, price_neur_per_wh: int | None) -> str:
+    def result_hash(self, market: str, session: int, mtu: int, price_neur_per_wh: int | None) -> str:
         """Hash under which the chain clears it; `market` is an id (protocol.md section 3)."""
         price = NO_PRICE
         if price_neur_per_wh is not None:
             price = whole(price_neur_per_wh, NO_PRICE + 1, HIGHEST_PRICE)
-        head = unhex(market, 32) + word32(mtu) + word32(price) + unhex(self.hash)
+        head = unhex(market, 32) + word32(session) + word32(mtu) + word32(price) + unhex(self.hash)
         return tohex(keccak(head + word32(len(self.numbers))))
 
 
@@ -145,6 +152,7 @@ class Order:
     """A signed order: who signed it, its tag, and its word before clearing."""
 
     market: str
+    session: int
     mtu: int
     account: str
     order_id: str
@@ -157,12 +165,13 @@ class Order:
     def open(cls, sign: Signing, order: SignedOrder, signature: str) -> Order:
         """Tag, word and signer follow from the signed members. Raises ValueError."""
         limit, lots = order.limit_price_neur_per_wh, order.quantity_lots
-        head = (order.market, order.mtu, order.side, limit, lots)
+        head = (order.market, order.session, order.mtu, order.side, limit, lots)
         digest = sign.digest("Order", *head, order.account, order.order_id, order.revision, order.salt)
         side, quantity = whole(order.side, BID, ASK), whole(lots, 1, MOST_LOTS)
         word = int.from_bytes(digest[:16], "big") << 128 | limit % 2**32 << 96 | quantity << 72 | side
         return cls(
             market=order.market,
+            session=order.session,
             mtu=order.mtu,
             account=order.account,
             order_id=order.order_id,

@@ -53,6 +53,12 @@ Signature = Annotated[
 ]
 """65 bytes r, s, v."""
 
+Mask = Annotated[
+    str,
+    StringConstraints(pattern=r"^0x[0-9a-f]{32}$"),
+    Field(description="MTUs of a session, 16 bytes as 0x hex: bit i stands for its first MTU + i"),
+]
+
 Word = Annotated[
     str,
     StringConstraints(pattern=r"^0x[0-9a-f]{1,64}$"),
@@ -127,6 +133,9 @@ Watt = Annotated[int, Field(ge=0, le=CONNECTION_W_MAX, description="Connection p
 Seconds = Annotated[int, Field(ge=1, le=SECONDS_MAX, description="Length in seconds of market time")]
 BasisPoints = Annotated[int, Field(ge=0, le=BASIS_POINTS, description="Rate in basis points (1/10,000)")]
 MarketTime = Annotated[int, Field(ge=0, le=SECONDS_LAST, description="Unix seconds of market time")]
+Session = Annotated[
+    int, Field(ge=0, le=SECONDS_LAST, description="A session of the market, named by its gate in unix seconds")
+]
 UtcText = Annotated[
     str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"), Field(description="The same instant in UTC")
 ]
@@ -148,7 +157,9 @@ MarketKind = Literal["auction", "bilateral", "flexibility"]
 
 MarketName = Annotated[Code, Path(description="A market by its code, with its slash as it is, or by its 0x id")]
 AreaName = Annotated[Code, Path(description="An area by its code")]
-ProgramNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a program of the market, from 1")]
+SessionGate = Annotated[
+    int, Path(ge=0, le=SECONDS_LAST, description="A session of the market by its gate, unix seconds")
+]
 PeriodNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Number of a period of the area, from 1")]
 RevisionNumber = Annotated[int, Path(ge=0, le=2**32 - 1, description="Revision of the settlement, from 0")]
 OrderKeyName = Annotated[Address, Path(description="Address of an order key")]

@@ -40,9 +40,9 @@ def area_named(connection: Connection, name: str) -> Area:
         raise NoSuchThing(what="area") from error
 
 
-def program_named(connection: Connection, *, market: str, program: int) -> ProgramView:
+def program_named(connection: Connection, *, market: str, session: int) -> ProgramView:
     """A program by its market's code and its number. Raises NoSuchThing."""
-    found = queries.program(connection, market=market, program=program)
+    found = queries.program(connection, market=market, session=session)
     if found is None:
         raise NoSuchThing(what="program")
     return found

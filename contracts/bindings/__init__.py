@@ -9,8 +9,10 @@ from contracts.bindings.accounts import Accounts
 from contracts.bindings.anchors import Anchors
 from contracts.bindings.base import Call, Event
 from contracts.bindings.calendar import Calendar
+from contracts.bindings.clearing import Clearing
 from contracts.bindings.guarantees import Guarantees
 from contracts.bindings.market import Market
+from contracts.bindings.objections import Objections
 from contracts.bindings.readings import Readings
 from contracts.bindings.redemptions import Redemptions
 from contracts.bindings.registry import Registry
@@ -24,9 +26,11 @@ __all__ = [
     "Anchors",
     "Calendar",
     "Call",
+    "Clearing",
     "Event",
     "Guarantees",
     "Market",
+    "Objections",
     "Readings",
     "Redemptions",
     "Registry",

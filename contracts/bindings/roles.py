@@ -213,12 +213,18 @@ class Roles(Binding):
 
     @classmethod
     def pause(cls) -> Call:
-        """Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only."""
+        """Stops openSession, closeSession, recordProgram and clear for at most `pauseSeconds`. Security admin
+        only.
+        """
         return cls._call("pause", [])
 
     def paused(self, *, block: Block = LATEST) -> bool:
         """Whether a pause is running."""
         return bool(self._read("paused", [], block=block))
+
+    def paused_seconds_since(self, *, time: int, block: Block = LATEST) -> int:
+        """Block-time seconds for which pauses have run since a block time."""
+        return int(self._read("pausedSecondsSince", [time], block=block))
 
     def proposal_of(self, *, key: bytes, block: Block = LATEST) -> Proposal:
         """The proposal under `key`; `readyAt` 0 if none."""

@@ -31,8 +31,13 @@ contract Roles is IRoles {
     mapping(bytes32 organisation => uint256) private _organisationKeys;
     uint256 private _adminOrganisations;
 
-    /// @dev End of the last pause (block time), running or over; 0 before the first one.
-    uint64 private _pausedUntil;
+    /// @dev A pause, running or over, in block time.
+    struct Pause {
+        uint64 from;
+        uint64 until;
+    }
+
+    Pause[] private _pauses;
 
     modifier onlySecurityAdmin() {
         requireRole(msg.sender, Role.SecurityAdmin, 0);
@@ -145,28 +150,47 @@ contract Roles is IRoles {
 
     /// @inheritdoc IRoles
     function pause() external onlySecurityAdmin {
-        if (_pausedUntil != 0 && block.timestamp < uint256(_pausedUntil) + COOL_DOWN_SECONDS) {
-            revert RolesCoolDown(_pausedUntil + COOL_DOWN_SECONDS);
+        uint64 last = _pausedUntil();
+        if (last != 0 && block.timestamp < uint256(last) + COOL_DOWN_SECONDS) {
+            revert RolesCoolDown(last + COOL_DOWN_SECONDS);
         }
-        _pausedUntil = uint64(block.timestamp) + PAUSE_SECONDS;
-        emit Paused(msg.sender, _pausedUntil);
+        uint64 from = uint64(block.timestamp);
+        _pauses.push(Pause({from: from, until: from + PAUSE_SECONDS}));
+        emit Paused(msg.sender, from + PAUSE_SECONDS);
     }
 
     /// @inheritdoc IRoles
     function unpause() external onlySecurityAdmin {
         if (!paused()) revert RolesNotPaused();
-        _pausedUntil = uint64(block.timestamp);
+        _pauses[_pauses.length - 1].until = uint64(block.timestamp);
         emit Unpaused(msg.sender);
     }
 
     /// @inheritdoc IRoles
     function paused() public view returns (bool) {
-        return block.timestamp < _pausedUntil;
+        return block.timestamp < _pausedUntil();
     }
 
     /// @inheritdoc IRoles
     function requireNotPaused() external view {
-        if (paused()) revert RolesPaused(_pausedUntil);
+        if (paused()) revert RolesPaused(_pausedUntil());
+    }
+
+    /// @inheritdoc IRoles
+    function pausedSecondsSince(uint64 time) external view returns (uint64 total) {
+        for (uint256 i = _pauses.length; i != 0; --i) {
+            Pause memory last = _pauses[i - 1];
+            if (last.until <= time) break;
+            uint64 from = last.from > time ? last.from : time;
+            uint64 until = last.until < block.timestamp ? last.until : uint64(block.timestamp);
+            if (until > from) total += until - from;
+        }
+    }
+
+    /// @dev End of the last pause (block time), running or over; 0 before the first one.
+    function _pausedUntil() private view returns (uint64) {
+        uint256 count = _pauses.length;
+        return count == 0 ? 0 : _pauses[count - 1].until;
     }
 
     /* VIEWS */

@@ -260,9 +260,8 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         Period memory bounds = CALENDAR.periodOf(area, period);
         uint64 ended = Time.startOf(uint256(bounds.firstMtu) + bounds.count);
         if (time < ended) revert SettlementTooEarly(ended, time);
-        uint256 cleared = MARKET.resolvedCount(area, period);
-        uint256 required = MARKET.requiredCount(area, period);
-        if (cleared != required) revert SettlementUncleared(cleared, required);
+        uint256 pending = MARKET.pendingCount(area, period);
+        if (pending != 0) revert SettlementPending(pending);
         uint256 read = READINGS.resolvedCount(area, period);
         if (read != bounds.count) revert SettlementUnread(read, bounds.count);
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Market} from "../src/Market.sol";
+import {Clearing} from "../src/Clearing.sol";
+import {PlaceProofs, ResultPage} from "../src/interfaces/IClearing.sol";
+import {Program} from "../src/interfaces/IMarket.sol";
 import {Hashes} from "../src/libraries/Hashes.sol";
 import {Time} from "../src/libraries/Time.sol";
 import {Books} from "./base/Books.sol";
@@ -15,7 +17,7 @@ abstract contract GasClearTest is LedgerTest, Gas {
     uint256 internal constant ORDERS = 1000;
     uint256 internal constant GAS_PER_ORDER_MAX = 1250;
 
-    /// @dev A day of 96 MTUs is one program: the proof has 7 steps. The MTU measured is one in the middle of it.
+    /// @dev A day of 96 MTUs is one session: its proofs have 7 steps. The MTU measured is one in the middle of it.
     uint32 private constant DAY = 96;
     uint32 private constant AT = 40;
 
@@ -34,53 +36,54 @@ abstract contract GasClearTest is LedgerTest, Gas {
         period = calendar.declarePeriod(AREA, FIRST_MTU + MTUS, DAY);
         gate = Time.startOf(FIRST_MTU + MTUS) - CLEAR;
         vm.prank(operator);
-        program = market.openProgram(MARKET_ID, period, FIRST_MTU + MTUS, DAY, gate);
-        _closeDay(words);
-        bytes32[] memory results = _dayResults(price, words);
-        bytes32 root = Hashes.merkleRoot(results);
-        uint64 deadline = gate + SIGN;
-        bytes32 digest = market.programDigest(MARKET_ID, FIRST_MTU + MTUS, DAY, root, "grid", "report", deadline);
-        market.recordProgram(MARKET_ID, program, root, "grid", "report", deadline, _sign(DSO_KEY, digest));
-        _clearEmpty(results, AT - 1);
-        _data = abi.encodeCall(
-            Market.clear,
-            (
-                MARKET_ID,
-                _target(FIRST_MTU + MTUS + AT, price, ORDERS, 0),
-                _pageHashes(words),
-                words,
-                Merkle.proof(results, AT)
-            )
-        );
-    }
-
-    function _closeDay(uint256[] memory words) private {
-        bytes32[] memory chains = new bytes32[](DAY);
-        uint32[] memory counts = new uint32[](DAY);
-        (chains[AT], counts[AT]) = (_maskedChain(words), uint32(ORDERS));
+        market.openSession(MARKET_ID, gate, period, FIRST_MTU + MTUS, DAY);
+        bytes32[] memory books = _dayBooks(words);
         _warp(gate);
         vm.prank(operator);
-        market.closeBooks(MARKET_ID, program, chains, counts);
+        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(books));
+        bytes32[] memory results = _dayResults(price, words);
+        Program memory program = _program(Hashes.placesRoot(results), uint128(7) << AT - 1, 0);
+        program.deadline = gate + SIGN;
+        bytes32 digest = market.programDigest(MARKET_ID, gate, program);
+        market.recordProgram(MARKET_ID, gate, program, _sign(DSO_KEY, digest));
+        _data = _clearing(AT, price, words, PlaceProofs(Merkle.placesProof(results, AT), Merkle.placesProof(books, AT)));
+        (bool first,) = address(clearing).call(
+            _clearing(
+                AT - 1, price, words, PlaceProofs(Merkle.placesProof(results, AT - 1), Merkle.placesProof(books, AT - 1))
+            )
+        );
+        assertTrue(first, "the MTU before it");
     }
 
-    function _dayResults(int32 price, uint256[] memory words) private pure returns (bytes32[] memory results) {
-        uint256[] memory none = new uint256[](0);
-        results = new bytes32[](DAY);
+    function _clearing(uint32 index, int32 price, uint256[] memory words, PlaceProofs memory proofs)
+        private
+        view
+        returns (bytes memory)
+    {
+        ResultPage memory target = _target(FIRST_MTU + MTUS + index, price, ORDERS, 0);
+        return abi.encodeCall(Clearing.clear, (MARKET_ID, target, _pageHashes(words), words, proofs));
+    }
+
+    /// @dev The book stands in three MTUs, so that the one measured is neither the first nor the last to clear.
+    function _dayBooks(uint256[] memory words) private view returns (bytes32[] memory books) {
+        bytes32 chain = _maskedChain(words);
+        books = new bytes32[](DAY);
         for (uint32 i = 0; i < DAY; ++i) {
-            results[i] = i == AT
-                ? _resultHash(FIRST_MTU + MTUS + i, price, words)
-                : _resultHash(FIRST_MTU + MTUS + i, Hashes.NO_PRICE, none);
+            bool empty = i < AT - 1 || i > AT + 1;
+            (bytes32 c, uint32 count) = empty ? (bytes32(0), uint32(0)) : (chain, uint32(ORDERS));
+            books[i] = Hashes.book(MARKET_ID, gate, FIRST_MTU + MTUS + i, c, count);
         }
     }
 
-    function _clearEmpty(bytes32[] memory results, uint32 index) private {
-        market.clear(
-            MARKET_ID,
-            _target(FIRST_MTU + MTUS + index, Hashes.NO_PRICE, 0, 0),
-            new bytes32[](0),
-            new uint256[](0),
-            Merkle.proof(results, index)
-        );
+    function _dayResults(int32 price, uint256[] memory words) private view returns (bytes32[] memory results) {
+        bytes32 chain = Hashes.chain(_pageHashes(words));
+        results = new bytes32[](DAY);
+        for (uint32 i = 0; i < DAY; ++i) {
+            uint32 mtu = FIRST_MTU + MTUS + i;
+            results[i] = i >= AT - 1 && i <= AT + 1
+                ? Hashes.result(MARKET_ID, gate, mtu, price, chain, uint32(ORDERS))
+                : Hashes.result(MARKET_ID, gate, mtu, Hashes.NO_PRICE, 0, 0);
+        }
     }
 
     /// @dev A realistic book in which every `nth` order has a cap of 300 to 399 lots, which binds some.
@@ -93,11 +96,11 @@ abstract contract GasClearTest is LedgerTest, Gas {
     }
 
     function test_clear__1000Orders__withinItsLimit() public {
-        uint256 gas = _transactionGas(address(this), address(market), _data);
+        uint256 gas = _transactionGas(address(this), address(clearing), _data);
 
         assertLe(gas / ORDERS, GAS_PER_ORDER_MAX, "gas per order");
         (string memory name, string memory what) = _names();
-        what = string.concat("Market.clear, 1,000 orders, one page, MTU 40 of a program of 96, ", what);
+        what = string.concat("Clearing.clear, 1,000 orders, one page, MTU 40 of a session of 96, ", what);
         _snapshot(name, what, gas, ORDERS);
     }
 }

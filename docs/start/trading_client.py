@@ -13,7 +13,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 MEMBERS = (
-    "bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
+    "bytes32 market,uint64 session,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,"
     "address account,bytes16 orderId,uint32 revision,bytes32 salt"
 )
 ORDER = {"Order": [dict(zip(("type", "name"), member.split(), strict=True)) for member in MEMBERS.split(",")]}
@@ -44,6 +44,7 @@ if not programs:
 program = programs[0]
 order = {
     "market": api.get(f"/markets/{market}").json()["market_id"],
+    "session": program["session"],  # its gate, unix seconds: the order counts in this session alone
     "mtu": program["first_mtu"],
     "side": 0,  # 0 buys, 1 sells
     "limitPriceNeurPerWh": 200_000,  # 20 ct/kWh: the most it pays

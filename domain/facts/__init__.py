@@ -3,7 +3,7 @@
 from domain.facts.access import AccessLogged, ErasureDone
 from domain.facts.areas import AreaDefined, MarketDefined
 from domain.facts.base import FACTS, Fact, FactMalformed, UnknownKind, read_fact
-from domain.facts.calendar import PeriodDeclared, ProgramOpened
+from domain.facts.calendar import PeriodDeclared, SessionOpened
 from domain.facts.chain import (
     BlockMined,
     ChainEvent,
@@ -22,15 +22,16 @@ from domain.facts.programs import (
     ClearingRules,
     MtuCleared,
     MtuResult,
-    MtuVoided,
     PointEnvelope,
     PointSchedule,
     ProgramRefused,
     ProgramRules,
     ProgramSigned,
     ProgramValidated,
+    SessionDone,
     SetpointsIssued,
-    position_key,
+    cleared_key,
+    done_key,
     validated_key,
     verdict_key,
 )
@@ -49,6 +50,7 @@ from domain.facts.trading import (
     OrderCancelled,
     OrderRules,
     ScheduleNominated,
+    closed_key,
     order_revision_key,
     schedule_revision_key,
 )
@@ -86,14 +88,14 @@ __all__ = [
     "MtuCleared",
     "MtuResult",
     "MtuUnread",
-    "MtuVoided",
+    "SessionDone",
     "OrderAccepted",
     "OrderCancelled",
     "ParticipantRegistered",
     "PeriodDeclared",
     "PointEnvelope",
     "PointSchedule",
-    "ProgramOpened",
+    "SessionOpened",
     "ProgramRefused",
     "ProgramSigned",
     "ProgramValidated",
@@ -107,9 +109,11 @@ __all__ = [
     "TariffPublished",
     "UnknownKind",
     "order_revision_key",
-    "position_key",
+    "cleared_key",
+    "done_key",
     "read_fact",
     "requested_key",
+    "closed_key",
     "schedule_revision_key",
     "validated_key",
     "verdict_key",

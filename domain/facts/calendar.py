@@ -1,9 +1,9 @@
-"""The calendar: periods of an area, programs of a market."""
+"""The calendar: periods of an area, sessions of a market."""
 
 from __future__ import annotations
 
 from domain.facts.base import Fact, fact
-from domain.members import Code, Mtu, Natural, Number, Seconds
+from domain.members import Code, Mtu, Natural, Number, Session
 from domain.periods import Period
 
 
@@ -29,19 +29,18 @@ class PeriodDeclared(Fact):
 
 
 @fact
-class ProgramOpened(Fact):
-    """A market takes orders for `count` MTUs from `first_mtu` on, until its gate (market time)."""
+class SessionOpened(Fact):
+    """A market takes orders for `count` MTUs from `first_mtu` on, until its gate, which is its name."""
 
-    KIND = "program.opened"
+    KIND = "session.opened"
     market: Code
     area: Code
-    program: Number
+    session: Session
     period: Number
     first_mtu: Mtu
     count: Natural
-    gate: Seconds
 
     @property
     def journal_key(self) -> str:
-        """One fact per program."""
-        return f"program:{self.market}:{self.program}"
+        """One fact per session."""
+        return f"session:{self.market}:{self.session}"

@@ -10,7 +10,20 @@ from pydantic import Field, PlainSerializer, PlainValidator, SerializerFunctionW
 
 from domain.facts.base import Fact, fact
 from domain.hashing import MAX_SAFE_INTEGER, to_hex
-from domain.members import Address, BigNatural, Bytes, Code, Document, Hash, Mtu, Natural, Number, Says, Seconds
+from domain.members import (
+    Address,
+    BigNatural,
+    Bytes,
+    Code,
+    Document,
+    Hash,
+    Mtu,
+    Natural,
+    Number,
+    Says,
+    Seconds,
+    Session,
+)
 from domain.roles import ChainRole
 
 RequestKey = Annotated[str, Field(min_length=1, max_length=194), Says("key of the request")]
@@ -54,7 +67,7 @@ class Subject:
     area: Code | None = None
     market: Code | None = None
     period: Number | None = None
-    program: Natural | None = None
+    session: Session | None = None
     first_mtu: Mtu | None = None
     count: Natural | None = None
     revision: Natural | None = None

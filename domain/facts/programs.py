@@ -15,14 +15,15 @@ from domain.members import (
     Document,
     EnergyWh,
     Hash,
+    Mask,
     Mtu,
     Natural,
-    Number,
     PriceNeurPerWh,
     ReadBy,
     RuleVersion,
     Says,
     Seconds,
+    Session,
     Signature,
     Word,
 )
@@ -125,7 +126,7 @@ class ProgramValidated(Fact):
 
     KIND = "program.validated"
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Natural
     results: tuple[MtuResult, ...]
@@ -134,6 +135,8 @@ class ProgramValidated(Fact):
     report_hash: Hash
     grid_model_hash: Hash
     results_root: Hash
+    traded_mask: Mask
+    emptied_mask: Mask
     deadline: Seconds
     schedules: Schedules
     earlier: tuple[EarlierPosition, ...]
@@ -143,27 +146,32 @@ class ProgramValidated(Fact):
     @property
     def journal_key(self) -> str:
         """A program is validated once."""
-        return validated_key(market=self.market, program=self.program)
+        return validated_key(market=self.market, session=self.session)
 
 
-def validated_key(*, market: str, program: int) -> str:
+def validated_key(*, market: str, session: int) -> str:
     """The journal key of a program's validation."""
-    return f"validated:{market}:{program}"
+    return f"validated:{market}:{session}"
 
 
-def verdict_key(*, market: str, program: int) -> str:
+def verdict_key(*, market: str, session: int) -> str:
     """The journal key of the DSO's verdict on a program."""
-    return f"verdict:{market}:{program}"
+    return f"verdict:{market}:{session}"
 
 
-def setpoints_key(*, market: str, program: int) -> str:
+def setpoints_key(*, market: str, session: int) -> str:
     """The journal key of a program's set-points."""
-    return f"setpoints:{market}:{program}"
+    return f"setpoints:{market}:{session}"
 
 
-def position_key(*, market: str, mtu: int) -> str:
-    """The journal key of what became of one MTU of a market."""
-    return f"position:{market}:{mtu}"
+def cleared_key(*, market: str, session: int, mtu: int) -> str:
+    """The journal key of the clearing of one MTU in a session."""
+    return f"cleared:{market}:{session}:{mtu}"
+
+
+def done_key(*, market: str, session: int) -> str:
+    """The journal key of a session's end."""
+    return f"done:{market}:{session}"
 
 
 @fact
@@ -172,14 +180,14 @@ class ProgramSigned(Fact):
 
     KIND = "program.signed"
     market: Code
-    program: Number
+    session: Session
     dso: Address
     signature: Signature
 
     @property
     def journal_key(self) -> str:
         """One verdict per program: the first one recorded wins."""
-        return verdict_key(market=self.market, program=self.program)
+        return verdict_key(market=self.market, session=self.session)
 
 
 @fact
@@ -188,7 +196,7 @@ class ProgramRefused(Fact):
 
     KIND = "program.refused"
     market: Code
-    program: Number
+    session: Session
     dso: Address
     reason: str
     signature: Signature
@@ -196,7 +204,7 @@ class ProgramRefused(Fact):
     @property
     def journal_key(self) -> str:
         """One verdict per program: the first one recorded wins."""
-        return verdict_key(market=self.market, program=self.program)
+        return verdict_key(market=self.market, session=self.session)
 
 
 @fact
@@ -205,23 +213,23 @@ class SetpointsIssued(Fact):
 
     KIND = "setpoints.issued"
     market: Code
-    program: Number
+    session: Session
     envelopes: tuple[PointEnvelope, ...]
 
     @property
     def journal_key(self) -> str:
         """Issued once per program."""
-        return setpoints_key(market=self.market, program=self.program)
+        return setpoints_key(market=self.market, session=self.session)
 
 
 @fact
 class MtuCleared(Fact):
-    """The chain cleared an MTU of a market with this result; no price where nothing was traded."""
+    """The chain cleared an MTU of a session with this result: something was traded."""
 
     KIND = "mtu.cleared"
     market: Code
+    session: Session
     mtu: Mtu
-    program: Number
     price_neur_per_wh: PriceNeurPerWh | None
     result_hash: Hash
     words: tuple[Word, ...]
@@ -230,20 +238,21 @@ class MtuCleared(Fact):
 
     @property
     def journal_key(self) -> str:
-        """An MTU ends once."""
-        return position_key(market=self.market, mtu=self.mtu)
+        """An MTU is cleared once in a session."""
+        return cleared_key(market=self.market, session=self.session, mtu=self.mtu)
 
 
 @fact
-class MtuVoided(Fact):
-    """The chain voided an MTU of a market: no trade. No program where none was ever opened for it."""
+class SessionDone(Fact):
+    """A session is over on chain: what was cleared by then stands, its other MTUs traded nothing."""
 
-    KIND = "mtu.voided"
+    KIND = "session.done"
     market: Code
-    mtu: Mtu
-    program: Number | None
+    session: Session
+    cleared_mask: Mask
+    clearing_root: Hash
 
     @property
     def journal_key(self) -> str:
-        """An MTU ends once."""
-        return position_key(market=self.market, mtu=self.mtu)
+        """A session ends once."""
+        return done_key(market=self.market, session=self.session)

@@ -18,11 +18,11 @@ from domain.members import (
     Hash,
     Mtu,
     Natural,
-    Number,
     OrderId,
     RuleVersion,
     Says,
     Seconds,
+    Session,
     Signature,
     Tag,
 )
@@ -50,9 +50,14 @@ def order_revision_key(*, account: str, order_id: bytes, revision: int) -> str:
     return f"order:{account}:{order_id.hex()}:{revision}"
 
 
-def schedule_revision_key(*, market: str, point: str, first_mtu: int, revision: int) -> str:
+def schedule_revision_key(*, market: str, point: str, session: int, revision: int) -> str:
     """The journal key of a schedule's revision; market and point by their hashes, which keeps the key short."""
-    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{first_mtu}:{revision}"
+    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{session}:{revision}"
+
+
+def closed_key(*, market: str, session: int) -> str:
+    """The journal key of a session's closed books."""
+    return f"book:{market}:{session}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class OrderCancelled(Fact):
 
     KIND = "order.cancelled"
     market: Code
+    session: Session
     mtu: Mtu
     order_id: OrderId
     revision: Natural
@@ -110,10 +116,11 @@ class OrderCancelled(Fact):
 
 @fact
 class ScheduleNominated(Fact):
-    """A point's signed net schedule over a program, Wh per MTU from `first_mtu` on: + = import, - = export."""
+    """A point's signed net schedule over a session, Wh per MTU from `first_mtu` on: + = import, - = export."""
 
     KIND = "schedule.nominated"
     market: Code
+    session: Session
     first_mtu: Mtu
     point: Code
     net_wh: tuple[EnergyWh, ...]
@@ -126,9 +133,7 @@ class ScheduleNominated(Fact):
     @property
     def journal_key(self) -> str:
         """One fact per revision of a schedule."""
-        return schedule_revision_key(
-            market=self.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
-        )
+        return schedule_revision_key(market=self.market, point=self.point, session=self.session, revision=self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +148,16 @@ class ClosedBook:
 
 @fact
 class BookClosed(Fact):
-    """At the gate (market time) the books of a program are closed: nothing can be added, dropped or changed."""
+    """At its gate the books of a session are closed: nothing can be added, dropped or changed."""
 
     KIND = "book.closed"
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Natural
-    gate: Seconds
     books: tuple[ClosedBook, ...]
 
     @property
     def journal_key(self) -> str:
         """Books close once."""
-        return f"book:{self.market}:{self.program}"
+        return closed_key(market=self.market, session=self.session)

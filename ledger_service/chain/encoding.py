@@ -24,7 +24,7 @@ GAS_PER_DATA_BYTE = 2_000
 GAS_PER_COUNTED = 120_000
 """Gas limit added per MTU of a range that a call names by its count."""
 
-_COUNTING = frozenset({"voidMtus", "markUnread", "openProgram", "declarePeriod"})
+_COUNTING = frozenset({"markUnread", "declarePeriod"})
 
 
 class RequestInvalid(DominoesError):

@@ -63,6 +63,7 @@ class ClearedLine:
     """A cleared MTU as its line in bundles, the same for everybody, and the accounts that have a word in it."""
 
     mtu: int
+    session: int
     market: str
     line: bytes
     accounts: frozenset[str]
@@ -85,10 +86,12 @@ class ProgramContent:
         validated = self.validated
         return OwnProgramShown(
             market=validated.market,
-            program=validated.program,
+            session=validated.session,
             first_mtu=validated.first_mtu,
             count=validated.count,
             results_root=validated.results_root,
+            traded_mask=validated.traded_mask,
+            emptied_mask=validated.emptied_mask,
             deadline=validated.deadline,
             dso=self.signed.dso,
             signature=self.signed.signature,

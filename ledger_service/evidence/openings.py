@@ -73,7 +73,7 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
         _add_order(found, entry, order)
     _add_programs(found, connection, through)
     results = [_cleared_line(found, cleared) for cleared in facts_of(connection, MtuCleared, through=through)]
-    found.results = sorted(results, key=lambda result: (result.mtu, result.market))
+    found.results = sorted(results, key=lambda result: (result.mtu, result.session, result.market))
     _add_readings(found, connection, through)
     found.settlements = [_settlement_content(*pair) for pair in signed_proposals(connection, through)]
     return found
@@ -109,9 +109,9 @@ def _add_order(found: Openings, entry: Entry, fact: OrderAccepted | OrderCancell
 
 def _add_programs(found: Openings, connection: Connection, through: int) -> None:
     events = chain_events(connection, ProgramRecorded, through=through)
-    recorded = {(event.market, event.program) for event in events}
+    recorded = {(event.market, event.session) for event in events}
     for program, signed in signed_programs(connection, through):
-        if (text_id(program.market), program.program) in recorded:
+        if (text_id(program.market), program.session) in recorded:
             found.programs.append(_program_content(found, program, signed))
 
 
@@ -136,6 +136,7 @@ def _program_content(found: Openings, program: ProgramValidated, signed: Program
 def _cleared_line(found: Openings, fact: MtuCleared) -> ClearedLine:
     shown = ResultShown(
         market=fact.market,
+        session=fact.session,
         mtu=fact.mtu,
         lot_wh=found.markets[fact.market].lot_wh,
         price_neur_per_wh=fact.price_neur_per_wh,
@@ -145,6 +146,7 @@ def _cleared_line(found: Openings, fact: MtuCleared) -> ClearedLine:
     tags = (OrderWord.unpack(word).tag.to_bytes(16, "big") for word in fact.words)
     return ClearedLine(
         mtu=fact.mtu,
+        session=fact.session,
         market=fact.market,
         line=canonical_json(noun_json(shown)),
         accounts=frozenset(found.account_of[tag] for tag in tags if tag in found.account_of),

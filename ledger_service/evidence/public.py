@@ -17,12 +17,12 @@ from domain.facts import (
     MarketDefined,
     MtuCleared,
     MtuUnread,
-    MtuVoided,
     PeriodDeclared,
-    ProgramOpened,
     ProgramRefused,
     ProgramSigned,
     ProgramValidated,
+    SessionDone,
+    SessionOpened,
     SettlementProposed,
     SettlementSigned,
     TariffPublished,
@@ -39,12 +39,12 @@ PUBLIC_KINDS = frozenset[type[Fact]](
         MarketDefined,
         TariffPublished,
         PeriodDeclared,
-        ProgramOpened,
+        SessionOpened,
         BookClosed,
         ProgramSigned,
         ProgramRefused,
         MtuCleared,
-        MtuVoided,
+        SessionDone,
         MtuUnread,
         SettlementSigned,
         ErasureDone,
@@ -70,11 +70,12 @@ def _programs(connection: Connection, through: int) -> Iterator[ProgramShown]:
     for program, _ in signed_programs(connection, through):
         yield ProgramShown(
             market=program.market,
-            program=program.program,
+            session=program.session,
             first_mtu=program.first_mtu,
             count=program.count,
             results=tuple(PricedWords(item.mtu, item.price_neur_per_wh, item.words) for item in program.results),
             report=program.report,
+            emptied_mask=program.emptied_mask,
             deadline=program.deadline,
             rules=ClearingRules(ties=program.rules.ties),
         )
@@ -84,7 +85,7 @@ def signed_programs(connection: Connection, through: int) -> Iterator[tuple[Prog
     """Each signed program with its signature, in the order of the signatures; without those whose opening is erased."""
     validated: dict[tuple[str, int], ProgramValidated] = {}
     for fact in facts_of(connection, *_PROGRAMS, through=through):
-        key = (fact.market, fact.program)
+        key = (fact.market, fact.session)
         if isinstance(fact, ProgramValidated):
             validated[key] = fact
         elif key in validated:

@@ -25,12 +25,14 @@ from domain.members import (
     Document,
     EnergyWh,
     Hash,
+    Mask,
     Mtu,
     Natural,
     Number,
     OrderId,
     PriceNeurPerWh,
     Seconds,
+    Session,
     Signature,
     Tag,
     Word,
@@ -61,11 +63,12 @@ class ProgramShown:
     """A program that the DSO signed, without anything about points."""
 
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Natural
     results: tuple[PricedWords, ...]
     report: Document
+    emptied_mask: Mask
     deadline: Seconds
     rules: ClearingRules
 
@@ -197,10 +200,12 @@ class OwnProgramShown:
     """
 
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: Natural
     results_root: Hash
+    traded_mask: Mask
+    emptied_mask: Mask
     deadline: Seconds
     dso: Address
     signature: Signature
@@ -216,6 +221,7 @@ class ResultShown:
     """The complete words of a cleared MTU."""
 
     market: Code
+    session: Session
     mtu: Mtu
     lot_wh: EnergyWh
     price_neur_per_wh: PriceNeurPerWh | None

@@ -1,4 +1,4 @@
-"""The market's frame: the calendar of periods and programs, which the gate closes."""
+"""The market's frame: the calendar of periods and sessions, which the gate closes."""
 
 from ledger_service.market.calendar import CalendarStage
 from ledger_service.market.views import MARKET_FACTS, rebuild_views

@@ -1,6 +1,6 @@
-"""The calendar stage: one period per local day, and each market's day-ahead program of it.
+"""The calendar stage: one period per local day, and each market's day-ahead session of it.
 
-The period of day D is declared when the local day D−1 begins (at once where that has passed). Its programs are opened
+The period of day D is declared when the local day D−1 begins (at once where that has passed). Its sessions are opened
 once the chain has the period; one whose gate has passed by then is not opened, as nobody could trade in it.
 """
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
 from domain.areas import Area
-from domain.facts import ChainFailed, ChainIncluded, PeriodDeclared, ProgramOpened, Subject
+from domain.facts import ChainFailed, ChainIncluded, PeriodDeclared, SessionOpened, Subject
 from domain.markets import Market
 from domain.mtu import MtuRange, local_day, local_midnight, mtu_start
 from domain.periods import Period
@@ -32,10 +32,16 @@ OVERDUE_MARGIN_S = 900
 """Market seconds before the end of an undeclared period from which others may be expected to declare it."""
 
 
+def gate_times(*, market: Market, area: Area, day: date) -> tuple[int, ...]:
+    """Market times of the gates of delivery day `day`: the market's local gate times on the day before."""
+    eve = day - timedelta(days=1)
+    local = (datetime.combine(eve, time.fromisoformat(gate), tzinfo=area.zone_info) for gate in market.gates_local)
+    return tuple(int(gate.timestamp()) for gate in local)
+
+
 def gate_time(*, market: Market, area: Area, day: date) -> int:
-    """Market time of the gate of delivery day `day`: the market's local gate time on the day before."""
-    local = datetime.combine(day - timedelta(days=1), time.fromisoformat(market.gate_local), tzinfo=area.zone_info)
-    return int(local.timestamp())
+    """Market time of the first gate of delivery day `day`."""
+    return gate_times(market=market, area=area, day=day)[0]
 
 
 def declared_key(area: str, period: int) -> str:
@@ -61,7 +67,7 @@ def _next_mtus(last: Period | None, day: MtuRange, *, now: int) -> MtuRange:
 
 
 class CalendarStage:
-    """Declares periods and opens programs. Each step is one transaction, and is found done after a restart.
+    """Declares periods and opens sessions. Each step is one transaction, and is found done after a restart.
 
     `first_day` is the first delivery day of an area without periods (the first day that can still be traded where
     None), `last_day` the last one to declare (no end where None).
@@ -81,7 +87,7 @@ class CalendarStage:
         for code in due:
             with self._record.begin() as tx:
                 area = registry.area(tx.connection, code)
-                self._open_programs(tx, area, now)
+                self._open_sessions(tx, area, now)
                 if self._may_declare(tx.connection, area, now):
                     self._declare(tx, area, now)
         return noted or bool(due)
@@ -98,7 +104,7 @@ class CalendarStage:
         return noted
 
     def _is_due(self, connection: Connection, area: Area, now: int) -> bool:
-        return self._may_declare(connection, area, now) or bool(self._programs_due(connection, area, now))
+        return self._may_declare(connection, area, now) or bool(self._sessions_due(connection, area, now))
 
     def _may_declare(self, connection: Connection, area: Area, now: int) -> bool:
         markets = registry.markets(connection, area=area.area)
@@ -134,48 +140,45 @@ class CalendarStage:
         about = Subject(area=area.area, period=number, first_mtu=mtus.first, count=mtus.count)
         request(tx, call, key=declared_key(area.area, number), role=ChainRole.OPERATOR, about=about)
 
-    def _programs_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
-        """(market, period, gate) of the last period's programs that can be opened: nothing else can still be traded."""
+    def _sessions_due(self, connection: Connection, area: Area, now: int) -> list[tuple[Market, Period, int]]:
+        """(market, period, gate) of the last period's sessions that can be opened: nothing else can still be traded."""
         period = queries.last_period(connection, area=area.area)
         if period is None or not queries.is_included(connection, declared_key(area.area, period.number)):
             return []
         day = day_of(area=area, seconds=mtu_start(period.first_mtu))
         due = []
         for market in registry.markets(connection, area=area.area):
-            gate = gate_time(market=market, area=area, day=day)
-            last = queries.last_program(connection, market=market.market)
-            if now < gate and (last is None or last.period < period.number):
-                due.append((market, period, gate))
+            for gate in gate_times(market=market, area=area, day=day):
+                known = queries.session(connection, market=market.market, session=gate)
+                if now < gate and known is None:
+                    due.append((market, period, gate))
         return due
 
-    def _open_programs(self, tx: Transaction, area: Area, now: int) -> None:
-        for market, period, gate in self._programs_due(tx.connection, area, now):
-            last = queries.last_program(tx.connection, market=market.market)
-            number = 1 if last is None else last.program + 1
-            fact = ProgramOpened(
+    def _open_sessions(self, tx: Transaction, area: Area, now: int) -> None:
+        for market, period, gate in self._sessions_due(tx.connection, area, now):
+            fact = SessionOpened(
                 market=market.market,
                 area=area.area,
-                program=number,
+                session=gate,
                 period=period.number,
                 first_mtu=period.first_mtu,
                 count=period.count,
-                gate=gate,
             )
             entry = tx.append(fact)
             fold(tx.connection, [entry])
-            call = MarketContract.open_program(
+            call = MarketContract.open_session(
                 market=market.market_id,
+                session=gate,
                 period=period.number,
                 first_mtu=period.first_mtu,
                 count=period.count,
-                gate=gate,
             )
             about = Subject(
                 area=area.area,
                 market=market.market,
                 period=period.number,
-                program=number,
+                session=gate,
                 first_mtu=period.first_mtu,
                 count=period.count,
             )
-            request(tx, call, key=f"openProgram:{market.market}:{number}", role=ChainRole.OPERATOR, about=about)
+            request(tx, call, key=f"openSession:{market.market}:{gate}", role=ChainRole.OPERATOR, about=about)

@@ -1,4 +1,4 @@
-"""Reading the market's frame: periods, programs, and what of them the chain has."""
+"""Reading the market's frame: periods, sessions, and what of them the chain has."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from sqlalchemy import Connection, Row, select
 
 from domain.mtu import MtuRange
 from domain.periods import Period
-from ledger_service.market.tables import market_inclusion, market_period, market_program
+from ledger_service.market.tables import market_inclusion, market_period, market_session
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """The MTUs of one gate of a market; numbered from 1. `gate` in market time; `closed` once its books are."""
+class Session:
+    """One gate of a market and its MTUs. `session` is that gate in market time; `closed` once its books are."""
 
     market: str
-    program: int
+    session: int
     area: str
     period: int
     first_mtu: int
     count: int
-    gate: int
     closed: bool
 
     @property
@@ -35,15 +34,14 @@ def _period(row: Row[Any]) -> Period:
     return Period(area=row.area, number=row.period, first_mtu=row.first_mtu, count=row._mapping["count"])
 
 
-def _program(row: Row[Any]) -> Program:
-    return Program(
+def _session(row: Row[Any]) -> Session:
+    return Session(
         market=row.market,
-        program=row.program,
+        session=row.session,
         area=row.area,
         period=row.period,
         first_mtu=row.first_mtu,
         count=row._mapping["count"],
-        gate=row.gate,
         closed=bool(row.closed),
     )
 
@@ -74,47 +72,33 @@ def period_of(connection: Connection, *, area: str, mtu: int) -> Period | None:
     return found if found is not None and mtu in found.mtus else None
 
 
-def programs(connection: Connection, *, market: str | None = None, closed: bool | None = None) -> list[Program]:
+def sessions(connection: Connection, *, market: str | None = None, closed: bool | None = None) -> list[Session]:
     """Programs of a market (of all where None), ascending; only closed or only open ones where asked."""
-    query = select(market_program)
+    query = select(market_session)
     if market is not None:
-        query = query.where(market_program.c.market == market)
+        query = query.where(market_session.c.market == market)
     if closed is not None:
-        query = query.where(market_program.c.closed.is_(closed))
-    ordered = query.order_by(market_program.c.market, market_program.c.program)
-    return [_program(row) for row in connection.execute(ordered)]
+        query = query.where(market_session.c.closed.is_(closed))
+    ordered = query.order_by(market_session.c.market, market_session.c.session)
+    return [_session(row) for row in connection.execute(ordered)]
 
 
-def last_program(connection: Connection, *, market: str) -> Program | None:
-    """The program opened last."""
+def session(connection: Connection, *, market: str, session: int) -> Session | None:
+    """A session by its gate."""
+    query = select(market_session).where(market_session.c.market == market, market_session.c.session == session)
+    row = connection.execute(query).first()
+    return None if row is None else _session(row)
+
+
+def sessions_over(connection: Connection, *, area: str, first_mtu: int, count: int) -> list[Session]:
+    """The sessions of all markets of an area that hold an MTU of a run, by gate."""
+    c = market_session.c
     query = (
-        select(market_program)
-        .where(market_program.c.market == market)
-        .order_by(market_program.c.program.desc())
-        .limit(1)
+        select(market_session)
+        .where(c.area == area, c.first_mtu < first_mtu + count, c.first_mtu + c.count > first_mtu)
+        .order_by(c.session, c.market)
     )
-    row = connection.execute(query).first()
-    return None if row is None else _program(row)
-
-
-def program(connection: Connection, *, market: str, program: int) -> Program | None:
-    """A program by its number."""
-    query = select(market_program).where(market_program.c.market == market, market_program.c.program == program)
-    row = connection.execute(query).first()
-    return None if row is None else _program(row)
-
-
-def program_of(connection: Connection, *, market: str, mtu: int) -> Program | None:
-    """The program that contains an MTU."""
-    query = (
-        select(market_program)
-        .where(market_program.c.market == market, market_program.c.first_mtu <= mtu)
-        .order_by(market_program.c.first_mtu.desc())
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    found = None if row is None else _program(row)
-    return found if found is not None and mtu in found.mtus else None
+    return [_session(row) for row in connection.execute(query)]
 
 
 def is_included(connection: Connection, key: str) -> bool:

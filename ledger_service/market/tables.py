@@ -1,4 +1,4 @@
-"""Views of the market's frame: periods, programs, and which requests about them the chain has."""
+"""Views of the market's frame: periods, sessions, and which requests about them the chain has."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ market_period = Table(
     _sequence(),
 )
 
-market_program = Table(
-    "market_program",
+market_session = Table(
+    "market_session",
     metadata,
     Column("market", _Code, primary_key=True),
-    Column("program", Integer, primary_key=True, autoincrement=False),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("area", _Code, nullable=False),
     Column("period", Integer, nullable=False),
     Column("first_mtu", Integer64, nullable=False),
     Column("count", Integer, nullable=False),
-    Column("gate", Integer64, nullable=False),
     Column("closed", Boolean, nullable=False),
     _sequence(),
-    Index("ix_market_program_closed_gate", "closed", "gate"),
+    Index("ix_market_session_closed_session", "closed", "session"),
 )
 
 market_inclusion = Table(
@@ -46,5 +45,5 @@ market_inclusion = Table(
     _sequence(),
 )
 
-TABLES = (market_period, market_program, market_inclusion)
+TABLES = (market_period, market_session, market_inclusion)
 """Every view of this package."""

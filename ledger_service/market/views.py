@@ -9,15 +9,15 @@ from dataclasses import fields
 from sqlalchemy import Connection, delete, insert, update
 
 from contracts.bindings import Calendar, Market
-from domain.facts import BookClosed, ChainFailed, ChainIncluded, Fact, PeriodDeclared, ProgramOpened
+from domain.facts import BookClosed, ChainFailed, ChainIncluded, Fact, PeriodDeclared, SessionOpened
 from ledger_service.market.queries import is_included
-from ledger_service.market.tables import TABLES, market_inclusion, market_period, market_program
+from ledger_service.market.tables import TABLES, market_inclusion, market_period, market_session
 from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 
-MARKET_FACTS: tuple[type[Fact], ...] = (PeriodDeclared, ProgramOpened, BookClosed)
-"""The facts that make periods and programs and end what can be traded in them."""
+MARKET_FACTS: tuple[type[Fact], ...] = (PeriodDeclared, SessionOpened, BookClosed)
+"""The facts that make periods and sessions and end what can be traded in them."""
 
 FOLDED_FACTS = (*MARKET_FACTS, ChainIncluded, ChainFailed)
 """The facts the views are made of."""
@@ -29,20 +29,20 @@ def fold(connection: Connection, entries: Iterable[Entry]) -> None:
     """Bring the views up to date with FOLDED_FACTS, in their order; an erased one leaves no trace."""
     for entry in entries:
         match entry.fact:
-            case PeriodDeclared() | ProgramOpened() as fact:
+            case PeriodDeclared() | SessionOpened() as fact:
                 _show(connection, fact, entry.sequence)
-            case BookClosed(market=market, program=program):
-                show_closed(connection, market=market, program=program)
+            case BookClosed(market=market, session=session):
+                show_closed(connection, market=market, session=session)
             case ChainIncluded(key=key) | ChainFailed(key=key) as fact:
                 # A block that was gone and came back is included a second time.
                 if is_awaited(fact) and not is_included(connection, key):
                     connection.execute(insert(market_inclusion).values(key=key, sequence=entry.sequence))
 
 
-def show_closed(connection: Connection, *, market: str, program: int) -> None:
-    """Show that the books of a program are closed."""
-    table = market_program
-    same = (table.c.market == market, table.c.program == program)
+def show_closed(connection: Connection, *, market: str, session: int) -> None:
+    """Show that the books of a session are closed."""
+    table = market_session
+    same = (table.c.market == market, table.c.session == session)
     connection.execute(update(table).where(*same).values(closed=True))
 
 
@@ -62,10 +62,10 @@ def _stood_already(fact: ChainFailed) -> bool:
     return int(expected["first_mtu"]) >= first + count
 
 
-def _show(connection: Connection, fact: PeriodDeclared | ProgramOpened, sequence: int) -> None:
+def _show(connection: Connection, fact: PeriodDeclared | SessionOpened, sequence: int) -> None:
     row = {field.name: getattr(fact, field.name) for field in fields(fact)} | {"sequence": sequence}
-    if isinstance(fact, ProgramOpened):
-        connection.execute(insert(market_program).values(**row, closed=False))
+    if isinstance(fact, SessionOpened):
+        connection.execute(insert(market_session).values(**row, closed=False))
     else:
         connection.execute(insert(market_period).values(**row))
 

@@ -25,10 +25,10 @@ def orders(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part
 
 
 def schedules(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Schedule]:
-    """The schedules of a point, in their last revisions, that begin in a span, by first MTU and market."""
+    """The schedules of a point, in their last revisions, that begin in a span, by gate and market."""
     c = trading_schedule.c
     query = select(trading_schedule).where(c.point == point, span.holds(c.first_mtu))
-    return [schedule_from_row(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+    return [schedule_from_row(row) for row in connection.execute(sliced(query, c.session, c.market, part=part))]
 
 
 @dataclass(frozen=True, slots=True)

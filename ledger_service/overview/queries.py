@@ -28,7 +28,7 @@ from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, Seq
 ProgramState = Literal[
     "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
 ]
-"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all but the MTUs given up."""
+"""Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all that trade, `resolved` = over."""
 
 EndState = Literal["cleared", "void"]
 """How an MTU ended: with a result, or without trade because it was given up, refused or too late."""
@@ -39,64 +39,65 @@ OrderState = Literal["in_book", "withdrawn", EndState]
 
 @dataclass(frozen=True, slots=True)
 class ProgramView:
-    """One gate of one market: MTUs, gate (unix seconds of market time), and the entries that say what became of it.
+    """One gate of one market: its MTUs, and the entries that say what became of it. `session` is the gate.
 
-    `given_up` MTUs have no result within the grid's limits: nothing clears them, they are voided at the deadline.
+    `given_up` MTUs have no result within the grid's limits: they trade nothing.
     """
 
     market: str
-    program: int
+    session: int
     area: str
     period: int
     first_mtu: int
     count: int
-    gate: int
     book_sequence: int | None
     validated_sequence: int | None
     deadline: int | None
     signed_sequence: int | None
     refused_sequence: int | None
+    done_sequence: int | None
+    traded: int
     given_up: int
-    resolved: int
+    cleared: int
 
     def state(self, *, now: int) -> ProgramState:
         """The word for where the program stands at market time `now`; `_in_state` says the same in SQL.
 
         open, gate_closed, book_closed, awaiting_verdict, then signed, refused or expired; `cleared` once every MTU that
-        validation did not give up has a position, `resolved` once all MTUs have.
+        trades is, `resolved` once the session is over.
         """
-        if self.resolved >= self.count:
+        if self.done_sequence is not None:
             return "resolved"
         if self.refused_sequence is not None:
             return "refused"
         if self.signed_sequence is not None:
-            return "cleared" if self.resolved >= self.count - self.given_up else "signed"
+            return "cleared" if self.cleared >= self.traded else "signed"
         if self.validated_sequence is not None:
             late = self.deadline is not None and now > self.deadline
             return "expired" if late else "awaiting_verdict"
         if self.book_sequence is not None:
             return "book_closed"
-        return "open" if now < self.gate else "gate_closed"
+        return "open" if now < self.session else "gate_closed"
 
 
 def _in_state(state: ProgramState, *, now: int) -> ColumnElement[bool]:
     """Whether a program stands there at market time `now`."""
     c = overview_program.c
-    pending = c.resolved < c.count
+    pending = c.done_sequence.is_(None)
     undecided = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_(None))
     signed = and_(pending, c.refused_sequence.is_(None), c.signed_sequence.is_not(None))
     validated = and_(undecided, c.validated_sequence.is_not(None))
     gated = and_(undecided, c.validated_sequence.is_(None), c.book_sequence.is_(None))
     conditions: dict[ProgramState, ColumnElement[bool]] = {
-        "open": and_(gated, c.gate > now),
-        "gate_closed": and_(gated, c.gate <= now),
+        "open": and_(gated, c.session > now),
+        "gate_closed": and_(gated, c.session <= now),
         "book_closed": and_(undecided, c.validated_sequence.is_(None), c.book_sequence.is_not(None)),
         "awaiting_verdict": and_(validated, c.deadline >= now),
         "expired": and_(validated, c.deadline < now),
-        "signed": and_(signed, c.resolved < c.count - c.given_up),
-        "cleared": and_(signed, c.resolved >= c.count - c.given_up),
+        "signed": and_(signed, c.cleared < c.traded),
+        "cleared": and_(signed, c.cleared >= c.traded),
         "refused": and_(pending, c.refused_sequence.is_not(None)),
-        "resolved": c.resolved >= c.count,
+        "resolved": c.done_sequence.is_not(None),
     }
     return conditions[state]
 
@@ -115,7 +116,7 @@ def programs(
     span: MtuSpan = ALWAYS,
     part: Slice = WHOLE,
 ) -> list[ProgramView]:
-    """Programs of a market or an area that deliver in a span, in delivery order: by first MTU and market."""
+    """Programs of a market or an area that deliver in a span, in delivery order: by first MTU, market and gate."""
     c = overview_program.c
     query = select(overview_program).where(span.meets(c.first_mtu, c.count))
     if market is not None:
@@ -124,7 +125,7 @@ def programs(
         query = query.where(c.area == area)
     if state is not None:
         query = query.where(_in_state(state, now=now))
-    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, c.session, part=part))]
 
 
 def decided_programs(
@@ -136,21 +137,26 @@ def decided_programs(
     query = select(overview_program).where(decided, span.meets(c.first_mtu, c.count))
     if area is not None:
         query = query.where(c.area == area)
-    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, part=part))]
+    return [_program(row) for row in connection.execute(sliced(query, c.first_mtu, c.market, c.session, part=part))]
 
 
-def program(connection: Connection, *, market: str, program: int) -> ProgramView | None:
+def program(connection: Connection, *, market: str, session: int) -> ProgramView | None:
     """One program."""
     c = overview_program.c
-    row = connection.execute(select(overview_program).where(c.market == market, c.program == program)).first()
+    row = connection.execute(select(overview_program).where(c.market == market, c.session == session)).first()
     return None if row is None else _program(row)
+
+
+BookKey = tuple[str, int, int]
+"""Market, session and MTU: what tells a book."""
 
 
 @dataclass(frozen=True, slots=True)
 class MtuEnd:
-    """How one MTU of a market ended: price in nEUR/Wh (None without a trade) and traded volume, or void."""
+    """How one MTU of a session ended: price in nEUR/Wh (None without a trade) and traded volume, or void."""
 
     market: str
+    session: int
     mtu: int
     price_neur_per_wh: int | None
     volume_lots: int
@@ -158,15 +164,41 @@ class MtuEnd:
 
 
 def ended_mtus(connection: Connection, *, market: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[MtuEnd]:
-    """The MTUs of a market that have ended, in a span, by MTU."""
+    """The MTUs of a market's sessions that have ended, in a span, by MTU and gate."""
     c = overview_mtu.c
+    query = select(overview_mtu).where(c.market == market, c.void.is_not(None), span.holds(c.mtu))
+    return [_ended(row) for row in connection.execute(sliced(query, c.mtu, c.session, part=part))]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramMtu:
+    """One MTU of a program, and how it ended; None until it has."""
+
+    program: ProgramView
+    mtu: int
+    end: MtuEnd | None
+
+
+def program_mtus(
+    connection: Connection, *, market: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE
+) -> list[ProgramMtu]:
+    """The MTUs of a market's sessions, in a span, by MTU and gate."""
+    c, of = overview_mtu.c, overview_program.c
     query = select(overview_mtu).where(c.market == market, span.holds(c.mtu))
-    return [_ended(row) for row in connection.execute(sliced(query, c.mtu, part=part))]
+    rows = connection.execute(sliced(query, c.mtu, c.session, part=part)).all()
+    wanted = {row.session for row in rows}
+    found = connection.execute(select(overview_program).where(of.market == market, of.session.in_(wanted)))
+    programs = {one.session: one for one in map(_program, found)}
+    return [
+        ProgramMtu(program=programs[row.session], mtu=row.mtu, end=None if row.void is None else _ended(row))
+        for row in rows
+    ]
 
 
 def _ended(row: Row[Any]) -> MtuEnd:
     return MtuEnd(
         market=row.market,
+        session=row.session,
         mtu=row.mtu,
         price_neur_per_wh=row.price_neur_per_wh,
         volume_lots=row.volume_lots,
@@ -174,14 +206,14 @@ def _ended(row: Row[Any]) -> MtuEnd:
     )
 
 
-def ends_of(connection: Connection, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], MtuEnd]:
-    """How these (market, MTU) ended; those that have not are left out."""
-    found: dict[tuple[str, int], MtuEnd] = {}
-    for market in {market for market, _ in wanted}:
-        mtus = [mtu for name, mtu in wanted if name == market]
+def ends_of(connection: Connection, wanted: set[BookKey]) -> dict[BookKey, MtuEnd]:
+    """How these MTUs of sessions ended; those that have not are left out."""
+    found: dict[BookKey, MtuEnd] = {}
+    for market in {market for market, _, _ in wanted}:
+        mtus = [mtu for name, _, mtu in wanted if name == market]
         span = MtuSpan(first=min(mtus), end=max(mtus) + 1)
         for ended in ended_mtus(connection, market=market, span=span):
-            found[market, ended.mtu] = ended
+            found[market, ended.session, ended.mtu] = ended
     return found
 
 
@@ -191,6 +223,7 @@ class TradeRow:
 
     account: str
     market: str
+    session: int
     mtu: int
     order_id: bytes
     tag: bytes
@@ -210,6 +243,7 @@ def _trade(row: Row[Any]) -> TradeRow:
     return TradeRow(
         account=row.account,
         market=row.market,
+        session=row.session,
         mtu=row.mtu,
         order_id=bytes(row.order_id),
         tag=bytes(row.tag),
@@ -226,20 +260,25 @@ class SetPoint:
     point: str
     mtu: int
     market: str
+    session: int
     import_cap_wh: int | None
     export_cap_wh: int | None
     sequence: int
 
 
-def set_points(
-    connection: Connection, *, point: str, market: str | None = None, span: MtuSpan = ALWAYS, part: Slice = WHOLE
-) -> list[SetPoint]:
-    """Envelopes at a point in a span, of one market or all, by MTU and in the order they were issued."""
+def set_points(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[SetPoint]:
+    """Envelopes at a point in a span, by MTU and in the order they were issued."""
     c = overview_set_point.c
     query = select(overview_set_point).where(c.point == point, span.holds(c.mtu))
-    if market is not None:
-        query = query.where(c.market == market)
     return [SetPoint(**dict(row._mapping)) for row in connection.execute(sliced(query, c.mtu, c.sequence, part=part))]
+
+
+def set_point(connection: Connection, *, point: str, market: str, session: int, mtu: int) -> SetPoint | None:
+    """The envelope at a point in one MTU that follows from a session."""
+    c = overview_set_point.c
+    same = (c.point == point, c.mtu == mtu, c.market == market, c.session == session)
+    row = connection.execute(select(overview_set_point).where(*same)).first()
+    return None if row is None else SetPoint(**dict(row._mapping))
 
 
 @dataclass(frozen=True, slots=True)

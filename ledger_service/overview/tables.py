@@ -23,20 +23,21 @@ overview_program = Table(
     "overview_program",
     metadata,
     Column("market", _Code, primary_key=True),
-    Column("program", Integer64, primary_key=True, autoincrement=False),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("area", _Code, nullable=False),
     Column("period", Integer64, nullable=False),
     Column("first_mtu", Integer64, nullable=False),
     Column("count", Integer, nullable=False),
-    Column("gate", Integer64, nullable=False),
     # the entries that say what became of it
     Column("book_sequence", Integer64, nullable=True),
     Column("validated_sequence", Integer64, nullable=True),
     Column("deadline", Integer64, nullable=True),
     Column("signed_sequence", Integer64, nullable=True),
     Column("refused_sequence", Integer64, nullable=True),
+    Column("done_sequence", Integer64, nullable=True),
+    Column("traded", Integer, nullable=False),
     Column("given_up", Integer, nullable=False),
-    Column("resolved", Integer, nullable=False),
+    Column("cleared", Integer, nullable=False),
     Index("ix_overview_program_market_first_mtu", "market", "first_mtu"),
     Index("ix_overview_program_area_first_mtu_market", "area", "first_mtu", "market"),
 )
@@ -46,13 +47,17 @@ overview_mtu = Table(
     "overview_mtu",
     metadata,
     Column("market", _Code, primary_key=True),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("mtu", Integer64, primary_key=True, autoincrement=False),
     Column("price_neur_per_wh", Integer64, nullable=True),
     Column("volume_lots", Integer64, nullable=False),
-    Column("void", Boolean, nullable=False),
+    # validated with nothing to trade, and not given up: it ends without a trade, and is not void
+    Column("tradeless", Boolean, nullable=False),
+    Column("void", Boolean, nullable=True),
     _sequence(),
+    Index("ix_overview_mtu_market_mtu_session", "market", "mtu", "session"),
 )
-"""How each MTU of a market ended."""
+"""Each MTU of a session, and how it ended: `void` is null until then. `sequence`: what it was last told of by."""
 
 overview_trade = Table(
     "overview_trade",
@@ -61,6 +66,7 @@ overview_trade = Table(
     Column("mtu", Integer64, primary_key=True, autoincrement=False),
     Column("order_id", LargeBinary(16), primary_key=True),
     Column("market", _Code, nullable=False),
+    Column("session", Integer64, nullable=False),
     Column("tag", LargeBinary(16), nullable=False),
     Column("side", Integer, nullable=False),
     Column("accepted_lots", Integer64, nullable=False),
@@ -75,6 +81,7 @@ overview_set_point = Table(
     Column("point", _Code, primary_key=True),
     Column("mtu", Integer64, primary_key=True, autoincrement=False),
     Column("market", _Code, primary_key=True),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("import_cap_wh", Integer64, nullable=True),
     Column("export_cap_wh", Integer64, nullable=True),
     _sequence(),

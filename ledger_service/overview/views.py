@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, Update, and_, delete, insert, not_, select, update
 
 from contracts.bindings import Accounts, Redemptions, Settlement, read_events
 from contracts.bindings.anchors import HeadAnchored
@@ -17,16 +17,18 @@ from domain.facts import (
     ChainIncluded,
     DepositBooked,
     MtuCleared,
-    MtuVoided,
-    ProgramOpened,
     ProgramRefused,
     ProgramSigned,
     ProgramValidated,
     RedemptionRequested,
+    SessionDone,
+    SessionOpened,
     SetpointsIssued,
     SettlementProposed,
 )
 from domain.hashing import from_hex, text_id
+from domain.mtu import MtuRange
+from domain.sessions import mtus_of
 from domain.words import OrderWord, Side
 from ledger_service.overview.tables import (
     TABLES,
@@ -59,23 +61,22 @@ MONEY = (Settlement.contract, Accounts.contract, Redemptions.contract)
 def fold(connection: Connection, entry: Entry) -> None:
     """Bring the overview up to date with one fact."""
     match entry.fact:
-        case ProgramOpened() as opened:
-            _insert(connection, overview_program, [asdict(opened) | {"given_up": 0, "resolved": 0}])
-        case BookClosed(market=market, program=program):
-            _change(connection, market, program, book_sequence=entry.sequence)
+        case SessionOpened() as opened:
+            _opened(connection, opened, entry.sequence)
+        case BookClosed(market=market, session=session):
+            _change(connection, market, session, book_sequence=entry.sequence)
         case ProgramValidated() as validated:
             _validated(connection, validated, entry.sequence)
-        case ProgramSigned(market=market, program=program):
-            _change(connection, market, program, signed_sequence=entry.sequence)
-        case ProgramRefused(market=market, program=program):
-            _change(connection, market, program, refused_sequence=entry.sequence)
+        case ProgramSigned(market=market, session=session):
+            _change(connection, market, session, signed_sequence=entry.sequence)
+        case ProgramRefused(market=market, session=session):
+            _change(connection, market, session, refused_sequence=entry.sequence)
         case SetpointsIssued() as issued:
             _set_points(connection, issued, entry.sequence)
         case MtuCleared() as cleared:
             _cleared(connection, cleared, entry.sequence)
-        case MtuVoided() as voided:
-            ended = {"price_neur_per_wh": None, "volume_lots": 0, "void": True}
-            _end(connection, voided, ended, entry.sequence)
+        case SessionDone() as done:
+            _done(connection, done, entry.sequence)
         case SettlementProposed() as proposed:
             _statements(connection, proposed, entry.sequence)
         case _:
@@ -110,14 +111,14 @@ def _included(connection: Connection, fact: ChainIncluded, sequence: int) -> Non
 OVERVIEW = View(
     name="overview",
     facts=(
-        ProgramOpened,
+        SessionOpened,
         BookClosed,
         ProgramValidated,
         ProgramSigned,
         ProgramRefused,
         SetpointsIssued,
         MtuCleared,
-        MtuVoided,
+        SessionDone,
         SettlementProposed,
         DepositBooked,
         RedemptionRequested,
@@ -135,20 +136,35 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
         connection.execute(insert(table), rows)
 
 
-def _change(connection: Connection, market: str, program: int, **values: Any) -> None:
+def _change(connection: Connection, market: str, session: int, **values: Any) -> None:
     table = overview_program
-    same = (table.c.market == market, table.c.program == program)
+    same = (table.c.market == market, table.c.session == session)
     connection.execute(update(table).where(*same).values(**values))
 
 
+def _opened(connection: Connection, fact: SessionOpened, sequence: int) -> None:
+    _insert(connection, overview_program, [asdict(fact) | {"traded": 0, "given_up": 0, "cleared": 0}])
+    pending = {"price_neur_per_wh": None, "volume_lots": 0, "tradeless": False, "void": None}
+    row = {"market": fact.market, "session": fact.session, "sequence": sequence, **pending}
+    _insert(connection, overview_mtu, [row | {"mtu": fact.first_mtu + at} for at in range(fact.count)])
+
+
 def _validated(connection: Connection, fact: ProgramValidated, sequence: int) -> None:
-    given_up = sum(result.given_up for result in fact.results)
-    values = {"validated_sequence": sequence, "deadline": fact.deadline, "given_up": given_up}
-    _change(connection, fact.market, fact.program, **values)
+    given_up = {result.mtu for result in fact.results if result.given_up}
+    traded = fact.traded_mask.bit_count()
+    values = {"validated_sequence": sequence, "deadline": fact.deadline, "traded": traded, "given_up": len(given_up)}
+    _change(connection, fact.market, fact.session, **values)
+    mtus = MtuRange(fact.first_mtu, fact.count)
+    tradeless = set(mtus) - given_up - set(mtus_of(fact.traded_mask, session=mtus))
+    pending = _mtus(fact.market, fact.session)
+    connection.execute(pending.where(overview_mtu.c.mtu.in_(tradeless)).values(tradeless=True, sequence=sequence))
 
 
 def _set_points(connection: Connection, fact: SetpointsIssued, sequence: int) -> None:
-    rows = [asdict(envelope) | {"market": fact.market, "sequence": sequence} for envelope in fact.envelopes]
+    rows = [
+        asdict(envelope) | {"market": fact.market, "session": fact.session, "sequence": sequence}
+        for envelope in fact.envelopes
+    ]
     _insert(connection, overview_set_point, rows)
 
 
@@ -156,17 +172,26 @@ def _cleared(connection: Connection, fact: MtuCleared, sequence: int) -> None:
     words = [OrderWord.unpack(word) for word in fact.words]
     volume_lots = sum(word.accepted_lots for word in words if word.side is Side.BID)
     ended = {"price_neur_per_wh": fact.price_neur_per_wh, "volume_lots": volume_lots, "void": False}
-    _end(connection, fact, ended, sequence)
-    if fact.price_neur_per_wh is not None:
-        accepted = {word.tag.to_bytes(16, "big"): word for word in words if word.accepted_lots}
-        _trades(connection, fact, accepted, sequence)
+    this = _mtus(fact.market, fact.session).where(overview_mtu.c.mtu == fact.mtu)
+    connection.execute(this.values(**ended, sequence=sequence))
+    _change(connection, fact.market, fact.session, cleared=overview_program.c.cleared + 1)
+    accepted = {word.tag.to_bytes(16, "big"): word for word in words if word.accepted_lots}
+    _trades(connection, fact, accepted, sequence)
 
 
-def _end(connection: Connection, fact: MtuCleared | MtuVoided, ended: dict[str, Any], sequence: int) -> None:
-    row = {"market": fact.market, "mtu": fact.mtu, "sequence": sequence}
-    _insert(connection, overview_mtu, [row | ended])
-    if fact.program is not None:
-        _change(connection, fact.market, fact.program, resolved=overview_program.c.resolved + 1)
+def _done(connection: Connection, fact: SessionDone, sequence: int) -> None:
+    """What was not cleared traded nothing: nothing could, in a program that was signed, or it is void."""
+    _change(connection, fact.market, fact.session, done_sequence=sequence)
+    c = overview_program.c
+    signed = select(c.signed_sequence.is_not(None)).where(c.market == fact.market, c.session == fact.session)
+    tradeless = and_(overview_mtu.c.tradeless, signed.scalar_subquery())
+    pending = _mtus(fact.market, fact.session).where(overview_mtu.c.void.is_(None))
+    connection.execute(pending.values(void=not_(tradeless), sequence=sequence))
+
+
+def _mtus(market: str, session: int) -> Update:
+    """A change of MTUs of a session."""
+    return update(overview_mtu).where(overview_mtu.c.market == market, overview_mtu.c.session == session)
 
 
 def _trades(connection: Connection, fact: MtuCleared, accepted: dict[bytes, OrderWord], sequence: int) -> None:
@@ -182,6 +207,7 @@ def _trades(connection: Connection, fact: MtuCleared, accepted: dict[bytes, Orde
                     "mtu": fact.mtu,
                     "order_id": order.order_id,
                     "market": fact.market,
+                    "session": fact.session,
                     "tag": order.tag,
                     "side": order.side,
                     "accepted_lots": accepted[bytes(order.tag)].accepted_lots,

@@ -1,21 +1,20 @@
-"""The position stage: what the chain cleared or voided becomes the market's position, one fact per MTU."""
+"""The position stage: what the chain cleared, and each session that is over, becomes a fact."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
 from contracts.bindings import read_events
-from contracts.bindings.market import MtuCleared, MtuVoided
+from contracts.bindings.market import MtuCleared, SessionDone
 from domain import facts
 from domain.facts import ChainIncluded, ProgramValidated, validated_key
-from ledger_service.market import queries as markets
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.record import Cursor, Record, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 
-ENDING: tuple[type[MtuCleared] | type[MtuVoided], ...] = (MtuCleared, MtuVoided)
-"""The events that end an MTU of a market."""
+ENDING: tuple[type[MtuCleared] | type[SessionDone], ...] = (MtuCleared, SessionDone)
+"""The events that clear an MTU or end a session."""
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
@@ -26,7 +25,7 @@ ENTRIES_PER_BATCH = 200
 
 
 class PositionStage:
-    """Reads the chain's own events, so that a clearing or void sent by anybody else counts as well."""
+    """Reads the chain's own events, so that a clearing or an end sent by anybody else counts as well."""
 
     name = "position"
 
@@ -49,34 +48,38 @@ class PositionStage:
                 continue
             with batch.begin() as tx:
                 for position in positions:
-                    # A block that was gone holds an MTU's end again, under another hash perhaps: the first counts.
+                    # A block that was gone holds it again, under another hash perhaps: the first counts.
                     if tx.find(position.journal_key) is None:
                         tx.append(position)
             done = True
         return done
 
     def _position(
-        self, connection: Connection, ended: MtuCleared | MtuVoided, tx_hash: bytes
-    ) -> facts.MtuCleared | facts.MtuVoided:
+        self, connection: Connection, ended: MtuCleared | SessionDone, tx_hash: bytes
+    ) -> facts.MtuCleared | facts.SessionDone:
         """The fact that an event makes."""
-        market, mtu = self._code(connection, ended.market), ended.mtu
-        program = markets.program_of(connection, market=market, mtu=mtu)
-        if isinstance(ended, MtuVoided):
-            return facts.MtuVoided(market=market, mtu=mtu, program=None if program is None else program.program)
-        if program is None:
-            raise RecordContradicts(what=f"MTU {mtu} of {market}", reason="was cleared in no program this record knows")
-        key = validated_key(market=market, program=program.program)
+        market, session = self._code(connection, ended.market), ended.session
+        if isinstance(ended, SessionDone):
+            return facts.SessionDone(
+                market=market,
+                session=session,
+                cleared_mask=ended.cleared_mask,
+                clearing_root=ended.clearing_root,
+            )
+        mtu = ended.mtu
+        key = validated_key(market=market, session=session)
         found = find_entries(connection, [key]).get(key)
         validated = None if found is None else found.as_a(ProgramValidated)
-        result = None if validated is None else validated.results[mtu - program.first_mtu]
+        result = None if validated is None else validated.results[mtu - validated.first_mtu]
         if validated is None or result is None or result.result_hash != ended.result_hash:
             raise RecordContradicts(
-                what=f"MTU {mtu} of {market}", reason="was cleared with a result this record does not know"
+                what=f"MTU {mtu} in session {session} of {market}",
+                reason="was cleared with a result this record does not know",
             )
         return facts.MtuCleared(
             market=market,
+            session=session,
             mtu=mtu,
-            program=program.program,
             price_neur_per_wh=result.price_neur_per_wh,
             result_hash=result.result_hash,
             words=result.words,

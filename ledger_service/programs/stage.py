@@ -17,24 +17,25 @@ from clearing.earlier import earlier_by_mtu
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
 from domain.areas import Area
-from domain.facts import BookClosed, MtuResult, PointEnvelope, PointSchedule, ProgramRules, ProgramValidated
+from domain.facts import BookClosed, ClosedBook, MtuResult, PointEnvelope, PointSchedule, ProgramRules, ProgramValidated
 from domain.facts.programs import EarlierPosition
 from domain.hashing import canonical_json
 from domain.markets import Market
 from domain.members import JsonDocument
-from domain.merkle import merkle_root
-from domain.words import OrderWord, result_hash
+from domain.merkle import places_root
+from domain.sessions import mask_of
+from domain.words import OrderWord, crosses, has_trade, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from ledger_service.market import queries as markets
-from ledger_service.market.queries import Program
-from ledger_service.programs.earlier import earlier_positions, earlier_programs
+from ledger_service.market.queries import Session
+from ledger_service.programs.earlier import earlier_positions, earlier_sessions
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
 from ledger_service.record import Cursor, Record, follow, prepare
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
-from ledger_service.trading.queries import BookOrder, Schedule
+from ledger_service.trading.queries import BookOrder
 
 CURSOR = "validation"
 """Name of the cursor over `book.closed`."""
@@ -73,78 +74,85 @@ class ValidationStage:
         return False
 
     def _validate(self, book: BookClosed) -> ProgramValidated | None:
-        """The fact; None while a program of an earlier gate, on whose trades this one stands, is undecided."""
+        """The fact; None while a session of an earlier gate, on whose trades this one stands, is not over."""
         with self._record.read() as connection:
-            program = markets.program(connection, market=book.market, program=book.program)
-            if program is None:
+            session = markets.session(connection, market=book.market, session=book.session)
+            if session is None:
                 raise RecordContradicts(
-                    what=f"program {book.program} of {book.market}", reason="closed its books but was never opened"
+                    what=f"session {book.session} of {book.market}", reason="closed its books but was never opened"
                 )
-            market = registry.market(connection, program.market)
+            market = registry.market(connection, session.market)
             area = registry.area(connection, market.area)
             power_flow = _power_flow(canonical_json(area.grid_model.value))
-            before = earlier_programs(connection, program)
-            earlier = earlier_positions(connection, before)
+            before = earlier_sessions(connection, session)
+            earlier = earlier_positions(connection, before, mtus=session.mtus)
             if earlier is None:
                 return None
-            programs = [*(item for _, item in before), program]
-            schedules = self._schedules(connection, programs, power_flow.grid, ZoneInfo(area.zone))
-            books = _books(connection, program, power_flow.grid, book)
+            sessions = [*(item for _, item in before), session]
+            schedules = self._schedules(connection, sessions, power_flow.grid, ZoneInfo(area.zone))
+            books = _books(connection, session, power_flow.grid, book)
         result = validate_program(
             books=books,
             schedules_wh=np.array([schedules[point.code] for point in power_flow.grid.points], dtype=np.int64),
             power_flow=power_flow,
-            first_mtu=program.first_mtu,
+            first_mtu=session.first_mtu,
             lot_wh=market.lot_wh,
-            earlier=earlier_by_mtu(earlier, points=[point.code for point in power_flow.grid.points], mtus=program.mtus),
+            earlier=earlier_by_mtu(earlier, points=[point.code for point in power_flow.grid.points], mtus=session.mtus),
         )
         for fallback in result.fallbacks:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)
-        return _fact(program, market, area, schedules, earlier, result)
+        return _fact(session, book, market, area, schedules, earlier, result)
 
     def _schedules(
-        self, connection: Connection, programs: Sequence[Program], grid: GridModel, zone: ZoneInfo
+        self, connection: Connection, sessions: Sequence[Session], grid: GridModel, zone: ZoneInfo
     ) -> dict[str, list[int]]:
-        """What will flow in the last of these programs: nominated for it, else for one before, else forecast."""
-        nominated: dict[str, Schedule] = {}
-        for program in programs:
-            nominated |= trading.schedules(connection, market=program.market, first_mtu=program.first_mtu)
-        mtus = list(programs[-1].mtus)
+        """What will flow in the last of these sessions: nominated for it, else for one before, else forecast."""
+        last = sessions[-1]
+        nominated: dict[str, dict[int, int]] = defaultdict(dict)
+        for session in sessions:
+            for schedule in trading.schedules(connection, market=session.market, session=session.session).values():
+                nominated[schedule.point] |= zip(schedule.mtus, schedule.net_wh, strict=True)
+        mtus = list(last.mtus)
         found = {}
         for point in grid.points:
-            if point.code in nominated:
-                found[point.code] = list(nominated[point.code].net_wh)
-            else:
+            net_wh = nominated[point.code]
+            if not all(mtu in net_wh for mtu in mtus):
                 metered_wh = self._metered(connection, point.code, mtus)
-                found[point.code] = forecast_wh(mtus=mtus, metered_wh=metered_wh, zone=zone)
+                forecast = forecast_wh(mtus=mtus, metered_wh=metered_wh, zone=zone)
+                net_wh = dict(zip(mtus, forecast, strict=True)) | net_wh
+            found[point.code] = [net_wh[mtu] for mtu in mtus]
         return found
 
 
-def _books(connection: Connection, program: Program, grid: GridModel, book: BookClosed) -> list[MtuBook]:
+def _books(connection: Connection, session: Session, grid: GridModel, book: BookClosed) -> list[MtuBook]:
     """The orders of the committed tags, each with the index of its connection point."""
     index = grid.point_index
     orders: dict[int, list[tuple[OrderWord, int]]] = defaultdict(list)
     for order in committed_orders(connection, book):
         orders[order.mtu].append((order.word(), NO_POINT if order.point is None else index[order.point]))
-    return [MtuBook.from_orders(orders[mtu]) for mtu in program.mtus]
+    return [MtuBook.from_orders(orders[mtu]) for mtu in session.mtus]
 
 
 def committed_orders(connection: Connection, book: BookClosed) -> list[BookOrder]:
     """The orders whose tags closed books commit to, by MTU and tag. Raises RecordContradicts if one is gone."""
     committed = {(item.mtu, tag) for item in book.books for tag in item.tags}
-    live = trading.book_orders(connection, market=book.market, first_mtu=book.first_mtu, count=book.count)
+    live = trading.book_orders(connection, market=book.market, session=book.session)
     orders = [order for order in live if (order.mtu, order.tag) in committed]
     if len(orders) != len(committed):
         raise RecordContradicts(
-            what=f"orders of {book.market} program {book.program}", reason="do not match its committed books"
+            what=f"orders of session {book.session} of {book.market}", reason="do not match its committed books"
         )
     return orders
 
 
-def _result(market: Market, result: ValidatedMtu) -> MtuResult:
+def _result(session: Session, market: Market, result: ValidatedMtu) -> MtuResult:
     words = tuple(word.pack() for word in result.words)
     hashed = result_hash(
-        market=market.market_id, mtu=result.mtu, price_neur_per_wh=result.price_neur_per_wh, words=words
+        market=market.market_id,
+        session=session.session,
+        mtu=result.mtu,
+        price_neur_per_wh=result.price_neur_per_wh,
+        words=words,
     )
     return MtuResult(
         mtu=result.mtu,
@@ -155,27 +163,38 @@ def _result(market: Market, result: ValidatedMtu) -> MtuResult:
     )
 
 
+def _is_emptied(result: ValidatedMtu, book: ClosedBook) -> bool:
+    """Whether caps or giving up left nothing of a book that could have traded, or of which the result shows less."""
+    if has_trade(result.words):
+        return False
+    return len(result.words) != len(book.tags) or crosses(result.words)
+
+
 def _fact(
-    program: Program,
+    session: Session,
+    book: BookClosed,
     market: Market,
     area: Area,
     schedules: dict[str, list[int]],
     earlier: Sequence[EarlierPosition],
     result: ValidatedProgram,
 ) -> ProgramValidated:
-    results = tuple(_result(market, item) for item in result.results)
+    results = tuple(_result(session, market, item) for item in result.results)
+    pairs = list(zip(result.results, book.books, strict=True))
     return ProgramValidated(
-        market=program.market,
-        program=program.program,
-        first_mtu=program.first_mtu,
-        count=program.count,
+        market=session.market,
+        session=session.session,
+        first_mtu=session.first_mtu,
+        count=session.count,
         results=results,
         envelopes=tuple(PointEnvelope(**item) for item in result.envelopes_json()),
         report=JsonDocument(result.report),
         report_hash=result.report_hash,
         grid_model_hash=area.grid_model_hash,
-        results_root=merkle_root([item.result_hash for item in results]),
-        deadline=program.gate + market.sign_seconds,
+        results_root=places_root([item.result_hash for item in results]),
+        traded_mask=mask_of((item.mtu for item, _ in pairs if has_trade(item.words)), first_mtu=session.first_mtu),
+        emptied_mask=mask_of((item.mtu for item, of in pairs if _is_emptied(item, of)), first_mtu=session.first_mtu),
+        deadline=session.session + market.sign_seconds,
         schedules=tuple(PointSchedule(point, tuple(net_wh)) for point, net_wh in sorted(schedules.items())),
         earlier=tuple(earlier),
         rounds=max((item.rounds for item in result.results), default=0),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.bindings import Market
+from contracts.bindings.market import Program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.errors import DominoesError
 from domain.facts import ProgramRefused, ProgramSigned, ProgramValidated, Subject, validated_key
@@ -30,10 +31,10 @@ class NotValidated(DominoesError):
     remedy = "Wait until the program has been validated; the list shows what awaits a verdict."
     retryable = True
 
-    def __init__(self, *, market: str, program: int) -> None:
-        self.market, self.program = market, program
+    def __init__(self, *, market: str, session: int) -> None:
+        self.market, self.session = market, session
         super().__init__(
-            f"program {program} of {market} awaits no verdict; list the ones that do with /v1/dso/programs"
+            f"session {session} of {market} awaits no verdict; list the ones that do with /v1/dso/programs"
         )
 
 
@@ -70,9 +71,9 @@ class VerdictGiven(DominoesError):
     code = "verdict-given"
     remedy = "Read the verdict that stands; it is not changed any more."
 
-    def __init__(self, *, market: str, program: int, verdict: str) -> None:
-        self.market, self.program, self.verdict = market, program, verdict
-        super().__init__(f"program {program} of {market} is {verdict} already; a verdict is given once")
+    def __init__(self, *, market: str, session: int, verdict: str) -> None:
+        self.market, self.session, self.verdict = market, session, verdict
+        super().__init__(f"session {session} of {market} is {verdict} already; a verdict is given once")
 
 
 class BadReason(DominoesError):
@@ -88,7 +89,9 @@ class BadReason(DominoesError):
 def refusal_values(validated: SignedProgram, *, reason: str) -> dict[str, Any]:
     """Members of the `Refusal` struct."""
     values = program_values(validated)
-    return {name: values[name] for name in ("market", "firstMtu", "count", "resultsRoot")} | {"reason": reason}
+    return {name: values[name] for name in ("market", "session", "firstMtu", "count", "resultsRoot")} | {
+        "reason": reason
+    }
 
 
 class Verdicts:
@@ -99,42 +102,42 @@ class Verdicts:
     ) -> None:
         self._record, self._clock, self._domain, self._is_dso = record, clock, domain, is_dso
 
-    def sign(self, *, market: str, program: int, signature: bytes) -> Entry:
+    def sign(self, *, market: str, session: int, signature: bytes) -> Entry:
         """Record the DSO's signature and ask the chain to record the program.
 
         Raises NotValidated, NotTheDso, VerdictTooLate, VerdictGiven, BadSignature.
         """
-        validated = self._validated(market=market, program=program)
+        validated = self._validated(market=market, session=session)
         values = program_values(validated)
         dso = self._dso(market, recover(self._domain.digest(PROGRAM, values), signature))
-        verdict = ProgramSigned(market=market, program=program, dso=to_hex(dso), signature=signature)
-        call = Market.record_program(
-            market=values["market"],
-            program=program,
-            results_root=values["resultsRoot"],
-            grid_model_hash=values["gridModelHash"],
-            report_hash=values["reportHash"],
-            deadline=values["deadline"],
-            signature=signature,
+        verdict = ProgramSigned(market=market, session=session, dso=to_hex(dso), signature=signature)
+        signed = Program(
+            results_root=validated.results_root,
+            traded_mask=validated.traded_mask,
+            emptied_mask=validated.emptied_mask,
+            grid_model_hash=validated.grid_model_hash,
+            report_hash=validated.report_hash,
+            deadline=validated.deadline,
         )
+        call = Market.record_program(market=values["market"], session=session, program=signed, signature=signature)
         with self._record.begin() as tx:
             given = _given(tx, verdict)
             if given is not None:
                 return given
             self._require_in_time(validated)
             entry = tx.append(verdict)
-            about = Subject(market=market, program=program, first_mtu=validated.first_mtu, count=validated.count)
-            request(tx, call, key=f"recordProgram:{market}:{program}", role=ChainRole.OPERATOR, about=about)
+            about = Subject(market=market, session=session, first_mtu=validated.first_mtu, count=validated.count)
+            request(tx, call, key=f"recordProgram:{market}:{session}", role=ChainRole.OPERATOR, about=about)
             return entry
 
-    def refuse(self, *, market: str, program: int, reason: str, signature: bytes) -> Entry:
+    def refuse(self, *, market: str, session: int, reason: str, signature: bytes) -> Entry:
         """Record the DSO's refusal: no trade in these MTUs. Raises what `sign` raises, and BadReason."""
         if not 1 <= len(reason.strip()) <= REASON_LENGTH_MAX:
             raise BadReason
-        validated = self._validated(market=market, program=program)
+        validated = self._validated(market=market, session=session)
         digest = self._domain.digest(REFUSAL, refusal_values(validated, reason=reason))
         dso = self._dso(market, recover(digest, signature))
-        verdict = ProgramRefused(market=market, program=program, dso=to_hex(dso), reason=reason, signature=signature)
+        verdict = ProgramRefused(market=market, session=session, dso=to_hex(dso), reason=reason, signature=signature)
         with self._record.begin() as tx:
             given = _given(tx, verdict)
             if given is not None:
@@ -142,11 +145,11 @@ class Verdicts:
             self._require_in_time(validated)
             return tx.append(verdict)
 
-    def _validated(self, *, market: str, program: int) -> ProgramValidated:
+    def _validated(self, *, market: str, session: int) -> ProgramValidated:
         """What the verdict is on: recorded once under its key, so that it still holds when the verdict is."""
-        entry = self._record.find(validated_key(market=market, program=program))
+        entry = self._record.find(validated_key(market=market, session=session))
         if entry is None:
-            raise NotValidated(market=market, program=program)
+            raise NotValidated(market=market, session=session)
         return entry.as_a(ProgramValidated)
 
     def _dso(self, market: str, signer: bytes) -> bytes:
@@ -169,5 +172,5 @@ def _given(tx: Transaction, verdict: ProgramSigned | ProgramRefused) -> Entry | 
         return None
     if standing.fact != verdict:
         given = "signed" if standing.kind == ProgramSigned.KIND else "refused"
-        raise VerdictGiven(market=verdict.market, program=verdict.program, verdict=given)
+        raise VerdictGiven(market=verdict.market, session=verdict.session, verdict=given)
     return tx.append(verdict)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Container
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 
 from contracts.bindings import Accounts, Calendar
 from contracts.bindings import Market as MarketContract
@@ -121,7 +122,10 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
             )
         if market.kind is not MarketKind.AUCTION:
             raise Malformed(field="kind", value=market.kind.value, expected="auction, the one kind there is so far")
-        check_gate_local(market.gate_local)
+        for gate in market.gates_local:
+            check_gate_local(gate)
+        if sorted(set(market.gates_local)) != list(market.gates_local):
+            raise Malformed(field="later_gates_local", value=market.later_gates_local, expected="ascending gates")
         check_range(field="lot_wh", value=market.lot_wh, lowest=1, highest=UINT24_MAX)
         check_range(field="tick_neur_per_wh", value=market.tick_neur_per_wh, lowest=1, highest=UINT24_MAX)
         low, high = market.min_limit_neur_per_wh, market.max_limit_neur_per_wh
@@ -140,6 +144,7 @@ def define_market(tx: Transaction, *, market: Market) -> Entry:
     entry = put(tx, make=partial(MarketDefined, market), what="market", name=market.market, check=check)
     params = MarketParams(
         area=queries.area(tx.connection, market.area).area_id,
+        kind=market.kind.number,
         lot_wh=market.lot_wh,
         tick_neur_per_wh=market.tick_neur_per_wh,
         min_limit_neur_per_wh=market.min_limit_neur_per_wh,
@@ -161,20 +166,25 @@ def created_key(market: str) -> str:
 
 def _check_time_after_gate(market: Market) -> None:
     """The program must be cleared before its first MTU, also on the night when the clock loses an hour."""
-    left = 86_400 - market.gate_seconds - DAYLIGHT_SECONDS
+    left = 86_400 - market.gates_seconds[-1] - DAYLIGHT_SECONDS
     check_range(field="clear_seconds", value=market.clear_seconds, lowest=1, highest=max(left, 1))
 
 
 def _check_gates_apart(tx: Transaction, market: Market) -> None:
-    """Of two markets of an area the earlier one is cleared or void at the later one's gate, which stands on its trades.
+    """Of two gates of an area the earlier one's session is over at the later one, which stands on its trades.
 
     Also on the night when the clock loses an hour.
     """
-    for other in queries.markets(tx.connection, area=market.area):
-        first, second = sorted((market, other), key=lambda item: item.gate_seconds)
-        ready = first.gate_seconds + first.clear_seconds + DAYLIGHT_SECONDS
-        if other.market != market.market and ready > second.gate_seconds:
-            raise GatesTooClose(market=market.market, other=other.market, apart_seconds=ready - first.gate_seconds)
+    others = [other for other in queries.markets(tx.connection, area=market.area) if other.market != market.market]
+    gates = sorted(
+        ((gate, each.clear_seconds, each) for each in (market, *others) for gate in each.gates_seconds),
+        key=lambda item: item[0],
+    )
+    for (first, clear_seconds, one), (second, _, other) in pairwise(gates):
+        apart = clear_seconds + DAYLIGHT_SECONDS
+        if first + apart > second and market.market in (one.market, other.market):
+            rival = other if one.market == market.market else one
+            raise GatesTooClose(market=market.market, other=rival.market, apart_seconds=apart)
 
 
 def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:

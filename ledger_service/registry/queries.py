@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, Table, select
 
 from domain.areas import Area, Attester
-from domain.facts import ProgramOpened
+from domain.facts import SessionOpened
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
@@ -48,6 +48,7 @@ def noun_from_row(kind: type[_Noun], row: Row[Any]) -> _Noun:
         values["kind"] = ParticipantKind(values["kind"])
     elif kind is Market:
         values["kind"] = MarketKind(values["kind"])
+        values["later_gates_local"] = tuple(json.loads(values["later_gates_local"]))
     return kind(**values)
 
 
@@ -207,9 +208,9 @@ def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
 def gated_until_mtu(connection: Connection, *, now: int, area: str | None = None) -> int:
     """The MTU after the last one whose gate has passed at `now` (market time) in an area (in any where None); 0 before
     any gate."""
-    of_kind = select_entries().where(journal_entry.c.kind == ProgramOpened.KIND)
+    of_kind = select_entries().where(journal_entry.c.kind == SessionOpened.KIND)
     looked_at = GATES_LOOKED_AT * max(len(markets(connection)), 1)
     query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(looked_at)
-    opened = [entry_of(row).as_a(ProgramOpened) for row in connection.execute(query)]
-    passed = (item for item in opened if item.gate <= now and area in (None, item.area))
+    opened = [entry_of(row).as_a(SessionOpened) for row in connection.execute(query)]
+    passed = (item for item in opened if item.session <= now and area in (None, item.area))
     return max((item.first_mtu + item.count for item in passed), default=0)

@@ -47,6 +47,7 @@ registry_market = Table(
     Column("sign_seconds", Integer, nullable=False),
     Column("clear_seconds", Integer, nullable=False),
     Column("gate_local", String(5), nullable=False),
+    Column("later_gates_local", Text, nullable=False),
     Column("kind", String(16), nullable=False),
     _sequence(),
     Index("ix_registry_market_area_market", "area", "market"),

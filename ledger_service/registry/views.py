@@ -83,6 +83,8 @@ def show_area(connection: Connection, area: Area, *, grid_model_text: str, seque
 
 def _show(connection: Connection, table: Table, noun: _Noun, sequence: int) -> None:
     row = {field.name: getattr(noun, field.name) for field in fields(noun)} | {"sequence": sequence}
+    if isinstance(noun, Market):
+        row["later_gates_local"] = json.dumps(noun.later_gates_local)
     connection.execute(insert(table), row)
 
 

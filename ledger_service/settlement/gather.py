@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from sqlalchemy import Connection
 
@@ -16,17 +17,18 @@ from domain.facts import (
     MtuCleared,
     OrderAccepted,
     ParticipantRegistered,
-    ProgramOpened,
     ProgramSigned,
     ProgramValidated,
     ReadingAttested,
+    SessionOpened,
     TariffPublished,
 )
 from domain.hashing import ZERO_HASH
 from domain.markets import Market
-from domain.mtu import MTU_END
+from domain.mtu import MTU_END, MtuRange
 from domain.parties import Meter, OrderKey, Participant
 from domain.readings import Reading
+from domain.sessions import mtus_of
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord
 from ledger_service.record.journal import walk_entries
@@ -35,6 +37,7 @@ from ledger_service.settlement.queries import (
     AttestationKey,
     ReadingsOnChain,
     Resolution,
+    SessionOnChain,
     latest_proposal,
     period_state,
     proposals,
@@ -49,9 +52,10 @@ from settling.package import (
     PackagedClearing,
     PackagedProgram,
     PackagedProposal,
+    PackagedSession,
     RegisteredTerms,
 )
-from settling.unpacking import WrongInput, tag_bytes
+from settling.unpacking import tag_bytes
 
 
 class FactMissing(DominoesError):
@@ -82,12 +86,12 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
     """What a settlement follows from, from one committed state of the record.
 
     `through`: the last entry whose registry fact counts, that of the proposal where there is one. Raises UnknownPeriod,
-    FactMissing, WrongInput.
+    FactMissing.
     """
     state = period_state(connection, area=area, period=period)
     resolved = resolution(connection, area=area, period=period)
     terms = terms_of(connection, area=area, end_mtu=state.first_mtu + state.count, through=through)
-    clearings = _clearings(connection, area, period, resolved)
+    sessions = _sessions(connection, area, period, resolved)
     return Basis(
         parties=terms.parties,
         meters=terms.meters,
@@ -102,8 +106,8 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
         count=state.count,
         grid_model=registry.area(connection, area).grid_model,
         programs=tuple(_programs(connection, area, period, resolved)),
-        clearings=clearings,
-        orders=_orders(connection, area, period, clearings),
+        sessions=sessions,
+        orders=_orders(connection, area, period, sessions),
         attestations=_attestations(connection, area, period, resolved),
         earlier=_earlier(connection, area, period, revision),
     )
@@ -151,16 +155,16 @@ def _programs(connection: Connection, area: str, period: int, resolved: Resoluti
     verdicts: dict[tuple[str, int], ProgramSigned] = {}
     for entry in sources(connection, area=area, period=period, kind=ProgramSigned):
         signed = entry.as_a(ProgramSigned)
-        verdicts[signed.market, signed.program] = signed
+        verdicts[signed.market, signed.session] = signed
     validated: dict[tuple[str, int, bytes, bytes], ProgramValidated] = {}
     for entry in sources(connection, area=area, period=period, kind=ProgramValidated):
         fact = entry.as_a(ProgramValidated)
-        validated[fact.market, fact.program, fact.results_root, fact.report_hash] = fact
+        validated[fact.market, fact.session, fact.results_root, fact.report_hash] = fact
     for recorded in resolved.programs:
-        shown = validated.get((recorded.market, recorded.program, recorded.results_root, recorded.report_hash))
-        verdict = verdicts.get((recorded.market, recorded.program))
+        shown = validated.get((recorded.market, recorded.session, recorded.results_root, recorded.report_hash))
+        verdict = verdicts.get((recorded.market, recorded.session))
         if shown is None or verdict is None:
-            raise FactMissing(fact=f"program {recorded.program} of {recorded.market}")
+            raise FactMissing(fact=f"program {recorded.session} of {recorded.market}")
         yield PackagedProgram.of(shown, verdict)
 
 
@@ -175,35 +179,50 @@ def _earlier(connection: Connection, area: str, period: int, revision: int) -> t
     return tuple(EarlierSettlement(number, found[number].words) for number in range(revision))
 
 
-def _clearings(connection: Connection, area: str, period: int, resolved: Resolution) -> tuple[PackagedClearing, ...]:
-    cleared: dict[tuple[str, int], MtuCleared] = {}
+def _sessions(connection: Connection, area: str, period: int, resolved: Resolution) -> tuple[PackagedSession, ...]:
+    """The sessions that are over, each with the results that were signed and what was cleared of them."""
+    cleared: dict[tuple[str, int, int], MtuCleared] = {}
     for entry in sources(connection, area=area, period=period, kind=MtuCleared):
         fact = entry.as_a(MtuCleared)
-        cleared[fact.market, fact.mtu] = fact
-    return tuple(
-        PackagedClearing(item.market, item.mtu, ZERO_HASH, None, ())
-        if item.result_hash is None
-        else _clearing(cleared.get((item.market, item.mtu)), item.market, item.mtu, item.result_hash)
-        for item in resolved.clearings
-    )
+        cleared[fact.market, fact.session, fact.mtu] = fact
+    results: dict[tuple[str, int, bytes], tuple[bytes, ...]] = {}
+    for entry in sources(connection, area=area, period=period, kind=ProgramValidated):
+        validated = entry.as_a(ProgramValidated)
+        key = validated.market, validated.session, validated.results_root
+        results[key] = tuple(item.result_hash for item in validated.results)
+    return tuple(_session(item, results, cleared) for item in resolved.sessions)
 
 
-def _clearing(fact: MtuCleared | None, market: str, mtu: int, result_hash: bytes) -> PackagedClearing:
-    if fact is None:
-        raise FactMissing(fact=f"the clearing of MTU {mtu} of {market}")
-    if fact.result_hash != result_hash:
-        raise WrongInput(record=f"MTU {mtu} of {market}", reason="the chain cleared another result")
-    return PackagedClearing(market, mtu, result_hash, fact.price_neur_per_wh, fact.words)
+def _session(
+    item: SessionOnChain,
+    results: Mapping[tuple[str, int, bytes], tuple[bytes, ...]],
+    cleared: Mapping[tuple[str, int, int], MtuCleared],
+) -> PackagedSession:
+    signed: tuple[bytes, ...] = ()
+    if item.results_root != ZERO_HASH:
+        found = results.get((item.market, item.session, item.results_root))
+        if found is None:
+            raise FactMissing(fact=f"program {item.session} of {item.market}")
+        signed = found
+    clearings = []
+    for mtu in mtus_of(item.cleared_mask, session=MtuRange(first=item.first_mtu, count=item.count)):
+        fact = cleared.get((item.market, item.session, mtu))
+        if fact is None:
+            raise FactMissing(fact=f"the clearing of MTU {mtu} in session {item.session} of {item.market}")
+        clearings.append(PackagedClearing(mtu, fact.price_neur_per_wh, fact.words))
+    return PackagedSession(**asdict(item), results=signed, clearings=tuple(clearings))
 
 
 def _orders(
-    connection: Connection, area: str, period: int, clearings: Sequence[PackagedClearing]
+    connection: Connection, area: str, period: int, sessions: Sequence[PackagedSession]
 ) -> tuple[OrderAccepted, ...]:
-    """The orders that open the words of these clearings: accepted between a program's opening and its gate."""
-    wanted = {tag_bytes(OrderWord.unpack(word)) for item in clearings for word in item.words}
+    """The orders that open the words of these sessions: accepted between a session's opening and its gate."""
+    wanted = {
+        tag_bytes(OrderWord.unpack(word)) for session in sessions for item in session.clearings for word in item.words
+    }
     if not wanted:
         return ()
-    opened = next(sources(connection, area=area, period=period, kind=ProgramOpened), None)
+    opened = next(sources(connection, area=area, period=period, kind=SessionOpened), None)
     found: dict[bytes, OrderAccepted] = {}
     for entry in walk_entries(connection, after=0 if opened is None else opened.sequence, kinds=[OrderAccepted]):
         fact = entry.fact

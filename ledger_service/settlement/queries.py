@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select
 
 from contracts.bindings import Event
-from contracts.bindings.market import MtuCleared, MtuVoided, ProgramRecorded
+from contracts.bindings.market import ProgramRecorded, SessionClosed, SessionDone, SessionOpened
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
@@ -116,12 +116,18 @@ def period_from_row(row: Row[Any]) -> PeriodState:
 
 
 @dataclass(frozen=True, slots=True)
-class ClearingOnChain:
-    """What the chain made of one MTU of a market; no result hash where it is void."""
+class SessionOnChain:
+    """A session that is over, as the chain has it; roots and masks are zero where it did not get so far."""
 
     market: str
-    mtu: int
-    result_hash: bytes | None
+    session: int
+    first_mtu: int
+    count: int
+    books_root: bytes
+    results_root: bytes
+    traded_mask: int
+    emptied_mask: int
+    cleared_mask: int
 
 
 AttestationKey = tuple[int, int, bytes]
@@ -151,23 +157,27 @@ class ProgramOnChain:
     """A program that the chain recorded."""
 
     market: str
-    program: int
+    session: int
     results_root: bytes
     report_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the chain did in a period, in its order; the programs it recorded ascend by market and number."""
+    """What the chain did in a period, in its order: sessions that are over, `pending` ones, readings.
 
-    clearings: tuple[ClearingOnChain, ...]
+    The programs it recorded ascend by gate and market.
+    """
+
+    sessions: tuple[SessionOnChain, ...]
+    pending: int
     readings: tuple[ReadingsOnChain, ...]
     programs: tuple[ProgramOnChain, ...]
     roots: Roots
 
-    def complete(self, *, markets: int, count: int) -> bool:
-        """Whether every (market, MTU) is cleared or void and every MTU attested or unread."""
-        return len(self.clearings) == markets * count and len({item.mtu for item in self.readings}) == count
+    def complete(self, *, count: int) -> bool:
+        """Whether no session is pending and every MTU is attested or unread."""
+        return self.pending == 0 and len({item.mtu for item in self.readings}) == count
 
 
 def settlement_keys(connection: Connection, *, area: str, period: int) -> list[str]:
@@ -185,15 +195,17 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     query = select(table).where(table.c.area == area, table.c.period == period)
     rows = connection.execute(query.order_by(table.c.block, table.c.sequence, table.c.position)).all()
     events = [(str(row.market), _event_of(row)) for row in rows]
-    clearings = [(market, event) for market, event in events if isinstance(event, MtuCleared | MtuVoided)]
+    done = [(market, event) for market, event in events if isinstance(event, SessionDone)]
+    opened = sum(isinstance(event, SessionOpened) for _, event in events)
     readings = [event for _, event in events if isinstance(event, ReadingsAttested | ReadingsUnread)]
     programs = [_program(market, event) for market, event in events if isinstance(event, ProgramRecorded)]
     return Resolution(
-        clearings=tuple(_clearing(market, event) for market, event in clearings),
+        sessions=tuple(_session(market, event, events) for market, event in done),
+        pending=opened - len(done),
         readings=tuple(map(_readings, readings)),
-        programs=tuple(sorted(programs, key=lambda program: (program.market, program.program))),
+        programs=tuple(sorted(programs, key=lambda program: (program.session, program.market))),
         roots=Roots(
-            clearing_root=clearings[-1][1].clearing_root if clearings else ZERO_HASH,
+            clearing_root=done[-1][1].clearing_root if done else ZERO_HASH,
             readings_root=readings[-1].readings_root if readings else ZERO_HASH,
         ),
     )
@@ -207,9 +219,30 @@ def _event_of(row: Row[Any]) -> Event:
     return _KIND_OF[row.what].read(json.loads(row.data))
 
 
-def _clearing(market: str, event: MtuCleared | MtuVoided) -> ClearingOnChain:
-    result = event.result_hash if isinstance(event, MtuCleared) else None
-    return ClearingOnChain(market=market, mtu=event.mtu, result_hash=result)
+def _session(market: str, done: SessionDone, events: Iterable[tuple[str, Event]]) -> SessionOnChain:
+    """A session that is over, from what the chain said of it."""
+    first_mtu = count = traded = emptied = 0
+    books_root = results_root = ZERO_HASH
+    for _, event in events:
+        match event:
+            case SessionOpened() if (event.market, event.session) == (done.market, done.session):
+                first_mtu, count = event.first_mtu, event.count
+            case SessionClosed() if (event.market, event.session) == (done.market, done.session):
+                books_root = event.books_root
+            case ProgramRecorded() if (event.market, event.session) == (done.market, done.session):
+                program = event.program
+                results_root, traded, emptied = program.results_root, program.traded_mask, program.emptied_mask
+    return SessionOnChain(
+        market=market,
+        session=done.session,
+        first_mtu=first_mtu,
+        count=count,
+        books_root=books_root,
+        results_root=results_root,
+        traded_mask=traded,
+        emptied_mask=emptied,
+        cleared_mask=done.cleared_mask,
+    )
 
 
 def _readings(event: ReadingsAttested | ReadingsUnread) -> ReadingsOnChain:
@@ -228,7 +261,10 @@ def _readings(event: ReadingsAttested | ReadingsUnread) -> ReadingsOnChain:
 
 def _program(market: str, event: ProgramRecorded) -> ProgramOnChain:
     return ProgramOnChain(
-        market=market, program=event.program, results_root=event.results_root, report_hash=event.report_hash
+        market=market,
+        session=event.session,
+        results_root=event.program.results_root,
+        report_hash=event.program.report_hash,
     )
 
 

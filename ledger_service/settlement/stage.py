@@ -20,7 +20,7 @@ from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Prepared, Record, StorageUnavailable, Transaction, follow, prepare
 from ledger_service.record.journal import last_of, read_head
 from ledger_service.record.keys import find_entries
-from ledger_service.registry.tables import registry_area, registry_market
+from ledger_service.registry.tables import registry_area
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.settlement.gather import TERMS, FactMissing, gather
 from ledger_service.settlement.operations import retry_request
@@ -181,10 +181,8 @@ class SettlementStage:
         with self._record.read() as connection:
             head = read_head(connection).sequence
             resolved = resolution(connection, area=state.area, period=state.period)
-            query = select(registry_market.c.market).where(registry_market.c.area == state.area)
-            markets = len(connection.execute(query).all())
             roots = resolved.roots.clearing_root + resolved.roots.readings_root
-            if not resolved.complete(markets=markets, count=state.count) or not _is_due(state, roots):
+            if not resolved.complete(count=state.count) or not _is_due(state, roots):
                 return None
             try:
                 basis = gather(connection, area=state.area, period=state.period, revision=state.next_revision)

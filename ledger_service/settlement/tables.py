@@ -57,11 +57,11 @@ settlement_source = Table(
     Index("ix_settlement_source_area_period_kind", "area", "period", "kind"),
 )
 
-settlement_program = Table(
-    "settlement_program",
+settlement_session = Table(
+    "settlement_session",
     metadata,
     Column("market", String(CODE_LENGTH_MAX), primary_key=True),
-    Column("program", Integer64, primary_key=True, autoincrement=False),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("area", String(CODE_LENGTH_MAX), nullable=False),
     Column("period", Integer64, nullable=False),
 )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from contracts.bindings import Event, Settlement, read_events
-from contracts.bindings.market import MtuCleared, MtuVoided, ProgramRecorded
+from contracts.bindings.market import ProgramRecorded, SessionClosed, SessionDone, SessionOpened
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
 from domain import facts
@@ -21,14 +21,13 @@ from domain.facts import (
     ChainRewound,
     Fact,
     PeriodDeclared,
-    ProgramOpened,
     ProgramSigned,
     ProgramValidated,
     ReadingAttested,
     SettlementProposed,
     SettlementSigned,
 )
-from domain.hashing import text_id
+from domain.hashing import ZERO_HASH, text_id
 from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
@@ -37,19 +36,20 @@ from ledger_service.settlement.tables import (
     settlement_event,
     settlement_failed,
     settlement_period,
-    settlement_program,
+    settlement_session,
     settlement_source,
 )
 
 KEPT: tuple[type[Event], ...] = (
-    MtuCleared,
-    MtuVoided,
+    SessionOpened,
+    SessionClosed,
+    SessionDone,
     ReadingsAttested,
     ReadingsUnread,
     ProgramRecorded,
     PeriodSettled,
 )
-"""The events of which the view keeps a row each; that of a program or period stands at the period's first MTU."""
+"""The events of which the view keeps a row each; that of a session or period stands at the period's first MTU."""
 
 SETTLED_HASHES = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
 """The hashes that a `settlement.proposed` and the event of its settlement share."""
@@ -62,7 +62,7 @@ def is_settled_by(event: PeriodSettled, proposal: SettlementProposed) -> bool:
 
 KINDS: tuple[type[Fact], ...] = (
     PeriodDeclared,
-    ProgramOpened,
+    facts.SessionOpened,
     BookClosed,
     ProgramValidated,
     ProgramSigned,
@@ -87,12 +87,12 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
             names = ("area", "period", "first_mtu", "count")
             row = {name: getattr(fact, name) for name in names}
             connection.execute(insert(settlement_period).values(**row, settled=0, is_final=False))
-        case ProgramOpened() as fact:
-            row = {name: getattr(fact, name) for name in ("market", "program", "area", "period")}
-            connection.execute(insert(settlement_program).values(**row))
+        case facts.SessionOpened() as fact:
+            row = {name: getattr(fact, name) for name in ("market", "session", "area", "period")}
+            connection.execute(insert(settlement_session).values(**row))
             _source(connection, entry, fact.area, fact.period)
         case BookClosed() | ProgramValidated() | ProgramSigned() | facts.MtuCleared() as fact:
-            _fold_program_source(connection, entry, fact.market, fact.program)
+            _fold_session_source(connection, entry, fact.market, fact.session)
         case ReadingAttested() as fact:
             _source(connection, entry, fact.area, fact.period)
         case SettlementProposed() as fact:
@@ -122,15 +122,15 @@ def _fold_chain(connection: Connection, fact: Fact | None, sequence: int, now: i
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
     """Empty the views and fold every fact again; horizons of settled periods start anew at `now`."""
-    for table in (settlement_event, settlement_failed, settlement_period, settlement_program, settlement_source):
+    for table in (settlement_event, settlement_failed, settlement_period, settlement_session, settlement_source):
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
         fold(tx.connection, entry, now=now)
 
 
-def _fold_program_source(connection: Connection, entry: Entry, market: str, program: int) -> None:
-    table = settlement_program
-    query = select(table).where(table.c.market == market, table.c.program == program)
+def _fold_session_source(connection: Connection, entry: Entry, market: str, session: int) -> None:
+    table = settlement_session
+    query = select(table).where(table.c.market == market, table.c.session == session)
     row = connection.execute(query).first()
     if row is not None:
         _source(connection, entry, row.area, row.period)
@@ -210,19 +210,20 @@ def _place(connection: Connection, codes: _Codes, event: Event) -> dict[str, Any
     """Area, market, period and MTU of an event, and the root that it left."""
     market: str | None = None
     match event:
-        case MtuCleared() | MtuVoided():
-            market, area = codes.markets[event.market]
-            place = {"period": _period_of(connection, area, event.mtu), "mtu": event.mtu, "root": event.clearing_root}
         case ReadingsAttested() | ReadingsUnread():
             area = codes.areas[event.area]
             place = {"period": _period_of(connection, area, event.mtu), "mtu": event.mtu, "root": event.readings_root}
-        case ProgramRecorded():
+        case ProgramRecorded() | SessionOpened() | SessionClosed() | SessionDone():
             market, area = codes.markets[event.market]
-            table = settlement_program
-            same = (table.c.market == market, table.c.program == event.program)
+            table = settlement_session
+            same = (table.c.market == market, table.c.session == event.session)
             number = connection.execute(select(table.c.period).where(*same)).scalar_one()
             first = _period_row(connection, area, number).first_mtu
-            place = {"period": number, "mtu": first, "root": event.results_root}
+            place = {
+                "period": number,
+                "mtu": first,
+                "root": event.clearing_root if isinstance(event, SessionDone) else ZERO_HASH,
+            }
         case PeriodSettled():
             area = codes.areas[event.area]
             first = _period_row(connection, area, event.period).first_mtu

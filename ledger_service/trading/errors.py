@@ -44,32 +44,29 @@ class OrderKeyNotValid(DominoesError):
         )
 
 
-class ProgramNotOpen(DominoesError):
-    """No program of the market that has opened contains the MTU."""
+class SessionNotOpen(DominoesError):
+    """No session of this gate that has opened contains the MTU."""
 
     status = 409
-    code = "program-not-open"
-    remedy = "Wait until the program of that MTU opens, or trade in one that is open."
+    code = "session-not-open"
+    remedy = "Wait until the session of that MTU opens, or trade in one that is open."
     retryable = True
 
-    def __init__(self, *, market: str, mtu: int) -> None:
-        self.market, self.mtu = market, mtu
-        super().__init__(
-            f"market {market} does not trade MTU {mtu} yet; wait until its program opens, or correct the MTU"
-        )
+    def __init__(self, *, market: str, session: int, mtu: int) -> None:
+        self.market, self.session, self.mtu = market, session, mtu
+        super().__init__(f"market {market} has no open session {session} that trades MTU {mtu}; wait until it opens")
 
 
 class GateClosed(DominoesError):
-    """The gate of the MTU has closed."""
+    """The gate of the session has closed."""
 
     status = 409
     code = "gate-closed"
-    remedy = "Trade in an MTU whose gate is still open; what stood in the book at the gate stays."
+    remedy = "Trade in a session whose gate is still open; what stood in the book at the gate stays."
 
-    def __init__(self, *, market: str, mtu: int, gate: int | None) -> None:
+    def __init__(self, *, market: str, mtu: int, gate: int) -> None:
         self.market, self.mtu, self.gate = market, mtu, gate
-        when = "earlier" if gate is None else f"at market time {gate}"
-        super().__init__(f"the gate of market {market} for MTU {mtu} closed {when}; trade a later day")
+        super().__init__(f"the gate of market {market} for MTU {mtu} closed at market time {gate}; trade a later one")
 
 
 class OffTick(DominoesError):
@@ -123,7 +120,7 @@ class RevisionOutOfOrder(DominoesError):
 
 
 class OrderMoved(DominoesError):
-    """A change must stay in its market and MTU."""
+    """A change must stay in its market, session and MTU."""
 
     status = 409
     code = "order-moved"
@@ -135,7 +132,7 @@ class OrderMoved(DominoesError):
 
 
 class OrderUnknown(DominoesError):
-    """There is no such order of this account in an open program."""
+    """There is no such order of this account in an open session."""
 
     status = 404
     code = "order-unknown"
@@ -263,16 +260,16 @@ class WrongPoint(DominoesError):
         super().__init__(f"point {point} is not this account's connection point; nominate for your own")
 
 
-class NotAProgram(DominoesError):
-    """A schedule must cover exactly the MTUs of one open program."""
+class NotASession(DominoesError):
+    """A schedule must cover exactly the MTUs of one open session."""
 
-    code = "not-a-program"
-    remedy = "Nominate all MTUs of one open program, no more and no less; the market lists its programs."
+    code = "not-a-session"
+    remedy = "Nominate all MTUs of one open session, no more and no less; the market lists its sessions."
 
     def __init__(self, *, market: str, first_mtu: int, count: int) -> None:
         self.market, self.first_mtu, self.count = market, first_mtu, count
         super().__init__(
-            f"no open program of {market} has {count} MTUs from {first_mtu}; nominate all MTUs of one program"
+            f"no open session of {market} has {count} MTUs from {first_mtu}; nominate all MTUs of one session"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from domain.mtu import MTU_END
+from domain.mtu import MTU_END, MtuRange
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
@@ -23,6 +23,7 @@ class BookOrder:
     account: str
     order_id: bytes
     market: str
+    session: int
     mtu: int
     side: Side
     limit_neur_per_wh: int
@@ -47,13 +48,19 @@ class BookOrder:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The net schedule of a point over one program, Wh per MTU, + = import."""
+    """The net schedule of a point over one session, Wh per MTU, + = import."""
 
     market: str
+    session: int
     first_mtu: int
     point: str
     revision: int
     net_wh: tuple[int, ...]
+
+    @property
+    def mtus(self) -> MtuRange:
+        """The MTUs of its session."""
+        return MtuRange(first=self.first_mtu, count=len(self.net_wh))
 
 
 def order_from_row(row: Row[Any]) -> BookOrder:
@@ -62,6 +69,7 @@ def order_from_row(row: Row[Any]) -> BookOrder:
         account=row.account,
         order_id=bytes(row.order_id),
         market=row.market,
+        session=row.session,
         mtu=row.mtu,
         side=Side(row.side),
         limit_neur_per_wh=row.limit_neur_per_wh,
@@ -76,14 +84,13 @@ def order_from_row(row: Row[Any]) -> BookOrder:
     )
 
 
-def book_orders(connection: Connection, *, market: str, first_mtu: int, count: int) -> list[BookOrder]:
-    """The live orders of a run of MTUs, by MTU and ascending tag: the books as the gate closes them."""
+def book_orders(connection: Connection, *, market: str, session: int) -> list[BookOrder]:
+    """The live orders of a session, by MTU and ascending tag: the books as the gate closes them."""
     query = (
         select(trading_order)
         .where(
             trading_order.c.market == market,
-            trading_order.c.mtu >= first_mtu,
-            trading_order.c.mtu < first_mtu + count,
+            trading_order.c.session == session,
             trading_order.c.withdrawn.is_(False),
         )
         .order_by(trading_order.c.mtu, trading_order.c.tag)
@@ -91,11 +98,11 @@ def book_orders(connection: Connection, *, market: str, first_mtu: int, count: i
     return [order_from_row(row) for row in connection.execute(query)]
 
 
-def book_version(connection: Connection, *, market: str, first_mtu: int, count: int) -> tuple[int, int]:
-    """What changes with every order accepted, changed or withdrawn in a run of MTUs: how many, and the last entry."""
+def book_version(connection: Connection, *, market: str, session: int) -> tuple[int, int]:
+    """What changes with every order accepted, changed or withdrawn in a session: how many, and the last entry."""
     table = trading_order
     query = select(func.count(), func.coalesce(func.max(table.c.sequence), 0)).where(
-        table.c.market == market, table.c.mtu >= first_mtu, table.c.mtu < first_mtu + count
+        table.c.market == market, table.c.session == session
     )
     number, last = connection.execute(query).one()
     return int(number), int(last)
@@ -144,11 +151,11 @@ def order_entry(connection: Connection, *, account: str, order_id: bytes) -> Ent
     return entry_of(row)
 
 
-def schedules(connection: Connection, *, market: str, first_mtu: int) -> dict[str, Schedule]:
-    """The schedules nominated for a program, by point."""
+def schedules(connection: Connection, *, market: str, session: int) -> dict[str, Schedule]:
+    """The schedules nominated for a session, by point."""
     query = (
         select(trading_schedule)
-        .where(trading_schedule.c.market == market, trading_schedule.c.first_mtu == first_mtu)
+        .where(trading_schedule.c.market == market, trading_schedule.c.session == session)
         .order_by(trading_schedule.c.point)
     )
     return {row.point: schedule_from_row(row) for row in connection.execute(query)}
@@ -158,6 +165,7 @@ def schedule_from_row(row: Row[Any]) -> Schedule:
     """The schedule of a row of the view."""
     return Schedule(
         market=row.market,
+        session=row.session,
         first_mtu=row.first_mtu,
         point=row.point,
         revision=row.revision,

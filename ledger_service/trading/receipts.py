@@ -30,6 +30,7 @@ class Receipt:
     """What the operator signed. `sequence` and `journal_head` are those of the entry that holds the order or cancel."""
 
     market: bytes
+    session: int
     mtu: int
     tag: bytes
     revision: int
@@ -43,6 +44,7 @@ class Receipt:
         """The members of the signed struct."""
         return {
             "market": self.market,
+            "session": self.session,
             "mtu": self.mtu,
             "tag": self.tag,
             "revision": self.revision,
@@ -89,11 +91,13 @@ class ReceiptSigner:
         tag, market_time = fact.tag, fact.market_time
         if isinstance(fact, OrderAccepted):
             order = fact.order
-            market, mtu, revision, kind = order.market, order.mtu, order.revision, KIND_ACCEPTED
+            market, session, mtu, revision, kind = order.market, order.session, order.mtu, order.revision, KIND_ACCEPTED
         else:
-            market, mtu, revision, kind = text_id(fact.market), fact.mtu, fact.revision, KIND_CANCELLED
+            market, session, mtu = text_id(fact.market), fact.session, fact.mtu
+            revision, kind = fact.revision, KIND_CANCELLED
         values = {
             "market": market,
+            "session": session,
             "mtu": mtu,
             "tag": tag,
             "revision": revision,
@@ -104,6 +108,7 @@ class ReceiptSigner:
         }
         return Receipt(
             market=market,
+            session=session,
             mtu=mtu,
             tag=tag,
             revision=revision,

@@ -20,14 +20,15 @@ from domain.facts import (
     KeyRegistered,
     MarketDefined,
     MtuCleared,
-    MtuVoided,
     OrderAccepted,
     OrderCancelled,
     ParticipantRegistered,
-    ProgramOpened,
     ScheduleNominated,
+    SessionDone,
+    SessionOpened,
     TariffPublished,
-    position_key,
+    cleared_key,
+    done_key,
 )
 from domain.hashing import to_hex
 from domain.markets import Market
@@ -35,7 +36,7 @@ from domain.parties import Guarantee, Participant
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord, Side
 from ledger_service.market import queries as markets
-from ledger_service.market.queries import Program
+from ledger_service.market.queries import Session
 from ledger_service.market.views import MARKET_FACTS
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, find_entries, read_entries, read_head
@@ -46,7 +47,7 @@ from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
 from ledger_service.trading.views import TRADING_FACTS
 
-STATE_FACTS: tuple[type[Fact], ...] = (*REGISTRY_FACTS, *MARKET_FACTS, *TRADING_FACTS, MtuCleared, MtuVoided)
+STATE_FACTS: tuple[type[Fact], ...] = (*REGISTRY_FACTS, *MARKET_FACTS, *TRADING_FACTS, MtuCleared, SessionDone)
 """Facts that change what intake may accept."""
 
 
@@ -102,11 +103,10 @@ class Usage:
 
 @dataclass(slots=True)
 class MarketBook:
-    """One market: its rules, the open program of each MTU, and where closed programs end."""
+    """One market: its rules, and its open sessions by gate."""
 
     market: Market
-    programs: dict[int, Program] = field(default_factory=dict)
-    closed_end_mtu: int = 0
+    sessions: dict[int, Session] = field(default_factory=dict)
 
 
 def worst_cost_neur(*, market: Market, side: Side, limit_neur_per_wh: int, quantity_lots: int) -> int:
@@ -126,12 +126,14 @@ class TradingState:
         self.account_by_key: dict[str, str] = {}
         self.tariff_begins: dict[str, int] = {}  # first MTU of each tariff's first version
         self.orders: dict[tuple[str, bytes], BookOrder] = {}
-        self.usage: dict[tuple[str, str, int], Usage] = {}
-        self.tags: dict[str, set[tuple[int, bytes]]] = {}
+        self.usage: dict[tuple[str, int], dict[tuple[str, int], Usage]] = {}  # by account and MTU, market and session
+        self.tags: dict[str, set[tuple[int, int, bytes]]] = {}
         self.by_area: dict[str, list[MarketBook]] = {}
-        self.awaited: dict[tuple[str, int], dict[bytes, str]] = {}  # accounts by tag of closed books not yet decided
+        # Accounts by tag of closed books not yet decided, by market, session and MTU.
+        self.awaited: dict[tuple[str, int, int], dict[bytes, str]] = {}
         self.net_wh: dict[tuple[str, int], int] = {}  # + = bought, in books decided while another of the area is open
-        self.schedules: dict[tuple[str, int, str], Schedule] = {}
+        # By area and point, gate and market.
+        self.schedules: dict[tuple[str, str], dict[tuple[int, str], Schedule]] = {}
         self.settled_before: dict[str, int] = {}
 
     @classmethod
@@ -154,12 +156,12 @@ class TradingState:
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given)
-        opened = markets.programs(connection)
-        for program in opened:
-            state._add_program(program)
-        for program in opened:
-            if state._is_tradable(program.area, program.first_mtu):
-                found = queries.schedules(connection, market=program.market, first_mtu=program.first_mtu)
+        opened = markets.sessions(connection)
+        for session in opened:
+            state._add_session(session)
+        for session in opened:
+            if any(state._is_tradable(session.area, mtu) for mtu in session.mtus):
+                found = queries.schedules(connection, market=session.market, session=session.session)
                 for schedule in found.values():
                     state._put_schedule(schedule)
         for book in state.markets.values():
@@ -174,8 +176,9 @@ class TradingState:
 
     def _load_positions(self, connection: Connection) -> None:
         """Take in what became of closed books whose MTUs another market of the area still trades."""
-        for market, mtu in list(self.awaited):
-            for entry in find_entries(connection, [position_key(market=market, mtu=mtu)]):
+        for market, session, mtu in list(self.awaited):
+            keys = [cleared_key(market=market, session=session, mtu=mtu), done_key(market=market, session=session)]
+            for entry in find_entries(connection, keys):
                 self.apply(entry)
 
     def catch_up(self, tx: Transaction) -> None:
@@ -198,6 +201,7 @@ class TradingState:
                 self._put_schedule(
                     Schedule(
                         market=fact.market,
+                        session=fact.session,
                         first_mtu=fact.first_mtu,
                         point=fact.point,
                         revision=fact.revision,
@@ -222,15 +226,16 @@ class TradingState:
                 self._add_agreement(agreement)
             case GuaranteeGiven(guarantee):
                 self._give_credit(guarantee)
-            case ProgramOpened() as opened:
+            case SessionOpened() as opened:
                 names = {item.name: getattr(opened, item.name) for item in fields(opened)}
-                self._add_program(Program(**names, closed=False))
-            case BookClosed(market=code, program=number):
-                self._close(code, number)
-            case MtuCleared(market=code, mtu=mtu, words=words):
-                self._decide(code, mtu, [OrderWord.unpack(word) for word in words])
-            case MtuVoided(market=code, mtu=mtu):
-                self._decide(code, mtu, ())
+                self._add_session(Session(**names, closed=False))
+            case BookClosed(market=code, session=gate):
+                self._close(code, gate)
+            case MtuCleared(market=code, session=gate, mtu=mtu, words=words):
+                self._decide(code, gate, mtu, [OrderWord.unpack(word) for word in words])
+            case SessionDone(market=code, session=gate):
+                for mtu in [key[2] for key in self.awaited if key[:2] == (code, gate)]:
+                    self._decide(code, gate, mtu, ())
 
     def _withdraw(self, fact: OrderCancelled, sequence: int) -> None:
         before = self.orders.get((fact.account, fact.order_id))
@@ -246,25 +251,34 @@ class TradingState:
                     if holder.participant.area == area:
                         holder.drop_settled(before_mtu)
 
-    def export_wh(self, *, market: Market, program: Program, point: str, mtu: int) -> int:
-        """Export nominated for an MTU in a market, else in the last one gated before it; 0 without a nomination."""
-        gated = [book.market for book in self.by_area[market.area] if book.market.gate_local <= market.gate_local]
-        for item in sorted(gated, key=lambda item: item.gate_local, reverse=True):
-            schedule = self.schedules.get((item.market, program.first_mtu, point))
-            if schedule is not None:
-                return max(-schedule.net_wh[mtu - program.first_mtu], 0)
+    def export_wh(self, *, market: Market, session: Session, point: str, mtu: int) -> int:
+        """Export nominated for an MTU in a session, else in the last one gated before it; 0 without a nomination."""
+        nominated = self.schedules.get((market.area, point), {})
+        for (gate, _), schedule in sorted(nominated.items(), reverse=True):
+            at = mtu - schedule.first_mtu
+            if gate <= session.session and 0 <= at < len(schedule.net_wh):
+                return max(-schedule.net_wh[at], 0)
         return 0
+
+    def schedule_of(self, *, market: Market, session: int, point: str) -> Schedule | None:
+        """The schedule nominated for a point in a session."""
+        return self.schedules.get((market.area, point), {}).get((session, market.market))
+
+    def usage_of(self, *, account: str, market: str, session: int, mtu: int) -> Usage | None:
+        """An account's live orders in one book."""
+        return self.usage.get((account, mtu), {}).get((market, session))
 
     def energy_wh(self, *, account: str, area: str, mtu: int, side: Side) -> int:
         """What an account may come to buy (or sell) in an MTU over all markets of its area, at most.
 
         Its orders of that side in books that are open or not yet decided, and what it has bought (sold) net in others.
         """
-        found = (self.usage.get((account, book.market.market, mtu)) for book in self.by_area[area])
+        markets = {book.market.market for book in self.by_area[area]}
+        found = [usage for (market, _), usage in self.usage.get((account, mtu), {}).items() if market in markets]
         net_wh = self.net_wh.get((account, mtu), 0)
         if side is Side.BID:
-            return sum(usage.bid_wh for usage in found if usage is not None) + net_wh
-        return sum(usage.ask_wh for usage in found if usage is not None) - net_wh
+            return sum(usage.bid_wh for usage in found) + net_wh
+        return sum(usage.ask_wh for usage in found) - net_wh
 
     def is_supplied(self, holder: Holder, mtu: int) -> bool:
         """Whether a household has an agreement at an MTU whose tariff is valid then."""
@@ -300,57 +314,55 @@ class TradingState:
             self.account_by_key[order_key] = account
             holder.keys.append((valid_from_mtu, order_key))
 
-    def _add_program(self, program: Program) -> None:
-        book = self.by_code[program.market]
-        if program.closed:
-            book.closed_end_mtu = max(book.closed_end_mtu, program.first_mtu + program.count)
-        else:
-            book.programs.update(dict.fromkeys(program.mtus, program))
+    def _add_session(self, session: Session) -> None:
+        book = self.by_code[session.market]
+        if not session.closed:
+            book.sessions[session.session] = session
 
-    def _close(self, market: str, number: int) -> None:
+    def _close(self, market: str, gate: int) -> None:
         book = self.by_code[market]
-        program = next((item for item in book.programs.values() if item.program == number), None)
-        if program is None:
+        session = book.sessions.pop(gate, None)
+        if session is None:
             return
-        gone = program.mtus
-        for mtu in gone:
-            book.programs.pop(mtu)
-        book.closed_end_mtu = max(book.closed_end_mtu, program.first_mtu + program.count)
-        for order in self.orders.values():
-            if order.market == market and order.mtu in gone and not order.withdrawn:
+        closed = {key: item for key, item in self.orders.items() if (item.market, item.session) == (market, gate)}
+        for order in closed.values():
+            if not order.withdrawn:
                 self._await(order)
         # Costs stay until the MTUs are settled; the orders themselves can no longer change.
-        self.orders = {key: item for key, item in self.orders.items() if item.market != market or item.mtu not in gone}
-        self.tags[market] = {item for item in self.tags[market] if item[0] not in gone}
-        self._forget(book.market.area, program)
+        self.orders = {key: item for key, item in self.orders.items() if key not in closed}
+        self.tags[market] = {item for item in self.tags[market] if item[0] != gate}
+        self._forget(book.market.area, session)
 
     def _await(self, order: BookOrder) -> None:
         """Remember whose a closed order is until its book is decided, if its MTU can still be traded elsewhere."""
         if self._is_tradable(self.by_code[order.market].market.area, order.mtu):
-            self.awaited.setdefault((order.market, order.mtu), {})[order.tag] = order.account
+            self.awaited.setdefault((order.market, order.session, order.mtu), {})[order.tag] = order.account
 
     def _is_tradable(self, area: str, mtu: int) -> bool:
-        return any(mtu in book.programs for book in self.by_area[area])
+        return any(mtu in session.mtus for book in self.by_area[area] for session in book.sessions.values())
 
-    def _forget(self, area: str, program: Program) -> None:
+    def _forget(self, area: str, session: Session) -> None:
         """Drop what was kept of MTUs that no market of the area trades any more."""
-        gone = {mtu for mtu in program.mtus if not self._is_tradable(area, mtu)}
+        gone = {mtu for mtu in session.mtus if not self._is_tradable(area, mtu)}
         if not gone:
             return
         codes = {book.market.market for book in self.by_area[area]}
-        self.usage = {key: item for key, item in self.usage.items() if key[1] not in codes or key[2] not in gone}
-        self.awaited = {key: item for key, item in self.awaited.items() if key[0] not in codes or key[1] not in gone}
         accounts = {account for account, holder in self.holders.items() if holder.participant.area == area}
+        self.usage = {key: item for key, item in self.usage.items() if key[0] not in accounts or key[1] not in gone}
+        self.awaited = {key: item for key, item in self.awaited.items() if key[0] not in codes or key[2] not in gone}
         self.net_wh = {key: wh for key, wh in self.net_wh.items() if key[0] not in accounts or key[1] not in gone}
-        if len(gone) == program.count:
-            first = program.first_mtu
-            self.schedules = {
-                key: item for key, item in self.schedules.items() if key[0] not in codes or key[1] != first
+        for place in [place for place in self.schedules if place[0] == area]:
+            left = {
+                key: schedule
+                for key, schedule in self.schedules.pop(place).items()
+                if any(self._is_tradable(area, mtu) for mtu in schedule.mtus)
             }
+            if left:
+                self.schedules[place] = left
 
-    def _decide(self, market: str, mtu: int, words: Iterable[OrderWord]) -> None:
-        """A closed book was cleared with these words, or voided with none: its orders have become positions."""
-        accounts = self.awaited.pop((market, mtu), {})
+    def _decide(self, market: str, session: int, mtu: int, words: Iterable[OrderWord]) -> None:
+        """A closed book was cleared with these words, or ended with none: its orders have become positions."""
+        accounts = self.awaited.pop((market, session, mtu), {})
         lot_wh = self.by_code[market].market.lot_wh
         for word in words:
             account = accounts.get(word.tag.to_bytes(16, "big"))
@@ -358,7 +370,7 @@ class TradingState:
                 energy_wh = word.accepted_lots * lot_wh * (1 if word.side is Side.BID else -1)
                 self.net_wh[account, mtu] = self.net_wh.get((account, mtu), 0) + energy_wh
         for account in accounts.values():
-            self.usage.pop((account, market, mtu), None)
+            self.usage.get((account, mtu), {}).pop((market, session), None)
 
     def _put_order(self, order: BookOrder) -> None:
         """Take in an order's new last revision, in place of the one before."""
@@ -367,7 +379,7 @@ class TradingState:
         before = self.orders.get(key)
         if before is not None and not before.withdrawn:
             self._count(book, before, -1)
-        if order.mtu in book.programs:
+        if order.session in book.sessions:
             self.orders[key] = order
         elif not order.withdrawn:
             self._await(order)
@@ -386,7 +398,8 @@ class TradingState:
             holder.add_cost(mtu=order.mtu, amount_neur=sign * cost)
         if not self._is_tradable(book.market.area, order.mtu):
             return
-        usage = self.usage.setdefault((order.account, order.market, order.mtu), Usage())
+        books = self.usage.setdefault((order.account, order.mtu), {})
+        usage = books.setdefault((order.market, order.session), Usage())
         energy_wh = sign * order.quantity_lots * book.market.lot_wh
         if order.side is Side.BID:
             usage.bid_wh += energy_wh
@@ -398,11 +411,12 @@ class TradingState:
         else:
             del limits[bisect_left(limits, order.limit_neur_per_wh)]
         tags = self.tags[order.market]
-        (tags.add if sign > 0 else tags.discard)((order.mtu, order.tag))
+        (tags.add if sign > 0 else tags.discard)((order.session, order.mtu, order.tag))
 
     def _put_schedule(self, schedule: Schedule) -> None:
-        if self._is_tradable(self.by_code[schedule.market].market.area, schedule.first_mtu):
-            self.schedules[schedule.market, schedule.first_mtu, schedule.point] = schedule
+        area = self.by_code[schedule.market].market.area
+        if any(self._is_tradable(area, mtu) for mtu in schedule.mtus):
+            self.schedules.setdefault((area, schedule.point), {})[schedule.session, schedule.market] = schedule
 
 
 def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
@@ -411,6 +425,7 @@ def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
         account=to_hex(order.account),
         order_id=order.order_id,
         market=fact.market,
+        session=order.session,
         mtu=order.mtu,
         side=order.side,
         limit_neur_per_wh=order.limit_neur_per_wh,

@@ -22,6 +22,7 @@ trading_order = Table(
     Column("account", _Address, primary_key=True),
     Column("order_id", LargeBinary(16), primary_key=True),
     Column("market", _Code, nullable=False),
+    Column("session", Integer64, nullable=False),
     Column("mtu", Integer64, nullable=False),
     Column("side", Integer, nullable=False),
     Column("limit_neur_per_wh", Integer64, nullable=False),
@@ -33,7 +34,7 @@ trading_order = Table(
     Column("order_key", _Address, nullable=False),
     Column("market_time", Integer64, nullable=False),
     _sequence(),
-    Index("ix_trading_order_market_mtu", "market", "mtu"),
+    Index("ix_trading_order_market_session_mtu", "market", "session", "mtu"),
     Index("ix_trading_order_tag", "tag"),
     Index("ix_trading_order_account_mtu_order_id", "account", "mtu", "order_id"),
 )
@@ -42,13 +43,14 @@ trading_schedule = Table(
     "trading_schedule",
     metadata,
     Column("market", _Code, primary_key=True),
-    Column("first_mtu", Integer64, primary_key=True, autoincrement=False),
+    Column("session", Integer64, primary_key=True, autoincrement=False),
     Column("point", _Code, primary_key=True),
+    Column("first_mtu", Integer64, nullable=False),
     Column("revision", Integer64, nullable=False),
     Column("net_wh", Text, nullable=False),
     Column("market_time", Integer64, nullable=False),
     _sequence(),
-    Index("ix_trading_schedule_point_first_mtu", "point", "first_mtu"),
+    Index("ix_trading_schedule_point_session_market", "point", "session", "market"),
 )
 
 TABLES = (trading_order, trading_schedule)

@@ -43,6 +43,7 @@ def order_row(fact: OrderAccepted, sequence: int) -> Row:
         "account": to_hex(order.account),
         "order_id": order.order_id,
         "market": fact.market,
+        "session": order.session,
         "mtu": order.mtu,
         "side": int(order.side),
         "limit_neur_per_wh": order.limit_neur_per_wh,
@@ -74,8 +75,9 @@ class _Batch:
             case OrderCancelled() as fact:
                 self._withdraw(fact, entry.sequence)
             case ScheduleNominated() as fact:
-                self.schedules[fact.market, fact.first_mtu, fact.point] = {
+                self.schedules[fact.market, fact.session, fact.point] = {
                     "market": fact.market,
+                    "session": fact.session,
                     "first_mtu": fact.first_mtu,
                     "point": fact.point,
                     "revision": fact.revision,

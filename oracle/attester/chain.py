@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from contracts.artifacts import load_artifact
 from contracts.bindings import Event
 from contracts.bindings.calendar import Calendar
-from contracts.bindings.market import Market, ProgramRecorded
+from contracts.bindings.market import Market, ProgramRecorded, SessionOpened
 from contracts.bindings.readings import Readings, ReadingState
 from contracts.bindings.roles import Roles
 from contracts.bindings.settlement import PeriodSettled
@@ -29,6 +29,8 @@ class RecordedProgram:
     """A program as the chain recorded it: what the DSO signed, and the DSO's address."""
 
     results_root: bytes
+    traded_mask: int
+    emptied_mask: int
     grid_model_hash: bytes
     report_hash: bytes
     dso: bytes
@@ -46,13 +48,14 @@ class MarketRules:
 class PeriodOnChain:
     """All that the chain says of a period at one block.
 
-    `programs` by (market code, program number) are those recorded; `words_hashes` those of the settlements in effect,
-    by revision.
+    `programs` by (market code, session) are those recorded; `pending` sessions are not over; `words_hashes` those of
+    the settlements in effect, by revision.
     """
 
     first_mtu: int
     count: int
     clearing_root: bytes
+    pending: int
     readings_root: bytes
     markets: Mapping[str, MarketRules]
     programs: Mapping[tuple[str, int], RecordedProgram]
@@ -128,6 +131,7 @@ class NodeChain:
             first_mtu=bounds.first_mtu,
             count=bounds.count,
             clearing_root=self._market.clearing_root(area=area_id, period=period, block=block),
+            pending=self._market.pending_count(area=area_id, period=period, block=block),
             readings_root=self._readings.readings_root(area=area_id, period=period, block=block),
             markets={market: self._rules(market, block) for market in markets},
             programs=programs,
@@ -139,30 +143,24 @@ class NodeChain:
         return MarketRules(area_id=params.area, lot_wh=params.lot_wh)
 
     def _recorded(self, market: str, period: int, block: int) -> dict[tuple[str, int], RecordedProgram]:
-        """The recorded programs of a period; programs are numbered in the order of their MTUs."""
-        market_id = text_id(market)
-        numbers = []
-        for number in range(self._market.program_count(market=market_id, block=block), 0, -1):
-            program = self._market.program_of(market=market_id, program=number, block=block)
-            if program.period < period:
-                break
-            if program.period == period and any(program.results_root):
-                numbers.append(number)
-        if not numbers:
+        """The recorded programs of a period, by session."""
+        market_id = to_hex(text_id(market))
+        opened = self._events(SessionOpened, self._market.address, [market_id, None, _topic_of(period)], block)
+        sessions = [_topic_of(event.session) for event in opened]
+        if not sessions:
             return {}
-        topics = [to_hex(market_id), [_topic_of(number) for number in numbers]]
-        found = {
-            (market, event.program): RecordedProgram(
-                results_root=event.results_root,
-                grid_model_hash=event.grid_model_hash,
-                report_hash=event.report_hash,
+        recorded = self._events(ProgramRecorded, self._market.address, [market_id, sessions], block)
+        return {
+            (market, event.session): RecordedProgram(
+                results_root=event.program.results_root,
+                traded_mask=event.program.traded_mask,
+                emptied_mask=event.program.emptied_mask,
+                grid_model_hash=event.program.grid_model_hash,
+                report_hash=event.program.report_hash,
                 dso=event.dso,
             )
-            for event in self._events(ProgramRecorded, self._market.address, topics, block)
+            for event in recorded
         }
-        if len(found) != len(numbers):
-            raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it has not the events of all programs of {market}")
-        return found
 
     def _words_hashes(self, area_id: bytes, period: int, block: int) -> tuple[bytes, ...]:
         topics = [to_hex(area_id), _topic_of(period)]

@@ -12,14 +12,16 @@ from settling.unpacking import roots_of
 
 
 def markets_of(package: Package) -> list[str]:
-    """The markets a package is about: the running root binds those of its clearings, whatever it says of markets."""
-    return sorted({item.market for item in package.clearings} | {item.market for item in package.markets})
+    """The markets a package is about: the running root binds those of its sessions, whatever it says of markets."""
+    return sorted({item.market for item in package.sessions} | {item.market for item in package.markets})
 
 
 def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]:
     """Why the chain does not bear a package out, one sentence each; none where it does."""
     if (package.first_mtu, package.count) != (on_chain.first_mtu, on_chain.count):
         yield "the period has other MTUs on chain"
+    if on_chain.pending:
+        yield "sessions of the period are not over"
     roots = roots_of(package)
     if (roots.clearing_root, roots.readings_root) != (on_chain.clearing_root, on_chain.readings_root):
         yield "its running roots are not the chain's"
@@ -30,20 +32,22 @@ def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]
     for item in package.markets:
         if on_chain.markets[item.market] != MarketRules(text_id(package.area), item.lot_wh):
             yield f"market {item.market} has another lot or area on chain"
-    shown = {(program.market, program.program): _recorded_of(program) for program in package.programs}
+    shown = {(program.market, program.session): _recorded_of(program) for program in package.programs}
     if len(shown) != len(package.programs):
         yield "it names a program twice"
-    for market, number in sorted(shown.keys() | on_chain.programs.keys()):
-        name = f"program {number} of {market}"
-        if (market, number) not in shown:
+    for market, session in sorted(shown.keys() | on_chain.programs.keys()):
+        name = f"program {session} of {market}"
+        if (market, session) not in shown:
             yield f"{name} is recorded on chain and is left out"
-        elif on_chain.programs.get((market, number)) != shown[market, number]:
+        elif on_chain.programs.get((market, session)) != shown[market, session]:
             yield f"{name} is not the one recorded on chain"
 
 
 def _recorded_of(program: PackagedProgram) -> RecordedProgram:
     return RecordedProgram(
         results_root=program.results_root,
+        traded_mask=program.traded_mask,
+        emptied_mask=program.emptied_mask,
         grid_model_hash=program.grid_model_hash,
         report_hash=program.report_hash,
         dso=from_hex(program.dso),

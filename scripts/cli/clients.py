@@ -50,7 +50,7 @@ def programs(
     http, client = client_of(state, url)
     with http:
         rows = client.items(f"/v1/markets/{market_or_first(client, market)}/programs")
-    names = ("program", "period", "first_mtu", "count", "gate", "state")
+    names = ("session", "period", "first_mtu", "count", "state")
     show_rows([{name: row[name] for name in names} for row in rows], as_json=as_json, title="programs")
 
 

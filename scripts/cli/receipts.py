@@ -61,14 +61,19 @@ def hold_against(receipt: Mapping[str, Any], folder: Path) -> Held:
 
 
 def _tags(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> set[str] | None:
-    """Tags of the committed book; None while the books of the MTU are open."""
+    """Tags of the committed book; None while the books of the session are open."""
     for entry in entries:
         body = entry.get("payload", {})
-        if entry["kind"] == BookClosed.KIND and to_hex(text_id(body["market"])) == receipt["market"]:
+        if entry["kind"] == BookClosed.KIND and _names_session(body, receipt):
             for book in body["books"]:
                 if book["mtu"] == receipt["mtu"]:
                     return set(book["tags"])
     return None
+
+
+def _names_session(closed: Mapping[str, Any], receipt: Mapping[str, Any]) -> bool:
+    """Whether the books closed are those of the receipt's session."""
+    return (to_hex(text_id(closed["market"])), closed["session"]) == (receipt["market"], receipt["session"])
 
 
 def _withdrawn(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> bool:
@@ -80,7 +85,7 @@ def _withdrawn(entries: list[dict[str, Any]], receipt: Mapping[str, Any]) -> boo
         if entry["kind"] == OrderCancelled.KIND and later.get("tag") == receipt["tag"]:
             return True
         if order is not None and entry["kind"] == OrderAccepted.KIND and "order" in later:
-            names = ("market", "mtu", "account", "orderId")
+            names = ("market", "session", "mtu", "account", "orderId")
             if all(later["order"][name] == order[name] for name in names):
                 return True
     return False

@@ -100,16 +100,16 @@ def sign_list(
 ) -> None:
     """Programs that wait for the DSO's verdict, what is in them, and what in them is not as it must be."""
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
-        rows = [_listed(item["market"], item["program"], at) for item in at.client.items("/v1/dso/programs")]
+        rows = [_listed(item["market"], item["session"], at) for item in at.client.items("/v1/dso/programs")]
     show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
 
 
-def _listed(market: str, program: int, at: _AtDesk) -> dict[str, Any]:
-    row: dict[str, Any] = {"market": market, "program": program}
+def _listed(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
+    row: dict[str, Any] = {"market": market, "session": session}
     try:
-        shown = ShownProgram.read(at.client.get(f"/v1/dso/programs/{market}/{program}"))
+        shown = ShownProgram.read(at.client.get(f"/v1/dso/programs/{market}/{session}"))
         row |= _summary(shown)
-        inspect(shown, at.desk.pinned(market, shown.first_mtu))
+        inspect(shown, at.desk.pinned(market, shown.first_mtu, session))
     except ProgramDiffers as error:
         return {**row, "differences": [str(one) for one in error.mismatches]}
     except MarketUnknown as error:
@@ -120,7 +120,7 @@ def _listed(market: str, program: int, at: _AtDesk) -> dict[str, Any]:
 @sign_app.command("program")
 @guarded
 def sign_program(
-    program: Annotated[int, typer.Argument(help="Number of the program.")],
+    session: Annotated[int, typer.Argument(help="Gate of the session, unix seconds.")],
     market: Annotated[str | None, typer.Option(help="Market code; else the first one that the desk knows.")] = None,
     refuse: Annotated[str | None, typer.Option(help="Refuse it, with this reason.")] = None,
     rerun: Annotated[bool, typer.Option(help="Clear and validate it again here, and compare.")] = True,
@@ -139,14 +139,14 @@ def sign_program(
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         code = market or next(iter(at.desk.markets))
-        path = f"/v1/dso/programs/{code}/{program}"
+        path = f"/v1/dso/programs/{code}/{session}"
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
         with _exit_where_differing():
             if refuse is None:
-                digest = _to_sign(at, code, path, rerun=rerun, out=out)
+                digest = _to_sign(at, code, session, rerun=rerun, out=out)
             else:
-                digest = _to_refuse(at, code, path, reason=refuse, out=out)
+                digest = _to_refuse(at, code, session, reason=refuse, out=out)
         if not yes and not _agreed(out, "sign this?" if refuse is None else "refuse this?"):
             raise Disagreed
         signature = to_hex(at.key.sign(digest))
@@ -167,10 +167,11 @@ def _agreed(out: Console, question: str) -> bool:
         return False
 
 
-def _to_sign(at: _AtDesk, market: str, path: str, *, rerun: bool, out: Console) -> bytes:
+def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Console) -> bytes:
     """The digest to sign, once all was checked and shown. Raises ProgramDiffers."""
+    path = f"/v1/dso/programs/{market}/{session}"
     program = ShownProgram.read(at.client.get(path))
-    pinned = at.desk.pinned(market, program.first_mtu)
+    pinned = at.desk.pinned(market, program.first_mtu, session)
     digest = inspect(program, pinned)
     if rerun:
         repeat(program, ShownOrder.read_all(at.client.get(f"{path}/orders")), pinned)
@@ -178,11 +179,11 @@ def _to_sign(at: _AtDesk, market: str, path: str, *, rerun: bool, out: Console) 
     return digest
 
 
-def _to_refuse(at: _AtDesk, market: str, path: str, *, reason: str, out: Console) -> bytes:
+def _to_refuse(at: _AtDesk, market: str, session: int, *, reason: str, out: Console) -> bytes:
     """The digest to refuse with; a program that can't even be read can be refused. Raises ProgramDiffers."""
-    answer = at.client.get(path, reason=reason)
+    answer = at.client.get(f"/v1/dso/programs/{market}/{session}", reason=reason)
     refusal = ShownRefusal.read(answer)
-    digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu), reason=reason)
+    digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu, session), reason=reason)
     try:
         _display(ShownProgram.read(answer), out)
     except ProgramDiffers as error:
@@ -213,7 +214,7 @@ def _summary(shown: ShownProgram) -> dict[str, Any]:
     solved = [state for state in states if state.voltage_highest_micro_pu]
     return {
         "market": shown.market,
-        "program": shown.program,
+        "session": shown.session,
         "MTUs": f"{shown.first_mtu} + {shown.count}",
         "sign until": isoformat_utc(shown.deadline),
         "highest loading (1/1000)": busiest and busiest.loading_permille,
@@ -232,7 +233,8 @@ def _binding(item: ShownLimit) -> str:
 
 def _display(shown: ShownProgram, out: Console) -> None:
     """What a DSO's engineer looks at before signing: each MTU, then the program as a whole."""
-    table = Table(title=escape(f"program {shown.program} of {shown.market}"), title_justify="left")
+    title = f"program of {shown.market}, session {shown.session}"
+    table = Table(title=escape(title), title_justify="left")
     for column in COLUMNS:
         table.add_column(column)
     states = {state.mtu: state for state in shown.report.mtus}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from clearing.inspection import inspect, repeat
+from clearing.inspection import Pinned, inspect, repeat
 from clearing.shown import ShownOrder, ShownProgram
 from domain.errors import DominoesError
 from domain.hashing import to_hex
@@ -56,11 +56,13 @@ class DayDriver:
 
     def __init__(self, *, town: Town, meters: TownMeters, plan: DayPlan, progress: Progress) -> None:
         self._town, self._meters, self.plan, self._progress = town, meters, plan, progress
-        self._market, *self._later = town.config.gates_local
-        self._trading = self._trading_in(self._market)
+        gates = [(market, gate) for market, of in town.config.gates_local.items() for gate in of]
+        self._market, self._later = gates[0][0], sorted(gates[1:], key=lambda item: item[1])
+        self._trading = self._trading_in(self._market, plan)
 
-    def _trading_in(self, market: str) -> TradingDay:
-        return TradingDay(town=self._town, day=self.plan.day, mtus=self.plan.mtus, market=market)
+    def _trading_in(self, market: str, plan: DayPlan) -> TradingDay:
+        first = plan.gate == self.plan.gate
+        return TradingDay(town=self._town, day=plan.day, mtus=plan.mtus, market=market, session=plan.gate, first=first)
 
     def market_time(self) -> int:
         """Market time now, unix seconds."""
@@ -71,11 +73,11 @@ class DayDriver:
         if self.market_time() < to:
             self._town.clients["operator"].post("/v1/clock", {"advance_to": to})
 
-    def program(self, market: str | None = None) -> dict[str, Any] | None:
-        """The day's program in a market (the first to close where None) as the API shows it; None before it opens."""
+    def program(self, market: str | None = None, gate: int | None = None) -> dict[str, Any] | None:
+        """The program of a session (the first to close where None) as the API shows it; None before it opens."""
         found = self._town.public.items(f"/v1/markets/{market or self._market}/programs")
-        ours = [item for item in found if item["first_mtu"] == self.plan.mtus.first]
-        return ours[0] if ours else None
+        session = self.plan.gate if gate is None else gate
+        return next((item for item in found if item["session"] == session), None)
 
     def trade(self) -> Tally:
         """Wait until the program is open, then send all orders."""
@@ -91,9 +93,9 @@ class DayDriver:
     def _close(self, market: str, gate: int) -> None:
         self.advance(gate)
         waiting = ("open", "gate_closed", "book_closed")
-        wait_for(f"the program of {market} to be validated", lambda: self._state(market) not in waiting)
+        wait_for(f"the program of {market} to be validated", lambda: self._state(market, gate) not in waiting)
         self._sign()
-        wait_for("every MTU that was not given up to be cleared", lambda: self._state(market) in CLEARED_STATES)
+        wait_for("every MTU that was not given up to be cleared", lambda: self._state(market, gate) in CLEARED_STATES)
         self._progress("cleared", self.plan.mtus.count, self.plan.mtus.count)
 
     def void_rest(self) -> None:
@@ -102,31 +104,34 @@ class DayDriver:
 
     def _void(self, market: str, gate: int) -> None:
         self.advance(gate + self._town.config.clear_seconds + 1)
-        wait_for("the rest to be void", lambda: self._state(market) == "resolved")
+        wait_for("the rest to be void", lambda: self._state(market, gate) == "resolved")
 
     def trade_later(self) -> Tally:
         """Once the first market is decided: order, clear and decide in those that close later, one after the other."""
         tallies = []
-        for market in self._later:
-            plan = plan_of(self.plan.day, gate_local=self._town.config.gates_local[market])
-            tallies.append(self._trading_in(market).send())
+        for market, gate_local in self._later:
+            plan = plan_of(self.plan.day, gate_local=gate_local)
+            tallies.append(self._trading_in(market, plan).send())
             self._close(market, plan.gate)
             self._void(market, plan.gate)
         return total(tallies)
 
-    def _state(self, market: str) -> str:
-        program = self.program(market)
+    def _state(self, market: str, gate: int) -> str:
+        program = self.program(market, gate)
         return "open" if program is None else str(program["state"])
 
     def _sign(self) -> None:
         """The DSO checks what it is shown and signs that, where a verdict is still due. Raises ProgramDiffers."""
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
-            path = f"/v1/dso/programs/{item['market']}/{item['program']}"
-            shown, pinned = ShownProgram.read(dso.get(path)), self._town.desk.pinned(item["market"], item["first_mtu"])
+            path = f"/v1/dso/programs/{item['market']}/{item['session']}"
+            shown, pinned = ShownProgram.read(dso.get(path)), self._pinned(item)
             digest = inspect(shown, pinned)
             repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")), pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
+
+    def _pinned(self, item: dict[str, Any]) -> Pinned:
+        return self._town.desk.pinned(item["market"], item["first_mtu"], item["session"])
 
     def deliver(self, *, mtus_per_step: int, after_step: Callable[[int], None]) -> None:
         """Meter the day step by step, each attested before the next; `after_step` is told each step's last MTU."""

@@ -30,7 +30,8 @@ ATTESTER_THRESHOLD = 2
 class RunConfig:
     """Market design and ports of a run. Seconds are market time; `genesis` is market time of the first block.
 
-    With `later_gate_local` the area has a second auction, in which people correct what the first one left them with.
+    With `second_gate_local` the auction has a second session over the same MTUs, with `later_gate_local` the area has a
+    second auction, in which people correct what the first one left them with.
     """
 
     grid: str
@@ -45,6 +46,7 @@ class RunConfig:
     tick_neur_per_wh: int = DEFAULT_TICK_NEUR_PER_WH
     gate_local: str = DEFAULT_GATE_LOCAL
     later_gate_local: str | None = None
+    second_gate_local: str | None = None
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     sign_seconds: int = DEFAULT_SIGN_SECONDS
     clear_seconds: int = DEFAULT_CLEAR_SECONDS
@@ -59,10 +61,11 @@ class RunConfig:
         return f"{self.area}/DA"
 
     @property
-    def gates_local(self) -> dict[str, str]:
-        """Local gate of each market, in the order of the gates."""
-        later = {} if self.later_gate_local is None else {f"{self.area}/DA2": self.later_gate_local}
-        return {self.market: self.gate_local, **later}
+    def gates_local(self) -> dict[str, tuple[str, ...]]:
+        """Local gates of each market, in the order of the gates."""
+        second = () if self.second_gate_local is None else (self.second_gate_local,)
+        later = {} if self.later_gate_local is None else {f"{self.area}/DA2": (self.later_gate_local,)}
+        return {self.market: (self.gate_local, *second), **later}
 
     @property
     def service_url(self) -> str:

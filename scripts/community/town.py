@@ -162,7 +162,7 @@ class Town:
             "threshold": ATTESTER_THRESHOLD,
         }
         registrar.post("/v1/areas", area)
-        for code, gate_local in config.gates_local.items():
+        for code, gates in config.gates_local.items():
             market = {
                 "market": code,
                 "area": config.area,
@@ -173,7 +173,8 @@ class Town:
                 "grace_seconds": config.grace_seconds,
                 "sign_seconds": config.sign_seconds,
                 "clear_seconds": config.clear_seconds,
-                "gate_local": gate_local,
+                "gate_local": gates[0],
+                "later_gates_local": list(gates[1:]),
                 "kind": "auction",
             }
             registrar.post("/v1/markets", market)

@@ -61,10 +61,10 @@ class TradingDay:
     Schedules are nominated at the first gate of a day; those who order at a later one correct what they traded before.
     """
 
-    def __init__(self, *, town: Town, day: date, mtus: MtuRange, market: str) -> None:
+    def __init__(self, *, town: Town, day: date, mtus: MtuRange, market: str, session: int, first: bool) -> None:
         self._town, self._day, self._mtus, self._code = town, day, mtus, market
         self._domain = town.domain("Market")
-        self._market = text_id(market)
+        self._market, self._session, self._first = text_id(market), session, first
         self._operator = town.organisations["operator"].address
         profile = town.community.day_profile(day)
         self.net_wh = profile.load_wh - profile.generation_wh
@@ -76,12 +76,12 @@ class TradingDay:
         return total([*tallies, self._retailer()])
 
     def _topic(self, what: str, who: str) -> str:
-        market = "" if self._is_first else f"{self._code.rsplit('/', 1)[-1]}/"
+        market = "" if self._is_first else f"{self._code.rsplit('/', 1)[-1]}-{self._session}/"
         return f"{what}/{self._day.isoformat()}/{market}{who}"
 
     @property
     def _is_first(self) -> bool:
-        return self._code == self._town.config.market
+        return self._first
 
     def _household(self, house: Household) -> Tally:
         point = house.point
@@ -142,6 +142,7 @@ class TradingDay:
         digest = schedule_digest(
             domain=self._domain,
             market=self._market,
+            session=self._session,
             first_mtu=self._mtus.first,
             point=text_id(house.point.code),
             net_wh=net_wh,
@@ -149,6 +150,7 @@ class TradingDay:
         )
         message = {
             "market": to_hex(self._market),
+            "session": self._session,
             "firstMtu": self._mtus.first,
             "point": house.point.code,
             "netWh": net_wh,
@@ -176,6 +178,7 @@ class TradingDay:
     def _signed_order(self, account: SigningKey, device: SigningKey, wish: Wish) -> dict[str, Any]:
         order = Order(
             market=self._market,
+            session=self._session,
             mtu=self._mtus.first + wish.position,
             side=wish.side,
             limit_neur_per_wh=wish.limit_neur_per_wh,

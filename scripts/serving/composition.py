@@ -31,7 +31,7 @@ from ledger_service.metering.stage import MeteringStage
 from ledger_service.money import queries as money
 from ledger_service.money.stage import MoneyStage
 from ledger_service.outbox import request
-from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
+from ledger_service.programs import ClearingStage, EndStage, PositionStage, ValidationStage, Verdicts
 from ledger_service.programs.forecast import LOOK_BACK_MTUS_MAX
 from ledger_service.record import Record
 from ledger_service.registry import queries as registry
@@ -74,7 +74,7 @@ def build_stages(record: Record, *, first_day: date | None, last_day: date | Non
         ValidationStage(record, metered=net_metered),
         ClearingStage(record),
         PositionStage(record),
-        VoidStage(record),
+        EndStage(record),
         MeteringStage(record),
         settlement,
         MoneyStage(record),

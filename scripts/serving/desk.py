@@ -57,17 +57,23 @@ class Desk:
     domain: Domain
     grid: GridModel
 
-    def pinned(self, market: str, first_mtu: int) -> Pinned:
-        """What is due of a market's program of the local day that holds this MTU. Raises MarketUnknown."""
+    def pinned(self, market: str, first_mtu: int, session: int) -> Pinned:
+        """What is due of a market's program of the local day that holds this MTU, at the gate that is this session's.
+
+        Where no gate of the market is, that of the first one. Raises MarketUnknown.
+        """
         rules = self.markets.get(market)
         if rules is None:
             raise MarketUnknown(market=market, known=list(self.markets))
         day = local_day_of(mtu_start(first_mtu), zone_name=self.zone)
-        plan = plan_of(day, gate_local=rules.gate_local, zone_name=self.zone)
+        gates = (rules.gate_local, *rules.later_gates_local)
+        plans = [plan_of(day, gate_local=gate, zone_name=self.zone) for gate in gates]
+        plan = next((item for item in plans if item.gate == session), plans[0])
         return Pinned(
             domain=self.domain,
             grid=self.grid,
             market=market,
+            session=plan.gate,
             lot_wh=rules.lot_wh,
             mtus=plan.mtus,
             deadline=plan.gate + rules.sign_seconds,

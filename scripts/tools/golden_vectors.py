@@ -14,9 +14,10 @@ from typing import Any
 from domain.eip712 import SHAPES, Domain
 from domain.facts import BlockMined, OrderAccepted
 from domain.hashing import ZERO_HASH, canonical_json, chain_hash, keccak, text_id, to_hex
-from domain.merkle import merkle_proofs, merkle_root
+from domain.merkle import merkle_proofs, merkle_root, places_proofs, places_root
 from domain.orders import Order, tag_of
-from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
+from domain.readings import Attestation, Quality, Reading, chain_readings_root, in_leaf_order
+from domain.sessions import DoneSession, chain_clearing_root
 from domain.signing import SigningKey
 from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.units import MAX_LOTS, NO_PRICE
@@ -39,6 +40,9 @@ VECTORS_FILE = Path(__file__).parents[2] / "tests" / "golden" / "vectors.json"
 CHAIN_ID = 31_337
 MARKET, AREA = text_id("DE/LV1/DA"), text_id("DE/LV1")
 FIRST_MTU = 1_629_000
+SESSION = FIRST_MTU * 900 - 43_200
+"""Gate of the session that the vectors are of."""
+
 DOMAIN = Domain(chain_id=CHAIN_ID, verifying_contract=keccak(b"contract")[12:])
 MERKLE_SIZES = (0, 1, 2, 3, 5, 8, 9)
 """Tree sizes that have every kind of odd level."""
@@ -100,6 +104,7 @@ def _orders() -> list[dict[str, Any]]:
     for name, side, limit, quantity in rows:
         order = Order(
             market=MARKET,
+            session=SESSION,
             mtu=FIRST_MTU,
             side=side,
             limit_neur_per_wh=limit,
@@ -141,19 +146,20 @@ def _words(count: int) -> list[int]:
 def _books() -> list[dict[str, Any]]:
     found = []
     for count, price in ((0, None), (1, None), (2, -10_000), (7, 123_456)):
-        words = _words(count)
+        words, mtu = _words(count), FIRST_MTU + count
         found.append(
             {
                 "market": to_hex(MARKET),
-                "mtu": str(FIRST_MTU + count),
+                "session": str(SESSION),
+                "mtu": str(mtu),
                 "count": str(count),
                 "price": str(NO_PRICE if price is None else price),
                 "words": [to_hex(word_bytes(word)) for word in words],
                 "pageHashes": [to_hex(item) for item in page_hashes(words)],
                 "maskedChain": to_hex(words_hash([mask_word(word) for word in words])),
-                "bookHash": to_hex(book_hash(words)),
+                "bookHash": to_hex(book_hash(session=SESSION, mtu=mtu, market=MARKET, words=words)),
                 "resultHash": to_hex(
-                    result_hash(market=MARKET, mtu=FIRST_MTU + count, price_neur_per_wh=price, words=words)
+                    result_hash(market=MARKET, session=SESSION, mtu=mtu, price_neur_per_wh=price, words=words)
                 ),
             }
         )
@@ -169,6 +175,20 @@ def _merkle() -> list[dict[str, Any]]:
                 "values": [to_hex(value) for value in values],
                 "root": to_hex(merkle_root(values)),
                 "proofs": [[to_hex(node) for node in proof] for proof in merkle_proofs(values, range(size))],
+            }
+        )
+    return found
+
+
+def _places() -> list[dict[str, Any]]:
+    found = []
+    for size in MERKLE_SIZES:
+        values = [keccak(b"place %d" % at) for at in range(size)]
+        found.append(
+            {
+                "values": [to_hex(value) for value in values],
+                "root": to_hex(places_root(values)),
+                "proofs": [[to_hex(node) for node in proof] for proof in places_proofs(values, range(size))],
             }
         )
     return found
@@ -205,16 +225,33 @@ def _readings() -> dict[str, Any]:
     }
 
 
-def _clearing_roots() -> dict[str, Any]:
-    result = keccak(b"result")
-    first = chain_clearing_root(bytes(32), market=MARKET, mtu=FIRST_MTU, result=result)
-    second = chain_clearing_root(first, market=MARKET, mtu=FIRST_MTU + 1, result=bytes(32))
-    return {
-        "market": to_hex(MARKET),
-        "mtus": [str(FIRST_MTU), str(FIRST_MTU + 1)],
-        "results": [to_hex(result), to_hex(bytes(32))],
-        "roots": [to_hex(first), to_hex(second)],
-    }
+def _clearing_roots() -> list[dict[str, Any]]:
+    found, root = [], bytes(32)
+    for at, (traded, emptied, cleared) in enumerate(((0b1011, 0b0100, 0b0011), (2**96 - 1, 0, 2**95), (0, 0, 0))):
+        voided = traded == 0
+        done = DoneSession(
+            market_id=MARKET,
+            session=SESSION + at,
+            books_root=bytes(32) if voided else keccak(b"books %d" % at),
+            results_root=bytes(32) if voided else keccak(b"results %d" % at),
+            traded_mask=traded,
+            emptied_mask=emptied,
+            cleared_mask=cleared,
+        )
+        root = chain_clearing_root(root, done)
+        found.append(
+            {
+                "market": to_hex(MARKET),
+                "session": str(done.session),
+                "booksRoot": to_hex(done.books_root),
+                "resultsRoot": to_hex(done.results_root),
+                "tradedMask": str(traded),
+                "emptiedMask": str(emptied),
+                "clearedMask": str(cleared),
+                "root": to_hex(root),
+            }
+        )
+    return found
 
 
 def _settlement() -> dict[str, Any]:
@@ -289,6 +326,7 @@ def vectors() -> dict[str, Any]:
         "books": _books(),
         "chain": {"hashes": [to_hex(page) for page in pages], "chained": to_hex(chain_hash(pages))},
         "merkle": _merkle(),
+        "places": _places(),
         "readings": _readings(),
         "clearing": _clearing_roots(),
         "settlement": _settlement(),

@@ -248,7 +248,7 @@ def test_verify__one_field_changed_in_a_personal_bundle__is_found(
 OPERATORS_WORD = {
     "access.logged": r".*",
     "area.defined": r"zone|attesters\.\d+\.name|attesters$",
-    "market.defined": r"gate_local|kind",
+    "market.defined": r"gate_local|later_gates_local(\..*)?",
     "participant.registered": r"participant|connection_(import|export)_w",
     "meter.registered": r"valid_from_mtu",
     "order.accepted": r"market_time",

@@ -143,7 +143,8 @@ def _sign(world: ProductionWorld, community: Community) -> None:
         sign_seconds=CONFIG.sign_seconds,
         grid=community.grid,
     )
-    done = CliRunner().invoke(dominoes, ["sign", "program", "1", "--config", str(config), "--yes", "--json"])
+    gate = plan_of(DAY, gate_local=CONFIG.gate_local).gate
+    done = CliRunner().invoke(dominoes, ["sign", "program", str(gate), "--config", str(config), "--yes", "--json"])
     assert done.exit_code == 0, done.output
 
 

@@ -14,6 +14,7 @@ from domain.hashing import from_hex, to_hex
 from domain.merkle import verify_proof
 from domain.signing import recover
 from scripts.tools.golden_vectors import VECTORS_FILE, text, vectors
+from tests.places import stands_at
 
 pytestmark = pytest.mark.golden
 
@@ -46,6 +47,20 @@ def test_typed_digest__hashed_by_eth_account__is_the_same(case: dict[str, Any]) 
 
     assert signer.lower() == case["signer"]
     assert to_hex(recover(from_hex(case["digest"]), from_hex(case["signature"]))) == case["signer"]
+
+
+@pytest.mark.parametrize("tree", STORED["places"], ids=lambda tree: f"{len(tree['values'])} places")
+def test_places__stored_proofs__hold_in_their_place_and_nowhere_else(tree: dict[str, Any]) -> None:
+    root, count = from_hex(tree["root"]), len(tree["values"])
+    for at, (value, proof) in enumerate(zip(tree["values"], tree["proofs"], strict=True)):
+        nodes = [from_hex(node) for node in proof]
+        places = [
+            stands_at(value=from_hex(value), index=index, count=count, proof=nodes, root=root) for index in range(count)
+        ]
+        assert places == [index == at for index in range(count)]
+        assert not stands_at(
+            value=from_hex(value), index=at, count=count, proof=[*nodes, nodes[0]] if nodes else [bytes(32)], root=root
+        )
 
 
 @pytest.mark.parametrize("tree", STORED["merkle"], ids=lambda tree: f"{len(tree['values'])} leaves")

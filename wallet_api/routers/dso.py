@@ -35,11 +35,11 @@ from ledger_service.record import Entry
 from ledger_service.settlement.queries import entries_by_sequence
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
-from wallet_api.fields import MarketName, ProgramNumber, QueryText
+from wallet_api.fields import MarketName, QueryText, SessionGate
 from wallet_api.filters import InTime
 from wallet_api.lookup import market_named, program_named
 from wallet_api.recorded import created
-from wallet_api.routers.public import DELIVERY, program_members
+from wallet_api.routers.public import SESSIONS, program_members
 from wallet_api.schemas import dso as schemas
 from wallet_api.schemas.public import Program as ProgramSchema
 from wallet_api.services import API_PREFIX, services_of
@@ -75,14 +75,14 @@ def list_programs(
     now = services.clock.now()
     with services.record.read() as connection:
         wanted: ProgramState | None = None if state == "any" else state
-        part = page.part(DELIVERY)
+        part = page.part(SESSIONS)
         found = queries.programs(connection, now=now, area=who.area, state=wanted, span=when, part=part)
         markets = {name: market_named(connection, name) for name in {program.market for program in found}}
     return page_answer(
         request,
         page=page,
         items=found,
-        key=lambda one: (one.first_mtu, one.market),
+        key=lambda one: (one.first_mtu, one.market, one.session),
         shape=lambda one: ProgramSchema(**program_members(one, market=markets[one.market], now=now)),
     )
 
@@ -98,24 +98,24 @@ def list_verdicts(
     services = services_of(request)
     with services.record.read() as connection:
         found = queries.decided_programs(
-            connection, now=services.clock.now(), area=who.area, span=when, part=page.part(DELIVERY)
+            connection, now=services.clock.now(), area=who.area, span=when, part=page.part(SESSIONS)
         )
         shown = [_verdict(connection, program) for program in found]
     return page_answer(
-        request, page=page, items=shown, key=lambda one: (one.first_mtu, one.market), shape=lambda one: one
+        request, page=page, items=shown, key=lambda one: (one.first_mtu, one.market, one.session), shape=lambda one: one
     )
 
 
-@router.get("/verdicts/{market:path}/{program}", **reads(schemas.ProgramVerdict, failing=(NoSuchThing, NotYours)))
+@router.get("/verdicts/{market:path}/{session}", **reads(schemas.ProgramVerdict, failing=(NoSuchThing, NotYours)))
 def one_verdict(
     request: Request,
     market: MarketName,
-    program: ProgramNumber,
+    session: SessionGate,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR)],
 ) -> Response:
     """What the DSO decided of one program."""
     with services_of(request).record.read() as connection:
-        found = _own(who, program_named(connection, market=market_named(connection, market).market, program=program))
+        found = _own(who, program_named(connection, market=market_named(connection, market).market, session=session))
         late = found.deadline is not None and services_of(request).clock.now() > found.deadline
         if found.signed_sequence is None and found.refused_sequence is None and not late:
             raise NoSuchThing(what="verdict on this program")
@@ -129,7 +129,7 @@ def _verdict(connection: Connection, program: ProgramView) -> schemas.ProgramVer
     given = None if sequence is None else _entry(connection, sequence).as_a(kind)
     return schemas.ProgramVerdict(
         market=program.market,
-        program=program.program,
+        session=program.session,
         area=program.area,
         first_mtu=program.first_mtu,
         count=program.count,
@@ -150,11 +150,11 @@ def _validated(connection: Connection, program: ProgramView) -> ProgramValidated
     return _entry(connection, program.validated_sequence).as_a(ProgramValidated)
 
 
-@router.get("/programs/{market:path}/{program}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
+@router.get("/programs/{market:path}/{session}/orders", **reads(schemas.ProgramOrders, failing=(NoSuchThing, NotYours)))
 def program_orders(
     request: Request,
     market: MarketName,
-    program: ProgramNumber,
+    session: SessionGate,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR, before=Disclosure("validation.program", area_of_market))],
 ) -> Response:
     """The orders of a program's books with the connection point each acts at (null: at the transformer).
@@ -163,7 +163,7 @@ def program_orders(
     """
     with services_of(request).record.read() as connection:
         code = market_named(connection, market).market
-        found = _own(who, program_named(connection, market=code, program=program))
+        found = _own(who, program_named(connection, market=code, session=session))
         if found.book_sequence is None:
             raise NoSuchThing(what="closed book (its gate may still be open)")
         orders = committed_orders(connection, _entry(connection, found.book_sequence).as_a(BookClosed))
@@ -173,11 +173,11 @@ def program_orders(
     return model_answer(schemas.ProgramOrders(items=items))
 
 
-@router.get("/programs/{market:path}/{program}", **reads(schemas.ProgramToDecide, failing=(NoSuchThing, NotYours)))
+@router.get("/programs/{market:path}/{session}", **reads(schemas.ProgramToDecide, failing=(NoSuchThing, NotYours)))
 def one_program(
     request: Request,
     market: MarketName,
-    program: ProgramNumber,
+    session: SessionGate,
     who: Annotated[Principal, allow(Role.DSO, Role.AUDITOR, before=Disclosure("validation.program", area_of_market))],
     reason: Annotated[QueryText, Query(description="Reason of the refusal that `to_refuse` is for")] = REFUSAL_EXAMPLE,
 ) -> Response:
@@ -188,13 +188,23 @@ def one_program(
     services = services_of(request)
     with services.record.read() as connection:
         rules = market_named(connection, market)
-        found = _own(who, program_named(connection, market=rules.market, program=program))
+        found = _own(who, program_named(connection, market=rules.market, session=session))
         validated = _validated(connection, found)
     domain = services.deployment.domain_of(PROGRAM)
     to_sign = signing_view(shape=PROGRAM, domain=domain, values=program_values(validated))
     to_refuse = signing_view(shape=REFUSAL, domain=domain, values=refusal_values(validated, reason=reason))
     payload = validated.payload()
-    plain = ("results_root", "grid_model_hash", "report_hash", "report", "rounds", "schedules", "deadline")
+    plain = (
+        "results_root",
+        "traded_mask",
+        "emptied_mask",
+        "grid_model_hash",
+        "report_hash",
+        "report",
+        "rounds",
+        "schedules",
+        "deadline",
+    )
     shown = schemas.ProgramToDecide(
         **program_members(found, market=rules, now=services.clock.now()),
         **{name: payload[name] for name in plain},
@@ -209,46 +219,46 @@ def one_program(
 
 
 @router.post(
-    "/programs/{market:path}/{program}/signature",
+    "/programs/{market:path}/{session}/signature",
     **writes(schemas.SignatureBody, schemas.SignatureFact, failing=VERDICT_FAILURES),
 )
 async def sign_program(
-    request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: MarketName, session: SessionGate, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Sign a program: with it the market's results of this gate stand, and go to the chain."""
     services = services_of(request)
 
     def work(body: schemas.SignatureBody) -> Created:
-        code = _to_decide(request, who, market=market, program=program)
-        signed = services.verdicts.sign(market=code, program=program, signature=from_hex(body.signature))
+        code = _to_decide(request, who, market=market, session=session)
+        signed = services.verdicts.sign(market=code, session=session, signature=from_hex(body.signature))
         return created(signed, schemas.SignatureFact)
 
     return await write(request, who=who, shape=schemas.SignatureBody, work=work)
 
 
 @router.post(
-    "/programs/{market:path}/{program}/refusal",
+    "/programs/{market:path}/{session}/refusal",
     **writes(schemas.RefusalBody, schemas.RefusalFact, failing=(BadReason, *VERDICT_FAILURES)),
 )
 async def refuse_program(
-    request: Request, market: MarketName, program: ProgramNumber, who: Annotated[Principal, allow(Role.DSO)]
+    request: Request, market: MarketName, session: SessionGate, who: Annotated[Principal, allow(Role.DSO)]
 ) -> Response:
     """Refuse a program with a signed reason: nothing of this gate is traded, the agreements serve everyone."""
     services = services_of(request)
 
     def work(body: schemas.RefusalBody) -> Created:
-        code = _to_decide(request, who, market=market, program=program)
+        code = _to_decide(request, who, market=market, session=session)
         entry = services.verdicts.refuse(
-            market=code, program=program, reason=body.reason, signature=from_hex(body.signature)
+            market=code, session=session, reason=body.reason, signature=from_hex(body.signature)
         )
         return created(entry, schemas.RefusalFact)
 
     return await write(request, who=who, shape=schemas.RefusalBody, work=work)
 
 
-def _to_decide(request: Request, who: Principal, *, market: str, program: int) -> str:
+def _to_decide(request: Request, who: Principal, *, market: str, session: int) -> str:
     """The market's code, if its program has been validated and is the DSO's to decide."""
     with services_of(request).record.read() as connection:
         code = market_named(connection, market).market
-        _validated(connection, _own(who, program_named(connection, market=code, program=program)))
+        _validated(connection, _own(who, program_named(connection, market=code, session=session)))
     return code

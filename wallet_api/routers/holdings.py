@@ -32,7 +32,16 @@ from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import PeriodState, UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import MTU_LAST, CodeName, MarketName, MtuNumber, OrderId, PeriodNumber, RevisionNumber
+from wallet_api.fields import (
+    MTU_LAST,
+    CodeName,
+    MarketName,
+    MtuNumber,
+    OrderId,
+    PeriodNumber,
+    RevisionNumber,
+    SessionGate,
+)
 from wallet_api.filters import InTime
 from wallet_api.lookup import market_named, own_one, settlement_state
 from wallet_api.roles import TRADERS
@@ -86,6 +95,7 @@ def _trade(trade: TradeRow, *, lot_wh: int) -> schemas.Trade:
     sign = 1 if trade.side else -1
     return schemas.Trade(
         market=trade.market,
+        session=trade.session,
         mtu=trade.mtu,
         order_id=to_hex(trade.order_id),
         tag=to_hex(trade.tag),
@@ -182,15 +192,18 @@ def list_set_points(
     return page_answer(request, page=page, items=found, key=lambda one: (one.mtu, one.sequence), shape=_set_point)
 
 
-@router.get("/set-points/{market:path}/{mtu}", **reads(schemas.SetPoint, failing=(NotYours,)))
+@router.get("/set-points/{market:path}/{session}/{mtu}", **reads(schemas.SetPoint, failing=(NotYours,)))
 def one_set_point(
-    request: Request, market: MarketName, mtu: MtuNumber, who: Annotated[Principal, allow(Role.PROSUMER)]
+    request: Request,
+    market: MarketName,
+    session: SessionGate,
+    mtu: MtuNumber,
+    who: Annotated[Principal, allow(Role.PROSUMER)],
 ) -> Response:
-    """The envelope of one's own point in one MTU, that follows from one market."""
+    """The envelope of one's own point in one MTU, that follows from one session of a market."""
     with services_of(request).record.read() as connection:
-        span = MtuSpan(first=mtu, end=mtu + 1)
-        found = queries.set_points(connection, point=str(who.point), market=market, span=span)
-    return model_answer(_set_point(own_one(found, "set-point")))
+        found = queries.set_point(connection, point=str(who.point), market=market, session=session, mtu=mtu)
+    return model_answer(_set_point(own_one([found] if found else [], "set-point")))
 
 
 def _set_point(one: queries.SetPoint) -> schemas.SetPoint:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from domain.errors import DominoesError, OutOfRange
 from domain.hashing import from_hex, to_hex
 from edge.answers import model_answer
-from edge.paging import TEXT, UINT32, Bytes, Paging, page_answer, paging
+from edge.paging import INT64, TEXT, UINT32, Bytes, Paging, page_answer, paging
 from edge.policy import allow
 from edge.problems import InvalidFields, problem_of
 from edge.strict_json import parse, read_body
@@ -26,7 +26,7 @@ from ledger_service.access.idempotency import KeptAnswer
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings
 from ledger_service.overview import queries as overview
-from ledger_service.overview.queries import MtuEnd, OrderState, TradeRow
+from ledger_service.overview.queries import BookKey, MtuEnd, OrderState, TradeRow
 from ledger_service.record import PayloadErased
 from ledger_service.record.paging import only
 from ledger_service.record.spans import ALWAYS, MtuSpan
@@ -40,7 +40,7 @@ from ledger_service.trading import (
 )
 from ledger_service.trading.errors import MalformedSubmission
 from wallet_api.declaring import lists, reads, submits
-from wallet_api.fields import MarketName, MtuNumber, OrderId, plain_address
+from wallet_api.fields import MarketName, OrderId, SessionGate, plain_address
 from wallet_api.filters import InTime
 from wallet_api.lookup import own_one
 from wallet_api.roles import TRADERS
@@ -140,7 +140,7 @@ async def cancel_orders(request: Request, who: Annotated[Principal, allow(*TRADE
     **submits(schemas.ScheduleBody, schemas.Acceptance, schemas.Outcomes, failing=_refusals(SignedSchedule)),
 )
 async def nominate_schedules(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
-    """Nominate the net schedule of one's point for a program until its gate; sales must be covered by it."""
+    """Nominate the net schedule of one's point for a session until its gate; sales must be covered by it."""
     return await _submit(request, who=who, kind=SignedSchedule)
 
 
@@ -153,25 +153,26 @@ def list_schedules(
 ) -> Response:
     """The schedules of one's point in their last revisions: Wh per MTU, + = import; the next revision is one more."""
     with services_of(request).record.read() as connection:
-        found = holdings.schedules(connection, point=str(who.point), span=when, part=page.part((UINT32, TEXT)))
+        found = holdings.schedules(connection, point=str(who.point), span=when, part=page.part((INT64, TEXT)))
     return page_answer(
-        request, page=page, items=found, key=lambda one: (one.first_mtu, one.market), shape=_schedule_shown
+        request, page=page, items=found, key=lambda one: (one.session, one.market), shape=_schedule_shown
     )
 
 
-@router.get("/schedules/{market:path}/{mtu}", **reads(schemas.Schedule, failing=(NotYours,)))
+@router.get("/schedules/{market:path}/{session}", **reads(schemas.Schedule, failing=(NotYours,)))
 def one_schedule(
-    request: Request, market: MarketName, mtu: MtuNumber, who: Annotated[Principal, allow(Role.PROSUMER)]
+    request: Request, market: MarketName, session: SessionGate, who: Annotated[Principal, allow(Role.PROSUMER)]
 ) -> Response:
-    """The schedule of one's point for the program of a market that begins with an MTU."""
+    """The schedule of one's point for a session of a market."""
     with services_of(request).record.read() as connection:
-        found = holdings.schedules(connection, point=str(who.point), part=only(mtu, market))
+        found = holdings.schedules(connection, point=str(who.point), part=only(session, market))
     return model_answer(_schedule_shown(own_one(found, "schedule")))
 
 
 def _schedule_shown(one: queries.Schedule) -> schemas.Schedule:
     return schemas.Schedule(
         market=one.market,
+        session=one.session,
         point=one.point,
         first_mtu=one.first_mtu,
         count=len(one.net_wh),
@@ -283,12 +284,12 @@ def list_orders(
 class _Outcomes:
     """How the MTUs of some orders of one account ended, and what was accepted of them, by order id."""
 
-    ended: dict[tuple[str, int], MtuEnd]
+    ended: dict[BookKey, MtuEnd]
     trades: dict[bytes, TradeRow]
 
 
 def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: MtuSpan) -> _Outcomes:
-    ended = overview.ends_of(connection, {(order.market, order.mtu) for order in orders})
+    ended = overview.ends_of(connection, {(order.market, order.session, order.mtu) for order in orders})
     if not orders:
         return _Outcomes(ended={}, trades={})
     mtus = [order.mtu for order in orders]
@@ -298,12 +299,13 @@ def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: 
 
 
 def _order_shown(order: queries.BookOrder, *, outcomes: _Outcomes) -> schemas.Order:
-    end = None if order.withdrawn else outcomes.ended.get((order.market, order.mtu))
+    end = None if order.withdrawn else outcomes.ended.get((order.market, order.session, order.mtu))
     trade = outcomes.trades.get(order.order_id)
     cleared = end is not None and not end.void
     return schemas.Order(
         order_id=to_hex(order.order_id),
         market=order.market,
+        session=order.session,
         mtu=order.mtu,
         side="ask" if order.side else "bid",
         limit_neur_per_wh=order.limit_neur_per_wh,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.areas import Area
@@ -14,18 +13,18 @@ from domain.hashing import to_hex
 from domain.markets import Market
 from domain.mtu import mtu_of
 from edge.answers import model_answer
-from edge.paging import TEXT, UINT32, Paging, page_answer, paging
+from edge.paging import INT64, TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
-from ledger_service.overview.queries import EndState, MtuEnd, ProgramState, ProgramView
-from ledger_service.record.paging import Slice, only
-from ledger_service.record.spans import MtuSpan, Recorded, recorded_in
+from ledger_service.overview.queries import EndState, MtuEnd, ProgramMtu, ProgramState, ProgramView
+from ledger_service.record.paging import only
+from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import AreaFilter, AreaName, MarketName, MtuNumber, PeriodNumber, ProgramNumber
+from wallet_api.fields import AreaFilter, AreaName, MarketName, MtuNumber, PeriodNumber, SessionGate
 from wallet_api.filters import InTime
 from wallet_api.lookup import area_named, market_named, program_named, the_one
 from wallet_api.schemas import public as schemas
@@ -34,7 +33,10 @@ from wallet_api.schemas.session import SigningDomain
 from wallet_api.services import API_PREFIX, PublicDeployment, services_of
 
 DELIVERY = (UINT32, TEXT)
-"""What programs and periods are ordered by: first MTU, then market or area."""
+"""What periods are ordered by: first MTU, then area."""
+
+SESSIONS = (UINT32, TEXT, INT64)
+"""What sessions and their programs are ordered by: first MTU, market, gate."""
 
 NEUR_PER_WH_OF_A_CENT = 10_000
 """1 ct/kWh in nEUR/Wh."""
@@ -121,24 +123,24 @@ def list_programs(
     with services.record.read() as connection:
         known = market_named(connection, market)
         found = queries.programs(
-            connection, now=now, market=known.market, state=state, span=when, part=page.part(DELIVERY)
+            connection, now=now, market=known.market, state=state, span=when, part=page.part(SESSIONS)
         )
     return page_answer(
         request,
         page=page,
         items=found,
-        key=lambda one: (one.first_mtu, one.market),
+        key=lambda one: (one.first_mtu, one.market, one.session),
         shape=lambda one: schemas.Program(**program_members(one, market=known, now=now)),
     )
 
 
-@router.get("/markets/{market:path}/programs/{program}", **reads(schemas.Program, failing=(NoSuchThing,)))
-def one_program(request: Request, market: MarketName, program: ProgramNumber, _: Annotated[None, anyone()]) -> Response:
-    """One gate of a market, by its number."""
+@router.get("/markets/{market:path}/programs/{session}", **reads(schemas.Program, failing=(NoSuchThing,)))
+def one_program(request: Request, market: MarketName, session: SessionGate, _: Annotated[None, anyone()]) -> Response:
+    """A session of a market, by its gate."""
     services = services_of(request)
     with services.record.read() as connection:
         known = market_named(connection, market)
-        found = program_named(connection, market=known.market, program=program)
+        found = program_named(connection, market=known.market, session=session)
     return model_answer(schemas.Program(**program_members(found, market=known, now=services.clock.now())))
 
 
@@ -147,16 +149,16 @@ def program_members(program: ProgramView, *, market: Market, now: int) -> dict[s
     return {
         "market": program.market,
         "area": program.area,
-        "program": program.program,
+        "session": program.session,
         "period": program.period,
         "first_mtu": program.first_mtu,
         "count": program.count,
-        "gate": program.gate,
-        "book_deadline": program.gate + market.grace_seconds,
-        "sign_deadline": program.gate + market.sign_seconds,
-        "clear_deadline": program.gate + market.clear_seconds,
+        "book_deadline": program.session + market.grace_seconds,
+        "sign_deadline": program.session + market.sign_seconds,
+        "clear_deadline": program.session + market.clear_seconds,
         "verdict_deadline": program.deadline,
-        "resolved_mtus": program.resolved,
+        "traded_mtus": program.traded,
+        "cleared_mtus": program.cleared,
         "given_up_mtus": program.given_up,
         "state": program.state(now=now),
     }
@@ -170,32 +172,35 @@ def list_prices(
     when: InTime,
     _: Annotated[None, anyone()],
 ) -> Response:
-    """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU that has ended one way or the other."""
+    """Price (nEUR/Wh, null without a trade) and traded volume (Wh) of each MTU of a session that has ended."""
     with services_of(request).record.read() as connection:
         known = market_named(connection, market)
-        found = queries.ended_mtus(connection, market=known.market, span=when, part=page.part((UINT32,)))
+        found = queries.ended_mtus(connection, market=known.market, span=when, part=page.part((UINT32, INT64)))
     return page_answer(
         request,
         page=page,
         items=found,
-        key=lambda one: (one.mtu,),
+        key=lambda one: (one.mtu, one.session),
         shape=lambda one: _price(one, lot_wh=known.lot_wh),
     )
 
 
-@router.get("/markets/{market:path}/prices/{mtu}", **reads(schemas.MtuPrice, failing=(NoSuchThing,)))
-def one_price(request: Request, market: MarketName, mtu: MtuNumber, _: Annotated[None, anyone()]) -> Response:
-    """How one MTU ended."""
+@router.get("/markets/{market:path}/prices/{session}/{mtu}", **reads(schemas.MtuPrice, failing=(NoSuchThing,)))
+def one_price(
+    request: Request, market: MarketName, session: SessionGate, mtu: MtuNumber, _: Annotated[None, anyone()]
+) -> Response:
+    """How one MTU of a session ended."""
     with services_of(request).record.read() as connection:
         known = market_named(connection, market)
-        found = the_one(queries.ended_mtus(connection, market=known.market, part=only(mtu)), "ended MTU")
-    return model_answer(_price(found, lot_wh=known.lot_wh))
+        ended = queries.ended_mtus(connection, market=known.market, part=only(mtu, session))
+    return model_answer(_price(the_one(ended, "ended MTU"), lot_wh=known.lot_wh))
 
 
 def _price(ended: MtuEnd, *, lot_wh: int) -> schemas.MtuPrice:
     price = ended.price_neur_per_wh
     return schemas.MtuPrice(
         market=ended.market,
+        session=ended.session,
         mtu=ended.mtu,
         price_neur_per_wh=price,
         price_ct_per_kwh=None if price is None else price_text(price),
@@ -222,58 +227,36 @@ def list_mtus(
     when: InTime,
     _: Annotated[None, anyone()],
 ) -> Response:
-    """Where each MTU of a program stands: cleared, void, or as its program does until then."""
+    """Where each MTU of a session stands: cleared, void, or as its program does until then."""
     services = services_of(request)
     with services.record.read() as connection:
         known = market_named(connection, market)
-        part = page.part((UINT32,))
-        found = _standings(connection, known.market, span=when, part=part, now=services.clock.now())
-    return page_answer(request, page=page, items=found, key=lambda one: (one.mtu,), shape=lambda one: one)
+        found = queries.program_mtus(connection, market=known.market, span=when, part=page.part((UINT32, INT64)))
+    now = services.clock.now()
+    return page_answer(
+        request,
+        page=page,
+        items=found,
+        key=lambda one: (one.mtu, one.program.session),
+        shape=lambda one: _standing(one, now=now),
+    )
 
 
-@router.get("/markets/{market:path}/mtus/{mtu}", **reads(schemas.MtuStanding, failing=(NoSuchThing,)))
-def one_mtu(request: Request, market: MarketName, mtu: MtuNumber, _: Annotated[None, anyone()]) -> Response:
-    """Where one MTU of a market stands."""
+@router.get("/markets/{market:path}/mtus/{session}/{mtu}", **reads(schemas.MtuStanding, failing=(NoSuchThing,)))
+def one_mtu(
+    request: Request, market: MarketName, session: SessionGate, mtu: MtuNumber, _: Annotated[None, anyone()]
+) -> Response:
+    """Where one MTU of a session stands."""
     services = services_of(request)
     with services.record.read() as connection:
-        code, span = market_named(connection, market).market, MtuSpan(first=mtu, end=mtu + 1)
-        found = _standings(connection, code, span=span, part=Slice(limit=1), now=services.clock.now())
-    return model_answer(the_one(found, "MTU of a program"))
+        known = market_named(connection, market)
+        found = queries.program_mtus(connection, market=known.market, part=only(mtu, session))
+    return model_answer(_standing(the_one(found, "MTU of a program"), now=services.clock.now()))
 
 
-def _standings(
-    connection: Connection, market: str, *, span: MtuSpan, part: Slice, now: int
-) -> list[schemas.MtuStanding]:
-    """The MTUs of programs, which don't overlap: a part of them lies in at most as many programs as it has MTUs."""
-    if part.after is not None:
-        last = part.after[0]
-        span = (
-            MtuSpan(span.first, min(span.end, last))
-            if part.descending
-            else MtuSpan(max(span.first, last + 1), span.end)
-        )
-    programs = queries.programs(
-        connection,
-        now=now,
-        market=market,
-        span=span,
-        part=Slice(limit=part.limit, descending=part.descending),
-    )
-    mtus = [(mtu, program) for program in programs for mtu in _in_order(program, part) if span.first <= mtu < span.end][
-        : part.limit
-    ]
-    ended = queries.ends_of(connection, {(market, mtu) for mtu, _ in mtus})
-    return [_standing(program, mtu, ended.get((market, mtu)), now=now) for mtu, program in mtus]
-
-
-def _in_order(program: ProgramView, part: Slice) -> range:
-    mtus = range(program.first_mtu, program.first_mtu + program.count)
-    return mtus[::-1] if part.descending else mtus
-
-
-def _standing(program: ProgramView, mtu: int, ended: MtuEnd | None, *, now: int) -> schemas.MtuStanding:
-    state = program.state(now=now) if ended is None else _end_state(ended)
-    return schemas.MtuStanding(market=program.market, mtu=mtu, program=program.program, state=state)
+def _standing(one: ProgramMtu, *, now: int) -> schemas.MtuStanding:
+    state = one.program.state(now=now) if one.end is None else _end_state(one.end)
+    return schemas.MtuStanding(market=one.program.market, mtu=one.mtu, session=one.program.session, state=state)
 
 
 @router.get("/areas/{area:path}/periods", **lists(schemas.Period, failing=(NoSuchThing,)))

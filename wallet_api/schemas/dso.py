@@ -7,7 +7,20 @@ from typing import Any, Literal
 from pydantic import Field
 
 from edge.models import Answer, Body
-from wallet_api.fields import Address, Bytes32, Code, MarketTime, Mtu, NeurPerWh, Number, Signature, Text, Wh, Word
+from wallet_api.fields import (
+    Address,
+    Bytes32,
+    Code,
+    MarketTime,
+    Mask,
+    Mtu,
+    NeurPerWh,
+    Session,
+    Signature,
+    Text,
+    Wh,
+    Word,
+)
 from wallet_api.schemas.base import AtMtu, Fact, MtuRun, utc_of
 from wallet_api.schemas.public import Program
 from wallet_api.schemas.session import SigningView
@@ -62,6 +75,8 @@ class ProgramToDecide(Program):
     """All that the DSO signs, and the typed data for both verdicts."""
 
     results_root: Bytes32
+    traded_mask: Mask = Field(description="MTUs in which something trades")
+    emptied_mask: Mask = Field(description="MTUs that caps emptied or that were given up")
     grid_model_hash: Bytes32
     report_hash: Bytes32
     report: dict[str, Any] = Field(
@@ -83,7 +98,7 @@ class ProgramVerdict(MtuRun):
     """What the DSO decided of a program, or that it let the deadline pass."""
 
     market: Code
-    program: Number
+    session: Session
     area: Code
     verdict: Literal["signed", "refused", "silent"]
     dso: Address | None = Field(description="The key that signed the verdict; null for silence")
@@ -108,7 +123,7 @@ class SignatureFact(Fact):
     """The DSO's recorded signature."""
 
     market: Code
-    program: Number
+    session: Session
     dso: Address
     signature: Signature
 

@@ -21,6 +21,7 @@ from wallet_api.fields import (
     Number,
     Revision,
     Sequence,
+    Session,
     Signature,
     Uint32,
     Version,
@@ -56,6 +57,7 @@ class Trade(AtMtu, Amount):
     """What was accepted of an order. The amount is energy times price; + was sold, - was bought."""
 
     market: Code
+    session: Session
     order_id: Bytes16
     tag: Bytes16
     side: Side
@@ -117,6 +119,7 @@ class SetPoint(AtMtu):
     """An envelope that the DSO set for one's own point."""
 
     market: Code
+    session: Session
     point: Code
     import_cap_wh: Wh | None = Field(description="The most it may draw in the MTU, in Wh; null for no cap")
     export_cap_wh: Wh | None = Field(description="The most it may feed in in the MTU, in Wh; null for no cap")
@@ -134,11 +137,12 @@ class StatementSummary(MtuRun, Amount):
 
 
 class TradeLine(Answer):
-    """What was bought or sold in one market and MTU, at its price."""
+    """What was bought or sold in one session of a market and MTU, at its price."""
 
     mtu: Mtu
     kind: TradeLineKind
     market: Code
+    session: Session
     energy_wh: Wh
     price_neur_per_wh: NeurPerWh
     amount_neur: NeurText

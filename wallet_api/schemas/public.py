@@ -23,6 +23,7 @@ from wallet_api.fields import (
     PositiveInt,
     Seconds,
     Sequence,
+    Session,
     TickNeurPerWh,
     Uint32,
     Uint53,
@@ -117,6 +118,9 @@ class MarketMembers(BaseModel):
     sign_seconds: Seconds = Field(description="Seconds after the gate within which the DSO's verdict counts")
     clear_seconds: Seconds = Field(description="Seconds after the gate within which MTUs are cleared, or become void")
     gate_local: GateLocal
+    later_gates_local: tuple[GateLocal, ...] = Field(
+        default=(), strict=False, description="Further gates of the day before delivery, ascending: one session each"
+    )
 
 
 class MarketRules(MarketMembers, Answer):
@@ -132,14 +136,13 @@ class Market(MarketRules, RecordedAt):
 
 
 class Program(MtuRun):
-    """The MTUs of one gate of one market, and where they stand."""
+    """A session: one gate of one market and its MTUs, and where they stand."""
 
     market: Code
     area: Code
-    program: Number
+    session: Session
     period: Number
-    gate: MarketTime = Field(description="Unix seconds of market time from which no order, change or cancel is taken")
-    gate_utc = utc_of("gate")
+    session_utc = utc_of("session")
     book_deadline: MarketTime = Field(description="Unix seconds of market time by which the book must be on chain")
     book_deadline_utc = utc_of("book_deadline")
     sign_deadline: MarketTime = Field(description="Unix seconds of market time until which the DSO's verdict is taken")
@@ -148,17 +151,19 @@ class Program(MtuRun):
     clear_deadline_utc = utc_of("clear_deadline")
     verdict_deadline: MarketTime | None = Field(description="Deadline inside the signed program; null until validated")
     verdict_deadline_utc = optional_utc_of("verdict_deadline")
-    resolved_mtus: Uint32 = Field(description="How many of its MTUs are cleared or void")
-    given_up_mtus: Uint32 = Field(description="How many validation gave up: they become void at the clear deadline")
+    traded_mtus: Uint32 = Field(description="In how many of its MTUs something trades, once it is validated")
+    cleared_mtus: Uint32 = Field(description="How many of these the chain has cleared")
+    given_up_mtus: Uint32 = Field(description="How many validation gave up: nothing trades in them")
     state: ProgramState = Field(
-        description="`expired`: the DSO let its deadline pass; `cleared`: all but those given up"
+        description="`expired`: the DSO let its deadline pass; `cleared`: all that trade; `resolved`: it is over"
     )
 
 
 class MtuPrice(AtMtu):
-    """How one MTU ended."""
+    """How one MTU of a session ended."""
 
     market: Code
+    session: Session
     price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
     price_ct_per_kwh: str | None = Field(
         pattern=r"^-?\d+\.\d{4}$", description="The same in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)"
@@ -168,10 +173,10 @@ class MtuPrice(AtMtu):
 
 
 class MtuStanding(AtMtu):
-    """Where one MTU of a program stands."""
+    """Where one MTU of a session stands."""
 
     market: Code
-    program: Number
+    session: Session
     state: ProgramState | EndState = Field(description="As its program until it has ended; then cleared or void")
 
 

@@ -13,7 +13,7 @@ from wallet_api.fields import Address, Bytes32, Code, Signature
 NONCE = "4e07408562bedb8b60ce05c1decfe3ad" + "5c" * 44
 """A nonce as examples show it."""
 
-CANCEL_TYPE = "Cancel(bytes32 market,uint32 mtu,bytes16 orderId,uint32 revision)"
+CANCEL_TYPE = "Cancel(bytes32 market,uint64 session,uint32 mtu,bytes16 orderId,uint32 revision)"
 """A type string as examples show it."""
 
 DOMAIN_MEMBERS = [
@@ -24,11 +24,18 @@ DOMAIN_MEMBERS = [
 ]
 CANCEL_MEMBERS = [
     {"name": "market", "type": "bytes32"},
+    {"name": "session", "type": "uint64"},
     {"name": "mtu", "type": "uint32"},
     {"name": "orderId", "type": "bytes16"},
     {"name": "revision", "type": "uint32"},
 ]
-CANCEL_MESSAGE = {"market": "0x" + "07" * 32, "mtu": 1_627_584, "orderId": "0x" + "01" * 16, "revision": 1}
+CANCEL_MESSAGE = {
+    "market": "0x" + "07" * 32,
+    "session": 1_464_775_200,
+    "mtu": 1_627_584,
+    "orderId": "0x" + "01" * 16,
+    "revision": 1,
+}
 
 
 class ChallengeBody(Body):

@@ -13,12 +13,14 @@ from wallet_api.fields import (
     Bytes32,
     Code,
     MarketTime,
+    Mask,
     Mtu,
     MtuCount,
     NeurPerWh,
     Number,
     OrderLots,
     Revision,
+    Session,
     Signature,
     Uint32,
     Wh,
@@ -36,10 +38,12 @@ class RecordedProgram(Answer):
     """A program that the chain recorded: what the DSO signed, and what it says of its points."""
 
     market: Code
-    program: Number
+    session: Session
     first_mtu: Mtu
     count: MtuCount
-    results_root: Bytes32 = Field(description="Merkle root over the result hashes, in MTU order")
+    results_root: Bytes32 = Field(description="Places root over the result hashes, in MTU order")
+    traded_mask: Mask
+    emptied_mask: Mask
     grid_model_hash: Bytes32
     report_hash: Bytes32 = Field(description="Hash of `report`, as the DSO signed it")
     report: dict[str, Any] = Field(description="The power-flow report (docs/protocol.md)")
@@ -51,19 +55,34 @@ class RecordedProgram(Answer):
 
 
 class Clearing(Answer):
-    """A cleared or void MTU, in the chain's order."""
+    """A cleared MTU of a session."""
+
+    mtu: Mtu
+    price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null in bilateral markets")
+    words: list[Word]
+
+
+class DoneSession(Answer):
+    """A session that is over, in the chain's order; roots and masks are zero where it did not get so far."""
 
     market: Code
-    mtu: Mtu
-    result_hash: Bytes32 = Field(description="Zero for a void")
-    price_neur_per_wh: NeurPerWh | None = Field(description="Clearing price in nEUR/Wh; null without a trade")
-    words: list[Word]
+    session: Session
+    first_mtu: Mtu
+    count: MtuCount
+    books_root: Bytes32
+    results_root: Bytes32
+    traded_mask: Mask
+    emptied_mask: Mask
+    cleared_mask: Mask
+    results: list[Bytes32] = Field(description="All result hashes that the DSO signed, by MTU")
+    clearings: list[Clearing] = Field(description="Of the MTUs of the cleared mask, ascending")
 
 
 class OrderMembers(Answer):
     """The signed members of an Order, named as in its typed data."""
 
     market: Bytes32
+    session: Session
     mtu: Mtu
     side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
     limitPriceNeurPerWh: NeurPerWh
@@ -182,7 +201,7 @@ class SettlementPackage(Terms):
     count: MtuCount
     grid_model: dict[str, Any] = Field(description="The grid the programs were validated on (docs/protocol.md)")
     programs: list[RecordedProgram]
-    clearings: list[Clearing]
+    sessions: list[DoneSession]
     orders: list[AcceptedOrder]
     attestations: list[ChainedAttestation]
     earlier: list[EarlierRevision] = Field(description="Every revision before this one, ascending")

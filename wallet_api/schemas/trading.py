@@ -22,6 +22,7 @@ from wallet_api.fields import (
     PositiveInt,
     Revision,
     Sequence,
+    Session,
     Signature,
     Uint53,
 )
@@ -38,6 +39,7 @@ class Receipt(Answer):
     """
 
     market: Bytes32
+    session: Session
     mtu: Mtu
     tag: Bytes16 = Field(description="First 16 bytes of the order's digest: what stands for it in public")
     revision: Revision
@@ -75,6 +77,7 @@ class Order(AtMtu, AtMarketTime):
 
     order_id: Bytes16
     market: Code
+    session: Session
     side: Side
     limit_neur_per_wh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
     quantity_lots: OrderLots
@@ -93,9 +96,10 @@ class Order(AtMtu, AtMarketTime):
 
 
 class Schedule(MtuRun):
-    """The net schedule of one's point over a program, in its last revision."""
+    """The net schedule of one's point over a session, in its last revision."""
 
     market: Code
+    session: Session
     point: Code
     revision: Revision
     net_wh: list[Int32] = Field(examples=[[-100, 50]], description="Net energy in Wh, one per MTU; + = import")
@@ -130,6 +134,7 @@ class OrderMessage(Body):
     """The signed members of an Order, named as in its typed data. side 0 = bid (buys), 1 = ask (sells)."""
 
     market: Bytes32
+    session: Session
     mtu: Mtu
     side: Literal[0, 1] = Field(description="0 = bid (buys), 1 = ask (sells)")
     limitPriceNeurPerWh: NeurPerWh = Field(description="The most a bid pays, the least an ask takes, in nEUR/Wh")
@@ -151,6 +156,7 @@ class CancelMessage(Body):
     """The signed members of a Cancel; `revision` is the order's last one + 1."""
 
     market: Bytes32
+    session: Session
     mtu: Mtu
     orderId: Bytes16
     revision: PositiveInt = Field(description="Last revision of the order + 1", examples=[1])
@@ -164,10 +170,11 @@ class CancelBody(Body):
 
 
 class ScheduleMessage(Body):
-    """A net schedule over one program: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
+    """A net schedule over one session: Wh per MTU, + = import; the signature covers the hash of `netWh`."""
 
     market: Bytes32
-    firstMtu: Mtu = Field(description="First MTU of the program")
+    session: Session
+    firstMtu: Mtu = Field(description="First MTU of the session")
     point: Code
     netWh: list[Int32] = Field(
         min_length=1, max_length=SCHEDULE_VALUES_MAX, description="Net energy in Wh, one per MTU; + = import"

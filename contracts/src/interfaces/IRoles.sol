@@ -165,8 +165,8 @@ interface IRoles {
 
     /* PAUSE */
 
-    /// @notice Stops openProgram, closeBooks, recordProgram and clear for at most `pauseSeconds`. Security admin only.
-    /// @dev Never stops: void, markUnread, attest, settle, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
+    /// @notice Stops openSession, closeSession, recordProgram and clear for at most `pauseSeconds`. Security admin only.
+    /// @dev Never stops: endSession, markUnread, attest, settle, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
     function pause() external;
 
     /// @notice Ends the pause early. Security admin only; the cool-down runs from now.
@@ -174,6 +174,9 @@ interface IRoles {
 
     /// @notice Whether a pause is running.
     function paused() external view returns (bool);
+
+    /// @notice Block-time seconds for which pauses have run since a block time.
+    function pausedSecondsSince(uint64 time) external view returns (uint64);
 
     /// @notice Reverts with RolesPaused while a pause is running.
     function requireNotPaused() external view;

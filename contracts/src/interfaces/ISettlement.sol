@@ -81,8 +81,8 @@ interface ISettlement {
     error SettlementTooEarly(uint64 from, uint64 marketTime);
     /// @notice Thrown after the deadline of a step.
     error SettlementTooLate(uint64 until, uint64 marketTime);
-    /// @notice Thrown when some (market, MTU) is neither Cleared nor Void.
-    error SettlementUncleared(uint256 resolved, uint256 required);
+    /// @notice Thrown when sessions of the period are opened and not Done.
+    error SettlementPending(uint256 sessions);
     /// @notice Thrown when some MTU is neither attested nor Unread.
     error SettlementUnread(uint256 resolved, uint256 required);
     /// @notice Thrown when the revision is not the next one.

@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {IMarket, MarketKind, WordFault} from "../interfaces/IMarket.sol";
+import {IClearing, WordFault} from "../interfaces/IClearing.sol";
+import {MarketKind, MarketParams} from "../interfaces/IMarket.sol";
 import {Hashes} from "./Hashes.sol";
 
 /// @title BookScan: one pass over the order words of a book, page by page
@@ -47,6 +48,15 @@ library BookScan {
     /// @notice Above every limit.
     int40 internal constant NONE_HIGH = type(int40).max;
 
+    /// @notice The limits that orders of a market may have.
+    function bandOf(MarketParams memory params) internal pure returns (Band memory) {
+        return Band({
+            min: params.minLimitNeurPerWh,
+            max: params.maxLimitNeurPerWh,
+            tick: int256(uint256(params.tickNeurPerWh))
+        });
+    }
+
     /// @notice A tally before the first word.
     function start() internal pure returns (Tally memory tally) {
         (tally.highestUnfilledBid, tally.lowestUnfilledAsk) = (NONE_LOW, NONE_HIGH);
@@ -55,7 +65,7 @@ library BookScan {
 
     /* WORDS */
 
-    /// @notice Scans one page and adds it to `tally`. Reverts with IMarket.MarketWordInvalid where a word breaks a rule.
+    /// @notice Scans one page and adds it to `tally`. Reverts with IClearing.ClearingWordInvalid where a word breaks a rule.
     /// @param page complete words
     /// @return completeHash hash of the words as they are
     function scan(MarketKind kind, uint256[] calldata page, Tally memory tally, Band memory band)
@@ -146,19 +156,47 @@ library BookScan {
     }
 
     function _refuse(uint256 index, WordFault fault) private pure {
-        revert IMarket.MarketWordInvalid(index, fault);
+        revert IClearing.ClearingWordInvalid(index, fault);
+    }
+
+    /* SINGLE WORDS */
+
+    /// @notice Whether a word is valid by itself, whatever stands before it.
+    function isValid(uint256 word, Band memory band) internal pure returns (bool) {
+        int256 limit = limitOf(word);
+        uint256 quantity = uint24(word >> Hashes.QUANTITY_AT);
+        uint256 cap = uint24(word >> Hashes.CAP_AT);
+        uint256 effective = quantity < cap ? quantity : cap;
+        bool limited = limit >= band.min && limit <= band.max && limit % band.tick == 0;
+        bool sided = uint24(word) == Hashes.BID || uint24(word) == Hashes.ASK;
+        return limited && sided && quantity != 0 && acceptedOf(word) <= effective;
+    }
+
+    /// @notice Whether a bid and an ask can be a deal: one limit.
+    function isPair(uint256 bid, uint256 ask) internal pure returns (bool) {
+        return uint24(bid) == Hashes.BID && uint24(ask) == Hashes.ASK && limitOf(bid) == limitOf(ask);
+    }
+
+    /// @notice The limit of a word, nEUR/Wh.
+    function limitOf(uint256 word) internal pure returns (int256) {
+        return int32(uint32(word >> Hashes.LIMIT_AT));
+    }
+
+    /// @notice Accepted quantity of a word, lots.
+    function acceptedOf(uint256 word) internal pure returns (uint256) {
+        return uint24(word >> Hashes.ACCEPTED_AT);
     }
 
     /* OPTIMUM AND PRICE, OF A WHOLE BOOK */
 
-    /// @notice Reverts with IMarket.MarketUnbalanced or IMarket.MarketNotOptimal unless as much was bought as sold and, but for deals, no
+    /// @notice Reverts with IClearing.ClearingUnbalanced or IClearing.ClearingNotOptimal unless as much was bought as sold and, but for deals, no
     /// allocation is better.
     function requireOptimum(MarketKind kind, Tally memory tally) internal pure {
-        if (tally.boughtLots != tally.soldLots) revert IMarket.MarketUnbalanced(tally.boughtLots, tally.soldLots);
+        if (tally.boughtLots != tally.soldLots) revert IClearing.ClearingUnbalanced(tally.boughtLots, tally.soldLots);
         if (kind == MarketKind.Bilateral) return;
-        if (tally.highestUnfilledBid >= tally.lowestUnfilledAsk) revert IMarket.MarketNotOptimal();
+        if (tally.highestUnfilledBid >= tally.lowestUnfilledAsk) revert IClearing.ClearingNotOptimal();
         (int256 lo, int256 hi) = _bounds(tally);
-        if (lo > hi) revert IMarket.MarketNotOptimal();
+        if (lo > hi) revert IClearing.ClearingNotOptimal();
     }
 
     /// @notice The price of a book that passed `requireOptimum`: NO_PRICE without a trade and for deals, each of which has its limit as price.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {Session} from "../interfaces/IMarket.sol";
 import {Attestation} from "../interfaces/IReadings.sol";
 
 /// @title Hashes: every shape of docs/protocol.md that is hashed or signed
@@ -31,20 +32,20 @@ library Hashes {
     uint256 internal constant CAP_AND_ACCEPTED = (uint256(type(uint24).max) << CAP_AT) | (uint256(type(uint24).max) << ACCEPTED_AT);
 
     bytes32 internal constant ORDER_TYPEHASH = keccak256(
-        "Order(bytes32 market,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,address account,bytes16 orderId,uint32 revision,bytes32 salt)"
+        "Order(bytes32 market,uint64 session,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,address account,bytes16 orderId,uint32 revision,bytes32 salt)"
     );
     bytes32 internal constant CANCEL_TYPEHASH =
-        keccak256("Cancel(bytes32 market,uint32 mtu,bytes16 orderId,uint32 revision)");
+        keccak256("Cancel(bytes32 market,uint64 session,uint32 mtu,bytes16 orderId,uint32 revision)");
     bytes32 internal constant SCHEDULE_TYPEHASH =
-        keccak256("Schedule(bytes32 market,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)");
+        keccak256("Schedule(bytes32 market,uint64 session,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)");
     bytes32 internal constant RECEIPT_TYPEHASH = keccak256(
-        "Receipt(bytes32 market,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,bytes32 journalHead,uint64 marketTime)"
+        "Receipt(bytes32 market,uint64 session,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,bytes32 journalHead,uint64 marketTime)"
     );
     bytes32 internal constant PROGRAM_TYPEHASH = keccak256(
-        "Program(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
+        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
     );
     bytes32 internal constant REFUSAL_TYPEHASH =
-        keccak256("Refusal(bytes32 market,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)");
+        keccak256("Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)");
     bytes32 internal constant ATTESTATION_TYPEHASH = keccak256(
         "Attestation(bytes32 area,uint32 mtu,uint32 revision,bytes32 root,uint32 count,uint64 importWh,uint64 exportWh)"
     );
@@ -67,6 +68,7 @@ library Hashes {
     /// @notice An order as its holder signs it.
     struct Order {
         bytes32 market;
+        uint64 session;
         uint32 mtu;
         uint8 side;
         int32 limitPriceNeurPerWh;
@@ -80,6 +82,7 @@ library Hashes {
     /// @notice A receipt as the operator signs it.
     struct Receipt {
         bytes32 market;
+        uint64 session;
         uint32 mtu;
         bytes16 tag;
         uint32 revision;
@@ -92,9 +95,12 @@ library Hashes {
     /// @notice A program as the DSO signs it.
     struct SignedProgram {
         bytes32 market;
+        uint64 session;
         uint32 firstMtu;
         uint32 count;
         bytes32 resultsRoot;
+        uint128 tradedMask;
+        uint128 emptiedMask;
         bytes32 gridModelHash;
         bytes32 reportHash;
         uint64 deadline;
@@ -131,16 +137,23 @@ library Hashes {
         return keccak256(abi.encode(ORDER_TYPEHASH, o));
     }
 
-    function cancel(bytes32 market, uint32 mtu, bytes16 orderId, uint32 revision) internal pure returns (bytes32) {
-        return keccak256(abi.encode(CANCEL_TYPEHASH, market, mtu, orderId, revision));
-    }
-
-    function schedule(bytes32 market, uint32 firstMtu, bytes32 point, bytes32 valuesHash, uint32 revision)
+    function cancel(bytes32 market, uint64 session, uint32 mtu, bytes16 orderId, uint32 revision)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(SCHEDULE_TYPEHASH, market, firstMtu, point, valuesHash, revision));
+        return keccak256(abi.encode(CANCEL_TYPEHASH, market, session, mtu, orderId, revision));
+    }
+
+    function schedule(
+        bytes32 market,
+        uint64 session,
+        uint32 firstMtu,
+        bytes32 point,
+        bytes32 valuesHash,
+        uint32 revision
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(SCHEDULE_TYPEHASH, market, session, firstMtu, point, valuesHash, revision));
     }
 
     function receipt(Receipt memory r) internal pure returns (bytes32) {
@@ -151,12 +164,17 @@ library Hashes {
         return keccak256(abi.encode(PROGRAM_TYPEHASH, p));
     }
 
-    function refusal(bytes32 market, uint32 firstMtu, uint32 count, bytes32 resultsRoot, string memory reason)
-        internal
-        pure
-        returns (bytes32)
-    {
-        return keccak256(abi.encode(REFUSAL_TYPEHASH, market, firstMtu, count, resultsRoot, keccak256(bytes(reason))));
+    function refusal(
+        bytes32 market,
+        uint64 session,
+        uint32 firstMtu,
+        uint32 count,
+        bytes32 resultsRoot,
+        string memory reason
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(REFUSAL_TYPEHASH, market, session, firstMtu, count, resultsRoot, keccak256(bytes(reason)))
+        );
     }
 
     function attestation(Attestation memory a) internal pure returns (bytes32) {
@@ -259,25 +277,40 @@ library Hashes {
         return keccak256(abi.encode(c, h));
     }
 
-    /// @notice Commitment to a book.
-    function book(bytes32 maskedChain, uint32 count) internal pure returns (bytes32) {
-        return keccak256(abi.encode(maskedChain, count));
-    }
-
-    /// @notice What the DSO signs of one MTU.
-    function result(bytes32 market, uint32 mtu, int32 price, bytes32 completeChain, uint32 count)
+    /// @notice Commitment to the book of one MTU.
+    function book(bytes32 market, uint64 session, uint32 mtu, bytes32 maskedChain, uint32 count)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encode(market, mtu, price, completeChain, count));
+        return keccak256(abi.encode(market, session, mtu, maskedChain, count));
+    }
+
+    /// @notice What the DSO signs of one MTU.
+    function result(bytes32 market, uint64 session, uint32 mtu, int32 price, bytes32 completeChain, uint32 count)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(market, session, mtu, price, completeChain, count));
     }
 
     /* RUNNING ROOTS */
 
-    /// @notice Next clearing root of (area, period); `resultHash` 0 for a void.
-    function clearingLink(bytes32 c, bytes32 market, uint32 mtu, bytes32 resultHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(c, market, mtu, resultHash));
+    /// @notice Next clearing root of (area, period): a session that is Done; what it did not get to is 0.
+    function clearingLink(bytes32 c, bytes32 market, uint64 session, Session memory done) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                c,
+                market,
+                session,
+                done.booksRoot,
+                done.resultsRoot,
+                done.tradedMask,
+                done.emptiedMask,
+                done.clearedMask
+            )
+        );
     }
 
     /// @notice Next readings root of (area, period); all zero after `mtu` for Unread.
@@ -331,6 +364,45 @@ library Hashes {
             n = (n + 1) / 2;
         }
         return level[0];
+    }
+
+    /// @notice Root of a places tree over values: node = keccak(left ‖ right), an odd node is promoted unchanged; 0 without a value.
+    function placesRoot(bytes32[] memory values) internal pure returns (bytes32) {
+        uint256 n = values.length;
+        if (n == 0) return 0;
+        bytes32[] memory level = new bytes32[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            level[i] = leaf(values[i]);
+        }
+        while (n > 1) {
+            for (uint256 i = 0; i < n / 2; ++i) {
+                level[i] = link(level[2 * i], level[2 * i + 1]);
+            }
+            if (n % 2 == 1) level[n / 2] = level[n - 1];
+            n = (n + 1) / 2;
+        }
+        return level[0];
+    }
+
+    /// @notice Whether `value` stands at place `index` of `count` under a places root. The shape of the tree follows from the count alone, so only one
+    /// value can stand at each place.
+    function standsAt(bytes32[] calldata proof, bytes32 root, bytes32 value, uint256 index, uint256 count)
+        internal
+        pure
+        returns (bool)
+    {
+        bytes32 node = leaf(value);
+        uint256 used = 0;
+        for (; count > 1; count = (count + 1) / 2) {
+            // Only the last node of a level of odd size has no sibling.
+            if (index % 2 == 1 || index + 1 < count) {
+                if (used == proof.length) return false;
+                bytes32 sibling = proof[used++];
+                node = index % 2 == 0 ? link(node, sibling) : link(sibling, node);
+            }
+            index /= 2;
+        }
+        return used == proof.length && node == root;
     }
 
     /* JOURNAL */

@@ -95,7 +95,6 @@ contract AccountsBindAccountTest is MoneyTest {
         _bind(household);
         _bind(retailer);
         _warp(uint256(FIRST_MTU + MTUS) * 900 + ATTEST + 1);
-        market.voidMtus(MARKET_ID, period, 0, FIRST_MTU, MTUS);
         readings.markUnread(AREA, period, FIRST_MTU, MTUS);
         _settle(0, _pays(5));
         assertEq(accounts.balanceOf(household), -5, "its own area settles it");

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Accounts} from "../../src/Accounts.sol";
 import {Anchors} from "../../src/Anchors.sol";
 import {Calendar} from "../../src/Calendar.sol";
+import {Clearing} from "../../src/Clearing.sol";
 import {Guarantees} from "../../src/Guarantees.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
@@ -13,13 +14,15 @@ import {Roles} from "../../src/Roles.sol";
 import {Settlement} from "../../src/Settlement.sol";
 import {Successions} from "../../src/Successions.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
-import {MarketParams, ResultPage} from "../../src/interfaces/IMarket.sol";
+import {PlaceProofs, ResultPage} from "../../src/interfaces/IClearing.sol";
+import {MarketKind, MarketParams, Program, SessionState} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
 import {Grant, Proposal, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
 import {SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {Assert} from "./Assert.sol";
+import {Merkle} from "./Merkle.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A deployed ledger with one area, one market, one period of 4 MTUs, and short ways through a trading day.
@@ -62,6 +65,7 @@ abstract contract LedgerTest is Assert {
     Roles internal roles;
     Calendar internal calendar;
     Market internal market;
+    Clearing internal clearing;
     Readings internal readings;
     Accounts internal accounts;
     Settlement internal settlement;
@@ -80,7 +84,7 @@ abstract contract LedgerTest is Assert {
     uint256[] internal attesterKeys;
 
     uint32 internal period;
-    uint32 internal program;
+    /// @dev Gate of the session, which is its name.
     uint64 internal gate;
 
     function setUp() public virtual {
@@ -88,7 +92,7 @@ abstract contract LedgerTest is Assert {
         _sortedAttesters();
         roles = new Roles(_config(), _grants());
         calendar = new Calendar(roles, T0, _blockStart(), 1);
-        market = new Market(roles, calendar);
+        _deployMarket();
         readings = new Readings(roles, calendar);
         _deployMoney(CHALLENGE, PAGE_WINDOW);
         anchors = new Anchors(roles);
@@ -99,6 +103,13 @@ abstract contract LedgerTest is Assert {
         vm.stopPrank();
         vm.prank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /// @dev The market names the contract that may record what cleared before it exists.
+    function _deployMarket() internal {
+        uint64 nonce = vm.getNonce(address(this));
+        market = new Market(roles, calendar, vm.computeCreateAddress(address(this), nonce + 1));
+        clearing = new Clearing(market);
     }
 
     /// @dev Accounts name the four contracts that may book before these exist.
@@ -145,9 +156,10 @@ abstract contract LedgerTest is Assert {
         });
     }
 
-    function _params() internal pure returns (MarketParams memory) {
+    function _params() internal pure virtual returns (MarketParams memory) {
         return MarketParams({
             area: AREA,
+            kind: MarketKind.Auction,
             lotWh: 100,
             tickNeurPerWh: TICK,
             minLimitNeurPerWh: MIN_LIMIT,
@@ -273,29 +285,40 @@ abstract contract LedgerTest is Assert {
     }
 
     function _resultHash(uint32 mtu, int32 price, uint256[] memory words) internal pure returns (bytes32) {
-        return Hashes.result(MARKET_ID, mtu, price, Hashes.chain(_pageHashes(words)), uint32(words.length));
+        return Hashes.result(MARKET_ID, _gate(), mtu, price, Hashes.chain(_pageHashes(words)), uint32(words.length));
     }
 
     /* A TRADING DAY */
 
-    /// @dev Opens the program of all MTUs of the period, `CLEAR` before they start.
+    /// @dev The last gate there can be for the period's MTUs: `CLEAR` before they start.
+    function _gate() internal pure returns (uint64) {
+        return Time.startOf(FIRST_MTU) - CLEAR;
+    }
+
+    /// @dev Opens the session of all MTUs of the period.
     function _open() internal {
-        gate = Time.startOf(FIRST_MTU) - CLEAR;
+        gate = _gate();
         vm.prank(operator);
-        program = market.openProgram(MARKET_ID, period, FIRST_MTU, MTUS, gate);
+        market.openSession(MARKET_ID, gate, period, FIRST_MTU, MTUS);
+    }
+
+    /// @dev Book hashes of the session: `words` for the first MTU, the others empty.
+    function _books(uint256[] memory words) internal pure returns (bytes32[] memory hashes) {
+        hashes = new bytes32[](MTUS);
+        hashes[0] = Hashes.book(MARKET_ID, _gate(), FIRST_MTU, _maskedChain(words), uint32(words.length));
+        for (uint32 i = 1; i < MTUS; ++i) {
+            hashes[i] = Hashes.book(MARKET_ID, _gate(), FIRST_MTU + i, 0, 0);
+        }
     }
 
     /// @dev Closes all books at the gate: `words` for the first MTU, the others empty.
     function _close(uint256[] memory words) internal {
-        bytes32[] memory chains = new bytes32[](MTUS);
-        uint32[] memory counts = new uint32[](MTUS);
-        (chains[0], counts[0]) = (_maskedChain(words), uint32(words.length));
         _warp(gate);
         vm.prank(operator);
-        market.closeBooks(MARKET_ID, program, chains, counts);
+        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(_books(words)));
     }
 
-    /// @dev Result hashes of the program: `words` at `price` for the first MTU, the others empty.
+    /// @dev Result hashes of the session: `words` at `price` for the first MTU, the others empty.
     function _results(int32 price, uint256[] memory words) internal pure returns (bytes32[] memory hashes) {
         hashes = new bytes32[](MTUS);
         hashes[0] = _resultHash(FIRST_MTU, price, words);
@@ -304,54 +327,57 @@ abstract contract LedgerTest is Assert {
         }
     }
 
+    function _program(bytes32 root, uint128 tradedMask, uint128 emptiedMask) internal pure returns (Program memory) {
+        return Program(root, tradedMask, emptiedMask, "grid", "report", _gate() + SIGN);
+    }
+
+    function _recordMasked(bytes32 root, uint128 tradedMask, uint128 emptiedMask) internal {
+        Program memory program = _program(root, tradedMask, emptiedMask);
+        bytes32 digest = market.programDigest(MARKET_ID, gate, program);
+        market.recordProgram(MARKET_ID, gate, program, _sign(DSO_KEY, digest));
+    }
+
+    /// @dev Records a program in which the first MTU trades.
     function _record(bytes32 root) internal {
-        uint64 deadline = gate + SIGN;
-        bytes32 digest = market.programDigest(MARKET_ID, FIRST_MTU, MTUS, root, "grid", "report", deadline);
-        market.recordProgram(MARKET_ID, program, root, "grid", "report", deadline, _sign(DSO_KEY, digest));
+        _recordMasked(root, 1, 0);
     }
 
     /// @dev Open, close and record, so that `words` can be cleared at `price` in the first MTU.
     function _ready(int32 price, uint256[] memory words) internal {
         _open();
         _close(words);
-        _record(Hashes.merkleRoot(_results(price, words)));
-    }
-
-    /// @dev Proof of MTU `index` under the root of the four results.
-    function _proof(bytes32[] memory hashes, uint256 index) internal pure returns (bytes32[] memory proof) {
-        proof = new bytes32[](2);
-        proof[0] = Hashes.leaf(hashes[index ^ 1]);
-        uint256 other = (index / 2 ^ 1) * 2;
-        bytes32[] memory pair = new bytes32[](2);
-        (pair[0], pair[1]) = (hashes[other], hashes[other + 1]);
-        proof[1] = Hashes.merkleRoot(pair);
+        _record(Hashes.placesRoot(_results(price, words)));
     }
 
     function _target(uint32 mtu, int32 price, uint256 count, uint32 page) internal view returns (ResultPage memory) {
-        return ResultPage({program: program, mtu: mtu, priceNeurPerWh: price, count: uint32(count), page: page});
+        return ResultPage({session: gate, mtu: mtu, priceNeurPerWh: price, count: uint32(count), page: page});
     }
 
-    /// @dev Clears the first MTU with a book of one page or none.
+    /// @dev Where a result of the first MTU, and the book it is over, stand.
+    function _proofs(int32 price, uint256[] memory words) internal pure returns (PlaceProofs memory) {
+        return PlaceProofs({
+            result: Merkle.placesProof(_results(price, words), 0),
+            book: Merkle.placesProof(_books(words), 0)
+        });
+    }
+
+    /// @dev Clears the first MTU with a book of one page.
     function _clearFirst(int32 price, uint256[] memory words) internal {
-        market.clear(
-            MARKET_ID,
-            _target(FIRST_MTU, price, words.length, 0),
-            _pageHashes(words),
-            words,
-            _proof(_results(price, words), 0)
+        clearing.clear(
+            MARKET_ID, _target(FIRST_MTU, price, words.length, 0), _pageHashes(words), words, _proofs(price, words)
         );
     }
 
-    /// @dev Takes the whole period through an empty day: no orders, all cleared.
+    function _state() internal view returns (SessionState) {
+        return market.sessionOf(MARKET_ID, gate).state;
+    }
+
+    /// @dev Takes the whole period through an empty day: no orders, nothing traded.
     function _emptyDay() internal {
         uint256[] memory none = new uint256[](0);
-        _ready(Hashes.NO_PRICE, none);
-        bytes32[] memory results = _results(Hashes.NO_PRICE, none);
-        for (uint32 i = 0; i < MTUS; ++i) {
-            market.clear(
-                MARKET_ID, _target(FIRST_MTU + i, Hashes.NO_PRICE, 0, 0), new bytes32[](0), none, _proof(results, i)
-            );
-        }
+        _open();
+        _close(none);
+        _recordMasked(Hashes.placesRoot(_results(Hashes.NO_PRICE, none)), 0, 0);
     }
 
     function _attestation(uint32 mtu, uint32 revision) internal pure returns (Attestation memory) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {MarketKind, WordFault} from "../../src/interfaces/IMarket.sol";
+import {WordFault} from "../../src/interfaces/IClearing.sol";
+import {MarketKind} from "../../src/interfaces/IMarket.sol";
 
 /// @notice A second scan, written from docs/protocol.md alone and in another way than BookScan: words are taken apart by division, every word is
 /// compared with every other one, and of an allocation it asks whom it wrongs. Nothing of the contracts' code is used.

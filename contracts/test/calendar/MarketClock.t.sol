@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
-import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {IMarket} from "../../src/interfaces/IMarket.sol";
@@ -23,7 +22,7 @@ contract MarketClockTest is MoneyTest {
     function setUp() public override {
         super.setUp();
         calendar = new Calendar(roles, T0, BLOCK_T0, SPEED);
-        market = new Market(roles, calendar);
+        _deployMarket();
         readings = new Readings(roles, calendar);
         _deployMoney(LONG_CHALLENGE, PAGE_WINDOW);
         vm.startPrank(registrar);
@@ -43,16 +42,14 @@ contract MarketClockTest is MoneyTest {
     function test_market__gateAndGrace__inMarketTime(uint32 late) public {
         _open();
         uint64 early = _to(gate - 1);
-        bytes32[] memory chains = new bytes32[](MTUS);
-        uint32[] memory counts = new uint32[](MTUS);
         vm.startPrank(operator);
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooEarly.selector, gate, early));
-        market.closeBooks(MARKET_ID, program, chains, counts);
+        market.closeSession(MARKET_ID, gate, "root");
         uint64 over = _to(gate + GRACE + bound(late, SPEED, 1 days));
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + GRACE, over));
-        market.closeBooks(MARKET_ID, program, chains, counts);
+        market.closeSession(MARKET_ID, gate, "root");
         vm.stopPrank();
-        market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
+        market.endSession(MARKET_ID, gate);
     }
 
     function test_readings__endAndDeadline__inMarketTime(uint32 late) public {

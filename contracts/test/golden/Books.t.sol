@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
-import {Market} from "../../src/Market.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
-import {MarketParams, MtuState, Result} from "../../src/interfaces/IMarket.sol";
+import {PlaceProofs} from "../../src/interfaces/IClearing.sol";
+import {IMarket, MarketParams, Program} from "../../src/interfaces/IMarket.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
@@ -18,9 +18,10 @@ contract GoldenBooksTest is LedgerTest {
     string private _json;
     bytes32 private _market;
     uint32 private _first;
-    uint256[][] private _books;
+    uint256[][] private _golden;
     int32[] private _prices;
     bytes32[] private _signed;
+    bytes32[] private _committed;
 
     function setUp() public override {
         super.setUp();
@@ -29,9 +30,9 @@ contract GoldenBooksTest is LedgerTest {
         _first = uint32(vm.parseJsonUint(_json, ".books[0].mtu"));
         for (uint256 n = 0; vm.keyExistsJson(_json, _at(n, "")); ++n) {
             bytes32[] memory words = vm.parseJsonBytes32Array(_json, _at(n, ".words"));
-            _books.push();
+            _golden.push();
             for (uint256 i = 0; i < words.length; ++i) {
-                _books[n].push(uint256(words[i]));
+                _golden[n].push(uint256(words[i]));
             }
             bool traded = vm.parseJsonUint(_json, _at(n, ".traded_lots")) != 0;
             _prices.push(traded ? int32(vm.parseJsonInt(_json, _at(n, ".price_neur_per_wh"))) : Hashes.NO_PRICE);
@@ -48,7 +49,7 @@ contract GoldenBooksTest is LedgerTest {
     /// @dev A market with the widest band there is, one day before the first MTU, and the books closed and signed.
     function _openMarket() private {
         calendar = new Calendar(roles, Time.startOf(_first) - 1 days, BLOCK_T0, 1);
-        market = new Market(roles, calendar);
+        _deployMarket();
         MarketParams memory params = _params();
         (params.tickNeurPerWh, params.minLimitNeurPerWh) = (1, type(int32).min + 1);
         params.maxLimitNeurPerWh = type(int32).max;
@@ -56,43 +57,41 @@ contract GoldenBooksTest is LedgerTest {
         calendar.createArea(AREA, AreaParams({attestSeconds: ATTEST, horizonSeconds: HORIZON}));
         market.createMarket(_market, params);
         vm.stopPrank();
-        uint32 count = uint32(_books.length);
-        gate = Time.startOf(_first) - CLEAR;
-        bytes32[] memory chains = new bytes32[](count);
-        uint32[] memory counts = new uint32[](count);
+        uint32 count = uint32(_golden.length);
+        gate = uint64(vm.parseJsonUint(_json, ".session"));
+        uint128 tradedMask = 0;
         for (uint256 n = 0; n < count; ++n) {
-            (chains[n], counts[n]) = (_maskedChain(_books[n]), uint32(_books[n].length));
+            _committed.push(vm.parseJsonBytes32(_json, _at(n, ".book_hash")));
+            if (_prices[n] != Hashes.NO_PRICE) tradedMask |= uint128(1 << n);
         }
         vm.startPrank(operator);
         period = calendar.declarePeriod(AREA, _first, count);
-        program = market.openProgram(_market, period, _first, count, gate);
-        vm.warp(BLOCK_T0 + 1 days - CLEAR);
-        market.closeBooks(_market, program, chains, counts);
+        market.openSession(_market, gate, period, _first, count);
+        vm.warp(BLOCK_T0 + 1 days - (Time.startOf(_first) - gate));
+        market.closeSession(_market, gate, Hashes.placesRoot(_committed));
         vm.stopPrank();
-        bytes32 root = Hashes.merkleRoot(_signed);
-        bytes32 digest = market.programDigest(_market, _first, count, root, "grid", "report", gate + SIGN);
-        market.recordProgram(_market, program, root, "grid", "report", gate + SIGN, _sign(DSO_KEY, digest));
+        Program memory program =
+            Program(Hashes.placesRoot(_signed), tradedMask, 0, "grid", "report", gate + SIGN);
+        bytes32 digest = market.programDigest(_market, gate, program);
+        market.recordProgram(_market, gate, program, _sign(DSO_KEY, digest));
     }
 
     function test_clear__eachGoldenBook__clearsWithItsResult() public {
-        for (uint256 n = 0; n < _books.length; ++n) {
+        for (uint256 n = 0; n < _golden.length; ++n) {
+            if (_prices[n] == Hashes.NO_PRICE) continue;
             string memory name = vm.parseJsonString(_json, _at(n, ".name"));
-            uint32 mtu = _first + uint32(n);
-            assertEq(market.bookHashOf(_market, mtu), vm.parseJsonBytes32(_json, _at(n, ".book_hash")), name);
-
-            market.clear(
+            uint64 lots = uint64(vm.parseJsonUint(_json, _at(n, ".traded_lots")));
+            vm.expectEmit();
+            emit IMarket.MtuCleared(_market, gate, _first + uint32(n), _prices[n], lots, _signed[n]);
+            clearing.clear(
                 _market,
-                _target(mtu, _prices[n], _books[n].length, 0),
-                _pageHashes(_books[n]),
-                _books[n],
-                Merkle.proof(_signed, n)
+                _target(_first + uint32(n), _prices[n], _golden[n].length, 0),
+                _pageHashes(_golden[n]),
+                _golden[n],
+                PlaceProofs(Merkle.placesProof(_signed, n), Merkle.placesProof(_committed, n))
             );
-
-            Result memory result = market.resultOf(_market, mtu);
-            assertTrue(market.stateOf(_market, mtu) == MtuState.Cleared, name);
-            assertEq(result.resultHash, _signed[n], name);
-            assertEq(uint256(result.tradedLots), vm.parseJsonUint(_json, _at(n, ".traded_lots")), name);
+            assertTrue(market.sessionOf(_market, gate).clearedMask >> n & 1 == 1, name);
         }
-        assertTrue(_books.length >= 50, "all of them");
+        assertTrue(_golden.length >= 50, "all of them");
     }
 }

@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
+import {Session} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Assert} from "../base/Assert.sol";
@@ -118,9 +119,11 @@ contract GoldenVectorsTest is Assert {
             return Hashes.readingReceipt(_word(string.concat(path, ".messagesRoot")));
         }
         bytes32 market = _word(string.concat(path, ".market"));
+        uint64 session = uint64(_uint(string.concat(path, ".session")));
         if (shape == keccak256("Cancel")) {
             return Hashes.cancel(
                 market,
+                session,
                 uint32(_uint(string.concat(path, ".mtu"))),
                 _half(string.concat(path, ".orderId")),
                 uint32(_uint(string.concat(path, ".revision")))
@@ -130,6 +133,7 @@ contract GoldenVectorsTest is Assert {
         if (shape == keccak256("Schedule")) {
             return Hashes.schedule(
                 market,
+                session,
                 firstMtu,
                 _word(string.concat(path, ".point")),
                 _word(string.concat(path, ".valuesHash")),
@@ -138,6 +142,7 @@ contract GoldenVectorsTest is Assert {
         }
         return Hashes.refusal(
             market,
+            session,
             firstMtu,
             uint32(_uint(string.concat(path, ".count"))),
             _word(string.concat(path, ".resultsRoot")),
@@ -193,6 +198,7 @@ contract GoldenVectorsTest is Assert {
 
     function _order(string memory path) private view returns (Hashes.Order memory o) {
         o.market = _word(string.concat(path, ".market"));
+        o.session = uint64(_uint(string.concat(path, ".session")));
         o.mtu = uint32(_uint(string.concat(path, ".mtu")));
         o.side = uint8(_uint(string.concat(path, ".side")));
         o.limitPriceNeurPerWh = int32(vm.parseJsonInt(_json, string.concat(path, ".limitPriceNeurPerWh")));
@@ -205,6 +211,7 @@ contract GoldenVectorsTest is Assert {
 
     function _receipt(string memory path) private view returns (Hashes.Receipt memory r) {
         r.market = _word(string.concat(path, ".market"));
+        r.session = uint64(_uint(string.concat(path, ".session")));
         r.mtu = uint32(_uint(string.concat(path, ".mtu")));
         r.tag = _half(string.concat(path, ".tag"));
         r.revision = uint32(_uint(string.concat(path, ".revision")));
@@ -217,9 +224,12 @@ contract GoldenVectorsTest is Assert {
     function _programHash(string memory path) private view returns (bytes32) {
         Hashes.SignedProgram memory p;
         p.market = _word(string.concat(path, ".market"));
+        p.session = uint64(_uint(string.concat(path, ".session")));
         p.firstMtu = uint32(_uint(string.concat(path, ".firstMtu")));
         p.count = uint32(_uint(string.concat(path, ".count")));
         p.resultsRoot = _word(string.concat(path, ".resultsRoot"));
+        p.tradedMask = uint128(_uint(string.concat(path, ".tradedMask")));
+        p.emptiedMask = uint128(_uint(string.concat(path, ".emptiedMask")));
         p.gridModelHash = _word(string.concat(path, ".gridModelHash"));
         p.reportHash = _word(string.concat(path, ".reportHash"));
         p.deadline = uint64(_uint(string.concat(path, ".deadline")));
@@ -276,14 +286,13 @@ contract GoldenVectorsTest is Assert {
                 keccak256(abi.encode(hashes)), keccak256(abi.encode(_words(_at("books", n, ".pageHashes")))), "pages"
             );
             assertEq(maskedChain, _word(_at("books", n, ".maskedChain")), "masked chain");
-            assertEq(Hashes.book(maskedChain, count), _word(_at("books", n, ".bookHash")), "book");
-            bytes32 result = Hashes.result(
-                _word(_at("books", n, ".market")),
-                uint32(_uint(_at("books", n, ".mtu"))),
-                int32(vm.parseJsonInt(_json, _at("books", n, ".price"))),
-                Hashes.chain(hashes),
-                count
-            );
+            bytes32 market = _word(_at("books", n, ".market"));
+            uint64 session = uint64(_uint(_at("books", n, ".session")));
+            uint32 mtu = uint32(_uint(_at("books", n, ".mtu")));
+            bytes32 book = Hashes.book(market, session, mtu, maskedChain, count);
+            assertEq(book, _word(_at("books", n, ".bookHash")), "book");
+            int32 price = int32(vm.parseJsonInt(_json, _at("books", n, ".price")));
+            bytes32 result = Hashes.result(market, session, mtu, price, Hashes.chain(hashes), count);
             assertEq(result, _word(_at("books", n, ".resultHash")), "result");
         }
         assertTrue(n != 0, "some books");
@@ -326,6 +335,31 @@ contract GoldenVectorsTest is Assert {
         assertTrue(n != 0, "some trees");
     }
 
+    function test_places__eachTree__sameRootAndProofs() public view {
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("places", n, "")); ++n) {
+            bytes32[] memory values = _words(_at("places", n, ".values"));
+            bytes32 root = _word(_at("places", n, ".root"));
+            assertEq(Hashes.placesRoot(values), root, "root");
+            for (uint256 i = 0; i < values.length; ++i) {
+                bytes32[] memory proof = _words(string.concat(_at("places", n, ".proofs"), "[", vm.toString(i), "]"));
+                for (uint256 place = 0; place < values.length; ++place) {
+                    bool stands = this.standsAt(proof, root, values[i], place, values.length);
+                    assertTrue(stands == (place == i), "in its place and nowhere else");
+                }
+            }
+        }
+        assertTrue(n != 0, "some trees");
+    }
+
+    function standsAt(bytes32[] calldata proof, bytes32 root, bytes32 value, uint256 index, uint256 count)
+        external
+        pure
+        returns (bool)
+    {
+        return Hashes.standsAt(proof, root, value, index, count);
+    }
+
     /* READINGS, CLEARING, SETTLEMENT */
 
     function test_readings__eachOne__sameHashAndRoots() public view {
@@ -361,15 +395,20 @@ contract GoldenVectorsTest is Assert {
     }
 
     function test_clearing__runningRoot__same() public view {
-        bytes32[] memory results = _words(".clearing.results");
-        uint256[] memory mtus = vm.parseJsonUintArray(_json, ".clearing.mtus");
-        bytes32[] memory roots = _words(".clearing.roots");
         bytes32 root = 0;
-        for (uint256 i = 0; i < results.length; ++i) {
-            root = Hashes.clearingLink(root, _word(".clearing.market"), uint32(mtus[i]), results[i]);
-            assertEq(root, roots[i], "root");
+        uint256 n = 0;
+        for (; vm.keyExistsJson(_json, _at("clearing", n, "")); ++n) {
+            Session memory done;
+            done.booksRoot = _word(_at("clearing", n, ".booksRoot"));
+            done.resultsRoot = _word(_at("clearing", n, ".resultsRoot"));
+            done.tradedMask = uint128(_uint(_at("clearing", n, ".tradedMask")));
+            done.emptiedMask = uint128(_uint(_at("clearing", n, ".emptiedMask")));
+            done.clearedMask = uint128(_uint(_at("clearing", n, ".clearedMask")));
+            uint64 session = uint64(_uint(_at("clearing", n, ".session")));
+            root = Hashes.clearingLink(root, _word(_at("clearing", n, ".market")), session, done);
+            assertEq(root, _word(_at("clearing", n, ".root")), "root");
         }
-        assertTrue(results.length != 0, "some results");
+        assertTrue(n != 0, "some sessions");
     }
 
     function test_settlement__wordsAndStatements__same() public view {

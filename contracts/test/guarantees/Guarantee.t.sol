@@ -203,8 +203,7 @@ contract GuaranteesGuaranteeTest is MoneyTest {
         guarantees.release(household);
 
         _close(new uint256[](0));
-        _record(Hashes.merkleRoot(_results(Hashes.NO_PRICE, new uint256[](0))));
-        _voidAll();
+        _recordMasked(Hashes.placesRoot(_results(Hashes.NO_PRICE, new uint256[](0))), 0, 0);
         _attestAll();
         _settle(0, _pays(80));
         assertEq(accounts.balanceOf(retailer), 180, "whole: it stood under the line");
@@ -215,12 +214,6 @@ contract GuaranteesGuaranteeTest is MoneyTest {
         assertEq(accounts.accountOf(retailer).givenNeur, 80, "the debt stays backed");
         vm.expectRevert(abi.encodeWithSelector(IGuarantees.GuaranteesNothingLowered.selector, household));
         guarantees.release(household);
-    }
-
-    /// @dev No market clears anything in the period.
-    function _voidAll() private {
-        _warp(gate + CLEAR + 1);
-        market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
     }
 
     function test_guarantee__raisedAgain__takesWhatIsLockedFirst() public {

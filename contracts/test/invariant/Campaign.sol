@@ -10,12 +10,12 @@ interface Environment {
     function toString(uint256 value) external pure returns (string memory);
 }
 
-/// @notice Sums up what the runs of all campaigns of this process have reached, in one number of 16 bits per counter.
+/// @notice Sums up what the runs of all campaigns of this process have reached, in one number of 15 bits per counter.
 /// @dev Campaigns run side by side: a run may be lost between reading and writing, but always as a whole.
 library Campaign {
     Environment private constant ENVIRONMENT = Environment(address(uint160(uint256(keccak256("hevm cheat code")))));
     string private constant NAME = "LEDGER_INVARIANTS_REACHED";
-    uint256 private constant BITS = 16;
+    uint256 private constant BITS = 15;
 
     /// @notice Largest sum that is kept.
     uint256 private constant MOST = 2 ** BITS - 1;

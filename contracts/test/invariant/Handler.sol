@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
-import {Market} from "../../src/Market.sol";
+import {Objections} from "../../src/Objections.sol";
 import {Readings} from "../../src/Readings.sol";
 import {Roles} from "../../src/Roles.sol";
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
@@ -29,7 +29,8 @@ enum Reach {
     Replaced,
     RolesChanged,
     ReplaysRefused,
-    ForeignSuspended
+    ForeignSuspended,
+    Refuted
 }
 
 /// @notice A ledger with short windows, so that a hundred acts see weeks of it; and the one way in which acts call it.
@@ -62,8 +63,16 @@ abstract contract Handler is LedgerTest {
     /// @notice Thrown when an act ended otherwise than its ghosts say; an expectation of 0 is success.
     error WrongOutcome(string act, bytes4 expected, bytes4 found);
 
-    /// @notice Block time at which the last pause ends or ended; 0 before the first one.
-    uint256 public pausedUntil;
+    Objections internal objections;
+
+    /// @dev Block times.
+    struct Pause {
+        uint256 from;
+        uint256 until;
+    }
+
+    /// @dev The pauses so far, the last one running or over.
+    Pause[] internal _pauses;
 
     mapping(Reach => uint256) public reached;
 
@@ -90,7 +99,8 @@ abstract contract Handler is LedgerTest {
         });
         roles = new Roles(config, _initialGrants());
         calendar = new Calendar(roles, T0, _blockStart(), 1);
-        market = new Market(roles, calendar);
+        _deployMarket();
+        objections = new Objections(market);
         readings = new Readings(roles, calendar);
         _deployMoney(REDEEM_WAIT, OPEN_PAGES_WINDOW);
         MarketParams memory params = _params();
@@ -134,14 +144,31 @@ abstract contract Handler is LedgerTest {
 
     /* TIME */
 
+    /// @notice Block time at which the last pause ends or ended; 0 before the first one.
+    function pausedUntil() public view returns (uint256) {
+        return _pauses.length == 0 ? 0 : _pauses[_pauses.length - 1].until;
+    }
+
     function pausedNow() public view returns (bool) {
-        return block.timestamp < pausedUntil;
+        return block.timestamp < pausedUntil();
+    }
+
+    /// @dev Seconds that pauses have run since a market time that has come; 0 for one that has not.
+    function _pausedSince(uint64 marketTime) internal view returns (uint64) {
+        uint256 since = _blockTime(marketTime);
+        uint256 total = 0;
+        for (uint256 i = 0; i < _pauses.length; ++i) {
+            uint256 from = _pauses[i].from > since ? _pauses[i].from : since;
+            uint256 until = _pauses[i].until < block.timestamp ? _pauses[i].until : block.timestamp;
+            if (until > from) total += until - from;
+        }
+        return uint64(total);
     }
 
     /// @dev Lets time pass, and counts what of it is spent in a pause.
     function _sleep(uint256 duration) internal {
         if (pausedNow()) {
-            uint256 left = pausedUntil - block.timestamp;
+            uint256 left = pausedUntil() - block.timestamp;
             reached[Reach.PausedMinutes] += (left < duration ? left : duration) / 1 minutes;
         }
         vm.warp(block.timestamp + duration);

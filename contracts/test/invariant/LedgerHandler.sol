@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {MtuState} from "../../src/interfaces/IMarket.sol";
+import {SessionState} from "../../src/interfaces/IMarket.sol";
 import {Role} from "../../src/interfaces/IRoles.sol";
 import {MoneyActs} from "./MoneyActs.sol";
 import {Reach} from "./Handler.sol";
@@ -69,52 +69,64 @@ contract LedgerHandler is MoneyActs {
     function _proceedWith(uint32 p, uint256 seed) private {
         if (_trade(p, seed)) {
             // What a pause refused is tried again when it is over.
-            if (pausedNow()) _sleep(pausedUntil - block.timestamp);
+            if (pausedNow()) _sleep(pausedUntil() - block.timestamp);
             return;
         }
-        if (resolved[p] != TRADING_MTUS) {
-            _sleepUntil(_endOf(p));
-            if (_trading[p].number != 0) _sleepUntil(_lapsedAfter(p) + 1);
-            _void(p);
-            return;
-        }
+        if (pending[p] != 0) return _endNext(p);
         if (readCount[p] != TRADING_MTUS) return _read(p, seed);
         _settleFor(p, _mix(seed, 2), Flaw.None);
     }
 
-    /// @dev The next step up to clearing; false if there is none any more.
-    function _trade(uint32 p, uint256 seed) private returns (bool) {
-        Trading memory trading = _trading[p];
-        if (trading.number == 0) {
-            bool due = _now() + CLEAR_WINDOW < startOf(p);
-            if (due) _open(p, seed);
-            return due;
-        }
-        if (!trading.closed) {
-            _sleepUntil(trading.gate);
-            bool due = _now() <= trading.gate + CLOSE_WINDOW;
-            if (due) _close(p, seed);
-            return due;
-        }
-        if (trading.root == 0) {
-            bool due = _now() <= trading.gate + SIGN_WINDOW;
-            if (due) _recordFor(p, seed);
-            return due;
-        }
-        if (_now() > trading.gate + CLEAR_WINDOW) return false;
-        return _clearNext(p, seed);
+    /// @dev Sessions that the ledger's own order opens over the MTUs of a period.
+    function _sessionsOf(uint32 p) private pure returns (uint32) {
+        return p == 1 ? 1 : SLOTS;
     }
 
-    function _clearNext(uint32 p, uint256 seed) private returns (bool) {
-        if (stateOf[firstMtuOf(p)] == MtuState.BookClosed) _clearBad(p, _mix(seed, 1));
-        // The last book is one that cannot be cleared: it is tried, and left to be voided.
-        for (uint32 i = 0; i + 1 < TRADING_MTUS; ++i) {
-            if (stateOf[firstMtuOf(p) + i] != MtuState.BookClosed) continue;
-            _clearOne(p, i, _mix(seed, 2));
+    /// @dev The next step up to clearing; false if there is none any more. The earlier gate comes first.
+    function _trade(uint32 p, uint256 seed) private returns (bool) {
+        for (uint32 slot = 0; slot < _sessionsOf(p); ++slot) {
+            bool due = _stateIs(p, slot, SessionState.None) && _now() + CLEAR_WINDOW + 15 minutes < startOf(p);
+            if (!due) continue;
+            _openFor(p, slot, seed);
             return true;
         }
-        _clearOne(p, TRADING_MTUS - 1, _mix(seed, 2));
+        uint32 first = gateOf[p][0] < gateOf[p][1] ? 0 : 1;
+        return _goOnTrading(p, first, seed) || _goOnTrading(p, 1 - first, seed);
+    }
+
+    function _goOnTrading(uint32 p, uint32 slot, uint256 seed) private returns (bool due) {
+        if (_stateIs(p, slot, SessionState.None) || _stateIs(p, slot, SessionState.Done)) return false;
+        _sleepUntil(gateOf[p][slot]);
+        due = _now() <= _deadline(p, slot);
+        if (!due) return false;
+        if (_stateIs(p, slot, SessionState.Open)) _closeFor(p, slot, seed);
+        else if (_stateIs(p, slot, SessionState.Closed)) _recordFor(p, slot, seed);
+        else return _clearNext(p, slot, seed);
+    }
+
+    /// @dev What is wrong is tried too, and left for the session's end.
+    function _clearNext(uint32 p, uint32 slot, uint256 seed) private returns (bool) {
+        if (dishonest[p][slot]) {
+            _clearOne(p, slot, BAD, _mix(seed, 1));
+            _clearOne(p, slot, POISONED, _mix(seed, 3));
+            _objectTo(p, slot, HIDDEN);
+        }
+        for (uint32 place = 0; place < TRADING_MTUS; ++place) {
+            bool wrong = dishonest[p][slot] && place != 0;
+            if (wrong || !_traded(p, slot, place)) continue;
+            _clearOne(p, slot, place, _mix(seed, 2));
+            return true;
+        }
         return false;
+    }
+
+    /// @dev Ends a session of the period whose next step has not come.
+    function _endNext(uint32 p) private {
+        for (uint32 slot = 0; slot < SLOTS; ++slot) {
+            if (_stateIs(p, slot, SessionState.None) || _stateIs(p, slot, SessionState.Done)) continue;
+            _sleepUntil(_deadline(p, slot) + 1);
+            return _end(p, slot);
+        }
     }
 
     /// @dev Attests the first MTU that is not read; what is too late for that is marked.
@@ -142,7 +154,7 @@ contract LedgerHandler is MoneyActs {
         }
         _sleepUntil(_endOf(PERIODS) + ATTEST_WINDOW + 1);
         for (uint32 p = 1; p <= PERIODS; p += 2) {
-            if (resolved[p] != TRADING_MTUS) _void(p);
+            while (pending[p] != 0) _endNext(p);
             if (readCount[p] != TRADING_MTUS) _mark(p);
             if (settledRevisions[p] == 0) _settleWhole(p);
         }

@@ -61,9 +61,9 @@ abstract contract ReplayActs is RoleActs {
 
     /// @dev The error that says that it was used.
     function _spent(Message kind) private pure returns (bytes4) {
-        if (kind == Message.Close) return IMarket.MarketBooksClosed.selector;
-        if (kind == Message.Record) return IMarket.MarketProgramRecorded.selector;
-        if (kind == Message.Clear) return IMarket.MarketStateWrong.selector;
+        if (kind == Message.Close || kind == Message.Record || kind == Message.Clear) {
+            return IMarket.MarketStateWrong.selector;
+        }
         if (kind == Message.Attest) return IReadings.ReadingsRevisionWrong.selector;
         if (kind == Message.Settle) return ISettlement.SettlementRevisionWrong.selector;
         if (kind == Message.Guarantee) return IGuarantees.GuaranteesNonceUsed.selector;
@@ -75,7 +75,8 @@ abstract contract ReplayActs is RoleActs {
     /// @dev What is looked at before that, and may have changed meanwhile.
     function _alsoRefused(Message kind, bytes4 found) private view returns (bool) {
         if (kind == Message.Close || kind == Message.Record || kind == Message.Clear) {
-            return found == IRoles.RolesPaused.selector && pausedNow();
+            bool others = kind == Message.Clear && found == IMarket.MarketMtuNotClearable.selector;
+            return others || (found == IRoles.RolesPaused.selector && pausedNow());
         }
         if (kind == Message.Settle) {
             return found == ISettlement.SettlementBusy.selector || found == ISettlement.SettlementFinal.selector;

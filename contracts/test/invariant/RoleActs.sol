@@ -166,11 +166,11 @@ abstract contract RoleActs is Handler {
     /* PAUSE */
 
     function pause(uint256 seed) external {
-        bool resting = pausedUntil != 0 && block.timestamp < pausedUntil + PAUSE_REST;
+        bool resting = pausedUntil() != 0 && block.timestamp < pausedUntil() + PAUSE_REST;
         bytes4 expected = resting ? IRoles.RolesCoolDown.selector : bytes4(0);
         bytes memory data = abi.encodeCall(IRoles.pause, ());
         if (_act(_holder(Role.SecurityAdmin, seed), address(roles), data, expected, "pause")) {
-            pausedUntil = block.timestamp + PAUSE_LIMIT;
+            _pauses.push(Pause(block.timestamp, block.timestamp + PAUSE_LIMIT));
         }
     }
 
@@ -180,7 +180,7 @@ abstract contract RoleActs is Handler {
         // Most pauses run their time.
         if (pausedNow() && seed % 4 != 0) return;
         if (_act(_holder(Role.SecurityAdmin, seed), address(roles), data, expected, "unpause")) {
-            pausedUntil = block.timestamp;
+            _pauses[_pauses.length - 1].until = block.timestamp;
         }
     }
 

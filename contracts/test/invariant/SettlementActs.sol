@@ -173,7 +173,7 @@ abstract contract SettlementActs is ReadingActs {
 
     function _firstFault(uint32 p) private view returns (bytes4) {
         if (_now() < _endOf(p)) return ISettlement.SettlementTooEarly.selector;
-        if (resolved[p] != TRADING_MTUS) return ISettlement.SettlementUncleared.selector;
+        if (pending[p] != 0) return ISettlement.SettlementPending.selector;
         return readCount[p] != TRADING_MTUS ? ISettlement.SettlementUnread.selector : bytes4(0);
     }
 

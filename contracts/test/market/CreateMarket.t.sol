@@ -74,32 +74,16 @@ contract MarketCreateMarketTest is LedgerTest {
         market.createMarket("new", params);
     }
 
-    function test_createMarket__seventeenth__reverts() public {
-        vm.startPrank(registrar);
-        for (uint256 i = 1; i < 16; ++i) {
-            market.createMarket(bytes32(i), _params());
-        }
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooMany.selector, AREA));
-        market.createMarket("17", _params());
-        vm.stopPrank();
-    }
-
     function test_paramsOf__unknown__reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketUnknown.selector, bytes32("new")));
         market.paramsOf("new");
     }
 
-    function test_createMarket__afterAPeriod__takesPartFromTheNext() public {
-        assertEq(market.requiredCount(AREA, 1), MTUS, "one market so far");
+    function test_createMarket__new__keepsItsRules() public {
         vm.expectEmit();
-        emit IMarket.MarketCreated("new", AREA, 2, _params());
+        emit IMarket.MarketCreated("new", AREA, _params());
         vm.prank(registrar);
         market.createMarket("new", _params());
-        vm.prank(operator);
-        calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 10);
-        assertEq(market.requiredCount(AREA, 1), MTUS, "the declared period is as it was");
-        assertEq(market.requiredCount(AREA, 2), 20, "two markets from the next on");
-        assertEq(uint256(market.firstPeriodOf("new")), 2, "first period");
         assertEq(uint256(market.paramsOf("new").lotWh), 100, "params");
     }
 }

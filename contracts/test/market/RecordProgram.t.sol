@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IMarket} from "../../src/interfaces/IMarket.sol";
+import {IMarket, Program, SessionState} from "../../src/interfaces/IMarket.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {Market} from "../../src/Market.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
@@ -17,88 +17,137 @@ contract MarketRecordProgramTest is LedgerTest {
         _close(new uint256[](0));
     }
 
-    function _signature(uint256 key, bytes32 root, uint64 deadline) private view returns (bytes memory) {
-        bytes32 structHash =
-            Hashes.program(Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, root, "grid", "report", deadline));
+    function _signature(uint256 key, Program memory program) private view returns (bytes memory) {
+        bytes32 structHash = Hashes.program(
+            Hashes.SignedProgram(
+                MARKET_ID,
+                gate,
+                FIRST_MTU,
+                MTUS,
+                program.resultsRoot,
+                program.tradedMask,
+                program.emptiedMask,
+                program.gridModelHash,
+                program.reportHash,
+                program.deadline
+            )
+        );
         return _sign(key, _digest(market.domainSeparator(), structHash));
     }
 
-    function _recordWith(bytes memory signature, bytes32 root, uint64 deadline) private {
-        market.recordProgram(MARKET_ID, program, root, "grid", "report", deadline, signature);
+    function _refused(Program memory program, bytes memory error_) private {
+        bytes memory signature = _signature(DSO_KEY, program);
+        vm.expectRevert(error_);
+        market.recordProgram(MARKET_ID, gate, program, signature);
+    }
+
+    function _wrongState(SessionState state) private view returns (bytes memory) {
+        return abi.encodeWithSelector(IMarket.MarketStateWrong.selector, MARKET_ID, gate, state);
     }
 
     function test_recordProgram__booksOpen__reverts() public {
+        gate = gate - 1;
+        vm.warp(block.timestamp - 3600);
         vm.prank(operator);
-        calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 1);
-        vm.prank(operator);
-        uint32 second = market.openProgram(MARKET_ID, 2, FIRST_MTU + MTUS, 1, gate + 60);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketBooksOpen.selector, MARKET_ID, second));
-        market.recordProgram(MARKET_ID, second, ROOT, "grid", "report", gate + 60, "");
+        market.openSession(MARKET_ID, gate, period, FIRST_MTU, MTUS);
+        _refused(_program(ROOT, 1, 0), _wrongState(SessionState.Open));
     }
 
     function test_recordProgram__zeroRoot__reverts() public {
-        bytes memory signature = _signature(DSO_KEY, 0, gate + SIGN);
-        vm.expectRevert(IMarket.MarketRootInvalid.selector);
-        _recordWith(signature, 0, gate + SIGN);
+        _refused(_program(0, 1, 0), abi.encodeWithSelector(IMarket.MarketRootInvalid.selector));
+    }
+
+    function test_recordProgram__maskOutsideTheSession__reverts(uint128 mask) public {
+        mask = uint128(bound(mask, 1 << MTUS, type(uint128).max));
+        _refused(_program(ROOT, mask, 0), abi.encodeWithSelector(IMarket.MarketMasksInvalid.selector, mask, 0));
+        _refused(_program(ROOT, 0, mask), abi.encodeWithSelector(IMarket.MarketMasksInvalid.selector, 0, mask));
+    }
+
+    function test_recordProgram__mtuInBothMasks__reverts() public {
+        _refused(_program(ROOT, 3, 6), abi.encodeWithSelector(IMarket.MarketMasksInvalid.selector, 3, 6));
     }
 
     function test_recordProgram__afterSignWindow__reverts() public {
-        bytes memory signature = _signature(DSO_KEY, ROOT, type(uint64).max);
+        Program memory program = _program(ROOT, 1, 0);
+        program.deadline = type(uint64).max;
         _warp(gate + SIGN + 1);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + SIGN, gate + SIGN + 1));
-        _recordWith(signature, ROOT, type(uint64).max);
+        _refused(program, abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + SIGN, gate + SIGN + 1));
     }
 
     function test_recordProgram__afterItsDeadline__reverts() public {
-        bytes memory signature = _signature(DSO_KEY, ROOT, gate + 5);
+        Program memory program = _program(ROOT, 1, 0);
+        program.deadline = gate + 5;
         _warp(gate + 6);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + 5, gate + 6));
-        _recordWith(signature, ROOT, gate + 5);
+        _refused(program, abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate + 5, gate + 6));
+    }
+
+    function test_recordProgram__deadlineBeforeTheGate__reverts() public {
+        Program memory program = _program(ROOT, 1, 0);
+        program.deadline = gate - 5;
+        _warp(gate + 1);
+        _refused(program, abi.encodeWithSelector(IMarket.MarketTooLate.selector, gate, gate + 1));
     }
 
     function test_recordProgram__notTheDso__reverts(uint256 key) public {
         key = bound(key, 1, type(uint128).max);
         vm.assume(vm.addr(key) != dso);
-        bytes memory signature = _signature(key, ROOT, gate + SIGN);
+        Program memory program = _program(ROOT, 1, 0);
+        bytes memory signature = _signature(key, program);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, vm.addr(key), Role.Dso, AREA));
-        _recordWith(signature, ROOT, gate + SIGN);
+        market.recordProgram(MARKET_ID, gate, program, signature);
     }
 
-    function test_recordProgram__anyFieldChanged__reverts(bytes32 root, bytes32 grid, bytes32 report) public {
-        vm.assume(root != 0 && (root != ROOT || grid != "grid" || report != "report"));
-        bytes memory signature = _signature(DSO_KEY, ROOT, gate + SIGN);
+    function test_recordProgram__anyFieldChanged__reverts(Program memory program, uint8 which) public {
+        Program memory signed = _program(ROOT, 1, 2);
+        bytes memory signature = _signature(DSO_KEY, signed);
+        vm.assume(program.resultsRoot != 0 && program.resultsRoot != ROOT);
+        vm.assume(program.gridModelHash != "grid" && program.reportHash != "report");
+        which = uint8(bound(which, 0, 4));
+        if (which == 0) signed.resultsRoot = program.resultsRoot;
+        if (which == 1) signed.tradedMask = 5;
+        if (which == 2) signed.emptiedMask = 4;
+        if (which == 3) signed.gridModelHash = program.gridModelHash;
+        if (which == 4) signed.reportHash = program.reportHash;
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
-        market.recordProgram(MARKET_ID, program, root, grid, report, gate + SIGN, signature);
+        market.recordProgram(MARKET_ID, gate, signed, signature);
     }
 
     function test_recordProgram__otherChainOrContract__reverts() public {
-        bytes memory signature = _signature(DSO_KEY, ROOT, gate + SIGN);
-        Market other = new Market(roles, calendar);
-        bytes32 structHash =
-            Hashes.program(Hashes.SignedProgram(MARKET_ID, FIRST_MTU, MTUS, ROOT, "grid", "report", gate + SIGN));
-        bytes memory elsewhere = _sign(DSO_KEY, _digest(other.domainSeparator(), structHash));
+        Program memory program = _program(ROOT, 1, 0);
+        bytes memory signature = _signature(DSO_KEY, program);
+        Market other = new Market(roles, calendar, address(clearing));
+        bytes memory elsewhere = _sign(DSO_KEY, other.programDigest(MARKET_ID, gate, program));
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
-        _recordWith(elsewhere, ROOT, gate + SIGN);
+        market.recordProgram(MARKET_ID, gate, program, elsewhere);
 
         vm.chainId(4711);
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
-        _recordWith(signature, ROOT, gate + SIGN);
+        market.recordProgram(MARKET_ID, gate, program, signature);
     }
 
     function test_recordProgram__second__reverts() public {
-        _recordWith(_signature(DSO_KEY, ROOT, gate + SIGN), ROOT, gate + SIGN);
-        bytes memory signature = _signature(DSO_KEY, "other", gate + SIGN);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketProgramRecorded.selector, MARKET_ID, program));
-        _recordWith(signature, "other", gate + SIGN);
+        _recordMasked(ROOT, 1, 0);
+        _refused(_program("other", 1, 0), _wrongState(SessionState.Signed));
     }
 
-    function test_recordProgram__byAnyone__keepsTheRoot(address sender, uint64 late) public {
+    function test_recordProgram__byAnyone__keepsRootAndMasks(address sender, uint64 late) public {
         _warp(gate + bound(late, 0, SIGN));
-        bytes memory signature = _signature(DSO_KEY, ROOT, gate + SIGN);
+        Program memory program = _program(ROOT, 5, 2);
+        bytes memory signature = _signature(DSO_KEY, program);
         vm.expectEmit();
-        emit IMarket.ProgramRecorded(MARKET_ID, program, ROOT, "grid", "report", gate + SIGN, dso, signature);
+        emit IMarket.ProgramRecorded(MARKET_ID, gate, program, dso, signature);
         vm.prank(sender);
-        _recordWith(signature, ROOT, gate + SIGN);
-        assertEq(market.programOf(MARKET_ID, program).resultsRoot, ROOT, "root");
+        market.recordProgram(MARKET_ID, gate, program, signature);
+        assertEq(market.sessionOf(MARKET_ID, gate).resultsRoot, ROOT, "root");
+        assertEq(uint256(market.sessionOf(MARKET_ID, gate).tradedMask), 5, "traded");
+        assertEq(uint256(market.sessionOf(MARKET_ID, gate).emptiedMask), 2, "emptied");
+        assertTrue(_state() == SessionState.Signed, "signed");
+        assertEq(market.pendingCount(AREA, period), 1, "pending");
+    }
+
+    function test_recordProgram__nothingTraded__isDone() public {
+        _recordMasked(ROOT, 0, 2);
+        assertTrue(_state() == SessionState.Done, "done");
+        assertEq(market.pendingCount(AREA, period), 0, "nothing pending");
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {PlaceProofs} from "../../src/interfaces/IClearing.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
@@ -68,27 +69,43 @@ contract RolesPauseTest is LedgerTest {
         _pause();
     }
 
+    function test_pausedSecondsSince__twoPauses__countsWhatLiesBehind() public {
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0)), 0, "none");
+        _pause();
+        vm.warp(BLOCK_T0 + 60);
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0)), 60, "running");
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0 + 20)), 40, "from within");
+        vm.prank(security);
+        roles.unpause();
+        vm.warp(BLOCK_T0 + 60 + COOL_DOWN);
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0)), 60, "over");
+        _pause();
+        vm.warp(BLOCK_T0 + 60 + COOL_DOWN + 2 * PAUSE);
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0)), 60 + PAUSE, "both");
+        assertEq(uint256(roles.pausedSecondsSince(BLOCK_T0 + 60)), PAUSE, "the second only");
+        assertEq(uint256(roles.pausedSecondsSince(uint64(block.timestamp))), 0, "from now");
+    }
+
     function test_pause__running__stopsBooksAndClearingsOnly() public {
         _open();
         _warp(gate);
         _pause();
         bytes memory refusal = abi.encodeWithSelector(IRoles.RolesPaused.selector, _blockTime(gate) + PAUSE);
-        bytes32[] memory chains = new bytes32[](MTUS);
-        uint32[] memory counts = new uint32[](MTUS);
         vm.expectRevert(refusal);
         vm.prank(operator);
-        market.closeBooks(MARKET_ID, program, chains, counts);
+        market.closeSession(MARKET_ID, gate, "root");
         vm.expectRevert(refusal);
         vm.prank(operator);
-        market.openProgram(MARKET_ID, period, FIRST_MTU, 1, gate + 60);
+        market.openSession(MARKET_ID, gate + 60, period, FIRST_MTU, 1);
         vm.expectRevert(refusal);
-        market.recordProgram(MARKET_ID, program, "root", "grid", "report", gate, "");
+        market.recordProgram(MARKET_ID, gate, _program("root", 1, 0), "");
         uint256[] memory none = new uint256[](0);
+        PlaceProofs memory proofs;
         vm.expectRevert(refusal);
-        market.clear(MARKET_ID, _target(FIRST_MTU, 0, 0, 0), chains, none, chains);
+        clearing.clear(MARKET_ID, _target(FIRST_MTU, 0, 0, 0), new bytes32[](0), none, proofs);
 
-        _warp(gate + GRACE + 1);
-        market.voidMtus(MARKET_ID, period, program, FIRST_MTU, MTUS);
+        _warp(uint256(FIRST_MTU) * 900 + 1);
+        market.endSession(MARKET_ID, gate);
         _deposit(address(0xa), 5, "deposit");
         _warp(_firstMtuEnd());
         _attest(FIRST_MTU, 0);

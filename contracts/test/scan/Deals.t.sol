@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IMarket, MarketKind, WordFault} from "../../src/interfaces/IMarket.sol";
+import {IClearing, WordFault} from "../../src/interfaces/IClearing.sol";
+import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {ScanTest} from "../base/ScanTest.sol";
@@ -24,7 +25,7 @@ contract ScanDealsTest is ScanTest {
     }
 
     function _refused(uint256[] memory words, uint256 index, WordFault fault) private {
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, index, fault));
+        vm.expectRevert(abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, index, fault));
         scanner.tally(KIND, _onePage(words), _band());
     }
 
@@ -90,19 +91,19 @@ contract ScanDealsTest is ScanTest {
     function test_scan__pairTwiceOverPages__reverts() public {
         uint256[] memory words = _deals();
         words[3] = _ask(2, 300, 9, 2);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 1, WordFault.TagNotAscending));
+        vm.expectRevert(abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, 1, WordFault.TagNotAscending));
         scanner.tally(KIND, _twoPages(words, 2), _band());
     }
 
     function test_scan__bidTagsFallOverPages__reverts() public {
         uint256[] memory words = _deals();
         words[4] = _bid(4, -100, 1, 0);
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 0, WordFault.TagNotAscending));
+        vm.expectRevert(abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, 0, WordFault.TagNotAscending));
         scanner.tally(KIND, _twoPages(words, 4), _band());
     }
 
     function test_scan__pairCutByPages__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 2, WordFault.PairBroken));
+        vm.expectRevert(abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, 2, WordFault.PairBroken));
         scanner.tally(KIND, _twoPages(_deals(), 3), _band());
     }
 

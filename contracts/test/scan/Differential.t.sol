@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IMarket, MarketKind, WordFault} from "../../src/interfaces/IMarket.sol";
+import {IClearing, WordFault} from "../../src/interfaces/IClearing.sol";
+import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
@@ -40,6 +41,24 @@ contract ScanDifferentialTest is ScanTest {
         _same(_kind(kind), words, cut);
     }
 
+    /// @dev What is said of a word by itself is what the scan says of a page that holds it alone.
+    function testFuzz_isValid__anyFieldOfAWord__asTheScanOfItAlone(uint256 seed, uint256 at, uint256 field, uint256 bits)
+        public
+        view
+    {
+        uint256[] memory words = new uint256[](1);
+        words[0] = _book(MarketKind.Auction, seed)[0];
+        (uint256 from, uint256 width) = field % 7 < 4 ? (field % 7 * 24, 24) : (96, 32);
+        uint256 mask = field % 7 == 6 ? type(uint256).max : (2 ** width - 1) << from;
+        if (at % 2 == 0) words[0] = (words[0] & ~mask) | (bits << from & mask);
+        bool valid = BookScan.isValid(words[0], _band());
+        try scanner.tally(MarketKind.Auction, _onePage(words), _band()) returns (BookScan.Tally memory, bytes32) {
+            assertTrue(valid, "taken");
+        } catch (bytes memory) {
+            assertFalse(valid, "refused");
+        }
+    }
+
     function _kind(uint8 number) private pure returns (MarketKind) {
         return MarketKind(number % 3);
     }
@@ -75,7 +94,7 @@ contract ScanDifferentialTest is ScanTest {
             bool priced = bought != 0 && kind != MarketKind.Bilateral;
             assertEq(int256(price), priced ? NaiveScan.price(orders, kind) : type(int32).min, "price");
         } catch (bytes memory reason) {
-            bytes4 due = balanced ? IMarket.MarketNotOptimal.selector : IMarket.MarketUnbalanced.selector;
+            bytes4 due = balanced ? IClearing.ClearingNotOptimal.selector : IClearing.ClearingUnbalanced.selector;
             assertFalse(balanced && optimal, "refused although the optimum");
             assertTrue(bytes4(reason) == due, "why it is refused");
         }
@@ -89,7 +108,7 @@ contract ScanDifferentialTest is ScanTest {
         bytes memory reason,
         uint256 cut
     ) private pure {
-        assertTrue(bytes4(reason) == IMarket.MarketWordInvalid.selector, "refused for a word");
+        assertTrue(bytes4(reason) == IClearing.ClearingWordInvalid.selector, "refused for a word");
         (uint256 index, WordFault fault) = _decoded(reason);
         bool named = index < orders.length && _has(orders, index, rules, fault);
         // The index is that on its page.

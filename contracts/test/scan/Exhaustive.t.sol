@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IMarket, MarketKind} from "../../src/interfaces/IMarket.sol";
+import {IClearing} from "../../src/interfaces/IClearing.sol";
+import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
@@ -92,11 +93,11 @@ contract ScanExhaustiveTest is ScanTest {
                 return true;
             } catch (bytes memory reason) {
                 bytes4 why = bytes4(reason);
-                bool known = why == IMarket.MarketNotOptimal.selector || why == IMarket.MarketUnbalanced.selector;
+                bool known = why == IClearing.ClearingNotOptimal.selector || why == IClearing.ClearingUnbalanced.selector;
                 assertTrue(known, "why it is refused");
             }
         } catch (bytes memory reason) {
-            assertTrue(bytes4(reason) == IMarket.MarketWordInvalid.selector, "why its words are refused");
+            assertTrue(bytes4(reason) == IClearing.ClearingWordInvalid.selector, "why its words are refused");
         }
         return false;
     }

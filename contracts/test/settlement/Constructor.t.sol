@@ -50,8 +50,8 @@ contract SettlementConstructorTest is LedgerTest {
     }
 
     function test_constructor__marketOfOthers__reverts() public {
-        _refused(roles, calendar, new Market(_otherRoles, calendar), readings, _accountsFor(roles, calendar, 0));
-        _refused(roles, calendar, new Market(roles, _otherCalendar), readings, _accountsFor(roles, calendar, 0));
+        _refused(roles, calendar, new Market(_otherRoles, calendar, address(0)), readings, _accountsFor(roles, calendar, 0));
+        _refused(roles, calendar, new Market(roles, _otherCalendar, address(0)), readings, _accountsFor(roles, calendar, 0));
     }
 
     function test_constructor__readingsOfOthers__reverts() public {
@@ -67,7 +67,7 @@ contract SettlementConstructorTest is LedgerTest {
 
     function test_constructor__calendarOfOtherRoles__reverts() public {
         Calendar foreign = new Calendar(_otherRoles, T0, BLOCK_T0, 1);
-        Market market_ = new Market(roles, foreign);
+        Market market_ = new Market(roles, foreign, address(0));
         Readings readings_ = new Readings(roles, foreign);
         _refused(roles, foreign, market_, readings_, _accountsFor(roles, foreign, 0));
     }
@@ -109,7 +109,7 @@ contract SettlementConstructorTest is LedgerTest {
 contract RedemptionsWindowsTest is LedgerTest {
     function _deployed(uint32 challengeSeconds, uint32 pageSeconds, uint32 speed) private {
         calendar = new Calendar(roles, T0, BLOCK_T0, speed);
-        market = new Market(roles, calendar);
+        market = new Market(roles, calendar, address(0));
         readings = new Readings(roles, calendar);
         (address others, uint32 longest) = (address(1), 3652 days);
         accounts = new Accounts(roles, calendar, _ahead(1), _ahead(2), others, others, longest);

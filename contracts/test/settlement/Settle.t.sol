@@ -54,11 +54,13 @@ contract SettlementSettleTest is LedgerTest {
         _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUnread.selector, 1, MTUS));
     }
 
-    function test_settle__unresolvedMtus__reverts() public {
-        vm.prank(operator);
+    function test_settle__pendingSession__reverts() public {
+        vm.startPrank(operator);
         period = calendar.declarePeriod(AREA, FIRST_MTU + MTUS, 2);
+        market.openSession(MARKET_ID, gate + 60, period, FIRST_MTU + MTUS, 2);
+        vm.stopPrank();
         _warp(Time.startOf(FIRST_MTU + MTUS + 2));
-        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementUncleared.selector, 0, 2));
+        _refused(0, _paid(), abi.encodeWithSelector(ISettlement.SettlementPending.selector, 1));
     }
 
     function test_settle__wrongRevision__reverts(uint32 revision) public {

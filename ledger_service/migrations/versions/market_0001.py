@@ -34,18 +34,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("area", "period", name="pk_market_period"),
     )
     _table(
-        "market_program",
+        "market_session",
         sa.Column("market", _CODE, nullable=False),
-        sa.Column("program", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("area", _CODE, nullable=False),
         sa.Column("period", sa.Integer(), nullable=False),
         sa.Column("first_mtu", _INTEGER64, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("gate", _INTEGER64, nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("market", "program", name="pk_market_program"),
+        sa.PrimaryKeyConstraint("market", "session", name="pk_market_session"),
     )
-    op.create_index("ix_market_program_closed_gate", "market_program", ["closed", "gate"])
+    op.create_index("ix_market_session_closed_session", "market_session", ["closed", "session"])
     _table(
         "market_inclusion",
         sa.Column("key", sa.String(200), nullable=False),

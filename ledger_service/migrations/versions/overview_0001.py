@@ -33,33 +33,37 @@ def _create_market() -> None:
     op.create_table(
         "overview_program",
         sa.Column("market", sa.String(100), nullable=False),
-        sa.Column("program", _INTEGER64, autoincrement=False, nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("area", sa.String(100), nullable=False),
         sa.Column("period", _INTEGER64, nullable=False),
         sa.Column("first_mtu", _INTEGER64, nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("gate", _INTEGER64, nullable=False),
         sa.Column("book_sequence", _INTEGER64, nullable=True),
         sa.Column("validated_sequence", _INTEGER64, nullable=True),
         sa.Column("deadline", _INTEGER64, nullable=True),
         sa.Column("signed_sequence", _INTEGER64, nullable=True),
         sa.Column("refused_sequence", _INTEGER64, nullable=True),
+        sa.Column("done_sequence", _INTEGER64, nullable=True),
+        sa.Column("traded", sa.Integer(), nullable=False),
         sa.Column("given_up", sa.Integer(), nullable=False),
-        sa.Column("resolved", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("market", "program", name="pk_overview_program"),
+        sa.Column("cleared", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("market", "session", name="pk_overview_program"),
     )
     op.create_index("ix_overview_program_area_first_mtu_market", "overview_program", ["area", "first_mtu", "market"])
     op.create_index("ix_overview_program_market_first_mtu", "overview_program", ["market", "first_mtu"])
     _table(
         "overview_mtu",
         sa.Column("market", sa.String(100), nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("mtu", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("price_neur_per_wh", _INTEGER64, nullable=True),
         sa.Column("volume_lots", _INTEGER64, nullable=False),
-        sa.Column("void", sa.Boolean(), nullable=False),
+        sa.Column("tradeless", sa.Boolean(), nullable=False),
+        sa.Column("void", sa.Boolean(), nullable=True),
         sa.Column("sequence", _INTEGER64, nullable=False),
-        primary_key=("market", "mtu"),
+        primary_key=("market", "session", "mtu"),
     )
+    op.create_index("ix_overview_mtu_market_mtu_session", "overview_mtu", ["market", "mtu", "session"])
 
 
 def _create_own() -> None:
@@ -69,6 +73,7 @@ def _create_own() -> None:
         sa.Column("mtu", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("order_id", sa.LargeBinary(16), nullable=False),
         sa.Column("market", sa.String(100), nullable=False),
+        sa.Column("session", _INTEGER64, nullable=False),
         sa.Column("tag", sa.LargeBinary(16), nullable=False),
         sa.Column("side", sa.Integer(), nullable=False),
         sa.Column("accepted_lots", _INTEGER64, nullable=False),
@@ -81,10 +86,11 @@ def _create_own() -> None:
         sa.Column("point", sa.String(100), nullable=False),
         sa.Column("mtu", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("market", sa.String(100), nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("import_cap_wh", _INTEGER64, nullable=True),
         sa.Column("export_cap_wh", _INTEGER64, nullable=True),
         sa.Column("sequence", _INTEGER64, nullable=False),
-        primary_key=("point", "mtu", "market"),
+        primary_key=("point", "mtu", "market", "session"),
     )
     _table(
         "overview_statement",

@@ -62,6 +62,7 @@ def _create_places() -> None:
         sa.Column("sign_seconds", sa.Integer(), nullable=False),
         sa.Column("clear_seconds", sa.Integer(), nullable=False),
         sa.Column("gate_local", sa.String(5), nullable=False),
+        sa.Column("later_gates_local", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.PrimaryKeyConstraint("market", name="pk_registry_market"),
     )

@@ -58,12 +58,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_settlement_source_area_period_kind", "settlement_source", ["area", "period", "kind"])
     op.create_table(
-        "settlement_program",
+        "settlement_session",
         sa.Column("market", sa.String(128), nullable=False),
-        sa.Column("program", _INTEGER64, autoincrement=False, nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("area", sa.String(128), nullable=False),
         sa.Column("period", _INTEGER64, nullable=False),
-        sa.PrimaryKeyConstraint("market", "program", name="pk_settlement_program"),
+        sa.PrimaryKeyConstraint("market", "session", name="pk_settlement_session"),
     )
     op.create_table(
         "settlement_signature",

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("account", _ADDRESS, nullable=False),
         sa.Column("order_id", sa.LargeBinary(16), nullable=False),
         sa.Column("market", _CODE, nullable=False),
+        sa.Column("session", _INTEGER64, nullable=False),
         sa.Column("mtu", _INTEGER64, nullable=False),
         sa.Column("side", sa.Integer(), nullable=False),
         sa.Column("limit_neur_per_wh", _INTEGER64, nullable=False),
@@ -43,15 +44,16 @@ def upgrade() -> None:
         sa.Column("market_time", _INTEGER64, nullable=False),
         sa.PrimaryKeyConstraint("account", "order_id", name="pk_trading_order"),
     )
-    op.create_index("ix_trading_order_market_mtu", "trading_order", ["market", "mtu"])
+    op.create_index("ix_trading_order_market_session_mtu", "trading_order", ["market", "session", "mtu"])
     op.create_index("ix_trading_order_tag", "trading_order", ["tag"])
     _table(
         "trading_schedule",
         sa.Column("market", _CODE, nullable=False),
-        sa.Column("first_mtu", _INTEGER64, autoincrement=False, nullable=False),
+        sa.Column("session", _INTEGER64, autoincrement=False, nullable=False),
         sa.Column("point", _CODE, nullable=False),
+        sa.Column("first_mtu", _INTEGER64, nullable=False),
         sa.Column("revision", _INTEGER64, nullable=False),
         sa.Column("net_wh", sa.Text(), nullable=False),
         sa.Column("market_time", _INTEGER64, nullable=False),
-        sa.PrimaryKeyConstraint("market", "first_mtu", "point", name="pk_trading_schedule"),
+        sa.PrimaryKeyConstraint("market", "session", "point", name="pk_trading_schedule"),
     )

@@ -13,4 +13,4 @@ depends_on = None
 def upgrade() -> None:
     """Create the indexes that lists are paged by."""
     op.create_index("ix_trading_order_account_mtu_order_id", "trading_order", ["account", "mtu", "order_id"])
-    op.create_index("ix_trading_schedule_point_first_mtu", "trading_schedule", ["point", "first_mtu"])
+    op.create_index("ix_trading_schedule_point_session_market", "trading_schedule", ["point", "session", "market"])

@@ -7,7 +7,7 @@ from typing import Self
 
 from domain.eip712 import Domain
 from domain.facts import OrderCancelled, OrderRules, order_revision_key
-from domain.hashing import to_hex
+from domain.hashing import MAX_SAFE_INTEGER, to_hex
 from domain.orders import ORDER_ID_BYTES, cancel_digest
 from ledger_service.record import Entry
 from ledger_service.trading import errors
@@ -21,7 +21,7 @@ from ledger_service.trading.submissions.submission import (
     Sender,
     Submission,
     VerifiedSubmission,
-    open_program,
+    open_session,
     revised_order,
     same_or_conflict,
     verified,
@@ -36,6 +36,7 @@ class SignedCancel(Submission):
     FAILURES = (*FAILURES_OF_ALL, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
 
     market: bytes
+    session: int
     mtu: int
     order_id: bytes
     revision: int
@@ -43,10 +44,11 @@ class SignedCancel(Submission):
 
     @classmethod
     def parse(cls, message: object, *, signature: object) -> Self:
-        """From `{"market","mtu","orderId","revision"}`. Raises MalformedSubmission, OutOfRange."""
-        members = Message.of(message, "market", "mtu", "orderId", "revision")
+        """From `{"market","session","mtu","orderId","revision"}`. Raises MalformedSubmission, OutOfRange."""
+        members = Message.of(message, "market", "session", "mtu", "orderId", "revision")
         return cls(
             market=members.bytes_of("market", 32),
+            session=members.whole("session", lowest=0, highest=MAX_SAFE_INTEGER),
             mtu=members.whole("mtu", lowest=0, highest=UINT32_MAX),
             order_id=members.bytes_of("orderId", ORDER_ID_BYTES),
             revision=members.whole("revision", lowest=1, highest=UINT32_MAX),
@@ -61,7 +63,12 @@ class SignedCancel(Submission):
     def digest(self, domain: Domain) -> bytes:
         """What is signed."""
         return cancel_digest(
-            domain=domain, market=self.market, mtu=self.mtu, order_id=self.order_id, revision=self.revision
+            domain=domain,
+            market=self.market,
+            session=self.session,
+            mtu=self.mtu,
+            order_id=self.order_id,
+            revision=self.revision,
         )
 
     def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
@@ -78,23 +85,30 @@ class SignedCancel(Submission):
 
     def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """The same order of the same MTU. Raises OrderConflict, PayloadErased."""
-        body = {"market": found.book.market.market, "mtu": self.mtu, "order_id": self.order_id}
+        body = {
+            "market": found.book.market.market,
+            "session": self.session,
+            "mtu": self.mtu,
+            "order_id": self.order_id,
+        }
         same_or_conflict(first, fact=OrderCancelled, body=body, name=to_hex(self.order_id), revision=self.revision)
 
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderCancelled:
         """The withdrawal, while the gate is open."""
         market = found.book.market.market
-        open_program(found.book, mtu=self.mtu, now=now)
+        open_session(found.book, session=self.session, mtu=self.mtu, now=now)
         last = revised_order(
             state,
             account=found.account,
             order_id=self.order_id,
             market=market,
+            session=self.session,
             mtu=self.mtu,
             revision=self.revision,
         )
         return OrderCancelled(
             market=market,
+            session=self.session,
             mtu=self.mtu,
             order_id=self.order_id,
             revision=self.revision,

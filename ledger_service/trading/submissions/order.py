@@ -7,12 +7,12 @@ from typing import Self
 
 from domain.eip712 import ORDER, Domain
 from domain.facts import OrderAccepted, OrderRules, order_revision_key
-from domain.hashing import keccak, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, keccak, to_hex
 from domain.orders import ORDER_ID_BYTES, SALT_BYTES, Order, tag_of
 from domain.parties import ParticipantKind
 from domain.units import MAX_LOTS, NO_PRICE
 from domain.words import Side
-from ledger_service.market.queries import Program
+from ledger_service.market.queries import Session
 from ledger_service.record import Entry
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
@@ -27,7 +27,7 @@ from ledger_service.trading.submissions.submission import (
     Sender,
     Submission,
     VerifiedSubmission,
-    open_program,
+    open_session,
     revised_order,
     same_or_conflict,
     verified,
@@ -44,6 +44,7 @@ def order_digest(*, domain: Domain, order: Order) -> bytes:
     members = (
         ORDER.type_hash,
         order.market,
+        order.session.to_bytes(32, "big"),
         order.mtu.to_bytes(32, "big"),
         int(order.side).to_bytes(32, "big"),
         (order.limit_neur_per_wh % _NUMBER).to_bytes(32, "big"),
@@ -86,11 +87,12 @@ class SignedOrder(Submission):
         """From the message of an Order's typed data. Raises MalformedSubmission, OutOfRange."""
         members = Message.of(
             message,
-            *("market", "mtu", "side", "limitPriceNeurPerWh", "quantityLots"),
+            *("market", "session", "mtu", "side", "limitPriceNeurPerWh", "quantityLots"),
             *("account", "orderId", "revision", "salt"),
         )
         order = Order(
             market=members.bytes_of("market", 32),
+            session=members.whole("session", lowest=0, highest=MAX_SAFE_INTEGER),
             mtu=members.whole("mtu", lowest=0, highest=UINT32_MAX),
             side=Side(members.whole("side", lowest=0, highest=1)),
             limit_neur_per_wh=members.whole("limitPriceNeurPerWh", lowest=NO_PRICE + 1, highest=2**31 - 1),
@@ -135,18 +137,18 @@ class SignedOrder(Submission):
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderAccepted:
         """The order in its book: within the market's rules, the connection, the schedule and the credit."""
         order, market, tag = self.order, found.book.market, tag_of(found.digest)
-        program = open_program(found.book, mtu=order.mtu, now=now)
+        session = open_session(found.book, session=order.session, mtu=order.mtu, now=now)
         if order.limit_neur_per_wh % market.tick_neur_per_wh:
             raise errors.OffTick(limit_neur_per_wh=order.limit_neur_per_wh, tick_neur_per_wh=market.tick_neur_per_wh)
         lowest, highest = market.min_limit_neur_per_wh, market.max_limit_neur_per_wh
         if not lowest <= order.limit_neur_per_wh <= highest:
             raise errors.OutOfBand(limit_neur_per_wh=order.limit_neur_per_wh, lowest=lowest, highest=highest)
         before = self._before(state, found)
-        if (order.mtu, tag) in state.tags[market.market]:
+        if (order.session, order.mtu, tag) in state.tags[market.market]:
             raise errors.TagTaken(tag=to_hex(tag))
         _check_supplied(state, found, order.mtu)
         _check_self_trade(state, order, found, before)
-        _check_energy(state, rules, order, found, program, before)
+        _check_energy(state, rules, order, found, session, before)
         _check_credit(rules, order, found, before)
         return OrderAccepted(
             order=order,
@@ -171,6 +173,7 @@ class SignedOrder(Submission):
             account=found.account,
             order_id=order.order_id,
             market=found.book.market.market,
+            session=order.session,
             mtu=order.mtu,
             revision=order.revision,
         )
@@ -183,8 +186,8 @@ def _check_supplied(state: TradingState, found: VerifiedSubmission, mtu: int) ->
 
 
 def _check_self_trade(state: TradingState, order: Order, found: VerifiedSubmission, before: BookOrder | None) -> None:
-    """Nobody trades with itself: every live bid of an account stays below every live ask of it in the same MTU."""
-    usage = state.usage.get((found.account, found.book.market.market, order.mtu))
+    """Nobody trades with itself: every live bid of an account stays below every live ask of it in the same book."""
+    usage = state.usage_of(account=found.account, market=found.book.market.market, session=order.session, mtu=order.mtu)
     if usage is None:
         return
     other = usage.limits(Side.ASK if order.side is Side.BID else Side.BID)
@@ -204,7 +207,7 @@ def _check_energy(
     rules: IntakeRules,
     order: Order,
     found: VerifiedSubmission,
-    program: Program,
+    session: Session,
     before: BookOrder | None,
 ) -> None:
     """What the connection carries, over all markets of the area; for sales what schedule or earlier purchases cover."""
@@ -221,7 +224,7 @@ def _check_energy(
     if energy_wh > limit_wh:
         raise errors.BeyondConnection(mtu=order.mtu, energy_wh=energy_wh, limit_wh=limit_wh)
     if not is_bid and participant.point is not None:
-        export_wh = state.export_wh(market=market, program=program, point=participant.point, mtu=order.mtu)
+        export_wh = state.export_wh(market=market, session=session, point=participant.point, mtu=order.mtu)
         if energy_wh > export_wh:
             raise errors.BeyondSchedule(mtu=order.mtu, energy_wh=energy_wh, export_wh=export_wh)
 

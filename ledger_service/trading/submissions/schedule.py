@@ -1,4 +1,4 @@
-"""The net schedule of a connection point over one program, signed by the order key of its household."""
+"""The net schedule of a connection point over one session, signed by the order key of its household."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 from domain.eip712 import Domain
 from domain.facts import ScheduleNominated, schedule_revision_key
-from domain.hashing import text_id
+from domain.hashing import MAX_SAFE_INTEGER, text_id
 from domain.orders import schedule_digest
 from domain.words import Side
 from ledger_service.record import Entry
@@ -21,13 +21,13 @@ from ledger_service.trading.submissions.submission import (
     Sender,
     Submission,
     VerifiedSubmission,
-    open_program,
+    open_session,
     same_or_conflict,
     verified,
 )
 
 SCHEDULE_VALUES_MAX = 128
-"""Most MTUs of one schedule: the largest program the Market contract opens."""
+"""Most MTUs of one schedule: the largest session the Market contract opens."""
 
 NET_WH_MAX = 2**31 - 1
 """Largest net energy of an MTU in either direction: what the signed int32 holds."""
@@ -35,18 +35,19 @@ NET_WH_MAX = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class SignedSchedule(Submission):
-    """The net schedule of a point (by its code) over one program, Wh per MTU, + = import. `revision` counts from 0."""
+    """The net schedule of a point (by its code) over one session, Wh per MTU, + = import. `revision` counts from 0."""
 
     MEMBER = "schedule"
     FAILURES = (
         *FAILURES_OF_ALL,
         errors.WrongPoint,
-        errors.NotAProgram,
+        errors.NotASession,
         errors.BeyondConnection,
         errors.BeyondSchedule,
     )
 
     market: bytes
+    session: int
     first_mtu: int
     point: str
     net_wh: tuple[int, ...]
@@ -55,10 +56,14 @@ class SignedSchedule(Submission):
 
     @classmethod
     def parse(cls, message: object, *, signature: object) -> Self:
-        """From `{"market","firstMtu","point"(code),"netWh":[…],"revision"}`. Raises MalformedSubmission, OutOfRange."""
-        members = Message.of(message, "market", "firstMtu", "point", "netWh", "revision")
+        """From `{"market","session","firstMtu","point"(code),"netWh":[…],"revision"}`.
+
+        Raises MalformedSubmission, OutOfRange.
+        """
+        members = Message.of(message, "market", "session", "firstMtu", "point", "netWh", "revision")
         return cls(
             market=members.bytes_of("market", 32),
+            session=members.whole("session", lowest=0, highest=MAX_SAFE_INTEGER),
             first_mtu=members.whole("firstMtu", lowest=0, highest=UINT32_MAX),
             point=members.code("point", "metering point"),
             net_wh=members.wholes("netWh", most=SCHEDULE_VALUES_MAX, lowest=-NET_WH_MAX, highest=NET_WH_MAX),
@@ -76,6 +81,7 @@ class SignedSchedule(Submission):
         return schedule_digest(
             domain=domain,
             market=self.market,
+            session=self.session,
             first_mtu=self.first_mtu,
             point=text_id(self.point),
             net_wh=list(self.net_wh),
@@ -91,7 +97,7 @@ class SignedSchedule(Submission):
 
     def _key(self, account: str, book: MarketBook) -> str:
         return schedule_revision_key(
-            market=book.market.market, point=self.point, first_mtu=self.first_mtu, revision=self.revision
+            market=book.market.market, point=self.point, session=self.session, revision=self.revision
         )
 
     def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
@@ -102,17 +108,18 @@ class SignedSchedule(Submission):
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> ScheduleNominated:
         """The nomination: it must fit the connection and still cover the asks that are live."""
         market = found.book.market.market
-        program = open_program(found.book, mtu=self.first_mtu, now=now)
-        if (program.first_mtu, program.count) != (self.first_mtu, len(self.net_wh)):
-            raise errors.NotAProgram(market=market, first_mtu=self.first_mtu, count=len(self.net_wh))
-        last = state.schedules.get((market, self.first_mtu, self.point))
+        session = open_session(found.book, session=self.session, mtu=self.first_mtu, now=now)
+        if (session.first_mtu, session.count) != (self.first_mtu, len(self.net_wh)):
+            raise errors.NotASession(market=market, first_mtu=self.first_mtu, count=len(self.net_wh))
+        last = state.schedule_of(market=found.book.market, session=self.session, point=self.point)
         expected = 0 if last is None else last.revision + 1
         if self.revision != expected:
-            name = f"schedule of {self.point} from MTU {self.first_mtu}"
+            name = f"schedule of {self.point} in session {self.session}"
             raise errors.RevisionOutOfOrder(name=name, expected=expected, given=self.revision)
         self._check_energies(state, found)
         return ScheduleNominated(
             market=market,
+            session=self.session,
             first_mtu=self.first_mtu,
             point=self.point,
             net_wh=self.net_wh,

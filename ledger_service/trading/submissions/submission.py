@@ -17,7 +17,7 @@ from domain.errors import DominoesError, OutOfRange
 from domain.facts import Fact
 from domain.hashing import to_hex
 from domain.signing import BadSignature, recover
-from ledger_service.market.queries import Program
+from ledger_service.market.queries import Session
 from ledger_service.record import Entry, PayloadErased
 from ledger_service.trading import errors
 from ledger_service.trading.queries import BookOrder
@@ -32,7 +32,7 @@ FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
     errors.MalformedSubmission,
     errors.UnknownMarket,
     errors.OrderKeyNotValid,
-    errors.ProgramNotOpen,
+    errors.SessionNotOpen,
     errors.GateClosed,
     errors.RevisionOutOfOrder,
     errors.OrderConflict,
@@ -185,20 +185,18 @@ def same_or_conflict(first: Entry, *, fact: type[Fact], body: dict[str, Any], na
         raise errors.OrderConflict(order_id=name, revision=revision)
 
 
-def open_program(book: MarketBook, *, mtu: int, now: int) -> Program:
-    """The program in which the MTU can still be traded. Raises ProgramNotOpen, GateClosed."""
-    program = book.programs.get(mtu)
-    if program is None:
-        if mtu < book.closed_end_mtu:
-            raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=None)
-        raise errors.ProgramNotOpen(market=book.market.market, mtu=mtu)
-    if now >= program.gate:
-        raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=program.gate)
-    return program
+def open_session(book: MarketBook, *, session: int, mtu: int, now: int) -> Session:
+    """The session of this gate, in which the MTU can still be traded. Raises SessionNotOpen, GateClosed."""
+    if now >= session:
+        raise errors.GateClosed(market=book.market.market, mtu=mtu, gate=session)
+    found = book.sessions.get(session)
+    if found is None or mtu not in found.mtus:
+        raise errors.SessionNotOpen(market=book.market.market, session=session, mtu=mtu)
+    return found
 
 
 def revised_order(
-    state: TradingState, *, account: str, order_id: bytes, market: str, mtu: int, revision: int
+    state: TradingState, *, account: str, order_id: bytes, market: str, session: int, mtu: int, revision: int
 ) -> BookOrder:
     """The last revision of an order, of which this revision is the next.
 
@@ -209,7 +207,7 @@ def revised_order(
         raise errors.OrderUnknown(order_id=to_hex(order_id))
     if last.withdrawn:
         raise errors.OrderWithdrawn(order_id=to_hex(order_id))
-    if (last.market, last.mtu) != (market, mtu):
+    if (last.market, last.session, last.mtu) != (market, session, mtu):
         raise errors.OrderMoved(order_id=to_hex(order_id), mtu=last.mtu)
     if revision != last.revision + 1:
         name = f"order {to_hex(order_id)}"

@@ -109,15 +109,22 @@ def run_day(
     progress: Progress,
     mtus_per_step: int = MTUS_PER_STEP,
     later_gate_local: str | None = None,
+    second_gate_local: str | None = None,
 ) -> DayResult:
-    """Run the day and write everything under `out`, with a second auction where it has a gate.
+    """Run the day and write everything under `out`, with a second session or a second auction where there is a gate.
 
     Raises what the grid loader, the processes or the API raise.
     """
     prepare_out(out)
     watch, begun = Stopwatch(), time.monotonic()
     state = out / STATE_FOLDER
-    demo = DemoSection(grid=grid, first_day=day, pv=pv_permille / systems.PERMILLE, later_gate_local=later_gate_local)
+    demo = DemoSection(
+        grid=grid,
+        first_day=day,
+        pv=pv_permille / systems.PERMILLE,
+        later_gate_local=later_gate_local,
+        second_gate_local=second_gate_local,
+    )
     wanted = systems.fresh_config(demo, last_day=day, mtus_per_step=mtus_per_step)
     with hold(state, RUN), Memory() as memory:
         with watch.stage("start"):

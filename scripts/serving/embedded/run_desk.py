@@ -24,9 +24,13 @@ def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
     """The desk of an embedded run's DSO."""
     rules = {
         market: DeskMarketSection(
-            market=market, lot_wh=config.lot_wh, gate_local=gate, sign_seconds=config.sign_seconds
+            market=market,
+            lot_wh=config.lot_wh,
+            gate_local=gates[0],
+            later_gates_local=gates[1:],
+            sign_seconds=config.sign_seconds,
         )
-        for market, gate in config.gates_local.items()
+        for market, gates in config.gates_local.items()
     }
     return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid)
 

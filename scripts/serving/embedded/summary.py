@@ -18,7 +18,7 @@ from settling.inputs import Inputs
 from settling.settlement import settle
 from settling.unpacking import inputs_of
 
-ORDER_FUNCTIONS = ("openProgram", "closeBooks", "recordProgram", "clear")
+ORDER_FUNCTIONS = ("openSession", "closeSession", "recordProgram", "clear")
 """Functions whose gas is spent on orders, so that gas per order can be told."""
 
 _Kind = TypeVar("_Kind", bound=Fact)
@@ -134,7 +134,7 @@ class DaySummary:
     def volumes(self) -> pd.DataFrame:
         """Per MTU: price (none without a trade), Wh traded, and Wh of asks that envelopes kept out."""
         rows = []
-        for clearing in self._basis.clearings:
+        for clearing in (item for session in self._basis.sessions for item in session.clearings):
             words = [OrderWord.unpack(word) for word in clearing.words]
             asks = [word for word in words if word.side is Side.ASK]
             traded_lots = sum(word.accepted_lots for word in asks)

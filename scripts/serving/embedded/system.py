@@ -83,6 +83,7 @@ def fresh_config(
         tick_neur_per_wh=demo.tick_neur_per_wh,
         gate_local=demo.gate_local,
         later_gate_local=demo.later_gate_local,
+        second_gate_local=demo.second_gate_local,
         grace_seconds=demo.grace_seconds,
         sign_seconds=demo.sign_seconds,
         clear_seconds=demo.clear_seconds,

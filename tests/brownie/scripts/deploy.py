@@ -4,8 +4,10 @@ from brownie import (
     Accounts,
     Anchors,
     Calendar,
+    Clearing,
     Guarantees,
     Market,
+    Objections,
     Readings,
     Redemptions,
     Registry,
@@ -49,7 +51,10 @@ def deploy(deployer, keys):
     now = chain[-1]["timestamp"]
     roles = Roles.deploy((2, ROLE_DELAY_SECONDS, DELAY_SECONDS, DELAY_SECONDS), grants(keys), paid)
     calendar = Calendar.deploy(roles, now, now, 1, paid)
-    market = Market.deploy(roles, calendar, paid)
+    # The market names the contract that may record what cleared before it exists.
+    market = Market.deploy(roles, calendar, deployer.get_deployment_address(deployer.nonce + 1), paid)
+    clearing = Clearing.deploy(market, paid)
+    objections = Objections.deploy(market, paid)
     readings = Readings.deploy(roles, calendar, paid)
     # Accounts name the four contracts that may book before these exist.
     parts = [deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2, 3, 4)]
@@ -64,6 +69,8 @@ def deploy(deployer, keys):
         "roles": roles,
         "calendar": calendar,
         "market": market,
+        "clearing": clearing,
+        "objections": objections,
         "readings": readings,
         "accounts": books,
         "settlement": settlement,

@@ -442,13 +442,13 @@ class MoneyMachine(RuleBasedStateMachine):
             self._note("paused")
 
     @rule()
-    def open_program(self):
+    def open_session(self):
         """A pause stops new books, and nothing else does: without one, it is the missing period."""
         paused = self.ledger["roles"].paused()
         paid = {"from": self.keys["operator"]}
         if self.pause_over and abs(self.pause_over - chain.time()) <= MARGIN_SECONDS:
             return
-        refuse("RolesPaused" if paused else "CalendarPeriodUnknown", self.ledger["market"].openProgram, MARKET, 1, self.first_mtu, 1, FAR, paid)
+        refuse("RolesPaused" if paused else "CalendarPeriodUnknown", self.ledger["market"].openSession, MARKET, FAR, 1, self.first_mtu, 1, paid)
         if paused:
             self._note("books refused in a pause")
 
@@ -492,7 +492,7 @@ def _prepare(ledger, keys, holders):
     paid = {"from": keys["registrar"]}
     for area in (AREA, OTHER_AREA):
         ledger["calendar"].createArea(area, (ATTEST_SECONDS, HORIZON_SECONDS), paid)
-    ledger["market"].createMarket(MARKET, (OTHER_AREA, 100, 100, -500_000, 4_000_000, 600, 3_600, 7_200), paid)
+    ledger["market"].createMarket(MARKET, (OTHER_AREA, 0, 100, 100, -500_000, 4_000_000, 600, 3_600, 7_200), paid)
     for holder in holders:
         ledger["accounts"].bindAccount(holder.address, AREA, paid)
         refuse("AccountsAreaWrong", ledger["accounts"].bindAccount, holder.address, OTHER_AREA, paid)

@@ -19,6 +19,7 @@ from domain.words import OrderWord, Side, book_hash, result_hash
 FILE = Path(__file__).parent / "books.json"
 MARKET = keccak(b"LV4.101/DA")
 FIRST_MTU = 1_628_600
+SESSION = FIRST_MTU * 900 - 7_200
 RANDOM_BOOKS = 40
 
 Row = tuple[str, int, int, int]
@@ -73,8 +74,10 @@ def vector(name: str, rows: list[Row], mtu: int) -> dict[str, Any]:
         "words": [f"0x{word:064x}" for word in words],
         "price_neur_per_wh": price,
         "traded_lots": result.traded_lots,
-        "book_hash": to_hex(book_hash(words)),
-        "result_hash": to_hex(result_hash(market=MARKET, mtu=mtu, price_neur_per_wh=price, words=words)),
+        "book_hash": to_hex(book_hash(market=MARKET, session=SESSION, mtu=mtu, words=words)),
+        "result_hash": to_hex(
+            result_hash(market=MARKET, session=SESSION, mtu=mtu, price_neur_per_wh=price, words=words)
+        ),
     }
 
 
@@ -83,6 +86,7 @@ def vectors() -> dict[str, Any]:
     named = WRITTEN + [(f"random {seed}", _random_rows(seed)) for seed in range(RANDOM_BOOKS)]
     return {
         "market": to_hex(MARKET),
+        "session": SESSION,
         "books": [vector(name, rows, FIRST_MTU + number) for number, (name, rows) in enumerate(named)],
     }
 

@@ -35,11 +35,7 @@ def test_books__stored_result__is_what_every_path_gives(vector: dict[str, Any]) 
     assert same(stored, clear(book))
     assert same(stored, clear_by_model(book))
     assert check_clearing(book, stored) == []
-    assert to_hex(book_hash(packed)) == vector["book_hash"]
-    digest = result_hash(
-        market=from_hex(VECTORS["market"]),
-        mtu=vector["mtu"],
-        price_neur_per_wh=vector["price_neur_per_wh"],
-        words=packed,
-    )
+    place = {"market": from_hex(VECTORS["market"]), "session": VECTORS["session"], "mtu": vector["mtu"]}
+    assert to_hex(book_hash(**place, words=packed)) == vector["book_hash"]
+    digest = result_hash(**place, price_neur_per_wh=vector["price_neur_per_wh"], words=packed)
     assert to_hex(digest) == vector["result_hash"]

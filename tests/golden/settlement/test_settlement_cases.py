@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def summary(settled: Settled) -> dict[str, Any]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_settle__case_of_data__gives_the_sums_done_by_hand(case: Path) -> None:
     settled = settle(load(case))
+
+    assert summary(settled) == json.loads((case / "expected.json").read_text())
+
+
+def test_settle__two_sessions_of_one_market_instead_of_two_markets__the_same_sums() -> None:
+    case = next(case for case in CASES if case.name == "two_markets")
+    inputs = load(case)
+    trades = tuple(replace(trade, market="golden/DA") for trade in inputs.trades)
+    assert len({trade.session for trade in trades}) == 2 and trades != inputs.trades
+
+    settled = settle(replace(inputs, trades=trades))
 
     assert summary(settled) == json.loads((case / "expected.json").read_text())
 

@@ -16,5 +16,5 @@ def test_brownie__compile_deploy_and_state_machine__pass() -> None:
     finished = subprocess.run([str(SCRIPT)], capture_output=True, text=True, check=False)
 
     assert finished.returncode == 0, finished.stdout[-4_000:] + finished.stderr[-2_000:]
-    assert "5 passed" in finished.stdout
-    assert "registered 9 contracts" in finished.stdout
+    assert "6 passed" in finished.stdout
+    assert "registered 11 contracts" in finished.stdout

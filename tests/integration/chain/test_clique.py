@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from contracts.bindings import Calendar, Call, Market
+from contracts.bindings import Calendar, Call, Clearing, Market
 from contracts.bindings.calendar import AreaParams
-from contracts.bindings.market import MarketParams, ResultPage
+from contracts.bindings.clearing import PlaceProofs, ResultPage
+from contracts.bindings.market import MarketParams, Program
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant, plan_deployment, read_deployment, send_plan
 from contracts.rpc import NodeUnavailable, Rpc, as_int
-from domain.eip712 import PROGRAM
 from domain.facts import ChainFailed, ChainIncluded, Subject
 from domain.hashing import keccak, text_id, to_hex
-from domain.merkle import merkle_proof, merkle_root
+from domain.markets import MarketKind
+from domain.merkle import places_proofs, places_root
 from domain.roles import ChainRole
 from domain.signing import SigningKey
-from domain.units import NO_PRICE
-from domain.words import OrderWord, Side, mask_word, page_hashes, result_hash, words_hash
+from domain.words import OrderWord, Side, book_hash, page_hashes, result_hash
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.profile import CLIQUE
 from ledger_service.outbox import request
@@ -41,7 +42,8 @@ DELAY_SECONDS = 1_800
 """Wall seconds of a change of roles: in market time less than the challenge window, as the contracts ask."""
 PRICE = 200_000
 GRACE_S, SIGN_S, CLEAR_S = 1_200, 3_600, 4_800
-CLEARED, VOID = 2, 3
+DONE = 4
+"""The state of a session that is over."""
 
 
 def _words() -> list[int]:
@@ -116,6 +118,7 @@ class Operator:
 def _set_up(operator: Operator, *, first_mtu: int) -> None:
     params = MarketParams(
         area=AREA,
+        kind=MarketKind.AUCTION.number,
         lot_wh=10,
         tick_neur_per_wh=100,
         min_limit_neur_per_wh=-1_000_000,
@@ -134,35 +137,54 @@ def _set_up(operator: Operator, *, first_mtu: int) -> None:
     operator.wait_for("period")
 
 
-def _clear(operator: Operator, *, mtu: int, price: int, words: list[int], proof: list[bytes]) -> None:
-    target = ResultPage(program=1, mtu=mtu, price_neur_per_wh=price, count=len(words), page=0)
-    call = operator.market.clear(market=MARKET, target=target, page_hashes=page_hashes(words), words=words, proof=proof)
-    operator.ask(f"clear-{mtu}", ChainRole.OPERATOR, call)
+@dataclass(frozen=True)
+class Trading:
+    """A session of three MTUs: one that trades, one with an empty book, one that trades but is never cleared."""
 
+    gate: int
+    first_mtu: int
 
-def _record_program(operator: Operator, deployment: Deployment, *, first_mtu: int, gate: int, root: bytes) -> None:
-    """Have the DSO sign the program of three MTUs, and the chain record it."""
-    program = {
-        "market": MARKET,
-        "firstMtu": first_mtu,
-        "count": 3,
-        "resultsRoot": root,
-        "gridModelHash": keccak(b"grid"),
-        "reportHash": keccak(b"report"),
-        "deadline": gate + SIGN_S,
-    }
-    signature = KEYS["dso"].sign(deployment.domain("Market").digest(PROGRAM, program))
-    call = operator.market.record_program(
-        market=MARKET,
-        program=1,
-        results_root=program["resultsRoot"],
-        grid_model_hash=program["gridModelHash"],
-        report_hash=program["reportHash"],
-        deadline=program["deadline"],
-        signature=signature,
-    )
-    operator.ask("signed", ChainRole.OPERATOR, call)
-    operator.wait_for("signed")
+    def words(self, at: int) -> list[int]:
+        return [] if at == 1 else _words()
+
+    def hashes(self, at: int) -> tuple[bytes, bytes]:
+        """Of book and result."""
+        mtu = {"market": MARKET, "session": self.gate, "mtu": self.first_mtu + at}
+        price = None if at == 1 else PRICE
+        words = self.words(at)
+        return book_hash(**mtu, words=words), result_hash(**mtu, price_neur_per_wh=price, words=words)
+
+    @property
+    def books(self) -> list[bytes]:
+        return [self.hashes(at)[0] for at in range(3)]
+
+    @property
+    def results(self) -> list[bytes]:
+        return [self.hashes(at)[1] for at in range(3)]
+
+    def program(self) -> Program:
+        """What the DSO signs."""
+        return Program(
+            results_root=places_root(self.results),
+            traded_mask=0b101,
+            emptied_mask=0,
+            grid_model_hash=keccak(b"grid"),
+            report_hash=keccak(b"report"),
+            deadline=self.gate + SIGN_S,
+        )
+
+    def clear(self, at: int) -> Call:
+        words = self.words(at)
+        (result,), (book,) = places_proofs(self.results, [at]), places_proofs(self.books, [at])
+        return Clearing.clear(
+            market=MARKET,
+            target=ResultPage(
+                session=self.gate, mtu=self.first_mtu + at, price_neur_per_wh=PRICE, count=len(words), page=0
+            ),
+            page_hashes=page_hashes(words),
+            words=words,
+            proofs=PlaceProofs(result=result, book=book),
+        )
 
 
 def _restart_own_node(network: CliqueNetwork, gateway: Gateway) -> None:
@@ -175,56 +197,53 @@ def _restart_own_node(network: CliqueNetwork, gateway: Gateway) -> None:
     _until(lambda: gateway.head() >= head)
 
 
-def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_voided_and_final(
+def _trade(operator: Operator, network: CliqueNetwork, trading: Trading) -> None:
+    """From the session's opening to the one clearing that comes, without the fourth sealer."""
+    market, gate = operator.market, trading.gate
+    call = market.open_session(market=MARKET, session=gate, period=1, first_mtu=trading.first_mtu, count=3)
+    operator.ask("session", ChainRole.OPERATOR, call)
+    operator.wait_for("session")
+    network.kill(3)
+
+    operator.wait_for_market_time(gate)
+    call = market.close_session(market=MARKET, session=gate, books_root=places_root(trading.books))
+    operator.ask("books", ChainRole.OPERATOR, call)
+    operator.wait_for("books")
+    program = trading.program()
+    signature = KEYS["dso"].sign(market.program_digest(market=MARKET, session=gate, program=program))
+    call = market.record_program(market=MARKET, session=gate, program=program, signature=signature)
+    operator.ask("signed", ChainRole.OPERATOR, call)
+    operator.wait_for("signed")
+    operator.ask("clear", ChainRole.OPERATOR, trading.clear(0))
+    operator.wait_for("clear")
+    network.start_one(3)
+
+
+def test_market__one_of_four_sealers_killed_and_restarted__is_cleared_ended_and_final(
     network: CliqueNetwork, tmp_path: Path
 ) -> None:
     rpc = network.rpc(0)
-    origin = 1_630_000 * 900
-    deployment = _deploy(rpc, origin=origin)
+    deployment = _deploy(rpc, origin=1_630_000 * 900)
     record = Record.open(f"sqlite:///{tmp_path}/record.db")
     senders = {name: KEYS[name] for name in ("operator", "registrar")}
     gateway = Gateway.open(record=record, rpc=rpc, deployment=deployment, signers=senders, profile=CLIQUE)
     operator = Operator(record=record, gateway=gateway)
     gate = operator.calendar.market_time() + 15 * SPEED
-    first_mtu = (gate + CLEAR_S) // 900 + 2
-    _set_up(operator, first_mtu=first_mtu)
-
-    call = operator.market.open_program(market=MARKET, period=1, first_mtu=first_mtu, count=3, gate=gate)
-    operator.ask("program", ChainRole.OPERATOR, call)
-    operator.wait_for("program")
-    network.kill(3)
-
-    # Books of three MTUs: one with a trade, one empty, one that will never be cleared.
-    words = _words()
-    masked = words_hash([mask_word(word) for word in words])
-    operator.wait_for_market_time(gate)
-    call = operator.market.close_books(market=MARKET, program=1, chains=[masked, bytes(32), masked], counts=[2, 0, 2])
-    operator.ask("books", ChainRole.OPERATOR, call)
-    operator.wait_for("books")
-
-    results = [
-        result_hash(market=MARKET, mtu=first_mtu, price_neur_per_wh=PRICE, words=words),
-        result_hash(market=MARKET, mtu=first_mtu + 1, price_neur_per_wh=None, words=[]),
-        result_hash(market=MARKET, mtu=first_mtu + 2, price_neur_per_wh=PRICE, words=words),
-    ]
-    _record_program(operator, deployment, first_mtu=first_mtu, gate=gate, root=merkle_root(results))
-    _clear(operator, mtu=first_mtu, price=PRICE, words=words, proof=merkle_proof(results, 0))
-    _clear(operator, mtu=first_mtu + 1, price=NO_PRICE, words=[], proof=merkle_proof(results, 1))
-    operator.wait_for(f"clear-{first_mtu}", f"clear-{first_mtu + 1}")
-    network.start_one(3)
+    trading = Trading(gate=gate, first_mtu=(gate + CLEAR_S) // 900 + 2)
+    _set_up(operator, first_mtu=trading.first_mtu)
+    _trade(operator, network, trading)
 
     operator.wait_for_market_time(gate + CLEAR_S + 2 * SPEED)
-    call = operator.market.void_mtus(market=MARKET, period=1, program=1, first_mtu=first_mtu, count=3)
-    operator.ask("void", ChainRole.OPERATOR, call)
+    operator.ask("end", ChainRole.OPERATOR, operator.market.end_session(market=MARKET, session=gate))
     _restart_own_node(network, gateway)
-    operator.wait_for("void")
+    operator.wait_for("end")
 
     block = max(content_of(entry)["block"] for entry in record.entries(kinds=[ChainIncluded]))
     assert final(gateway) < gateway.head(), "three distinct sealers have not sealed the newest block"
     _until(lambda: final(gateway) >= block)
-    states = [operator.market.state_of(market=MARKET, mtu=first_mtu + at) for at in range(3)]
-    assert states == [CLEARED, CLEARED, VOID]
-    assert operator.market.result_of(market=MARKET, mtu=first_mtu).price_neur_per_wh == PRICE
+    session = operator.market.session_of(market=MARKET, session=gate)
+    assert (session.state, session.traded_mask, session.cleared_mask) == (DONE, 0b101, 0b001)
+    assert operator.market.pending_count(area=AREA, period=1) == 0
     _until(lambda: network.rpc(3).block_number() >= block)
     restarted = network.rpc(3).header(block)
     assert restarted is not None

@@ -89,6 +89,10 @@ def test_trading_client__as_printed__gets_a_receipt_for_its_order(trading: World
     assert ast.literal_eval(done.stdout)["tag"] == mine["tag"]
 
 
+SESSION_OF_THE_PAGE = "1465984800"
+"""The gate that the page's commands name."""
+
+
 def commands(page: str) -> list[list[str]]:
     """The command lines of a page, without `dominoes`."""
     return [line.split()[1:] for line in re.findall(r"^    (dominoes .*)$", page, re.MULTILINE)]
@@ -160,13 +164,14 @@ def test_dso_engineer__commands_as_printed__sign_what_waits_on_a_machine_without
                 continue  # of a demo's machine
             given = [url if part == "https://market.example:8443" else part for part in arguments]
             given = ["new" + part if part.startswith("keys/") else part for part in given]
+            given = [str(GATE) if part == SESSION_OF_THE_PAGE else part for part in given]
             done = CliRunner().invoke(dominoes, given, input="y\n")
             assert done.exit_code == 0, (arguments, done.output)
             answers[" ".join(arguments[:2])] = done.stdout
 
     assert set(answers) >= {"key keys/dso.json", "sign list", "sign program", "market programs", "market prices"}
     verdicts = deciding.get("grid operator", "/v1/dso/verdicts").json()["items"]
-    assert [(one["program"], one["verdict"]) for one in verdicts] == [(1, "signed")]
+    assert [(one["session"], one["verdict"]) for one in verdicts] == [(GATE, "signed")]
 
 
 def test_dso_engineer__another_grid_than_the_anchored_one__signs_nothing(deciding: World, desk: Path) -> None:
@@ -174,7 +179,7 @@ def test_dso_engineer__another_grid_than_the_anchored_one__signs_nothing(decidin
         equip(desk, deciding, url)
         other = AREA_BODY["grid_model"] | {"source_micro_pu": 1_000_000}
         (desk / "my-grid.json").write_bytes(GridModel.from_document(other).to_json())
-        done = CliRunner().invoke(dominoes, ["sign", "program", "1", "--config", "dso.toml", "--yes"])
+        done = CliRunner().invoke(dominoes, ["sign", "program", str(GATE), "--config", "dso.toml", "--yes"])
 
     assert done.exit_code == 2 and "grid-not-anchored" in done.stderr
     assert deciding.get("grid operator", "/v1/dso/verdicts").json()["items"] == []

@@ -28,13 +28,13 @@ def make_town(record: Record) -> Callable[..., Town]:
 def town(record: Record) -> Town:
     """Three households and a retailer, a program open for tomorrow."""
     town = Town(record, households=3)
-    town.open_program()
+    town.open_session()
     return town
 
 
 @pytest.fixture
 def first_mtu(town: Town) -> int:
-    return town.program.first_mtu
+    return town.session.first_mtu
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The calendar stage and the gate stage: local days, inclusion first, once per program, also after a restart."""
+"""The calendar stage and the gate stage: local days, inclusion first, once per session, also after a restart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from domain.facts import FACTS
-from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
+from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
+from domain.merkle import places_root
 from domain.words import book_hash, mask_word
 from ledger_service.market import CalendarStage, queries
 from ledger_service.market.calendar import declared_key
@@ -62,27 +63,26 @@ def test_calendar__before_the_gate__declares_tomorrow_then_opens_it_once_include
     (declare,) = requests(record, "declarePeriod")
     assert declare["args"] == [to_hex(text_id(AREA)), first_mtu, 96]
     assert (declare["role"], declare["contract"]) == ("operator", "Calendar")
-    assert facts(record, "program.opened") == []
+    assert facts(record, "session.opened") == []
 
     bare.include(f"declarePeriod:{AREA}:1")
     run_until_quiet([bare.calendar], bare.clock.now())
     gate = at("2016-06-15T10:00:00")
-    (program,) = facts(record, "program.opened")
+    (program,) = facts(record, "session.opened")
     assert program == {
         "market": MARKET,
         "area": AREA,
-        "program": 1,
+        "session": gate,
         "period": 1,
         "first_mtu": first_mtu,
         "count": 96,
-        "gate": gate,
     }
-    (opened,) = requests(record, "openProgram")
-    assert opened["args"] == [to_hex(text_id(MARKET)), 1, first_mtu, 96, gate]
+    (opened,) = requests(record, "openSession")
+    assert opened["args"] == [to_hex(text_id(MARKET)), gate, 1, first_mtu, 96]
 
 
 def test_calendar__run_again_and_restarted__does_nothing_twice(bare: Town, record: Record) -> None:
-    bare.open_program()
+    bare.open_session()
     head = record.head()
 
     assert run_until_quiet([bare.calendar, CalendarStage(record)], bare.clock.now()) == 0
@@ -122,13 +122,13 @@ def test_calendar__clock_change__day_has_its_mtus(
     first, second = facts(record, "period.declared")
     assert first["count"] == count
     assert second["first_mtu"] == first["first_mtu"] + count
-    assert facts(record, "program.opened")[0]["gate"] == at(gate)
+    assert facts(record, "session.opened")[0]["session"] == at(gate)
 
 
 def test_calendar__service_down_for_days__periods_without_a_gap_but_no_program_past_its_gate(
     bare: Town, record: Record
 ) -> None:
-    bare.open_program()
+    bare.open_session()
     stage = CalendarStage(record)
     now = at("2016-06-18T12:00:00")
     run_until_quiet([stage], now)
@@ -141,9 +141,10 @@ def test_calendar__service_down_for_days__periods_without_a_gap_but_no_program_p
     ends = [item["first_mtu"] + item["count"] for item in declared]
     assert [item["first_mtu"] for item in declared[1:]] == ends[:-1]
     # The gate of the 19th was at 10:00 UTC on the 18th.
-    assert [item["period"] for item in facts(record, "program.opened")] == [1]
+    assert [item["period"] for item in facts(record, "session.opened")] == [1]
     run(stage, at("2016-06-18T22:00:00"), bare, 5)
-    assert [(item["program"], item["period"]) for item in facts(record, "program.opened")] == [(1, 1), (2, 5)]
+    gates = {1: at("2016-06-15T10:00:00"), 5: at("2016-06-19T10:00:00")}
+    assert {item["period"]: item["session"] for item in facts(record, "session.opened")} == gates
 
 
 def refuse(town: Town, period: int, expected_mtu: int) -> None:
@@ -157,7 +158,7 @@ def refuse(town: Town, period: int, expected_mtu: int) -> None:
 def test_calendar__declared_by_somebody_else__is_followed(
     bare: Town, record: Record, beyond: int, stands: bool
 ) -> None:
-    bare.open_program()
+    bare.open_session()
     run_until_quiet([CalendarStage(record)], at("2016-06-18T12:00:00"))
     second = facts(record, "period.declared")[1]
 
@@ -186,7 +187,7 @@ def test_calendar__late_on_a_long_day__as_long_as_before_once_others_may_declare
 
 
 def test_calendar__last_day__nothing_is_declared_beyond(bare: Town, record: Record) -> None:
-    bare.open_program()
+    bare.open_session()
     run_until_quiet([bare.calendar], at("2016-06-30T00:00:00"))
 
     assert [item["period"] for item in facts(record, "period.declared")] == [1, 2]
@@ -203,12 +204,12 @@ def test_calendar__other_inclusions__are_passed_over(bare: Town, record: Record)
 
 
 def test_gate__before_its_time__nothing(town: Town) -> None:
-    assert not town.gate.run(town.program.gate - 1)
+    assert not town.gate.run(town.session.session - 1)
     assert facts(town.record, "book.closed") == []
 
 
 def test_gate__orders_changed_cancelled_and_live__books_hold_the_last_live_revisions(town: Town) -> None:
-    program, (one, other, third) = town.program, town.residents
+    program, (one, other, third) = town.session, town.residents
     mtu = program.first_mtu + 3
     live = [resident.order(mtu=mtu) for resident in town.residents for _ in range(3)]
     gone = other.order(mtu=mtu)
@@ -216,27 +217,27 @@ def test_gate__orders_changed_cancelled_and_live__books_hold_the_last_live_revis
     outcomes = town.send(*live, gone, alone, other.cancel(gone.order, revision=1))
     assert all(not isinstance(outcome, Exception) for outcome in outcomes)
 
-    assert town.gate.run(program.gate)
+    assert town.gate.run(program.session)
     (closed,) = facts(town.record, "book.closed")
     assert [book["mtu"] for book in closed["books"]] == list(program.mtus)
     words = sorted(mask_word(item.order.word(tag=item.order.digest(MARKET_DOMAIN)[:16]).pack()) for item in live)
     book = closed["books"][3]
     assert book["tags"] == [to_hex((word >> 128).to_bytes(16, "big")) for word in words]
-    assert book["book_hash"] == to_hex(book_hash(words))
+    names = {"market": text_id(MARKET), "session": program.session, "mtu": mtu}
+    assert book["book_hash"] == to_hex(book_hash(**names, words=words))
     page = keccak(b"".join(word.to_bytes(32, "big") for word in words))
     assert book["chain"] == to_hex(keccak(ZERO_HASH + page))
     empty = closed["books"][5]
     assert (empty["tags"], empty["chain"]) == ([], to_hex(ZERO_HASH))
-    (request,) = requests(town.record, "closeBooks")
-    market, number, chains, counts = request["args"]
-    assert (market, number) == (to_hex(text_id(MARKET)), 1)
-    assert chains == [item["chain"] for item in closed["books"]]
-    assert counts == [1, 0, 0, 9, *[0] * 92]
+    (request,) = requests(town.record, "closeSession")
+    root = places_root([from_hex(item["book_hash"]) for item in closed["books"]])
+    assert request["args"] == [to_hex(text_id(MARKET)), program.session, to_hex(root)]
+    assert [len(item["tags"]) for item in closed["books"]] == [1, 0, 0, 9, *[0] * 92]
     assert one.account_hex != other.account_hex
 
 
 def test_gate__run_again_by_another_process__closes_once(town: Town, record: Record) -> None:
-    gate = town.program.gate
+    gate = town.session.session
     other = GateStage(record)
 
     assert town.gate.run(gate)
@@ -244,16 +245,18 @@ def test_gate__run_again_by_another_process__closes_once(town: Town, record: Rec
     assert not town.gate.run(gate + 900)
     assert len(facts(record, "book.closed")) == 1
     with record.read() as connection:
-        assert queries.programs(connection, closed=False) == []
-        assert queries.program_of(connection, market=MARKET, mtu=town.program.first_mtu + 95) == town.program
-        assert queries.program_of(connection, market=MARKET, mtu=town.program.first_mtu + 96) is None
-        assert queries.period_of(connection, area=AREA, mtu=town.program.first_mtu - 1) is None
-        found = queries.period_of(connection, area=AREA, mtu=town.program.first_mtu)
+        assert queries.sessions(connection, closed=False) == []
+        assert queries.session(connection, market=MARKET, session=gate) == town.session
+        last = town.session.first_mtu + 95
+        assert queries.sessions_over(connection, area=AREA, first_mtu=last, count=2) == [town.session]
+        assert queries.sessions_over(connection, area=AREA, first_mtu=last + 1, count=1) == []
+        assert queries.period_of(connection, area=AREA, mtu=town.session.first_mtu - 1) is None
+        found = queries.period_of(connection, area=AREA, mtu=town.session.first_mtu)
     assert found is not None and found.number == 1
 
 
 @pytest.mark.parametrize(("seconds_before", "opened"), [(1, 1), (0, 0)])
-def test_calendar__period_included_at_the_gate__program_only_before_it(
+def test_calendar__period_included_at_the_gate__session_only_before_it(
     bare: Town, record: Record, seconds_before: int, opened: int
 ) -> None:
     bare.include(f"createMarket:{MARKET}")
@@ -261,4 +264,4 @@ def test_calendar__period_included_at_the_gate__program_only_before_it(
     bare.include(f"declarePeriod:{AREA}:1")
     run_until_quiet([bare.calendar], at("2016-06-15T10:00:00") - seconds_before)
 
-    assert len(facts(record, "program.opened")) == opened
+    assert len(facts(record, "session.opened")) == opened

@@ -35,7 +35,7 @@ def street(make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> T
     plain = towns.area
     monkeypatch.setattr(towns, "area", lambda: plain(grid_model=JsonDocument(grid), grid_model_hash=hash_json(grid)))
     town = make_town()
-    program = town.open_program()
+    program = town.open_session()
     accepted(town, *(resident.order(mtu=program.first_mtu) for resident in town.residents))
     return town
 

@@ -55,7 +55,7 @@ def test_order__valid_bid__journaled_viewed_and_receipted(town: Town, resident: 
     assert content_of(entry)["order"] == signed.order.as_json()
     assert content_of(entry)["point"] == resident.point
     with town.record.read() as connection:
-        (order,) = queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1)
+        (order,) = queries.book_orders(connection, market=MARKET, session=town.session.session)
     assert order.word() == signed.order.word(tag=tag)
     assert order.account == resident.account_hex
 
@@ -63,7 +63,7 @@ def test_order__valid_bid__journaled_viewed_and_receipted(town: Town, resident: 
 def test_order__sent_again__first_result_and_same_receipt(town: Town, resident: Resident, first_mtu: int) -> None:
     signed = resident.order(mtu=first_mtu)
     first, within = accepted(town, signed, signed)
-    town.clock.advance_to(town.program.gate + 10_000)
+    town.clock.advance_to(town.session.session + 10_000)
     late = town.make_intake().process([signed])[0]
 
     assert [first.repeated, within.repeated, late.repeated] == [False, True, True]
@@ -88,7 +88,7 @@ def test_order__same_id_of_two_accounts__both_accepted(town: Town, first_mtu: in
 def test_order__id_of_a_closed_program__refused(town: Town, resident: Resident, first_mtu: int) -> None:
     signed = resident.order(mtu=first_mtu)
     accepted(town, signed)
-    town.clock.advance_to(town.program.gate)
+    town.clock.advance_to(town.session.session)
     town.gate.run(town.clock.now())
 
     moved = resident.sign_order(replace(signed.order, salt=b"\x02" * 32))
@@ -148,14 +148,20 @@ def test_order__unknown_market__refused(town: Town, resident: Resident, first_mt
 
 
 @pytest.mark.parametrize("offset", [-1, 96, 10_000])
-def test_order__mtu_without_open_program__refused(town: Town, resident: Resident, first_mtu: int, offset: int) -> None:
-    refused(town, resident.order(mtu=first_mtu + offset), errors.ProgramNotOpen)
+def test_order__mtu_outside_the_session__refused(town: Town, resident: Resident, first_mtu: int, offset: int) -> None:
+    outside = resident.order(mtu=first_mtu + offset, session=town.session.session)
+
+    refused(town, outside, errors.SessionNotOpen)
+
+
+def test_order__session_that_is_not_open__refused(town: Town, resident: Resident, first_mtu: int) -> None:
+    refused(town, resident.order(mtu=first_mtu, session=town.session.session + 60), errors.SessionNotOpen)
 
 
 def test_order__at_the_gate__last_second_in_next_out(town: Town, resident: Resident, first_mtu: int) -> None:
-    town.clock.advance_to(town.program.gate - 1)
+    town.clock.advance_to(town.session.session - 1)
     accepted(town, resident.order(mtu=first_mtu))
-    town.clock.advance_to(town.program.gate)
+    town.clock.advance_to(town.session.session)
 
     refused(town, resident.order(mtu=first_mtu), errors.GateClosed)
     town.gate.run(town.clock.now())
@@ -335,7 +341,7 @@ def test_change__next_revision__replaces_the_order(town: Town, resident: Residen
     accepted(town, signed, changed)
 
     with town.record.read() as connection:
-        (order,) = queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1)
+        (order,) = queries.book_orders(connection, market=MARKET, session=town.session.session)
     assert (order.revision, order.limit_neur_per_wh) == (1, 200)
     assert order.tag == changed.order.digest(MARKET_DOMAIN)[:16]
 
@@ -373,7 +379,7 @@ def test_cancel__live_order__out_of_the_book_and_receipted(town: Town, resident:
     assert receipt.tag == signed.order.digest(MARKET_DOMAIN)[:16]
     assert recover(MARKET_DOMAIN.digest(RECEIPT, receipt.values()), receipt.signature) == town.operator.address
     with town.record.read() as connection:
-        assert queries.book_orders(connection, market=MARKET, first_mtu=first_mtu, count=1) == []
+        assert queries.book_orders(connection, market=MARKET, session=town.session.session) == []
     accepted(town, resident.order(mtu=first_mtu, quantity_lots=425))
 
 
@@ -405,30 +411,30 @@ def test_cancel__wrong_revision__refused(town: Town, resident: Resident, first_m
 def test_cancel__after_the_gate__refused(town: Town, resident: Resident, first_mtu: int) -> None:
     signed = resident.order(mtu=first_mtu)
     accepted(town, signed)
-    town.clock.advance_to(town.program.gate)
+    town.clock.advance_to(town.session.session)
 
     refused(town, resident.cancel(signed.order, revision=1), errors.GateClosed)
 
 
 def test_schedule__nominated_and_revised__last_one_counts(town: Town, resident: Resident) -> None:
-    program = town.program
+    program = town.session
     first = resident.schedule(program, [100] * program.count)
     second = resident.schedule(program, [-200] * program.count, revision=1)
     outcomes = accepted(town, first, second, first)
 
     assert [outcome.repeated for outcome in outcomes] == [False, False, True]
     with town.record.read() as connection:
-        found = queries.schedules(connection, market=MARKET, first_mtu=program.first_mtu)
+        found = queries.schedules(connection, market=MARKET, session=program.session)
     assert {point: (item.revision, set(item.net_wh)) for point, item in found.items()} == {"POINT-0": (1, {-200})}
 
 
 def test_schedule__bad_ones__refused(town: Town, resident: Resident) -> None:
-    program, other = town.program, town.residents[1]
+    program, other = town.session, town.residents[1]
     flat = [0] * program.count
 
     refused(town, resident.schedule(program, flat, revision=1), errors.RevisionOutOfOrder)
-    refused(town, resident.schedule(program, flat[1:]), errors.NotAProgram)
-    refused(town, resident.schedule(replace(program, first_mtu=program.first_mtu + 1), flat), errors.NotAProgram)
+    refused(town, resident.schedule(program, flat[1:]), errors.NotASession)
+    refused(town, resident.schedule(replace(program, first_mtu=program.first_mtu + 1), flat), errors.NotASession)
     refused(town, resident.schedule(program, [4_251, *flat[1:]]), errors.BeyondConnection)
     refused(town, resident.schedule(program, [-2_501, *flat[1:]]), errors.BeyondConnection)
     refused(town, replace(resident.schedule(program, flat), point="POINT-1"), errors.OrderKeyNotValid)
@@ -446,23 +452,23 @@ def test_schedule__below_live_sales__refused(town: Town, resident: Resident, fir
     accepted(town, resident.order(mtu=first_mtu, side=Side.ASK, quantity_lots=50))
 
     for net_wh in (-490, 0, 500):
-        lowered = resident.schedule(town.program, [net_wh] * town.program.count, revision=1)
+        lowered = resident.schedule(town.session, [net_wh] * town.session.count, revision=1)
         refused(town, lowered, errors.BeyondSchedule)
 
 
 def test_schedule__after_the_gate__refused(town: Town, resident: Resident) -> None:
-    town.clock.advance_to(town.program.gate)
+    town.clock.advance_to(town.session.session)
 
-    refused(town, resident.schedule(town.program, [0] * town.program.count), errors.GateClosed)
+    refused(town, resident.schedule(town.session, [0] * town.session.count), errors.GateClosed)
 
 
 def test_process__good_and_bad_together__each_has_its_own_outcome(
     town: Town, resident: Resident, first_mtu: int
 ) -> None:
-    good = resident.order(mtu=first_mtu)
-    outcomes = town.send(good, resident.order(mtu=1), good, resident.order(mtu=first_mtu, limit_neur_per_wh=1))
+    good, far = resident.order(mtu=first_mtu), resident.order(mtu=1, session=town.session.session)
+    outcomes = town.send(good, far, good, resident.order(mtu=first_mtu, limit_neur_per_wh=1))
 
-    assert [type(outcome) for outcome in outcomes] == [Accepted, errors.ProgramNotOpen, Accepted, errors.OffTick]
+    assert [type(outcome) for outcome in outcomes] == [Accepted, errors.SessionNotOpen, Accepted, errors.OffTick]
     assert len(town.record.entries(kinds=[OrderAccepted])) == 1
 
 
@@ -536,7 +542,7 @@ def test_submit__closed_or_too_many__refused(town: Town, resident: Resident, fir
 
 def test_gate__racing_with_intake__every_receipted_order_is_in_the_book(town: Town, first_mtu: int) -> None:
     town.intake.start()
-    gate = town.program.gate
+    gate = town.session.session
     outcomes: list[Any] = []
 
     def submit(resident: Resident) -> None:
@@ -569,7 +575,7 @@ def test_rebuild__after_all_kinds_of_facts__same_tables(town: Town, first_mtu: i
     accepted(town, *signed)
     accepted(town, other.cancel(signed[1].order, revision=1))
     accepted(town, one.sign_order(replace(signed[0].order, revision=1, quantity_lots=3)))
-    town.clock.advance_to(town.program.gate)
+    town.clock.advance_to(town.session.session)
     town.gate.run(town.clock.now())
     tables = MARKET_TABLES + TABLES
     before = dump(town.record, tables)
@@ -593,7 +599,7 @@ def test_rebuild__erased_order__leaves_no_row(town: Town, resident: Resident, fi
 
 def test_queries__orders_of_account__paged_with_withdrawn(make_town: Callable[..., Town], record: Record) -> None:
     town = make_town(households=1)
-    program = town.open_program()
+    program = town.open_session()
     resident = town.residents[0]
     signed = [resident.order(mtu=program.first_mtu + n // 2) for n in range(6)]
     accepted(town, *signed, resident.cancel(signed[5].order, revision=1))

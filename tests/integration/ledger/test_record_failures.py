@@ -86,7 +86,7 @@ class FullDisk:
 def test_intake__disk_full__nothing_is_acknowledged_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
     record = Record.open(f"sqlite:///{tmp_path}/record.db")
     town = Town(record, households=2)
-    program = town.open_program()
+    program = town.open_session()
     disk = FullDisk(record)
     orders = [town.residents[n % 2].order(mtu=program.first_mtu + n % 96) for n in range(150)]
     disk.is_full = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,16 +16,14 @@ from domain.mtu import MTU_SECONDS
 from domain.parties import Meter, ParticipantKind
 from domain.signing import BadSignature, SigningKey
 from domain.terms import Agreement
-from ledger_service.record import Record, Transaction
+from ledger_service.record import Record
 from ledger_service.registry import consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
-    ConsentMissing,
-    DeadlinePassed,
+    GatesTooClose,
     Malformed,
     NoAgreement,
-    NonceUsed,
     NotRegistered,
     VersionOutOfOrder,
     WrongParty,
@@ -38,48 +35,21 @@ from tests.integration.ledger.tables import dump
 from tests.integration.ledger.town import (
     AREA,
     BEFORE,
-    CREDIT_NEUR,
     MARKET,
     Resident,
     Town,
     area,
     define_area,
-    give_guarantee,
     market,
     participant,
     register_key,
-    signed_guarantee,
     signed_key,
     tariff,
 )
+from tests.integration.ledger.writes import Write, refused, request, written
 from tests.journal import content_of
 
 pytestmark = pytest.mark.integration
-
-Write = Callable[[Transaction], Any]
-
-
-def refused(record: Record, error: type[DominoesError], write: Write) -> Any:
-    """The refusal of a write, which must leave nothing."""
-    head = record.head()
-    with pytest.raises(error) as refusal, record.begin() as tx:
-        write(tx)
-    assert type(refusal.value) is error
-    assert record.head() == head
-    return refusal.value
-
-
-def written(record: Record, write: Write) -> Any:
-    """What a write returns."""
-    with record.begin() as tx:
-        return write(tx)
-
-
-def request(record: Record, key: str) -> dict[str, Any]:
-    with record.begin() as tx:
-        found = tx.find(f"chain:{key}")
-    assert found is not None
-    return content_of(found)
 
 
 def test_area__defined__fact_view_and_request(record: Record) -> None:
@@ -134,13 +104,24 @@ def test_market__defined__request_carries_its_rules(record: Record) -> None:
     written(record, lambda tx: define_area(tx, area()))
     written(record, lambda tx: operations.define_market(tx, market=market()))
 
-    params = [to_hex(text_id(AREA)), 10, 100, -500_000, 4_000_000, 900, 7_200, 10_800]
+    params = [to_hex(text_id(AREA)), 0, 10, 100, -500_000, 4_000_000, 900, 7_200, 10_800]
     assert request(record, f"createMarket:{MARKET}")["args"] == [to_hex(text_id(MARKET)), params]
     with record.read() as connection:
         assert queries.market(connection, MARKET) == market()
         assert queries.markets(connection, area="ELSE") == []
         with pytest.raises(NotRegistered):
             queries.market(connection, "ELSE/DA")
+
+
+def test_market__with_later_gates__kept_with_all_of_them(record: Record) -> None:
+    written(record, lambda tx: define_area(tx, area()))
+    several = market(gate_local="10:00", later_gates_local=("14:00", "18:00"))
+
+    written(record, lambda tx: operations.define_market(tx, market=several))
+
+    with record.read() as connection:
+        assert queries.market(connection, MARKET) == several
+    assert several.gates_local == ("10:00", "14:00", "18:00")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +135,12 @@ def test_market__defined__request_carries_its_rules(record: Record) -> None:
         ({"kind": MarketKind.FLEXIBILITY}, Malformed),
         ({"gate_local": "24:00"}, Malformed),
         ({"gate_local": "noon"}, Malformed),
+        ({"later_gates_local": ("17:00", "25:00")}, Malformed),
+        ({"later_gates_local": ("12:00",)}, Malformed),
+        ({"later_gates_local": ("11:00",)}, Malformed),
+        ({"gate_local": "06:00", "later_gates_local": ("16:00", "11:00")}, Malformed),
+        ({"later_gates_local": ("15:59",)}, GatesTooClose),
+        ({"later_gates_local": ("20:01",)}, OutOfRange),
         ({"lot_wh": 0}, OutOfRange),
         ({"lot_wh": 2**24}, OutOfRange),
         ({"tick_neur_per_wh": 0}, OutOfRange),
@@ -473,90 +460,6 @@ def test_meter__before_the_household_has_an_agreement__refused(town: Town, recor
     written(record, lambda tx: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=40), now=0))
 
 
-def _second_retailer(town: Town, record: Record) -> Resident:
-    other = Resident("other retailer", None)
-    party = participant(0, other.account, participant="other", kind=ParticipantKind.RETAILER, point=None)
-    party = replace(party, connection_import_w=0, connection_export_w=0)
-    written(record, lambda tx: operations.register_participant(tx, participant=party, organisations=()))
-    return other
-
-
-def test_guarantee__by_one_whom_the_account_did_not_choose__refused(town: Town, record: Record) -> None:
-    """Nobody takes over, or ends, the credit of another one's customer."""
-    resident, stranger = town.residents[0], _second_retailer(town, record)
-    for credit_neur in (0, 5, 2**60):
-        given = signed_guarantee(stranger.account, resident.account.address, credit_neur=credit_neur)
-        refused(record, ConsentMissing, lambda tx, item=given: give_guarantee(tx, item, now=0))
-    forged = signed_guarantee(stranger.account, resident.account.address, credit_neur=5, agreed_by=stranger.account)
-    refused(record, WrongSigner, lambda tx: give_guarantee(tx, forged, now=0))
-
-    with record.read() as connection:
-        counting = queries.guarantee_of(connection, resident.account_hex)
-    assert counting is not None and counting.guarantor == town.retailer.account_hex
-
-
-def test_guarantee__by_one_whom_the_account_chose__takes_over(town: Town, record: Record) -> None:
-    resident, new, old = town.residents[0], _second_retailer(town, record), town.retailer
-    account = resident.account
-    taken_on = signed_guarantee(new.account, account.address, credit_neur=CREDIT_NEUR, agreed_by=account)
-    written(record, lambda tx: give_guarantee(tx, taken_on, now=0))
-    raised = signed_guarantee(new.account, account.address, credit_neur=CREDIT_NEUR + 1, nonce=2)
-    written(record, lambda tx: give_guarantee(tx, raised, now=0))
-    ended = signed_guarantee(old.account, account.address, credit_neur=0, nonce=2)
-    refused(record, ConsentMissing, lambda tx: give_guarantee(tx, ended, now=0))
-
-
-def test_guarantee__for_oneself__needs_nobody_else(town: Town, record: Record) -> None:
-    own = town.residents[0].account
-    kept = signed_guarantee(own, own.address, credit_neur=5)
-    written(record, lambda tx: give_guarantee(tx, kept, now=0))
-    with record.read() as connection:
-        assert queries.guarantee_of(connection, to_hex(own.address)) == kept
-
-
-def test_guarantee__after_its_deadline__refused(town: Town, record: Record) -> None:
-    account = town.residents[0].account.address
-    late = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=2, deadline=100)
-    refused(record, DeadlinePassed, lambda tx: give_guarantee(tx, late, now=100))
-    written(record, lambda tx: give_guarantee(tx, late, now=99))
-
-
-def test_guarantee__raised__last_one_counts_and_is_asked_of_the_chain(town: Town, record: Record) -> None:
-    resident, retailer = town.residents[0], town.retailer
-    raised = signed_guarantee(retailer.account, resident.account.address, credit_neur=2**60, nonce=7)
-    written(record, lambda tx: give_guarantee(tx, raised))
-
-    with record.read() as connection:
-        assert queries.guarantee_of(connection, resident.account_hex) == raised
-    asked = request(record, f"guarantee:{raised.guarantor}:{raised.account}:7")
-    signed = [to_hex(raised.signature), "0x"]
-    assert asked["args"] == [raised.guarantor, raised.account, str(2**60), 7, 2**37, *signed]
-    assert (asked["role"], asked["contract"], asked["function"]) == ("operator", "Guarantees", "guarantee")
-
-
-def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
-    one, other = town.residents[:2]
-    account = one.account.address
-    good = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=2)
-    cases = [
-        (replace(good, credit_neur=6), WrongSigner),
-        (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=1), AlreadyRegistered),
-        (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=0), OutOfRange),
-        (signed_guarantee(town.retailer.account, account, credit_neur=2**63, nonce=2), OutOfRange),
-        (signed_guarantee(other.account, account, credit_neur=5, nonce=2), ConsentMissing),
-        (signed_guarantee(town.retailer.account, b"\x99" * 20, credit_neur=5, nonce=2), NotRegistered),
-    ]
-    for guarantee, error in cases:
-        refused(
-            record,
-            error,
-            lambda tx, item=guarantee: give_guarantee(tx, item),
-        )
-    later = signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=9)
-    written(record, lambda tx: give_guarantee(tx, later))
-    refused(record, NonceUsed, lambda tx: give_guarantee(tx, good))
-
-
 def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
     before = dump(record, TABLES)
     written(record, rebuild_views)
@@ -567,7 +470,7 @@ def test_rebuild__whole_town__same_tables(town: Town, record: Record) -> None:
 
 def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(record: Record, make_town: Any) -> None:
     town = make_town()
-    program = town.open_program()
+    program = town.open_session()
     resident, end = town.residents[0], program.first_mtu + program.count
 
     def writes(at: int, now: int) -> list[Write]:
@@ -578,7 +481,7 @@ def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(reco
             ),
         ]
 
-    for write in writes(end - 1, program.gate):
+    for write in writes(end - 1, program.session):
         assert refused(record, AlreadyBegun, write).earliest_mtu == end
-    for write in writes(end - 1, program.gate - 1):
+    for write in writes(end - 1, program.session - 1):
         written(record, write)

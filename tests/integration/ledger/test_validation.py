@@ -16,7 +16,7 @@ from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
 from grid.model import Bus, GridModel, Line, Point, Transformer
-from ledger_service.programs import ClearingStage, PositionStage, ValidationStage, Verdicts, VoidStage
+from ledger_service.programs import ClearingStage, EndStage, PositionStage, ValidationStage, Verdicts
 from ledger_service.programs.verdicts import (
     BadReason,
     NotTheDso,
@@ -74,11 +74,15 @@ class Desk:
 
     def sign(self, key: SigningKey | None = None) -> Entry:
         digest = MARKET_DOMAIN.digest(PROGRAM, program_values(self.program()))
-        return self.verdicts.sign(market=MARKET, program=1, signature=(key or self.dso).sign(digest))
+        return self.verdicts.sign(
+            market=MARKET, session=self.town.session.session, signature=(key or self.dso).sign(digest)
+        )
 
     def refuse(self, reason: str) -> Entry:
         digest = MARKET_DOMAIN.digest(REFUSAL, refusal_values(self.program(), reason=reason))
-        return self.verdicts.refuse(market=MARKET, program=1, reason=reason, signature=self.dso.sign(digest))
+        signature = self.dso.sign(digest)
+        session = self.town.session.session
+        return self.verdicts.refuse(market=MARKET, session=session, reason=reason, signature=signature)
 
     def include(self, key: str, *events: dict[str, Any]) -> None:
         payload = {"key": key, "block": 1, "events": list(events)}
@@ -86,11 +90,16 @@ class Desk:
             append_fact(tx, "chain.included", payload)
 
 
-def cleared(mtu: int, result_hash: str) -> dict[str, Any]:
+def cleared(session: int, mtu: int, result_hash: str) -> dict[str, Any]:
     """The chain's event that an MTU was cleared with this result."""
-    args = {"market": to_hex(text_id(MARKET)), "mtu": mtu, "priceNeurPerWh": 90_000, "tradedLots": 4}
-    args |= {"resultHash": result_hash, "clearingRoot": "0x" + "00" * 32}
-    return {"contract": "Market", "event": "MtuCleared", "args": args}
+    args = {"market": to_hex(text_id(MARKET)), "session": session, "mtu": mtu, "resultHash": result_hash}
+    return {"contract": "Market", "event": "MtuCleared", "args": args | {"priceNeurPerWh": 90_000, "tradedLots": 4}}
+
+
+def done(session: int, cleared_mask: int) -> dict[str, Any]:
+    """The chain's event that a session is over."""
+    args = {"market": to_hex(text_id(MARKET)), "session": session, "clearedMask": str(cleared_mask)}
+    return {"contract": "Market", "event": "SessionDone", "args": args | {"clearingRoot": "0x" + "00" * 32}}
 
 
 @pytest.fixture
@@ -100,7 +109,7 @@ def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.Mon
     plain = towns.area
     monkeypatch.setattr(towns, "area", lambda: plain(grid_model=JsonDocument(grid), grid_model_hash=hash_json(grid)))
     town = make_town(households=3)
-    program = town.open_program()
+    program = town.open_session()
     buyer, _, seller = town.residents
     net = [-100] * program.count
     outcomes = town.send(
@@ -109,8 +118,8 @@ def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.Mon
         buyer.order(mtu=program.first_mtu, limit_neur_per_wh=110_000, quantity_lots=4),
     )
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    town.clock.advance_to(program.gate)
-    town.gate.run(program.gate)
+    town.clock.advance_to(program.session)
+    town.gate.run(program.session)
     return Desk(town)
 
 
@@ -131,7 +140,9 @@ def test_sign__by_the_dso__asks_the_chain_to_record_and_a_repeat_changes_nothing
 
     (request,) = desk.requests("recordProgram")
     assert again.repeated and again.sequence == first.sequence
-    assert request["args"][2] == desk.validated()["results_root"]
+    program, validated = request["args"][2], desk.validated()
+    assert program[0] == validated["results_root"]
+    assert [int(mask) for mask in program[1:3]] == [int(validated["traded_mask"], 16), 0]
 
 
 @pytest.mark.parametrize("case", ["stranger", "late", "refused before", "not validated", "no reason"])
@@ -152,7 +163,7 @@ def test_verdict__that_may_not_be__is_refused_and_changes_nothing(desk: Desk, ca
 
     with pytest.raises(expected[case]):
         if case == "not validated":
-            desk.verdicts.sign(market=MARKET, program=2, signature=bytes(65))
+            desk.verdicts.sign(market=MARKET, session=2, signature=bytes(65))
         elif case == "no reason":
             desk.refuse("  ")
         else:
@@ -161,67 +172,73 @@ def test_verdict__that_may_not_be__is_refused_and_changes_nothing(desk: Desk, ca
     assert desk.record.head() == before
 
 
-def test_clearing__program_recorded_on_chain__one_clear_per_mtu_and_set_points_go_out(desk: Desk) -> None:
+def test_clearing__program_recorded_on_chain__one_clear_per_mtu_that_trades_and_set_points_go_out(desk: Desk) -> None:
     desk.sign()
-    desk.include(f"recordProgram:{MARKET}:1")
+    key = f"recordProgram:{MARKET}:{desk.town.session.session}"
+    desk.include(key)
     stage = ClearingStage(desk.record)
 
     assert stage.run(0) is True
 
-    assert len(desk.requests("clear")) == desk.town.program.count
+    (request,) = desk.requests("clear")
+    assert request["args"][1][1] == desk.town.session.first_mtu
     assert len(desk.facts("setpoints.issued")) == 1
-    desk.include(f"recordProgram:{MARKET}:1")
+    desk.include(key)
     stage.run(0)
-    assert len(desk.requests("clear")) == desk.town.program.count
+    assert len(desk.requests("clear")) == 1
 
 
-def test_position__events_of_the_chain__become_one_fact_per_mtu(desk: Desk) -> None:
+def test_position__events_of_the_chain__become_a_fact_per_mtu_and_one_of_the_end(desk: Desk) -> None:
     validated = desk.validated()
-    market, first = to_hex(text_id(MARKET)), validated["first_mtu"]
-    desk.include("any", cleared(first, validated["results"][0]["result_hash"]))
-    voided = {"market": market, "mtu": first + 1, "clearingRoot": "0x" + "00" * 32}
-    desk.include("any", {"contract": "Market", "event": "MtuVoided", "args": voided})
+    session, first = validated["session"], validated["first_mtu"]
+    desk.include("any", cleared(session, first, validated["results"][0]["result_hash"]), done(session, 1))
+    desk.include("again", done(session, 1))
 
     PositionStage(desk.record).run(0)
 
     (position,) = desk.facts("mtu.cleared")
     assert content_of(position)["words"] == validated["results"][0]["words"]
-    assert [content_of(entry)["mtu"] for entry in desk.facts("mtu.voided")] == [first + 1]
+    (ended,) = desk.facts("session.done")
+    assert content_of(ended)["cleared_mask"] == f"0x{1:032x}"
 
 
 def test_position__result_nobody_validated__stops_loudly(desk: Desk) -> None:
     validated = desk.validated()
-    desk.include("any", cleared(validated["first_mtu"], "0x" + "00" * 32))
+    desk.include("any", cleared(validated["session"], validated["first_mtu"], "0x" + "00" * 32))
 
     with pytest.raises(LookupError):
         PositionStage(desk.record).run(0)
 
 
 @pytest.mark.parametrize("verdict", ["refused", "silent"])
-def test_void__without_a_signature_by_the_deadline__every_mtu_is_voided_once(desk: Desk, verdict: str) -> None:
+def test_end__without_a_signature_by_the_deadline__session_is_ended_once(desk: Desk, verdict: str) -> None:
+    desk.validated()
     if verdict == "refused":
         desk.refuse("transformer in maintenance")
-    stage, program = VoidStage(desk.record), desk.town.program
-    late = program.gate + towns.market().clear_seconds + 1
+    stage, session = EndStage(desk.record), desk.town.session.session
+    due = session + towns.market().sign_seconds
 
-    assert stage.run(late - 1) is False
-    assert stage.run(late) is True
+    assert stage.run(due) is False
+    assert stage.run(due + 1) is True
 
-    (request,) = desk.requests("voidMtus")
-    assert request["args"][1:] == [1, 1, program.first_mtu, program.count]
-    assert VoidStage(desk.record).run(late) is False
+    (request,) = desk.requests("endSession")
+    assert request["args"][1:] == [session]
+    assert EndStage(desk.record).run(due + 1) is False
 
 
-def test_void__some_mtus_cleared__only_the_others_are_voided(desk: Desk) -> None:
-    validated = desk.validated()
-    middle = validated["first_mtu"] + 40
-    desk.include("any", cleared(middle, validated["results"][40]["result_hash"]))
+def test_end__signed_program__has_until_the_last_clearing(desk: Desk) -> None:
+    desk.sign()
+    stage, due = EndStage(desk.record), desk.town.session.session + towns.market().clear_seconds
+
+    assert stage.run(due) is False
+    assert stage.run(due + 1) is True
+
+
+def test_end__session_that_is_over__nothing_is_asked_for(desk: Desk) -> None:
+    desk.include("any", done(desk.town.session.session, 0))
     PositionStage(desk.record).run(0)
 
-    VoidStage(desk.record).run(desk.town.program.gate + towns.market().clear_seconds + 1)
-
-    ranges = [(request["args"][3], request["args"][4]) for request in desk.requests("voidMtus")]
-    assert ranges == [(validated["first_mtu"], 40), (middle + 1, desk.town.program.count - 41)]
+    assert EndStage(desk.record).run(desk.town.session.session + towns.market().clear_seconds + 1) is False
 
 
 def test_program_values__signed_struct__names_every_root(desk: Desk) -> None:

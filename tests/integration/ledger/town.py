@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.areas import Area, Attester
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import hash_json, text_id, to_hex
 from domain.markets import Market
 from domain.members import JsonDocument
+from domain.mtu import mtu_start
 from domain.orders import Order, cancel_digest, schedule_digest
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
 from domain.signing import SigningKey
@@ -19,7 +21,7 @@ from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
-from ledger_service.market.queries import Program
+from ledger_service.market.queries import Session
 from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations
 from ledger_service.registry.areas import PreparedArea
@@ -181,6 +183,13 @@ def give_guarantee(tx: Transaction, guarantee: Guarantee, *, now: int = BEFORE) 
     return consents.give_guarantee(tx, signers=signers, guarantee=guarantee, now=now, check_funds=lambda: None)
 
 
+def gate_of(mtu: int) -> int:
+    """The day-ahead gate of the local day that holds an MTU: 12:00 on the day before."""
+    zone = ZoneInfo("Europe/Berlin")
+    day = datetime.fromtimestamp(mtu_start(mtu), tz=zone).date()
+    return int(datetime.combine(day - timedelta(days=1), time(12), tzinfo=zone).timestamp())
+
+
 @dataclass
 class FixedFunds:
     """What stands behind accounts as the test says; the chain has every line that was given."""
@@ -217,9 +226,10 @@ class Resident:
         return SignedOrder(order=order, signature=self.device.sign(order.digest(domain)))
 
     def order(self, **changes: Any) -> SignedOrder:
-        """A signed bid of 10 lots at 100,000 nEUR/Wh unless changed; `mtu` must be given."""
+        """A signed bid of 10 lots at 100,000 nEUR/Wh in the day-ahead session unless changed; `mtu` must be given."""
         values = {
             "market": text_id(MARKET),
+            "session": gate_of(changes["mtu"]),
             "side": Side.BID,
             "limit_neur_per_wh": 100_000,
             "quantity_lots": 10,
@@ -232,23 +242,26 @@ class Resident:
 
     def cancel(self, order: Order, *, revision: int) -> SignedCancel:
         """A signed cancel."""
-        names = {"market": order.market, "mtu": order.mtu, "order_id": order.order_id, "revision": revision}
+        names = {"market": order.market, "session": order.session, "mtu": order.mtu}
+        names |= {"order_id": order.order_id, "revision": revision}
         return SignedCancel(**names, signature=self.device.sign(cancel_digest(domain=MARKET_DOMAIN, **names)))
 
-    def schedule(self, program: Program, net_wh: list[int], *, revision: int = 0) -> SignedSchedule:
-        """A signed schedule for a program."""
+    def schedule(self, session: Session, net_wh: list[int], *, revision: int = 0) -> SignedSchedule:
+        """A signed schedule for a session."""
         point = self.point or ""
         digest = schedule_digest(
             domain=MARKET_DOMAIN,
-            market=text_id(program.market),
-            first_mtu=program.first_mtu,
+            market=text_id(session.market),
+            session=session.session,
+            first_mtu=session.first_mtu,
             point=text_id(point),
             net_wh=net_wh,
             revision=revision,
         )
         return SignedSchedule(
-            market=text_id(program.market),
-            first_mtu=program.first_mtu,
+            market=text_id(session.market),
+            session=session.session,
+            first_mtu=session.first_mtu,
             point=point,
             net_wh=tuple(net_wh),
             revision=revision,
@@ -323,21 +336,19 @@ class Town:
         with self.record.begin() as tx:
             append_fact(tx, "chain.included", {"key": key, "block": 1})
 
-    def open_program(self) -> Program:
+    def open_session(self) -> Session:
         """Let the calendar declare and open the first day; both on chain."""
         self.include(f"createMarket:{MARKET}")
         run_until_quiet([self.calendar], self.clock.now())
         self.include(f"declarePeriod:{AREA}:1")
         run_until_quiet([self.calendar], self.clock.now())
-        return self.program
+        return self.session
 
     @property
-    def program(self) -> Program:
-        """The program opened last."""
+    def session(self) -> Session:
+        """The session opened last."""
         with self.record.read() as connection:
-            found = queries.last_program(connection, market=MARKET)
-        assert found is not None
-        return found
+            return queries.sessions(connection, market=MARKET)[-1]
 
     def send(self, *items: Any) -> list[Any]:
         """Outcomes of submissions, in one transaction."""
@@ -361,5 +372,7 @@ def accepted(town: Town, *items: Any) -> list[Accepted]:
     return outcomes
 
 
-def nominate(town: Town, resident: Resident, net_wh: int, revision: int = 0) -> None:
-    accepted(town, resident.schedule(town.program, [net_wh] * town.program.count, revision=revision))
+def nominate(town: Town, resident: Resident, net_wh: int, revision: int = 0, *, session: Session | None = None) -> None:
+    """Nominate the same energy in every MTU of a session (the one opened last, where none is given)."""
+    chosen = town.session if session is None else session
+    accepted(town, resident.schedule(chosen, [net_wh] * chosen.count, revision=revision))

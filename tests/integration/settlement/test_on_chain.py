@@ -12,17 +12,18 @@ import pytest
 from sqlalchemy import select
 
 from contracts.bindings import Accounts, Calendar, Guarantees, Market, Readings, Settlement, read_events
+from contracts.bindings.market import Program
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.bindings.readings import ReadingsPassedOver
 from contracts.deploy import Deployment, DeploymentConfig, RoleGrant
 from domain.areas import Attester
-from domain.eip712 import COVER, PROGRAM, REDEMPTION
+from domain.eip712 import COVER, REDEMPTION
 from domain.facts import (
     ChainFailed,
     ChainIncluded,
     MeterRegistered,
     MtuUnread,
-    ProgramOpened,
+    SessionOpened,
     SettlementProposed,
     Subject,
 )
@@ -52,7 +53,7 @@ from ledger_service.money.stage import MoneyStage
 from ledger_service.money.tables import money_account
 from ledger_service.money.views import BANK
 from ledger_service.outbox import request
-from ledger_service.programs import PositionStage, VoidStage
+from ledger_service.programs import EndStage, PositionStage
 from ledger_service.record import Record
 from ledger_service.registry import operations as registry
 from ledger_service.settlement.gather import proposal_package
@@ -94,7 +95,7 @@ class World:
             CalendarStage(self.record, first_day=DAY, last_day=DAY),
             GateStage(self.record),
             PositionStage(self.record),
-            VoidStage(self.record),
+            EndStage(self.record),
             MeteringStage(self.record),
             SettlementStage(self.record),
             MoneyStage(self.record),
@@ -338,49 +339,46 @@ def test_node_chain__area_as_the_service_tells_it__differs_nowhere_unless_it_lie
     ]
 
 
-def record_program(world: World) -> dict[str, Any]:
-    """The DSO signs the empty program of the day; the values it signs."""
-    opened = content_of(next(iter(world.record.entries(kinds=[ProgramOpened]))))
-    world.run_to(opened["gate"] + 1)
-    values = {
-        "market": text_id(town.MARKET),
-        "firstMtu": opened["first_mtu"],
-        "count": opened["count"],
-        "resultsRoot": keccak(b"results"),
-        "gridModelHash": keccak(b"grid"),
-        "reportHash": keccak(b"report"),
-        "deadline": opened["gate"] + 600,
-    }
-    signature = key("dso").sign(world.deployment.domain("Market").digest(PROGRAM, values))
-    call = Market.record_program(
-        market=values["market"],
-        program=opened["program"],
-        results_root=values["resultsRoot"],
-        grid_model_hash=values["gridModelHash"],
-        report_hash=values["reportHash"],
-        deadline=values["deadline"],
-        signature=signature,
+def record_program(world: World) -> tuple[int, Program]:
+    """The DSO signs the day's program, in which one MTU would trade: its session, and what is signed."""
+    opened = content_of(next(iter(world.record.entries(kinds=[SessionOpened]))))
+    session = opened["session"]
+    world.run_to(session + 1)
+    program = Program(
+        results_root=keccak(b"results"),
+        traded_mask=1,
+        emptied_mask=2,
+        grid_model_hash=keccak(b"grid"),
+        report_hash=keccak(b"report"),
+        deadline=session + 600,
     )
+    market = Market(rpc=world.node.rpc, address=world.deployment.addresses["Market"])
+    market_id = text_id(town.MARKET)
+    signature = key("dso").sign(market.program_digest(market=market_id, session=session, program=program))
+    call = Market.record_program(market=market_id, session=session, program=program, signature=signature)
     with world.record.begin() as tx:
         request(tx, call, key="recordProgram by anybody", role=ChainRole.TREASURER, about=Subject())
     world.rest()
-    return values
+    return session, program
 
 
 def test_node_chain__program_recorded__gives_what_the_dso_signed(world: World) -> None:
     chain = node_chain(world)
     assert chain.period(area=town.AREA, period=1, markets=[town.MARKET]).programs == {}
 
-    signed = record_program(world)
+    session, signed = record_program(world)
 
     found = chain.period(area=town.AREA, period=1, markets=[town.MARKET])
     recorded = RecordedProgram(
-        results_root=signed["resultsRoot"],
-        grid_model_hash=signed["gridModelHash"],
-        report_hash=signed["reportHash"],
+        results_root=signed.results_root,
+        traded_mask=signed.traded_mask,
+        emptied_mask=signed.emptied_mask,
+        grid_model_hash=signed.grid_model_hash,
+        report_hash=signed.report_hash,
         dso=key("dso").address,
     )
-    assert found.programs == {(town.MARKET, 1): recorded}
+    assert found.programs == {(town.MARKET, session): recorded}
+    assert found.pending == 1
     assert found.markets == {town.MARKET: MarketRules(text_id(town.AREA), town.market().lot_wh)}
     assert found.words_hashes == ()
     assert chain.market_time() == world.now

@@ -39,6 +39,7 @@ def of_length(length: int) -> st.SearchStrategy[bytes]:
 ORDERS = st.builds(
     Order,
     market=of_length(32),
+    session=st.integers(0, SAFE),
     mtu=st.integers(0, 2**32 - 1),
     side=st.sampled_from(Side),
     limit_neur_per_wh=st.integers(NO_PRICE + 1, 2**31 - 1),
@@ -68,7 +69,9 @@ PRICES = st.integers(NO_PRICE, -NO_PRICE - 1)
 VERSIONS = st.integers(0, 2**32 - 1)
 
 LINES = st.one_of(
-    st.builds(TradeLine, MTU_IN_PERIOD, st.sampled_from(TRADE_KINDS), st.integers(0, SAFE), PRICES, TEXT),
+    st.builds(
+        TradeLine, MTU_IN_PERIOD, st.sampled_from(TRADE_KINDS), st.integers(0, SAFE), PRICES, TEXT, st.integers(0, SAFE)
+    ),
     st.builds(PositionLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES),
     st.builds(MirrorLine, MTU_IN_PERIOD, st.sampled_from(POSITION_KINDS), st.integers(0, SAFE), PRICES, TEXT, VERSIONS),
 )
@@ -119,6 +122,7 @@ BY_ALIAS = {
     members.OrderId: of_length(16),
     members.Signature: of_length(65),
     members.Word: st.integers(0, 2**256 - 1),
+    members.Mask: st.integers(0, 2**128 - 1),
     members.AmountNeur: st.integers(-(2**96), 2**96),
     members.BigNatural: st.integers(0, 2**96),
     members.Document: st.dictionaries(TEXT, JSON, max_size=3).map(JsonDocument),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.eip712 import Domain
+from domain.hashing import MAX_SAFE_INTEGER
 from domain.orders import Order
 from domain.units import MAX_LOTS
 from domain.words import Side
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.property
 ORDERS = st.builds(
     Order,
     market=st.binary(min_size=32, max_size=32),
+    session=st.integers(0, MAX_SAFE_INTEGER),
     mtu=st.integers(0, 2**32 - 1),
     side=st.sampled_from(Side),
     limit_neur_per_wh=st.integers(-(2**31) + 1, 2**31 - 1),

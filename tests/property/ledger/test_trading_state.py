@@ -37,7 +37,7 @@ STEP = st.tuples(
 def submission(town: Town, sent: list[Any], step: tuple[Any, ...]) -> Any:
     """What a step sends; changes, cancels and repeats refer to what was sent before."""
     action, who, offset, side, limit, lots = step
-    resident, program = town.residents[who], town.program
+    resident, program = town.residents[who], town.session
     mine = [item for item in sent if item.order.account == resident.account.address]
     terms = {"side": side, "limit_neur_per_wh": limit, "quantity_lots": lots}
     if action == "schedule":
@@ -57,7 +57,12 @@ def comparable(state: TradingState) -> dict[str, Any]:
     """The state without what only says when it was last looked at, and without sums that are zero."""
     values = dict(vars(state))
     values.pop("settled_before")
-    values["usage"] = {key: usage for key, usage in state.usage.items() if usage != Usage()}
+    values["usage"] = {
+        (*place, *book): usage
+        for place, found in state.usage.items()
+        for book, usage in found.items()
+        if usage != Usage()
+    }
     return values
 
 
@@ -69,7 +74,7 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
     with tempfile.TemporaryDirectory() as folder:
         record = Record.open(f"sqlite:///{folder}/record.db")
         town = Town(record, households=2)
-        town.open_program()
+        town.open_session()
         sent: list[Any] = []
         for batch in batches:
             items = [submission(town, sent, step) for step in batch]
@@ -80,14 +85,14 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
                 if isinstance(outcome, Accepted) and hasattr(item, "order")
             ]
         if closes:
-            town.gate.run(town.program.gate)
-            town.send(town.residents[0].order(mtu=town.program.first_mtu))
+            town.gate.run(town.session.session)
+            town.send(town.residents[0].order(mtu=town.session.first_mtu))
         state = town.intake._state
         assert state is not None
 
         with record.read() as connection:
             fresh = TradingState.load(connection, settled_before=lambda area: 0)
-            live = queries.book_orders(connection, market=MARKET, first_mtu=town.program.first_mtu, count=96)
+            live = queries.book_orders(connection, market=MARKET, session=town.session.session)
         assert comparable(state) == comparable(fresh)
 
         costs: Counter[str] = Counter()
@@ -118,7 +123,7 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
             for (account, mtu), energy_wh in asked_wh.items():
                 point = state.holders[account].participant.point or ""
                 market = state.by_code[MARKET].market
-                assert energy_wh <= state.export_wh(market=market, program=town.program, point=point, mtu=mtu)
+                assert energy_wh <= state.export_wh(market=market, session=town.session, point=point, mtu=mtu)
         record.close()
 
 
@@ -129,9 +134,9 @@ def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(
     with tempfile.TemporaryDirectory() as folder:
         record = Record.open(f"sqlite:///{folder}/record.db")
         town = Town(record, households=1)
-        town.open_program()
+        town.open_session()
         resident, now_mtu = town.residents[0], mtu_of(NOW)
-        town.send(resident.order(mtu=town.program.first_mtu))
+        town.send(resident.order(mtu=town.session.first_mtu))
         registered = [(0, to_hex(resident.device.address))]
         for begin in begins:
             device = SigningKey.generate().address
@@ -139,7 +144,7 @@ def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(
             with record.begin() as tx:
                 register_key(tx, key, now=NOW)
             registered.append((now_mtu + begin, to_hex(device)))
-        town.send(resident.order(mtu=town.program.first_mtu))
+        town.send(resident.order(mtu=town.session.first_mtu))
         state = town.intake._state
         assert state is not None
 

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from domain.facts import OrderAccepted, SettlementProposed
 from domain.facts.programs import PointEnvelope, PointSchedule
-from settling.package import Basis, Package, PackagedAttestation, PackagedClearing, PackagedProgram, PackagedProposal
+from domain.sessions import mask_of
+from settling.package import (
+    Basis,
+    Package,
+    PackagedAttestation,
+    PackagedClearing,
+    PackagedProgram,
+    PackagedProposal,
+    PackagedSession,
+)
 from tests.property.domain.fact_strategies import TEXT, facts_of, members_of, of_type
 
 FIRST_MTU, COUNT = 1_000, 4
@@ -24,10 +33,10 @@ Path = tuple[str | int, ...]
 OPEN = ("grid_model", "report")
 """Members whose form is told elsewhere: documents that hashes bind."""
 
-OPTIONAL = ("kind",)
-"""Members that may be left out: a market is an auction unless it says otherwise."""
+OPTIONAL = ("kind", "later_gates_local")
+"""Members that may be left out: a market is an auction of one gate a day unless it says otherwise."""
 
-ORDERED = ("orders", "statements", "opens")
+ORDERED = ("orders", "statements", "opens", "clearings")
 """Lists that ascend, each element once."""
 
 NUMBERS_AS_TEXT = ("amount_neur", "due_neur", "settled_before_neur", "base_neur")
@@ -56,6 +65,17 @@ def programs(draw: Any) -> PackagedProgram:
     return PackagedProgram(**{name: draw(values) for name, values in hints.items()}, **bound)
 
 
+@st.composite
+def sessions(draw: Any) -> PackagedSession:
+    """A session over the period's MTUs, some of them cleared."""
+    cleared = sorted(draw(st.sets(MTUS, max_size=2)))
+    members = of_members(PackagedClearing, leave_out=("mtu",))
+    clearings = tuple(draw(st.builds(PackagedClearing, mtu=st.just(mtu), **members)) for mtu in cleared)
+    hints = of_members(PackagedSession, leave_out=("first_mtu", "count", "cleared_mask", "clearings"))
+    bound = {"first_mtu": FIRST_MTU, "count": COUNT, "cleared_mask": mask_of(cleared, first_mtu=FIRST_MTU)}
+    return PackagedSession(**{name: draw(values) for name, values in hints.items()}, **bound, clearings=clearings)
+
+
 def of_members(cls: Any, *, leave_out: tuple[str, ...]) -> dict[str, st.SearchStrategy[Any]]:
     """Values of the members of a frozen class."""
     hints = get_type_hints(cls, include_extras=True)
@@ -65,7 +85,6 @@ def of_members(cls: Any, *, leave_out: tuple[str, ...]) -> dict[str, st.SearchSt
 @st.composite
 def packages(draw: Any) -> Package:
     """A package whose members have their form and order; what they say need not agree."""
-    clearings = st.builds(PackagedClearing, mtu=MTUS, **of_members(PackagedClearing, leave_out=("mtu",)))
     attestations = st.builds(
         PackagedAttestation,
         mtu=MTUS,
@@ -77,7 +96,7 @@ def packages(draw: Any) -> Package:
         "first_mtu": st.just(FIRST_MTU),
         "count": st.just(COUNT),
         "programs": _several(programs()),
-        "clearings": _several(clearings),
+        "sessions": _several(sessions()),
         "attestations": _several(attestations),
         "orders": _ascending(facts_of(OrderAccepted), lambda fact: fact.tag),
     }

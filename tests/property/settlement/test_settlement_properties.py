@@ -33,6 +33,12 @@ RETAILERS = (b"\x71" * 20, b"\x72" * 20)
 DSO, TAX = b"\x81" * 20, b"\x82" * 20
 SIGN = {kind.name: kind.sign for kind in KINDS}
 
+Gate = tuple[str, int]
+"""A session: the code of its market, and its gate."""
+
+GATES: tuple[Gate, ...] = (("x/DA", 1), ("x/DA", 2), ("x/ID", 2))
+"""Two sessions of one market, and one of another."""
+
 
 def tariff(draw: Any, name: str, version: int, valid_from_mtu: int) -> Tariff:
     prices = [draw(st.integers(-400_000, 600_000)) for _ in range(9)]
@@ -40,8 +46,8 @@ def tariff(draw: Any, name: str, version: int, valid_from_mtu: int) -> Tariff:
 
 
 @st.composite
-def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA", "x/ID")) -> Inputs:
-    """A day of up to 4 households, two retailers, changing terms, random trades of these markets that balance."""
+def days(draw: Any, largest_wh: int = 20_000, sessions: tuple[Gate, ...] = GATES) -> Inputs:
+    """A day of up to 4 households, two retailers, changing terms, random trades of these sessions that balance."""
     count = draw(st.integers(1, 4))
     houses = [bytes([n + 1]) * 20 for n in range(count)]
     tariffs = [tariff(draw, "a", 1, 0), tariff(draw, "b", 1, 0)]
@@ -56,9 +62,9 @@ def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA"
     energy = st.integers(0, largest_wh)
     trades, metered, limits = [], [], []
     for mtu in range(FIRST, FIRST + COUNT):
-        for market in markets:
+        for session in sessions:
             if draw(st.booleans()):
-                trades += balanced(draw, market, mtu, [*houses, RETAILERS[0]], largest_wh)
+                trades += balanced(draw, session, mtu, [*houses, RETAILERS[0]], largest_wh)
         for n in range(count):
             if draw(st.booleans()):
                 metered.append(
@@ -82,8 +88,8 @@ def days(draw: Any, largest_wh: int = 20_000, markets: tuple[str, ...] = ("x/DA"
     )
 
 
-def balanced(draw: Any, market: str, mtu: int, accounts: list[bytes], largest_wh: int) -> list[Trade]:
-    """Trades of one market and MTU at one price, whose sides are equal.
+def balanced(draw: Any, session: Gate, mtu: int, accounts: list[bytes], largest_wh: int) -> list[Trade]:
+    """Trades of one session and MTU at one price, whose sides are equal.
 
     Each account is on one side of them: nobody's own bids and asks can both be accepted in one auction.
     """
@@ -94,8 +100,8 @@ def balanced(draw: Any, market: str, mtu: int, accounts: list[bytes], largest_wh
     for n in range(draw(st.integers(1, 3))):
         energy = draw(st.integers(1, largest_wh))
         for side, group in ((Side.BID, order[:cut]), (Side.ASK, order[cut:])):
-            tag = mtu.to_bytes(4, "big") + market.encode().rjust(10) + bytes([n, side])
-            trades.append(Trade(draw(st.sampled_from(group)), market, mtu, side, energy, price, tag))
+            tag = mtu.to_bytes(4, "big") + session[0].encode().rjust(9) + bytes([session[1], n, side])
+            trades.append(Trade(draw(st.sampled_from(group)), *session, mtu, side, energy, price, tag))
     return trades
 
 
@@ -124,7 +130,7 @@ def by_hand(inputs: Inputs, household: Party) -> dict[tuple[int, str], int]:
         plan = valid([item for item in inputs.agreements if item.account == to_hex(household.account)], mtu)
         rate = valid([item for item in inputs.tariffs if item.tariff == plan.tariff], mtu)
         surplus, shortfall = rate.imbalance_surplus_neur_per_wh, rate.imbalance_shortfall_neur_per_wh
-        if len({trade.market for trade in mine}) > 1:
+        if len({(trade.market, trade.session) for trade in mine}) > 1:
             surplus = min([surplus, *(trade.price_neur_per_wh for trade in bids)])
             shortfall = max([shortfall, *(trade.price_neur_per_wh for trade in asks)])
         paid = fed if cap_out is None else min(fed, cap_out)
@@ -160,8 +166,8 @@ def test_settle__any_day__equals_the_rules_applied_one_by_one(inputs: Inputs) ->
 
 
 @settings(max_examples=examples(40), deadline=None)
-@given(days(markets=("x/DA",)))
-def test_settle__one_market__is_as_if_nothing_were_netted(inputs: Inputs) -> None:
+@given(days(sessions=GATES[:1]))
+def test_settle__one_session__is_as_if_nothing_were_netted(inputs: Inputs) -> None:
     """Gross energies against the meter, deviations at the agreement's prices: the rule before there were several."""
     for account, statement in settle(inputs).statements.items():
         gross: dict[tuple[int, str], int] = {}
@@ -177,7 +183,7 @@ def test_settle__one_market__is_as_if_nothing_were_netted(inputs: Inputs) -> Non
 
 
 def check_deviations(inputs: Inputs, statement: Statement, gross: dict[tuple[int, str], int]) -> None:
-    """Surplus and shortfall of one market's trades, at the tariff's price."""
+    """Surplus and shortfall of one session's trades, at the tariff's price."""
     metered = {(item.point, item.mtu): item for item in inputs.metered}
     found = {(line.mtu, line.kind.name): line for line in statement.lines if isinstance(line, PositionLine)}
     for (mtu, kind), energy in gross.items():

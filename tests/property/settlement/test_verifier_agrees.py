@@ -1,5 +1,5 @@
-"""The service, whose code attesters run too, and the verifier, which shares none of it, bill any day of one to three
-markets alike."""
+"""The service, whose code attesters run too, and the verifier, which shares none of it, bill any day of one to four
+sessions alike."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.property
 
 AREA = "x"
 AREA_ID = to_hex(text_id(AREA))
-MARKETS = ("x/DA", "x/ID", "x/ID2")
+SESSIONS = (("x/DA", 1), ("x/ID", 2), ("x/ID", 3), ("x/ID2", 3))
 
 
 class Verifier:
@@ -42,7 +42,7 @@ class Verifier:
         self.evidence = Evidence({}, None, None, None, Cache())
         self.erasures = Erasures(self.evidence)
         self.participants = Participants(self.evidence, self.erasures)
-        orders = Orders(self.evidence, self.erasures, self.participants, shows_gates=False)
+        orders = Orders(self.evidence, self.erasures, self.participants)
         self.market = Market(self.evidence, self.erasures, self.participants, orders)
         transactions = Transactions(self.evidence, self.erasures)
         self.readings = Readings(self.evidence, self.erasures, self.participants, transactions)
@@ -65,7 +65,8 @@ class Verifier:
     def take_energy(self) -> None:
         """Trades, readings, and what the DSO signed."""
         for trade in self.inputs.trades:
-            members = (trade.market, to_hex(trade.tag), int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
+            place = (trade.market, trade.session)
+            members = (*place, to_hex(trade.tag), int(trade.side), trade.energy_wh, trade.price_neur_per_wh)
             self.market.trades[to_hex(trade.account), trade.mtu].append(Trade(*members))
         for metered in self.inputs.metered:
             registers = (0, 0, metered.import_wh, metered.export_wh, 1, 0, "0x")
@@ -90,14 +91,14 @@ class Verifier:
 
 
 @st.composite
-def days_of_some_markets(draw: Any) -> Inputs:
-    """A day of one, two or three markets; every trade is of some energy, as every accepted word is."""
-    inputs: Inputs = draw(days(markets=MARKETS[: draw(st.integers(1, 3))]))
+def days_of_some_sessions(draw: Any) -> Inputs:
+    """A day of one to four sessions; every trade is of some energy, as every accepted word is."""
+    inputs: Inputs = draw(days(sessions=SESSIONS[: draw(st.integers(1, 4))]))
     return inputs
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(inputs=days_of_some_markets())
+@given(inputs=days_of_some_sessions())
 def test_recompute__any_day__gives_the_statements_that_the_service_makes(inputs: Inputs) -> None:
     settled, verifier = settle(inputs), Verifier(inputs)
 

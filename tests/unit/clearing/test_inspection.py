@@ -17,11 +17,12 @@ from clearing.shown import ProgramDiffers, ShownOrder, ShownProgram, ShownRefusa
 from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import from_hex, hash_json, text_id, to_hex
-from domain.merkle import merkle_root
+from domain.merkle import places_root
 from domain.mtu import MtuRange, isoformat_utc, mtu_start
 from domain.orders import envelopes_hash
 from domain.rules import UnknownRule
-from domain.words import OrderWord, Side, result_hash
+from domain.sessions import mask_of
+from domain.words import OrderWord, Side, has_trade, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.unit
 
 MARKET = "street/DA"
 FIRST_MTU = 1_000
+SESSION = 890_000
 DEADLINE = 1_500_000
 LOT_WH = 10
 REASON = "works on the cable"
@@ -49,7 +51,11 @@ Shown = dict[str, Any]
 
 
 def pinned(street: GridModel) -> Pinned:
-    return Pinned(DOMAIN, street, MARKET, LOT_WH, MtuRange(first=FIRST_MTU, count=2), DEADLINE)
+    return Pinned(DOMAIN, street, MARKET, SESSION, LOT_WH, MtuRange(first=FIRST_MTU, count=2), DEADLINE)
+
+
+def words_of(result: Shown) -> list[OrderWord]:
+    return [OrderWord.unpack(int(word, 16)) for word in result["words"]]
 
 
 def sealed(shown: Shown) -> Shown:
@@ -58,21 +64,26 @@ def sealed(shown: Shown) -> Shown:
         result["result_hash"] = to_hex(
             result_hash(
                 market=text_id(MARKET),
+                session=SESSION,
                 mtu=result["mtu"],
                 price_neur_per_wh=result["price_neur_per_wh"],
                 words=[int(word, 16) for word in result["words"]],
             )
         )
-    shown["results_root"] = to_hex(merkle_root([from_hex(result["result_hash"]) for result in shown["results"]]))
+    shown["results_root"] = to_hex(places_root([from_hex(result["result_hash"]) for result in shown["results"]]))
     shown["report"]["envelopes_hash"] = to_hex(envelopes_hash(list(shown["schedules"]), shown["envelopes"]))
     shown["report_hash"] = to_hex(hash_json(shown["report"]))
     signed = {
         "market": text_id(MARKET),
+        "session": shown["session"],
         "firstMtu": shown["first_mtu"],
         "count": shown["count"],
         "resultsRoot": from_hex(shown["results_root"]),
     }
+    traded = [result["mtu"] for result in shown["results"] if has_trade(words_of(result))]
     rest = {
+        "tradedMask": mask_of(traded, first_mtu=FIRST_MTU),
+        "emptiedMask": int(shown["emptied_mask"], 16),
         "gridModelHash": from_hex(shown["grid_model_hash"]),
         "reportHash": from_hex(shown["report_hash"]),
         "deadline": shown["deadline"],
@@ -95,7 +106,8 @@ def shown(street: GridModel) -> Shown:
     return sealed(
         {
             "market": MARKET,
-            "program": 7,
+            "session": SESSION,
+            "emptied_mask": f"0x{0:032x}",
             "first_mtu": FIRST_MTU,
             "count": 2,
             "results": [
@@ -167,6 +179,8 @@ TAMPERED: dict[str, tuple[Callable[[Shown], object], str]] = {
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
     "deadline": (lambda shown: shown.update(deadline=DEADLINE + 1), "deadline"),
     "market": (lambda shown: shown.update(market="lane/DA"), "market"),
+    "session": (lambda shown: shown.update(session=SESSION + 1), "session"),
+    "emptied": (lambda shown: shown.update(emptied_mask=f"0x{2:032x}"), "emptied MTUs"),
     "MTUs": (lambda shown: shown.update(first_mtu=FIRST_MTU + 96), "first MTU"),
     "given up": (lambda shown: shown["results"][0].update(given_up=True), "words of MTU 1000, given up,"),
     "a member left out": (lambda shown: shown.pop("envelopes"), "form of the program"),

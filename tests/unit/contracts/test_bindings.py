@@ -8,9 +8,10 @@ import pytest
 
 from contracts.abi import AbiUnknown
 from contracts.artifacts import load_artifact
-from contracts.bindings import Anchors, Call, Market, Settlement, read_events
+from contracts.bindings import Anchors, Call, Clearing, Settlement, read_events
 from contracts.bindings.anchors import HeadAnchored
-from contracts.bindings.market import MarketCreated, MarketParams, ResultPage
+from contracts.bindings.clearing import PlaceProofs, ResultPage
+from contracts.bindings.market import MarketCreated, MarketParams
 from contracts.bindings.settlement import SettlementPage
 from domain.facts import ChainEvent
 from domain.hashing import canonical_json, to_hex
@@ -43,12 +44,16 @@ def test_call__of_a_function_that_is_not_there__names_it() -> None:
 
 
 def test_call__data__begins_with_the_selector_and_holds_every_argument() -> None:
-    abi = load_artifact("Market").abi
-    target = ResultPage(program=1, mtu=2, price_neur_per_wh=-3, count=0, page=0)
-    call = Market.clear(market=AREA, target=target, page_hashes=[], words=[], proof=[REF])
+    abi = load_artifact("Clearing").abi
+    target = ResultPage(session=1, mtu=2, price_neur_per_wh=-3, count=0, page=0)
+    call = Clearing.clear(
+        market=AREA, target=target, page_hashes=[], words=[], proofs=PlaceProofs(result=[REF], book=[AREA, REF])
+    )
 
-    by_name = {"program": 1, "mtu": 2, "priceNeurPerWh": -3, "count": 0, "page": 0}
-    assert call.data() == abi.encode_call("clear", [to_hex(AREA), by_name, [], [], [to_hex(REF)]])
+    by_name = {"session": 1, "mtu": 2, "priceNeurPerWh": -3, "count": 0, "page": 0}
+    assert call.data() == abi.encode_call(
+        "clear", [to_hex(AREA), by_name, [], [], [[to_hex(REF)], [to_hex(AREA), to_hex(REF)]]]
+    )
 
 
 def test_call__same_arguments__is_equal_and_hashable() -> None:
@@ -56,14 +61,14 @@ def test_call__same_arguments__is_equal_and_hashable() -> None:
 
 
 def test_read_events__members_in_any_order__are_found_by_name() -> None:
-    params = MarketParams(AREA, 10, 100, -5, 5, 1, 2, 3)
-    members = ("area", "lotWh", "tickNeurPerWh", "minLimitNeurPerWh", "maxLimitNeurPerWh")
+    params = MarketParams(AREA, 0, 10, 100, -5, 5, 1, 2, 3)
+    members = ("area", "kind", "lotWh", "tickNeurPerWh", "minLimitNeurPerWh", "maxLimitNeurPerWh")
     written = dict(zip((*members, "graceSeconds", "signSeconds", "clearSeconds"), params.as_args(), strict=True))
-    args = {"params": dict(sorted(written.items())), "market": to_hex(REF), "firstPeriod": "1", "area": to_hex(AREA)}
+    args = {"params": dict(sorted(written.items())), "market": to_hex(REF), "area": to_hex(AREA)}
 
     (found,) = read_events([ChainEvent("Market", "MarketCreated", JsonDocument(args))], MarketCreated)
 
-    assert found == MarketCreated(market=REF, area=AREA, first_period=1, params=params)
+    assert found == MarketCreated(market=REF, area=AREA, params=params)
 
 
 def test_read_events__of_other_classes_or_contracts__are_passed_over() -> None:

@@ -16,6 +16,7 @@ from domain.facts import (
     MtuCleared,
     MtuUnread,
     OrderAccepted,
+    SessionDone,
     SetpointsIssued,
     Subject,
     read_fact,
@@ -31,7 +32,7 @@ from domain.words import Side
 pytestmark = pytest.mark.unit
 
 ADDRESS = "0x" + "ab" * 20
-ORDER = Order(bytes(32), 1, Side.BID, 100, 1, bytes(20), bytes(16), 0, bytes(32))
+ORDER = Order(bytes(32), 0, 1, Side.BID, 100, 1, bytes(20), bytes(16), 0, bytes(32))
 ACCEPTED = OrderAccepted(
     order=ORDER,
     signature=bytes(65),
@@ -48,13 +49,14 @@ CAP = PointEnvelope(point="P", mtu=1, import_cap_wh=None, export_cap_wh=1)
 CLEARED = MtuCleared(
     market="M",
     mtu=1,
-    program=1,
+    session=1,
     price_neur_per_wh=None,
     result_hash=bytes(32),
     words=(2**256 - 1,),
     tx_hash=bytes(32),
     rules=ClearingRules(ties=1),
 )
+DONE = SessionDone(market="M", session=1, cleared_mask=2**128 - 1, clearing_root=bytes(32))
 SIGNED = ChainSigned(
     key="k",
     role=ChainRole.OPERATOR,
@@ -91,6 +93,9 @@ SIGNED = ChainSigned(
         (UNREAD, {"mtu": 2**32}, "mtu"),
         (CLEARED, {"words": (2**256,)}, "words.0"),
         (CLEARED, {"words": [1]}, "words"),
+        (CLEARED, {"session": -1}, "session"),
+        (DONE, {"cleared_mask": 2**128}, "cleared_mask"),
+        (DONE, {"cleared_mask": "0x" + "00" * 16}, "cleared_mask"),
         (CLEARED, {"price_neur_per_wh": 2**31}, "price_neur_per_wh"),
         (SIGNED, {"gas_price_wei": -1}, "gas_price_wei"),
         (SIGNED, {"about": Subject(ref=bytes(31))}, "about.ref"),
@@ -118,7 +123,9 @@ def test_fact__made_without_a_member_or_with_another__is_refused() -> None:
         MtuUnread(area="A", period=1, mtu=1, surplus=1)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("fact", [ACCEPTED, UNREAD, CLEARED, SIGNED, GuaranteeGiven(GIVEN)], ids=lambda fact: fact.KIND)
+@pytest.mark.parametrize(
+    "fact", [ACCEPTED, UNREAD, CLEARED, DONE, SIGNED, GuaranteeGiven(GIVEN)], ids=lambda fact: fact.KIND
+)
 def test_fact__that_could_be_made__reads_back_as_itself(fact: Fact) -> None:
     assert read_fact(fact.KIND, fact.text()) == fact
 

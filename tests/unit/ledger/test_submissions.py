@@ -19,6 +19,7 @@ pytestmark = pytest.mark.unit
 SIGNATURE = "0x" + "11" * 65
 ORDER = Order(
     market=b"\x01" * 32,
+    session=1_465_984_800,
     mtu=1_628_920,
     side=Side.ASK,
     limit_neur_per_wh=-100,
@@ -28,8 +29,15 @@ ORDER = Order(
     revision=4,
     salt=b"\x05" * 32,
 )
-CANCEL = {"market": "0x" + "01" * 32, "mtu": 5, "orderId": "0x" + "03" * 16, "revision": 1}
-SCHEDULE = {"market": "0x" + "01" * 32, "firstMtu": 5, "point": "P-1", "netWh": [1, -2, 0], "revision": 0}
+CANCEL = {"market": "0x" + "01" * 32, "session": 4, "mtu": 5, "orderId": "0x" + "03" * 16, "revision": 1}
+SCHEDULE = {
+    "market": "0x" + "01" * 32,
+    "session": 4,
+    "firstMtu": 5,
+    "point": "P-1",
+    "netWh": [1, -2, 0],
+    "revision": 0,
+}
 
 
 def test_order__as_json__read_back() -> None:
@@ -41,6 +49,8 @@ def test_order__as_json__read_back() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("session", "1465984800"),
+        ("session", None),
         ("mtu", "1628920"),
         ("mtu", 1628920.0),
         ("mtu", float("nan")),
@@ -73,6 +83,8 @@ def test_order__field_of_a_wrong_type__named(field: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("session", -1),
+        ("session", 2**53),
         ("mtu", -1),
         ("mtu", 2**32),
         ("side", 2),

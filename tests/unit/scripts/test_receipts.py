@@ -36,7 +36,8 @@ def receipt_of(day: Any, at: int) -> dict[str, Any]:
     accepted = entry["kind"] == "order.accepted"
     order = body["order"] if accepted else body
     return {
-        "market": to_hex(text_id(MARKET)), "mtu": order["mtu"], "tag": body["tag"], "revision": order["revision"],
+        "market": to_hex(text_id(MARKET)), "session": order["session"], "mtu": order["mtu"], "tag": body["tag"],
+        "revision": order["revision"],
         "kind": 1 if accepted else 2, "sequence": entry["sequence"], "journalHead": entry["hash"],
         "marketTime": body["market_time"], "signature": row["signature"],
     }  # fmt: skip

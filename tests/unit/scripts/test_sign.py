@@ -17,7 +17,7 @@ from clearing.program import MtuBook
 from clearing.validation import validate_program
 from domain.eip712 import PROGRAM, REFUSAL, Domain
 from domain.hashing import hash_json, text_id, to_hex
-from domain.merkle import merkle_root
+from domain.merkle import places_root
 from domain.mtu import MtuRange
 from domain.signing import SigningKey, recover
 from domain.words import result_hash
@@ -30,7 +30,9 @@ from scripts.serving.verifier_process import WRONG
 
 pytestmark = pytest.mark.unit
 
+SESSION = 890_000
 MARKET, FIRST_MTU, DEADLINE = "street/DA", 1_000, 1_500_000
+SIGNED_OF_A_REFUSAL = ("market", "session", "firstMtu", "count", "resultsRoot")
 DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 DSO = SigningKey.generate()
 STREET = GridModel(
@@ -53,10 +55,11 @@ def quiet_program() -> dict[str, Any]:
         first_mtu=FIRST_MTU,
         lot_wh=10,
     )
-    hashed = result_hash(market=text_id(MARKET), mtu=FIRST_MTU, price_neur_per_wh=None, words=[])
+    hashed = result_hash(market=text_id(MARKET), session=SESSION, mtu=FIRST_MTU, price_neur_per_wh=None, words=[])
     shown: dict[str, Any] = {
         "market": MARKET,
-        "program": 1,
+        "session": SESSION,
+        "emptied_mask": f"0x{0:032x}",
         "first_mtu": FIRST_MTU,
         "count": 1,
         "results": [
@@ -75,7 +78,7 @@ def quiet_program() -> dict[str, Any]:
         "rules": {"ties": TIES_RULE, "forecast": 1},
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
-        "results_root": to_hex(merkle_root([hashed])),
+        "results_root": to_hex(places_root([hashed])),
         "grid_model_hash": to_hex(STREET.grid_model_hash),
         "deadline": DEADLINE,
         "deadline_utc": "2070-01-18T08:40:00Z",
@@ -86,6 +89,9 @@ def quiet_program() -> dict[str, Any]:
 def values_of(shown: dict[str, Any]) -> dict[str, Any]:
     return {
         "market": text_id(shown["market"]),
+        "session": SESSION,
+        "tradedMask": 0,
+        "emptiedMask": 0,
         "firstMtu": FIRST_MTU,
         "count": 1,
         "resultsRoot": bytes.fromhex(shown["results_root"][2:]),
@@ -114,8 +120,8 @@ class Operator:
 class DeskOfStreet:
     markets = (MARKET,)
 
-    def pinned(self, market: str, first_mtu: int) -> Pinned:
-        return Pinned(DOMAIN, STREET, MARKET, 10, MtuRange(first=FIRST_MTU, count=1), DEADLINE)
+    def pinned(self, market: str, first_mtu: int, session: int) -> Pinned:
+        return Pinned(DOMAIN, STREET, MARKET, SESSION, 10, MtuRange(first=FIRST_MTU, count=1), DEADLINE)
 
 
 @pytest.fixture
@@ -127,7 +133,7 @@ def operator(monkeypatch: pytest.MonkeyPatch) -> Operator:
 
 
 def dominoes(*arguments: str, answer: str | None = None) -> Any:
-    return CliRunner().invoke(app, ["sign", "program", "1", "--market", MARKET, *arguments], input=answer)
+    return CliRunner().invoke(app, ["sign", "program", str(SESSION), "--market", MARKET, *arguments], input=answer)
 
 
 def test_sign__honest_program__signs_what_its_content_gives(operator: Operator) -> None:
@@ -152,7 +158,7 @@ def test_sign__verdict_given_before__says_that_nothing_changed(operator: Operato
 
 def test_sign__content_not_of_the_form__exits_wrong_and_can_be_refused(operator: Operator) -> None:
     operator.shown["envelopes"] = "[bold]none[/bold]"
-    refused = {name: values_of(operator.shown)[name] for name in ("market", "firstMtu", "count", "resultsRoot")}
+    refused = {name: values_of(operator.shown)[name] for name in SIGNED_OF_A_REFUSAL}
     digest = DOMAIN.digest(REFUSAL, {**refused, "reason": "unreadable"})
     operator.shown["to_refuse"] = {"digest": to_hex(digest)}
 
@@ -184,7 +190,7 @@ def test_sign__tampered_program__exits_wrong_and_signs_nothing(
 
 def test_sign__tampered_program_refused__signs_the_refusal_alone(operator: Operator) -> None:
     operator.shown["report_hash"] = "0x" + "00" * 32
-    refused = {name: values_of(operator.shown)[name] for name in ("market", "firstMtu", "count", "resultsRoot")}
+    refused = {name: values_of(operator.shown)[name] for name in SIGNED_OF_A_REFUSAL}
     digest = DOMAIN.digest(REFUSAL, {**refused, "reason": "works"})
     operator.shown["to_refuse"] = {"digest": to_hex(digest)}
 

@@ -19,10 +19,11 @@ from domain.eip712 import KEY_REGISTRATION, PROGRAM, Domain
 from domain.facts import FACTS, ProgramValidated, SettlementProposed
 from domain.facts.settlement import ProposedRevision, settlement_values
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
-from domain.merkle import merkle_root
+from domain.merkle import places_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.programs import program_values
-from domain.readings import Attestation, Quality, Reading, chain_clearing_root, chain_readings_root, in_leaf_order
+from domain.readings import Attestation, Quality, Reading, chain_readings_root, in_leaf_order
+from domain.sessions import DoneSession, chain_clearing_root
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
@@ -30,6 +31,12 @@ from ledger_service.registry import views as registry_views
 from tests.journal import append_fact, fact_of
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
+SESSION = 1_000 * 900 - 7_200
+"""The session's gate, before the first MTU."""
+
+TRADED, EMPTIED = 0b0011, 0b0100
+"""The first two MTUs trade, the third is given up, the fourth has no orders."""
+
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 READINGS_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
 SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x33" * 20)
@@ -68,6 +75,7 @@ class Scene:
 
     record: Record
     clearing_root: bytes = ZERO_HASH
+    books_root: bytes = ZERO_HASH
     readings_root: bytes = ZERO_HASH
     block: int = 10
     attested: dict[int, int] = field(default_factory=dict)
@@ -86,20 +94,52 @@ class Scene:
             append_fact(tx, "chain.included", payload)
 
     def recorded(self, validated: dict[str, Any]) -> None:
-        args = {"market": to_hex(text_id(MARKET)), "program": 1, "resultsRoot": validated["results_root"]}
-        args |= {"gridModelHash": validated["grid_model_hash"], "reportHash": validated["report_hash"]}
-        args |= {"deadline": validated["deadline"], **dso_signature(validated)}
+        program = {"resultsRoot": validated["results_root"], "gridModelHash": validated["grid_model_hash"]}
+        program |= {"reportHash": validated["report_hash"], "deadline": validated["deadline"]}
+        program |= {"tradedMask": TRADED, "emptiedMask": EMPTIED}
+        args = {"market": to_hex(text_id(MARKET)), "session": SESSION, "program": program, **dso_signature(validated)}
         self.include("recordProgram:1", [("Market", "ProgramRecorded", args)])
 
-    def cleared(self, mtu: int, result: bytes | None) -> None:
-        root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=mtu, result=result or ZERO_HASH)
-        self.clearing_root = root
-        args = {"market": to_hex(text_id(MARKET)), "mtu": mtu, "clearingRoot": to_hex(root)}
-        if result is None:
-            self.include(f"void:{mtu}", [("Market", "MtuVoided", args)])
-        else:
-            full = {**args, "priceNeurPerWh": 0, "tradedLots": 0, "resultHash": to_hex(result)}
-            self.include(f"clear:{mtu}", [("Market", "MtuCleared", full)])
+    def opened(self) -> None:
+        args = {"market": to_hex(text_id(MARKET)), "session": SESSION, "period": PERIOD}
+        self.include("openSession:1", [("Market", "SessionOpened", {**args, "firstMtu": FIRST, "count": COUNT})])
+
+    def closed(self, books_root: bytes) -> None:
+        self.books_root = books_root
+        args = {"market": to_hex(text_id(MARKET)), "session": SESSION, "booksRoot": to_hex(books_root)}
+        self.include("closeSession:1", [("Market", "SessionClosed", args)])
+
+    def done(self, results_root: bytes) -> None:
+        ended = DoneSession(
+            market_id=text_id(MARKET),
+            session=SESSION,
+            books_root=self.books_root,
+            results_root=results_root,
+            traded_mask=TRADED,
+            emptied_mask=EMPTIED,
+            cleared_mask=TRADED,
+        )
+        self.clearing_root = chain_clearing_root(self.clearing_root, ended)
+        args = {"market": to_hex(text_id(MARKET)), "session": SESSION, "clearedMask": TRADED}
+        self.include("clear:last", [("Market", "SessionDone", {**args, "clearingRoot": to_hex(self.clearing_root)})])
+
+    def ended(self) -> None:
+        """The chain takes back what it recorded and cleared, and ends the session without any of it."""
+        for key in ("recordProgram:1", "clear:last"):
+            with self.record.begin() as tx:
+                append_fact(tx, "chain.failed", {"key": key, "reason": "reverted"})
+        over = DoneSession(
+            market_id=text_id(MARKET),
+            session=SESSION,
+            books_root=self.books_root,
+            results_root=ZERO_HASH,
+            traded_mask=0,
+            emptied_mask=0,
+            cleared_mask=0,
+        )
+        self.clearing_root = chain_clearing_root(ZERO_HASH, over)
+        args = {"market": to_hex(text_id(MARKET)), "session": SESSION, "clearedMask": 0}
+        self.include("endSession:1", [("Market", "SessionDone", {**args, "clearingRoot": to_hex(self.clearing_root)})])
 
     def unread(self, mtu: int) -> None:
         empty = Attestation(text_id(AREA), mtu, 0, ZERO_HASH, 0, 0, 0)
@@ -202,8 +242,9 @@ def _register(scene: Scene) -> None:
             scene.append(tx, "key.registered", _registration(name, point))
         scene.append(tx, "key.registered", _registration("retailer", None))
         append_fact(tx, "period.declared", {"area": AREA, "period": PERIOD, "first_mtu": FIRST, "count": COUNT})
-        opened = {"market": MARKET, "area": AREA, "program": 1, "period": PERIOD, "first_mtu": FIRST, "count": COUNT}
-        append_fact(tx, "program.opened", {**opened, "gate": FIRST * 900 - 7200})
+        opened = {"market": MARKET, "area": AREA, "session": SESSION, "period": PERIOD}
+        append_fact(tx, "session.opened", {**opened, "first_mtu": FIRST, "count": COUNT})
+    scene.opened()
 
 
 def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:
@@ -239,6 +280,7 @@ def order_fact(name: str, mtu: int, side: Side, limit: int, lots: int, point: st
     """An `order.accepted` payload with its real signature."""
     order = Order(
         market=text_id(MARKET),
+        session=SESSION,
         mtu=mtu,
         side=side,
         limit_neur_per_wh=limit,
@@ -282,19 +324,22 @@ def _trade(scene: Scene) -> None:
         orders = [Order.from_json(fact["order"]) for fact in by_mtu.get(mtu, [])]
         words = sorted(mask_word(order.word(tag=tag_of(order.digest(MARKET_DOMAIN))).pack()) for order in orders)
         tags = sorted(fact["tag"] for fact in by_mtu.get(mtu, []))
-        book = {"mtu": mtu, "tags": tags, "chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(words))}
-        books.append(book)
-    place = {"market": MARKET, "program": 1, "first_mtu": FIRST, "count": COUNT}
+        hashed = book_hash(market=text_id(MARKET), session=SESSION, mtu=mtu, words=words)
+        books.append({"mtu": mtu, "tags": tags, "chain": to_hex(words_hash(words)), "book_hash": to_hex(hashed)})
+    place = {"market": MARKET, "session": SESSION, "first_mtu": FIRST, "count": COUNT}
     validated = validated_program(place, results)
     with scene.record.begin() as tx:
         for fact in facts:
             append_fact(tx, "order.accepted", fact)
-        append_fact(tx, "book.closed", {**place, "gate": FIRST * 900 - 7200, "books": books})
+        append_fact(tx, "book.closed", {**place, "books": books})
         append_fact(tx, "program.validated", validated)
-        append_fact(tx, "program.signed", {"market": MARKET, "program": 1, **dso_signature(validated)})
+        append_fact(tx, "program.signed", {"market": MARKET, "session": SESSION, **dso_signature(validated)})
+    scene.closed(places_root([from_hex(book["book_hash"]) for book in books]))
     scene.recorded(validated)
-    for result in results:
-        _clear(scene, result)
+    for at, result in enumerate(results):
+        if TRADED >> at & 1:
+            _clear(scene, result)
+    scene.done(from_hex(validated["results_root"]))
 
 
 def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -310,7 +355,9 @@ def validated_program(place: dict[str, Any], results: list[dict[str, Any]]) -> d
         "report": report,
         "report_hash": to_hex(hash_json(report)),
         "grid_model_hash": to_hex(hash_json(GRID_MODEL)),
-        "results_root": to_hex(merkle_root([from_hex(result["result_hash"]) for result in results])),
+        "results_root": to_hex(places_root([from_hex(result["result_hash"]) for result in results])),
+        "traded_mask": f"0x{TRADED:032x}",
+        "emptied_mask": f"0x{EMPTIED:032x}",
         "deadline": FIRST * 900 - 3600,
         "schedules": SCHEDULES,
         "earlier": [],
@@ -336,7 +383,8 @@ def _result(mtu: int, facts: list[dict[str, Any]]) -> dict[str, Any]:
     cleared = clear(book)
     words = [word.pack() for word in book.words(cleared.accepted_lots)]
     price = cleared.price_neur_per_wh
-    digest = result_hash(market=text_id(MARKET), mtu=mtu, price_neur_per_wh=price, words=words)
+    place = {"market": text_id(MARKET), "session": SESSION, "mtu": mtu}
+    digest = result_hash(**place, price_neur_per_wh=price, words=words)
     return {
         "mtu": mtu,
         "price_neur_per_wh": price,
@@ -347,16 +395,9 @@ def _result(mtu: int, facts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _clear(scene: Scene, result: dict[str, Any]) -> None:
-    mtu = result["mtu"]
-    if result["given_up"]:
-        scene.cleared(mtu, None)
-        with scene.record.begin() as tx:
-            append_fact(tx, "mtu.voided", {"market": MARKET, "mtu": mtu, "program": 1})
-        return
-    scene.cleared(mtu, bytes.fromhex(result["result_hash"][2:]))
     fact = {name: result[name] for name in ("mtu", "price_neur_per_wh", "result_hash", "words")}
     with scene.record.begin() as tx:
-        append_fact(tx, "mtu.cleared", {**fact, "market": MARKET, "program": 1})
+        append_fact(tx, "mtu.cleared", {**fact, "market": MARKET, "session": SESSION})
 
 
 METERED = {

@@ -56,6 +56,8 @@ class FakeChain:
         validated, signed = (content_of(entry) for entry in entries)
         recorded = RecordedProgram(
             results_root=from_hex(validated["results_root"]),
+            traded_mask=int(validated["traded_mask"], 16),
+            emptied_mask=int(validated["emptied_mask"], 16),
             grid_model_hash=from_hex(validated["grid_model_hash"]),
             report_hash=from_hex(validated["report_hash"]),
             dso=from_hex(signed["dso"]),
@@ -65,9 +67,10 @@ class FakeChain:
             first_mtu=self.tools.FIRST,
             count=self.tools.COUNT,
             clearing_root=self.scene.clearing_root,
+            pending=0,
             readings_root=self.scene.readings_root,
             markets=dict.fromkeys(markets, rules),
-            programs={(self.tools.MARKET, 1): recorded},
+            programs={(self.tools.MARKET, self.tools.SESSION): recorded},
             words_hashes=self.words_hashes,
         )
 
@@ -350,7 +353,7 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "lot doubled": (double_lot, "has another lot or area on chain"),
     "reading changed": (other_reading, "its readings do not give the attested root"),
     "readings of an MTU left out": (lambda package, _: package["attestations"].pop(0), "running roots"),
-    "clearing left out": (lambda package, _: package["clearings"].pop(0), "running roots"),
+    "session left out": (lambda package, _: package["sessions"].pop(0), "running roots"),
     "more MTUs": (other_period, "other MTUs on chain"),
 }
 
@@ -383,18 +386,19 @@ def test_sign__program_signed_by_another_than_the_dso__is_refused(desk: Desk, to
 
     refused = desk.ask(reseal(package))
 
-    assert "program 1 of test/1/DA is not the one recorded on chain" in str(refused)
+    assert f"program {tools.SESSION} of test/1/DA is not the one recorded on chain" in str(refused)
 
 
 def test_sign__market_left_out_of_a_day_without_trade__is_refused(desk: Desk, tools: Any) -> None:
     package = desk.propose()
     forget_market(package, tools)
-    package["clearings"] = [{**item, "words": []} for item in package["clearings"]]
+    for item in package["sessions"][0]["clearings"]:
+        item["words"] = []
 
     found = list(chain_objections(typed(package), desk.chain.period(area="", period=1, markets=[tools.MARKET])))
 
     assert "it has not the rules of each of its markets once" in found
-    assert "program 1 of test/1/DA is recorded on chain and is left out" in found
+    assert f"program {tools.SESSION} of test/1/DA is recorded on chain and is left out" in found
 
 
 def test_sign__day_and_its_correction_as_they_were__are_signed(desk: Desk, tools: Any) -> None:

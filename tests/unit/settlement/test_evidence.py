@@ -99,7 +99,13 @@ def test_export_auditor__receipts__are_the_operators_over_the_entries(day: Any, 
     for line in found:
         entry = journal[line["sequence"]]
         order = entry["payload"]["order"]
-        values = {"market": order["market"], "mtu": order["mtu"], "revision": order["revision"], "kind": 1}
+        values = {
+            "market": order["market"],
+            "session": order["session"],
+            "mtu": order["mtu"],
+            "revision": order["revision"],
+            "kind": 1,
+        }
         values |= {"tag": entry["payload"]["tag"], "sequence": line["sequence"], "journalHead": entry["hash"]}
         values["marketTime"] = entry["payload"]["market_time"]
         digest = tools.MARKET_DOMAIN.digest(RECEIPT, values)

@@ -106,12 +106,12 @@ def test_settle__party_missing__is_refused(missing: ParticipantKind) -> None:
 def test_settle__trade_of_a_stranger_or_the_dso__is_refused() -> None:
     for account in (b"\x09" * 20, DSO):
         with pytest.raises(AccountTakesNoPart):
-            settle(day(trades=(Trade(account, "area/DA", 10, Side.BID, 100, 1, b"\x01"),)))
+            settle(day(trades=(Trade(account, "area/DA", 5, 10, Side.BID, 100, 1, b"\x01"),)))
 
 
 def test_settle__more_bought_than_sold__is_refused() -> None:
     with pytest.raises(PoolUnbalanced):
-        settle(day(trades=(Trade(HOUSE, "area/DA", 10, Side.BID, 100, 1, b"\x01"),)))
+        settle(day(trades=(Trade(HOUSE, "area/DA", 5, 10, Side.BID, 100, 1, b"\x01"),)))
 
 
 def test_settle__earlier_words_that_do_not_balance__are_refused() -> None:

@@ -17,6 +17,7 @@ from tests.unit.verifier.fake_chain import (
     CODE,
     CONTRACTS,
     FIRST,
+    GATE,
     GENESIS,
     LOT,
     MARKET,
@@ -38,12 +39,12 @@ PUBLIC_KINDS = {
     "market.defined",
     "tariff.published",
     "period.declared",
-    "program.opened",
+    "session.opened",
     "book.closed",
     "program.signed",
     "program.refused",
     "mtu.cleared",
-    "mtu.voided",
+    "session.done",
     "mtu.unread",
     "settlement.signed",
     "erasure.done",
@@ -74,7 +75,9 @@ class Bundles(Settling):
 
     def public(self) -> Files:
         """The public bundle's files."""
-        program = selected(self.program, "market", "program", "first_mtu", "count", "report", "deadline")
+        program = selected(
+            self.session, "market", "session", "first_mtu", "count", "report", "emptied_mask", "deadline"
+        )
         program["rules"] = CLEARING_RULES
         program["results"] = [selected(result, "mtu", "price_neur_per_wh", "words") for result in self.results]
         names = ("area", "period", "revision", "words", "statements_root", "tariff_hash", "rules")
@@ -137,16 +140,17 @@ class Bundles(Settling):
             if entry["kind"] == "order.accepted" and payload["order"]["account"] == account:
                 yield {"order": payload["order"], **common}
             elif entry["kind"] == "order.cancelled" and payload["account"] == account:
-                cancel = {"orderId": payload["order_id"], **selected(payload, "market", "mtu", "revision")}
+                cancel = {"orderId": payload["order_id"], **selected(payload, "market", "session", "mtu", "revision")}
                 yield {"cancel": cancel, "tag": payload["tag"], **common}
 
     def _own_results(self, account: str) -> Iterable[Payload]:
         """Results of the MTUs in which the account has a word."""
         tags = {tag for tag, (order, _) in self.orders.items() if to_hex(order.account) == account}
         for result in self.results:
-            if not result["given_up"] and any(word[:34] in tags for word in result["words"]):
+            traded = result["price_neur_per_wh"] is not None
+            if traded and any(word[:34] in tags for word in result["words"]):
                 shown = selected(result, "mtu", "price_neur_per_wh", "words")
-                yield {"market": MARKET, "lot_wh": LOT, **shown, "rules": CLEARING_RULES}
+                yield {"market": MARKET, "session": GATE, "lot_wh": LOT, **shown, "rules": CLEARING_RULES}
 
     def _own_terms(self, account: str) -> list[Payload]:
         """Agreement and tariff versions, sorted as in `tariffHash`."""
@@ -156,9 +160,19 @@ class Bundles(Settling):
 
     def _own_program(self, point: str) -> Payload:
         """A point's schedule and envelopes, with hashes of everybody's."""
-        names = ("market", "program", "first_mtu", "count", "results_root", "deadline", "report")
+        names = (
+            "market",
+            "session",
+            "first_mtu",
+            "count",
+            "results_root",
+            "traded_mask",
+            "emptied_mask",
+            "deadline",
+            "report",
+        )
         return {
-            **selected(self.program, *names),
+            **selected(self.session, *names),
             **selected(self.payloads("program.signed")[0], "dso", "signature"),
             "net_wh": self.schedules[point],
             "envelopes": self.own_envelopes(point),
@@ -249,6 +263,7 @@ def resigned(entries: list[Payload], erased: list[int]) -> list[Payload]:
         order = payload["order"] if accepted else payload
         values = {
             "market": text_id(MARKET),
+            "session": order["session"],
             "mtu": order["mtu"],
             "tag": payload["tag"],
             "revision": order["revision"],

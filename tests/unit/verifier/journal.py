@@ -7,18 +7,22 @@ from typing import Any
 
 from domain.eip712 import RECEIPT, Domain
 from domain.hashing import ZERO_HASH, canonical_json, keccak, text_id, to_hex
-from tests.unit.verifier.fake_chain import ABIS, CHAIN_ID, CONTRACTS, MARKET, FakeChain, noise, sign
+from tests.unit.verifier.fake_chain import ABIS, CHAIN_ID, CONTRACTS, GATE, MARKET, FakeChain, noise, sign
 
 Payload = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Emits:
-    """An event that a transaction emits; `types` as in its signature, * = indexed."""
+    """An event that a transaction emits; `types` as in its signature, * = indexed.
+
+    `contract`: who emits it, where that is another contract than the one that is called.
+    """
 
     name: str
     types: str
     values: list[Any]
+    contract: str | None = None
 
 
 def payload_hash(entry: Payload) -> bytes:
@@ -56,6 +60,7 @@ class Journal:
         """The operator's receipt for the last entry; kind 1 = accepted, 2 = cancelled."""
         values = {
             "market": text_id(MARKET),
+            "session": GATE,
             "mtu": mtu,
             "tag": tag,
             "revision": revision,
@@ -87,7 +92,10 @@ class Journal:
         made = self.chain.mine(asked["role"], to=CONTRACTS[contract], data=calldata, succeeds=bool(events))
         self.tell_signed({name: asked[name] for name in ("key", "role", "contract", "function", "about")}, made)
         self.tell_block()
-        told = [self.chain.emit(contract, event.name, event.types, event.values, made["tx_hash"]) for event in events]
+        told = [
+            self.chain.emit(event.contract or contract, event.name, event.types, event.values, made["tx_hash"])
+            for event in events
+        ]
         block, receipt = self.chain.blocks[made["block"]], self.chain.receipts[made["tx_hash"]]
         place = {name: made[name] for name in ("tx_hash", "block")}
         place |= {name: asked[name] for name in ("key", "contract", "function", "about")}

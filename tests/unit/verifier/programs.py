@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from clearing.auction import clear
@@ -9,9 +11,9 @@ from clearing.book import Book
 from clearing.caps import NO_POINT, apply_caps
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.hashing import ZERO_HASH, hash_json, keccak, text_id, to_hex
-from domain.merkle import merkle_root
+from domain.merkle import places_root
 from domain.orders import schedule_hash
-from domain.readings import chain_clearing_root
+from domain.sessions import DoneSession, chain_clearing_root, mask_of
 from domain.words import OrderWord, Side, book_hash, page_hashes, result_hash, word_bytes, words_hash
 from grid.envelope import Envelope
 from tests.unit.verifier.fake_chain import COUNT, FIRST, GATE, LOT, MARKET, POINTS, address, sign
@@ -25,11 +27,13 @@ GIVEN_UP = 3
 CAPPED = 1
 """The MTU in which p1's export is capped."""
 
-CLEARED_IN_ORDER = (1, 0, 2, 4)
-"""The chain has an order of its own."""
+CLEARED_IN_ORDER = (1, 0)
+"""The MTUs that trade; the chain has an order of its own."""
+
+REFUSED = GATE + 60
+"""The session whose program the DSO refuses."""
 
 DEADLINE = GATE + LIMITS["sign_seconds"]
-NO_PRICE = -(2**31)
 CLEARING_RULES = {"ties": 1}
 PROGRAM_RULES = {"ties": 1, "forecast": 1}
 
@@ -43,7 +47,7 @@ class Programs(Trading):
         self.envelopes: list[Payload] = []
         self.results: list[Payload] = []
         self.report: Payload = {}
-        self.program: Payload = {}
+        self.session: Payload = {}
 
     def own_envelopes(self, point: str) -> list[Payload]:
         """Envelopes of a point."""
@@ -59,16 +63,18 @@ class Programs(Trading):
         envelopes = keccak(b"".join(hash_json(self.own_envelopes(point)) for point in POINTS))
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
         self.report = report_of(self.results, envelopes=envelopes, schedules=schedules)
-        self.program = self._validated(1, FIRST, self.results, self.envelopes, self.report, self.schedules)
-        self.fact("program.validated", self.program)
+        self.session = self._validated(GATE, FIRST, self.results, self.envelopes, self.report, self.schedules)
+        self.fact("program.validated", self.session)
         self._sign_program()
-        self.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": self.envelopes})
+        self.fact("setpoints.issued", {"market": MARKET, "session": GATE, "envelopes": self.envelopes})
 
     def _result(self, mtu: int) -> Payload:
         """The result of an MTU; one given up has an empty book."""
         words, price = ([], None) if mtu == GIVEN_UP else self._cleared(mtu)
         packed = [word.pack() for word in words]
-        hashed = result_hash(market=text_id(MARKET), mtu=FIRST + mtu, price_neur_per_wh=price, words=packed)
+        hashed = result_hash(
+            market=text_id(MARKET), session=GATE, mtu=FIRST + mtu, price_neur_per_wh=price, words=packed
+        )
         return {
             "mtu": FIRST + mtu,
             "price_neur_per_wh": price,
@@ -95,17 +101,17 @@ class Programs(Trading):
 
     def _validated(
         self,
-        number: int,
+        session: int,
         first: int,
         results: list[Payload],
         envelopes: list[Payload],
         report: Payload,
         schedules: dict[str, list[int]],
     ) -> Payload:
-        root = merkle_root([bytes.fromhex(result["result_hash"][2:]) for result in results])
+        root = places_root([bytes.fromhex(result["result_hash"][2:]) for result in results])
         return {
             "market": MARKET,
-            "program": number,
+            "session": session,
             "first_mtu": first,
             "count": len(results),
             "results": results,
@@ -114,7 +120,9 @@ class Programs(Trading):
             "report_hash": to_hex(hash_json(report)),
             "grid_model_hash": to_hex(hash_json(self.area["grid_model"])),
             "results_root": to_hex(root),
-            "deadline": DEADLINE,
+            "traded_mask": self._mask(CLEARED_IN_ORDER if session == GATE else ()),
+            "emptied_mask": self._mask([GIVEN_UP] if session == GATE else ()),
+            "deadline": session + LIMITS["sign_seconds"],
             "schedules": schedules,
             "earlier": [],
             "rounds": 1,
@@ -123,66 +131,100 @@ class Programs(Trading):
 
     def _sign_program(self) -> None:
         """The DSO signs, and the chain records it."""
-        hashes = [self.program[name] for name in ("results_root", "grid_model_hash", "report_hash")]
+        hashes = [self.session[name] for name in ("results_root", "grid_model_hash", "report_hash")]
         root, grid, report = (bytes.fromhex(text[2:]) for text in hashes)
         signed = {
             "market": text_id(MARKET),
+            "session": GATE,
             "firstMtu": FIRST,
             "count": COUNT,
             "resultsRoot": root,
+            "tradedMask": mask_of(CLEARED_IN_ORDER, first_mtu=0),
+            "emptiedMask": mask_of([GIVEN_UP], first_mtu=0),
             "gridModelHash": grid,
             "reportHash": report,
             "deadline": DEADLINE,
         }
         signature = sign("dso", PROGRAM, signed, "Market")
-        self.fact("program.signed", {"market": MARKET, "program": 1, "dso": address("dso"), "signature": signature})
-        types = "bytes32*,uint32*,bytes32,bytes32,bytes32,uint64,address,bytes"
+        self.fact("program.signed", {"market": MARKET, "session": GATE, "dso": address("dso"), "signature": signature})
+        types = "bytes32*,uint64*,(bytes32,uint128,uint128,bytes32,bytes32,uint64),address,bytes"
         dso = [address("dso"), bytes.fromhex(signature[2:])]
-        event = Emits("ProgramRecorded", types, [text_id(MARKET), 1, root, grid, report, DEADLINE, *dso])
-        args = [to_hex(text_id(MARKET)), 1, *hashes, DEADLINE, signature]
+        masks = [signed["tradedMask"], signed["emptiedMask"]]
+        program = (root, *masks, grid, report, DEADLINE)
+        event = Emits("ProgramRecorded", types, [text_id(MARKET), GATE, program, *dso])
+        told = [hashes[0], *masks, *hashes[1:], DEADLINE]
+        args = [to_hex(text_id(MARKET)), GATE, told, signature]
         self.send("operator", "Market", "recordProgram", args, event)
 
     # ---- clearing
 
     def record(self) -> None:
-        """Clear four MTUs on chain, void the one given up."""
-        for mtu in CLEARED_IN_ORDER:
+        """Clear the MTUs that trade; the last one ends the session."""
+        for mtu in CLEARED_IN_ORDER[:-1]:
             self._clear(self.results[mtu])
-        self._extend_clearing_root(FIRST + GIVEN_UP, ZERO_HASH)
-        self._void(1, FIRST + GIVEN_UP)
+        cleared = mask_of(CLEARED_IN_ORDER, first_mtu=0)
+        done = self._done(GATE, cleared, bytes.fromhex(self.session["results_root"][2:]))
+        self._clear(self.results[CLEARED_IN_ORDER[-1]], done)
+        self._tell_done(GATE, cleared)
 
-    def _clear(self, result: Payload) -> None:
+    def _clear(self, result: Payload, *further: Emits) -> None:
         hashed = bytes.fromhex(result["result_hash"][2:])
-        self._extend_clearing_root(result["mtu"], hashed)
         numbers = [int(word, 16) for word in result["words"]]
         words = [OrderWord.unpack(number) for number in numbers]
         lots = sum(word.accepted_lots for word in words if word.side == Side.BID)
-        price = NO_PRICE if result["price_neur_per_wh"] is None else result["price_neur_per_wh"]
-        values = [text_id(MARKET), result["mtu"], price, lots, hashed, self.clearing_root]
-        event = Emits("MtuCleared", "bytes32*,uint32*,int32,uint64,bytes32,bytes32", values)
-        target, pages = [1, result["mtu"], price, len(words), 0], [to_hex(page) for page in page_hashes(numbers)]
-        args = [to_hex(text_id(MARKET)), target, pages, [str(number) for number in numbers], []]
-        tx = self.send("operator", "Market", "clear", args, event)
+        price = result["price_neur_per_wh"]
+        values = [text_id(MARKET), GATE, result["mtu"], price, lots, hashed]
+        event = Emits("MtuCleared", "bytes32*,uint64*,uint32*,int32,uint64,bytes32", values, "Market")
+        target, pages = [GATE, result["mtu"], price, len(words), 0], [to_hex(page) for page in page_hashes(numbers)]
+        args = [to_hex(text_id(MARKET)), target, pages, [str(number) for number in numbers], [[], []]]
+        tx = self.send("operator", "Clearing", "clear", args, event, *further)
         told = {name: result[name] for name in ("mtu", "price_neur_per_wh", "words", "result_hash")}
-        self.fact("mtu.cleared", {"market": MARKET, "program": 1, **told, "tx_hash": tx, "rules": CLEARING_RULES})
+        self.fact("mtu.cleared", {"market": MARKET, "session": GATE, **told, "tx_hash": tx, "rules": CLEARING_RULES})
 
-    def _extend_clearing_root(self, mtu: int, result: bytes) -> None:
-        self.clearing_root = chain_clearing_root(self.clearing_root, market=text_id(MARKET), mtu=mtu, result=result)
+    def _done(self, session: int, cleared: int, results_root: bytes) -> Emits:
+        """The event that ends a session; the clearing root grows by it, if it is of the day's period."""
+        signed = results_root != ZERO_HASH
+        ended = DoneSession(
+            market_id=text_id(MARKET),
+            session=session,
+            books_root=self.books_root[session],
+            results_root=results_root,
+            traded_mask=mask_of(CLEARED_IN_ORDER, first_mtu=0) if signed else 0,
+            emptied_mask=mask_of([GIVEN_UP], first_mtu=0) if signed else 0,
+            cleared_mask=cleared,
+        )
+        before = self.clearing_root if session == GATE else ZERO_HASH
+        root = chain_clearing_root(before, ended)
+        if session == GATE:
+            self.clearing_root = root
+        self._last_root = root
+        return Emits(
+            "SessionDone", "bytes32*,uint64*,uint128,bytes32", [text_id(MARKET), session, cleared, root], "Market"
+        )
 
-    def _void(self, program: int, mtu: int) -> None:
-        event = Emits("MtuVoided", "bytes32*,uint32*,bytes32", [text_id(MARKET), mtu, self.clearing_root])
-        self.send("operator", "Market", "voidMtus", [to_hex(text_id(MARKET)), program, program, mtu, 1], event)
-        self.fact("mtu.voided", {"market": MARKET, "mtu": mtu, "program": program})
+    def _tell_done(self, session: int, cleared: int) -> None:
+        told = {"cleared_mask": f"0x{cleared:032x}", "clearing_root": to_hex(self._last_root)}
+        self.fact("session.done", {"market": MARKET, "session": session, **told})
+
+    def _mask(self, mtus: Iterable[int]) -> str:
+        return f"0x{mask_of(mtus, first_mtu=0):032x}"
+
+    def _end(self, session: int) -> None:
+        """End a session that nobody signed."""
+        event = self._done(session, 0, ZERO_HASH)
+        self.send("operator", "Market", "endSession", [to_hex(text_id(MARKET)), session], event)
+        self._tell_done(session, 0)
 
     # ---- another program
 
     def refuse(self) -> None:
-        """A second program, without an order, that the DSO refuses and nobody clears: its MTU is voided."""
+        """A second session, without an order, whose program the DSO refuses: it is ended."""
         first, reason = FIRST + COUNT, "line down"
-        self.open_program(2, first, 1)
-        empty = {"chain": to_hex(words_hash([])), "book_hash": to_hex(book_hash([]))}
-        self.close_books(2, first, [{"mtu": first, "tags": [], **empty}])
-        hashed = to_hex(result_hash(market=text_id(MARKET), mtu=first, price_neur_per_wh=None, words=[]))
+        self.open_session(REFUSED, 2, first, 1)
+        place = {"market": text_id(MARKET), "session": REFUSED, "mtu": first}
+        empty = {"chain": to_hex(words_hash([])), "book_hash": to_hex(book_hash(**place, words=[]))}
+        self.close_books(REFUSED, first, [{"mtu": first, "tags": [], **empty}])
+        hashed = to_hex(result_hash(**place, price_neur_per_wh=None, words=[]))
         result: Payload = {
             "mtu": first,
             "price_neur_per_wh": None,
@@ -193,14 +235,15 @@ class Programs(Trading):
         envelopes = keccak(b"".join(hash_json([]) for _ in POINTS))
         schedules = keccak(b"".join(schedule_hash([0]) for _ in POINTS))
         report = report_of([result], envelopes=envelopes, schedules=schedules)
-        validated = self._validated(2, first, [result], [], report, {point: [0] for point in POINTS})
+        validated = self._validated(REFUSED, first, [result], [], report, {point: [0] for point in POINTS})
         self.fact("program.validated", validated)
         root = bytes.fromhex(validated["results_root"][2:])
-        signed = {"market": text_id(MARKET), "firstMtu": first, "count": 1, "resultsRoot": root, "reason": reason}
+        signed = {"market": text_id(MARKET), "session": REFUSED, "firstMtu": first, "count": 1}
+        signed |= {"resultsRoot": root, "reason": reason}
         signature = sign("dso", REFUSAL, signed, "Market")
-        refused = {"market": MARKET, "program": 2, "dso": address("dso"), "reason": reason}
+        refused = {"market": MARKET, "session": REFUSED, "dso": address("dso"), "reason": reason}
         self.fact("program.refused", {**refused, "signature": signature})
-        self._void(2, first)
+        self._end(REFUSED)
 
 
 def report_of(results: list[Payload], *, envelopes: bytes, schedules: bytes) -> Payload:

@@ -135,11 +135,18 @@ class Registering(Journal):
 
     def _define_market(self) -> None:
         market, area, limits = text_id(MARKET), text_id(AREA), list(LIMITS.values())
-        rules = {"lot_wh": LOT, "tick_neur_per_wh": TICK, "gate_local": "12:00", "kind": "auction", **LIMITS}
+        rules = {
+            "gate_local": "12:00",
+            "later_gates_local": [],
+            "lot_wh": LOT,
+            "tick_neur_per_wh": TICK,
+            "kind": "auction",
+            **LIMITS,
+        }
         self.fact("market.defined", {"market": MARKET, "area": AREA, **rules})
-        types = "bytes32*,bytes32*,uint32,(bytes32,uint24,uint24,int32,int32,uint32,uint32,uint32)"
-        event = Emits("MarketCreated", types, [market, area, 1, (area, LOT, TICK, *limits)])
-        args = [to_hex(market), [to_hex(area), LOT, TICK, *limits]]
+        types = "bytes32*,bytes32*,(bytes32,uint8,uint24,uint24,int32,int32,uint32,uint32,uint32)"
+        event = Emits("MarketCreated", types, [market, area, (area, 0, LOT, TICK, *limits)])
+        args = [to_hex(market), [to_hex(area), 0, LOT, TICK, *limits]]
         self.send("registrar", "Market", "createMarket", args, event)
 
     # ---- parties

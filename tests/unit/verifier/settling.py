@@ -18,6 +18,7 @@ from tests.unit.verifier.fake_chain import (
     AREA,
     COUNT,
     FIRST,
+    GATE,
     HORIZON_SECONDS,
     LOT,
     MARKET,
@@ -165,7 +166,7 @@ class Settling(Metering):
             tag = f"0x{word.tag:032x}"
             account = self.orders[tag][0].account
             energy_wh, price = word.accepted_lots * LOT, result["price_neur_per_wh"]
-            yield Trade(account, MARKET, result["mtu"], word.side, energy_wh, price, from_hex(tag))
+            yield Trade(account, MARKET, GATE, result["mtu"], word.side, energy_wh, price, from_hex(tag))
 
     def _metered(self) -> Iterator[Metered]:
         for readings in self.chosen.values():

@@ -21,6 +21,7 @@ from settling.settlement import Settled
 from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
 from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
 from tests.unit.verifier.metering import MISSING, Registers, registers_of
+from tests.unit.verifier.programs import REFUSED
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_small_day import messages
 from verifier.command import main
@@ -183,7 +184,7 @@ class UnsignedSetpoints(Day):
     def refuse(self) -> None:
         """Issue them."""
         super().refuse()
-        self.fact("setpoints.issued", {"market": MARKET, "program": 2, "envelopes": []})
+        self.fact("setpoints.issued", {"market": MARKET, "session": REFUSED, "envelopes": []})
 
 
 class NoCorrection(Day):
@@ -312,7 +313,8 @@ class Replayed(Day):
         """Revision 0, 1, then 0 again."""
         if kind == "schedule.nominated":
             newer = [-800, -900, -50, -50, 0]
-            values: dict[str, Any] = {"market": text_id(MARKET), "first_mtu": FIRST, "point": text_id("p1")}
+            values: dict[str, Any] = {"market": text_id(MARKET), "session": GATE, "first_mtu": FIRST}
+            values["point"] = text_id("p1")
             digest = schedule_digest(domain=self.market_domain, **values, net_wh=newer, revision=1)
             signature = to_hex(key_of("h1-key").sign(digest))
             super().fact(kind, payload)
@@ -328,9 +330,9 @@ class SecondMarket(Day):
     def open(self) -> None:
         """Open its program too."""
         super().open()
-        rules, opened = (first(self.entries, kind) for kind in ("market.defined", "program.opened"))
+        rules, opened = (first(self.entries, kind) for kind in ("market.defined", "session.opened"))
         self.fact("market.defined", {**rules, "market": f"{MARKET}2", "gate_local": "23:59"})
-        self.fact("program.opened", {**opened, "market": f"{MARKET}2", "gate": self.gate})
+        self.fact("session.opened", {**opened, "market": f"{MARKET}2", "session": self.gate})
 
 
 class EarlierByTheChain(SecondMarket):
@@ -357,7 +359,7 @@ class Bribed(Day):
 ATTACKS: list[tuple[type, str]] = [
     (Resurrected, "tags accepted before"),
     (FirstAtThree, "revision 3, but due is 0"),
-    (ClearedTwice, "MTUs that end twice"),
+    (ClearedTwice, "MTUs that are cleared twice"),
     (Moved, "statement.amount_neur"),
     (MovedBehindOrder, "statement.amount_neur"),
     (EarlyErasure, "was erased before period 1 was Final"),
@@ -375,8 +377,8 @@ ATTACKS: list[tuple[type, str]] = [
     (Unsent, "the chain has no ReadingsAttested"),
     (Contradicted, "signed readings that contradict each other"),
     (Replayed, "is not a whole number from 2"),
-    (EarlierByTheChain, "MTUs of earlier gates that have not ended"),
-    (GatesAtOnce, "programs of the area's other markets with the same gate"),
+    (EarlierByTheChain, "sessions of earlier gates that are not over"),
+    (GatesAtOnce, "sessions of the area's other markets with the same gate"),
     (Bribed, "bribe.paid"),
 ]
 
@@ -423,10 +425,12 @@ EARLIER = {"point": "p1", "mtu": FIRST, "net_wh": -100, "import_cap_wh": None, "
 REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("attester", changing("settlement.signed", lambda b: b["signatures"][0].update(attester=OTHER)), "signed by"),
     ("market", changing("order.accepted", lambda b: b.update(market="test/2/DA")), "the order is for"),
-    ("program", changing("mtu.cleared", lambda b: b.update(program=2)), "the signed result holds 1"),
+    ("session", changing("mtu.cleared", lambda b: b.update(session=REFUSED)), "no signed program has a result"),
     ("earlier", changing("program.validated", lambda b: b["earlier"].append(EARLIER)), "hash of earlier"),
     ("tx", changing("mtu.cleared", lambda b: b.update(tx_hash="0x" + "11" * 32)), "it was cleared by"),
-    ("void", changing("mtu.voided", lambda b: b.update(program=None)), "program.opened holds 1"),
+    ("done", changing("session.done", lambda b: b.update(cleared_mask=f"0x{1:032x}")), "mtu.cleared holds"),
+    ("masks", changing("program.validated", lambda b: b.update(emptied_mask=f"0x{0:032x}")), "books and results give"),
+    ("traded", changing("program.validated", lambda b: b.update(traded_mask=f"0x{1:032x}")), "the results give"),
     ("ref", changing("deposit.booked", lambda b: b.update(ref="0x" + "99" * 32)), "the chain has no Deposited"),
     ("account", changing("schedule.nominated", lambda b: b.update(account=OTHER)), "registered for"),
     ("order key", changing("schedule.nominated", lambda b: b.update(order_key=OTHER)), "Schedule is signed by"),
@@ -449,9 +453,9 @@ REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("block", changing("block.mined", lambda b: b.update(timestamp=1)), "the node holds"),
     ("no deposits", without("deposit.booked"), "without an entry"),
     ("no inclusion", without("chain.included", lambda b: b["key"].startswith("clear:")), "without an entry"),
-    ("no clearing", without("mtu.cleared", lambda b: b["mtu"] == FIRST + 2), "MtuCleared"),
+    ("no clearing", without("mtu.cleared", lambda b: b["mtu"] == FIRST + 1), "MtuCleared"),
     ("no settlement", without("settlement.signed"), "PeriodSettled"),
-    ("no void", without("mtu.voided"), "MtuVoided"),
+    ("no end", without("session.done"), "SessionDone"),
 ]
 
 

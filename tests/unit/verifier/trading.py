@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.eip712 import CANCEL
 from domain.hashing import text_id, to_hex
+from domain.merkle import places_root
 from domain.orders import Order, schedule_digest, tag_of
 from domain.words import Side, book_hash, words_hash
 from tests.unit.verifier.fake_chain import AREA, COUNT, FIRST, GATE, MARKET, address, key_of, noise, sign
@@ -26,6 +27,7 @@ class Trading(Registering):
         super().__init__()
         self.orders: dict[str, tuple[Order, str | None]] = {}  # live ones and their points by tag
         self.accepted: dict[str, Payload] = {}  # payloads of `order.accepted` by tag
+        self.books_root: dict[int, bytes] = {}
         self.schedules = {
             "p1": [-400, -300, -50, -50, 0],
             "p2": [-200, 0, 90, 60, 10],
@@ -36,22 +38,21 @@ class Trading(Registering):
 
     def open(self) -> None:
         """Period and program of the day."""
-        self.open_program(1, FIRST, COUNT)
+        self.open_session(GATE, 1, FIRST, COUNT)
 
-    def open_program(self, number: int, first: int, count: int) -> None:
-        """A period and a program of the same number and MTUs."""
+    def open_session(self, session: int, number: int, first: int, count: int) -> None:
+        """A period and a session of the same MTUs."""
         area, market = text_id(AREA), text_id(MARKET)
         span = {"first_mtu": first, "count": count}
         self.fact("period.declared", {"area": AREA, "period": number, **span})
         types = "bytes32*,uint32*,uint32,uint32,uint64"
         declared = Emits("PeriodDeclared", types, [area, number, first, count, self.chain.now])
         self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, count], declared)
-        program = {"market": MARKET, "area": AREA, "program": number, "period": number}
-        self.fact("program.opened", {**program, **span, "gate": GATE})
-        types = "bytes32*,uint32*,uint32*,uint32,uint32,uint64"
-        opened = Emits("ProgramOpened", types, [market, number, number, first, count, GATE])
-        args = [to_hex(market), number, first, count, GATE]
-        self.send("operator", "Market", "openProgram", args, opened)
+        self.fact("session.opened", {"market": MARKET, "area": AREA, "session": session, "period": number, **span})
+        types = "bytes32*,uint64*,uint32*,uint32,uint32"
+        opened = Emits("SessionOpened", types, [market, session, number, first, count])
+        args = [to_hex(market), session, number, first, count]
+        self.send("operator", "Market", "openSession", args, opened)
 
     # ---- orders
 
@@ -59,6 +60,7 @@ class Trading(Registering):
         """Accept an order, in place of its earlier revision; its tag."""
         order = Order(
             market=text_id(MARKET),
+            session=GATE,
             mtu=FIRST + mtu,
             side=side,
             limit_neur_per_wh=limit,
@@ -92,9 +94,11 @@ class Trading(Registering):
         """Withdraw an order."""
         order, _ = self.orders.pop(tag)
         device, revision = self.devices[who], order.revision + 1
-        signed = {"market": order.market, "mtu": order.mtu, "orderId": order.order_id, "revision": revision}
+        signed = {"market": order.market, "session": order.session, "mtu": order.mtu}
+        signed |= {"orderId": order.order_id, "revision": revision}
         cancelled: Payload = {
             "market": MARKET,
+            "session": order.session,
             "mtu": order.mtu,
             "order_id": to_hex(order.order_id),
             "revision": revision,
@@ -111,10 +115,11 @@ class Trading(Registering):
     def nominate(self, who: str, point: str) -> None:
         """A point's schedule, signed by its household."""
         device, net_wh = self.devices[who], self.schedules[point]
-        place: Payload = {"market": text_id(MARKET), "first_mtu": FIRST, "point": text_id(point)}
+        place: Payload = {"market": text_id(MARKET), "session": GATE, "first_mtu": FIRST, "point": text_id(point)}
         digest = schedule_digest(domain=self.market_domain, **place, net_wh=net_wh, revision=0)
         nominated = {
             "market": MARKET,
+            "session": GATE,
             "first_mtu": FIRST,
             "point": point,
             "net_wh": net_wh,
@@ -151,7 +156,7 @@ class Trading(Registering):
         self.order("h2", 3, bid, 170_000, 5, order_id="e")
         self.nominate("h1", "p1")
         self.chain.now = GATE
-        self.close_books(1, FIRST, [self.book(mtu) for mtu in range(COUNT)])
+        self.close_books(GATE, FIRST, [self.book(mtu) for mtu in range(COUNT)])
 
     # ---- books
 
@@ -163,15 +168,16 @@ class Trading(Registering):
         """The book of an MTU as it is committed, without caps and results."""
         tags = self.tags(mtu)
         words = [self.orders[tag][0].word(tag=bytes.fromhex(tag[2:])).pack() & ~RESULT_BITS for tag in tags]
-        hashes = {"chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(words))}
+        place = {"market": text_id(MARKET), "session": GATE, "mtu": FIRST + mtu}
+        hashes = {"chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(**place, words=words))}
         return {"mtu": FIRST + mtu, "tags": tags, **hashes}
 
-    def close_books(self, number: int, first: int, books: list[Payload]) -> None:
-        """Commit the books of a program."""
-        program = {"market": MARKET, "program": number, "first_mtu": first, "count": len(books), "gate": GATE}
-        self.fact("book.closed", {**program, "books": books})
-        chains, counts = [book["chain"] for book in books], [len(book["tags"]) for book in books]
-        raw = [bytes.fromhex(chain[2:]) for chain in chains]
-        types = "bytes32*,uint32*,uint32,bytes32[],uint32[]"
-        event = Emits("BooksClosed", types, [text_id(MARKET), number, first, raw, counts])
-        self.send("operator", "Market", "closeBooks", [to_hex(text_id(MARKET)), number, chains, counts], event)
+    def close_books(self, session: int, first: int, books: list[Payload]) -> None:
+        """Commit the books of a session."""
+        head = {"market": MARKET, "session": session, "first_mtu": first, "count": len(books)}
+        self.fact("book.closed", {**head, "books": books})
+        self.books_root[session] = places_root([bytes.fromhex(book["book_hash"][2:]) for book in books])
+        values = [text_id(MARKET), session, self.books_root[session]]
+        event = Emits("SessionClosed", "bytes32*,uint64*,bytes32", values)
+        args = [to_hex(text_id(MARKET)), session, to_hex(self.books_root[session])]
+        self.send("operator", "Market", "closeSession", args, event)

@@ -28,6 +28,11 @@ HOLDER, POINT = "household 1", "DE-LV1-P1"
 """The household that has several of everything."""
 
 
+def session_of(period: int) -> int:
+    """The session of a period, named by its gate."""
+    return GATE + 86_400 * (period - 1)
+
+
 def crowd(world: World) -> None:
     """Fill the market; `HOLDER` has several orders, trades, readings, statements, movements, keys and set-points."""
     world.open_market()
@@ -77,27 +82,44 @@ def _later_periods(world: World) -> None:
 
 def _programs(world: World) -> None:
     for number in range(2, PERIODS + 1):
-        span = {"first_mtu": FIRST_MTU + 96 * (number - 1), "count": 96, "gate": GATE + 86_400 * (number - 1)}
-        world.fact("program.opened", {"market": MARKET, "area": AREA, "program": number, "period": number, **span})
-        verdict = {"market": MARKET, "program": number, "dso": address("grid operator"), "signature": "0x" + "11" * 65}
+        span = {"first_mtu": FIRST_MTU + 96 * (number - 1), "count": 96}
+        world.fact(
+            "session.opened", {"market": MARKET, "area": AREA, "session": session_of(number), "period": number, **span}
+        )
+        verdict = {
+            "market": MARKET,
+            "session": session_of(number),
+            "dso": address("grid operator"),
+            "signature": "0x" + "11" * 65,
+        }
         world.fact("program.signed", verdict)
-    world.fact("mtu.voided", {"market": MARKET, "mtu": FIRST_MTU + 1, "program": 1})
+    again = {"area": AREA, "period": 1, "first_mtu": FIRST_MTU, "count": 96}
+    world.fact("session.opened", {"market": MARKET, "session": GATE + 3_600, **again})
+    world.fact(
+        "session.done",
+        {"market": MARKET, "session": GATE, "cleared_mask": "0x" + "00" * 15 + "01", "clearing_root": "0x" + "00" * 32},
+    )
     envelopes = [
         {"point": POINT, "mtu": FIRST_MTU + number, "import_cap_wh": None, "export_cap_wh": 50} for number in range(3)
     ]
-    world.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
+    world.fact("setpoints.issued", {"market": MARKET, "session": GATE, "envelopes": envelopes})
 
 
 def _schedules(world: World) -> None:
     for number, name in ((1, "household 1"), (2, "household 2")):
         for program in (2, 3):
-            body = schedule(world, name, f"DE-LV1-P{number}", first_mtu=FIRST_MTU + 96 * (program - 1))
+            body = schedule(
+                world, name, f"DE-LV1-P{number}", session=session_of(program), first_mtu=FIRST_MTU + 96 * (program - 1)
+            )
             assert world.post(name, "/v1/schedules", body).status_code == 201
 
 
-def schedule(world: World, name: str, point: str, *, first_mtu: int = FIRST_MTU, revision: int = 0) -> dict[str, Any]:
+def schedule(
+    world: World, name: str, point: str, *, session: int = GATE, first_mtu: int = FIRST_MTU, revision: int = 0
+) -> dict[str, Any]:
     """A signed schedule of a point over one day, nothing in or out."""
-    shown = {"market": to_hex(text_id(MARKET)), "firstMtu": first_mtu, "point": point, "revision": revision}
+    shown = {"market": to_hex(text_id(MARKET)), "session": session, "firstMtu": first_mtu, "point": point}
+    shown = shown | {"revision": revision}
     signed = shown | {"point": text_id(point), "valuesHash": schedule_hash([0] * 96)}
     signature = world.sign(f"device of {name}", "Schedule", signed)
     return {"schedule": shown | {"netWh": [0] * 96}, "signature": signature}

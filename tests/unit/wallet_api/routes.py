@@ -10,7 +10,7 @@ PLACES = {
     "order_id": "0x" + "01" * 16,
     "market": "DE-LV1/DA",
     "area": "DE-LV1",
-    "program": "1",
+    "session": "1",
     "period": "1",
     "revision": "0",
     "call": "1",

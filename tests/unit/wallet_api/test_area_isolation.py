@@ -16,6 +16,7 @@ from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import (
     AREA,
     FIRST_MTU,
+    GATE,
     MARKET,
     NEIGHBOURS,
     OTHER_AREA,
@@ -131,7 +132,13 @@ def test_orders__signed_for_the_other_areas_market__are_refused(areas: World) ->
     head = areas.head()
 
     order = areas.post("neighbour", "/v1/orders", areas.order_body("neighbour"))
-    cancel = {"market": to_hex(text_id(MARKET)), "mtu": FIRST_MTU, "orderId": f"0x{16:032x}", "revision": 1}
+    cancel = {
+        "market": to_hex(text_id(MARKET)),
+        "session": GATE,
+        "mtu": FIRST_MTU,
+        "orderId": f"0x{16:032x}",
+        "revision": 1,
+    }
     signed = {"cancel": cancel, "signature": areas.sign("device of neighbour", "Cancel", cancel)}
     withdrawn = areas.post("neighbour", "/v1/orders/cancellations", signed)
     nominated = areas.post("neighbour", "/v1/schedules", schedule(areas, "neighbour", "DE-LV1-P1"))

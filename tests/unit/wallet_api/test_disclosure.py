@@ -24,7 +24,7 @@ IMPERSONAL = {
     "/v1/journal/{sequence}",
     "/v1/dso/programs",
     "/v1/dso/verdicts",
-    "/v1/dso/verdicts/{market:path}/{program}",
+    "/v1/dso/verdicts/{market:path}/{session}",
     "/v1/attester/settlements",
 }
 """What an auditor reads that names no person: itself, published prices, hashes, states."""
@@ -62,7 +62,7 @@ def test_routes__read_by_the_auditor__logged_by_whom_what_and_of_which_area(crow
     auditor = address("audit office")
     assert logged["/v1/participants"] == [(auditor, "registry.participants", AREA)]
     assert logged["/v1/agreements"] == [(auditor, "registry.agreements", None)]
-    assert logged["/v1/dso/programs/{market:path}/{program}"] == [(auditor, "validation.program", AREA)]
+    assert logged["/v1/dso/programs/{market:path}/{session}"] == [(auditor, "validation.program", AREA)]
     assert logged["/v1/attester/settlements/{area:path}/{period}/{revision}"] == [(auditor, "settlement.package", AREA)]
 
 

@@ -27,7 +27,7 @@ from wallet_api.bundles import EXPORT_SECONDS
 
 pytestmark = pytest.mark.unit
 
-PROGRAM = f"/v1/dso/programs/{MARKET}/1"
+PROGRAM = f"/v1/dso/programs/{MARKET}/{GATE}"
 NAMES = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
 
 
@@ -36,7 +36,7 @@ def validated(trading: World) -> World:
     """A market whose first program waits for the DSO's verdict until two hours after the gate."""
     payload = {
         "market": MARKET,
-        "program": 1,
+        "session": GATE,
         "first_mtu": FIRST_MTU,
         "count": 96,
         "results": [
@@ -53,13 +53,15 @@ def validated(trading: World) -> World:
         "report_hash": "0x" + "02" * 32,
         "grid_model_hash": "0x" + "03" * 32,
         "results_root": "0x" + "04" * 32,
+        "traded_mask": "0x" + "00" * 15 + "01",
+        "emptied_mask": "0x" + "00" * 16,
         "deadline": GATE + 7_200,
         "schedules": {},
         "earlier": [],
         "rounds": 1,
     }
     with trading.services.record.begin() as tx:
-        append_fact(tx, "program.validated", payload, key=validated_key(market=MARKET, program=1))
+        append_fact(tx, "program.validated", payload, key=validated_key(market=MARKET, session=GATE))
     trading.clock.advance_to(GATE + 900)
     return trading
 
@@ -72,14 +74,14 @@ def test_dso__sees_what_it_signs__and_signs_exactly_that(validated: World) -> No
 
     answer = validated.post("grid operator", f"{PROGRAM}/signature", {"signature": signature})
 
-    assert [one["program"] for one in queue] == [1]
+    assert [one["session"] for one in queue] == [GATE]
     assert shown["report"]["binding"][0]["element"] == "line 2"
     assert shown["to_sign"]["typed_data"]["message"]["reportHash"] == "0x" + "02" * 32
     assert answer.status_code == 201
     assert validated.post("grid operator", f"{PROGRAM}/signature", {"signature": signature}).status_code == 200
     assert validated.get("grid operator", "/v1/dso/programs").json()["items"] == []
     verdicts = validated.get("grid operator", "/v1/dso/verdicts").json()["items"]
-    assert [(one["program"], one["verdict"]) for one in verdicts] == [(1, "signed")]
+    assert [(one["session"], one["verdict"]) for one in verdicts] == [(GATE, "signed")]
 
 
 def test_dso__refuses__reason_is_what_it_signed(validated: World) -> None:
@@ -121,26 +123,28 @@ def test_dso__silent__late_verdict_refused_and_listed_as_silent(validated: World
     assert validated.get("grid operator", "/v1/dso/verdicts").json()["items"][0]["verdict"] == "silent"
 
 
-def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_these_are_void(
+def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_the_session_is_over(
     validated: World,
 ) -> None:
     last = FIRST_MTU + 95
+    prices: dict[int, int | None] = dict.fromkeys(range(FIRST_MTU, last + 1))
+    prices |= dict.fromkeys((FIRST_MTU, FIRST_MTU + 1), 150_000)
     results = [
-        {"mtu": mtu, "price_neur_per_wh": None, "words": [], "result_hash": "0x" + "00" * 32, "given_up": mtu == last}
-        for mtu in range(FIRST_MTU, last + 1)
+        {"mtu": mtu, "price_neur_per_wh": price, "words": [], "result_hash": "0x" + "00" * 32, "given_up": mtu == last}
+        for mtu, price in prices.items()
     ]
-    program = {"market": MARKET, "program": 1, "results": results, "deadline": GATE + 7_200}
-    validated.fact("program.validated", program, key="validated once more")
-    validated.fact("program.signed", {"market": MARKET, "program": 1})
+    program = {"market": MARKET, "session": GATE, "results": results, "deadline": GATE + 7_200}
+    masks = {"traded_mask": "0x" + "00" * 15 + "03", "emptied_mask": f"0x{1 << 95:032x}"}
+    validated.fact("program.validated", program | masks, key="validated once more")
+    validated.fact("program.signed", {"market": MARKET, "session": GATE})
     states = [_state(validated)]
-    for mtu in range(FIRST_MTU, last):
-        cleared = {"market": MARKET, "program": 1, "mtu": mtu, "price_neur_per_wh": None, "words": []}
+    for mtu in (FIRST_MTU, FIRST_MTU + 1):
+        cleared = {"market": MARKET, "session": GATE, "mtu": mtu, "price_neur_per_wh": 150_000, "words": []}
         validated.fact("mtu.cleared", cleared)
-        if mtu == last - 2:
-            states.append(_state(validated))
-    states.append(_state(validated))
+        states.append(_state(validated))
 
-    validated.fact("mtu.voided", {"market": MARKET, "program": 1, "mtu": last})
+    done = {"cleared_mask": "0x" + "00" * 15 + "03", "clearing_root": "0x" + "00" * 32}
+    validated.fact("session.done", {"market": MARKET, "session": GATE} | done)
 
     assert [*states, _state(validated)] == [("signed", 1), ("signed", 1), ("cleared", 1), ("resolved", 1)]
 
@@ -151,7 +155,7 @@ def _state(world: World) -> tuple[str, int]:
 
 
 def test_dso__program_unknown_or_not_validated__not_found(trading: World) -> None:
-    for path in (PROGRAM, f"{PROGRAM}/orders", f"/v1/dso/programs/{MARKET}/9", "/v1/dso/programs/none/1"):
+    for path in (PROGRAM, f"{PROGRAM}/orders", f"/v1/dso/programs/{MARKET}/{GATE + 9}", "/v1/dso/programs/none/1"):
         assert trading.get("grid operator", path).status_code == 404
 
 
@@ -161,7 +165,7 @@ def test_set_points__own_point__after_they_are_issued(validated: World) -> None:
         {"point": f"DE-LV1-P{number}", "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": 50 * number}
         for number in (1, 2)
     ]
-    validated.fact("setpoints.issued", {"market": MARKET, "program": 1, "envelopes": envelopes})
+    validated.fact("setpoints.issued", {"market": MARKET, "session": GATE, "envelopes": envelopes})
 
     shown = validated.get("household 1", "/v1/set-points").json()["items"]
 
@@ -390,7 +394,7 @@ def test_programs__state_that_is_none__refused(trading: World, path: str) -> Non
 def test_dso__programs_in_any_state__all_of_its_area(trading: World) -> None:
     shown = trading.get("grid operator", "/v1/dso/programs", state="any").json()["items"]
 
-    assert [(one["program"], one["state"]) for one in shown] == [(1, "open")]
+    assert [(one["session"], one["state"]) for one in shown] == [(GATE, "open")]
     assert trading.get("grid operator", "/v1/dso/programs").json()["items"] == []
 
 

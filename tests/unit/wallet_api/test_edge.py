@@ -18,7 +18,7 @@ from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
 from ledger_service.chain.stored_transactions import StoredTransaction
 from ledger_service.record import StorageUnavailable
-from tests.unit.wallet_api.world import FIRST_MTU, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
+from tests.unit.wallet_api.world import FIRST_MTU, GATE, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
 from wallet_api.fields import SECONDS_LAST
 from wallet_api.health import NODE_LAG_SECONDS_MAX
 from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
@@ -332,7 +332,7 @@ def test_metrics__requests_and_orders__counted_by_route(trading: World) -> None:
     text = trading.get(None, "/metrics").text
 
     assert 'dominoes_orders_total{outcome="accepted"} 1.0' in text
-    assert 'dominoes_orders_total{outcome="program-not-open"} 1.0' in text
+    assert 'dominoes_orders_total{outcome="session-not-open"} 1.0' in text
     assert 'route="/v1/orders",status="201"' in text
     assert address("household 1") not in text
 
@@ -448,9 +448,9 @@ def test_operator__lists_that_name_persons__refused(market: World, path: str) ->
 def test_programs__by_state__gates_and_deadlines(trading: World) -> None:
     shown = trading.get(None, f"/v1/markets/{MARKET}/programs", state="open").json()["items"]
 
-    assert [(one["program"], one["state"], one["first_mtu"]) for one in shown] == [(1, "open", FIRST_MTU)]
-    assert shown[0]["book_deadline"] == shown[0]["gate"] + 900
-    trading.clock.advance_to(shown[0]["gate"])
+    assert [(one["session"], one["state"], one["first_mtu"]) for one in shown] == [(GATE, "open", FIRST_MTU)]
+    assert shown[0]["book_deadline"] == GATE + 900
+    trading.clock.advance_to(GATE)
     assert trading.get(None, f"/v1/markets/{MARKET}/programs", state="open").json()["items"] == []
     by_id = trading.get(None, "/v1/markets").json()["items"][0]["market_id"]
     assert trading.get(None, f"/v1/markets/{by_id}/programs").json()["items"][0]["state"] == "gate_closed"

@@ -24,12 +24,14 @@ def schedule_body(world: World, name: str, point: str, net_wh: list[int]) -> dic
     market = to_hex(text_id(MARKET))
     signed = {
         "market": market,
+        "session": GATE,
         "firstMtu": FIRST_MTU,
         "point": text_id(point),
         "valuesHash": schedule_hash(net_wh),
         "revision": 0,
     }
-    shown = {"market": market, "firstMtu": FIRST_MTU, "point": point, "netWh": net_wh, "revision": 0}
+    shown = {**signed, "point": point, "netWh": net_wh}
+    del shown["valuesHash"]
     return {"schedule": shown, "signature": world.sign(f"device of {name}", "Schedule", signed)}
 
 
@@ -37,6 +39,7 @@ def cancel_body(world: World, name: str, **changes: Any) -> dict[str, Any]:
     """A signed cancel of a party's first order."""
     message = {
         "market": to_hex(text_id(MARKET)),
+        "session": GATE,
         "mtu": FIRST_MTU,
         "orderId": "0x" + "01" * 16,
         "revision": 1,
@@ -190,7 +193,7 @@ REFUSED: dict[str, tuple[Callable[[World], Any], int, str]] = {
     "replayed to another market": (lambda world: _moved(world, market="0x" + "07" * 32), 404, "unknown-market"),
     "replayed to another MTU": (lambda world: _moved(world, mtu=FIRST_MTU + 1), 403, "key-not-valid"),
     "market unknown": (_changed(market="0x" + "07" * 32), 404, "unknown-market"),
-    "MTU not open": (_changed(mtu=FIRST_MTU + 96), 409, "program-not-open"),
+    "MTU not open": (_changed(mtu=FIRST_MTU + 96), 409, "session-not-open"),
     "another account's order": (
         lambda world: world.order_body("household 2"),
         403,
@@ -279,8 +282,8 @@ def test_order__same_id_other_body__refused(trading: World) -> None:
 
 def test_order__account_without_guarantor__refused(market: World) -> None:
     market.fact("period.declared", {"area": "DE-LV1", "period": 1, "first_mtu": FIRST_MTU, "count": 96})
-    program = {"market": MARKET, "area": "DE-LV1", "program": 1, "period": 1}
-    market.fact("program.opened", program | {"first_mtu": FIRST_MTU, "count": 96, "gate": GATE})
+    program = {"market": MARKET, "area": "DE-LV1", "session": GATE, "period": 1}
+    market.fact("session.opened", program | {"first_mtu": FIRST_MTU, "count": 96})
     market.post("household 1", "/v1/keys", market.key_body("household 1", "DE-LV1-P1"))
 
     answer = market.post("household 1", ORDERS, market.order_body("household 1"))

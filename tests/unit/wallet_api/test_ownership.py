@@ -12,7 +12,7 @@ from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.words import pack_settlement_word
 from ledger_service.trading.queries import book_orders
-from tests.unit.wallet_api.world import AREA, FIRST_MTU, MARKET, MARKET_SECONDS, VALID_FROM_MTU, World, address
+from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, MARKET_SECONDS, VALID_FROM_MTU, World, address
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,7 @@ def line(mtu: int, kind: str, energy_wh: int, price: int, amount: int) -> dict[s
         "price_neur_per_wh": price,
         "amount_neur": str(amount),
     }
-    return shown | ({"market": MARKET} if kind.startswith("local_") else {})
+    return shown | ({"market": MARKET, "session": GATE} if kind.startswith("local_") else {})
 
 
 def statement(number: int, lines: list[dict[str, Any]], *, period: int = 1) -> dict[str, Any]:
@@ -78,15 +78,15 @@ def settled_day(world: World) -> None:
         assert world.post(name, "/v1/orders", body).status_code == 201
     words = []
     with world.services.record.read() as connection:
-        for order in book_orders(connection, market=MARKET, first_mtu=FIRST_MTU, count=1):
+        for order in book_orders(connection, market=MARKET, session=GATE):
             words.append(order.word().with_result(cap_lots=2**24 - 1, accepted_lots=order.quantity_lots))
     cleared = {
         "market": MARKET,
         "mtu": FIRST_MTU,
-        "program": 1,
+        "session": GATE,
         "price_neur_per_wh": 150_000,
         "result_hash": "0x" + "00" * 32,
-        "words": [hex(word.pack()) for word in words],
+        "words": [f"0x{word.pack():064x}" for word in words],
         "tx_hash": "0x" + "00" * 32,
     }
     world.fact("mtu.cleared", cleared)

@@ -13,7 +13,7 @@ from ledger_service.access.roles import Role
 from tests.unit.wallet_api.crowd import HOLDER, POINT, redemption, schedule
 from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
-from tests.unit.wallet_api.world import AREA_BODY, FIRST_MTU, MARKET, World, address
+from tests.unit.wallet_api.world import AREA_BODY, FIRST_MTU, GATE, MARKET, World, address
 
 pytestmark = pytest.mark.unit
 
@@ -54,8 +54,8 @@ OWN = {
         "/v1/trades",
         "/v1/accesses/{sequence}",
         "/v1/postings/{sequence}/{position}",
-        "/v1/schedules/{market:path}/{mtu}",
-        "/v1/set-points/{market:path}/{mtu}",
+        "/v1/schedules/{market:path}/{session}",
+        "/v1/set-points/{market:path}/{session}/{mtu}",
     )
 }
 """What names no owner: each party is shown its own."""
@@ -104,7 +104,7 @@ NAMED: dict[tuple[str, str], tuple[str, str, str]] = {
 
 
 def _cancel(world: World) -> dict[str, Any]:
-    message = {"market": to_hex(text_id(MARKET)), "mtu": FIRST_MTU, "orderId": ORDER_ID, "revision": 1}
+    message = {"market": to_hex(text_id(MARKET)), "session": GATE, "mtu": FIRST_MTU, "orderId": ORDER_ID, "revision": 1}
     return {"cancel": message, "signature": world.sign(f"device of {HOLDER}", "Cancel", message)}
 
 

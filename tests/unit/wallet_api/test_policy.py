@@ -61,9 +61,9 @@ POST /v1/markets                                                    registrar
 GET  /v1/markets/{market:path}                                      public
 GET  /v1/markets/{market:path}/programs                             public
 GET  /v1/markets/{market:path}/prices                               public
-GET  /v1/markets/{market:path}/programs/{program}                   public
-GET  /v1/markets/{market:path}/prices/{mtu}                         public
-GET  /v1/markets/{market:path}/mtus/{mtu}                           public
+GET  /v1/markets/{market:path}/programs/{session}                   public
+GET  /v1/markets/{market:path}/prices/{session}/{mtu}               public
+GET  /v1/markets/{market:path}/mtus/{session}/{mtu}                 public
 GET  /v1/areas/{area:path}/periods/{period}                         public
 GET  /v1/markets/{market:path}/mtus                                 public
 GET  /v1/areas/{area:path}/periods                                  public
@@ -81,14 +81,14 @@ GET  /v1/orders/{order_id}                                          prosumer ret
 GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
 POST /v1/schedules                                                  prosumer retailer
 GET  /v1/schedules                                                  prosumer
-GET  /v1/schedules/{market:path}/{mtu}                              prosumer
+GET  /v1/schedules/{market:path}/{session}                          prosumer
 GET  /v1/trades                                                     prosumer retailer
 GET  /v1/trades/{mtu}/{order_id}                                    prosumer retailer
 GET  /v1/readings                                                   prosumer
 GET  /v1/readings/{meter:path}/{mtu}                                prosumer
 GET  /v1/agreement                                                  prosumer
 GET  /v1/set-points                                                 prosumer
-GET  /v1/set-points/{market:path}/{mtu}                             prosumer
+GET  /v1/set-points/{market:path}/{session}/{mtu}                   prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
 GET  /v1/accesses                                                   prosumer retailer
@@ -124,11 +124,11 @@ GET  /v1/retailer/settlements                                       retailer
 GET  /v1/retailer/settlements/{period}/export.csv                   retailer
 GET  /v1/dso/programs                                               dso auditor
 GET  /v1/dso/verdicts                                               dso auditor
-GET  /v1/dso/verdicts/{market:path}/{program}                       dso auditor
-GET  /v1/dso/programs/{market:path}/{program}/orders                dso auditor
-GET  /v1/dso/programs/{market:path}/{program}                       dso auditor
-POST /v1/dso/programs/{market:path}/{program}/signature             dso
-POST /v1/dso/programs/{market:path}/{program}/refusal               dso
+GET  /v1/dso/verdicts/{market:path}/{session}                       dso auditor
+GET  /v1/dso/programs/{market:path}/{session}/orders                dso auditor
+GET  /v1/dso/programs/{market:path}/{session}                       dso auditor
+POST /v1/dso/programs/{market:path}/{session}/signature             dso
+POST /v1/dso/programs/{market:path}/{session}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
 GET  /v1/attester/terms                                             attester auditor
 GET  /v1/attestations                                               attester auditor

@@ -63,9 +63,9 @@ def test_mtus__of_a_program__as_the_program_until_each_has_ended(trading: World)
 
     after = trading.get(None, path, from_=FIRST_MTU, to=FIRST_MTU + 2).json()["items"]
 
-    assert [(one["mtu"], one["program"], one["state"]) for one in before] == [
-        (FIRST_MTU, 1, "open"),
-        (FIRST_MTU + 1, 1, "open"),
+    assert [(one["mtu"], one["session"], one["state"]) for one in before] == [
+        (FIRST_MTU, GATE, "open"),
+        (FIRST_MTU + 1, GATE, "open"),
     ]
     assert [one["state"] for one in after] == ["cleared", "gate_closed"]
 

@@ -27,6 +27,7 @@ FOR_MACHINES = {
     "AttestationState",
     "ChainedAttestation",
     "Clearing",
+    "DoneSession",
     "EarlierPosition",
     "Envelope",
     "HouseholdOpening",

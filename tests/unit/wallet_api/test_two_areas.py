@@ -118,22 +118,28 @@ def _register(world: World) -> None:
 
 def _deliver(world: World) -> None:
     world.fact("period.declared", {"area": OTHER_AREA, "period": 1, "first_mtu": FIRST_MTU, "count": 96})
-    program = {"market": OTHER_MARKET, "area": OTHER_AREA, "program": 1, "period": 1, "gate": GATE}
-    world.fact("program.opened", program | {"first_mtu": FIRST_MTU, "count": 96})
+    program = {"market": OTHER_MARKET, "area": OTHER_AREA, "session": GATE, "period": 1}
+    world.fact("session.opened", program | {"first_mtu": FIRST_MTU, "count": 96})
     signed = {"market": to_hex(text_id(OTHER_MARKET)), "orderId": "0x" + "ab" * 16}
     assert world.post(NEIGHBOUR, "/v1/orders", world.order_body(NEIGHBOUR, **signed)).status_code == 201
-    nominated = {"market": to_hex(text_id(OTHER_MARKET)), "firstMtu": FIRST_MTU, "point": POINT, "revision": 0}
+    nominated = {
+        "market": to_hex(text_id(OTHER_MARKET)),
+        "session": GATE,
+        "firstMtu": FIRST_MTU,
+        "point": POINT,
+        "revision": 0,
+    }
     assert world.post(NEIGHBOUR, "/v1/schedules", _schedule(world, nominated)).status_code == 201
     with world.services.record.read() as connection:
         (order,) = holdings.orders(connection, account=address(NEIGHBOUR))
     word = order.word().with_result(cap_lots=2**24 - 1, accepted_lots=order.quantity_lots)
     hashes = dict.fromkeys(("result_hash", "tx_hash"), "0x" + "00" * 32)
-    cleared = {"market": OTHER_MARKET, "mtu": FIRST_MTU, "program": 1, "price_neur_per_wh": 150_000, **hashes}
-    world.fact("mtu.cleared", cleared | {"words": [hex(word.pack())]})
-    verdict = {"market": OTHER_MARKET, "program": 1, "dso": address("grid operator next door")}
+    cleared = {"market": OTHER_MARKET, "mtu": FIRST_MTU, "session": GATE, "price_neur_per_wh": 150_000, **hashes}
+    world.fact("mtu.cleared", cleared | {"words": [f"0x{word.pack():064x}"]})
+    verdict = {"market": OTHER_MARKET, "session": GATE, "dso": address("grid operator next door")}
     world.fact("program.signed", verdict | {"signature": "0x" + "11" * 65})
     cap = {"point": POINT, "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": 70}
-    world.fact("setpoints.issued", {"market": OTHER_MARKET, "program": 1, "envelopes": [cap]})
+    world.fact("setpoints.issued", {"market": OTHER_MARKET, "session": GATE, "envelopes": [cap]})
     reading = Reading(METER, FIRST_MTU, 2_000, 0, 150, 0, 2, Quality.MEASURED, bytes([7]) * 32)
     world.fact("reading.attested", attested([reading]) | {"area": OTHER_AREA})
 
@@ -145,7 +151,7 @@ def _schedule(world: World, shown: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle(world: World) -> None:
-    bought = line(FIRST_MTU, "local_purchase", 100, 150_000, -15_000_000) | {"market": OTHER_MARKET}
+    bought = line(FIRST_MTU, "local_purchase", 100, 150_000, -15_000_000) | {"market": OTHER_MARKET, "session": GATE}
     billed = statement(1, [bought]) | {"account": address(NEIGHBOUR), "area": OTHER_AREA, "point": POINT}
     billed["opens"][0]["agreement"] = "agreement there"
     statements = [{"account": address(NEIGHBOUR), "salt": "0x" + "09" * 32, "statement": billed}]
@@ -255,7 +261,7 @@ def test_area_that_is_not_ones_own__asked_for_by_name__refused(twins: World, min
         twins.get(attester, "/v1/attester/settlements", area=other.area),
         twins.get(attester, f"/v1/attester/settlements/{other.area}/1/0"),
         twins.get(retailer, "/v1/retailer/settlements", area=other.area, period=1),
-        twins.get(mine.callers["grid operator"], f"/v1/dso/programs/{other.market}/1"),
+        twins.get(mine.callers["grid operator"], f"/v1/dso/programs/{other.market}/{GATE}"),
     ]
 
     assert [answer.status_code for answer in answers] == [404] * len(answers)

@@ -60,6 +60,8 @@ CONTRACTS = (
     "Roles",
     "Calendar",
     "Market",
+    "Clearing",
+    "Objections",
     "Readings",
     "Accounts",
     "Settlement",
@@ -255,8 +257,8 @@ class World:
         """Populate, open one day's program, register order keys and guarantees: then orders can be placed."""
         self.populate()
         self.fact("period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST_MTU, "count": 96})
-        program = {"market": MARKET, "area": AREA, "program": 1, "period": 1}
-        self.fact("program.opened", program | {"first_mtu": FIRST_MTU, "count": 96, "gate": GATE})
+        program = {"market": MARKET, "area": AREA, "session": GATE, "period": 1}
+        self.fact("session.opened", program | {"first_mtu": FIRST_MTU, "count": 96})
         for name, point in (("household 1", "DE-LV1-P1"), ("household 2", "DE-LV1-P2"), ("retailer 1", None)):
             assert self.post(name, "/v1/keys", self.key_body(name, point)).status_code == 201
         for number in (1, 2):
@@ -304,6 +306,7 @@ class World:
         """A signed bid of a party over 100 Wh at 20 ct/kWh; changes are made before signing."""
         message = {
             "market": to_hex(text_id(MARKET)),
+            "session": GATE,
             "mtu": FIRST_MTU,
             "side": 0,
             "limitPriceNeurPerWh": 200_000,

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IMarket, MtuState, ResultPage, WordFault} from "../../src/interfaces/IMarket.sol";
+import {IClearing, PlaceProofs, ResultPage, WordFault} from "../../src/interfaces/IClearing.sol";
+import {SessionState} from "../../src/interfaces/IMarket.sol";
 import {Books} from "../base/Books.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice clear, with books of two pages.
-contract MarketClearPagesTest is LedgerTest {
+contract ClearingClearPagesTest is LedgerTest {
     uint256 private constant ORDERS = 2048 + 60;
 
     Books.Solved private _solved;
@@ -20,21 +21,21 @@ contract MarketClearPagesTest is LedgerTest {
     function _send(uint256[] memory words, int32 price, uint32 page, bytes memory error_) private {
         uint256[][] memory pages = _pages(words);
         bytes32[] memory hashes = _pageHashes(words);
-        bytes32[] memory proof = _proof(_results(price, words), 0);
+        PlaceProofs memory proof = _proofs(price, words);
         ResultPage memory target = _target(FIRST_MTU, price, words.length, page);
         if (error_.length != 0) vm.expectRevert(error_);
-        market.clear(MARKET_ID, target, hashes, pages[page], proof);
+        clearing.clear(MARKET_ID, target, hashes, pages[page], proof);
     }
 
     function test_clear__secondPageFirst__reverts() public {
         _ready(_solved.price, _solved.words);
-        _send(_solved.words, _solved.price, 1, abi.encodeWithSelector(IMarket.MarketPageOrder.selector, 0));
+        _send(_solved.words, _solved.price, 1, abi.encodeWithSelector(IClearing.ClearingPageOrder.selector, 0));
     }
 
     function test_clear__samePageTwice__reverts() public {
         _ready(_solved.price, _solved.words);
         _send(_solved.words, _solved.price, 0, "");
-        _send(_solved.words, _solved.price, 0, abi.encodeWithSelector(IMarket.MarketPageOrder.selector, 1));
+        _send(_solved.words, _solved.price, 0, abi.encodeWithSelector(IClearing.ClearingPageOrder.selector, 1));
     }
 
     function test_clear__tagsFallAcrossPages__reverts() public {
@@ -46,7 +47,7 @@ contract MarketClearPagesTest is LedgerTest {
             words,
             _solved.price,
             1,
-            abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, 0, WordFault.TagNotAscending)
+            abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, 0, WordFault.TagNotAscending)
         );
     }
 
@@ -64,7 +65,7 @@ contract MarketClearPagesTest is LedgerTest {
                 words,
                 _solved.price,
                 at[k] / 2048,
-                abi.encodeWithSelector(IMarket.MarketWordInvalid.selector, at[k] % 2048, WordFault.FlagsUnknown)
+                abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, at[k] % 2048, WordFault.FlagsUnknown)
             );
             vm.revertToState(snapshot);
         }
@@ -75,8 +76,8 @@ contract MarketClearPagesTest is LedgerTest {
         uint256[] memory words = _solved.words;
         words[3] = Books.withAccepted(words[3], 1);
         bytes32 other = _resultHash(FIRST_MTU, _solved.price, words);
-        _send(words, _solved.price, 0, abi.encodeWithSelector(IMarket.MarketResultUnsigned.selector, other));
-        assertEq(uint256(market.verifiedPages(other)), 0, "nothing kept");
+        _send(words, _solved.price, 0, abi.encodeWithSelector(IClearing.ClearingResultUnsigned.selector, other));
+        assertEq(uint256(clearing.verifiedPages(other)), 0, "nothing kept");
     }
 
     function test_clear__allPages__clears() public {
@@ -84,13 +85,12 @@ contract MarketClearPagesTest is LedgerTest {
         bytes32 resultHash = _resultHash(FIRST_MTU, _solved.price, _solved.words);
 
         _send(_solved.words, _solved.price, 0, "");
-        assertEq(uint256(market.verifiedPages(resultHash)), 1, "first page");
-        assertTrue(market.stateOf(MARKET_ID, FIRST_MTU) == MtuState.BookClosed, "not cleared yet");
+        assertEq(uint256(clearing.verifiedPages(resultHash)), 1, "first page");
+        assertTrue(_state() == SessionState.Signed, "not cleared yet");
         _send(_solved.words, _solved.price, 1, "");
 
-        assertTrue(market.stateOf(MARKET_ID, FIRST_MTU) == MtuState.Cleared, "cleared");
-        assertEq(uint256(market.resultOf(MARKET_ID, FIRST_MTU).tradedLots), _solved.tradedLots, "traded");
-        assertEq(uint256(market.verifiedPages(resultHash)), 0, "tally is gone");
+        assertTrue(_state() == SessionState.Done, "cleared");
+        assertEq(uint256(clearing.verifiedPages(resultHash)), 0, "tally is gone");
     }
 
     function test_clear__optimumBrokenOverPages__reverts() public {
@@ -107,6 +107,6 @@ contract MarketClearPagesTest is LedgerTest {
         }
         _ready(_solved.price, words);
         _send(words, _solved.price, 0, "");
-        _send(words, _solved.price, 1, abi.encodeWithSelector(IMarket.MarketNotOptimal.selector));
+        _send(words, _solved.price, 1, abi.encodeWithSelector(IClearing.ClearingNotOptimal.selector));
     }
 }
