@@ -95,9 +95,7 @@ class Community:
             append_fact(tx, ChainIncluded.KIND, {"key": "declarePeriod:B:1"})
         run_until_quiet([stage], NOW)
         with self.record.read() as connection:
-            program = queries.last_program(connection, market="B/DA")
-        assert program is not None
-        self.session = program
+            (self.session,) = queries.sessions(connection, market="B/DA")
         self.intake = Intake(
             record=self.record,
             domain=DOMAIN,
@@ -147,6 +145,7 @@ class Community:
         """A signed bid with a fresh id; accounts take turns, then MTUs."""
         order = Order(
             market=text_id("B/DA"),
+            session=self.session.session,
             mtu=self.session.first_mtu + n // ACCOUNTS % self.session.count,
             side=Side.BID,
             limit_neur_per_wh=100_000 + 100 * (n % 1_000),

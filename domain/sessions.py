@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from domain.hashing import keccak
 from domain.mtu import MtuRange
 
+SESSION_MTUS_MAX = 128
+"""Most MTUs of one session: a mask has a bit for each."""
+
 
 def mask_of(mtus: Iterable[int], *, first_mtu: int) -> int:
     """The mask in which bit i stands for MTU first + i."""

@@ -264,7 +264,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleNominated:
-    """What a point will draw (+) or feed in (−), Wh per MTU of a program."""
+    """What a point will draw (+) or feed in (−), Wh per MTU of a session."""
 
     market: str
     session: int
@@ -290,7 +290,7 @@ class CommittedBook:
 
 @dataclass(frozen=True, slots=True)
 class BookClosed:
-    """The books of a program, committed at its gate."""
+    """The books of a session, committed at its gate."""
 
     market: str
     session: int

@@ -153,11 +153,11 @@ class Ledger:
             check(fact)
 
     def _note_closed(self, entry: Entry) -> None:
-        """Erased trading belongs to all programs whose books are not closed yet: their periods need it."""
+        """Erased trading belongs to all sessions whose books are not closed yet: their periods need it."""
         if entry.place.sequence in self._erasures.kinds and entry.kind in TRADING_KINDS:
-            programs = self._participants.programs.items()
-            trading = [p for key, p in programs if not self._participants.was_told("book.closed", *key)]
-            needed = [(ident(program.area), program.period) for program in trading]
+            sessions = self._participants.sessions.items()
+            trading = [opened for key, opened in sessions if not self._participants.was_told("book.closed", *key)]
+            needed = [(ident(opened.area), opened.period) for opened in trading]
             self._erasures.need(entry.place.sequence, needed)
 
     def _check_attestation_lines(self) -> None:

@@ -28,7 +28,7 @@ from verifier.hashes import hash_json, ident, keccak, mask_of, places_root, sche
 from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import BookKey, Opened, Orders
-from verifier.participants import MOST_MTUS_OF_A_PROGRAM, MarketRules, Participants, span
+from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, span
 from verifier.rules import rule_of
 from verifier.words import (
     ASK,
@@ -177,11 +177,12 @@ class Market:
         self._signed: set[tuple[str, int]] = set()
         self._results: dict[BookKey, Cleared] = {}  # signed ones
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
-        self.blind: set[tuple[str, int]] = set()  # market and MTU whose signed program is erased
+        self.blind: set[BookKey] = set()  # those whose signed program is erased
         self.done: set[tuple[str, int]] = set()  # market and session that are over
         self._cleared: dict[tuple[str, int], set[int]] = defaultdict(set)  # MTUs by market and session
         self.trades = defaultdict[tuple[str, int], list[Trade]](list)  # by account and MTU
-        self._net_wh: dict[tuple[str, int, int, str], int] = {}  # + = bought, by market, session, MTU and point
+        # What was bought (+) and sold, by market and session: by MTU and point
+        self._net_wh = defaultdict[tuple[str, int], dict[tuple[int, str], int]](dict)
         self.caps: dict[tuple[int, str], Caps] = {}  # signed, by MTU and point
         self.scheduled_export_wh: dict[tuple[int, str], int] = {}  # signed, by MTU and point
 
@@ -195,11 +196,11 @@ class Market:
     def book_closed(self, fact: BookClosed) -> None:
         """The live orders of each MTU, none left out and none added; committed on chain under one root."""
         market, session = ident(fact.market), fact.session
-        area, opened = self._participants.area_of(market), self._participants.programs[market, session]
+        area, opened = self._participants.area_of(market), self._participants.sessions[market, session]
         root = places_root(unhex(book.book_hash, 32) for book in fact.books)
         keys = {"market": market, "session": session}
         self._participants.on_chain_once("book.closed", "SessionClosed", keys, {"booksRoot": root})
-        mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
+        mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_SESSION)
         for mtu, book in zip(mtus, fact.books, strict=True):
             with self._report.part(f"mtu {mtu} market {fact.market}"):
                 self._check_book((market, session, mtu), book, (area, opened.period))
@@ -263,7 +264,7 @@ class Market:
         """Results of a program, each from its committed book, and the values that the DSO signs over them."""
         market, session, results = ident(told.market), told.session, dict[int, Cleared]()
         rules, report = self._participants.markets[market], ProgramReport.read(told.report)
-        mtus = span(told.first_mtu, told.count, MOST_MTUS_OF_A_PROGRAM)
+        mtus = span(told.first_mtu, told.count, MOST_MTUS_OF_A_SESSION)
         shown: Sequence[ValidatedResult | ShownResult] = told.results
         for mtu, item, reported in zip(mtus, shown, report.mtus, strict=True):
             with self._report.part(f"mtu {mtu} market {told.market}"):
@@ -315,7 +316,7 @@ class Market:
         market, report = ident(fact.market), self._report
         rule_of(report, "forecast", FORECAST_RULES, fact.rules.forecast)
         program = self._read_program(fact)
-        rules, opened = self._participants.markets[market], self._participants.programs[market, fact.session]
+        rules, opened = self._participants.markets[market], self._participants.sessions[market, fact.session]
         source = "results, grid model and report give"
         report.same("results_root", fact.results_root, program.results_root, source)
         report.same("grid_model_hash", fact.grid_model_hash, program.grid_model_hash, source)
@@ -342,27 +343,28 @@ class Market:
 
     def _nominated(self, market: str, session: int, point: str) -> Sequence[int] | None:
         """The schedule nominated for a session, else the last one for an earlier gate over the same MTUs."""
-        mine = self._participants.mtus_of_program(market, session)
-        for code, gate in ((market, session), *reversed(self._participants.earlier_programs(market, session))):
+        mine = self._participants.mtus_of_session(market, session)
+        for code, gate in ((market, session), *reversed(self._participants.earlier_sessions(market, session))):
             nomination = self._orders.nominations.get((code, gate, point))
-            if nomination is not None and self._participants.mtus_of_program(code, gate) == mine:
+            if nomination is not None and self._participants.mtus_of_session(code, gate) == mine:
                 return nomination.net_wh
         return None
 
     def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
         """Every session of an earlier gate is over, and what those left is what their words and the envelopes that
         the chain recorded give; which gates are earlier, the chain says."""
-        mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_PROGRAM)
-        earlier = self._participants.earlier_programs(market, fact.session)
+        mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_SESSION)
+        earlier = self._participants.earlier_sessions(market, fact.session)
         self._report.none("sessions of earlier gates that are not over", set(earlier) - self.done)
-        ends = [(code, mtu) for code, gate in earlier for mtu in self._participants.mtus_of_program(code, gate)]
-        if any((ERASED, mtu) in self.trades or (code, mtu) in self.blind for code, mtu in ends):
+        books = [(*key, mtu) for key in earlier for mtu in self._participants.mtus_of_session(*key)]
+        if any((ERASED, book[2]) in self.trades or book in self.blind for book in books):
             return  # whose trades these were can't be known any more
         caps = self._caps_in_force(earlier)
         net_wh: dict[tuple[int, str], int] = defaultdict(int)
-        for (code, gate, mtu, point), wh in self._net_wh.items():
-            if (code, gate) in earlier and mtu in mtus:
-                net_wh[mtu, point] += wh
+        for key in earlier:
+            for (mtu, point), wh in self._net_wh[key].items():
+                if mtu in mtus:
+                    net_wh[mtu, point] += wh
         left = {place for place, wh in net_wh.items() if wh} | {place for place in caps if place[0] in mtus}
         due = [
             {"point": point, "mtu": mtu, "net_wh": net_wh[mtu, point], **_caps_json(caps.get((mtu, point)))}
@@ -371,12 +373,12 @@ class Market:
         told = [as_json(item) for item in fact.earlier]
         self._report.same("earlier", told, due, "words and envelopes of earlier gates give")
 
-    def _caps_in_force(self, programs: Sequence[tuple[str, int]]) -> dict[tuple[int, str], Caps]:
-        """The tightest caps of those programs that the chain recorded."""
+    def _caps_in_force(self, sessions: Sequence[tuple[str, int]]) -> dict[tuple[int, str], Caps]:
+        """The tightest caps of those sessions' programs that the chain recorded."""
         caps: dict[tuple[int, str], Caps] = {}
-        for market, number in programs:
-            if self._evidence.seen.find("ProgramRecorded", {"market": market, "session": number}):
-                for place, each in caps_of(self._programs[market, number].envelopes).items():
+        for market, session in sessions:
+            if self._evidence.seen.find("ProgramRecorded", {"market": market, "session": session}):
+                for place, each in caps_of(self._programs[market, session].envelopes).items():
                     caps[place] = _tighter(each, caps.get(place, UNLIMITED))
         return caps
 
@@ -429,13 +431,13 @@ class Market:
             "program.signed", "ProgramRecorded", keys, {"dso": fact.dso, "signature": fact.signature}
         )
         area, key = self._participants.area_of(market), (market, fact.session)
-        mtus = self._participants.mtus_of_program(*key)
-        period = (area, self._participants.programs[key].period)
+        mtus = self._participants.mtus_of_session(*key)
+        period = (area, self._participants.sessions[key].period)
         if not self._evidence.opened and (fact.market, fact.session) in self.shown:
             self._programs[key] = self._read_program(self.shown.pop((fact.market, fact.session)))
         self._signed.add(key)
         if key not in self._programs and self._erasures.excuse("program.validated", key, period):
-            self.blind |= {(market, mtu) for mtu in mtus}
+            self.blind |= {(*key, mtu) for mtu in mtus}
             return
         program, code = self._programs[key], self._participants.areas[area].area
         self._evidence.check_dso(code, fact.dso, fact.signature, "Program", *program.signed_values)
@@ -458,7 +460,7 @@ class Market:
         area = self._participants.area_of(key[0])
         if not self._evidence.opened:
             return
-        period = (area, self._participants.programs[key].period)
+        period = (area, self._participants.sessions[key].period)
         if key not in self._programs and self._erasures.excuse("program.validated", key, period):
             return
         values = (*self._programs[key].refused_values, fact.reason)
@@ -484,7 +486,7 @@ class Market:
             "mtu.cleared", "MtuCleared", keys, {"resultHash": fact.result_hash}, later=False
         )
         result = self._results.get(at)
-        if result is None and (market, mtu) in self.blind:
+        if result is None and at in self.blind:
             rules = self._participants.markets[market]
             result = self.check_result(at, fact.price_neur_per_wh, fact.words, rules, fact.rules.ties)
         if result is None:
@@ -533,8 +535,8 @@ class Market:
             self.trades[account, mtu].append(trade)
             if found and found.point:
                 signed_wh = energy_wh if word.side == BID else -energy_wh
-                place = (market, fact.session, mtu, found.point)
-                self._net_wh[place] = self._net_wh.get(place, 0) + signed_wh
+                net_wh, place = self._net_wh[market, fact.session], (mtu, found.point)
+                net_wh[place] = net_wh.get(place, 0) + signed_wh
 
     def session_done(self, fact: SessionDone) -> None:
         """Over on chain, with those MTUs cleared that mtu.cleared told before."""
@@ -543,7 +545,7 @@ class Market:
         values = {"clearedMask": cleared, "clearingRoot": fact.clearing_root}
         keys = {"market": market, "session": fact.session}
         self._participants.on_chain_once("session.done", "SessionDone", keys, values, later=False)
-        mtus = self._participants.mtus_of_program(*key)
+        mtus = self._participants.mtus_of_session(*key)
         due = mask_of(self._cleared[key], mtus[0])
         self._report.same("cleared_mask", fact.cleared_mask, f"0x{due:032x}", "mtu.cleared holds")
         self.done.add(key)

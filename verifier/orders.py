@@ -159,9 +159,9 @@ class Orders:
         if market_time >= session or (market, session) in self.closed:
             source = f"MTU {mtu} took orders until"
             self._report.fail(market_time, name="market_time", source=source, expected=session)
-        opened = self._participants.programs
+        opened = self._participants.sessions
         if opened and (
-            (market, session) not in opened or mtu not in self._participants.mtus_of_program(market, session)
+            (market, session) not in opened or mtu not in self._participants.mtus_of_session(market, session)
         ):
             self._report.fail(mtu, name="mtu", source="no such MTU holds session", expected=session)
 

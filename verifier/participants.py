@@ -1,4 +1,4 @@
-"""Who takes part: areas, markets, periods, programs, accounts, keys, meters and terms.
+"""Who takes part: areas, markets, periods, sessions, accounts, keys, meters and terms.
 
 Source: docs/evidence.md section 3. Everything is kept in versions, oldest first.
 """
@@ -27,7 +27,7 @@ from verifier.form import whole
 from verifier.hashes import ZERO_HEX, hash_json, ident
 from verifier.journal import Erasures, PeriodKey
 
-MOST_MTUS_OF_A_PROGRAM = 128
+MOST_MTUS_OF_A_SESSION = 128
 MOST_MTUS_OF_A_PERIOD = 3_200
 
 MARKET_KINDS = {"auction": 0, "bilateral": 1, "flexibility": 2}
@@ -68,7 +68,7 @@ class Waiting:
 
 
 def span(first_mtu: int, count: int, most: int) -> range:
-    """MTUs of a program or period."""
+    """MTUs of a session or period."""
     return range(whole(first_mtu), first_mtu + whole(count, 1, most))
 
 
@@ -86,14 +86,14 @@ class Participants:
         self.areas: dict[str, AreaDefined] = {}
         self.markets: dict[str, MarketRules] = {}
         self.periods: dict[PeriodKey, PeriodDeclared] = {}
-        self.programs: dict[tuple[str, int], SessionOpened] = {}
+        self.sessions: dict[tuple[str, int], SessionOpened] = {}
         self.parties: dict[str, Party] = {}
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
         self.meters_at = defaultdict[str, list[MeterRegistered]](list)
         self.tariffs = defaultdict[str, list[TariffPublished]](list)
         self.agreements = defaultdict[str, list[AgreementSigned]](list)
-        self.begun: dict[str, int] = {}  # by area: the last MTU whose books closed, that was voided, read or unread
+        self.begun: dict[str, int] = {}  # by area: the last MTU that was gated, read or unread
         self.waiting: list[Waiting] = []
         self._told: set[tuple[Any, ...]] = set()
 
@@ -187,7 +187,7 @@ class Participants:
         known = self.areas[area]
         return Attesters(frozenset(item.address for item in known.attesters), known.threshold)
 
-    # ---- periods and programs
+    # ---- periods and sessions
 
     def period_declared(self, fact: PeriodDeclared) -> None:
         """As declared on chain."""
@@ -201,10 +201,10 @@ class Participants:
         market = ident(fact.market)
         values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count}
         self.on_chain_once("session.opened", "SessionOpened", {"market": market, "session": fact.session}, values)
-        self.programs[market, fact.session] = fact
+        self.sessions[market, fact.session] = fact
         area = self.area_of(market)
         self._report.same("area", ident(fact.area), area, "market.defined holds")
-        mine = self.mtus_of_program(market, fact.session)
+        mine = self.mtus_of_session(market, fact.session)
         at_once = [key for key in self._rivals(market, mine) if key[0] != market and key[1] == fact.session]
         self._report.none("sessions of the area's other markets with the same gate", at_once)
 
@@ -213,22 +213,22 @@ class Participants:
         declared = self.periods[area, period]
         return span(declared.first_mtu, declared.count, MOST_MTUS_OF_A_PERIOD)
 
-    def mtus_of_program(self, market: str, session: int) -> range:
-        """MTUs of a program. Raises KeyError."""
-        opened = self.programs[market, session]
-        return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_PROGRAM)
+    def mtus_of_session(self, market: str, session: int) -> range:
+        """MTUs of a session. Raises KeyError."""
+        opened = self.sessions[market, session]
+        return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_SESSION)
 
-    def earlier_programs(self, market: str, session: int) -> list[tuple[str, int]]:
+    def earlier_sessions(self, market: str, session: int) -> list[tuple[str, int]]:
         """Sessions of the area for some of the same MTUs whose gate is earlier, by gate."""
-        mine = self.mtus_of_program(market, session)
+        mine = self.mtus_of_session(market, session)
         earlier = [key for key in self._rivals(market, mine) if key[1] < session]
         return sorted(earlier, key=lambda key: key[1])
 
     def _rivals(self, market: str, mtus: range) -> list[tuple[str, int]]:
         """Sessions of the area, in all its markets, that hold some of these MTUs."""
         area = self.area_of(market)
-        others = [key for key in self.programs if self.area_of(key[0]) == area]
-        return [key for key in others if _overlap(self.mtus_of_program(*key), mtus)]
+        others = [key for key in self.sessions if self.area_of(key[0]) == area]
+        return [key for key in others if _overlap(self.mtus_of_session(*key), mtus)]
 
     def period_of(self, area: str, mtu: int) -> int | None:
         """Period of an area that holds an MTU."""
@@ -236,7 +236,7 @@ class Participants:
         return next((period for period in mine if mtu in self.mtus_of_period(area, period)), None)
 
     def begin(self, area: str, mtu: int) -> None:
-        """The books of an MTU closed, or it was voided, read or marked Unread: its terms can't change any more."""
+        """The books of an MTU closed, its session ended, or it was read or marked Unread: its terms are fixed."""
         self.begun[area] = max(mtu, self.begun.get(area, 0))
 
     # ---- terms

@@ -51,7 +51,7 @@ from verifier.market import Market, ProgramReport, Trade
 from verifier.orders import Orders
 from verifier.participants import (
     MOST_MTUS_OF_A_PERIOD,
-    MOST_MTUS_OF_A_PROGRAM,
+    MOST_MTUS_OF_A_SESSION,
     MarketRules,
     Participants,
     Party,
@@ -200,7 +200,7 @@ class Personal:
     def _check_program(self, row: OwnProgram) -> None:
         """Own schedule and envelopes, as the DSO signed them and the chain recorded them."""
         own, market, evidence = self._own, ident(row.market), self._evidence
-        mtus, signed = span(row.first_mtu, row.count, MOST_MTUS_OF_A_PROGRAM), ProgramReport.read(row.report)
+        mtus, signed = span(row.first_mtu, row.count, MOST_MTUS_OF_A_SESSION), ProgramReport.read(row.report)
         point = own.point or ""
         at = [item["code"] for item in own.grid_model["points"]].index(point)
         envelopes: Json = [as_json(item) for item in row.envelopes]

@@ -163,8 +163,8 @@ class Recomputation:
     def _gather(self, *, all_shown: bool) -> None:
         """Leaves by point, and what is hidden by an erasure."""
         target, area = self._target, self._target.period[0]
-        blind = ((market, mtu) for market, mtu in self._market.blind if self._participants.area_of(market) == area)
-        self._hidden = {mtu for _, mtu in blind}
+        blind = self._market.blind
+        self._hidden = {mtu for market, _, mtu in blind if self._participants.area_of(market) == area}
         for mtu in target.mtus:
             revision = target.revisions.get(mtu)
             leaves = self._readings.attested.get((area, mtu, revision))

@@ -149,7 +149,7 @@ class Settlements:
         now = self.running(area, mtus, fact.readings_root)
         report.same("clearing_root", fact.clearing_root, now.clearing_root, "sessions in their order give")
         report.same("readings_root", fact.readings_root, now.readings_root, "attestations in their order give")
-        mine = (key for key, opened in self._participants.programs.items() if opened.period == fact.period)
+        mine = (key for key, opened in self._participants.sessions.items() if opened.period == fact.period)
         pending = (
             key
             for key in mine

@@ -41,7 +41,7 @@ def area_named(connection: Connection, name: str) -> Area:
 
 
 def program_named(connection: Connection, *, market: str, session: int) -> ProgramView:
-    """A program by its market's code and its number. Raises NoSuchThing."""
+    """The program of a session, by its market's code and its gate. Raises NoSuchThing."""
     found = queries.program(connection, market=market, session=session)
     if found is None:
         raise NoSuchThing(what="program")

@@ -119,7 +119,7 @@ class ProgramRules:
 
 @fact
 class ProgramValidated(Fact):
-    """A closed program, cleared and checked against the grid, as it is laid before the DSO until its deadline.
+    """The program of a closed session, checked against the grid, as it is laid before the DSO until its deadline.
 
     `schedules` ascend by point; `earlier` by MTU and point, of points that have a position or a cap already.
     """

@@ -1,4 +1,4 @@
-"""The calendar stage: one period per local day, and each market's day-ahead session of it.
+"""The calendar stage: one period per local day, and a session of it for each gate of each market.
 
 The period of day D is declared when the local day D−1 begins (at once where that has passed). Its sessions are opened
 once the chain has the period; one whose gate has passed by then is not opened, as nobody could trade in it.
@@ -149,8 +149,7 @@ class CalendarStage:
         due = []
         for market in registry.markets(connection, area=area.area):
             for gate in gate_times(market=market, area=area, day=day):
-                known = queries.session(connection, market=market.market, session=gate)
-                if now < gate and known is None:
+                if now < gate and queries.session(connection, market=market.market, session=gate) is None:
                     due.append((market, period, gate))
         return due
 

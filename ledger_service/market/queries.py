@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from domain.facts import Subject
 from domain.mtu import MtuRange
 from domain.periods import Period
+from domain.sessions import SESSION_MTUS_MAX
 from ledger_service.market.tables import market_inclusion, market_period, market_session
 
 
@@ -28,6 +30,18 @@ class Session:
     def mtus(self) -> MtuRange:
         """Its MTUs."""
         return MtuRange(first=self.first_mtu, count=self.count)
+
+    @property
+    def subject(self) -> Subject:
+        """What a request about it is about."""
+        return Subject(
+            area=self.area,
+            market=self.market,
+            period=self.period,
+            session=self.session,
+            first_mtu=self.first_mtu,
+            count=self.count,
+        )
 
 
 def _period(row: Row[Any]) -> Period:
@@ -73,7 +87,7 @@ def period_of(connection: Connection, *, area: str, mtu: int) -> Period | None:
 
 
 def sessions(connection: Connection, *, market: str | None = None, closed: bool | None = None) -> list[Session]:
-    """Programs of a market (of all where None), ascending; only closed or only open ones where asked."""
+    """Sessions of a market (of all where None), ascending; only closed or only open ones where asked."""
     query = select(market_session)
     if market is not None:
         query = query.where(market_session.c.market == market)
@@ -90,12 +104,20 @@ def session(connection: Connection, *, market: str, session: int) -> Session | N
     return None if row is None else _session(row)
 
 
+def sessions_gated(connection: Connection, *, first: int, before: int) -> list[Session]:
+    """The sessions of all markets whose gates lie in [first, before), by gate."""
+    c = market_session.c
+    query = select(market_session).where(c.session >= first, c.session < before).order_by(c.session, c.market)
+    return [_session(row) for row in connection.execute(query)]
+
+
 def sessions_over(connection: Connection, *, area: str, first_mtu: int, count: int) -> list[Session]:
     """The sessions of all markets of an area that hold an MTU of a run, by gate."""
     c = market_session.c
+    reaching = c.first_mtu.between(first_mtu - SESSION_MTUS_MAX + 1, first_mtu + count - 1)
     query = (
         select(market_session)
-        .where(c.area == area, c.first_mtu < first_mtu + count, c.first_mtu + c.count > first_mtu)
+        .where(c.area == area, reaching, c.first_mtu + c.count > first_mtu)
         .order_by(c.session, c.market)
     )
     return [_session(row) for row in connection.execute(query)]

@@ -36,6 +36,8 @@ market_session = Table(
     Column("closed", Boolean, nullable=False),
     _sequence(),
     Index("ix_market_session_closed_session", "closed", "session"),
+    Index("ix_market_session_session_market", "session", "market"),
+    Index("ix_market_session_area_first_mtu", "area", "first_mtu"),
 )
 
 market_inclusion = Table(

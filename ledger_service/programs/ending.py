@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from contracts.bindings import Market as MarketContract
-from domain.facts import ProgramSigned, Subject, done_key, requested_key, verdict_key
+from domain.facts import ProgramSigned, done_key, requested_key, verdict_key
 from domain.roles import ChainRole
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Session
@@ -27,43 +27,39 @@ class EndStage:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._done: set[tuple[str, int]] = set()
+        self._first = 0  # each session with an earlier gate is over or asked to end: none opens behind its gate
 
     def run(self, now: int) -> bool:
         """Ask the chain to end what is due; what is asked for once is not asked again."""
         with self._record.read() as connection:
-            due = [session for session in markets.sessions(connection) if self._is_due(connection, session, now)]
+            gated = markets.sessions_gated(connection, first=self._first, before=now)
+            pending = [session for session in gated if not _is_ended(connection, session)]
+            due = [session for session in pending if _is_late(connection, session, now)]
+        self._first = min((session.session for session in pending), default=max(self._first, now))
         for session in due:
             with self._record.begin() as tx:
-                if not self._is_due(tx.connection, session, now):  # it may have ended since
-                    continue
-                call = MarketContract.end_session(
-                    market=registry.market(tx.connection, session.market).market_id, session=session.session
-                )
-                about = Subject(
-                    area=session.area,
-                    market=session.market,
-                    period=session.period,
-                    session=session.session,
-                    first_mtu=session.first_mtu,
-                    count=session.count,
-                )
-                request(tx, call, key=end_key(session), role=ChainRole.OPERATOR, about=about)
+                # it may have ended, or gone on, since
+                if not _is_ended(tx.connection, session) and _is_late(tx.connection, session, now):
+                    call = MarketContract.end_session(
+                        market=registry.market(tx.connection, session.market).market_id, session=session.session
+                    )
+                    request(tx, call, key=end_key(session), role=ChainRole.OPERATOR, about=session.subject)
         return bool(due)
 
-    def _is_due(self, connection: Connection, session: Session, now: int) -> bool:
-        name = session.market, session.session
-        if name in self._done or now <= session.session:
-            return False
+
+def _is_ended(connection: Connection, session: Session) -> bool:
+    """Whether it is over, or asked to end."""
+    done = done_key(market=session.market, session=session.session)
+    return bool(find_entries(connection, [done, requested_key(end_key(session))]))
+
+
+def _is_late(connection: Connection, session: Session, now: int) -> bool:
+    """Whether it missed the deadline that it has come to: to close, to be signed or to clear."""
+    rules = registry.market(connection, session.market)
+    seconds = rules.grace_seconds
+    if session.closed:
         verdict = verdict_key(market=session.market, session=session.session)
-        keys = [done_key(market=session.market, session=session.session), requested_key(end_key(session)), verdict]
-        found = find_entries(connection, keys)
-        if keys[0] in found or keys[1] in found:
-            self._done.add(name)
-            return False
-        rules = registry.market(connection, session.market)
-        signed = verdict in found and found[verdict].kind == ProgramSigned.KIND
-        seconds = rules.grace_seconds
-        if session.closed:
-            seconds = rules.clear_seconds if signed else rules.sign_seconds
-        return now > session.session + seconds
+        found = find_entries(connection, [verdict]).get(verdict)
+        signed = found is not None and found.kind == ProgramSigned.KIND
+        seconds = rules.clear_seconds if signed else rules.sign_seconds
+    return now > session.session + seconds

@@ -1,4 +1,4 @@
-"""The validation stage: clears each closed program, checks it against the grid, and lays it before the DSO."""
+"""The validation stage: clears the books of each closed session, checks that against the grid, asks the DSO."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ValidationStage:
         self._cursor = Cursor(CURSOR)
 
     def run(self, now: int) -> bool:
-        """Validate the next closed program, if there is one: what it rests on no later fact can change."""
+        """Validate the next session that closed, if there is one: what it rests on no later fact can change."""
         for batch in follow(self._record, self._cursor, [BookClosed], limit=1):
             (closed,) = batch.entries
             validated = self._validate(closed.as_a(BookClosed))

@@ -33,7 +33,7 @@ from ledger_service.registry.tables import (
 )
 
 GATES_LOOKED_AT = 64
-"""Programs of each market looked at for the last gate that has passed: they open a day or two ahead of it."""
+"""Sessions of each market looked at for the last gate that has passed: they open a day or two ahead of it."""
 
 GRIDS_KEPT = 16
 """Grid models kept read: each look at an area reads its model, and a stage looks at every area in every round."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -199,8 +200,12 @@ def resolution(connection: Connection, *, area: str, period: int) -> Resolution:
     opened = sum(isinstance(event, SessionOpened) for _, event in events)
     readings = [event for _, event in events if isinstance(event, ReadingsAttested | ReadingsUnread)]
     programs = [_program(market, event) for market, event in events if isinstance(event, ProgramRecorded)]
+    told: dict[tuple[bytes, int], list[Event]] = defaultdict(list)
+    for _, event in events:
+        if isinstance(event, SessionOpened | SessionClosed | ProgramRecorded):
+            told[event.market, event.session].append(event)
     return Resolution(
-        sessions=tuple(_session(market, event, events) for market, event in done),
+        sessions=tuple(_session(market, event, told[event.market, event.session]) for market, event in done),
         pending=opened - len(done),
         readings=tuple(map(_readings, readings)),
         programs=tuple(sorted(programs, key=lambda program: (program.session, program.market))),
@@ -219,17 +224,17 @@ def _event_of(row: Row[Any]) -> Event:
     return _KIND_OF[row.what].read(json.loads(row.data))
 
 
-def _session(market: str, done: SessionDone, events: Iterable[tuple[str, Event]]) -> SessionOnChain:
-    """A session that is over, from what the chain said of it."""
+def _session(market: str, done: SessionDone, told: Iterable[Event]) -> SessionOnChain:
+    """A session that is over, from what the chain told of it."""
     first_mtu = count = traded = emptied = 0
     books_root = results_root = ZERO_HASH
-    for _, event in events:
+    for event in told:
         match event:
-            case SessionOpened() if (event.market, event.session) == (done.market, done.session):
+            case SessionOpened():
                 first_mtu, count = event.first_mtu, event.count
-            case SessionClosed() if (event.market, event.session) == (done.market, done.session):
+            case SessionClosed():
                 books_root = event.books_root
-            case ProgramRecorded() if (event.market, event.session) == (done.market, done.session):
+            case ProgramRecorded():
                 program = event.program
                 results_root, traded, emptied = program.results_root, program.traded_mask, program.emptied_mask
     return SessionOnChain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from contracts.bindings import Market as MarketContract
-from domain.facts import BookClosed, ClosedBook, Subject
+from domain.facts import BookClosed, ClosedBook
 from domain.markets import Market
 from domain.merkle import places_root
 from domain.roles import ChainRole
@@ -62,15 +62,8 @@ class GateStage:
                     continue
                 tx.append(prepared)
                 show_closed(tx.connection, market=code, session=gate)
-                about = Subject(
-                    area=session.area,
-                    market=code,
-                    period=session.period,
-                    session=gate,
-                    first_mtu=session.first_mtu,
-                    count=session.count,
-                )
-                request(tx, call, key=f"closeSession:{code}:{gate}", role=ChainRole.OPERATOR, about=about)
+                key = f"closeSession:{code}:{gate}"
+                request(tx, call, key=key, role=ChainRole.OPERATOR, about=session.subject)
                 return True
 
 

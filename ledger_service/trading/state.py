@@ -132,7 +132,7 @@ class TradingState:
         # Accounts by tag of closed books not yet decided, by market, session and MTU.
         self.awaited: dict[tuple[str, int, int], dict[bytes, str]] = {}
         self.net_wh: dict[tuple[str, int], int] = {}  # + = bought, in books decided while another of the area is open
-        # By area and point, gate and market.
+        # By area and point, gate and market, the last gate first.
         self.schedules: dict[tuple[str, str], dict[tuple[int, str], Schedule]] = {}
         self.settled_before: dict[str, int] = {}
 
@@ -156,14 +156,7 @@ class TradingState:
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given)
-        opened = markets.sessions(connection)
-        for session in opened:
-            state._add_session(session)
-        for session in opened:
-            if any(state._is_tradable(session.area, mtu) for mtu in session.mtus):
-                found = queries.schedules(connection, market=session.market, session=session.session)
-                for schedule in found.values():
-                    state._put_schedule(schedule)
+        state._load_sessions(connection)
         for book in state.markets.values():
             unsettled = select(trading_order).where(
                 trading_order.c.market == book.market.market,
@@ -174,8 +167,23 @@ class TradingState:
         state._load_positions(connection)
         return state
 
+    def _load_sessions(self, connection: Connection) -> None:
+        """Take in the open sessions, and what was nominated in all that hold some of their MTUs."""
+        opened = markets.sessions(connection, closed=False)
+        near: dict[tuple[str, int], Session] = {}
+        for session in opened:
+            self._add_session(session)
+            over = markets.sessions_over(
+                connection, area=session.area, first_mtu=session.first_mtu, count=session.count
+            )
+            near |= {(item.market, item.session): item for item in over}
+        for session in near.values():
+            found = queries.schedules(connection, market=session.market, session=session.session)
+            for schedule in found.values():
+                self._put_schedule(schedule)
+
     def _load_positions(self, connection: Connection) -> None:
-        """Take in what became of closed books whose MTUs another market of the area still trades."""
+        """Take in what became of closed books whose MTUs another session of the area still trades."""
         for market, session, mtu in list(self.awaited):
             keys = [cleared_key(market=market, session=session, mtu=mtu), done_key(market=market, session=session)]
             for entry in find_entries(connection, keys):
@@ -254,7 +262,7 @@ class TradingState:
     def export_wh(self, *, market: Market, session: Session, point: str, mtu: int) -> int:
         """Export nominated for an MTU in a session, else in the last one gated before it; 0 without a nomination."""
         nominated = self.schedules.get((market.area, point), {})
-        for (gate, _), schedule in sorted(nominated.items(), reverse=True):
+        for (gate, _), schedule in nominated.items():
             at = mtu - schedule.first_mtu
             if gate <= session.session and 0 <= at < len(schedule.net_wh):
                 return max(-schedule.net_wh[at], 0)
@@ -342,7 +350,7 @@ class TradingState:
         return any(mtu in session.mtus for book in self.by_area[area] for session in book.sessions.values())
 
     def _forget(self, area: str, session: Session) -> None:
-        """Drop what was kept of MTUs that no market of the area trades any more."""
+        """Drop what was kept of MTUs that no session of the area trades any more."""
         gone = {mtu for mtu in session.mtus if not self._is_tradable(area, mtu)}
         if not gone:
             return
@@ -416,7 +424,9 @@ class TradingState:
     def _put_schedule(self, schedule: Schedule) -> None:
         area = self.by_code[schedule.market].market.area
         if any(self._is_tradable(area, mtu) for mtu in schedule.mtus):
-            self.schedules.setdefault((area, schedule.point), {})[schedule.session, schedule.market] = schedule
+            nominated = self.schedules.get((area, schedule.point), {})
+            nominated = nominated | {(schedule.session, schedule.market): schedule}
+            self.schedules[area, schedule.point] = dict(sorted(nominated.items(), reverse=True))
 
 
 def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:

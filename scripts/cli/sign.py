@@ -104,10 +104,14 @@ def sign_list(
     show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
 
 
+def _path(market: str, session: int) -> str:
+    return f"/v1/dso/programs/{market}/{session}"
+
+
 def _listed(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
     row: dict[str, Any] = {"market": market, "session": session}
     try:
-        shown = ShownProgram.read(at.client.get(f"/v1/dso/programs/{market}/{session}"))
+        shown = ShownProgram.read(at.client.get(_path(market, session)))
         row |= _summary(shown)
         inspect(shown, at.desk.pinned(market, shown.first_mtu, session))
     except ProgramDiffers as error:
@@ -139,7 +143,7 @@ def sign_program(
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         code = market or next(iter(at.desk.markets))
-        path = f"/v1/dso/programs/{code}/{session}"
+        path = _path(code, session)
         # with --json, standard output holds one document and nothing else
         out = errors if as_json else console
         with _exit_where_differing():
@@ -169,7 +173,7 @@ def _agreed(out: Console, question: str) -> bool:
 
 def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Console) -> bytes:
     """The digest to sign, once all was checked and shown. Raises ProgramDiffers."""
-    path = f"/v1/dso/programs/{market}/{session}"
+    path = _path(market, session)
     program = ShownProgram.read(at.client.get(path))
     pinned = at.desk.pinned(market, program.first_mtu, session)
     digest = inspect(program, pinned)
@@ -181,7 +185,7 @@ def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Consol
 
 def _to_refuse(at: _AtDesk, market: str, session: int, *, reason: str, out: Console) -> bytes:
     """The digest to refuse with; a program that can't even be read can be refused. Raises ProgramDiffers."""
-    answer = at.client.get(f"/v1/dso/programs/{market}/{session}", reason=reason)
+    answer = at.client.get(_path(market, session), reason=reason)
     refusal = ShownRefusal.read(answer)
     digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu, session), reason=reason)
     try:

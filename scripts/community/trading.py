@@ -56,7 +56,7 @@ class Tally:
 
 
 class TradingDay:
-    """Orders and schedules of one local day in one market. Signed once, kept, and sent again until answered.
+    """Orders and schedules of one local day in one session. Signed once, kept, and sent again until answered.
 
     Schedules are nominated at the first gate of a day; those who order at a later one correct what they traded before.
     """
@@ -64,7 +64,7 @@ class TradingDay:
     def __init__(self, *, town: Town, day: date, mtus: MtuRange, market: str, session: int, first: bool) -> None:
         self._town, self._day, self._mtus, self._code = town, day, mtus, market
         self._domain = town.domain("Market")
-        self._market, self._session, self._first = text_id(market), session, first
+        self._market, self._session, self._is_first = text_id(market), session, first
         self._operator = town.organisations["operator"].address
         profile = town.community.day_profile(day)
         self.net_wh = profile.load_wh - profile.generation_wh
@@ -78,10 +78,6 @@ class TradingDay:
     def _topic(self, what: str, who: str) -> str:
         market = "" if self._is_first else f"{self._code.rsplit('/', 1)[-1]}-{self._session}/"
         return f"{what}/{self._day.isoformat()}/{market}{who}"
-
-    @property
-    def _is_first(self) -> bool:
-        return self._first
 
     def _household(self, house: Household) -> Tally:
         point = house.point

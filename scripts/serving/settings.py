@@ -358,8 +358,9 @@ class DemoSection(Section):
     tick_neur_per_wh: Annotated[int, Field(ge=1)] = DEFAULT_TICK_NEUR_PER_WH
     gate_local: LocalTime = DEFAULT_GATE_LOCAL
     later_gate_local: LocalTime | None = None
-    second_gate_local: LocalTime | None = None
     """Gate of a second auction, in which people correct what the first one left them with; None: there is none."""
+    second_gate_local: LocalTime | None = None
+    """Gate of a second session of the auction, over the same MTUs; None: there is none."""
     grace_seconds: Seconds = DEFAULT_GRACE_SECONDS
     sign_seconds: Seconds = DEFAULT_SIGN_SECONDS
     clear_seconds: Seconds = DEFAULT_CLEAR_SECONDS

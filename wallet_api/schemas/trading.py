@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from domain.sessions import SESSION_MTUS_MAX
 from edge.models import Answer, Body, Problem
 from ledger_service.overview.queries import OrderState
-from ledger_service.trading.submissions.schedule import SCHEDULE_VALUES_MAX
 from wallet_api.fields import (
     Address,
     Bytes16,
@@ -177,7 +177,7 @@ class ScheduleMessage(Body):
     firstMtu: Mtu = Field(description="First MTU of the session")
     point: Code
     netWh: list[Int32] = Field(
-        min_length=1, max_length=SCHEDULE_VALUES_MAX, description="Net energy in Wh, one per MTU; + = import"
+        min_length=1, max_length=SESSION_MTUS_MAX, description="Net energy in Wh, one per MTU; + = import"
     )
     revision: Revision
 

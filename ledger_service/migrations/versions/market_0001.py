@@ -45,6 +45,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("market", "session", name="pk_market_session"),
     )
     op.create_index("ix_market_session_closed_session", "market_session", ["closed", "session"])
+    op.create_index("ix_market_session_session_market", "market_session", ["session", "market"])
+    op.create_index("ix_market_session_area_first_mtu", "market_session", ["area", "first_mtu"])
     _table(
         "market_inclusion",
         sa.Column("key", sa.String(200), nullable=False),

@@ -9,6 +9,7 @@ from domain.eip712 import Domain
 from domain.facts import ScheduleNominated, schedule_revision_key
 from domain.hashing import MAX_SAFE_INTEGER, text_id
 from domain.orders import schedule_digest
+from domain.sessions import SESSION_MTUS_MAX
 from domain.words import Side
 from ledger_service.record import Entry
 from ledger_service.trading import errors
@@ -25,9 +26,6 @@ from ledger_service.trading.submissions.submission import (
     same_or_conflict,
     verified,
 )
-
-SCHEDULE_VALUES_MAX = 128
-"""Most MTUs of one schedule: the largest session the Market contract opens."""
 
 NET_WH_MAX = 2**31 - 1
 """Largest net energy of an MTU in either direction: what the signed int32 holds."""
@@ -66,7 +64,7 @@ class SignedSchedule(Submission):
             session=members.whole("session", lowest=0, highest=MAX_SAFE_INTEGER),
             first_mtu=members.whole("firstMtu", lowest=0, highest=UINT32_MAX),
             point=members.code("point", "metering point"),
-            net_wh=members.wholes("netWh", most=SCHEDULE_VALUES_MAX, lowest=-NET_WH_MAX, highest=NET_WH_MAX),
+            net_wh=members.wholes("netWh", most=SESSION_MTUS_MAX, lowest=-NET_WH_MAX, highest=NET_WH_MAX),
             revision=members.whole("revision", lowest=0, highest=UINT32_MAX),
             signature=read_signature(signature),
         )

@@ -16,6 +16,7 @@ from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
 from grid.model import Bus, GridModel, Line, Point, Transformer
+from ledger_service.market.views import rebuild_views
 from ledger_service.programs import ClearingStage, EndStage, PositionStage, ValidationStage, Verdicts
 from ledger_service.programs.verdicts import (
     BadReason,
@@ -239,6 +240,22 @@ def test_end__session_that_is_over__nothing_is_asked_for(desk: Desk) -> None:
     PositionStage(desk.record).run(0)
 
     assert EndStage(desk.record).run(desk.town.session.session + towns.market().clear_seconds + 1) is False
+
+
+def test_end__session_opened_after_others_were_over__is_ended_as_well(desk: Desk) -> None:
+    first = desk.town.session
+    desk.include("any", done(first.session, 0))
+    PositionStage(desk.record).run(0)
+    stage, later = EndStage(desk.record), first.session + 86_400
+    assert stage.run(later - 1) is False
+    opened = {"market": MARKET, "area": first.area, "session": later, "period": first.period + 1}
+    with desk.record.begin() as tx:
+        append_fact(tx, "session.opened", opened | {"first_mtu": first.first_mtu + 96, "count": 96})
+        rebuild_views(tx)
+
+    assert stage.run(later + towns.market().grace_seconds) is False
+    assert stage.run(later + towns.market().grace_seconds + 1) is True
+    assert [request["args"][1] for request in desk.requests("endSession")] == [later]
 
 
 def test_program_values__signed_struct__names_every_root(desk: Desk) -> None:

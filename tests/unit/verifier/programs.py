@@ -223,7 +223,7 @@ class Programs(Trading):
         self.open_session(REFUSED, 2, first, 1)
         place = {"market": text_id(MARKET), "session": REFUSED, "mtu": first}
         empty = {"chain": to_hex(words_hash([])), "book_hash": to_hex(book_hash(**place, words=[]))}
-        self.close_books(REFUSED, first, [{"mtu": first, "tags": [], **empty}])
+        self.close_session(REFUSED, first, [{"mtu": first, "tags": [], **empty}])
         hashed = to_hex(result_hash(**place, price_neur_per_wh=None, words=[]))
         result: Payload = {
             "mtu": first,

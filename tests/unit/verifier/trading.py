@@ -156,7 +156,7 @@ class Trading(Registering):
         self.order("h2", 3, bid, 170_000, 5, order_id="e")
         self.nominate("h1", "p1")
         self.chain.now = GATE
-        self.close_books(GATE, FIRST, [self.book(mtu) for mtu in range(COUNT)])
+        self.close_session(GATE, FIRST, [self.book(mtu) for mtu in range(COUNT)])
 
     # ---- books
 
@@ -172,7 +172,7 @@ class Trading(Registering):
         hashes = {"chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(**place, words=words))}
         return {"mtu": FIRST + mtu, "tags": tags, **hashes}
 
-    def close_books(self, session: int, first: int, books: list[Payload]) -> None:
+    def close_session(self, session: int, first: int, books: list[Payload]) -> None:
         """Commit the books of a session."""
         head = {"market": MARKET, "session": session, "first_mtu": first, "count": len(books)}
         self.fact("book.closed", {**head, "books": books})
