@@ -208,12 +208,13 @@ def _ended(row: Row[Any]) -> MtuEnd:
 
 def ends_of(connection: Connection, wanted: set[BookKey]) -> dict[BookKey, MtuEnd]:
     """How these MTUs of sessions ended; those that have not are left out."""
+    c = overview_mtu.c
     found: dict[BookKey, MtuEnd] = {}
-    for market in {market for market, _, _ in wanted}:
-        mtus = [mtu for name, _, mtu in wanted if name == market]
-        span = MtuSpan(first=min(mtus), end=max(mtus) + 1)
-        for ended in ended_mtus(connection, market=market, span=span):
-            found[market, ended.session, ended.mtu] = ended
+    for market, session in {(market, session) for market, session, _ in wanted}:
+        mtus = [mtu for *name, mtu in wanted if name == [market, session]]
+        these = (c.market == market, c.session == session, c.mtu.between(min(mtus), max(mtus)))
+        for row in connection.execute(select(overview_mtu).where(*these, c.void.is_not(None))):
+            found[market, session, row.mtu] = _ended(row)
     return found
 
 
