@@ -119,8 +119,9 @@ class PowerFlow:
             continue_on_batch_error=True,
         )
         voltage_pu = output[pgm.ComponentType.node]["u_pu"]
-        loadings = [output[kind]["loading"] for kind in (pgm.ComponentType.line, pgm.ComponentType.transformer)]
-        loading = np.concatenate(loadings, axis=1)
+        # What a grid has none of is not in the output.
+        kinds = [kind for kind in (pgm.ComponentType.line, pgm.ComponentType.transformer) if kind in output]
+        loading = np.concatenate([np.zeros((count, 0)), *(output[kind]["loading"] for kind in kinds)], axis=1)
         solved = np.isfinite(voltage_pu).all(axis=1) & np.isfinite(loading).all(axis=1)
         failure = self._model.batch_error
         if failure is not None:

@@ -145,10 +145,13 @@ def test_fact__made_with_something_foreign_at_any_depth__is_refused(kind: type[F
 
 
 MAY_BE_MISSING = {
+    ("guarantee.given", "account_signature"),
     ("market.defined", "kind"),
+    ("market.defined", "later_gates_local"),
     *(("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")),
 }
-"""A market is an auction unless it says otherwise; the others have nothing to say where no request could be encoded."""
+"""An account need not consent twice; a market is an auction of one gate unless it says otherwise; the others have
+nothing to say where no request could be encoded."""
 
 
 def _loose_json(payload: dict[str, Any]) -> bytes:
