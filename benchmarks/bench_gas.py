@@ -151,7 +151,7 @@ class Ledger:
             start=START,
             challenge_seconds=60,
             delay_seconds=30,
-            page_seconds=30,
+            page_seconds=20,
         )
         self.deployment = deploy_embedded(
             record=self.record,

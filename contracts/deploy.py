@@ -65,7 +65,7 @@ class ChallengeShort(DominoesError):
     def __init__(self, *, challenge_seconds: int, least_seconds: int) -> None:
         self.challenge_seconds, self.least_seconds = challenge_seconds, least_seconds
         super().__init__(
-            f"a challenge window of {challenge_seconds} s does not outlast the delay of a change of roles and the "
+            f"a challenge window of {challenge_seconds} s does not outlast the delay of a change of roles and then the "
             f"pages of a correction, {least_seconds} s of market time; lengthen `challenge_seconds` or shorten those"
         )
 
@@ -164,7 +164,7 @@ class DeploymentConfig:
     pause_seconds: int = 604_800
     cool_down_seconds: int = 1_209_600
     challenge_seconds: int = 259_200
-    page_seconds: int = 86_400
+    page_seconds: int = 21_600
     change_seconds: int = 345_600
 
     def parameters(self) -> dict[str, Any]:
@@ -243,7 +243,7 @@ def plan_deployment(
     admins = {grant.organisation for grant in config.grants if grant.role == "security_admin"}
     if len(admins) < ADMIN_ORGANISATIONS_MIN:
         raise AdminsOfOneOrganisation(organisations=len(admins))
-    least = max(config.delay_seconds * config.speed, config.page_seconds)
+    least = config.delay_seconds * config.speed + config.page_seconds
     if config.challenge_seconds <= least:
         raise ChallengeShort(challenge_seconds=config.challenge_seconds, least_seconds=least)
     if config.change_seconds <= config.challenge_seconds:

@@ -47,6 +47,10 @@ class Guarantees(Binding):
 
     contract = "Guarantees"
 
+    def nonce_step_max(self, *, block: Block = LATEST) -> int:
+        """How far one signature takes the nonce at most, so that none can be the last."""
+        return int(self._read("NONCE_STEP_MAX", [], block=block))
+
     @classmethod
     def cover(
         cls,

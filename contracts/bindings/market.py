@@ -216,10 +216,6 @@ class Market(Binding):
         """
         return cls._call("endSession", [market, session])
 
-    def last_period(self, *, area: bytes, block: Block = LATEST) -> int:
-        """The last period of an area in which trading ever began; 0 = none."""
-        return int(self._read("lastPeriod", [area], block=block))
-
     @classmethod
     def open_session(cls, *, market: bytes, session: int, period: int, first_mtu: int, count: int) -> Call:
         """Opens a session. Operator of the area only; stopped by a pause. Sessions may overlap in MTUs. `count`: 1

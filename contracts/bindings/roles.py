@@ -179,7 +179,8 @@ class Roles(Binding):
     @classmethod
     def cancel_proposal(cls, *, key: bytes) -> Call:
         """Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to
-        be revoked). Security admin only, but not the key that would lose its role.
+        be revoked). Security admin only; no key of the organisation that would lose one, unless that proposed
+        it.
         """
         return cls._call("cancelProposal", [key])
 

@@ -56,6 +56,7 @@ contract Accounts is IAccounts, MarketClock {
     mapping(address guarantor => int256) private _given;
     /// @dev What an account lacks, as it is counted in what its guarantor gives or, without one, among what nobody covers.
     mapping(address account => int256) private _lacking;
+    mapping(address account => bool) private _isSuspense;
     /// @dev Σ debts of an area that nobody covers.
     mapping(uint16 area => int256) private _uncovered;
     /// @dev Σ balances of an area's suspense accounts, and what its open batch would add.
@@ -261,6 +262,7 @@ contract Accounts is IAccounts, MarketClock {
     function proposeAreaChange(address account, bytes32 area) external {
         ROLES.requireRole(msg.sender, Role.Registrar, 0);
         CALENDAR.areaOf(area); // reverts where there is no such area
+        if (_isSuspense[account]) revert AccountsAddressInvalid(account);
         bytes32 bound = areaOf(account);
         if (bound == 0 || bound == area) revert AccountsAreaWrong(account, bound);
         uint64 readyAt = _marketTime() + CHANGE_SECONDS;
@@ -287,7 +289,7 @@ contract Accounts is IAccounts, MarketClock {
         AccountSlots.Slot memory slot = _load(account);
         _requireNoneOpen(slot.area);
         // Only a slip is corrected: who owes, is owed for, or stands for others has ties in its area.
-        bool tied = slot.balanceNeur < 0 || _guarantors[account] != address(0);
+        bool tied = slot.balanceNeur < 0 || _lacking[account] != 0 || _guarantors[account] != address(0);
         if (tied || _firstKeys[account] != address(0)) revert AccountsTied(account);
         delete _areaChanges[account];
         _bind(account, change.area);
@@ -313,7 +315,7 @@ contract Accounts is IAccounts, MarketClock {
     /// @inheritdoc IAccounts
     function deposit(address account, uint96 amountNeur, bytes32 ref) external {
         ROLES.requireRole(msg.sender, Role.Treasurer, 0);
-        if (account == address(0)) revert AccountsAddressInvalid(account);
+        if (account == address(0) || _isSuspense[account]) revert AccountsAddressInvalid(account);
         if (amountNeur == 0 || amountNeur > MAX_DEPOSIT_NEUR) revert AccountsAmountInvalid();
         if (_usedRefs[ref]) revert AccountsRefUsed(ref);
         _usedRefs[ref] = true;
@@ -501,6 +503,11 @@ contract Accounts is IAccounts, MarketClock {
     function _suspend(address account, int256 amount, uint32 batch, uint16 area) private {
         address suspense = suspenseOf(account, _areaOf(area));
         AccountSlots.Slot memory slot = _load(suspense);
+        if (!_isSuspense[suspense]) {
+            // What somebody paid in there before waits from now on.
+            _isSuspense[suspense] = true;
+            _waiting[area] += slot.balanceNeur;
+        }
         slot.area = area;
         if (!_put(suspense, slot, amount, batch)) revert AccountsAmountInvalid();
         if (batch == 0) _waiting[area] += amount;

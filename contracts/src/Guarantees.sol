@@ -7,28 +7,30 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IAccounts, Lowering} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
 import {IGuarantees} from "./interfaces/IGuarantees.sol";
-import {IMarket} from "./interfaces/IMarket.sol";
 import {ISettlement} from "./interfaces/ISettlement.sol";
 import {Hashes} from "./libraries/Hashes.sol";
 import {MarketClock} from "./libraries/MarketClock.sol";
 
 /// @title Guarantees (documented on IGuarantees)
 contract Guarantees is IGuarantees, EIP712, MarketClock {
-    IMarket private immutable MARKET;
+    /// @notice How far one signature takes the nonce at most, so that none can be the last.
+    uint64 public constant NONCE_STEP_MAX = 2 ** 32;
+
+    ICalendar private immutable CALENDAR;
     ISettlement private immutable SETTLEMENT;
     IAccounts private immutable ACCOUNTS;
 
     mapping(address guarantor => mapping(address account => uint64)) private _nonces;
     mapping(address guarantor => mapping(bytes32 ref => bool)) private _usedRefs;
 
-    constructor(ICalendar calendar, IMarket market, ISettlement settlement, IAccounts accounts)
+    constructor(ICalendar calendar, ISettlement settlement, IAccounts accounts)
         EIP712("DOMINOES", "1")
         MarketClock(calendar)
     {
         bool together = accounts.guarantees() == address(this) && accounts.calendar() == address(calendar)
-            && accounts.settlement() == address(settlement) && market.calendar() == address(calendar);
+            && accounts.settlement() == address(settlement);
         if (!together) revert GuaranteesPartsUnlike();
-        MARKET = market;
+        CALENDAR = calendar;
         SETTLEMENT = settlement;
         ACCOUNTS = accounts;
     }
@@ -50,6 +52,7 @@ contract Guarantees is IGuarantees, EIP712, MarketClock {
         ACCOUNTS.requirePresent(account);
         uint64 last = _nonces[guarantor][account];
         if (nonce <= last) revert GuaranteesNonceUsed(last, nonce);
+        if (nonce - last > NONCE_STEP_MAX) revert GuaranteesNonceFar(last, nonce);
         bytes32 structHash = Hashes.guarantee(guarantor, account, creditNeur, nonce, deadline);
         _requireSigner(guarantor, structHash, guarantorSignature);
         // Nobody gets a guarantor, a first or another one, whom it did not choose.
@@ -105,12 +108,12 @@ contract Guarantees is IGuarantees, EIP712, MarketClock {
 
     /* INTERNAL */
 
-    /// @dev Trades under the present line may stand in every period in which somebody could trade by now.
+    /// @dev Supply, fees and trades under the present line may stand in every period that is declared by now.
     function _lower(address guarantor, address account, uint64 creditNeur) private {
         bytes32 area = ACCOUNTS.areaOf(account);
-        uint32 begun = MARKET.lastPeriod(area);
-        if (begun <= SETTLEMENT.settledThrough(area)) ACCOUNTS.setLine(guarantor, account, creditNeur);
-        else ACCOUNTS.lowerLine(account, creditNeur, begun);
+        uint32 declared = CALENDAR.periodCount(area);
+        if (declared <= SETTLEMENT.settledThrough(area)) ACCOUNTS.setLine(guarantor, account, creditNeur);
+        else ACCOUNTS.lowerLine(account, creditNeur, declared);
     }
 
     function _requireUntil(uint64 deadline) private view {

@@ -27,7 +27,6 @@ contract Market is IMarket, EIP712, MarketClock {
 
     mapping(bytes32 market => MarketParams) private _markets;
     mapping(bytes32 market => mapping(uint64 gate => Session)) private _sessions;
-    mapping(bytes32 area => uint32) private _lastPeriods;
     mapping(bytes32 area => mapping(uint32 period => Running)) private _running;
 
     constructor(IRoles roles_, ICalendar calendar_, address clearing_)
@@ -70,7 +69,6 @@ contract Market is IMarket, EIP712, MarketClock {
         (opened.firstMtu, opened.period, opened.count) = (firstMtu, period, uint8(count));
         opened.state = SessionState.Open;
         ++_running[params.area][period].pending;
-        if (period > _lastPeriods[params.area]) _lastPeriods[params.area] = period;
         emit SessionOpened(market, session, period, firstMtu, count);
     }
 
@@ -169,11 +167,6 @@ contract Market is IMarket, EIP712, MarketClock {
     /// @inheritdoc IMarket
     function clearing() external view returns (address) {
         return CLEARING;
-    }
-
-    /// @inheritdoc IMarket
-    function lastPeriod(bytes32 area) external view returns (uint32) {
-        return _lastPeriods[area];
     }
 
     /// @inheritdoc IMarket

@@ -32,10 +32,11 @@ contract Redemptions is IRedemptions, EIP712, MarketClock {
         bool windowValid = challengeSeconds_ != 0 && challengeSeconds_ <= Time.MAX_WINDOW_SECONDS;
         bool together = accounts.redemptions() == address(this) && accounts.calendar() == address(calendar);
         if (!windowValid || !together) revert RedemptionsConfigInvalid();
-        // Within the window attesters that lied can be replaced, and what they settled corrected, in several pages.
+        // Within the window attesters that lied can be replaced, what they left half open ends, and what they settled is
+        // corrected: one after the other.
         uint256 delaySeconds = uint256(IRoles(accounts.roles()).config().delaySeconds) * calendar.speed();
         uint256 pageSeconds = ISettlement(accounts.settlement()).pageSeconds();
-        uint256 least = delaySeconds > pageSeconds ? delaySeconds : pageSeconds;
+        uint256 least = delaySeconds + pageSeconds;
         if (challengeSeconds_ <= least) revert RedemptionsWindowShort(challengeSeconds_, least);
         if (accounts.changeSeconds() <= challengeSeconds_) revert RedemptionsConfigInvalid();
         ACCOUNTS = accounts;

@@ -102,7 +102,10 @@ contract Roles is IRoles {
     function cancelProposal(address key) external onlySecurityAdmin {
         Proposal storage proposal = _proposals[key];
         if (proposal.readyAt == 0) revert RolesProposalUnknown(key);
-        if (proposal.replaces == msg.sender) revert RolesOwnProposal(msg.sender);
+        // Two keys of one organisation would otherwise keep each other for ever.
+        bytes32 organisation = _grants[msg.sender].organisation;
+        bool own = proposal.replaces != address(0) && _grants[proposal.replaces].organisation == organisation;
+        if (own && proposal.organisation != organisation) revert RolesOwnProposal(msg.sender);
         delete _proposals[key];
         emit ProposalCancelled(key);
     }

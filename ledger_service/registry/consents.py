@@ -40,6 +40,9 @@ KEY_AHEAD_MTUS = 366 * 96
 NONCE_MAX = 2**53 - 1
 """Largest nonce of a guarantee: the largest number canonical JSON carries."""
 
+NONCE_STEP_MAX = 2**32
+"""How far above the last one a nonce may be, on chain too: none can be the last."""
+
 
 def key_registration_values(key: OrderKey) -> dict[str, Any]:
     """The members of the KeyRegistration that the account signs; without a point (a retailer) it is 32 zero bytes."""
@@ -157,6 +160,7 @@ def give_guarantee(
         last = max((item.nonce for item in given if item.guarantor == guarantee.guarantor), default=0)
         if guarantee.nonce <= last:
             raise NonceUsed(last=last, given=guarantee.nonce)
+        check_range(field="nonce", value=guarantee.nonce, lowest=last + 1, highest=last + NONCE_STEP_MAX)
         if guarantee.deadline <= now:
             raise DeadlinePassed(deadline=guarantee.deadline, now=now)
         check_funds()

@@ -59,8 +59,8 @@ DEFAULT_CHALLENGE_SECONDS = 259_200
 DEFAULT_CHANGE_SECONDS = 345_600
 """Four days before an account's area changes, longer than the challenge window, for its holder to object."""
 
-DEFAULT_PAGE_SECONDS = 86_400
-"""A day to bring the pages of a large settlement on chain."""
+DEFAULT_PAGE_SECONDS = 21_600
+"""Six hours to bring the pages of a large settlement on chain: with a change of roles, less than the challenge."""
 
 DEFAULT_CUT_OFF_SECONDS = 300
 """Market seconds after an MTU's end until its readings are proposed: meters report within minutes."""

@@ -117,8 +117,8 @@ class ProductionWorld:
             self._chain(SERVICE_NODE)
             + f"[clock]\nspeed = {speed}\norigin_seconds = {origin}\n"
             + f'[deployment]\nkey = "key.json"\npassword_file = "password"\nchallenge_seconds = {challenge_seconds}\n'
-            # A change of roles takes block time, the challenge window market time, and the one outlasts the other.
-            + f"delay_seconds = {challenge_seconds // speed - 1}\npage_seconds = {challenge_seconds // 2}\n"
+            # A change of roles takes block time, all else market time; the challenge window outlasts both together.
+            + f"delay_seconds = {challenge_seconds // speed // 2}\npage_seconds = {challenge_seconds // 4}\n"
             + self._organisations(),
         )
 

@@ -5,7 +5,7 @@ pragma solidity 0.8.37;
 /// @notice Anyone may guarantee for an account of its area, with the account's consent, or for itself; every line comes
 /// from the guarantor's free balance. Signatures name a deadline, so that none waits for a worse moment.
 /// Liveness assumes nobody: all work in a pause and without the operator.
-/// @dev Constructor: `Guarantees(ICalendar calendar, IMarket market, ISettlement settlement, IAccounts accounts)`.
+/// @dev Constructor: `Guarantees(ICalendar calendar, ISettlement settlement, IAccounts accounts)`.
 interface IGuarantees {
     /* EVENTS */
 
@@ -26,6 +26,8 @@ interface IGuarantees {
     error GuaranteesSignerWrong(address expected, address signer);
     /// @notice Thrown when a guarantee's nonce is not above the last one of (guarantor, account).
     error GuaranteesNonceUsed(uint64 last, uint64 given);
+    /// @notice Thrown when a guarantee's nonce is more than `NONCE_STEP_MAX` above the last one.
+    error GuaranteesNonceFar(uint64 last, uint64 given);
     /// @notice Thrown when the guarantor used the reference before.
     error GuaranteesRefUsed(bytes32 ref);
     /// @notice Thrown when no line of the account is being lowered.
@@ -37,7 +39,7 @@ interface IGuarantees {
 
     /// @notice Sets a guarantor's line for an account, with the guarantor's signature (EIP-712 `Guarantee`) and, unless
     /// it guarantees already, the account's over the same. Anyone may relay.
-    /// @dev A lower line counts for new orders at once, on chain once every period that had begun is settled (`release`).
+    /// @dev A lower line counts for new orders at once, on chain once every period declared by then is settled (`release`).
     /// @param guarantor may be the account itself
     /// @param deadline market time until which the signatures may be used
     /// @param accountSignature not looked at where the guarantor has the account's consent already, or is the account

@@ -200,9 +200,6 @@ interface IMarket {
         view
         returns (MarketParams memory, Session memory);
 
-    /// @notice The last period of an area in which trading ever began; 0 = none.
-    function lastPeriod(bytes32 area) external view returns (uint32);
-
     /// @notice The rules of a market; reverts if it does not exist.
     function paramsOf(bytes32 market) external view returns (MarketParams memory);
 

@@ -148,7 +148,7 @@ interface IRoles {
     /// @notice Proposes that `newKey` takes over role, organisation and scope of `key`. Security admin only.
     function proposeReplacement(address key, address newKey) external;
 
-    /// @notice Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to be revoked). Security admin only, but not the key that would lose its role.
+    /// @notice Withdraws the proposal under `key` (for grant and replacement: the new key; for a revocation: the key to be revoked). Security admin only; no key of the organisation that would lose one, unless that proposed it.
     function cancelProposal(address key) external;
 
     /// @notice Agrees to a grant or replacement, at any time before the new key accepts. Security admin of another organisation than the proposer's, not the key that would lose its role.

@@ -85,6 +85,14 @@ contract AccountsChangeAreaTest is MoneyTest {
         accounts.changeArea(household);
     }
 
+    function test_proposeAreaChange__ofSuspense__reverts() public {
+        _debt(1000);
+        address suspense = accounts.suspenseOf(retailer, AREA);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, suspense));
+        vm.prank(registrar);
+        accounts.proposeAreaChange(suspense, OTHER);
+    }
+
     function test_changeArea__guarantor__reverts() public {
         _fundedGuarantee(5);
         vm.prank(registrar);

@@ -25,6 +25,26 @@ contract AccountsDepositTest is MoneyTest {
         vm.stopPrank();
     }
 
+    function test_deposit__toSuspense__reverts() public {
+        _debt(1000); // what the retailer is owed waits
+        address suspense = accounts.suspenseOf(retailer, AREA);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, suspense));
+        vm.prank(treasurer);
+        accounts.deposit(suspense, 1, "ref");
+    }
+
+    function test_deposit__toWhatBecomesSuspense__waitsWithIt() public {
+        _deposit(accounts.suspenseOf(retailer, AREA), 7, "before");
+        _debt(1000);
+        (, int256 waiting) = accounts.uncoveredOf(AREA);
+        assertEq(waiting, 1007, "all of it");
+        _deposit(household, 1000, "debt paid");
+        accounts.bookSuspense(retailer);
+        assertEq(accounts.freeBalanceOf(retailer), 1007, "booked");
+        (, waiting) = accounts.uncoveredOf(AREA);
+        assertEq(waiting, 0, "nothing waits");
+    }
+
     function test_deposit__refTwice__reverts() public {
         _deposit(household, 1, "ref");
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsRefUsed.selector, bytes32("ref")));

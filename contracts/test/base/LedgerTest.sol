@@ -119,7 +119,7 @@ abstract contract LedgerTest is Assert {
         );
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
-        guarantees = new Guarantees(calendar, market, settlement, accounts);
+        guarantees = new Guarantees(calendar, settlement, accounts);
         successions = new Successions(roles, calendar, accounts);
     }
 

@@ -27,6 +27,13 @@ contract GuaranteesGuaranteeTest is MoneyTest {
         this.line(byKey, forKey, credit, nonce);
     }
 
+    /// @dev Settles the only period that is declared.
+    function _settledDay() private {
+        _emptyDay();
+        _attestAll();
+        _settle(0, new uint256[](0));
+    }
+
     /* REVERTS */
 
     function test_guarantee__afterItsDeadline__reverts() public {
@@ -45,11 +52,17 @@ contract GuaranteesGuaranteeTest is MoneyTest {
     }
 
     function test_guarantee__nonceNotRising__reverts(uint64 last, uint64 next) public {
-        last = uint64(bound(last, 1, type(uint64).max));
+        last = uint64(bound(last, 1, guarantees.NONCE_STEP_MAX()));
         next = uint64(bound(next, 0, last));
         _guarantee(5, last);
         bytes memory used = abi.encodeWithSelector(IGuarantees.GuaranteesNonceUsed.selector, last, next);
         _refused(RETAILER_KEY, HOUSEHOLD_KEY, 6, next, used);
+    }
+
+    function test_guarantee__nonceFarOn__reverts(uint64 nonce) public {
+        nonce = uint64(bound(nonce, guarantees.NONCE_STEP_MAX() + 1, type(uint64).max));
+        bytes memory far = abi.encodeWithSelector(IGuarantees.GuaranteesNonceFar.selector, 0, nonce);
+        _refused(RETAILER_KEY, HOUSEHOLD_KEY, 1, nonce, far);
     }
 
     function test_guarantee__withoutTheGuarantor__reverts() public {
@@ -164,6 +177,7 @@ contract GuaranteesGuaranteeTest is MoneyTest {
     }
 
     function test_guarantee__toZero__leavesNoGuarantor() public {
+        _settledDay();
         _guarantee(10, 1);
         _guarantee(0, 2);
         assertEq(accounts.accountOf(household).guarantor, address(0), "none");
@@ -183,6 +197,7 @@ contract GuaranteesGuaranteeTest is MoneyTest {
     }
 
     function test_guarantee__byTheGuarantorsNewKey__setsLine() public {
+        _settledDay();
         _guarantee(10, 1);
         _replace(RETAILER_KEY, OTHER_KEY);
         assertEq(accounts.accountOf(household).guarantor, vm.addr(OTHER_KEY), "followed its guarantor");
@@ -214,6 +229,15 @@ contract GuaranteesGuaranteeTest is MoneyTest {
         assertEq(accounts.accountOf(retailer).givenNeur, 80, "the debt stays backed");
         vm.expectRevert(abi.encodeWithSelector(IGuarantees.GuaranteesNothingLowered.selector, household));
         guarantees.release(household);
+    }
+
+    function test_guarantee__loweredBeforeAnySession__staysLockedForWhatIsSupplied() public {
+        _guarantee(100, 1);
+        _warp(uint256(FIRST_MTU + 1) * 900);
+        _guarantee(0, 2);
+        assertEq(uint256(accounts.loweringOf(household).untilPeriod), period, "until the period is settled");
+        assertEq(accounts.freeBalanceOf(retailer), 0, "locked");
+        assertEq(accounts.guarantorOf(household), retailer, "answers still");
     }
 
     function test_guarantee__raisedAgain__takesWhatIsLockedFirst() public {

@@ -49,7 +49,7 @@ abstract contract Handler is LedgerTest {
     uint32 internal constant CLEAR_WINDOW = 90 minutes;
     uint32 internal constant ATTEST_WINDOW = 1 hours;
     uint32 internal constant CORRECTION_WINDOW = 32 days;
-    uint32 public constant REDEEM_WAIT = 1 hours;
+    uint32 public constant REDEEM_WAIT = 80 minutes;
     uint32 public constant OPEN_PAGES_WINDOW = 45 minutes;
 
     /// @dev A second key of the first attester's organisation.

@@ -381,6 +381,13 @@ abstract contract RoleActs is Handler {
             && _keysOfOrganisation(holding.organisation) == 1;
     }
 
+    /// @dev Whether a proposal of others would take a key from the organisation of `by`.
+    function _takesFromOwn(Pending memory pending, address by) private view returns (bool) {
+        bytes32 organisation = held[by].organisation;
+        return pending.replaces != address(0) && held[pending.replaces].organisation == organisation
+            && pending.proposedBy != organisation;
+    }
+
     function cancelProposal(uint256 seed) external {
         address key = _anyProposed(seed, true, false);
         Pending memory pending = _pending[key];
@@ -388,7 +395,7 @@ abstract contract RoleActs is Handler {
         bytes4 expected = 0;
         if (!admin) expected = IRoles.RolesMissing.selector;
         else if (!pending.live) expected = IRoles.RolesProposalUnknown.selector;
-        else if (pending.replaces == by) expected = IRoles.RolesOwnProposal.selector;
+        else if (_takesFromOwn(pending, by)) expected = IRoles.RolesOwnProposal.selector;
         bytes memory data = abi.encodeCall(IRoles.cancelProposal, (key));
         if (_act(by, address(roles), data, expected, "cancelProposal")) _pending[key].live = false;
     }

@@ -39,6 +39,22 @@ contract RolesCancelProposalTest is LedgerTest {
         assertFalse(roles.hasRole(security, Role.SecurityAdmin, 0), "gone");
     }
 
+    function test_cancelProposal__byAnotherKeyOfTheOrganisationItTakesFrom__reverts() public {
+        _grantRole(Grant(NEW, Role.SecurityAdmin, roles.grantOf(security).organisation, 0));
+        _proposeRevocation(secondSecurity, security);
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesOwnProposal.selector, NEW));
+        vm.prank(NEW);
+        roles.cancelProposal(security);
+    }
+
+    function test_cancelProposal__ofItsOwnKeyByTheOrganisationThatProposedIt__withdraws() public {
+        _grantRole(Grant(NEW, Role.SecurityAdmin, roles.grantOf(security).organisation, 0));
+        _proposeRevocation(NEW, security);
+        vm.prank(security);
+        roles.cancelProposal(security);
+        assertEq(uint256(roles.proposalOf(security).readyAt), 0, "withdrawn");
+    }
+
     function test_cancelProposal__byAnotherAdmin__withdraws() public {
         _proposeRevocation(security, treasurer);
         vm.expectEmit();

@@ -85,10 +85,10 @@ contract SettlementConstructorTest is LedgerTest {
 
     function test_constructor__guaranteesOfOthers__reverts() public {
         vm.expectRevert(IGuarantees.GuaranteesPartsUnlike.selector);
-        new Guarantees(calendar, market, settlement, accounts);
+        new Guarantees(calendar, settlement, accounts);
         Accounts foreign = _accountsFor(roles, _otherCalendar, 0);
         vm.expectRevert(IGuarantees.GuaranteesPartsUnlike.selector);
-        new Guarantees(calendar, market, settlement, foreign);
+        new Guarantees(calendar, settlement, foreign);
     }
 
     function test_constructor__successionsOfOthers__reverts() public {
@@ -129,18 +129,18 @@ contract RedemptionsWindowsTest is LedgerTest {
     }
 
     function test_constructor__correctionOutlivesTheChallenge__reverts(uint32 pages) public {
-        pages = uint32(bound(pages, DELAY + 1, 30 days));
-        _short(pages, pages, 1, pages);
+        pages = uint32(bound(pages, 1, 30 days));
+        _short(DELAY + pages, pages, 1, DELAY + pages);
     }
 
     function test_constructor__rolesChangeOutlastsTheChallenge__reverts(uint32 speed) public {
         speed = uint32(bound(speed, 1, 100));
-        _short(DELAY * speed, 1, speed, uint256(DELAY) * speed);
+        _short(DELAY * speed + 1, 1, speed, uint256(DELAY) * speed + 1);
     }
 
     function test_constructor__challengeOutlastsBoth__deploys(uint32 speed) public {
         speed = uint32(bound(speed, 1, 100));
-        _deployed(DELAY * speed + 1, DELAY * speed, speed);
-        assertEq(uint256(redemptions.challengeSeconds()), uint256(DELAY) * speed + 1, "window");
+        _deployed(DELAY * speed + 6 hours + 1, 6 hours, speed);
+        assertEq(uint256(redemptions.challengeSeconds()), uint256(DELAY) * speed + 6 hours + 1, "window");
     }
 }

@@ -122,4 +122,25 @@ contract SettlementSettlePagesTest is PagesTest {
         _send(1, 1);
         assertEq(accounts.balanceOf(_account(5)), -2, "both");
     }
+
+    function test_changeArea__debtPaidInPagesButNotRecounted__reverts() public {
+        vm.prank(registrar);
+        calendar.createArea("other area", AreaParams(900, 100 days));
+        address debtor = _account(0);
+        _settle(0, _payment(debtor, _account(1), 100));
+        _prepare(1, 200);
+        _send(1, 0);
+        _send(1, 1);
+        vm.prank(registrar);
+        accounts.proposeAreaChange(debtor, "other area");
+        vm.warp(block.timestamp + CHALLENGE + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, debtor));
+        accounts.changeArea(debtor);
+        accounts.recount(debtor);
+        accounts.changeArea(debtor);
+        accounts.bookSuspense(_account(1));
+        (int256 uncovered, int256 waiting) = accounts.uncoveredOf(AREA);
+        assertEq(uncovered, 0, "nobody owes");
+        assertEq(waiting, 0, "nothing waits");
+    }
 }

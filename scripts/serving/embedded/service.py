@@ -82,7 +82,7 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
             # What the challenge window must outlast: the demo's is short.
             delay_seconds=config.challenge_seconds // 2,
             challenge_seconds=config.challenge_seconds,
-            page_seconds=config.challenge_seconds // 2,
+            page_seconds=config.challenge_seconds // 4,
         ),
         api=ApiSection(port=config.http_port),
         keys=KeySection(tokens=state / KEYS_FOLDER / "operator" / TOKENS_FILE),

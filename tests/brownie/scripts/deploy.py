@@ -31,7 +31,7 @@ ROLES = (
 )
 NUMBERS = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 CHALLENGE_SECONDS = 3_600
-PAGE_SECONDS = 1_800
+PAGE_SECONDS = 900
 CHANGE_SECONDS = 7_200
 ROLE_DELAY_SECONDS = 1_800
 DELAY_SECONDS = 172_800
@@ -61,7 +61,7 @@ def deploy(deployer, keys):
     books = Accounts.deploy(roles, calendar, *parts, CHANGE_SECONDS, paid)
     settlement = Settlement.deploy(roles, calendar, market, readings, books, PAGE_SECONDS, paid)
     redemptions = Redemptions.deploy(calendar, books, CHALLENGE_SECONDS, paid)
-    guarantees = Guarantees.deploy(calendar, market, settlement, books, paid)
+    guarantees = Guarantees.deploy(calendar, settlement, books, paid)
     successions = Successions.deploy(roles, calendar, books, paid)
     anchors = Anchors.deploy(roles, paid)
     registry = Registry.deploy(roles, paid)

@@ -101,6 +101,7 @@ def test_guarantee__bad_ones__refused(town: Town, record: Record) -> None:
         (replace(good, credit_neur=6), WrongSigner),
         (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=1), AlreadyRegistered),
         (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=0), OutOfRange),
+        (signed_guarantee(town.retailer.account, account, credit_neur=5, nonce=2 + 2**32), OutOfRange),
         (signed_guarantee(town.retailer.account, account, credit_neur=2**63, nonce=2), OutOfRange),
         (signed_guarantee(other.account, account, credit_neur=5, nonce=2), ConsentMissing),
         (signed_guarantee(town.retailer.account, b"\x99" * 20, credit_neur=5, nonce=2), NotRegistered),
