@@ -64,21 +64,33 @@ def sources() -> dict[str, str]:
 def compile_sources(given: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """Compiler output by contract name. Raises CompilationFailed."""
     wanted = sources() if given is None else given
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in wanted.items()},
-        "settings": {**SETTINGS, "outputSelection": {"*": {"*": _WANTED}}},
-    }
-    try:
-        answer = solcx.compile_standard(request, solc_binary=SOLC, base_path=CONTRACTS_FOLDER)
-    except solcx.exceptions.SolcError as error:
-        raise CompilationFailed(messages=[str(error)]) from error
+    answer = _compiler_answer(wanted, {"*": {"*": _WANTED}})
     return {
         name: {**output, "source": path}
         for path, contracts in answer["contracts"].items()
         for name, output in contracts.items()
         if path in wanted
     }
+
+
+def syntax_trees(given: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
+    """The compiler's syntax tree of each source, by path. Raises CompilationFailed."""
+    wanted = sources() if given is None else given
+    answer = _compiler_answer(wanted, {"*": {"": ["ast"]}})
+    return {path: answer["sources"][path]["ast"] for path in wanted}
+
+
+def _compiler_answer(wanted: dict[str, str], outputs: dict[str, Any]) -> dict[str, Any]:
+    """The compiler's standard JSON answer for some sources. Raises CompilationFailed."""
+    request = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in wanted.items()},
+        "settings": {**SETTINGS, "outputSelection": outputs},
+    }
+    try:
+        return dict(solcx.compile_standard(request, solc_binary=SOLC, base_path=CONTRACTS_FOLDER))
+    except solcx.exceptions.SolcError as error:
+        raise CompilationFailed(messages=[str(error)]) from error
 
 
 def artifact_json(name: str, output: dict[str, Any]) -> dict[str, Any]:

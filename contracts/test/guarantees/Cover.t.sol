@@ -40,6 +40,12 @@ contract GuaranteesCoverTest is MoneyTest {
         guarantees.cover(retailer, household, 1, 1, "ref", NEVER, signature);
     }
 
+    function test_cover__nothingOwed__reverts(uint96 named) public {
+        named = uint96(bound(named, 1, type(uint96).max));
+        _fundedGuarantee(100);
+        _refused(1, named, abi.encodeWithSelector(IAccounts.AccountsDebtOther.selector, household, 0, named));
+    }
+
     function test_cover__noGuarantor__reverts() public {
         _deposit(retailer, 100, "deposit");
         _debt(60);
