@@ -55,7 +55,8 @@ class Examples:
         if digits:
             return self._bytes(name, digits)
         sample = self._samples.get(name)
-        fits = isinstance(sample, dict) or not _holds_model(shape)
+        first = sample[0] if isinstance(sample, list) else sample
+        fits = isinstance(first, dict) or not _holds_model(shape)
         return sample if name in self._samples and fits and get_origin(shape) is not Literal else self.of(shape, name)
 
     def _bytes(self, name: str, digits: int) -> str:

@@ -72,6 +72,10 @@ SAMPLES: dict[str, Any] = {
     "sign_seconds": 7_200,
     "clear_seconds": 10_800,
     "threshold": 2,
+    "attesters": [
+        {"name": f"attester {place}", "address": "0x" + digit * 40, "organisation": f"testing institute {place}"}
+        for place, digit in (("north", "1"), ("south", "2"))
+    ],
     "lot_wh": 10,
     "tick_neur_per_wh": 100,
     "min_limit_neur_per_wh": -1_000_000,

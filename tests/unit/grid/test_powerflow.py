@@ -63,3 +63,14 @@ def test_power_flow__vector_group_that_cannot_be__is_refused(street: GridModel) 
         PowerFlow(broken)
 
     assert refused.value.grid == "street"
+
+
+def test_run__cables_alone__are_solved(street: GridModel) -> None:
+    transformer = street.transformers[0]
+    buses = tuple(bus for bus in street.buses if bus.code != transformer.upper_bus)
+    below = replace(street, transformers=(), source_bus=transformer.lower_bus, buses=buses)
+
+    states = PowerFlow(below).run(np.zeros((2, len(street.points)), dtype=np.int64))
+
+    assert states.solved.all()
+    assert states.loading.shape == (2, len(street.lines))
