@@ -10,7 +10,7 @@ from contracts.bindings import Accounts, Guarantees, Redemptions
 from domain.eip712 import COVER, REDEMPTION, Domain, Shape
 from domain.errors import DominoesError
 from domain.facts import CoverGiven, DepositBooked, RedemptionRequested, Subject
-from domain.hashing import from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from domain.parties import Guarantee
 from domain.roles import ChainRole
 from domain.signing import recover
@@ -171,7 +171,7 @@ def request_redemption(
     BalanceTooLow, ReferenceUsed.
     """
     _check(account=account, ref=ref, amount_neur=amount_neur)
-    check_range(field="deadline", value=deadline, lowest=0, highest=2**53 - 1)
+    check_range(field="deadline", value=deadline, lowest=0, highest=MAX_SAFE_INTEGER)
     values = {"account": account, "amountNeur": amount_neur, "ref": ref, "deadline": deadline}
     _check_signer(REDEMPTION, values, signature=signature, expected=account, domain=domain)
     fact = RedemptionRequested(
@@ -210,7 +210,7 @@ def give_cover(
     NotTheGuarantor, OtherDebt, DebtTooLow, BalanceTooLow, ReferenceUsed.
     """
     check_range(field="debt_neur", value=debt_neur, lowest=1, highest=BALANCE_HIGHEST_NEUR)
-    check_range(field="deadline", value=deadline, lowest=0, highest=2**53 - 1)
+    check_range(field="deadline", value=deadline, lowest=0, highest=MAX_SAFE_INTEGER)
     _check(account=account, ref=ref, amount_neur=amount_neur)
     _check(account=guarantor, ref=ref, amount_neur=amount_neur)
     values = {"guarantor": guarantor, "account": account, "amountNeur": amount_neur, "debtNeur": debt_neur, "ref": ref}
