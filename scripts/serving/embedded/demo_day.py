@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from domain.errors import DominoesError
 from ledger_service.evidence.recorded import ChainInfo
@@ -27,12 +25,13 @@ from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.evidence import ANCHORS_FILE, chain_info, fetch_all, write_anchors, write_personal
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.embedded.owner import RUN, hold
-from scripts.serving.embedded.picture import draw_day
 from scripts.serving.embedded.processes import Memory
 from scripts.serving.embedded.run_folder import RECORD_FILE
-from scripts.serving.embedded.summary import DaySummary
 from scripts.serving.settings import DemoSection
 from scripts.serving.verifier_process import Verdict, run_verifier
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MTUS_PER_STEP = 4
 """MTUs metered before the attesters are waited for: meters send an hour in one message, as many do in the field."""
@@ -157,7 +156,7 @@ def run_day(
     }
     by_mtu = json.loads(volumes.to_json(orient="records"))
     (out / SUMMARY_FILE).write_text(json.dumps(summary | {"volumes": by_mtu}, indent=1))
-    draw_day(out / PICTURE_FILE, volumes=volumes, title=f"{grid}, {day.isoformat()}, PV × {pv_permille / 1000:g}")
+    _draw(out / PICTURE_FILE, volumes, title=f"{grid}, {day.isoformat()}, PV × {pv_permille / 1000:g}")
     return DayResult(summary=summary, verdicts=verdicts)
 
 
@@ -226,9 +225,19 @@ def _verdicts(names: Sequence[str], out: Path, rpc: str) -> dict[str, Verdict]:
 
 def _summary(state: Path, config: RunConfig, tally: Tally) -> tuple[dict[str, Any], pd.DataFrame]:
     """What the day came to, and per MTU what was traded."""
+    from scripts.serving.embedded.summary import (
+        DaySummary,
+    )  # pandas takes 38 MB, which a market that runs can do without
+
     record = Record.open(f"sqlite:///{state / RECORD_FILE}")
     try:
         day = DaySummary(record, area=config.area, market=config.market, period=1)
         return day.as_json() | {"orders_refused": tally.refused}, day.volumes()
     finally:
         record.close()
+
+
+def _draw(picture: Path, volumes: pd.DataFrame, *, title: str) -> None:
+    from scripts.serving.embedded.picture import draw_day  # with pandas, as the summary
+
+    draw_day(picture, volumes=volumes, title=title)
