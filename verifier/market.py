@@ -337,18 +337,20 @@ class Market:
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
                 self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
         for point, scheduled in fact.schedules.items():
-            nominated = list(self._nominated(market, fact.session, point) or scheduled)
-            report.same(f"schedule of point {point}", list(scheduled), nominated, "schedule.nominated holds")
+            told = dict(zip(program.mtus, scheduled, strict=True))
+            due = told | self._nominated(market, fact.session, point)
+            report.same(f"schedule of point {point}", told, due, "schedule.nominated holds")
         self._programs[market, fact.session] = program
 
-    def _nominated(self, market: str, session: int, point: str) -> Sequence[int] | None:
-        """The schedule nominated for a session, else the last one for an earlier gate over the same MTUs."""
-        mine = self._participants.mtus_of_session(market, session)
-        for code, gate in ((market, session), *reversed(self._participants.earlier_sessions(market, session))):
-            nomination = self._orders.nominations.get((code, gate, point))
-            if nomination is not None and self._participants.mtus_of_session(code, gate) == mine:
-                return nomination.net_wh
-        return None
+    def _nominated(self, market: str, session: int, point: str) -> dict[int, int]:
+        """What is nominated for a session, Wh by MTU: of each MTU at the latest gate (protocol.md section 3,
+        "Schedules"); MTUs that nobody nominated are left out."""
+        mine, net_wh = self._participants.mtus_of_session(market, session), dict[int, int]()
+        for key in (*self._participants.earlier_sessions(market, session), (market, session)):
+            nomination = self._orders.nominations.get((*key, point))
+            if nomination is not None:
+                net_wh |= zip(self._participants.mtus_of_session(*key), nomination.net_wh, strict=True)
+        return {mtu: wh for mtu, wh in net_wh.items() if mtu in mine}
 
     def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
         """Every session of an earlier gate is over, and what those left is what their words and the envelopes that

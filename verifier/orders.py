@@ -120,7 +120,7 @@ class Orders:
         report.same("tag", fact.tag, last, "the order's last revision has")
 
     def nominated(self, fact: ScheduleNominated) -> None:
-        """Signed by a key of the account at this point, before the gate, in rising revisions."""
+        """Signed by a key of the account at this point, for a session's MTUs before its gate, in rising revisions."""
         market, report = ident(fact.market), self._report
         self._check_in_time(fact.market_time, (market, fact.session, fact.first_mtu))
         values = (
@@ -137,6 +137,9 @@ class Orders:
         known = [(key.order_key, key.point) for key in self._participants.keys[fact.account]]
         if mine not in known and not self._erasures.excuse("key.registered", fact.account):
             report.fail(mine, name="key", source=f"registered for {fact.account} are", expected=known)
+        mtus = self._participants.mtus_of_session(market, fact.session)
+        told, due = (fact.first_mtu, len(fact.net_wh)), (mtus.start, len(mtus))
+        report.same("first MTU and number of values", told, due, "session.opened gives")
         place = (market, fact.session, fact.point)
         before = self.nominations[place].revision if place in self.nominations else -1
         self.nominations[place] = Nomination(whole(fact.revision, before + 1), fact.net_wh)

@@ -106,7 +106,7 @@ class ValidationStage:
     def _schedules(
         self, connection: Connection, sessions: Sequence[Session], grid: GridModel, zone: ZoneInfo
     ) -> dict[str, list[int]]:
-        """What will flow in the last of these sessions: nominated for it, else for one before, else forecast."""
+        """What will flow in the last of these sessions, which are by gate (docs/protocol.md section 3, "Schedules")."""
         last = sessions[-1]
         nominated: dict[str, dict[int, int]] = defaultdict(dict)
         for session in sessions:

@@ -16,6 +16,7 @@ from domain.programs import program_values
 from domain.signing import SigningKey
 from domain.words import Side
 from grid.model import Bus, GridModel, Line, Point, Transformer
+from ledger_service.market import queries as market_queries
 from ledger_service.market.views import rebuild_views
 from ledger_service.programs import ClearingStage, EndStage, PositionStage, ValidationStage, Verdicts
 from ledger_service.programs.verdicts import (
@@ -27,8 +28,10 @@ from ledger_service.programs.verdicts import (
     refusal_values,
 )
 from ledger_service.record import Entry, Record
+from ledger_service.stage import run_until_quiet
+from tests import nominated
 from tests.integration.ledger import town as towns
-from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
+from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town, accepted
 from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.integration
@@ -133,6 +136,33 @@ def test_validation__closed_program__is_cleared_and_laid_before_the_dso_once(des
     assert validated["schedules"]["POINT-2"][0] == -100 and validated["schedules"]["POINT-0"][0] == 0
     assert desk.validation.run(desk.town.clock.now()) is False
     assert len(desk.facts("program.validated")) == 1
+
+
+def test_validation__nominated_for_some_mtus_at_earlier_gates__the_latest_counts_for_each(record: Record) -> None:
+    town = Town(record, households=1)
+    last = town.open_session()
+    earlier = [last.session - 7_200, last.session - 3_600]
+    with record.begin() as tx:
+        for gate, net_wh in zip(earlier, nominated.EARLIER, strict=True):
+            opened = {"market": MARKET, "area": AREA, "session": gate, "period": last.period}
+            append_fact(tx, "session.opened", opened | {"first_mtu": last.first_mtu, "count": len(net_wh)})
+        rebuild_views(tx)
+    with record.read() as connection:
+        sessions = market_queries.sessions(connection, market=MARKET)
+    for session, net_wh in zip(sessions, nominated.EARLIER, strict=False):
+        accepted(town, town.residents[0].schedule(session, net_wh))
+    with record.begin() as tx:
+        for gate in earlier:
+            append_fact(tx, "session.done", {"market": MARKET, "session": gate})
+    town.clock.advance_to(last.session)
+    town.gate.run(last.session)
+
+    run_until_quiet([ValidationStage(record, metered=lambda connection, point, mtus: {})], last.session)
+
+    programs = [entry.as_a(ProgramValidated) for entry in record.entries(kinds=[ProgramValidated], limit=10)]
+    (flows,) = (item.net_wh for item in programs[-1].schedules if item.point == "POINT-0")
+    assert programs[-1].session == last.session
+    assert dict(enumerate(flows[: len(nominated.FLOWS)])) == nominated.FLOWS and not any(flows[len(nominated.FLOWS) :])
 
 
 def test_sign__by_the_dso__asks_the_chain_to_record_and_a_repeat_changes_nothing(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from domain.hashing import ZERO_HASH, hash_json, keccak, text_id, to_hex
 from domain.merkle import places_root
 from domain.orders import schedule_hash
 from domain.sessions import DoneSession, chain_clearing_root, mask_of
-from domain.words import OrderWord, Side, book_hash, page_hashes, result_hash, word_bytes, words_hash
+from domain.words import OrderWord, Side, page_hashes, result_hash, word_bytes
 from grid.envelope import Envelope
 from tests.unit.verifier.fake_chain import COUNT, FIRST, GATE, LOT, MARKET, POINTS, address, sign
 from tests.unit.verifier.journal import Emits, Payload
@@ -193,9 +193,9 @@ class Programs(Trading):
             emptied_mask=mask_of([GIVEN_UP], first_mtu=0) if signed else 0,
             cleared_mask=cleared,
         )
-        before = self.clearing_root if session == GATE else ZERO_HASH
+        before = ZERO_HASH if session == REFUSED else self.clearing_root
         root = chain_clearing_root(before, ended)
-        if session == GATE:
+        if session != REFUSED:
             self.clearing_root = root
         self._last_root = root
         return Emits(
@@ -209,7 +209,7 @@ class Programs(Trading):
     def _mask(self, mtus: Iterable[int]) -> str:
         return f"0x{mask_of(mtus, first_mtu=0):032x}"
 
-    def _end(self, session: int) -> None:
+    def end_session(self, session: int) -> None:
         """End a session that nobody signed."""
         event = self._done(session, 0, ZERO_HASH)
         self.send("operator", "Market", "endSession", [to_hex(text_id(MARKET)), session], event)
@@ -222,8 +222,7 @@ class Programs(Trading):
         first, reason = FIRST + COUNT, "line down"
         self.open_session(REFUSED, 2, first, 1)
         place = {"market": text_id(MARKET), "session": REFUSED, "mtu": first}
-        empty = {"chain": to_hex(words_hash([])), "book_hash": to_hex(book_hash(**place, words=[]))}
-        self.close_session(REFUSED, first, [{"mtu": first, "tags": [], **empty}])
+        self.close_session(REFUSED, first, [self.empty_book(REFUSED, first)])
         hashed = to_hex(result_hash(**place, price_neur_per_wh=None, words=[]))
         result: Payload = {
             "mtu": first,
@@ -243,7 +242,7 @@ class Programs(Trading):
         signature = sign("dso", REFUSAL, signed, "Market")
         refused = {"market": MARKET, "session": REFUSED, "dso": address("dso"), "reason": reason}
         self.fact("program.refused", {**refused, "signature": signature})
-        self._end(REFUSED)
+        self.end_session(REFUSED)
 
 
 def report_of(results: list[Payload], *, envelopes: bytes, schedules: bytes) -> Payload:

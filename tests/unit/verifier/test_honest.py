@@ -11,8 +11,9 @@ import pytest
 
 from domain.eip712 import KEY_REGISTRATION
 from domain.hashing import canonical_json, keccak, text_id, to_hex
+from tests import nominated
 from tests.unit.verifier.bundles import seal
-from tests.unit.verifier.fake_chain import CONTRACTS, FIRST, address, sign
+from tests.unit.verifier.fake_chain import CONTRACTS, FIRST, GATE, address, sign
 from tests.unit.verifier.journal import Emits, Payload
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_attacks import Crossed, verdict_of
@@ -92,6 +93,39 @@ class SentBefore(Day):
         return super().carry_out(asked, *events)
 
 
+class PartlyOverlapping(Day):
+    """Sessions of two earlier gates share some of the day's MTUs, and p2 is nominated for these alone."""
+
+    gates = (GATE - 7_200, GATE - 3_600)
+
+    def __init__(self) -> None:
+        super().__init__()
+        for mtu, net_wh in nominated.FLOWS.items():
+            self.schedules["p2"][mtu] = net_wh
+
+    def open(self) -> None:
+        """Open all three."""
+        super().open()
+        for gate, net_wh in zip(self.gates, nominated.EARLIER, strict=True):
+            self.open_another(gate, 1, FIRST, len(net_wh))
+
+    def trade(self) -> None:
+        """Nominate for the earlier ones, which nobody signs, and go on."""
+        for gate, net_wh in zip(self.gates, nominated.EARLIER, strict=True):
+            self.nominate("h2", "p2", session=gate, net_wh=net_wh)
+            self.close_session(gate, FIRST, [self.empty_book(gate, FIRST + mtu) for mtu in range(len(net_wh))])
+            self.end_session(gate)
+        super().trade()
+
+
+class EarliestAlone(PartlyOverlapping):
+    """The operator passes over what was nominated last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.schedules["p2"][: len(nominated.EARLIER[0])] = nominated.EARLIER[0]
+
+
 class NewMeterKey(Day):
     """A meter gets a new key, valid later."""
 
@@ -136,6 +170,7 @@ HONEST = {
     "reading crosses its substitute": (CrossedJustNow, "clean, in part"),
     "attestation sent before by an attester": (SentBefore, "clean"),
     "no money": (NoMoney, "clean"),
+    "nominated for some MTUs at earlier gates": (PartlyOverlapping, "clean"),
     "new meter key": (NewMeterKey, "clean"),
     "later order key": (LaterKeyFirst, "clean"),
     "readings erased": (erasing("reading.attested"), "clean, in part"),
@@ -299,3 +334,9 @@ def test_verify__envelope_or_schedule_that_the_dso_did_not_sign__is_found(day: A
 
     assert "schedule_hashes hold" in messages(personal(day, "h1", "p1", programs=canonical_json(other) + b"\n"))
     assert "the signed report holds" in messages(personal(day, "h1", "p1", programs=canonical_json(more) + b"\n"))
+
+
+def test_verify__schedule_of_an_earlier_gate_alone__names_what_the_later_one_holds() -> None:
+    found = messages(verdict_of(EarliestAlone().run()))
+
+    assert "schedule of point p2" in found and "schedule.nominated holds" in found

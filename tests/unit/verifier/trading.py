@@ -42,12 +42,16 @@ class Trading(Registering):
 
     def open_session(self, session: int, number: int, first: int, count: int) -> None:
         """A period and a session of the same MTUs."""
-        area, market = text_id(AREA), text_id(MARKET)
-        span = {"first_mtu": first, "count": count}
+        area, span = text_id(AREA), {"first_mtu": first, "count": count}
         self.fact("period.declared", {"area": AREA, "period": number, **span})
         types = "bytes32*,uint32*,uint32,uint32,uint64"
         declared = Emits("PeriodDeclared", types, [area, number, first, count, self.chain.now])
         self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, count], declared)
+        self.open_another(session, number, first, count)
+
+    def open_another(self, session: int, number: int, first: int, count: int) -> None:
+        """A session within a period."""
+        market, span = text_id(MARKET), {"first_mtu": first, "count": count}
         self.fact("session.opened", {"market": MARKET, "area": AREA, "session": session, "period": number, **span})
         types = "bytes32*,uint64*,uint32*,uint32,uint32"
         opened = Emits("SessionOpened", types, [market, session, number, first, count])
@@ -112,14 +116,14 @@ class Trading(Registering):
         sequence = self.fact("order.cancelled", cancelled)
         self.receipt(sequence, order.mtu, tag, revision, CANCELLED, cancelled["market_time"])
 
-    def nominate(self, who: str, point: str) -> None:
-        """A point's schedule, signed by its household."""
-        device, net_wh = self.devices[who], self.schedules[point]
-        place: Payload = {"market": text_id(MARKET), "session": GATE, "first_mtu": FIRST, "point": text_id(point)}
+    def nominate(self, who: str, point: str, *, session: int = GATE, net_wh: list[int] | None = None) -> None:
+        """A point's schedule, signed by its household; the day's own where none is given."""
+        device, net_wh = self.devices[who], net_wh or self.schedules[point]
+        place: Payload = {"market": text_id(MARKET), "session": session, "first_mtu": FIRST, "point": text_id(point)}
         digest = schedule_digest(domain=self.market_domain, **place, net_wh=net_wh, revision=0)
         nominated = {
             "market": MARKET,
-            "session": GATE,
+            "session": session,
             "first_mtu": FIRST,
             "point": point,
             "net_wh": net_wh,
@@ -127,7 +131,7 @@ class Trading(Registering):
             "account": address(who),
             "order_key": address(device),
             "signature": to_hex(key_of(device).sign(digest)),
-            "market_time": GATE - 500,
+            "market_time": session - 500,
         }
         self.fact("schedule.nominated", nominated)
 
@@ -171,6 +175,11 @@ class Trading(Registering):
         place = {"market": text_id(MARKET), "session": GATE, "mtu": FIRST + mtu}
         hashes = {"chain": to_hex(words_hash(words)), "book_hash": to_hex(book_hash(**place, words=words))}
         return {"mtu": FIRST + mtu, "tags": tags, **hashes}
+
+    def empty_book(self, session: int, mtu: int) -> Payload:
+        """A book without an order."""
+        hashed = book_hash(market=text_id(MARKET), session=session, mtu=mtu, words=[])
+        return {"mtu": mtu, "tags": [], "chain": to_hex(words_hash([])), "book_hash": to_hex(hashed)}
 
     def close_session(self, session: int, first: int, books: list[Payload]) -> None:
         """Commit the books of a session."""
