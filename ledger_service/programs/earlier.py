@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from domain.facts.programs import (
     EarlierPosition,
     MtuCleared,
-    SessionDone,
     SetpointsIssued,
     cleared_key,
     done_key,
@@ -21,7 +20,7 @@ from domain.words import OrderWord, Side
 from grid.envelope import Envelope
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Session
-from ledger_service.record.journal import find_entries
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
 
@@ -36,14 +35,15 @@ def earlier_positions(
     connection: Connection, earlier: Sequence[tuple[Market, Session]], *, mtus: MtuRange
 ) -> tuple[EarlierPosition, ...] | None:
     """Points with a position or an envelope, by MTU and point; None while one of these sessions is not over."""
+    ends = [done_key(market=item.market, session=item.session) for _, item in earlier]
+    if len(find_entries(connection, ends)) < len(ends):
+        return None
     net_wh: dict[tuple[int, str], int] = {}
     envelopes: dict[tuple[int, str], Envelope] = {}
     for market, session in earlier:
-        cleared = _cleared(connection, session)
-        if cleared is None:
-            return None
-        _add_trades(net_wh, connection, market, session, cleared)
-        for entry in find_entries(connection, [setpoints_key(market=session.market, session=session.session)]):
+        _add_trades(net_wh, connection, market, session)
+        key = setpoints_key(market=session.market, session=session.session)
+        for entry in find_entries(connection, [key]).values():
             for item in entry.as_a(SetpointsIssued).envelopes:
                 at, envelope = (item.mtu, item.point), Envelope(item.import_cap_wh, item.export_cap_wh)
                 envelopes[at] = envelope.within(envelopes.get(at, Envelope()))
@@ -57,29 +57,16 @@ def earlier_positions(
     return tuple(result)
 
 
-def _cleared(connection: Connection, session: Session) -> list[MtuCleared] | None:
-    """The MTUs that were cleared; None while the session is not over."""
-    end = done_key(market=session.market, session=session.session)
-    keys = [cleared_key(market=session.market, session=session.session, mtu=mtu) for mtu in session.mtus]
-    facts = [entry.fact for entry in find_entries(connection, [end, *keys])]
-    if not any(isinstance(fact, SessionDone) for fact in facts):
-        return None
-    return [fact for fact in facts if isinstance(fact, MtuCleared)]
-
-
-def _add_trades(
-    net_wh: dict[tuple[int, str], int],
-    connection: Connection,
-    market: Market,
-    session: Session,
-    cleared: Sequence[MtuCleared],
-) -> None:
+def _add_trades(net_wh: dict[tuple[int, str], int], connection: Connection, market: Market, session: Session) -> None:
+    """What each point bought (+) and sold in a session, Wh by MTU and point."""
     orders = trading.book_orders(connection, market=market.market, session=session.session)
     point_of = {(order.mtu, int.from_bytes(order.tag, "big")): order.point for order in orders}
-    for fact in cleared:
-        for word in map(OrderWord.unpack, fact.words):
-            point = point_of.get((fact.mtu, word.tag))
+    keys = [cleared_key(market=session.market, session=session.session, mtu=mtu) for mtu in session.mtus]
+    for entry in find_entries(connection, keys).values():
+        cleared = entry.as_a(MtuCleared)
+        for word in map(OrderWord.unpack, cleared.words):
+            point = point_of.get((cleared.mtu, word.tag))
             if point is not None:
                 sign = 1 if word.side is Side.BID else -1
-                at = (fact.mtu, point)
+                at = (cleared.mtu, point)
                 net_wh[at] = net_wh.get(at, 0) + sign * word.accepted_lots * market.lot_wh

@@ -6,7 +6,7 @@ from __future__ import annotations
 class RecordContradicts(LookupError):
     """A program or MTU of which the chain, or an earlier fact, says what the rest of this record does not bear out.
 
-    Nothing is guessed: the stage stays before it, and everything after it waits.
+    Nothing is guessed. What it is about waits, and nothing else does.
     """
 
     def __init__(self, *, what: str, reason: str) -> None:

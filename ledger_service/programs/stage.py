@@ -17,7 +17,18 @@ from clearing.earlier import earlier_by_mtu
 from clearing.program import MtuBook, ValidatedMtu, ValidatedProgram
 from clearing.validation import validate_program
 from domain.areas import Area
-from domain.facts import BookClosed, ClosedBook, MtuResult, PointEnvelope, PointSchedule, ProgramRules, ProgramValidated
+from domain.facts import (
+    BookClosed,
+    ClosedBook,
+    MtuResult,
+    PointEnvelope,
+    PointSchedule,
+    ProgramRules,
+    ProgramValidated,
+    closed_key,
+    done_key,
+    validated_key,
+)
 from domain.facts.programs import EarlierPosition
 from domain.hashing import canonical_json
 from domain.markets import Market
@@ -32,13 +43,20 @@ from ledger_service.market.queries import Session
 from ledger_service.programs.earlier import earlier_positions, earlier_sessions
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
-from ledger_service.record import Cursor, Record, follow, prepare
+from ledger_service.record import Cursor, Record, StorageUnavailable, follow, prepare
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
 from ledger_service.trading.queries import BookOrder
 
 CURSOR = "validation"
 """Name of the cursor over `book.closed`."""
+
+CLOSED_PER_BATCH = 20
+"""Closed sessions read at once: each carries the tags of all its orders."""
+
+SessionKey = tuple[str, int]
+"""A market's code and a gate."""
 
 Metered = Callable[[Connection, str, Sequence[int]], Mapping[int, int]]
 """(connection, point code, MTUs) -> net metered energy in Wh by MTU."""
@@ -52,42 +70,82 @@ def _power_flow(text: bytes) -> PowerFlow:
 
 
 class ValidationStage:
-    """One program at a time: computed from a snapshot, recorded once."""
+    """One program at a time: computed from a snapshot, recorded once.
+
+    A session that waits for one of an earlier gate, or that can't be validated, holds up no other. The latter is said
+    once in the log, met again after a restart, and given up when the session ends at its deadline.
+    """
 
     name = "validation"
 
     def __init__(self, record: Record, *, metered: Metered) -> None:
         self._record, self._metered = record, metered
         self._cursor = Cursor(CURSOR)
+        self._pending: dict[int, SessionKey] = {}  # closed and neither validated nor over, by the entry that closed it
+        self._stuck: set[SessionKey] = set()
 
     def run(self, now: int) -> bool:
-        """Validate the next session that closed, if there is one: what it rests on no later fact can change."""
-        for batch in follow(self._record, self._cursor, [BookClosed], limit=1):
-            (closed,) = batch.entries
-            validated = self._validate(closed.as_a(BookClosed))
-            if validated is None:
-                return False
-            prepared = prepare(validated)
-            with batch.begin() as tx:
-                tx.append(prepared)
-            return True
+        """Validate the next session that closed and can be: what it rests on no later fact can change."""
+        self._take_closed()
+        for sequence, session in self._still_pending():
+            validated = self._try(session)
+            if validated is not None:
+                self._append(sequence, validated)
+                return True
         return False
 
-    def _validate(self, book: BookClosed) -> ProgramValidated | None:
+    def _take_closed(self) -> None:
+        for batch in follow(self._record, self._cursor, [BookClosed], limit=CLOSED_PER_BATCH):
+            for entry in batch.entries:
+                closed = entry.as_a(BookClosed)
+                self._pending[entry.sequence] = (closed.market, closed.session)
+
+    def _still_pending(self) -> list[tuple[int, SessionKey]]:
+        """The sessions that are not validated and not over, in the order in which they closed."""
+        if self._pending:
+            by_key = {key: at for at, session in self._pending.items() for key in _ending_keys(session)}
+            with self._record.read() as connection:
+                for at in {by_key[key] for key in find_entries(connection, by_key)}:
+                    self._stuck.discard(self._pending.pop(at))
+        return [item for item in self._pending.items() if item[1] not in self._stuck]
+
+    def _append(self, sequence: int, validated: ProgramValidated) -> None:
+        """Record a program; the cursor stays before the first session that is still pending."""
+        prepared = prepare(validated)
+        others = self._pending.keys() - {sequence}
+        through = max(min(others) - 1 if others else self._cursor.seen, self._cursor.recorded)
+        with self._record.begin() as tx:
+            tx.append(prepared)
+            self._cursor.advance(tx, through)
+        self._cursor.recorded = through
+        del self._pending[sequence]
+
+    def _try(self, session: SessionKey) -> ProgramValidated | None:
+        """The fact; None while it has to wait, or where it can't be made."""
+        try:
+            return self._validate(*session)
+        except StorageUnavailable:
+            raise  # the disk's trouble, not the session's
+        except Exception as error:
+            self._stuck.add(session)
+            _log.exception("validation.stuck", market=session[0], session=session[1], reason=str(error))
+            return None
+
+    def _validate(self, code: str, gate: int) -> ProgramValidated | None:
         """The fact; None while a session of an earlier gate, on whose trades this one stands, is not over."""
         with self._record.read() as connection:
-            session = markets.session(connection, market=book.market, session=book.session)
-            if session is None:
-                raise RecordContradicts(
-                    what=f"session {book.session} of {book.market}", reason="closed its books but was never opened"
-                )
-            market = registry.market(connection, session.market)
-            area = registry.area(connection, market.area)
-            power_flow = _power_flow(canonical_json(area.grid_model.value))
+            session = markets.session(connection, market=code, session=gate)
+            closed = find_entries(connection, [closed_key(market=code, session=gate)])
+            if session is None or not closed:
+                raise RecordContradicts(what=f"session {gate} of {code}", reason="closed but was never opened")
             before = earlier_sessions(connection, session)
             earlier = earlier_positions(connection, before, mtus=session.mtus)
             if earlier is None:
                 return None
+            (book,) = (entry.as_a(BookClosed) for entry in closed.values())
+            market = registry.market(connection, session.market)
+            area = registry.area(connection, market.area)
+            power_flow = _power_flow(canonical_json(area.grid_model.value))
             sessions = [*(item for _, item in before), session]
             schedules = self._schedules(connection, sessions, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, session, power_flow.grid, book)
@@ -122,6 +180,12 @@ class ValidationStage:
                 net_wh = dict(zip(mtus, forecast, strict=True)) | net_wh
             found[point.code] = [net_wh[mtu] for mtu in mtus]
         return found
+
+
+def _ending_keys(session: SessionKey) -> tuple[str, str]:
+    """The journal keys of the facts after which a session awaits no program any more."""
+    market, gate = session
+    return validated_key(market=market, session=gate), done_key(market=market, session=gate)
 
 
 def _books(connection: Connection, session: Session, grid: GridModel, book: BookClosed) -> list[MtuBook]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
@@ -100,19 +100,6 @@ def payload_hash(*, salt: bytes, payload_text: bytes) -> bytes:
 def entry_hash(*, sequence: int, kind: str, payload_hash: bytes, previous: bytes) -> bytes:
     """keccak(uint64 sequence || keccak(utf8 kind) || payload hash || previous)."""
     return keccak(sequence.to_bytes(8, "big") + keccak(kind.encode("utf-8")) + payload_hash + previous)
-
-
-KEYS_PER_QUERY = 400
-"""Keys looked up in one statement: within SQLite's limit of 999 parameters."""
-
-
-def find_entries(connection: Connection, keys: Sequence[str]) -> list[Entry]:
-    """The entries appended under these keys, as far as there are any, in the order of the keys."""
-    found: dict[str, Entry] = {}
-    for start in range(0, len(keys), KEYS_PER_QUERY):
-        query = select_entries().where(journal_key.c.key.in_(keys[start : start + KEYS_PER_QUERY]))
-        found.update((row.key, entry_of(row)) for row in connection.execute(query))
-    return [found[key] for key in keys if key in found]
 
 
 def last_of(connection: Connection, *kinds: type[Fact], after: int = 0) -> int:

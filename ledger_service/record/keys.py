@@ -24,7 +24,7 @@ def erased_key(key: str) -> str:
 
 
 def find_entries(connection: Connection, keys: Iterable[str]) -> dict[str, Entry]:
-    """The entries appended under these keys, erased ones included; keys that name none are left out."""
+    """The entries appended under these keys, in their order, erased ones included; keys that name none are left out."""
     asked = {key: erased_key(key) for key in keys}
     for key in asked:
         check_range(field="key length", value=len(key), lowest=1, highest=KEY_LENGTH_MAX)

@@ -39,7 +39,8 @@ from ledger_service.market import queries as markets
 from ledger_service.market.queries import Session
 from ledger_service.market.views import MARKET_FACTS
 from ledger_service.record import Entry, Transaction
-from ledger_service.record.journal import READ_BATCH_ENTRIES, find_entries, read_entries, read_head
+from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
@@ -186,7 +187,7 @@ class TradingState:
         """Take in what became of closed books whose MTUs another session of the area still trades."""
         for market, session, mtu in list(self.awaited):
             keys = [cleared_key(market=market, session=session, mtu=mtu), done_key(market=market, session=session)]
-            for entry in find_entries(connection, keys):
+            for entry in find_entries(connection, keys).values():
                 self.apply(entry)
 
     def catch_up(self, tx: Transaction) -> None:
