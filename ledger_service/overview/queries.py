@@ -30,8 +30,9 @@ ProgramState = Literal[
 ]
 """Where a program stands; `expired` = the DSO let its deadline pass, `cleared` = all that trade, `resolved` = over."""
 
-EndState = Literal["cleared", "void"]
-"""How an MTU ended: with a result, or without trade because it was given up, refused or too late."""
+EndState = Literal["cleared", "tradeless", "void"]
+"""How an MTU ended: something was traded; nothing was, as the DSO signed; or nothing was because it was given up,
+refused or too late."""
 
 OrderState = Literal["in_book", "withdrawn", EndState]
 """Where an order stands."""
@@ -64,14 +65,14 @@ class ProgramView:
         """The word for where the program stands at market time `now`; `_in_state` says the same in SQL.
 
         open, gate_closed, book_closed, awaiting_verdict, then signed, refused or expired; `cleared` once every MTU that
-        trades is, `resolved` once the session is over.
+        trades is, where one does; `resolved` once the session is over.
         """
         if self.done_sequence is not None:
             return "resolved"
         if self.refused_sequence is not None:
             return "refused"
         if self.signed_sequence is not None:
-            return "cleared" if self.cleared >= self.traded else "signed"
+            return "cleared" if self.cleared >= self.traded > 0 else "signed"
         if self.validated_sequence is not None:
             late = self.deadline is not None and now > self.deadline
             return "expired" if late else "awaiting_verdict"
@@ -94,8 +95,8 @@ def _in_state(state: ProgramState, *, now: int) -> ColumnElement[bool]:
         "book_closed": and_(undecided, c.validated_sequence.is_(None), c.book_sequence.is_not(None)),
         "awaiting_verdict": and_(validated, c.deadline >= now),
         "expired": and_(validated, c.deadline < now),
-        "signed": and_(signed, c.cleared < c.traded),
-        "cleared": and_(signed, c.cleared >= c.traded),
+        "signed": and_(signed, or_(c.cleared < c.traded, c.traded == 0)),
+        "cleared": and_(signed, c.cleared >= c.traded, c.traded > 0),
         "refused": and_(pending, c.refused_sequence.is_not(None)),
         "resolved": c.done_sequence.is_not(None),
     }
@@ -161,6 +162,13 @@ class MtuEnd:
     price_neur_per_wh: int | None
     volume_lots: int
     void: bool
+
+    @property
+    def state(self) -> EndState:
+        """The word for it."""
+        if self.void:
+            return "void"
+        return "cleared" if self.volume_lots else "tradeless"
 
 
 def ended_mtus(connection: Connection, *, market: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[MtuEnd]:

@@ -51,7 +51,7 @@ overview_mtu = Table(
     Column("mtu", Integer64, primary_key=True, autoincrement=False),
     Column("price_neur_per_wh", Integer64, nullable=True),
     Column("volume_lots", Integer64, nullable=False),
-    # validated with nothing to trade, and not given up: it ends without a trade, and is not void
+    # validated with nothing to trade, and not given up: once the program is signed, it is not void
     Column("tradeless", Boolean, nullable=False),
     Column("void", Boolean, nullable=True),
     _sequence(),

@@ -180,7 +180,7 @@ def _cleared(connection: Connection, fact: MtuCleared, sequence: int) -> None:
 
 
 def _done(connection: Connection, fact: SessionDone, sequence: int) -> None:
-    """What was not cleared traded nothing: nothing could, in a program that was signed, or it is void."""
+    """What was not cleared traded nothing: tradeless as the signed program says, or void."""
     _change(connection, fact.market, fact.session, done_sequence=sequence)
     c = overview_program.c
     signed = select(c.signed_sequence.is_not(None)).where(c.market == fact.market, c.session == fact.session)

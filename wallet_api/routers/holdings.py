@@ -20,6 +20,7 @@ from domain.words import word_bytes
 from edge.answers import model_answer
 from edge.paging import INT32, INT64, TEXT, UINT32, Bytes, Paging, page_answer, paging
 from edge.policy import allow
+from edge.problems import NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import holdings, queries
@@ -192,7 +193,7 @@ def list_set_points(
     return page_answer(request, page=page, items=found, key=lambda one: (one.mtu, one.sequence), shape=_set_point)
 
 
-@router.get("/set-points/{market:path}/{session}/{mtu}", **reads(schemas.SetPoint, failing=(NotYours,)))
+@router.get("/set-points/{market:path}/{session}/{mtu}", **reads(schemas.SetPoint, failing=(NoSuchThing, NotYours)))
 def one_set_point(
     request: Request,
     market: MarketName,
@@ -202,7 +203,8 @@ def one_set_point(
 ) -> Response:
     """The envelope of one's own point in one MTU, that follows from one session of a market."""
     with services_of(request).record.read() as connection:
-        found = queries.set_point(connection, point=str(who.point), market=market, session=session, mtu=mtu)
+        code = market_named(connection, market).market
+        found = queries.set_point(connection, point=str(who.point), market=code, session=session, mtu=mtu)
     return model_answer(_set_point(own_one([found] if found else [], "set-point")))
 
 

@@ -18,7 +18,7 @@ from domain.hashing import from_hex, to_hex
 from edge.answers import model_answer
 from edge.paging import INT64, TEXT, UINT32, Bytes, Paging, page_answer, paging
 from edge.policy import allow
-from edge.problems import InvalidFields, problem_of
+from edge.problems import InvalidFields, NoSuchThing, problem_of
 from edge.strict_json import parse, read_body
 from edge.writes import answer_once
 from ledger_service.access.directory import Principal
@@ -42,7 +42,7 @@ from ledger_service.trading.errors import MalformedSubmission
 from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import MarketName, OrderId, SessionGate, plain_address
 from wallet_api.filters import InTime
-from wallet_api.lookup import own_one
+from wallet_api.lookup import market_named, own_one
 from wallet_api.roles import TRADERS
 from wallet_api.routers.keys import require_own
 from wallet_api.schemas import trading as schemas
@@ -159,13 +159,14 @@ def list_schedules(
     )
 
 
-@router.get("/schedules/{market:path}/{session}", **reads(schemas.Schedule, failing=(NotYours,)))
+@router.get("/schedules/{market:path}/{session}", **reads(schemas.Schedule, failing=(NoSuchThing, NotYours)))
 def one_schedule(
     request: Request, market: MarketName, session: SessionGate, who: Annotated[Principal, allow(Role.PROSUMER)]
 ) -> Response:
     """The schedule of one's point for a session of a market."""
     with services_of(request).record.read() as connection:
-        found = holdings.schedules(connection, point=str(who.point), part=only(session, market))
+        code = market_named(connection, market).market
+        found = holdings.schedules(connection, point=str(who.point), part=only(session, code))
     return model_answer(_schedule_shown(own_one(found, "schedule")))
 
 
@@ -301,7 +302,7 @@ def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: 
 def _order_shown(order: queries.BookOrder, *, outcomes: _Outcomes) -> schemas.Order:
     end = None if order.withdrawn else outcomes.ended.get((order.market, order.session, order.mtu))
     trade = outcomes.trades.get(order.order_id)
-    cleared = end is not None and not end.void
+    decided = end is not None and not end.void
     return schemas.Order(
         order_id=to_hex(order.order_id),
         market=order.market,
@@ -317,7 +318,7 @@ def _order_shown(order: queries.BookOrder, *, outcomes: _Outcomes) -> schemas.Or
         market_time=order.market_time,
         sequence=order.sequence,
         state=_order_state(order, end),
-        accepted_lots=None if not cleared else 0 if trade is None else trade.accepted_lots,
+        accepted_lots=None if not decided else 0 if trade is None else trade.accepted_lots,
         price_neur_per_wh=end.price_neur_per_wh if end is not None else None,
     )
 
@@ -327,12 +328,12 @@ def _order_state(order: queries.BookOrder, end: MtuEnd | None) -> OrderState:
         return "withdrawn"
     if end is None:
         return "in_book"
-    return "void" if end.void else "cleared"
+    return end.state
 
 
 @router.get("/orders/{order_id}", **reads(schemas.Order, failing=(NotYours,)))
 def one_order(request: Request, order_id: OrderId, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
-    """One of one's own orders, with what was accepted of it once its MTU is cleared."""
+    """One of one's own orders, with what was accepted of it once its MTU has ended."""
     with services_of(request).record.read() as connection:
         order = queries.order_of(connection, account=who.account, order_id=from_hex(order_id))
         if order is None:

@@ -17,7 +17,7 @@ from edge.paging import INT64, TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
-from ledger_service.overview.queries import EndState, MtuEnd, ProgramMtu, ProgramState, ProgramView
+from ledger_service.overview.queries import MtuEnd, ProgramMtu, ProgramState, ProgramView
 from ledger_service.record.paging import only
 from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
@@ -205,7 +205,7 @@ def _price(ended: MtuEnd, *, lot_wh: int) -> schemas.MtuPrice:
         price_neur_per_wh=price,
         price_ct_per_kwh=None if price is None else price_text(price),
         volume_wh=ended.volume_lots * lot_wh,
-        state=_end_state(ended),
+        state=ended.state,
     )
 
 
@@ -213,10 +213,6 @@ def price_text(price_neur_per_wh: int) -> str:
     """A price in ct/kWh for people, exact."""
     whole, rest = divmod(abs(price_neur_per_wh), NEUR_PER_WH_OF_A_CENT)
     return f"{'-' if price_neur_per_wh < 0 else ''}{whole}.{rest:04d}"
-
-
-def _end_state(ended: MtuEnd) -> EndState:
-    return "void" if ended.void else "cleared"
 
 
 @router.get("/markets/{market:path}/mtus", **lists(schemas.MtuStanding, failing=(NoSuchThing,)))
@@ -227,7 +223,7 @@ def list_mtus(
     when: InTime,
     _: Annotated[None, anyone()],
 ) -> Response:
-    """Where each MTU of a session stands: cleared, void, or as its program does until then."""
+    """Where each MTU of a session stands: cleared, tradeless, void, or as its program does until then."""
     services = services_of(request)
     with services.record.read() as connection:
         known = market_named(connection, market)
@@ -255,7 +251,7 @@ def one_mtu(
 
 
 def _standing(one: ProgramMtu, *, now: int) -> schemas.MtuStanding:
-    state = one.program.state(now=now) if one.end is None else _end_state(one.end)
+    state = one.program.state(now=now) if one.end is None else one.end.state
     return schemas.MtuStanding(market=one.program.market, mtu=one.mtu, session=one.program.session, state=state)
 
 

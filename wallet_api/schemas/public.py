@@ -45,6 +45,13 @@ MARKET_ADDRESS = "0x5fbdb2315678afecb367f032d93f642f64180aa3"
 """The address of a contract as examples show it."""
 
 
+END_STATES = (
+    "`cleared`: something was traded; `tradeless`: nothing was, as the DSO signed; "
+    "`void`: given up, refused or too late"
+)
+"""What the words for the end of an MTU mean."""
+
+
 class NodeHealth(Answer):
     """The chain node as it was last looked at."""
 
@@ -169,7 +176,7 @@ class MtuPrice(AtMtu):
         pattern=r"^-?\d+\.\d{4}$", description="The same in ct/kWh for people, exact (1 ct/kWh = 10,000 nEUR/Wh)"
     )
     volume_wh: Wh = Field(description="Traded energy in Wh, each trade counted once")
-    state: EndState
+    state: EndState = Field(description=END_STATES)
 
 
 class MtuStanding(AtMtu):
@@ -177,7 +184,7 @@ class MtuStanding(AtMtu):
 
     market: Code
     session: Session
-    state: ProgramState | EndState = Field(description="As its program until it has ended; then cleared or void")
+    state: ProgramState | EndState = Field(description=f"As its program until it has ended; then {END_STATES}")
 
 
 class Period(MtuRun):

@@ -88,10 +88,10 @@ class Order(AtMtu, AtMarketTime):
     sequence: Sequence
     state: OrderState
     accepted_lots: Lots | None = Field(
-        description="What was accepted of it, in lots, 0 where nothing was; null until its MTU is cleared"
+        description="What was accepted of it, in lots, 0 where nothing was; null until its MTU has ended, or if void"
     )
     price_neur_per_wh: NeurPerWh | None = Field(
-        description="Clearing price in nEUR/Wh; null without any trade, and until its MTU is cleared"
+        description="Clearing price in nEUR/Wh; null without any trade, and until its MTU has ended"
     )
 
 

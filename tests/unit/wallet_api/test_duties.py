@@ -19,6 +19,7 @@ from domain.messages import make_message
 from domain.metering_area import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.registers import RegisterReading
+from domain.words import OrderWord, Side
 from tests.journal import append_fact, content_of
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
@@ -26,6 +27,12 @@ from wallet_api.app import create_app
 from wallet_api.bundles import EXPORT_SECONDS
 
 pytestmark = pytest.mark.unit
+
+TRADED = [
+    f"0x{OrderWord(tag, side, 150_000, 10, accepted_lots=10).pack():064x}"
+    for tag, side in ((1, Side.BID), (2, Side.ASK))
+]
+"""A bid and an ask that met."""
 
 PROGRAM = f"/v1/dso/programs/{MARKET}/{GATE}"
 NAMES = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
@@ -124,7 +131,7 @@ def test_dso__silent__late_verdict_refused_and_listed_as_silent(validated: World
 
 
 def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_the_session_is_over(
-    validated: World,
+    trading: World,
 ) -> None:
     last = FIRST_MTU + 95
     prices: dict[int, int | None] = dict.fromkeys(range(FIRST_MTU, last + 1))
@@ -133,20 +140,38 @@ def test_program__given_up_mtus__cleared_once_the_others_are_and_resolved_once_t
         {"mtu": mtu, "price_neur_per_wh": price, "words": [], "result_hash": "0x" + "00" * 32, "given_up": mtu == last}
         for mtu, price in prices.items()
     ]
-    program = {"market": MARKET, "session": GATE, "results": results, "deadline": GATE + 7_200}
+    program = {"market": MARKET, "session": GATE, "results": results, "deadline": GATE + 7_200, "first_mtu": FIRST_MTU}
     masks = {"traded_mask": "0x" + "00" * 15 + "03", "emptied_mask": f"0x{1 << 95:032x}"}
-    validated.fact("program.validated", program | masks, key="validated once more")
-    validated.fact("program.signed", {"market": MARKET, "session": GATE})
-    states = [_state(validated)]
+    trading.fact("program.validated", program | masks | {"count": 96})
+    trading.fact("program.signed", {"market": MARKET, "session": GATE})
+    states = [_state(trading)]
     for mtu in (FIRST_MTU, FIRST_MTU + 1):
-        cleared = {"market": MARKET, "session": GATE, "mtu": mtu, "price_neur_per_wh": 150_000, "words": []}
-        validated.fact("mtu.cleared", cleared)
-        states.append(_state(validated))
+        cleared = {"market": MARKET, "session": GATE, "mtu": mtu, "price_neur_per_wh": 150_000, "words": TRADED}
+        trading.fact("mtu.cleared", cleared)
+        states.append(_state(trading))
 
     done = {"cleared_mask": "0x" + "00" * 15 + "03", "clearing_root": "0x" + "00" * 32}
-    validated.fact("session.done", {"market": MARKET, "session": GATE} | done)
+    trading.fact("session.done", {"market": MARKET, "session": GATE} | done)
 
-    assert [*states, _state(validated)] == [("signed", 1), ("signed", 1), ("cleared", 1), ("resolved", 1)]
+    assert [*states, _state(trading)] == [("signed", 1), ("signed", 1), ("cleared", 1), ("resolved", 1)]
+    ends = trading.get(None, f"/v1/markets/{MARKET}/prices", from_=FIRST_MTU, limit=96).json()["items"]
+    assert [one["state"] for one in ends] == [*["cleared"] * 2, *["tradeless"] * 93, "void"]
+    mtus = trading.get(None, f"/v1/markets/{MARKET}/mtus", from_=FIRST_MTU, limit=96).json()["items"]
+    assert [one["state"] for one in mtus] == [one["state"] for one in ends]
+
+
+def test_program__signed_with_nothing_to_trade__is_not_called_cleared(validated: World) -> None:
+    program = {"market": MARKET, "session": GATE, "results": [], "deadline": GATE + 7_200}
+    validated.fact("program.validated", program, key="validated once more")
+
+    validated.fact("program.signed", {"market": MARKET, "session": GATE})
+
+    assert _state(validated) == ("signed", 0)
+    listed = {
+        state: len(validated.get(None, f"/v1/markets/{MARKET}/programs", state=state).json()["items"])
+        for state in ("signed", "cleared")
+    }
+    assert listed == {"signed": 1, "cleared": 0}
 
 
 def _state(world: World) -> tuple[str, int]:
@@ -170,6 +195,24 @@ def test_set_points__own_point__after_they_are_issued(validated: World) -> None:
     shown = validated.get("household 1", "/v1/set-points").json()["items"]
 
     assert [(one["point"], one["export_cap_wh"]) for one in shown] == [("DE-LV1-P1", 50)]
+
+
+@pytest.mark.parametrize("caller", [None, "household 1", "grid operator"])
+def test_reads__market_by_its_id__answer_as_by_its_code(validated: World, caller: str | None) -> None:
+    envelope = {"point": "DE-LV1-P1", "mtu": FIRST_MTU, "import_cap_wh": None, "export_cap_wh": 50}
+    validated.fact("setpoints.issued", {"market": MARKET, "session": GATE, "envelopes": [envelope]})
+    nominated = {"market": MARKET, "session": GATE, "first_mtu": FIRST_MTU, "point": "DE-LV1-P1", "net_wh": [0] * 96}
+    validated.fact("schedule.nominated", nominated)
+    validated.fact("mtu.cleared", {"market": MARKET, "session": GATE, "mtu": FIRST_MTU, "words": TRADED})
+    paths = {route.path for route in validated.app.routes if "{market:path}" in getattr(route, "path", "")}
+    assert len(paths) >= 10
+
+    for path in sorted(paths):
+        named, by_id = (
+            validated.get(caller, path.replace("{market:path}", name).format(session=GATE, mtu=FIRST_MTU))
+            for name in (MARKET, to_hex(text_id(MARKET)))
+        )
+        assert (by_id.status_code, by_id.content) == (named.status_code, named.content), path
 
 
 def test_attester__registry__is_what_it_verifies_against(trading: World) -> None:
