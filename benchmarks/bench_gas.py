@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from contracts.bindings import (
 )
 from contracts.bindings.base import Call
 from contracts.bindings.calendar import AreaParams
-from contracts.bindings.clearing import PlaceProofs, ResultPage
+from contracts.bindings.clearing import PlaceProofs, ResultPage, SmallResult
 from contracts.bindings.market import MarketParams, Program
 from contracts.bindings.readings import Attestation as AttestationStruct
 from contracts.bindings.settlement import SettlementPage
@@ -69,6 +70,10 @@ GAS_PER_ACCOUNT_MAX = 7_000
 
 MTUS = 96
 """MTUs of a session, and of each period."""
+
+SHORT_BOOKS, SHORT_ORDERS = 20, 50
+TOGETHER = f"clearMany {SHORT_BOOKS} MTUs of {SHORT_ORDERS} orders"
+"""Short books that are cleared with one transaction."""
 
 GAS_CALLDATA_PER_ORDER = 420
 """About what nodes charge for the calldata of one order word alone: the floor under clearing."""
@@ -236,15 +241,16 @@ def _set_up(ledger: Ledger) -> None:
 
 
 def _trade(ledger: Ledger) -> None:
-    """Two sessions over period 2: one with books of 1,000 orders amid empty ones, one that nobody closes."""
+    """Two sessions over period 2: one with long, short and empty books, one that nobody closes."""
     first, at = FIRST_MTU + MTUS, MTUS // 2
     books = {
         at: (f"clear {ORDERS} orders", *realistic_book(ORDERS)),
         at + 1: (f"clear {ORDERS} orders, half capped", *realistic_book(ORDERS, capped_every=2)),
         at + 2: (f"clear {ORDERS} orders, all capped", *realistic_book(ORDERS, capped_every=1)),
         at + 3: (f"clear {ORDERS} orders, ties", *tied_book(ORDERS)),
-        at + 4: ("clear 2 orders, the last of a session", *tied_book(2)),
     }
+    books |= {at + 4 + i: (TOGETHER, *realistic_book(SHORT_ORDERS)) for i in range(SHORT_BOOKS)}
+    books[MTUS - 1] = "clear 2 orders, the last of a session", *tied_book(2)
     gate = first * 900 - CLEAR_S
     for name, session in (("openSession first", gate - 1), ("openSession", gate)):
         call = ledger.market.open_session(market=MARKET, session=session, period=2, first_mtu=first, count=MTUS)
@@ -260,18 +266,34 @@ def _trade(ledger: Ledger) -> None:
     ledger.send(f"closeSession {MTUS} MTUs", ChainRole.OPERATOR, call)
     _record_program(ledger, session=gate, root=places_root(results), traded_mask=mask_of(books, first_mtu=0))
     of_results, of_books = places_proofs(results, range(MTUS)), places_proofs(hashes, range(MTUS))
-    for place, (name, words, price) in books.items():
-        call = ledger.clearing.clear(
-            market=MARKET,
-            target=ResultPage(session=gate, mtu=first + place, price_neur_per_wh=price, count=len(words), page=0),
-            page_hashes=page_hashes(words),
-            words=words,
-            proofs=PlaceProofs(result=of_results[place], book=of_books[place]),
-        )
-        ledger.send(name, ChainRole.OPERATOR, call)
+    for name, places in groupby(books, key=lambda place: books[place][0]):
+        small = [
+            SmallResult(
+                target=ResultPage(session=gate, mtu=first + place, price_neur_per_wh=price, count=len(words), page=0),
+                page_hashes=page_hashes(words),
+                words=words,
+                proofs=PlaceProofs(result=of_results[place], book=of_books[place]),
+            )
+            for place in places
+            for _, words, price in [books[place]]
+        ]
+        ledger.send(name, ChainRole.OPERATOR, _clear(ledger, small))
     ledger.at(gate + GRACE_S + 1)
     call = ledger.market.end_session(market=MARKET, session=gate - 1)
     ledger.send(f"endSession {MTUS} MTUs", ChainRole.OPERATOR, call)
+
+
+def _clear(ledger: Ledger, results: Sequence[SmallResult]) -> Call:
+    if len(results) > 1:
+        return ledger.clearing.clear_many(market=MARKET, results=results)
+    (result,) = results
+    return ledger.clearing.clear(
+        market=MARKET,
+        target=result.target,
+        page_hashes=result.page_hashes,
+        words=result.words,
+        proofs=result.proofs,
+    )
 
 
 def _record_program(ledger: Ledger, *, session: int, root: bytes, traded_mask: int) -> None:

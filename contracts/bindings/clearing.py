@@ -31,6 +31,28 @@ class PlaceProofs(Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class SmallResult(Struct):
+    """`SmallResult` of the interface."""
+
+    target: ResultPage
+    page_hashes: Sequence[bytes]
+    words: Sequence[int]
+    proofs: PlaceProofs
+
+
+@dataclass(frozen=True, slots=True)
+class ClearingPassedOver(Event):
+    """A batch left this MTU as it stands: it was cleared before."""
+
+    CONTRACT = "Clearing"
+    NAME = "ClearingPassedOver"
+
+    market: bytes
+    session: int
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
 class PageVerified(Event):
     """One page of a result with several pages was verified; the MTU is not cleared yet."""
 
@@ -75,6 +97,14 @@ class Clearing(Binding):
         page of which result. `words`: the complete words of this page.
         """
         return cls._call("clear", [market, target, page_hashes, words, proofs])
+
+    @classmethod
+    def clear_many(cls, *, market: bytes, results: Sequence[SmallResult]) -> Call:
+        """`clear` for several MTUs of one session, each with a book of one page. MTUs that are cleared already are
+        passed over (`ClearingPassedOver`). Reverts whole where one of the others can't be cleared, which
+        `clear` then does one by one.
+        """
+        return cls._call("clearMany", [market, results])
 
     def verified_pages(self, *, result_hash: bytes, block: Block = LATEST) -> int:
         """Pages of this result verified so far, of results with several pages that are not cleared yet."""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {IClearing, PlaceProofs, ResultPage} from "./interfaces/IClearing.sol";
+import {IClearing, PlaceProofs, ResultPage, SmallResult} from "./interfaces/IClearing.sol";
 import {IMarket, MarketKind, MarketParams, Session} from "./interfaces/IMarket.sol";
 import {BookScan} from "./libraries/BookScan.sol";
 import {Hashes} from "./libraries/Hashes.sol";
@@ -28,6 +28,39 @@ contract Clearing is IClearing {
         uint256[] calldata words,
         PlaceProofs calldata proofs
     ) external {
+        _clear(market, target, pageHashes, words, proofs);
+    }
+
+    /// @inheritdoc IClearing
+    function clearMany(bytes32 market, SmallResult[] calldata results) external {
+        if (results.length == 0) revert ClearingBatchInvalid();
+        uint64 session = results[0].target.session;
+        Session memory before = MARKET.sessionOf(market, session);
+        for (uint256 i = 0; i < results.length; ++i) {
+            SmallResult calldata result = results[i];
+            if (result.target.session != session || result.pageHashes.length > 1) revert ClearingBatchInvalid();
+            if (_isCleared(before, result.target.mtu)) {
+                emit ClearingPassedOver(market, session, result.target.mtu);
+            } else {
+                _clear(market, result.target, result.pageHashes, result.words, result.proofs);
+            }
+        }
+    }
+
+    /// @inheritdoc IClearing
+    function verifiedPages(bytes32 resultHash) external view returns (uint32) {
+        return _pageTallies[resultHash].pages;
+    }
+
+    /* INTERNAL */
+
+    function _clear(
+        bytes32 market,
+        ResultPage calldata target,
+        bytes32[] calldata pageHashes,
+        uint256[] calldata words,
+        PlaceProofs calldata proofs
+    ) private {
         (MarketParams memory params, Session memory signed) = MARKET.clearable(market, target.session, target.mtu);
         _requirePageShape(target, pageHashes.length, words.length);
         bytes32 resultHash = _boundResult(market, signed, target, pageHashes, proofs.result);
@@ -46,12 +79,10 @@ contract Clearing is IClearing {
         );
     }
 
-    /// @inheritdoc IClearing
-    function verifiedPages(bytes32 resultHash) external view returns (uint32) {
-        return _pageTallies[resultHash].pages;
+    function _isCleared(Session memory session, uint32 mtu) private pure returns (bool) {
+        bool inside = mtu >= session.firstMtu && mtu - session.firstMtu < session.count;
+        return inside && session.clearedMask >> (mtu - session.firstMtu) & 1 != 0;
     }
-
-    /* INTERNAL */
 
     /// @dev All pages but the last are full; a book that trades has at least one.
     function _requirePageShape(ResultPage calldata target, uint256 pages, uint256 words) private pure {

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TypeVar
 
-from contracts.bindings import Call, Clearing, Market
-from contracts.bindings.clearing import PlaceProofs, ResultPage
+from contracts.bindings import Clearing, Market
 from domain.facts import (
     BookClosed,
+    ChainFailed,
     ChainIncluded,
     Fact,
-    MtuResult,
     ProgramValidated,
     SetpointsIssued,
     Subject,
     closed_key,
     validated_key,
 )
-from domain.hashing import text_id
-from domain.merkle import places_proofs
 from domain.roles import ChainRole
-from domain.units import NO_PRICE
-from domain.words import page_hashes, pages_of
 from ledger_service.outbox import asks, request
+from ledger_service.programs.clearing_calls import ClearingCall, clear_one_by_one, clear_together
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.record import Cursor, Record, follow
 
 CURSOR = "clearing"
-"""Name of the cursor over inclusions."""
+"""Name of the cursor over inclusions and failures."""
 
 _Fact = TypeVar("_Fact", bound=Fact)
 
-_Clearing = tuple[str, Call, Subject]
-"""A call that clears an MTU, with the key of its request and what it is about."""
-
 
 class ClearingStage:
-    """Waits for `recordProgram` to be included, then asks for one `clear` per page of each MTU that trades."""
+    """Waits for `recordProgram` to be included, then asks to clear the MTUs that trade, many with one transaction.
+
+    Where such a batch fails, its MTUs are asked for one by one, so that none stops another.
+    """
 
     name = "clearing"
 
@@ -47,37 +41,35 @@ class ClearingStage:
         self._cursor = Cursor(CURSOR)
 
     def run(self, now: int) -> bool:
-        """Take the next inclusions in."""
+        """Take the next inclusions and failures in."""
         done = False
-        for batch in follow(self._record, self._cursor, [ChainIncluded]):
-            facts = [entry.as_a(ChainIncluded) for entry in batch.entries]
-            recorded = [fact.about for fact in facts if asks(fact, Market.record_program)]
-            if not recorded:
+        for batch in follow(self._record, self._cursor, [ChainIncluded, ChainFailed]):
+            setpoints: list[SetpointsIssued] = []
+            calls: list[ClearingCall] = []
+            for entry in batch.entries:
+                match entry.fact:
+                    case ChainIncluded() as fact if asks(fact, Market.record_program):
+                        validated, closed = self._signed(fact.about)
+                        setpoints.append(_setpoints(validated))
+                        calls += clear_together(fact.about, validated=validated, closed=closed)
+                    case ChainFailed() as fact if asks(fact, Clearing.clear_many):
+                        validated, closed = self._signed(fact.about)
+                        calls += clear_one_by_one(fact.about, validated=validated, closed=closed)
+            if not setpoints and not calls:
                 continue
-            cleared = [self._clear(about) for about in recorded]
             with batch.begin() as tx:
-                for setpoints, calls in cleared:
-                    tx.append(setpoints)
-                    for key, call, about in calls:
-                        request(tx, call, key=key, role=ChainRole.OPERATOR, about=about)
+                for issued in setpoints:
+                    tx.append(issued)
+                for item in calls:
+                    request(tx, item.call, key=item.key, role=ChainRole.OPERATOR, about=item.about)
             done = True
         return done
 
-    def _clear(self, about: Subject) -> tuple[SetpointsIssued, list[_Clearing]]:
-        """Set-points of a recorded program, and the calls that clear its MTUs, each with the key of its request."""
+    def _signed(self, about: Subject) -> tuple[ProgramValidated, BookClosed]:
+        """The program that a request is about, and its books."""
         market, session = str(about.market), int(about.session or 0)
         validated = self._fact(ProgramValidated, validated_key(market=market, session=session), about)
-        closed = self._fact(BookClosed, closed_key(market=market, session=session), about)
-        setpoints = SetpointsIssued(market=market, session=session, envelopes=validated.envelopes)
-        places = range(len(validated.results))
-        of_results = places_proofs([result.result_hash for result in validated.results], places)
-        of_books = places_proofs([book.book_hash for book in closed.books], places)
-        calls: list[_Clearing] = []
-        for place, result in enumerate(validated.results):
-            if validated.traded_mask >> place & 1:
-                proofs = PlaceProofs(result=of_results[place], book=of_books[place])
-                calls += _clear_mtu(about, market=market, session=session, result=result, proofs=proofs)
-        return setpoints, calls
+        return validated, self._fact(BookClosed, closed_key(market=market, session=session), about)
 
     def _fact(self, cls: type[_Fact], key: str, about: Subject) -> _Fact:
         found = self._record.find(key)
@@ -88,21 +80,5 @@ class ClearingStage:
         return found.as_a(cls)
 
 
-def _clear_mtu(
-    about: Subject, *, market: str, session: int, result: MtuResult, proofs: PlaceProofs
-) -> Iterator[_Clearing]:
-    """One call per page of the MTU's result."""
-    hashes = page_hashes(result.words)
-    price = NO_PRICE if result.price_neur_per_wh is None else result.price_neur_per_wh
-    for page, page_words in enumerate(pages_of(result.words)):
-        target = ResultPage(
-            session=session, mtu=result.mtu, price_neur_per_wh=price, count=len(result.words), page=page
-        )
-        call = Clearing.clear(
-            market=text_id(market), target=target, page_hashes=hashes, words=page_words, proofs=proofs
-        )
-        yield (
-            f"clear:{market}:{session}:{result.mtu}:{page}",
-            call,
-            replace(about, first_mtu=result.mtu, count=1, page=page),
-        )
+def _setpoints(validated: ProgramValidated) -> SetpointsIssued:
+    return SetpointsIssued(market=validated.market, session=validated.session, envelopes=validated.envelopes)

@@ -23,6 +23,18 @@ struct PlaceProofs {
     bytes32[] book;
 }
 
+/// @notice The whole result of one MTU whose book has one page, as a batch carries it.
+/// @param target which result; its page is 0
+/// @param pageHashes hash of its page; none of an empty book
+/// @param words its complete words
+/// @param proofs where result and book stand under their roots
+struct SmallResult {
+    ResultPage target;
+    bytes32[] pageHashes;
+    uint256[] words;
+    PlaceProofs proofs;
+}
+
 /// @notice Why an order word was refused. A word that breaks several rules is refused for one of them.
 /// @dev The order is part of the ABI: never reorder, only append.
 enum WordFault {
@@ -50,12 +62,17 @@ interface IClearing {
     /// @notice One page of a result with several pages was verified; the MTU is not cleared yet.
     event PageVerified(bytes32 indexed market, uint64 indexed session, bytes32 indexed resultHash, uint32 mtu, uint32 page);
 
+    /// @notice A batch left this MTU as it stands: it was cleared before.
+    event ClearingPassedOver(bytes32 indexed market, uint64 indexed session, uint32 indexed mtu);
+
     /* ERRORS */
 
     /// @notice Thrown at deployment to a market that lets another contract record what cleared.
     error ClearingPartsUnlike();
     /// @notice Thrown when number of pages, page index or number of words do not fit the count.
     error ClearingPageInvalid();
+    /// @notice Thrown when a batch has no result, or one of another session than its first or of a book with several pages.
+    error ClearingBatchInvalid();
     /// @notice Thrown when a page comes out of order.
     error ClearingPageOrder(uint32 expectedPage);
     /// @notice Thrown when the words are not those of the page hash.
@@ -91,6 +108,10 @@ interface IClearing {
         uint256[] calldata words,
         PlaceProofs calldata proofs
     ) external;
+
+    /// @notice `clear` for several MTUs of one session, each with a book of one page. MTUs that are cleared already are passed over (`ClearingPassedOver`).
+    /// Reverts whole where one of the others can't be cleared, which `clear` then does one by one.
+    function clearMany(bytes32 market, SmallResult[] calldata results) external;
 
     /* VIEWS */
 

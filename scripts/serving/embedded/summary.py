@@ -18,7 +18,7 @@ from settling.inputs import Inputs
 from settling.settlement import settle
 from settling.unpacking import inputs_of
 
-ORDER_FUNCTIONS = ("openSession", "closeSession", "recordProgram", "clear")
+ORDER_FUNCTIONS = ("openSession", "closeSession", "recordProgram", "clear", "clearMany")
 """Functions whose gas is spent on orders, so that gas per order can be told."""
 
 _Kind = TypeVar("_Kind", bound=Fact)

@@ -93,6 +93,18 @@ class Desk:
         with self.record.begin() as tx:
             append_fact(tx, "chain.included", payload)
 
+    def fail(self, key: str) -> None:
+        with self.record.begin() as tx:
+            append_fact(tx, "chain.failed", {"key": key, "reason": "MarketMtuNotClearable"})
+
+    def sign_and_clear(self) -> ClearingStage:
+        """The DSO signs, and once that is on chain it is asked to clear."""
+        self.sign()
+        self.include(f"recordProgram:{MARKET}:{self.town.session.session}")
+        stage = ClearingStage(self.record)
+        assert stage.run(0) is True
+        return stage
+
 
 def cleared(session: int, mtu: int, result_hash: str) -> dict[str, Any]:
     """The chain's event that an MTU was cleared with this result."""
@@ -107,24 +119,37 @@ def done(session: int, cleared_mask: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(record: Record, make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """One seller at the far end, one buyer, and the gate closed."""
+def make_desk(make_town: Callable[..., Town], monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Desk]:
+    """One seller at the far end and one buyer, who trade in so many MTUs, and the gate closed."""
     grid = json.loads(STREET.to_json())
     plain = towns.area
     monkeypatch.setattr(towns, "area", lambda: plain(grid_model=JsonDocument(grid), grid_model_hash=hash_json(grid)))
-    town = make_town(households=3)
-    program = town.open_session()
-    buyer, _, seller = town.residents
-    net = [-100] * program.count
-    outcomes = town.send(
-        seller.schedule(program, net),
-        seller.order(mtu=program.first_mtu, side=Side.ASK, limit_neur_per_wh=90_000, quantity_lots=10),
-        buyer.order(mtu=program.first_mtu, limit_neur_per_wh=110_000, quantity_lots=4),
-    )
-    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    town.clock.advance_to(program.session)
-    town.gate.run(program.session)
-    return Desk(town)
+
+    def make(mtus: int) -> Desk:
+        town = make_town(households=3)
+        program = town.open_session()
+        buyer, _, seller = town.residents
+        orders = [
+            order
+            for mtu in range(program.first_mtu, program.first_mtu + mtus)
+            for order in (
+                seller.order(mtu=mtu, side=Side.ASK, limit_neur_per_wh=90_000, quantity_lots=10),
+                buyer.order(mtu=mtu, limit_neur_per_wh=110_000, quantity_lots=4),
+            )
+        ]
+        outcomes = town.send(seller.schedule(program, [-100] * program.count), *orders)
+        assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+        town.clock.advance_to(program.session)
+        town.gate.run(program.session)
+        return Desk(town)
+
+    return make
+
+
+@pytest.fixture
+def desk(make_desk: Callable[[int], Desk]) -> Desk:
+    """Trade in the first MTU."""
+    return make_desk(1)
 
 
 def test_validation__closed_program__is_cleared_and_laid_before_the_dso_once(desk: Desk) -> None:
@@ -204,19 +229,33 @@ def test_verdict__that_may_not_be__is_refused_and_changes_nothing(desk: Desk, ca
 
 
 def test_clearing__program_recorded_on_chain__one_clear_per_mtu_that_trades_and_set_points_go_out(desk: Desk) -> None:
-    desk.sign()
-    key = f"recordProgram:{MARKET}:{desk.town.session.session}"
-    desk.include(key)
-    stage = ClearingStage(desk.record)
-
-    assert stage.run(0) is True
+    stage = desk.sign_and_clear()
 
     (request,) = desk.requests("clear")
     assert request["args"][1][1] == desk.town.session.first_mtu
     assert len(desk.facts("setpoints.issued")) == 1
-    desk.include(key)
+    desk.include(f"recordProgram:{MARKET}:{desk.town.session.session}")
     stage.run(0)
     assert len(desk.requests("clear")) == 1
+
+
+def test_clearing__several_mtus_trade__go_together_and_one_by_one_where_that_fails(
+    make_desk: Callable[[int], Desk],
+) -> None:
+    desk = make_desk(3)
+    session = desk.town.session
+    stage = desk.sign_and_clear()
+
+    (request,) = desk.requests("clearMany")
+    mtus = [result[0][1] for result in request["args"][1]]
+    assert mtus == list(range(session.first_mtu, session.first_mtu + 3)) and not desk.requests("clear")
+
+    desk.fail(request["key"])
+    stage.run(0)
+    stage.run(0)
+
+    assert [item["args"][1][1] for item in desk.requests("clear")] == mtus
+    assert len(desk.requests("clearMany")) == 1 and len(desk.facts("setpoints.issued")) == 1
 
 
 def test_position__events_of_the_chain__become_a_fact_per_mtu_and_one_of_the_end(desk: Desk) -> None:
