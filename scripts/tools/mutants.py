@@ -209,14 +209,16 @@ class Workshop:
             file.write_bytes(original)
 
     def _outcome(self, mutant: Mutant, unchanged: str) -> Outcome:
-        ran = self._forge("--no-match-path", "test/invariant/*")
+        own = Path(mutant.source).stem.lower()  # its own tests notice most mutants, and take a tenth of the time
+        ran = self._forge("--match-path", f"test/{own}/*")
         if ran is not None and "Compiler run failed" in ran.stdout + ran.stderr:
             return "no contract"
         if ran is not None and self._code(mutant.source) == unchanged:
             return "same code"
-        if ran is None or ran.returncode:
-            return "noticed"
-        ran = self._forge("--match-path", "test/invariant/*")
+        for others in (("--no-match-path", f"test/{{{own},invariant}}/*"), ("--match-path", "test/invariant/*")):
+            if ran is None or ran.returncode:
+                return "noticed"
+            ran = self._forge(*others)
         return "noticed" if ran is None or ran.returncode else "survived"
 
     def _code(self, source: str) -> str:
