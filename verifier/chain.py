@@ -35,6 +35,7 @@ EVENTS = """
 Anchors HeadAnchored(uint64* sequence,bytes32 head,bytes32 previousHead)
 Calendar AreaCreated(bytes32* area,(uint32 attestSeconds,uint32 horizonSeconds))
 Calendar PeriodDeclared(bytes32* area,uint32* period,uint32 firstMtu,uint32 count,uint64 declaredAt)
+Clearing ClearingPassedOver(bytes32* market,uint64* session,uint32* mtu)
 Clearing PageVerified(bytes32* market,uint64* session,bytes32* resultHash,uint32 mtu,uint32 page)
 Market MarketCreated(bytes32* market,bytes32* area,(bytes32 area,uint8 kind,uint24 lotWh,\
 uint24 tickNeurPerWh,int32 minLimitNeurPerWh,int32 maxLimitNeurPerWh,uint32 graceSeconds,uint32 signSeconds,\
