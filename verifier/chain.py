@@ -5,17 +5,14 @@ Sources: contracts/src/interfaces (events, views), docs/evidence.md section 3 (o
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 from verifier.form import Json, unhex
 from verifier.hashes import ZERO_HEX, keccak, tohex
-from verifier.verdict import Unusable
+from verifier.node import Rpc
 
 CONTRACTS = (
     *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Market", "Objections", "Readings", "Redemptions"),
@@ -27,9 +24,6 @@ ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5,
 
 BLOCK_SPAN = 5_000
 """Blocks asked for in one eth_getLogs, below the limits of usual nodes."""
-
-NODE_SECONDS = 60
-"""How long a node may take for an answer."""
 
 EVENTS = """
 Anchors HeadAnchored(uint64* sequence,bytes32 head,bytes32 previousHead)
@@ -89,44 +83,6 @@ Accounts AccountBound(address* account,bytes32* area)
 Settlement SettlementAbandoned(bytes32* id)
 """
 """Contract and event, * = indexed, as in contracts/src/interfaces."""
-
-Rpc = Callable[[str, list[Any]], Any]
-"""Asks a node: method and parameters; raises Unusable where it does not answer properly."""
-
-
-def http_rpc(url: str) -> Rpc:
-    """A node's JSON-RPC endpoint, over one connection."""
-    place = urlsplit(url)
-    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-    if place.scheme not in ("http", "https") or not place.hostname:
-        raise Unusable(f"{url} is no address of a node; give --rpc http://… or https://…")
-    connection = kind(place.hostname, place.port, timeout=NODE_SECONDS)
-    target = (place.path or "/") + (f"?{place.query}" if place.query else "")
-
-    def post(body: bytes) -> bytes:
-        connection.request("POST", target, body, {"Content-Type": "application/json"})
-        return connection.getresponse().read()
-
-    def ask(method: str, params: list[Any]) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        try:
-            try:
-                answer = post(body)
-            except (ConnectionError, HTTPException):  # the node closed a connection that was idle
-                connection.close()
-                answer = post(body)
-            told = json.loads(answer)
-            if told.get("error"):
-                raise Unusable(
-                    f"the node at {url} refuses {method}: {told['error'].get('message')}; check --rpc, and --block: a"
-                    " block that the node does not have, or whose state it no longer keeps, can't be read from it"
-                )
-            return told["result"]
-        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Unusable(f"the node at {url} gave no answer to {method} ({error!r}); check --rpc") from error
-
-    return ask
-
 
 # ---- events
 

@@ -1,5 +1,7 @@
 """The command line: `dominoes-verify BUNDLE… [--anchors FILE] [--rpc URL] [--block N] [--json]`.
 
+Whoever made a bundle wants it to read clean: no letter of it moves the cursor, colours or hides what is printed.
+
 Exit status: 0 clean against anchors and chain (the verdict says "in part" where something could not be verified), 3
 wrong, 4 self-consistent only (no anchors or no chain), 2 nothing could be verified; of several bundles the worst.
 """
@@ -8,12 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from verifier.chain import http_rpc
+from verifier.files import MOST_BYTES
+from verifier.form import Json
+from verifier.node import http_rpc
 from verifier.verdict import CLEAN, SELF_CONSISTENT, SUPPORTS, USAGE, WRONG, Report, Unusable
 from verifier.verify import verify_many
 
@@ -23,25 +29,58 @@ WORST_FIRST = (WRONG, SELF_CONSISTENT, CLEAN)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify the bundles named, print what was found, and return the exit status."""
     options = _options(arguments)
-    many = len(options.bundles) > 1
-    reports: list[Report] = []
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows ASCII alone
+    told = Told()
     try:
-        anchors = json.loads(options.anchors.read_bytes()) if options.anchors else None
-        rpc = http_rpc(options.rpc) if options.rpc else None
-        for bundle, report in zip(
-            options.bundles, verify_many(options.bundles, anchors, rpc, options.block), strict=True
-        ):
-            reports.append(report)
-            if not options.json:
-                _print(report, title=f"{bundle}: " if many else "")
-    except (Unusable, OSError, ValueError) as error:
-        text = f"{error} (--anchors {options.anchors})" if options.anchors else str(error)
-        told = json.dumps({"verdict": "unusable", "error": text}) if options.json else f"error: {text}"
-        print(told, file=sys.stderr)
+        return _run(options, told)
+    except (Unusable, OSError, ValueError, RecursionError, MemoryError) as error:
+        text = str(error) or "the bundle does not fit into memory"
+        text = f"{text} (--anchors {options.anchors})" if options.anchors else text
+        unusable = json.dumps({"verdict": "unusable", "error": text}) if options.json else f"error: {printable(text)}"
+        print(unusable, file=sys.stderr)
         return USAGE
+
+
+class Told:
+    """Standard output, which its reader may close before the end (`| head`): the exit status holds all the same."""
+
+    def __init__(self) -> None:
+        self._is_closed = False
+
+    def line(self, text: str) -> None:
+        """Print one line."""
+        if self._is_closed:
+            return
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            self._is_closed = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text: str) -> str:
+    """The text on one line, with what is no letter, digit, sign or space escaped: control codes, and letters that turn
+    the direction of others."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _run(options: argparse.Namespace, told: Told) -> int:
+    """Verify, print, and return the exit status. Raises Unusable, OSError and ValueError."""
+    many = len(options.bundles) > 1
+    anchors = _anchors(options.anchors) if options.anchors else None
+    rpc = http_rpc(options.rpc) if options.rpc else None
+    reports: list[Report] = []
+    found = verify_many(options.bundles, anchors, rpc, options.block, options.most_bytes)
+    for bundle, report in zip(options.bundles, found, strict=True):
+        reports.append(report)
+        if not options.json:
+            for text in _text(report, title=f"{bundle}: " if many else ""):
+                told.line(printable(text))
     if options.json:
-        found: Any = [report.as_json() for report in reports] if many else reports[0].as_json()
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        whole: Any = [report.as_json() for report in reports] if many else reports[0].as_json()
+        told.line(json.dumps(whole, indent=1))
     return next(status for status in WORST_FIRST if any(report.exit_code == status for report in reports))
 
 
@@ -55,16 +94,26 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--anchors", type=Path, help="trust anchors, from a place you trust")
     add("--rpc", help="JSON-RPC endpoint of a node of the chain")
     add("--block", type=int, help="read the chain as of this block, to verify an older bundle (default: the newest)")
+    add("--most-bytes", type=int, default=MOST_BYTES, help="bytes of a bundle that are read (default: %(default)s)")
     add("--json", action="store_true", help="print the report as JSON; of several bundles a list, in their order")
     return parser.parse_args(arguments)
 
 
-def _print(report: Report, *, title: str) -> None:
+def _anchors(path: Path) -> Json:
+    """What the file of trust anchors holds. Raises Unusable where it holds nothing."""
+    anchors = json.loads(path.read_bytes())
+    if anchors is None:
+        raise Unusable("there are no trust anchors in the file")
+    return anchors
+
+
+def _text(report: Report, *, title: str) -> Iterator[str]:
     """Findings, counts, notes, and the verdict in the last line."""
-    counts = [f"{name}: {count}" for name, count in sorted(report.counts.items())]
-    print(*(finding.message for finding in report.findings), *counts, *report.notes, sep="\n")
+    yield from (finding.message for finding in report.findings)
+    yield from (f"{name}: {count}" for name, count in sorted(report.counts.items()))
+    yield from report.notes
     verdict = f"{report.kind} bundle: {report.verdict}, {report.findings_total} findings"
     told = (("trust anchors (--anchors)", report.anchored), ("a node (--rpc)", report.chain_asked))
     absent = [name for name, given in told if not given]
     against = f", not held against {' or '.join(absent)}" if absent else ""
-    print(f"{title}{verdict}{against}. Supports {SUPPORTS.get(report.kind, 'nothing: its kind is not known')}")
+    yield f"{title}{verdict}{against}. Supports {SUPPORTS.get(report.kind, 'nothing: its kind is not known')}"

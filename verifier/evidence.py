@@ -12,13 +12,14 @@ from typing import Any
 
 from verifier.anchors import Anchors
 from verifier.cache import Cache
-from verifier.chain import CONTRACTS, Chain, Event, Events, Rpc
+from verifier.chain import CONTRACTS, Chain, Event, Events
 from verifier.facts import Attestation
 from verifier.form import Json, form_of, parse, record, unhex, whole
 from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
+from verifier.node import Rpc
 from verifier.signatures import Signing
-from verifier.verdict import Report
+from verifier.verdict import Report, short
 
 MANIFEST = "manifest.json"
 FORMAT = "dominoes-evidence/1"
@@ -108,7 +109,7 @@ class Evidence:
         report = self.report
         with report.on(MANIFEST, "manifest"):
             manifest = parse(self.files[MANIFEST])
-            report.kind = kind = str(manifest["kind"])
+            report.kind = kind = short(manifest["kind"])
             inside = {name: data for name, data in self.files.items() if name != MANIFEST}
             report.same("files", sorted(inside), list(FILES[kind]), f"a bundle of kind {kind} has")
             sealed = {name: {"bytes": len(data), "keccak": tohex(keccak(data))} for name, data in inside.items()}

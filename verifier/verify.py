@@ -9,13 +9,14 @@ from pathlib import Path
 
 from verifier.anchors import Anchors
 from verifier.cache import Cache
-from verifier.chain import Rpc
 from verifier.evidence import FILES, Evidence
+from verifier.files import MOST_BYTES, read_bundle
 from verifier.form import Json
 from verifier.ledger import Ledger
+from verifier.node import Rpc
 from verifier.personal import Personal
 from verifier.rules import UnknownRule
-from verifier.verdict import Report, Unusable
+from verifier.verdict import Report
 
 RECURSION_LIMIT = 1_000
 """Whatever the caller's: deep nesting must end in an error, not in the interpreter's stack."""
@@ -36,23 +37,33 @@ def verify(
     Raises Unusable without a bundle, with anchors that are none, or where the node is silent.
     """
     trusted = None if anchors is None else Anchors.read(anchors)
-    return _verify(bundle, trusted, rpc, height, cache or Cache())
+    return _verify(_files_of(bundle, MOST_BYTES), trusted, rpc, height, cache or Cache())
 
 
 def verify_many(
-    bundles: Iterable[Bundle], anchors: Json = None, rpc: Rpc | None = None, height: int | None = None
+    bundles: Iterable[Bundle],
+    anchors: Json = None,
+    rpc: Rpc | None = None,
+    height: int | None = None,
+    most_bytes: int = MOST_BYTES,
 ) -> Iterator[Report]:
     """Verify bundles one after the other: what they have in common, byte by byte, is computed once, and all are held
     against the chain as of one block. Raises Unusable as `verify` does."""
     trusted, cache = None if anchors is None else Anchors.read(anchors), Cache()
     for bundle in bundles:
-        yield _verify(bundle, trusted, rpc, height, cache)
+        yield _verify(_files_of(bundle, most_bytes), trusted, rpc, height, cache)
 
 
-def _verify(bundle: Bundle, anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache) -> Report:
+def _files_of(bundle: Bundle, most_bytes: int) -> Mapping[str, bytes]:
+    return bundle if isinstance(bundle, Mapping) else read_bundle(bundle, most_bytes=most_bytes)
+
+
+def _verify(
+    files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
+) -> Report:
     """Verify one bundle; what its files hold can only become a finding, never an error."""
     sys.setrecursionlimit(RECURSION_LIMIT)
-    evidence = Evidence(_files_of(bundle), anchors, rpc, height, cache)
+    evidence = Evidence(files, anchors, rpc, height, cache)
     report, kind = evidence.report, evidence.check_manifest()
     with report.on("chain.json", "deployment"):
         evidence.connect()
@@ -61,17 +72,3 @@ def _verify(bundle: Bundle, anchors: Anchors | None, rpc: Rpc | None, height: in
                 with suppress(UnknownRule):  # told as the last finding
                     (Personal if kind == "personal" else Ledger)(evidence).run()
     return report
-
-
-def _files_of(bundle: Bundle) -> Mapping[str, bytes]:
-    """Files by name; a folder inside a bundle stands as an empty one, which no manifest lists."""
-    if isinstance(bundle, Mapping):
-        return bundle
-    advice = "give the directory that holds manifest.json"
-    try:
-        files = {path.name: path.read_bytes() if path.is_file() else b"" for path in bundle.iterdir()}
-    except OSError as error:
-        raise Unusable(f"{bundle} is no bundle ({error}); {advice}, of a tar archive what it unpacks to") from error
-    if "manifest.json" not in files:
-        raise Unusable(f"{bundle} is no bundle: it holds no manifest.json; {advice}")
-    return files

@@ -22,7 +22,7 @@ from scripts.serving.embedded.demo_day import run_day
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from tests.effort import examples
 from tests.functional import test_mutations as mutations
-from verifier.chain import http_rpc
+from verifier.node import http_rpc
 
 pytestmark = pytest.mark.functional
 

@@ -6,7 +6,6 @@ import ast
 import json
 import sys
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from domain.words import OrderWord, word_bytes
 from tests.unit.verifier.bundles import jsonl, rechain, seal
 from tests.unit.verifier.fake_chain import FIRST, GATE, address, key_of
 from tests.unit.verifier.small_day import Day
-from verifier.chain import CONTRACTS, event_shapes, http_rpc
+from verifier.chain import CONTRACTS, event_shapes
 from verifier.command import main
 from verifier.form import canonical, unhex
 from verifier.hashes import keccak
-from verifier.verdict import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Unusable
+from verifier.verdict import CLEAN, SELF_CONSISTENT, USAGE, WRONG
 from verifier.verify import verify
 
 pytestmark = pytest.mark.unit
@@ -298,36 +297,6 @@ def test_main__no_anchors_and_no_node__says_what_it_was_not_held_against(
 ) -> None:
     assert main([str(write(tmp_path / "bundle", day.public()))]) == SELF_CONSISTENT
     assert "not held against trust anchors (--anchors) or a node (--rpc)" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        ({"error": {"code": -32000, "message": "missing trie node"}}, "refuses eth_call: missing trie node"),
-        ({"error": "away"}, "gave no answer to eth_call"),
-        ([], "gave no answer to eth_call"),
-        ({}, "gave no answer to eth_call"),
-    ],
-)
-def test_http_rpc__node_that_refuses__is_told_in_the_nodes_words(
-    answer: Any, told: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Connection:
-        """A node that answers every question alike."""
-
-        def __init__(self, *_place: Any, **_options: Any) -> None: ...
-
-        def request(self, *_question: Any) -> None:
-            """Heard."""
-
-        def getresponse(self) -> Any:
-            """The one answer."""
-            return BytesIO(json.dumps(answer).encode())
-
-    monkeypatch.setattr("verifier.chain.HTTPConnection", Connection)
-
-    with pytest.raises(Unusable, match=told):
-        http_rpc("http://node.example")("eth_call", [])
 
 
 def imported_by_the_verifier() -> set[str]:
