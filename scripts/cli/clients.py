@@ -12,7 +12,7 @@ import typer
 from domain.eip712 import RECEIPT, Domain
 from domain.hashing import from_hex, to_hex
 from domain.signing import BadSignature, recover
-from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, errors, guarded, show, show_rows
+from scripts.cli.common import DEFAULT_STATE, JsonOption, StateOption, errors, guarded, plain, show, show_rows
 from scripts.cli.receipts import hold_against
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.embedded.keys import load_key
@@ -155,6 +155,6 @@ def receipt(
     if not good:
         errors.print("keep this receipt and give it to the auditor: the operator does not stand by it")
     if held is not None and held.omission is not None:
-        errors.print(f"omitted: {held.omission}; receipt and bundle together prove it", markup=False, soft_wrap=True)
+        errors.print(f"omitted: {plain(held.omission)}; receipt and bundle together prove it", soft_wrap=True)
     if not good or (held is not None and held.omission is not None):
         raise typer.Exit(WRONG)

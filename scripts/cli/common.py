@@ -60,6 +60,13 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
+def plain(text: object) -> str:
+    """Text of anybody's, safe to print in one line: markup and control codes of a terminal, and letters that turn the
+    writing direction, are escaped."""
+    letters = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
+    return escape("".join(letters))
+
+
 def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
     """Turn every anticipated error into one line on standard error and exit status 2."""
 
@@ -85,8 +92,8 @@ def work() -> Iterator[None]:
 
 
 def _say(error: DominoesError) -> None:
-    for line in str(error).splitlines():  # settings may have several faults: each gets a line of its own
-        errors.print(f"[red]{error.code}[/red]: {escape(line)}", highlight=False, soft_wrap=True)
+    for line in str(error).split("\n"):  # settings may have several faults: each gets a line of its own
+        errors.print(f"[red]{error.code}[/red]: {plain(line)}", highlight=False, soft_wrap=True)
 
 
 def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -> None:
@@ -106,14 +113,14 @@ def show(value: Mapping[str, Any], *, as_json: bool, title: str | None = None) -
 def _rows(value: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
     """Name and text of each member; those of a nested object follow it, indented."""
     for name, item in value.items():
-        label = f"{indent}[bold]{escape(str(name))}[/bold]"
+        label = f"{indent}[bold]{plain(name)}[/bold]"
         if isinstance(item, Mapping):
             yield label, ""
             yield from _rows(item, indent + "  ")
         elif isinstance(item, (list, tuple)):
-            yield label, escape(", ".join(str(one) for one in item)) or "none"
+            yield label, plain(", ".join(str(one) for one in item)) or "none"
         else:
-            yield label, escape(str(item))
+            yield label, plain(item)
 
 
 def show_rows(rows: list[dict[str, Any]], *, as_json: bool, title: str) -> None:
@@ -123,7 +130,7 @@ def show_rows(rows: list[dict[str, Any]], *, as_json: bool, title: str) -> None:
         return
     table = Table(*rows[0], title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if item is None else escape(str(item)) for item in row.values()))
+        table.add_row(*("" if item is None else plain(item) for item in row.values()))
     console.print(table)
 
 

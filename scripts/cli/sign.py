@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from clearing.inspection import inspect, refusal_digest, repeat
@@ -32,6 +31,7 @@ from scripts.cli.common import (
     console,
     errors,
     guarded,
+    plain,
     show,
 )
 from scripts.serving.api_client import ApiClient, open_http
@@ -202,13 +202,13 @@ def _exit_where_differing() -> Iterator[None]:
         yield
     except ProgramDiffers as error:
         _name(error)
-        errors.print(f"[red]{error.code}[/red]: {escape(str(error))}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]{error.code}[/red]: {plain(error)}", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG) from error
 
 
 def _name(error: ProgramDiffers) -> None:
     for mismatch in error.mismatches:
-        errors.print(escape(str(mismatch)), highlight=False, soft_wrap=True)
+        errors.print(plain(mismatch), highlight=False, soft_wrap=True)
 
 
 def _summary(shown: ShownProgram) -> dict[str, Any]:
@@ -238,15 +238,15 @@ def _binding(item: ShownLimit) -> str:
 def _display(shown: ShownProgram, out: Console) -> None:
     """What a DSO's engineer looks at before signing: each MTU, then the program as a whole."""
     title = f"program of {shown.market}, session {shown.session}"
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=plain(title), title_justify="left")
     for column in COLUMNS:
         table.add_column(column)
     states = {state.mtu: state for state in shown.report.mtus}
     for result in shown.results:
-        table.add_row(*map(escape, _mtu_row(result, states.get(result.mtu), lot_wh=shown.report.lot_wh)))
+        table.add_row(*map(plain, _mtu_row(result, states.get(result.mtu), lot_wh=shown.report.lot_wh)))
     out.print(table)
     for name, item in _summary(shown).items():
-        out.print(escape(f"{name}: {item}"), highlight=False)
+        out.print(plain(f"{name}: {item}"), highlight=False)
 
 
 COLUMNS = (

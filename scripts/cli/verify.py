@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import DominoesError
-from scripts.cli.common import JsonOption, console, guarded, show
+from scripts.cli.common import JsonOption, console, guarded, plain, show
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.verifier_process import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Verdict, run_verifier
 
@@ -53,7 +53,7 @@ def verify(
             node.stop()
     if as_json:
         reports = [verdict.report for verdict in verdicts]
-        print(json.dumps(reports if len(reports) > 1 else reports[0], indent=1, ensure_ascii=False))
+        print(json.dumps(reports if len(reports) > 1 else reports[0], indent=1))
     else:
         for bundle, verdict in zip(bundles, verdicts, strict=True):
             _print(verdict, title=str(bundle))
@@ -68,5 +68,5 @@ def _print(verdict: Verdict, *, title: str) -> None:
     show(report, as_json=False, title=title)
     for finding in findings:
         text = finding["message"] if isinstance(finding, dict) else str(finding)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"verdict: {verdict.report.get('verdict')} (exit {verdict.exit_code})")
+        console.print(plain(text), highlight=False, soft_wrap=True)
+    console.print(f"verdict: {plain(verdict.report.get('verdict'))} (exit {verdict.exit_code})")
