@@ -6,8 +6,7 @@ appended it. So a second process, the registry and the gate are seen as soon as 
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 
 from sqlalchemy import Connection, select
@@ -44,6 +43,7 @@ from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
+from ledger_service.trading.positions import AreaPositions, SessionKey
 from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
 from ledger_service.trading.views import TRADING_FACTS
@@ -89,20 +89,6 @@ class Holder:
 
 
 @dataclass(slots=True)
-class Usage:
-    """A holder's live orders of one MTU: energy per side, and the limits of each side in ascending order."""
-
-    bid_wh: int = 0
-    ask_wh: int = 0
-    bid_limits: list[int] = field(default_factory=list)
-    ask_limits: list[int] = field(default_factory=list)
-
-    def limits(self, side: Side) -> list[int]:
-        """The limits of one side, nEUR/Wh, ascending."""
-        return self.bid_limits if side is Side.BID else self.ask_limits
-
-
-@dataclass(slots=True)
 class MarketBook:
     """One market: its rules, and its open sessions by gate."""
 
@@ -126,15 +112,10 @@ class TradingState:
         self.holders: dict[str, Holder] = {}
         self.account_by_key: dict[str, str] = {}
         self.tariff_begins: dict[str, int] = {}  # first MTU of each tariff's first version
-        self.orders: dict[tuple[str, bytes], BookOrder] = {}
-        self.usage: dict[tuple[str, int], dict[tuple[str, int], Usage]] = {}  # by account and MTU, market and session
-        self.tags: dict[str, set[tuple[int, int, bytes]]] = {}
-        self.by_area: dict[str, list[MarketBook]] = {}
-        # Accounts by tag of closed books not yet decided, by market, session and MTU.
-        self.awaited: dict[tuple[str, int, int], dict[bytes, str]] = {}
-        self.net_wh: dict[tuple[str, int], int] = {}  # + = bought, in books decided while another of the area is open
-        # By area and point, gate and market, the last gate first.
-        self.schedules: dict[tuple[str, str], dict[tuple[int, str], Schedule]] = {}
+        self.areas: dict[str, AreaPositions] = {}
+        self.orders: dict[tuple[str, bytes], BookOrder] = {}  # of open sessions, by account and order id
+        self.places: dict[SessionKey, set[tuple[str, bytes]]] = {}  # of `orders`, by session
+        self.tags: dict[SessionKey, set[tuple[int, bytes]]] = {}  # MTUs and tags of their live orders
         self.settled_before: dict[str, int] = {}
 
     @classmethod
@@ -181,11 +162,12 @@ class TradingState:
         for session in near.values():
             found = queries.schedules(connection, market=session.market, session=session.session)
             for schedule in found.values():
-                self._put_schedule(schedule)
+                self._positions(schedule.market).nominate(schedule)
 
     def _load_positions(self, connection: Connection) -> None:
         """Take in what became of closed books whose MTUs another session of the area still trades."""
-        for market, session, mtu in list(self.awaited):
+        awaiting = [(*key, mtu) for area in self.areas.values() for key, mtus in area.awaiting.items() for mtu in mtus]
+        for market, session, mtu in awaiting:
             keys = [cleared_key(market=market, session=session, mtu=mtu), done_key(market=market, session=session)]
             for entry in find_entries(connection, keys).values():
                 self.apply(entry)
@@ -207,16 +189,15 @@ class TradingState:
             case OrderCancelled() as fact:
                 self._withdraw(fact, entry.sequence)
             case ScheduleNominated() as fact:
-                self._put_schedule(
-                    Schedule(
-                        market=fact.market,
-                        session=fact.session,
-                        first_mtu=fact.first_mtu,
-                        point=fact.point,
-                        revision=fact.revision,
-                        net_wh=fact.net_wh,
-                    )
+                schedule = Schedule(
+                    market=fact.market,
+                    session=fact.session,
+                    first_mtu=fact.first_mtu,
+                    point=fact.point,
+                    revision=fact.revision,
+                    net_wh=fact.net_wh,
                 )
+                self._positions(fact.market).nominate(schedule)
             case fact:
                 self._apply_frame(fact)
 
@@ -240,11 +221,15 @@ class TradingState:
                 self._add_session(Session(**names, closed=False))
             case BookClosed(market=code, session=gate):
                 self._close(code, gate)
-            case MtuCleared(market=code, session=gate, mtu=mtu, words=words):
-                self._decide(code, gate, mtu, [OrderWord.unpack(word) for word in words])
+            case MtuCleared(market=code, session=gate, mtu=mtu, words=packed):
+                words, lot_wh = map(OrderWord.unpack, packed), self.by_code[code].market.lot_wh
+                self._positions(code).decide((code, gate), mtu, words, lot_wh=lot_wh)
             case SessionDone(market=code, session=gate):
-                for mtu in [key[2] for key in self.awaited if key[:2] == (code, gate)]:
-                    self._decide(code, gate, mtu, ())
+                self._positions(code).end((code, gate))
+
+    def _positions(self, market: str) -> AreaPositions:
+        """Those of the area of a market's code."""
+        return self.areas[self.by_code[market].market.area]
 
     def _withdraw(self, fact: OrderCancelled, sequence: int) -> None:
         before = self.orders.get((fact.account, fact.order_id))
@@ -259,35 +244,6 @@ class TradingState:
                 for holder in self.holders.values():
                     if holder.participant.area == area:
                         holder.drop_settled(before_mtu)
-
-    def export_wh(self, *, market: Market, session: Session, point: str, mtu: int) -> int:
-        """Export nominated for an MTU in a session, else in the last one gated before it; 0 without a nomination."""
-        nominated = self.schedules.get((market.area, point), {})
-        for (gate, _), schedule in nominated.items():
-            at = mtu - schedule.first_mtu
-            if gate <= session.session and 0 <= at < len(schedule.net_wh):
-                return max(-schedule.net_wh[at], 0)
-        return 0
-
-    def schedule_of(self, *, market: Market, session: int, point: str) -> Schedule | None:
-        """The schedule nominated for a point in a session."""
-        return self.schedules.get((market.area, point), {}).get((session, market.market))
-
-    def usage_of(self, *, account: str, market: str, session: int, mtu: int) -> Usage | None:
-        """An account's live orders in one book."""
-        return self.usage.get((account, mtu), {}).get((market, session))
-
-    def energy_wh(self, *, account: str, area: str, mtu: int, side: Side) -> int:
-        """What an account may come to buy (or sell) in an MTU over all markets of its area, at most.
-
-        Its orders of that side in books that are open or not yet decided, and what it has bought (sold) net in others.
-        """
-        markets = {book.market.market for book in self.by_area[area]}
-        found = [usage for (market, _), usage in self.usage.get((account, mtu), {}).items() if market in markets]
-        net_wh = self.net_wh.get((account, mtu), 0)
-        if side is Side.BID:
-            return sum(usage.bid_wh for usage in found) + net_wh
-        return sum(usage.ask_wh for usage in found) - net_wh
 
     def is_supplied(self, holder: Holder, mtu: int) -> bool:
         """Whether a household has an agreement at an MTU whose tariff is valid then."""
@@ -314,8 +270,7 @@ class TradingState:
     def _add_market(self, market: Market) -> None:
         book = MarketBook(market)
         self.markets[market.market_id] = self.by_code[market.market] = book
-        self.by_area.setdefault(market.area, []).append(book)
-        self.tags[market.market] = set()
+        self.areas.setdefault(market.area, AreaPositions())
 
     def _add_key(self, account: str, order_key: str, valid_from_mtu: int) -> None:
         holder = self.holders.get(account)
@@ -327,107 +282,57 @@ class TradingState:
         book = self.by_code[session.market]
         if not session.closed:
             book.sessions[session.session] = session
+            self._positions(session.market).open(session)
 
     def _close(self, market: str, gate: int) -> None:
-        book = self.by_code[market]
-        session = book.sessions.pop(gate, None)
+        """The orders of a session can no longer change; what they may cost stays until its MTUs are settled."""
+        session = self.by_code[market].sessions.pop(gate, None)
         if session is None:
             return
-        closed = {key: item for key, item in self.orders.items() if (item.market, item.session) == (market, gate)}
-        for order in closed.values():
+        positions = self._positions(market)
+        positions.close(session)
+        self.tags.pop((market, gate), None)
+        for place in self.places.pop((market, gate), ()):
+            order = self.orders.pop(place)
             if not order.withdrawn:
-                self._await(order)
-        # Costs stay until the MTUs are settled; the orders themselves can no longer change.
-        self.orders = {key: item for key, item in self.orders.items() if key not in closed}
-        self.tags[market] = {item for item in self.tags[market] if item[0] != gate}
-        self._forget(book.market.area, session)
-
-    def _await(self, order: BookOrder) -> None:
-        """Remember whose a closed order is until its book is decided, if its MTU can still be traded elsewhere."""
-        if self._is_tradable(self.by_code[order.market].market.area, order.mtu):
-            self.awaited.setdefault((order.market, order.session, order.mtu), {})[order.tag] = order.account
-
-    def _is_tradable(self, area: str, mtu: int) -> bool:
-        return any(mtu in session.mtus for book in self.by_area[area] for session in book.sessions.values())
-
-    def _forget(self, area: str, session: Session) -> None:
-        """Drop what was kept of MTUs that no session of the area trades any more."""
-        gone = {mtu for mtu in session.mtus if not self._is_tradable(area, mtu)}
-        if not gone:
-            return
-        codes = {book.market.market for book in self.by_area[area]}
-        accounts = {account for account, holder in self.holders.items() if holder.participant.area == area}
-        self.usage = {key: item for key, item in self.usage.items() if key[0] not in accounts or key[1] not in gone}
-        self.awaited = {key: item for key, item in self.awaited.items() if key[0] not in codes or key[2] not in gone}
-        self.net_wh = {key: wh for key, wh in self.net_wh.items() if key[0] not in accounts or key[1] not in gone}
-        for place in [place for place in self.schedules if place[0] == area]:
-            left = {
-                key: schedule
-                for key, schedule in self.schedules.pop(place).items()
-                if any(self._is_tradable(area, mtu) for mtu in schedule.mtus)
-            }
-            if left:
-                self.schedules[place] = left
-
-    def _decide(self, market: str, session: int, mtu: int, words: Iterable[OrderWord]) -> None:
-        """A closed book was cleared with these words, or ended with none: its orders have become positions."""
-        accounts = self.awaited.pop((market, session, mtu), {})
-        lot_wh = self.by_code[market].market.lot_wh
-        for word in words:
-            account = accounts.get(word.tag.to_bytes(16, "big"))
-            if account is not None and word.accepted_lots:
-                energy_wh = word.accepted_lots * lot_wh * (1 if word.side is Side.BID else -1)
-                self.net_wh[account, mtu] = self.net_wh.get((account, mtu), 0) + energy_wh
-        for account in accounts.values():
-            self.usage.get((account, mtu), {}).pop((market, session), None)
+                positions.await_result(order)
 
     def _put_order(self, order: BookOrder) -> None:
         """Take in an order's new last revision, in place of the one before."""
-        book = self.by_code[order.market]
-        key = (order.account, order.order_id)
-        before = self.orders.get(key)
+        book, place = self.by_code[order.market], (order.account, order.order_id)
+        before = self.orders.get(place)
         if before is not None and not before.withdrawn:
-            self._count(book, before, -1)
+            self._uncount(book.market, before)
         if order.session in book.sessions:
-            self.orders[key] = order
+            self.orders[place] = order
+            self.places.setdefault((order.market, order.session), set()).add(place)
         elif not order.withdrawn:
-            self._await(order)
+            self._positions(order.market).await_result(order)
         if not order.withdrawn:
-            self._count(book, order, 1)
+            self._count(book, order)
 
-    def _count(self, book: MarketBook, order: BookOrder, sign: int) -> None:
-        cost = worst_cost_neur(
-            market=book.market,
-            side=order.side,
-            limit_neur_per_wh=order.limit_neur_per_wh,
-            quantity_lots=order.quantity_lots,
-        )
+    def _count(self, book: MarketBook, order: BookOrder) -> None:
+        self._add_cost(book.market, order, 1)
+        self._positions(order.market).add(order, lot_wh=book.market.lot_wh)
+        if order.session in book.sessions:
+            self.tags.setdefault((order.market, order.session), set()).add((order.mtu, order.tag))
+
+    def _uncount(self, market: Market, order: BookOrder) -> None:
+        """Take a live order of an open session out of all sums."""
+        self._add_cost(market, order, -1)
+        self._positions(order.market).remove(order, lot_wh=market.lot_wh)
+        self.tags[order.market, order.session].discard((order.mtu, order.tag))
+
+    def _add_cost(self, market: Market, order: BookOrder, sign: int) -> None:
         holder = self.holders.get(order.account)
         if holder is not None:
+            cost = worst_cost_neur(
+                market=market,
+                side=order.side,
+                limit_neur_per_wh=order.limit_neur_per_wh,
+                quantity_lots=order.quantity_lots,
+            )
             holder.add_cost(mtu=order.mtu, amount_neur=sign * cost)
-        if not self._is_tradable(book.market.area, order.mtu):
-            return
-        books = self.usage.setdefault((order.account, order.mtu), {})
-        usage = books.setdefault((order.market, order.session), Usage())
-        energy_wh = sign * order.quantity_lots * book.market.lot_wh
-        if order.side is Side.BID:
-            usage.bid_wh += energy_wh
-        else:
-            usage.ask_wh += energy_wh
-        limits = usage.limits(order.side)
-        if sign > 0:
-            insort(limits, order.limit_neur_per_wh)
-        else:
-            del limits[bisect_left(limits, order.limit_neur_per_wh)]
-        tags = self.tags[order.market]
-        (tags.add if sign > 0 else tags.discard)((order.session, order.mtu, order.tag))
-
-    def _put_schedule(self, schedule: Schedule) -> None:
-        area = self.by_code[schedule.market].market.area
-        if any(self._is_tradable(area, mtu) for mtu in schedule.mtus):
-            nominated = self.schedules.get((area, schedule.point), {})
-            nominated = nominated | {(schedule.session, schedule.market): schedule}
-            self.schedules[area, schedule.point] = dict(sorted(nominated.items(), reverse=True))
 
 
 def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:

@@ -144,7 +144,7 @@ class SignedOrder(Submission):
         if not lowest <= order.limit_neur_per_wh <= highest:
             raise errors.OutOfBand(limit_neur_per_wh=order.limit_neur_per_wh, lowest=lowest, highest=highest)
         before = self._before(state, found)
-        if (order.session, order.mtu, tag) in state.tags[market.market]:
+        if (order.mtu, tag) in state.tags.get((market.market, order.session), ()):
             raise errors.TagTaken(tag=to_hex(tag))
         _check_supplied(state, found, order.mtu)
         _check_self_trade(state, order, found, before)
@@ -187,7 +187,9 @@ def _check_supplied(state: TradingState, found: VerifiedSubmission, mtu: int) ->
 
 def _check_self_trade(state: TradingState, order: Order, found: VerifiedSubmission, before: BookOrder | None) -> None:
     """Nobody trades with itself: every live bid of an account stays below every live ask of it in the same book."""
-    usage = state.usage_of(account=found.account, market=found.book.market.market, session=order.session, mtu=order.mtu)
+    market = found.book.market
+    key = (market.market, order.session)
+    usage = state.areas[market.area].usage_of(account=found.account, key=key, mtu=order.mtu)
     if usage is None:
         return
     other = usage.limits(Side.ASK if order.side is Side.BID else Side.BID)
@@ -213,7 +215,8 @@ def _check_energy(
     """What the connection carries, over all markets of the area; for sales what schedule or earlier purchases cover."""
     market, participant = found.book.market, found.holder.participant
     is_bid = order.side is Side.BID
-    energy_wh = state.energy_wh(account=found.account, area=market.area, mtu=order.mtu, side=order.side)
+    positions = state.areas[market.area]
+    energy_wh = positions.energy_wh(account=found.account, mtu=order.mtu, side=order.side)
     energy_wh += order.quantity_lots * market.lot_wh
     if before is not None and before.side is order.side:
         energy_wh -= before.quantity_lots * market.lot_wh
@@ -224,7 +227,7 @@ def _check_energy(
     if energy_wh > limit_wh:
         raise errors.BeyondConnection(mtu=order.mtu, energy_wh=energy_wh, limit_wh=limit_wh)
     if not is_bid and participant.point is not None:
-        export_wh = state.export_wh(market=market, session=session, point=participant.point, mtu=order.mtu)
+        export_wh = positions.export_wh(gate=session.session, point=participant.point, mtu=order.mtu)
         if energy_wh > export_wh:
             raise errors.BeyondSchedule(mtu=order.mtu, energy_wh=energy_wh, export_wh=export_wh)
 

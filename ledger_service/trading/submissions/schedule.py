@@ -13,6 +13,7 @@ from domain.sessions import SESSION_MTUS_MAX
 from domain.words import Side
 from ledger_service.record import Entry
 from ledger_service.trading import errors
+from ledger_service.trading.positions import AreaPositions
 from ledger_service.trading.state import MarketBook, TradingState
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
@@ -105,16 +106,16 @@ class SignedSchedule(Submission):
 
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> ScheduleNominated:
         """The nomination: it must fit the connection and still cover the asks that are live."""
-        market = found.book.market.market
+        market, positions = found.book.market.market, state.areas[found.book.market.area]
         session = open_session(found.book, session=self.session, mtu=self.first_mtu, now=now)
         if (session.first_mtu, session.count) != (self.first_mtu, len(self.net_wh)):
             raise errors.NotASession(market=market, first_mtu=self.first_mtu, count=len(self.net_wh))
-        last = state.schedule_of(market=found.book.market, session=self.session, point=self.point)
+        last = positions.schedule_of(key=(market, self.session), point=self.point)
         expected = 0 if last is None else last.revision + 1
         if self.revision != expected:
             name = f"schedule of {self.point} in session {self.session}"
             raise errors.RevisionOutOfOrder(name=name, expected=expected, given=self.revision)
-        self._check_energies(state, found)
+        self._check_energies(positions, found)
         return ScheduleNominated(
             market=market,
             session=self.session,
@@ -128,12 +129,12 @@ class SignedSchedule(Submission):
             market_time=now,
         )
 
-    def _check_energies(self, state: TradingState, found: VerifiedSubmission) -> None:
-        area, participant = found.book.market.area, found.holder.participant
+    def _check_energies(self, positions: AreaPositions, found: VerifiedSubmission) -> None:
+        participant = found.holder.participant
         for mtu, net_wh in enumerate(self.net_wh, start=self.first_mtu):
             limit_wh = participant.import_limit_wh if net_wh > 0 else participant.export_limit_wh
             if abs(net_wh) > limit_wh:
                 raise errors.BeyondConnection(mtu=mtu, energy_wh=abs(net_wh), limit_wh=limit_wh)
-            sold_wh = state.energy_wh(account=found.account, area=area, mtu=mtu, side=Side.ASK)
+            sold_wh = positions.energy_wh(account=found.account, mtu=mtu, side=Side.ASK)
             if sold_wh > max(-net_wh, 0):
                 raise errors.BeyondSchedule(mtu=mtu, energy_wh=sold_wh, export_wh=max(-net_wh, 0))
