@@ -69,8 +69,8 @@ SETTLEMENT = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
 
 
 class _Funds:
-    def backing(self, account: str) -> Backing:
-        return Backing(has_neur=0, line_neur=10**15, missing_neur=0)
+    def backings(self) -> Callable[[str], Backing]:
+        return lambda account: Backing(has_neur=0, line_neur=10**15, missing_neur=0)
 
     def settled_before(self, area: str) -> int:
         return 0

@@ -155,9 +155,7 @@ class Ledger:
     def _note_closed(self, entry: Entry) -> None:
         """Erased trading belongs to all sessions whose books are not closed yet: their periods need it."""
         if entry.place.sequence in self._erasures.kinds and entry.kind in TRADING_KINDS:
-            sessions = self._participants.sessions.items()
-            trading = [opened for key, opened in sessions if not self._participants.was_told("book.closed", *key)]
-            needed = [(ident(opened.area), opened.period) for opened in trading]
+            needed = [(ident(opened.area), opened.period) for opened in self._participants.trading.values()]
             self._erasures.need(entry.place.sequence, needed)
 
     def _check_attestation_lines(self) -> None:

@@ -28,7 +28,7 @@ from verifier.hashes import hash_json, ident, keccak, mask_of, places_root, sche
 from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import BookKey, Opened, Orders
-from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, span
+from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, SessionKey, span
 from verifier.rules import rule_of
 from verifier.words import (
     ASK,
@@ -200,6 +200,7 @@ class Market:
         root = places_root(unhex(book.book_hash, 32) for book in fact.books)
         keys = {"market": market, "session": session}
         self._participants.on_chain_once("book.closed", "SessionClosed", keys, {"booksRoot": root})
+        self._participants.trading.pop((market, session), None)
         mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_SESSION)
         for mtu, book in zip(mtus, fact.books, strict=True):
             with self._report.part(f"mtu {mtu} market {fact.market}"):
@@ -336,21 +337,22 @@ class Market:
                 report.same("given_up", result.given_up, reported.given_up, "the signed report holds")
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
                 self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
+        nominated = [*self._participants.earlier_sessions(market, fact.session), (market, fact.session)]
         for point, scheduled in fact.schedules.items():
             told = dict(zip(program.mtus, scheduled, strict=True))
-            due = told | self._nominated(market, fact.session, point)
+            due = told | self._nominated(nominated, program.mtus, point)
             report.same(f"schedule of point {point}", told, due, "schedule.nominated holds")
         self._programs[market, fact.session] = program
 
-    def _nominated(self, market: str, session: int, point: str) -> dict[int, int]:
-        """What is nominated for a session, Wh by MTU: of each MTU at the latest gate (protocol.md section 3,
-        "Schedules"); MTUs that nobody nominated are left out."""
-        mine, net_wh = self._participants.mtus_of_session(market, session), dict[int, int]()
-        for key in (*self._participants.earlier_sessions(market, session), (market, session)):
+    def _nominated(self, sessions: Sequence[SessionKey], mtus: range, point: str) -> dict[int, int]:
+        """What is nominated for the last of these sessions, Wh by MTU: of each MTU at the latest gate (protocol.md
+        section 3, "Schedules"); MTUs that nobody nominated are left out."""
+        net_wh = dict[int, int]()
+        for key in sessions:
             nomination = self._orders.nominations.get((*key, point))
             if nomination is not None:
                 net_wh |= zip(self._participants.mtus_of_session(*key), nomination.net_wh, strict=True)
-        return {mtu: wh for mtu, wh in net_wh.items() if mtu in mine}
+        return {mtu: wh for mtu, wh in net_wh.items() if mtu in mtus}
 
     def _check_earlier(self, fact: ProgramValidated, market: str) -> None:
         """Every session of an earlier gate is over, and what those left is what their words and the envelopes that

@@ -6,7 +6,7 @@ Source: docs/evidence.md section 3. Everything is kept in versions, oldest first
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ from verifier.journal import Erasures, PeriodKey
 
 MOST_MTUS_OF_A_SESSION = 128
 MOST_MTUS_OF_A_PERIOD = 3_200
+
+SessionKey = tuple[str, int]
+"""A market's id and a gate."""
 
 MARKET_KINDS = {"auction": 0, "bilateral": 1, "flexibility": 2}
 """How the Market contract numbers kinds of markets."""
@@ -72,10 +75,6 @@ def span(first_mtu: int, count: int, most: int) -> range:
     return range(whole(first_mtu), first_mtu + whole(count, 1, most))
 
 
-def _overlap(one: range, other: range) -> bool:
-    return max(one.start, other.start) < min(one.stop, other.stop)
-
-
 class Participants:
     """Who takes part, as the facts so far say, each held against the chain."""
 
@@ -86,7 +85,11 @@ class Participants:
         self.areas: dict[str, AreaDefined] = {}
         self.markets: dict[str, MarketRules] = {}
         self.periods: dict[PeriodKey, PeriodDeclared] = {}
-        self.sessions: dict[tuple[str, int], SessionOpened] = {}
+        self.sessions: dict[SessionKey, SessionOpened] = {}
+        self.trading: dict[SessionKey, SessionOpened] = {}  # those whose books are not closed
+        self._sessions_over = defaultdict[tuple[str, int], list[SessionKey]](list)  # by area and MTU
+        self._sessions_of = defaultdict[PeriodKey, list[SessionKey]](list)
+        self._period_over: dict[tuple[str, int], int] = {}  # by area and MTU
         self.parties: dict[str, Party] = {}
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
@@ -195,18 +198,22 @@ class Participants:
         values = {"firstMtu": fact.first_mtu, "count": fact.count}
         self.on_chain_once("period.declared", "PeriodDeclared", keys, values)
         self.periods[ident(fact.area), fact.period] = fact
+        for mtu in self.mtus_of_period(ident(fact.area), fact.period):
+            self._period_over.setdefault((ident(fact.area), mtu), fact.period)
 
     def session_opened(self, fact: SessionOpened) -> None:
         """As opened on chain, in the market's area."""
         market = ident(fact.market)
         values = {"period": fact.period, "firstMtu": fact.first_mtu, "count": fact.count}
         self.on_chain_once("session.opened", "SessionOpened", {"market": market, "session": fact.session}, values)
-        self.sessions[market, fact.session] = fact
+        self.sessions[market, fact.session] = self.trading[market, fact.session] = fact
         area = self.area_of(market)
         self._report.same("area", ident(fact.area), area, "market.defined holds")
-        mine = self.mtus_of_session(market, fact.session)
-        at_once = [key for key in self._rivals(market, mine) if key[0] != market and key[1] == fact.session]
+        at_once = [key for key in self._rivals(market, fact.session) if key[0] != market and key[1] == fact.session]
         self._report.none("sessions of the area's other markets with the same gate", at_once)
+        self._sessions_of[area, fact.period].append((market, fact.session))
+        for mtu in self.mtus_of_session(market, fact.session):
+            self._sessions_over[area, mtu].append((market, fact.session))
 
     def mtus_of_period(self, area: str, period: int) -> range:
         """MTUs of a period. Raises KeyError."""
@@ -218,22 +225,23 @@ class Participants:
         opened = self.sessions[market, session]
         return span(opened.first_mtu, opened.count, MOST_MTUS_OF_A_SESSION)
 
-    def earlier_sessions(self, market: str, session: int) -> list[tuple[str, int]]:
-        """Sessions of the area for some of the same MTUs whose gate is earlier, by gate."""
-        mine = self.mtus_of_session(market, session)
-        earlier = [key for key in self._rivals(market, mine) if key[1] < session]
-        return sorted(earlier, key=lambda key: key[1])
+    def sessions_of_period(self, area: str, period: int) -> Sequence[SessionKey]:
+        """Sessions whose MTUs a period of an area holds, as they opened."""
+        return self._sessions_of.get((area, period), ())
 
-    def _rivals(self, market: str, mtus: range) -> list[tuple[str, int]]:
-        """Sessions of the area, in all its markets, that hold some of these MTUs."""
-        area = self.area_of(market)
-        others = [key for key in self.sessions if self.area_of(key[0]) == area]
-        return [key for key in others if _overlap(self.mtus_of_session(*key), mtus)]
+    def earlier_sessions(self, market: str, session: int) -> list[SessionKey]:
+        """Sessions of the area for some of the same MTUs whose gate is earlier, by gate."""
+        earlier = [key for key in self._rivals(market, session) if key[1] < session]
+        return sorted(earlier, key=lambda key: (key[1], key[0]))
+
+    def _rivals(self, market: str, session: int) -> set[SessionKey]:
+        """Sessions of the area, in all its markets, that hold some of a session's MTUs."""
+        area, mtus = self.area_of(market), self.mtus_of_session(market, session)
+        return {key for mtu in mtus for key in self._sessions_over.get((area, mtu), ())}
 
     def period_of(self, area: str, mtu: int) -> int | None:
         """Period of an area that holds an MTU."""
-        mine = (period for where, period in self.periods if where == area)
-        return next((period for period in mine if mtu in self.mtus_of_period(area, period)), None)
+        return self._period_over.get((area, mtu))
 
     def begin(self, area: str, mtu: int) -> None:
         """The books of an MTU closed, its session ended, or it was read or marked Unread: its terms are fixed."""

@@ -6,11 +6,11 @@ Sources: docs/evidence.md sections 3 (`settlement.*`) and 5, docs/protocol.md se
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.chain import Events
+from verifier.chain import Event, Events
 from verifier.evidence import Evidence, SettledHashes
 from verifier.facts import SettlementProposed, SettlementRules, SettlementSigned
 from verifier.form import unhex
@@ -36,6 +36,9 @@ from verifier.recompute import RECOMPUTATION_BY_LINES_RULE, Recomputation, Targe
 from verifier.rules import rule_of
 from verifier.transactions import GRACE_SECONDS
 
+READ_EVENTS = ("ReadingsAttested", "ReadingsUnread")
+"""Events that grow the root over a period's readings."""
+
 SettlementKey = tuple[str, int, int]
 """Area id, period and revision."""
 
@@ -50,29 +53,54 @@ class Running:
     revisions: Mapping[int, int | None]
 
 
-def running(events: Events, area: str, markets: frozenset[str], first_mtu: int, count: int, wanted: str) -> Running:
-    """Roots over the sessions of these markets and the attestations of an area, in the order of their happening
-    (protocol.md section 5): under the readings root `wanted`, or under the last one where that was never reached."""
-    mtus = range(first_mtu, first_mtu + count)
-    clearing = ZERO
-    for event in events.named("SessionDone"):
-        name = {"market": event.args["market"], "session": event.args["session"]}
-        opened = events.find("SessionOpened", name)
-        if opened is not None and opened.args["firstMtu"] in mtus and name["market"] in markets:
-            clearing = keccak(clearing + session_link(events, name, event.args["clearedMask"]))
-    readings, revisions, chosen = ZERO, dict[int, int | None](), None
-    for event in events.named("ReadingsAttested", "ReadingsUnread"):
-        args = event.args
-        if args["mtu"] in mtus and args["area"] == area:
+class Chained:
+    """The events that grow the roots of periods (protocol.md section 5), by where they count, each in the order of
+    happening."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._ended = defaultdict[tuple[str, int], list[tuple[int, Event]]](list)  # by market and first MTU
+        self._read = defaultdict[tuple[str, int], list[tuple[int, Event]]](list)  # by area and MTU
+        for at, event in enumerate(events.named("SessionDone", *READ_EVENTS)):
+            if event.name != "SessionDone":
+                self._read[event.args["area"], event.args["mtu"]].append((at, event))
+            elif opened := events.find("SessionOpened", _name_of(event)):
+                self._ended[event.args["market"], opened.args["firstMtu"]].append((at, event))
+
+    def running(self, area: str, markets: Iterable[str], mtus: range, wanted: str) -> Running:
+        """Roots over the sessions of these markets and the attestations of an area, under the readings root `wanted`,
+        or under the last one where that was never reached."""
+        clearing = ZERO
+        for event in self._sessions_over(markets, mtus):
+            clearing = keccak(clearing + session_link(self._events, _name_of(event), event.args["clearedMask"]))
+        readings, revisions, chosen = ZERO, dict[int, int | None](), None
+        for event in self.read(area, mtus):
+            args = event.args
             numbers = b"".join(word32(args.get(name, 0)) for name in ("count", "importWh", "exportWh"))
             head = word32(args["mtu"]) + word32(args.get("revision", 0)) + unhex(args.get("root", ZERO_HEX))
             readings = keccak(readings + head + numbers)
             revisions[args["mtu"]] = args["revision"] if event.name == "ReadingsAttested" else None
             if tohex(readings) == wanted:
                 chosen = dict(revisions)
-    if chosen is not None:
-        return Running(tohex(clearing), wanted, chosen)
-    return Running(tohex(clearing), tohex(readings), revisions)
+        if chosen is not None:
+            return Running(tohex(clearing), wanted, chosen)
+        return Running(tohex(clearing), tohex(readings), revisions)
+
+    def _sessions_over(self, markets: Iterable[str], mtus: range) -> list[Event]:
+        return _in_order(item for market in markets for mtu in mtus for item in self._ended.get((market, mtu), ()))
+
+    def read(self, area: str, mtus: range) -> list[Event]:
+        """What the chain has of the readings of these MTUs of an area."""
+        return _in_order(item for mtu in mtus for item in self._read.get((area, mtu), ()))
+
+
+def _in_order(found: Iterable[tuple[int, Event]]) -> list[Event]:
+    return [event for _, event in sorted(found, key=lambda item: item[0])]
+
+
+def _name_of(event: Event) -> dict[str, Any]:
+    """The session that an event is about."""
+    return {name: event.args[name] for name in ("market", "session")}
 
 
 def session_link(events: Events, name: Mapping[str, Any], cleared_mask: int) -> bytes:
@@ -128,10 +156,13 @@ class Settlements:
         self.before: dict[tuple[str, int, str], int] = defaultdict(int)  # nEUR by area id, period, account
 
     def running(self, area: str, mtus: range, wanted: str) -> Running:
-        """Roots of a period of an area (its id), see `running`."""
+        """Roots of a period of an area (its id), see `Chained.running`."""
         markets = frozenset(market for market, rules in self._participants.markets.items() if rules.area == area)
-        place = (area, markets, mtus.start, len(mtus), wanted)
-        return self._evidence.cache.of(running, self._evidence.seen, *place)
+        return self._evidence.cache.of(self._chained.running, area, markets, mtus, wanted)
+
+    @property
+    def _chained(self) -> Chained:
+        return self._evidence.cache.of(Chained, self._evidence.seen)
 
     def recompute(self, target: Target, rules: SettlementRules, *, all_shown: bool) -> Recomputation:
         """All statements of a settlement, by the rules it names."""
@@ -149,12 +180,10 @@ class Settlements:
         now = self.running(area, mtus, fact.readings_root)
         report.same("clearing_root", fact.clearing_root, now.clearing_root, "sessions in their order give")
         report.same("readings_root", fact.readings_root, now.readings_root, "attestations in their order give")
-        mine = (key for key, opened in self._participants.sessions.items() if opened.period == fact.period)
         pending = (
             key
-            for key in mine
-            if self._participants.area_of(key[0]) == area
-            and key not in self._market.done
+            for key in self._participants.sessions_of_period(area, fact.period)
+            if key not in self._market.done
             and self._evidence.seen.find("SessionOpened", {"market": key[0], "session": key[1]})
         )
         report.none("sessions that are not over", pending)
@@ -245,12 +274,12 @@ class Settlements:
 
     def check_corrections(self) -> None:
         """Where later readings change what an account owes, a correction came in time (evidence.md section 3)."""
+        last_of = {key[:2]: key for key in sorted(self.settled)}
         for (area, period), declared in self._participants.periods.items():
-            mine = [key for key in self.settled if key[:2] == (area, period)]
-            if not mine:
+            last = last_of.get((area, period))
+            if last is None:
                 self._report.counts["periods not settled"] += 1
                 continue
-            last = max(mine)
             mtus = self._participants.mtus_of_period(area, period)
             now = self.running(area, mtus, "")
             shown = self._evidence.opened or self._evidence.chain is not None
@@ -277,11 +306,8 @@ class Settlements:
         chain = self._evidence.chain
         if chain is None:
             return False
-        changed = [
-            event
-            for event in chain.named("ReadingsAttested")
-            if event.args["area"] == target.period[0] and event.args["mtu"] in target.mtus
-        ]
+        read = self._chained.read(target.period[0], target.mtus)
+        changed = [event for event in read if event.name == "ReadingsAttested"]
         return chain.seconds(changed[-1].block, chain.last_anchor_block()) > GRACE_SECONDS
 
 

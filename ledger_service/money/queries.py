@@ -117,14 +117,21 @@ def missing_neur(connection: Connection, *, account: bytes) -> int:
     return max(own - redeemable_neur(connection, account=account), 0)
 
 
-def backing(connection: Connection, *, account: bytes) -> Backing:
-    """What stands behind an account's orders: what it has, its line, and whether its guarantor is called."""
+def backing(connection: Connection, *, account: bytes, lacking: dict[bytes, int] | None = None) -> Backing:
+    """What stands behind an account's orders: what it has, its line, and whether its guarantor is called.
+
+    `lacking` keeps what guarantors lack in nEUR, for who asks for many accounts: that is a sum over all customers.
+    """
     has = redeemable_neur(connection, account=account) - reserved_neur(connection, account=account)
     row = account_row(connection, account)
     if row is None or row.guarantor is None:
         return Backing(has_neur=has, line_neur=0, missing_neur=0)
-    missing = 0 if row.guarantor == account else missing_neur(connection, account=row.guarantor)
-    return Backing(has_neur=has, line_neur=int(row.credit_neur), missing_neur=missing)
+    if row.guarantor == account:
+        return Backing(has_neur=has, line_neur=int(row.credit_neur), missing_neur=0)
+    known = {} if lacking is None else lacking
+    if row.guarantor not in known:
+        known[row.guarantor] = missing_neur(connection, account=row.guarantor)
+    return Backing(has_neur=has, line_neur=int(row.credit_neur), missing_neur=known[row.guarantor])
 
 
 def locked_neur(connection: Connection, *, account: bytes) -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Protocol
 
 from domain.eip712 import Domain
@@ -39,10 +40,10 @@ WAITING_ITEMS_MAX = 20_000
 
 
 class Funds(Protocol):
-    """What intake must know about money; asked from the writer's thread, once per account and group."""
+    """What intake must know about money; asked from the writer's thread."""
 
-    def backing(self, account: str) -> Backing:
-        """What stands behind the account's orders, as the chain has it."""
+    def backings(self) -> Callable[[str], Backing]:
+        """For one group: what stands behind an account's orders, as the chain has it; asked once per account."""
         ...
 
     def settled_before(self, area: str) -> int:
@@ -92,7 +93,7 @@ class Intake:
         self._record, self._clock, self._funds, self._signer = record, clock, funds, signer
         self._domain = domain
         self._rules = IntakeRules(limits=limits or IntakeLimits(), backing=self._backing)
-        self._backings: dict[str, Backing] = {}
+        self._backings = cache(funds.backings())
         self._state: TradingState | None = None
         self._deciding = threading.Lock()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -195,7 +196,7 @@ class Intake:
         if self._state is None:
             self._state = TradingState.load(tx.connection, settled_before=self._funds.settled_before)
         self._state.catch_up(tx)
-        self._backings.clear()
+        self._backings = cache(self._funds.backings())
         settled = {book.market.area: 0 for book in self._state.markets.values()}
         for area in settled:
             settled[area] = self._funds.settled_before(area)
@@ -203,9 +204,7 @@ class Intake:
         return self._state
 
     def _backing(self, account: str) -> Backing:
-        if account not in self._backings:
-            self._backings[account] = self._funds.backing(account)
-        return self._backings[account]
+        return self._backings(account)
 
     def _signer_of(self, item: Submission) -> RecoveredSigner | DominoesError:
         try:

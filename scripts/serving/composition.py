@@ -164,10 +164,15 @@ class RecordFunds:
 
     record: Record
 
-    def backing(self, account: str) -> Backing:
-        """What stands behind the account's orders, as last settled."""
-        with self.record.read() as connection:
-            return money.backing(connection, account=from_hex(account))
+    def backings(self) -> Callable[[str], Backing]:
+        """What stands behind an account's orders, as last settled; what a guarantor lacks is summed once."""
+        lacking: dict[bytes, int] = {}
+
+        def backing(account: str) -> Backing:
+            with self.record.read() as connection:
+                return money.backing(connection, account=from_hex(account), lacking=lacking)
+
+        return backing
 
     def settled_before(self, area: str) -> int:
         """The first MTU of the area that is not in the balances yet: what is settled counts up to the first gap."""

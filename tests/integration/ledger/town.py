@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -199,8 +200,11 @@ class FixedFunds:
     missing_neur: int = 0
     first_unsettled: int = 0
 
-    def backing(self, account: str) -> Backing:
-        """Of an account, nEUR."""
+    def backings(self) -> Callable[[str], Backing]:
+        """Of accounts, nEUR."""
+        return self._backing
+
+    def _backing(self, account: str) -> Backing:
         line = self.lines.get(account, CREDIT_NEUR_MAX)
         return Backing(has_neur=self.balances.get(account, 0), line_neur=line, missing_neur=self.missing_neur)
 

@@ -40,6 +40,7 @@ from ledger_service.settlement.queries import latest_proposal
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Backing
+from scripts.serving.composition import RecordFunds
 from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
@@ -398,6 +399,25 @@ def test_backing__line_lowered_while_trades_stand__counts_at_once_and_stays_lock
         assert queries.free_neur(connection, account=guarantor) == 20
         (state,) = queries.guarantees(connection)
     assert (state.credit_neur, state.locked_neur) == (30, 100)
+
+
+def test_backings__of_many_customers__what_their_guarantor_lacks_is_summed_once(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarantor, customers = bytes([1]) * 20, [bytes([number]) * 20 for number in range(2, 12)]
+    for customer in customers:
+        guaranteed(scene, guarantor, customer, 100)
+    run(scene, 0)
+    summed: list[bytes] = []
+    given = queries.given_neur
+    monkeypatch.setattr(
+        queries, "given_neur", lambda tx, *, account: summed.append(account) or given(tx, account=account)
+    )
+
+    backing = RecordFunds(scene.record).backings()
+
+    assert {backing(to_hex(customer)).missing_neur for customer in customers} == {1_000}
+    assert summed.count(guarantor) == 1 and len(summed) == len(customers) + 1
 
 
 def test_backing__guarantor_below_its_lines__is_called(scene: Any, tools: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -326,8 +326,11 @@ COMPLETED: dict[str, dict[str, Any]] = {"chain.included": {"block": 7, "block_ti
 class NoMoney:
     """Balances of a market in which nothing was settled yet: whoever has a credit line lives from it."""
 
-    def backing(self, account: str) -> Backing:
+    def backings(self) -> Callable[[str], Backing]:
         """Households hold nothing, the retailer what it keeps for its trades; the chain has every line given."""
+        return self._backing
+
+    def _backing(self, account: str) -> Backing:
         has_neur = RETAILER_LINE_NEUR if account == address("retailer 1") else 0
         return Backing(has_neur=has_neur, line_neur=CREDIT_NEUR_MAX, missing_neur=0)
 
