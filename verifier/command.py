@@ -12,7 +12,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from typing import Any
 from verifier.files import MOST_BYTES
 from verifier.form import Json
 from verifier.node import http_rpc
-from verifier.verdict import CLEAN, SELF_CONSISTENT, SUPPORTS, USAGE, WRONG, Report, Unusable
+from verifier.telling import lines
+from verifier.verdict import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Report, Unusable
 from verifier.verify import verify_many
 
 WORST_FIRST = (WRONG, SELF_CONSISTENT, CLEAN)
@@ -76,10 +77,11 @@ def _run(options: argparse.Namespace, told: Told) -> int:
     for bundle, report in zip(options.bundles, found, strict=True):
         reports.append(report)
         if not options.json:
-            for text in _text(report, title=f"{bundle}: " if many else ""):
+            for text in lines(report, title=f"{bundle}: " if many else ""):
                 told.line(printable(text))
     if options.json:
-        whole: Any = [report.as_json() for report in reports] if many else reports[0].as_json()
+        whole: Any = [{**report.as_json(), "text": list(lines(report))} for report in reports]
+        whole = whole if many else whole[0]
         told.line(json.dumps(whole, indent=1))
     return next(status for status in WORST_FIRST if any(report.exit_code == status for report in reports))
 
@@ -105,15 +107,3 @@ def _anchors(path: Path) -> Json:
     if anchors is None:
         raise Unusable("there are no trust anchors in the file")
     return anchors
-
-
-def _text(report: Report, *, title: str) -> Iterator[str]:
-    """Findings, counts, notes, and the verdict in the last line."""
-    yield from (finding.message for finding in report.findings)
-    yield from (f"{name}: {count}" for name, count in sorted(report.counts.items()))
-    yield from report.notes
-    verdict = f"{report.kind} bundle: {report.verdict}, {report.findings_total} findings"
-    told = (("trust anchors (--anchors)", report.anchored), ("a node (--rpc)", report.chain_asked))
-    absent = [name for name, given in told if not given]
-    against = f", not held against {' or '.join(absent)}" if absent else ""
-    yield f"{title}{verdict}{against}. Supports {SUPPORTS.get(report.kind, 'nothing: its kind is not known')}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from verifier.anchors import Anchors
@@ -19,7 +19,7 @@ from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
 from verifier.node import Rpc
 from verifier.signatures import Signing
-from verifier.verdict import Report, short
+from verifier.verdict import Held, Report, short
 
 MANIFEST = "manifest.json"
 FORMAT = "dominoes-evidence/1"
@@ -153,6 +153,8 @@ class Evidence:
             known = {"chain_id": chain_id, "contracts": contracts}
             report.same("chain.json", deployed, known, "the trust anchors hold")
             self.operators = set(anchors.roles.operator)
+            seen = anchors.checkpoint
+            report.held = Held(checkpoint_block=seen.block, checkpoint_sequence=seen.journal_sequence)
         self.sign = Signing(chain_id, contracts, self.cache)
         if self._rpc is not None:
             report.same("chain_id", chain_id, int(self._rpc("eth_chainId", []), 16), "the node answers")
@@ -166,9 +168,7 @@ class Evidence:
         listed = [chain.contracts["Registry"], *(args["location"] for args in chain.all("ContractRegistered"))]
         self.report.none("contracts that the Registry on chain does not list", contracts.difference(listed))
         speed = chain.number("Calendar", "speed()")
-        self.report.notes.append(
-            f"market time runs at {speed} × block time; the chain was read at block {chain.height}"
-        )
+        self.report.held = replace(self.report.held, chain_id=self.sign.chain_id, block=chain.height, speed=speed)
         if self.anchors is not None:
             with self.report.on("anchors.json", "chain"):
                 self._check_anchors(chain, self.anchors)

@@ -118,6 +118,7 @@ class Ledger:
             self._evidence.at = entry.place
             with self._report.on(f"journal.jsonl entry {entry.place.sequence} {entry.kind}", "fact"):
                 self._check_entry(entry)
+            self._report.totals.entries += 1
             if entry.span is not None:
                 self._report.counts[entry.kind] += 1
         chain = self._evidence.chain

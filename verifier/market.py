@@ -259,6 +259,7 @@ class Market:
         accepted = [word.accepted for word in book.words]
         report.same("accepted lots by word", accepted, list(best.accepted), "the optimum with its shares gives")
         report.counts["words"] += len(book.words)
+        report.totals.books += 1
         return Cleared(price, texts, book, book.result_hash(*at, price), ties)
 
     def _read_program(self, told: ProgramValidated | ProgramLine) -> Program:
@@ -509,6 +510,8 @@ class Market:
         report.none("MTUs that are cleared twice", {mtu} & cleared)
         cleared.add(mtu)
         if price is not None:
+            report.totals.traded_mtus += 1
+            report.totals.traded_wh += lots * self._participants.markets[market].lot_wh
             self._keep_trades(fact, traded, price)
 
     def _check_clearing(self, fact: MtuCleared, result: Cleared) -> None:

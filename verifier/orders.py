@@ -103,6 +103,7 @@ class Orders:
         self._check_revision(place, order.revision)
         self.live.setdefault(book, {})[order.account, order.order_id] = order.tag
         self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence)
+        report.totals.orders += 1
 
     def cancelled(self, fact: OrderCancelled) -> None:
         """Signed by the key valid for the order's account; it withdraws the order's last revision."""

@@ -269,6 +269,8 @@ class Personal:
         check = rule_of(report, "substitutes", CHECK_BY_SUBSTITUTE_RULE, row.rules.substitutes)
         before = self._own_readings.get((leaf.meter, leaf.mtu - 1), [])
         check(self._readings, leaf, leaf.mtu, row.revision, before)
+        if row.revision == 0:
+            self._readings.add_up([leaf])
         place = (self._area, leaf.mtu, row.revision)
         self._readings.attested.setdefault(place, []).append(Leaf(leaf, tohex(hashed)))
 
@@ -298,6 +300,7 @@ class Personal:
         revisions = self._revisions(row, told, mtus)
         target = Target(self._own.area, (self._area, told.period), told.revision, mtus, revisions, {})
         self._check_bill(row, told, target)
+        report.totals.statements += 1
         self._settlements.before[self._area, told.period, self._own.account] += told.due_neur
 
     def _check_own_word(self, row: OwnStatement, told: ToldStatement) -> None:

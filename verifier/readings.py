@@ -6,7 +6,7 @@ Sources: docs/evidence.md section 3 (`reading.attested`), docs/protocol.md secti
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,17 @@ class Readings:
                 check(self, reading, mtu, item.revision, [before] if before else [])
         self.attested[area, mtu, item.revision] = leaves
         report.counts["readings"] += len(leaves)
+        if item.revision == 0:
+            self.add_up(item.readings)
         self._participants.begin(area, mtu)
+
+    def add_up(self, readings: Iterable[Reading]) -> None:
+        """Count readings that were attested for the first time, and their energy."""
+        totals = self._evidence.report.totals
+        for reading in readings:
+            totals.readings += 1
+            totals.import_wh += reading.import_wh
+            totals.export_wh += reading.export_wh
 
     def mtu_unread(self, fact: MtuUnread) -> None:
         """Unread on chain; its period is the one that holds it."""

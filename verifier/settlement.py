@@ -188,6 +188,7 @@ class Settlements:
         )
         report.none("sessions that are not over", pending)
         told = {item.account: item.statement for item in fact.statements}
+        report.totals.statements += len(told)
         report.ascending("accounts with a statement", [item.account for item in fact.statements])
         for account, statement in told.items():
             if period in self._lost:  # an earlier revision is erased: what it settled is what the statement says
@@ -253,6 +254,8 @@ class Settlements:
             report.counts["settlements signed that did not come on chain"] += 1
             return
         if key not in self.settled:
+            report.totals.settlements += 1
+            report.totals.moved_neur += sum(amount for _, amount in amounts if amount > 0)
             for account, amount in amounts:
                 self.before[*key[:2], account] += amount
         self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root, proposal.rules)

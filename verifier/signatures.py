@@ -106,6 +106,7 @@ class Signing:
     """EIP-712 digests and signers under the domains of one deployment."""
 
     def __init__(self, chain_id: int, contracts: Mapping[str, str], cache: Cache) -> None:
+        self.chain_id = chain_id
         self._cache = cache
         self._shapes: dict[str, Shape] = {}
         fixed = keccak(DOMAIN.encode()) + keccak(b"DOMINOES") + keccak(b"1") + word32(chain_id)

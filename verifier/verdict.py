@@ -80,6 +80,48 @@ class Subject:
     check: str
 
 
+@dataclass
+class Totals:
+    """What was recomputed, over a whole bundle."""
+
+    entries: int = 0
+    """Entries of the journal, whose hashes form a chain."""
+    orders: int = 0
+    """Orders opened, each with a signature and a receipt."""
+    books: int = 0
+    """Results of single MTUs: order by order, optimum, price and shares."""
+    traded_mtus: int = 0
+    traded_wh: int = 0
+    readings: int = 0
+    """Readings of single meters in single MTUs, as first attested."""
+    import_wh: int = 0
+    export_wh: int = 0
+    statements: int = 0
+    """Bills of single accounts, recomputed line by line."""
+    settlements: int = 0
+    """Settlements on chain whose sum is zero."""
+    moved_neur: int = 0
+    """What they credited, which others were debited."""
+
+    def as_json(self) -> dict[str, int | str]:
+        """JSON form: money as decimal text."""
+        return {**asdict(self), "moved_neur": str(self.moved_neur)}
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a bundle was held against, apart from what it says itself."""
+
+    checkpoint_block: int | None = None
+    """Of the trust anchors, where there are any."""
+    checkpoint_sequence: int | None = None
+    chain_id: int | None = None
+    """Of the chain that a node was asked about, where one was."""
+    block: int | None = None
+    speed: int | None = None
+    """Seconds of market time in a second of block time."""
+
+
 class Report:
     """All findings on one bundle, what was counted, and what could not be verified."""
 
@@ -90,8 +132,9 @@ class Report:
         self.findings: list[Finding] = []
         self.findings_total = 0
         self.counts: dict[str, int] = defaultdict(int)
+        self.totals = Totals()
+        self.held = Held()
         self.gaps: set[str] = set()
-        self.notes: list[str] = []
         self._subject = Subject("bundle", "form")
 
     @property
@@ -168,20 +211,26 @@ class Report:
         partly = bool(self.gaps) and not self.findings_total
         return VERDICTS[self.exit_code] + (", in part" if partly else "")
 
+    @property
+    def supports(self) -> str:
+        """What was shown: nothing, unless the verdict is clean."""
+        return SUPPORTS.get(self.kind, "") if self.exit_code == CLEAN else ""
+
     def as_json(self) -> dict[str, Any]:
         """JSON form."""
         return {
             "verdict": self.verdict,
             "exit_code": self.exit_code,
             "kind": self.kind,
-            "supports": SUPPORTS.get(self.kind, ""),
+            "supports": self.supports,
             "against_anchors": self.anchored,
             "against_chain": self.chain_asked,
             "findings_total": self.findings_total,
             "findings": [finding.as_json() for finding in self.findings],
             "counts": dict(sorted(self.counts.items())),
+            "totals": self.totals.as_json(),
+            "held_against": asdict(self.held),
             "gaps": sorted(self.gaps),
-            "notes": self.notes,
         }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from domain.errors import DominoesError
-from scripts.cli.common import JsonOption, console, guarded, plain, show
+from scripts.cli.common import JsonOption, console, guarded, plain
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.verifier_process import CLEAN, SELF_CONSISTENT, USAGE, WRONG, Verdict, run_verifier
 
@@ -62,11 +62,8 @@ def verify(
 
 
 def _print(verdict: Verdict, *, title: str) -> None:
-    """The report, its findings one a line, and the verdict last."""
-    report = dict(verdict.report)
-    findings = report.pop("findings", [])
-    show(report, as_json=False, title=title)
-    for finding in findings:
-        text = finding["message"] if isinstance(finding, dict) else str(finding)
-        console.print(plain(text), highlight=False, soft_wrap=True)
+    """What the verifier tells, and the exit status last."""
+    console.print(f"[bold]{plain(title)}[/bold]", highlight=False)
+    for line in verdict.report.get("text") or verdict.report.get("findings", []):
+        console.print(plain(line), highlight=False, soft_wrap=True)
     console.print(f"verdict: {plain(verdict.report.get('verdict'))} (exit {verdict.exit_code})")

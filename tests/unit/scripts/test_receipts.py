@@ -117,8 +117,8 @@ def test_hold_against__no_bundle__says_what_to_give(tmp_path: Path) -> None:
 def test_verify__findings__are_one_line_each_with_their_brackets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = [{"message": f"journal.jsonl entry {n} [fact]: tag 1, but due is [2]"} for n in (1, 2)]
-    report = {"verdict": "wrong", "findings": findings, "notes": ["[x]"]}
+    findings = [f"journal.jsonl entry {n} [fact]: tag 1, but due is [2]" for n in (1, 2)]
+    report = {"verdict": "wrong", "text": [*findings, "[x]"]}
     monkeypatch.setattr(verify_command, "run_verifier", lambda **_: [Verdict(exit_code=3, report=report)])
     (tmp_path / "manifest.json").write_text("{}")
 

@@ -1,0 +1,133 @@
+"""The verdict in plain words, for an auditor who is no developer: what was recomputed, from what, and what was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from verifier.verdict import CLEAN, SELF_CONSISTENT, WRONG, Report
+
+WH_IN_KWH = 1_000
+NEUR_IN_EUR = 10**9
+
+OPERATOR_SAYS = "the operator: points, connections, meters, tariffs, agreements; attesters saw them in time"
+DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
+METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"
+NODE_SAYS = "the node: that its blocks are those of the chain"
+"""On whose word rests what no check of a bundle can show."""
+
+PUBLIC_HIDES = "that orders were signed and bills are right: public evidence does not open them"
+PERSONAL_HIDES = "whether an order of mine was left out (only receipts tell), and what others trade and owe"
+NO_ANCHORS = "that keys and contracts are those all parties agreed on: no trust anchors were given"
+NO_NODE = "that the chain holds any of this: no node was asked"
+"""What was not verified, by what the bundle is or was held against."""
+
+NOTHING_SHOWN = {
+    CLEAN: "nothing: its kind is not known",
+    SELF_CONSISTENT: "that the bundle agrees with itself, no more",
+    WRONG: "nothing that one could rely on",
+}
+"""What a verdict shows where it shows nothing of what its kind could."""
+
+
+def lines(report: Report, *, title: str = "") -> Iterator[str]:
+    """The whole report line by line, the verdict last."""
+    yield from _part(f"{title}{report.kind} bundle held against", _held(report))
+    yield from _part("recomputed", _recomputed(report))
+    yield from _part("rests on the word of", _rests(report))
+    yield from _part("not verified", _missing(report))
+    beside = ((name, count) for name, count in sorted(report.counts.items()) if name not in report.gaps)
+    yield from _part("counted", (f"{name}: {count:,}" for name, count in beside))
+    yield from _part("findings", _findings(report))
+    yield verdict_line(report, title=title)
+
+
+def verdict_line(report: Report, *, title: str = "") -> str:
+    """The verdict in one line."""
+    verdict = f"{title}{report.kind} bundle: {report.verdict}, {report.findings_total} findings"
+    told = (("trust anchors (--anchors)", report.anchored), ("a node (--rpc)", report.chain_asked))
+    absent = [name for name, given in told if not given]
+    against = f", not held against {' or '.join(absent)}" if absent else ""
+    return f"{verdict}{against}. Shows {report.supports or NOTHING_SHOWN[report.exit_code]}"
+
+
+def _part(name: str, items: Iterator[str]) -> Iterator[str]:
+    """A heading with indented lines; nothing where there are none."""
+    for at, item in enumerate(items):
+        if at == 0:
+            yield f"{name}:"
+        yield f"  {item}"
+
+
+def _held(report: Report) -> Iterator[str]:
+    held = report.held
+    if held.checkpoint_block is not None:
+        place = f"block {held.checkpoint_block:,} and journal entry {held.checkpoint_sequence:,}"
+        yield f"trust anchors, and {place} as they were seen before"
+    if held.block is not None:
+        speed = "at real speed" if held.speed == 1 else f"{held.speed} times as fast as its blocks"
+        yield f"one node of chain {held.chain_id}, as of block {held.block:,}; market time runs {speed}"
+    if held.checkpoint_block is None and held.block is None:
+        yield "nothing but itself"
+
+
+def _recomputed(report: Report) -> Iterator[str]:
+    totals, counts = report.totals, report.counts
+    if totals.entries:
+        yield f"{_many(totals.entries, 'journal entry')}: one chain of hashes"
+    if totals.orders:
+        yield f"{_many(totals.orders, 'order')}: signature, key of the account, receipt"
+    if totals.books:
+        words = _many(counts["words"], "order word")
+        yield f"{_many(totals.books, 'book')} with {words}: most welfare, then volume; price; shares"
+    if totals.traded_mtus:
+        traded = f"{_many(totals.traded_mtus, 'MTU')} with trade, {_kwh(totals.traded_wh)}"
+        yield f"{traded}: books committed before, results signed by the DSO"
+    if totals.readings:
+        energy = f"import {_kwh(totals.import_wh)}, export {_kwh(totals.export_wh)}"
+        yield f"{_many(totals.readings, 'reading')}, {energy}: as attested"
+    if totals.statements:
+        yield f"{_many(totals.statements, 'bill')}: line by line, to the nEUR"
+    if totals.settlements:
+        moved = f"{_many(totals.settlements, 'settlement')}, {_eur(totals.moved_neur)} moved"
+        yield f"{moved}: what some are credited, others are debited"
+
+
+def _rests(report: Report) -> Iterator[str]:
+    yield OPERATOR_SAYS
+    yield DSO_SAYS
+    yield METERS_SAY
+    if report.chain_asked:
+        yield NODE_SAYS
+
+
+def _missing(report: Report) -> Iterator[str]:
+    if not report.anchored:
+        yield NO_ANCHORS
+    if not report.chain_asked:
+        yield NO_NODE
+    if report.kind == "public":
+        yield PUBLIC_HIDES
+    if report.kind == "personal":
+        yield PERSONAL_HIDES
+    yield from (f"{gap} ({report.counts[gap]:,})" for gap in sorted(report.gaps))
+
+
+def _findings(report: Report) -> Iterator[str]:
+    yield from (finding.message for finding in report.findings)
+    more = report.findings_total - len(report.findings)
+    if more:
+        yield f"and {more:,} more"
+
+
+def _many(count: int, what: str) -> str:
+    """`1 order`, `2 orders`, `3 journal entries`."""
+    plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"
+
+
+def _kwh(energy_wh: int) -> str:
+    return f"{energy_wh // WH_IN_KWH:,}.{energy_wh % WH_IN_KWH:03} kWh"
+
+
+def _eur(amount_neur: int) -> str:
+    return f"{amount_neur // NEUR_IN_EUR:,}.{amount_neur % NEUR_IN_EUR:09} EUR"
