@@ -1,4 +1,4 @@
-"""The command line: `dominoes-verify BUNDLE… [--anchors FILE] [--rpc URL] [--block N] [--json]`.
+"""The command line: `dominoes-verify BUNDLE… [--anchors FILE] [--rpc URL]… [--block N] [--json]`.
 
 Whoever made a bundle wants it to read clean: no letter of it moves the cursor, colours or hides what is printed.
 
@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,11 @@ def _run(options: argparse.Namespace, told: Told) -> int:
     """Verify, print, and return the exit status. Raises Unusable, OSError and ValueError."""
     many = len(options.bundles) > 1
     anchors = _anchors(options.anchors) if options.anchors else None
-    rpc = http_rpc(options.rpc) if options.rpc else None
+    rpc = http_rpc(*options.rpc) if options.rpc else None
     reports: list[Report] = []
     found = verify_many(options.bundles, anchors, rpc, options.block, options.most_bytes)
     for bundle, report in zip(options.bundles, found, strict=True):
+        report.held = replace(report.held, nodes=len(set(options.rpc)))
         reports.append(report)
         if not options.json:
             for text in lines(report, title=f"{bundle}: " if many else ""):
@@ -94,7 +96,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("bundles", metavar="BUNDLE", nargs="+", type=Path, help="directory of a public, personal or auditor bundle")
     add("--anchors", type=Path, help="trust anchors, from a place you trust")
-    add("--rpc", help="JSON-RPC endpoint of a node of the chain")
+    add("--rpc", action="append", default=[], help="JSON-RPC endpoint of a node; given again: others, to agree with it")
     add("--block", type=int, help="read the chain as of this block, to verify an older bundle (default: the newest)")
     add("--most-bytes", type=int, default=MOST_BYTES, help="bytes of a bundle that are read (default: %(default)s)")
     add("--json", action="store_true", help="print the report as JSON; of several bundles a list, in their order")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from socket import SHUT_RDWR, socket
@@ -21,6 +21,9 @@ NODE_SECONDS = 60.0
 
 ANSWER_BYTES = 2**28
 """How long an answer may be: the logs of BLOCK_SPAN blocks are the longest."""
+
+SHOWN_LETTERS = 200
+"""Letters of a question that a message repeats."""
 
 MAY_BE_NULL = ("eth_getBlockByNumber", "eth_getTransactionReceipt")
 """Questions about something that there may not be."""
@@ -92,6 +95,37 @@ class Node:
                 self._socket.shutdown(SHUT_RDWR)
 
 
-def http_rpc(url: str) -> Rpc:
-    """Asks the node at this address. Raises Unusable where it is none."""
-    return Node(url).ask
+class Nodes:
+    """Several endpoints, best of several organisations, that must answer alike."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+        self._nodes = [Node(url) for url in urls]
+
+    def ask(self, method: str, params: list[Any]) -> Any:
+        """The result that all nodes answer; of the last block the lowest, which all have. Raises Unusable."""
+        first, *others = (node.ask(method, params) for node in self._nodes)
+        if method == "eth_blockNumber":
+            return min([first, *others], key=lambda answer: int(answer, 16))
+        for url, other in zip(self._urls[1:], others, strict=True):
+            if not _alike(first, other):
+                raise Unusable(
+                    f"the nodes at {self._urls[0]} and {url} answer {method} {json.dumps(params)[:SHOWN_LETTERS]}"
+                    " differently: at least one of them lies or stands on another chain; find out which before you"
+                    " trust either"
+                )
+        return first
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two answers say the same in all that both say: clients add members of their own."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_alike(one[name], other[name]) for name in one.keys() & other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return type(one) is type(other) and one == other
+
+
+def http_rpc(*urls: str) -> Rpc:
+    """Asks the nodes at these addresses, which must answer alike. Raises Unusable where one is no address."""
+    return Nodes(urls).ask

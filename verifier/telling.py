@@ -12,7 +12,7 @@ NEUR_IN_EUR = 10**9
 OPERATOR_SAYS = "the operator: points, connections, meters, tariffs, agreements; attesters saw them in time"
 DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
 METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"
-NODE_SAYS = "the node: that its blocks are those of the chain"
+NODE_SAYS = "the nodes that were asked: that their blocks are those of the chain"
 """On whose word rests what no check of a bundle can show."""
 
 PUBLIC_HIDES = "that orders were signed and bills are right: public evidence does not open them"
@@ -65,7 +65,8 @@ def _held(report: Report) -> Iterator[str]:
         yield f"trust anchors, and {place} as they were seen before"
     if held.block is not None:
         speed = "at real speed" if held.speed == 1 else f"{held.speed} times as fast as its blocks"
-        yield f"one node of chain {held.chain_id}, as of block {held.block:,}; market time runs {speed}"
+        nodes = "one node" if held.nodes == 1 else f"{held.nodes} nodes that agree,"
+        yield f"{nodes} of chain {held.chain_id}, as of block {held.block:,}; market time runs {speed}"
     if held.checkpoint_block is None and held.block is None:
         yield "nothing but itself"
 

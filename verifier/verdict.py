@@ -115,8 +115,10 @@ class Held:
     checkpoint_block: int | None = None
     """Of the trust anchors, where there are any."""
     checkpoint_sequence: int | None = None
+    nodes: int = 1
+    """How many answered alike, where any was asked."""
     chain_id: int | None = None
-    """Of the chain that a node was asked about, where one was."""
+    """Of the chain that they were asked about."""
     block: int | None = None
     speed: int | None = None
     """Seconds of market time in a second of block time."""

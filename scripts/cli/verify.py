@@ -32,7 +32,9 @@ WORST_FIRST = (USAGE, WRONG, SELF_CONSISTENT, CLEAN)
 def verify(
     bundles: Annotated[list[Path], typer.Argument(help="Folders of public, personal or auditor bundles.")],
     anchors: Annotated[Path | None, typer.Option(help="Trust anchors, from a place you trust.")] = None,
-    rpc: Annotated[str | None, typer.Option(help="JSON-RPC address of a node of the chain.")] = None,
+    rpc: Annotated[
+        list[str] | None, typer.Option(help="JSON-RPC address of a node of the chain; given again: others, to agree.")
+    ] = None,
     block: Annotated[int | None, typer.Option(help="Read the chain as of this block, for an older bundle.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,12 +45,12 @@ def verify(
             raise NoBundle(folder=bundle)
     if anchors is not None and not anchors.exists():
         raise NoBundle(folder=anchors)
-    if rpc is not None:
+    if rpc:
         verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=rpc, block=block)
     else:
         node = start_node(chain_state_of(bundles[0]))
         try:
-            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=node.rpc.url, block=block)
+            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=[node.rpc.url], block=block)
         finally:
             node.stop()
     if as_json:

@@ -34,14 +34,17 @@ class Verdict:
 
 
 def run_verifier(
-    *, bundles: Sequence[Path], anchors: Path | None, rpc: str | None, block: int | None = None
+    *, bundles: Sequence[Path], anchors: Path | None, rpc: Sequence[str], block: int | None = None
 ) -> list[Verdict]:
-    """Run the verifier once on all these bundles, the chain as of `block` (None: the newest); a verdict on each."""
+    """Run the verifier once on all these bundles; a verdict on each.
+
+    `rpc`: addresses of nodes, none to ask no chain; the chain is read as of `block` (None: the newest).
+    """
     command = [sys.executable, "-m", VERIFIER, *map(str, bundles), "--json"]
     if anchors is not None:
         command += ["--anchors", str(anchors)]
-    if rpc is not None:
-        command += ["--rpc", rpc]
+    for url in rpc:
+        command += ["--rpc", url]
     if block is not None:
         command += ["--block", str(block)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

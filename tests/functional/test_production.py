@@ -227,7 +227,7 @@ def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Ver
     blocks = {name: _block_of(town, fetch) for name, fetch in fetches.items()}
     _write_anchors(world, town, folder, anchors)
     return {
-        name: run_verifier(bundles=[folder / name], anchors=anchors, rpc=node, block=block)[0]
+        name: run_verifier(bundles=[folder / name], anchors=anchors, rpc=[node], block=block)[0]
         for name, block in blocks.items()
     }
 

@@ -219,7 +219,7 @@ def _verify(out: Path) -> dict[str, Verdict]:
 
 
 def _verdicts(names: Sequence[str], out: Path, rpc: str) -> dict[str, Verdict]:
-    found = run_verifier(bundles=[out / BUNDLES_FOLDER / name for name in names], anchors=out / ANCHORS_FILE, rpc=rpc)
+    found = run_verifier(bundles=[out / BUNDLES_FOLDER / name for name in names], anchors=out / ANCHORS_FILE, rpc=[rpc])
     return dict(zip(names, found, strict=True))
 
 

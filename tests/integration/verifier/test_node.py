@@ -121,3 +121,34 @@ def test_http_rpc__answer_without_end__is_cut(monkeypatch: pytest.MonkeyPatch) -
 
     with serving(endless) as url, pytest.raises(Unusable, match="more than 1000000 bytes"):
         http_rpc(url)("eth_call", [])
+
+
+BLOCK = {"hash": "0xaa", "timestamp": "0x1", "transactions": [{"hash": "0xbb", "nonce": "0x0"}]}
+OTHERS = {
+    "the same": (BLOCK, True),
+    "members of its own": (
+        {**BLOCK, "totalDifficulty": "0x2", "transactions": [{"hash": "0xbb", "type": "0x0"}]},
+        True,
+    ),
+    "another hash": ({**BLOCK, "hash": "0xab"}, False),
+    "one transaction less": ({**BLOCK, "transactions": []}, False),
+    "another nonce": ({**BLOCK, "transactions": [{"hash": "0xbb", "nonce": "0x1"}]}, False),
+    "a number for a text": ({**BLOCK, "timestamp": 1}, False),
+    "no such block": (None, False),
+}
+
+
+@pytest.mark.parametrize(("other", "alike"), OTHERS.values(), ids=OTHERS)
+def test_http_rpc__several_nodes__must_answer_alike(other: Any, alike: bool) -> None:
+    with serving(answering({"result": BLOCK})) as one, serving(answering({"result": other})) as two:
+        ask = http_rpc(one, two)
+        if alike:
+            assert ask("eth_getBlockByNumber", ["0x1", True]) == BLOCK
+        else:
+            with pytest.raises(Unusable, match=f"the nodes at {one} and {two} answer eth_getBlockByNumber"):
+                ask("eth_getBlockByNumber", ["0x1", True])
+
+
+def test_http_rpc__several_nodes__go_by_the_last_block_that_all_have() -> None:
+    with serving(answering({"result": "0x10"})) as one, serving(answering({"result": "0xf"})) as two:
+        assert http_rpc(one, two)("eth_blockNumber", []) == "0xf"
