@@ -1,12 +1,12 @@
 """What a DSO's own client checks of a program before it signs: everything is recomputed from the content shown.
 
 Nothing is taken from whoever asks for the signature but the content itself: the grid, the market's rules and the domain
-are the DSO's own. So what is signed is what was seen, or nothing is signed.
+are the DSO's own. So what is signed is what was seen, over the books that were seen, or nothing is signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -31,7 +31,7 @@ from domain.orders import envelopes_hash
 from domain.rules import rule_of
 from domain.sessions import mask_of
 from domain.units import NeurPerWh
-from domain.words import OrderWord, Side, crosses, has_trade, result_hash
+from domain.words import OrderWord, Side, book_hash, crosses, has_trade, mask_word, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 from grid.report import schedules_hash
@@ -61,14 +61,17 @@ class Pinned:
     deadline: int
 
 
-def inspect(shown: ShownProgram, pinned: Pinned) -> bytes:
+def inspect(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> bytes:
     """The digest of the program as its shown content gives it: the one thing to sign.
 
-    Raises ProgramDiffers, and UnknownRule where it was cleared by a rule that is not known here.
+    `orders`: every order of the program's books. Raises ProgramDiffers, and UnknownRule where it was cleared by a rule
+    that is not known here.
     """
     rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties)
-    found = [*_of_frame(shown, pinned), *_of_results(shown, pinned), *_of_report(shown, pinned)]
-    digest = pinned.domain.digest(PROGRAM, _program_values(shown, pinned))
+    books = _books(orders, pinned)
+    found = [*_of_frame(shown, pinned), *_of_books(shown, books, pinned), *_of_results(shown, books, pinned)]
+    found += _of_report(shown, pinned)
+    digest = pinned.domain.digest(PROGRAM, _program_values(shown, books, pinned))
     found += Mismatch.of("digest", digest, shown.digest)
     if found:
         raise ProgramDiffers(mismatches=found)
@@ -92,19 +95,16 @@ def refusal_digest(shown: ShownRefusal, pinned: Pinned, *, reason: str) -> bytes
     return digest
 
 
-def repeat(shown: ShownProgram, orders: Sequence[ShownOrder], pinned: Pinned) -> None:
+def repeat(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> None:
     """Clear and validate the orders and schedules again, and compare: caps no wider or tighter than they must be.
 
-    `orders`: every order of the program's books. Raises ProgramDiffers, UnknownRule, BadSchedule, GridUnsolvable.
+    `shown` and `orders` passed `inspect`. Raises ProgramDiffers, UnknownRule, BadSchedule, GridUnsolvable.
     """
     again = _validated_again(shown, orders, pinned)
     # where the operator's solver failed while clearing, the numeric path gave the same result
     told_report = shown.report.as_json()
     report = {**again.report, "fallbacks": told_report["fallbacks"]}
     found = Mismatch.of("report, validated again,", report, told_report)
-    held = mask_of({order.mtu for order in orders}, first_mtu=pinned.mtus.first)
-    given_up = mask_of((item.mtu for item in shown.results if item.given_up), first_mtu=pinned.mtus.first)
-    found += Mismatch.of("emptied MTUs that were given up", given_up & held, given_up & shown.emptied_mask)
     for mine, told in zip(again.results, shown.results, strict=True):
         price = mine.price_neur_per_wh
         found += Mismatch.of(f"words of MTU {mine.mtu}, cleared again,", mine.words, told.words)
@@ -114,22 +114,27 @@ def repeat(shown: ShownProgram, orders: Sequence[ShownOrder], pinned: Pinned) ->
 
 
 def _validated_again(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> ValidatedProgram:
-    index = pinned.grid.point_index
-    books: dict[int, list[tuple[OrderWord, int]]] = {mtu: [] for mtu in pinned.mtus}
-    for order in orders:
-        if order.mtu not in books or (order.point is not None and order.point not in index):
-            due, told = "of MTUs of the program, at points of the grid", f"MTU {order.mtu} at {order.point}"
-            raise ProgramDiffers(mismatches=[Mismatch("orders of the program", due, told)])
-        books[order.mtu].append((order.word, NO_POINT if order.point is None else index[order.point]))
     validate = rule_of("ties", VALIDATE_BY_TIES_RULE, shown.rules.ties)
     return validate(
-        books=[_book(mtu, books[mtu]) for mtu in pinned.mtus],
+        books=list(_books(orders, pinned).values()),
         schedules_wh=_schedules(shown, pinned),
         power_flow=PowerFlow(pinned.grid),
         first_mtu=pinned.mtus.first,
         lot_wh=pinned.lot_wh,
         earlier=earlier_by_mtu(shown.earlier, points=[point.code for point in pinned.grid.points], mtus=pinned.mtus),
     )
+
+
+def _books(orders: Iterable[ShownOrder], pinned: Pinned) -> dict[int, MtuBook]:
+    """The book of each MTU of the program. Raises ProgramDiffers for an order that is of none of them."""
+    index = pinned.grid.point_index
+    words: dict[int, list[tuple[OrderWord, int]]] = {mtu: [] for mtu in pinned.mtus}
+    for order in orders:
+        if order.mtu not in words or (order.point is not None and order.point not in index):
+            due, told = "of MTUs of the program, at points of the grid", f"MTU {order.mtu} at {order.point}"
+            raise ProgramDiffers(mismatches=[Mismatch("orders of the program", due, told)])
+        words[order.mtu].append((order.word, NO_POINT if order.point is None else index[order.point]))
+    return {mtu: _book(mtu, words[mtu]) for mtu in pinned.mtus}
 
 
 def _book(mtu: int, orders: list[tuple[OrderWord, int]]) -> MtuBook:
@@ -161,13 +166,24 @@ def _of_frame(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
     ]
 
 
-def _of_results(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
+def _of_books(shown: ShownProgram, books: Mapping[int, MtuBook], pinned: Pinned) -> list[Mismatch]:
+    """The root over the orders shown, and that each result but those given up has the very orders of its book."""
+    found = Mismatch.of("books root", _books_root(books, pinned), shown.books_root)
+    for result in shown.results:
+        if result.mtu in books and not result.given_up:
+            held = _committed(books[result.mtu])
+            told = [mask_word(word.pack()) for word in result.words]
+            found += Mismatch.of(f"orders in the result of MTU {result.mtu}", held, told)
+    return found
+
+
+def _of_results(shown: ShownProgram, books: Mapping[int, MtuBook], pinned: Pinned) -> list[Mismatch]:
     """Each MTU's hash, its clearing under its caps, and the root over all."""
     found = Mismatch.of("MTUs of the results", list(pinned.mtus), [result.mtu for result in shown.results])
     for result in shown.results:
         found += Mismatch.of(f"result hash of MTU {result.mtu}", _result_hash(result, pinned), result.result_hash)
         found += _of_clearing(result, rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties))
-    found += _of_emptied(shown, pinned)
+    found += _of_emptied(shown, books, pinned)
     return found + Mismatch.of("results root", _results_root(shown, pinned), shown.results_root)
 
 
@@ -225,6 +241,18 @@ def _result_hash(result: ShownMtu, pinned: Pinned) -> bytes:
     )
 
 
+def _committed(book: MtuBook) -> list[int]:
+    """The words of a book as its hash is over them."""
+    return [mask_word(word.pack()) for word in book.book.words([0] * len(book.book))]
+
+
+def _books_root(books: Mapping[int, MtuBook], pinned: Pinned) -> bytes:
+    market, session = text_id(pinned.market), pinned.session
+    return places_root(
+        [book_hash(market=market, session=session, mtu=mtu, words=_committed(book)) for mtu, book in books.items()]
+    )
+
+
 def _results_root(shown: ShownProgram, pinned: Pinned) -> bytes:
     return places_root([_result_hash(result, pinned) for result in shown.results])
 
@@ -234,25 +262,25 @@ def _traded_mask(shown: ShownProgram, pinned: Pinned) -> int:
     return mask_of(traded, first_mtu=pinned.mtus.first)
 
 
-def _of_emptied(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
-    """Emptied must be what crosses and trades nothing; what was given up may be, if anything was in its book."""
-    due, may = 0, 0
-    for result in shown.results:
-        bit = mask_of([result.mtu], first_mtu=pinned.mtus.first)
-        if result.given_up:
-            may |= bit
-        elif crosses(result.words) and not has_trade(result.words):
-            due |= bit
-    return Mismatch.of("emptied MTUs", due | (shown.emptied_mask & may), shown.emptied_mask)
+def _of_emptied(shown: ShownProgram, books: Mapping[int, MtuBook], pinned: Pinned) -> list[Mismatch]:
+    """Emptied is what crosses and trades nothing, and what was given up if anything was in its book."""
+    emptied = [
+        result.mtu
+        for result in shown.results
+        if (result.given_up and _committed(books[result.mtu]))
+        or (crosses(result.words) and not has_trade(result.words))
+    ]
+    return Mismatch.of("emptied MTUs", mask_of(emptied, first_mtu=pinned.mtus.first), shown.emptied_mask)
 
 
-def _program_values(shown: ShownProgram, pinned: Pinned) -> dict[str, Any]:
+def _program_values(shown: ShownProgram, books: Mapping[int, MtuBook], pinned: Pinned) -> dict[str, Any]:
     """Members of the `Program` struct, none of them as it was sent."""
     return {
         "market": text_id(pinned.market),
         "session": pinned.session,
         "firstMtu": pinned.mtus.first,
         "count": pinned.mtus.count,
+        "booksRoot": _books_root(books, pinned),
         "resultsRoot": _results_root(shown, pinned),
         "tradedMask": _traded_mask(shown, pinned),
         "emptiedMask": shown.emptied_mask,

@@ -104,6 +104,7 @@ class ShownProgram:
     first_mtu: Mtu
     count: Uint32
     results: tuple[ShownMtu, ...]
+    books_root: Hash
     results_root: Hash
     emptied_mask: Mask
     report: ShownReport

@@ -157,8 +157,8 @@ RECEIPT = Shape(
     "bytes32 journalHead,uint64 marketTime)"
 )
 PROGRAM = Shape(
-    "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,"
-    "uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
+    "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 booksRoot,bytes32 resultsRoot,"
+    "uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
 )
 REFUSAL = Shape("Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)")
 ATTESTATION = Shape(

@@ -31,6 +31,11 @@ class SignedProgram(Protocol):
         ...
 
     @property
+    def books_root(self) -> bytes:
+        """Places root over the hashes of the books it is a result of, as the chain holds it."""
+        ...
+
+    @property
     def results_root(self) -> bytes:
         """Places root over its result hashes."""
         ...
@@ -68,6 +73,7 @@ def program_values(program: SignedProgram) -> dict[str, Any]:
         "session": program.session,
         "firstMtu": program.first_mtu,
         "count": program.count,
+        "booksRoot": program.books_root,
         "resultsRoot": program.results_root,
         "tradedMask": program.traded_mask,
         "emptiedMask": program.emptied_mask,

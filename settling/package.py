@@ -115,6 +115,7 @@ class PackagedProgram:
     session: Session
     first_mtu: Mtu
     count: Natural
+    books_root: Hash
     results_root: Hash
     traded_mask: Mask
     emptied_mask: Mask

@@ -362,6 +362,7 @@ class ProgramValidated:
     report: Json
     report_hash: str
     grid_model_hash: str
+    books_root: str
     results_root: str
     traded_mask: str
     emptied_mask: str

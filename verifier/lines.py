@@ -163,6 +163,7 @@ class OwnProgram:
     session: int
     first_mtu: int
     count: int
+    books_root: str
     results_root: str
     traded_mask: str
     emptied_mask: str

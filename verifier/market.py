@@ -114,6 +114,7 @@ class Program:
     session: int
     mtus: range
     results: Mapping[int, Cleared]
+    books_root: str
     results_root: str
     traded_mask: int
     emptied_mask: int
@@ -131,8 +132,9 @@ class Program:
     @property
     def signed_values(self) -> tuple[Any, ...]:
         """What the DSO signs."""
+        place = (self.market, self.session, self.mtus[0], len(self.mtus))
         masks = (self.traded_mask, self.emptied_mask)
-        return *self.refused_values, *masks, self.grid_model_hash, self.report.hash, self.deadline
+        return *place, self.books_root, self.results_root, *masks, self.grid_model_hash, self.report.hash, self.deadline
 
     @property
     def recorded_values(self) -> dict[str, Any]:
@@ -287,6 +289,7 @@ class Market:
             session=session,
             mtus=mtus,
             results=results,
+            books_root=places_root(unhex(self._books[market, session, mtu].book_hash, 32) for mtu in mtus),
             results_root=places_root(unhex(results[mtu].hash) for mtu in mtus),
             traded_mask=mask_of(traded, mtus[0]),
             emptied_mask=emptied_mask,
@@ -320,6 +323,7 @@ class Market:
         program = self._read_program(fact)
         rules, opened = self._participants.markets[market], self._participants.sessions[market, fact.session]
         source = "results, grid model and report give"
+        report.same("books_root", fact.books_root, program.books_root, "the committed books give")
         report.same("results_root", fact.results_root, program.results_root, source)
         report.same("grid_model_hash", fact.grid_model_hash, program.grid_model_hash, source)
         report.same("report_hash", fact.report_hash, program.report.hash, source)

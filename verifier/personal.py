@@ -211,7 +211,8 @@ class Personal:
         self._report.none("envelopes of another point or MTU", others)
         masks = (int(row.traded_mask, 16), int(row.emptied_mask, 16))
         hashes = (hash_json(own.grid_model), signed.hash)
-        values = (market, row.session, mtus[0], len(mtus), row.results_root, *masks, *hashes, row.deadline)
+        roots = (row.books_root, row.results_root)
+        values = (market, row.session, mtus[0], len(mtus), *roots, *masks, *hashes, row.deadline)
         evidence.check_dso(own.area, row.dso, row.signature, "Program", *values)
         recorded = {
             "resultsRoot": row.results_root,
@@ -223,7 +224,9 @@ class Personal:
             "dso": row.dso,
             "signature": row.signature,
         }
-        evidence.on_chain("ProgramRecorded", {"market": market, "session": row.session}, recorded)
+        keys = {"market": market, "session": row.session}
+        evidence.on_chain("ProgramRecorded", keys, recorded)
+        evidence.on_chain("SessionClosed", keys, {"booksRoot": row.books_root})
         if len(row.net_wh) != len(mtus):
             self._report.fail(len(row.net_wh), name="values of net_wh", source="MTUs there are", expected=len(mtus))
         self._market.bind(mtus, row.envelopes, {point: row.net_wh})

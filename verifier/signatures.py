@@ -39,9 +39,8 @@ SHAPES = (
     ),
     (
         "Market",
-        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,"
-        "uint128 emptiedMask,bytes32 gridModelHash,"
-        "bytes32 reportHash,uint64 deadline)",
+        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 booksRoot,bytes32 resultsRoot,"
+        "uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)",
     ),
     (
         "Market",

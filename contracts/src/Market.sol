@@ -211,6 +211,7 @@ contract Market is IMarket, EIP712, MarketClock {
                     session: session,
                     firstMtu: standing.firstMtu,
                     count: standing.count,
+                    booksRoot: standing.booksRoot,
                     resultsRoot: program.resultsRoot,
                     tradedMask: program.tradedMask,
                     emptiedMask: program.emptiedMask,

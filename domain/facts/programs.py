@@ -134,6 +134,7 @@ class ProgramValidated(Fact):
     report: Document
     report_hash: Hash
     grid_model_hash: Hash
+    books_root: Hash
     results_root: Hash
     traded_mask: Mask
     emptied_mask: Mask

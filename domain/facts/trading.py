@@ -26,6 +26,7 @@ from domain.members import (
     Signature,
     Tag,
 )
+from domain.merkle import places_root
 from domain.orders import Order
 
 
@@ -156,6 +157,11 @@ class BookClosed(Fact):
     first_mtu: Mtu
     count: Natural
     books: tuple[ClosedBook, ...]
+
+    @property
+    def books_root(self) -> bytes:
+        """What the chain is told of them: the places root over their hashes."""
+        return places_root([book.book_hash for book in self.books])
 
     @property
     def journal_key(self) -> str:

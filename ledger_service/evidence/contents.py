@@ -89,6 +89,7 @@ class ProgramContent:
             session=validated.session,
             first_mtu=validated.first_mtu,
             count=validated.count,
+            books_root=validated.books_root,
             results_root=validated.results_root,
             traded_mask=validated.traded_mask,
             emptied_mask=validated.emptied_mask,

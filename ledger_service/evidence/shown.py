@@ -203,6 +203,7 @@ class OwnProgramShown:
     session: Session
     first_mtu: Mtu
     count: Natural
+    books_root: Hash
     results_root: Hash
     traded_mask: Mask
     emptied_mask: Mask

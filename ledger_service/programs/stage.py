@@ -255,6 +255,7 @@ def _fact(
         report=JsonDocument(result.report),
         report_hash=result.report_hash,
         grid_model_hash=area.grid_model_hash,
+        books_root=book.books_root,
         results_root=places_root([item.result_hash for item in results]),
         traded_mask=mask_of((item.mtu for item, _ in pairs if has_trade(item.words)), first_mtu=session.first_mtu),
         emptied_mask=mask_of((item.mtu for item, of in pairs if _is_emptied(item, of)), first_mtu=session.first_mtu),

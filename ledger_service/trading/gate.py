@@ -7,7 +7,6 @@ from collections import defaultdict
 from contracts.bindings import Market as MarketContract
 from domain.facts import BookClosed, ClosedBook
 from domain.markets import Market
-from domain.merkle import places_root
 from domain.roles import ChainRole
 from domain.words import book_hash, mask_word, words_hash
 from ledger_service.market import queries as markets
@@ -51,8 +50,7 @@ class GateStage:
                 live = queries.book_orders(connection, market=code, session=gate)
                 market = registry.market(connection, code)
             closed = _closed(session, market, live)
-            root = places_root([book.book_hash for book in closed.books])
-            call = MarketContract.close_session(market=market.market_id, session=gate, books_root=root)
+            call = MarketContract.close_session(market=market.market_id, session=gate, books_root=closed.books_root)
             prepared = prepare(closed)
             with self._record.begin() as tx:
                 current = markets.session(tx.connection, market=code, session=gate)

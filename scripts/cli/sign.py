@@ -108,12 +108,17 @@ def _path(market: str, session: int) -> str:
     return f"/v1/dso/programs/{market}/{session}"
 
 
+def _orders(at: _AtDesk, market: str, session: int) -> list[ShownOrder]:
+    """Every order of the program's books. Raises ProgramDiffers."""
+    return ShownOrder.read_all(at.client.get(f"{_path(market, session)}/orders"))
+
+
 def _listed(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
     row: dict[str, Any] = {"market": market, "session": session}
     try:
         shown = ShownProgram.read(at.client.get(_path(market, session)))
         row |= _summary(shown)
-        inspect(shown, at.desk.pinned(market, shown.first_mtu, session))
+        inspect(shown, _orders(at, market, session), at.desk.pinned(market, shown.first_mtu, session))
     except ProgramDiffers as error:
         return {**row, "differences": [str(one) for one in error.mismatches]}
     except MarketUnknown as error:
@@ -173,12 +178,11 @@ def _agreed(out: Console, question: str) -> bool:
 
 def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Console) -> bytes:
     """The digest to sign, once all was checked and shown. Raises ProgramDiffers."""
-    path = _path(market, session)
-    program = ShownProgram.read(at.client.get(path))
+    program, orders = ShownProgram.read(at.client.get(_path(market, session))), _orders(at, market, session)
     pinned = at.desk.pinned(market, program.first_mtu, session)
-    digest = inspect(program, pinned)
+    digest = inspect(program, orders, pinned)
     if rerun:
-        repeat(program, ShownOrder.read_all(at.client.get(f"{path}/orders")), pinned)
+        repeat(program, orders, pinned)
     _display(program, out)
     return digest
 

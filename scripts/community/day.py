@@ -126,8 +126,9 @@ class DayDriver:
         for item in dso.items("/v1/dso/programs"):
             path = f"/v1/dso/programs/{item['market']}/{item['session']}"
             shown, pinned = ShownProgram.read(dso.get(path)), self._pinned(item)
-            digest = inspect(shown, pinned)
-            repeat(shown, ShownOrder.read_all(dso.get(f"{path}/orders")), pinned)
+            orders = ShownOrder.read_all(dso.get(f"{path}/orders"))
+            digest = inspect(shown, orders, pinned)
+            repeat(shown, orders, pinned)
             dso.post(f"{path}/signature", {"signature": to_hex(key.sign(digest))})
 
     def _pinned(self, item: dict[str, Any]) -> Pinned:

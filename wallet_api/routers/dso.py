@@ -195,6 +195,7 @@ def one_program(
     to_refuse = signing_view(shape=REFUSAL, domain=domain, values=refusal_values(validated, reason=reason))
     payload = validated.payload()
     plain = (
+        "books_root",
         "results_root",
         "traded_mask",
         "emptied_mask",

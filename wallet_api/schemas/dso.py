@@ -74,6 +74,7 @@ class ProgramRules(Answer):
 class ProgramToDecide(Program):
     """All that the DSO signs, and the typed data for both verdicts."""
 
+    books_root: Bytes32 = Field(description="Places root over the book hashes, in MTU order")
     results_root: Bytes32
     traded_mask: Mask = Field(description="MTUs in which something trades")
     emptied_mask: Mask = Field(description="MTUs that caps emptied or that were given up")

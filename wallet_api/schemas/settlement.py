@@ -41,6 +41,7 @@ class RecordedProgram(Answer):
     session: Session
     first_mtu: Mtu
     count: MtuCount
+    books_root: Bytes32 = Field(description="Places root over the book hashes, in MTU order")
     results_root: Bytes32 = Field(description="Places root over the result hashes, in MTU order")
     traded_mask: Mask
     emptied_mask: Mask

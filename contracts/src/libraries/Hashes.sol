@@ -42,7 +42,7 @@ library Hashes {
         "Receipt(bytes32 market,uint64 session,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,bytes32 journalHead,uint64 marketTime)"
     );
     bytes32 internal constant PROGRAM_TYPEHASH = keccak256(
-        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
+        "Program(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 booksRoot,bytes32 resultsRoot,uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline)"
     );
     bytes32 internal constant REFUSAL_TYPEHASH =
         keccak256("Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)");
@@ -98,6 +98,7 @@ library Hashes {
         uint64 session;
         uint32 firstMtu;
         uint32 count;
+        bytes32 booksRoot;
         bytes32 resultsRoot;
         uint128 tradedMask;
         uint128 emptiedMask;

@@ -227,6 +227,7 @@ contract GoldenVectorsTest is Assert {
         p.session = uint64(_uint(string.concat(path, ".session")));
         p.firstMtu = uint32(_uint(string.concat(path, ".firstMtu")));
         p.count = uint32(_uint(string.concat(path, ".count")));
+        p.booksRoot = _word(string.concat(path, ".booksRoot"));
         p.resultsRoot = _word(string.concat(path, ".resultsRoot"));
         p.tradedMask = uint128(_uint(string.concat(path, ".tradedMask")));
         p.emptiedMask = uint128(_uint(string.concat(path, ".emptiedMask")));

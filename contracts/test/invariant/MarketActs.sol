@@ -337,6 +337,7 @@ abstract contract MarketActs is ReplayActs {
             session: gateOf[p][slot],
             firstMtu: firstMtuOf(p),
             count: TRADING_MTUS,
+            booksRoot: market.sessionOf(MARKET_ID, gateOf[p][slot]).booksRoot,
             resultsRoot: program.resultsRoot,
             tradedMask: program.tradedMask,
             emptiedMask: program.emptiedMask,

@@ -24,6 +24,7 @@ contract MarketRecordProgramTest is LedgerTest {
                 gate,
                 FIRST_MTU,
                 MTUS,
+                market.sessionOf(MARKET_ID, gate).booksRoot,
                 program.resultsRoot,
                 program.tradedMask,
                 program.emptiedMask,
@@ -110,6 +111,27 @@ contract MarketRecordProgramTest is LedgerTest {
         if (which == 4) signed.reportHash = program.reportHash;
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
         market.recordProgram(MARKET_ID, gate, signed, signature);
+    }
+
+    /// @dev Else whoever closes other books than the DSO was shown could object to the very program it had signed over the books shown.
+    function test_recordProgram__otherBooksClosedThanTheDsoSaw__reverts(bytes32 shown, bytes32 committed) public {
+        vm.assume(shown != 0 && committed != 0 && shown != committed);
+        Program memory program = _program(ROOT, 0, 0);
+        gate = gate - 1;
+        vm.warp(block.timestamp - 3600);
+        vm.prank(operator);
+        market.openSession(MARKET_ID, gate, period, FIRST_MTU, MTUS);
+        _warp(gate);
+        uint256 open = vm.snapshotState();
+        vm.prank(operator);
+        market.closeSession(MARKET_ID, gate, shown);
+        bytes memory signature = _sign(DSO_KEY, market.programDigest(MARKET_ID, gate, program));
+        vm.revertToState(open);
+
+        vm.prank(operator);
+        market.closeSession(MARKET_ID, gate, committed);
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        market.recordProgram(MARKET_ID, gate, program, signature);
     }
 
     function test_recordProgram__otherChainOrContract__reverts() public {

@@ -15,8 +15,8 @@ SHAPES = {
     "Cover": "address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline",
     "Redemption": "address account,uint96 amountNeur,bytes32 ref,uint64 deadline",
     "AccountReplacement": "address account,address successor,uint64 deadline",
-    "Program": "bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,uint128 tradedMask,"
-    "uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline",
+    "Program": "bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 booksRoot,bytes32 resultsRoot,"
+    "uint128 tradedMask,uint128 emptiedMask,bytes32 gridModelHash,bytes32 reportHash,uint64 deadline",
     "Settlement": "bytes32 area,uint32 period,uint32 revision,bytes32 wordsHash,bytes32 clearingRoot,"
     "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash",
 }

@@ -206,6 +206,7 @@ class SessionMachine(RuleBasedStateMachine):
         program = (root_of(session.results()), int(traded), 0, ZERO, ZERO, 2**63)
         names = ("resultsRoot", "tradedMask", "emptiedMask", "gridModelHash", "reportHash", "deadline")
         message = {"market": MARKET, "session": session.gate, "firstMtu": session.first_mtu, "count": 2}
+        message["booksRoot"] = root_of(session.books())
         signature = self.dso.sign(self.market, "Program", **message, **dict(zip(names, program)))
         if not self._do("signed", error, self.market.recordProgram, MARKET, session.gate, program, signature, self.relay):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from domain.mtu import MtuRange, isoformat_utc, mtu_start
 from domain.orders import envelopes_hash
 from domain.rules import UnknownRule
 from domain.sessions import mask_of
-from domain.words import OrderWord, Side, has_trade, result_hash
+from domain.words import OrderWord, Side, book_hash, has_trade, result_hash
 from grid.model import GridModel
 from grid.powerflow import PowerFlow
 
@@ -54,6 +55,13 @@ def pinned(street: GridModel) -> Pinned:
     return Pinned(DOMAIN, street, MARKET, SESSION, LOT_WH, MtuRange(first=FIRST_MTU, count=2), DEADLINE)
 
 
+def books_root(books: list[list[tuple[OrderWord, int]]]) -> bytes:
+    """Of books whose orders ascend by tag."""
+    packed = [[word.pack() for word, _ in book] for book in books]
+    place = {"market": text_id(MARKET), "session": SESSION}
+    return places_root([book_hash(**place, mtu=FIRST_MTU + at, words=words) for at, words in enumerate(packed)])
+
+
 def words_of(result: Shown) -> list[OrderWord]:
     return [OrderWord.unpack(int(word, 16)) for word in result["words"]]
 
@@ -73,7 +81,7 @@ def sealed(shown: Shown) -> Shown:
     shown["results_root"] = to_hex(places_root([from_hex(result["result_hash"]) for result in shown["results"]]))
     shown["report"]["envelopes_hash"] = to_hex(envelopes_hash(list(shown["schedules"]), shown["envelopes"]))
     shown["report_hash"] = to_hex(hash_json(shown["report"]))
-    signed = {
+    refused = {
         "market": text_id(MARKET),
         "session": shown["session"],
         "firstMtu": shown["first_mtu"],
@@ -81,15 +89,16 @@ def sealed(shown: Shown) -> Shown:
         "resultsRoot": from_hex(shown["results_root"]),
     }
     traded = [result["mtu"] for result in shown["results"] if has_trade(words_of(result))]
-    rest = {
+    signed = refused | {
+        "booksRoot": from_hex(shown["books_root"]),
         "tradedMask": mask_of(traded, first_mtu=FIRST_MTU),
         "emptiedMask": int(shown["emptied_mask"], 16),
         "gridModelHash": from_hex(shown["grid_model_hash"]),
         "reportHash": from_hex(shown["report_hash"]),
         "deadline": shown["deadline"],
     }
-    shown["to_sign"] = {"digest": to_hex(DOMAIN.digest(PROGRAM, signed | rest))}
-    shown["to_refuse"] = {"digest": to_hex(DOMAIN.digest(REFUSAL, signed | {"reason": REASON}))}
+    shown["to_sign"] = {"digest": to_hex(DOMAIN.digest(PROGRAM, signed))}
+    shown["to_refuse"] = {"digest": to_hex(DOMAIN.digest(REFUSAL, refused | {"reason": REASON}))}
     return shown
 
 
@@ -107,6 +116,7 @@ def shown(street: GridModel) -> Shown:
         {
             "market": MARKET,
             "session": SESSION,
+            "books_root": to_hex(books_root(ORDERS)),
             "emptied_mask": f"0x{0:032x}",
             "first_mtu": FIRST_MTU,
             "count": 2,
@@ -149,7 +159,7 @@ def orders_shown(street: GridModel) -> list[ShownOrder]:
 
 
 def test_inspect__honest_program__gives_the_digest_its_content_gives(street: GridModel, shown: Shown) -> None:
-    assert to_hex(inspect(ShownProgram.read(shown), pinned(street))) == shown["to_sign"]["digest"]
+    assert to_hex(inspect(ShownProgram.read(shown), orders_shown(street), pinned(street))) == shown["to_sign"]["digest"]
     repeat(ShownProgram.read(shown), orders_shown(street), pinned(street))
 
 
@@ -175,6 +185,7 @@ TAMPERED: dict[str, tuple[Callable[[Shown], object], str]] = {
         "MTUs of caps outside the program",
     ),
     "report": (lambda shown: shown["report"]["mtus"][0].update(loading_permille=900), "report hash"),
+    "books root": (lambda shown: shown.update(books_root="0x" + "00" * 32), "books root"),
     "results root": (lambda shown: shown.update(results_root="0x" + "00" * 32), "results root"),
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
     "deadline": (lambda shown: shown.update(deadline=DEADLINE + 1), "deadline"),
@@ -195,7 +206,7 @@ def test_inspect__one_thing_tampered__is_named_and_nothing_is_given_to_sign(
     change(shown)
 
     with pytest.raises(ProgramDiffers) as raised:
-        inspect(ShownProgram.read(shown), pinned(street))
+        inspect(ShownProgram.read(shown), orders_shown(street), pinned(street))
 
     assert named in [mismatch.what for mismatch in raised.value.mismatches]
 
@@ -208,6 +219,8 @@ RESEALED: dict[str, tuple[Callable[[Shown], object], str]] = {
         lambda shown: shown["results"][0]["words"].insert(0, shown["results"][0]["words"][0]),
         "words of MTU 1000",
     ),
+    "books root": (lambda shown: shown.update(books_root=to_hex(books_root([ORDERS[0][:2], []]))), "books root"),
+    "order left out": (lambda shown: shown["results"][0]["words"].pop(1), "orders in the result of MTU 1000"),
     "grid": (lambda shown: shown.update(grid_model_hash="0x" + "00" * 32), "grid model hash"),
     "deadline": (lambda shown: shown.update(deadline=DEADLINE + 1), "deadline"),
     "schedule": (lambda shown: shown["schedules"]["P2"].__setitem__(1, 299), "schedules hash of the report"),
@@ -223,14 +236,55 @@ def test_inspect__tampered_and_sealed_again__rules_and_own_knowledge_find_it(
     change(shown)
 
     with pytest.raises(ProgramDiffers) as raised:
-        inspect(ShownProgram.read(sealed(shown)), pinned(street))
+        inspect(ShownProgram.read(sealed(shown)), orders_shown(street), pinned(street))
 
     assert named in [mismatch.what for mismatch in raised.value.mismatches]
 
 
+@pytest.mark.parametrize("held", [ORDERS[0][:2], [*ORDERS[0], (replace(ORDERS[0][2][0], tag=4), NO_POINT)]])
+def test_inspect__other_books_committed_than_shown__are_not_signed_for(
+    street: GridModel, shown: Shown, held: list[tuple[OrderWord, int]]
+) -> None:
+    """Results over the books shown, signed over a root of other books: Objections would hold it against the DSO."""
+    shown["books_root"] = to_hex(books_root([held, []]))
+
+    with pytest.raises(ProgramDiffers) as raised:
+        inspect(ShownProgram.read(sealed(shown)), orders_shown(street), pinned(street))
+
+    assert [mismatch.what for mismatch in raised.value.mismatches] == ["books root", "digest"]
+
+
+def test_inspect__orders_shown_are_not_those_of_the_results__nothing_is_signed(street: GridModel, shown: Shown) -> None:
+    answer = orders_answer(street)
+    answer["items"].pop(1)
+    shown["books_root"] = to_hex(books_root([[ORDERS[0][0], ORDERS[0][2]], []]))
+
+    with pytest.raises(ProgramDiffers) as raised:
+        inspect(ShownProgram.read(sealed(shown)), ShownOrder.read_all(answer), pinned(street))
+
+    assert [mismatch.what for mismatch in raised.value.mismatches] == ["orders in the result of MTU 1000"]
+
+
+@pytest.mark.parametrize("emptied", [0, 1])
+def test_inspect__mtu_given_up__its_orders_stand_under_the_root_and_it_is_emptied(
+    street: GridModel, shown: Shown, emptied: int
+) -> None:
+    shown["results"][0] |= {"words": [], "price_neur_per_wh": None, "given_up": True}
+    shown["report"]["mtus"][0]["given_up"] = True
+    shown["emptied_mask"] = f"0x{emptied:032x}"
+    program = ShownProgram.read(sealed(shown))
+
+    if emptied:
+        assert to_hex(inspect(program, orders_shown(street), pinned(street))) == shown["to_sign"]["digest"]
+        return
+    with pytest.raises(ProgramDiffers) as raised:
+        inspect(program, orders_shown(street), pinned(street))
+    assert [mismatch.what for mismatch in raised.value.mismatches] == ["emptied MTUs"]
+
+
 def test_repeat__loading_understated_and_sealed_again__is_found(street: GridModel, shown: Shown) -> None:
     shown["report"]["mtus"][0]["loading_permille"] = 900
-    inspect(ShownProgram.read(sealed(shown)), pinned(street))
+    inspect(ShownProgram.read(sealed(shown)), orders_shown(street), pinned(street))
 
     with pytest.raises(ProgramDiffers, match="report, validated again,"):
         repeat(ShownProgram.read(shown), orders_shown(street), pinned(street))
@@ -262,7 +316,7 @@ def test_inspect__cleared_by_a_rule_that_is_not_known__is_refused_whole(shown: S
     shown["rules"]["ties"] = TIES_RULE + 1
 
     with pytest.raises(UnknownRule) as refused:
-        inspect(ShownProgram.read(sealed(shown)), pinned(street))
+        inspect(ShownProgram.read(sealed(shown)), orders_shown(street), pinned(street))
 
     assert (refused.value.rule, refused.value.version, refused.value.known) == ("ties", 2, (1,))
 
@@ -338,7 +392,7 @@ def test_read__no_object__is_refused(answer: Any) -> None:
 
 
 def test_read__member_the_answer_gained__is_left_out(shown: Shown, street: GridModel) -> None:
-    digest = inspect(ShownProgram.read(shown | {"news": 1}), pinned(street))
+    digest = inspect(ShownProgram.read(shown | {"news": 1}), orders_shown(street), pinned(street))
 
     assert to_hex(digest) == shown["to_sign"]["digest"]
 
@@ -373,13 +427,13 @@ def test_read_refusal__not_of_the_form__is_refused_with_its_place(shown: Shown, 
         ({"word": f"0x{ORDERS[0][1][0].pack():064x}"}, "orders of MTU 1000"),
     ],
 )
-def test_repeat__order_that_is_none_of_the_program__is_found(
+def test_inspect__order_that_is_none_of_the_program__is_found(
     street: GridModel, shown: Shown, change: Shown, named: str
 ) -> None:
     answer = orders_answer(street)
     answer["items"][0] |= change
 
     with pytest.raises(ProgramDiffers) as raised:
-        repeat(ShownProgram.read(shown), ShownOrder.read_all(answer), pinned(street))
+        inspect(ShownProgram.read(shown), ShownOrder.read_all(answer), pinned(street))
 
     assert named in str(raised.value)

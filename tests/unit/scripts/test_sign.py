@@ -20,7 +20,7 @@ from domain.hashing import hash_json, text_id, to_hex
 from domain.merkle import places_root
 from domain.mtu import MtuRange
 from domain.signing import SigningKey, recover
-from domain.words import result_hash
+from domain.words import book_hash, result_hash
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from grid.powerflow import PowerFlow
 from scripts.cli import sign
@@ -56,6 +56,7 @@ def quiet_program() -> dict[str, Any]:
         lot_wh=10,
     )
     hashed = result_hash(market=text_id(MARKET), session=SESSION, mtu=FIRST_MTU, price_neur_per_wh=None, words=[])
+    book = book_hash(market=text_id(MARKET), session=SESSION, mtu=FIRST_MTU, words=[])
     shown: dict[str, Any] = {
         "market": MARKET,
         "session": SESSION,
@@ -78,6 +79,7 @@ def quiet_program() -> dict[str, Any]:
         "rules": {"ties": TIES_RULE, "forecast": 1},
         "report": dict(result.report),
         "report_hash": to_hex(result.report_hash),
+        "books_root": to_hex(places_root([book])),
         "results_root": to_hex(places_root([hashed])),
         "grid_model_hash": to_hex(STREET.grid_model_hash),
         "deadline": DEADLINE,
@@ -94,6 +96,7 @@ def values_of(shown: dict[str, Any]) -> dict[str, Any]:
         "emptiedMask": 0,
         "firstMtu": FIRST_MTU,
         "count": 1,
+        "booksRoot": bytes.fromhex(shown["books_root"][2:]),
         "resultsRoot": bytes.fromhex(shown["results_root"][2:]),
         "gridModelHash": STREET.grid_model_hash,
         "reportHash": hash_json(shown["report"]),
@@ -174,6 +177,7 @@ def test_sign__content_not_of_the_form__exits_wrong_and_can_be_refused(operator:
     [
         ({"to_sign": {"digest": "0x" + "ab" * 32}}, "digest"),
         ({"deadline": DEADLINE + 1}, "deadline"),
+        ({"books_root": "0x" + "ab" * 32}, "books root"),
         ({"schedules": {"P0": [301]}}, "schedules hash"),
     ],
 )

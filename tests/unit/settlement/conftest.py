@@ -327,14 +327,15 @@ def _trade(scene: Scene) -> None:
         hashed = book_hash(market=text_id(MARKET), session=SESSION, mtu=mtu, words=words)
         books.append({"mtu": mtu, "tags": tags, "chain": to_hex(words_hash(words)), "book_hash": to_hex(hashed)})
     place = {"market": MARKET, "session": SESSION, "first_mtu": FIRST, "count": COUNT}
-    validated = validated_program(place, results)
+    books_root = places_root([from_hex(book["book_hash"]) for book in books])
+    validated = validated_program({**place, "books_root": to_hex(books_root)}, results)
     with scene.record.begin() as tx:
         for fact in facts:
             append_fact(tx, "order.accepted", fact)
         append_fact(tx, "book.closed", {**place, "books": books})
         append_fact(tx, "program.validated", validated)
         append_fact(tx, "program.signed", {"market": MARKET, "session": SESSION, **dso_signature(validated)})
-    scene.closed(places_root([from_hex(book["book_hash"]) for book in books]))
+    scene.closed(books_root)
     scene.recorded(validated)
     for at, result in enumerate(results):
         if TRADED >> at & 1:

@@ -165,6 +165,7 @@ class Bundles(Settling):
             "session",
             "first_mtu",
             "count",
+            "books_root",
             "results_root",
             "traded_mask",
             "emptied_mask",

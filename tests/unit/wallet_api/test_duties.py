@@ -59,6 +59,7 @@ def validated(trading: World) -> World:
         "report": {"binding": [{"mtu": FIRST_MTU, "element": "line 2"}]},
         "report_hash": "0x" + "02" * 32,
         "grid_model_hash": "0x" + "03" * 32,
+        "books_root": "0x" + "05" * 32,
         "results_root": "0x" + "04" * 32,
         "traded_mask": "0x" + "00" * 15 + "01",
         "emptied_mask": "0x" + "00" * 16,
