@@ -119,6 +119,8 @@ class Participants:
         if chain is not None and chain.find(event, keys) is None:
             self.waiting.append(Waiting(self._evidence.at.sequence, event, keys))
 
+    # ---- areas and markets
+
     def area_defined(self, fact: AreaDefined) -> None:
         """Grid model, deadlines and attesters are those of the anchors and of the chain when the area was created."""
         area, report, anchors = ident(fact.area), self._report, self._evidence.anchors
