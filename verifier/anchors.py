@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from verifier.chain import CONTRACTS
 from verifier.form import Json, Keys, record
+from verifier.hashes import keccak
 from verifier.verdict import UNREADABLE, Unusable
 
 FORMAT = "dominoes-anchors/1"
+
+ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Anchors:
     def read(cls, value: Json) -> Anchors:
         """Trust anchors from their JSON. Raises Unusable."""
         try:
-            anchors = record(cls, value)
+            anchors = record(cls, _lower_addresses(value))
             missing = set(CONTRACTS) - anchors.contracts.keys()
             if anchors.format != FORMAT or missing:
                 raise ValueError(f"format {anchors.format!r}, contracts missing: {sorted(missing)}")
@@ -78,3 +82,22 @@ class Anchors:
                 " that you keep"
             ) from error
         return anchors
+
+
+def _lower_addresses(value: Json) -> Json:
+    """Addresses in lower case, as evidence has them; people may write them with the checksum of EIP-55.
+
+    Raises ValueError where the checksum is wrong: somebody mistyped it.
+    """
+    if isinstance(value, dict):
+        return {name: _lower_addresses(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_lower_addresses(item) for item in value]
+    if not isinstance(value, str) or not ADDRESS.fullmatch(value) or value == value.lower():
+        return value
+    lower = value[2:].lower()
+    marks = keccak(lower.encode()).hex()
+    checked = "".join(letter.upper() if mark >= "8" else letter for letter, mark in zip(lower, marks, strict=False))
+    if value != f"0x{checked}":
+        raise ValueError(f"{value} is no address: its checksum (EIP-55) is wrong")
+    return f"0x{lower}"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from tests.unit.verifier.bundles import seal
 from tests.unit.verifier.small_day import Day
 from verifier.command import main, printable
 from verifier.form import canonical
-from verifier.verdict import USAGE, WRONG
+from verifier.verdict import CLEAN, USAGE, WRONG, Unusable
 from verifier.verify import verify
+from wallet_api.fields import checksummed
 
 pytestmark = pytest.mark.unit
 
@@ -171,3 +173,27 @@ def test_verify__kind_that_is_no_text__is_a_finding(files: dict[str, bytes]) -> 
     for kind in kinds:
         report = verify(of_kind(files, kind))
         assert report.exit_code == WRONG and len(report.kind) < 300
+
+
+def written(value: Any, write: Callable[[str], str]) -> Any:
+    """Trust anchors with every address written otherwise."""
+    if isinstance(value, dict):
+        return {name: written(item, write) for name, item in value.items()}
+    if isinstance(value, list):
+        return [written(item, write) for item in value]
+    return write(value) if isinstance(value, str) and len(value) == 42 else value
+
+
+def test_anchors__addresses_with_a_checksum__are_taken_and_with_a_wrong_one_refused() -> None:
+    day = Day().run()
+
+    marked = written(day.anchors(), checksummed)
+    assert marked != day.anchors()
+    assert verify(day.auditor(), marked, day.chain.rpc).exit_code == CLEAN
+
+    for wrong in (
+        written(marked, lambda text: f"0x{text[2:].swapcase()}"),
+        written(marked, lambda text: f"0x{text[2:].upper()}"),
+    ):
+        with pytest.raises(Unusable):
+            verify(day.auditor(), wrong, day.chain.rpc)
