@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verifier.blocks import Known, Log, Proof, prove
 from verifier.form import Json, unhex
 from verifier.hashes import ZERO_HEX, keccak, tohex
 from verifier.node import Rpc
+from verifier.verdict import Unusable
 
 CONTRACTS = (
     *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Market", "Objections", "Readings", "Redemptions"),
@@ -260,6 +262,10 @@ class Chain(Events):
         self._ask = ask
         self._views: dict[tuple[str, str, bytes], int] = {}
         self._blocks: dict[int, Block] = {}
+        self._told: dict[int, list[Log]] = {}
+        self._proofs: dict[Known, Proof] = {}
+        self._headers: Mapping[int, tuple[str, int]] = {}
+        self._receipts: Mapping[str, Json] = {}
         self._shapes = event_shapes(contracts)
         starts = range(0, self.height + 1, BLOCK_SPAN)
         super().__init__(event for start in starts for event in self._logs(start))
@@ -269,7 +275,18 @@ class Chain(Events):
         span = {"fromBlock": hex(start), "toBlock": hex(min(start + BLOCK_SPAN - 1, self.height))}
         logs = self._ask("eth_getLogs", [{**span, "address": sorted(set(self.contracts.values()))}])
         for log in sorted(logs, key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16))):
+            place = int(log["blockNumber"], 16)
+            self._told.setdefault(place, []).append((log["address"].lower(), tuple(log["topics"]), log["data"]))
             yield self._shapes.get((log["address"].lower(), log["topics"][0]), UNKNOWN).read(log)
+
+    def prove(self, known: Known) -> Proof:
+        """What follows from block hashes that are trusted; from then on nothing else is taken from the node."""
+        if known not in self._proofs:
+            told = {number: logs for number, logs in self._told.items() if number <= known.block}
+            proof = prove(self._ask, known, told, sorted(set(self.contracts.values())))
+            self._proofs[known] = proof
+            self._headers, self._receipts = proof.headers, proof.receipts
+        return self._proofs[known]
 
     def number(self, contract: str, function: str, argument: bytes = b"") -> int:
         """First number that a view answers."""
@@ -286,7 +303,7 @@ class Chain(Events):
 
     def outcome(self, tx: str) -> Outcome:
         """What became of a transaction. Raises TypeError where the node does not know it."""
-        told = self._ask("eth_getTransactionReceipt", [tx])
+        told = self._receipts.get(tx) or self._ask("eth_getTransactionReceipt", [tx])
         success = int(told["status"], 16) == 1
         return Outcome(int(told["blockNumber"], 16), told["blockHash"], int(told["gasUsed"], 16), success)
 
@@ -298,7 +315,10 @@ class Chain(Events):
     def block(self, number: int) -> Block:
         """A block with its transactions."""
         if number not in self._blocks:
-            self._blocks[number] = Block.read(self._ask("eth_getBlockByNumber", [hex(number), True]))
+            block = Block.read(self._ask("eth_getBlockByNumber", [hex(number), True]))
+            if self._headers.get(number, (block.hash, block.timestamp)) != (block.hash, block.timestamp):
+                raise Unusable(f"the node tells of block {number} in two ways; ask another one (--rpc)")
+            self._blocks[number] = block
         return self._blocks[number]
 
     def sent(self, number: int, tx: str) -> SentTransaction | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from verifier.anchors import Anchors
+from verifier.blocks import Known
 from verifier.cache import Cache
 from verifier.chain import CONTRACTS, Chain, Event, Events
 from verifier.facts import Attestation
@@ -178,6 +179,11 @@ class Evidence:
         report, point = self.report, anchors.checkpoint
         report.same("genesis_hash", anchors.genesis_hash, chain.block(0).hash, "the node holds")
         report.same("checkpoint.block_hash", point.block_hash, chain.block(point.block).hash, "the node holds")
+        proof = chain.prove(Known(anchors.genesis_hash, point.block, point.block_hash))
+        for fault in proof.faults:
+            report.fail(f"the node contradicts the checkpoint: {fault}")
+        if proof.headers and not proof.faults:
+            report.held = replace(report.held, proven_block=point.block)
         clock = {"speed()": anchors.speed, "origin()": anchors.origin_seconds, "start()": anchors.start_seconds}
         for function, value in clock.items():
             report.same(function.removesuffix("()"), value, chain.number("Calendar", function), "Calendar holds")

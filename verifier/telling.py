@@ -12,7 +12,7 @@ NEUR_IN_EUR = 10**9
 OPERATOR_SAYS = "the operator: points, connections, meters, tariffs, agreements; attesters saw them in time"
 DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
 METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"
-NODE_SAYS = "the nodes that were asked: that their blocks are those of the chain"
+NODE_SAYS = "the nodes that were asked: {what}; and what contracts hold and answer now"
 """On whose word rests what no check of a bundle can show."""
 
 PUBLIC_HIDES = "that orders were signed and bills are right: public evidence does not open them"
@@ -66,6 +66,8 @@ def _held(report: Report) -> Iterator[str]:
     if held.block is not None:
         speed = "at real speed" if held.speed == 1 else f"{held.speed} times as fast as its blocks"
         nodes = "one node" if held.nodes == 1 else f"{held.nodes} nodes that agree,"
+        if held.proven_block is not None:
+            yield f"headers and receipts of blocks 0 to {held.proven_block:,}, linked to the checkpoint"
         yield f"{nodes} of chain {held.chain_id}, as of block {held.block:,}; market time runs {speed}"
     if held.checkpoint_block is None and held.block is None:
         yield "nothing but itself"
@@ -98,7 +100,8 @@ def _rests(report: Report) -> Iterator[str]:
     yield DSO_SAYS
     yield METERS_SAY
     if report.chain_asked:
-        yield NODE_SAYS
+        proven = report.held.proven_block
+        yield NODE_SAYS.format(what="all blocks" if proven is None else f"blocks after {proven:,}")
 
 
 def _missing(report: Report) -> Iterator[str]:

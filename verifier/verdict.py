@@ -120,6 +120,8 @@ class Held:
     chain_id: int | None = None
     """Of the chain that they were asked about."""
     block: int | None = None
+    proven_block: int | None = None
+    """Up to which blocks and events follow from the checkpoint's hash."""
     speed: int | None = None
     """Seconds of market time in a second of block time."""
 

@@ -1,0 +1,190 @@
+"""Blocks proven from one block hash that the verifier's user trusts: headers by their hashes, receipts by their root.
+
+Sources: the yellow paper of Ethereum as of London: headers (section 4.3), receipts (4.3.1), RLP and tries (appendices B
+and D); EIP-1559 (base fee), EIP-2718 (types of receipts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from verifier.form import Json, unhex
+from verifier.hashes import keccak, tohex
+from verifier.node import Rpc
+from verifier.verdict import UNREADABLE
+
+Rlp: TypeAlias = "bytes | Sequence[Rlp]"
+
+HEADER_BYTES = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
+HEADER_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
+HEADER_REST = ("extraData", "mixHash", "nonce")
+"""Members of a header in their order; the base fee follows them."""
+
+BLOOM_BITS = 2_048
+
+Log: TypeAlias = tuple[str, tuple[str, ...], str]
+"""Address, topics and data."""
+
+
+def rlp(item: Rlp) -> bytes:
+    """Bytes, or a list of such, in recursive length prefix."""
+    if isinstance(item, bytes):
+        return item if len(item) == 1 and item[0] < 0x80 else _prefixed(item, 0x80)
+    return _prefixed(b"".join(map(rlp, item)), 0xC0)
+
+
+def _prefixed(body: bytes, offset: int) -> bytes:
+    if len(body) <= 55:
+        return bytes([offset + len(body)]) + body
+    length = number_bytes(len(body))
+    return bytes([offset + 55 + len(length)]) + length + body
+
+
+def number_bytes(value: int) -> bytes:
+    """A number without leading zeros, as RLP has it."""
+    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def header_hash(told: Json) -> str:
+    """Hash that a block's header has by its members. Raises what reading a malformed one may raise."""
+    fields = [unhex(told[name]) for name in HEADER_BYTES]
+    fields += [number_bytes(int(told[name], 16)) for name in HEADER_NUMBERS]
+    fields += [unhex(told[name]) for name in HEADER_REST]
+    fields.append(number_bytes(int(told["baseFeePerGas"], 16)))
+    return tohex(keccak(rlp(fields)))
+
+
+def receipt_bytes(told: Json) -> bytes:
+    """A receipt as its block's root holds it."""
+    status, gas = (number_bytes(int(told[name], 16)) for name in ("status", "cumulativeGasUsed"))
+    kind, logs = int(told["type"], 16), [_log(log) for log in told["logs"]]
+    return (bytes([kind]) if kind else b"") + rlp([status, gas, unhex(told["logsBloom"]), logs])
+
+
+def _log(told: Json) -> Rlp:
+    return [unhex(told["address"]), [unhex(topic) for topic in told["topics"]], unhex(told["data"])]
+
+
+def ordered_root(values: Sequence[bytes]) -> str:
+    """Root of the trie of a list: the key of each value is its place."""
+    if not values:
+        return tohex(keccak(rlp(b"")))
+    keyed = sorted((_nibbles(rlp(number_bytes(at))), value) for at, value in enumerate(values))
+    return tohex(keccak(rlp(_node(keyed, 0))))
+
+
+def _nibbles(data: bytes) -> tuple[int, ...]:
+    return tuple(half for byte in data for half in (byte >> 4, byte & 15))
+
+
+def _node(keyed: Sequence[tuple[tuple[int, ...], bytes]], depth: int) -> Rlp:
+    """The node over keys that agree in their first `depth` nibbles. No key of a list begins with another one."""
+    (first, value), (last, _) = keyed[0], keyed[-1]
+    if len(keyed) == 1:
+        return [_path(first[depth:], is_leaf=True), value]
+    shared = depth
+    while first[shared] == last[shared]:
+        shared += 1
+    if shared > depth:
+        return [_path(first[depth:shared], is_leaf=False), _reference(_node(keyed, shared))]
+    branches = [[pair for pair in keyed if pair[0][depth] == nibble] for nibble in range(16)]
+    return [*(_reference(_node(branch, depth + 1)) if branch else b"" for branch in branches), b""]
+
+
+def _path(nibbles: Sequence[int], *, is_leaf: bool) -> bytes:
+    """A node's share of its keys, with whether it is a leaf and of odd length in the first half byte."""
+    odd = len(nibbles) % 2
+    halves = [2 * is_leaf + odd, *([] if odd else [0]), *nibbles]
+    return bytes(16 * high + low for high, low in zip(halves[::2], halves[1::2], strict=True))
+
+
+def _reference(node: Rlp) -> Rlp:
+    """A node inside another one: itself where it is short, else its hash."""
+    encoded = rlp(node)
+    return node if len(encoded) < 32 else keccak(encoded)
+
+
+def may_hold(bloom: bytes, address: str) -> bool:
+    """Whether a header's filter lets a block have logs of a contract; where it does not, there are none."""
+    hashed, bits = keccak(unhex(address)), int.from_bytes(bloom, "big")
+    places = (int.from_bytes(hashed[at : at + 2], "big") % BLOOM_BITS for at in (0, 2, 4))
+    return all(bits >> place & 1 for place in places)
+
+
+def logs_of(receipts: Sequence[Json], addresses: Collection[str]) -> Iterator[Log]:
+    """Logs of these contracts, in their order."""
+    for receipt in receipts:
+        for log in receipt["logs"]:
+            if log["address"].lower() in addresses:
+                yield log["address"].lower(), tuple(log["topics"]), log["data"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a verifier's user trusts: the hash of the first block, and that of a later one."""
+
+    genesis_hash: str
+    block: int
+    block_hash: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What follows from block hashes that are trusted: all blocks between them, as their headers link them."""
+
+    headers: Mapping[int, tuple[str, int]]
+    """Hash and timestamp by number; none where the trusted block's header is of a form that is not known here."""
+    receipts: Mapping[str, Json]
+    """Receipts by transaction, of blocks in which contracts left logs."""
+    faults: tuple[str, ...]
+    """Where the node contradicts it."""
+
+
+def prove(ask: Rpc, known: Known, told: Mapping[int, Sequence[Log]], addresses: Collection[str]) -> Proof:
+    """Follow the headers from a trusted block down to the first one, and hold the logs that the node `told` of these
+    contracts, by block, against the receipts that the headers commit to: none is invented, and none left out."""
+    headers, receipts = dict[int, tuple[str, int]](), dict[str, Json]()
+    faults: list[str] = []
+    expected = known.block_hash
+    for number in range(known.block, 0, -1):
+        header = ask("eth_getBlockByNumber", [hex(number), False])
+        if _hash_or_none(header) != expected:
+            if number < known.block:
+                faults.append(f"block {number} is not the one that block {number + 1} follows")
+            return Proof(headers, receipts, tuple(faults))
+        headers[number] = (expected, int(header["timestamp"], 16))
+        expected = header["parentHash"]
+        bloom = unhex(header["logsBloom"])
+        if number in told or any(may_hold(bloom, address) for address in addresses):
+            found = [ask("eth_getTransactionReceipt", [tx]) for tx in header["transactions"]]
+            fault = _fault(header, found, told.get(number, ()), addresses)
+            if fault:
+                faults.append(f"block {number}: {fault}")
+            receipts |= dict(zip(header["transactions"], found, strict=True))
+    if expected != known.genesis_hash:
+        faults.append("block 1 does not follow the genesis block of the trust anchors")
+    return Proof(headers, receipts, tuple(faults))
+
+
+def _hash_or_none(header: Json) -> str | None:
+    """None where the header has not the members that London's headers have."""
+    try:
+        return header_hash(header)
+    except UNREADABLE:
+        return None
+
+
+def _fault(header: Json, receipts: Sequence[Json], told: Sequence[Log], addresses: Collection[str]) -> str | None:
+    """How a block's receipts contradict its header, or what the node told of its logs."""
+    try:
+        root = ordered_root([receipt_bytes(receipt) for receipt in receipts])
+        logs = list(logs_of(receipts, addresses))
+    except UNREADABLE as error:
+        return f"its receipts can't be read ({error!r})"
+    if root != header["receiptsRoot"]:
+        return "its receipts are not those that its header commits to"
+    if logs != list(told):
+        return f"the node told {len(told)} events, its receipts hold {len(logs)} or others"
+    return None
