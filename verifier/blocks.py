@@ -1,7 +1,7 @@
 """Blocks proven from one block hash that the verifier's user trusts: headers by their hashes, receipts by their root.
 
-Sources: the yellow paper of Ethereum as of London: headers (section 4.3), receipts (4.3.1), RLP and tries (appendices B
-and D); EIP-1559 (base fee), EIP-2718 (types of receipts).
+Sources: the yellow paper of Ethereum as of London: headers (section 4.3), receipts (4.3.1), tries (appendix D);
+EIP-1559 (base fee), EIP-2718 (types of receipts).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import TypeAlias
 from verifier.form import Json, unhex
 from verifier.hashes import keccak, tohex
 from verifier.node import Rpc
+from verifier.rlp import Rlp, number_bytes, rlp
 from verifier.verdict import UNREADABLE
-
-Rlp: TypeAlias = "bytes | Sequence[Rlp]"
 
 HEADER_BYTES = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
 HEADER_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
@@ -26,25 +25,6 @@ BLOOM_BITS = 2_048
 
 Log: TypeAlias = tuple[str, tuple[str, ...], str]
 """Address, topics and data."""
-
-
-def rlp(item: Rlp) -> bytes:
-    """Bytes, or a list of such, in recursive length prefix."""
-    if isinstance(item, bytes):
-        return item if len(item) == 1 and item[0] < 0x80 else _prefixed(item, 0x80)
-    return _prefixed(b"".join(map(rlp, item)), 0xC0)
-
-
-def _prefixed(body: bytes, offset: int) -> bytes:
-    if len(body) <= 55:
-        return bytes([offset + len(body)]) + body
-    length = number_bytes(len(body))
-    return bytes([offset + 55 + len(length)]) + length + body
-
-
-def number_bytes(value: int) -> bytes:
-    """A number without leading zeros, as RLP has it."""
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
 def header_hash(told: Json) -> str:

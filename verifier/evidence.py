@@ -87,6 +87,8 @@ class Evidence:
     """A bundle, what it is held against, and its report."""
 
     sign: Signing
+    contracts: Mapping[str, str]
+    """Addresses by name."""
 
     def __init__(
         self, files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
@@ -156,6 +158,7 @@ class Evidence:
             self.operators = set(anchors.roles.operator)
             seen = anchors.checkpoint
             report.held = Held(checkpoint_block=seen.block, checkpoint_sequence=seen.journal_sequence)
+        self.contracts = contracts
         self.sign = Signing(chain_id, contracts, self.cache)
         if self._rpc is not None:
             report.same("chain_id", chain_id, int(self._rpc("eth_chainId", []), 16), "the node answers")

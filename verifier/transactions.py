@@ -17,6 +17,7 @@ from verifier.hashes import keccak, tohex
 from verifier.journal import Erasures
 from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
 from verifier.participants import Waiting
+from verifier.rlp import RawTransaction, read_transaction
 from verifier.transaction_facts import (
     BlockMined,
     ChainFailed,
@@ -36,7 +37,8 @@ GRACE_SECONDS = 3_600
 SENDERS = ("operator", "treasurer", "registrar")
 """Roles whose transactions the journal must hold."""
 
-UNASKED = ("", "constructor")
+DEPLOYED = "constructor"
+UNASKED = ("", DEPLOYED)
 """Functions that nobody asks for: the filling of a gap of nonces, and a deployment."""
 
 
@@ -99,8 +101,14 @@ class Transactions:
         self._request_sequences.add(sequence)
 
     def signed(self, fact: ChainSigned) -> None:
-        """Its hash is that of its bytes, and it was asked for; the rest is held against the block it stands in."""
-        self._report.same("tx_hash", fact.tx_hash, tohex(keccak(unhex(fact.raw))), "raw gives")
+        """Its hash is that of its bytes, which say who calls what; it was asked for."""
+        raw = unhex(fact.raw)
+        self._report.same("tx_hash", fact.tx_hash, tohex(keccak(raw)), "raw gives")
+        with self._report.part("raw"):
+            told = read_transaction(raw, self._evidence.sign.chain_id)
+            target = None if fact.function == DEPLOYED else self._evidence.contracts.get(fact.contract, fact.sender)
+            due = RawTransaction(fact.sender, target, fact.nonce, fact.gas_price_wei)
+            self._report.same("sender, target, nonce and gas price", due, told, "raw gives")
         call = (fact.contract, fact.function, fact.about)
         self._sent[fact.tx_hash] = Sent(fact.key, fact.nonce, fact.gas_price_wei, fact.sender, *call)
         if fact.function in UNASKED:
