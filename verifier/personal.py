@@ -103,7 +103,12 @@ class Personal:
         self._take_account(own)
         self._take_markets()
         self._each("orders.jsonl", (OwnOrder, OwnCancel), self._check_order, lambda row: row.sequence)
-        self._each("programs.jsonl", (OwnProgram,), self._check_program, lambda row: row.first_mtu)
+        self._each(
+            "programs.jsonl",
+            (OwnProgram,),
+            self._check_program,
+            lambda row: (row.first_mtu, row.session, row.market),
+        )
         self._each("messages.jsonl", (OwnMessage,), self._check_message)
         self._each(
             "results.jsonl",

@@ -113,6 +113,13 @@ def _add_programs(found: Openings, connection: Connection, through: int) -> None
     for program, signed in signed_programs(connection, through):
         if (text_id(program.market), program.session) in recorded:
             found.programs.append(_program_content(found, program, signed))
+    found.programs.sort(key=_place_of)
+
+
+def _place_of(program: ProgramContent) -> tuple[int, int, str]:
+    """The order of programs in a personal bundle (docs/evidence.md section 6)."""
+    validated = program.validated
+    return validated.first_mtu, validated.session, validated.market
 
 
 def _program_content(found: Openings, program: ProgramValidated, signed: ProgramSigned) -> ProgramContent:

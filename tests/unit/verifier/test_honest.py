@@ -250,6 +250,14 @@ def personal(day: Any, name: str, point: str, **files: bytes) -> Any:
     return verify(seal("personal", {**held, **replaced}), day.anchors(), day.chain.rpc)
 
 
+def test_verify__programs_of_a_personal_bundle_not_by_session__is_found(day: Any) -> None:
+    line = json.loads(day.personal("h1", "household", "p1")["programs.jsonl"])
+    swapped = [line | {"session": line["session"] + 60}, line]
+    rows = b"".join(canonical_json(row) + b"\n" for row in swapped)
+
+    assert "order of the lines of programs.jsonl" in messages(personal(day, "h1", "p1", programs=rows))
+
+
 def test_verify__personal_bundle_without_a_revision__is_found(day: Any) -> None:
     first_line = day.personal("h1", "household", "p1")["statements.jsonl"].splitlines(keepends=True)[0]
 
