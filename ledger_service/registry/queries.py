@@ -32,8 +32,8 @@ from ledger_service.registry.tables import (
     registry_tariff,
 )
 
-GATES_LOOKED_AT = 64
-"""Sessions of each market looked at for the last gate that has passed: they open a day or two ahead of it."""
+DAYS_LOOKED_AT = 4
+"""Days of sessions looked at for the last gate that has passed: they open a day or two ahead of it."""
 
 GRIDS_KEPT = 16
 """Grid models kept read: each look at an area reads its model, and a stage looks at every area in every round."""
@@ -209,7 +209,7 @@ def gated_until_mtu(connection: Connection, *, now: int, area: str | None = None
     """The MTU after the last one whose gate has passed at `now` (market time) in an area (in any where None); 0 before
     any gate."""
     of_kind = select_entries().where(journal_entry.c.kind == SessionOpened.KIND)
-    looked_at = GATES_LOOKED_AT * max(len(markets(connection)), 1)
+    looked_at = DAYS_LOOKED_AT * sum(len(market.gates_local) for market in markets(connection))
     query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(looked_at)
     opened = [entry_of(row).as_a(SessionOpened) for row in connection.execute(query)]
     passed = (item for item in opened if item.session <= now and area in (None, item.area))

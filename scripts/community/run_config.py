@@ -30,8 +30,8 @@ ATTESTER_THRESHOLD = 2
 class RunConfig:
     """Market design and ports of a run. Seconds are market time; `genesis` is market time of the first block.
 
-    With `second_gate_local` the auction has a second session over the same MTUs, with `later_gate_local` the area has a
-    second auction, in which people correct what the first one left them with.
+    With `second_session_gate_local` the auction has a second session over the same MTUs, with
+    `second_auction_gate_local` the area has a second auction, where people correct what the first one left them with.
     """
 
     grid: str
@@ -45,8 +45,8 @@ class RunConfig:
     lot_wh: int = DEFAULT_LOT_WH
     tick_neur_per_wh: int = DEFAULT_TICK_NEUR_PER_WH
     gate_local: str = DEFAULT_GATE_LOCAL
-    later_gate_local: str | None = None
-    second_gate_local: str | None = None
+    second_auction_gate_local: str | None = None
+    second_session_gate_local: str | None = None
     grace_seconds: int = DEFAULT_GRACE_SECONDS
     sign_seconds: int = DEFAULT_SIGN_SECONDS
     clear_seconds: int = DEFAULT_CLEAR_SECONDS
@@ -63,9 +63,9 @@ class RunConfig:
     @property
     def gates_local(self) -> dict[str, tuple[str, ...]]:
         """Local gates of each market, in the order of the gates."""
-        second = () if self.second_gate_local is None else (self.second_gate_local,)
-        later = {} if self.later_gate_local is None else {f"{self.area}/DA2": (self.later_gate_local,)}
-        return {self.market: (self.gate_local, *second), **later}
+        second = () if self.second_session_gate_local is None else (self.second_session_gate_local,)
+        more = {} if self.second_auction_gate_local is None else {f"{self.area}/DA2": (self.second_auction_gate_local,)}
+        return {self.market: (self.gate_local, *second), **more}
 
     @property
     def service_url(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearing.inspection import Pinned
+from clearing.shown import Mismatch, ProgramDiffers
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, to_hex
@@ -60,15 +61,16 @@ class Desk:
     def pinned(self, market: str, first_mtu: int, session: int) -> Pinned:
         """What is due of a market's program of the local day that holds this MTU, at the gate that is this session's.
 
-        Where no gate of the market is, that of the first one. Raises MarketUnknown.
+        Raises MarketUnknown, and ProgramDiffers where no gate of the market is.
         """
         rules = self.markets.get(market)
         if rules is None:
             raise MarketUnknown(market=market, known=list(self.markets))
         day = local_day_of(mtu_start(first_mtu), zone_name=self.zone)
-        gates = (rules.gate_local, *rules.later_gates_local)
-        plans = [plan_of(day, gate_local=gate, zone_name=self.zone) for gate in gates]
-        plan = next((item for item in plans if item.gate == session), plans[0])
+        plans = [plan_of(day, gate_local=gate, zone_name=self.zone) for gate in rules.gates_local]
+        plan = next((item for item in plans if item.gate == session), None)
+        if plan is None:
+            raise ProgramDiffers(mismatches=Mismatch.of("session of the day", [item.gate for item in plans], session))
         return Pinned(
             domain=self.domain,
             grid=self.grid,

@@ -316,8 +316,7 @@ class DeskMarketSection(Section):
 
     market: str
     lot_wh: Annotated[int, Field(ge=1)] = DEFAULT_LOT_WH
-    gate_local: LocalTime = DEFAULT_GATE_LOCAL
-    later_gates_local: tuple[LocalTime, ...] = ()
+    gates_local: tuple[LocalTime, ...] = (DEFAULT_GATE_LOCAL,)
     sign_seconds: Seconds = DEFAULT_SIGN_SECONDS
 
 
@@ -357,9 +356,9 @@ class DemoSection(Section):
     lot_wh: Annotated[int, Field(ge=1)] = DEFAULT_LOT_WH
     tick_neur_per_wh: Annotated[int, Field(ge=1)] = DEFAULT_TICK_NEUR_PER_WH
     gate_local: LocalTime = DEFAULT_GATE_LOCAL
-    later_gate_local: LocalTime | None = None
+    second_auction_gate_local: LocalTime | None = None
     """Gate of a second auction, in which people correct what the first one left them with; None: there is none."""
-    second_gate_local: LocalTime | None = None
+    second_session_gate_local: LocalTime | None = None
     """Gate of a second session of the auction, over the same MTUs; None: there is none."""
     grace_seconds: Seconds = DEFAULT_GRACE_SECONDS
     sign_seconds: Seconds = DEFAULT_SIGN_SECONDS

@@ -179,7 +179,7 @@ class ProductionWorld:
             f'[desk]\nkeystore = "key.json"\npassword_file = "password"\nservice_url = "{self.url}"\n'
             + f'service_ca = "{self.authority.certificate}"\narea = "{self.area}"\n'
             + 'anchors = "anchors.json"\ngrid_model = "grid.json"\n'
-            + f'[[desk.markets]]\nmarket = "{market}"\nlot_wh = {lot_wh}\ngate_local = "{gate_local}"\n'
+            + f'[[desk.markets]]\nmarket = "{market}"\nlot_wh = {lot_wh}\ngates_local = ["{gate_local}"]\n'
             + f"sign_seconds = {sign_seconds}\n",
         )
 

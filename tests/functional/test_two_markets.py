@@ -30,7 +30,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
         out=out,
         cache=CACHE,
         progress=lambda *_: None,
-        later_gate_local=LATER_GATE,
+        second_auction_gate_local=LATER_GATE,
     )
     return result, out
 

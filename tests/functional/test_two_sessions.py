@@ -66,7 +66,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
             out=out,
             cache=CACHE,
             progress=lambda *_: None,
-            second_gate_local=SECOND_GATE,
+            second_session_gate_local=SECOND_GATE,
         )
     return result, out
 

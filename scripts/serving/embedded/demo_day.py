@@ -107,8 +107,8 @@ def run_day(
     cache: Path,
     progress: Progress,
     mtus_per_step: int = MTUS_PER_STEP,
-    later_gate_local: str | None = None,
-    second_gate_local: str | None = None,
+    second_auction_gate_local: str | None = None,
+    second_session_gate_local: str | None = None,
 ) -> DayResult:
     """Run the day and write everything under `out`, with a second session or a second auction where there is a gate.
 
@@ -121,8 +121,8 @@ def run_day(
         grid=grid,
         first_day=day,
         pv=pv_permille / systems.PERMILLE,
-        later_gate_local=later_gate_local,
-        second_gate_local=second_gate_local,
+        second_auction_gate_local=second_auction_gate_local,
+        second_session_gate_local=second_session_gate_local,
     )
     wanted = systems.fresh_config(demo, last_day=day, mtus_per_step=mtus_per_step)
     with hold(state, RUN), Memory() as memory:

@@ -26,8 +26,7 @@ def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
         market: DeskMarketSection(
             market=market,
             lot_wh=config.lot_wh,
-            gate_local=gates[0],
-            later_gates_local=gates[1:],
+            gates_local=gates,
             sign_seconds=config.sign_seconds,
         )
         for market, gates in config.gates_local.items()

@@ -116,7 +116,7 @@ def test_load__several_faults__one_line_each_with_its_source(tmp_path: Path) -> 
         ("", [], {"DOMINOES_API__COLOUR": "1"}, "api.colour: there is no setting of that name"),
         ('[api]\ntrusted_proxies = ["proxy"]\n', [], {}, "api.trusted_proxies: "),
         ('[desk]\nzone = "Europe/Atlantis"\n', [], {}, "desk.zone: "),
-        ('[desk]\n[[desk.markets]]\nmarket = "M"\ngate_local = "25:00"\n', [], {}, "desk.markets.0.gate_local: "),
+        ('[desk]\n[[desk.markets]]\nmarket = "M"\ngates_local = ["25:00"]\n', [], {}, "desk.markets.0.gates_local.0: "),
         ('[[organisations]]\nname = "x"\nrole = "dso"\naddress = "0x1"\n', [], {}, "organisations.0.address: "),
     ],
 )
