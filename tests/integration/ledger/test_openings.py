@@ -20,7 +20,9 @@ DAY_AHEAD, INTRADAY = 1_000, 2_000
 
 def recorded(session: int) -> dict[str, Any]:
     """The chain's event that a program was recorded."""
-    program: dict[str, Any] = dict.fromkeys(("resultsRoot", "gridModelHash", "reportHash"), "0x" + "00" * 32)
+    program: dict[str, Any] = dict.fromkeys(
+        ("booksRoot", "resultsRoot", "gridModelHash", "reportHash"), "0x" + "00" * 32
+    )
     program |= {"tradedMask": "0", "emptiedMask": "0", "deadline": 0}
     args = {"market": to_hex(text_id(MARKET)), "session": session, "program": program}
     args |= {"dso": "0x" + "00" * 20, "signature": "0x"}
