@@ -24,6 +24,8 @@ CONTRACTS = (
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 """Numbers of the roles on chain."""
 
+MTU_SECONDS = 900
+
 BLOCK_SPAN = 5_000
 """Blocks asked for in one eth_getLogs, below the limits of usual nodes."""
 
@@ -332,3 +334,18 @@ class Chain(Events):
     def seconds(self, earlier: int, later: int) -> int:
         """Seconds of market time between two blocks."""
         return (self.block(later).timestamp - self.block(earlier).timestamp) * self.number("Calendar", "speed()")
+
+    def market_time(self) -> int:
+        """Market time at the block as of which the chain is read, unix seconds."""
+        origin, start, speed = (self.number("Calendar", f"{name}()") for name in ("origin", "start", "speed"))
+        return origin + (self.block(self.height).timestamp - start) * speed
+
+    def unsettled(self) -> list[tuple[str, int]]:
+        """(area, period) of those that have ended and that nobody settled."""
+        settled = {(args["area"], args["period"]) for args in self.all("PeriodSettled")}
+        now = self.market_time()
+        return [
+            (args["area"], args["period"])
+            for args in self.all("PeriodDeclared")
+            if (args["firstMtu"] + args["count"]) * MTU_SECONDS <= now and (args["area"], args["period"]) not in settled
+        ]

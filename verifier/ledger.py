@@ -53,6 +53,7 @@ from verifier.readings import Readings
 from verifier.settlement import Settlements
 from verifier.transaction_facts import BlockMined, ChainFailed, ChainIncluded, ChainRequested, ChainRewound, ChainSigned
 from verifier.transactions import Transactions
+from verifier.verdict import not_settled
 
 
 class Ledger:
@@ -189,3 +190,6 @@ class Ledger:
             self._transactions.check_complete(chain, self._participants.waiting, self._readings.is_erased)
         with report.on("the journal", "balances"):
             self._money.check_balances(chain)
+        with report.on("the journal", "settled"):
+            for area, period in chain.unsettled():
+                report.gap(not_settled(period, self._participants.periods[area, period].area))

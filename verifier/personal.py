@@ -62,6 +62,7 @@ from verifier.recompute import HOUSEHOLD, Target
 from verifier.rules import rule_of
 from verifier.settlement import Settlements, settlement_word
 from verifier.transactions import Transactions
+from verifier.verdict import not_settled
 from verifier.words import RESULT_BITS, Order
 
 VAT = "vat"
@@ -380,6 +381,9 @@ class Personal:
             for args in chain.all("SessionOpened")
             if self._is_mine(args["market"]) and any(args["firstMtu"] in mtus for mtus in periods.values())
         }
+        for area, period in chain.unsettled():
+            if area == self._area and own.meters and first is not None and first <= periods[period][-1]:
+                self._report.gap(not_settled(period, own.area))
         for event in chain.named(*TOLD_EVENTS):
             args = event.args
             if (last.is_known and event.block > last.block) or self._evidence.is_told(event):

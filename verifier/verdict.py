@@ -259,3 +259,8 @@ def differences(found: Any, expected: Any, path: str) -> Iterator[tuple[str, Any
     unlike = [pair for pair in pairs if pair[1] != pair[2] or type(pair[1]) is not type(pair[2])]
     for place, one, other in unlike[:SHOWN_DIFFERENCES]:
         yield from differences(one, other, place)
+
+
+def not_settled(period: int, area: str) -> str:
+    """A gap: of this time there are no bills to check."""
+    return f"period {period} of {area}, which has ended: nobody settled it"

@@ -31,6 +31,8 @@ CLEARED_IN_ORDER = (1, 0)
 """The MTUs that trade; the chain has an order of its own."""
 
 REFUSED = GATE + 60
+LONG = 1_000
+"""MTUs of the second period: it goes on when the bundle is made."""
 """The session whose program the DSO refuses."""
 
 DEADLINE = GATE + LIMITS["sign_seconds"]
@@ -222,7 +224,7 @@ class Programs(Trading):
     def refuse(self) -> None:
         """A second session, without an order, whose program the DSO refuses: it is ended."""
         first, reason = FIRST + COUNT, "line down"
-        self.open_session(REFUSED, 2, first, 1)
+        self.open_session(REFUSED, 2, first, 1, period_count=LONG)
         place = {"market": text_id(MARKET), "session": REFUSED, "mtu": first}
         self.close_session(REFUSED, first, [self.empty_book(REFUSED, first)])
         hashed = to_hex(result_hash(**place, price_neur_per_wh=None, words=[]))

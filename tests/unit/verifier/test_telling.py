@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from domain.hashing import keccak, to_hex
 from tests.unit.verifier.bundles import jsonl, rechain, seal
+from tests.unit.verifier.fake_chain import AREA
 from tests.unit.verifier.small_day import Day
 from verifier.telling import lines
 from verifier.verdict import SUPPORTS
@@ -78,3 +80,22 @@ def test_lines__wrong__shows_nothing_and_tells_how_many_more(day: Any) -> None:
 
     assert last.startswith("auditor bundle: wrong, ") and last.endswith("Shows nothing that one could rely on")
     assert report.supports == ""
+
+
+@pytest.mark.parametrize("kind", ["public", "auditor", "personal"])
+def test_lines__period_that_ended_and_nobody_settled__is_told(day: Any, kind: str) -> None:
+    """Periods 1 and 2 are declared, 1 is settled; a chain whose clock is later has seen both end."""
+    files = day.personal("h1", "household", "p1") if kind == "personal" else getattr(day, kind)()
+
+    def later(method: str, params: list[Any]) -> Any:
+        answer = day.chain.rpc(method, params)
+        is_origin = method == "eth_call" and params[0]["data"] == to_hex(keccak(b"origin()")[:4])
+        return f"0x{int(answer, 16) + 100 * 86_400:064x}" if is_origin else answer
+
+    before, after = verify(files, None, day.chain.rpc), verify(files, None, later)
+
+    assert not [gap for gap in before.gaps if "nobody settled" in gap]
+    assert [gap for gap in after.gaps if "nobody settled" in gap] == [
+        f"period 2 of {AREA}, which has ended: nobody settled it"
+    ]
+    assert "nobody settled it" in "\n".join(lines(after))

@@ -40,13 +40,13 @@ class Trading(Registering):
         """Period and program of the day."""
         self.open_session(GATE, 1, FIRST, COUNT)
 
-    def open_session(self, session: int, number: int, first: int, count: int) -> None:
-        """A period and a session of the same MTUs."""
-        area, span = text_id(AREA), {"first_mtu": first, "count": count}
-        self.fact("period.declared", {"area": AREA, "period": number, **span})
+    def open_session(self, session: int, number: int, first: int, count: int, *, period_count: int = 0) -> None:
+        """A period and a session of the same MTUs, or of its first ones."""
+        area, whole = text_id(AREA), period_count or count
+        self.fact("period.declared", {"area": AREA, "period": number, "first_mtu": first, "count": whole})
         types = "bytes32*,uint32*,uint32,uint32,uint64"
-        declared = Emits("PeriodDeclared", types, [area, number, first, count, self.chain.now])
-        self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, count], declared)
+        declared = Emits("PeriodDeclared", types, [area, number, first, whole, self.chain.now])
+        self.send("operator", "Calendar", "declarePeriod", [to_hex(area), first, whole], declared)
         self.open_another(session, number, first, count)
 
     def open_another(self, session: int, number: int, first: int, count: int) -> None:
