@@ -121,7 +121,7 @@ class Orders:
         report.same("tag", fact.tag, last, "the order's last revision has")
 
     def nominated(self, fact: ScheduleNominated) -> None:
-        """Signed by a key of the account at this point, for a session's MTUs before its gate, in rising revisions."""
+        """Signed by the account's valid key at this point, for a session's MTUs before its gate; revisions rise."""
         market, report = ident(fact.market), self._report
         self._check_in_time(fact.market_time, (market, fact.session, fact.first_mtu))
         values = (
@@ -134,10 +134,9 @@ class Orders:
         )
         signer = self._evidence.sign.signer(fact.signature, "Schedule", *values)
         report.same("order_key", fact.order_key, signer, "Schedule is signed by")
-        mine = (fact.order_key, fact.point)
-        known = [(key.order_key, key.point) for key in self._participants.keys[fact.account]]
-        if mine not in known and not self._erasures.excuse("key.registered", fact.account):
-            report.fail(mine, name="key", source=f"registered for {fact.account} are", expected=known)
+        key = self._check_key(fact.order_key, fact.account, fact.first_mtu)
+        if key is not None:
+            report.same("point", fact.point, key.point, "the key's registration holds")
         mtus = self._participants.mtus_of_session(market, fact.session)
         told, due = (fact.first_mtu, len(fact.net_wh)), (mtus.start, len(mtus))
         report.same("first MTU and number of values", told, due, "session.opened gives")
@@ -150,10 +149,14 @@ class Orders:
     def _check_signer(self, order_key: str, order: Order, signer: str) -> KeyRegistered | None:
         """The key that signed is the one valid for the order's account at its MTU; None: its registration is erased."""
         self._report.same("order_key", order_key, signer, "it is signed by")
-        key = self._participants.key_at(order.account, order.mtu)
-        if key is None and self._erasures.excuse("key.registered", order.account):
+        return self._check_key(order_key, order.account, order.mtu)
+
+    def _check_key(self, order_key: str, account: str, mtu: int) -> KeyRegistered | None:
+        """Of what is recorded at this place, the last key that is valid at an MTU; None: its registration is erased."""
+        key = self._participants.key_at(account, mtu)
+        if key is None and self._erasures.excuse("key.registered", account):
             return None
-        source = f"valid for {order.account} in MTU {order.mtu} is"
+        source = f"valid for {account} in MTU {mtu} is"
         self._report.same("order_key", order_key, "none" if key is None else key.order_key, source)
         return key
 

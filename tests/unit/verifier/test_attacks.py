@@ -19,7 +19,7 @@ from domain.statements import Statement
 from domain.words import settlement_words
 from settling.settlement import Settled
 from tests.unit.verifier.bundles import auditor_bundle, jsonl, played, seal
-from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, key_of, noise
+from tests.unit.verifier.fake_chain import FIRST, GATE, MARKET, address, key_of, noise
 from tests.unit.verifier.metering import MISSING, Registers, registers_of
 from tests.unit.verifier.programs import REFUSED
 from tests.unit.verifier.small_day import Day
@@ -60,6 +60,29 @@ class Resurrected(Day):
         sequence = self.fact("order.accepted", body)
         self.receipt(sequence, order.mtu, tag, order.revision, 1, body["market_time"])
         self.orders[tag] = (order, body["point"])
+
+
+class OldKeyNominates(Day):
+    """Whoever found a household's old device nominates with a key that was replaced before."""
+
+    def nominate(self, who: str, point: str, **given: Any) -> None:
+        """After the household registered a new key."""
+        old = self.devices[who]
+        self.register_key(who, point, f"{who}'s new device", FIRST)
+        new, self.devices[who] = self.devices[who], old
+        super().nominate(who, point, **given)
+        self.devices[who] = new
+
+
+class LaterKeyNominates(Day):
+    """A key that is valid later on nominates already."""
+
+    def nominate(self, who: str, point: str, **given: Any) -> None:
+        """With a key for the day after."""
+        valid = self.devices[who]
+        self.register_key(who, point, f"{who}'s later device", FIRST + 96)
+        super().nominate(who, point, **given)
+        self.devices[who] = valid
 
 
 class FirstAtThree(Day):
@@ -380,6 +403,8 @@ ATTACKS: list[tuple[type, str]] = [
     (EarlierByTheChain, "sessions of earlier gates that are not over"),
     (GatesAtOnce, "sessions of the area's other markets with the same gate"),
     (Bribed, "bribe.paid"),
+    (OldKeyNominates, f"valid for {address('h1')} in MTU {FIRST} is"),
+    (LaterKeyNominates, f"valid for {address('h1')} in MTU {FIRST} is"),
 ]
 
 
@@ -432,7 +457,7 @@ REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("masks", changing("program.validated", lambda b: b.update(emptied_mask=f"0x{0:032x}")), "books and results give"),
     ("traded", changing("program.validated", lambda b: b.update(traded_mask=f"0x{1:032x}")), "the results give"),
     ("ref", changing("deposit.booked", lambda b: b.update(ref="0x" + "99" * 32)), "the chain has no Deposited"),
-    ("account", changing("schedule.nominated", lambda b: b.update(account=OTHER)), "registered for"),
+    ("account", changing("schedule.nominated", lambda b: b.update(account=OTHER)), "in MTU"),
     ("order key", changing("schedule.nominated", lambda b: b.update(order_key=OTHER)), "Schedule is signed by"),
     ("late", changing("schedule.nominated", lambda b: b.update(market_time=GATE)), "took orders until"),
     ("organisation", changing("area.defined", lambda b: b["attesters"][0].update(organisation="x")), "Roles on chain"),
