@@ -1,7 +1,7 @@
 """Blocks proven from one block hash that the verifier's user trusts: headers by their hashes, receipts by their root.
 
 Sources: the yellow paper of Ethereum as of London: headers (section 4.3), receipts (4.3.1), tries (appendix D);
-EIP-1559 (base fee), EIP-2718 (types of receipts).
+EIP-225 (Clique), EIP-1559 (base fee), EIP-2718 (types of receipts).
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from verifier.form import Json, unhex
 from verifier.hashes import keccak, tohex
 from verifier.node import Rpc
 from verifier.rlp import Rlp, number_bytes, rlp
+from verifier.signatures import recover
 from verifier.verdict import UNREADABLE
 
 HEADER_BYTES = ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom")
 HEADER_NUMBERS = ("difficulty", "number", "gasLimit", "gasUsed", "timestamp")
-HEADER_REST = ("extraData", "mixHash", "nonce")
-"""Members of a header in their order; the base fee follows them."""
+HEADER_REST = ("mixHash", "nonce")
+"""Members of a header in their order, the extra data before the last of these; the base fee follows them."""
+
+VANITY_BYTES, ADDRESS_BYTES, SEAL_BYTES = 32, 20, 65
+"""Of a Clique block's extra data (EIP-225): anything, in the first block the sealers' addresses, the seal."""
 
 BLOOM_BITS = 2_048
 
@@ -29,11 +33,28 @@ Log: TypeAlias = tuple[str, tuple[str, ...], str]
 
 def header_hash(told: Json) -> str:
     """Hash that a block's header has by its members. Raises what reading a malformed one may raise."""
+    return tohex(_hash(told, unhex(told["extraData"])))
+
+
+def _hash(told: Json, extra: bytes) -> bytes:
     fields = [unhex(told[name]) for name in HEADER_BYTES]
     fields += [number_bytes(int(told[name], 16)) for name in HEADER_NUMBERS]
-    fields += [unhex(told[name]) for name in HEADER_REST]
+    fields += [extra, *(unhex(told[name]) for name in HEADER_REST)]
     fields.append(number_bytes(int(told["baseFeePerGas"], 16)))
-    return tohex(keccak(rlp(fields)))
+    return keccak(rlp(fields))
+
+
+def sealer_of(told: Json) -> str:
+    """Who sealed a Clique block, by its seal. Raises ValueError where it has none."""
+    extra = unhex(told["extraData"])
+    body, seal = extra[:-SEAL_BYTES], extra[-SEAL_BYTES:]
+    return recover(_hash(told, body), tohex(seal[:-1] + bytes([seal[-1] + 27])))
+
+
+def sealers_of(genesis: Json) -> frozenset[str]:
+    """Who may seal a Clique chain, as its first block lists them; nobody where it lists none."""
+    listed = unhex(genesis["extraData"])[VANITY_BYTES:-SEAL_BYTES]
+    return frozenset(tohex(listed[at : at + ADDRESS_BYTES]) for at in range(0, len(listed), ADDRESS_BYTES))
 
 
 def receipt_bytes(told: Json) -> bytes:
@@ -114,12 +135,47 @@ class Known:
 class Proof:
     """What follows from block hashes that are trusted: all blocks between them, as their headers link them."""
 
+    block: int
+    """The last of them."""
     headers: Mapping[int, tuple[str, int]]
     """Hash and timestamp by number; none where the trusted block's header is of a form that is not known here."""
     receipts: Mapping[str, Json]
     """Receipts by transaction, of blocks in which contracts left logs."""
     faults: tuple[str, ...]
     """Where the node contradicts it."""
+
+
+def final_block(ask: Rpc, known: Known, height: int) -> Known:
+    """The last block after a trusted one that enough of a Clique chain's sealers built upon, and its hash.
+
+    A block is final once N - (N - 1) // 3 of the N sealers that the first block lists have sealed it or a block after
+    it. The trusted block itself where the chain has no such seals, or headers between are not linked and sealed so.
+    """
+    genesis = ask("eth_getBlockByNumber", [hex(0), False])
+    if _hash_or_none(genesis) != known.genesis_hash:
+        return known
+    sealers = sealers_of(genesis)
+    needed = len(sealers) - (len(sealers) - 1) // 3
+    above, final, expected = set[str](), known, None
+    for number in range(height, known.block, -1) if sealers else ():
+        header = ask("eth_getBlockByNumber", [hex(number), False])
+        hashed = _hash_or_none(header)
+        if hashed is None or hashed != (expected or hashed):
+            return known
+        sealer, expected = _sealer_or_none(header), header["parentHash"]
+        if sealer not in sealers:
+            return known
+        above.add(sealer)
+        if final is known and len(above) >= needed:
+            final = Known(known.genesis_hash, number, hashed)
+    return final if expected == known.block_hash else known
+
+
+def _sealer_or_none(header: Json) -> str | None:
+    try:
+        return sealer_of(header)
+    except UNREADABLE:
+        return None
 
 
 def prove(ask: Rpc, known: Known, told: Mapping[int, Sequence[Log]], addresses: Collection[str]) -> Proof:
@@ -133,7 +189,7 @@ def prove(ask: Rpc, known: Known, told: Mapping[int, Sequence[Log]], addresses: 
         if _hash_or_none(header) != expected:
             if number < known.block:
                 faults.append(f"block {number} is not the one that block {number + 1} follows")
-            return Proof(headers, receipts, tuple(faults))
+            return Proof(known.block, headers, receipts, tuple(faults))
         headers[number] = (expected, int(header["timestamp"], 16))
         expected = header["parentHash"]
         bloom = unhex(header["logsBloom"])
@@ -145,7 +201,7 @@ def prove(ask: Rpc, known: Known, told: Mapping[int, Sequence[Log]], addresses: 
             receipts |= dict(zip(header["transactions"], found, strict=True))
     if expected != known.genesis_hash:
         faults.append("block 1 does not follow the genesis block of the trust anchors")
-    return Proof(headers, receipts, tuple(faults))
+    return Proof(known.block, headers, receipts, tuple(faults))
 
 
 def _hash_or_none(header: Json) -> str | None:

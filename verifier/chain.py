@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.blocks import Known, Log, Proof, prove
+from verifier.blocks import Known, Log, Proof, final_block, prove
 from verifier.form import Json, unhex
 from verifier.hashes import ZERO_HEX, keccak, tohex
 from verifier.node import Rpc
@@ -284,8 +284,9 @@ class Chain(Events):
     def prove(self, known: Known) -> Proof:
         """What follows from block hashes that are trusted; from then on nothing else is taken from the node."""
         if known not in self._proofs:
-            told = {number: logs for number, logs in self._told.items() if number <= known.block}
-            proof = prove(self._ask, known, told, sorted(set(self.contracts.values())))
+            final = final_block(self._ask, known, self.height)
+            told = {number: logs for number, logs in self._told.items() if number <= final.block}
+            proof = prove(self._ask, final, told, sorted(set(self.contracts.values())))
             self._proofs[known] = proof
             self._headers, self._receipts = proof.headers, proof.receipts
         return self._proofs[known]

@@ -186,7 +186,7 @@ class Evidence:
         for fault in proof.faults:
             report.fail(f"the node contradicts the checkpoint: {fault}")
         if proof.headers and not proof.faults:
-            report.held = replace(report.held, proven_block=point.block)
+            report.held = replace(report.held, proven_block=proof.block)
         clock = {"speed()": anchors.speed, "origin()": anchors.origin_seconds, "start()": anchors.start_seconds}
         for function, value in clock.items():
             report.same(function.removesuffix("()"), value, chain.number("Calendar", function), "Calendar holds")
