@@ -104,8 +104,9 @@ def record(kind: type[T], value: Json) -> T:
     form = form_of(kind)
     if type(value) is not dict:
         raise ValueError(f"{str(value)[:SHOWN_LETTERS]} is no object with the members {sorted(form.names)}")
-    if form.needed - value.keys() or value.keys() - form.names:
-        raise ValueError(f"members {sorted(value)} are not those of the format: {sorted(form.names)}")
+    missing, unknown = form.needed - value.keys(), value.keys() - form.names
+    if missing or unknown:
+        raise ValueError(f"its members are not those of the format: missing {sorted(missing)}, more {sorted(unknown)}")
     read = {}
     for member in form.members:
         if member.name in value:

@@ -29,6 +29,7 @@ from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import BookKey, Opened, Orders
 from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, SessionKey, span
+from verifier.report import ProgramReport, check_capped, check_place
 from verifier.rules import rule_of
 from verifier.words import (
     ASK,
@@ -78,32 +79,6 @@ class Trade:
     side: int
     energy_wh: int
     price_neur_per_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReportedMtu:
-    """What a program's report says of an MTU."""
-
-    given_up: bool
-    rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramReport:
-    """A program's power-flow report, as far as its hash does not already bind it."""
-
-    hash: str
-    schedules_hash: str
-    envelopes_hash: str
-    earlier_hash: str
-    mtus: tuple[ReportedMtu, ...]
-
-    @classmethod
-    def read(cls, told: Json) -> ProgramReport:
-        """From its JSON. Raises KeyError."""
-        mtus = tuple(ReportedMtu(item["given_up"], item["rounds"]) for item in told["mtus"])
-        hashes = (told["schedules_hash"], told["envelopes_hash"], told["earlier_hash"])
-        return cls(hash_json(told), *hashes, mtus)
 
 
 @dataclass(frozen=True)
@@ -269,6 +244,8 @@ class Market:
         market, session, results = ident(told.market), told.session, dict[int, Cleared]()
         rules, report = self._participants.markets[market], ProgramReport.read(told.report)
         mtus = span(told.first_mtu, told.count, MOST_MTUS_OF_A_SESSION)
+        grid_model = self._participants.areas[rules.area].grid_model
+        check_place(self._report, report, mtus, grid_model=grid_model, lot_wh=rules.lot_wh)
         shown: Sequence[ValidatedResult | ShownResult] = told.results
         for mtu, item, reported in zip(mtus, shown, report.mtus, strict=True):
             with self._report.part(f"mtu {mtu} market {told.market}"):
@@ -293,7 +270,7 @@ class Market:
             results_root=places_root(unhex(results[mtu].hash) for mtu in mtus),
             traded_mask=mask_of(traded, mtus[0]),
             emptied_mask=emptied_mask,
-            grid_model_hash=hash_json(self._participants.areas[rules.area].grid_model),
+            grid_model_hash=hash_json(grid_model),
             report=report,
             deadline=told.deadline,
             envelopes=validated.envelopes if validated else (),
@@ -335,7 +312,12 @@ class Market:
         earlier = hash_json([as_json(item) for item in fact.earlier])
         report.same("hash of earlier", earlier, program.report.earlier_hash, "the signed report holds")
         self._check_earlier(fact, market)
-        caps, net_wh = caps_of(fact.envelopes), {(item.mtu, item.point): item.net_wh for item in fact.earlier}
+        caps = caps_of(fact.envelopes)
+        flows = {
+            (mtu, item): wh for item, row in fact.schedules.items() for mtu, wh in zip(program.mtus, row, strict=True)
+        }
+        check_capped(report, program.report, caps, flows)
+        net_wh = {(item.mtu, item.point): item.net_wh for item in fact.earlier}
         for result, reported in zip(fact.results, program.report.mtus, strict=True):
             with report.part(f"mtu {result.mtu} market {fact.market}"):
                 cleared = program.results[result.mtu]

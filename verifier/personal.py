@@ -47,7 +47,7 @@ from verifier.lines import (
     OwnStatement,
     ToldStatement,
 )
-from verifier.market import Market, ProgramReport, Trade
+from verifier.market import Market, Trade
 from verifier.orders import Orders
 from verifier.participants import (
     MOST_MTUS_OF_A_PERIOD,
@@ -59,6 +59,7 @@ from verifier.participants import (
 )
 from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
 from verifier.recompute import HOUSEHOLD, Target
+from verifier.report import ProgramReport, check_place
 from verifier.rules import rule_of
 from verifier.settlement import Settlements, settlement_word
 from verifier.transactions import Transactions
@@ -207,6 +208,7 @@ class Personal:
         """Own schedule and envelopes, as the DSO signed them and the chain recorded them."""
         own, market, evidence = self._own, ident(row.market), self._evidence
         mtus, signed = span(row.first_mtu, row.count, MOST_MTUS_OF_A_SESSION), ProgramReport.read(row.report)
+        check_place(self._report, signed, mtus, grid_model=own.grid_model, lot_wh=None)
         point = own.point or ""
         at = [item["code"] for item in own.grid_model["points"]].index(point)
         envelopes: Json = [as_json(item) for item in row.envelopes]

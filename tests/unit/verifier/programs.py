@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -31,9 +32,10 @@ CLEARED_IN_ORDER = (1, 0)
 """The MTUs that trade; the chain has an order of its own."""
 
 REFUSED = GATE + 60
+"""The session whose program the DSO refuses."""
+
 LONG = 1_000
 """MTUs of the second period: it goes on when the bundle is made."""
-"""The session whose program the DSO refuses."""
 
 DEADLINE = GATE + LIMITS["sign_seconds"]
 CLEARING_RULES = {"ties": 1}
@@ -57,14 +59,25 @@ class Programs(Trading):
 
     # ---- the day's program
 
+    def change_report(self, report: Payload) -> None:
+        """What a dishonest DSO reports otherwise, before it signs."""
+
     def validate(self) -> None:
         """Results under the caps and their report, signed by the DSO; set-points follow."""
-        capped = {"point": "p1", "mtu": FIRST + CAPPED, "import_cap_wh": None, "export_cap_wh": 255}
+        capped: Payload = {"point": "p1", "mtu": FIRST + CAPPED, "import_cap_wh": None, "export_cap_wh": 255}
         self.envelopes = [capped]
         self.results = [self._result(mtu) for mtu in range(COUNT)]
         envelopes = keccak(b"".join(hash_json(self.own_envelopes(point)) for point in POINTS))
         schedules = keccak(b"".join(schedule_hash(self.schedules[point]) for point in POINTS))
-        self.report = report_of(self.results, envelopes=envelopes, schedules=schedules)
+        beyond = -self.schedules["p1"][CAPPED] - capped["export_cap_wh"]
+        self.report = report_of(
+            self.results,
+            grid=self.area["grid_model"],
+            envelopes=envelopes,
+            schedules=schedules,
+            capped={FIRST + CAPPED: (1, beyond)},
+        )
+        self.change_report(self.report)
         self.session = self._validated(GATE, FIRST, self.results, self.envelopes, self.report, self.schedules)
         self.fact("program.validated", self.session)
         self._sign_program()
@@ -237,7 +250,7 @@ class Programs(Trading):
         }
         envelopes = keccak(b"".join(hash_json([]) for _ in POINTS))
         schedules = keccak(b"".join(schedule_hash([0]) for _ in POINTS))
-        report = report_of([result], envelopes=envelopes, schedules=schedules)
+        report = report_of([result], grid=self.area["grid_model"], envelopes=envelopes, schedules=schedules)
         validated = self._validated(REFUSED, first, [result], [], report, {point: [0] for point in POINTS})
         self.fact("program.validated", validated)
         root = bytes.fromhex(validated["results_root"][2:])
@@ -249,12 +262,54 @@ class Programs(Trading):
         self.end_session(REFUSED)
 
 
-def report_of(results: list[Payload], *, envelopes: bytes, schedules: bytes) -> Payload:
-    """A power-flow report over results, as far as the verifier looks at it; the bytes are hashes."""
+def report_of(
+    results: list[Payload],
+    *,
+    grid: Payload,
+    envelopes: bytes,
+    schedules: bytes,
+    capped: Mapping[int, tuple[int, int]] = MappingProxyType({}),
+) -> Payload:
+    """A power-flow report over results, of a grid with one bus and one line; the bytes are hashes. `capped`: number of
+    points and Wh of export that envelopes hold back, by MTU."""
     return {
+        "format": "dominoes-report/1",
+        "grid": grid["code"],
+        "grid_model_hash": to_hex(hash_json(grid)),
         "schedules_hash": to_hex(schedules),
         "envelopes_hash": to_hex(envelopes),
         "earlier_hash": to_hex(hash_json([])),
+        "first_mtu": results[0]["mtu"],
+        "count": len(results),
+        "lot_wh": LOT,
+        "rounds_max": 4,
         "fallbacks": [],
-        "mtus": [{"mtu": item["mtu"], "given_up": item["given_up"], "rounds": 1} for item in results],
+        "mtus": [
+            {
+                "mtu": item["mtu"],
+                "loading_permille": 1_100 if item["given_up"] else 900,
+                "loading_element": "l",
+                "voltage_lowest_micro_pu": 990_000,
+                "voltage_lowest_bus": "b",
+                "voltage_highest_micro_pu": 1_010_000,
+                "voltage_highest_bus": "b",
+                "rounds": 1,
+                "given_up": item["given_up"],
+                "findings_count": 1,
+                "findings": [
+                    {
+                        "kind": "line",
+                        "code": "l",
+                        "quantity": "loading",
+                        "value_micro": 1_200_000,
+                        "limit_micro": 1_000_000,
+                    }
+                ],
+                "binding": [],
+                "capped_points": capped.get(item["mtu"], (0, 0))[0],
+                "capped_import_wh": 0,
+                "capped_export_wh": capped.get(item["mtu"], (0, 0))[1],
+            }
+            for item in results
+        ],
     }

@@ -115,7 +115,13 @@ class Registering(Journal):
     # ---- area and market
 
     def _define_area(self) -> None:
-        grid = {"code": "grid", "points": [{"code": point, "bus": "b"} for point in POINTS]}
+        grid = {
+            "code": "grid",
+            "buses": [{"code": "b", "nominal_v": 400}],
+            "lines": [{"code": "l", "from_bus": "b", "to_bus": "b"}],
+            "transformers": [],
+            "points": [{"code": point, "bus": "b"} for point in POINTS],
+        }
         attesters = [{"name": a, "address": address(a), "organisation": f"org{a[1:]}"} for a in ATTESTERS]
         self.area = {
             "area": AREA,
