@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.hashing import from_hex, keccak, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, from_hex, keccak, to_hex
 from domain.units import check_range
 
 DOMAIN_NAME = "DOMINOES"
@@ -107,7 +107,7 @@ class Shape:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return to_hex(value)
-    if isinstance(value, int) and abs(value) >= 2**53:
+    if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
         return str(value)
     return value
 

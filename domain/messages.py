@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from nacl.signing import SigningKey
 
-from domain.hashing import canonical_json, from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, canonical_json, from_hex, to_hex
 from domain.jws import MalformedMessage, decode_part, sign_compact, split_compact
 from domain.readings import NONCE_BYTES
 from domain.registers import ReadingRun, RegisterReading
@@ -23,7 +23,7 @@ MESSAGE_BYTES_MAX = 65_536
 READINGS_MAX = 192
 """Most readings in one message: two days of MTUs, so that a meter away for a night catches up in one message."""
 
-REGISTER_WH_MAX = 2**53 - 1
+REGISTER_WH_MAX = MAX_SAFE_INTEGER
 """Highest register: the largest integer canonical JSON carries; 9 PWh is beyond any connection's lifetime."""
 
 METER_CODE_CHARACTERS_MAX = 64

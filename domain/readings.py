@@ -11,7 +11,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from domain.eip712 import ATTESTATION, Domain
 from domain.errors import DominoesError
-from domain.hashing import keccak, text_id, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, keccak, text_id, to_hex
 from domain.members import Says, is_written_as
 from domain.merkle import merkle_root
 from domain.strictness import check_bytes, hex_bytes, text, whole
@@ -44,7 +44,7 @@ class Reading:
 
     def __post_init__(self) -> None:
         for name in ("import_register_wh", "export_register_wh", "import_wh", "export_wh"):
-            check_range(field=name, value=getattr(self, name), lowest=0, highest=2**53 - 1)
+            check_range(field=name, value=getattr(self, name), lowest=0, highest=MAX_SAFE_INTEGER)
         check_range(field="sequence", value=self.sequence, lowest=0, highest=2**32 - 1)
         check_range(field="mtu", value=self.mtu, lowest=0, highest=2**32 - 1)
         if not isinstance(self.meter_code, str) or not isinstance(self.quality, Quality):

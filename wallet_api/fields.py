@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import Path, Query
 from pydantic import AfterValidator, Field, StringConstraints
 
-from domain.hashing import keccak
+from domain.hashing import MAX_SAFE_INTEGER, keccak
 from domain.mtu import MTU_END, SECONDS_LAST
 from domain.units import BASIS_POINTS, MAX_LOTS
 from ledger_service.registry.checks import SECONDS_MAX
@@ -104,7 +104,7 @@ QueryText = Annotated[str, StringConstraints(pattern=f"^{_NO_CONTROL}{{1,500}}$"
 """Words for people in a parameter; as in bodies, without control and direction characters."""
 
 Uint32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
-Uint53 = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Uint53 = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 Int32 = Annotated[int, Field(ge=-(2**31) + 1, le=2**31 - 1)]
 PositiveInt = Annotated[int, Field(ge=1, le=2**32 - 1)]
 
@@ -167,7 +167,7 @@ AccountName = Annotated[Address, Path(description="Address of an account")]
 CodeName = Annotated[Code, Path(description="The code it was registered under")]
 MtuNumber = Annotated[int, Path(ge=0, le=MTU_LAST, description="MTU: unix seconds // 900")]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Version, from 1")]
-SequenceNumber = Annotated[int, Path(ge=1, le=2**53 - 1, description="Place in the journal, from 1")]
+SequenceNumber = Annotated[int, Path(ge=1, le=MAX_SAFE_INTEGER, description="Place in the journal, from 1")]
 Reference = Annotated[Bytes32, Path(description="The payment's reference")]
 OrderId = Annotated[Bytes16, Path(description="Order id, 16 bytes of 0x hex, as its device made it")]
 

@@ -13,7 +13,7 @@ from contracts.artifacts import load_artifact
 from contracts.naming import snake
 from contracts.rpc import Rpc, RpcError, as_bytes
 from domain.errors import DominoesError
-from domain.hashing import to_hex
+from domain.hashing import MAX_SAFE_INTEGER, to_hex
 
 Block = int | str
 """A block by number or by tag (`latest`)."""
@@ -154,7 +154,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, Sequence):
         return tuple(_plain(item) for item in value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
         return str(value)
     return value
 

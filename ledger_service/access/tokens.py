@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from domain.errors import DominoesError
-from domain.hashing import from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from ledger_service.access.roles import Role
 
 ALGORITHM = "ES256"
@@ -37,9 +37,6 @@ VERIFIED_TOKENS_MAX = 4_096
 
 TOKEN_LENGTH_MAX = 2_048
 """Longest token that is looked at, in characters; ours have about 500."""
-
-SECONDS_HIGHEST = 2**53 - 1
-"""Largest time in a claim, unix seconds: what JSON carries exactly."""
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
 _FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
@@ -97,7 +94,7 @@ def _thumbprint(key: ec.EllipticCurvePublicKey) -> str:
 def _claims_of(payload: dict[str, Any]) -> Claims:
     """The claims in exactly the form `issue` gives them. Raises KeyError, ValueError."""
     times = [payload[name] for name in ("iat", "nbf", "exp")]
-    if any(type(value) is not int or not 0 <= value <= SECONDS_HIGHEST for value in times):
+    if any(type(value) is not int or not 0 <= value <= MAX_SAFE_INTEGER for value in times):
         raise ValueError("times are not whole seconds")
     texts = [payload[name] for name in ("sub", "role", "jti")]
     if not all(isinstance(value, str) for value in texts) or not _ADDRESS.fullmatch(payload["sub"]):

@@ -10,7 +10,7 @@ from typing import Any
 from contracts.bindings import Guarantees
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.facts import GuaranteeGiven, KeyRegistered, Subject
-from domain.hashing import ZERO_HASH, from_hex, text_id, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, ZERO_HASH, from_hex, text_id, to_hex
 from domain.mtu import mtu_of
 from domain.parties import Guarantee, OrderKey, Participant, ParticipantKind
 from domain.roles import ChainRole
@@ -36,9 +36,6 @@ CREDIT_NEUR_MAX = 2**63 - 1
 
 KEY_AHEAD_MTUS = 366 * 96
 """How far ahead of the current MTU a key may begin: a year, beyond any planned change of a device."""
-
-NONCE_MAX = 2**53 - 1
-"""Largest nonce of a guarantee: the largest number canonical JSON carries."""
 
 NONCE_STEP_MAX = 2**32
 """How far above the last one a nonce may be, on chain too: none can be the last."""
@@ -89,7 +86,7 @@ def guarantee_signers(*, domain: Domain, guarantee: Guarantee) -> GuaranteeSigne
     `domain` is that of the Guarantees contract. Raises Malformed, OutOfRange, BadSignature.
     """
     check_range(field="credit_neur", value=guarantee.credit_neur, lowest=0, highest=CREDIT_NEUR_MAX)
-    check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=NONCE_MAX)
+    check_range(field="nonce", value=guarantee.nonce, lowest=1, highest=MAX_SAFE_INTEGER)
     digest = domain.digest(GUARANTEE, guarantee_values(guarantee))
     agreed = guarantee.account_signature
     return GuaranteeSigners(

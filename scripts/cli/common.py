@@ -30,9 +30,14 @@ DEFAULT_STATE = Path("state")
 """Where `dominoes up` keeps its run, below the folder it is called in."""
 
 
+def is_checkout(root: Path = ROOT) -> bool:
+    """Whether this runs from the sources, and not from an installed package, which brings the contracts compiled."""
+    return (root / "pyproject.toml").exists()
+
+
 def _cache() -> Path:
     """The checkout's own cache, or where this system keeps caches if the package is installed."""
-    if (ROOT / "pyproject.toml").exists():
+    if is_checkout():
         return ROOT / ".cache"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dominoes"
 

@@ -12,7 +12,7 @@ import httpx
 
 from domain.errors import DominoesError
 from ledger_service.chain.anvil import anvil_binary
-from scripts.cli.common import DEFAULT_STATE, ROOT, JsonOption, StateOption, guarded, show
+from scripts.cli.common import DEFAULT_STATE, ROOT, JsonOption, StateOption, guarded, is_checkout, show
 from scripts.serving.embedded.keys import ALL_KEYS_HERE, exposed_keys
 from scripts.serving.embedded.run_folder import CONFIG_FILE, KEYS_FOLDER, read_config
 
@@ -28,13 +28,18 @@ def doctor(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "node": shutil.which("node") or "missing: run `make setup`",
+        "node": _tool(shutil.which("node"), ROOT),
         "anvil": _anvil(),
-        "compiler": "installed" if (ROOT / "node_modules" / "solc").exists() else "missing: run `make setup`",
+        "compiler": _tool("installed" if (ROOT / "node_modules" / "solc").exists() else None, ROOT),
         "free disk": f"{free // 1024**3} GiB" + ("" if free > DISK_LOW_BYTES else ": make room, or writes will wait"),
         "state": _state(state),
     }
     show(found, as_json=as_json, title="doctor")
+
+
+def _tool(found: str | None, root: Path) -> str:
+    """A tool that only who builds from the sources needs."""
+    return found or ("missing: run `make setup`" if is_checkout(root) else "not needed: this package was built with it")
 
 
 def _anvil() -> str:

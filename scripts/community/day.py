@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -10,45 +9,20 @@ from zoneinfo import ZoneInfo
 
 from clearing.inspection import Pinned, inspect, repeat
 from clearing.shown import ShownOrder, ShownProgram
-from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mtu import mtu_end, mtu_start
 from scripts.community.meters import Envelopes, TownMeters
 from scripts.community.run_config import ZONE
 from scripts.community.town import Town
 from scripts.community.trading import Tally, TradingDay, total
+from scripts.community.waiting import wait_for
 from scripts.serving.day_plan import DayPlan, plan_of
-
-POLL_SECONDS = 0.05
-"""Wall seconds between looks at what the service and the attesters have done."""
-
-WAIT_SECONDS_MAX = 300.0
-"""Wall seconds after which a step that should have come about is reported as missing."""
 
 CLEARED_STATES = ("cleared", "resolved", "refused", "expired")
 """States of a program in which nothing more is cleared: what has no position by then is voided at the deadline."""
 
 Progress = Callable[[str, int, int], None]
 """(what, done, of): called as the day goes on."""
-
-
-class StepMissing(DominoesError):
-    """Something the day waits for did not come about."""
-
-    code = "step-missing"
-
-    def __init__(self, *, what: str) -> None:
-        self.what = what
-        super().__init__(f"waited {WAIT_SECONDS_MAX:.0f} s for {what}; look into the log folder of the state")
-
-
-def wait_for(what: str, ready: Callable[[], bool]) -> None:
-    """Return once `ready()`. Raises StepMissing after WAIT_SECONDS_MAX."""
-    end = time.monotonic() + WAIT_SECONDS_MAX
-    while not ready():
-        if time.monotonic() > end:
-            raise StepMissing(what=what)
-        time.sleep(POLL_SECONDS)
 
 
 class DayDriver:

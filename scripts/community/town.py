@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,6 @@ import httpx
 from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
-from domain.errors import DominoesError
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.mtu import mtu_start
 from domain.signing import SigningKey
@@ -22,6 +20,7 @@ from scripts.community.grids import Community
 from scripts.community.households import PriceBand
 from scripts.community.run_config import ATTESTER_NAMES, ATTESTER_THRESHOLD, ZONE, RunConfig
 from scripts.community.store import DeviceStore
+from scripts.community.waiting import wait_for
 from scripts.serving.api_client import ApiClient
 from scripts.serving.desk import Desk
 
@@ -36,11 +35,6 @@ RETAILER_LINE_NEUR = 100_000 * NEUR_PER_EUR
 
 SIGNED_FOR_SECONDS = 30 * 86_400
 """How long after the community's first MTU the signatures under a guarantee may be used."""
-
-PAID_IN_SECONDS = 180.0
-"""Longest wait for the retailer's deposit to come on chain: lines are given from what is there."""
-
-PAUSE_SECONDS = 0.2
 
 TARIFF = {
     "supply_neur_per_wh": 300_000,
@@ -60,17 +54,6 @@ TARIFF_CODE = "household-flex"
 MIN_LIMIT_NEUR_PER_WH = -500_000
 MAX_LIMIT_NEUR_PER_WH = 4_000_000
 """Price band of the demo market: −50 to 400 ct/kWh, the harmonised limits of day-ahead coupling in this unit."""
-
-
-class FundsAway(DominoesError):
-    """The retailer's deposit does not come on chain, so that it can guarantee for nobody."""
-
-    code = "funds-away"
-    retryable = True
-
-    def __init__(self, *, funds_neur: int) -> None:
-        self.funds_neur = funds_neur
-        super().__init__(f"{funds_neur} nEUR of the retailer are not on chain yet; is the treasurer's signer running?")
 
 
 @dataclass(frozen=True)
@@ -264,21 +247,16 @@ class Town:
         retailer = self.organisations["retailer"]
         for house in self.households:
             self._deposit(house.account.address, HOUSEHOLD_DEPOSIT_NEUR)
-        funds_neur = RETAILER_LINE_NEUR + len(self.households) * HOUSEHOLD_CREDIT_NEUR
-        self._deposit(retailer.address, funds_neur)
-        self._await_funds(funds_neur)
+        self._deposit(retailer.address, RETAILER_LINE_NEUR + len(self.households) * HOUSEHOLD_CREDIT_NEUR)
+        wait_for("the treasurer's signer to bring the retailer's deposit on chain", self._is_paid_in)
         deadline = mtu_start(valid_from_mtu) + SIGNED_FOR_SECONDS
         self._guarantee(retailer, RETAILER_LINE_NEUR, deadline=deadline)
         for house in self.households:
             self._guarantee(house.account, HOUSEHOLD_CREDIT_NEUR, deadline=deadline)
 
-    def _await_funds(self, funds_neur: int) -> None:
-        """Wait until the retailer's deposit is in its balance. Raises FundsAway."""
-        until = time.monotonic() + PAID_IN_SECONDS
-        while int(self.clients["retailer"].get("/v1/balance")["balance_neur"]) == 0:
-            if time.monotonic() > until:
-                raise FundsAway(funds_neur=funds_neur)
-            time.sleep(PAUSE_SECONDS)
+    def _is_paid_in(self) -> bool:
+        """Whether the retailer's deposit is in its balance: lines are given from what is there."""
+        return int(self.clients["retailer"].get("/v1/balance")["balance_neur"]) > 0
 
     def _guarantee(self, account: SigningKey, credit_neur: int, *, deadline: int) -> None:
         """The retailer guarantees for a household, which agrees, or for itself."""

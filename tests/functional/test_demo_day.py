@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from scripts.cli.common import CACHE, EXIT_FAILED
 from scripts.cli.main import app
-from scripts.community import day as days
 from scripts.community.grids import load_community
+from scripts.community.waiting import StepMissing
 from scripts.serving.embedded.demo_day import run_day
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from tests.effort import examples
@@ -187,7 +187,7 @@ def test_demo_day__a_step_never_comes_about__one_line_and_exit_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stuck(**_: object) -> None:
-        raise days.StepMissing(what="every MTU to be cleared")
+        raise StepMissing(what="every MTU to be cleared")
 
     monkeypatch.setattr("scripts.serving.embedded.demo_day.run_day", stuck)
 

@@ -26,6 +26,7 @@ from scripts.community.meters import TownMeters
 from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town, grid_json
+from scripts.community.waiting import wait_for
 from scripts.serving.day_plan import DayPlan, plan_of
 from scripts.serving.embedded.evidence import fetch_bundle
 from scripts.serving.embedded.run_desk import desk_of_run
@@ -81,7 +82,7 @@ class ClockedDay(days.DayDriver):
         self._sign_at_the_desk()
 
     def advance(self, to: int) -> None:
-        days.wait_for(f"market time {to}", lambda: self.market_time() >= to)
+        wait_for(f"market time {to}", lambda: self.market_time() >= to)
 
     def _see_attested(self, start: int, stop: int) -> None:
         """Nothing: who waits for a cut-off here reports the next MTUs late. The settlement waits for all of them."""

@@ -5,25 +5,28 @@ In one MTU at night a household buys 5 lots, sells 2 of them at the second gate 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.words import Side
-from scripts.cli.common import CACHE
 from scripts.community.households import Wish, later_wishes, wishes
 from scripts.community.trading import TradingDay
-from scripts.serving.embedded.demo_day import DayResult, run_day
+from scripts.serving.embedded.demo_day import DayResult
+from tests.functional.later_gates import (
+    LATER_GATE,
+    check_clean,
+    check_netted,
+    check_stands_on_the_first,
+    facts,
+    later_day,
+    statements,
+)
 
 pytestmark = pytest.mark.functional
-
-SMALLEST_GRID = "1-LV-rural1--0-sw"
-SECOND_GATE = "17:00"
 
 HOUSE, POSITION = 0, 8
 """The household of the table, and its MTU: 02:00, in which nobody else but the retailer orders."""
@@ -59,34 +62,12 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
         patch.setattr("scripts.community.day.TradingDay", TableDay)
         patch.setattr("scripts.community.trading.wishes", as_in_the_table(wishes, BOUGHT))
         patch.setattr("scripts.community.trading.later_wishes", as_in_the_table(later_wishes, SOLD))
-        result = run_day(
-            grid=SMALLEST_GRID,
-            day=date(2016, 6, 15),
-            pv_permille=1_000,
-            out=out,
-            cache=CACHE,
-            progress=lambda *_: None,
-            second_session_gate_local=SECOND_GATE,
-        )
+        result = later_day(out, second_session_gate_local=LATER_GATE)
     return result, out
 
 
-def facts(out: Path, kind: str) -> list[dict[str, Any]]:
-    """Payloads of a kind in the auditor's bundle."""
-    rows = map(json.loads, (out / "bundles" / "auditor" / "journal.jsonl").read_text().splitlines())
-    return [row["payload"] for row in rows if row["kind"] == kind]
-
-
-def statements(out: Path) -> list[dict[str, Any]]:
-    """What the attesters signed: the last proposal."""
-    return [item["statement"] for item in facts(out, "settlement.proposed")[-1]["statements"]]
-
-
 def test_two_sessions__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
-    result, _ = day
-
-    assert result.clean, {name: verdict.report for name, verdict in result.verdicts.items() if verdict.exit_code}
-    assert {"auditor", "public"} < result.verdicts.keys() and len(result.verdicts) > 10
+    check_clean(day[0])
 
 
 def test_two_sessions__same_mtus__both_trade_and_both_end(day: tuple[DayResult, Path]) -> None:
@@ -104,23 +85,7 @@ def test_two_sessions__same_mtus__both_trade_and_both_end(day: tuple[DayResult, 
 
 
 def test_two_sessions__bought_and_sold_back__only_the_net_meets_the_meter(day: tuple[DayResult, Path]) -> None:
-    _, out = day
-    both = 0
-
-    for statement in statements(out):
-        if statement["kind"] != "household":
-            continue
-        of_mtu: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for line in statement["lines"]:
-            if "mtu" in line:
-                of_mtu[line["mtu"]][line["kind"]] += line["energy_wh"]
-        for energies in of_mtu.values():
-            bought, sold = energies["local_purchase"], energies["local_sale"]
-            both += int(bool(bought and sold))
-            drawn = energies["levy"]
-            assert energies["imbalance_surplus"] == max(max(bought - sold, 0) - drawn, 0)
-            assert energies["residual_supply"] == max(drawn - max(bought - sold, 0), 0)
-    assert both > 0
+    check_netted(day[1])
 
 
 def test_two_sessions__bought_5_sold_2_later_consumed_3__nothing_is_left_over_and_nothing_short(
@@ -155,7 +120,4 @@ def test_two_sessions__bought_5_sold_2_later_consumed_3__nothing_is_left_over_an
 
 
 def test_two_sessions__later_program__stands_on_the_first_ones_trades(day: tuple[DayResult, Path]) -> None:
-    _, out = day
-
-    first, second = facts(out, "program.validated")
-    assert first["earlier"] == [] and any(item["net_wh"] for item in second["earlier"])
+    check_stands_on_the_first(day[1])

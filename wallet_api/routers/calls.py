@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
 from contracts.transactions import NotATransaction
-from domain.hashing import from_hex, to_hex
+from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 from edge.answers import model_answer
 from edge.paging import INT64, Paging, page_answer, paging
 from edge.policy import allow
@@ -27,7 +27,7 @@ from wallet_api.services import API_PREFIX, services_of
 SENDERS = (Role.REGISTRAR, Role.TREASURER, Role.SECURITY_ADMIN)
 """Organisations that send transactions of their own."""
 
-CallNumber = Annotated[int, Path(ge=1, le=2**53 - 1, description="Number of the call, from the list")]
+CallNumber = Annotated[int, Path(ge=1, le=MAX_SAFE_INTEGER, description="Number of the call, from the list")]
 
 router = APIRouter(prefix=API_PREFIX, tags=["chain"])
 

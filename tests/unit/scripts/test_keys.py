@@ -8,7 +8,7 @@ import pytest
 
 from contracts.keystore import KeystoreExposed
 from domain.signing import SigningKey
-from scripts.cli.doctor import _keys
+from scripts.cli.doctor import _keys, _tool
 from scripts.serving.embedded.keys import KeyMissing, keep_keys, load_key, load_keys, make_keys, read_addresses
 
 pytestmark = pytest.mark.unit
@@ -53,6 +53,13 @@ def test_load_key__missing_or_exposed__says_which(tmp_path: Path) -> None:
         load_key(tmp_path, "operator")
     with pytest.raises(KeystoreExposed, match="password"):
         load_key(tmp_path, "dso")
+
+
+def test_doctor__tool_of_the_build__is_missing_in_a_checkout_alone(tmp_path: Path) -> None:
+    assert _tool("installed", tmp_path) == "installed"
+    assert _tool(None, tmp_path).startswith("not needed")
+    (tmp_path / "pyproject.toml").touch()
+    assert _tool(None, tmp_path) == "missing: run `make setup`"
 
 
 def test_doctor__keys_of_a_run__says_whose_they_are_and_which_are_exposed(tmp_path: Path) -> None:
