@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import structlog
 from sqlalchemy import Connection
 
 from contracts.bindings import read_events
 from contracts.bindings.market import MtuCleared, SessionDone
 from domain import facts
 from domain.facts import ChainIncluded, ProgramValidated, validated_key
+from domain.hashing import to_hex
 from ledger_service.programs.errors import RecordContradicts
-from ledger_service.record import Cursor, Record, follow
+from ledger_service.record import Cursor, Entry, Record, follow
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 
 ENDING: tuple[type[MtuCleared] | type[SessionDone], ...] = (MtuCleared, SessionDone)
 """The events that clear an MTU or end a session."""
+
+_log = structlog.get_logger(__name__)
 
 CURSOR = "position"
 """Name of the cursor over inclusions."""
@@ -33,17 +39,14 @@ class PositionStage:
         self._record = record
         self._cursor = Cursor(CURSOR)
         self._codes: dict[bytes, str] = {}
+        self._stuck: set[tuple[bytes, int]] = set()  # by market (its id) and session
 
     def run(self, now: int) -> bool:
         """Take the next inclusions in."""
         done = False
         for batch in follow(self._record, self._cursor, [ChainIncluded], limit=ENTRIES_PER_BATCH):
             with self._record.read() as connection:
-                positions = [
-                    self._position(connection, ended, fact.tx_hash)
-                    for fact in (entry.as_a(ChainIncluded) for entry in batch.entries)
-                    for ended in read_events(fact.events, *ENDING)
-                ]
+                positions = [found for entry in batch.entries for found in self._positions(connection, entry)]
             if not positions:
                 continue
             with batch.begin() as tx:
@@ -53,6 +56,21 @@ class PositionStage:
                         tx.append(position)
             done = True
         return done
+
+    def _positions(self, connection: Connection, entry: Entry) -> Iterator[facts.MtuCleared | facts.SessionDone]:
+        """The facts that an inclusion makes. A session that the record contradicts waits with all that follows of it:
+        it is said once in the log, and met again after a restart."""
+        fact = entry.as_a(ChainIncluded)
+        for ended in read_events(fact.events, *ENDING):
+            session = (ended.market, ended.session)
+            if session in self._stuck:
+                continue
+            try:
+                yield self._position(connection, ended, fact.tx_hash)
+            except RecordContradicts as error:
+                self._stuck.add(session)
+                self._cursor.held.add(entry.sequence)
+                _log.error("position.stuck", market=to_hex(ended.market), session=ended.session, reason=str(error))
 
     def _position(
         self, connection: Connection, ended: MtuCleared | SessionDone, tx_hash: bytes
@@ -90,4 +108,6 @@ class PositionStage:
     def _code(self, connection: Connection, market_id: bytes) -> str:
         if market_id not in self._codes:
             self._codes = {item.market_id: item.market for item in registry.markets(connection)}
+        if market_id not in self._codes:
+            raise RecordContradicts(what=f"market {to_hex(market_id)}", reason="is on chain and not in this record")
         return self._codes[market_id]

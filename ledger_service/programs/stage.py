@@ -99,6 +99,7 @@ class ValidationStage:
             for entry in batch.entries:
                 closed = entry.as_a(BookClosed)
                 self._pending[entry.sequence] = (closed.market, closed.session)
+        self._cursor.held |= self._pending.keys()  # also what could not be committed last time
 
     def _still_pending(self) -> list[tuple[int, SessionKey]]:
         """The sessions that are not validated and not over, in the order in which they closed."""
@@ -107,17 +108,17 @@ class ValidationStage:
             with self._record.read() as connection:
                 for at in {by_key[key] for key in find_entries(connection, by_key)}:
                     self._stuck.discard(self._pending.pop(at))
+                    self._cursor.held.discard(at)
         return [item for item in self._pending.items() if item[1] not in self._stuck]
 
     def _append(self, sequence: int, validated: ProgramValidated) -> None:
         """Record a program; the cursor stays before the first session that is still pending."""
         prepared = prepare(validated)
-        others = self._pending.keys() - {sequence}
-        through = max(min(others) - 1 if others else self._cursor.seen, self._cursor.recorded)
+        self._cursor.held.discard(sequence)
         with self._record.begin() as tx:
             tx.append(prepared)
-            self._cursor.advance(tx, through)
-        self._cursor.recorded = through
+            recorded = self._cursor.advance(tx, self._cursor.seen)
+        self._cursor.recorded = recorded
         del self._pending[sequence]
 
     def _try(self, session: SessionKey) -> ProgramValidated | None:

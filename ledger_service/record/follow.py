@@ -44,23 +44,31 @@ class CursorTaken(DominoesError):
 
 
 class Cursor:
-    """Where a reader stands: in the record under its name, and in memory past entries that caused nothing."""
+    """Where a reader stands: in the record under its name, and in memory past entries that caused nothing.
+
+    `held` are entries that can't be dealt with yet: in the record it stays before them, whatever is dealt with behind
+    them, so that they are met again after a restart.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.recorded = self.seen = 0
+        self.held: set[int] = set()
 
     def load(self, connection: Connection) -> None:
         """Read where it stands in the record: after a start, or a commit of which nobody heard whether it was made."""
         self.recorded = read_cursor(connection, self.name)
         self.seen = max(self.seen, self.recorded)
 
-    def advance(self, tx: Transaction, sequence: int) -> None:
-        """Move it in the record, at the end of a transaction. Raises CursorTaken where it is not as it was left."""
+    def advance(self, tx: Transaction, sequence: int) -> int:
+        """Move it in the record, at the end of a transaction, as far as nothing is held; where it stands then. Raises
+        CursorTaken where it is not as it was left."""
         at = tx.cursor(self.name)
         if at != self.recorded:
             raise CursorTaken(name=self.name, at=at, expected=self.recorded)
-        tx.advance(self.name, sequence)
+        to = max(at, min([sequence, *(held - 1 for held in self.held)]))
+        tx.advance(self.name, to)
+        return to
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,8 @@ class Batch:
         """The write transaction that appends what the entries cause and moves the cursor past them."""
         with self.record.begin() as tx:
             yield tx
-            self.cursor.advance(tx, self.through)
-        self.cursor.recorded = self.cursor.seen = self.through
+            recorded = self.cursor.advance(tx, self.through)
+        self.cursor.recorded, self.cursor.seen = recorded, self.through
 
 
 def follow(record: Record, cursor: Cursor, kinds: Kinds, *, limit: int = BATCH_ENTRIES) -> Iterator[Batch]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.eip712 import PROGRAM, REFUSAL
 from domain.facts import FACTS, ProgramValidated
@@ -272,12 +273,24 @@ def test_position__events_of_the_chain__become_a_fact_per_mtu_and_one_of_the_end
     assert content_of(ended)["cleared_mask"] == f"0x{1:032x}"
 
 
-def test_position__result_nobody_validated__stops_loudly(desk: Desk) -> None:
+def test_position__result_nobody_validated__is_said_once_and_that_session_alone_waits(desk: Desk) -> None:
     validated = desk.validated()
-    desk.include("any", cleared(validated["session"], validated["first_mtu"], "0x" + "00" * 32))
+    session, other = validated["session"], validated["session"] + 86_400
+    desk.include("strange", cleared(session, validated["first_mtu"], "0x" + "00" * 32))
+    desk.include("unknown", done(session, 1) | {"args": done(session, 1)["args"] | {"market": "0x" + "77" * 32}})
+    desk.include("end", done(session, 1))
+    desk.include("other", done(other, 0))
+    stage = PositionStage(desk.record)
 
-    with pytest.raises(LookupError):
+    with capture_logs() as logs:
+        assert [stage.run(0), stage.run(0)] == [True, False]
+
+    assert [content_of(entry)["session"] for entry in desk.facts("session.done")] == [other]
+    assert desk.facts("mtu.cleared") == []
+    assert [log["event"] for log in logs] == ["position.stuck"] * 2
+    with capture_logs() as again:
         PositionStage(desk.record).run(0)
+    assert len(again) == 2 and len(desk.facts("session.done")) == 1
 
 
 @pytest.mark.parametrize("verdict", ["refused", "silent"])
