@@ -16,6 +16,9 @@ from domain.units import MAX_LOTS, NO_CAP, NO_PRICE, check_range
 PAGE_WORDS = 2_048
 """Most words in one transaction: 64 KiB of calldata, half of what nodes accept in one transaction (128 KiB)."""
 
+SETTLEMENT_PAGE_WORDS = 256
+"""Words of a settlement in one transaction: the dearest page there can be takes less than 30 million gas (ADR 59)."""
+
 MASK_CLEARED = ~(((1 << 24) - 1) << 48 | ((1 << 24) - 1) << 24)
 """Zeroes the cap and accepted fields, which are not known when the book is committed."""
 
@@ -96,8 +99,17 @@ def word_bytes(word: int) -> bytes:
 
 
 def pages_of(words: Sequence[int]) -> list[Sequence[int]]:
-    """Words split into pages of PAGE_WORDS; no page where there is no word."""
-    return [words[start : start + PAGE_WORDS] for start in range(0, len(words), PAGE_WORDS)]
+    """Words of a book split into pages of PAGE_WORDS; no page where there is no word."""
+    return _split(words, PAGE_WORDS)
+
+
+def settlement_pages_of(words: Sequence[int]) -> list[Sequence[int]]:
+    """Words of a settlement split into pages of SETTLEMENT_PAGE_WORDS; no page where there is no word."""
+    return _split(words, SETTLEMENT_PAGE_WORDS)
+
+
+def _split(words: Sequence[int], size: int) -> list[Sequence[int]]:
+    return [words[start : start + size] for start in range(0, len(words), size)]
 
 
 def page_hash(words: Sequence[int]) -> bytes:
@@ -106,13 +118,23 @@ def page_hash(words: Sequence[int]) -> bytes:
 
 
 def page_hashes(words: Sequence[int]) -> list[bytes]:
-    """The hash of each page of `words`."""
+    """The hash of each page of a book's words."""
     return [page_hash(page) for page in pages_of(words)]
 
 
+def settlement_page_hashes(words: Sequence[int]) -> list[bytes]:
+    """The hash of each page of a settlement's words."""
+    return [page_hash(page) for page in settlement_pages_of(words)]
+
+
 def words_hash(words: Sequence[int]) -> bytes:
-    """Chain over the page hashes of `words`: `wordsHash` of a settlement, and the inner hash of books and results."""
+    """Chain over the page hashes of a book's words: the inner hash of books and results."""
     return chain_hash(page_hashes(words))
+
+
+def settlement_words_hash(words: Sequence[int]) -> bytes:
+    """Chain over the page hashes of a settlement's words: its `wordsHash`."""
+    return chain_hash(settlement_page_hashes(words))
 
 
 def book_hash(*, market: bytes, session: int, mtu: int, words: Sequence[int]) -> bytes:

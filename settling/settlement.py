@@ -15,7 +15,7 @@ from domain.hashing import ZERO_HASH, to_hex
 from domain.lines import Line, MtuLine
 from domain.parties import ParticipantKind
 from domain.statements import Statement, statement_hash, statements_root
-from domain.words import settlement_words, words_hash
+from domain.words import settlement_words, settlement_words_hash
 from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
 from settling.inputs import Inputs, Party, Trade
 from settling.lines import LINES_RULE, mirror_lines, position_lines, trade_lines, vat_lines, vat_mirror
@@ -128,7 +128,7 @@ def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes
         for account, statement in settled.statements.items()
     }
     return Commitment(
-        words_hash=words_hash(settled.words),
+        words_hash=settlement_words_hash(settled.words),
         statement_hashes=hashes,
         statements_root=statements_root(period=period, revision=revision, hashes=hashes),
         tariff_hash=settled.tariff_hash,

@@ -21,7 +21,7 @@ from domain.hashing import keccak
 from domain.jws import signature_matches
 from domain.merkle import merkle_proof, merkle_proofs, merkle_root
 from domain.signing import recover
-from domain.words import book_hash, page_hashes, words_hash
+from domain.words import book_hash, page_hashes, settlement_page_hashes, settlement_words_hash, words_hash
 from ledger_service.record import Record, Transaction
 from settling.attestations import verify_set
 from settling.settlement import commit, settle
@@ -33,7 +33,9 @@ _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     merkle_proof,
     merkle_proofs,
     page_hashes,
+    settlement_page_hashes,
     words_hash,
+    settlement_words_hash,
     book_hash,
     solve_levels,
     validate_program,

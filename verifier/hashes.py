@@ -25,7 +25,10 @@ ZERO = bytes(32)
 ZERO_HEX = "0x" + "00" * 32
 
 PAGE_WORDS = 2_048
-"""Words on one page of a book or a settlement."""
+"""Words on one page of a book."""
+
+SETTLEMENT_PAGE_WORDS = 256
+"""Words on one page of a settlement."""
 
 
 def keccak(data: bytes) -> bytes:
@@ -100,9 +103,17 @@ def chained(hashes: Iterable[bytes]) -> bytes:
 
 
 def words_hash(words: Sequence[int]) -> str:
-    """Chain over the hashes of pages of words."""
-    starts = range(0, len(words), PAGE_WORDS)
-    pages = (b"".join(map(word32, words[start : start + PAGE_WORDS])) for start in starts)
+    """Chain over the hashes of pages of a book's words."""
+    return _paged_hash(words, PAGE_WORDS)
+
+
+def settlement_words_hash(words: Sequence[int]) -> str:
+    """Chain over the hashes of pages of a settlement's words."""
+    return _paged_hash(words, SETTLEMENT_PAGE_WORDS)
+
+
+def _paged_hash(words: Sequence[int], size: int) -> str:
+    pages = (b"".join(map(word32, words[start : start + size])) for start in range(0, len(words), size))
     return tohex(chained(map(keccak, pages)))
 
 

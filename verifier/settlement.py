@@ -21,11 +21,11 @@ from verifier.hashes import (
     keccak,
     merkle_root,
     number_of,
+    settlement_words_hash,
     statement_leaf,
     terms_hash,
     tohex,
     word32,
-    words_hash,
 )
 from verifier.journal import Erasures, PeriodKey
 from verifier.lines import SettlementLine
@@ -224,7 +224,7 @@ class Settlements:
         words = [settlement_word(account, due) for account, due in ordered if due]
         source = "the statements give"
         self._report.same("words", list(fact.words), [tohex(word32(word)) for word in words], source)
-        self._report.same("words_hash", fact.words_hash, words_hash(words), source)
+        self._report.same("words_hash", fact.words_hash, settlement_words_hash(words), source)
 
     def signed(self, fact: SettlementSigned) -> None:
         """By enough attesters; the one whose hashes are on chain counts. Money is moved, never made."""
@@ -269,7 +269,7 @@ class Settlements:
         now = self.running(area, mtus, event.args["readingsRoot"] if event else "")
         missing = (mtu for mtu, at in now.revisions.items() if (area, mtu, at) not in self.attested_lines)
         self._report.none("MTUs that attestations.jsonl does not show", missing)
-        hashed = words_hash([number_of(word) for word in line.words])
+        hashed = settlement_words_hash([number_of(word) for word in line.words])
         hashes = (hashed, now.clearing_root, now.readings_root, line.statements_root, line.tariff_hash)
         self._proposals[key] = Proposal(line.words, SettledHashes(*hashes), line.rules)
 

@@ -126,7 +126,7 @@ class Settlement(Binding):
         return int(self._read("MAX_ADVANCE", [], block=block))
 
     def max_pages(self, *, block: Block = LATEST) -> int:
-        """Pages per settlement: 131,072 accounts."""
+        """Pages per settlement: 131,072 accounts in pages of 256."""
         return int(self._read("MAX_PAGES", [], block=block))
 
     @classmethod
@@ -152,7 +152,9 @@ class Settlement(Binding):
 
     @classmethod
     def finalise(cls, *, area: bytes, period: int) -> Call:
-        """Ends corrections of a period after its horizon. Anyone, also in a pause."""
+        """Ends corrections of a period after its horizon, and counts on what `settledThrough` has not counted yet.
+        Anyone, also in a pause.
+        """
         return cls._call("finalise", [area, period])
 
     def open_settlement(self, *, area: bytes, block: Block = LATEST) -> OpenSettlement:
@@ -170,17 +172,17 @@ class Settlement(Binding):
         """Books one page of a settlement; with the last page it takes effect. Anyone, also in a pause: it brings
         no new trade, sellers wait for it, and a correction must not be lost to one. Revision 0 once the period
         ended, every (market, MTU) is Cleared or Void and every MTU attested or Unread; corrections until the
-        first settlement + horizonSeconds. `page_hashes`: hashes of all pages; none for a settlement without
-        amounts. `signatures`: with page 0: m or more attesters' over EIP-712 `Settlement`, ascending by signer;
-        ignored with later pages. `target`: which page of which settlement. `words`: `address:160 |
-        amount:int96` of this page: over all pages first the debits, then the credits, accounts of each strictly
-        ascending.
+        first settlement + horizonSeconds. `page_hashes`: hashes of all pages, of up to 2,048 words each; none
+        for a settlement without amounts. `signatures`: with page 0: m or more attesters' over EIP-712
+        `Settlement`, ascending by signer; ignored with later pages. `target`: which page of which settlement.
+        `words`: `address:160 | amount:int96` of this page: over all pages first the debits, then the credits,
+        accounts of each strictly ascending.
         """
         return cls._call("settle", [target, page_hashes, words, signatures])
 
     def settled_through(self, *, area: bytes, block: Block = LATEST) -> int:
-        """Number of the period up to which every period of the area is settled; one that settled late counts with
-        a later settlement.
+        """Number of the period up to which every period of the area is settled; where one settled late, those
+        after it count a few at a time, with later settlements or as periods become final.
         """
         return int(self._read("settledThrough", [area], block=block))
 

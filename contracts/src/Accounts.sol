@@ -124,7 +124,7 @@ contract Accounts is IAccounts, MarketClock {
     {
         uint16 number = _numberOf(area);
         address last = cursor.last;
-        // Amounts have 96 bits, balances 72, and a settlement fewer than 2^18 words: nothing can overflow.
+        // Amounts have 96 bits, balances 72, and a settlement at most 2^20 words: nothing can overflow.
         unchecked {
             for (uint256 i = 0; i < words.length; ++i) {
                 (address account, int256 amount) = Hashes.settlementParts(words[i]);

@@ -15,8 +15,8 @@ import {Time} from "./libraries/Time.sol";
 
 /// @title Settlement (documented on ISettlement)
 contract Settlement is ISettlement, EIP712, MarketClock {
-    /// @notice Pages per settlement: 131,072 accounts.
-    uint256 public constant MAX_PAGES = 64;
+    /// @notice Pages per settlement: 131,072 accounts in pages of 256.
+    uint256 public constant MAX_PAGES = 512;
 
     /// @notice Periods that one settlement counts as settled at most.
     uint256 public constant MAX_ADVANCE = 16;
@@ -120,6 +120,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint64 time = _marketTime();
         if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
         state.isFinal = true;
+        _advance(area);
         emit PeriodFinalised(area, period);
     }
 
@@ -183,15 +184,14 @@ contract Settlement is ISettlement, EIP712, MarketClock {
 
     /* INTERNAL */
 
-    /// @dev All pages but the last are full; a settlement without amounts has no page and comes as page 0 without words.
+    /// @dev Pages are as large as its proposer made them, so that each fits a block; a settlement without amounts has no page and comes as page 0 without words.
     function _requirePage(uint256 page, bytes32[] calldata pageHashes, uint256[] calldata words) private pure {
         uint256 pages = pageHashes.length;
         if (pages == 0) {
             if (page != 0 || words.length != 0) revert SettlementPageInvalid();
             return;
         }
-        bool full = words.length == Hashes.PAGE_WORDS;
-        bool sized = page + 1 < pages ? full : words.length != 0 && words.length <= Hashes.PAGE_WORDS;
+        bool sized = words.length != 0 && words.length <= Hashes.PAGE_WORDS;
         if (pages > MAX_PAGES || page >= pages || !sized) revert SettlementPageInvalid();
         bytes32 given = keccak256(abi.encodePacked(words));
         if (given != pageHashes[page]) revert SettlementPageHashWrong(uint32(page));

@@ -36,7 +36,7 @@ from domain.merkle import merkle_proofs
 from domain.orders import schedule_hash
 from domain.readings import Reading
 from domain.statements import statement_hash, statement_leaf
-from domain.words import OrderWord, page_hashes, pages_of, unpack_settlement_word
+from domain.words import OrderWord, settlement_page_hashes, settlement_pages_of, unpack_settlement_word
 from ledger_service.evidence.contents import (
     AttestedLeaves,
     ClearedLine,
@@ -173,12 +173,12 @@ def _settlement_content(proposal: SettlementProposed, signed: SettlementSigned) 
     ]
     proofs = merkle_proofs(leaves, range(len(leaves)))
     pages: dict[bytes, tuple[int, ...]] = {}
-    for page in pages_of(list(proposal.words)):
+    for page in settlement_pages_of(list(proposal.words)):
         pages |= {unpack_settlement_word(word)[0]: tuple(page) for word in page}
     return SettlementContent(
         proposal=proposal,
         signatures=signed.signatures,
-        page_hashes=tuple(page_hashes(list(proposal.words))),
+        page_hashes=tuple(settlement_page_hashes(list(proposal.words))),
         statements={item.account: item for item in items},
         proofs={item.account: tuple(proof) for item, proof in zip(items, proofs, strict=True)},
         pages=pages,

@@ -16,7 +16,7 @@ from domain.facts import AttesterSignature, ChainRequested, SettlementProposed, 
 from domain.hashing import from_hex, text_id, to_hex
 from domain.roles import ChainRole
 from domain.signing import recover
-from domain.words import page_hashes, pages_of
+from domain.words import settlement_page_hashes, settlement_pages_of
 from ledger_service.outbox import ask_again, asks, call_of, request
 from ledger_service.record import Record, Transaction
 from ledger_service.registry.tables import registry_area
@@ -170,7 +170,7 @@ class _Page:
 
 def _pages_of(proposal: SettlementProposed) -> list[_Page]:
     """One page without words where no money moves."""
-    hashes = page_hashes(proposal.words)
+    hashes = settlement_page_hashes(proposal.words)
     first = SettlementPage(
         area=text_id(proposal.area),
         period=proposal.period,
@@ -181,7 +181,7 @@ def _pages_of(proposal: SettlementProposed) -> list[_Page]:
     )
     return [
         _Page(target=replace(first, page=page), hashes=hashes, words=part)
-        for page, part in enumerate(pages_of(proposal.words) or [[]])
+        for page, part in enumerate(settlement_pages_of(proposal.words) or [[]])
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from domain.hashing import from_hex, text_id
-from domain.words import words_hash
+from domain.words import settlement_words_hash
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
 from settling.package import Package, PackagedProgram
 from settling.unpacking import roots_of
@@ -25,7 +25,7 @@ def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]
     roots = roots_of(package)
     if (roots.clearing_root, roots.readings_root) != (on_chain.clearing_root, on_chain.readings_root):
         yield "its running roots are not the chain's"
-    if tuple(words_hash(item.words) for item in package.earlier) != on_chain.words_hashes:
+    if tuple(settlement_words_hash(item.words) for item in package.earlier) != on_chain.words_hashes:
         yield "the words of its earlier revisions are not those that took effect on chain"
     if [item.market for item in package.markets] != markets_of(package):
         yield "it has not the rules of each of its markets once"

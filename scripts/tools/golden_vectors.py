@@ -29,6 +29,7 @@ from domain.words import (
     page_hashes,
     result_hash,
     settlement_words,
+    settlement_words_hash,
     word_bytes,
     words_hash,
 )
@@ -268,7 +269,7 @@ def _settlement() -> dict[str, Any]:
     return {
         "amounts": [{"account": to_hex(item), "amountNeur": str(amounts[item])} for item in sorted(amounts)],
         "words": [to_hex(word_bytes(word)) for word in words],
-        "wordsHash": to_hex(words_hash(words)),
+        "wordsHash": to_hex(settlement_words_hash(words)),
         "period": "7",
         "revision": "1",
         "statements": [

@@ -110,7 +110,7 @@ interface ISettlement {
     /// Revision 0 once the period ended, every (market, MTU) is Cleared or Void and every MTU attested or Unread; corrections until the first settlement + horizonSeconds.
     /// @dev Accounts must belong to the area; a blank one (no money, no credit line) is bound to it by its first booking.
     /// @param target which page of which settlement
-    /// @param pageHashes hashes of all pages; none for a settlement without amounts
+    /// @param pageHashes hashes of all pages, of up to 2,048 words each; none for a settlement without amounts
     /// @param words `address:160 | amount:int96` of this page: over all pages first the debits, then the credits, accounts of each strictly ascending
     /// @param signatures with page 0: m or more attesters' over EIP-712 `Settlement`, ascending by signer; ignored with later pages
     function settle(
@@ -123,12 +123,12 @@ interface ISettlement {
     /// @notice Drops the area's open settlement after its deadline. Anyone, also in a pause. The same one may come again.
     function abandonSettlement(bytes32 area) external;
 
-    /// @notice Ends corrections of a period after its horizon. Anyone, also in a pause.
+    /// @notice Ends corrections of a period after its horizon, and counts on what `settledThrough` has not counted yet. Anyone, also in a pause.
     function finalise(bytes32 area, uint32 period) external;
 
     /* VIEWS */
 
-    /// @notice Number of the period up to which every period of the area is settled; one that settled late counts with a later settlement.
+    /// @notice Number of the period up to which every period of the area is settled; where one settled late, those after it count a few at a time, with later settlements or as periods become final.
     function settledThrough(bytes32 area) external view returns (uint32);
 
     /// @notice Where the settlement of (area, period) stands.

@@ -46,6 +46,25 @@ contract SettlementFinaliseTest is PagesTest {
         settlement.finalise(AREA, period);
     }
 
+    /// @dev Each settlement counts on 16 periods; what is left would wait for ever in an area that settles no more.
+    function test_finalise__manyPeriodsSettledBeforeALateOne__countsThemOn() public {
+        for (uint32 p = 2; p <= 20; ++p) {
+            vm.prank(operator);
+            calendar.declarePeriod(AREA, FIRST_MTU + MTUS + p - 2, 1);
+        }
+        _warp(uint64(FIRST_MTU + MTUS + 20) * 900 + ATTEST + 1);
+        for (period = 2; period <= 20; ++period) {
+            readings.markUnread(AREA, period, FIRST_MTU + MTUS + period - 2, 1);
+            _settle(0, new uint256[](0));
+        }
+        period = 1;
+        _settleFirst();
+        assertEq(uint256(settlement.settledThrough(AREA)), 16, "a few at a time");
+        _warp(_now() + HORIZON + 1);
+        settlement.finalise(AREA, 1);
+        assertEq(uint256(settlement.settledThrough(AREA)), 20, "all");
+    }
+
     function test_finalise__byAnyone__endsCorrections(address sender) public {
         _settleFirst();
         _warp(HORIZON_END + 1);

@@ -123,9 +123,9 @@ contract SettlementSettleTest is LedgerTest {
         vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
         settlement.settle(_settlementTarget(0, 1), none, new uint256[](0), new bytes[](0));
         vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
-        settlement.settle(_settlementTarget(0, 0), new bytes32[](2), _paid(), new bytes[](0));
+        settlement.settle(_settlementTarget(0, 0), new bytes32[](513), _paid(), new bytes[](0));
         vm.expectRevert(ISettlement.SettlementPageInvalid.selector);
-        settlement.settle(_settlementTarget(0, 0), new bytes32[](65), new uint256[](2048), new bytes[](0));
+        settlement.settle(_settlementTarget(0, 0), new bytes32[](1), new uint256[](2049), new bytes[](0));
     }
 
     function test_settle__signedOverOtherRoots__reverts() public {

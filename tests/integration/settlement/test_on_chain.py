@@ -34,7 +34,7 @@ from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.roles import ChainRole
 from domain.signing import SigningKey
 from domain.terms import Agreement
-from domain.words import words_hash
+from domain.words import settlement_words_hash
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
@@ -392,7 +392,7 @@ def test_node_chain__settled_twice__bears_each_revision_out(world: World) -> Non
     found = node_chain(world).period(area=town.AREA, period=1, markets=[town.MARKET])
 
     assert (found.first_mtu, found.count) == (state.first_mtu, state.count)
-    assert found.words_hashes == (words_hash([]), package.proposal.words_hash)
+    assert found.words_hashes == (settlement_words_hash([]), package.proposal.words_hash)
     assert list(chain_objections(package, replace(found, words_hashes=found.words_hashes[:1]))) == []
 
 

@@ -15,7 +15,7 @@ from domain.merkle import verify_proof
 from domain.readings import Reading
 from domain.signing import recover
 from domain.statements import statement_hash, statement_leaf
-from domain.words import unpack_settlement_word, words_hash
+from domain.words import settlement_words_hash, unpack_settlement_word
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, export_anchors
 from ledger_service.evidence.auditor import export_auditor
 from ledger_service.evidence.form import NotABundle
@@ -176,7 +176,7 @@ def test_export_all_personal__every_account__proves_its_own_bill(day: Any, tools
         assert verify_proof(value=leaf, proof=proof, root=from_hex(line["statements_root"]))
         due = dict(unpack_settlement_word(int(word, 16)) for word in line["page"])
         assert due[from_hex(account)] == int(statement["due_neur"])
-        assert words_hash([int(word, 16) for word in line["page"]]) == from_hex(line["words_hash"])
+        assert settlement_words_hash([int(word, 16) for word in line["page"]]) == from_hex(line["words_hash"])
         if statement["kind"] == "household":
             assert to_hex(hash_json(lines(directory, "terms.jsonl"))) == statement["terms_hash"]
 

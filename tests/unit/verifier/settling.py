@@ -11,7 +11,7 @@ from domain.merkle import merkle_proof
 from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.statements import statement_hash, statement_leaf
-from domain.words import OrderWord, page_hashes, pages_of, word_bytes
+from domain.words import OrderWord, settlement_page_hashes, settlement_pages_of, word_bytes
 from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.settlement import Commitment, Settled, commit, settle
 from tests.unit.verifier.fake_chain import (
@@ -100,7 +100,7 @@ class Settling(Metering):
         revision: int,
     ) -> None:
         target = [to_hex(text_id(AREA)), PERIOD, revision, 0, to_hex(made.statements_root), to_hex(made.tariff_hash)]
-        pages = [to_hex(page) for page in page_hashes(settled.words)]
+        pages = [to_hex(page) for page in settlement_page_hashes(settled.words)]
         words = [str(word) for word in settled.words]
         types = "bytes32*,uint32*,uint32*,bytes32,bytes32,bytes32,bytes32,bytes32"
         event = Emits("PeriodSettled", types, [text_id(AREA), PERIOD, revision, *hashes.values()])
@@ -120,10 +120,10 @@ class Settling(Metering):
             )
             for account, statement in settled.statements.items()
         ]
-        first_page = [to_hex(word_bytes(word)) for word in next(iter(pages_of(settled.words)), [])]
+        first_page = [to_hex(word_bytes(word)) for word in next(iter(settlement_pages_of(settled.words)), [])]
         names = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
         shown = {name: self.proposal[name] for name in (*names, "rules")}
-        shown["page_hashes"] = [to_hex(page) for page in page_hashes(settled.words)]
+        shown["page_hashes"] = [to_hex(page) for page in settlement_page_hashes(settled.words)]
         shown["signatures"] = [item["signature"] for item in signatures]
         for at, (account, statement) in enumerate(settled.statements.items()):
             due = statement.due_neur
