@@ -166,11 +166,13 @@ class TradingState:
 
     def _load_positions(self, connection: Connection) -> None:
         """Take in what became of closed books whose MTUs another session of the area still trades."""
-        awaiting = [(*key, mtu) for area in self.areas.values() for key, mtus in area.awaiting.items() for mtu in mtus]
-        for market, session, mtu in awaiting:
-            keys = [cleared_key(market=market, session=session, mtu=mtu), done_key(market=market, session=session)]
-            for entry in find_entries(connection, keys).values():
-                self.apply(entry)
+        keys = []
+        for area in self.areas.values():
+            for (market, session), mtus in area.awaiting.items():
+                keys += [cleared_key(market=market, session=session, mtu=mtu) for mtu in mtus]
+                keys.append(done_key(market=market, session=session))
+        for entry in sorted(find_entries(connection, keys).values(), key=lambda entry: entry.sequence):
+            self.apply(entry)
 
     def catch_up(self, tx: Transaction) -> None:
         """Take in what others have appended since."""

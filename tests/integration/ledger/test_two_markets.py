@@ -149,6 +149,25 @@ def test_intake__started_anew_between_the_gates__decides_alike(towns: Town) -> N
     accepted(towns, later(towns, resident, mtu=mtu, side=Side.ASK, lots=30))
 
 
+def test_intake__started_anew_after_the_first_session_is_over__knows_what_it_sold_in_every_mtu(towns: Town) -> None:
+    resident, first = towns.residents[0], sessions(towns)[0]
+    mtus = [first.first_mtu, first.first_mtu + 1]
+    nominate(towns, resident, -500, session=first)
+    asks = [resident.order(mtu=mtu, side=Side.ASK, quantity_lots=50) for mtu in mtus]
+    accepted(towns, *asks)
+    close(towns)
+    for mtu, ask in zip(mtus, asks, strict=True):
+        decide(towns, mtu=mtu, order=ask, accepted_lots=30)
+    with towns.record.begin() as tx:
+        append_fact(tx, "session.done", {"market": MARKET, "session": first.session})
+
+    towns.intake = towns.make_intake()
+
+    for mtu in mtus:
+        refused(towns, later(towns, resident, mtu=mtu, side=Side.ASK, lots=21), errors.BeyondSchedule)
+        accepted(towns, later(towns, resident, mtu=mtu, side=Side.ASK, lots=20))
+
+
 @pytest.mark.parametrize(("gate_local", "clear_seconds"), [("15:59", 10_800), ("08:30", 10_800), ("12:00", 10_800)])
 def test_market__gate_too_near_another__refused(record: Record, gate_local: str, clear_seconds: int) -> None:
     Town(record, households=1)
