@@ -68,12 +68,13 @@ contract ObjectionsProveInvalidWordTest is ObjectionsTest {
         assertTrue(objections.proveInvalidWord(MARKET_ID, _page(1 - first), book, pages[1 - first]), "proven");
     }
 
-    function test_proveInvalidWord__tagsAscendAcrossPages__notProven() public {
+    function test_proveInvalidWord__tagsAscendAcrossPages__notProvenInAnyOrder(bool secondFirst) public {
         uint256[][] memory pages = _twoPages(_bid(0, 100, 2, 0), _ask(1 << 100, 200, 2, 0), 10);
         _sign(pages, 2049, 0);
         Bound memory book = _bound(pages, 2049);
-        assertFalse(objections.proveInvalidWord(MARKET_ID, _page(0), book, pages[0]), "first");
-        assertFalse(objections.proveInvalidWord(MARKET_ID, _page(1), book, pages[1]), "second");
+        uint32 first = secondFirst ? 1 : 0;
+        assertFalse(objections.proveInvalidWord(MARKET_ID, _page(first), book, pages[first]), "first shown");
+        assertFalse(objections.proveInvalidWord(MARKET_ID, _page(1 - first), book, pages[1 - first]), "second shown");
     }
 }
 

@@ -27,6 +27,11 @@ contract RolesQuorumTest is LedgerTest {
         roles.requireQuorum(DIGEST, AREA, new bytes[](33));
     }
 
+    function test_requireQuorum__asManyAsThereMayBe__areRead() public {
+        vm.expectRevert(abi.encodeWithSelector(ECDSA.ECDSAInvalidSignatureLength.selector, 0));
+        roles.requireQuorum(DIGEST, AREA, new bytes[](32));
+    }
+
     function test_requireQuorum__unordered__reverts() public {
         bytes[] memory signatures = _signatures(attesterKeys[1], attesterKeys[0]);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesSignersUnordered.selector, vm.addr(attesterKeys[0])));
