@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from contracts.bindings import Call
 from contracts.naming import snake
-from domain.facts import ChainFailed, ChainIncluded, ChainRequested, Subject, requested_key
+from domain.facts import HAPPENED, ChainFailed, ChainIncluded, ChainRequested, Happened, Subject, requested_key
 from domain.roles import ChainRole
 from ledger_service.record import Entry, Transaction
 
@@ -42,6 +42,11 @@ def asks(fact: ChainRequested | ChainIncluded | ChainFailed, method: Callable[..
     """Whether a request, or what became of one, is about the call that this method of a binding makes."""
     binding = getattr(method, "__self__", None)
     return fact.contract == getattr(binding, "contract", None) and snake(fact.function) == method.__name__
+
+
+def happened(entries: Iterable[Entry]) -> Iterator[Happened]:
+    """What these entries tell of events of the contracts, whoever sent the transaction; others are passed over."""
+    return (entry.fact for entry in entries if isinstance(entry.fact, HAPPENED))
 
 
 def call_of(asked: ChainRequested) -> Call:

@@ -305,8 +305,10 @@ class Chain(Events):
         return tohex(keccak(unhex(self._ask("eth_getCode", [address, hex(self.height)]))))
 
     def outcome(self, tx: str) -> Outcome:
-        """What became of a transaction. Raises TypeError where the node does not know it."""
+        """What became of a transaction. Raises ValueError where the node does not know it."""
         told = self._receipts.get(tx) or self._ask("eth_getTransactionReceipt", [tx])
+        if told is None:
+            raise ValueError(f"the node has no transaction {tx} in a block")
         success = int(told["status"], 16) == 1
         return Outcome(int(told["blockNumber"], 16), told["blockHash"], int(told["gasUsed"], 16), success)
 

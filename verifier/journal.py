@@ -15,7 +15,7 @@ from verifier.facts import ErasureDone
 from verifier.form import Json, canonical, parse, record, unhex
 from verifier.hashes import ZERO, ZERO_HEX, keccak, tohex
 from verifier.kinds import ERASABLE_KINDS, PUBLIC_KINDS
-from verifier.transaction_facts import ChainIncluded
+from verifier.transaction_facts import ChainIncluded, ChainObserved, ChainRewound
 
 OPEN_MEMBERS = frozenset({"sequence", "kind", "salt", "payload", "hash"})
 CLOSED_MEMBERS = frozenset({"sequence", "kind", "payload_hash", "hash"})
@@ -111,7 +111,7 @@ class Journal:
         self._report = evidence.report
         self._erasures = erasures
         self.entries: list[Entry] = []
-        self._included: dict[str, tuple[int, ChainIncluded]] = {}  # the last of each key, where no chain is asked
+        self._happened: dict[str, tuple[int, ChainIncluded | ChainObserved]] = {}  # by key, where no chain is asked
 
     def read(self) -> None:
         """Recompute all hashes, take erasures, and hold the head against what chain and checkpoint anchor."""
@@ -131,13 +131,20 @@ class Journal:
                     closed[number] = kind
                 elif kind == "erasure.done":
                     erasures.append((number, record(ErasureDone, entry["payload"])))
-                elif kind == "chain.included" and self._evidence.chain is None:
-                    told = record(ChainIncluded, entry["payload"])
-                    self._included[told.key] = (number, told)
+                elif self._evidence.chain is None:
+                    self._note_happened(number, kind, entry["payload"])
         self._erasures.take(erasures, closed)
         with self._report.on(JOURNAL, "anchor"):
             self._check_closed(closed)
             self._check_head(heads)
+
+    def _note_happened(self, number: int, kind: str, payload: Json) -> None:
+        """What became of a transaction last counts."""
+        if kind in HAPPENED:
+            told: ChainIncluded | ChainObserved = record(HAPPENED[kind], payload)
+            self._happened[told.key] = (number, told)
+        elif kind == "chain.rewound":
+            self._happened.pop(record(ChainRewound, payload).key, None)
 
     def payload(self, entry: Entry) -> Json:
         """An open entry's payload, read again from the file, so that a journal is not held in memory twice."""
@@ -185,12 +192,17 @@ class Journal:
             report.same(f"hash of entry {number}", heads.get(number, "missing"), head, "anchored is")
 
     def repeated_events(self) -> Iterator[Event]:
-        """Events as `chain.included` repeats them, in the order of their happening (evidence.md section 3)."""
-        for _, told in sorted(self._included.values(), key=lambda item: (item[1].block, item[0])):
+        """Events as the journal repeats them, in the order of their happening (evidence.md section 3)."""
+        for _, told in sorted(self._happened.values(), key=lambda item: (item[1].block, item[0])):
             for event in told.events:
                 args = journalled_args(event.args)
                 yield Event(event.event, args, told.block, told.tx_hash, event.contract)
 
+
+HAPPENED: dict[str, type[ChainIncluded | ChainObserved]] = {
+    "chain.included": ChainIncluded,
+    "chain.observed": ChainObserved,
+}
 
 TRADING_KINDS = ("order.accepted", "order.cancelled", "schedule.nominated")
 """Entries that belong to the trading of the programs that are open at the time."""

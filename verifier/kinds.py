@@ -33,7 +33,15 @@ from verifier.facts import (
     SettlementSigned,
     TariffPublished,
 )
-from verifier.transaction_facts import BlockMined, ChainFailed, ChainIncluded, ChainRequested, ChainRewound, ChainSigned
+from verifier.transaction_facts import (
+    BlockMined,
+    ChainFailed,
+    ChainIncluded,
+    ChainObserved,
+    ChainRequested,
+    ChainRewound,
+    ChainSigned,
+)
 
 KINDS: dict[str, type] = {
     "area.defined": AreaDefined,
@@ -68,6 +76,7 @@ KINDS: dict[str, type] = {
     "chain.requested": ChainRequested,
     "chain.signed": ChainSigned,
     "chain.included": ChainIncluded,
+    "chain.observed": ChainObserved,
     "chain.failed": ChainFailed,
     "chain.rewound": ChainRewound,
     "block.mined": BlockMined,
@@ -126,3 +135,6 @@ EVENT_OF_KIND = {
     "settlement.signed": "PeriodSettled",
 }
 """The event of the contracts that each such entry stands for: none of them may be on chain without its entry."""
+
+HOLDERS_KINDS = frozenset({"guarantee.given", "cover.given", "redemption.requested", "deposit.booked"})
+"""What its signer may have sent to the chain itself: then `chain.observed` tells the event instead of the entry."""

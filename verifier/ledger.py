@@ -51,7 +51,15 @@ from verifier.orders import Orders
 from verifier.participants import Participants
 from verifier.readings import Readings
 from verifier.settlement import Settlements
-from verifier.transaction_facts import BlockMined, ChainFailed, ChainIncluded, ChainRequested, ChainRewound, ChainSigned
+from verifier.transaction_facts import (
+    BlockMined,
+    ChainFailed,
+    ChainIncluded,
+    ChainObserved,
+    ChainRequested,
+    ChainRewound,
+    ChainSigned,
+)
 from verifier.transactions import Transactions
 from verifier.verdict import not_settled
 
@@ -105,6 +113,7 @@ class Ledger:
             ChainSigned: self._transactions.signed,
             ChainIncluded: self._transactions.done,
             ChainFailed: self._transactions.done,
+            ChainObserved: self._transactions.observed,
             ChainRewound: self._transactions.rewound,
             BlockMined: self._transactions.block_mined,
         }

@@ -151,6 +151,7 @@ class Market:
         self._orders = orders
         self._books: dict[BookKey, CommittedBook] = {}
         self._programs: dict[tuple[str, int], Program] = {}  # by market and session
+        self._issued: set[tuple[str, int]] = set()  # sessions whose set-points went out
         self._signed: set[tuple[str, int]] = set()
         self._results: dict[BookKey, Cleared] = {}  # signed ones
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
@@ -462,6 +463,7 @@ class Market:
         """Controllers got the envelopes of a program that is signed."""
         key = (ident(fact.market), fact.session)
         self._report.none("set-points of a program that is not signed", {key} - self._signed)
+        self._issued.add(key)
         if key in self._programs:
             told, held = ([as_json(item) for item in each] for each in (fact.envelopes, self._programs[key].envelopes))
             self._report.same("envelopes", told, held, "the program holds")
@@ -542,5 +544,14 @@ class Market:
         due = mask_of(self._cleared[key], mtus[0])
         self._report.same("cleared_mask", fact.cleared_mask, f"0x{due:032x}", "mtu.cleared holds")
         self.done.add(key)
+        self._check_issued(key)
         for mtu in mtus:
             self._participants.begin(self._participants.area_of(market), mtu)
+
+    def _check_issued(self, key: tuple[str, int]) -> None:
+        """The set-points of a program on chain were issued before its session was over."""
+        if not self._evidence.opened or key in self._issued:
+            return
+        recorded = self._evidence.seen.find("ProgramRecorded", {"market": key[0], "session": key[1]})
+        if recorded is not None and not self._erasures.excuse("setpoints.issued", key):
+            self._report.fail("the set-points of its program, which stands on chain, were never issued")

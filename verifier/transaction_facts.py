@@ -77,6 +77,23 @@ class ChainIncluded:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainObserved:
+    """A transaction that was not asked for stands in a block and did something."""
+
+    sender: str
+    tx_hash: str
+    block: int
+    block_hash: str
+    block_time: int
+    events: tuple[TransactionEvent, ...]
+
+    @property
+    def key(self) -> str:
+        """What stands in the place of a request's key."""
+        return f"observed:{self.tx_hash}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChainFailed:
     """A transaction reverted in a block, or (without a block) could not be sent."""
 
@@ -94,7 +111,7 @@ class ChainFailed:
 
 @dataclass(frozen=True, slots=True)
 class ChainRewound:
-    """The chain gave up the block in which a transaction stood."""
+    """The chain gave up the block in which a transaction stood, or one that was observed is told as one of the own."""
 
     key: str
     contract: str
@@ -112,3 +129,4 @@ class BlockMined:
     number: int
     timestamp: int
     transactions: tuple[str, ...]
+    others: tuple[str, ...]

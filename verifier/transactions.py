@@ -5,7 +5,7 @@ Source: docs/evidence.md sections 2 (no entry may be missing) and 3 (`chain.*`, 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +15,19 @@ from verifier.evidence import Evidence
 from verifier.form import as_json, unhex
 from verifier.hashes import keccak, tohex
 from verifier.journal import Erasures
-from verifier.kinds import EVENT_OF_KIND, PUBLIC_KINDS
+from verifier.kinds import EVENT_OF_KIND, HOLDERS_KINDS, PUBLIC_KINDS
 from verifier.participants import Waiting
 from verifier.rlp import RawTransaction, read_transaction
 from verifier.transaction_facts import (
     BlockMined,
     ChainFailed,
     ChainIncluded,
+    ChainObserved,
     ChainRequested,
     ChainRewound,
     ChainSigned,
     Subject,
+    TransactionEvent,
 )
 
 Told = ChainSigned | ChainIncluded | ChainFailed | ChainRewound
@@ -73,10 +75,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a request, by the entry that says so."""
+    """What became of a request, or of a transaction that nobody asked for, by the entry that says so."""
 
     sequence: int
-    fact: ChainIncluded | ChainFailed
+    fact: ChainIncluded | ChainFailed | ChainObserved
 
 
 class Transactions:
@@ -134,19 +136,34 @@ class Transactions:
             self._check_same_call(fact, self._requests[fact.key], "chain.requested holds")
         self._done[fact.key] = Done(self._evidence.at.sequence, fact)
         if isinstance(fact, ChainIncluded):
-            for event in fact.events:
-                if event.event == "PeriodFinalised":
-                    period = (str(event.args["area"]), int(event.args["period"]))
-                    self._erasures.final_at[period] = self._evidence.at.sequence
+            self._note_final(fact.events)
+
+    def observed(self, fact: ChainObserved) -> None:
+        """No other entry tells this transaction at the same time."""
+        self._report.none("transactions told twice", {fact.key} & self._done.keys())
+        self._done[fact.key] = Done(self._evidence.at.sequence, fact)
+        self._note_final(fact.events)
+
+    def _note_final(self, events: Iterable[TransactionEvent]) -> None:
+        for event in events:
+            if event.event == "PeriodFinalised":
+                period = (str(event.args["area"]), int(event.args["period"]))
+                self._erasures.final_at[period] = self._evidence.at.sequence
 
     def rewound(self, fact: ChainRewound) -> None:
         """The outcome of its key is withdrawn. Raises KeyError where there was none."""
-        self._check_same_call(fact, self._sent[fact.tx_hash], "chain.signed holds")
-        self._done.pop(fact.key)
+        done = self._done.pop(fact.key)
+        if isinstance(done.fact, ChainObserved):
+            about = (fact.contract, fact.function, fact.about, fact.tx_hash)
+            self._report.same("call", about, ("", "", Subject(), done.fact.tx_hash), "chain.observed holds")
+        else:
+            self._check_same_call(fact, self._sent[fact.tx_hash], "chain.signed holds")
 
     def block_mined(self, fact: BlockMined) -> None:
         """As the node has it."""
         chain = self._evidence.chain
+        unlisted = {tohex(keccak(unhex(raw))) for raw in fact.others} - set(fact.transactions)
+        self._report.none("transactions of others that the block does not list", unlisted)
         if chain is None or fact.number > chain.height:
             return
         block = chain.block(fact.number)
@@ -174,11 +191,28 @@ class Transactions:
         for event in chain.events:
             if event.name:
                 logs[event.tx].append([event.contract, event.name, event.args])
+        told = [done.fact.tx_hash for done in self._done.values() if done.fact.tx_hash is not None]
+        self._report.none("transactions told twice", [tx for tx, times in Counter(told).items() if times > 1])
         for done in self._done.values():
-            kind = "chain.included" if isinstance(done.fact, ChainIncluded) else "chain.failed"
-            if done.fact.tx_hash is not None:
-                with self._report.on(f"journal.jsonl entry {done.sequence} {kind}", "transaction"):
-                    self._check_outcome(chain, done.fact, done.fact.tx_hash, logs[done.fact.tx_hash])
+            fact = done.fact
+            with self._report.on(f"journal.jsonl entry {done.sequence} {KIND_OF_OUTCOME[type(fact)]}", "transaction"):
+                if isinstance(fact, ChainObserved):
+                    self._check_observed(chain, fact, logs[fact.tx_hash])
+                elif fact.tx_hash is not None:
+                    self._check_outcome(chain, fact, fact.tx_hash, logs[fact.tx_hash])
+
+    def _check_observed(self, chain: Chain, fact: ChainObserved, logs: list[Any]) -> None:
+        """Its block, sender and events are those of the chain, and it succeeded."""
+        held, block = chain.outcome(fact.tx_hash), chain.block(fact.block)
+        found = chain.sent(held.block, fact.tx_hash)
+        told = (fact.block, fact.block_hash, fact.block_time, fact.sender, True)
+        there = (held.block, held.block_hash, block.timestamp, found.sender if found else "nobody", held.success)
+        self._report.same("block, its hash and time, sender and success", told, there, "the node holds")
+        self._check_events(fact.events, logs)
+
+    def _check_events(self, events: Iterable[TransactionEvent], logs: list[Any]) -> None:
+        journalled = [[item.contract, item.event, journalled_args(item.args)] for item in events]
+        self._report.same("events", journalled, logs, "the chain has")
 
     def _check_outcome(self, chain: Chain, fact: ChainIncluded | ChainFailed, tx: str, logs: list[Any]) -> None:
         """Block, gas and success are those of the receipt, the sender's members those of the block, events those of the
@@ -204,9 +238,7 @@ class Transactions:
         mine = (sent.nonce, sent.gas_price_wei, sent.sender, target)
         there = (found.nonce, found.gas_price_wei, found.sender, found.target) if found else ("nothing",)
         report.same("nonce, gas price, sender and contract", mine, there, "the node holds")
-        events = fact.events if isinstance(fact, ChainIncluded) else ()
-        journalled = [[item.contract, item.event, journalled_args(item.args)] for item in events]
-        report.same("events", journalled, logs, "the chain has")
+        self._check_events(fact.events if isinstance(fact, ChainIncluded) else (), logs)
 
     def check_complete(self, chain: Chain, waiting: Iterable[Waiting], is_erased: Callable[[str], bool]) -> None:
         """All that the chain did until the bundle's anchor stands in the journal, and what was asked of it was done.
@@ -221,7 +253,8 @@ class Transactions:
             kind = KIND_OF_EVENT.get(event.name)
             if kind is None or not (self._evidence.opened or kind in PUBLIC_KINDS):
                 continue
-            if not self._evidence.is_told(event) and not self._is_excused(kind, event.tx, is_erased):
+            sent_itself = kind in HOLDERS_KINDS and f"observed:{event.tx}" in self._done
+            if not (self._evidence.is_told(event) or sent_itself or self._is_excused(kind, event.tx, is_erased)):
                 missing.append((event.block, f"{event.name} {event.args}"))
             if self._evidence.opened and event.tx not in covered:
                 sent = chain.sent(event.block, event.tx)
@@ -272,5 +305,7 @@ class Transactions:
 def _sequence(asked: Request) -> int:
     return asked.sequence
 
+
+KIND_OF_OUTCOME = {ChainIncluded: "chain.included", ChainFailed: "chain.failed", ChainObserved: "chain.observed"}
 
 KIND_OF_EVENT = {event: kind for kind, event in EVENT_OF_KIND.items()}

@@ -5,14 +5,18 @@ from domain.facts.areas import AreaDefined, MarketDefined
 from domain.facts.base import FACTS, Fact, FactMalformed, UnknownKind, read_fact
 from domain.facts.calendar import PeriodDeclared, SessionOpened
 from domain.facts.chain import (
+    HAPPENED,
     BlockMined,
     ChainEvent,
     ChainFailed,
     ChainIncluded,
+    ChainObserved,
     ChainRequested,
     ChainRewound,
     ChainSigned,
+    Happened,
     Subject,
+    observed_key,
     requested_key,
 )
 from domain.facts.metering import MtuUnread, ReadingAttested, ReadingRules
@@ -32,6 +36,7 @@ from domain.facts.programs import (
     SetpointsIssued,
     cleared_key,
     done_key,
+    setpoints_key,
     validated_key,
     verdict_key,
 )
@@ -61,6 +66,7 @@ __all__ = [
     "SettlementRules",
     "ReadingRules",
     "FACTS",
+    "HAPPENED",
     "AccessLogged",
     "AccountStatement",
     "AgreementSigned",
@@ -71,6 +77,7 @@ __all__ = [
     "ChainEvent",
     "ChainFailed",
     "ChainIncluded",
+    "ChainObserved",
     "ChainRequested",
     "ChainRewound",
     "ChainSigned",
@@ -82,6 +89,7 @@ __all__ = [
     "Fact",
     "FactMalformed",
     "GuaranteeGiven",
+    "Happened",
     "KeyRegistered",
     "MarketDefined",
     "MeterRegistered",
@@ -108,6 +116,7 @@ __all__ = [
     "Subject",
     "TariffPublished",
     "UnknownKind",
+    "observed_key",
     "order_revision_key",
     "cleared_key",
     "done_key",
@@ -115,6 +124,7 @@ __all__ = [
     "requested_key",
     "closed_key",
     "schedule_revision_key",
+    "setpoints_key",
     "validated_key",
     "verdict_key",
 ]

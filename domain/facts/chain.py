@@ -171,6 +171,40 @@ class ChainIncluded(Fact):
 
 
 @fact
+class ChainObserved(Fact):
+    """A transaction that was not asked for here left these events of our contracts, in their order: a holder's, or
+    anybody's who sent it to the chain directly. `block_time` in unix seconds.
+
+    A transaction that comes into another block makes another fact, which counts from then on.
+    """
+
+    KIND = "chain.observed"
+    sender: Address
+    tx_hash: Hash
+    block: Natural
+    block_hash: Hash
+    block_time: Seconds
+    events: tuple[ChainEvent, ...]
+
+    @property
+    def key(self) -> str:
+        """Names the transaction as a request's key does, and its `chain.rewound`."""
+        return observed_key(self.tx_hash)
+
+
+def observed_key(tx_hash: bytes) -> str:
+    """What stands in the place of a request's key where there was no request."""
+    return f"observed:{to_hex(tx_hash)}"
+
+
+Happened = ChainIncluded | ChainObserved
+"""What tells events of our contracts: of transactions asked for here, and of all others."""
+
+HAPPENED: tuple[type[ChainIncluded], type[ChainObserved]] = (ChainIncluded, ChainObserved)
+"""The kinds of Happened."""
+
+
+@fact
 class ChainFailed(Fact):
     """The transaction of a request failed in this block and changed nothing; its key is spent.
 
@@ -192,7 +226,11 @@ class ChainFailed(Fact):
 
 @fact
 class ChainRewound(Fact):
-    """The block that held a transaction is no longer of the chain: what was included or failed counts no more."""
+    """The block that held a transaction is no longer of the chain: what was told of it counts no more.
+
+    One that was observed has the key of `chain.observed` and names no call; so it ends as well where a record that
+    was restored finds that the transaction is its own.
+    """
 
     KIND = "chain.rewound"
     key: RequestKey
@@ -206,12 +244,16 @@ class ChainRewound(Fact):
 
 @fact
 class BlockMined(Fact):
-    """The embedded node is about to make this block: its time (unix seconds) and its transactions in their order."""
+    """The embedded node is about to make this block: its time (unix seconds) and its transactions in their order.
+
+    `others` are the signed bytes of those that strangers sent to the node, so that a replay can send them again.
+    """
 
     KIND = "block.mined"
     number: Natural
     timestamp: Seconds
     transactions: tuple[Hash, ...]
+    others: tuple[Bytes, ...] = ()
 
     @property
     def journal_key(self) -> str:

@@ -13,17 +13,28 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import psutil
 import structlog
 from sqlalchemy import select
 
-from contracts.rpc import BlockHeader, NodeAnswerInvalid, NodeUnavailable, Rpc, RpcError, as_bytes, as_int
+from contracts.rpc import (
+    BlockHeader,
+    NodeAnswerInvalid,
+    NodeUnavailable,
+    Rpc,
+    RpcError,
+    as_bytes,
+    as_int,
+    header_of,
+)
 from domain.facts import BlockMined
-from domain.hashing import to_hex
+from domain.hashing import keccak, to_hex
 from ledger_service.chain import stored_transactions
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
+from ledger_service.chain.pool import Pool
 from ledger_service.chain.ports import free_port, is_free
 from ledger_service.chain.tables import chain_block
 from ledger_service.record import Record
@@ -55,6 +66,7 @@ class EmbeddedNode:
         self.folder, self.settings = folder, settings
         self._record = record
         self._rpc = Rpc("")
+        self._pool = Pool(record=record, rpc=self._rpc)
         self._process: AnvilProcess | None = None
         self._last: BlockHeader | None = None
         self._whole = False
@@ -117,6 +129,8 @@ class EmbeddedNode:
     def mine(self, *, timestamp: int, transactions: Sequence[MinedTransaction]) -> BlockHeader:
         """Mine one block at this block time (unix seconds) with these transactions, in this order.
 
+        Before them come those that strangers have sent to the node: a holder needs nobody to use a right.
+
         The fact comes first: a crash after it is made good by the replay. A node that died, or did not take the block
         of an earlier fact, is started again here, before or after the fact. Raises BlockTimeNotRising, NodeNotStarted.
         """
@@ -125,18 +139,24 @@ class EmbeddedNode:
         last = self.head()
         if timestamp <= last.timestamp:
             raise BlockTimeNotRising(last=last.timestamp, given=timestamp)
-        hashes = tuple(tx_hash for tx_hash, _ in transactions)
-        block = BlockMined(number=last.number + 1, timestamp=timestamp, transactions=hashes)
+        others = self._pool.others()
+        first = (keccak(raw) for raw in others)
+        hashes = (*first, *(tx_hash for tx_hash, _ in transactions))
+        block = BlockMined(number=last.number + 1, timestamp=timestamp, transactions=hashes, others=others)
         with self._record.begin() as tx:
             tx.append(block)
         self._whole = False
         try:
-            self._last = self._mine(timestamp=timestamp, raws=[raw for _, raw in transactions])
+            self._last = self._mine(timestamp=timestamp, raws=[*others, *(raw for _, raw in transactions)])
             self._whole = True
         except (NodeUnavailable, NodeAnswerInvalid, RpcError) as error:
             _log.warning("chain.block_not_taken", block=block.number, reason=str(error))
             self.restart()
         return self.head()
+
+    def has_others(self) -> bool:
+        """Whether transactions of strangers wait in the node for a block."""
+        return self.alive() and self._whole and bool(self._pool.others())
 
     def head(self) -> BlockHeader:
         """The newest block."""
@@ -145,16 +165,25 @@ class EmbeddedNode:
         return self._last
 
     def _mine(self, *, timestamp: int, raws: Sequence[bytes]) -> BlockHeader:
-        rpc = self.rpc
+        rpc, listed = self.rpc, {keccak(raw) for raw in raws}
+        rest = self._pool.rest(listed=listed)
         # Left-overs of an interrupted attempt would come first and change the order within the block.
         rpc.call("anvil_dropAllTransactions")
         for raw in raws:  # one by one: of a batch of more than 64 anvil keeps the order no longer
-            try:
-                rpc.call("eth_sendRawTransaction", to_hex(raw))
-            except RpcError as error:
-                _log.error("chain.refused", error=error.message)
+            self._send(raw)
         rpc.call("evm_mine", hex(timestamp))
-        return _required(rpc, "latest")
+        block = rpc.call("eth_getBlockByNumber", "latest", False)
+        if not listed.issuperset(map(as_bytes, block["transactions"])):
+            raise NodeAnswerInvalid(url=self.url, reason="a transaction came into its block that nobody has listed")
+        for raw in rest:
+            self._send(raw)
+        return _header(block, url=self.url)
+
+    def _send(self, raw: bytes) -> None:
+        try:
+            self.rpc.call("eth_sendRawTransaction", to_hex(raw))
+        except RpcError as error:
+            _log.error("chain.refused", error=error.message)
 
     def checkpoint(self) -> int:
         """Write a dump of the chain, check it, and put it in the place of the last one; returns its block number.
@@ -214,6 +243,7 @@ class EmbeddedNode:
     def _replay_block(self, block: BlockMined) -> BlockHeader:
         with self._record.read() as connection:
             raws = stored_transactions.raw_by_hash(connection, block.transactions)
+        raws |= {keccak(raw): raw for raw in block.others}
         return self._mine(timestamp=block.timestamp, raws=[raws[tx_hash] for tx_hash in block.transactions])
 
     def _compare(self) -> None:
@@ -246,9 +276,13 @@ class EmbeddedNode:
 
 
 def _required(rpc: Rpc, at: int | str) -> BlockHeader:
-    header = rpc.header(at)
+    return _header(rpc.call("eth_getBlockByNumber", at, False), url=rpc.url)
+
+
+def _header(block: Any, *, url: str) -> BlockHeader:
+    header = header_of(block)
     if header is None:
-        raise NodeAnswerInvalid(url=rpc.url, reason=f"it has no block {at}")
+        raise NodeAnswerInvalid(url=url, reason="it lacks a block that it must have")
     return header
 
 

@@ -16,12 +16,13 @@ from contracts.deploy import Deployment, check_deployment
 from contracts.rpc import Rpc
 from contracts.transactions import SignedTransaction
 from contracts.transactions import UnsignedTransaction as ChainTransaction
-from domain.facts import ChainFailed, ChainRequested, requested_key
+from domain.facts import ChainFailed, ChainIncluded, ChainObserved, ChainRequested, requested_key
 from domain.hashing import to_hex
 from domain.signing import Signer
-from ledger_service.chain import awaiting, stored_transactions
+from ledger_service.chain import awaiting, observing, stored_transactions
 from ledger_service.chain.encoding import Codec, EncodedCall, RequestInvalid
 from ledger_service.chain.errors import SignerMissing
+from ledger_service.chain.observing import Logged, ObservedTransaction, Observing
 from ledger_service.chain.profile import EMBEDDED, ChainProfile, Finality
 from ledger_service.chain.repair import Repair
 from ledger_service.chain.tables import FAILED, INCLUDED
@@ -39,17 +40,21 @@ CURSOR = "chain"
 TAKE_MAX = 500
 """Requests signed in one database transaction."""
 
+Happening = MinedTransaction | ObservedTransaction
+"""A transaction that came into a block: of ours, or of somebody else."""
+
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one step did, in transactions."""
+    """What one step did, in transactions; `observed` are those of others."""
 
     taken: int
     sent: int
     included: int
     failed: int
+    observed: int
     rewound: int
 
 
@@ -134,6 +139,10 @@ class Gateway:
             outside=self._outside,
             profile=profile,
         )
+        self._proven = profile.finality is Finality.CLIQUE
+        self._observing = Observing(
+            record=record, rpc=rpc, codec=self._codec, deployment=deployment, proven=self._proven
+        )
         self._watch = Watch(record=record, rpc=rpc, profile=profile, genesis_hash=deployment.genesis_hash)
 
     @classmethod
@@ -181,7 +190,7 @@ class Gateway:
         mined = self.collect()
         if mined:
             self._watch.finalise()
-        if len(mined) < len(waiting):
+        if sum(isinstance(item, MinedTransaction) for item in mined) < len(waiting):
             self._repair.send()  # the node refused some: their nonces are filled, so that later ones are not stuck
         return _progress(taken=taken, sent=len(waiting), mined=mined, rewound=0)
 
@@ -255,44 +264,64 @@ class Gateway:
         with self.record.read() as connection:
             return stored_transactions.pending(connection)
 
-    def collect(self) -> list[MinedTransaction]:
-        """Append `chain.included` or `chain.failed` for every transaction that came into a block."""
+    def collect(self) -> list[Happening]:
+        """Append what the chain did since, in its order.
+
+        That is `chain.included` or `chain.failed` for every transaction of ours that came into a block, and
+        `chain.observed` for those of others that our contracts tell of.
+        """
+        logged = self._observing.logged()
         with self.record.read() as connection:
             waiting = stored_transactions.pending(connection)
             hashes = stored_transactions.attempts(connection, [item.key for item in waiting])
-        mined = read_mined(
-            rpc=self.rpc,
-            codec=self._codec,
-            waiting=waiting,
-            hashes=hashes,
-            proven=self.profile.finality is Finality.CLIQUE,
-        )
-        if mined:
+        mined = read_mined(rpc=self.rpc, codec=self._codec, waiting=waiting, hashes=hashes, proven=self._proven)
+        with self.record.read() as connection:
+            observed = self._observing.read(connection, logged)
+        if observed is None or not self._is_whole(logged, waiting=hashes, mined=mined):
+            return []  # the chain moved while it was read: it is read again
+        found = [item for item in mined if item.block <= logged.head.number]
+        happened: list[Happening] = sorted([*found, *observed], key=lambda item: (item.block, item.place))
+        if happened:
             with self.record.begin() as tx:
-                tx.preload(_fact_key(transaction) for transaction in mined)
-                tx.preload(requested_key(transaction.key) for transaction in mined)
-                for transaction in mined:
+                tx.preload(_fact_key(transaction) for transaction in found)
+                tx.preload(requested_key(transaction.key) for transaction in found)
+                for transaction in happened:
                     _append(tx, transaction)
-                stored_transactions.place_all(tx, [_placed(transaction) for transaction in mined])
-                self._watch.note(tx, mined)
-        return mined
+                if found:
+                    stored_transactions.place_all(tx, [_placed(transaction) for transaction in found])
+                self._watch.note(tx, happened)
+        self._observing.seen(logged)
+        return happened
+
+    def _is_whole(self, logged: Logged, *, waiting: Mapping[bytes, str], mined: Sequence[MinedTransaction]) -> bool:
+        """Whether each transaction of ours that the logs show has its receipt: else others would come before it."""
+        read = {item.tx_hash for item in mined}
+        keys = {item.key for item in mined}
+        return all(item in read or waiting[item] in keys for item in logged.blocks if item in waiting)
 
     def head(self) -> int:
         """Number of the newest block."""
         return self.rpc.block_number()
 
 
-def _append(tx: Transaction, transaction: MinedTransaction) -> None:
+def _append(tx: Transaction, transaction: Happening) -> None:
     """The fact of a transaction; one more where a block that was gone has come back and holds it again."""
-    fact = transaction.fact(stored_transactions.subject_of(tx, transaction.key))
+    fact: ChainIncluded | ChainFailed | ChainObserved
+    if isinstance(transaction, ObservedTransaction):
+        fact = transaction.fact()
+        observing.note(tx, transaction)
+    else:
+        fact = transaction.fact(stored_transactions.subject_of(tx, transaction.key))
+        observing.adopt(tx, transaction.tx_hash)
     key, times = _fact_key(transaction), 1
     while tx.append(fact, key=key).repeated:
         times += 1
         key = f"{_fact_key(transaction)}:{times}"
 
 
-def _fact_key(transaction: MinedTransaction) -> str:
-    return f"{transaction.kind.KIND}:{to_hex(transaction.tx_hash)}:{to_hex(transaction.block_hash)[:18]}"
+def _fact_key(transaction: Happening) -> str:
+    kind = ChainObserved.KIND if isinstance(transaction, ObservedTransaction) else transaction.kind.KIND
+    return f"{kind}:{to_hex(transaction.tx_hash)}:{to_hex(transaction.block_hash)[:18]}"
 
 
 def _placed(transaction: MinedTransaction) -> stored_transactions.Placed:
@@ -305,6 +334,14 @@ def _placed(transaction: MinedTransaction) -> stored_transactions.Placed:
     )
 
 
-def _progress(*, taken: int, sent: int, mined: Sequence[MinedTransaction], rewound: int) -> Progress:
-    failed = sum(transaction.reason is not None for transaction in mined)
-    return Progress(taken=taken, sent=sent, included=len(mined) - failed, failed=failed, rewound=rewound)
+def _progress(*, taken: int, sent: int, mined: Sequence[Happening], rewound: int) -> Progress:
+    ours = [item for item in mined if isinstance(item, MinedTransaction)]
+    failed = sum(item.reason is not None for item in ours)
+    return Progress(
+        taken=taken,
+        sent=sent,
+        included=len(ours) - failed,
+        failed=failed,
+        observed=len(mined) - len(ours),
+        rewound=rewound,
+    )

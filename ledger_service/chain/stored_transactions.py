@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from contracts.transactions import SignedTransaction
 from domain.facts import ChainRequested, ChainSigned, Subject, requested_key
 from domain.hashing import to_hex
-from ledger_service.chain.tables import FAILED, INCLUDED, SIGNED, chain_attempt, chain_transaction
+from ledger_service.chain.tables import FAILED, INCLUDED, SIGNED, chain_attempt, chain_observed, chain_transaction
 from ledger_service.record import Transaction
 
 HASHES_PER_QUERY = 500
@@ -133,6 +133,16 @@ def attempts(connection: Connection, keys: Sequence[str]) -> dict[bytes, str]:
     return found
 
 
+def keys_of(connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, str]:
+    """The key of each of these transactions that this record signed, by hash; others are left out."""
+    found: dict[bytes, str] = {}
+    for start in range(0, len(hashes), HASHES_PER_QUERY):
+        part = hashes[start : start + HASHES_PER_QUERY]
+        query = select(chain_attempt.c.tx_hash, chain_attempt.c.key).where(chain_attempt.c.tx_hash.in_(part))
+        found.update((row.tx_hash, row.key) for row in connection.execute(query))
+    return found
+
+
 def unsettled(connection: Connection) -> list[StoredTransaction]:
     """Transactions in blocks that are not final yet."""
     table = chain_transaction
@@ -201,10 +211,12 @@ def finalise(tx: Transaction, *, blocks: Sequence[int]) -> None:
 
 
 def is_provisional(connection: Connection, key: str) -> bool:
-    """Whether the transaction of a request stands in no final block yet; one this record never sent is not judged."""
-    table = chain_transaction
-    query = select(table.c.key).where(table.c.key == key, table.c.is_final.is_(False))
-    return connection.execute(query).first() is not None
+    """Whether what happened under this key, by our own transaction or by that of somebody else, is not final yet."""
+    return any(
+        connection.execute(select(table.c.key).where(table.c.key == key, table.c.is_final.is_(False))).first()
+        is not None
+        for table in (chain_transaction, chain_observed)
+    )
 
 
 def _select() -> Any:

@@ -1,4 +1,4 @@
-"""Views of the chain's facts: the transactions by request, every signed attempt by hash, and the blocks seen."""
+"""Views of the chain's facts: transactions by request, signed attempts by hash, transactions of others, blocks seen."""
 
 from __future__ import annotations
 
@@ -36,6 +36,18 @@ chain_attempt = Table(
     Column("key", String(KEY_LENGTH_MAX), nullable=False, index=True),
     Column("raw", LargeBinary, nullable=False),
 )
+
+chain_observed = Table(
+    "chain_observed",
+    metadata,
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("tx_hash", LargeBinary(32), nullable=False),
+    Column("block_number", Integer64, nullable=False),
+    Column("block_hash", LargeBinary(32), nullable=False),
+    Column("is_final", Boolean, nullable=False),
+    Index("ix_chain_observed_is_final_block_number", "is_final", "block_number"),
+)
+"""Transactions of others in the blocks of the chain as it was last seen."""
 
 chain_block = Table(
     "chain_block",

@@ -22,13 +22,16 @@ REASON_UNKNOWN = "reverted without a reason"
 
 @dataclass(frozen=True, slots=True)
 class MinedTransaction:
-    """A transaction that came into a block. `block_time` in unix seconds; `reason` is None where it succeeded."""
+    """A transaction that came into a block.
+
+    `place` is its index there, `block_time` in unix seconds; `reason` is None where it succeeded."""
 
     key: str
     contract: str
     function: str
     tx_hash: bytes
     block: int
+    place: int
     block_hash: bytes
     block_time: int
     gas_used: int
@@ -114,6 +117,7 @@ def _mined_transaction(
         function=stored.function,
         tx_hash=tx_hash,
         block=as_int(receipt["blockNumber"]),
+        place=as_int(receipt["transactionIndex"]),
         block_hash=as_bytes(receipt["blockHash"]),
         block_time=block_time,
         gas_used=as_int(receipt["gasUsed"]),

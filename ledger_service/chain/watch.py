@@ -1,4 +1,4 @@
-"""Watching blocks that hold our transactions: back to pending when one vanishes, final when it can't any more."""
+"""Watching blocks that hold transactions of ours or on our contracts: undone when one vanishes, else final one day."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from sqlalchemy import Connection, delete, insert, select, update
 from contracts.rpc import Rpc
 from domain.facts import ChainRewound
 from domain.hashing import ZERO_HASH
-from ledger_service.chain import stored_transactions
+from ledger_service.chain import observing, stored_transactions
 from ledger_service.chain.errors import FinalityBroken, NodeBehind
 from ledger_service.chain.finality import final_block
+from ledger_service.chain.observing import ObservedPlace, ObservedTransaction
 from ledger_service.chain.profile import ChainProfile
+from ledger_service.chain.stored_transactions import StoredTransaction
 from ledger_service.chain.tables import chain_block
 from ledger_service.chain.transaction_receipts import MinedTransaction
 from ledger_service.record import Record, Transaction
@@ -22,13 +24,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Watch:
-    """Compares the blocks our transactions came into with the chain as it is now."""
+    """Compares the blocks that hold what is in the record with the chain as it is now."""
 
     def __init__(self, *, record: Record, rpc: Rpc, profile: ChainProfile, genesis_hash: bytes) -> None:
         self._record, self._rpc, self._profile, self._genesis_hash = record, rpc, profile, genesis_hash
 
-    def note(self, tx: Transaction, mined: Sequence[MinedTransaction]) -> None:
-        """Remember the blocks that mined name."""
+    def note(self, tx: Transaction, mined: Sequence[MinedTransaction | ObservedTransaction]) -> None:
+        """Remember the blocks that these transactions came into."""
         fresh = {transaction.block: transaction for transaction in mined}
         tx.connection.execute(delete(chain_block).where(chain_block.c.number.in_(list(fresh))))
         rows = [
@@ -38,14 +40,17 @@ class Watch:
         tx.connection.execute(insert(chain_block), rows)
 
     def rewind(self) -> int:
-        """Put transactions of vanished blocks back on their way (`chain.rewound`); returns how many.
+        """Put ours of vanished blocks back on their way, forget those of others (`chain.rewound`); returns how many.
 
         Raises FinalityBroken where another block stands in the place of the newest final one: then nothing may be
         settled on this chain; NodeBehind where the node does not have that block yet.
         """
         with self._record.read() as connection:
             last_final = _newest_final(connection)
-            watched = stored_transactions.unsettled(connection)
+            watched: list[StoredTransaction | ObservedPlace] = [
+                *stored_transactions.unsettled(connection),
+                *observing.unsettled(connection),
+            ]
         numbers = sorted({item.block_number for item in watched if item.block_number is not None})
         if last_final is not None:
             numbers.append(last_final[0])
@@ -56,7 +61,7 @@ class Watch:
                 raise NodeBehind(url=self._rpc.url, number=last_final[0])
             if now.hash != last_final[1]:
                 raise FinalityBroken(number=last_final[0], expected=last_final[1], found=now.hash)
-        gone = []
+        gone: list[StoredTransaction | ObservedPlace] = []
         for item in watched:
             header = None if item.block_number is None else headers.get(item.block_number)
             if header is None or header.hash != item.block_hash:
@@ -65,9 +70,12 @@ class Watch:
             self._withdraw(gone)
         return len(gone)
 
-    def _withdraw(self, gone: Sequence[stored_transactions.StoredTransaction]) -> None:
+    def _withdraw(self, gone: Sequence[StoredTransaction | ObservedPlace]) -> None:
         with self._record.begin() as tx:
             for item in gone:
+                if isinstance(item, ObservedPlace):
+                    observing.withdraw(tx, item)
+                    continue
                 tx.append(
                     ChainRewound(
                         key=item.key,
@@ -102,6 +110,7 @@ class Watch:
         standing = [header.number for header in headers if header is not None and header.hash == noted[header.number]]
         with self._record.begin() as tx:
             stored_transactions.finalise(tx, blocks=standing)
+            observing.finalise(tx, blocks=standing)
             tx.connection.execute(update(chain_block).where(chain_block.c.number.in_(standing)).values(is_final=True))
         return reached
 

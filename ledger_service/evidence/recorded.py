@@ -11,10 +11,10 @@ from sqlalchemy import Connection, select
 from contracts.bindings import Event, read_events
 from contracts.bindings.anchors import HeadAnchored
 from domain.errors import DominoesError
-from domain.facts import ChainFailed, ChainIncluded, Fact
+from domain.facts import HAPPENED, ChainFailed, ChainIncluded, ChainObserved, ChainRewound, Fact
 from domain.members import Bytes, Natural
 from ledger_service.record import Entry, JournalBroken
-from ledger_service.record.journal import entry_of, select_entries, walk_entries
+from ledger_service.record.journal import entry_of, kinds_of, select_entries, walk_entries
 from ledger_service.record.tables import journal_entry
 
 ReceiptSource = Callable[[Entry], bytes]
@@ -56,10 +56,12 @@ _Fact = TypeVar("_Fact", bound=Fact)
 
 def last_anchor(connection: Connection) -> Anchor:
     """The newest anchored head. Raises NothingAnchored, or JournalBroken where the journal does not pass through it."""
-    query = select_entries().where(journal_entry.c.kind == ChainIncluded.KIND).order_by(journal_entry.c.sequence.desc())
+    query = (
+        select_entries().where(journal_entry.c.kind.in_(kinds_of(HAPPENED))).order_by(journal_entry.c.sequence.desc())
+    )
     for row in connection.execute(query.execution_options(yield_per=200)):
         fact = entry_of(row).fact
-        if not isinstance(fact, ChainIncluded):
+        if not isinstance(fact, HAPPENED):
             continue  # erased
         for event in read_events(fact.events, HeadAnchored):
             held = connection.execute(
@@ -87,14 +89,18 @@ def facts_of(connection: Connection, *kinds: type[_Fact], through: int) -> Itera
 
 
 def chain_events(connection: Connection, *kinds: type[_Event], through: int) -> list[_Event]:
-    """Events of these classes in their order; a later inclusion of a transaction replaces an earlier one."""
+    """Events of these classes in their order; what is told of a transaction last counts."""
     placed: dict[str, tuple[int, int, list[_Event]]] = {}
     for entry, fact in walk(connection, *_INCLUSIONS, through=through):
         placed.pop(fact.key, None)
-        if isinstance(fact, ChainIncluded):
+        if isinstance(fact, HAPPENED):
             placed[fact.key] = (fact.block, entry.sequence, list(read_events(fact.events, *kinds)))
     ordered = sorted(placed.values(), key=lambda item: item[:2])
     return [event for _, _, events in ordered for event in events]
 
 
-_INCLUSIONS: tuple[type[ChainIncluded] | type[ChainFailed], ...] = (ChainIncluded, ChainFailed)
+_INCLUSIONS: tuple[type[ChainIncluded | ChainObserved | ChainFailed | ChainRewound], ...] = (
+    *HAPPENED,
+    ChainFailed,
+    ChainRewound,
+)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, select
 
-from contracts.bindings import Anchors, Settlement
+from contracts.bindings import Anchors, read_events
+from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
 from domain.facts import (
+    HAPPENED,
     BlockMined,
     BookClosed,
     ChainFailed,
-    ChainIncluded,
     ChainRequested,
     ChainSigned,
     ErasureDone,
+    Happened,
     SettlementSigned,
     Subject,
 )
 from domain.roles import ChainRole
 from ledger_service.evidence.recorded import NothingAnchored, last_anchor
-from ledger_service.outbox import asks, request
+from ledger_service.outbox import happened, request
 from ledger_service.record import Cursor, Record
 from ledger_service.record.journal import kinds_of, read_entries
 from ledger_service.record.tables import journal_entry
@@ -29,8 +31,10 @@ ANCHOR_SECONDS = 3_600
 AT_ONCE = frozenset(kinds_of((BookClosed, SettlementSigned, ErasureDone)))
 """Kinds that are anchored without waiting: what others must be able to rely on."""
 
-CHAIN_KINDS = frozenset(kinds_of((ChainRequested, ChainSigned, ChainIncluded, ChainFailed, BlockMined)))
+CHAIN_KINDS = frozenset(kinds_of((ChainRequested, ChainSigned, *HAPPENED, ChainFailed, BlockMined)))
 """Facts about transactions: they alone cause no anchor, or each anchor would cause the next."""
+
+_HAPPENED = frozenset(kinds_of(HAPPENED))
 
 STEP_MAX = 100_000
 """Most entries from one anchor to the next, as the contract takes them: where more came, several lead to the head."""
@@ -90,16 +94,16 @@ class AnchorStage:
         kinds = {row.kind for row in rows}
         self._pending |= bool(kinds - CHAIN_KINDS)
         self._urgent |= bool(kinds & AT_ONCE)
-        if ChainIncluded.KIND in kinds:
-            included = read_entries(connection, after=after, kinds=[ChainIncluded], limit=len(rows))
-            facts = [entry.as_a(ChainIncluded) for entry in included if entry.sequence <= rows[-1].sequence]
+        if kinds & _HAPPENED:
+            told = read_entries(connection, after=after, kinds=HAPPENED, limit=len(rows))
+            facts = happened(entry for entry in told if entry.sequence <= rows[-1].sequence)
             self._urgent |= any(_ends_a_period(fact) for fact in facts)
         self._cursor.seen = rows[-1].sequence
 
 
-def _ends_a_period(fact: ChainIncluded) -> bool:
+def _ends_a_period(fact: Happened) -> bool:
     """Whether a settlement or the end of corrections is on chain: anchored at once, so that evidence holds it all."""
-    return asks(fact, Settlement.settle) or asks(fact, Settlement.finalise)
+    return next(read_events(fact.events, PeriodSettled, PeriodFinalised), None) is not None
 
 
 def _anchored_sequence(connection: Connection) -> int:

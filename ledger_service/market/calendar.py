@@ -13,14 +13,15 @@ from sqlalchemy import Connection
 from contracts.bindings import Calendar
 from contracts.bindings import Market as MarketContract
 from domain.areas import Area
-from domain.facts import ChainFailed, ChainIncluded, PeriodDeclared, SessionOpened, Subject
+from domain.facts import HAPPENED, Happened, PeriodDeclared, SessionOpened, Subject
 from domain.markets import Market
 from domain.mtu import MtuRange, local_day, local_midnight, mtu_start
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.market import queries
-from ledger_service.market.views import fold, is_awaited
-from ledger_service.outbox import request
+from ledger_service.market.queries import declared_key
+from ledger_service.market.views import declared, fold, is_awaited
+from ledger_service.outbox import happened, request
 from ledger_service.record import Cursor, Record, Transaction, follow
 from ledger_service.registry import queries as registry
 from ledger_service.registry.operations import created_key
@@ -42,11 +43,6 @@ def gate_times(*, market: Market, area: Area, day: date) -> tuple[int, ...]:
 def gate_time(*, market: Market, area: Area, day: date) -> int:
     """Market time of the first gate of delivery day `day`."""
     return gate_times(market=market, area=area, day=day)[0]
-
-
-def declared_key(area: str, period: int) -> str:
-    """Key of the request that declares a period on chain."""
-    return f"declarePeriod:{area}:{period}"
 
 
 def day_of(*, area: Area, seconds: int) -> date:
@@ -94,14 +90,25 @@ class CalendarStage:
 
     def _note_inclusions(self) -> bool:
         noted = False
-        for batch in follow(self._record, self._cursor, [ChainIncluded, ChainFailed]):
+        for batch in follow(self._record, self._cursor, HAPPENED):
             awaited = [entry for entry in batch.entries if is_awaited(entry.fact)]
             if not awaited:
                 continue
             with batch.begin() as tx:
+                for fact in happened(awaited):
+                    self._follow_declared(tx, fact)
                 fold(tx.connection, awaited)
             noted = True
         return noted
+
+    def _follow_declared(self, tx: Transaction, fact: Happened) -> None:
+        """Record a period that anyone declared before it was declared here."""
+        for period in declared(tx.connection, fact):
+            last = queries.last_period(tx.connection, area=period.area)
+            if period.number > (0 if last is None else last.number):
+                followed = PeriodDeclared(period.area, period.number, period.first_mtu, period.count)
+                entry = tx.append(followed)
+                fold(tx.connection, [entry])
 
     def _is_due(self, connection: Connection, area: Area, now: int) -> bool:
         return self._may_declare(connection, area, now) or bool(self._sessions_due(connection, area, now))

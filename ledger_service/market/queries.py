@@ -123,7 +123,12 @@ def sessions_over(connection: Connection, *, area: str, first_mtu: int, count: i
     return [_session(row) for row in connection.execute(query)]
 
 
+def declared_key(area: str, period: int) -> str:
+    """Key of the request that declares a period on chain."""
+    return f"declarePeriod:{area}:{period}"
+
+
 def is_included(connection: Connection, key: str) -> bool:
-    """Whether a chain request the calendar waits for has been included."""
+    """Whether what the calendar waits for under the key of its request is on chain, whoever sent it."""
     query = select(market_inclusion.c.key).where(market_inclusion.c.key == key)
     return connection.execute(query).first() is not None

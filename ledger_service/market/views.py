@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from sqlalchemy import Connection, delete, insert, update
 
-from contracts.bindings import Calendar, Market
-from domain.facts import BookClosed, ChainFailed, ChainIncluded, Fact, PeriodDeclared, SessionOpened
-from ledger_service.market.queries import is_included
+from contracts.bindings import calendar, market, read_events
+from domain.facts import (
+    HAPPENED,
+    BookClosed,
+    ChainIncluded,
+    ChainObserved,
+    Fact,
+    Happened,
+    PeriodDeclared,
+    SessionOpened,
+)
+from domain.periods import Period
+from ledger_service.market.queries import declared_key, is_included
 from ledger_service.market.tables import TABLES, market_inclusion, market_period, market_session
-from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
+from ledger_service.registry import queries as registry
+from ledger_service.registry.operations import created_key
 
 MARKET_FACTS: tuple[type[Fact], ...] = (PeriodDeclared, SessionOpened, BookClosed)
 """The facts that make periods and sessions and end what can be traded in them."""
 
-FOLDED_FACTS = (*MARKET_FACTS, ChainIncluded, ChainFailed)
+FOLDED_FACTS = (*MARKET_FACTS, *HAPPENED)
 """The facts the views are made of."""
 
-_NOT_CONTIGUOUS = re.compile(r"CalendarPeriodNotContiguous\(expectedFirstMtu=(?P<first_mtu>\d+)\)")
+AWAITED = (market.MarketCreated, calendar.PeriodDeclared)
+"""The events that the calendar waits for."""
 
 
 def fold(connection: Connection, entries: Iterable[Entry]) -> None:
@@ -31,12 +42,13 @@ def fold(connection: Connection, entries: Iterable[Entry]) -> None:
         match entry.fact:
             case PeriodDeclared() | SessionOpened() as fact:
                 _show(connection, fact, entry.sequence)
-            case BookClosed(market=market, session=session):
-                show_closed(connection, market=market, session=session)
-            case ChainIncluded(key=key) | ChainFailed(key=key) as fact:
-                # A block that was gone and came back is included a second time.
-                if is_awaited(fact) and not is_included(connection, key):
-                    connection.execute(insert(market_inclusion).values(key=key, sequence=entry.sequence))
+            case BookClosed(market=code, session=session):
+                show_closed(connection, market=code, session=session)
+            case ChainIncluded() | ChainObserved() as fact:
+                for key in _included(connection, fact):
+                    # A block that was gone and came back is included a second time.
+                    if not is_included(connection, key):
+                        connection.execute(insert(market_inclusion).values(key=key, sequence=entry.sequence))
 
 
 def show_closed(connection: Connection, *, market: str, session: int) -> None:
@@ -48,18 +60,28 @@ def show_closed(connection: Connection, *, market: str, session: int) -> None:
 
 def is_awaited(fact: Fact | None) -> bool:
     """Whether this says of something the calendar waits for that the chain has it."""
-    if isinstance(fact, ChainFailed):
-        return asks(fact, Calendar.declare_period) and _stood_already(fact)
-    return isinstance(fact, ChainIncluded) and (asks(fact, Market.create_market) or asks(fact, Calendar.declare_period))
+    return isinstance(fact, HAPPENED) and next(read_events(fact.events, *AWAITED), None) is not None
 
 
-def _stood_already(fact: ChainFailed) -> bool:
-    """Whether a period was refused because somebody else had declared it: the next one begins after it."""
-    expected = _NOT_CONTIGUOUS.fullmatch(fact.reason)
-    first, count = fact.about.first_mtu, fact.about.count
-    if expected is None or first is None or count is None:
-        return False
-    return int(expected["first_mtu"]) >= first + count
+def declared(connection: Connection, fact: Happened) -> list[Period]:
+    """The periods that these events declare, whoever did."""
+    codes = {area.area_id: area.area for area in registry.areas(connection)}
+    return [
+        Period(area=codes[event.area], number=event.period, first_mtu=event.first_mtu, count=event.count)
+        for event in read_events(fact.events, calendar.PeriodDeclared)
+        if event.area in codes
+    ]
+
+
+def _included(connection: Connection, fact: Happened) -> Iterator[str]:
+    """The keys of our requests for what these events say is on chain."""
+    codes = {item.market_id: item.market for item in registry.markets(connection)} if is_awaited(fact) else {}
+    for event in read_events(fact.events, market.MarketCreated):
+        if event.market in codes:
+            yield created_key(codes[event.market])
+    if is_awaited(fact):
+        for period in declared(connection, fact):
+            yield declared_key(period.area, period.number)
 
 
 def _show(connection: Connection, fact: PeriodDeclared | SessionOpened, sequence: int) -> None:

@@ -8,7 +8,17 @@ from sqlalchemy import Connection, select
 
 from contracts.bindings import Readings, read_events
 from contracts.bindings.readings import ReadingsPassedOver, ReadingsUnread
-from domain.facts import ChainFailed, ChainIncluded, ChainRequested, MtuUnread, Subject, requested_key
+from domain.facts import (
+    HAPPENED,
+    ChainFailed,
+    ChainIncluded,
+    ChainObserved,
+    ChainRequested,
+    Happened,
+    MtuUnread,
+    Subject,
+    requested_key,
+)
 from domain.hashing import text_id
 from domain.mtu import mtu_of
 from domain.periods import Period
@@ -29,7 +39,7 @@ UNREAD_PER_TRANSACTION = 1_000
 UNREAD_RETRY_S = 60
 """Market seconds after which a refused mark is asked for again; the n-th time n² as many."""
 
-_KINDS = (ChainIncluded, ChainFailed)
+_KINDS = (*HAPPENED, ChainFailed)
 
 
 class MeteringStage:
@@ -92,7 +102,10 @@ class MeteringStage:
                             fold_failed(tx.connection, fact)
                             self._resolved.clear()
                         case ChainIncluded() as fact:
-                            _included(tx, fact)
+                            fold_included(tx.connection, fact)
+                            _record_marks(tx, fact)
+                        case ChainObserved() as fact:
+                            _record_marks(tx, fact)
             folded = True
         return folded
 
@@ -155,21 +168,21 @@ def _key(run: _Overdue, attempt: int) -> str:
 def _concerns_readings(entry: Entry) -> bool:
     """Whether the chain answered one of our requests about readings, or marked an MTU for somebody else."""
     fact = entry.fact
-    if not isinstance(fact, ChainIncluded | ChainFailed):
-        return False
-    ours = asks(fact, Readings.attest_many) or asks(fact, Readings.mark_unread)
-    return ours or (isinstance(fact, ChainIncluded) and bool(_marked(fact)))
+    if isinstance(fact, ChainIncluded | ChainFailed) and (
+        asks(fact, Readings.attest_many) or asks(fact, Readings.mark_unread)
+    ):
+        return True
+    return isinstance(fact, HAPPENED) and bool(_marked(fact))
 
 
-def _marked(fact: ChainIncluded) -> list[tuple[bytes, int]]:
+def _marked(fact: Happened) -> list[tuple[bytes, int]]:
     """Area id and MTU of what a transaction marked Unread, or found marked by somebody else."""
     marked = [(event.area, event.mtu) for event in read_events(fact.events, ReadingsUnread)]
     found = [(event.area, event.mtu) for event in read_events(fact.events, ReadingsPassedOver) if event.unread]
     return marked + found
 
 
-def _included(tx: Transaction, fact: ChainIncluded) -> None:
-    fold_included(tx.connection, fact)
+def _record_marks(tx: Transaction, fact: Happened) -> None:
     marked = _marked(fact)
     if marked:
         by_id = {area.area_id: area.area for area in registered.areas(tx.connection)}

@@ -25,7 +25,16 @@ from contracts.bindings.guarantees import DebtCovered, GuaranteeSet
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
 from contracts.bindings.settlement import PeriodSettled
 from domain.errors import DominoesError
-from domain.facts import ChainFailed, ChainIncluded, ChainRewound, Fact, SettlementProposed
+from domain.facts import (
+    HAPPENED,
+    ChainFailed,
+    ChainIncluded,
+    ChainObserved,
+    ChainRewound,
+    Fact,
+    Happened,
+    SettlementProposed,
+)
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.money.tables import (
@@ -48,7 +57,7 @@ BANK = b"\x00" * 19 + b"\x01"
 ENDED = ("RedemptionsUnknown", "RedemptionsTooLate", "AccountsReplaced")
 """Why a completion fails for good: it is done already (anyone may ask), it expired, or its account was replaced."""
 
-KINDS: tuple[type[Fact], ...] = (ChainIncluded, ChainFailed, ChainRewound)
+KINDS: tuple[type[Fact], ...] = (*HAPPENED, ChainFailed, ChainRewound)
 """The facts the views of money are made of."""
 
 MOVING: tuple[type[Event], ...] = (
@@ -70,7 +79,7 @@ MOVING: tuple[type[Event], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an event comes from: the request that was included, and the entry that says so."""
+    """Where an event comes from: the key of its transaction, and the entry that tells of it."""
 
     key: str
     sequence: int
@@ -96,7 +105,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
     `now` (market time) is noted where a completion failed: it is asked for again some time after.
     """
     match entry.fact:
-        case ChainIncluded() as fact:
+        case ChainIncluded() | ChainObserved() as fact:
             _undo(connection, fact.key)
             _book(connection, fact, entry.sequence)
         case ChainFailed() as fact:
@@ -106,7 +115,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
             _undo(connection, key)
 
 
-def _book(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
+def _book(connection: Connection, fact: Happened, sequence: int) -> None:
     position, origin = 0, Origin(key=fact.key, sequence=sequence)
     for event in read_events(fact.events, *MOVING):
         place = {"sequence": sequence, "key": fact.key}

@@ -12,10 +12,13 @@ from contracts.bindings import Accounts, Redemptions, Settlement, read_events
 from contracts.bindings.anchors import HeadAnchored
 from contracts.bindings.settlement import PeriodSettled
 from domain.facts import (
+    HAPPENED,
     AccessLogged,
     BookClosed,
     ChainIncluded,
+    ChainObserved,
     DepositBooked,
+    Happened,
     MtuCleared,
     ProgramRefused,
     ProgramSigned,
@@ -94,11 +97,11 @@ def _fold_further(connection: Connection, entry: Entry) -> None:
             _insert(connection, overview_redemption, [asked | {"sequence": entry.sequence}])
         case AccessLogged() as logged:
             _insert(connection, overview_access, [asdict(logged) | {"sequence": entry.sequence}])
-        case ChainIncluded() as included:
+        case ChainIncluded() | ChainObserved() as included:
             _included(connection, included, entry.sequence)
 
 
-def _included(connection: Connection, fact: ChainIncluded, sequence: int) -> None:
+def _included(connection: Connection, fact: Happened, sequence: int) -> None:
     """What the chain did: when, to which period, and to which head of the journal."""
     if any(event.contract in MONEY for event in fact.events):
         _insert(connection, overview_inclusion, [{"sequence": sequence, "block_time": fact.block_time}])
@@ -123,7 +126,7 @@ OVERVIEW = View(
         DepositBooked,
         RedemptionRequested,
         AccessLogged,
-        ChainIncluded,
+        *HAPPENED,
     ),
     tables=TABLES,
     fold=fold,
@@ -260,7 +263,7 @@ def _settled(connection: Connection, event: PeriodSettled) -> None:
             _statements(connection, fact, entry.sequence)
 
 
-def _anchored(connection: Connection, fact: ChainIncluded, event: HeadAnchored, sequence: int) -> None:
+def _anchored(connection: Connection, fact: Happened, event: HeadAnchored, sequence: int) -> None:
     row = {
         "sequence": sequence,
         "anchored_sequence": event.sequence,

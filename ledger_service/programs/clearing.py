@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass
 
-from contracts.bindings import Clearing, Market
+import structlog
+from sqlalchemy import Connection
+
+from contracts.bindings import Clearing, read_events
+from contracts.bindings.market import ProgramRecorded
 from domain.facts import (
+    HAPPENED,
     BookClosed,
     ChainFailed,
     ChainIncluded,
-    Fact,
+    ChainObserved,
+    ProgramSigned,
     ProgramValidated,
     SetpointsIssued,
     Subject,
     closed_key,
+    setpoints_key,
     validated_key,
 )
+from domain.hashing import to_hex
 from domain.roles import ChainRole
 from ledger_service.outbox import asks, request
 from ledger_service.programs.clearing_calls import ClearingCall, clear_one_by_one, clear_together
 from ledger_service.programs.errors import RecordContradicts
-from ledger_service.record import Cursor, Record, follow
+from ledger_service.record import Cursor, Entry, Record, Transaction, follow
+from ledger_service.record.keys import find_entries
+from ledger_service.registry import queries as registry
 
 CURSOR = "clearing"
-"""Name of the cursor over inclusions and failures."""
+"""Name of the cursor over what happened on chain and what failed."""
 
-_Fact = TypeVar("_Fact", bound=Fact)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """A program as it was validated, and the books of its session."""
+
+    validated: ProgramValidated
+    closed: BookClosed
+
+    @property
+    def about(self) -> Subject:
+        """What requests about it are about."""
+        of = self.validated
+        return Subject(market=of.market, session=of.session, first_mtu=of.first_mtu, count=of.count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A program that stands on chain, and its signature."""
+
+    program: _Program
+    signed: ProgramSigned
+
+    def issue(self, tx: Transaction) -> None:
+        """Issue its set-points, once; and record its signature, where the DSO gave that to the chain alone."""
+        of = self.program.validated
+        if tx.find(self.signed.journal_key) is None:
+            tx.append(self.signed)
+        if tx.find(setpoints_key(market=of.market, session=of.session)) is None:
+            tx.append(SetpointsIssued(market=of.market, session=of.session, envelopes=of.envelopes))
 
 
 class ClearingStage:
-    """Waits for `recordProgram` to be included, then asks to clear the MTUs that trade, many with one transaction.
+    """Waits for a program to be recorded, by whomever, then asks to clear the MTUs that trade, many together.
 
     Where such a batch fails, its MTUs are asked for one by one, so that none stops another.
     """
@@ -41,44 +81,60 @@ class ClearingStage:
         self._cursor = Cursor(CURSOR)
 
     def run(self, now: int) -> bool:
-        """Take the next inclusions and failures in."""
+        """Take in what happened and what failed since."""
         done = False
-        for batch in follow(self._record, self._cursor, [ChainIncluded, ChainFailed]):
-            setpoints: list[SetpointsIssued] = []
-            calls: list[ClearingCall] = []
-            for entry in batch.entries:
-                match entry.fact:
-                    case ChainIncluded() as fact if asks(fact, Market.record_program):
-                        validated, closed = self._signed(fact.about)
-                        setpoints.append(_setpoints(validated))
-                        calls += clear_together(fact.about, validated=validated, closed=closed)
-                    case ChainFailed() as fact if asks(fact, Clearing.clear_many):
-                        validated, closed = self._signed(fact.about)
-                        calls += clear_one_by_one(fact.about, validated=validated, closed=closed)
-            if not setpoints and not calls:
+        for batch in follow(self._record, self._cursor, [*HAPPENED, ChainFailed]):
+            with self._record.read() as connection:
+                recorded = [item for entry in batch.entries for item in _recorded(connection, entry)]
+                calls = [call for entry in batch.entries for call in _again(connection, entry)]
+            for item in recorded:
+                of = item.program
+                calls += clear_together(of.about, validated=of.validated, closed=of.closed)
+            if not recorded and not calls:
                 continue
             with batch.begin() as tx:
-                for issued in setpoints:
-                    tx.append(issued)
-                for item in calls:
-                    request(tx, item.call, key=item.key, role=ChainRole.OPERATOR, about=item.about)
+                for item in recorded:
+                    item.issue(tx)
+                for call in calls:
+                    request(tx, call.call, key=call.key, role=ChainRole.OPERATOR, about=call.about)
             done = True
         return done
 
-    def _signed(self, about: Subject) -> tuple[ProgramValidated, BookClosed]:
-        """The program that a request is about, and its books."""
-        market, session = str(about.market), int(about.session or 0)
-        validated = self._fact(ProgramValidated, validated_key(market=market, session=session), about)
-        return validated, self._fact(BookClosed, closed_key(market=market, session=session), about)
 
-    def _fact(self, cls: type[_Fact], key: str, about: Subject) -> _Fact:
-        found = self._record.find(key)
-        if found is None:
-            raise RecordContradicts(
-                what=f"session {about.session} of {about.market}", reason="was signed on chain but never closed here"
-            )
-        return found.as_a(cls)
+def _recorded(connection: Connection, entry: Entry) -> list[_Recorded]:
+    """The programs that came on chain; one with results that were not validated here is passed over: it can't clear."""
+    if not isinstance(entry.fact, ChainIncluded | ChainObserved):
+        return []
+    found = []
+    for event in read_events(entry.fact.events, ProgramRecorded):
+        codes = {item.market_id: item.market for item in registry.markets(connection)}
+        market, session = codes.get(event.market, ""), event.session
+        program = _program(connection, market=market, session=session)
+        if program is None or program.validated.results_root != event.program.results_root:
+            _log.error("clearing.program_unknown", market=market, session=session)
+            continue
+        signed = ProgramSigned(market=market, session=session, dso=to_hex(event.dso), signature=event.signature)
+        found.append(_Recorded(program=program, signed=signed))
+    return found
 
 
-def _setpoints(validated: ProgramValidated) -> SetpointsIssued:
-    return SetpointsIssued(market=validated.market, session=validated.session, envelopes=validated.envelopes)
+def _again(connection: Connection, entry: Entry) -> list[ClearingCall]:
+    """The calls that clear one by one what failed together. Raises RecordContradicts."""
+    fact = entry.fact
+    if not isinstance(fact, ChainFailed) or not asks(fact, Clearing.clear_many):
+        return []
+    market, session = str(fact.about.market), int(fact.about.session or 0)
+    program = _program(connection, market=market, session=session)
+    if program is None:
+        raise RecordContradicts(what=f"session {session} of {market}", reason="was cleared but never closed here")
+    return clear_one_by_one(fact.about, validated=program.validated, closed=program.closed)
+
+
+def _program(connection: Connection, *, market: str, session: int) -> _Program | None:
+    keys = (validated_key(market=market, session=session), closed_key(market=market, session=session))
+    found = find_entries(connection, keys)
+    match [found[key].fact if key in found else None for key in keys]:
+        case [ProgramValidated() as validated, BookClosed() as closed]:
+            return _Program(validated=validated, closed=closed)
+        case _:
+            return None

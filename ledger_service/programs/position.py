@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from contracts.bindings import read_events
 from contracts.bindings.market import MtuCleared, SessionDone
 from domain import facts
-from domain.facts import ChainIncluded, ProgramValidated, validated_key
+from domain.facts import HAPPENED, ProgramValidated, validated_key
 from domain.hashing import to_hex
+from ledger_service.outbox import happened
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.record import Cursor, Entry, Record, follow
 from ledger_service.record.keys import find_entries
@@ -44,7 +45,7 @@ class PositionStage:
     def run(self, now: int) -> bool:
         """Take the next inclusions in."""
         done = False
-        for batch in follow(self._record, self._cursor, [ChainIncluded], limit=ENTRIES_PER_BATCH):
+        for batch in follow(self._record, self._cursor, HAPPENED, limit=ENTRIES_PER_BATCH):
             with self._record.read() as connection:
                 positions = [found for entry in batch.entries for found in self._positions(connection, entry)]
             if not positions:
@@ -58,15 +59,15 @@ class PositionStage:
         return done
 
     def _positions(self, connection: Connection, entry: Entry) -> Iterator[facts.MtuCleared | facts.SessionDone]:
-        """The facts that an inclusion makes. A session that the record contradicts waits with all that follows of it:
+        """The facts that what happened makes. A session that the record contradicts waits with all that follows of it:
         it is said once in the log, and met again after a restart."""
-        fact = entry.as_a(ChainIncluded)
-        for ended in read_events(fact.events, *ENDING):
+        told = [(ended, fact.tx_hash) for fact in happened([entry]) for ended in read_events(fact.events, *ENDING)]
+        for ended, tx_hash in told:
             session = (ended.market, ended.session)
             if session in self._stuck:
                 continue
             try:
-                yield self._position(connection, ended, fact.tx_hash)
+                yield self._position(connection, ended, tx_hash)
             except RecordContradicts as error:
                 self._stuck.add(session)
                 self._cursor.held.add(entry.sequence)

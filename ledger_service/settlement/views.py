@@ -15,11 +15,14 @@ from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
 from domain import facts
 from domain.facts import (
+    HAPPENED,
     BookClosed,
     ChainFailed,
     ChainIncluded,
+    ChainObserved,
     ChainRewound,
     Fact,
+    Happened,
     PeriodDeclared,
     ProgramSigned,
     ProgramValidated,
@@ -70,7 +73,7 @@ KINDS: tuple[type[Fact], ...] = (
     ReadingAttested,
     SettlementProposed,
     SettlementSigned,
-    ChainIncluded,
+    *HAPPENED,
     ChainFailed,
     ChainRewound,
 )
@@ -105,7 +108,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 def _fold_chain(connection: Connection, fact: Fact | None, sequence: int, now: int) -> None:
     match fact:
-        case ChainIncluded():
+        case ChainIncluded() | ChainObserved():
             # A transaction that comes into another block replaces what it did before.
             touched = _undo(connection, fact.key)
             touched |= _note_events(connection, fact, sequence)
@@ -170,7 +173,7 @@ def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
     return undone
 
 
-def _note_events(connection: Connection, fact: ChainIncluded, sequence: int) -> set[tuple[str, int]]:
+def _note_events(connection: Connection, fact: Happened, sequence: int) -> set[tuple[str, int]]:
     """Write one row per event; the (area, period) that were settled."""
     events = list(read_events(fact.events, *KEPT, PeriodFinalised))
     if not events:

@@ -118,14 +118,14 @@ class MarketLoop:
         self._work.clear()
 
     def _flush(self) -> bool:
-        """Mine what stages asked for; True where there was something."""
+        """Mine what stages asked for and strangers sent; True where there was something."""
         self._gateway.take()
-        if not self._gateway.pending():
-            return False
+        if not (self._gateway.pending() or self._node.has_others()):
+            return bool(self._gateway.collect())
         timestamp = max(int(self._clock.now()), self._node.head().timestamp + 1)
         progress = self._gateway.flush(node=self._node, timestamp=timestamp)
         self._clock.advance_to(timestamp)
-        return bool(progress.included or progress.failed)
+        return bool(progress.included or progress.failed or progress.observed)
 
     def _mine(self, timestamp: int) -> None:
         """An empty block, so that everyone who reads market time from the chain sees the step.

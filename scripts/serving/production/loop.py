@@ -66,4 +66,4 @@ class ProductionLoop:
         """Everything due now, then what the chain did; whether there was something to do."""
         done = run_until_quiet(self._stages, self._clock.now())
         progress = self._gateway.step()
-        return bool(done or progress.included or progress.failed)
+        return bool(done or progress.included or progress.failed or progress.observed)

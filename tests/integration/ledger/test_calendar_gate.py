@@ -13,11 +13,12 @@ from domain.hashing import ZERO_HASH, from_hex, keccak, text_id, to_hex
 from domain.merkle import places_root
 from domain.words import book_hash, mask_word
 from ledger_service.market import CalendarStage, queries
-from ledger_service.market.calendar import declared_key
+from ledger_service.market.queries import declared_key
 from ledger_service.market.views import rebuild_views
 from ledger_service.record import Record
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import GateStage
+from tests.integration.ledger.told import period_declared
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town
 from tests.journal import append_fact, content_of
 
@@ -147,30 +148,27 @@ def test_calendar__service_down_for_days__periods_without_a_gap_but_no_program_p
     assert {item["period"]: item["session"] for item in facts(record, "session.opened")} == gates
 
 
-def refuse(town: Town, period: int, expected_mtu: int) -> None:
-    """What the gateway reports where the chain's next period begins elsewhere."""
-    with town.record.begin() as tx:
-        reason = f"CalendarPeriodNotContiguous(expectedFirstMtu={expected_mtu})"
-        append_fact(tx, "chain.failed", {"key": f"declarePeriod:{AREA}:{period}", "reason": reason})
+@pytest.mark.parametrize("area", [AREA, "ELSEWHERE"])
+def test_calendar__declared_by_somebody_else__is_followed(bare: Town, record: Record, area: str) -> None:
+    session = bare.open_session()
+    end = session.first_mtu + session.count
+    places = [{"first_mtu": end + 96 * number, "count": 96} for number in range(2)]
 
-
-@pytest.mark.parametrize(("beyond", "stands"), [(96, True), (95, False)])
-def test_calendar__declared_by_somebody_else__is_followed(
-    bare: Town, record: Record, beyond: int, stands: bool
-) -> None:
-    bare.open_session()
-    run_until_quiet([CalendarStage(record)], at("2016-06-18T12:00:00"))
-    second = facts(record, "period.declared")[1]
-
-    refuse(bare, 2, second["first_mtu"] + beyond)
-    run_until_quiet([CalendarStage(record)], at("2016-06-18T12:00:00"))
-    with record.read() as connection:
-        followed = queries.is_included(connection, declared_key(AREA, 2))
     with record.begin() as tx:
+        events = [period_declared(area, number, **place) for number, place in enumerate(places, 2)]
+        append_fact(tx, "chain.observed", {"events": events})
+    run_until_quiet([CalendarStage(record)], at("2016-06-15T12:00:00"))
+    with record.begin() as tx:
+        followed = [queries.is_included(tx.connection, declared_key(AREA, number)) for number in (2, 3)]
         rebuild_views(tx)
-        rebuilt = queries.is_included(tx.connection, declared_key(AREA, 2))
+        rebuilt = [queries.is_included(tx.connection, declared_key(AREA, number)) for number in (2, 3)]
 
-    assert (followed, rebuilt) == (stands, stands)
+    declared = facts(record, "period.declared")
+    ours = area == AREA
+    assert followed == rebuilt == [ours, ours]
+    assert declared[1:] == [
+        {"area": AREA, "period": number, **place} for number, place in enumerate(places if ours else [], 2)
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "counts"), [(-1, [96, 100]), (0, [96, 96, 4])])

@@ -32,6 +32,7 @@ from ledger_service.record import Entry, Record
 from ledger_service.stage import run_until_quiet
 from tests import nominated
 from tests.integration.ledger import town as towns
+from tests.integration.ledger.told import program_recorded
 from tests.integration.ledger.town import AREA, MARKET, MARKET_DOMAIN, Town, accepted
 from tests.journal import append_fact, content_of
 
@@ -89,6 +90,11 @@ class Desk:
         session = self.town.session.session
         return self.verdicts.refuse(market=MARKET, session=session, reason=reason, signature=signature)
 
+    def recorded(self) -> dict[str, Any]:
+        """The chain's event that the program was recorded."""
+        signature = self.dso.sign(MARKET_DOMAIN.digest(PROGRAM, program_values(self.program())))
+        return program_recorded(self.program(), dso=self.dso.address, signature=signature)
+
     def include(self, key: str, *events: dict[str, Any]) -> None:
         payload = {"key": key, "block": 1, "events": list(events)}
         with self.record.begin() as tx:
@@ -101,7 +107,7 @@ class Desk:
     def sign_and_clear(self) -> ClearingStage:
         """The DSO signs, and once that is on chain it is asked to clear."""
         self.sign()
-        self.include(f"recordProgram:{MARKET}:{self.town.session.session}")
+        self.include(f"recordProgram:{MARKET}:{self.town.session.session}", self.recorded())
         stage = ClearingStage(self.record)
         assert stage.run(0) is True
         return stage
@@ -235,7 +241,7 @@ def test_clearing__program_recorded_on_chain__one_clear_per_mtu_that_trades_and_
     (request,) = desk.requests("clear")
     assert request["args"][1][1] == desk.town.session.first_mtu
     assert len(desk.facts("setpoints.issued")) == 1
-    desk.include(f"recordProgram:{MARKET}:{desk.town.session.session}")
+    desk.include(f"recordProgram:{MARKET}:{desk.town.session.session}", desk.recorded())
     stage.run(0)
     assert len(desk.requests("clear")) == 1
 
@@ -257,6 +263,31 @@ def test_clearing__several_mtus_trade__go_together_and_one_by_one_where_that_fai
 
     assert [item["args"][1][1] for item in desk.requests("clear")] == mtus
     assert len(desk.requests("clearMany")) == 1 and len(desk.facts("setpoints.issued")) == 1
+
+
+def test_clearing__recorded_by_a_stranger__counts_as_signed_and_is_cleared(desk: Desk) -> None:
+    desk.validated()
+    with desk.record.begin() as tx:
+        append_fact(tx, "chain.observed", {"events": [desk.recorded()]})
+
+    run_until_quiet([ClearingStage(desk.record)], 0)
+
+    (signed,), (issued,) = desk.facts("program.signed"), desk.facts("setpoints.issued")
+    assert content_of(signed)["dso"] == to_hex(desk.dso.address)
+    assert content_of(issued)["envelopes"] == desk.validated()["envelopes"]
+    assert len(desk.requests("clear")) == 1
+
+
+def test_clearing__other_results_than_validated__are_passed_over(desk: Desk) -> None:
+    desk.validated()
+    other = desk.recorded()
+    other["args"]["program"]["resultsRoot"] = "0x" + "11" * 32
+    with desk.record.begin() as tx:
+        append_fact(tx, "chain.observed", {"events": [other]})
+
+    run_until_quiet([ClearingStage(desk.record)], 0)
+
+    assert desk.facts("setpoints.issued") == [] and desk.requests("clear") == []
 
 
 def test_position__events_of_the_chain__become_a_fact_per_mtu_and_one_of_the_end(desk: Desk) -> None:

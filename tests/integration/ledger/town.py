@@ -39,6 +39,7 @@ from ledger_service.trading import (
     SignedSchedule,
 )
 from tests.grids import document, street
+from tests.integration.ledger.told import answer_to
 from tests.journal import append_fact
 
 NOW = 1_465_970_400
@@ -338,7 +339,7 @@ class Town:
     def include(self, key: str) -> None:
         """What the chain gateway reports once a transaction is in a block."""
         with self.record.begin() as tx:
-            append_fact(tx, "chain.included", {"key": key, "block": 1})
+            append_fact(tx, "chain.included", {"key": key, "block": 1, "events": answer_to(self.record, key)})
 
     def open_session(self) -> Session:
         """Let the calendar declare and open the first day; both on chain."""

@@ -16,6 +16,9 @@ from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
 
+FINAL = {"contract": "Settlement", "event": "PeriodFinalised", "args": {"area": "0x" + "11" * 32, "period": 1}}
+"""The chain's event that a period takes no more corrections."""
+
 
 @pytest.fixture
 def record(record_url: str) -> Iterator[Record]:
@@ -67,7 +70,8 @@ def test_run__facts_keep_coming__waits_for_the_interval(record: Record) -> None:
     [
         ("book.closed", {}),
         ("settlement.signed", {}),
-        ("chain.included", {"key": "settle:a:1:0", "contract": "Settlement", "function": "settle"}),
+        ("chain.included", {"key": "settle:a:1:0", "events": [FINAL]}),
+        ("chain.observed", {"events": [FINAL]}),
     ],
 )
 def test_run__fact_that_cannot_wait__asks_at_once(record: Record, kind: str, payload: dict[str, Any]) -> None:

@@ -120,7 +120,7 @@ class Journal:
         block = self.chain.blocks[-1]
         hashes = [tx["hash"] for tx in block["transactions"]]
         place = {"number": len(self.chain.blocks) - 1, "timestamp": int(block["timestamp"], 16)}
-        self.fact("block.mined", {**place, "transactions": hashes})
+        self.fact("block.mined", {**place, "transactions": hashes, "others": []})
 
     def anchor(self) -> None:
         """The head as it is now comes on chain; what follows belongs to the next bundle."""

@@ -201,6 +201,26 @@ class Withheld(Day):
         return dataclasses.replace(super().inputs(revision), limits=())
 
 
+class NeverIssued(Day):
+    """Set-points of a signed program are never issued, though everybody settles by its envelopes."""
+
+    def fact(self, kind: str, payload: dict[str, Any]) -> int:
+        """Leave them out."""
+        return 0 if kind == "setpoints.issued" else super().fact(kind, payload)
+
+
+class MadeUp(Day):
+    """A transaction of a stranger is told that never was."""
+
+    def validate(self) -> None:
+        """Tell of a deposit."""
+        super().validate()
+        place = {"sender": OTHER, "tx_hash": NO_HASH, "block": 1, "block_hash": NO_HASH, "block_time": 1}
+        args = {"account": OTHER, "amountNeur": 1, "ref": NO_HASH}
+        event = {"contract": "Accounts", "event": "Deposited", "args": args}
+        self.fact("chain.observed", {**place, "events": [event]})
+
+
 class UnsignedSetpoints(Day):
     """Set-points of the refused program are issued."""
 
@@ -389,6 +409,8 @@ ATTACKS: list[tuple[type, str]] = [
     (Backdated, "begun has already MTU"),
     (BackdatedAgreement, "begun has already MTU"),
     (Withheld, "orders, readings and terms give"),
+    (NeverIssued, "were never issued"),
+    (MadeUp, "the node has no transaction 0x1212"),
     (UnsignedSetpoints, "set-points of a program that is not signed"),
     (NoCorrection, "no correction was settled"),
     (LeftOut, "registered are"),
@@ -446,6 +468,7 @@ def _event(body: dict[str, Any], **args: Any) -> None:
 
 
 OTHER = "0x" + "77" * 20
+NO_HASH = "0x" + "12" * 32
 EARLIER = {"point": "p1", "mtu": FIRST, "net_wh": -100, "import_cap_wh": None, "export_cap_wh": None}
 REPLAYS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
     ("attester", changing("settlement.signed", lambda b: b["signatures"][0].update(attester=OTHER)), "signed by"),
