@@ -76,9 +76,10 @@ class Observing:
 
     def logged(self) -> Logged:
         """What the contracts logged after the blocks that were `seen`. Raises NodeUnavailable, NodeAnswerInvalid."""
-        head = self._rpc.header()
+        newest = self._rpc.block_number()
+        head = self._rpc.header(newest)
         if head is None:
-            raise NodeAnswerInvalid(url=self._rpc.url, reason="it has no newest block")
+            raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it lacks block {newest}, which it calls its newest")
         hashes: dict[tuple[int, int], bytes] = {}
         blocks: dict[bytes, bytes] = {}
         addresses = sorted({to_hex(address) for address in self._deployment.addresses.values()})

@@ -42,7 +42,8 @@ class GuaranteeState:
 
     `locked_neur` stands behind it: more than the line while that is being lowered.
 
-    `recorded_at` is the market time, in unix seconds, since when the line is what it is.
+    `nonce` is the last one that the guarantor used for it on chain: the next one is above it. `recorded_at` is the
+    market time, in unix seconds, since when the line is what it is.
     """
 
     account: bytes
@@ -51,6 +52,7 @@ class GuaranteeState:
     balance_neur: int
     called_neur: int
     locked_neur: int
+    nonce: int
     recorded_at: int
 
 
@@ -185,6 +187,7 @@ def guarantees(
             balance_neur=int(row.balance_neur),
             called_neur=0 if row.account == row.guarantor else max(-int(row.balance_neur) - int(row.locked_neur), 0),
             locked_neur=int(row.locked_neur),
+            nonce=row.nonce,
             recorded_at=row.recorded_at,
         )
         for row in connection.execute(sliced(query, table.c.account, part=part))

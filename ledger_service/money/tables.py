@@ -34,6 +34,7 @@ money_account = Table(
     Column("locked_neur", String(AMOUNT_LENGTH_MAX), nullable=False, server_default="0"),  # the line that stands
     Column("guarantor", LargeBinary(20), nullable=True),
     Column("guaranteed_sequence", Integer64, nullable=True),  # of the inclusion that gave the line as it is
+    Column("nonce", Integer64, nullable=False, server_default="0"),  # the last one its guarantor used on chain
     Index("ix_money_account_guarantor_account", "guarantor", "account"),
 )
 
@@ -61,6 +62,26 @@ money_redemption_step = Table(
 )
 """What took a redemption down, by transaction: `redeemed` in parts as money came, `cancelled` for what was left."""
 
+money_suspense = Table(
+    "money_suspense",
+    metadata,
+    Column("suspense", LargeBinary(20), primary_key=True),
+    Column("account", LargeBinary(20), nullable=False),
+    Column("area", String(128), nullable=False),
+    Column("sequence", Integer64, nullable=False),  # of the last entry that moved it
+)
+"""The accounts at which amounts of an area wait for an account."""
+
+money_uncovered = Table(
+    "money_uncovered",
+    metadata,
+    Column("sequence", Integer64, primary_key=True, autoincrement=False),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False, index=True),
+    Column("account", LargeBinary(20), primary_key=True),
+    Column("lacking_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
+)
+"""What an account that nobody guarantees for lacks, as the chain has counted it: of each account the last counts."""
+
 money_failed = Table(
     "money_failed",
     metadata,
@@ -70,3 +91,14 @@ money_failed = Table(
     Column("ref", LargeBinary(32), nullable=False),
     Column("failed_at", Integer64, nullable=False),
 )
+
+TABLES = (
+    money_movement,
+    money_account,
+    money_redemption,
+    money_redemption_step,
+    money_suspense,
+    money_uncovered,
+    money_failed,
+)
+"""Every view of this package."""

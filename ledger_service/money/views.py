@@ -17,13 +17,14 @@ from contracts.bindings.accounts import (
     AccountReplaced,
     AmountSuspended,
     DebitPassedOn,
+    DebtUncovered,
     Deposited,
     LineSet,
     SuspenseBooked,
 )
 from contracts.bindings.guarantees import DebtCovered, GuaranteeSet
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
-from contracts.bindings.settlement import PeriodSettled
+from contracts.bindings.settlement import PeriodSettled, SettlementPageBooked
 from domain.errors import DominoesError
 from domain.facts import (
     HAPPENED,
@@ -38,11 +39,14 @@ from domain.facts import (
 from domain.hashing import from_hex, text_id, to_hex
 from domain.words import unpack_settlement_word
 from ledger_service.money.tables import (
+    TABLES,
     money_account,
     money_failed,
     money_movement,
     money_redemption,
     money_redemption_step,
+    money_suspense,
+    money_uncovered,
 )
 from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
@@ -68,6 +72,7 @@ MOVING: tuple[type[Event], ...] = (
     RedemptionCancelled,
     GuaranteeSet,
     LineSet,
+    DebtUncovered,
     AccountReplaced,
     AmountSuspended,
     SuspenseBooked,
@@ -79,10 +84,11 @@ MOVING: tuple[type[Event], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an event comes from: the key of its transaction, and the entry that tells of it."""
+    """Where an event comes from: the key of its transaction, the entry that tells of it, and the area it settles."""
 
     key: str
     sequence: int
+    area: str = ""
 
 
 class SettlementNotProposed(DominoesError):
@@ -116,7 +122,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 
 def _book(connection: Connection, fact: Happened, sequence: int) -> None:
-    position, origin = 0, Origin(key=fact.key, sequence=sequence)
+    position, origin = 0, Origin(key=fact.key, sequence=sequence, area=_settled_area(connection, fact))
     for event in read_events(fact.events, *MOVING):
         place = {"sequence": sequence, "key": fact.key}
         if isinstance(event, PeriodSettled):
@@ -127,6 +133,18 @@ def _book(connection: Connection, fact: Happened, sequence: int) -> None:
         position = _write(connection, place, postings, position)
     if position:
         _check_written(connection, fact.key)
+
+
+def _settled_area(connection: Connection, fact: Happened) -> str:
+    """The area of which a transaction books a settlement or a page of one; empty where it books none."""
+    settled = [event.area for event in read_events(fact.events, PeriodSettled)]
+    booked = [event.area for event in read_events(fact.events, SettlementPageBooked)]
+    return _area_code(connection, (settled + booked)[0]) if settled or booked else ""
+
+
+def _area_code(connection: Connection, area_id: bytes) -> str:
+    codes: Iterable[str] = connection.execute(select(registry_area.c.area)).scalars()
+    return next(code for code in codes if text_id(code) == area_id)
 
 
 def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting]:
@@ -147,13 +165,17 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
             _guaranteed(connection, origin, event)
         case LineSet():
             _locked(connection, event)
+        case DebtUncovered():
+            _uncovered(connection, origin, event)
         case AccountReplaced(account=account, successor=successor, balance_neur=balance):
             _replaced(connection, origin, account=account, successor=successor)
             return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
         case AmountSuspended(account=account, suspense=suspense, amount_neur=amount):
+            _suspended(connection, origin, event)
             # The settlement's own pairs book it on the account; one of several pages is shown here from its page on.
             return pair(account=suspense, other=account, kind="suspense", amount_neur=amount)
         case SuspenseBooked(account=account, suspense=suspense, amount_neur=amount):
+            _suspended(connection, origin, event)
             return pair(account=account, other=suspense, kind="suspense", amount_neur=amount)
         case DebitPassedOn(account=account, guarantor=guarantor, amount_neur=amount):
             return pair(account=guarantor, other=account, kind="passed_on", amount_neur=amount)
@@ -162,7 +184,7 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
 
 def rebuild_views(tx: Transaction, *, now: int) -> None:
     """Empty the views and fold every fact again (those of settlement must be rebuilt before)."""
-    for table in (money_movement, money_account, money_redemption, money_redemption_step, money_failed):
+    for table in TABLES:
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
         fold(tx.connection, entry, now=now)
@@ -182,6 +204,7 @@ def _undo(connection: Connection, key: str) -> None:
     connection.execute(delete(money_redemption).where(money_redemption.c.key == key))
     connection.execute(delete(money_redemption_step).where(money_redemption_step.c.key == key))
     connection.execute(delete(money_failed).where(money_failed.c.key == key))
+    connection.execute(delete(money_uncovered).where(money_uncovered.c.key == key))
 
 
 def completion_key(*, account: bytes, ref: bytes, redeemed_neur: int = 0) -> str:
@@ -257,7 +280,7 @@ def _step(connection: Connection, origin: Origin, event: Redeemed | RedemptionCa
 def _guaranteed(connection: Connection, origin: Origin, event: GuaranteeSet) -> None:
     _add(connection, event.account, 0)
     line = {"credit_neur": str(event.credit_neur), "guarantor": event.guarantor}
-    values = line | {"guaranteed_sequence": origin.sequence}
+    values = line | {"guaranteed_sequence": origin.sequence, "nonce": event.nonce}
     connection.execute(update(money_account).where(money_account.c.account == event.account).values(**values))
 
 
@@ -267,6 +290,23 @@ def _locked(connection: Connection, event: LineSet) -> None:
     table = money_account
     values = {"locked_neur": str(event.credit_neur), "guarantor": event.guarantor}
     connection.execute(update(table).where(table.c.account == event.account).values(**values))
+
+
+def _suspended(connection: Connection, origin: Origin, event: AmountSuspended | SuspenseBooked) -> None:
+    """For whom an account in suspense keeps what it has; a booking finds that known."""
+    table = money_suspense
+    known = update(table).where(table.c.suspense == event.suspense).values(sequence=origin.sequence)
+    if connection.execute(known).rowcount == 0:
+        row = {"suspense": event.suspense, "account": event.account, "area": origin.area}
+        connection.execute(insert(table).values(**row, sequence=origin.sequence))
+
+
+def _uncovered(connection: Connection, origin: Origin, event: DebtUncovered) -> None:
+    table = money_uncovered
+    same = (table.c.sequence == origin.sequence, table.c.account == event.account)
+    connection.execute(delete(table).where(*same))
+    row = {"sequence": origin.sequence, "key": origin.key, "account": event.account}
+    connection.execute(insert(table).values(**row, lacking_neur=str(event.lacking_neur)))
 
 
 def _replaced(connection: Connection, origin: Origin, *, account: bytes, successor: bytes) -> None:
@@ -287,8 +327,7 @@ def _replaced(connection: Connection, origin: Origin, *, account: bytes, success
 
 def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Posting]]:
     """Area, and the pairs behind a settlement's words: those of its statements less those of the revision before."""
-    rows = connection.execute(select(registry_area.c.area)).scalars()
-    area = next(code for code in rows if text_id(code) == event.area)
+    area = _area_code(connection, event.area)
     period, revision = event.period, event.revision
     known = proposals(connection, area=area, period=period)
     proposal = known.get(revision)

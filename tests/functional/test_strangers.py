@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from clearing.inspection import inspect
-from clearing.shown import ShownProgram
+from clearing.shown import ShownOrder, ShownProgram
 from contracts.bindings import Call, Guarantees, Market, Redemptions
 from contracts.bindings.market import Program
 from contracts.rpc import Rpc
@@ -86,8 +86,9 @@ class StrangersDay(DayDriver):
         """The DSO signs; a stranger records the program and clears it, all in one block."""
         dso, key = self._town.clients["dso"], self._town.organisations["dso"]
         for item in dso.items("/v1/dso/programs"):
-            shown = ShownProgram.read(dso.get(f"/v1/dso/programs/{item['market']}/{item['session']}"))
-            signature = key.sign(inspect(shown, self._pinned(item)))
+            path = f"/v1/dso/programs/{item['market']}/{item['session']}"
+            shown, orders = ShownProgram.read(dso.get(path)), ShownOrder.read_all(dso.get(f"{path}/orders"))
+            signature = key.sign(inspect(shown, orders, self._pinned(item)))
             self.send(self.stranger(), *self.recorded_and_cleared(item["market"], item["session"], signature))
 
     def recorded_and_cleared(self, market: str, session: int, signature: bytes) -> list[Call]:

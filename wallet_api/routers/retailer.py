@@ -203,6 +203,7 @@ def _guarantee(one: money_queries.GuaranteeState) -> money_schemas.Guarantee:
         credit_neur=str(one.credit_neur),
         called_neur=str(one.called_neur),
         locked_neur=str(one.locked_neur),
+        nonce=one.nonce,
         recorded_at=one.recorded_at,
     )
 

@@ -128,6 +128,7 @@ class Guarantee(RecordedAt):
         "one is not settled"
     )
     locked_eur = eur_of("locked_neur")
+    nonce: Uint53 = Field(description="The last one used on chain; the next one is above it", examples=[1])
 
 
 class GuaranteeMembers(BaseModel):

@@ -49,7 +49,9 @@ def gateway_over(world: Any, rpc: Rpc, record: Record | None = None) -> Gateway:
 
 
 def chain_kinds(record: Record) -> list[str]:
-    return [entry.kind for entry in record.entries() if entry.kind.startswith("chain.")]
+    """Kinds of what became of the gateway's own transactions; the deployment was somebody else's."""
+    kinds = [entry.kind for entry in record.entries() if entry.kind.startswith("chain.")]
+    return [kind for kind in kinds if kind != "chain.observed"]
 
 
 # The start

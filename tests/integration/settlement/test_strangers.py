@@ -81,16 +81,17 @@ class Others:
     world: World
     sent: list[tuple[str, str]] = field(default_factory=list)
 
-    def send(self, call: Call, *, key: SigningKey | None = None, at: int = 0) -> None:
+    def send(self, *calls: Call, key: SigningKey | None = None, at: int = 0) -> None:
         world = self.world
         stranger = Stranger(
             rpc=world.node.rpc, addresses=world.deployment.addresses, chain_id=world.deployment.chain_id, key=key
         )
-        (tx_hash,) = stranger.send(call)
+        hashes = stranger.send(*calls)
         world.now = max(world.now, at, world.node.head().timestamp + 1)
         world.gateway.flush(node=world.node, timestamp=world.now)
-        assert stranger.succeeded(tx_hash), call
-        self.sent.append((f"{call.contract}.{call.function}", tx_hash))
+        for call, tx_hash in zip(calls, hashes, strict=True):
+            assert stranger.succeeded(tx_hash), call
+            self.sent.append((f"{call.contract}.{call.function}", tx_hash))
         world.rest()
 
 
@@ -165,12 +166,12 @@ def read(world: World, others: Others, first: int, count: int) -> None:
 
 
 def settle(world: World, others: Others) -> None:
-    """Attesters' signatures come to the chain by somebody else; then the debt is covered and the line released."""
+    """Attesters' signatures come to the chain by somebody else, who releases the line at once; then debt is covered."""
     world.collect_signatures()
     asked = [entry.as_a(ChainRequested) for entry in world.record.entries(kinds=[ChainRequested], limit=10_000)]
     (call,) = (call_of(item) for item in asked if item.function == "settle")
-    others.send(call)
     house, retailer = key("house").address, key("retailer account").address
+    others.send(call, Guarantees.release(account=house))
     with world.record.read() as connection:
         debt = -queries.balance_neur(connection, account=house)
     values = {"guarantor": retailer, "account": house, "amountNeur": debt, "debtNeur": debt}
@@ -178,7 +179,6 @@ def settle(world: World, others: Others) -> None:
     (signature,) = signed(world, "Guarantees", COVER, values, "retailer account")
     names = {snake(name): value for name, value in values.items()}
     others.send(Guarantees.cover(**names, signature=signature))
-    others.send(Guarantees.release(account=house))
 
 
 def replace_accounts(world: World, others: Others) -> None:
