@@ -27,6 +27,7 @@ CONTRACT_NAMES = (
     "Redemptions",
     "Guarantees",
     "Successions",
+    "Handovers",
     "Anchors",
     "Registry",
 )

@@ -30,6 +30,9 @@ ADMIN_ORGANISATIONS_MIN = 2
 ALL_AREAS = bytes(32)
 """Scope of a grant that counts in every area."""
 
+NO_PREDECESSOR = bytes(20)
+"""In place of the predecessor's Handovers: the first deployment of its kind."""
+
 
 class ConstructorUnknown(DominoesError):
     """A contract's constructor asks for something the deployment does not know."""
@@ -166,6 +169,7 @@ class DeploymentConfig:
     challenge_seconds: int = 259_200
     page_seconds: int = 21_600
     change_seconds: int = 345_600
+    predecessor: bytes = NO_PREDECESSOR  # Handovers of the deployment that this one takes over from
 
     def parameters(self) -> dict[str, Any]:
         """Constructor arguments by the name they have in Solidity."""
@@ -179,6 +183,7 @@ class DeploymentConfig:
             "challengeSeconds": self.challenge_seconds,
             "pageSeconds": self.page_seconds,
             "changeSeconds": self.change_seconds,
+            "predecessor": self.predecessor,
         }
 
 
@@ -216,6 +221,13 @@ class Deployment:
             code_hashes={name: from_hex(text) for name, text in data["code_hashes"].items()},
             start_block=data["start_block"],
         )
+
+    def codes_hash(self) -> bytes:
+        """What roles sign of this deployment where areas go to it (protocol.md section 7), contracts by name."""
+        running = bytes(32)
+        for name in sorted(self.addresses):
+            running = keccak(running + self.addresses[name].rjust(32, b"\0") + self.code_hashes[name])
+        return running
 
 
 @dataclass(frozen=True)

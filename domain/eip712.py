@@ -174,6 +174,7 @@ GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur
 COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
 ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor,uint64 deadline)")
+HANDOVER = Shape("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)")
 
 MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 """Shapes whose verifying contract is Market."""
@@ -187,6 +188,9 @@ GUARANTEES_SHAPES = (GUARANTEE, COVER)
 SUCCESSIONS_SHAPES = (ACCOUNT_REPLACEMENT,)
 """Shapes whose verifying contract is Successions."""
 
+HANDOVERS_SHAPES = (HANDOVER,)
+"""Shapes whose verifying contract is Handovers."""
+
 SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION)
 """Shapes whose verifying contract is Settlement."""
 
@@ -198,6 +202,7 @@ SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {
     "Readings": READINGS_SHAPES,
     "Guarantees": GUARANTEES_SHAPES,
     "Successions": SUCCESSIONS_SHAPES,
+    "Handovers": HANDOVERS_SHAPES,
     "Settlement": SETTLEMENT_SHAPES,
     "Redemptions": REDEMPTIONS_SHAPES,
 }

@@ -67,6 +67,8 @@ class Anchors:
     roles: AnchoredRoles
     areas: dict[str, AnchoredArea]
     checkpoint: Checkpoint
+    predecessor: dict[str, AnchoredContract] | None = None
+    """Contracts of the deployment that this one takes over from; it may be missing: the first of its kind."""
 
     @classmethod
     def read(cls, value: Json) -> Anchors:

@@ -17,8 +17,8 @@ from verifier.node import Rpc
 from verifier.verdict import Unusable
 
 CONTRACTS = (
-    *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Market", "Objections", "Readings", "Redemptions"),
-    *("Registry", "Roles", "Settlement", "Successions"),
+    *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Handovers", "Market", "Objections", "Readings"),
+    *("Redemptions", "Registry", "Roles", "Settlement", "Successions"),
 )
 
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
@@ -85,6 +85,15 @@ Successions SuccessorCancelled(address* account)
 Accounts AccountReplaced(address* account,address* successor,int256 balanceNeur)
 Accounts AccountBound(address* account,bytes32* area)
 Settlement SettlementAbandoned(bytes32* id)
+Handovers HandoverAgreed(bytes32* area,address* successor,uint32 period,bytes32 codesHash,uint64 deadline,\
+uint64 effectiveAt)
+Handovers HandoverSigned(bytes32* area,bytes32 digest,bytes operatorSignature,bytes dsoSignature,\
+bytes[] attesterSignatures)
+Handovers HandoverWithdrawn(bytes32* area,address* by)
+Handovers AccountLeft(address* account,bytes32* area,address* successor,(bytes32 area,address guarantor,\
+uint64 creditNeur,int256 balanceNeur,int256 backingNeur))
+Handovers AccountTakenOver(address* account,address* holder,address* predecessor,(bytes32 area,address guarantor,\
+uint64 creditNeur,int256 balanceNeur,int256 backingNeur))
 """
 """Contract and event, * = indexed, as in contracts/src/interfaces."""
 

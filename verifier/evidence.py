@@ -20,7 +20,7 @@ from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
 from verifier.node import Rpc
 from verifier.signatures import Signing
-from verifier.verdict import Held, Report, short
+from verifier.verdict import Held, Report, Unusable, short
 
 MANIFEST = "manifest.json"
 FORMAT = "dominoes-evidence/1"
@@ -89,6 +89,7 @@ class Evidence:
     sign: Signing
     contracts: Mapping[str, str]
     """Addresses by name."""
+    chain_id: int
 
     def __init__(
         self, files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
@@ -159,10 +160,17 @@ class Evidence:
             seen = anchors.checkpoint
             report.held = Held(checkpoint_block=seen.block, checkpoint_sequence=seen.journal_sequence)
         self.contracts = contracts
+        self.chain_id = chain_id
         self.sign = Signing(chain_id, contracts, self.cache)
         if self._rpc is not None:
             report.same("chain_id", chain_id, int(self._rpc("eth_chainId", []), 16), "the node answers")
             self._take_up(self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self.asked_height))
+
+    def chain_of(self, contracts: Mapping[str, str]) -> Chain:
+        """What the same node says about other contracts at the same block. Raises Unusable where no chain is asked."""
+        if self._rpc is None or self.chain is None:
+            raise Unusable("no chain is asked; give --rpc")
+        return self.cache.of(read_chain, self._rpc, tuple(contracts.items()), self.chain.height)
 
     def _take_up(self, chain: Chain) -> None:
         """Its contracts are those the Registry lists; what it says counts from here on (evidence.md section 1)."""

@@ -164,6 +164,23 @@ class CoverGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class DeployedContract:
+    """Where a contract stands."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSucceeded:
+    """This journal goes on where that of another deployment had come to."""
+
+    contracts: tuple[DeployedContract, ...]
+    journal_sequence: int
+    journal_head: str
+
+
+@dataclass(frozen=True, slots=True)
 class RedemptionRequested:
     """An account asks for money back."""
 

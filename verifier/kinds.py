@@ -8,6 +8,7 @@ from verifier.facts import (
     AreaDefined,
     BookClosed,
     CoverGiven,
+    DeploymentSucceeded,
     DepositBooked,
     ErasureDone,
     GuaranteeGiven,
@@ -73,6 +74,7 @@ KINDS: dict[str, type] = {
     "settlement.signed": SettlementSigned,
     "erasure.done": ErasureDone,
     "access.logged": AccessLogged,
+    "deployment.succeeded": DeploymentSucceeded,
     "chain.requested": ChainRequested,
     "chain.signed": ChainSigned,
     "chain.included": ChainIncluded,
@@ -98,6 +100,7 @@ PUBLIC_KINDS = frozenset(
         "mtu.unread",
         "settlement.signed",
         "erasure.done",
+        "deployment.succeeded",
     }
 )
 """Open in a public bundle (evidence.md section 2)."""

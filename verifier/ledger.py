@@ -15,6 +15,7 @@ from verifier.facts import (
     AreaDefined,
     BookClosed,
     CoverGiven,
+    DeploymentSucceeded,
     DepositBooked,
     ErasureDone,
     GuaranteeGiven,
@@ -41,6 +42,7 @@ from verifier.facts import (
     TariffPublished,
 )
 from verifier.form import record
+from verifier.handover import Handover
 from verifier.hashes import ident
 from verifier.journal import TRADING_KINDS, Entry, Erasures, Journal
 from verifier.kinds import KINDS
@@ -79,6 +81,7 @@ class Ledger:
         self._readings = Readings(evidence, erasures, participants, self._transactions)
         self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
         self._money = Money(evidence, participants, self._settlements)
+        self._handover = Handover(evidence)
         self._attestations: list[tuple[str, AttestationLine | UnreadLine]] = []
         self._checks: dict[type, Callable[[Any], None]] = {
             AreaDefined: participants.area_defined,
@@ -92,6 +95,7 @@ class Ledger:
             CoverGiven: self._money.cover_given,
             RedemptionRequested: self._money.redemption_requested,
             DepositBooked: self._money.deposit_booked,
+            DeploymentSucceeded: self._handover.succeeded,
             PeriodDeclared: participants.period_declared,
             SessionOpened: participants.session_opened,
             OrderAccepted: self._orders.accepted,
@@ -197,6 +201,8 @@ class Ledger:
             self._transactions.check_outcomes(chain)
         with report.on("the journal", "unjournalled"):
             self._transactions.check_complete(chain, self._participants.waiting, self._readings.is_erased)
+        with report.on("the journal", "handover"):
+            self._handover.check(chain)
         with report.on("the journal", "balances"):
             self._money.check_balances(chain)
         with report.on("the journal", "settled"):

@@ -127,6 +127,10 @@ class Money:
             elif event.name == "SuspenseBooked":
                 balances[args["suspense"]] -= args["amountNeur"]
                 balances[args["account"]] += args["amountNeur"]
+            elif event.name in ("AccountLeft", "AccountTakenOver"):
+                sign = 1 if event.name == "AccountTakenOver" else -1
+                balances[args["holder"] if sign > 0 else args["account"]] += sign * args["balanceNeur"]
+                balances[args["guarantor"] if args["backingNeur"] else NOBODY] += sign * args["backingNeur"]
             elif event.name in ("Deposited", "DebtCovered", "Redeemed"):
                 amount = -args["amountNeur"] if event.name == "Redeemed" else args["amountNeur"]
                 balances[args["account"]] += amount

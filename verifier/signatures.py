@@ -62,6 +62,7 @@ SHAPES = (
         "Guarantees",
         "Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)",
     ),
+    ("Handovers", "Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)"),
     ("Redemptions", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
 )
 """Verifying contract and shape of all that is signed (protocol.md section 2)."""

@@ -11,6 +11,7 @@ from contracts.bindings.base import Call, Event
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.clearing import Clearing
 from contracts.bindings.guarantees import Guarantees
+from contracts.bindings.handovers import Handovers
 from contracts.bindings.market import Market
 from contracts.bindings.objections import Objections
 from contracts.bindings.readings import Readings
@@ -29,6 +30,7 @@ __all__ = [
     "Clearing",
     "Event",
     "Guarantees",
+    "Handovers",
     "Market",
     "Objections",
     "Readings",

@@ -52,6 +52,17 @@ class Lowering(Struct):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing(Struct):
+    """`Standing` of the interface."""
+
+    area: bytes
+    guarantor: bytes
+    credit_neur: int
+    balance_neur: int
+    backing_neur: int
+
+
+@dataclass(frozen=True, slots=True)
 class AccountBound(Event):
     """An account was bound to its area, for the first time or to correct a slip."""
 
@@ -198,18 +209,19 @@ class SuspenseBooked(Event):
 
 class Accounts(Binding):
     """Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and
-    replacement; by nothing else. Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0, and what
-    waits in suspense in an area ≥ its uncovered debts. So everybody can redeem their free balance, in any
-    order. Free balance = balance − Σ max(line given, debt under it) − own line − open redemptions. What an
-    account gives and owes beyond its balance and the line another one gives it, it lacks: its guarantor answers
-    for that, by more of its own balance; what nobody has is uncovered, and as much of the area's next credits
-    waits until it is covered. Whoever guarantees for others stands on its own balance: nobody else guarantees
-    for it. Safety assumes: the treasurer books only deposits that exist; what `Settlement` assumes of
-    attesters. It does not assume an honest operator. An account belongs to one area, to which the registrar
-    binds it, and only that area's settlements book it: attesters of another one cannot touch it. No account
-    holds up a settlement: what cannot be booked on it (it is not bound to the area, or would leave the range)
-    waits in the suspense account of (account, area), a debit beyond the range on its guarantor. Liveness
-    assumes nobody: cover and replacement work in a pause and without the operator.
+    replacement, and from one deployment to the next; by nothing else. Always: Σ balances (committed) = supply =
+    deposits + what entered − redemptions − what left ≥ 0, and what waits in suspense in an area ≥ its uncovered
+    debts. So everybody can redeem their free balance, in any order. Free balance = balance − Σ max(line given,
+    debt under it) − own line − open redemptions. What an account gives and owes beyond its balance and the line
+    another one gives it, it lacks: its guarantor answers for that, by more of its own balance; what nobody has
+    is uncovered, and as much of the area's next credits waits until it is covered. Whoever guarantees for
+    others stands on its own balance: nobody else guarantees for it. Safety assumes: the treasurer books only
+    deposits that exist; what `Settlement` assumes of attesters. It does not assume an honest operator. An
+    account belongs to one area, to which the registrar binds it, and only that area's settlements book it:
+    attesters of another one cannot touch it. No account holds up a settlement: what cannot be booked on it (it
+    is not bound to the area, or would leave the range) waits in the suspense account of (account, area), a
+    debit beyond the range on its guarantor. Liveness assumes nobody: cover and replacement work in a pause and
+    without the operator.
     """
 
     contract = "Accounts"
@@ -250,8 +262,8 @@ class Accounts(Binding):
 
     @classmethod
     def bind_account(cls, *, account: bytes, area: bytes) -> Call:
-        """Binds an account to the area that may settle it. Registrar only; what waits for it in that area comes to
-        its balance.
+        """Binds an account to the area that may settle it. Registrar, and Handovers for who enters; what waits for
+        it in that area comes to its balance.
         """
         return cls._call("bindAccount", [account, area])
 
@@ -328,6 +340,10 @@ class Accounts(Binding):
         """Present account of who gave the account its line, which may be itself; 0 = nobody."""
         return as_bytes(self._read("guarantorOf", [account], block=block))
 
+    def handovers(self, *, block: Block = LATEST) -> bytes:
+        """The contract that may let accounts leave and enter."""
+        return as_bytes(self._read("handovers", [], block=block))
+
     def lacking_of(self, *, account: bytes, block: Block = LATEST) -> int:
         """What an account gives and owes beyond its balance and the line another one gives it, as counted, nEUR:
         its guarantor answers for it, and without one nobody covers it.
@@ -346,6 +362,20 @@ class Accounts(Binding):
     def lowering_of(self, *, account: bytes, block: Block = LATEST) -> Lowering:
         """The line that follows once trades under the present one are settled."""
         return Lowering.read(self._read("loweringOf", [account], block=block))
+
+    @classmethod
+    def move_in(cls, *, account: bytes, standing: Standing) -> Call:
+        """Takes in what an account took along: balances and supply rise, and `creditNeur` is its line from now on.
+        Handovers only.
+        """
+        return cls._call("moveIn", [account, standing])
+
+    @classmethod
+    def move_out(cls, *, account: bytes, standing: Standing) -> Call:
+        """Takes out of this deployment what an account takes along, its line, and what backs that: balances and
+        supply fall. Handovers only.
+        """
+        return cls._call("moveOut", [account, standing])
 
     @classmethod
     def open_batch(cls, *, area: bytes) -> Call:
@@ -420,7 +450,7 @@ class Accounts(Binding):
         return as_bytes(self._read("successorOf", [account], block=block))
 
     def supply(self, *, block: Block = LATEST) -> int:
-        """Σ balances = deposits − redemptions, nEUR."""
+        """Σ balances = deposits + entered − redemptions − left, nEUR."""
         return int(self._read("supply", [], block=block))
 
     def suspense_of(self, *, account: bytes, area: bytes, block: Block = LATEST) -> bytes:

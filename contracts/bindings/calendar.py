@@ -93,10 +93,15 @@ class Calendar(Binding):
     @classmethod
     def declare_period(cls, *, area: bytes, first_mtu: int, count: int) -> Call:
         """Declares the next period of an area, at most 35 days ahead; the first one at most 35 days back. Operator
-        of the area only, but anyone where the period has ended and has as many MTUs as the one before. Returns
-        period: its number: 1, 2, … per area.
+        of the area only, but anyone where the period has ended and has as many MTUs as the one before. None
+        once it is agreed that the area goes to another deployment; of one that came from another the first
+        begins where its last ends. Returns period: its number: 1, 2, … per area.
         """
         return cls._call("declarePeriod", [area, first_mtu, count])
+
+    def handovers(self, *, block: Block = LATEST) -> bytes:
+        """The contract that knows which areas go to another deployment or came from one."""
+        return as_bytes(self._read("handovers", [], block=block))
 
     def market_time(self, *, block: Block = LATEST) -> int:
         """Market time in unix seconds."""

@@ -150,6 +150,10 @@ class Settlement(Binding):
             ),
         )
 
+    def final_count(self, *, area: bytes, block: Block = LATEST) -> int:
+        """Number of an area's periods that are Final."""
+        return int(self._read("finalCount", [area], block=block))
+
     @classmethod
     def finalise(cls, *, area: bytes, period: int) -> Call:
         """Ends corrections of a period after its horizon, and counts on what `settledThrough` has not counted yet.

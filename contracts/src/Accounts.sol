@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
-import {Account, AreaChange, Cursor, IAccounts, Lowering} from "./interfaces/IAccounts.sol";
+import {Account, AreaChange, Cursor, IAccounts, Lowering, Standing} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {AccountSlots} from "./libraries/AccountSlots.sol";
@@ -31,6 +31,7 @@ contract Accounts is IAccounts, MarketClock {
     address private immutable REDEMPTIONS;
     address private immutable GUARANTEES;
     address private immutable SUCCESSIONS;
+    address private immutable HANDOVERS;
     uint32 private immutable CHANGE_SECONDS;
 
     /// @inheritdoc IAccounts
@@ -82,6 +83,7 @@ contract Accounts is IAccounts, MarketClock {
         address redemptions_,
         address guarantees_,
         address successions_,
+        address handovers_,
         uint32 changeSeconds_
     ) MarketClock(calendar_) {
         if (changeSeconds_ == 0 || changeSeconds_ > Time.MAX_WINDOW_SECONDS) revert AccountsConfigInvalid();
@@ -91,6 +93,7 @@ contract Accounts is IAccounts, MarketClock {
         REDEMPTIONS = redemptions_;
         GUARANTEES = guarantees_;
         SUCCESSIONS = successions_;
+        HANDOVERS = handovers_;
         CHANGE_SECONDS = changeSeconds_;
     }
 
@@ -171,38 +174,7 @@ contract Accounts is IAccounts, MarketClock {
 
     /// @inheritdoc IAccounts
     function setLine(address guarantor, address account, uint64 creditNeur) external only(GUARANTEES) {
-        _requireSameArea(account, guarantor);
-        if (_lacking[account] != 0) _recount(account);
-        AccountSlots.Slot memory slot = _load(account);
-        address before = _guarantorOf(account);
-        uint64 line = lineOf(account);
-        if (before != guarantor) {
-            // Debt beyond a line stays with who gave it, and what stands under it is taken over whole.
-            int256 lacking = before == address(0) || before == account ? int256(0) : _lacking[account];
-            if (lacking != 0) revert AccountsDebtOpen(account, uint256(lacking));
-            if (creditNeur < line) revert AccountsLineLow(account, line);
-            // Whoever guarantees stands on its own balance.
-            bool stands = guarantor == account || _otherGuarantorOf(guarantor) == address(0);
-            if (!stands || (guarantor != account && _given[account] != 0)) revert AccountsTied(guarantor);
-            _countLacking(account, slot, 0);
-        }
-        _given[before] -= int256(uint256(slot.creditNeur));
-        (slot.creditNeur, _ownLines[account]) = (0, 0);
-        _guarantors[account] = _markFirstKey(guarantor);
-        if (guarantor == account) {
-            _ownLines[account] = creditNeur;
-        } else {
-            slot.creditNeur = creditNeur;
-            _given[guarantor] += int256(uint256(creditNeur));
-        }
-        _store(account, slot);
-        delete _lowerings[account];
-        emit LineSet(account, guarantor, creditNeur);
-        _recount(account);
-        if (before != address(0)) _recount(before);
-        if (before != guarantor) _recount(guarantor);
-        bool rises = before != guarantor || creditNeur > line;
-        if (rises) _requireFree(guarantor, 0);
+        _setLine(guarantor, account, creditNeur);
     }
 
     /// @inheritdoc IAccounts
@@ -246,11 +218,37 @@ contract Accounts is IAccounts, MarketClock {
         emit AccountReplaced(account, successor, balance);
     }
 
+    /* FROM ONE DEPLOYMENT TO THE NEXT: by Handovers */
+
+    /// @inheritdoc IAccounts
+    function moveOut(address account, Standing calldata standing) external only(HANDOVERS) {
+        address guarantor = _otherGuarantorOf(account);
+        AccountSlots.Slot memory slot = _load(account);
+        (_lacking[account], _ownLines[account], slot.creditNeur) = (0, 0, 0);
+        delete _guarantors[account];
+        _store(account, slot);
+        if (guarantor != address(0)) {
+            _given[guarantor] -= standing.backingNeur;
+            _move(guarantor, -standing.backingNeur);
+        }
+        _move(account, -standing.balanceNeur);
+        _issue(-standing.balanceNeur - standing.backingNeur);
+    }
+
+    /// @inheritdoc IAccounts
+    function moveIn(address account, Standing calldata standing) external only(HANDOVERS) {
+        _issue(standing.balanceNeur + standing.backingNeur);
+        _move(account, standing.balanceNeur);
+        if (standing.guarantor == address(0)) return;
+        if (standing.guarantor != account) _move(standing.guarantor, standing.backingNeur);
+        _setLine(standing.guarantor, account, standing.creditNeur);
+    }
+
     /* CHANGES */
 
     /// @inheritdoc IAccounts
     function bindAccount(address account, bytes32 area) external {
-        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        if (msg.sender != HANDOVERS) ROLES.requireRole(msg.sender, Role.Registrar, 0);
         if (account == address(0)) revert AccountsAddressInvalid(account);
         CALENDAR.areaOf(area); // reverts where there is no such area
         bytes32 bound = areaOf(account);
@@ -447,6 +445,11 @@ contract Accounts is IAccounts, MarketClock {
         return SUCCESSIONS;
     }
 
+    /// @inheritdoc IAccounts
+    function handovers() external view returns (address) {
+        return HANDOVERS;
+    }
+
     /* INTERNAL: BOOKING */
 
     /// @dev The debits are known: what they leave uncovered, and does not wait yet, is kept back from the credits.
@@ -563,6 +566,41 @@ contract Accounts is IAccounts, MarketClock {
     }
 
     /* INTERNAL: BACKING */
+
+    function _setLine(address guarantor, address account, uint64 creditNeur) private {
+        _requireSameArea(account, guarantor);
+        if (_lacking[account] != 0) _recount(account);
+        AccountSlots.Slot memory slot = _load(account);
+        address before = _guarantorOf(account);
+        uint64 line = lineOf(account);
+        if (before != guarantor) {
+            // Debt beyond a line stays with who gave it, and what stands under it is taken over whole.
+            int256 lacking = before == address(0) || before == account ? int256(0) : _lacking[account];
+            if (lacking != 0) revert AccountsDebtOpen(account, uint256(lacking));
+            if (creditNeur < line) revert AccountsLineLow(account, line);
+            // Whoever guarantees stands on its own balance.
+            bool stands = guarantor == account || _otherGuarantorOf(guarantor) == address(0);
+            if (!stands || (guarantor != account && _given[account] != 0)) revert AccountsTied(guarantor);
+            _countLacking(account, slot, 0);
+        }
+        _given[before] -= int256(uint256(slot.creditNeur));
+        (slot.creditNeur, _ownLines[account]) = (0, 0);
+        _guarantors[account] = _markFirstKey(guarantor);
+        if (guarantor == account) {
+            _ownLines[account] = creditNeur;
+        } else {
+            slot.creditNeur = creditNeur;
+            _given[guarantor] += int256(uint256(creditNeur));
+        }
+        _store(account, slot);
+        delete _lowerings[account];
+        emit LineSet(account, guarantor, creditNeur);
+        _recount(account);
+        if (before != address(0)) _recount(before);
+        if (before != guarantor) _recount(guarantor);
+        bool rises = before != guarantor || creditNeur > line;
+        if (rises) _requireFree(guarantor, 0);
+    }
 
     /// @dev Counts anew what an account lacks: what it gives and owes beyond its balance and the line another one gives it. Its guarantor
     /// answers for that, and without one nobody does. While a batch is open the worse of its two ends counts.
@@ -703,6 +741,10 @@ contract Accounts is IAccounts, MarketClock {
     function _otherGuarantorOf(address account) private view returns (address) {
         address guarantor = _guarantorOf(account);
         return guarantor == account ? address(0) : guarantor;
+    }
+
+    function _issue(int256 amount) private {
+        supply = SafeCast.toUint256(SafeCast.toInt256(supply) + amount);
     }
 
     /// @dev What is asked for redemption is not there for anything else.

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AreaParams, ICalendar, Period} from "./interfaces/ICalendar.sol";
+import {IHandovers} from "./interfaces/IHandovers.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
 import {Time} from "./libraries/Time.sol";
 
@@ -20,6 +21,7 @@ contract Calendar is ICalendar {
     uint64 public constant MAX_DISTANCE_SECONDS = 35 days;
 
     IRoles private immutable ROLES;
+    IHandovers private immutable HANDOVERS;
     uint64 private immutable ORIGIN;
     uint64 private immutable START;
     uint32 private immutable SPEED;
@@ -27,9 +29,10 @@ contract Calendar is ICalendar {
     mapping(bytes32 area => AreaParams) private _areas;
     mapping(bytes32 area => Period[]) private _periods;
 
-    constructor(IRoles roles_, uint64 origin_, uint64 start_, uint32 speed_) {
+    constructor(IRoles roles_, IHandovers handovers_, uint64 origin_, uint64 start_, uint32 speed_) {
         if (speed_ == 0 || speed_ > MAX_SPEED || start_ > block.timestamp) revert CalendarConfigInvalid();
         ROLES = roles_;
+        HANDOVERS = handovers_;
         ORIGIN = origin_;
         START = start_;
         SPEED = speed_;
@@ -62,9 +65,10 @@ contract Calendar is ICalendar {
         if (count == 0 || count > MAX_PERIOD_MTUS || firstMtu > type(uint32).max - count) {
             revert CalendarPeriodInvalid();
         }
-        uint32 next = last.firstMtu + last.count;
-        if (declared != 0 && firstMtu != next) revert CalendarPeriodNotContiguous(next);
-        _requireNear(firstMtu, declared != 0, time);
+        HANDOVERS.requireStays(area);
+        uint32 next = declared == 0 ? HANDOVERS.beginOf(area) : last.firstMtu + last.count;
+        if (next != 0 && firstMtu != next) revert CalendarPeriodNotContiguous(next);
+        _requireNear(firstMtu, next != 0, time);
         periods.push(Period({firstMtu: firstMtu, count: count, declaredAt: time}));
         period = uint32(declared + 1);
         emit PeriodDeclared(area, period, firstMtu, count, time);
@@ -75,6 +79,11 @@ contract Calendar is ICalendar {
     /// @inheritdoc ICalendar
     function roles() external view returns (address) {
         return address(ROLES);
+    }
+
+    /// @inheritdoc ICalendar
+    function handovers() external view returns (address) {
+        return address(HANDOVERS);
     }
 
     /// @inheritdoc ICalendar

@@ -41,6 +41,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     mapping(bytes32 area => Open) private _opens;
     mapping(bytes32 area => mapping(uint32 period => SettlementState)) private _settlements;
     mapping(bytes32 area => uint32) private _settledThrough;
+    mapping(bytes32 area => uint32) private _finalCounts;
     mapping(bytes32 area => mapping(uint32 period => mapping(uint32 revision => bytes32))) private _statementsRoots;
 
     constructor(
@@ -120,6 +121,7 @@ contract Settlement is ISettlement, EIP712, MarketClock {
         uint64 time = _marketTime();
         if (time <= horizon) revert SettlementTooEarly(horizon + 1, time);
         state.isFinal = true;
+        ++_finalCounts[area];
         _advance(area);
         emit PeriodFinalised(area, period);
     }
@@ -134,6 +136,11 @@ contract Settlement is ISettlement, EIP712, MarketClock {
     /// @inheritdoc ISettlement
     function settledThrough(bytes32 area) external view returns (uint32) {
         return _settledThrough[area];
+    }
+
+    /// @inheritdoc ISettlement
+    function finalCount(bytes32 area) external view returns (uint32) {
+        return _finalCounts[area];
     }
 
     /// @inheritdoc ISettlement

@@ -19,6 +19,7 @@ from domain.facts.chain import (
     observed_key,
     requested_key,
 )
+from domain.facts.handovers import DeployedContract, DeploymentSucceeded
 from domain.facts.metering import MtuUnread, ReadingAttested, ReadingRules
 from domain.facts.money import CoverGiven, DepositBooked, RedemptionRequested
 from domain.facts.parties import KeyRegistered, MeterRegistered, ParticipantRegistered
@@ -84,6 +85,8 @@ __all__ = [
     "ClearingRules",
     "ClosedBook",
     "CoverGiven",
+    "DeployedContract",
+    "DeploymentSucceeded",
     "DepositBooked",
     "ErasureDone",
     "Fact",

@@ -25,7 +25,8 @@ class AreaAnchors:
 
 @dataclass(frozen=True, slots=True)
 class TrustAnchors:
-    """What a verifier trusts. `contracts` gives (address, keccak of the deployed code) by name, `roles` the keys of
+    """What a verifier trusts. `predecessor` are the contracts of the deployment that this one takes over from, if it
+    does. `contracts` gives (address, keccak of the deployed code) by name, `roles` the keys of
     operator, treasurer, registrar and security_admin; block number and hash are those of the checkpoint."""
 
     chain_id: int
@@ -38,21 +39,19 @@ class TrustAnchors:
     areas: Mapping[str, AreaAnchors]
     block: int
     block_hash: bytes
+    predecessor: Mapping[str, tuple[bytes, bytes]] | None = None
 
 
 def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
     """The content of `anchors.json`; `anchor` is the journal's head at the checkpoint."""
-    return {
+    content = {
         "format": ANCHORS_FORMAT,
         "chain_id": trust.chain_id,
         "genesis_hash": to_hex(trust.genesis_hash),
         "speed": trust.speed,
         "origin_seconds": trust.origin_seconds,
         "start_seconds": trust.start_seconds,
-        "contracts": {
-            name: {"address": to_hex(address), "code_hash": to_hex(code)}
-            for name, (address, code) in trust.contracts.items()
-        },
+        "contracts": _contracts_json(trust.contracts),
         "roles": {name: _keys_json(keys) for name, keys in trust.roles.items()},
         "areas": {code: _area_json(area) for code, area in trust.areas.items()},
         "checkpoint": {
@@ -61,6 +60,15 @@ def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
             "journal_sequence": anchor.sequence,
             "journal_head": to_hex(anchor.head),
         },
+    }
+    if trust.predecessor is not None:
+        content["predecessor"] = _contracts_json(trust.predecessor)
+    return content
+
+
+def _contracts_json(contracts: Mapping[str, tuple[bytes, bytes]]) -> dict[str, dict[str, str]]:
+    return {
+        name: {"address": to_hex(address), "code_hash": to_hex(code)} for name, (address, code) in contracts.items()
     }
 
 

@@ -12,6 +12,7 @@ from domain.facts import (
     AreaDefined,
     BookClosed,
     ClearingRules,
+    DeploymentSucceeded,
     ErasureDone,
     Fact,
     MarketDefined,
@@ -48,6 +49,7 @@ PUBLIC_KINDS = frozenset[type[Fact]](
         MtuUnread,
         SettlementSigned,
         ErasureDone,
+        DeploymentSucceeded,
     }
 )
 """Kinds whose payloads anybody may read."""

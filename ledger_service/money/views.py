@@ -23,6 +23,7 @@ from contracts.bindings.accounts import (
     SuspenseBooked,
 )
 from contracts.bindings.guarantees import DebtCovered, GuaranteeSet
+from contracts.bindings.handovers import AccountLeft, AccountTakenOver, Standing
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
 from contracts.bindings.settlement import PeriodSettled, SettlementPageBooked
 from domain.errors import DominoesError
@@ -77,6 +78,8 @@ MOVING: tuple[type[Event], ...] = (
     AmountSuspended,
     SuspenseBooked,
     DebitPassedOn,
+    AccountLeft,
+    AccountTakenOver,
     PeriodSettled,
 )
 """The events that move money, promise it or ask for it."""
@@ -179,6 +182,12 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
             return pair(account=account, other=suspense, kind="suspense", amount_neur=amount)
         case DebitPassedOn(account=account, guarantor=guarantor, amount_neur=amount):
             return pair(account=guarantor, other=account, kind="passed_on", amount_neur=amount)
+        case AccountLeft(account=account, standing=standing):
+            _left(connection, account)
+            return [posting for who, amount in _taken_along(account, standing) for posting in _burnt(who, amount)]
+        case AccountTakenOver(holder=holder, standing=standing):
+            _entered(connection, origin, holder, standing)
+            return [posting for who, amount in _taken_along(holder, standing) for posting in _minted(who, amount)]
     return []
 
 
@@ -323,6 +332,41 @@ def _replaced(connection: Connection, origin: Origin, *, account: bytes, success
         connection.execute(update(table).where(table.c.account == successor).values(**line, **since))
         none = {"credit_neur": "0", "locked_neur": "0", "guarantor": None, "guaranteed_sequence": None}
         connection.execute(update(table).where(table.c.account == account).values(**none))
+
+
+def _taken_along(account: bytes, standing: Standing) -> list[tuple[bytes, int]]:
+    """What goes from one deployment to the next: the account's own, and its guarantor's that backs it."""
+    return [(account, standing.balance_neur), (standing.guarantor, standing.backing_neur)]
+
+
+def _minted(account: bytes, amount_neur: int) -> list[Posting]:
+    if not amount_neur:
+        return []
+    return pair(account=account, other=BANK, kind="taken_over", amount_neur=amount_neur)
+
+
+def _burnt(account: bytes, amount_neur: int) -> list[Posting]:
+    if not amount_neur:
+        return []
+    return pair(account=BANK, other=account, kind="left", amount_neur=amount_neur)
+
+
+def _left(connection: Connection, account: bytes) -> None:
+    """Line and guarantor are the next deployment's."""
+    none = {"credit_neur": "0", "locked_neur": "0", "guarantor": None, "guaranteed_sequence": None}
+    connection.execute(update(money_account).where(money_account.c.account == account).values(**none))
+
+
+def _entered(connection: Connection, origin: Origin, account: bytes, standing: Standing) -> None:
+    """The line it brings comes to the one it has from the same guarantor; `LineSet` follows and says what stands."""
+    _add(connection, account, 0)
+    if not any(standing.guarantor):
+        return
+    row = account_row(connection, account)
+    credit_neur = standing.credit_neur + (0 if row is None else int(row.credit_neur))
+    line = {"credit_neur": str(credit_neur), "guarantor": standing.guarantor}
+    values = line | {"guaranteed_sequence": origin.sequence}
+    connection.execute(update(money_account).where(money_account.c.account == account).values(**values))
 
 
 def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Posting]]:

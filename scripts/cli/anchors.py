@@ -49,7 +49,9 @@ def anchors(
     rpc = Rpc(given(settings.chain.rpc_url))
     try:
         deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
-        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, hashes)
+        before = settings.deployment.predecessor
+        predecessor = None if before is None else checked_deployment(before, rpc=rpc)
+        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, hashes, predecessor)
     finally:
         rpc.close()
     export_anchors(out, trust=trust, anchor=anchor)

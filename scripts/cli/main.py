@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from scripts.cli import anchors, backups, clients, demo_day, doctor, roles, serving, sign, up, verify
+from scripts.cli import anchors, backups, clients, demo_day, doctor, handover, roles, serving, sign, up, verify
 
 app = typer.Typer(
     name="dominoes",
@@ -34,6 +34,7 @@ app.command("broker")(serving.broker)
 app.command("key")(serving.key)
 app.add_typer(serving.signer_app, name="signer")
 app.add_typer(roles.roles_app, name="roles")
+app.add_typer(handover.handover_app, name="handover")
 app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.deploy import ALL_AREAS, ROLE_NUMBERS, DeploymentConfig, RoleGrant
+from contracts.deploy import ALL_AREAS, NO_PREDECESSOR, ROLE_NUMBERS, DeploymentConfig, RoleGrant
 from domain.hashing import from_hex, text_id
 from ledger_service.access.directory import OrganisationKey
 from ledger_service.access.roles import Role
+from scripts.serving.deployment_file import read_deployment_file
 from scripts.serving.settings import OrganisationSection, Settings
 
 
@@ -20,8 +21,12 @@ def organisation_keys(organisations: Sequence[OrganisationSection]) -> list[Orga
 
 
 def deployment_config(settings: Settings, *, block_time: int) -> DeploymentConfig:
-    """What the constructors get; market time begins at `block_time` (unix seconds), the newest block's."""
+    """What the constructors get; market time begins at `block_time` (unix seconds), the newest block's.
+
+    Raises DeploymentFileUnusable for the predecessor's.
+    """
     fixed, clock = settings.deployment, settings.clock
+    before = fixed.predecessor
     return DeploymentConfig(
         grants=tuple(_grant(item) for item in settings.organisations if item.role in ROLE_NUMBERS),
         origin=block_time if clock.origin_seconds is None else clock.origin_seconds,
@@ -34,6 +39,7 @@ def deployment_config(settings: Settings, *, block_time: int) -> DeploymentConfi
         challenge_seconds=fixed.challenge_seconds,
         page_seconds=fixed.page_seconds,
         change_seconds=fixed.change_seconds,
+        predecessor=NO_PREDECESSOR if before is None else read_deployment_file(before).addresses["Handovers"],
     )
 
 

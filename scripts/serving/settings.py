@@ -215,6 +215,8 @@ class DeploymentSection(Section):
     challenge_seconds: Seconds = DEFAULT_CHALLENGE_SECONDS
     page_seconds: Seconds = DEFAULT_PAGE_SECONDS
     change_seconds: Seconds = DEFAULT_CHANGE_SECONDS
+    predecessor: Path | None = None
+    """Deployment file of the contracts that this deployment takes over from."""
 
 
 class MqttSection(Section):

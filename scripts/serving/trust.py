@@ -91,10 +91,12 @@ def trust_anchors(
     deployment: Deployment,
     organisations: Iterable[OrganisationSection],
     grid_model_hashes: Mapping[str, bytes],
+    predecessor: Deployment | None = None,
 ) -> tuple[TrustAnchors, Anchor]:
     """What an outsider holds evidence against, and the journal's head at the checkpoint.
 
-    `organisations` are those of the contract signed by all; `deployment` must have been checked against this node;
+    `organisations` are those of the contract signed by all; `deployment` and `predecessor` must have been checked
+    against this node;
     `grid_model_hashes` are those of each area's model, as its DSO published it. Raises RoleNotHeld where the chain does
     not bear the organisations out, NothingAnchored, or what the node's answers raise.
     """
@@ -111,7 +113,8 @@ def trust_anchors(
         speed=time.speed,
         origin_seconds=time.origin,
         start_seconds=time.start,
-        contracts={name: (address, deployment.code_hashes[name]) for name, address in deployment.addresses.items()},
+        contracts=_contracts(deployment),
+        predecessor=None if predecessor is None else _contracts(predecessor),
         roles={role: _keys(named, role) for role in LEDGER_ROLES},
         areas={
             area: AreaAnchors(
@@ -125,6 +128,10 @@ def trust_anchors(
         block=header.number,
         block_hash=header.hash,
     ), anchor
+
+
+def _contracts(deployment: Deployment) -> dict[str, tuple[bytes, bytes]]:
+    return {name: (address, deployment.code_hashes[name]) for name, address in deployment.addresses.items()}
 
 
 def _check_role(roles: Roles, item: OrganisationSection) -> None:

@@ -45,10 +45,25 @@ struct AreaChange {
     uint64 readyAt;
 }
 
+/// @notice What an account takes along to the next deployment.
+/// @param area the one it is bound to
+/// @param guarantor who gave its line, which may be itself; 0 = nobody
+/// @param creditNeur its line; its own as far as its balance reaches
+/// @param balanceNeur its balance less what it gives to others and what its open redemptions are paid from; negative is
+/// debt, which its guarantor backs
+/// @param backingNeur what another guarantor gives for it, max(line, debt) ≥ 0: so much of that one's balance goes along
+struct Standing {
+    bytes32 area;
+    address guarantor;
+    uint64 creditNeur;
+    int256 balanceNeur;
+    int256 backingNeur;
+}
+
 /// @title Accounts: e-money balances in nEUR, their areas and lines, and what backs them
 /// @notice Money moves by a settlement of the account's own area, by deposit, redemption, cover of debt, and
-/// replacement; by nothing else.
-/// Always: Σ balances (committed) = supply = deposits − redemptions ≥ 0, and what waits in suspense in an area ≥ its
+/// replacement, and from one deployment to the next; by nothing else.
+/// Always: Σ balances (committed) = supply = deposits + what entered − redemptions − what left ≥ 0, and what waits in suspense in an area ≥ its
 /// uncovered debts. So everybody can redeem their free balance, in any order.
 /// Free balance = balance − Σ max(line given, debt under it) − own line − open redemptions. What an account gives and
 /// owes beyond its balance and the line another one gives it, it lacks: its guarantor answers for that, by more of its
@@ -63,7 +78,7 @@ struct AreaChange {
 /// of (account, area), a debit beyond the range on its guarantor.
 /// Liveness assumes nobody: cover and replacement work in a pause and without the operator.
 /// @dev Constructor: `Accounts(IRoles roles, ICalendar calendar, address settlement, address redemptions, address
-/// guarantees, address successions, uint32 changeSeconds)`; the four that may book, whose addresses
+/// guarantees, address successions, address handovers, uint32 changeSeconds)`; the five that may book, whose addresses
 /// are known before they are deployed, and which refuse to be deployed to others; market-time seconds before a change
 /// of area or a successor proposed for a lost key takes effect, longer than the challenge window.
 interface IAccounts {
@@ -205,9 +220,20 @@ interface IAccounts {
     /// with the same pair, what reached it meanwhile. Successions only.
     function replace(address account, address successor) external;
 
+    /* FROM ONE DEPLOYMENT TO THE NEXT: by Handovers */
+
+    /// @notice Takes out of this deployment what an account takes along, its line, and what backs that: balances and
+    /// supply fall. Handovers only.
+    function moveOut(address account, Standing calldata standing) external;
+
+    /// @notice Takes in what an account took along: balances and supply rise, and `creditNeur` is its line from now on.
+    /// Handovers only.
+    function moveIn(address account, Standing calldata standing) external;
+
     /* CHANGES */
 
-    /// @notice Binds an account to the area that may settle it. Registrar only; what waits for it in that area comes to
+    /// @notice Binds an account to the area that may settle it. Registrar, and Handovers for who enters;
+    /// what waits for it in that area comes to
     /// its balance.
     function bindAccount(address account, bytes32 area) external;
 
@@ -270,7 +296,7 @@ interface IAccounts {
     /// @notice Reverts where the account was replaced: its key signs nothing any more.
     function requirePresent(address account) external view;
 
-    /// @notice Σ balances = deposits − redemptions, nEUR.
+    /// @notice Σ balances = deposits + entered − redemptions − left, nEUR.
     function supply() external view returns (uint256);
 
     /// @notice The area an account belongs to; 0 = none yet.
@@ -305,4 +331,7 @@ interface IAccounts {
 
     /// @notice The contract that may replace accounts.
     function successions() external view returns (address);
+
+    /// @notice The contract that may let accounts leave and enter.
+    function handovers() external view returns (address);
 }

@@ -26,7 +26,8 @@ struct Period {
 /// @notice Safety: periods of an area are contiguous and never change, so each MTU belongs to at most one period.
 /// @notice Liveness: periods may be declared late (also for the past), and once they have ended by anyone, as long as the one before:
 /// a break of the operator is nobody's loss, since what must be done with a late period has its time from its declaration on.
-/// @dev Constructor: `Calendar(IRoles roles, uint64 origin, uint64 start, uint32 speed)`.
+/// @dev Constructor: `Calendar(IRoles roles, IHandovers handovers, uint64 origin, uint64 start, uint32 speed)`; the contract that says
+/// whether an area goes to another deployment or came from one is known before it is deployed.
 interface ICalendar {
     /* EVENTS */
 
@@ -64,6 +65,7 @@ interface ICalendar {
 
     /// @notice Declares the next period of an area, at most 35 days ahead; the first one at most 35 days back. Operator of the area only,
     /// but anyone where the period has ended and has as many MTUs as the one before.
+    /// None once it is agreed that the area goes to another deployment; of one that came from another the first begins where its last ends.
     /// @return period its number: 1, 2, … per area
     function declarePeriod(bytes32 area, uint32 firstMtu, uint32 count) external returns (uint32 period);
 
@@ -71,6 +73,9 @@ interface ICalendar {
 
     /// @notice The roles that decide who may do what.
     function roles() external view returns (address);
+
+    /// @notice The contract that knows which areas go to another deployment or came from one.
+    function handovers() external view returns (address);
 
     /// @notice Market time in unix seconds.
     function marketTime() external view returns (uint64);

@@ -131,6 +131,9 @@ interface ISettlement {
     /// @notice Number of the period up to which every period of the area is settled; where one settled late, those after it count a few at a time, with later settlements or as periods become final.
     function settledThrough(bytes32 area) external view returns (uint32);
 
+    /// @notice Number of an area's periods that are Final.
+    function finalCount(bytes32 area) external view returns (uint32);
+
     /// @notice Where the settlement of (area, period) stands.
     function settlementOf(bytes32 area, uint32 period) external view returns (SettlementState memory);
 

@@ -64,6 +64,8 @@ library Hashes {
         keccak256("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)");
     bytes32 internal constant ACCOUNT_REPLACEMENT_TYPEHASH =
         keccak256("AccountReplacement(address account,address successor,uint64 deadline)");
+    bytes32 internal constant HANDOVER_TYPEHASH =
+        keccak256("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)");
 
     /// @notice An order as its holder signs it.
     struct Order {
@@ -227,6 +229,21 @@ library Hashes {
 
     function accountReplacement(address account, address successor, uint64 deadline) internal pure returns (bytes32) {
         return keccak256(abi.encode(ACCOUNT_REPLACEMENT_TYPEHASH, account, successor, deadline));
+    }
+
+    function handover(bytes32 area, uint32 period, address successor, bytes32 codesHash, uint64 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(HANDOVER_TYPEHASH, area, period, successor, codesHash, deadline));
+    }
+
+    /// @notice Contracts and the code that runs in each: c = 0; for each: c = keccak(c ‖ address as 32 bytes ‖ code hash).
+    function codes(address[] calldata parts) internal view returns (bytes32 running) {
+        for (uint256 i = 0; i < parts.length; ++i) {
+            running = keccak256(abi.encode(running, parts[i], parts[i].codehash));
+        }
     }
 
     /* WORDS */

@@ -6,6 +6,7 @@ import {Anchors} from "../../src/Anchors.sol";
 import {Calendar} from "../../src/Calendar.sol";
 import {Clearing} from "../../src/Clearing.sol";
 import {Guarantees} from "../../src/Guarantees.sol";
+import {Handovers} from "../../src/Handovers.sol";
 import {Market} from "../../src/Market.sol";
 import {Readings} from "../../src/Readings.sol";
 import {Redemptions} from "../../src/Redemptions.sol";
@@ -17,6 +18,7 @@ import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {PlaceProofs, ResultPage} from "../../src/interfaces/IClearing.sol";
 import {MarketKind, MarketParams, Program, SessionState} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
+import {IHandovers} from "../../src/interfaces/IHandovers.sol";
 import {Grant, Proposal, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
 import {SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
@@ -72,6 +74,7 @@ abstract contract LedgerTest is Assert {
     Redemptions internal redemptions;
     Guarantees internal guarantees;
     Successions internal successions;
+    Handovers internal handovers;
     Anchors internal anchors;
     Registry internal registry;
 
@@ -88,21 +91,32 @@ abstract contract LedgerTest is Assert {
     uint64 internal gate;
 
     function setUp() public virtual {
+        _deployLedger();
+        vm.prank(operator);
+        period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /// @dev Everything but the first period.
+    function _deployLedger() internal {
         vm.warp(_blockStart());
         _sortedAttesters();
         roles = new Roles(_config(), _grants());
-        calendar = new Calendar(roles, T0, _blockStart(), 1);
+        calendar = new Calendar(roles, IHandovers(_ahead(9)), T0, _blockStart(), 1);
         _deployMarket();
         readings = new Readings(roles, calendar);
         _deployMoney(CHALLENGE, PAGE_WINDOW);
+        handovers = new Handovers(roles, calendar, settlement, accounts, _predecessor());
         anchors = new Anchors(roles);
         registry = new Registry(roles);
         vm.startPrank(registrar);
         calendar.createArea(AREA, AreaParams({attestSeconds: ATTEST, horizonSeconds: HORIZON}));
         market.createMarket(MARKET_ID, _params());
         vm.stopPrank();
-        vm.prank(operator);
-        period = calendar.declarePeriod(AREA, FIRST_MTU, MTUS);
+    }
+
+    /// @dev Handovers of the deployment that this one takes over from; none.
+    function _predecessor() internal view virtual returns (IHandovers) {
+        return IHandovers(address(0));
     }
 
     /// @dev The market names the contract that may record what cleared before it exists.
@@ -112,10 +126,17 @@ abstract contract LedgerTest is Assert {
         clearing = new Clearing(market);
     }
 
-    /// @dev Accounts name the four contracts that may book before these exist.
+    /// @dev Accounts name the contracts that may book before these exist.
     function _deployMoney(uint32 challengeSeconds, uint32 pageSeconds) internal {
         accounts = new Accounts(
-            roles, calendar, _ahead(1), _ahead(2), _ahead(3), _ahead(4), challengeSeconds + 1 days
+            roles,
+            calendar,
+            _ahead(1),
+            _ahead(2),
+            _ahead(3),
+            _ahead(4),
+            calendar.handovers(),
+            challengeSeconds + 1 days
         );
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);

@@ -3,8 +3,10 @@ pragma solidity 0.8.37;
 
 import {Calendar} from "../../src/Calendar.sol";
 import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
+import {IHandovers} from "../../src/interfaces/IHandovers.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {staying} from "../base/Staying.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice createArea, and market time.
@@ -52,18 +54,19 @@ contract CalendarCreateAreaTest is LedgerTest {
     }
 
     function test_constructor__speedOrStartInvalid__reverts() public {
+        IHandovers none = staying();
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, BLOCK_T0, BLOCK_T0, 0);
+        new Calendar(roles, none, BLOCK_T0, BLOCK_T0, 0);
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, BLOCK_T0, BLOCK_T0, 86_401);
+        new Calendar(roles, none, BLOCK_T0, BLOCK_T0, 86_401);
         vm.expectRevert(ICalendar.CalendarConfigInvalid.selector);
-        new Calendar(roles, BLOCK_T0, BLOCK_T0 + 1, 1);
+        new Calendar(roles, none, BLOCK_T0, BLOCK_T0 + 1, 1);
     }
 
     function test_marketTime__anySpeed__runsFromOrigin(uint64 origin, uint32 speed, uint32 passed) public {
         origin = uint64(bound(origin, 0, 1 << 40));
         speed = uint32(bound(speed, 1, 86_400));
-        Calendar fast = new Calendar(roles, origin, BLOCK_T0, speed);
+        Calendar fast = new Calendar(roles, staying(), origin, BLOCK_T0, speed);
         vm.warp(BLOCK_T0 + uint256(passed));
         assertEq(uint256(fast.marketTime()), origin + uint256(passed) * speed, "market time");
     }

@@ -10,6 +10,7 @@ import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
+import {staying} from "../base/Staying.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice Every contract reads market time, here 60 times as fast as block time: one second after a deadline is far too late.
@@ -21,7 +22,7 @@ contract MarketClockTest is MoneyTest {
 
     function setUp() public override {
         super.setUp();
-        calendar = new Calendar(roles, T0, BLOCK_T0, SPEED);
+        calendar = new Calendar(roles, staying(), T0, BLOCK_T0, SPEED);
         _deployMarket();
         readings = new Readings(roles, calendar);
         _deployMoney(LONG_CHALLENGE, PAGE_WINDOW);

@@ -9,6 +9,7 @@ import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {Merkle} from "../base/Merkle.sol";
+import {staying} from "../base/Staying.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice The books that the auction is held to, with caps, ties and extremes: the contract clears each with its one result.
@@ -48,7 +49,7 @@ contract GoldenBooksTest is LedgerTest {
 
     /// @dev A market with the widest band there is, one day before the first MTU, and the books closed and signed.
     function _openMarket() private {
-        calendar = new Calendar(roles, Time.startOf(_first) - 1 days, BLOCK_T0, 1);
+        calendar = new Calendar(roles, staying(), Time.startOf(_first) - 1 days, BLOCK_T0, 1);
         _deployMarket();
         MarketParams memory params = _params();
         (params.tickNeurPerWh, params.minLimitNeurPerWh) = (1, type(int32).min + 1);

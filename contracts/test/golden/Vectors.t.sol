@@ -98,7 +98,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 14, "all shapes of the protocol");
+        assertEq(shapes, 15, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -111,7 +111,18 @@ contract GoldenVectorsTest is Assert {
             shape == keccak256("Cancel") || shape == keccak256("Schedule") || shape == keccak256("Refusal")
                 || shape == keccak256("ReadingReceipt")
         ) return _tradingHash(shape, path);
+        if (shape == keccak256("Handover")) return _handoverHash(path);
         return _moneyHash(shape, path);
+    }
+
+    function _handoverHash(string memory path) private view returns (bytes32) {
+        return Hashes.handover(
+            _word(string.concat(path, ".area")),
+            uint32(_uint(string.concat(path, ".period"))),
+            vm.parseJsonAddress(_json, string.concat(path, ".successor")),
+            _word(string.concat(path, ".codesHash")),
+            uint64(_uint(string.concat(path, ".deadline")))
+        );
     }
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {

@@ -10,6 +10,7 @@ import {MarketParams} from "../../src/interfaces/IMarket.sol";
 import {Grant, IRoles, Role, RolesConfig} from "../../src/interfaces/IRoles.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {staying} from "../base/Staying.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice What a campaign has reached, over all its runs.
@@ -98,7 +99,7 @@ abstract contract Handler is LedgerTest {
             coolDownSeconds: PAUSE_REST
         });
         roles = new Roles(config, _initialGrants());
-        calendar = new Calendar(roles, T0, _blockStart(), 1);
+        calendar = new Calendar(roles, staying(), T0, _blockStart(), 1);
         _deployMarket();
         objections = new Objections(market);
         readings = new Readings(roles, calendar);

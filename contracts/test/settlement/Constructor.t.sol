@@ -15,6 +15,7 @@ import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement} from "../../src/interfaces/ISettlement.sol";
 import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {staying} from "../base/Staying.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice Settlement and Redemptions refuse parts that do not belong together.
@@ -25,13 +26,13 @@ contract SettlementConstructorTest is LedgerTest {
     function setUp() public override {
         super.setUp();
         _otherRoles = new Roles(_config(), _grants());
-        _otherCalendar = new Calendar(roles, T0, BLOCK_T0, 1);
+        _otherCalendar = new Calendar(roles, staying(), T0, BLOCK_T0, 1);
     }
 
     /// @dev Accounts for a Settlement and Redemptions that are deployed next but `skip`.
     function _accountsFor(Roles roles_, Calendar calendar_, uint64 skip) private returns (Accounts) {
         address next = _ahead(skip + 1);
-        return new Accounts(roles_, calendar_, next, next, next, next, 2);
+        return new Accounts(roles_, calendar_, next, next, next, next, address(1), 2);
     }
 
     function _refused(Roles roles_, Calendar calendar_, Market market_, Readings readings_, Accounts accounts_)
@@ -66,7 +67,7 @@ contract SettlementConstructorTest is LedgerTest {
     }
 
     function test_constructor__calendarOfOtherRoles__reverts() public {
-        Calendar foreign = new Calendar(_otherRoles, T0, BLOCK_T0, 1);
+        Calendar foreign = new Calendar(_otherRoles, staying(), T0, BLOCK_T0, 1);
         Market market_ = new Market(roles, foreign, address(0));
         Readings readings_ = new Readings(roles, foreign);
         _refused(roles, foreign, market_, readings_, _accountsFor(roles, foreign, 0));
@@ -108,11 +109,11 @@ contract SettlementConstructorTest is LedgerTest {
 /// @notice Windows that depend on each other: the challenge window outlasts the pages of a correction and a change of roles.
 contract RedemptionsWindowsTest is LedgerTest {
     function _deployed(uint32 challengeSeconds, uint32 pageSeconds, uint32 speed) private {
-        calendar = new Calendar(roles, T0, BLOCK_T0, speed);
+        calendar = new Calendar(roles, staying(), T0, BLOCK_T0, speed);
         market = new Market(roles, calendar, address(0));
         readings = new Readings(roles, calendar);
         (address others, uint32 longest) = (address(1), 3652 days);
-        accounts = new Accounts(roles, calendar, _ahead(1), _ahead(2), others, others, longest);
+        accounts = new Accounts(roles, calendar, _ahead(1), _ahead(2), others, others, others, longest);
         settlement = new Settlement(roles, calendar, market, readings, accounts, pageSeconds);
         redemptions = new Redemptions(calendar, accounts, challengeSeconds);
     }

@@ -1,4 +1,4 @@
-"""Changes of roles on chain, sent by whoever makes them over a node of their own: security admins, and new keys.
+"""Changes on chain, sent by whoever makes them over a node of their own: of roles, and of what roles agree to.
 
 Nothing here goes through the service: who may do what is decided among organisations, never by the operator.
 """
@@ -18,8 +18,8 @@ from domain.hashing import to_hex
 from domain.signing import Signer
 from ledger_service.chain.profile import ChainProfile
 
-GAS_UNITS = 500_000
-"""Gas of one change: the dearest, an accepted replacement, takes less than half of it."""
+GAS_UNITS = 2_000_000
+"""Gas of one change: the dearest, an account that is taken over, takes less than half of it."""
 
 WAIT_SECONDS_MAX = 300.0
 """Longest wait for a change to be in a block."""
@@ -34,7 +34,7 @@ class ChangeRefused(DominoesError):
 
     def __init__(self, *, function: str, reason: str) -> None:
         self.function, self.reason = function, reason
-        super().__init__(f"Roles.{function} was refused: {reason}; the error is explained in contracts/src/interfaces")
+        super().__init__(f"{function} was refused: {reason}; the error is explained in contracts/src/interfaces")
 
 
 class ChangeNotIncluded(DominoesError):
@@ -46,18 +46,18 @@ class ChangeNotIncluded(DominoesError):
     def __init__(self, *, function: str, tx_hash: str) -> None:
         self.function, self.tx_hash = function, tx_hash
         super().__init__(
-            f"Roles.{function} ({tx_hash}) is in no block after {WAIT_SECONDS_MAX:.0f} s; look with "
-            "`dominoes roles show` before you send it again"
+            f"{function} ({tx_hash}) is in no block after {WAIT_SECONDS_MAX:.0f} s; look on "
+            "your node before you send it again"
         )
 
 
 class RolesDesk:
-    """One key's dealings with the Roles contract of a deployment that its own node has shown."""
+    """One key's dealings with the contracts of a deployment that its own node has shown."""
 
     def __init__(self, *, key: Signer, rpc: Rpc, deployment: Deployment, profile: ChainProfile) -> None:
         self._key, self._rpc, self._chain_id, self._profile = key, rpc, deployment.chain_id, profile
-        self._address = deployment.addresses["Roles"]
-        self._roles = Roles(rpc=rpc, address=self._address)
+        self._addresses = deployment.addresses
+        self._roles = Roles(rpc=rpc, address=deployment.addresses["Roles"])
 
     def show(self, key: bytes) -> dict[str, Any]:
         """What a key holds and what is proposed for it. Raises NodeUnavailable."""
@@ -80,22 +80,23 @@ class RolesDesk:
 
         Raises ChangeRefused, ChangeNotIncluded or NodeUnavailable.
         """
-        data, sender = call.data(), to_hex(self._key.address)
+        data, sender, target = call.data(), to_hex(self._key.address), self._addresses[call.contract]
+        function = f"{call.contract}.{call.function}"
         try:
-            self._rpc.call("eth_call", {"from": sender, "to": to_hex(self._address), "data": to_hex(data)}, "latest")
+            self._rpc.call("eth_call", {"from": sender, "to": to_hex(target), "data": to_hex(data)}, "latest")
         except RpcError as error:
-            reason = load_artifact("Roles").abi.decode_error(as_bytes(error.data)) if error.data else None
-            raise ChangeRefused(function=call.function, reason=reason or error.message) from error
+            reason = load_artifact(call.contract).abi.decode_error(as_bytes(error.data)) if error.data else None
+            raise ChangeRefused(function=function, reason=reason or error.message) from error
         signed = UnsignedTransaction(
             chain_id=self._chain_id,
             nonce=as_int(self._rpc.call("eth_getTransactionCount", sender, "latest")),
-            to=self._address,
+            to=target,
             data=data,
             gas=GAS_UNITS,
             gas_price_wei=self._profile.gas_price_wei,
         ).sign(self._key)
         self._rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
-        self._wait(call.function, to_hex(signed.hash))
+        self._wait(function, to_hex(signed.hash))
         return to_hex(signed.hash)
 
     def _wait(self, function: str, tx_hash: str) -> None:

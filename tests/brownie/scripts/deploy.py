@@ -1,11 +1,13 @@
 """Deploy all contracts of the ledger, in the order of their dependence, with one key per role."""
 
 from brownie import (
+    ZERO_ADDRESS,
     Accounts,
     Anchors,
     Calendar,
     Clearing,
     Guarantees,
+    Handovers,
     Market,
     Objections,
     Readings,
@@ -50,19 +52,22 @@ def deploy(deployer, keys):
     paid = {"from": deployer}
     now = chain[-1]["timestamp"]
     roles = Roles.deploy((2, ROLE_DELAY_SECONDS, DELAY_SECONDS, DELAY_SECONDS), grants(keys), paid)
-    calendar = Calendar.deploy(roles, now, now, 1, paid)
+    # The calendar asks a contract that exists only once all others do where an area's periods begin and end.
+    last = deployer.get_deployment_address(deployer.nonce + 10)
+    calendar = Calendar.deploy(roles, last, now, now, 1, paid)
     # The market names the contract that may record what cleared before it exists.
     market = Market.deploy(roles, calendar, deployer.get_deployment_address(deployer.nonce + 1), paid)
     clearing = Clearing.deploy(market, paid)
     objections = Objections.deploy(market, paid)
     readings = Readings.deploy(roles, calendar, paid)
-    # Accounts name the four contracts that may book before these exist.
+    # Accounts name the contracts that may book before these exist.
     parts = [deployer.get_deployment_address(deployer.nonce + ahead) for ahead in (1, 2, 3, 4)]
-    books = Accounts.deploy(roles, calendar, *parts, CHANGE_SECONDS, paid)
+    books = Accounts.deploy(roles, calendar, *parts, last, CHANGE_SECONDS, paid)
     settlement = Settlement.deploy(roles, calendar, market, readings, books, PAGE_SECONDS, paid)
     redemptions = Redemptions.deploy(calendar, books, CHALLENGE_SECONDS, paid)
     guarantees = Guarantees.deploy(calendar, settlement, books, paid)
     successions = Successions.deploy(roles, calendar, books, paid)
+    handovers = Handovers.deploy(roles, calendar, settlement, books, ZERO_ADDRESS, paid)
     anchors = Anchors.deploy(roles, paid)
     registry = Registry.deploy(roles, paid)
     return {
@@ -77,6 +82,7 @@ def deploy(deployer, keys):
         "redemptions": redemptions,
         "guarantees": guarantees,
         "successions": successions,
+        "handovers": handovers,
         "anchors": anchors,
         "registry": registry,
     }

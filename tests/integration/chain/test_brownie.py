@@ -17,4 +17,4 @@ def test_brownie__compile_deploy_and_state_machine__pass() -> None:
 
     assert finished.returncode == 0, finished.stdout[-4_000:] + finished.stderr[-2_000:]
     assert "6 passed" in finished.stdout
-    assert "registered 13 contracts" in finished.stdout
+    assert "registered 14 contracts" in finished.stdout

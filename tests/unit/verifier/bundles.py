@@ -48,6 +48,7 @@ PUBLIC_KINDS = {
     "mtu.unread",
     "settlement.signed",
     "erasure.done",
+    "deployment.succeeded",
 }
 """Open in a public bundle (docs/evidence.md section 2)."""
 

@@ -19,8 +19,8 @@ FIRST, COUNT, LOT, TICK = 1_865_000, 5, 10, 1_000
 GATE = FIRST * 900 - 43_200
 POINTS = ("p1", "p2", "p3")
 NAMES = (
-    *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Market", "Objections", "Readings", "Redemptions"),
-    *("Registry", "Roles", "Settlement", "Successions"),
+    *("Accounts", "Anchors", "Calendar", "Clearing", "Guarantees", "Handovers", "Market", "Objections", "Readings"),
+    *("Redemptions", "Registry", "Roles", "Settlement", "Successions"),
 )
 CONTRACTS = {name: to_hex(keccak(name.encode())[-20:]) for name in NAMES}
 GENESIS, CODE = to_hex(keccak(b"genesis")), "0x6001"

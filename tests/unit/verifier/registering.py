@@ -80,7 +80,7 @@ class Registering(Journal):
         """An auditor looks; then area, market, tariff and parties."""
         looked = {"auditor": address("auditor"), "what": "registry.parties", "area": AREA}
         self.fact("access.logged", {**looked, "market_time": self.chain.now})
-        self.chain.views = {"speed": 1, "origin": 5, "start": 5, "config": THRESHOLD}
+        self.chain.views = {"speed": 1, "origin": 5, "start": 5, "config": THRESHOLD, "predecessor": 0}
         self.chain.views["challengeSeconds"] = CHALLENGE_SECONDS
         self._deploy()
         self._define_area()

@@ -68,6 +68,7 @@ CONTRACTS = (
     "Redemptions",
     "Guarantees",
     "Successions",
+    "Handovers",
     "Anchors",
     "Registry",
 )
