@@ -51,8 +51,9 @@ BY_ROLE = frozenset(
 BY_CONTRACTS = frozenset(
     {
         "Market.recordCleared",
-        *(f"Accounts.{name}" for name in ("book", "burn", "closeBatch", "cover", "lowerLine", "openBatch")),
-        *(f"Accounts.{name}" for name in ("replace", "reserve", "setLine", "unreserve")),
+        *(f"Accounts.{name}" for name in ("book", "burn", "closeBatch", "cover", "lowerLine", "moveIn", "moveOut")),
+        *(f"Accounts.{name}" for name in ("openBatch", "replace", "reserve", "setLine", "unreserve")),
+        "Handovers.moveOut",
     }
 )
 """What only another contract of ours may call."""
@@ -69,6 +70,10 @@ ELSEWHERE = {
     "Accounts.recount": "its events are calls on guarantors, which balances already show",
     "Accounts.changeArea": "no stage waits for it",
     "Accounts.cancelAreaChange": "no stage waits for it",
+    **dict.fromkeys(
+        ("Handovers.agree", "Handovers.takeOver", "Handovers.withdraw"),
+        "the hand-over to a new version, which needs a second deployment",
+    ),
     "Settlement.abandonSettlement": "a settlement of several pages, which a day of one household has not",
 }
 """What is not sent here, and where it is, or why its event changes nothing that a stage waits for."""
