@@ -38,6 +38,8 @@ contract Roles is IRoles {
     }
 
     Pause[] private _pauses;
+    mapping(bytes32 organisation => uint64) private _pauseEnd;
+    bytes32 private _pausing;
 
     modifier onlySecurityAdmin() {
         requireRole(msg.sender, Role.SecurityAdmin, 0);
@@ -153,11 +155,15 @@ contract Roles is IRoles {
 
     /// @inheritdoc IRoles
     function pause() external onlySecurityAdmin {
-        uint64 last = _pausedUntil();
+        if (paused()) revert RolesPaused(_pausedUntil());
+        // Counted per organisation, or one that ends its own pause at once would keep all others from pausing.
+        bytes32 organisation = _grants[msg.sender].organisation;
+        uint64 last = _pauseEnd[organisation];
         if (last != 0 && block.timestamp < uint256(last) + COOL_DOWN_SECONDS) {
             revert RolesCoolDown(last + COOL_DOWN_SECONDS);
         }
         uint64 from = uint64(block.timestamp);
+        (_pausing, _pauseEnd[organisation]) = (organisation, from + PAUSE_SECONDS);
         _pauses.push(Pause({from: from, until: from + PAUSE_SECONDS}));
         emit Paused(msg.sender, from + PAUSE_SECONDS);
     }
@@ -166,6 +172,7 @@ contract Roles is IRoles {
     function unpause() external onlySecurityAdmin {
         if (!paused()) revert RolesNotPaused();
         _pauses[_pauses.length - 1].until = uint64(block.timestamp);
+        _pauseEnd[_pausing] = uint64(block.timestamp);
         emit Unpaused(msg.sender);
     }
 

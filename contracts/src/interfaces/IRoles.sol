@@ -29,7 +29,7 @@ struct Grant {
 /// @param attesterThreshold m: signatures of distinct organisations that make a quorum; at least 2, so that no organisation is one
 /// @param delaySeconds block-time seconds between a proposal and its earliest second step
 /// @param pauseSeconds block-time seconds after which a pause expires by itself; at most 30 days
-/// @param coolDownSeconds block-time seconds after a pause in which no new one can begin; at least `pauseSeconds`
+/// @param coolDownSeconds block-time seconds after an organisation's pause in which it can begin no new one; at least `pauseSeconds`
 struct RolesConfig {
     uint8 attesterThreshold;
     uint32 delaySeconds;
@@ -122,9 +122,9 @@ interface IRoles {
     error RolesOwnProposal(address key);
     /// @notice Thrown when the second step comes from the proposer's organisation.
     error RolesSameOrganisation(address proposer);
-    /// @notice Thrown when the system is paused.
+    /// @notice Thrown when the system is paused, also where another pause is asked for.
     error RolesPaused(uint64 until);
-    /// @notice Thrown when a pause is asked for while one runs or its cool-down has not passed.
+    /// @notice Thrown when a pause is asked for before the cool-down of the organisation's last one has passed.
     error RolesCoolDown(uint64 until);
     /// @notice Thrown when there is no pause to end.
     error RolesNotPaused();
@@ -165,11 +165,12 @@ interface IRoles {
 
     /* PAUSE */
 
-    /// @notice Stops openSession, closeSession, recordProgram and clear for at most `pauseSeconds`. Security admin only.
+    /// @notice Stops openSession, closeSession, recordProgram and clear for at most `pauseSeconds`. Security admin only; one organisation can
+    /// pause again after its cool-down, whatever others do.
     /// @dev Never stops: endSession, markUnread, attest, settle, deposit, guarantee, cover, redemption, replacement of accounts, finalise.
     function pause() external;
 
-    /// @notice Ends the pause early. Security admin only; the cool-down runs from now.
+    /// @notice Ends the pause early. Security admin only; the cool-down of whose pause it was runs from now.
     function unpause() external;
 
     /// @notice Whether a pause is running.

@@ -19,9 +19,39 @@ contract RolesPauseTest is LedgerTest {
         roles.pause();
     }
 
+    function test_pause__running__reverts(bool another) public {
+        _pause();
+        vm.warp(BLOCK_T0 + PAUSE - 1);
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesPaused.selector, BLOCK_T0 + PAUSE));
+        vm.prank(another ? secondSecurity : security);
+        roles.pause();
+    }
+
+    function test_pause__anotherEndedItsOwnAtOnce__runs() public {
+        // One who pauses for nothing would take the brake from all others for a cool-down.
+        _pause();
+        vm.prank(security);
+        roles.unpause();
+        vm.prank(secondSecurity);
+        roles.pause();
+        assertTrue(roles.paused(), "the other one's");
+    }
+
+    function test_unpause__byAnother__coolsDownWhosePauseItWas() public {
+        _pause();
+        vm.warp(BLOCK_T0 + 60);
+        vm.prank(secondSecurity);
+        roles.unpause();
+        vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, BLOCK_T0 + 60 + COOL_DOWN));
+        _pause();
+        vm.prank(secondSecurity);
+        roles.pause();
+        assertTrue(roles.paused(), "the other one has not paused yet");
+    }
+
     function test_pause__withinCoolDown__reverts(uint256 wait) public {
         _pause();
-        vm.warp(BLOCK_T0 + bound(wait, 0, uint256(PAUSE) + COOL_DOWN - 1));
+        vm.warp(BLOCK_T0 + bound(wait, PAUSE, uint256(PAUSE) + COOL_DOWN - 1));
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesCoolDown.selector, BLOCK_T0 + PAUSE + COOL_DOWN));
         _pause();
     }
