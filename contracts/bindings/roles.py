@@ -215,7 +215,7 @@ class Roles(Binding):
     @classmethod
     def pause(cls) -> Call:
         """Stops openSession, closeSession, recordProgram and clear for at most `pauseSeconds`. Security admin
-        only.
+        only; one organisation can pause again after its cool-down, whatever others do.
         """
         return cls._call("pause", [])
 
@@ -270,5 +270,5 @@ class Roles(Binding):
 
     @classmethod
     def unpause(cls) -> Call:
-        """Ends the pause early. Security admin only; the cool-down runs from now."""
+        """Ends the pause early. Security admin only; the cool-down of whose pause it was runs from now."""
         return cls._call("unpause", [])

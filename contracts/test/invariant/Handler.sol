@@ -75,6 +75,10 @@ abstract contract Handler is LedgerTest {
     /// @dev The pauses so far, the last one running or over.
     Pause[] internal _pauses;
 
+    /// @dev Block time at which the last pause of each organisation ends or ended, and whose was the last of all.
+    mapping(bytes32 organisation => uint256) internal _pauseEnds;
+    bytes32 internal _pausing;
+
     mapping(Reach => uint256) public reached;
 
     constructor() {

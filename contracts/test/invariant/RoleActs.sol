@@ -166,11 +166,15 @@ abstract contract RoleActs is Handler {
     /* PAUSE */
 
     function pause(uint256 seed) external {
-        bool resting = pausedUntil() != 0 && block.timestamp < pausedUntil() + PAUSE_REST;
-        bytes4 expected = resting ? IRoles.RolesCoolDown.selector : bytes4(0);
-        bytes memory data = abi.encodeCall(IRoles.pause, ());
-        if (_act(_holder(Role.SecurityAdmin, seed), address(roles), data, expected, "pause")) {
+        address admin = _holder(Role.SecurityAdmin, seed);
+        bytes32 organisation = held[admin].organisation;
+        uint256 last = _pauseEnds[organisation];
+        bytes4 expected;
+        if (pausedNow()) expected = IRoles.RolesPaused.selector;
+        else if (last != 0 && block.timestamp < last + PAUSE_REST) expected = IRoles.RolesCoolDown.selector;
+        if (_act(admin, address(roles), abi.encodeCall(IRoles.pause, ()), expected, "pause")) {
             _pauses.push(Pause(block.timestamp, block.timestamp + PAUSE_LIMIT));
+            (_pausing, _pauseEnds[organisation]) = (organisation, block.timestamp + PAUSE_LIMIT);
         }
     }
 
@@ -181,6 +185,7 @@ abstract contract RoleActs is Handler {
         if (pausedNow() && seed % 4 != 0) return;
         if (_act(_holder(Role.SecurityAdmin, seed), address(roles), data, expected, "unpause")) {
             _pauses[_pauses.length - 1].until = block.timestamp;
+            _pauseEnds[_pausing] = block.timestamp;
         }
     }
 
