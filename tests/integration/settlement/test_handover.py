@@ -52,7 +52,7 @@ from scripts.serving.composition import list_in_registry
 from scripts.serving.production.handover import agreement, handover_digest, handover_to
 from tests.grids import document
 from tests.integration.ledger import town
-from tests.integration.settlement.test_on_chain import DAY, EUR, ROLES, World, grants, key
+from tests.integration.settlement.day_on_chain import DAY, EUR, ROLES, World, grants, key
 from verifier.verdict import CLEAN, Report
 from verifier.verify import verify
 
@@ -379,7 +379,7 @@ def test_handover__a_day_on_each__money_line_and_guarantor_went_over(rehearsal: 
 
     assert [entry.as_a(ChainFailed).reason for entry in old.record.entries(kinds=[ChainFailed])] == []
     assert [entry.as_a(ChainFailed).reason for entry in new.record.entries(kinds=[ChainFailed])] == []
-    assert {old.chain.balance_of(account=key(name).address) for name in ("house", "retailer account")} == {0}
+    assert {old.balance(name) for name in ("house", "retailer account")} == {0}
     assert new.balance("house") == -(1_000 + 2_000) * price_neur
     assert new.chain.guarantor_of(account=key("house").address) == key("retailer account").address
     assert new.chain.line_of(account=key("house").address) == LINE_NEUR
