@@ -110,6 +110,16 @@ class Journal:
         self.fact("chain.included", {**outcome, "events": told})
         return str(made["tx_hash"])
 
+    def observe(self, sender: str, contract: str, *events: Emits) -> None:
+        """Somebody else sends a transaction, and the service sees what it did."""
+        made = self.chain.mine(sender, to=CONTRACTS[contract], data=b"")
+        self.tell_block()
+        told = [self.chain.emit(contract, event.name, event.types, event.values, made["tx_hash"]) for event in events]
+        block = self.chain.blocks[made["block"]]
+        place = {name: made[name] for name in ("sender", "tx_hash", "block")}
+        place |= {"block_hash": block["hash"], "block_time": int(block["timestamp"], 16)}
+        self.fact("chain.observed", {**place, "events": told})
+
     def tell_signed(self, head: Payload, made: Payload) -> None:
         """Say what transaction was signed; `head` names its key, role, contract and function."""
         sent = {name: made[name] for name in ("tx_hash", "raw", "sender", "nonce")}

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Self
 
 from tests.unit.verifier.bundles import Bundles
-from tests.unit.verifier.fake_chain import FIRST
-from tests.unit.verifier.journal import Payload
+from tests.unit.verifier.fake_chain import FIRST, address
+from tests.unit.verifier.journal import Emits, Payload
 
 
 class Day(Bundles):
@@ -53,9 +53,16 @@ class Day(Bundles):
 
 
 class Erased(Day):
-    """The day, and after its period was Final an order that never traded is erased."""
+    """The day, in which a security admin pauses for a moment, without asking the service; and after its period was Final
+    an order that never traded is erased."""
 
-    ending = (*Day.ending, "forget")
+    ending = (*Day.ending, "pause", "forget")
+
+    def pause(self) -> None:
+        """Pause, and go on."""
+        admin, until = address("security_admin"), self.chain.now + 1_000
+        self.observe("security_admin", "Roles", Emits("Paused", "address*,uint64", [admin, until]))
+        self.observe("security_admin", "Roles", Emits("Unpaused", "address*", [admin]))
 
     def forget(self) -> None:
         """Erase a bid that found no ask."""
