@@ -53,8 +53,8 @@ class Day(Bundles):
 
 
 class Erased(Day):
-    """The day, in which a security admin pauses for a moment, without asking the service; and after its period was Final
-    an order that never traded is erased."""
+    """The day, in which a security admin pauses for a moment, without asking the service; after its period was Final an
+    order that never traded is erased."""
 
     ending = (*Day.ending, "pause", "forget")
 
