@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from domain.errors import DominoesError
+from domain.hashing import from_hex
 
 EXIT_FAILED = 1
 """Exit status of work that was begun on good input and did not come about."""
@@ -55,6 +56,9 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, as api.port=8443; outweighs file and environment.")
 ]
 
+ADDRESS_BYTES = 20
+"""Length of an address."""
+
 PIPED_COLUMNS = 200
 """Width of what is printed where no terminal says its own: a table cut down to 80 columns tells a file nothing."""
 
@@ -84,6 +88,21 @@ def guarded(command: Callable[_P, _R]) -> Callable[_P, _R]:
             raise typer.Exit(EXIT_USAGE) from error
 
     return run
+
+
+def hex_of(text: str, *, size: int, what: str) -> bytes:
+    """So many bytes of 0x hex that somebody typed. Raises BadParameter."""
+    try:
+        if len(data := from_hex(text)) == size:
+            return data
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{plain(repr(text))} is no {what}: 0x and {2 * size} hex digits")
+
+
+def address_of(text: str) -> bytes:
+    """An address that somebody typed. Raises BadParameter."""
+    return hex_of(text, size=ADDRESS_BYTES, what="address")
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from contracts.bindings import Call, Handovers
 from contracts.deploy import Deployment
 from contracts.keystore import read_key
 from contracts.rpc import Rpc
-from domain.hashing import from_hex, text_id, to_hex
-from domain.signing import Signer
-from scripts.cli.common import JsonOption, SetOption, guarded, show
+from domain.hashing import text_id, to_hex
+from domain.signing import SIGNATURE_BYTES, Signer
+from scripts.cli.common import JsonOption, SetOption, address_of, guarded, hex_of, show
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.handover import agreement, handover_digest, handover_to
@@ -99,6 +99,9 @@ def handover_agree(
     as_json: JsonOption = False,
 ) -> None:
     """Bring the agreement on chain, with the registrar's key."""
+    by_operator, by_dso, *by_attesters = (
+        hex_of(text, size=SIGNATURE_BYTES, what="signature") for text in (operator, dso, *attester)
+    )
     with _desk(config, flags) as desk:
         successor = checked_deployment(to, rpc=desk.rpc)
         handover = handover_to(successor, rpc=desk.rpc, deployment=desk.deployment, area=area, deadline=deadline)
@@ -106,9 +109,9 @@ def handover_agree(
             handover,
             deployment=desk.deployment,
             successor=successor,
-            operator=from_hex(operator),
-            dso=from_hex(dso),
-            attesters=[from_hex(signature) for signature in attester],
+            operator=by_operator,
+            dso=by_dso,
+            attesters=by_attesters,
         )
         _send(desk, call, as_json=as_json)
 
@@ -132,5 +135,6 @@ def handover_take_over(
     as_json: JsonOption = False,
 ) -> None:
     """Take over an account into the deployment of the settings, or what reached it later; anyone may."""
+    call = Handovers.take_over(account=address_of(account))
     with _desk(config, flags) as desk:
-        _send(desk, Handovers.take_over(account=from_hex(account)), as_json=as_json)
+        _send(desk, call, as_json=as_json)

@@ -14,8 +14,8 @@ from contracts.bindings.roles import Grant
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.keystore import read_key
 from contracts.rpc import Rpc
-from domain.hashing import from_hex, text_id
-from scripts.cli.common import JsonOption, SetOption, guarded, show
+from domain.hashing import text_id
+from scripts.cli.common import ADDRESS_BYTES, JsonOption, SetOption, address_of, guarded, show
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.profiles import PROFILES
@@ -23,9 +23,6 @@ from scripts.serving.production.roles import RolesDesk
 from scripts.serving.sources import load
 
 ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file (TOML) with your own key and node.")]
-
-ADDRESS_BYTES = 20
-
 
 KeyArgument = Annotated[str, typer.Argument(help="Address of the key that it is about.")]
 NewKeyArgument = Annotated[str, typer.Argument(help="Address of the key that takes over.")]
@@ -43,20 +40,11 @@ roles_app = typer.Typer(
 )
 
 
-def _key(text: str) -> bytes:
-    try:
-        if len(address := from_hex(text)) == ADDRESS_BYTES:
-            return address
-    except ValueError:
-        pass
-    raise typer.BadParameter(f"{text!r} is no address: 0x and 40 hex digits")
-
-
 def _grant(*, key: str, role: str, organisation: str, area: str | None) -> Grant:
     if role not in ROLE_NUMBERS:
         raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLE_NUMBERS)}", param_hint="--role")
     return Grant(
-        key=_key(key),
+        key=address_of(key),
         role=ROLE_NUMBERS[role],
         organisation=text_id(organisation),
         area=ALL_AREAS if area is None else text_id(area),
@@ -88,7 +76,7 @@ def _send(config: Path, flags: list[str] | None, call: Call, *, as_json: bool) -
 def roles_show(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """What a key holds, and what is proposed for it."""
     with _desk(config, flags) as desk:
-        found = desk.show(_key(key))
+        found = desk.show(address_of(key))
     show(found, as_json=as_json, title="roles")
 
 
@@ -118,7 +106,7 @@ def propose_replacement(
     as_json: JsonOption = False,
 ) -> None:
     """Security admin: propose that a new key takes over what another one holds."""
-    call = Roles.propose_replacement(key=_key(key), new_key=_key(new_key))
+    call = Roles.propose_replacement(key=address_of(key), new_key=address_of(new_key))
     _send(config, flags, call, as_json=as_json)
 
 
@@ -128,7 +116,7 @@ def propose_revocation(
     key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Security admin: propose that a key loses its role."""
-    _send(config, flags, Roles.propose_revocation(key=_key(key)), as_json=as_json)
+    _send(config, flags, Roles.propose_revocation(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("confirm")
@@ -145,7 +133,7 @@ def confirm(
 ) -> None:
     """Security admin of another organisation: agree to just this grant or replacement; any other is refused."""
     grant = _grant(key=key, role=role, organisation=organisation, area=area)
-    call = Roles.confirm_grant(grant=grant, replaces=NO_KEY if replaces is None else _key(replaces))
+    call = Roles.confirm_grant(grant=grant, replaces=NO_KEY if replaces is None else address_of(replaces))
     _send(config, flags, call, as_json=as_json)
 
 
@@ -153,14 +141,14 @@ def confirm(
 @guarded
 def revoke(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin of another organisation: complete a revocation after its delay."""
-    _send(config, flags, Roles.revoke(key=_key(key)), as_json=as_json)
+    _send(config, flags, Roles.revoke(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("cancel")
 @guarded
 def cancel(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin: withdraw what is proposed for a key."""
-    _send(config, flags, Roles.cancel_proposal(key=_key(key)), as_json=as_json)
+    _send(config, flags, Roles.cancel_proposal(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("accept")

@@ -96,3 +96,34 @@ def test_broker__nothing_registered__writes_a_list_that_lets_nobody_in(tmp_path:
     assert "listener 8883 0.0.0.0" in lines and "require_certificate true" in lines
     assert f"acl_file {tmp_path / 'mosquitto' / 'acl'}" in lines
     assert (tmp_path / "mosquitto" / "acl").read_text() == ""
+
+
+ADDRESS, SIGNATURE = "0x" + "11" * 20, "0x" + "22" * 65
+AGREED = ("--to", "new.json", "--deadline", "1", "--operator", SIGNATURE, "--dso", SIGNATURE, "--attester", SIGNATURE)
+TYPED_WRONG = {
+    "account": ("handover", "take-over", "0x11"),
+    "account that is no hex": ("handover", "take-over", "0x" + "zz" * 20),
+    "signature": ("handover", "agree", "DE/A", *AGREED, "--attester", "0x22"),
+}
+
+
+@pytest.mark.parametrize("typed", TYPED_WRONG.values(), ids=TYPED_WRONG)
+def test_commands__hex_that_is_none__is_said_before_anything_is_opened(typed: tuple[str, ...]) -> None:
+    code, _, err = dominoes(*typed, "--config", "missing.toml")
+
+    assert code == EXIT_USAGE and "missing.toml" not in err and "hex digits" in err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("handover", "sign", "DE/A", "--to", "new.json", "--deadline", "1"),
+        ("handover", "agree", "DE/A", *AGREED),
+        ("handover", "withdraw", "DE/A"),
+        ("handover", "take-over", ADDRESS),
+    ],
+)
+def test_handover__without_settings__says_so_in_one_line(typed: tuple[str, ...]) -> None:
+    code, _, err = dominoes(*typed, "--config", "missing.toml")
+
+    assert code == EXIT_USAGE and err.strip() == "settings-invalid: missing.toml: there is no such file"
