@@ -187,7 +187,8 @@ def _record_marks(tx: Transaction, fact: Happened) -> None:
     if marked:
         by_id = {area.area_id: area.area for area in registered.areas(tx.connection)}
         for area_id, mtu in marked:
-            _unread(tx, area=by_id[area_id], mtu=mtu)
+            if area_id in by_id:  # or it is of another service, on the same contracts
+                _unread(tx, area=by_id[area_id], mtu=mtu)
 
 
 def _unread(tx: Transaction, *, area: str, mtu: int) -> None:

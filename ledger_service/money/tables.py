@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
 
 from ledger_service.record.tables import KEY_LENGTH_MAX, Integer64, metadata
 
@@ -47,13 +47,14 @@ money_redemption = Table(
     Column("amount_neur", String(AMOUNT_LENGTH_MAX), nullable=False),
     Column("ready_at", Integer64, nullable=False),
     Column("sequence", Integer64, nullable=False, server_default="0"),  # of its inclusion
-    UniqueConstraint("key"),
+    Index("ix_money_redemption_key", "key"),
 )
 
 money_redemption_step = Table(
     "money_redemption_step",
     metadata,
     Column("key", String(KEY_LENGTH_MAX), primary_key=True),
+    Column("step", Integer, primary_key=True, autoincrement=False, server_default="0"),  # its number in the transaction
     Column("account", LargeBinary(20), nullable=False),
     Column("ref", LargeBinary(32), nullable=False),
     Column("kind", String(16), nullable=False),

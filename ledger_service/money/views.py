@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from contracts.bindings import Event, Redemptions, read_events
 from contracts.bindings.accounts import (
@@ -129,7 +129,10 @@ def _book(connection: Connection, fact: Happened, sequence: int) -> None:
     for event in read_events(fact.events, *MOVING):
         place = {"sequence": sequence, "key": fact.key}
         if isinstance(event, PeriodSettled):
-            area, postings = _settled(connection, event)
+            area = _area_code(connection, event.area)
+            if not area:
+                continue
+            postings = _settled(connection, event, area=area)
             place |= {"area": area, "period": event.period, "revision": event.revision}
         else:
             postings = _moved(connection, origin, event)
@@ -139,15 +142,16 @@ def _book(connection: Connection, fact: Happened, sequence: int) -> None:
 
 
 def _settled_area(connection: Connection, fact: Happened) -> str:
-    """The area of which a transaction books a settlement or a page of one; empty where it books none."""
+    """The area of which a transaction books a settlement or a page of one; empty where it books none of ours."""
     settled = [event.area for event in read_events(fact.events, PeriodSettled)]
     booked = [event.area for event in read_events(fact.events, SettlementPageBooked)]
     return _area_code(connection, (settled + booked)[0]) if settled or booked else ""
 
 
 def _area_code(connection: Connection, area_id: bytes) -> str:
+    """Empty for an area of the contracts that this record does not keep."""
     codes: Iterable[str] = connection.execute(select(registry_area.c.area)).scalars()
-    return next(code for code in codes if text_id(code) == area_id)
+    return next((code for code in codes if text_id(code) == area_id), "")
 
 
 def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting]:
@@ -282,8 +286,10 @@ def _requested(connection: Connection, origin: Origin, event: RedemptionRequeste
 
 
 def _step(connection: Connection, origin: Origin, event: Redeemed | RedemptionCancelled, *, kind: str) -> None:
-    row = {"key": origin.key, "account": event.account, "ref": event.ref, "kind": kind}
-    connection.execute(insert(money_redemption_step).values(**row, amount_neur=str(event.amount_neur)))
+    table = money_redemption_step
+    before = connection.execute(select(func.count()).where(table.c.key == origin.key)).scalar_one()
+    row = {"key": origin.key, "step": before, "account": event.account, "ref": event.ref, "kind": kind}
+    connection.execute(insert(table).values(**row, amount_neur=str(event.amount_neur)))
 
 
 def _guaranteed(connection: Connection, origin: Origin, event: GuaranteeSet) -> None:
@@ -369,9 +375,8 @@ def _entered(connection: Connection, origin: Origin, account: bytes, standing: S
     connection.execute(update(money_account).where(money_account.c.account == account).values(**values))
 
 
-def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Posting]]:
-    """Area, and the pairs behind a settlement's words: those of its statements less those of the revision before."""
-    area = _area_code(connection, event.area)
+def _settled(connection: Connection, event: PeriodSettled, *, area: str) -> list[Posting]:
+    """The pairs behind a settlement's words: those of its statements less those of the revision before."""
     period, revision = event.period, event.revision
     known = proposals(connection, area=area, period=period)
     proposal = known.get(revision)
@@ -385,7 +390,7 @@ def _settled(connection: Connection, event: PeriodSettled) -> tuple[str, list[Po
         now[key] = now.get(key, 0) - amount
     postings = [Posting(*key, amount_neur=amount) for key, amount in sorted(now.items()) if amount]
     _check_words(postings, proposal, area=area, period=period, revision=revision)
-    return area, postings
+    return postings
 
 
 def _postings(proposal: SettlementProposed, retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:

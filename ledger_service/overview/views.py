@@ -250,7 +250,7 @@ def _statements(connection: Connection, fact: SettlementProposed, sequence: int)
 def _settled(connection: Connection, event: PeriodSettled) -> None:
     """Where a revision was proposed twice, what took effect on chain counts, not what was proposed last."""
     codes = connection.execute(select(registry_area.c.area)).scalars()
-    area = next(code for code in codes if text_id(code) == event.area)
+    area = next((code for code in codes if text_id(code) == event.area), "")  # none: it is of another service
     table = settlement_source
     conditions = (table.c.area == area, table.c.period == event.period)
     wanted = select(table.c.sequence).where(*conditions, table.c.kind == SettlementProposed.KIND)

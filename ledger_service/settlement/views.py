@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts.bindings import Event, Settlement, read_events
+from contracts.bindings import Event, Settlement, calendar, read_events
 from contracts.bindings.market import ProgramRecorded, SessionClosed, SessionDone, SessionOpened
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
@@ -87,9 +87,7 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
     """
     match entry.fact:
         case PeriodDeclared() as fact:
-            names = ("area", "period", "first_mtu", "count")
-            row = {name: getattr(fact, name) for name in names}
-            connection.execute(insert(settlement_period).values(**row, settled=0, is_final=False))
+            _declared(connection, fact)
         case facts.SessionOpened() as fact:
             row = {name: getattr(fact, name) for name in ("market", "session", "area", "period")}
             connection.execute(insert(settlement_session).values(**row))
@@ -129,6 +127,15 @@ def rebuild_views(tx: Transaction, *, now: int) -> None:
         tx.connection.execute(delete(table))
     for entry in walk_entries(tx.connection, kinds=KINDS):
         fold(tx.connection, entry, now=now)
+
+
+def _declared(connection: Connection, fact: PeriodDeclared) -> None:
+    """Show a period, by its fact or, where others were first, by what the chain says of it before that."""
+    table = settlement_period
+    if connection.execute(select(table).where(table.c.area == fact.area, table.c.period == fact.period)).first():
+        return
+    row = {name: getattr(fact, name) for name in ("area", "period", "first_mtu", "count")}
+    connection.execute(insert(table).values(**row, settled=0, is_final=False))
 
 
 def _fold_session_source(connection: Connection, entry: Entry, market: str, session: int) -> None:
@@ -174,13 +181,19 @@ def _undo(connection: Connection, key: str) -> set[tuple[str, int]]:
 
 
 def _note_events(connection: Connection, fact: Happened, sequence: int) -> set[tuple[str, int]]:
-    """Write one row per event; the (area, period) that were settled."""
-    events = list(read_events(fact.events, *KEPT, PeriodFinalised))
+    """Write one row per event; the (area, period) that were settled. Other areas of the contracts are passed over."""
+    events = list(read_events(fact.events, *KEPT, PeriodFinalised, calendar.PeriodDeclared))
     if not events:
         return set()
     codes = _Codes.read(connection)
     rows = []
     for position, event in enumerate(events):
+        if not codes.know(event):
+            continue
+        if isinstance(event, calendar.PeriodDeclared):
+            area = codes.areas[event.area]
+            _declared(connection, PeriodDeclared(area, event.period, event.first_mtu, event.count))
+            continue
         if isinstance(event, PeriodFinalised):
             _update_period(connection, codes.areas[event.area], event.period, {"is_final": True})
             continue
@@ -207,6 +220,10 @@ class _Codes:
             areas={text_id(area): area for area in areas},
             markets={text_id(row.market): (row.market, row.area) for row in markets},
         )
+
+    def know(self, event: Event) -> bool:
+        """Whether an event is of an area or a market of this record."""
+        return getattr(event, "area", None) in self.areas or getattr(event, "market", None) in self.markets
 
 
 def _place(connection: Connection, codes: _Codes, event: Event) -> dict[str, Any]:

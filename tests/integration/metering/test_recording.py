@@ -407,6 +407,17 @@ def test_stage__batch_passes_an_attestation_over__what_stands_is_shown(
     assert other.next_revision == 1
 
 
+def test_stage__marked_unread_in_an_area_that_is_not_ours__passes_by(record: Record) -> None:
+    args = {"area": to_hex(text_id("ELSEWHERE/LV1")), "mtu": FIRST, "readingsRoot": "0x" + "00" * 32}
+    event = {"contract": "Readings", "event": "ReadingsUnread", "args": args}
+
+    answer(record, "chain.included", {"key": "elsewhere", "events": [event]})
+    while MeteringStage(record).run(mtu_end(FIRST)):
+        pass
+
+    assert record.entries(kinds=[MtuUnread]) == []
+
+
 def test_stage__marked_unread_by_somebody_else__is_recorded_once(record: Record) -> None:
     stage = MeteringStage(record)
     now = mtu_end(FIRST) + ATTEST_SECONDS + 1

@@ -496,6 +496,34 @@ def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene
     assert (state.redeemed_neur, state.left_neur) == (1_500, 0)
 
 
+def test_fold__one_transaction_asks_twice_and_another_burns_twice__each_counts(scene: Any, tools: Any) -> None:
+    account, refs = tools.key("house1").address, (REF, keccak(b"payment 2"))
+    deposited(scene, account, 5_000)
+    taken = [{"account": to_hex(account), "amountNeur": 1_000, "ref": to_hex(ref)} for ref in refs]
+    asked = [("Redemptions", "RedemptionRequested", args | {"readyAt": 4_000}) for args in taken]
+    parts = [("Redemptions", "Redeemed", args | {"amountNeur": 400}) for args in (*taken, taken[0])]
+
+    scene.include("a contract asks", asked)
+    scene.include("a contract completes", parts)
+    run(scene, 3_000)
+
+    with scene.record.read() as connection:
+        states = {state.ref: state.left_neur for state in queries.redemptions(connection, account=account)}
+    assert states == {refs[0]: 200, refs[1]: 600}
+    assert balances(scene, account) == [3_800]
+
+
+def test_fold__settlement_of_an_area_that_is_not_ours__moves_nothing_here(scene: Any, tools: Any) -> None:
+    deposited(scene, tools.key("house1").address, 5_000)
+    hashes = {name: to_hex(REF) for name in ("wordsHash", "clearingRoot", "readingsRoot", "statementsRoot")}
+    elsewhere = {"area": to_hex(keccak(b"elsewhere")), "period": 1, "revision": 0, "tariffHash": to_hex(REF), **hashes}
+
+    scene.include("settle:elsewhere", [("Settlement", "PeriodSettled", elsewhere)])
+    run(scene, 0)
+
+    assert balances(scene, tools.key("house1").address) == [5_000]
+
+
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
     run(scene, tools.ENDED)
     with scene.record.read() as connection:
