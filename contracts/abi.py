@@ -12,9 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import StringDecoder
+from eth_abi.encoding import TextStringEncoder
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_typing import ABI, ABIComponent, ABIConstructor, ABIFunction
-from web3 import Web3
+from web3._utils.abi import build_strict_registry
 from web3.utils import (
     collapse_if_tuple,
     event_abi_to_log_topic,
@@ -27,8 +30,14 @@ from web3.utils import (
 from domain.errors import DominoesError
 from domain.hashing import MAX_SAFE_INTEGER, from_hex, to_hex
 
-_CODEC = Web3().codec
-"""web3's strict codec: bytes of another length than their type's are refused, not padded."""
+_TYPES = build_strict_registry()
+_TYPES.unregister("string")
+_TEXT = StringDecoder(handle_string_errors="replace")  # type: ignore[no-untyped-call]
+_TYPES.register("string", TextStringEncoder, _TEXT, label="string")
+
+_CODEC = ABICodec(_TYPES)
+"""web3's strict codec: bytes of another length than their type's are refused, not padded. Text that is not UTF-8 is
+read nevertheless: contracts take any, and nobody's name for a contract may stop those who follow the chain."""
 
 
 class AbiUnknown(DominoesError):

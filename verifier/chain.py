@@ -26,6 +26,11 @@ ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5,
 
 MTU_SECONDS = 900
 
+TEXTS = frozenset({"name"})
+"""Arguments of events that are text on chain, whatever that looks like."""
+
+NUMBER = re.compile("-?[0-9]+")
+
 BLOCK_SPAN = 5_000
 """Blocks asked for in one eth_getLogs, below the limits of usual nodes."""
 
@@ -150,14 +155,16 @@ def journalled_args(args: Mapping[str, Json]) -> dict[str, Any]:
             if args.get(key, item) != item:
                 flat[f"{name}.{key}"] = item
             flat[key] = item
-    return {
-        key: [_number(part) for part in item] if isinstance(item, list) else _number(item) for key, item in flat.items()
-    }
+    return {key: item if key in TEXTS else _told(item) for key, item in flat.items()}
+
+
+def _told(item: Any) -> Any:
+    return [_number(part) for part in item] if isinstance(item, list) else _number(item)
 
 
 def _number(item: Any) -> Any:
     """A number that the journal tells as text."""
-    return int(item) if isinstance(item, str) and item.lstrip("-").isdigit() else item
+    return int(item) if isinstance(item, str) and NUMBER.fullmatch(item) else item
 
 
 # ---- ABI
@@ -175,7 +182,7 @@ def _abi_value(kind: str, head: bytes, data: bytes) -> Any:
         length, body = int.from_bytes(data[start : start + 32], "big"), data[start + 32 :]
         if kind.endswith("[]"):
             return abi_decode([kind.removesuffix("[]")] * length, body)
-        return body[:length].decode() if kind == "string" else tohex(body[:length])
+        return body[:length].decode(errors="replace") if kind == "string" else tohex(body[:length])
     if kind == "address":
         return tohex(head[12:])
     if kind.startswith("bytes"):

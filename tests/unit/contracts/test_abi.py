@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contracts.abi import Abi, AbiUnknown, AnswerInvalid, ArgumentsInvalid
+from contracts.artifacts import load_artifacts
 from domain.hashing import keccak, to_hex
+from verifier.chain import abi_decode, journalled_args
 
 pytestmark = pytest.mark.unit
 
@@ -95,6 +97,22 @@ def test_decode_event__indexed_and_other_members__come_in_the_order_of_the_inter
 
     assert event is not None
     assert (event.name, list(event.args.items())) == ("Moved", [("amount", 7), ("who", WHO)])
+
+
+def test_decode_event__name_that_is_no_text__is_read_nevertheless() -> None:
+    abi = load_artifacts()["Registry"].abi
+    parts = (64, 0, 2)
+    data = b"".join(part.to_bytes(32, "big") for part in parts) + b"\xff\xfe".ljust(32, b"\x00")
+
+    event = abi.decode_event([abi.topic_of("ContractRegistered"), b"\x01".rjust(32, b"\x00"), bytes(32)], data)
+
+    assert event is not None
+    assert event.args["name"] == "\ufffd" * 2 == abi_decode(["string", "bytes32"], data)[0]
+
+
+@pytest.mark.parametrize("name", ["12", "-7", "--5", "²", "0x12"])
+def test_journalled_args__name_that_looks_like_a_number__stays_text(name: str) -> None:
+    assert journalled_args({"name": name, "version": "2"}) == {"name": name, "version": 2}
 
 
 def test_decode_event__other_contracts_event__is_none() -> None:
