@@ -19,6 +19,7 @@ from domain.words import Side
 from grid.model import Bus, GridModel, Line, Point, Transformer
 from ledger_service.market import queries as market_queries
 from ledger_service.market.views import rebuild_views
+from ledger_service.outbox import RETRY_SECONDS
 from ledger_service.programs import ClearingStage, EndStage, PositionStage, ValidationStage, Verdicts
 from ledger_service.programs.verdicts import (
     BadReason,
@@ -346,6 +347,23 @@ def test_end__signed_program__has_until_the_last_clearing(desk: Desk) -> None:
 
     assert stage.run(due) is False
     assert stage.run(due + 1) is True
+
+
+def test_end__refused_by_the_chain__is_asked_again_until_it_is_over(desk: Desk) -> None:
+    desk.validated()
+    desk.refuse("and signed for the chain alone, or a pause moved the deadline")
+    stage, due = EndStage(desk.record), desk.town.session.session + towns.market().sign_seconds
+    stage.run(due + 1)
+    desk.fail(desk.requests("endSession")[0]["key"])
+
+    asked = [stage.run(due + after) for after in (RETRY_SECONDS, RETRY_SECONDS + 1, RETRY_SECONDS + 2)]
+    desk.include("any", done(desk.town.session.session, 0))
+    PositionStage(desk.record).run(0)
+
+    assert asked == [False, True, False]
+    first, second = (request["key"] for request in desk.requests("endSession"))
+    assert second == f"{first}#2"
+    assert stage.run(due + 10 * RETRY_SECONDS) is False
 
 
 def test_end__session_that_is_over__nothing_is_asked_for(desk: Desk) -> None:
