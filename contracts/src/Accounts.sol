@@ -240,7 +240,7 @@ contract Accounts is IAccounts, MarketClock {
         _issue(standing.balanceNeur + standing.backingNeur);
         _move(account, standing.balanceNeur);
         if (standing.guarantor == address(0)) return;
-        if (standing.guarantor != account) _move(standing.guarantor, standing.backingNeur);
+        _move(standing.guarantor, standing.backingNeur);
         _setLine(standing.guarantor, account, standing.creditNeur);
     }
 

@@ -137,6 +137,20 @@ contract HandoversTakeOverTest is HandoverTest {
         _refused(abi.encodeWithSelector(IHandovers.HandoversTied.selector, household, successor));
     }
 
+    function test_takeOver__guarantorBecameTheHolder__losesNothing() public {
+        _fundedGuarantee(100);
+        _deposit(retailer, 200, "more");
+        _end();
+        next.takeOver(retailer);
+        nextLedger.replace(RETAILER_KEY, HOUSEHOLD_KEY);
+        int256 before = nextAccounts.balanceOf(household);
+        next.takeOver(household);
+        assertEq(nextAccounts.balanceOf(household), before + 100, "what backed the line");
+        assertEq(nextAccounts.balanceOf(household), int256(nextAccounts.supply()), "all there is");
+        assertEq(nextAccounts.guarantorOf(household), household, "its own line");
+        assertEq(uint256(nextAccounts.lineOf(household)), 100, "line");
+    }
+
     function _end_debt(uint96 amount) private {
         _bind(household);
         _bind(retailer);
