@@ -65,8 +65,11 @@ class Handover:
         if anchors is None:
             return
         point = anchors.checkpoint
-        for fault in before.prove(Known(anchors.genesis_hash, point.block, point.block_hash)).faults:
+        proof = before.prove(Known(anchors.genesis_hash, point.block, point.block_hash))
+        for fault in proof.faults:
             self._report.fail(f"the node contradicts the checkpoint: {fault}")
+        if not proof.headers and self._report.held.proven_block is not None:
+            self._report.fail("the node shows headers for this deployment and none for the one before")
         known = anchors.predecessor
         for name, anchored in (known or {}).items():
             held = before.code_hash(anchored.address)
@@ -94,8 +97,11 @@ class Handover:
         signing = Signing(self._evidence.chain_id, before.contracts, self._evidence.cache)
         values = (area, args["period"], args["successor"], args["codesHash"], args["deadline"])
         digest = signing.digest("Handover", *values)
-        signed = next(event.args for event in before.named("HandoverSigned") if event.tx == agreed.tx)
-        report.same("digest", signed["digest"], tohex(digest), "the agreement gives")
+        found = before.find("HandoverSigned", {"area": area, "digest": tohex(digest)})
+        if found is None:
+            report.fail(tohex(digest), name="digest", source="HandoverSigned of the area holds", expected="another one")
+            return
+        signed = found.args
         for role in ("operator", "dso"):
             signer = signing.recover(digest, signed[f"{role}Signature"])
             report.none(f"signers that are no {role}", {signer} - before.holders(role, area))

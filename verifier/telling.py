@@ -12,7 +12,7 @@ NEUR_IN_EUR = 10**9
 OPERATOR_SAYS = "the operator: points, connections, meters, tariffs, agreements; attesters saw them in time"
 DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
 METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"
-NODE_SAYS = "the nodes that were asked: {what}; and what contracts hold and answer now"
+NODE_SAYS = "the nodes that were asked: {what}, who sent what, and what contracts hold now"
 """On whose word rests what no check of a bundle can show."""
 
 PUBLIC_HIDES = "that orders were signed and bills are right: public evidence does not open them"

@@ -253,7 +253,7 @@ class BlockMined(Fact):
     number: Natural
     timestamp: Seconds
     transactions: tuple[Hash, ...]
-    others: tuple[Bytes, ...] = ()
+    others: tuple[Bytes, ...]
 
     @property
     def journal_key(self) -> str:

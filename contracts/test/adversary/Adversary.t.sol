@@ -93,6 +93,13 @@ contract AdversaryTest is Reached {
         _lookAtRoles();
     }
 
+    function _strikeInnerOrFinalise() private {
+        uint256 drawn = _one(8);
+        if (drawn == 0) _strikeAccounts();
+        else if (drawn == 1) _strikeHandovers();
+        else _finalise();
+    }
+
     function _strikeMoney(uint256 kind) private {
         if (kind == 26) _depositAny();
         else if (kind == 27) _bindAccount();
@@ -113,7 +120,7 @@ contract AdversaryTest is Reached {
         else if (kind == 42) _collect();
         else if (kind == 43) _settleWrongly();
         else if (kind == 44) _abandonSettlement();
-        else if (kind == 45) _one(4) == 0 ? _strikeAccounts() : _finalise();
+        else if (kind == 45) _strikeInnerOrFinalise();
         else _settleNext();
     }
 }

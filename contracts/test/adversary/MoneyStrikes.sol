@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Cursor, IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {Cursor, IAccounts, Standing} from "../../src/interfaces/IAccounts.sol";
 import {Period} from "../../src/interfaces/ICalendar.sol";
 import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
+import {Handover, HandoverSignatures, IHandovers} from "../../src/interfaces/IHandovers.sol";
 import {IRedemptions} from "../../src/interfaces/IRedemptions.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
@@ -386,6 +387,31 @@ abstract contract MoneyStrikes is RoleStrikes {
         for (uint256 i = 0; i < calls.length; ++i) {
             _strikeInner(address(accounts), calls[i]);
         }
+    }
+
+    /// @dev Without m attesters no area goes anywhere, and nothing comes from where nothing was.
+    function _strikeHandovers() internal {
+        (uint96 amount, Standing memory standing) = (_amount(), Standing(AREA, _ownAccount(), 0, 0, 0));
+        (standing.creditNeur, standing.balanceNeur) = (uint64(amount), int256(uint256(amount)));
+        _strikeInner(address(accounts), abi.encodeCall(IAccounts.moveOut, (_holder(), standing)));
+        _strikeInner(address(accounts), abi.encodeCall(IAccounts.moveIn, (_ownAccount(), standing)));
+        _strikeAgreement();
+        _strikeAway(abi.encodeCall(IHandovers.withdraw, (AREA)));
+        _strikeAway(abi.encodeCall(IHandovers.moveOut, (_holder())));
+        _strikeAway(abi.encodeCall(IHandovers.takeOver, (_holder())));
+    }
+
+    function _strikeAgreement() private {
+        Handover memory handover =
+            Handover(AREA, calendar.periodCount(AREA), address(handovers), bytes32(_number()), type(uint64).max);
+        bytes32 digest = keccak256(abi.encode(handover));
+        HandoverSignatures memory signatures =
+            HandoverSignatures(_sign(OPERATOR_KEY, digest), _sign(DSO_KEY, digest), _minority(digest));
+        _strikeAway(abi.encodeCall(IHandovers.agree, (handover, new address[](1), signatures)));
+    }
+
+    function _strikeAway(bytes memory data) private {
+        assertFalse(_strike(_by(registrar), address(handovers), data), "no area goes, and none comes");
     }
 
     /* INVARIANTS */

@@ -6,6 +6,7 @@ import {IAnchors} from "../../src/interfaces/IAnchors.sol";
 import {ICalendar} from "../../src/interfaces/ICalendar.sol";
 import {IClearing} from "../../src/interfaces/IClearing.sol";
 import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
+import {IHandovers} from "../../src/interfaces/IHandovers.sol";
 import {IMarket} from "../../src/interfaces/IMarket.sol";
 import {IObjections} from "../../src/interfaces/IObjections.sol";
 import {IReadings} from "../../src/interfaces/IReadings.sol";
@@ -19,7 +20,7 @@ import {MoneyStrikes} from "./MoneyStrikes.sol";
 
 /// @notice Every call that changes something, of every contract; a test of the sources holds this list to the contracts' ABIs.
 abstract contract Reached is MoneyStrikes {
-    /// @dev What never succeeded for anybody; and what only another contract may call and nobody tried. Nothing where all was reached.
+    /// @dev What never succeeded for anybody; and what only another contract may call, or m attesters must sign, and nobody tried. Nothing where all was reached.
     function _unreached() internal view returns (string memory found) {
         found = string.concat(
             _neverSucceeded(address(accounts), _ofAccounts(), "Accounts"),
@@ -37,9 +38,13 @@ abstract contract Reached is MoneyStrikes {
             _neverSucceeded(address(redemptions), _ofRedemptions(), "Redemptions"),
             _neverSucceeded(address(guarantees), _ofGuarantees(), "Guarantees"),
             _neverSucceeded(address(anchors), _only(IAnchors.anchor.selector), "Anchors"),
-            _neverSucceeded(address(registry), _only(IRegistry.register.selector), "Registry"),
+            _neverSucceeded(address(registry), _only(IRegistry.register.selector), "Registry")
+        );
+        found = string.concat(
+            found,
             _neverTried(address(market), _only(IMarket.recordCleared.selector), "Market"),
-            _neverTried(address(accounts), _innerOfAccounts(), "Accounts")
+            _neverTried(address(accounts), _innerOfAccounts(), "Accounts"),
+            _neverTried(address(handovers), _ofHandovers(), "Handovers")
         );
     }
 
@@ -60,7 +65,7 @@ abstract contract Reached is MoneyStrikes {
     {
         for (uint256 i = 0; i < calls.length; ++i) {
             if (tried[target][calls[i]] == 0) found = string.concat(found, name, " inner call ", vm.toString(i), "; ");
-            assertEq(succeeded[target][calls[i]], 0, "a call that is another contract's");
+            assertEq(succeeded[target][calls[i]], 0, "a call that is not the adversary's to make");
         }
     }
 
@@ -76,7 +81,7 @@ abstract contract Reached is MoneyStrikes {
     }
 
     function _innerOfAccounts() private pure returns (bytes4[] memory calls) {
-        calls = new bytes4[](10);
+        calls = new bytes4[](12);
         calls[0] = IAccounts.openBatch.selector;
         calls[1] = IAccounts.closeBatch.selector;
         calls[2] = IAccounts.book.selector;
@@ -87,6 +92,17 @@ abstract contract Reached is MoneyStrikes {
         calls[7] = IAccounts.lowerLine.selector;
         calls[8] = IAccounts.cover.selector;
         calls[9] = IAccounts.replace.selector;
+        calls[10] = IAccounts.moveOut.selector;
+        calls[11] = IAccounts.moveIn.selector;
+    }
+
+    /// @dev None of them without m attesters, and without a deployment before.
+    function _ofHandovers() private pure returns (bytes4[] memory calls) {
+        calls = new bytes4[](4);
+        calls[0] = IHandovers.agree.selector;
+        calls[1] = IHandovers.withdraw.selector;
+        calls[2] = IHandovers.moveOut.selector;
+        calls[3] = IHandovers.takeOver.selector;
     }
 
     function _ofRoles() private pure returns (bytes4[] memory calls) {

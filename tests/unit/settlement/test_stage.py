@@ -13,7 +13,7 @@ from domain.facts import FACTS, ChainIncluded, OrderAccepted, ReadingAttested, S
 from domain.hashing import keccak, text_id, to_hex
 from domain.members import noun_json
 from domain.signing import BadSignature
-from domain.words import pack_settlement_word, unpack_settlement_word
+from domain.words import SETTLEMENT_PAGE_WORDS, pack_settlement_word, unpack_settlement_word
 from ledger_service.outbox import RETRY_SECONDS
 from ledger_service.record import StorageUnavailable
 from ledger_service.record.tables import journal_entry
@@ -139,11 +139,12 @@ def test_sign__more_words_than_a_page_holds__asks_for_each_page(scene: Any, tool
     sign(scene, tools, proposal, 1)
     sign(scene, tools, proposal, 2)
 
-    first, second = (item["args"] for item in kinds(scene, "chain.requested"))
-    assert (first[0][3], len(first[2]), len(first[3])) == (0, 2_048, 2)
-    assert (second[0][3], len(second[2]), second[3]) == (1, 1, [])
-    assert first[1] == second[1]
-    assert len(first[1]) == 2
+    first, *others = pages = [item["args"] for item in kinds(scene, "chain.requested")]
+    assert [page[0][3] for page in pages] == list(range(-(-len(words) // SETTLEMENT_PAGE_WORDS)))
+    assert [word for page in pages for word in page[2]] == [str(word) for word in words]
+    assert {len(page[2]) for page in pages[:-1]} == {SETTLEMENT_PAGE_WORDS}
+    assert len(first[3]) == 2 and not any(page[3] for page in others)
+    assert all(page[1] == first[1] and len(page[1]) == len(pages) for page in pages)
 
 
 def test_sign__outsider_or_garbage__is_refused(scene: Any, tools: Any) -> None:

@@ -35,7 +35,7 @@ NO_VIEWS = {"settlement_signature"}
 """Tables beside the views that keep what isn't in the journal: signatures until they are enough to be a fact."""
 
 EMPTY_HERE = {"metering_pending", "money_failed", "money_redemption", "money_redemption_step", "settlement_failed"}
-EMPTY_HERE |= {"settlement_event", "market_inclusion"}
+EMPTY_HERE |= {"settlement_event", "market_inclusion", "money_suspense", "money_uncovered"}
 """Tables that nothing in the crowded market fills."""
 
 
