@@ -125,11 +125,10 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 
 def _book(connection: Connection, fact: Happened, sequence: int) -> None:
-    position, origin = 0, Origin(key=fact.key, sequence=sequence, area=_settled_area(connection, fact))
-    for event in read_events(fact.events, *MOVING):
-        place = {"sequence": sequence, "key": fact.key}
+    position = 0
+    for event, area in _moving(connection, fact):
+        place, origin = {"sequence": sequence, "key": fact.key}, Origin(key=fact.key, sequence=sequence, area=area)
         if isinstance(event, PeriodSettled):
-            area = _area_code(connection, event.area)
             if not area:
                 continue
             postings = _settled(connection, event, area=area)
@@ -141,11 +140,16 @@ def _book(connection: Connection, fact: Happened, sequence: int) -> None:
         _check_written(connection, fact.key)
 
 
-def _settled_area(connection: Connection, fact: Happened) -> str:
-    """The area of which a transaction books a settlement or a page of one; empty where it books none of ours."""
-    settled = [event.area for event in read_events(fact.events, PeriodSettled)]
-    booked = [event.area for event in read_events(fact.events, SettlementPageBooked)]
-    return _area_code(connection, (settled + booked)[0]) if settled or booked else ""
+def _moving(connection: Connection, fact: Happened) -> list[tuple[Event, str]]:
+    """What moves money, each with the area of the settlement whose words it books: that which is told next. Empty where
+    none is, or none of ours; a transaction may settle several."""
+    area, found = "", list[tuple[Event, str]]()
+    for event in reversed(list(read_events(fact.events, *MOVING, SettlementPageBooked))):
+        if isinstance(event, PeriodSettled | SettlementPageBooked):
+            area = _area_code(connection, event.area)
+        if not isinstance(event, SettlementPageBooked):
+            found.append((event, area))
+    return found[::-1]
 
 
 def _area_code(connection: Connection, area_id: bytes) -> str:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
 from domain.facts import ChainIncluded, ChainRequested
-from domain.hashing import keccak, to_hex
+from domain.hashing import keccak, text_id, to_hex
 from domain.parties import Guarantee
 from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
@@ -33,6 +33,7 @@ from ledger_service.money.operations import (
     request_redemption,
 )
 from ledger_service.money.stage import MoneyStage
+from ledger_service.money.tables import money_suspense
 from ledger_service.money.views import BANK, SettlementNotProposed, rebuild_views
 from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.registry.errors import DeadlinePassed
@@ -522,6 +523,25 @@ def test_fold__settlement_of_an_area_that_is_not_ours__moves_nothing_here(scene:
     run(scene, 0)
 
     assert balances(scene, tools.key("house1").address) == [5_000]
+
+
+def test_fold__two_areas_settle_in_one_transaction__what_waits_is_of_its_own_area(scene: Any, tools: Any) -> None:
+    def suspended(name: str, suspense: bytes) -> tuple[str, str, dict[str, Any]]:
+        args = {"account": to_hex(tools.key(name).address), "suspense": to_hex(suspense), "amountNeur": "70"}
+        return "Accounts", "AmountSuspended", args
+
+    def booked(area: bytes) -> tuple[str, str, dict[str, Any]]:
+        page = {"area": to_hex(area), "period": 1, "revision": 0, "page": 0, "id": to_hex(REF)}
+        return "Settlement", "SettlementPageBooked", page
+
+    first, second = b"\x05" * 20, b"\x06" * 20
+    elsewhere, here = booked(keccak(b"elsewhere")), booked(text_id(tools.AREA))
+    scene.include("settle:both", [suspended("house1", first), elsewhere, suspended("house2", second), here])
+    run(scene, 0)
+
+    with scene.record.read() as connection:
+        rows = connection.execute(select(money_suspense.c.suspense, money_suspense.c.area)).all()
+    assert {bytes(row.suspense): row.area for row in rows} == {first: "", second: tools.AREA}
 
 
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
