@@ -44,6 +44,9 @@ UNASKED = ("", DEPLOYED)
 """Functions that nobody asks for: the filling of a gap of nonces, and a deployment."""
 
 
+PASSED_OVER = ("ReadingsPassedOver", "ClearingPassedOver")
+"""Events that say what a batch left as it was: transactions that did nothing else need no entry."""
+
 ATTESTED = "ReadingsAttested"
 """The event of an attestation; whoever tells one asks for it in the next entries."""
 
@@ -249,6 +252,7 @@ class Transactions:
         covered = {done.fact.tx_hash for done in self._done.values()}
         senders = {key for role in SENDERS for key in chain.holders(role)}
         missing = []
+        did = {event.tx for event in chain.events if event.name not in PASSED_OVER}
         for event in chain.events:
             kind = KIND_OF_EVENT.get(event.name)
             if kind is None or not (self._evidence.opened or kind in PUBLIC_KINDS):
@@ -256,7 +260,7 @@ class Transactions:
             sent_itself = kind in HOLDERS_KINDS and f"observed:{event.tx}" in self._done
             if not (self._evidence.is_told(event) or sent_itself or self._is_excused(kind, event.tx, is_erased)):
                 missing.append((event.block, f"{event.name} {event.args}"))
-            if self._evidence.opened and event.tx not in covered:
+            if self._evidence.opened and event.tx not in covered and event.tx in did:
                 sent = chain.sent(event.block, event.tx)
                 if sent is not None and sent.sender in senders:
                     missing.append((event.block, f"transaction {event.tx}"))

@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from contracts.bindings.clearing import ClearingPassedOver
+from contracts.bindings.readings import ReadingsPassedOver
 from contracts.deploy import Deployment
 from contracts.rpc import BlockHeader, NodeAnswerInvalid, Rpc, RpcError, as_bytes, as_int
 from domain.facts import ChainEvent, ChainObserved, ChainRewound, Subject, observed_key
@@ -22,6 +24,10 @@ from ledger_service.chain.receipt_root import check_receipts
 from ledger_service.chain.stored_transactions import HASHES_PER_QUERY
 from ledger_service.chain.tables import chain_block, chain_observed
 from ledger_service.record import Record, Transaction
+
+PASSED_OVER = frozenset({ReadingsPassedOver.__name__, ClearingPassedOver.__name__})
+"""Events of batches that say what they left as it was: a transaction that did nothing else is not told, or anybody
+could fill the journal with thousands of them each."""
 
 LOGS_SPAN_BLOCKS = 1_000
 """Blocks whose logs are asked for at once: below the limits of usual nodes."""
@@ -131,7 +137,9 @@ class Observing:
             header = headers.get(as_int(receipt["blockNumber"]))
             if header is None or not header.hash == as_bytes(receipt["blockHash"]) == logged.blocks[tx_hash]:
                 return None
-            found.append(self._observed(tx_hash, receipt, block_time=header.timestamp))
+            observed = self._observed(tx_hash, receipt, block_time=header.timestamp)
+            if not all(event.event in PASSED_OVER for event in observed.events):
+                found.append(observed)
         return found
 
     def _observed(self, tx_hash: bytes, receipt: Any, *, block_time: int) -> ObservedTransaction:

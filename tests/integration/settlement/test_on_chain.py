@@ -15,6 +15,7 @@ from domain.eip712 import COVER, REDEMPTION
 from domain.facts import (
     ChainFailed,
     ChainIncluded,
+    ChainObserved,
     MtuUnread,
     SessionOpened,
     Subject,
@@ -39,6 +40,7 @@ from oracle.attester.settlement_checks import chain_objections
 from tests.integration.ledger import town
 from tests.integration.settlement.day_on_chain import DAY, EUR, World, key, settle_day
 from tests.journal import content_of
+from tests.strangers import Stranger
 
 pytestmark = pytest.mark.integration
 
@@ -86,6 +88,23 @@ def test_mark_unread__some_marked_before_by_somebody_else__the_rest_is_marked_an
     ]
     assert passed == [first, first + 1]
     assert world.record.entries(kinds=[ChainFailed]) == []
+
+
+def test_mark_unread__by_a_stranger_where_all_is_marked__leaves_nothing_in_the_journal(world: World) -> None:
+    with world.record.read() as connection:
+        first = period_state(connection, area=town.AREA, period=1).first_mtu
+    overdue = mtu_end(first + 3) + 3_601
+    for now in range(world.now, overdue, 7_200):
+        world.run_to(now)
+    world.run_to(overdue)
+    stranger = Stranger(rpc=world.node.rpc, addresses=world.deployment.addresses, chain_id=world.deployment.chain_id)
+
+    (sent,) = stranger.send(Readings.mark_unread(area=text_id(town.AREA), period=1, first_mtu=first, count=4))
+    world.gateway.flush(node=world.node, timestamp=overdue + 60)
+    world.run_to(overdue + 120)
+
+    assert stranger.succeeded(sent)
+    assert [entry.as_a(ChainObserved).tx_hash for entry in world.record.entries(kinds=[ChainObserved])] == []
 
 
 def test_declare_period__somebody_else_after_its_end__is_followed_and_read(world: World) -> None:
