@@ -10,6 +10,7 @@ import {Books} from "./base/Books.sol";
 import {Gas} from "./base/Gas.sol";
 import {LedgerTest} from "./base/LedgerTest.sol";
 import {Merkle} from "./base/Merkle.sol";
+import {Shapes} from "./base/Shapes.sol";
 import {vm} from "./base/Vm.sol";
 
 /// @notice What clearing costs: one page of 1,000 orders with all its checks, whatever the orders are like.
@@ -40,9 +41,9 @@ abstract contract GasClearTest is LedgerTest, Gas {
         bytes32[] memory books = _dayBooks(words);
         _warp(gate);
         vm.prank(operator);
-        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(books));
+        market.closeSession(MARKET_ID, gate, Merkle.placesRoot(books));
         bytes32[] memory results = _dayResults(price, words);
-        Program memory program = _program(Hashes.placesRoot(results), uint128(7) << AT - 1, 0);
+        Program memory program = _program(Merkle.placesRoot(results), uint128(7) << AT - 1, 0);
         program.deadline = gate + SIGN;
         bytes32 digest = market.programDigest(MARKET_ID, gate, program);
         market.recordProgram(MARKET_ID, gate, program, _sign(DSO_KEY, digest));
@@ -160,8 +161,8 @@ contract GasClearTiesTest is GasClearTest {
         for (uint256 k = 0; k < ORDERS; ++k) {
             bytes16 tag = bytes16(uint128(words[k] >> 128));
             words[k] = k % 2 == 0
-                ? Hashes.orderWord(tag, 200_000, 5, NO_CAP, 5, 0)
-                : Hashes.orderWord(tag, 100_000, 10, NO_CAP, 5, 1);
+                ? Shapes.orderWord(tag, 200_000, 5, NO_CAP, 5, 0)
+                : Shapes.orderWord(tag, 100_000, 10, NO_CAP, 5, 1);
         }
     }
 }

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Settlement} from "../src/Settlement.sol";
-import {Hashes} from "../src/libraries/Hashes.sol";
 import {Gas} from "./base/Gas.sol";
 import {MoneyTest} from "./base/MoneyTest.sol";
+import {Shapes} from "./base/Shapes.sol";
 import {vm} from "./base/Vm.sol";
 
 /// @notice What settling costs: 1,000 accounts that were settled before, in one page.
@@ -48,7 +48,7 @@ abstract contract GasSettleTest is MoneyTest, Gas {
         uint256 next = 0;
         for (uint256 side = 0; side < 2; ++side) {
             for (uint256 i = 0; i < ACCOUNTS; ++i) {
-                if (amounts[i] > 0 == (side == 1)) words[next++] = Hashes.settlementWord(_account(i), amounts[i]);
+                if (amounts[i] > 0 == (side == 1)) words[next++] = Shapes.settlementWord(_account(i), amounts[i]);
             }
         }
     }

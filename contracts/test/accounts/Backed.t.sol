@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice Every debt is backed: after any deposits, lines, trades, covers and redemptions, in any order, everybody gets their free balance.
@@ -80,7 +81,7 @@ contract AccountsBackedTest is MoneyTest {
     }
 
     function _word(uint256 holder, int256 amount) private pure returns (uint256) {
-        return Hashes.settlementWord(_at(holder), int96(amount));
+        return Shapes.settlementWord(_at(holder), int96(amount));
     }
 
     /// @dev Four of the five, in two pairs each ascending by account.

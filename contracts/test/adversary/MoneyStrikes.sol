@@ -10,8 +10,9 @@ import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol"
 import {ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
-import {vm} from "../base/Vm.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {RoleStrikes} from "./RoleStrikes.sol";
+import {vm} from "../base/Vm.sol";
 
 /// @notice Treasurer, registrar, operator and a minority of attesters against the money of two holders, who sign for themselves alone.
 abstract contract MoneyStrikes is RoleStrikes {
@@ -348,9 +349,9 @@ abstract contract MoneyStrikes is RoleStrikes {
     function _manyWords() private pure returns (uint256[] memory words) {
         words = new uint256[](Hashes.PAGE_WORDS + 1);
         for (uint256 i = 0; i < Hashes.PAGE_WORDS; ++i) {
-            words[i] = Hashes.settlementWord(address(uint160(1000 + i)), -1);
+            words[i] = Shapes.settlementWord(address(uint160(1000 + i)), -1);
         }
-        words[Hashes.PAGE_WORDS] = Hashes.settlementWord(address(1000), int96(int256(Hashes.PAGE_WORDS)));
+        words[Hashes.PAGE_WORDS] = Shapes.settlementWord(address(1000), int96(int256(Hashes.PAGE_WORDS)));
     }
 
     function _abandonSettlement() internal {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Shapes} from "./Shapes.sol";
 
 /// @notice Solves books in the plainest way there is: sort, then match the best bid with the best ask. Caps count, ties go by place in the book.
 library Books {
@@ -149,7 +150,7 @@ library Books {
             int32 limit = int32(int256(500 + (r >> 128) % 3501)) * 100;
             uint24 quantity = uint24(1 + (r >> 160) % 500);
             words[k] =
-                Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, type(uint24).max, 0, uint24((r >> 200) & 1));
+                Shapes.orderWord(bytes16(uint128(tag)), limit, quantity, type(uint24).max, 0, uint24((r >> 200) & 1));
         }
     }
 }

@@ -25,6 +25,7 @@ import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {Assert} from "./Assert.sol";
 import {Merkle} from "./Merkle.sol";
+import {Shapes} from "./Shapes.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A deployed ledger with one area, one market, one period of 4 MTUs, and short ways through a trading day.
@@ -270,11 +271,11 @@ abstract contract LedgerTest is Assert {
     /* BOOKS */
 
     function _bid(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
-        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 0);
+        return Shapes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 0);
     }
 
     function _ask(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
-        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 1);
+        return Shapes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 1);
     }
 
     function _pages(uint256[] memory words) internal pure returns (uint256[][] memory pages) {
@@ -336,7 +337,7 @@ abstract contract LedgerTest is Assert {
     function _close(uint256[] memory words) internal {
         _warp(gate);
         vm.prank(operator);
-        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(_books(words)));
+        market.closeSession(MARKET_ID, gate, Merkle.placesRoot(_books(words)));
     }
 
     /// @dev Result hashes of the session: `words` at `price` for the first MTU, the others empty.
@@ -367,7 +368,7 @@ abstract contract LedgerTest is Assert {
     function _ready(int32 price, uint256[] memory words) internal {
         _open();
         _close(words);
-        _record(Hashes.placesRoot(_results(price, words)));
+        _record(Merkle.placesRoot(_results(price, words)));
     }
 
     function _target(uint32 mtu, int32 price, uint256 count, uint32 page) internal view returns (ResultPage memory) {
@@ -398,7 +399,7 @@ abstract contract LedgerTest is Assert {
         uint256[] memory none = new uint256[](0);
         _open();
         _close(none);
-        _recordMasked(Hashes.placesRoot(_results(Hashes.NO_PRICE, none)), 0, 0);
+        _recordMasked(Merkle.placesRoot(_results(Hashes.NO_PRICE, none)), 0, 0);
     }
 
     function _attestation(uint32 mtu, uint32 revision) internal pure returns (Attestation memory) {
@@ -464,8 +465,8 @@ abstract contract LedgerTest is Assert {
     function _payment(address from, address to, int96 amount) internal pure returns (uint256[] memory words) {
         words = new uint256[](2);
         if (amount < 0) (from, to, amount) = (to, from, -amount);
-        words[0] = Hashes.settlementWord(from, -amount);
-        words[1] = Hashes.settlementWord(to, amount);
+        words[0] = Shapes.settlementWord(from, -amount);
+        words[1] = Shapes.settlementWord(to, amount);
     }
 
     /// @dev Binds an account to the area, unless it is.

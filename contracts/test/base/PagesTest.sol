@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {LedgerTest} from "./LedgerTest.sol";
+import {Shapes} from "./Shapes.sol";
 
 /// @notice A settlement of two pages, ready to be sent.
 abstract contract PagesTest is LedgerTest {
@@ -29,10 +29,10 @@ abstract contract PagesTest is LedgerTest {
     /// @dev All accounts but the last get `each`, the last pays for it.
     function _prepare(uint32 revision, int96 each) internal {
         delete _words;
-        uint256 payment = Hashes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1)));
+        uint256 payment = Shapes.settlementWord(_account(ACCOUNTS - 1), -each * int96(int256(ACCOUNTS - 1)));
         if (each > 0) _words.push(payment);
         for (uint256 i = 0; i + 1 < ACCOUNTS; ++i) {
-            _words.push(Hashes.settlementWord(_account(i), each));
+            _words.push(Shapes.settlementWord(_account(i), each));
         }
         if (each < 0) _words.push(payment);
         _hashes = _pageHashes(_words);

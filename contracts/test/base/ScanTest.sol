@@ -5,6 +5,7 @@ import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Assert} from "./Assert.sol";
+import {Shapes} from "./Shapes.sol";
 
 /// @notice The scan as a contract, for it reads calldata.
 contract Scanner {
@@ -43,11 +44,11 @@ abstract contract ScanTest is Assert {
     }
 
     function _bid(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
-        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 0);
+        return Shapes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 0);
     }
 
     function _ask(uint256 tag, int32 limit, uint24 quantity, uint24 accepted) internal pure returns (uint256) {
-        return Hashes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 1);
+        return Shapes.orderWord(bytes16(uint128(tag)), limit, quantity, NO_CAP, accepted, 1);
     }
 
     function _onePage(uint256[] memory words) internal pure returns (uint256[][] memory pages) {

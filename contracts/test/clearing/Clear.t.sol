@@ -7,6 +7,7 @@ import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
 import {Merkle} from "../base/Merkle.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice clear, with books of one page.
@@ -53,12 +54,12 @@ contract ClearingClearTest is LedgerTest {
     }
 
     function test_clear__tieAcceptedAboveCap__reverts() public {
-        _faultyTie(Hashes.orderWord(bytes16(uint128(4)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
+        _faultyTie(Shapes.orderWord(bytes16(uint128(4)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
     }
 
     function test_clear__tieWithUnknownFlags__reverts(uint24 flags) public {
         flags = uint24(bound(flags, 2, type(uint24).max));
-        _faultyTie(Hashes.orderWord(bytes16(uint128(4)), 2000, 8, NO_CAP, 4, flags), WordFault.FlagsUnknown);
+        _faultyTie(Shapes.orderWord(bytes16(uint128(4)), 2000, 8, NO_CAP, 4, flags), WordFault.FlagsUnknown);
     }
 
     function test_clear__tieOutOfOrder__reverts(uint128 tag) public {
@@ -86,7 +87,7 @@ contract ClearingClearTest is LedgerTest {
     function test_clear__tieWithItsCapFilled__countsWhole() public {
         // Three take half of their quantity, one all that its cap leaves it.
         uint256[] memory words = _ties();
-        words[3] = Hashes.orderWord(bytes16(uint128(4)), 2000, 8, 4, 4, 1);
+        words[3] = Shapes.orderWord(bytes16(uint128(4)), 2000, 8, 4, 4, 1);
         _ready(2000, words);
         _clearFirst(2000, words);
         assertTrue(_state() == SessionState.Done, "cleared");
@@ -144,7 +145,7 @@ contract ClearingClearTest is LedgerTest {
     function test_clear__twiceWhileAnotherMtuWaits__reverts() public {
         _open();
         _close(_book());
-        _recordMasked(Hashes.placesRoot(_results(2000, _book())), 3, 0);
+        _recordMasked(Merkle.placesRoot(_results(2000, _book())), 3, 0);
         _clearFirst(2000, _book());
         assertTrue(_state() == SessionState.Signed, "one of two");
         _refusedNow(2000, _book(), abi.encodeWithSelector(IMarket.MarketMtuNotClearable.selector, FIRST_MTU));
@@ -153,7 +154,7 @@ contract ClearingClearTest is LedgerTest {
     function test_clear__mtuThatTheDsoSignedAsNotTraded__reverts() public {
         _open();
         _close(_book());
-        _recordMasked(Hashes.placesRoot(_results(2000, _book())), 2, 1);
+        _recordMasked(Merkle.placesRoot(_results(2000, _book())), 2, 1);
         _refusedNow(2000, _book(), abi.encodeWithSelector(IMarket.MarketMtuNotClearable.selector, FIRST_MTU));
     }
 
@@ -212,7 +213,7 @@ contract ClearingClearTest is LedgerTest {
         _open();
         _close(words);
         words[3] = _bid(4, 1400, 5, 0);
-        _record(Hashes.placesRoot(_results(2000, words)));
+        _record(Merkle.placesRoot(_results(2000, words)));
         _refusedNow(2000, words, abi.encodeWithSelector(IClearing.ClearingBookUncommitted.selector, _books(words)[0]));
     }
 
@@ -224,8 +225,8 @@ contract ClearingClearTest is LedgerTest {
         _open();
         _warp(gate);
         vm.prank(operator);
-        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(books));
-        _record(Hashes.placesRoot(_results(2000, words)));
+        market.closeSession(MARKET_ID, gate, Merkle.placesRoot(books));
+        _record(Merkle.placesRoot(_results(2000, words)));
         PlaceProofs memory proof = _proofs(2000, words);
         proof.book = Merkle.placesProof(books, 1);
         vm.expectRevert(abi.encodeWithSelector(IClearing.ClearingBookUncommitted.selector, books[1]));
@@ -237,7 +238,7 @@ contract ClearingClearTest is LedgerTest {
         _open();
         _close(_book());
         uint256[] memory none = new uint256[](0);
-        _record(Hashes.placesRoot(_results(Hashes.NO_PRICE, none)));
+        _record(Merkle.placesRoot(_results(Hashes.NO_PRICE, none)));
         _refusedNow(Hashes.NO_PRICE, none, abi.encodeWithSelector(IClearing.ClearingPageInvalid.selector));
     }
 
@@ -250,7 +251,7 @@ contract ClearingClearTest is LedgerTest {
     function test_clear__allFlagsAtLimitZero__reverts(uint24 quantity, uint24 cap) public {
         quantity = uint24(bound(quantity, 1, type(uint24).max));
         // No word is passed over, least of all one that looks like its neighbours.
-        uint256 word = Hashes.orderWord(bytes16(uint128(4)), 0, quantity, cap, 0, type(uint24).max);
+        uint256 word = Shapes.orderWord(bytes16(uint128(4)), 0, quantity, cap, 0, type(uint24).max);
         _badWord(3, word, WordFault.FlagsUnknown);
     }
 
@@ -259,7 +260,7 @@ contract ClearingClearTest is LedgerTest {
         uint256[] memory words = new uint256[](4);
         words[0] = _bid(1, 3000, 2, 2);
         for (uint256 k = 1; k < 4; ++k) {
-            words[k] = Hashes.orderWord(bytes16(uint128(k + 1)), 0, 9, NO_CAP, 0, type(uint24).max);
+            words[k] = Shapes.orderWord(bytes16(uint128(k + 1)), 0, 9, NO_CAP, 0, type(uint24).max);
         }
         _refused(3000, words, abi.encodeWithSelector(IClearing.ClearingWordInvalid.selector, 1, WordFault.FlagsUnknown));
     }
@@ -291,7 +292,7 @@ contract ClearingClearTest is LedgerTest {
     }
 
     function test_clear__acceptedAboveCap__reverts() public {
-        _badWord(2, Hashes.orderWord(bytes16(uint128(3)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
+        _badWord(2, Shapes.orderWord(bytes16(uint128(3)), 2000, 8, 3, 4, 1), WordFault.AcceptedAboveEffective);
     }
 
     /* REVERTS: OPTIMUM */
@@ -376,7 +377,7 @@ contract ClearingClearTest is LedgerTest {
     function test_clear__cappedToNothing__countsNowhere() public {
         // The better ask may export nothing: it neither trades nor keeps the other one from it.
         uint256[] memory words = new uint256[](3);
-        words[0] = Hashes.orderWord(bytes16(uint128(1)), 500, 9, 0, 0, 1);
+        words[0] = Shapes.orderWord(bytes16(uint128(1)), 500, 9, 0, 0, 1);
         (words[1], words[2]) = (_bid(2, 2000, 5, 5), _ask(3, 1000, 5, 5));
         _ready(1500, words);
         _clearFirst(1500, words);

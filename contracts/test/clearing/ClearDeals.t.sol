@@ -5,6 +5,7 @@ import {IClearing, PlaceProofs, ResultPage, WordFault} from "../../src/interface
 import {IMarket, MarketKind, MarketParams} from "../../src/interfaces/IMarket.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice clear in a bilateral market: deals are pairs of a bid and an ask.
@@ -19,7 +20,7 @@ contract ClearingClearDealsTest is LedgerTest {
         words = new uint256[](6);
         (words[0], words[1]) = (_bid(1, 2000, 5, 5), _ask(8, 2000, 5, 5));
         (words[2], words[3]) = (_bid(1, 900, 3, 2), _ask(9, 900, 4, 2));
-        (words[4], words[5]) = (_bid(2, 100, 3, 0), Hashes.orderWord(bytes16(uint128(3)), 100, 3, 0, 0, 1));
+        (words[4], words[5]) = (_bid(2, 100, 3, 0), Shapes.orderWord(bytes16(uint128(3)), 100, 3, 0, 0, 1));
     }
 
     function _refused(uint256 index, uint256 word, uint256 at, WordFault fault) private {
@@ -85,7 +86,7 @@ contract ClearingClearDealsTest is LedgerTest {
     }
 
     function test_clear__acceptedAboveCap__reverts() public {
-        _refused(3, Hashes.orderWord(bytes16(uint128(9)), 900, 4, 1, 2, 1), 3, WordFault.AcceptedAboveEffective);
+        _refused(3, Shapes.orderWord(bytes16(uint128(9)), 900, 4, 1, 2, 1), 3, WordFault.AcceptedAboveEffective);
     }
 
     function test_clear__askWithoutQuantity__reverts() public {

@@ -6,6 +6,8 @@ import {MarketKind, MarketParams} from "../../src/interfaces/IMarket.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {Merkle} from "../base/Merkle.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice Every allocation of a small book goes to Clearing.clear, signed: it must accept exactly those of most welfare, then most volume, where anything
@@ -22,7 +24,7 @@ abstract contract ClearingClearExhaustiveTest is LedgerTest {
             uint24 cap = r % 3 == 0 ? uint24((r >> 8) % (LOTS_MAX + 1)) : NO_CAP;
             int32 limit = int32(int256((r >> 16) % 5)) * 100 - 200;
             uint24 lots = uint24(1 + (r >> 32) % LOTS_MAX);
-            words[k] = Hashes.orderWord(bytes16(uint128(k + 1)), limit, lots, cap, 0, uint24((r >> 48) & 1));
+            words[k] = Shapes.orderWord(bytes16(uint128(k + 1)), limit, lots, cap, 0, uint24((r >> 48) & 1));
         }
     }
 
@@ -56,7 +58,7 @@ abstract contract ClearingClearExhaustiveTest is LedgerTest {
     /// @dev Whether Market.clear takes it once the DSO signed it; leaves no trace.
     function _try(uint256[] memory words) private returns (bool accepted) {
         uint256 snapshot = vm.snapshotState();
-        _record(Hashes.placesRoot(_results(_price(words), words)));
+        _record(Merkle.placesRoot(_results(_price(words), words)));
         try clearing.clear(
             MARKET_ID,
             _target(FIRST_MTU, _price(words), words.length, 0),

@@ -25,8 +25,8 @@ contract ClearingClearManyTest is LedgerTest {
         _open();
         _warp(gate);
         vm.prank(operator);
-        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(_booksOf));
-        _recordMasked(Hashes.placesRoot(_resultsOf), uint128((1 << MTUS) - 1), 0);
+        market.closeSession(MARKET_ID, gate, Merkle.placesRoot(_booksOf));
+        _recordMasked(Merkle.placesRoot(_resultsOf), uint128((1 << MTUS) - 1), 0);
     }
 
     function _words() private pure returns (uint256[] memory words) {

@@ -69,10 +69,10 @@ contract GoldenBooksTest is LedgerTest {
         period = calendar.declarePeriod(AREA, _first, count);
         market.openSession(_market, gate, period, _first, count);
         vm.warp(BLOCK_T0 + 1 days - (Time.startOf(_first) - gate));
-        market.closeSession(_market, gate, Hashes.placesRoot(_committed));
+        market.closeSession(_market, gate, Merkle.placesRoot(_committed));
         vm.stopPrank();
         Program memory program =
-            Program(Hashes.placesRoot(_signed), tradedMask, 0, "grid", "report", gate + SIGN);
+            Program(Merkle.placesRoot(_signed), tradedMask, 0, "grid", "report", gate + SIGN);
         bytes32 digest = market.programDigest(_market, gate, program);
         market.recordProgram(_market, gate, program, _sign(DSO_KEY, digest));
     }

@@ -9,6 +9,8 @@ import {Session} from "../../src/interfaces/IMarket.sol";
 import {Attestation} from "../../src/interfaces/IReadings.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Assert} from "../base/Assert.sol";
+import {Merkle} from "../base/Merkle.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice The vectors that the other implementations are held to give the same digests, words, roots and hashes here.
@@ -102,8 +104,8 @@ contract GoldenVectorsTest is Assert {
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
-        if (shape == keccak256("Order")) return Hashes.order(_order(path));
-        if (shape == keccak256("Receipt")) return Hashes.receipt(_receipt(path));
+        if (shape == keccak256("Order")) return Shapes.order(_order(path));
+        if (shape == keccak256("Receipt")) return Shapes.receipt(_receipt(path));
         if (shape == keccak256("Program")) return _programHash(path);
         if (shape == keccak256("Attestation")) return Hashes.attestation(_attestation(path));
         if (shape == keccak256("Settlement")) return _settlementHash(path);
@@ -127,12 +129,12 @@ contract GoldenVectorsTest is Assert {
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {
         if (shape == keccak256("ReadingReceipt")) {
-            return Hashes.readingReceipt(_word(string.concat(path, ".messagesRoot")));
+            return Shapes.readingReceipt(_word(string.concat(path, ".messagesRoot")));
         }
         bytes32 market = _word(string.concat(path, ".market"));
         uint64 session = uint64(_uint(string.concat(path, ".session")));
         if (shape == keccak256("Cancel")) {
-            return Hashes.cancel(
+            return Shapes.cancel(
                 market,
                 session,
                 uint32(_uint(string.concat(path, ".mtu"))),
@@ -142,7 +144,7 @@ contract GoldenVectorsTest is Assert {
         }
         uint32 firstMtu = uint32(_uint(string.concat(path, ".firstMtu")));
         if (shape == keccak256("Schedule")) {
-            return Hashes.schedule(
+            return Shapes.schedule(
                 market,
                 session,
                 firstMtu,
@@ -151,7 +153,7 @@ contract GoldenVectorsTest is Assert {
                 uint32(_uint(string.concat(path, ".revision")))
             );
         }
-        return Hashes.refusal(
+        return Shapes.refusal(
             market,
             session,
             firstMtu,
@@ -164,7 +166,7 @@ contract GoldenVectorsTest is Assert {
     function _moneyHash(bytes32 shape, string memory path) private view returns (bytes32) {
         address account = vm.parseJsonAddress(_json, string.concat(path, ".account"));
         if (shape == keccak256("KeyRegistration")) {
-            return Hashes.keyRegistration(
+            return Shapes.keyRegistration(
                 account,
                 vm.parseJsonAddress(_json, string.concat(path, ".orderKey")),
                 _word(string.concat(path, ".point")),
@@ -207,7 +209,7 @@ contract GoldenVectorsTest is Assert {
         );
     }
 
-    function _order(string memory path) private view returns (Hashes.Order memory o) {
+    function _order(string memory path) private view returns (Shapes.Order memory o) {
         o.market = _word(string.concat(path, ".market"));
         o.session = uint64(_uint(string.concat(path, ".session")));
         o.mtu = uint32(_uint(string.concat(path, ".mtu")));
@@ -220,7 +222,7 @@ contract GoldenVectorsTest is Assert {
         o.salt = _word(string.concat(path, ".salt"));
     }
 
-    function _receipt(string memory path) private view returns (Hashes.Receipt memory r) {
+    function _receipt(string memory path) private view returns (Shapes.Receipt memory r) {
         r.market = _word(string.concat(path, ".market"));
         r.session = uint64(_uint(string.concat(path, ".session")));
         r.mtu = uint32(_uint(string.concat(path, ".mtu")));
@@ -276,10 +278,10 @@ contract GoldenVectorsTest is Assert {
     function test_orders__eachOne__sameDigestTagAndWord() public view {
         uint256 n = 0;
         for (; vm.keyExistsJson(_json, _at("orders", n, "")); ++n) {
-            Hashes.Order memory o = _order(_at("orders", n, ""));
-            bytes32 digest = keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Hashes.order(o)));
+            Shapes.Order memory o = _order(_at("orders", n, ""));
+            bytes32 digest = keccak256(abi.encodePacked(hex"1901", _word(".domain.separator"), Shapes.order(o)));
             assertEq(digest, _word(_at("orders", n, ".digest")), "digest");
-            uint256 word = Hashes.orderWord(
+            uint256 word = Shapes.orderWord(
                 bytes16(digest), o.limitPriceNeurPerWh, uint24(o.quantityLots), type(uint24).max, 0, o.side
             );
             assertEq(bytes32(word), _word(_at("orders", n, ".word")), "word");
@@ -338,7 +340,7 @@ contract GoldenVectorsTest is Assert {
         for (; vm.keyExistsJson(_json, _at("merkle", n, "")); ++n) {
             bytes32[] memory values = _words(_at("merkle", n, ".values"));
             bytes32 root = _word(_at("merkle", n, ".root"));
-            assertEq(Hashes.merkleRoot(values), root, "root");
+            assertEq(Merkle.root(values), root, "root");
             for (uint256 i = 0; i < values.length; ++i) {
                 bytes32[] memory proof = _words(string.concat(_at("merkle", n, ".proofs"), "[", vm.toString(i), "]"));
                 assertTrue(MerkleProof.verify(proof, root, Hashes.leaf(values[i])), "proof");
@@ -352,7 +354,7 @@ contract GoldenVectorsTest is Assert {
         for (; vm.keyExistsJson(_json, _at("places", n, "")); ++n) {
             bytes32[] memory values = _words(_at("places", n, ".values"));
             bytes32 root = _word(_at("places", n, ".root"));
-            assertEq(Hashes.placesRoot(values), root, "root");
+            assertEq(Merkle.placesRoot(values), root, "root");
             for (uint256 i = 0; i < values.length; ++i) {
                 bytes32[] memory proof = _words(string.concat(_at("places", n, ".proofs"), "[", vm.toString(i), "]"));
                 for (uint256 place = 0; place < values.length; ++place) {
@@ -378,7 +380,7 @@ contract GoldenVectorsTest is Assert {
         uint256 n = 0;
         bytes32[] memory hashes = new bytes32[](uint256(_uint(".readings.attestation.count")));
         for (; vm.keyExistsJson(_json, _at("readings.readings", n, "")); ++n) {
-            hashes[n] = Hashes.reading(_reading(_at("readings.readings", n, "")));
+            hashes[n] = Shapes.reading(_reading(_at("readings.readings", n, "")));
             assertEq(hashes[n], _word(_at("readings.readings", n, ".readingHash")), "reading");
         }
         Attestation memory a = _attestation(".readings.attestation");
@@ -389,10 +391,10 @@ contract GoldenVectorsTest is Assert {
         bytes32 root = Hashes.readingsLink(0, a.mtu, a.revision, a.root, a.count, a.importWh, a.exportWh);
         assertEq(root, roots[0], "root after the attestation");
         assertEq(Hashes.readingsLink(root, a.mtu + 1, 0, 0, 0, 0, 0), roots[1], "root after the Unread one");
-        assertEq(Hashes.merkleRoot(hashes), a.root, "root of the readings");
+        assertEq(Merkle.root(hashes), a.root, "root of the readings");
     }
 
-    function _reading(string memory path) private view returns (Hashes.Reading memory r) {
+    function _reading(string memory path) private view returns (Shapes.Reading memory r) {
         r.meter = _word(string.concat(path, ".meterId"));
         r.mtu = uint32(_uint(string.concat(path, ".mtu")));
         r.importRegisterWh = uint64(_uint(string.concat(path, ".import_register_wh")));
@@ -432,7 +434,7 @@ contract GoldenVectorsTest is Assert {
                 string memory path = _at("settlement.amounts", j, "");
                 if (uint160(vm.parseJsonAddress(_json, string.concat(path, ".account"))) != account) continue;
                 int96 amount = int96(vm.parseJsonInt(_json, string.concat(path, ".amountNeur")));
-                assertEq(Hashes.settlementWord(address(account), amount), words[next], "word");
+                assertEq(Shapes.settlementWord(address(account), amount), words[next], "word");
                 found = true;
             }
             assertTrue(found, "each word has its amount");
@@ -451,7 +453,7 @@ contract GoldenVectorsTest is Assert {
                 )
             );
             assertEq(hashed, _word(_at("settlement.statements", n, ".statementHash")), "statement");
-            bytes32 leaf = Hashes.statement(
+            bytes32 leaf = Shapes.statement(
                 vm.parseJsonAddress(_json, _at("settlement.statements", n, ".account")),
                 settled,
                 revision,
@@ -461,6 +463,6 @@ contract GoldenVectorsTest is Assert {
             leaves[n] = leaf;
         }
         assertTrue(n != 0, "some statements");
-        assertEq(Hashes.merkleRoot(leaves), _word(".settlement.statementsRoot"), "statements root");
+        assertEq(Merkle.root(leaves), _word(".settlement.statementsRoot"), "statements root");
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {IGuarantees} from "../../src/interfaces/IGuarantees.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
+import {Merkle} from "../base/Merkle.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
@@ -218,7 +219,7 @@ contract GuaranteesGuaranteeTest is MoneyTest {
         guarantees.release(household);
 
         _close(new uint256[](0));
-        _recordMasked(Hashes.placesRoot(_results(Hashes.NO_PRICE, new uint256[](0))), 0, 0);
+        _recordMasked(Merkle.placesRoot(_results(Hashes.NO_PRICE, new uint256[](0))), 0, 0);
         _attestAll();
         _settle(0, _pays(80));
         assertEq(accounts.balanceOf(retailer), 180, "whole: it stood under the line");

@@ -10,9 +10,10 @@ import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {Books} from "../base/Books.sol";
 import {Merkle} from "../base/Merkle.sol";
-import {vm} from "../base/Vm.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {Reach} from "./Handler.sol";
 import {ReplayActs} from "./ReplayActs.sol";
+import {vm} from "../base/Vm.sol";
 
 /// @notice Up to two sessions over the same MTUs of each trading period: opened, closed, signed, cleared, ended. Every second one has a DSO and an operator
 /// that do wrong: a result that must never clear, a crossing book that the masks hide, and a book with an order that no book may hold.
@@ -136,7 +137,7 @@ abstract contract MarketActs is ReplayActs {
         address by = seed % 16 == 0 ? _anyKey(seed >> 8) : _holder(Role.Operator, seed);
         bytes4 expected = _closeFault(p, slot, by);
         if (expected == 0) _fillBooks(p, slot, seed);
-        bytes32 root = Hashes.placesRoot(_bookHashes(p, slot));
+        bytes32 root = Merkle.placesRoot(_bookHashes(p, slot));
         bytes memory data = abi.encodeCall(IMarket.closeSession, (MARKET_ID, gateOf[p][slot], root));
         if (!_act(by, address(market), data, expected, "closeSession")) return;
         (_sessions[p][slot].state, _sessions[p][slot].booksRoot) = (SessionState.Closed, root);
@@ -178,7 +179,7 @@ abstract contract MarketActs is ReplayActs {
             int32 limit = int32(int256((r >> 8) % 6)) * int24(TICK) - 200;
             if (crossing && k < 2) limit = k == 0 ? int32(900) : -int32(900);
             uint24 cap = (r >> 16) % 3 == 0 && !(crossing && k < 2) ? uint24((r >> 24) % 8) : NO_CAP;
-            words[k] = Hashes.orderWord(
+            words[k] = Shapes.orderWord(
                 bytes16(uint128(((k + 1) << 120) | uint120(r))), limit, uint24(1 + (r >> 32) % 9), cap, 0, uint24(side)
             );
         }
@@ -247,10 +248,10 @@ abstract contract MarketActs is ReplayActs {
         uint256[] memory words = book.words;
         bytes16 tag = bytes16(uint128(words[1] >> 128));
         uint256 kind = seed % 5;
-        if (kind == 0) words[1] = Hashes.orderWord(tag, 150, 1, NO_CAP, 0, 0);
-        else if (kind == 1) words[1] = Hashes.orderWord(tag, MAX_LIMIT + int24(TICK), 1, NO_CAP, 0, 0);
-        else if (kind == 2) words[1] = Hashes.orderWord(tag, 100, 0, NO_CAP, 0, 0);
-        else if (kind == 3) words[1] = Hashes.orderWord(tag, 100, 1, NO_CAP, 0, 2);
+        if (kind == 0) words[1] = Shapes.orderWord(tag, 150, 1, NO_CAP, 0, 0);
+        else if (kind == 1) words[1] = Shapes.orderWord(tag, MAX_LIMIT + int24(TICK), 1, NO_CAP, 0, 0);
+        else if (kind == 2) words[1] = Shapes.orderWord(tag, 100, 0, NO_CAP, 0, 0);
+        else if (kind == 3) words[1] = Shapes.orderWord(tag, 100, 1, NO_CAP, 0, 2);
         else words[1] = words[0];
         book.signedWords = words;
         book.refusal = IClearing.ClearingWordInvalid.selector;
@@ -288,7 +289,7 @@ abstract contract MarketActs is ReplayActs {
     }
 
     function _programOf(uint32 p, uint32 slot) private view returns (Program memory program) {
-        program = Program(Hashes.placesRoot(_resultHashes(p, slot)), 0, 0, "grid", "report", type(uint64).max);
+        program = Program(Merkle.placesRoot(_resultHashes(p, slot)), 0, 0, "grid", "report", type(uint64).max);
         for (uint32 i = 0; i < TRADING_MTUS; ++i) {
             Book storage book = _bookAt[p][slot][i];
             if (book.tradedLots != 0 || book.refusal != 0) program.tradedMask |= uint128(1) << i;

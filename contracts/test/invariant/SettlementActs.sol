@@ -5,9 +5,10 @@ import {IRoles} from "../../src/interfaces/IRoles.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
-import {vm} from "../base/Vm.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {Reach} from "./Handler.sol";
 import {ReadingActs} from "./ReadingActs.sol";
+import {vm} from "../base/Vm.sol";
 
 /// @notice Settlements of the trading periods, of one page and of two, right and wrong, continued, abandoned, corrected and made final.
 abstract contract SettlementActs is ReadingActs {
@@ -91,7 +92,7 @@ abstract contract SettlementActs is ReadingActs {
         words = new uint256[](n);
         uint256 credits = 1; // after the one debit
         for (uint256 i = 0; i < n; ++i) {
-            words[amounts[i] < 0 ? 0 : credits++] = Hashes.settlementWord(accounts[i], amounts[i]);
+            words[amounts[i] < 0 ? 0 : credits++] = Shapes.settlementWord(accounts[i], amounts[i]);
         }
     }
 
@@ -106,8 +107,8 @@ abstract contract SettlementActs is ReadingActs {
         uint256 credits = FILLERS / 2 + 1;
         words[FILLERS / 2] = last[0];
         for (uint256 i = 0; i < FILLERS; i += 2) {
-            words[i / 2] = Hashes.settlementWord(fillerOf(i + 1), -each);
-            words[credits + i / 2] = Hashes.settlementWord(fillerOf(i), each);
+            words[i / 2] = Shapes.settlementWord(fillerOf(i + 1), -each);
+            words[credits + i / 2] = Shapes.settlementWord(fillerOf(i), each);
         }
         (words[WORDS - 2], words[WORDS - 1]) = (last[1], last[2]);
         if (flaw == Flaw.Unbalanced) words[WORDS - 1] += 1;
@@ -117,7 +118,7 @@ abstract contract SettlementActs is ReadingActs {
         if (flaw == Flaw.TooLarge) {
             words = new uint256[](Hashes.PAGE_WORDS + 1);
             for (uint256 i = 0; i < words.length; ++i) {
-                words[i] = Hashes.settlementWord(fillerOf(i), 1);
+                words[i] = Shapes.settlementWord(fillerOf(i), 1);
             }
             return words;
         }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IMarket, Session, SessionState} from "../../src/interfaces/IMarket.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {Merkle} from "../base/Merkle.sol";
 import {vm} from "../base/Vm.sol";
 
 contract MarketEndSessionTest is LedgerTest {
@@ -73,7 +74,7 @@ contract MarketEndSessionTest is LedgerTest {
     function test_endSession__oneOfTwoCleared__keepsIt() public {
         _open();
         _close(_traded());
-        _recordMasked(Hashes.placesRoot(_results(2000, _traded())), 3, 0);
+        _recordMasked(Merkle.placesRoot(_results(2000, _traded())), 3, 0);
         _clearFirst(2000, _traded());
         _warp(gate + CLEAR + 1);
         market.endSession(MARKET_ID, gate);

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IMarket, SessionState} from "../../src/interfaces/IMarket.sol";
 import {IRoles} from "../../src/interfaces/IRoles.sol";
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {Merkle} from "../base/Merkle.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice recordCleared: of the clearing contract alone, and even of it only what may clear now.
@@ -14,7 +14,7 @@ contract MarketRecordClearedTest is LedgerTest {
     function _signed() private {
         _open();
         _close(new uint256[](0));
-        _recordMasked(Hashes.placesRoot(_results(200, new uint256[](0))), TWO_TRADE, 0);
+        _recordMasked(Merkle.placesRoot(_results(200, new uint256[](0))), TWO_TRADE, 0);
     }
 
     function _refused(uint32 mtu, bytes memory error_) private {

@@ -63,8 +63,8 @@ abstract contract ObjectionsTest is LedgerTest {
         _open();
         _warp(gate);
         vm.prank(operator);
-        market.closeSession(MARKET_ID, gate, Hashes.placesRoot(_committed(pages, count)));
-        bytes32 root = Hashes.placesRoot(_results(Hashes.NO_PRICE, pages[0]));
+        market.closeSession(MARKET_ID, gate, Merkle.placesRoot(_committed(pages, count)));
+        bytes32 root = Merkle.placesRoot(_results(Hashes.NO_PRICE, pages[0]));
         _recordMasked(root, 0, emptiedMask);
     }
 

@@ -25,7 +25,7 @@ contract ObjectionsProveMismatchTest is ObjectionsTest {
         (_booked, _price, _signedWords) = (booked, price, words);
         _open();
         _close(booked);
-        _recordMasked(Hashes.placesRoot(_results(price, words)), traded, emptied);
+        _recordMasked(Merkle.placesRoot(_results(price, words)), traded, emptied);
     }
 
     function _result() private view returns (Bound memory) {
@@ -124,7 +124,7 @@ contract ObjectionsProveMismatchTest is ObjectionsTest {
         (_booked, _price, _signedWords) = (words, Hashes.NO_PRICE, words);
         bytes32[] memory results = _results(_price, words);
         results[0] = Hashes.result(MARKET_ID, gate, FIRST_MTU, _price, Hashes.chain(_pageHashes(words)), 0);
-        _recordMasked(Hashes.placesRoot(results), 0, 1);
+        _recordMasked(Merkle.placesRoot(results), 0, 1);
         Bound memory result =
             Bound({count: 0, pageHashes: _pageHashes(words), proof: Merkle.placesProof(results, 0)});
         _expectRefuted(Ground.Mismatch);

@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {IClearing, WordFault} from "../../src/interfaces/IClearing.sol";
 import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {ScanTest} from "../base/ScanTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice The scan of deals: adjacent pairs of a bid and an ask.
@@ -53,7 +53,7 @@ contract ScanDealsTest is ScanTest {
 
     function test_scan__unknownFlag__reverts(uint24 flags) public {
         flags = uint24(bound(flags, 2, type(uint24).max));
-        _badWord(2, Hashes.orderWord(bytes16(uint128(5)), 300, 6, NO_CAP, 2, flags), WordFault.PairBroken);
+        _badWord(2, Shapes.orderWord(bytes16(uint128(5)), 300, 6, NO_CAP, 2, flags), WordFault.PairBroken);
     }
 
     function test_scan__limitsDiffer__reverts() public {
@@ -77,7 +77,7 @@ contract ScanDealsTest is ScanTest {
     }
 
     function test_scan__acceptedAboveCap__reverts() public {
-        _badWord(0, Hashes.orderWord(bytes16(uint128(5)), 300, 6, 3, 4, 0), WordFault.AcceptedAboveEffective);
+        _badWord(0, Shapes.orderWord(bytes16(uint128(5)), 300, 6, 3, 4, 0), WordFault.AcceptedAboveEffective);
     }
 
     function test_scan__limitOutOfBandOrOffTick__reverts() public {

@@ -4,10 +4,10 @@ pragma solidity 0.8.37;
 import {IClearing, WordFault} from "../../src/interfaces/IClearing.sol";
 import {MarketKind} from "../../src/interfaces/IMarket.sol";
 import {BookScan} from "../../src/libraries/BookScan.sol";
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
 import {NaiveScan} from "../base/NaiveScan.sol";
 import {ScanTest} from "../base/ScanTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 
 /// @notice The scan and the naive one say the same of any words, all 256 bits of them, on any pages, in every kind of market.
 contract ScanDifferentialTest is ScanTest {
@@ -159,7 +159,7 @@ contract ScanDifferentialTest is ScanTest {
             uint256 r = uint256(keccak256(abi.encode("order", seed, k)));
             uint24 cap = r % 3 == 0 ? uint24((r >> 8) % 5) : NO_CAP;
             int32 limit = int32(int256((r >> 16) % 4)) * 100 - 200;
-            words[k] = Hashes.orderWord(
+            words[k] = Shapes.orderWord(
                 bytes16(uint128(k == 0 ? 0 : k << 100)), limit, uint24(1 + (r >> 32) % 4), cap, 0, uint24((r >> 48) & 1)
             );
         }
@@ -174,9 +174,9 @@ contract ScanDifferentialTest is ScanTest {
             uint256 limit = uint32(words[k] >> 96);
             uint24 lots = uint24(r % 3);
             uint128 tag = uint128(k != 0 && (r >> 8) % 2 == 0 ? words[k - 2] >> 128 : words[k] >> 128);
-            words[k] = Hashes.orderWord(bytes16(tag), int32(uint32(limit)), 3 + lots, NO_CAP, lots, 0);
+            words[k] = Shapes.orderWord(bytes16(tag), int32(uint32(limit)), 3 + lots, NO_CAP, lots, 0);
             tag = uint128(words[k + 1] >> 128);
-            words[k + 1] = Hashes.orderWord(bytes16(tag), int32(uint32(limit)), 2 + lots, 2, lots, 1);
+            words[k + 1] = Shapes.orderWord(bytes16(tag), int32(uint32(limit)), 2 + lots, 2, lots, 1);
         }
     }
 

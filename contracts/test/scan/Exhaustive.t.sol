@@ -7,6 +7,7 @@ import {BookScan} from "../../src/libraries/BookScan.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Books} from "../base/Books.sol";
 import {ScanTest} from "../base/ScanTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 
 /// @notice Every allocation of every small book, under the price rules of auction and flexibility: exactly those of most welfare, then most volume
 /// pass, and all of a book at one price, which is the middle of what is left or that of the dearest ask accepted.
@@ -48,7 +49,7 @@ contract ScanExhaustiveTest is ScanTest {
             uint256 rest = order / 2 / uint256(uint32(LIMITS));
             uint256 cap = rest / LOTS == 0 ? NO_CAP : rest / LOTS - 1;
             words[k] =
-                Hashes.orderWord(bytes16(uint128(k)), limit, uint24(1 + rest % LOTS), uint24(cap), 0, uint24(order % 2));
+                Shapes.orderWord(bytes16(uint128(k)), limit, uint24(1 + rest % LOTS), uint24(cap), 0, uint24(order % 2));
         }
     }
 

@@ -7,6 +7,7 @@ import {IRoles} from "../../src/interfaces/IRoles.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Time} from "../../src/libraries/Time.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice settle with one page.
@@ -82,7 +83,7 @@ contract SettlementSettleTest is LedgerTest {
         _attestAll();
         if (right < 0) (left, right) = (right, left);
         uint256[] memory words = new uint256[](2);
-        (words[0], words[1]) = (Hashes.settlementWord(ANNA, left), Hashes.settlementWord(BERT, right));
+        (words[0], words[1]) = (Shapes.settlementWord(ANNA, left), Shapes.settlementWord(BERT, right));
         _refused(0, words, abi.encodeWithSelector(ISettlement.SettlementUnbalanced.selector, int256(left) + right));
     }
 
@@ -91,9 +92,9 @@ contract SettlementSettleTest is LedgerTest {
         uint256[] memory words = _payment(ANNA, BERT, 40);
         (words[0], words[1]) = (words[1], words[0]); // the credit first
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
-        (words[0], words[1]) = (Hashes.settlementWord(BERT, -1), Hashes.settlementWord(ANNA, -1)); // descending
+        (words[0], words[1]) = (Shapes.settlementWord(BERT, -1), Shapes.settlementWord(ANNA, -1)); // descending
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
-        (words[0], words[1]) = (Hashes.settlementWord(BERT, 1), Hashes.settlementWord(BERT, 1)); // twice
+        (words[0], words[1]) = (Shapes.settlementWord(BERT, 1), Shapes.settlementWord(BERT, 1)); // twice
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 1));
         words = _payment(ANNA, BERT, 0); // nothing
         _refused(0, words, abi.encodeWithSelector(IAccounts.AccountsWordInvalid.selector, 0));
@@ -206,9 +207,9 @@ contract SettlementSettleTest is LedgerTest {
         _bind(CARL);
         _attestAll();
         uint256[] memory words = new uint256[](3);
-        words[0] = Hashes.settlementWord(ANNA, -int96(FUNDS) - 50);
-        words[1] = Hashes.settlementWord(BERT, int96(FUNDS) / 2);
-        words[2] = Hashes.settlementWord(CARL, int96(FUNDS) / 2 + 50);
+        words[0] = Shapes.settlementWord(ANNA, -int96(FUNDS) - 50);
+        words[1] = Shapes.settlementWord(BERT, int96(FUNDS) / 2);
+        words[2] = Shapes.settlementWord(CARL, int96(FUNDS) / 2 + 50);
         vm.expectEmit();
         emit IAccounts.DebtUncovered(ANNA, 50);
         vm.expectEmit();

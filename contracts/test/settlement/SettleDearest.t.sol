@@ -5,6 +5,7 @@ import {Settlement} from "../../src/Settlement.sol";
 import {Hashes} from "../../src/libraries/Hashes.sol";
 import {Gas} from "../base/Gas.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice The dearest pages there can be, of as many words as services put on one: each has to fit a block.
@@ -36,8 +37,8 @@ abstract contract SettlementSettleDearestTest is MoneyTest, Gas {
 
     function _words(bool known) internal {
         for (uint256 i = 0; i < PAGE; ++i) {
-            _debits.push(Hashes.settlementWord(_debtor(i), -int96(uint96(LINE) + 7)));
-            _credits.push(Hashes.settlementWord(_creditor(i), int96(uint96(LINE) + 7)));
+            _debits.push(Shapes.settlementWord(_debtor(i), -int96(uint96(LINE) + 7)));
+            _credits.push(Shapes.settlementWord(_creditor(i), int96(uint96(LINE) + 7)));
             if (known) _bind(_creditor(i));
         }
     }

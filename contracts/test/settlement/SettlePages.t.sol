@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {AreaParams} from "../../src/interfaces/ICalendar.sol";
 import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {ISettlement, SettlementPage} from "../../src/interfaces/ISettlement.sol";
-import {Hashes} from "../../src/libraries/Hashes.sol";
 import {PagesTest} from "../base/PagesTest.sol";
+import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice settle with two pages.
@@ -36,7 +36,7 @@ contract SettlementSettlePagesTest is PagesTest {
     }
 
     function test_settle__unbalancedOverPages__reverts() public {
-        _words[0] = Hashes.settlementWord(_account(ACCOUNTS - 1), -1);
+        _words[0] = Shapes.settlementWord(_account(ACCOUNTS - 1), -1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
@@ -44,7 +44,7 @@ contract SettlementSettlePagesTest is PagesTest {
     }
 
     function test_settle__accountOnBothPages__reverts() public {
-        _words[2048] = Hashes.settlementWord(_account(2046), 1);
+        _words[2048] = Shapes.settlementWord(_account(2046), 1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
         _send(0, 0);
@@ -55,7 +55,7 @@ contract SettlementSettlePagesTest is PagesTest {
     function _withStranger() private returns (address stranger, address suspense) {
         stranger = address(7);
         suspense = accounts.suspenseOf(stranger, AREA);
-        _words[1] = Hashes.settlementWord(stranger, 1);
+        _words[1] = Shapes.settlementWord(stranger, 1);
         _hashes = _pageHashes(_words);
         _signatures = _settlementSignatures(0, _hashes);
     }

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: UNLICENSED
+pragma solidity 0.8.37;
+
+/// @title Shapes: those of docs/protocol.md that no contract hashes or writes
+/// @dev What holders, meters, the operator and attesters sign or make off chain; golden vectors hold it together with them.
+library Shapes {
+    bytes32 internal constant ORDER_TYPEHASH = keccak256(
+        "Order(bytes32 market,uint64 session,uint32 mtu,uint8 side,int32 limitPriceNeurPerWh,uint32 quantityLots,address account,bytes16 orderId,uint32 revision,bytes32 salt)"
+    );
+    bytes32 internal constant CANCEL_TYPEHASH =
+        keccak256("Cancel(bytes32 market,uint64 session,uint32 mtu,bytes16 orderId,uint32 revision)");
+    bytes32 internal constant SCHEDULE_TYPEHASH =
+        keccak256("Schedule(bytes32 market,uint64 session,uint32 firstMtu,bytes32 point,bytes32 valuesHash,uint32 revision)");
+    bytes32 internal constant RECEIPT_TYPEHASH = keccak256(
+        "Receipt(bytes32 market,uint64 session,uint32 mtu,bytes16 tag,uint32 revision,uint8 kind,uint64 sequence,bytes32 journalHead,uint64 marketTime)"
+    );
+    bytes32 internal constant REFUSAL_TYPEHASH =
+        keccak256("Refusal(bytes32 market,uint64 session,uint32 firstMtu,uint32 count,bytes32 resultsRoot,string reason)");
+    bytes32 internal constant READING_RECEIPT_TYPEHASH = keccak256("ReadingReceipt(bytes32 messagesRoot)");
+    bytes32 internal constant KEY_REGISTRATION_TYPEHASH =
+        keccak256("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)");
+
+    /// @notice An order as its holder signs it.
+    struct Order {
+        bytes32 market;
+        uint64 session;
+        uint32 mtu;
+        uint8 side;
+        int32 limitPriceNeurPerWh;
+        uint32 quantityLots;
+        address account;
+        bytes16 orderId;
+        uint32 revision;
+        bytes32 salt;
+    }
+
+    /// @notice A receipt as the operator signs it.
+    struct Receipt {
+        bytes32 market;
+        uint64 session;
+        uint32 mtu;
+        bytes16 tag;
+        uint32 revision;
+        uint8 kind;
+        uint64 sequence;
+        bytes32 journalHead;
+        uint64 marketTime;
+    }
+
+    /// @notice One reading as it goes under an attestation's root.
+    struct Reading {
+        bytes32 meter;
+        uint32 mtu;
+        uint64 importRegisterWh;
+        uint64 exportRegisterWh;
+        uint64 importWh;
+        uint64 exportWh;
+        uint32 sequence;
+        uint8 quality;
+        bytes32 nonce;
+    }
+
+    function order(Order memory o) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ORDER_TYPEHASH, o));
+    }
+
+    function cancel(bytes32 market, uint64 session, uint32 mtu, bytes16 orderId, uint32 revision)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(CANCEL_TYPEHASH, market, session, mtu, orderId, revision));
+    }
+
+    function schedule(
+        bytes32 market,
+        uint64 session,
+        uint32 firstMtu,
+        bytes32 point,
+        bytes32 valuesHash,
+        uint32 revision
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(SCHEDULE_TYPEHASH, market, session, firstMtu, point, valuesHash, revision));
+    }
+
+    function receipt(Receipt memory r) internal pure returns (bytes32) {
+        return keccak256(abi.encode(RECEIPT_TYPEHASH, r));
+    }
+
+    function refusal(
+        bytes32 market,
+        uint64 session,
+        uint32 firstMtu,
+        uint32 count,
+        bytes32 resultsRoot,
+        string memory reason
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(REFUSAL_TYPEHASH, market, session, firstMtu, count, resultsRoot, keccak256(bytes(reason)))
+        );
+    }
+
+    function readingReceipt(bytes32 messagesRoot) internal pure returns (bytes32) {
+        return keccak256(abi.encode(READING_RECEIPT_TYPEHASH, messagesRoot));
+    }
+
+    function keyRegistration(address account, address orderKey, bytes32 point, uint32 validFromMtu)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(KEY_REGISTRATION_TYPEHASH, account, orderKey, point, validFromMtu));
+    }
+
+    /// @notice One reading.
+    function reading(Reading memory r) internal pure returns (bytes32) {
+        return keccak256(abi.encode(r));
+    }
+
+    /// @notice Leaf value of one account's statement.
+    function statement(address account, uint32 period, uint32 revision, bytes32 statementHash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(account, period, revision, statementHash));
+    }
+
+    /// @notice Packs an order word: `tag:128 | limit:int32 | quantity:uint24 | cap:uint24 | accepted:uint24 | flags:uint24`.
+    function orderWord(bytes16 tag, int32 limit, uint24 quantity, uint24 cap, uint24 accepted, uint24 flags)
+        internal
+        pure
+        returns (uint256)
+    {
+        return (uint256(uint128(tag)) << 128) | (uint256(uint32(limit)) << 96) | (uint256(quantity) << 72)
+            | (uint256(cap) << 48) | (uint256(accepted) << 24) | uint256(flags);
+    }
+
+    /// @notice Packs a settlement word: `address:160 | amount:int96`.
+    function settlementWord(address account, int96 amountNeur) internal pure returns (uint256) {
+        return (uint256(uint160(account)) << 96) | uint256(uint96(amountNeur));
+    }
+}
