@@ -58,11 +58,13 @@ def _is_over(connection: Connection, session: Session) -> bool:
 
 def _next_key(connection: Connection, session: Session, now: int) -> str | None:
     """The key under which to ask for the end now; None while it is too early for that."""
-    deadline, key, wait = _deadline(connection, session), end_key(session), 0
-    while now > deadline + wait:
-        if not find_entries(connection, [requested_key(key)]):
+    since, key, wait = _deadline(connection, session), end_key(session), 0
+    while now > since + wait:
+        asked = find_entries(connection, [requested_key(key)]).get(requested_key(key))
+        if asked is None:
             return key
-        key, wait = next_attempt(key), 2 * wait + RETRY_SECONDS
+        # a deadline that passed long ago leaves no less time for the answer
+        since, key, wait = max(since, asked.recorded_at), next_attempt(key), 2 * wait + RETRY_SECONDS
     return None
 
 

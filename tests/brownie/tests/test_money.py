@@ -434,10 +434,11 @@ class MoneyMachine(RuleBasedStateMachine):
             if self._refuse_or_do(error, roles.unpause, paid):
                 self.pause_over = int(chain[-1]["timestamp"])
             return
+        over = self.pause_over is None or self._passed(self.pause_over)
         rested = self.pause_over is None or self._passed(self.pause_over + DELAY_SECONDS)
-        if rested is None:
+        if over is None or rested is None:
             return
-        error = None if rested else "RolesCoolDown"
+        error = (None if rested else "RolesCoolDown") if over else "RolesPaused"
         if self._refuse_or_do(error, roles.pause, paid):
             self.pause_over = int(chain[-1]["timestamp"]) + DELAY_SECONDS
             self._note("paused")

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from domain.eip712 import COVER, REDEMPTION
 from domain.errors import OutOfRange
 from domain.facts import ChainIncluded, ChainRequested
-from domain.hashing import keccak, text_id, to_hex
+from domain.hashing import keccak, to_hex
 from domain.parties import Guarantee
 from domain.words import unpack_settlement_word
 from ledger_service.chain.tables import INCLUDED, chain_transaction
@@ -33,7 +33,6 @@ from ledger_service.money.operations import (
     request_redemption,
 )
 from ledger_service.money.stage import MoneyStage
-from ledger_service.money.tables import money_suspense
 from ledger_service.money.views import BANK, SettlementNotProposed, rebuild_views
 from ledger_service.outbox import RETRY_SECONDS, NeverAsked, ask_again
 from ledger_service.registry.errors import DeadlinePassed
@@ -495,53 +494,6 @@ def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene
         (state,) = queries.redemptions(connection, account=account)
         assert queries.free_neur(connection, account=account) == 3_500
     assert (state.redeemed_neur, state.left_neur) == (1_500, 0)
-
-
-def test_fold__one_transaction_asks_twice_and_another_burns_twice__each_counts(scene: Any, tools: Any) -> None:
-    account, refs = tools.key("house1").address, (REF, keccak(b"payment 2"))
-    deposited(scene, account, 5_000)
-    taken = [{"account": to_hex(account), "amountNeur": 1_000, "ref": to_hex(ref)} for ref in refs]
-    asked = [("Redemptions", "RedemptionRequested", args | {"readyAt": 4_000}) for args in taken]
-    parts = [("Redemptions", "Redeemed", args | {"amountNeur": 400}) for args in (*taken, taken[0])]
-
-    scene.include("a contract asks", asked)
-    scene.include("a contract completes", parts)
-    run(scene, 3_000)
-
-    with scene.record.read() as connection:
-        states = {state.ref: state.left_neur for state in queries.redemptions(connection, account=account)}
-    assert states == {refs[0]: 200, refs[1]: 600}
-    assert balances(scene, account) == [3_800]
-
-
-def test_fold__settlement_of_an_area_that_is_not_ours__moves_nothing_here(scene: Any, tools: Any) -> None:
-    deposited(scene, tools.key("house1").address, 5_000)
-    hashes = {name: to_hex(REF) for name in ("wordsHash", "clearingRoot", "readingsRoot", "statementsRoot")}
-    elsewhere = {"area": to_hex(keccak(b"elsewhere")), "period": 1, "revision": 0, "tariffHash": to_hex(REF), **hashes}
-
-    scene.include("settle:elsewhere", [("Settlement", "PeriodSettled", elsewhere)])
-    run(scene, 0)
-
-    assert balances(scene, tools.key("house1").address) == [5_000]
-
-
-def test_fold__two_areas_settle_in_one_transaction__what_waits_is_of_its_own_area(scene: Any, tools: Any) -> None:
-    def suspended(name: str, suspense: bytes) -> tuple[str, str, dict[str, Any]]:
-        args = {"account": to_hex(tools.key(name).address), "suspense": to_hex(suspense), "amountNeur": "70"}
-        return "Accounts", "AmountSuspended", args
-
-    def booked(area: bytes) -> tuple[str, str, dict[str, Any]]:
-        page = {"area": to_hex(area), "period": 1, "revision": 0, "page": 0, "id": to_hex(REF)}
-        return "Settlement", "SettlementPageBooked", page
-
-    first, second = b"\x05" * 20, b"\x06" * 20
-    elsewhere, here = booked(keccak(b"elsewhere")), booked(text_id(tools.AREA))
-    scene.include("settle:both", [suspended("house1", first), elsewhere, suspended("house2", second), here])
-    run(scene, 0)
-
-    with scene.record.read() as connection:
-        rows = connection.execute(select(money_suspense.c.suspense, money_suspense.c.area)).all()
-    assert {bytes(row.suspense): row.area for row in rows} == {first: "", second: tools.AREA}
 
 
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.facts import FACTS, ChainIncluded, OrderAccepted, ReadingAttested, SettlementProposed
-from domain.hashing import keccak, text_id, to_hex
+from domain.hashing import to_hex
 from domain.members import noun_json
 from domain.signing import BadSignature
 from domain.words import SETTLEMENT_PAGE_WORDS, pack_settlement_word, unpack_settlement_word
@@ -596,31 +596,3 @@ class Counter:
     def run(self, now: int) -> bool:
         self.runs += 1
         return False
-
-
-def test_run__events_of_an_area_and_a_market_that_are_not_ours__pass_by(scene: Any, tools: Any) -> None:
-    area, market, root = (to_hex(keccak(name)) for name in (b"elsewhere", b"elsewhere/DA", b"root"))
-    opened = {"market": market, "session": 7, "period": 1, "firstMtu": 5_000, "count": 4}
-    unread = {"area": area, "mtu": 5_000, "readingsRoot": root}
-    final = {"area": area, "period": 1}
-
-    scene.include("open:elsewhere", [("Market", "SessionOpened", opened)])
-    scene.include("unread:elsewhere", [("Readings", "ReadingsUnread", unread)])
-    scene.include("finalise:elsewhere", [("Settlement", "PeriodFinalised", final)])
-
-    assert settle(scene, tools).readings_root == scene.readings_root
-
-
-def test_run__period_declared_and_marked_by_others_before_it_is_a_fact__is_known(scene: Any, tools: Any) -> None:
-    first, area = tools.FIRST + tools.COUNT, to_hex(text_id(tools.AREA))
-    declared = {"area": area, "period": 2, "firstMtu": first, "count": 4, "declaredAt": tools.ENDED + 3_600}
-    unread = [{"area": area, "mtu": first + at, "readingsRoot": to_hex(keccak(b"root"))} for at in range(4)]
-
-    scene.include("declare", [("Calendar", "PeriodDeclared", declared)])
-    scene.include("mark", [("Readings", "ReadingsUnread", args) for args in unread])
-    with scene.record.begin() as tx:
-        append_fact(tx, "period.declared", {"area": tools.AREA, "period": 2, "first_mtu": first, "count": 4})
-    settle(scene, tools)
-
-    with scene.record.read() as connection:
-        assert period_state(connection, area=tools.AREA, period=2).first_mtu == first
