@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from contracts.bindings import Call, Handovers
-from contracts.deploy import Deployment
-from contracts.keystore import read_key
-from contracts.rpc import Rpc
+from contracts.bindings import Handovers
 from domain.hashing import text_id, to_hex
-from domain.signing import SIGNATURE_BYTES, Signer
+from domain.signing import SIGNATURE_BYTES
+from scripts.cli.chain_desk import ConfigOption, open_desk, send_call
 from scripts.cli.common import JsonOption, SetOption, address_of, guarded, hex_of, show
 from scripts.serving.deployment_file import checked_deployment
-from scripts.serving.needs import given, given_path, require
 from scripts.serving.production.handover import agreement, handover_digest, handover_to
-from scripts.serving.production.profiles import PROFILES
-from scripts.serving.production.roles import RolesDesk
-from scripts.serving.sources import load
 
-ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file (TOML) with your own key and node.")]
 AreaArgument = Annotated[str, typer.Argument(help="The area that goes.")]
 ToOption = Annotated[Path, typer.Option("--to", help="Deployment file of the contracts that take over.")]
 DeadlineOption = Annotated[int, typer.Option("--deadline", help="Until when signatures count: market time, unix s.")]
@@ -34,36 +24,6 @@ handover_app = typer.Typer(
     help="From one deployment to the next: operator, DSO and attesters sign, the registrar agrees, accounts go over.",
     no_args_is_help=True,
 )
-
-
-@dataclass(frozen=True)
-class HandoverDesk:
-    """One key, one node, and the deployment that the settings name."""
-
-    key: Signer
-    rpc: Rpc
-    deployment: Deployment
-    sender: RolesDesk
-
-
-@contextmanager
-def _desk(config: Path, flags: list[str] | None) -> Iterator[HandoverDesk]:
-    settings = load(config, flags=flags or ()).settings
-    require(settings, "roles")
-    section = settings.signer
-    key = read_key(keystore=given_path(section.keystore), password_file=given_path(section.password_file))
-    rpc = Rpc(given(settings.chain.rpc_url))
-    try:
-        deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
-        sender = RolesDesk(key=key, rpc=rpc, deployment=deployment, profile=PROFILES[settings.chain.profile])
-        yield HandoverDesk(key=key, rpc=rpc, deployment=deployment, sender=sender)
-    finally:
-        rpc.close()
-
-
-def _send(desk: HandoverDesk, call: Call, *, as_json: bool) -> None:
-    tx_hash = desk.sender.send(call)
-    show({"function": f"{call.contract}.{call.function}", "tx_hash": tx_hash}, as_json=as_json, title="done")
 
 
 @handover_app.command("sign")
@@ -77,7 +37,7 @@ def handover_sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign that the area goes there after its last declared period: operator, DSO, attesters, each with its own key."""
-    with _desk(config, flags) as desk:
+    with open_desk(config, flags) as desk:
         successor = checked_deployment(to, rpc=desk.rpc)
         handover = handover_to(successor, rpc=desk.rpc, deployment=desk.deployment, area=area, deadline=deadline)
         signature = desk.key.sign(handover_digest(handover, deployment=desk.deployment))
@@ -102,7 +62,7 @@ def handover_agree(
     by_operator, by_dso, *by_attesters = (
         hex_of(text, size=SIGNATURE_BYTES, what="signature") for text in (operator, dso, *attester)
     )
-    with _desk(config, flags) as desk:
+    with open_desk(config, flags) as desk:
         successor = checked_deployment(to, rpc=desk.rpc)
         handover = handover_to(successor, rpc=desk.rpc, deployment=desk.deployment, area=area, deadline=deadline)
         call = agreement(
@@ -113,7 +73,7 @@ def handover_agree(
             dso=by_dso,
             attesters=by_attesters,
         )
-        _send(desk, call, as_json=as_json)
+        desk.send(call, as_json=as_json)
 
 
 @handover_app.command("withdraw")
@@ -122,8 +82,7 @@ def handover_withdraw(
     area: AreaArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Withdraw an agreement before it takes effect: registrar, operator, DSO or a security admin."""
-    with _desk(config, flags) as desk:
-        _send(desk, Handovers.withdraw(area=text_id(area)), as_json=as_json)
+    send_call(config, flags, Handovers.withdraw(area=text_id(area)), as_json=as_json)
 
 
 @handover_app.command("take-over")
@@ -136,5 +95,4 @@ def handover_take_over(
 ) -> None:
     """Take over an account into the deployment of the settings, or what reached it later; anyone may."""
     call = Handovers.take_over(account=address_of(account))
-    with _desk(config, flags) as desk:
-        _send(desk, call, as_json=as_json)
+    send_call(config, flags, call, as_json=as_json)

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from contracts.bindings import Call, Roles
+from contracts.bindings import Roles
 from contracts.bindings.roles import Grant
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
-from contracts.keystore import read_key
-from contracts.rpc import Rpc
 from domain.hashing import text_id
+from scripts.cli.chain_desk import ConfigOption, open_desk, send_call
 from scripts.cli.common import ADDRESS_BYTES, JsonOption, SetOption, address_of, guarded, show
-from scripts.serving.deployment_file import checked_deployment
-from scripts.serving.needs import given, given_path, require
-from scripts.serving.production.profiles import PROFILES
-from scripts.serving.production.roles import RolesDesk
-from scripts.serving.sources import load
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="Settings file (TOML) with your own key and node.")]
 
 KeyArgument = Annotated[str, typer.Argument(help="Address of the key that it is about.")]
 NewKeyArgument = Annotated[str, typer.Argument(help="Address of the key that takes over.")]
@@ -51,32 +40,12 @@ def _grant(*, key: str, role: str, organisation: str, area: str | None) -> Grant
     )
 
 
-@contextmanager
-def _desk(config: Path, flags: list[str] | None) -> Iterator[RolesDesk]:
-    settings = load(config, flags=flags or ()).settings
-    require(settings, "roles")
-    section = settings.signer
-    key = read_key(keystore=given_path(section.keystore), password_file=given_path(section.password_file))
-    rpc = Rpc(given(settings.chain.rpc_url))
-    try:
-        deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
-        yield RolesDesk(key=key, rpc=rpc, deployment=deployment, profile=PROFILES[settings.chain.profile])
-    finally:
-        rpc.close()
-
-
-def _send(config: Path, flags: list[str] | None, call: Call, *, as_json: bool) -> None:
-    with _desk(config, flags) as desk:
-        tx_hash = desk.send(call)
-    show({"function": f"Roles.{call.function}", "tx_hash": tx_hash}, as_json=as_json, title="done")
-
-
 @roles_app.command("show")
 @guarded
 def roles_show(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """What a key holds, and what is proposed for it."""
-    with _desk(config, flags) as desk:
-        found = desk.show(address_of(key))
+    with open_desk(config, flags) as desk:
+        found = desk.sender.show(address_of(key))
     show(found, as_json=as_json, title="roles")
 
 
@@ -93,7 +62,7 @@ def propose_grant(
 ) -> None:
     """Security admin: propose that a key receives a role."""
     grant = _grant(key=key, role=role, organisation=organisation, area=area)
-    _send(config, flags, Roles.propose_grant(grant=grant), as_json=as_json)
+    send_call(config, flags, Roles.propose_grant(grant=grant), as_json=as_json)
 
 
 @roles_app.command("propose-replacement")
@@ -107,7 +76,7 @@ def propose_replacement(
 ) -> None:
     """Security admin: propose that a new key takes over what another one holds."""
     call = Roles.propose_replacement(key=address_of(key), new_key=address_of(new_key))
-    _send(config, flags, call, as_json=as_json)
+    send_call(config, flags, call, as_json=as_json)
 
 
 @roles_app.command("propose-revocation")
@@ -116,7 +85,7 @@ def propose_revocation(
     key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False
 ) -> None:
     """Security admin: propose that a key loses its role."""
-    _send(config, flags, Roles.propose_revocation(key=address_of(key)), as_json=as_json)
+    send_call(config, flags, Roles.propose_revocation(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("confirm")
@@ -134,39 +103,39 @@ def confirm(
     """Security admin of another organisation: agree to just this grant or replacement; any other is refused."""
     grant = _grant(key=key, role=role, organisation=organisation, area=area)
     call = Roles.confirm_grant(grant=grant, replaces=NO_KEY if replaces is None else address_of(replaces))
-    _send(config, flags, call, as_json=as_json)
+    send_call(config, flags, call, as_json=as_json)
 
 
 @roles_app.command("revoke")
 @guarded
 def revoke(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin of another organisation: complete a revocation after its delay."""
-    _send(config, flags, Roles.revoke(key=address_of(key)), as_json=as_json)
+    send_call(config, flags, Roles.revoke(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("cancel")
 @guarded
 def cancel(key: KeyArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin: withdraw what is proposed for a key."""
-    _send(config, flags, Roles.cancel_proposal(key=address_of(key)), as_json=as_json)
+    send_call(config, flags, Roles.cancel_proposal(key=address_of(key)), as_json=as_json)
 
 
 @roles_app.command("accept")
 @guarded
 def accept(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """The new key itself: complete a confirmed grant or replacement after its delay."""
-    _send(config, flags, Roles.accept_grant(), as_json=as_json)
+    send_call(config, flags, Roles.accept_grant(), as_json=as_json)
 
 
 @roles_app.command("pause")
 @guarded
 def pause(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin: stop new books, programs and clearings; money and readings go on."""
-    _send(config, flags, Roles.pause(), as_json=as_json)
+    send_call(config, flags, Roles.pause(), as_json=as_json)
 
 
 @roles_app.command("unpause")
 @guarded
 def unpause(config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False) -> None:
     """Security admin: end the pause before it ends by itself."""
-    _send(config, flags, Roles.unpause(), as_json=as_json)
+    send_call(config, flags, Roles.unpause(), as_json=as_json)

@@ -225,9 +225,8 @@ def _verdicts(names: Sequence[str], out: Path, rpc: str) -> dict[str, Verdict]:
 
 def _summary(state: Path, config: RunConfig, tally: Tally) -> tuple[dict[str, Any], pd.DataFrame]:
     """What the day came to, and per MTU what was traded."""
-    from scripts.serving.embedded.summary import (
-        DaySummary,
-    )  # pandas takes 38 MB, which a market that runs can do without
+    # pandas takes 38 MB, which a market that runs can do without
+    from scripts.serving.embedded.summary import DaySummary
 
     record = Record.open(f"sqlite:///{state / RECORD_FILE}")
     try:
