@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +113,14 @@ def artifact_json(name: str, output: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@cache
 def solc_version() -> str:
     """Version of the compiler behind the wrapper, such as `0.8.37`."""
     return str(solcx.wrapper.get_solc_version(SOLC))
 
 
-def artifacts_json() -> dict[str, dict[str, Any]]:
-    """The artifacts that the sources give now, by contract name. Raises CompilationFailed."""
-    outputs = compile_sources()
+def artifacts_json(outputs: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The artifacts that ship, from the compiler's output, both by contract name."""
     return {name: artifact_json(name, outputs[name]) for name in CONTRACT_NAMES}
 
 
@@ -131,7 +132,7 @@ def artifact_text(artifact: dict[str, Any]) -> str:
 def main() -> int:
     """Rewrite all artifacts; prints one line per contract with its size in bytes."""
     ARTIFACTS_FOLDER.mkdir(exist_ok=True)
-    for name, artifact in artifacts_json().items():
+    for name, artifact in artifacts_json(compile_sources()).items():
         (ARTIFACTS_FOLDER / f"{name}.json").write_text(artifact_text(artifact), "utf-8")
         size = len(artifact["deployed_bytecode"]) // 2 - 1
         sys.stdout.write(f"{name}: {size} bytes, {artifact['deployed_code_hash']}\n")

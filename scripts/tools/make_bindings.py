@@ -188,9 +188,8 @@ def _abi_type(parameter: Mapping[str, Any]) -> str:
     return f"({','.join(_abi_type(part) for part in parameter['components'])}){kind.removeprefix('tuple')}"
 
 
-def modules() -> dict[str, str]:
-    """File name and formatted text of each binding."""
-    outputs = compile_sources()
+def modules(outputs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """File name and formatted text of each binding, from the compiler's output by contract name."""
     texts = {f"{snake(name)}.py": formatted(module_text(name, outputs)) for name in CONTRACT_NAMES}
     texts["__init__.py"] = formatted(_package_text(outputs))
     return texts
@@ -252,7 +251,7 @@ def formatted(text: str) -> str:
 
 def main() -> int:
     """Rewrite the folder."""
-    for name, text in modules().items():
+    for name, text in modules(compile_sources()).items():
         (BINDINGS_FOLDER / name).write_text(text, "utf-8")
         sys.stdout.write(f"{name}\n")
     return 0

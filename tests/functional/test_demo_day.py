@@ -26,7 +26,7 @@ from verifier.node import http_rpc
 
 pytestmark = pytest.mark.functional
 
-REAL_DAY_MUTATIONS = examples(300)
+REAL_DAY_MUTATIONS = examples(150)
 """Single fields changed in a real day's auditor bundle, each of which must be found."""
 
 DOMINOES = [str(Path(sys.executable).with_name("dominoes"))]

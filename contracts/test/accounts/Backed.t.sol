@@ -135,6 +135,7 @@ contract AccountsBackedTest is MoneyTest {
         _checkSums();
     }
 
+    /// forge-config: default.fuzz.runs = 96
     function test_backed__anyStepsInAnyOrder__everybodyRedeemsTheirFreeBalance(uint256 seed) public {
         for (uint256 i = 0; i < STEPS; ++i) {
             _step(_random(seed, 100 + i));
@@ -143,6 +144,7 @@ contract AccountsBackedTest is MoneyTest {
         _redeemAll(seed);
     }
 
+    /// forge-config: default.fuzz.runs = 96
     function test_backed__manyStepsWithLinesFirst__everybodyRedeemsTheirFreeBalance(uint256 seed) public {
         for (uint256 i = 0; i < HOLDERS; ++i) {
             _deposit(_at(i), uint96(1 + _random(seed, i) % 2000), bytes32(++_refs));

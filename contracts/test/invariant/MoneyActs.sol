@@ -133,6 +133,9 @@ abstract contract MoneyActs is AreaActs {
 
     function _lineFault(address from, address to, uint64 credit) private view returns (bytes4) {
         (address before, uint64 line) = (accounts.guarantorOf(to), accounts.lineOf(to));
+        uint256 locked = before == from ? line + (from == to ? 0 : accounts.lackingOf(to)) : 0;
+        // A line of 0 under which nothing is owed any more is forgotten when it is counted anew, which is now.
+        if (line == 0 && _missing(to) == 0) before = address(0);
         if (before == from && credit <= line) return 0;
         if (before != from) {
             bool others = before != address(0) && before != to;
@@ -143,7 +146,6 @@ abstract contract MoneyActs is AreaActs {
             bool given = from != to && accounts.accountOf(to).givenNeur != 0;
             if (!stands || given) return IAccounts.AccountsTied.selector;
         }
-        uint256 locked = before == from ? line + (from == to ? 0 : accounts.lackingOf(to)) : 0;
         int256 free = _free(from) + int256(locked) - int256(_lock(from, to, credit));
         return free < 0 ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
     }

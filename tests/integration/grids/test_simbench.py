@@ -79,9 +79,9 @@ def pandapower_state(code: str, flows_wh: np.ndarray) -> tuple[np.ndarray, np.nd
     for kind in ("load", "sgen", "storage"):
         table = getattr(net, kind)
         table.drop(table.index, inplace=True)
-    for household, energy in zip(households, flows_wh.tolist(), strict=True):
-        reactive = max(energy, 0) * grid.import_tan_phi_permille / 1000
-        pandapower.create_load(net, household.bus, p_mw=energy * 4e-6, q_mvar=reactive * 4e-6)
+    reactive_wh = np.maximum(flows_wh, 0) * grid.import_tan_phi_permille / 1000
+    buses_of = [household.bus for household in households]
+    pandapower.create_loads(net, buses_of, p_mw=flows_wh * 4e-6, q_mvar=reactive_wh * 4e-6)
     pandapower.runpp(net, tolerance_mva=1e-10, trafo_model="pi", trafo_loading="power", numba=False)
     buses = {network.bus_code(int(bus)): int(bus) for bus in net.bus.index if network.root(int(bus)) == int(bus)}
     lines = {_code(name): index for index, name in net.line.name.items()}

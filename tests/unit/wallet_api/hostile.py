@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from itertools import cycle, islice
 from urllib.parse import quote
 
 from fastapi.routing import APIRoute
 
 from edge.policy import api_routes, methods_of, policy_of, query_names
+from tests.effort import examples
 from tests.unit.wallet_api.routes import REQUIRED, filled, path_names
 from tests.unit.wallet_api.test_policy import PARTY_OF
 from tests.unit.wallet_api.world import World
@@ -63,27 +65,32 @@ VALUES = (
 bound, and cursors of the right form that no page gave."""
 
 
-def urls(route: APIRoute) -> Iterator[str]:
-    """The route's address with each hostile value in each of its places in turn."""
+DRAWN = min(examples(13), len(VALUES))
+"""Values for each place of each route, taken in turn: every value comes to many routes, in a campaign to all."""
+
+
+def urls(route: APIRoute, values: Iterator[str]) -> Iterator[str]:
+    """The route's address with the next hostile values in each of its places in turn."""
     names = query_names(route)
     required = {name: value for name, value in REQUIRED.items() if name in names}
     plain = "&".join(f"{name}={value}" for name, value in required.items())
-    for value in VALUES:
-        for place in path_names(route):
+    for place in path_names(route):
+        for value in islice(values, DRAWN):
             yield f"{filled(route.path, **{place: value})}?{plain}"
-        for name in names:
-            others = "".join(f"&{other}={given}" for other, given in required.items() if other != name)
+    for name in names:
+        others = "".join(f"&{other}={given}" for other, given in required.items() if other != name)
+        for value in islice(values, DRAWN):
             yield f"{filled(route.path)}?{name}={value}{others}"
 
 
 def broken_by(world: World) -> tuple[list[tuple[str, str, int]], int]:
     """Every request that was answered by a failure of the service or without a problem, and how many were made."""
-    wrong, made = [], 0
+    wrong, made, values = [], 0, cycle(VALUES)
     for route in api_routes(world.app):
         roles = sorted(policy_of(route).roles)
         parties = [PARTY_OF[role] for role in roles] or [None]
         for method in methods_of(route):
-            for url in urls(route):
+            for url in urls(route, values):
                 body = {"content": b"{}"} if method == "POST" else {}
                 kind = {"Content-Type": "application/json"} if method == "POST" else {}
                 headers = world.headers(parties[made % len(parties)]) | kind

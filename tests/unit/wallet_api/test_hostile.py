@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.wallet_api.hostile import VALUES, broken_by
+from tests.unit.wallet_api.hostile import DRAWN, broken_by
 from tests.unit.wallet_api.world import World
 
 pytestmark = pytest.mark.unit
@@ -14,4 +14,4 @@ def test_parameters__hostile_values_on_every_route__never_a_failure(crowded: Wor
     wrong, made = broken_by(crowded)
 
     assert wrong == []
-    assert made > 50 * len(VALUES)
+    assert made > 50 * DRAWN

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from tests.unit.wallet_api.world import (
     address,
     household,
     key_named,
+    open_world,
     party,
 )
 
@@ -87,13 +90,14 @@ TO_BE_VALIDATED = {"/v1/dso/programs"}
 """Lists whose items are shown in full only once they are validated, as none here is."""
 
 
-@pytest.fixture
-def twins(crowded: World) -> World:
-    """The crowded market, and a second area in which as much happened under the same numbers."""
-    _register(crowded)
-    _deliver(crowded)
-    _settle(crowded)
-    return crowded
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory, crowded_folder: Path) -> Iterator[World]:
+    """The crowded market, and a second area in which as much happened under the same numbers; it is only read."""
+    for world in open_world(tmp_path_factory.mktemp("twins"), template=crowded_folder):
+        _register(world)
+        _deliver(world)
+        _settle(world)
+        yield world
 
 
 def _register(world: World) -> None:
