@@ -51,6 +51,7 @@ KEYS = {f"M{number:03d}": MeterKeyPair(text_id(f"meter {number}")) for number in
 NOW = int(mtu_end(FIRST_MTU + MESSAGES * BATCH))
 METERING = MeteringArea(
     code="BENCH",
+    zone="Europe/Berlin",
     attesters=(AttesterEntry(name="A0", address=ATTESTER.address, organisation="one"),),
     threshold=1,
     attest_seconds=3_600,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex, text_id, to_hex
@@ -31,10 +32,11 @@ class AttesterEntry:
 class MeteringArea:
     """Everything an attester needs to know of the area of this code: whose readings and whose signatures count.
 
-    `readings_domain`: where receipts and attestations count.
+    `zone`: in which its local days are meant. `readings_domain`: where receipts and attestations count.
     """
 
     code: str
+    zone: str
     attesters: tuple[AttesterEntry, ...]
     threshold: int
     attest_seconds: int
@@ -56,6 +58,11 @@ class MeteringArea:
     def area_id(self) -> bytes:
         """keccak of the area code."""
         return text_id(self.code)
+
+    @property
+    def zone_info(self) -> ZoneInfo:
+        """The zone in which local days are meant."""
+        return ZoneInfo(self.zone)
 
     @property
     def readings_domain(self) -> Domain:
@@ -102,6 +109,7 @@ class MeteringArea:
         """JSON form, as the service serves it."""
         return {
             "area": self.code,
+            "zone": self.zone,
             "attesters": [
                 {"name": entry.name, "address": to_hex(entry.address), "organisation": entry.organisation}
                 for entry in self.attesters
@@ -130,6 +138,7 @@ class MeteringArea:
         """Read the JSON form. Raises KeyError or ValueError."""
         return cls(
             code=data["area"],
+            zone=data["zone"],
             attesters=tuple(
                 AttesterEntry(
                     name=entry["name"], address=from_hex(entry["address"]), organisation=entry["organisation"]

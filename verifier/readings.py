@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from verifier.chain import Event
 from verifier.evidence import Evidence
@@ -19,6 +20,7 @@ from verifier.journal import Erasures, PeriodKey
 from verifier.participants import Participants, Party
 from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
+from verifier.substitutes import LIKE_MTUS_BACK, MeterReadings, Substitute
 from verifier.transactions import GRACE_SECONDS, Transactions
 from verifier.verdict import Subject
 
@@ -67,7 +69,10 @@ class Readings:
         self._sequences = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and sequence
         self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
         self._unneeded: dict[tuple[str, int], list[tuple[int, Subject]]] = defaultdict(list)
+        self._odd: dict[tuple[str, int], list[tuple[int, Subject, Substitute, Substitute]]] = defaultdict(list)
+        self._told: dict[str, MeterReadings] = {}
         self._measured: dict[tuple[str, int], int] = {}  # the last revision on chain with a measured reading
+        self._right: dict[tuple[str, int], int] = {}  # the last one with it, or with the substitute that follows
         self.attested: dict[tuple[str, int, int | None], list[Leaf]] = {}  # by area id, MTU, revision
 
     def reading_attested(self, fact: ReadingAttested) -> None:
@@ -156,6 +161,8 @@ class Readings:
             held = [self._participants.meter_at(meter, mtu) for mtu in (item.mtu, item.mtu + 1)]
             if signer not in [now.public_key for now in held if now]:
                 self._report.fail(f"the key that signed it is not valid for MTU {item.mtu}")
+            if item not in self._signed[meter, item.mtu]:
+                self._readings_of(meter).take(item)
             for kept in (self._signed[meter, item.mtu], self._sequences[meter, item.sequence]):
                 if item not in kept:
                     kept.append(item)
@@ -175,11 +182,13 @@ class Readings:
             if self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
                 place = (leaf.meter, mtu)
                 self._measured[place] = max(revision, self._measured.get(place, revision))
+                self._right[place] = max(revision, self._right.get(place, revision))
         else:
             report.same("quality and sequence", (leaf.quality, leaf.sequence), (SUBSTITUTE, 0), "a substitute has")
             report.counts["substitutes"] += 1
             if not self._is_needed(leaf, mtu, signed):
                 self._unneeded[leaf.meter, mtu].append((revision, report.subject))
+            self._check_substitute(leaf, mtu, revision)
         self._check_energy(leaf, mtu, before)
         falling = [name for name in ("import_wh", "export_wh") if getattr(leaf, name) < 0]
         report.none("registers that fall", falling)
@@ -232,23 +241,69 @@ class Readings:
                 return True
         return False
 
+    def _readings_of(self, meter: str) -> MeterReadings:
+        def most(mtu: int, mtus: int) -> tuple[int, int]:
+            held = self._participants.meter_at(meter, mtu) or self._participants.meter_at(meter, mtu + 1)
+            return most_believed(self._participants.party_at(held.point if held else None), mtus)
+
+        return self._told.setdefault(meter, MeterReadings(meter, most))
+
+    def _check_substitute(self, leaf: Reading, mtu: int, revision: int) -> None:
+        """Registers and nonce follow from the readings told so far. Whoever is asked for one's own bundle alone is not
+        told when which was known, nor the area's zone: there it stays open."""
+        now = self._participants.meter_at(leaf.meter, mtu)
+        area = self._participants.areas.get(ident(now.area)) if now else None
+        if area is None:
+            return
+        try:
+            zone = ZoneInfo(area.zone)
+        except (KeyError, ValueError, OSError):  # no such zone, or a machine without the zones' table
+            self._report.gap("substitutes of an area whose zone is not known here")
+            return
+        told = Substitute(leaf.import_register_wh, leaf.export_register_wh, leaf.nonce)
+        due = list(self._readings_of(leaf.meter).substitutes(mtu, zone))
+        place = (leaf.meter, mtu)
+        if told not in due:
+            self._odd[place].append((revision, self._report.subject, told, due[0]))
+        elif self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
+            self._right[place] = max(revision, self._right.get(place, revision))
+
     def check_substitutes(self, end: int) -> None:
-        """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it.
+        """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it;
+        where a substitute did not follow from what was told, a later one does.
 
         Attesters may sign a substitute just before the reading comes and show both; that the last word on chain is the
         meter's is what nobody may get around. `end`: the block up to which the bundle tells; a revision may be as late
         as a correction.
         """
-        for (meter, mtu), found in self._unneeded.items():
-            for revision, subject in found:
-                if revision <= self._measured.get((meter, mtu), -1):
+        for (meter, mtu), unneeded in self._unneeded.items():
+            for revision, subject in unneeded:
+                if self._stands(meter, mtu, revision, self._measured, end):
+                    with self._report.about(subject):
+                        self._report.fail("a substitute stands where the meter's signed reading had come")
+        for (meter, mtu), odd in self._odd.items():
+            for revision, subject, told, due in odd:
+                if not self._stands(meter, mtu, revision, self._right, end):
                     continue
-                recorded, chain = self._recorded(meter, mtu, revision), self._evidence.chain
-                if chain and recorded and chain.seconds(recorded.block, end) <= GRACE_SECONDS:
-                    self._report.gap("substitutes that may still be corrected")
+                if self._is_erased_before(meter, mtu):
+                    self._report.gap("substitutes that may rest on erased readings")
                     continue
                 with self._report.about(subject):
-                    self._report.fail("a substitute stands where the meter's signed reading had come")
+                    self._report.fail(told, name="substitute", source="the signed readings give", expected=due)
+
+    def _stands(self, meter: str, mtu: int, revision: int, mended: Mapping[tuple[str, int], int], end: int) -> bool:
+        """Whether no later revision mended a leaf, and none is to be waited for."""
+        if revision <= mended.get((meter, mtu), -1):
+            return False
+        recorded, chain = self._recorded(meter, mtu, revision), self._evidence.chain
+        if chain and recorded and chain.seconds(recorded.block, end) <= GRACE_SECONDS:
+            self._report.gap("substitutes that may still be corrected")
+            return False
+        return True
+
+    def _is_erased_before(self, meter: str, mtu: int) -> bool:
+        """Whether readings are erased that a substitute may rest on."""
+        return any(self._is_erased_at(meter, at) for at in range(mtu - LIKE_MTUS_BACK, mtu + 1))
 
     def _recorded(self, meter: str, mtu: int, revision: int) -> Event | None:
         """The event by which the chain recorded the attestation of a meter's reading."""
@@ -263,21 +318,21 @@ class Readings:
         bases = bases or [registers_of(item) for item in self._signed[leaf.meter, mtu - 1]] or [mine]
         given = [Energy(mine.import_wh - base.import_wh, mine.export_wh - base.export_wh) for base in bases]
         told = Energy(leaf.import_wh, leaf.export_wh)
-        if told not in given and not (not before and self._before_is_erased(leaf, mtu)):
+        if told not in given and not (not before and self._is_erased_at(leaf.meter, mtu - 1)):
             report.fail(told, name="energy", source="the registers give", expected=given[-1])
 
-    def _before_is_erased(self, leaf: Reading, mtu: int) -> bool:
-        """Whether the attestation of the MTU before is erased."""
+    def _is_erased_at(self, code: str, mtu: int) -> bool:
+        """Whether the attestation of an MTU is erased. The MTU before a meter's first one counts with it."""
         if not self._erasures.kinds:
             return False
-        meter = self._participants.meter_at(leaf.meter, mtu)
-        keys = {"area": ident(meter.area if meter else None), "mtu": mtu - 1, "revision": 0}
+        meter = self._participants.meter_at(code, mtu) or self._participants.meter_at(code, mtu + 1)
+        keys = {"area": ident(meter.area if meter else None), "mtu": mtu, "revision": 0}
         event = self._evidence.seen.find("ReadingsAttested", keys)
         return event is not None and self.is_erased(event.tx)
 
 
 CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, int, Sequence[Reading]], None]] = {
-    1: Readings.check_leaf
+    2: Readings.check_leaf
 }
 """What checks a leaf, by the version of the rule for substitutes."""
 

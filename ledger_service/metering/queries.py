@@ -127,6 +127,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
     ]
     return MeteringArea(
         code=area,
+        zone=defined.zone,
         attesters=tuple(
             AttesterEntry(name=item.name, address=from_hex(item.address), organisation=item.organisation)
             for item in defined.attesters

@@ -7,17 +7,19 @@ packed into messages matters, so attesters that have shown each other their read
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import sub
+from zoneinfo import ZoneInfo
 
 from domain.meters import MeterKey
 from domain.registers import ReadingRun, RegisterReading
 from settling.registers import ReadingRefused, check_follows, energy_highest_wh
-from settling.substitutes import REPEAT_LOOKBACK
+from settling.substitutes import LOOKBACK_MTUS, MTUS_PER_DAY, Known
 
-FLOOR_READINGS = 2 * REPEAT_LOOKBACK
-"""Believed readings kept before the first MTU that can still be corrected: twice what its leaves may depend on."""
+FLOOR_READINGS = LOOKBACK_MTUS + 2 * MTUS_PER_DAY
+"""Believed readings kept before the first MTU that can still be corrected: two days more than its leaves depend on."""
 
 
 class ReadingOutcome(Enum):
@@ -254,8 +256,13 @@ class MeterBook:
     def believed_around(self, *, first_mtu: int, last_mtu: int) -> list[RegisterReading]:
         """Believed readings up to the end of `last_mtu`, as far back as leaves from `first_mtu` on depend on them."""
         believed = self.believed()
-        begin = bisect_left(believed, first_mtu, key=lambda reading: reading.mtu) - REPEAT_LOOKBACK - 3
+        begin = bisect_left(believed, first_mtu, key=lambda reading: reading.mtu) - LOOKBACK_MTUS - 3
         return believed[max(0, begin) : bisect_right(believed, last_mtu, key=lambda reading: reading.mtu)]
+
+    def behind(self, mtu: int, *, zone: ZoneInfo) -> Iterable[RegisterReading]:
+        """The believed readings from which a substitute for an MTU follows."""
+        after = self.believed()[bisect_right(self.believed(), mtu, key=lambda reading: reading.mtu) :][:1]
+        return Known([*self.believed_around(first_mtu=mtu, last_mtu=mtu), *after], zone).rests_on(mtu)
 
     def believed_before(self, mtu: int) -> RegisterReading | None:
         """The last believed reading before this MTU."""

@@ -145,7 +145,7 @@ class ConsensusDriver:
             case AskStates():
                 self._questions.ask_states(effect)
             case HandOver():
-                area = self.consensus.area.code
+                area = self.consensus.area
                 handed_in = attestation_set(effect, area=area, books=self._intake.books, store=self._store)
                 self._questions.hand_over(effect, handed_in)
             case LookUp():

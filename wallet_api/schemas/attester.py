@@ -64,6 +64,7 @@ class Registry(Answer):
     """Everything an attester needs to know of its area."""
 
     area: Code
+    zone: Code = Field(description="The IANA zone in which its local days are meant")
     attesters: list[Attester]
     threshold: PositiveInt = Field(description="How many attesters of distinct organisations must agree")
     attest_seconds: Seconds = Field(description="Seconds after an MTU's end by which its readings must be attested")

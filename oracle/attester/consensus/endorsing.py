@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from domain.readings import Quality, Reading
 from oracle.attester.book import MeterBook
@@ -91,7 +92,7 @@ class Endorser:
             return Endorsement(in_doubt=self._may_doubt(sender, at))
         found = differences(proposal, area=area, books=self._backlog.books)
         if found:
-            return Endorsement(answers_to(sender, found, self._backlog.books))
+            return Endorsement(answers_to(sender, found, self._backlog.books, zone=self._backlog.area.zone_info))
         lowest_horizon_mtu = self._due.lowest_horizon(wall_s=at.wall_s)
         reason = objection(proposal, backlog=self._backlog, lowest_horizon_mtu=lowest_horizon_mtu)
         if reason is not None:
@@ -137,7 +138,9 @@ def objection(proposal: LeafProposal, *, backlog: Backlog, lowest_horizon_mtu: i
     return None
 
 
-def answers_to(sender: str, found: list[LeafDifference], books: Mapping[str, MeterBook]) -> tuple[Effect, ...]:
+def answers_to(
+    sender: str, found: list[LeafDifference], books: Mapping[str, MeterBook], *, zone: ZoneInfo
+) -> tuple[Effect, ...]:
     """Ask for readings only the proposer holds; show those on which one's own leaves rest."""
     want: set[tuple[str, int]] = set()
     give: dict[tuple[str, int], None] = {}
@@ -149,7 +152,7 @@ def answers_to(sender: str, found: list[LeafDifference], books: Mapping[str, Met
             continue
         around = [book.believed_before(item.mtu), book.believed_before(item.mtu + 1)]
         held = [*book.held_at(item.mtu - 1), *book.held_at(item.mtu)]
-        for reading in (*around, *held):
+        for reading in (*around, *held, *book.behind(item.mtu, zone=zone)):
             if reading is not None:
                 give[item.meter_code, reading.sequence] = None
     effects: list[Effect] = []

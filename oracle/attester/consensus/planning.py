@@ -127,7 +127,7 @@ def desired(
     if first > last_mtu:
         return {}
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)
-    derived = leaves(meter_code=code, known=known, first_mtu=first, last_mtu=last_mtu)
+    derived = leaves(meter_code=code, readings=known, zone=area.zone_info, first_mtu=first, last_mtu=last_mtu)
     return {
         reading.mtu: reading
         for reading in derived

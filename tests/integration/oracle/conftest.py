@@ -139,6 +139,7 @@ class Community:
         )
         self.metering = MeteringArea(
             code=AREA,
+            zone="Europe/Berlin",
             attesters=entries,
             threshold=2,
             attest_seconds=86_400,

@@ -26,6 +26,7 @@ NOW = (FIRST + 100) * 900
 METER = MeterKeyPair(text_id("M0"))
 METERING = MeteringArea(
     code="TEST",
+    zone="Europe/Berlin",
     attesters=(),
     threshold=1,
     attest_seconds=3_600,

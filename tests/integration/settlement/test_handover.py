@@ -50,6 +50,7 @@ from ledger_service.settlement.queries import period_state
 from ledger_service.stage import run_until_quiet
 from scripts.serving.composition import list_in_registry
 from scripts.serving.production.handover import agreement, handover_digest, handover_to
+from settling.substitutes import SUBSTITUTE_RULE
 from tests.grids import document
 from tests.integration.ledger import town
 from tests.integration.settlement.day_on_chain import DAY, EUR, ROLES, World, grants, key
@@ -109,7 +110,7 @@ class Site(World):
             period=1,
             attestations=(SignedAttestation.of(made, readings=[reading], signatures=signatures),),
             messages=(message.decode(),),
-            rules=ReadingRules(substitutes=1),
+            rules=ReadingRules(substitutes=SUBSTITUTE_RULE),
         )
         struct = AttestationStruct(
             area=made.area,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -109,6 +110,7 @@ def test_rekey__connection_that_carries_less__judges_all_again() -> None:
     assert book.believed() == [series[0], series[2]]
 
 
+ZONE = ZoneInfo("Europe/Berlin")
 LENGTH = FLOOR_READINGS + 40
 OPEN = FIRST + LENGTH - 20
 """The first MTU that can still be corrected, and the registers of a meter up to 20 MTUs after it."""
@@ -120,6 +122,18 @@ strays = st.lists(
     max_size=12,
 )
 """Readings beside the honest ones: (near which one, sequence, MTU and register beside it)."""
+
+
+def packed(items: list[RegisterReading]) -> list[list[RegisterReading]]:
+    """What one message can hold: readings whose sequences follow each other and whose MTUs rise."""
+    found: list[list[RegisterReading]] = []
+    for item in items:
+        last = found[-1][-1] if found else None
+        if last is not None and item.sequence == last.sequence + 1 and item.mtu > last.mtu:
+            found[-1].append(item)
+        else:
+            found.append([item])
+    return found
 
 
 def stray_of(near: int, sequence: int, step: int, energy_wh: int) -> RegisterReading:
@@ -143,24 +157,24 @@ def test_forget_before__whatever_came_before_or_comes_later__leaves_that_count_s
     late = [honest[at] for at in missing] + [stray_of(*item) for item in after]
     chance.shuffle(late)
     whole, pruned = MeterBook((KEY,)), MeterBook((KEY,))
-    for item in early:
-        whole.take(ReadingRun.of([item]))
-        pruned.take(ReadingRun.of([item]))
+    for items in packed(early):
+        whole.take(ReadingRun.of(items))
+        pruned.take(ReadingRun.of(items))
 
     floor = pruned.floor_before(OPEN)
     if floor is not None:
         pruned.forget_before(floor)
         again = MeterBook((KEY,), floor=floor)  # as after a restart
-        for item in early:
-            again.take(ReadingRun.of([item]))
+        for items in packed(early):
+            again.take(ReadingRun.of(items))
         assert again.believed() == pruned.believed()
     for item in late:
         whole.take(ReadingRun.of([item]))
         pruned.take(ReadingRun.of([item]))
 
     span = {"first_mtu": OPEN, "last_mtu": OPEN + 20}
-    expected = leaves(meter_code="M", known=whole.believed_around(**span), **span)
-    assert leaves(meter_code="M", known=pruned.believed_around(**span), **span) == expected
+    expected = leaves(meter_code="M", readings=whole.believed_around(**span), zone=ZONE, **span)
+    assert leaves(meter_code="M", readings=pruned.believed_around(**span), zone=ZONE, **span) == expected
 
 
 def test_floor_before__honest_series__forgets_all_but_what_leaves_may_rest_on() -> None:

@@ -34,6 +34,7 @@ METERS = {code: MeterKeyPair(text_id(code)) for code in ("M0", "M1")}
 ATTESTER = SigningKey(text_id("attester"))
 METERING = MeteringArea(
     code="TEST",
+    zone="Europe/Berlin",
     attesters=(AttesterEntry(name="A0", address=ATTESTER.address, organisation="one"),),
     threshold=1,
     attest_seconds=3_600,

@@ -41,6 +41,7 @@ def key_of(code: str, key: SigningKey, *, valid_from: int = FIRST, point: str | 
 def area_with(*keys: MeterKey) -> MeteringArea:
     return MeteringArea(
         code="TEST",
+        zone="Europe/Berlin",
         attesters=(),
         threshold=2,
         attest_seconds=3_600,

@@ -272,6 +272,7 @@ def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:
     attester_keys = {f"A{number}": SigningKey(text_id(f"attester {number}")) for number in range(3)}
     metering = MeteringArea(
         code="TEST/LV1",
+        zone="Europe/Berlin",
         attesters=tuple(
             AttesterEntry(name=name, address=key.address, organisation=f"organisation {name}")
             for name, key in attester_keys.items()

@@ -10,6 +10,7 @@ import pytest
 
 from domain.mtu import mtu_end
 from domain.periods import Period
+from oracle.attester.book import FLOOR_READINGS
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP
 from tests.attester_store import counts
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 FIRST = 1_900_000
 PERIOD = 96
-PERIODS = 6
+PERIODS = 14
 HORIZON_S = PERIOD * 900
 
 
@@ -58,7 +59,7 @@ def test_store__after_many_periods__holds_what_can_be_corrected_and_little_more(
     assert len(area.recorded) == PERIODS * PERIOD
     for one in area.attesters.values():
         held = counts(one.store)
-        assert held["message"] <= 5 * PERIOD
+        assert held["message"] <= FLOOR_READINGS + 3 * PERIOD < PERIODS * PERIOD
         assert len(one.standing.mtus) < held["attested"] == held["signed"] <= 4 * PERIOD
         assert len(one.intake.books["M0"].believed()) == held["message"]
 
@@ -67,7 +68,7 @@ def test_store__restarted_after_it_forgot__corrects_what_is_open_as_all_the_othe
     make_area: Callable[..., Any],
 ) -> None:
     area = long_area(make_area)
-    gap = FIRST + 5 * PERIOD + 50
+    gap = FIRST + (PERIODS - 1) * PERIOD + 50
     live_through(area, FIRST - 1, gap - 1)
     live_through(area, gap + 1, gap + 20)
     before = len(area.recorded[gap])

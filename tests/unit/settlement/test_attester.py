@@ -169,6 +169,7 @@ class Desk:
     def metering(self) -> MeteringArea:
         return MeteringArea(
             code=self.tools.AREA,
+            zone="Europe/Berlin",
             attesters=(),
             threshold=2,
             attest_seconds=3_600,

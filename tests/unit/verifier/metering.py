@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import Domain
-from domain.hashing import ZERO_HASH, canonical_json, text_id, to_hex
+from domain.hashing import ZERO_HASH, canonical_json, keccak, text_id, to_hex
 from domain.merkle import merkle_proof
 from domain.readings import Attestation, Quality, Reading, chain_readings_root
 from tests.unit.verifier.fake_chain import (
@@ -27,7 +27,7 @@ from tests.unit.verifier.programs import Programs
 
 FLOWS = {
     "p1": [(0, 310), (0, 380), (0, 40), (0, 0)],
-    "p2": [(10, 180), (50, 0), (90, 0), (60, 0)],
+    "p2": [(10, 180), (50, 0), (75, 0), (75, 0)],
     "p3": [(300, 0), (150, 0), (40, 0), (20, 0)],
 }
 """Import and export in Wh of the MTUs that are read in time."""
@@ -39,9 +39,9 @@ UNREAD = 4
 """The last MTU, counted from the day's first."""
 
 MISSING = ("p2", 2)
-"""Point and MTU whose reading never came: a substitute stands there."""
+"""Point and MTU whose reading never came: a substitute stands there, half of what the MTU and the next one drew."""
 
-READING_RULES = {"substitutes": 1}
+READING_RULES = {"substitutes": 2}
 
 MTU_SECONDS = 900
 
@@ -59,6 +59,12 @@ class Registers(NamedTuple):
 def registers_of(leaf: Reading) -> Registers:
     """What a meter's message says of its reading."""
     return Registers(leaf.mtu, leaf.sequence, leaf.import_register_wh, leaf.export_register_wh, leaf.nonce)
+
+
+def substitute_nonce(point: str, mtu: int, *, rests_on: int) -> bytes:
+    """It rests on the meter's last reading before, of an MTU counted from the day's first."""
+    nonce = noise(f"n{point}{rests_on}")
+    return keccak(b"substitute" + text_id(f"meter-{point}") + (FIRST + mtu).to_bytes(32, "big") + nonce)
 
 
 class Metering(Programs):
@@ -88,7 +94,7 @@ class Metering(Programs):
             export_wh,
             mtu + 2 if measured else 0,
             quality,
-            noise(f"n{point}{mtu}" if measured else f"s{point}{mtu}"),
+            noise(f"n{point}{mtu}") if measured else substitute_nonce(point, mtu, rests_on=mtu - 1),
         )
 
     def message(self, point: str, readings: list[Registers]) -> str:

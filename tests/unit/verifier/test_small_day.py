@@ -330,6 +330,9 @@ def test_source__events__are_all_those_that_the_contracts_declare() -> None:
     assert known == declared
 
 
+KNOWN = {"substitutes": 2}
+"""The version of a rule that the verifier knows; 1 where none is named."""
+
 RULES = [
     ("order.accepted", "receipts"),
     ("program.validated", "ties"),
@@ -341,12 +344,14 @@ RULES = [
 
 @pytest.mark.parametrize(("kind", "rule"), RULES)
 def test_verify__fact_by_a_rule_that_is_not_known__is_the_only_finding(day: Any, kind: str, rule: str) -> None:
-    bundle = rewritten(day, kind, lambda body: body["rules"].update({rule: 2}))
+    bundle = rewritten(day, kind, lambda body: body["rules"].update({rule: 9}))
 
     report = verify(bundle)
 
     assert (report.exit_code, report.findings_total) == (WRONG, 1)
-    assert f"version of the rule for {rule} 2, but this verifier knows 1" in report.findings[0].message
+    assert (
+        f"version of the rule for {rule} 9, but this verifier knows {KNOWN.get(rule, 1)}" in report.findings[0].message
+    )
     assert kind in report.findings[0].record
 
 
@@ -364,9 +369,11 @@ def test_verify__line_of_a_household_by_a_rule_that_is_not_known__is_the_only_fi
 ) -> None:
     files = day.personal("h1", "household", "p1")
     rows = [json.loads(line) for line in files[name].splitlines()]
-    rows[0]["rules"][rule] = 2
+    rows[0]["rules"][rule] = 9
 
     report = verify(seal("personal", {**files, name: jsonl(rows)}))
 
     assert (report.exit_code, report.findings_total) == (WRONG, 1)
-    assert report.findings[0].message.endswith(f"version of the rule for {rule} 2, but this verifier knows 1")
+    assert report.findings[0].message.endswith(
+        f"version of the rule for {rule} 9, but this verifier knows {KNOWN.get(rule, 1)}"
+    )
