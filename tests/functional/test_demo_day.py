@@ -6,14 +6,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
 
+from oracle.meters.fleet import Measurement, MeterFleet
 from scripts.cli.common import CACHE, EXIT_FAILED
 from scripts.cli.main import app
 from scripts.community.grids import load_community
@@ -156,8 +158,25 @@ def _with_source_too_high(cache: Path) -> None:
     path.write_text(json.dumps(body))
 
 
-def test_day__some_mtus_given_up__are_void_and_every_bundle_is_clean(tmp_path: Path) -> None:
+def _silence(monkeypatch: pytest.MonkeyPatch, *, from_mtu: int) -> None:
+    """The first meter that measures says nothing of the time from an MTU on."""
+    record = MeterFleet.record
+    silent: list[str] = []
+
+    def heard(self: MeterFleet, measurements: Iterable[Measurement]) -> None:
+        told = list(measurements)
+        silent.extend(item.meter_code for item in told[:1])
+        record(self, [item for item in told if item.meter_code != silent[0] or item.mtu < from_mtu])
+
+    monkeypatch.setattr(MeterFleet, "record", heard)
+
+
+def test_day__some_mtus_given_up_and_a_meter_silent__are_void_or_substituted_and_every_bundle_is_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _with_source_too_high(tmp_path / "cache")
+    noon = datetime(2016, 1, 20, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    _silence(monkeypatch, from_mtu=int(noon.timestamp()) // 900)
 
     result = run_day(
         grid=SMALLEST_GRID,
@@ -173,6 +192,7 @@ def test_day__some_mtus_given_up__are_void_and_every_bundle_is_clean(tmp_path: P
     assert result.summary["prices_neur_per_wh"]["mtus_with_trade"] > 0
     assert _traded_nothing_though_given_up(tmp_path / "out" / "bundles" / "auditor") == given_up
     assert result.clean, result.verdicts["auditor"].report
+    assert result.verdicts["auditor"].report["counts"]["substitutes"] == 48
 
 
 def _traded_nothing_though_given_up(bundle: Path) -> int:
