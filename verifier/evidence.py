@@ -19,6 +19,7 @@ from verifier.form import Json, form_of, parse, record, unhex, whole
 from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
 from verifier.node import Rpc
+from verifier.powerflow import PowerFlow
 from verifier.signatures import Signing
 from verifier.verdict import Held, Report, Unusable, short
 
@@ -92,16 +93,24 @@ class Evidence:
     chain_id: int
 
     def __init__(
-        self, files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
+        self,
+        files: Mapping[str, bytes],
+        anchors: Anchors | None,
+        rpc: Rpc | None,
+        height: int | None,
+        cache: Cache,
+        power_flow: PowerFlow | None = None,
     ) -> None:
         self.files = files
         self.anchors = anchors
         self.cache = cache
+        self.power_flow = power_flow
         self.chain: Chain | None = None
         self.seen = Events([])  # what contracts said: by the chain, or by the journal where no chain is asked
         self.operators: set[str] = set()
         self.at = Place(0, "")  # the entry of the journal at hand
         self.report = Report(anchored=anchors is not None, chain_asked=rpc is not None)
+        self.report.flow_asked = power_flow is not None
         self._rpc = rpc
         self.asked_height = height
         self._told: set[int] = set()

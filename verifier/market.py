@@ -5,7 +5,7 @@ Sources: docs/evidence.md section 3 (`book.closed`, "Program", `mtu.cleared`), d
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import BookKey, Opened, Orders
 from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, SessionKey, span
+from verifier.powerflow import check_states, flow_wh
 from verifier.report import ProgramReport, check_capped, check_place
 from verifier.rules import rule_of
 from verifier.words import (
@@ -331,6 +332,34 @@ class Market:
             due = told | self._nominated(nominated, program.mtus, point)
             report.same(f"schedule of point {point}", told, due, "schedule.nominated holds")
         self._programs[market, fact.session] = program
+        if self._evidence.power_flow is not None:
+            grid_model = self._participants.areas[self._participants.area_of(market)].grid_model
+            will_flow = self._will_flow(program, rules.lot_wh, caps, net_wh)
+            check_states(report, self._evidence.power_flow, grid_model, program.report.mtus, will_flow)
+
+    def _will_flow(
+        self,
+        program: Program,
+        lot_wh: int,
+        caps: Mapping[tuple[int, str], Caps],
+        earlier_wh: Mapping[tuple[int, str], int],
+    ) -> dict[int, dict[str, int]]:
+        """Net Wh by MTU and point. MTUs in which an erased order trades are left out."""
+        flows: dict[int, dict[str, int]] = {}
+        for at, told in enumerate(program.report.mtus):
+            words = () if told.given_up else program.results[told.mtu].book.words
+            asks = [word for word in words if word.side == ASK and word.accepted]
+            if any(word.tag not in self._orders.opened for word in asks):
+                self._report.gap("power flows of MTUs with erased orders")
+                continue
+            sold_wh = Counter({point: -wh for (mtu, point), wh in earlier_wh.items() if mtu == told.mtu})
+            for word in asks:
+                sold_wh[self._orders.opened[word.tag].point or ""] += word.accepted * lot_wh
+            flows[told.mtu] = {
+                point: flow_wh(net_wh[at], sold_wh[point], caps.get((told.mtu, point), UNLIMITED))
+                for point, net_wh in program.schedules.items()
+            }
+        return flows
 
     def _nominated(self, sessions: Sequence[SessionKey], mtus: range, point: str) -> dict[int, int]:
         """What is nominated for the last of these sessions, Wh by MTU: of each MTU at the latest gate (protocol.md

@@ -1,7 +1,7 @@
 """A program's power-flow report: what the DSO signs beside the results, and what it must say to agree with them.
 
-Sources: docs/protocol.md section 3 ("Report"), docs/evidence.md section 3 ("program"). The power flow itself is not
-computed again.
+Sources: docs/protocol.md section 3 ("Report"), docs/evidence.md section 3 ("program"). The power flow itself
+is computed again where `--grid` asks for it (powerflow.py).
 """
 
 from __future__ import annotations

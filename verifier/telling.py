@@ -11,6 +11,7 @@ NEUR_IN_EUR = 10**9
 
 OPERATOR_SAYS = "the operator: points, connections, meters, tariffs, agreements; attesters saw them in time"
 DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
+DSO_SAYS_OF_GRID = "the DSO: that its grid is as its model says, and which caps were the least"
 METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"
 NODE_SAYS = "the nodes that were asked: {what}, who sent what, and what contracts hold now"
 """On whose word rests what no check of a bundle can show."""
@@ -18,6 +19,7 @@ NODE_SAYS = "the nodes that were asked: {what}, who sent what, and what contract
 PUBLIC_HIDES = "that orders were signed and bills are right: public evidence does not open them"
 PERSONAL_HIDES = "whether an order of mine was left out (only receipts tell), and what others trade and owe"
 NO_ANCHORS = "that keys and contracts are those all parties agreed on: no trust anchors were given"
+NO_SCHEDULES = "the power flow, although it was asked for: only an auditor's bundle opens the schedules it needs"
 NO_NODE = "that the chain holds any of this: no node was asked"
 """What was not verified, by what the bundle is or was held against."""
 
@@ -82,6 +84,8 @@ def _recomputed(report: Report) -> Iterator[str]:
     if totals.books:
         words = _many(counts["words"], "order word")
         yield f"{_many(totals.books, 'book')} with {words}: most welfare, then volume; price; shares"
+    if totals.power_flows:
+        yield f"{_many(totals.power_flows, 'power flow')}: voltages and loadings of the grid under the caps"
     if totals.traded_mtus:
         traded = f"{_many(totals.traded_mtus, 'MTU')} with trade, {_kwh(totals.traded_wh)}"
         yield f"{traded}: books committed before, results signed by the DSO"
@@ -97,7 +101,7 @@ def _recomputed(report: Report) -> Iterator[str]:
 
 def _rests(report: Report) -> Iterator[str]:
     yield OPERATOR_SAYS
-    yield DSO_SAYS
+    yield DSO_SAYS_OF_GRID if report.totals.power_flows else DSO_SAYS
     yield METERS_SAY
     if report.chain_asked:
         proven = report.held.proven_block
@@ -109,6 +113,8 @@ def _missing(report: Report) -> Iterator[str]:
         yield NO_ANCHORS
     if not report.chain_asked:
         yield NO_NODE
+    if report.flow_asked and not report.totals.power_flows:
+        yield NO_SCHEDULES
     if report.kind == "public":
         yield PUBLIC_HIDES
     if report.kind == "personal":

@@ -90,6 +90,8 @@ class Totals:
     """Orders opened, each with a signature and a receipt."""
     books: int = 0
     """Results of single MTUs: order by order, optimum, price and shares."""
+    power_flows: int = 0
+    """MTUs whose grid was computed again."""
     traded_mtus: int = 0
     traded_wh: int = 0
     readings: int = 0
@@ -132,6 +134,7 @@ class Report:
     def __init__(self, *, anchored: bool, chain_asked: bool) -> None:
         self.anchored = anchored
         self.chain_asked = chain_asked
+        self.flow_asked = False  # whether power flows are to be computed too
         self.kind = "unknown"
         self.findings: list[Finding] = []
         self.findings_total = 0

@@ -15,6 +15,7 @@ from verifier.form import Json
 from verifier.ledger import Ledger
 from verifier.node import Rpc
 from verifier.personal import Personal
+from verifier.powerflow import PowerFlow
 from verifier.rules import UnknownRule
 from verifier.verdict import Report
 
@@ -31,13 +32,15 @@ def verify(
     rpc: Rpc | None = None,
     height: int | None = None,
     cache: Cache | None = None,
+    power_flow: PowerFlow | None = None,
 ) -> Report:
-    """Verify a bundle against trust anchors (as JSON) and the chain as of block `height` (None: the newest).
+    """Verify a bundle against trust anchors (as JSON) and the chain as of block `height` (None: the newest), with a
+    `power_flow` the grid's states too.
 
     Raises Unusable without a bundle, with anchors that are none, or where the node is silent.
     """
     trusted = None if anchors is None else Anchors.read(anchors)
-    return _verify(_files_of(bundle, MOST_BYTES), trusted, rpc, height, cache or Cache())
+    return _verify(_files_of(bundle, MOST_BYTES), trusted, rpc, height, cache or Cache(), power_flow)
 
 
 def verify_many(
@@ -46,12 +49,13 @@ def verify_many(
     rpc: Rpc | None = None,
     height: int | None = None,
     most_bytes: int = MOST_BYTES,
+    power_flow: PowerFlow | None = None,
 ) -> Iterator[Report]:
     """Verify bundles one after the other: what they have in common, byte by byte, is computed once, and all are held
     against the chain as of one block. Raises Unusable as `verify` does."""
     trusted, cache = None if anchors is None else Anchors.read(anchors), Cache()
     for bundle in bundles:
-        yield _verify(_files_of(bundle, most_bytes), trusted, rpc, height, cache)
+        yield _verify(_files_of(bundle, most_bytes), trusted, rpc, height, cache, power_flow)
 
 
 def _files_of(bundle: Bundle, most_bytes: int) -> Mapping[str, bytes]:
@@ -59,11 +63,16 @@ def _files_of(bundle: Bundle, most_bytes: int) -> Mapping[str, bytes]:
 
 
 def _verify(
-    files: Mapping[str, bytes], anchors: Anchors | None, rpc: Rpc | None, height: int | None, cache: Cache
+    files: Mapping[str, bytes],
+    anchors: Anchors | None,
+    rpc: Rpc | None,
+    height: int | None,
+    cache: Cache,
+    power_flow: PowerFlow | None,
 ) -> Report:
     """Verify one bundle; what its files hold can only become a finding, never an error."""
     sys.setrecursionlimit(RECURSION_LIMIT)
-    evidence = Evidence(files, anchors, rpc, height, cache)
+    evidence = Evidence(files, anchors, rpc, height, cache, power_flow)
     report, kind = evidence.report, evidence.check_manifest()
     with report.on("chain.json", "deployment"):
         evidence.connect()

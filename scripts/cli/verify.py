@@ -36,6 +36,7 @@ def verify(
         list[str] | None, typer.Option(help="JSON-RPC address of a node of the chain; given again: others, to agree.")
     ] = None,
     block: Annotated[int | None, typer.Option(help="Read the chain as of this block, for an older bundle.")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Compute the power flow of programs too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check bundles against the chain. Exit 0 clean (maybe in part), 3 wrong, 4 self-consistent only, 2 unusable; of
@@ -46,11 +47,11 @@ def verify(
     if anchors is not None and not anchors.exists():
         raise NoBundle(folder=anchors)
     if rpc:
-        verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=rpc, block=block)
+        verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=rpc, block=block, grid=grid)
     else:
         node = start_node(chain_state_of(bundles[0]))
         try:
-            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=[node.rpc.url], block=block)
+            verdicts = run_verifier(bundles=bundles, anchors=anchors, rpc=[node.rpc.url], block=block, grid=grid)
         finally:
             node.stop()
     if as_json:

@@ -34,11 +34,12 @@ class Verdict:
 
 
 def run_verifier(
-    *, bundles: Sequence[Path], anchors: Path | None, rpc: Sequence[str], block: int | None = None
+    *, bundles: Sequence[Path], anchors: Path | None, rpc: Sequence[str], block: int | None = None, grid: bool = False
 ) -> list[Verdict]:
     """Run the verifier once on all these bundles; a verdict on each.
 
     `rpc`: addresses of nodes, none to ask no chain; the chain is read as of `block` (None: the newest).
+    `grid`: compute power flows too.
     """
     command = [sys.executable, "-m", VERIFIER, *map(str, bundles), "--json"]
     if anchors is not None:
@@ -47,6 +48,8 @@ def run_verifier(
         command += ["--rpc", url]
     if block is not None:
         command += ["--block", str(block)]
+    if grid:
+        command.append("--grid")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         told = json.loads(done.stdout)

@@ -10,6 +10,8 @@ from typing import Any
 
 from scripts.cli.common import CACHE
 from scripts.serving.embedded.demo_day import DayResult, run_day
+from verifier.powerflow import PowerFlow
+from verifier.verify import verify
 
 SMALLEST_GRID = "1-LV-rural1--0-sw"
 LATER_GATE = "17:00"
@@ -42,10 +44,12 @@ def statements(out: Path) -> list[dict[str, Any]]:
     return [item["statement"] for item in facts(out, "settlement.proposed")[-1]["statements"]]
 
 
-def check_clean(result: DayResult) -> None:
-    """Every bundle of the day is clean, those of all accounts too."""
+def check_clean(result: DayResult, out: Path) -> None:
+    """Every bundle of the day is clean, those of all accounts too, and the power flow of each session is right."""
     assert result.clean, {name: verdict.report for name, verdict in result.verdicts.items() if verdict.exit_code}
     assert {"auditor", "public"} < result.verdicts.keys() and len(result.verdicts) > 10
+    computed = verify(out / "bundles" / "auditor", power_flow=PowerFlow())
+    assert (computed.findings, computed.totals.power_flows) == ([], 2 * 96)
 
 
 def check_netted(out: Path) -> None:

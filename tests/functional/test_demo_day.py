@@ -67,10 +67,11 @@ def test_verify__honest_bundle__exits_clean_with_anchors_and_four_without(day: t
     out, _ = day
     bundle = str(out / "bundles" / "auditor")
 
-    with_anchors = dominoes("verify", bundle, "--anchors", str(out / "anchors.json"), "--json")
+    with_anchors = dominoes("verify", bundle, "--anchors", str(out / "anchors.json"), "--grid", "--json")
     without = dominoes("verify", bundle, "--json")
 
     assert with_anchors.returncode == 0, with_anchors.stdout[-2000:]
+    assert json.loads(with_anchors.stdout)["totals"]["power_flows"] == 96
     assert without.returncode == 4
 
 

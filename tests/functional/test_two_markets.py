@@ -28,7 +28,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
 
 
 def test_two_markets__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
-    check_clean(day[0])
+    check_clean(*day)
 
 
 def test_two_markets__both_trade__and_bills_show_each(day: tuple[DayResult, Path]) -> None:

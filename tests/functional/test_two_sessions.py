@@ -67,7 +67,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
 
 
 def test_two_sessions__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
-    check_clean(day[0])
+    check_clean(*day)
 
 
 def test_two_sessions__same_mtus__both_trade_and_both_end(day: tuple[DayResult, Path]) -> None:
