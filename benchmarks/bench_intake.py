@@ -29,6 +29,7 @@ from domain.markets import Market
 from domain.members import JsonDocument
 from domain.orders import Order
 from domain.parties import Guarantee, OrderKey, Participant, ParticipantKind
+from domain.signed_terms import UNSIGNED, TermSigning, signed_by
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from domain.words import Side
@@ -66,6 +67,7 @@ BEFORE = -1
 
 DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 SETTLEMENT = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+SIGNING = TermSigning(SETTLEMENT, lambda address, role, area: False)
 
 
 class _Funds:
@@ -119,8 +121,10 @@ class Community:
         account, point = to_hex(self.accounts[n].address), f"P{n}"
         household = Participant(f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6)
         operations.register_participant(tx, participant=household, organisations=())
-        agreement = Agreement(f"a{n}", 1, account, to_hex(self.retailer.address), "home", 0)
-        operations.sign_agreement(tx, agreement=agreement, now=BEFORE)
+        agreement = Agreement(f"a{n}", 1, account, to_hex(self.retailer.address), "home", 0, UNSIGNED, UNSIGNED)
+        keys = {"account": self.accounts[n], "retailer": self.retailer}
+        signed = SIGNING.check(signed_by(agreement, keys, domain=SETTLEMENT))
+        operations.sign_agreement(tx, signed=signed, now=BEFORE)
         key = OrderKey(account, to_hex(self.devices[n].address), point, 0, b"")
         digest = SETTLEMENT.digest(KEY_REGISTRATION, consents.key_registration_values(key))
         key = replace(key, signature=self.accounts[n].sign(digest))

@@ -170,6 +170,9 @@ SETTLEMENT = Shape(
     "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)"
 )
 KEY_REGISTRATION = Shape("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)")
+AGREEMENT = Shape(
+    "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
+)
 GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)")
 COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
@@ -191,7 +194,7 @@ SUCCESSIONS_SHAPES = (ACCOUNT_REPLACEMENT,)
 HANDOVERS_SHAPES = (HANDOVER,)
 """Shapes whose verifying contract is Handovers."""
 
-SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION)
+SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION, AGREEMENT)
 """Shapes whose verifying contract is Settlement."""
 
 REDEMPTIONS_SHAPES = (REDEMPTION,)

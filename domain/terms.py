@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from domain.members import Address, BasisPoints, Code, Mtu, Natural, PriceNeurPerWh
+from domain.members import Address, BasisPoints, Code, Mtu, Natural, PriceNeurPerWh, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Agreement:
     """One version of a supply agreement: which retailer supplies an account under which tariff.
 
     Valid from an MTU until the account's next agreement. `account` and `retailer` are addresses as facts carry them,
-    lower-case 0x hex.
+    lower-case 0x hex. Both signed all that stands before their signatures (`domain.signed_terms`).
     """
 
     agreement: Code
@@ -44,3 +44,5 @@ class Agreement:
     retailer: Address
     tariff: Code
     valid_from_mtu: Mtu
+    account_signature: Signature
+    retailer_signature: Signature

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
 
 from domain.errors import DominoesError
 from domain.hashing import from_hex, hash_json, to_hex
+from domain.members import noun_json
 from domain.periods import Period
 from domain.terms import Agreement, Tariff
 from settling.columns import NO_TERMS, Prices
@@ -130,8 +131,8 @@ def terms_list(terms: Terms, households: Iterable[int]) -> list[dict[str, Any]]:
     for household in households:
         for span in terms.spans[household]:
             agreement, tariff = span.agreement, terms.classes[span.row].tariff
-            found[tariff.tariff, tariff.version, 0] = asdict(tariff)
-            found[agreement.agreement, agreement.version, 1] = asdict(agreement)
+            found[tariff.tariff, tariff.version, 0] = noun_json(tariff)
+            found[agreement.agreement, agreement.version, 1] = noun_json(agreement)
     return [found[key] for key in sorted(found)]
 
 

@@ -15,6 +15,7 @@ from domain.parties import OrderKey
 from domain.programs import program_values
 from domain.readings import Attestation
 from domain.rules import rule_of
+from domain.signed_terms import HoldsRole, TermSigning
 from domain.signing import recover
 from domain.strictness import text
 from domain.words import OrderWord, result_hash
@@ -26,17 +27,21 @@ NO_POINT = ZERO_HASH
 """The point in the key registration of an account that has none."""
 
 
-def verify_package(package: Package, *, market: Domain, settlement: Domain) -> bytes:
+def verify_package(package: Package, *, market: Domain, settlement: Domain, holds_role: HoldsRole) -> bytes:
     """Check everything a package proves by itself and return the digest to sign.
 
-    Orders open the words and are signed by keys their accounts registered; words give the cleared results; envelopes
-    and schedules are those of the reports the DSO signed; readings give the attested roots and totals; there is one
-    list of words for each revision before; the proposal is what these facts give. The caller compares roots, programs,
-    lots and earlier words with the chain, readings and registry facts with its store. Raises WrongInput naming the
-    record, BadSignature, UnknownRule, or what `settle` raises.
+    Terms are signed by those whom they bind (`holds_role`: keys of organisations). Orders open the words and are signed
+    by keys their accounts registered; words give the cleared results; envelopes and schedules are those of the reports
+    the DSO signed; readings give the attested roots and totals; there is one list of words for each revision before;
+    the proposal is what these facts give. The caller compares roots, programs, lots and earlier words with the chain,
+    readings and registry facts with its store. Raises WrongInput naming the record, TermNotSigned, BadSignature,
+    UnknownRule, or what `settle` raises.
     """
     if [item.revision for item in package.earlier] != list(range(package.revision)):
         raise WrongInput(record="earlier", reason="it has not the words of each revision before, and of no other")
+    signing = TermSigning(settlement, holds_role)
+    for agreement in package.agreements:
+        signing.check(agreement)
     for program in package.programs:
         _check_program(package, program, market)
     _check_orders(package, market=market, settlement=settlement)

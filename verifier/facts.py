@@ -89,6 +89,8 @@ class AgreementSigned:
     retailer: str
     tariff: str
     valid_from_mtu: int
+    account_signature: str
+    retailer_signature: str
 
     @property
     def rank(self) -> tuple[str, int, bool]:

@@ -252,7 +252,11 @@ class Participants:
         self._check_not_begun(fact.valid_from_mtu, users)
 
     def agreement_signed(self, fact: AgreementSigned) -> None:
-        """Before any MTU that it covers has begun in its account's area."""
+        """Signed by account and retailer, before any MTU that it covers has begun in the account's area."""
+        values = (fact.agreement, fact.version, fact.account, fact.retailer, fact.tariff, fact.valid_from_mtu)
+        for party, signature in (("account", fact.account_signature), ("retailer", fact.retailer_signature)):
+            signer = self._evidence.sign.signer(signature, "Agreement", *values)
+            self._report.same(party, getattr(fact, party), signer, "Agreement is signed by")
         self.agreements[fact.account].append(fact)
         self._check_not_begun(fact.valid_from_mtu, [fact.account])
 

@@ -57,6 +57,10 @@ SHAPES = (
         "bytes32 readingsRoot,bytes32 statementsRoot,bytes32 tariffHash)",
     ),
     ("Settlement", "KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)"),
+    (
+        "Settlement",
+        "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)",
+    ),
     ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
     (
         "Guarantees",

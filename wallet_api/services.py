@@ -9,7 +9,8 @@ from typing import Any
 
 from fastapi import Request
 
-from domain.eip712 import CONTRACT_OF, Domain, Shape
+from domain.eip712 import AGREEMENT, CONTRACT_OF, Domain, Shape
+from domain.signed_terms import TermSigning
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
@@ -94,6 +95,11 @@ class Services:
     """Calls that organisations outside sign themselves; None where the service holds every key, as in demos."""
     clock_control: Callable[[int], int] | None = None
     """Embedded nodes only: lets market time reach a value (unix seconds) and returns the market time reached."""
+
+    @property
+    def term_signing(self) -> TermSigning:
+        """How signatures under terms are checked."""
+        return TermSigning(self.deployment.domain_of(AGREEMENT), self.directory.holds_role)
 
 
 def services_of(request: Request) -> Services:

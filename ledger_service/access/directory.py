@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.errors import DominoesError
-from domain.hashing import to_hex
+from domain.hashing import from_hex, to_hex
+from domain.roles import ChainRole
 from ledger_service.access.roles import Role
 
 PARTICIPANT_ROLES = {"household": Role.PROSUMER, "retailer": Role.RETAILER}
@@ -98,6 +99,11 @@ class Directory:
     def organisations(self, role: Role) -> list[OrganisationKey]:
         """The configured keys of one role."""
         return [key for key in self._organisations.values() if key.role is role]
+
+    def holds_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        """Whether an address (0x hex) is the key of an organisation in a role of the contracts, there or everywhere."""
+        key = self._organisations.get(from_hex(address))
+        return key is not None and key.role.value == role.value and key.area in (None, area)
 
     @property
     def organisation_accounts(self) -> frozenset[str]:

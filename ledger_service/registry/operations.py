@@ -30,6 +30,7 @@ from domain.hashing import from_hex, text_id, to_hex
 from domain.markets import Market, MarketKind
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.roles import ChainRole
+from domain.signed_terms import SignedTerm
 from domain.terms import Agreement, Tariff
 from domain.units import BASIS_POINTS, check_range
 from ledger_service.outbox import request
@@ -217,12 +218,13 @@ def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
     return put(tx, make=partial(TariffPublished, tariff), what="tariff", name=name, check=check)
 
 
-def sign_agreement(tx: Transaction, *, agreement: Agreement, now: int) -> Entry:
-    """Record the next version of an agreement of a household with a retailer of its area, to begin after `now`.
+def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) -> Entry:
+    """Record the next version of an agreement that a household and a retailer of its area signed, to begin after `now`.
 
     Its tariff must be valid from the agreement's first MTU, so that whatever it covers can be settled. Raises
     Malformed, AlreadyBegun, NotRegistered, WrongParty, NoAgreement, VersionOutOfOrder, AlreadyRegistered.
     """
+    agreement = signed.term
 
     def check() -> None:
         check_code(field="agreement", value=agreement.agreement)

@@ -83,6 +83,8 @@ registry_agreement = Table(
     Column("retailer", _Address, nullable=False),
     Column("tariff", _Code, nullable=False),
     Column("valid_from_mtu", Integer64, nullable=False),
+    Column("account_signature", LargeBinary(65), nullable=False),
+    Column("retailer_signature", LargeBinary(65), nullable=False),
     _sequence(),
     Index("ix_registry_agreement_account_valid_from_mtu", "account", "valid_from_mtu"),
     Index("ix_registry_agreement_retailer_account", "retailer", "account"),

@@ -11,12 +11,13 @@ from contracts.bindings import Event
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market, ProgramRecorded, SessionOpened
 from contracts.bindings.readings import Readings, ReadingState
-from contracts.bindings.roles import Roles
+from contracts.bindings.roles import RoleGranted, Roles
 from contracts.bindings.settlement import PeriodSettled
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import text_id, to_hex
 from domain.metering_area import MeteringArea
+from domain.roles import ChainRole
 
 _Event = TypeVar("_Event", bound=Event)
 
@@ -114,6 +115,12 @@ class NodeChain:
         if len(set(voices.values())) != len(voices):
             found.append("attesters said to be of several organisations are of one on chain")
         return found
+
+    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        """Whether a key (0x hex) ever held a role, there or in all areas: what it signed stays when it is replaced."""
+        topics = [_topic_of(int(address, 16)), _topic_of(ROLE_NUMBERS[role.value])]
+        granted = self._events(RoleGranted, self._roles.address, topics, self._rpc.block_number())
+        return any(event.area == ALL_AREAS or (area is not None and event.area == text_id(area)) for event in granted)
 
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """Where the readings of MTUs stand: revisions taken, and the last root."""

@@ -13,6 +13,7 @@ from contracts.rpc import NodeAnswerInvalid, NodeUnavailable
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.metering_area import MeteringArea
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from oracle.attester.chain import PeriodOnChain
 from oracle.attester.service import ServiceAway, SettlementRef, SettlementService
@@ -45,6 +46,10 @@ class ChainReader(Protocol):
 
     def period(self, *, area: str, period: int, markets: Sequence[str]) -> PeriodOnChain:
         """A period of an area and what these markets did in it."""
+        ...
+
+    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        """Whether a key ever held a role for an area."""
         ...
 
 
@@ -116,7 +121,9 @@ class SettlementSigner:
         package = self._service.settlement_package(settlement)
         if SettlementRef(package.area, package.period, package.revision) != settlement:
             raise SettlementRefused(settlement=settlement, reason="the package is about another settlement")
-        digest = verify_package(package, market=self._market, settlement=self._settlement)
+        digest = verify_package(
+            package, market=self._market, settlement=self._settlement, holds_role=self._chain.held_role
+        )
         on_chain = self._chain.period(area=settlement.area, period=settlement.period, markets=markets_of(package))
         if len(on_chain.words_hashes) > settlement.revision:
             return 0  # in effect already: others signed while this attester looked

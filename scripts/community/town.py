@@ -12,8 +12,11 @@ from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.members import noun_json
 from domain.mtu import mtu_start
+from domain.signed_terms import UNSIGNED, signed_by
 from domain.signing import SigningKey
+from domain.terms import Agreement
 from domain.units import NEUR_PER_EUR
 from grid.model import Point
 from scripts.community.grids import Community
@@ -193,17 +196,7 @@ class Town:
                 "connection_export_w": point.export_w,
             },
         )
-        registrar.post(
-            "/v1/agreements",
-            {
-                "agreement": f"supply-{house.at + 1:03d}",
-                "version": 1,
-                "account": account,
-                "retailer": to_hex(self.organisations["retailer"].address),
-                "tariff": TARIFF_CODE,
-                "valid_from_mtu": valid_from_mtu,
-            },
-        )
+        self._agree(house, valid_from_mtu)
         registrar.post(
             "/v1/meters",
             {
@@ -221,6 +214,23 @@ class Town:
             point=point.code,
             valid_from_mtu=valid_from_mtu,
         )
+
+    def _agree(self, house: Household, valid_from_mtu: int) -> None:
+        """Household and retailer sign their agreement; the registrar records it."""
+        retailer = self.organisations["retailer"]
+        agreement = Agreement(
+            agreement=f"supply-{house.at + 1:03d}",
+            version=1,
+            account=to_hex(house.account.address),
+            retailer=to_hex(retailer.address),
+            tariff=TARIFF_CODE,
+            valid_from_mtu=valid_from_mtu,
+            account_signature=UNSIGNED,
+            retailer_signature=UNSIGNED,
+        )
+        keys = {"account": house.account, "retailer": retailer}
+        signed = signed_by(agreement, keys, domain=self.domain("Settlement"))
+        self.clients["registrar"].post("/v1/agreements", noun_json(signed))
 
     def _register_key(
         self, client: ApiClient, *, account: SigningKey, device: SigningKey, point: str | None, valid_from_mtu: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -172,8 +171,8 @@ def agreement(
         guarantee = registry.guarantee_of(connection, who.account)
     shown = schemas.OwnAgreement(
         mtu=at,
-        agreement=Agreement(**asdict(found)),
-        tariff=Tariff(**asdict(tariff)),
+        agreement=Agreement(**noun_json(found)),
+        tariff=Tariff(**noun_json(tariff)),
         retailer=schemas.Supplier(account=found.retailer, name=None if retailer is None else retailer.participant),
         credit_neur=None if guarantee is None else str(guarantee.credit_neur),
     )

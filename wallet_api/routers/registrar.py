@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from domain import parties
@@ -14,6 +15,8 @@ from domain.hashing import NotCanonical, from_hex, hash_json
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument, noun_json
 from domain.parties import Meter, Participant
+from domain.signed_terms import TermNotSigned
+from domain.signing import BadSignature
 from domain.terms import Agreement, Tariff
 from edge.answers import model_answer
 from edge.paging import INT32, TEXT, UINT32, Paging, page_answer, paging
@@ -58,6 +61,8 @@ TARIFF_READERS = (*READERS, Role.OPERATOR, Role.RETAILER, Role.PROSUMER, Role.AT
 
 VERSIONED = (TEXT, INT32)
 """What versions of terms are ordered by."""
+
+_Noun = TypeVar("_Noun")
 
 router = APIRouter(prefix=API_PREFIX, tags=["registrar"])
 
@@ -142,6 +147,8 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
             NoAgreement,
             AlreadyBegun,
             VersionOutOfOrder,
+            BadSignature,
+            TermNotSigned,
             AlreadyRegistered,
         ),
     ),
@@ -151,11 +158,10 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
     services = services_of(request)
 
     def work(body: shown.AgreementBody) -> Created:
+        signed = services.term_signing.check(_noun(Agreement, body))
         with services.record.begin() as tx:
-            agreement = Agreement(**body.model_dump())
-            return created(
-                operations.sign_agreement(tx, agreement=agreement, now=services.clock.now()), shown.AgreementFact
-            )
+            entry = operations.sign_agreement(tx, signed=signed, now=services.clock.now())
+        return created(entry, shown.AgreementFact)
 
     return await write(request, who=who, shape=shown.AgreementBody, work=work)
 
@@ -305,6 +311,13 @@ def one_tariff(
     with services_of(request).record.read() as connection:
         found = listed.tariffs(connection, part=only(tariff, version))
     return model_answer(_tariff(the_one(found, "version of a tariff")))
+
+
+def _noun(kind: type[_Noun], body: BaseModel) -> _Noun:
+    """A term as its body says it: signatures as bytes."""
+    members = body.model_dump()
+    signatures = {name: from_hex(text) for name, text in members.items() if name.endswith("_signature")}
+    return kind(**members | signatures)
 
 
 def _participant(one: Recorded[Participant]) -> shown.RegisteredParticipant:

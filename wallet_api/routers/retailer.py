@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Annotated, cast
@@ -19,6 +19,7 @@ from domain.errors import OutOfRange
 from domain.facts import SettlementProposed
 from domain.hashing import from_hex, to_hex
 from domain.lines import VAT, VatLine
+from domain.members import noun_json
 from domain.mtu import mtu_of
 from domain.parties import Guarantee, ParticipantKind
 from domain.signing import BadSignature
@@ -241,7 +242,7 @@ def _customers(
                     account=agreement.account,
                     participant=participant.participant,
                     point=participant.point,
-                    agreement=Agreement(**asdict(agreement)),
+                    agreement=Agreement(**noun_json(agreement)),
                     state="now" if agreement.valid_from_mtu <= now else "later",
                 )
             )

@@ -16,6 +16,7 @@ from wallet_api.fields import (
     Mtu,
     NeurPerWh,
     ParticipantKind,
+    Signature,
     Version,
     Watt,
 )
@@ -86,6 +87,8 @@ class AgreementMembers(BaseModel):
     retailer: Address
     tariff: Code
     valid_from_mtu: Mtu = Field(description="First MTU it is valid at, until the account's next agreement begins")
+    account_signature: Signature = Field(description="The account's signature over the Agreement")
+    retailer_signature: Signature = Field(description="The retailer's signature over the same")
 
 
 class AgreementBody(AgreementMembers, Body):

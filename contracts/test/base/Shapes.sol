@@ -19,6 +19,9 @@ library Shapes {
     bytes32 internal constant READING_RECEIPT_TYPEHASH = keccak256("ReadingReceipt(bytes32 messagesRoot)");
     bytes32 internal constant KEY_REGISTRATION_TYPEHASH =
         keccak256("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)");
+    bytes32 internal constant AGREEMENT_TYPEHASH = keccak256(
+        "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
+    );
 
     /// @notice An order as its holder signs it.
     struct Order {
@@ -110,6 +113,27 @@ library Shapes {
         returns (bytes32)
     {
         return keccak256(abi.encode(KEY_REGISTRATION_TYPEHASH, account, orderKey, point, validFromMtu));
+    }
+
+    function agreement(
+        string memory code,
+        uint32 version,
+        address account,
+        address retailer,
+        string memory tariff,
+        uint32 validFromMtu
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                AGREEMENT_TYPEHASH,
+                keccak256(bytes(code)),
+                version,
+                account,
+                retailer,
+                keccak256(bytes(tariff)),
+                validFromMtu
+            )
+        );
     }
 
     /// @notice One reading.

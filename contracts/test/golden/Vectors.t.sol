@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 15, "all shapes of the protocol");
+        assertEq(shapes, 16, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -114,6 +114,7 @@ contract GoldenVectorsTest is Assert {
                 || shape == keccak256("ReadingReceipt")
         ) return _tradingHash(shape, path);
         if (shape == keccak256("Handover")) return _handoverHash(path);
+        if (shape == keccak256("Agreement")) return _agreementHash(path);
         return _moneyHash(shape, path);
     }
 
@@ -124,6 +125,17 @@ contract GoldenVectorsTest is Assert {
             vm.parseJsonAddress(_json, string.concat(path, ".successor")),
             _word(string.concat(path, ".codesHash")),
             uint64(_uint(string.concat(path, ".deadline")))
+        );
+    }
+
+    function _agreementHash(string memory path) private view returns (bytes32) {
+        return Shapes.agreement(
+            vm.parseJsonString(_json, string.concat(path, ".agreement")),
+            uint32(_uint(string.concat(path, ".version"))),
+            vm.parseJsonAddress(_json, string.concat(path, ".account")),
+            vm.parseJsonAddress(_json, string.concat(path, ".retailer")),
+            vm.parseJsonString(_json, string.concat(path, ".tariff")),
+            uint32(_uint(string.concat(path, ".validFromMtu")))
         );
     }
 

@@ -12,6 +12,7 @@ import pytest
 from domain.hashing import from_hex, to_hex
 from domain.parties import ParticipantKind
 from domain.periods import Period
+from domain.signed_terms import UNSIGNED
 from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
@@ -26,6 +27,7 @@ CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.json"
 def load(case: Path) -> Inputs:
     """The values of a case's input.json."""
     data = json.loads((case / "input.json").read_text())
+    unsigned = {"account_signature": UNSIGNED, "retailer_signature": UNSIGNED}
     return Inputs(
         period=Period(**data["period"]),
         revision=data["revision"],
@@ -33,7 +35,7 @@ def load(case: Path) -> Inputs:
             Party(from_hex(item["account"]), ParticipantKind(item["kind"]), item["point"]) for item in data["parties"]
         ),
         tariffs=tuple(Tariff(**item) for item in data["tariffs"]),
-        agreements=tuple(Agreement(**item) for item in data["agreements"]),
+        agreements=tuple(Agreement(**item, **unsigned) for item in data["agreements"]),
         trades=tuple(
             Trade(
                 **{

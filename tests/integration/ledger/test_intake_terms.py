@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from domain.hashing import to_hex
+from domain.members import noun_json
 from domain.mtu import mtu_of
 from domain.signing import SigningKey
 from domain.words import Side
@@ -14,7 +15,6 @@ from ledger_service.registry import operations
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
 from tests.integration.ledger.town import (
-    BEFORE,
     Resident,
     Town,
     accepted,
@@ -23,6 +23,7 @@ from tests.integration.ledger.town import (
     participant,
     refused,
     register_key,
+    sign_agreement,
     signed_guarantee,
     signed_key,
     tariff,
@@ -36,7 +37,7 @@ def _move_in(town: Town, newcomer: Resident, *, supplied_from_mtu: int = 0) -> N
     with town.record.begin() as tx:
         operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=())
         agreement = town.agreement(9, newcomer, valid_from_mtu=supplied_from_mtu)
-        operations.sign_agreement(tx, agreement=agreement, now=BEFORE)
+        sign_agreement(tx, agreement)
         key = signed_key(newcomer.account, newcomer.device.address, point=newcomer.point)
         register_key(tx, key)
 
@@ -130,8 +131,8 @@ def test_order__under_a_tariff_that_is_not_valid_yet__refused(town: Town, reside
     accepted(town, resident.order(mtu=first_mtu))
     later = town.agreement(0, resident, version=2, tariff="later", valid_from_mtu=first_mtu)
     with town.record.begin() as tx:  # as a record may hold it from before this was refused at registration
-        append_fact(tx, "tariff.published", asdict(tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
-        append_fact(tx, "agreement.signed", asdict(later))
+        append_fact(tx, "tariff.published", noun_json(tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
+        append_fact(tx, "agreement.signed", noun_json(later))
     refused(town, resident.order(mtu=first_mtu), NoAgreement)
     accepted(town, resident.order(mtu=first_mtu + 1))
 

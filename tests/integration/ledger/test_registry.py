@@ -14,8 +14,8 @@ from domain.hashing import text_id, to_hex
 from domain.markets import MarketKind
 from domain.mtu import MTU_SECONDS
 from domain.parties import Meter, ParticipantKind
+from domain.signed_terms import TermNotSigned
 from domain.signing import BadSignature, SigningKey
-from domain.terms import Agreement
 from ledger_service.record import Record
 from ledger_service.registry import consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
@@ -36,6 +36,8 @@ from tests.integration.ledger.town import (
     AREA,
     BEFORE,
     MARKET,
+    MARKET_DOMAIN,
+    SETTLEMENT_DOMAIN,
     Resident,
     Town,
     area,
@@ -43,11 +45,13 @@ from tests.integration.ledger.town import (
     market,
     participant,
     register_key,
+    sign_agreement,
     signed_key,
     tariff,
 )
 from tests.integration.ledger.writes import Write, refused, request, written
 from tests.journal import content_of
+from tests.terms import signed_agreement
 
 pytestmark = pytest.mark.integration
 
@@ -254,9 +258,9 @@ def test_participant__account_or_device_key_again__refused(town: Town, record: R
 def test_agreement__changed_retailer_or_tariff__valid_from_its_mtu(town: Town, record: Record) -> None:
     resident = town.residents[0]
     written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green"), now=BEFORE))
-    first = Agreement("agreement-0", 1, resident.account_hex, town.retailer.account_hex, "home", 0)
-    second = replace(first, version=2, tariff="green", valid_from_mtu=50)
-    written(record, lambda tx: operations.sign_agreement(tx, agreement=second, now=BEFORE))
+    first = town.agreement(0, resident)
+    second = town.agreement(0, resident, version=2, tariff="green", valid_from_mtu=50)
+    written(record, lambda tx: sign_agreement(tx, second))
 
     with record.read() as connection:
         assert queries.agreement_at(connection, account=resident.account_hex, mtu=49) == first
@@ -269,7 +273,7 @@ def test_agreement__changed_retailer_or_tariff__valid_from_its_mtu(town: Town, r
 
 def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
     one, other = town.residents[:2]
-    good = Agreement("agreement-9", 1, one.account_hex, town.retailer.account_hex, "home", 0)
+    good = town.agreement(9, one)
     cases = [
         (replace(good, tariff="none"), NotRegistered),
         (replace(good, account="0x" + "99" * 20), NotRegistered),
@@ -279,7 +283,25 @@ def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
         (replace(good, agreement="agreement-1", version=2, valid_from_mtu=9), AlreadyRegistered),
     ]
     for agreement, error in cases:
-        refused(record, error, lambda tx, item=agreement: operations.sign_agreement(tx, agreement=item, now=BEFORE))
+        refused(record, error, lambda tx, item=agreement: sign_agreement(tx, item))
+
+
+def test_agreement__not_as_both_signed_it__refused(town: Town, record: Record) -> None:
+    one, other, retailer = town.residents[0], town.residents[1].account, town.retailer.account
+    members = {"agreement": "agreement-0", "version": 2, "valid_from_mtu": 50}
+    good = town.agreement(0, one, **members)
+    stranger = signed_agreement(other, retailer, domain=SETTLEMENT_DOMAIN, **members)
+    elsewhere = signed_agreement(one.account, retailer, domain=MARKET_DOMAIN, **members)
+    cases = [
+        ("account", replace(good, account_signature=stranger.account_signature)),
+        ("account", replace(good, account_signature=good.retailer_signature)),
+        ("retailer", replace(good, retailer_signature=good.account_signature)),
+        ("account", replace(good, valid_from_mtu=51)),
+        ("account", replace(good, account_signature=elsewhere.account_signature)),
+    ]
+    for party, agreement in cases:
+        assert refused(record, TermNotSigned, lambda tx, item=agreement: sign_agreement(tx, item)).party == party
+    written(record, lambda tx: sign_agreement(tx, good))
 
 
 def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> None:
@@ -418,9 +440,7 @@ def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town,
     for mtu, allowed in ((99, False), (100, False), (101, True)):
         writes: list[Write] = [
             lambda tx, at=mtu: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
-            lambda tx, at=mtu: operations.sign_agreement(
-                tx, agreement=town.agreement(0, resident, version=2, valid_from_mtu=at), now=now
-            ),
+            lambda tx, at=mtu: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
             lambda tx, at=mtu: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=at), now=now),
         ]
         for write in writes:
@@ -433,17 +453,19 @@ def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town,
             assert record.head() == head
     repeats: list[Write] = [
         lambda tx: operations.publish_tariff(tx, tariff=tariff(), now=now),
-        lambda tx: operations.sign_agreement(tx, agreement=town.agreement(0, resident), now=now),
+        lambda tx: sign_agreement(tx, town.agreement(0, resident), now=now),
     ]
     assert all(written(record, write).repeated for write in repeats)
 
 
 def test_agreement__before_its_tariff_is_valid__refused(town: Town, record: Record) -> None:
     written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green", valid_from_mtu=50), now=0))
-    early = town.agreement(0, town.residents[0], version=2, tariff="green", valid_from_mtu=49)
+    early, in_time = (
+        town.agreement(0, town.residents[0], version=2, tariff="green", valid_from_mtu=at) for at in (49, 50)
+    )
 
-    refused(record, NoAgreement, lambda tx: operations.sign_agreement(tx, agreement=early, now=0))
-    written(record, lambda tx: operations.sign_agreement(tx, agreement=replace(early, valid_from_mtu=50), now=0))
+    refused(record, NoAgreement, lambda tx: sign_agreement(tx, early, now=0))
+    written(record, lambda tx: sign_agreement(tx, in_time, now=0))
 
 
 def test_meter__before_the_household_has_an_agreement__refused(town: Town, record: Record) -> None:
@@ -454,7 +476,7 @@ def test_meter__before_the_household_has_an_agreement__refused(town: Town, recor
         lambda tx: operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=()),
     )
     agreement = town.agreement(9, newcomer, valid_from_mtu=40)
-    written(record, lambda tx: operations.sign_agreement(tx, agreement=agreement, now=0))
+    written(record, lambda tx: sign_agreement(tx, agreement, now=0))
 
     refused(record, NoAgreement, lambda tx: operations.register_meter(tx, meter=meter, now=0))
     written(record, lambda tx: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=40), now=0))
@@ -476,9 +498,7 @@ def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(reco
     def writes(at: int, now: int) -> list[Write]:
         return [
             lambda tx: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
-            lambda tx: operations.sign_agreement(
-                tx, agreement=town.agreement(0, resident, version=2, valid_from_mtu=at), now=now
-            ),
+            lambda tx: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
         ]
 
     for write in writes(end - 1, program.session):

@@ -17,6 +17,7 @@ from domain.members import JsonDocument
 from domain.mtu import mtu_start
 from domain.orders import Order, cancel_digest, schedule_digest
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
+from domain.signed_terms import TermSigning
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from domain.words import Side
@@ -41,6 +42,7 @@ from ledger_service.trading import (
 from tests.grids import document, street
 from tests.integration.ledger.told import answer_to
 from tests.journal import append_fact
+from tests.terms import signed_agreement
 
 NOW = 1_465_970_400
 """Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""
@@ -51,6 +53,7 @@ BEFORE = -1
 AREA, MARKET = "TEST", "TEST/DA"
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+SIGNING = TermSigning(SETTLEMENT_DOMAIN, lambda address, role, area: False)
 CREDIT_NEUR = 100 * 10**9
 RETAILER_LINE_NEUR = 100_000 * 10**9
 
@@ -185,6 +188,11 @@ def give_guarantee(tx: Transaction, guarantee: Guarantee, *, now: int = BEFORE) 
     return consents.give_guarantee(tx, signers=signers, guarantee=guarantee, now=now, check_funds=lambda: None)
 
 
+def sign_agreement(tx: Transaction, agreement: Agreement, *, now: int = BEFORE) -> Entry:
+    """Record a signed agreement."""
+    return operations.sign_agreement(tx, signed=SIGNING.check(agreement), now=now)
+
+
 def gate_of(mtu: int) -> int:
     """The day-ahead gate of the local day that holds an MTU: 12:00 on the day before."""
     zone = ZoneInfo("Europe/Berlin")
@@ -317,7 +325,7 @@ class Town:
     def _register_household(self, tx: Any, n: int, resident: Resident, credit_neur: int) -> None:
         account = resident.account
         operations.register_participant(tx, participant=participant(n, account), organisations=())
-        operations.sign_agreement(tx, agreement=self.agreement(n, resident), now=BEFORE)
+        sign_agreement(tx, self.agreement(n, resident))
         meter = Meter(meter=f"METER-{n}", point=f"POINT-{n}", public_key=account.secret, area=AREA, valid_from_mtu=0)
         operations.register_meter(tx, meter=meter, now=BEFORE)
         register_key(tx, signed_key(account, resident.device.address, point=resident.point))
@@ -325,16 +333,9 @@ class Town:
         give_guarantee(tx, given)
 
     def agreement(self, n: int, resident: Resident, **changes: Any) -> Agreement:
-        """The first version of a resident's agreement with the retailer, valid from the beginning."""
-        base = Agreement(
-            agreement=f"agreement-{n}",
-            version=1,
-            account=resident.account_hex,
-            retailer=self.retailer.account_hex,
-            tariff="home",
-            valid_from_mtu=0,
-        )
-        return replace(base, **changes)
+        """The first version of a resident's agreement with the retailer, from the beginning, with both signatures."""
+        members = {"agreement": f"agreement-{n}"} | changes
+        return signed_agreement(resident.account, self.retailer.account, domain=SETTLEMENT_DOMAIN, **members)
 
     def include(self, key: str) -> None:
         """What the chain gateway reports once a transaction is in a block."""

@@ -24,8 +24,8 @@ from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.parties import Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.roles import ChainRole
+from domain.signed_terms import TermSigning
 from domain.signing import SigningKey
-from domain.terms import Agreement
 from ledger_service.chain.anvil import NodeSettings
 from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
@@ -50,6 +50,7 @@ from settling.postings import POOL
 from settling.verification import verify_package
 from tests.integration.ledger import town
 from tests.journal import append_fact
+from tests.terms import signed_agreement
 
 DAY = date(2016, 6, 16)
 ROLES = ("operator", "treasurer", "registrar", "security_admin")
@@ -104,6 +105,11 @@ class World:
     def chain(self) -> Accounts:
         return Accounts(rpc=self.node.rpc, address=self.deployment.addresses["Accounts"])
 
+    @property
+    def term_signing(self) -> TermSigning:
+        """How the service checks the signatures of terms."""
+        return TermSigning(self.deployment.domain("Settlement"), held_role)
+
     def differences(self) -> list[Any]:
         """Accounts whose balance here is not the chain's: (account, here, on chain)."""
         with self.record.read() as connection:
@@ -126,7 +132,8 @@ class World:
         with self.record.read() as connection:
             package = proposal_package(connection, area=town.AREA, period=1)
         domain = self.deployment.domain("Settlement")
-        digest = verify_package(package, market=self.deployment.domain("Market"), settlement=domain)
+        market = self.deployment.domain("Market")
+        digest = verify_package(package, market=market, settlement=domain, holds_role=held_role)
         assert digest == package.proposal.digest(domain)
         for n in (0, 1):
             sign_settlement(
@@ -178,6 +185,11 @@ def grants() -> tuple[RoleGrant, ...]:
     return (*single, dso, *attesters)
 
 
+def held_role(address: str, role: ChainRole, area: str | None) -> bool:
+    """Whether a key has a role from the deployment on."""
+    return any(to_hex(grant.address) == address and grant.role == role.value for grant in grants())
+
+
 @contextmanager
 def started(tmp_path: Path, record_url: str) -> Iterator[World]:
     """A world with its contracts and its people."""
@@ -211,9 +223,9 @@ def register(world: World) -> None:
             organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
             registry.register_participant(tx, participant=organisation, organisations=())
         registry.register_participant(tx, participant=town.participant(1, house), organisations=())
-        retailer = to_hex(key("retailer account").address)
-        agreement = Agreement("one", 1, to_hex(house.address), retailer, "home", 0)
-        registry.sign_agreement(tx, agreement=agreement, now=town.BEFORE)
+        signing = world.term_signing
+        agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
+        registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
         tx.append(MeterRegistered(Meter("METER-1", "POINT-1", b"\x11" * 32, town.AREA, 0)))
     world.rest()
 

@@ -31,7 +31,6 @@ from domain.readings import Attestation, Quality, Reading
 from domain.registers import RegisterReading
 from domain.roles import ChainRole
 from domain.signing import SigningKey
-from domain.terms import Agreement
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.gateway import Gateway
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors, anchors_json
@@ -54,6 +53,7 @@ from settling.substitutes import SUBSTITUTE_RULE
 from tests.grids import document
 from tests.integration.ledger import town
 from tests.integration.settlement.day_on_chain import DAY, EUR, ROLES, World, grants, key
+from tests.terms import signed_agreement
 from verifier.verdict import CLEAN, Report
 from verifier.verify import verify
 
@@ -196,7 +196,7 @@ def register(where: Site) -> None:
         Attester(name=f"a{n}", address=to_hex(key(f"attester{n}").address), organisation=f"organisation{n}")
         for n in range(3)
     )
-    house, retailer = key("house"), to_hex(key("retailer account").address)
+    house = key("house")
     with where.record.begin() as tx:
         town.define_area(tx, town.area(attesters=attesters, challenge_seconds=CHALLENGE_SECONDS))
         registry.define_market(tx, market=town.market())
@@ -205,8 +205,9 @@ def register(where: Site) -> None:
             organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
             registry.register_participant(tx, participant=organisation, organisations=())
         registry.register_participant(tx, participant=town.participant(1, house), organisations=())
-        agreement = Agreement("one", 1, to_hex(house.address), retailer, "home", 0)
-        registry.sign_agreement(tx, agreement=agreement, now=town.BEFORE)
+        signing = where.term_signing
+        agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
+        registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
         tx.append(MeterRegistered(Meter(METER, "POINT-1", METER_KEY.verify_key.encode(), town.AREA, 0)))
     where.rest()
 

@@ -15,6 +15,7 @@ from domain.hashing import from_hex, to_hex
 from domain.lines import KINDS, PositionLine, TradeLine, VatLine
 from domain.parties import ParticipantKind
 from domain.periods import Period
+from domain.signed_terms import UNSIGNED
 from domain.statements import Statement
 from domain.terms import Agreement, Tariff
 from domain.words import Side, unpack_settlement_word
@@ -58,7 +59,7 @@ def days(draw: Any, largest_wh: int = 20_000, sessions: tuple[Gate, ...] = GATES
         for version in range(1, draw(st.integers(1, 2)) + 1):
             since = 0 if version == 1 else draw(st.integers(FIRST, FIRST + COUNT))
             plan = (to_hex(draw(st.sampled_from(RETAILERS))), draw(st.sampled_from("ab")))
-            agreements.append(Agreement(f"g{n}", version, to_hex(house), *plan, since))
+            agreements.append(Agreement(f"g{n}", version, to_hex(house), *plan, since, UNSIGNED, UNSIGNED))
     energy = st.integers(0, largest_wh)
     trades, metered, limits = [], [], []
     for mtu in range(FIRST, FIRST + COUNT):

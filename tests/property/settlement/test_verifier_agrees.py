@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.hashing import text_id, to_hex
+from domain.members import noun_json
 from settling.inputs import Inputs
 from settling.settlement import settle
 from tests.effort import examples
@@ -60,7 +61,7 @@ class Verifier:
         for tariff in self.inputs.tariffs:
             self.participants.tariffs[tariff.tariff].append(TariffPublished(**asdict(tariff)))
         for agreement in self.inputs.agreements:
-            self.participants.agreements[agreement.account].append(AgreementSigned(**asdict(agreement)))
+            self.participants.agreements[agreement.account].append(AgreementSigned(**noun_json(agreement)))
 
     def take_energy(self) -> None:
         """Trades, readings, and what the DSO signed."""

@@ -19,16 +19,19 @@ from domain.eip712 import KEY_REGISTRATION, PROGRAM, Domain
 from domain.facts import FACTS, ProgramValidated, SettlementProposed
 from domain.facts.settlement import ProposedRevision, settlement_values
 from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_hex
+from domain.members import noun_json
 from domain.merkle import places_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
 from domain.programs import program_values
 from domain.readings import Attestation, Quality, Reading, chain_readings_root, in_leaf_order
+from domain.roles import ChainRole
 from domain.sessions import DoneSession, chain_clearing_root
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
 from tests.journal import append_fact, fact_of
+from tests.terms import signed_agreement
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 SESSION = 1_000 * 900 - 7_200
@@ -232,11 +235,8 @@ def _register(scene: Scene) -> None:
             scene.append(tx, "participant.registered", _participant(name, kind, None))
         for n in (1, 2, 3):
             name, point = f"house{n}", f"point{n}"
-            account = to_hex(key(name).address)
             scene.append(tx, "participant.registered", _participant(name, "household", point))
-            agreement = {"agreement": f"agreement{n}", "version": 1, "account": account, "tariff": "standard"}
-            agreement |= {"retailer": to_hex(key("retailer").address), "valid_from_mtu": 0}
-            scene.append(tx, "agreement.signed", agreement)
+            scene.append(tx, "agreement.signed", agreed(name, f"agreement{n}"))
             meter = {"meter": f"meter{n}", "point": point, "public_key": "0x" + "00" * 32, "area": AREA}
             scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
             scene.append(tx, "key.registered", _registration(name, point))
@@ -245,6 +245,17 @@ def _register(scene: Scene) -> None:
         opened = {"market": MARKET, "area": AREA, "session": SESSION, "period": PERIOD}
         append_fact(tx, "session.opened", {**opened, "first_mtu": FIRST, "count": COUNT})
     scene.opened()
+
+
+def held_role(address: str, role: ChainRole, area: str | None) -> bool:
+    """Whether a key is that of an organisation, as the chain says."""
+    return address == to_hex(key(role.value).address)
+
+
+def agreed(name: str, agreement: str, **members: Any) -> dict[str, Any]:
+    """A household's agreement with the retailer, signed by both."""
+    members = {"agreement": agreement, "tariff": "standard"} | members
+    return noun_json(signed_agreement(key(name), key("retailer"), domain=SETTLEMENT_DOMAIN, **members))
 
 
 def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:

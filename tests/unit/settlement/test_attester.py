@@ -18,6 +18,7 @@ from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
 from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
 from domain.programs import program_values
+from domain.roles import ChainRole
 from domain.words import pack_settlement_word
 from ledger_service.settlement.gather import proposal_package, terms_of
 from ledger_service.settlement.stage import SettlementStage
@@ -73,6 +74,9 @@ class FakeChain:
             programs={(self.tools.MARKET, self.tools.SESSION): recorded},
             words_hashes=self.words_hashes,
         )
+
+    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        return bool(self.tools.held_role(address, role, area))
 
 
 @dataclass
@@ -268,7 +272,21 @@ def new_tariff(package: Shown, tools: Any) -> None:
 
 def dear_tariff(package: Shown, tools: Any) -> None:
     package["tariffs"].append({**package["tariffs"][0], "tariff": "dear", "supply_neur_per_wh": 900_000})
-    package["agreements"][0]["tariff"] = "dear"
+    package["agreements"][0] = tools.agreed("house1", "agreement1", tariff="dear")
+
+
+def agree_alone(package: Shown, tools: Any) -> None:
+    """A dearer tariff that the retailer signed, and the household's signature under what it had agreed to before."""
+    package["tariffs"].append({**package["tariffs"][0], "tariff": "dear", "supply_neur_per_wh": 10_000_000})
+    before = package["agreements"][0]
+    forged = tools.agreed("house1", "agreement1", version=2, tariff="dear", valid_from_mtu=tools.FIRST)
+    package["agreements"].append({**forged, "account_signature": before["account_signature"]})
+
+
+def agree_for_another(package: Shown, tools: Any) -> None:
+    """Another household signs in this one's name."""
+    signed = tools.agreed("house2", "agreement1")
+    package["agreements"][0]["account_signature"] = signed["account_signature"]
 
 
 def exchange_agreements(package: Shown, tools: Any) -> None:
@@ -321,10 +339,9 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "tariff not published": (triple_tariff, "tariffs standard 1 is not as it was first seen"),
     "tariff version invented": (new_tariff, "tariffs standard 2 was never seen"),
     "tariff invented": (dear_tariff, "tariffs dear 1 was never seen"),
-    "agreements of two households exchanged": (
-        exchange_agreements,
-        "agreements agreement1 1 is not as it was first seen",
-    ),
+    "agreements of two households exchanged": (exchange_agreements, "agreement agreement1, version 1, is signed by"),
+    "dearer tariff that the household did not agree to": (agree_alone, "agreement agreement1, version 2, is signed by"),
+    "agreement signed by another household": (agree_for_another, "agreement agreement1, version 1, is signed by"),
     "agreement left out": (lambda package, _: package["agreements"].pop(), "no agreement"),
     "envelope without the DSO": (invent_envelope, "its envelopes are not those of the signed report"),
     "schedule without the DSO": (
@@ -441,12 +458,12 @@ def test_sign__correction_with_other_earlier_words__is_refused(desk: Desk, tools
     assert "the words of its earlier revisions are not those that took effect on chain" in str(refused)
 
 
-LATE = {
-    "tariffs": lambda shown: shown["tariffs"].append({**shown["tariffs"][0], "version": 2, "valid_from_mtu": 1002}),
-    "agreements": lambda shown: shown["agreements"].append(
-        {**shown["agreements"][0], "version": 2, "valid_from_mtu": 1002}
+LATE: dict[str, Callable[[Shown, Any], None]] = {
+    "tariffs": lambda shown, _: shown["tariffs"].append({**shown["tariffs"][0], "version": 2, "valid_from_mtu": 1002}),
+    "agreements": lambda shown, tools: shown["agreements"].append(
+        tools.agreed("house1", "agreement1", version=2, valid_from_mtu=1002)
     ),
-    "meters": lambda shown: shown["meters"].append({**shown["meters"][0], "valid_from_mtu": 1002}),
+    "meters": lambda shown, _: shown["meters"].append({**shown["meters"][0], "valid_from_mtu": 1002}),
 }
 
 
@@ -456,7 +473,7 @@ def test_sign__version_from_an_mtu_on__must_be_seen_before_it_begins(
     desk: Desk, tools: Any, kind: str, seen_at: int, reason: str | None
 ) -> None:
     desk.look(0)
-    LATE[kind](desk.service.terms_shown)
+    LATE[kind](desk.service.terms_shown, tools)
     desk.look(seen_at)
     package = desk.propose()
     package[kind] = copy.deepcopy(desk.service.terms_shown[kind])
@@ -469,7 +486,7 @@ def test_sign__version_from_an_mtu_on__must_be_seen_before_it_begins(
 def test_sign__seen_version_left_out__is_refused_unless_seen_after_the_period(desk: Desk, tools: Any) -> None:
     desk.look(0)
     package = desk.propose()
-    LATE["tariffs"](desk.service.terms_shown)
+    LATE["tariffs"](desk.service.terms_shown, tools)
     desk.look(tools.ENDED + 1)
     assert desk.ask(package) is None
 

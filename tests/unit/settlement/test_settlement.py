@@ -11,6 +11,7 @@ from domain.errors import OutOfRange
 from domain.hashing import keccak, to_hex
 from domain.parties import ParticipantKind
 from domain.periods import Period
+from domain.signed_terms import UNSIGNED
 from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.inputs import Inputs, Metered, Party, Trade
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.unit
 
 HOUSE, RETAILER, DSO, TAX = (bytes([n]) * 20 for n in (1, 2, 3, 4))
 TARIFF = Tariff("home", 1, 0, 300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000, 1_900)
-AGREEMENT = Agreement("one", 1, to_hex(HOUSE), to_hex(RETAILER), "home", 0)
+AGREEMENT = Agreement("one", 1, to_hex(HOUSE), to_hex(RETAILER), "home", 0, UNSIGNED, UNSIGNED)
 PARTIES = (
     Party(HOUSE, ParticipantKind.HOUSEHOLD, "point"),
     Party(RETAILER, ParticipantKind.RETAILER, None),

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from domain.facts import FACTS, ChainIncluded, OrderAccepted, ReadingAttested, SettlementProposed
 from domain.hashing import to_hex
 from domain.members import noun_json
+from domain.signed_terms import TermNotSigned
 from domain.signing import BadSignature
 from domain.words import SETTLEMENT_PAGE_WORDS, pack_settlement_word, unpack_settlement_word
 from ledger_service.outbox import RETRY_SECONDS
@@ -41,6 +42,13 @@ def settle(scene: Any, tools: Any, *, now: int | None = None) -> SettlementPropo
     run_until_quiet([SettlementStage(scene.record)], tools.ENDED if now is None else now)
     with scene.record.read() as connection:
         return latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
+
+
+def verify(package: Package, tools: Any) -> bytes:
+    """What an attester checks of a package by itself."""
+    return verify_package(
+        package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN, holds_role=tools.held_role
+    )
 
 
 def sign(scene: Any, tools: Any, proposal: SettlementProposed, n: int) -> Any:
@@ -256,7 +264,7 @@ def test_run__older_proposal_took_effect__it_is_the_one_that_counts(scene: Any, 
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
         assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == first
     assert (correction.revision, package.earlier) == (1, (EarlierSettlement(revision=0, words=first.words),))
-    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+    verify(package, tools)
 
 
 def test_run__settlement_undone_by_a_reorganisation__counts_no_more(scene: Any, tools: Any) -> None:
@@ -354,7 +362,7 @@ def test_run__registry_changes_while_it_computes__computes_again(scene: Any, too
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
     assert [tariff.version for tariff in package.tariffs] == [1, 2]
-    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+    verify(package, tools)
 
 
 def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: Any, tools: Any) -> None:
@@ -365,7 +373,7 @@ def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: An
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
 
-    verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+    verify(package, tools)
 
 
 def test_package__program_recorded_without_set_points_issued__settles_with_its_envelopes(
@@ -415,7 +423,7 @@ def test_verify_package__as_proposed__gives_the_digest_to_sign(scene: Any, tools
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
 
-    digest = verify_package(package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN)
+    digest = verify(package, tools)
 
     signature = tools.key("attester1").sign(digest)
     assert signature == tools.attester_signature(proposal, 1)
@@ -455,10 +463,8 @@ def test_verify_package__one_field_changed__is_refused(scene: Any, tools: Any, n
         package = json.loads(proposal_package(connection, area=tools.AREA, period=tools.PERIOD).write())
     MUTATIONS[name](package)
 
-    with pytest.raises((WrongInput, BadSignature, MoneyMade, PackageMalformed)):
-        verify_package(
-            Package.read(json.dumps(package).encode()), market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN
-        )
+    with pytest.raises((WrongInput, TermNotSigned, BadSignature, MoneyMade, PackageMalformed)):
+        verify(Package.read(json.dumps(package).encode()), tools)
 
 
 def test_proposal_package__of_a_settlement__has_the_documented_shape(scene: Any, tools: Any) -> None:
@@ -524,8 +530,7 @@ def _moved_in(scene: Any, tools: Any) -> dict[str, Any]:
         scene.append(tx, "participant.registered", {**party, **powers})
         scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
     scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0), "meter9": (5, 0)})
-    agreement = {"agreement": "agreement9", "version": 1, "account": account, "tariff": "standard"}
-    return agreement | {"retailer": to_hex(tools.key("retailer").address), "valid_from_mtu": 0}
+    return tools.agreed("house9", "agreement9")
 
 
 def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_again(scene: Any, tools: Any) -> None:

@@ -46,8 +46,12 @@ def address(name: str) -> str:
 
 def sign(name: str, shape: Shape, values: dict[str, Any], contract: str) -> str:
     """A named key's signature over a shape."""
-    domain = Domain(CHAIN_ID, bytes.fromhex(CONTRACTS[contract][2:]))
-    return to_hex(key_of(name).sign(domain.digest(shape, values)))
+    return to_hex(key_of(name).sign(domain_of(contract).digest(shape, values)))
+
+
+def domain_of(contract: str) -> Domain:
+    """EIP-712 domain of a contract."""
+    return Domain(CHAIN_ID, bytes.fromhex(CONTRACTS[contract][2:]))
 
 
 class FakeChain:

@@ -9,7 +9,9 @@ from nacl.signing import SigningKey as MeterKey
 
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION
 from domain.hashing import ZERO_HASH, hash_json, text_id, to_hex
+from domain.members import noun_json
 from domain.terms import Agreement, Tariff
+from tests.terms import signed_agreement
 from tests.unit.verifier.fake_chain import (
     AREA,
     ATTEST_SECONDS,
@@ -22,6 +24,7 @@ from tests.unit.verifier.fake_chain import (
     ROLE,
     TICK,
     address,
+    domain_of,
     key_of,
     noise,
     sign,
@@ -173,16 +176,14 @@ class Registering(Journal):
         self.fact("participant.registered", {**base, **watts})
 
     def _sign_agreement(self, name: str) -> None:
-        agreement = Agreement(
-            agreement=f"agr-{name}",
-            version=1,
-            account=address(name),
-            retailer=address("retail"),
-            tariff=self.tariff.tariff,
-            valid_from_mtu=0,
-        )
-        self.fact("agreement.signed", asdict(agreement))
+        agreement = self.agreed(name, agreement=f"agr-{name}")
+        self.fact("agreement.signed", noun_json(agreement))
         self.agreements.append(agreement)
+
+    def agreed(self, name: str, **members: Any) -> Agreement:
+        """A household's agreement with the retailer, signed by both."""
+        members = {"tariff": self.tariff.tariff} | members
+        return signed_agreement(key_of(name), key_of("retail"), domain=domain_of("Settlement"), **members)
 
     def _guarantee(self, name: str) -> None:
         nonce, pair = 1, {"guarantor": address("retail"), "account": address(name)}

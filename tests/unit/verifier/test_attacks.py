@@ -13,6 +13,7 @@ from typing import Any, Self
 import pytest
 
 from domain.hashing import text_id, to_hex
+from domain.members import noun_json
 from domain.orders import schedule_digest
 from domain.readings import Quality
 from domain.statements import Statement
@@ -184,9 +185,9 @@ class BackdatedAgreement(Day):
 
     def validate(self) -> None:
         """Sign it late."""
-        first = next(e["payload"] for e in self.entries if e["kind"] == "agreement.signed")
-        self.fact("agreement.signed", {**first, "version": 2, "valid_from_mtu": FIRST})
-        self.agreements.append(dataclasses.replace(self.agreements[0], version=2, valid_from_mtu=FIRST))
+        late = self.agreed("h1", agreement="agr-h1", version=2, valid_from_mtu=FIRST)
+        self.fact("agreement.signed", noun_json(late))
+        self.agreements.append(late)
         super().validate()
 
 

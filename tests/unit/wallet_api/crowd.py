@@ -17,7 +17,6 @@ from tests.unit.wallet_api.world import (
     MARKET,
     MARKET_BODY,
     TARIFF_BODY,
-    VALID_FROM_MTU,
     World,
     address,
     household,
@@ -52,14 +51,7 @@ def crowd(world: World) -> None:
 
 
 def _register(world: World) -> None:
-    agreement = {
-        "agreement": "agreement 3",
-        "version": 1,
-        "account": address("household 3"),
-        "retailer": address("retailer 1"),
-        "tariff": "household",
-        "valid_from_mtu": VALID_FROM_MTU,
-    }
+    agreement = world.agreement_body("household 3", "retailer 1", agreement="agreement 3")
     for path, body in (
         ("/v1/areas", AREA_BODY | {"area": "DE-LV2", "grid_model": document(street(["DE-LV2-P1"]))}),
         ("/v1/markets", MARKET_BODY | {"market": "DE-LV2/DA", "area": "DE-LV2"}),

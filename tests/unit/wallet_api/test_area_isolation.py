@@ -46,22 +46,16 @@ def areas(crowded: World) -> World:
         party("retailer next door", "retailer") | {"area": OTHER_AREA},
     ):
         assert crowded.post("registry office", "/v1/participants", body).status_code == 201
-    agreement = _agreement("neighbour", "retailer next door")
+    agreement = _agreement(crowded, "neighbour", "retailer next door")
     assert crowded.post("registry office", "/v1/agreements", agreement).status_code == 201
     assert crowded.post("neighbour", "/v1/keys", crowded.key_body("neighbour", "DE-LV2-P1")).status_code == 201
     anchor(crowded)
     return crowded
 
 
-def _agreement(account: str, retailer: str) -> dict[str, Any]:
-    return {
-        "agreement": f"agreement of {account}",
-        "version": 1,
-        "account": address(account),
-        "retailer": address(retailer),
-        "tariff": "household",
-        "valid_from_mtu": FIRST_MTU,
-    }
+def _agreement(world: World, account: str, retailer: str, **members: Any) -> dict[str, Any]:
+    base = {"agreement": f"agreement of {account}", "valid_from_mtu": FIRST_MTU}
+    return world.agreement_body(account, retailer, **base | members)
 
 
 def bound_routes(world: World, method: str) -> list[tuple[APIRoute, frozenset[Role]]]:
@@ -148,7 +142,7 @@ def test_orders__signed_for_the_other_areas_market__are_refused(areas: World) ->
 
 
 def test_agreement__with_a_retailer_of_the_other_area__is_refused(areas: World) -> None:
-    crossed = _agreement("neighbour", "retailer 1") | {"agreement": "crossed"}
+    crossed = _agreement(areas, "neighbour", "retailer 1", agreement="crossed")
 
     answer = areas.post("registry office", "/v1/agreements", crossed)
 

@@ -127,8 +127,8 @@ def test_list__from_and_to_a_time_of_recording__parts_it_there(crowded: World, p
 
 
 def test_customers__by_time__are_those_whose_agreement_begins_then(crowded: World) -> None:
-    agreement = {"agreement": "agreement 1", "version": 2, "account": address(HOLDER), "tariff": "household"}
-    agreement |= {"retailer": address("retailer 1"), "valid_from_mtu": FIRST_MTU + 960}
+    members = {"agreement": "agreement 1", "version": 2, "valid_from_mtu": FIRST_MTU + 960}
+    agreement = crowded.agreement_body(HOLDER, "retailer 1", **members)
     assert crowded.post("registry office", "/v1/agreements", agreement).status_code == 201
 
     whole = crowded.get("retailer 1", "/v1/retailer/customers").json()["items"]

@@ -252,14 +252,8 @@ def test_retailer__customers__own_only(day: World) -> None:
 
 
 def test_retailer__customer_left__no_longer_among_customers(day: World) -> None:
-    moved = {
-        "agreement": "agreement 1",
-        "version": 2,
-        "account": address("household 1"),
-        "retailer": address("retailer 2"),
-        "tariff": "household",
-        "valid_from_mtu": VALID_FROM_MTU + 1,
-    }
+    members = {"agreement": "agreement 1", "version": 2, "valid_from_mtu": VALID_FROM_MTU + 1}
+    moved = day.agreement_body("household 1", "retailer 2", **members)
     assert day.post("registry office", "/v1/agreements", moved).status_code == 201
     day.clock.advance_to(MARKET_SECONDS + 900)
 

@@ -101,8 +101,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory, crowded_folder: Path) -> Ite
 
 
 def _register(world: World) -> None:
-    agreement = {"agreement": "agreement there", "version": 1, "tariff": "household", "valid_from_mtu": FIRST_MTU}
-    agreement |= {"account": address(NEIGHBOUR), "retailer": address(RETAILER)}
+    agreement = world.agreement_body(NEIGHBOUR, RETAILER, agreement="agreement there", valid_from_mtu=FIRST_MTU)
     meter = {"meter": METER, "point": POINT, "public_key": "0x" + "77" * 32, "area": OTHER_AREA}
     for path, body in (
         ("/v1/participants", household(NEIGHBOUR, POINT) | {"area": OTHER_AREA}),

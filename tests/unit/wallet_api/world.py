@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
-from domain.eip712 import ATTESTATION, ORDER, SETTLEMENT, SHAPES
+from domain.eip712 import AGREEMENT, ATTESTATION, ORDER, SETTLEMENT, SHAPES
 from domain.facts import FACTS, ReadingAttested
 from domain.hashing import from_hex, keccak, text_id, to_hex
+from domain.members import noun_json
 from domain.signing import SigningKey, personal_message_digest
 from edge.limits import Limiter
 from ledger_service.access.challenges import ChallengeBook
@@ -38,6 +39,7 @@ from ledger_service.trading import Backing, Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from tests.grids import document, street
 from tests.journal import append_fact
+from tests.terms import signed_agreement
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.services import PublicDeployment, Services
@@ -244,14 +246,9 @@ class World:
             answer = self.post("registry office", path, body)
             assert answer.status_code == 201, answer.text
         for number in (1, 2):
-            agreement = {
-                "agreement": f"agreement {number}",
-                "version": 1,
-                "account": address(f"household {number}"),
-                "retailer": address(f"retailer {number}"),
-                "tariff": "household",
-                "valid_from_mtu": VALID_FROM_MTU,
-            }
+            agreement = self.agreement_body(
+                f"household {number}", f"retailer {number}", agreement=f"agreement {number}"
+            )
             assert self.post("registry office", "/v1/agreements", agreement).status_code == 201
 
     def open_market(self) -> None:
@@ -294,6 +291,13 @@ class World:
             "valid_from_mtu": valid_from_mtu,
             "signature": self.sign(name, "KeyRegistration", values),
         }
+
+    def agreement_body(self, account: str, retailer: str, **members: Any) -> dict[str, Any]:
+        """The first version of an agreement of two named parties, signed by both, unless members say otherwise."""
+        base = {"tariff": "household", "valid_from_mtu": VALID_FROM_MTU}
+        domain = self.services.deployment.domain_of(AGREEMENT)
+        keys = (key_named(account), key_named(retailer))
+        return noun_json(signed_agreement(*keys, domain=domain, **base | members))
 
     def guarantee_body(self, guarantor: str, account: str, *, credit_neur: int, nonce: int = 1) -> dict[str, Any]:
         """A signed guarantee."""

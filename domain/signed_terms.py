@@ -1,0 +1,122 @@
+"""Who signs what of a term, and whether they did (docs/protocol.md section 2): no term counts on somebody else's word.
+
+Every term is signed part by part, each part by the party that it binds: `parts_of` names them for the registry, for
+attesters, and for whoever signs. The verifying contract is Settlement, though no contract reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from domain.eip712 import AGREEMENT, Domain, Shape
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.roles import ChainRole
+from domain.signing import SIGNATURE_BYTES, Signer, recover
+from domain.terms import Agreement
+
+UNSIGNED = bytes(SIGNATURE_BYTES)
+"""What stands in place of a signature that is still to be made."""
+
+
+class TermNotSigned(DominoesError):
+    """A term does not carry the signature of a party that it binds."""
+
+    status = 403
+    code = "term-not-signed"
+    remedy = "Have the party that `detail` names sign the term as it is sent, with its own key."
+
+    def __init__(self, *, term: str, party: str, expected: str, signer: str) -> None:
+        self.term, self.party, self.expected, self.signer = term, party, expected, signer
+        super().__init__(
+            f"{term} is signed by {signer} for its {party}, but {expected} must sign; sign the typed data again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TermPart:
+    """What one party signs of a term.
+
+    `party` says in the fact's words who that is: the member of its signature is `<party>_signature`. It is the holder
+    of `address` or, where that is None, of a key that has `role` on chain for `area` (None: in all areas).
+    """
+
+    party: str
+    shape: Shape
+    values: Mapping[str, Any]
+    signature: bytes
+    address: str | None = None
+    role: ChainRole | None = None
+    area: str | None = None
+
+    def digest(self, domain: Domain) -> bytes:
+        """What is signed (domain: the Settlement contract)."""
+        return domain.digest(self.shape, self.values)
+
+
+Term: TypeAlias = Agreement
+"""What parties sign."""
+
+_Term = TypeVar("_Term", bound=Term)
+
+HoldsRole = Callable[[str, ChainRole, str | None], bool]
+"""Whether an address (0x hex) has, or had, a role on chain for an area: keys are replaced, their terms stay."""
+
+
+def name_of(term: Term) -> str:
+    """A term as messages name it."""
+    return f"agreement {term.agreement}, version {term.version},"
+
+
+def parts_of(term: Term) -> tuple[TermPart, ...]:
+    """What each party signs of a term."""
+    values = {
+        "agreement": term.agreement,
+        "version": term.version,
+        "account": term.account,
+        "retailer": term.retailer,
+        "tariff": term.tariff,
+        "validFromMtu": term.valid_from_mtu,
+    }
+    return (
+        TermPart("account", AGREEMENT, values, term.account_signature, address=term.account),
+        TermPart("retailer", AGREEMENT, values, term.retailer_signature, address=term.retailer),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTerm(Generic[_Term]):
+    """A term whose signatures were checked, by `TermSigning.check` alone: that is slow, for a write transaction."""
+
+    term: _Term
+
+
+def signed_by(term: _Term, keys: Mapping[str, Signer], *, domain: Domain) -> _Term:
+    """A term with the signatures of the parties whose keys are given, by party (domain: the Settlement contract)."""
+    made: dict[str, Any] = {
+        f"{part.party}_signature": keys[part.party].sign(part.digest(domain))
+        for part in parts_of(term)
+        if part.party in keys
+    }
+    return replace(term, **made)
+
+
+@dataclass(frozen=True, slots=True)
+class TermSigning:
+    """The signatures under terms of one deployment: its domain of the Settlement contract, and whose keys they are."""
+
+    domain: Domain
+    holds_role: HoldsRole
+
+    def check(self, term: _Term) -> SignedTerm[_Term]:
+        """All parties that a term binds have signed it. Raises TermNotSigned, BadSignature, OutOfRange."""
+        for part in parts_of(term):
+            signer = to_hex(recover(part.digest(self.domain), part.signature))
+            if part.address is not None and signer != part.address:
+                raise TermNotSigned(term=name_of(term), party=part.party, expected=part.address, signer=signer)
+            if part.role is not None and not self.holds_role(signer, part.role, part.area):
+                expected = f"a key with the role {part.role.value}"
+                raise TermNotSigned(term=name_of(term), party=part.party, expected=expected, signer=signer)
+        return SignedTerm(term)
