@@ -67,7 +67,7 @@ BEFORE = -1
 
 DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 SETTLEMENT = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
-SIGNING = TermSigning(SETTLEMENT, lambda address, role, area: False)
+SIGNING = TermSigning(SETTLEMENT, lambda address, role, area: True)
 
 
 class _Funds:
@@ -113,7 +113,10 @@ class Community:
         operations.define_area(tx, prepared=PreparedArea.of(area))
         market = Market("B/DA", "B", 10, 100, -500_000, 4_000_000, 900, 7200, 10800, "12:00")
         operations.define_market(tx, market=market)
-        operations.publish_tariff(tx, tariff=Tariff("home", 1, 0, *[0] * 10), now=BEFORE)
+        unsigned = Tariff("home", 1, "B", to_hex(self.retailer.address), 0, *[0] * 10, *[UNSIGNED] * 3)
+        makers = dict.fromkeys(("retailer", "dso", "registrar"), self.retailer)
+        tariff = signed_by(unsigned, makers, domain=SETTLEMENT)
+        operations.publish_tariff(tx, signed=SIGNING.check(tariff), now=BEFORE)
         retailer = Participant("retailer", ParticipantKind.RETAILER, "B", to_hex(self.retailer.address), None, 0, 0)
         operations.register_participant(tx, participant=retailer, organisations=())
 

@@ -173,6 +173,15 @@ KEY_REGISTRATION = Shape("KeyRegistration(address account,address orderKey,bytes
 AGREEMENT = Shape(
     "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
 )
+SUPPLY_PRICES = Shape(
+    "SupplyPrices(string tariff,uint32 version,string area,address retailer,uint32 validFromMtu,"
+    "int32 supplyNeurPerWh,int32 feedInNeurPerWh,int32 imbalanceSurplusNeurPerWh,int32 imbalanceShortfallNeurPerWh)"
+)
+GRID_PRICES = Shape(
+    "GridPrices(string tariff,uint32 version,string area,uint32 validFromMtu,int32 excessNeurPerWh,"
+    "int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)"
+)
+TAXES = Shape("Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)")
 GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)")
 COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
@@ -194,7 +203,7 @@ SUCCESSIONS_SHAPES = (ACCOUNT_REPLACEMENT,)
 HANDOVERS_SHAPES = (HANDOVER,)
 """Shapes whose verifying contract is Handovers."""
 
-SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION, AGREEMENT)
+SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION, AGREEMENT, SUPPLY_PRICES, GRID_PRICES, TAXES)
 """Shapes whose verifying contract is Settlement."""
 
 REDEMPTIONS_SHAPES = (REDEMPTION,)

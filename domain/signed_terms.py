@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from domain.eip712 import AGREEMENT, Domain, Shape
+from domain.eip712 import AGREEMENT, GRID_PRICES, SUPPLY_PRICES, TAXES, Domain, Shape
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, Signer, recover
-from domain.terms import Agreement
+from domain.terms import Agreement, Tariff
 
 UNSIGNED = bytes(SIGNATURE_BYTES)
 """What stands in place of a signature that is still to be made."""
@@ -56,7 +56,7 @@ class TermPart:
         return domain.digest(self.shape, self.values)
 
 
-Term: TypeAlias = Agreement
+Term: TypeAlias = Agreement | Tariff
 """What parties sign."""
 
 _Term = TypeVar("_Term", bound=Term)
@@ -67,22 +67,59 @@ HoldsRole = Callable[[str, ChainRole, str | None], bool]
 
 def name_of(term: Term) -> str:
     """A term as messages name it."""
-    return f"agreement {term.agreement}, version {term.version},"
+    what = f"tariff {term.tariff}" if isinstance(term, Tariff) else f"agreement {term.agreement}"
+    return f"{what}, version {term.version},"
 
 
 def parts_of(term: Term) -> tuple[TermPart, ...]:
     """What each party signs of a term."""
+    return _tariff_parts(term) if isinstance(term, Tariff) else _agreement_parts(term)
+
+
+def _agreement_parts(agreement: Agreement) -> tuple[TermPart, ...]:
+    """Account and retailer sign the same."""
     values = {
-        "agreement": term.agreement,
-        "version": term.version,
-        "account": term.account,
-        "retailer": term.retailer,
-        "tariff": term.tariff,
-        "validFromMtu": term.valid_from_mtu,
+        "agreement": agreement.agreement,
+        "version": agreement.version,
+        "account": agreement.account,
+        "retailer": agreement.retailer,
+        "tariff": agreement.tariff,
+        "validFromMtu": agreement.valid_from_mtu,
     }
     return (
-        TermPart("account", AGREEMENT, values, term.account_signature, address=term.account),
-        TermPart("retailer", AGREEMENT, values, term.retailer_signature, address=term.retailer),
+        TermPart("account", AGREEMENT, values, agreement.account_signature, address=agreement.account),
+        TermPart("retailer", AGREEMENT, values, agreement.retailer_signature, address=agreement.retailer),
+    )
+
+
+def _tariff_parts(tariff: Tariff) -> tuple[TermPart, ...]:
+    """Each party signs the prices that it pays or is paid, and of which version, in which area, from when on."""
+    area = tariff.area
+    version = {
+        "tariff": tariff.tariff,
+        "version": tariff.version,
+        "area": area,
+        "validFromMtu": tariff.valid_from_mtu,
+    }
+    supply = {
+        "retailer": tariff.retailer,
+        "supplyNeurPerWh": tariff.supply_neur_per_wh,
+        "feedInNeurPerWh": tariff.feed_in_neur_per_wh,
+        "imbalanceSurplusNeurPerWh": tariff.imbalance_surplus_neur_per_wh,
+        "imbalanceShortfallNeurPerWh": tariff.imbalance_shortfall_neur_per_wh,
+    }
+    grid = {
+        "excessNeurPerWh": tariff.excess_neur_per_wh,
+        "gridFeeNeurPerWh": tariff.grid_fee_neur_per_wh,
+        "gridFeeLocalNeurPerWh": tariff.grid_fee_local_neur_per_wh,
+        "compensationNeurPerWh": tariff.compensation_neur_per_wh,
+    }
+    taxes = {"levyNeurPerWh": tariff.levy_neur_per_wh, "vatBp": tariff.vat_bp}
+    by_dso, by_registrar = tariff.dso_signature, tariff.registrar_signature
+    return (
+        TermPart("retailer", SUPPLY_PRICES, version | supply, tariff.retailer_signature, address=tariff.retailer),
+        TermPart("dso", GRID_PRICES, version | grid, by_dso, role=ChainRole.DSO, area=area),
+        TermPart("registrar", TAXES, version | taxes, by_registrar, role=ChainRole.REGISTRAR),
     )
 
 

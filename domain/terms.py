@@ -12,11 +12,14 @@ class Tariff:
     """One version of a tariff, valid from an MTU until the next version. Prices in nEUR/Wh, VAT in basis points.
 
     A positive price is paid by the household for supply, shortfall, excess, grid fees and levy, and to it for
-    feed-in, surplus and compensation.
+    feed-in, surplus and compensation. Each party signed the prices of lines whose other side it is
+    (`domain.signed_terms`): the retailer, whose tariff it is, the area's DSO, and the registrar levy and VAT.
     """
 
     tariff: Code
     version: Natural
+    area: Code
+    retailer: Address
     valid_from_mtu: Mtu
     supply_neur_per_wh: PriceNeurPerWh
     feed_in_neur_per_wh: PriceNeurPerWh
@@ -28,6 +31,9 @@ class Tariff:
     levy_neur_per_wh: PriceNeurPerWh
     compensation_neur_per_wh: PriceNeurPerWh
     vat_bp: BasisPoints
+    retailer_signature: Signature
+    dso_signature: Signature
+    registrar_signature: Signature
 
 
 @dataclass(frozen=True, slots=True)

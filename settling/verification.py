@@ -15,7 +15,7 @@ from domain.parties import OrderKey
 from domain.programs import program_values
 from domain.readings import Attestation
 from domain.rules import rule_of
-from domain.signed_terms import HoldsRole, TermSigning
+from domain.signed_terms import HoldsRole, TermSigning, name_of
 from domain.signing import recover
 from domain.strictness import text
 from domain.words import OrderWord, result_hash
@@ -39,9 +39,7 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain, hold
     """
     if [item.revision for item in package.earlier] != list(range(package.revision)):
         raise WrongInput(record="earlier", reason="it has not the words of each revision before, and of no other")
-    signing = TermSigning(settlement, holds_role)
-    for agreement in package.agreements:
-        signing.check(agreement)
+    _check_terms(package, TermSigning(settlement, holds_role))
     for program in package.programs:
         _check_program(package, program, market)
     _check_orders(package, market=market, settlement=settlement)
@@ -49,6 +47,18 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain, hold
     _check_readings(package)
     _check_proposal(package)
     return package.proposal.digest(settlement)
+
+
+def _check_terms(package: Package, signing: TermSigning) -> None:
+    """Tariffs and agreements are signed, and an agreement is under a tariff of its own retailer in this area."""
+    for tariff in package.tariffs:
+        signing.check(tariff)
+    for agreement in package.agreements:
+        signing.check(agreement)
+        for tariff in package.tariffs:
+            made_by, due = (tariff.retailer, tariff.area), (agreement.retailer, package.area)
+            if tariff.tariff == agreement.tariff and made_by != due:
+                raise WrongInput(record=name_of(agreement), reason=f"{name_of(tariff)} is not its retailer's there")
 
 
 def _check_proposal(package: Package) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from domain.eip712 import Domain
 from domain.hashing import to_hex
 from domain.signed_terms import UNSIGNED, signed_by
 from domain.signing import SigningKey
-from domain.terms import Agreement
+from domain.terms import Agreement, Tariff
+
+UNSIGNED_TARIFF = {f"{party}_signature": UNSIGNED for party in ("retailer", "dso", "registrar")}
+"""In place of the signatures of a tariff."""
 
 
 def signed_agreement(account: SigningKey, retailer: SigningKey, *, domain: Domain, **members: Any) -> Agreement:
@@ -20,3 +24,41 @@ def signed_agreement(account: SigningKey, retailer: SigningKey, *, domain: Domai
     parties = {"account": to_hex(account.address), "retailer": to_hex(retailer.address)}
     unsigned = Agreement(**base | members, **parties, account_signature=UNSIGNED, retailer_signature=UNSIGNED)
     return signed_by(unsigned, {"account": account, "retailer": retailer}, domain=domain)
+
+
+PRICES = {
+    "supply_neur_per_wh": 300_000,
+    "feed_in_neur_per_wh": 80_000,
+    "imbalance_surplus_neur_per_wh": 50_000,
+    "imbalance_shortfall_neur_per_wh": 350_000,
+    "excess_neur_per_wh": 100_000,
+    "grid_fee_neur_per_wh": 70_000,
+    "grid_fee_local_neur_per_wh": 30_000,
+    "levy_neur_per_wh": 20_000,
+    "compensation_neur_per_wh": 60_000,
+    "vat_bp": 1_900,
+}
+"""Prices of a tariff, and its rate of VAT."""
+
+
+@dataclass(frozen=True)
+class Makers:
+    """Who makes a tariff: the keys of its retailer, of the area's DSO and of the registrar."""
+
+    retailer: SigningKey
+    dso: SigningKey
+    registrar: SigningKey
+
+    def tariff(self, *, domain: Domain, **members: Any) -> Tariff:
+        """The first version of a tariff of the retailer, from MTU 0 on, unless members say otherwise, signed by all.
+
+        `domain` is that of the Settlement contract.
+        """
+        base = {"tariff": "home", "version": 1, "area": "TEST", "valid_from_mtu": 0, **PRICES}
+        made = Tariff(**base | {"retailer": to_hex(self.retailer.address), **UNSIGNED_TARIFF} | members)
+        return self.sign(made, domain=domain)
+
+    def sign(self, tariff: Tariff, *, domain: Domain) -> Tariff:
+        """A tariff with the signatures of all."""
+        keys = {"retailer": self.retailer, "dso": self.dso, "registrar": self.registrar}
+        return signed_by(tariff, keys, domain=domain)

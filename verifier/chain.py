@@ -354,10 +354,10 @@ class Chain(Events):
         """Seconds of market time between two blocks."""
         return (self.block(later).timestamp - self.block(earlier).timestamp) * self.number("Calendar", "speed()")
 
-    def market_time(self) -> int:
-        """Market time at the block as of which the chain is read, unix seconds."""
+    def market_time(self, block: int | None = None) -> int:
+        """Market time at a block, else at the one as of which the chain is read, unix seconds."""
         origin, start, speed = (self.number("Calendar", f"{name}()") for name in ("origin", "start", "speed"))
-        return origin + (self.block(self.height).timestamp - start) * speed
+        return origin + (self.block(self.height if block is None else block).timestamp - start) * speed
 
     def unsettled(self) -> list[tuple[str, int]]:
         """(area, period) of those that have ended and that nobody settled."""

@@ -6,6 +6,7 @@ Sources: docs/evidence.md sections 1 (files), 3 (signatures), 7 (anchors).
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 from verifier.anchors import Anchors
 from verifier.blocks import Known
 from verifier.cache import Cache
-from verifier.chain import CONTRACTS, Chain, Event, Events
-from verifier.facts import Attestation
+from verifier.chain import CONTRACTS, MTU_SECONDS, Chain, Event, Events
+from verifier.facts import AgreementSigned, Attestation, TariffPublished
 from verifier.form import Json, form_of, parse, record, unhex, whole
 from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
@@ -59,6 +60,9 @@ class Attesters:
     addresses: frozenset[str]
     threshold: int
 
+
+MOST_SEQUENCE = 2**64
+"""Above every sequence of an entry."""
 
 UNKNOWN_ATTESTERS = Attesters(frozenset(), 1)
 
@@ -114,6 +118,7 @@ class Evidence:
         self._rpc = rpc
         self.asked_height = height
         self._told: set[int] = set()
+        self._heads: list[tuple[int, int]] | None = None  # market time and sequence of each anchor, once asked for
 
     # ---- files
 
@@ -239,6 +244,17 @@ class Evidence:
         self.mark_told(found)
         return found
 
+    def anchored_before(self, mtu: int) -> int:
+        """Sequence of the last head that was anchored when an MTU began; the entry at hand where no chain is asked."""
+        chain = self.chain
+        if chain is None:
+            return self.at.sequence
+        if self._heads is None:
+            heads = [(chain.market_time(event.block), event.args["sequence"]) for event in chain.named("HeadAnchored")]
+            self._heads = sorted(heads)
+        at = bisect_right(self._heads, (mtu * MTU_SECONDS, MOST_SEQUENCE))
+        return self._heads[at - 1][1] if at else 0
+
     def mark_told(self, event: Event) -> None:
         """A fact of this bundle tells this event."""
         self._told.add(id(event))
@@ -311,13 +327,62 @@ class Evidence:
     def check_dso(self, area: str, dso: str, signature: str, shape: str, *values: Any) -> None:
         """Signed by the area's DSO, who is the one named."""
         signer = self.sign.signer(signature, shape, *values)
-        known: Collection[str] = {signer}
-        if self.anchors is not None:
-            known = self.anchors.areas[area].dso
-        elif self.chain is not None:
-            known = self.chain.holders("dso", ident(area))
         self.report.same("dso", dso, signer, f"{shape} is signed by")
-        self.report.none("signers that are not the area's DSO", {signer}.difference(known))
+        self.report.none("signers that are not the area's DSO", {signer}.difference(self._dso_keys(area) or {signer}))
+
+    def _dso_keys(self, area: str) -> Collection[str]:
+        """All keys that the DSO of an area ever had; none where neither trust anchors nor chain tell."""
+        if self.anchors is not None:
+            return self.anchors.areas[area].dso
+        return self.chain.holders("dso", ident(area)) if self.chain is not None else ()
+
+    def _registrar_keys(self) -> Collection[str]:
+        """The same of the registrar."""
+        if self.anchors is not None:
+            return self.anchors.roles.registrar
+        return self.chain.holders("registrar") if self.chain is not None else ()
+
+    # ---- terms
+
+    def check_tariff(self, fact: TariffPublished) -> None:
+        """Each part is signed by who makes its prices (evidence.md section 3, `tariff.published`)."""
+        version, first = (fact.tariff, fact.version, fact.area), fact.valid_from_mtu
+        supply = (
+            fact.supply_neur_per_wh,
+            fact.feed_in_neur_per_wh,
+            fact.imbalance_surplus_neur_per_wh,
+            fact.imbalance_shortfall_neur_per_wh,
+        )
+        grid = (
+            fact.excess_neur_per_wh,
+            fact.grid_fee_neur_per_wh,
+            fact.grid_fee_local_neur_per_wh,
+            fact.compensation_neur_per_wh,
+        )
+        taxes = (fact.levy_neur_per_wh, fact.vat_bp)
+        retailer, sign = fact.retailer, self.sign
+        self.report.same(
+            "retailer",
+            retailer,
+            sign.signer(fact.retailer_signature, "SupplyPrices", *version, retailer, first, *supply),
+            "SupplyPrices is signed by",
+        )
+        for name, shape, signature, known, prices in (
+            ("the area's DSO", "GridPrices", fact.dso_signature, self._dso_keys(fact.area), grid),
+            ("the registrar", "Taxes", fact.registrar_signature, self._registrar_keys(), taxes),
+        ):
+            signer = sign.signer(signature, shape, *version, first, *prices)
+            self.report.none(f"signers of {shape} who are not {name}", {signer}.difference(known or {signer}))
+
+    def check_agreement(self, fact: AgreementSigned) -> None:
+        """Account and retailer signed it (evidence.md section 3, `agreement.signed`)."""
+        values = (fact.agreement, fact.version, fact.account, fact.retailer, fact.tariff, fact.valid_from_mtu)
+        for party, due, signature in (
+            ("account", fact.account, fact.account_signature),
+            ("retailer", fact.retailer, fact.retailer_signature),
+        ):
+            signer = self.sign.signer(signature, "Agreement", *values)
+            self.report.same(party, due, signer, "Agreement is signed by")
 
 
 def read_line(text: bytes, kinds: tuple[type, ...]) -> Any:

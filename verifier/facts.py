@@ -61,6 +61,8 @@ class TariffPublished:
 
     tariff: str
     version: int
+    area: str
+    retailer: str
     valid_from_mtu: int
     supply_neur_per_wh: int
     feed_in_neur_per_wh: int
@@ -72,6 +74,9 @@ class TariffPublished:
     levy_neur_per_wh: int
     compensation_neur_per_wh: int
     vat_bp: int
+    retailer_signature: str
+    dso_signature: str
+    registrar_signature: str
 
     @property
     def rank(self) -> tuple[str, int, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from verifier.chain import ROLES
@@ -22,6 +23,7 @@ from verifier.facts import (
     PeriodDeclared,
     SessionOpened,
     TariffPublished,
+    Term,
 )
 from verifier.form import whole
 from verifier.hashes import ZERO_HEX, hash_json, ident
@@ -96,6 +98,7 @@ class Participants:
         self.meters_at = defaultdict[str, list[MeterRegistered]](list)
         self.tariffs = defaultdict[str, list[TariffPublished]](list)
         self.agreements = defaultdict[str, list[AgreementSigned]](list)
+        self._recorded: dict[tuple[str, int, bool], int] = {}  # sequences of tariffs and agreements by rank
         self.begun: dict[str, int] = {}  # by area: the last MTU that was gated, read or unread
         self.waiting: list[Waiting] = []
         self._told: set[tuple[Any, ...]] = set()
@@ -246,26 +249,44 @@ class Participants:
     # ---- terms
 
     def tariff_published(self, fact: TariffPublished) -> None:
-        """Before any MTU that it covers has begun in an area where it is used."""
+        """Signed by who makes its prices, before any MTU that it covers has begun; its retailer is always the same."""
+        self._evidence.check_tariff(fact)
         self.tariffs[fact.tariff].append(fact)
-        users = (a for a, items in self.agreements.items() if any(item.tariff == fact.tariff for item in items))
-        self._check_not_begun(fact.valid_from_mtu, users)
+        self._recorded[fact.rank] = self._evidence.at.sequence
+        self._check_not_begun(fact.valid_from_mtu, fact.area)
+        for agreements in self.agreements.values():
+            self._check_supplier(agreements, [fact])
 
     def agreement_signed(self, fact: AgreementSigned) -> None:
-        """Signed by account and retailer, before any MTU that it covers has begun in the account's area."""
-        values = (fact.agreement, fact.version, fact.account, fact.retailer, fact.tariff, fact.valid_from_mtu)
-        for party, signature in (("account", fact.account_signature), ("retailer", fact.retailer_signature)):
-            signer = self._evidence.sign.signer(signature, "Agreement", *values)
-            self._report.same(party, getattr(fact, party), signer, "Agreement is signed by")
+        """Signed by account and retailer, under its tariff, before any MTU that it covers has begun in its area."""
+        self._evidence.check_agreement(fact)
         self.agreements[fact.account].append(fact)
-        self._check_not_begun(fact.valid_from_mtu, [fact.account])
+        self._recorded[fact.rank] = self._evidence.at.sequence
+        if fact.account in self.parties:
+            self._check_not_begun(fact.valid_from_mtu, self.parties[fact.account].area)
+        self._check_supplier([fact], self.tariffs.get(fact.tariff, ()))
 
-    def _check_not_begun(self, valid_from_mtu: int, accounts: Iterable[str]) -> None:
-        """No MTU that the terms cover has begun in an account's area (evidence.md section 3, `agreement.signed`)."""
-        for area in {ident(self.parties[account].area) for account in accounts if account in self.parties}:
-            begun = self.begun.get(area, -1)
-            if valid_from_mtu <= begun:
-                self._report.fail(valid_from_mtu, name="valid_from_mtu", source="begun has already MTU", expected=begun)
+    def _check_supplier(self, agreements: Iterable[AgreementSigned], tariffs: Iterable[TariffPublished]) -> None:
+        """An agreement is under a tariff of its own retailer."""
+        for agreement, tariff in product(agreements, tariffs):
+            if agreement.tariff == tariff.tariff:
+                name = f"retailer of {agreement.agreement}"
+                self._report.same(name, agreement.retailer, tariff.retailer, f"tariff {tariff.tariff} is that of")
+
+    def _check_not_begun(self, valid_from_mtu: int, area: str) -> None:
+        """No MTU that the terms cover has begun in their area (evidence.md section 3, `agreement.signed`)."""
+        begun = self.begun.get(ident(area), -1)
+        if valid_from_mtu <= begun:
+            self._report.fail(valid_from_mtu, name="valid_from_mtu", source="begun has already MTU", expected=begun)
+
+    def check_used(self, term: Term, mtu: int, area: str) -> None:
+        """What decides on an MTU of an area was recorded and anchored before it began, in whatever order of facts."""
+        if isinstance(term, TariffPublished):
+            self._report.same(f"area of tariff {term.tariff}", term.area, area, "its account is of")
+        sequence, in_time = self._recorded.get(term.rank, 0), self._evidence.anchored_before(mtu)
+        if sequence > in_time:
+            name = f"entry of {' '.join(map(str, term.rank[:2]))}, which decides on MTU {mtu},"
+            self._report.fail(sequence, name=name, source="anchored before it began was", expected=in_time)
 
     def agreement_at(self, account: str, mtu: int) -> AgreementSigned | None:
         """An account's agreement: the latest that began by then, of these the highest version, then the last id."""

@@ -245,7 +245,10 @@ class Recomputation:
             lines += self._household_lines(mtu, energies, traded.own_prices, tariff, agreement, taxed)
             if trades or any(energies):
                 opens.append(_under(opening, tariff, agreement))
-            terms |= {tariff.rank: tariff, agreement.rank: agreement}
+            for term in (tariff, agreement):
+                if term.rank not in terms:
+                    terms[term.rank] = term
+                    self._participants.check_used(term, mtu, party.area)
         lines += vat_lines(taxed.items())
         for rate, base in taxed.items():
             if amount := half_even(base, rate):

@@ -61,6 +61,21 @@ SHAPES = (
         "Settlement",
         "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)",
     ),
+    (
+        "Settlement",
+        "SupplyPrices(string tariff,uint32 version,string area,address retailer,uint32 validFromMtu,"
+        "int32 supplyNeurPerWh,int32 feedInNeurPerWh,int32 imbalanceSurplusNeurPerWh,"
+        "int32 imbalanceShortfallNeurPerWh)",
+    ),
+    (
+        "Settlement",
+        "GridPrices(string tariff,uint32 version,string area,uint32 validFromMtu,int32 excessNeurPerWh,"
+        "int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)",
+    ),
+    (
+        "Settlement",
+        "Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)",
+    ),
     ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
     (
         "Guarantees",

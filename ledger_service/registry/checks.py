@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from domain.hashing import to_hex
 from domain.members import CODE_LENGTH_MAX
 from domain.mtu import mtu_of
+from domain.terms import Tariff
 from domain.units import check_range
-from ledger_service.registry.errors import AlreadyBegun, Malformed, VersionOutOfOrder
+from ledger_service.registry.errors import AlreadyBegun, Malformed, TariffUnsafe, VersionOutOfOrder
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/:-]*")
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
@@ -81,3 +82,21 @@ def check_successor(*, what: str, name: str, version: int, valid_from_mtu: int, 
     if valid_from_mtu <= earliest:
         reason = f"it begins at MTU {valid_from_mtu}, not after MTU {earliest}"
         raise VersionOutOfOrder(what=what, name=name, version=version, reason=reason)
+
+
+def check_safe(tariff: Tariff) -> None:
+    """Nobody gains from deviating on purpose from what was traded, or from driving energy in a circle.
+
+    Energy bought and not drawn earns no more than energy fed in, which earns no more than supply costs; energy sold
+    and not delivered costs no less than supply; what flows beyond an envelope is never paid for. Raises TariffUnsafe.
+    """
+    feed_in, supply = tariff.feed_in_neur_per_wh, tariff.supply_neur_per_wh
+    relations = (
+        ("imbalance_surplus_neur_per_wh", tariff.imbalance_surplus_neur_per_wh, "feed_in_neur_per_wh", feed_in),
+        ("feed_in_neur_per_wh", feed_in, "supply_neur_per_wh", supply),
+        ("supply_neur_per_wh", supply, "imbalance_shortfall_neur_per_wh", tariff.imbalance_shortfall_neur_per_wh),
+        ("0", 0, "excess_neur_per_wh", tariff.excess_neur_per_wh),
+    )
+    for lower, low, higher, high in relations:
+        if low > high:
+            raise TariffUnsafe(lower=lower, low=low, higher=higher, high=high)

@@ -111,6 +111,17 @@ class AlreadyBegun(DominoesError):
         )
 
 
+class TariffUnsafe(DominoesError):
+    """Under these prices somebody would gain from deviating on purpose."""
+
+    code = "tariff-unsafe"
+    remedy = "Raise or lower one of the two prices that `detail` names."
+
+    def __init__(self, *, lower: str, low: int, higher: str, high: int) -> None:
+        self.lower, self.low, self.higher, self.high = lower, low, higher, high
+        super().__init__(f"{lower} ({low}) must be at most {higher} ({high}), or deviating on purpose pays; change one")
+
+
 class DeadlinePassed(DominoesError):
     """The signature may not be used any more."""
 

@@ -45,6 +45,7 @@ from ledger_service.registry.checks import (
     check_length,
     check_mtu,
     check_not_begun,
+    check_safe,
     check_successor,
 )
 from ledger_service.registry.errors import AlreadyRegistered, GatesTooClose, Malformed, NotRegistered, WrongParty
@@ -188,23 +189,27 @@ def _check_gates_apart(tx: Transaction, market: Market) -> None:
             raise GatesTooClose(market=market.market, other=rival.market, apart_seconds=apart)
 
 
-def publish_tariff(tx: Transaction, *, tariff: Tariff, now: int) -> Entry:
-    """Publish the next version of a tariff, to begin after `now` (market time).
+def publish_tariff(tx: Transaction, *, signed: SignedTerm[Tariff], now: int) -> Entry:
+    """Publish the next version of a retailer's tariff in an area, to begin after `now` (market time).
 
-    Raises Malformed, OutOfRange, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered.
+    Raises Malformed, OutOfRange, TariffUnsafe, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered.
     """
+    tariff = signed.term
 
     def check() -> None:
         check_code(field="tariff", value=tariff.tariff)
         check_mtu(field="valid_from_mtu", value=tariff.valid_from_mtu)
-        gated = queries.gated_until_mtu(tx.connection, now=now)
+        gated = queries.gated_until_mtu(tx.connection, now=now, area=tariff.area)
         name, first = tariff.tariff, tariff.valid_from_mtu
         check_not_begun(what="tariff", name=name, valid_from_mtu=first, now=now, gated_until_mtu=gated)
         for name, value in asdict(tariff).items():
             if name.endswith("_neur_per_wh"):
                 check_range(field=name, value=value, lowest=-PRICE_MAX, highest=PRICE_MAX)
         check_range(field="vat_bp", value=tariff.vat_bp, lowest=0, highest=BASIS_POINTS)
+        check_safe(tariff)
         versions = queries.tariff_versions(tx.connection, tariff.tariff)
+        if versions and (versions[0].retailer, versions[0].area) != (tariff.retailer, tariff.area):
+            raise AlreadyRegistered(what="tariff", name=tariff.tariff)
         last = (versions[-1].version, versions[-1].valid_from_mtu) if versions else None
         check_successor(
             what="tariff",
@@ -238,8 +243,11 @@ def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) 
         check_not_begun(
             what="agreement", name=agreement.agreement, valid_from_mtu=first, now=now, gated_until_mtu=gated
         )
-        if not queries.tariff_versions(tx.connection, agreement.tariff):
+        tariffs = queries.tariff_versions(tx.connection, agreement.tariff)
+        if not tariffs:
             raise NotRegistered(what="tariff", name=agreement.tariff)
+        if (tariffs[0].retailer, tariffs[0].area) != (agreement.retailer, household.area):
+            raise WrongParty(account=agreement.retailer, expected=f"a tariff of its own in area {household.area}")
         queries.tariff_at(tx.connection, tariff=agreement.tariff, mtu=agreement.valid_from_mtu)
         same = queries.agreement_versions(tx.connection, agreement.agreement)
         if same and same[0].account != agreement.account:

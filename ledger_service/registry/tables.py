@@ -59,6 +59,8 @@ registry_tariff = Table(
     metadata,
     Column("tariff", _Code, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("area", _Code, nullable=False),
+    Column("retailer", _Address, nullable=False),
     Column("valid_from_mtu", Integer64, nullable=False),
     Column("supply_neur_per_wh", Integer64, nullable=False),
     Column("feed_in_neur_per_wh", Integer64, nullable=False),
@@ -70,6 +72,9 @@ registry_tariff = Table(
     Column("levy_neur_per_wh", Integer64, nullable=False),
     Column("compensation_neur_per_wh", Integer64, nullable=False),
     Column("vat_bp", Integer, nullable=False),
+    Column("retailer_signature", LargeBinary(65), nullable=False),
+    Column("dso_signature", LargeBinary(65), nullable=False),
+    Column("registrar_signature", LargeBinary(65), nullable=False),
     _sequence(),
     Index("ix_registry_tariff_valid_from_mtu", "valid_from_mtu"),
 )

@@ -133,7 +133,7 @@ def terms_of(
                 meters.append(meter)
             case KeyRegistered(order_key=key) if key.valid_from_mtu < end_mtu:
                 keys.append(key)
-            case TariffPublished(tariff=tariff) if tariff.valid_from_mtu < end_mtu:
+            case TariffPublished(tariff=tariff) if tariff.area == area and tariff.valid_from_mtu < end_mtu:
                 tariffs.append(tariff)
             case AgreementSigned(agreement=agreement) if agreement.valid_from_mtu < end_mtu:
                 agreements.append(agreement)

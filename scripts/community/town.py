@@ -16,7 +16,7 @@ from domain.members import noun_json
 from domain.mtu import mtu_start
 from domain.signed_terms import UNSIGNED, signed_by
 from domain.signing import SigningKey
-from domain.terms import Agreement
+from domain.terms import Agreement, Tariff
 from domain.units import NEUR_PER_EUR
 from grid.model import Point
 from scripts.community.grids import Community
@@ -164,7 +164,23 @@ class Town:
                 "kind": "auction",
             }
             registrar.post("/v1/markets", market)
-        registrar.post("/v1/tariffs", {"tariff": TARIFF_CODE, "version": 1, "valid_from_mtu": valid_from_mtu, **TARIFF})
+        self._publish_tariff(valid_from_mtu)
+
+    def _publish_tariff(self, valid_from_mtu: int) -> None:
+        """Retailer, DSO and registrar sign each its prices; the registrar publishes them."""
+        unsigned = Tariff(
+            tariff=TARIFF_CODE,
+            version=1,
+            area=self.config.area,
+            retailer=to_hex(self.organisations["retailer"].address),
+            valid_from_mtu=valid_from_mtu,
+            **TARIFF,
+            retailer_signature=UNSIGNED,
+            dso_signature=UNSIGNED,
+            registrar_signature=UNSIGNED,
+        )
+        tariff = signed_by(unsigned, self.organisations, domain=self.domain("Settlement"))
+        self.clients["registrar"].post("/v1/tariffs", noun_json(tariff))
 
     def _register_parties(self, valid_from_mtu: int, tick: Callable[[int, int], None]) -> None:
         config, registrar = self.config, self.clients["registrar"]

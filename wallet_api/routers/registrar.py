@@ -39,6 +39,7 @@ from ledger_service.registry.errors import (
     Malformed,
     NoAgreement,
     NotRegistered,
+    TariffUnsafe,
     VersionOutOfOrder,
     WrongParty,
 )
@@ -117,7 +118,16 @@ async def define_market(request: Request, who: Annotated[Principal, allow(Role.R
     **writes(
         shown.TariffBody,
         shown.TariffFact,
-        failing=(Malformed, OutOfRange, AlreadyBegun, VersionOutOfOrder, AlreadyRegistered),
+        failing=(
+            Malformed,
+            OutOfRange,
+            BadSignature,
+            TermNotSigned,
+            TariffUnsafe,
+            AlreadyBegun,
+            VersionOutOfOrder,
+            AlreadyRegistered,
+        ),
     ),
 )
 async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
@@ -125,11 +135,10 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
     services = services_of(request)
 
     def work(body: shown.TariffBody) -> Created:
+        signed = services.term_signing.check(_noun(Tariff, body))
         with services.record.begin() as tx:
-            return created(
-                operations.publish_tariff(tx, tariff=Tariff(**body.model_dump()), now=services.clock.now()),
-                shown.TariffFact,
-            )
+            entry = operations.publish_tariff(tx, signed=signed, now=services.clock.now())
+        return created(entry, shown.TariffFact)
 
     return await write(request, who=who, shape=shown.TariffBody, work=work)
 

@@ -53,6 +53,8 @@ class TariffMembers(BaseModel):
 
     tariff: Code
     version: Version
+    area: Code
+    retailer: Address
     valid_from_mtu: Mtu = Field(description="First MTU it is valid at, until the next version begins")
     supply_neur_per_wh: NeurPerWh = Field(description="Price of supply by the retailer, in nEUR/Wh")
     feed_in_neur_per_wh: NeurPerWh = Field(description="Price of feed-in to the retailer, in nEUR/Wh")
@@ -64,6 +66,9 @@ class TariffMembers(BaseModel):
     levy_neur_per_wh: NeurPerWh = Field(description="Levy on what is drawn, in nEUR/Wh")
     compensation_neur_per_wh: NeurPerWh = Field(description="Paid for scheduled feed-in that a cap cuts, in nEUR/Wh")
     vat_bp: BasisPoints = Field(description="VAT rate in basis points")
+    retailer_signature: Signature = Field(description="The retailer's signature over the SupplyPrices")
+    dso_signature: Signature = Field(description="The signature of the area's DSO over the GridPrices")
+    registrar_signature: Signature = Field(description="The registrar's signature over the Taxes")
 
 
 class TariffBody(TariffMembers, Body):

@@ -22,6 +22,23 @@ library Shapes {
     bytes32 internal constant AGREEMENT_TYPEHASH = keccak256(
         "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
     );
+    bytes32 internal constant SUPPLY_PRICES_TYPEHASH = keccak256(
+        "SupplyPrices(string tariff,uint32 version,string area,address retailer,uint32 validFromMtu,int32 supplyNeurPerWh,int32 feedInNeurPerWh,int32 imbalanceSurplusNeurPerWh,int32 imbalanceShortfallNeurPerWh)"
+    );
+    bytes32 internal constant GRID_PRICES_TYPEHASH = keccak256(
+        "GridPrices(string tariff,uint32 version,string area,uint32 validFromMtu,int32 excessNeurPerWh,int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)"
+    );
+    bytes32 internal constant TAXES_TYPEHASH = keccak256(
+        "Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)"
+    );
+
+    /// @notice Which version of a tariff a party signs its part of.
+    struct TariffVersion {
+        string tariff;
+        uint32 version;
+        string area;
+        uint32 validFromMtu;
+    }
 
     /// @notice An order as its holder signs it.
     struct Order {
@@ -132,6 +149,54 @@ library Shapes {
                 retailer,
                 keccak256(bytes(tariff)),
                 validFromMtu
+            )
+        );
+    }
+
+    /// @notice What a retailer signs of a tariff: prices of supply, feed-in, imbalance surplus and shortfall.
+    function supplyPrices(TariffVersion memory v, address retailer, int32[4] memory prices)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(
+            abi.encode(
+                SUPPLY_PRICES_TYPEHASH,
+                keccak256(bytes(v.tariff)),
+                v.version,
+                keccak256(bytes(v.area)),
+                retailer,
+                v.validFromMtu,
+                prices
+            )
+        );
+    }
+
+    /// @notice What the DSO signs of a tariff: prices of excess, grid fee, local grid fee and compensation.
+    function gridPrices(TariffVersion memory v, int32[4] memory prices) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                GRID_PRICES_TYPEHASH,
+                keccak256(bytes(v.tariff)),
+                v.version,
+                keccak256(bytes(v.area)),
+                v.validFromMtu,
+                prices
+            )
+        );
+    }
+
+    /// @notice What the registrar signs of a tariff.
+    function taxes(TariffVersion memory v, int32 levyNeurPerWh, uint16 vatBp) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                TAXES_TYPEHASH,
+                keccak256(bytes(v.tariff)),
+                v.version,
+                keccak256(bytes(v.area)),
+                v.validFromMtu,
+                levyNeurPerWh,
+                vatBp
             )
         );
     }

@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 16, "all shapes of the protocol");
+        assertEq(shapes, 19, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -115,6 +115,9 @@ contract GoldenVectorsTest is Assert {
         ) return _tradingHash(shape, path);
         if (shape == keccak256("Handover")) return _handoverHash(path);
         if (shape == keccak256("Agreement")) return _agreementHash(path);
+        if (shape == keccak256("SupplyPrices") || shape == keccak256("GridPrices") || shape == keccak256("Taxes")) {
+            return _tariffHash(shape, path);
+        }
         return _moneyHash(shape, path);
     }
 
@@ -137,6 +140,37 @@ contract GoldenVectorsTest is Assert {
             vm.parseJsonString(_json, string.concat(path, ".tariff")),
             uint32(_uint(string.concat(path, ".validFromMtu")))
         );
+    }
+
+    function _tariffHash(bytes32 shape, string memory path) private view returns (bytes32) {
+        Shapes.TariffVersion memory version = Shapes.TariffVersion({
+            tariff: vm.parseJsonString(_json, string.concat(path, ".tariff")),
+            version: uint32(_uint(string.concat(path, ".version"))),
+            area: vm.parseJsonString(_json, string.concat(path, ".area")),
+            validFromMtu: uint32(_uint(string.concat(path, ".validFromMtu")))
+        });
+        if (shape == keccak256("SupplyPrices")) {
+            string[4] memory supply =
+                [".supplyNeurPerWh", ".feedInNeurPerWh", ".imbalanceSurplusNeurPerWh", ".imbalanceShortfallNeurPerWh"];
+            address retailer = vm.parseJsonAddress(_json, string.concat(path, ".retailer"));
+            return Shapes.supplyPrices(version, retailer, _prices(path, supply));
+        }
+        if (shape == keccak256("GridPrices")) {
+            string[4] memory grid =
+                [".excessNeurPerWh", ".gridFeeNeurPerWh", ".gridFeeLocalNeurPerWh", ".compensationNeurPerWh"];
+            return Shapes.gridPrices(version, _prices(path, grid));
+        }
+        return Shapes.taxes(
+            version,
+            int32(vm.parseJsonInt(_json, string.concat(path, ".levyNeurPerWh"))),
+            uint16(_uint(string.concat(path, ".vatBp")))
+        );
+    }
+
+    function _prices(string memory path, string[4] memory names) private view returns (int32[4] memory prices) {
+        for (uint256 i = 0; i < 4; ++i) {
+            prices[i] = int32(vm.parseJsonInt(_json, string.concat(path, names[i])));
+        }
     }
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {

@@ -1,4 +1,4 @@
-"""Agreements carry the signatures of account and retailer: the table is made anew, for none without them counts."""
+"""Terms carry the signatures of those whom they bind: their tables are made anew, for none without them counts."""
 
 from __future__ import annotations
 
@@ -13,25 +13,56 @@ depends_on = None
 _INTEGER64 = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _CODE = sa.String(100)
 _ADDRESS = sa.String(42)
-_INDEXES = (("account", "valid_from_mtu"), ("retailer", "account"), ("valid_from_mtu",))
+_PRICES = (
+    *("supply", "feed_in", "imbalance_surplus", "imbalance_shortfall", "excess", "grid_fee", "grid_fee_local"),
+    *("levy", "compensation"),
+)
+_INDEXES = (
+    ("registry_tariff", ("valid_from_mtu",)),
+    ("registry_agreement", ("account", "valid_from_mtu")),
+    ("registry_agreement", ("retailer", "account")),
+    ("registry_agreement", ("valid_from_mtu",)),
+)
 
 
 def upgrade() -> None:
-    """Make the table anew: facts of agreements that nobody signed can't be read any more."""
-    op.drop_table("registry_agreement")
-    op.create_table(
+    """Make the tables anew: facts of terms that nobody signed can't be read any more."""
+    for table in ("registry_tariff", "registry_agreement"):
+        op.drop_table(table)
+    _create(
+        "registry_tariff",
+        sa.Column("area", _CODE, nullable=False),
+        sa.Column("retailer", _ADDRESS, nullable=False),
+        sa.Column("valid_from_mtu", _INTEGER64, nullable=False),
+        *(sa.Column(f"{name}_neur_per_wh", _INTEGER64, nullable=False) for name in _PRICES),
+        sa.Column("vat_bp", sa.Integer(), nullable=False),
+        *_signatures("retailer", "dso", "registrar"),
+    )
+    _create(
         "registry_agreement",
-        sa.Column("agreement", _CODE, nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("account", _ADDRESS, nullable=False),
         sa.Column("retailer", _ADDRESS, nullable=False),
         sa.Column("tariff", _CODE, nullable=False),
         sa.Column("valid_from_mtu", _INTEGER64, nullable=False),
-        sa.Column("account_signature", sa.LargeBinary(65), nullable=False),
-        sa.Column("retailer_signature", sa.LargeBinary(65), nullable=False),
-        sa.Column("sequence", _INTEGER64, nullable=False),
-        sa.PrimaryKeyConstraint("agreement", "version", name="pk_registry_agreement"),
-        sa.ForeignKeyConstraint(["sequence"], ["journal_entry.sequence"], name="fk_registry_agreement_sequence"),
+        *_signatures("account", "retailer"),
     )
-    for columns in _INDEXES:
-        op.create_index("_".join(("ix", "registry_agreement", *columns)), "registry_agreement", list(columns))
+    for table, columns in _INDEXES:
+        op.create_index("_".join(("ix", table, *columns)), table, list(columns))
+
+
+def _signatures(*parties: str) -> list[sa.Column[bytes]]:
+    return [sa.Column(f"{party}_signature", sa.LargeBinary(65), nullable=False) for party in parties]
+
+
+def _create(table: str, *columns: sa.schema.SchemaItem) -> None:
+    """A table of versions of terms, by code and version."""
+    code = table.removeprefix("registry_")
+    op.create_table(
+        table,
+        sa.Column(code, _CODE, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        *columns,
+        sa.Column("sequence", _INTEGER64, nullable=False),
+        sa.PrimaryKeyConstraint(code, "version", name=f"pk_{table}"),
+        sa.ForeignKeyConstraint(["sequence"], ["journal_entry.sequence"], name=f"fk_{table}_sequence"),
+    )

@@ -17,6 +17,7 @@ from domain.terms import Agreement, Tariff
 from domain.words import Side
 from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.settlement import Settled, settle
+from tests.terms import UNSIGNED_TARIFF
 from wallet_api.schemas.own import Statement as Shown
 
 pytestmark = pytest.mark.golden
@@ -34,7 +35,7 @@ def load(case: Path) -> Inputs:
         parties=tuple(
             Party(from_hex(item["account"]), ParticipantKind(item["kind"]), item["point"]) for item in data["parties"]
         ),
-        tariffs=tuple(Tariff(**item) for item in data["tariffs"]),
+        tariffs=tuple(Tariff(**item, **UNSIGNED_TARIFF) for item in data["tariffs"]),
         agreements=tuple(Agreement(**item, **unsigned) for item in data["agreements"]),
         trades=tuple(
             Trade(

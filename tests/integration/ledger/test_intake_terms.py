@@ -26,7 +26,6 @@ from tests.integration.ledger.town import (
     sign_agreement,
     signed_guarantee,
     signed_key,
-    tariff,
 )
 from tests.journal import append_fact, content_of
 
@@ -131,7 +130,7 @@ def test_order__under_a_tariff_that_is_not_valid_yet__refused(town: Town, reside
     accepted(town, resident.order(mtu=first_mtu))
     later = town.agreement(0, resident, version=2, tariff="later", valid_from_mtu=first_mtu)
     with town.record.begin() as tx:  # as a record may hold it from before this was refused at registration
-        append_fact(tx, "tariff.published", noun_json(tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
+        append_fact(tx, "tariff.published", noun_json(town.tariff(tariff="later", valid_from_mtu=first_mtu + 1)))
         append_fact(tx, "agreement.signed", noun_json(later))
     refused(town, resident.order(mtu=first_mtu), NoAgreement)
     accepted(town, resident.order(mtu=first_mtu + 1))

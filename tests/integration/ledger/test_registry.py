@@ -14,7 +14,7 @@ from domain.hashing import text_id, to_hex
 from domain.markets import MarketKind
 from domain.mtu import MTU_SECONDS
 from domain.parties import Meter, ParticipantKind
-from domain.signed_terms import TermNotSigned
+from domain.signed_terms import SignedTerm, TermNotSigned
 from domain.signing import BadSignature, SigningKey
 from ledger_service.record import Record
 from ledger_service.registry import consents, operations, queries, rebuild_views
@@ -25,6 +25,7 @@ from ledger_service.registry.errors import (
     Malformed,
     NoAgreement,
     NotRegistered,
+    TariffUnsafe,
     VersionOutOfOrder,
     WrongParty,
     WrongSigner,
@@ -37,6 +38,7 @@ from tests.integration.ledger.town import (
     BEFORE,
     MARKET,
     MARKET_DOMAIN,
+    REGISTRAR,
     SETTLEMENT_DOMAIN,
     Resident,
     Town,
@@ -44,6 +46,7 @@ from tests.integration.ledger.town import (
     define_area,
     market,
     participant,
+    publish_tariff,
     register_key,
     sign_agreement,
     signed_key,
@@ -51,9 +54,12 @@ from tests.integration.ledger.town import (
 )
 from tests.integration.ledger.writes import Write, refused, request, written
 from tests.journal import content_of
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 
 pytestmark = pytest.mark.integration
+
+RETAILER = SigningKey(b"\x0f" * 32)
+"""A retailer that takes no part yet."""
 
 
 def test_area__defined__fact_view_and_request(record: Record) -> None:
@@ -163,9 +169,9 @@ def test_market__bad_field__refused(record: Record, changes: dict[str, Any], err
 
 
 def test_tariff__versions__valid_from_their_mtu(record: Record) -> None:
-    versions = [tariff(), tariff(version=2, valid_from_mtu=100, vat_bp=700)]
+    versions = [tariff(RETAILER), tariff(RETAILER, version=2, valid_from_mtu=100, vat_bp=700)]
     for version in versions:
-        written(record, lambda tx, version=version: operations.publish_tariff(tx, tariff=version, now=BEFORE))
+        written(record, lambda tx, version=version: publish_tariff(tx, version))
 
     with record.read() as connection:
         assert queries.tariff_at(connection, tariff="home", mtu=99) == versions[0]
@@ -188,9 +194,9 @@ def test_tariff__versions__valid_from_their_mtu(record: Record) -> None:
     ],
 )
 def test_tariff__bad_version__refused(record: Record, changes: dict[str, Any], error: type[DominoesError]) -> None:
-    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(valid_from_mtu=50), now=BEFORE))
+    written(record, lambda tx: publish_tariff(tx, tariff(RETAILER, valid_from_mtu=50)))
 
-    refused(record, error, lambda tx: operations.publish_tariff(tx, tariff=tariff(**changes), now=BEFORE))
+    refused(record, error, lambda tx: publish_tariff(tx, tariff(RETAILER, **changes)))
 
 
 def key_at(connection: Connection, account: str, mtu: int) -> str | None:
@@ -257,7 +263,7 @@ def test_participant__account_or_device_key_again__refused(town: Town, record: R
 
 def test_agreement__changed_retailer_or_tariff__valid_from_its_mtu(town: Town, record: Record) -> None:
     resident = town.residents[0]
-    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green"), now=BEFORE))
+    written(record, lambda tx: publish_tariff(tx, town.tariff(tariff="green")))
     first = town.agreement(0, resident)
     second = town.agreement(0, resident, version=2, tariff="green", valid_from_mtu=50)
     written(record, lambda tx: sign_agreement(tx, second))
@@ -283,7 +289,48 @@ def test_agreement__bad_reference__refused(town: Town, record: Record) -> None:
         (replace(good, agreement="agreement-1", version=2, valid_from_mtu=9), AlreadyRegistered),
     ]
     for agreement, error in cases:
-        refused(record, error, lambda tx, item=agreement: sign_agreement(tx, item))
+        signed = SignedTerm(agreement)  # as if all parties had signed it
+        refused(record, error, lambda tx, it=signed: operations.sign_agreement(tx, signed=it, now=BEFORE))
+
+
+def test_tariff__not_as_its_makers_signed_it__refused(town: Town, record: Record) -> None:
+    changes = {"version": 2, "valid_from_mtu": 50}
+    good, other = town.tariff(**changes), tariff(RETAILER, **changes)
+    elsewhere = Makers(town.retailer.account, RETAILER, REGISTRAR).tariff(domain=SETTLEMENT_DOMAIN, **changes)
+    cases = [
+        ("retailer", replace(good, supply_neur_per_wh=310_000)),
+        ("retailer", replace(good, retailer_signature=other.retailer_signature)),
+        ("dso", replace(good, grid_fee_neur_per_wh=71_000)),
+        ("dso", replace(good, dso_signature=elsewhere.dso_signature)),
+        ("registrar", replace(good, vat_bp=1_901)),
+        ("registrar", replace(good, registrar_signature=good.dso_signature)),
+    ]
+    for party, altered in cases:
+        assert refused(record, TermNotSigned, lambda tx, item=altered: publish_tariff(tx, item)).party == party
+    written(record, lambda tx: publish_tariff(tx, good))
+
+
+def test_tariff__of_another_retailer__neither_changed_nor_agreed_to(town: Town, record: Record) -> None:
+    theirs = tariff(RETAILER, version=2, valid_from_mtu=50)
+    refused(record, AlreadyRegistered, lambda tx: publish_tariff(tx, theirs))
+    written(record, lambda tx: publish_tariff(tx, tariff(RETAILER, tariff="theirs")))
+    moved = town.agreement(0, town.residents[0], version=2, tariff="theirs", valid_from_mtu=50)
+    refused(record, WrongParty, lambda tx: sign_agreement(tx, moved))
+
+
+@pytest.mark.parametrize(
+    ("changes", "lower"),
+    [
+        ({"imbalance_surplus_neur_per_wh": 80_001}, "imbalance_surplus_neur_per_wh"),
+        ({"feed_in_neur_per_wh": 300_001}, "feed_in_neur_per_wh"),
+        ({"imbalance_shortfall_neur_per_wh": 299_999}, "supply_neur_per_wh"),
+        ({"excess_neur_per_wh": -1}, "0"),
+    ],
+)
+def test_tariff__under_which_deviating_pays__refused(record: Record, changes: dict[str, int], lower: str) -> None:
+    found = refused(record, TariffUnsafe, lambda tx: publish_tariff(tx, tariff(RETAILER, **changes)))
+
+    assert found.lower == lower
 
 
 def test_agreement__not_as_both_signed_it__refused(town: Town, record: Record) -> None:
@@ -439,7 +486,7 @@ def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town,
     meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 0)
     for mtu, allowed in ((99, False), (100, False), (101, True)):
         writes: list[Write] = [
-            lambda tx, at=mtu: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx, at=mtu: publish_tariff(tx, town.tariff(version=2, valid_from_mtu=at), now=now),
             lambda tx, at=mtu: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
             lambda tx, at=mtu: operations.register_meter(tx, meter=replace(meter, valid_from_mtu=at), now=now),
         ]
@@ -452,14 +499,14 @@ def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town,
             assert written(record, write).repeated
             assert record.head() == head
     repeats: list[Write] = [
-        lambda tx: operations.publish_tariff(tx, tariff=tariff(), now=now),
+        lambda tx: publish_tariff(tx, town.tariff(), now=now),
         lambda tx: sign_agreement(tx, town.agreement(0, resident), now=now),
     ]
     assert all(written(record, write).repeated for write in repeats)
 
 
 def test_agreement__before_its_tariff_is_valid__refused(town: Town, record: Record) -> None:
-    written(record, lambda tx: operations.publish_tariff(tx, tariff=tariff(tariff="green", valid_from_mtu=50), now=0))
+    written(record, lambda tx: publish_tariff(tx, town.tariff(tariff="green", valid_from_mtu=50), now=0))
     early, in_time = (
         town.agreement(0, town.residents[0], version=2, tariff="green", valid_from_mtu=at) for at in (49, 50)
     )
@@ -497,7 +544,7 @@ def test_terms__gate_has_passed__begin_only_with_what_is_still_to_be_traded(reco
 
     def writes(at: int, now: int) -> list[Write]:
         return [
-            lambda tx: operations.publish_tariff(tx, tariff=tariff(version=2, valid_from_mtu=at), now=now),
+            lambda tx: publish_tariff(tx, town.tariff(version=2, valid_from_mtu=at), now=now),
             lambda tx: sign_agreement(tx, town.agreement(0, resident, version=2, valid_from_mtu=at), now=now),
         ]
 

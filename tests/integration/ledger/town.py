@@ -17,6 +17,7 @@ from domain.members import JsonDocument
 from domain.mtu import mtu_start
 from domain.orders import Order, cancel_digest, schedule_digest
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
+from domain.roles import ChainRole
 from domain.signed_terms import TermSigning
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
@@ -42,7 +43,7 @@ from ledger_service.trading import (
 from tests.grids import document, street
 from tests.integration.ledger.told import answer_to
 from tests.journal import append_fact
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 
 NOW = 1_465_970_400
 """Wednesday 2016-06-15 08:00 in Berlin, four hours before the gate of the 16th."""
@@ -53,7 +54,6 @@ BEFORE = -1
 AREA, MARKET = "TEST", "TEST/DA"
 MARKET_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x11" * 20)
 SETTLEMENT_DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
-SIGNING = TermSigning(SETTLEMENT_DOMAIN, lambda address, role, area: False)
 CREDIT_NEUR = 100 * 10**9
 RETAILER_LINE_NEUR = 100_000 * 10**9
 
@@ -106,24 +106,27 @@ def market(**changes: Any) -> Market:
     return replace(base, **changes)
 
 
-def tariff(**changes: Any) -> Tariff:
-    """A valid tariff, version 1, valid from the beginning."""
-    base = Tariff(
-        tariff="home",
-        version=1,
-        valid_from_mtu=0,
-        supply_neur_per_wh=300_000,
-        feed_in_neur_per_wh=80_000,
-        imbalance_surplus_neur_per_wh=50_000,
-        imbalance_shortfall_neur_per_wh=350_000,
-        excess_neur_per_wh=100_000,
-        grid_fee_neur_per_wh=70_000,
-        grid_fee_local_neur_per_wh=30_000,
-        levy_neur_per_wh=20_000,
-        compensation_neur_per_wh=60_000,
-        vat_bp=1_900,
-    )
-    return replace(base, **changes)
+DSO, REGISTRAR = SigningKey(b"\x0d" * 32), SigningKey(b"\x0e" * 32)
+"""Keys of the area's DSO and of the registrar."""
+
+
+def held_role(address: str, role: ChainRole, area: str | None) -> bool:
+    """Whether a key is that of an organisation."""
+    holder = {ChainRole.DSO: DSO, ChainRole.REGISTRAR: REGISTRAR}.get(role)
+    return holder is not None and address == to_hex(holder.address)
+
+
+SIGNING = TermSigning(SETTLEMENT_DOMAIN, held_role)
+
+
+def tariff(retailer: SigningKey, **changes: Any) -> Tariff:
+    """A retailer's tariff, version 1, valid from the beginning, signed by those who make it."""
+    return Makers(retailer, DSO, REGISTRAR).tariff(domain=SETTLEMENT_DOMAIN, **changes)
+
+
+def publish_tariff(tx: Transaction, tariff: Tariff, *, now: int = BEFORE) -> Entry:
+    """Publish a signed tariff."""
+    return operations.publish_tariff(tx, signed=SIGNING.check(tariff), now=now)
 
 
 def participant(n: int, key: SigningKey, **changes: Any) -> Participant:
@@ -295,7 +298,7 @@ class Town:
         with record.begin() as tx:
             define_area(tx, area())
             operations.define_market(tx, market=market())
-            operations.publish_tariff(tx, tariff=tariff(), now=BEFORE)
+            publish_tariff(tx, self.tariff())
             self._register_retailer(tx)
             for n, resident in enumerate(self.residents):
                 self._register_household(tx, n, resident, credit_neur)
@@ -331,6 +334,10 @@ class Town:
         register_key(tx, signed_key(account, resident.device.address, point=resident.point))
         given = signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur, agreed_by=account)
         give_guarantee(tx, given)
+
+    def tariff(self, **changes: Any) -> Tariff:
+        """The retailer's tariff, version 1, valid from the beginning."""
+        return tariff(self.retailer.account, **changes)
 
     def agreement(self, n: int, resident: Resident, **changes: Any) -> Agreement:
         """The first version of a resident's agreement with the retailer, from the beginning, with both signatures."""

@@ -50,7 +50,7 @@ from settling.postings import POOL
 from settling.verification import verify_package
 from tests.integration.ledger import town
 from tests.journal import append_fact
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 
 DAY = date(2016, 6, 16)
 ROLES = ("operator", "treasurer", "registrar", "security_admin")
@@ -59,6 +59,10 @@ EUR = 1_000_000_000
 
 def key(name: str) -> SigningKey:
     return SigningKey(keccak(name.encode()))
+
+
+MAKERS = Makers(retailer=key("retailer account"), dso=key("dso"), registrar=key("registrar"))
+"""Who makes the tariff."""
 
 
 @dataclass
@@ -218,12 +222,13 @@ def register(world: World) -> None:
     with world.record.begin() as tx:
         town.define_area(tx, town.area(attesters=attesters))
         registry.define_market(tx, market=town.market())
-        registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
+        signing = world.term_signing
+        tariff = MAKERS.tariff(domain=signing.domain)
+        registry.publish_tariff(tx, signed=signing.check(tariff), now=town.BEFORE)
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
             organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
             registry.register_participant(tx, participant=organisation, organisations=())
         registry.register_participant(tx, participant=town.participant(1, house), organisations=())
-        signing = world.term_signing
         agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
         registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
         tx.append(MeterRegistered(Meter("METER-1", "POINT-1", b"\x11" * 32, town.AREA, 0)))

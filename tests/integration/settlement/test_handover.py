@@ -52,7 +52,7 @@ from scripts.serving.production.handover import agreement, handover_digest, hand
 from settling.substitutes import SUBSTITUTE_RULE
 from tests.grids import document
 from tests.integration.ledger import town
-from tests.integration.settlement.day_on_chain import DAY, EUR, ROLES, World, grants, key
+from tests.integration.settlement.day_on_chain import DAY, EUR, MAKERS, ROLES, World, grants, key
 from tests.terms import signed_agreement
 from verifier.verdict import CLEAN, Report
 from verifier.verify import verify
@@ -200,12 +200,13 @@ def register(where: Site) -> None:
     with where.record.begin() as tx:
         town.define_area(tx, town.area(attesters=attesters, challenge_seconds=CHALLENGE_SECONDS))
         registry.define_market(tx, market=town.market())
-        registry.publish_tariff(tx, tariff=town.tariff(), now=town.BEFORE)
+        signing = where.term_signing
+        tariff = MAKERS.tariff(domain=signing.domain)
+        registry.publish_tariff(tx, signed=signing.check(tariff), now=town.BEFORE)
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
             organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
             registry.register_participant(tx, participant=organisation, organisations=())
         registry.register_participant(tx, participant=town.participant(1, house), organisations=())
-        signing = where.term_signing
         agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
         registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
         tx.append(MeterRegistered(Meter(METER, "POINT-1", METER_KEY.verify_key.encode(), town.AREA, 0)))

@@ -43,7 +43,8 @@ GATES: tuple[Gate, ...] = (("x/DA", 1), ("x/DA", 2), ("x/ID", 2))
 
 def tariff(draw: Any, name: str, version: int, valid_from_mtu: int) -> Tariff:
     prices = [draw(st.integers(-400_000, 600_000)) for _ in range(9)]
-    return Tariff(name, version, valid_from_mtu, *prices, vat_bp=draw(st.sampled_from([0, 700, 1_900, 3_333])))
+    vat_bp = draw(st.sampled_from([0, 700, 1_900, 3_333]))
+    return Tariff(name, version, "x", to_hex(RETAILERS[0]), valid_from_mtu, *prices, vat_bp, *[UNSIGNED] * 3)
 
 
 @st.composite

@@ -3,7 +3,6 @@ sessions alike."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ class Verifier:
                 meter = MeterRegistered(f"m-{party.point}", party.point, "0x", AREA, 0)
                 self.participants.meter_registered(meter)
         for tariff in self.inputs.tariffs:
-            self.participants.tariffs[tariff.tariff].append(TariffPublished(**asdict(tariff)))
+            self.participants.tariffs[tariff.tariff].append(TariffPublished(**noun_json(tariff)))
         for agreement in self.inputs.agreements:
             self.participants.agreements[agreement.account].append(AgreementSigned(**noun_json(agreement)))
 

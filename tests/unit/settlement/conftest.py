@@ -30,8 +30,10 @@ from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
+from settling.package import Package
+from settling.verification import verify_package
 from tests.journal import append_fact, fact_of
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 SESSION = 1_000 * 900 - 7_200
@@ -48,19 +50,11 @@ HORIZON_SECONDS = 86_400
 
 TARIFF = {
     "tariff": "standard",
-    "version": 1,
-    "valid_from_mtu": 0,
-    "supply_neur_per_wh": 300_000,
-    "feed_in_neur_per_wh": 80_000,
     "imbalance_surplus_neur_per_wh": 60_000,
-    "imbalance_shortfall_neur_per_wh": 350_000,
     "excess_neur_per_wh": 500_000,
-    "grid_fee_neur_per_wh": 70_000,
-    "grid_fee_local_neur_per_wh": 30_000,
-    "levy_neur_per_wh": 20_000,
     "compensation_neur_per_wh": 40_000,
-    "vat_bp": 1_900,
 }
+"""What of the tariff is not as in `tests.terms`."""
 
 
 GRID_MODEL = {"name": "small grid", "points": [{"code": f"point{n}"} for n in (1, 2, 3)]}
@@ -230,7 +224,7 @@ def _register(scene: Scene) -> None:
             "market.defined",
             {**market, "sign_seconds": 600, "clear_seconds": 900, "gate_local": "12:00", "kind": "auction"},
         )
-        scene.append(tx, "tariff.published", TARIFF)
+        scene.append(tx, "tariff.published", priced())
         for name, kind in (("retailer", "retailer"), ("dso", "dso"), ("tax", "tax")):
             scene.append(tx, "participant.registered", _participant(name, kind, None))
         for n in (1, 2, 3):
@@ -250,6 +244,17 @@ def _register(scene: Scene) -> None:
 def held_role(address: str, role: ChainRole, area: str | None) -> bool:
     """Whether a key is that of an organisation, as the chain says."""
     return address == to_hex(key(role.value).address)
+
+
+def verify(package: Package) -> bytes:
+    """What an attester checks of a package by itself."""
+    return verify_package(package, market=MARKET_DOMAIN, settlement=SETTLEMENT_DOMAIN, holds_role=held_role)
+
+
+def priced(**members: Any) -> dict[str, Any]:
+    """The retailer's tariff, signed by those who make it."""
+    makers = Makers(key("retailer"), key("dso"), key("registrar"))
+    return noun_json(makers.tariff(domain=SETTLEMENT_DOMAIN, **{"area": AREA, **TARIFF} | members))
 
 
 def agreed(name: str, agreement: str, **members: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pytest
 from domain.eip712 import PROGRAM
 from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
+from domain.members import noun_json
 from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
 from domain.programs import program_values
@@ -33,6 +34,7 @@ from settling.settlement import commit, settle
 from settling.unpacking import inputs_of, roots_of
 from tests.attester_store import refusals
 from tests.journal import content_of
+from tests.terms import Makers
 
 pytestmark = pytest.mark.unit
 
@@ -266,18 +268,34 @@ def triple_tariff(package: Shown, tools: Any) -> None:
     package["tariffs"][0]["supply_neur_per_wh"] *= 3
 
 
+def triple_grid_fee(package: Shown, tools: Any) -> None:
+    package["tariffs"][0]["grid_fee_neur_per_wh"] *= 3
+
+
+def taxes_by_another(package: Shown, tools: Any) -> None:
+    makers = Makers(tools.key("retailer"), tools.key("dso"), tools.key("operator's own"))
+    members = {"area": tools.AREA, **tools.TARIFF, "levy_neur_per_wh": 90_000}
+    package["tariffs"][0] = noun_json(makers.tariff(domain=tools.SETTLEMENT_DOMAIN, **members))
+
+
+def tariff_of_another(package: Shown, tools: Any) -> None:
+    makers = Makers(tools.key("house1"), tools.key("dso"), tools.key("registrar"))
+    members = {"area": tools.AREA, **tools.TARIFF, "version": 2, "supply_neur_per_wh": 900_000}
+    package["tariffs"].append(noun_json(makers.tariff(domain=tools.SETTLEMENT_DOMAIN, **members)))
+
+
 def new_tariff(package: Shown, tools: Any) -> None:
-    package["tariffs"].append({**package["tariffs"][0], "version": 2, "supply_neur_per_wh": 900_000})
+    package["tariffs"].append(tools.priced(version=2, supply_neur_per_wh=900_000))
 
 
 def dear_tariff(package: Shown, tools: Any) -> None:
-    package["tariffs"].append({**package["tariffs"][0], "tariff": "dear", "supply_neur_per_wh": 900_000})
+    package["tariffs"].append(tools.priced(tariff="dear", supply_neur_per_wh=900_000))
     package["agreements"][0] = tools.agreed("house1", "agreement1", tariff="dear")
 
 
 def agree_alone(package: Shown, tools: Any) -> None:
     """A dearer tariff that the retailer signed, and the household's signature under what it had agreed to before."""
-    package["tariffs"].append({**package["tariffs"][0], "tariff": "dear", "supply_neur_per_wh": 10_000_000})
+    package["tariffs"].append(tools.priced(tariff="dear", supply_neur_per_wh=10_000_000))
     before = package["agreements"][0]
     forged = tools.agreed("house1", "agreement1", version=2, tariff="dear", valid_from_mtu=tools.FIRST)
     package["agreements"].append({**forged, "account_signature": before["account_signature"]})
@@ -336,7 +354,10 @@ def other_period(package: Shown, tools: Any) -> None:
 ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "earlier words invented in revision 0": (invent_earlier, "the words of each revision before, and of no other"),
     "a revision invented before it": (invent_revision, "earlier revisions are not those that took effect"),
-    "tariff not published": (triple_tariff, "tariffs standard 1 is not as it was first seen"),
+    "supply price that the retailer did not sign": (triple_tariff, "tariff standard, version 1, is signed by"),
+    "grid fee that the DSO did not sign": (triple_grid_fee, "tariff standard, version 1, is signed by"),
+    "taxes that somebody else signed": (taxes_by_another, "a key with the role registrar must sign"),
+    "tariff changed by another retailer": (tariff_of_another, "is not its retailer's there"),
     "tariff version invented": (new_tariff, "tariffs standard 2 was never seen"),
     "tariff invented": (dear_tariff, "tariffs dear 1 was never seen"),
     "agreements of two households exchanged": (exchange_agreements, "agreement agreement1, version 1, is signed by"),
@@ -459,7 +480,7 @@ def test_sign__correction_with_other_earlier_words__is_refused(desk: Desk, tools
 
 
 LATE: dict[str, Callable[[Shown, Any], None]] = {
-    "tariffs": lambda shown, _: shown["tariffs"].append({**shown["tariffs"][0], "version": 2, "valid_from_mtu": 1002}),
+    "tariffs": lambda shown, tools: shown["tariffs"].append(tools.priced(version=2, valid_from_mtu=1002)),
     "agreements": lambda shown, tools: shown["agreements"].append(
         tools.agreed("house1", "agreement1", version=2, valid_from_mtu=1002)
     ),

@@ -22,7 +22,8 @@ from settling.terms import MissingParty
 pytestmark = pytest.mark.unit
 
 HOUSE, RETAILER, DSO, TAX = (bytes([n]) * 20 for n in (1, 2, 3, 4))
-TARIFF = Tariff("home", 1, 0, 300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000, 1_900)
+PRICES = (300_000, 80_000, 60_000, 350_000, 500_000, 70_000, 30_000, 20_000, 40_000)
+TARIFF = Tariff("home", 1, "x", to_hex(RETAILER), 0, *PRICES, 1_900, *[UNSIGNED] * 3)
 AGREEMENT = Agreement("one", 1, to_hex(HOUSE), to_hex(RETAILER), "home", 0, UNSIGNED, UNSIGNED)
 PARTIES = (
     Party(HOUSE, ParticipantKind.HOUSEHOLD, "point"),

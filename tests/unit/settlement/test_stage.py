@@ -30,7 +30,6 @@ from ledger_service.stage import run_until_quiet
 from settling.package import EarlierSettlement, Package, PackageMalformed
 from settling.postings import MoneyMade
 from settling.unpacking import WrongInput
-from settling.verification import verify_package
 from tests.journal import append_fact, content_of
 from wallet_api.schemas.settlement import SettlementPackage
 
@@ -42,13 +41,6 @@ def settle(scene: Any, tools: Any, *, now: int | None = None) -> SettlementPropo
     run_until_quiet([SettlementStage(scene.record)], tools.ENDED if now is None else now)
     with scene.record.read() as connection:
         return latest_proposal(connection, area=tools.AREA, period=tools.PERIOD)
-
-
-def verify(package: Package, tools: Any) -> bytes:
-    """What an attester checks of a package by itself."""
-    return verify_package(
-        package, market=tools.MARKET_DOMAIN, settlement=tools.SETTLEMENT_DOMAIN, holds_role=tools.held_role
-    )
 
 
 def sign(scene: Any, tools: Any, proposal: SettlementProposed, n: int) -> Any:
@@ -264,7 +256,7 @@ def test_run__older_proposal_took_effect__it_is_the_one_that_counts(scene: Any, 
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
         assert proposals(connection, area=tools.AREA, period=tools.PERIOD)[0] == first
     assert (correction.revision, package.earlier) == (1, (EarlierSettlement(revision=0, words=first.words),))
-    verify(package, tools)
+    tools.verify(package)
 
 
 def test_run__settlement_undone_by_a_reorganisation__counts_no_more(scene: Any, tools: Any) -> None:
@@ -349,7 +341,7 @@ def test_run__reading_right_behind_the_settlement_in_its_block__gives_a_correcti
 
 
 def test_run__registry_changes_while_it_computes__computes_again(scene: Any, tools: Any) -> None:
-    late = {**tools.TARIFF, "version": 2, "valid_from_mtu": tools.FIRST + 1}
+    late = tools.priced(version=2, valid_from_mtu=tools.FIRST + 1)
 
     def salt() -> bytes:
         if not [item for item in kinds(scene, "tariff.published") if item["version"] == 2]:
@@ -362,7 +354,7 @@ def test_run__registry_changes_while_it_computes__computes_again(scene: Any, too
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
     assert [tariff.version for tariff in package.tariffs] == [1, 2]
-    verify(package, tools)
+    tools.verify(package)
 
 
 def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: Any, tools: Any) -> None:
@@ -373,7 +365,7 @@ def test_package__retailer_joins_after_the_proposal__is_not_part_of_it(scene: An
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
 
-    verify(package, tools)
+    tools.verify(package)
 
 
 def test_package__program_recorded_without_set_points_issued__settles_with_its_envelopes(
@@ -423,7 +415,7 @@ def test_verify_package__as_proposed__gives_the_digest_to_sign(scene: Any, tools
     with scene.record.read() as connection:
         package = proposal_package(connection, area=tools.AREA, period=tools.PERIOD)
 
-    digest = verify(package, tools)
+    digest = tools.verify(package)
 
     signature = tools.key("attester1").sign(digest)
     assert signature == tools.attester_signature(proposal, 1)
@@ -464,7 +456,7 @@ def test_verify_package__one_field_changed__is_refused(scene: Any, tools: Any, n
     MUTATIONS[name](package)
 
     with pytest.raises((WrongInput, TermNotSigned, BadSignature, MoneyMade, PackageMalformed)):
-        verify(Package.read(json.dumps(package).encode()), tools)
+        tools.verify(Package.read(json.dumps(package).encode()))
 
 
 def test_proposal_package__of_a_settlement__has_the_documented_shape(scene: Any, tools: Any) -> None:

@@ -133,8 +133,12 @@ class Journal:
         self.fact("block.mined", {**place, "transactions": hashes, "others": []})
 
     def anchor(self) -> None:
-        """The head as it is now comes on chain; what follows belongs to the next bundle."""
-        sequence, head, kept = len(self.entries), self.head, list(self.entries)
-        event = Emits("HeadAnchored", "uint64*,bytes32,bytes32", [sequence, head, ZERO_HASH])
-        self.send("operator", "Anchors", "anchor", [sequence, to_hex(head)], event)
+        """The head as it is now comes on chain."""
+        event = Emits("HeadAnchored", "uint64*,bytes32,bytes32", [len(self.entries), self.head, ZERO_HASH])
+        self.send("operator", "Anchors", "anchor", [len(self.entries), to_hex(self.head)], event)
+
+    def anchor_last(self) -> None:
+        """The same, and what follows belongs to the next bundle."""
+        head, kept = self.head, list(self.entries)
+        self.anchor()
         self.entries, self.head = kept, head

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from nacl.signing import SigningKey as MeterKey
@@ -11,7 +10,7 @@ from domain.eip712 import GUARANTEE, KEY_REGISTRATION
 from domain.hashing import ZERO_HASH, hash_json, text_id, to_hex
 from domain.members import noun_json
 from domain.terms import Agreement, Tariff
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 from tests.unit.verifier.fake_chain import (
     AREA,
     ATTEST_SECONDS,
@@ -45,6 +44,15 @@ DEADLINE = 2**37
 CREDIT_NEUR = 10**13
 CONNECTION_W = 20_000
 
+TARIFF = {
+    "tariff": "basic",
+    "imbalance_surplus_neur_per_wh": 20_000,
+    "excess_neur_per_wh": 400_000,
+    "grid_fee_neur_per_wh": 90_000,
+    "levy_neur_per_wh": 20_500,
+}
+"""What of the tariff is not as in `tests.terms`."""
+
 LIMITS = {
     "min_limit_neur_per_wh": -500_000,
     "max_limit_neur_per_wh": 900_000,
@@ -63,21 +71,7 @@ class Registering(Journal):
         self.devices: dict[str, str] = {}  # the key that a party signs orders with
         self.area: Payload = {}
         self.agreements: list[Agreement] = []
-        self.tariff = Tariff(
-            tariff="basic",
-            version=1,
-            valid_from_mtu=0,
-            supply_neur_per_wh=300_000,
-            feed_in_neur_per_wh=80_000,
-            imbalance_surplus_neur_per_wh=20_000,
-            imbalance_shortfall_neur_per_wh=350_000,
-            excess_neur_per_wh=400_000,
-            grid_fee_neur_per_wh=90_000,
-            grid_fee_local_neur_per_wh=30_000,
-            levy_neur_per_wh=20_500,
-            compensation_neur_per_wh=60_000,
-            vat_bp=1_900,
-        )
+        self.tariff = self.priced()
 
     def register(self) -> None:
         """An auditor looks; then area, market, tariff and parties."""
@@ -88,7 +82,7 @@ class Registering(Journal):
         self._deploy()
         self._define_area()
         self._define_market()
-        self.fact("tariff.published", asdict(self.tariff))
+        self.fact("tariff.published", noun_json(self.tariff))
         for name, point in HOUSEHOLDS.items():
             self._register_household(name, point)
         for name, kind in OTHERS.items():
@@ -179,6 +173,11 @@ class Registering(Journal):
         agreement = self.agreed(name, agreement=f"agr-{name}")
         self.fact("agreement.signed", noun_json(agreement))
         self.agreements.append(agreement)
+
+    def priced(self, **members: Any) -> Tariff:
+        """The retailer's tariff, signed by those who make it."""
+        makers = Makers(key_of("retail"), key_of("dso"), key_of("registrar"))
+        return makers.tariff(domain=domain_of("Settlement"), **{"area": AREA} | TARIFF | members)
 
     def agreed(self, name: str, **members: Any) -> Agreement:
         """A household's agreement with the retailer, signed by both."""

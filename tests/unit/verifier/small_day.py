@@ -21,7 +21,7 @@ from tests.unit.verifier.journal import Emits, Payload
 class Day(Bundles):
     """The whole day, step by step as the stages would make it."""
 
-    steps: tuple[str, ...] = ("register", "open", "trade", "validate", "record", "refuse", "meter", "unread")
+    steps: tuple[str, ...] = ("register", "anchor", "open", "trade", "validate", "record", "refuse", "meter", "unread")
     ending: tuple[str, ...] = ("fund", "finalise")
 
     def run(self) -> Self:
@@ -42,7 +42,7 @@ class Day(Bundles):
         """All after the last settlement."""
         for step in self.ending:
             getattr(self, step)()
-        self.anchor()
+        self.anchor_last()
 
     def erase(self, kind: str, chosen: Callable[[Payload], bool] = lambda payload: True) -> None:
         """Empty the first entry of a kind that is chosen, and say so."""

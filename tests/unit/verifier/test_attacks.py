@@ -173,8 +173,9 @@ class Backdated(Day):
     def unread(self) -> None:
         """Publish it."""
         super().unread()
-        self.dear = dataclasses.replace(self.tariff, version=2, valid_from_mtu=FIRST, supply_neur_per_wh=600_000)
-        self.fact("tariff.published", dataclasses.asdict(self.dear))
+        dear = {"supply_neur_per_wh": 600_000, "imbalance_shortfall_neur_per_wh": 600_000}
+        self.dear = self.priced(version=2, valid_from_mtu=FIRST, **dear)
+        self.fact("tariff.published", noun_json(self.dear))
 
     def inputs(self, revision: int) -> Any:
         return dataclasses.replace(super().inputs(revision), tariffs=(self.tariff, self.dear))

@@ -61,7 +61,7 @@ class CrossedJustNow(Crossed):
         """Up to the readings."""
         self.begin()
         self.chain.views["supply"] = 0
-        self.anchor()
+        self.anchor_last()
         return self
 
 

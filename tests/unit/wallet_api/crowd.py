@@ -16,7 +16,6 @@ from tests.unit.wallet_api.world import (
     GATE,
     MARKET,
     MARKET_BODY,
-    TARIFF_BODY,
     World,
     address,
     household,
@@ -55,7 +54,7 @@ def _register(world: World) -> None:
     for path, body in (
         ("/v1/areas", AREA_BODY | {"area": "DE-LV2", "grid_model": document(street(["DE-LV2-P1"]))}),
         ("/v1/markets", MARKET_BODY | {"market": "DE-LV2/DA", "area": "DE-LV2"}),
-        ("/v1/tariffs", TARIFF_BODY | {"tariff": "night"}),
+        ("/v1/tariffs", world.tariff_body("retailer 1", tariff="night")),
         ("/v1/participants", household("household 3", "DE-LV1-P3")),
         ("/v1/agreements", agreement),
     ):

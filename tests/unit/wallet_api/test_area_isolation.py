@@ -46,6 +46,8 @@ def areas(crowded: World) -> World:
         party("retailer next door", "retailer") | {"area": OTHER_AREA},
     ):
         assert crowded.post("registry office", "/v1/participants", body).status_code == 201
+    tariff = crowded.tariff_body("retailer next door", area=OTHER_AREA, valid_from_mtu=FIRST_MTU)
+    assert crowded.post("registry office", "/v1/tariffs", tariff).status_code == 201
     agreement = _agreement(crowded, "neighbour", "retailer next door")
     assert crowded.post("registry office", "/v1/agreements", agreement).status_code == 201
     assert crowded.post("neighbour", "/v1/keys", crowded.key_body("neighbour", "DE-LV2-P1")).status_code == 201

@@ -230,7 +230,8 @@ def test_attester__terms__are_the_registry_facts_money_rests_on(trading: World) 
     terms = answer.json()
     assert {party["kind"] for party in terms["parties"]} >= {"household", "retailer"}
     assert {key["account"] for key in terms["keys"]} <= {party["account"] for party in terms["parties"]}
-    assert [(tariff["tariff"], tariff["version"]) for tariff in terms["tariffs"]] == [("household", 1)]
+    shown = [(tariff["tariff"], tariff["version"]) for tariff in terms["tariffs"]]
+    assert shown == [("tariff of retailer 1", 1), ("tariff of retailer 2", 1)]
     assert terms["agreements"] != []
     assert trading.get("attester north", "/v1/attester/terms", area="other").status_code == 404
     assert trading.get("household 1", "/v1/attester/terms", area=AREA).status_code == 403

@@ -18,7 +18,7 @@ from ledger_service.access.idempotency import AnswerBook, RequestInFlight
 from ledger_service.access.roles import Role
 from ledger_service.chain.stored_transactions import StoredTransaction
 from ledger_service.record import StorageUnavailable
-from tests.unit.wallet_api.world import FIRST_MTU, GATE, MARKET, MARKET_SECONDS, TARIFF_BODY, World, address, key_named
+from tests.unit.wallet_api.world import FIRST_MTU, GATE, MARKET, MARKET_SECONDS, World, address, key_named
 from wallet_api.fields import SECONDS_LAST
 from wallet_api.health import NODE_LAG_SECONDS_MAX
 from wallet_api.routers.operator import CLOCK_STEP_SECONDS_MAX
@@ -238,7 +238,7 @@ def test_idempotency_key__of_another_principal__does_not_meet(market: World) -> 
     answer = market.post(
         "registry office",
         "/v1/tariffs",
-        TARIFF_BODY | {"version": 2, "valid_from_mtu": FIRST_MTU},
+        market.tariff_body("retailer 1", version=2, valid_from_mtu=FIRST_MTU),
         Idempotency_Key="k1",
     )
 

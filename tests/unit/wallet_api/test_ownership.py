@@ -42,7 +42,7 @@ def statement(number: int, lines: list[dict[str, Any]], *, period: int = 1) -> d
             "readings": [],
             "agreement": f"agreement {number}",
             "agreement_version": 1,
-            "tariff": "household",
+            "tariff": f"tariff of retailer {number}",
             "version": 1,
         }
         for mtu in sorted({one["mtu"] for one in lines if "mtu" in one})

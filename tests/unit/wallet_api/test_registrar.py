@@ -8,8 +8,6 @@ from tests.unit.wallet_api.world import (
     AREA,
     MARKET,
     MARKET_BODY,
-    TARIFF_BODY,
-    VALID_FROM_MTU,
     World,
     address,
     household,
@@ -56,7 +54,7 @@ def test_register__same_id_other_body__refused(market: World) -> None:
 def test_register__field_nobody_asked_for__refused(market: World, field: str) -> None:
     before = market.head()
 
-    answer = market.post("registry office", "/v1/tariffs", TARIFF_BODY | {"version": 2, field: "x"})
+    answer = market.post("registry office", "/v1/tariffs", market.tariff_body("retailer 1", version=2) | {field: "x"})
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == f"/{field}"
@@ -95,7 +93,7 @@ def test_register__account_that_is_an_organisations_key__refused(market: World) 
 def test_register__tariff_that_has_begun__refused(market: World) -> None:
     before = market.head()
 
-    body = TARIFF_BODY | {"tariff": "other", "valid_from_mtu": VALID_FROM_MTU}
+    body = market.tariff_body("retailer 1", tariff="other")
     answer = market.post("registry office", "/v1/tariffs", body)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-begun")

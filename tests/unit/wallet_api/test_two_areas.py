@@ -106,6 +106,7 @@ def _register(world: World) -> None:
     for path, body in (
         ("/v1/participants", household(NEIGHBOUR, POINT) | {"area": OTHER_AREA}),
         ("/v1/participants", party(RETAILER, "retailer") | {"area": OTHER_AREA}),
+        ("/v1/tariffs", world.tariff_body(RETAILER, area=OTHER_AREA, valid_from_mtu=FIRST_MTU)),
         ("/v1/agreements", agreement),
         ("/v1/meters", meter | {"valid_from_mtu": FIRST_MTU}),
     ):

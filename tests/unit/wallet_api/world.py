@@ -39,7 +39,7 @@ from ledger_service.trading import Backing, Intake, ReceiptSigner
 from ledger_service.trading import views as trading_views
 from tests.grids import document, street
 from tests.journal import append_fact
-from tests.terms import signed_agreement
+from tests.terms import Makers, signed_agreement
 from tests.unit.wallet_api.contract import CheckedClient
 from wallet_api.app import create_app
 from wallet_api.services import PublicDeployment, Services
@@ -129,21 +129,14 @@ MARKET_BODY: dict[str, Any] = {
     "gate_local": "12:00",
 }
 
-TARIFF_BODY: dict[str, Any] = {
-    "tariff": "household",
-    "version": 1,
-    "valid_from_mtu": VALID_FROM_MTU,
-    "supply_neur_per_wh": 300_000,
-    "feed_in_neur_per_wh": 80_000,
+TARIFF = {
     "imbalance_surplus_neur_per_wh": 60_000,
-    "imbalance_shortfall_neur_per_wh": 350_000,
     "excess_neur_per_wh": 400_000,
     "grid_fee_neur_per_wh": 80_000,
     "grid_fee_local_neur_per_wh": 40_000,
-    "levy_neur_per_wh": 20_000,
     "compensation_neur_per_wh": 80_000,
-    "vat_bp": 1_900,
 }
+"""What of tariffs is not as in `tests.terms`."""
 
 
 def household(name: str, point: str) -> dict[str, Any]:
@@ -237,7 +230,7 @@ class World:
         for path, body in (
             ("/v1/areas", AREA_BODY),
             ("/v1/markets", MARKET_BODY),
-            ("/v1/tariffs", TARIFF_BODY),
+            *(("/v1/tariffs", self.tariff_body(f"retailer {n}")) for n in (1, 2)),
             *(("/v1/participants", household(f"household {n}", f"DE-LV1-P{n}")) for n in (1, 2)),
             *(("/v1/participants", party(f"retailer {n}", "retailer")) for n in (1, 2)),
             ("/v1/participants", party("grid account", "dso")),
@@ -292,9 +285,17 @@ class World:
             "signature": self.sign(name, "KeyRegistration", values),
         }
 
+    def tariff_body(self, retailer: str, **members: Any) -> dict[str, Any]:
+        """The first version of a retailer's tariff, signed by those who make it, unless members say otherwise."""
+        dso = "grid operator" if members.get("area", AREA) == AREA else "grid operator next door"
+        makers = Makers(*map(key_named, (retailer, dso, "registry office")))
+        base = {"tariff": f"tariff of {retailer}", "area": AREA, "valid_from_mtu": VALID_FROM_MTU, **TARIFF}
+        domain = self.services.deployment.domain_of(AGREEMENT)
+        return noun_json(makers.tariff(domain=domain, **base | members))
+
     def agreement_body(self, account: str, retailer: str, **members: Any) -> dict[str, Any]:
         """The first version of an agreement of two named parties, signed by both, unless members say otherwise."""
-        base = {"tariff": "household", "valid_from_mtu": VALID_FROM_MTU}
+        base = {"tariff": f"tariff of {retailer}", "valid_from_mtu": VALID_FROM_MTU}
         domain = self.services.deployment.domain_of(AGREEMENT)
         keys = (key_named(account), key_named(retailer))
         return noun_json(signed_agreement(*keys, domain=domain, **base | members))
