@@ -245,10 +245,13 @@ class Evidence:
         return found
 
     def anchored_before(self, mtu: int) -> int:
-        """Sequence of the last head that was anchored when an MTU began; the entry at hand where no chain is asked."""
+        """Sequence of the last head that was anchored when an MTU began.
+
+        Above every sequence where nothing tells: where no chain is asked, and in a personal bundle, without a journal.
+        """
         chain = self.chain
-        if chain is None:
-            return self.at.sequence
+        if chain is None or self.report.kind == "personal":
+            return MOST_SEQUENCE
         if self._heads is None:
             heads = [(chain.market_time(event.block), event.args["sequence"]) for event in chain.named("HeadAnchored")]
             self._heads = sorted(heads)

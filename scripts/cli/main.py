@@ -9,7 +9,20 @@ from pathlib import Path
 
 import typer
 
-from scripts.cli import anchors, backups, clients, demo_day, doctor, handover, roles, serving, sign, up, verify
+from scripts.cli import (
+    anchors,
+    backups,
+    clients,
+    demo_day,
+    doctor,
+    handover,
+    roles,
+    serving,
+    sign,
+    sign_term,
+    up,
+    verify,
+)
 
 app = typer.Typer(
     name="dominoes",
@@ -39,6 +52,7 @@ app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")
 app.add_typer(clients.chain_app, name="chain")
+sign.sign_app.command("term")(sign_term.sign_term)
 app.add_typer(sign.sign_app, name="sign")
 
 

@@ -51,7 +51,9 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Settings file of the DSO's own desk; else the run in --state.")
 ]
 
-sign_app = typer.Typer(help="The DSO's desk: see what is to be signed, sign or refuse.", no_args_is_help=True)
+sign_app = typer.Typer(
+    help="The DSO's desk, and terms that bind you: see what is to be signed, sign or refuse.", no_args_is_help=True
+)
 
 
 class Disagreed(DominoesError):
@@ -156,7 +158,7 @@ def sign_program(
                 digest = _to_sign(at, code, session, rerun=rerun, out=out)
             else:
                 digest = _to_refuse(at, code, session, reason=refuse, out=out)
-        if not yes and not _agreed(out, "sign this?" if refuse is None else "refuse this?"):
+        if not yes and not agreed(out, "sign this?" if refuse is None else "refuse this?"):
             raise Disagreed
         signature = to_hex(at.key.sign(digest))
         if refuse is None:
@@ -169,7 +171,8 @@ def sign_program(
     show(answer, as_json=as_json, title="recorded before" if done.repeated else "recorded")
 
 
-def _agreed(out: Console, question: str) -> bool:
+def agreed(out: Console, question: str) -> bool:
+    """Whether whoever sits there says yes."""
     try:
         return out.input(f"{question} (y/N) ").strip().lower() in ("y", "yes")
     except EOFError:

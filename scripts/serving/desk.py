@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearing.inspection import Pinned
 from clearing.shown import Mismatch, ProgramDiffers
@@ -88,23 +90,40 @@ def open_desk(section: DeskSection) -> Desk:
     Raises BadGrid, AnchorsUnusable or GridNotAnchored.
     """
     grid = GridModel.from_json(given_path(section.grid_model).read_bytes())
-    domain = _anchored_domain(given_path(section.anchors), area=given(section.area), grid=grid)
+    domain = _market_domain(given_path(section.anchors), area=given(section.area), grid=grid)
     markets = {item.market: item for item in section.markets}
     return Desk(zone=section.zone, markets=markets, domain=domain, grid=grid)
 
 
-def _anchored_domain(path: Path, *, area: str, grid: GridModel) -> Domain:
+def anchored_domain(path: Path, contract: str) -> Domain:
+    """The EIP-712 domain of a contract by the trust anchors. Raises AnchorsUnusable."""
+    trusted = _read_anchors(path)
+    with _usable(path):
+        found = from_hex(trusted["contracts"][contract]["address"])
+        return Domain(chain_id=trusted["chain_id"], verifying_contract=found)
+
+
+def _market_domain(path: Path, *, area: str, grid: GridModel) -> Domain:
     """The Market contract's domain by the trust anchors, which name this grid model."""
+    with _usable(path):
+        anchored = _read_anchors(path)["areas"][area]["grid_model_hash"]
+    at_hand = to_hex(grid.grid_model_hash)
+    if anchored != at_hand:
+        raise GridNotAnchored(anchored=anchored, at_hand=at_hand)
+    return anchored_domain(path, "Market")
+
+
+def _read_anchors(path: Path) -> Any:
+    with _usable(path):
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    """What can't be read from the trust anchors. Raises AnchorsUnusable."""
     try:
-        trusted = json.loads(path.read_text(encoding="utf-8"))
-        anchored = trusted["areas"][area]["grid_model_hash"]
-        contract = from_hex(trusted["contracts"]["Market"]["address"])
-        domain = Domain(chain_id=trusted["chain_id"], verifying_contract=contract)
+        yield
     except KeyError as error:
         raise AnchorsUnusable(path=path, reason=f"{error} is not in it") from error
     except (OSError, ValueError, TypeError) as error:
         raise AnchorsUnusable(path=path, reason=str(error)) from error
-    at_hand = to_hex(grid.grid_model_hash)
-    if anchored != at_hand:
-        raise GridNotAnchored(anchored=anchored, at_hand=at_hand)
-    return domain

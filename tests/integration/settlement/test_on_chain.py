@@ -20,7 +20,7 @@ from domain.facts import (
     SessionOpened,
     Subject,
 )
-from domain.hashing import ZERO_HASH, keccak, text_id
+from domain.hashing import ZERO_HASH, keccak, text_id, to_hex
 from domain.mtu import mtu_end
 from domain.roles import ChainRole
 from domain.words import settlement_words_hash
@@ -159,6 +159,17 @@ def test_node_chain__area_as_the_service_tells_it__differs_nowhere_unless_it_lie
     assert chain.area_objections(replace(told, attesters=(stranger, *others))) == [
         f"{first.name} is no attester of the area on chain"
     ]
+
+
+def test_node_chain__keys_under_terms__are_those_that_hold_their_role_for_the_area(world: World) -> None:
+    chain = node_chain(world)
+    held = {name: to_hex(key(name).address) for name in ("dso", "registrar", "operator")}
+
+    assert chain.held_role(held["dso"], ChainRole.DSO, town.AREA)
+    assert chain.held_role(held["registrar"], ChainRole.REGISTRAR, None)
+    assert not chain.held_role(held["dso"], ChainRole.DSO, "elsewhere")
+    assert not chain.held_role(held["dso"], ChainRole.REGISTRAR, None)
+    assert not chain.held_role(held["operator"], ChainRole.DSO, town.AREA)
 
 
 def record_program(world: World) -> tuple[int, Program]:

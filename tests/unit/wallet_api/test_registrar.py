@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.wallet_api.world import (
     AREA,
+    FIRST_MTU,
     MARKET,
     MARKET_BODY,
     World,
@@ -97,4 +98,31 @@ def test_register__tariff_that_has_begun__refused(market: World) -> None:
     answer = market.post("registry office", "/v1/tariffs", body)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-begun")
+    assert market.head() == before
+
+
+def test_register__terms_that_a_party_did_not_sign__refused(market: World) -> None:
+    before, first = market.head(), FIRST_MTU + 96
+    members = {"agreement": "agreement 1", "version": 2, "valid_from_mtu": first}
+    agreement = market.agreement_body("household 1", "retailer 1", **members)
+    other = market.agreement_body("household 2", "retailer 1", **members)
+    tariff = market.tariff_body("retailer 1", version=2, valid_from_mtu=first)
+    refusals = {
+        "account": ("/v1/agreements", agreement | {"account_signature": other["account_signature"]}),
+        "retailer": (
+            "/v1/tariffs",
+            tariff | {"supply_neur_per_wh": 10_000_000, "imbalance_shortfall_neur_per_wh": 10**7},
+        ),
+        "dso": ("/v1/tariffs", tariff | {"grid_fee_neur_per_wh": 900_000}),
+        "registrar": ("/v1/tariffs", tariff | {"registrar_signature": tariff["dso_signature"]}),
+    }
+
+    for party, (path, body) in refusals.items():
+        answer = market.post("registry office", path, body)
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/term-not-signed"), party
+        assert f"for its {party}" in answer.json()["detail"]
+    void = market.post("registry office", "/v1/agreements", agreement | {"account_signature": "0x" + "00" * 65})
+    assert (void.status_code, void.json()["type"]) == (422, "/problems/bad-signature")
+    unsafe = market.tariff_body("retailer 1", version=2, valid_from_mtu=first, feed_in_neur_per_wh=300_001)
+    assert market.post("registry office", "/v1/tariffs", unsafe).json()["type"] == "/problems/tariff-unsafe"
     assert market.head() == before

@@ -157,7 +157,7 @@ def _schedule(world: World, shown: dict[str, Any]) -> dict[str, Any]:
 def _settle(world: World) -> None:
     bought = line(FIRST_MTU, "local_purchase", 100, 150_000, -15_000_000) | {"market": OTHER_MARKET, "session": GATE}
     billed = statement(1, [bought]) | {"account": address(NEIGHBOUR), "area": OTHER_AREA, "point": POINT}
-    billed["opens"][0]["agreement"] = "agreement there"
+    billed["opens"][0] |= {"agreement": "agreement there", "tariff": f"tariff of {RETAILER}"}
     statements = [{"account": address(NEIGHBOUR), "salt": "0x" + "09" * 32, "statement": billed}]
     word = pack_settlement_word(account=key_named(NEIGHBOUR).address, amount_neur=-15_000_000)
     hashes = dict.fromkeys(("words_hash", "clearing_root", "readings_root", "tariff_hash"), "0x" + "00" * 32)

@@ -1,0 +1,105 @@
+"""Signing a term that binds oneself: it is read from a file, shown in words, signed, and written back for the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.keystore import read_key
+from domain.errors import DominoesError
+from domain.hashing import to_hex
+from domain.members import noun_json, noun_of
+from domain.mtu import isoformat_utc, mtu_start
+from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
+from domain.terms import Agreement, Tariff
+from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
+from scripts.cli.sign import CT_PER_KWH_NEUR, Disagreed, agreed
+from scripts.serving.desk import anchored_domain
+
+PARTIES = {Agreement: ("account", "retailer"), Tariff: ("retailer", "dso", "registrar")}
+"""Who signs what."""
+
+PRICE_SUFFIX = "NeurPerWh"
+
+
+class TermUnreadable(DominoesError):
+    """A file holds no term."""
+
+    code = "term-unreadable"
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} holds neither a tariff nor an agreement: {reason}; write it as the API takes it")
+
+
+class NotYourPart(DominoesError):
+    """A key would sign what binds somebody else."""
+
+    code = "not-your-part"
+
+    def __init__(self, *, party: str, bound: str) -> None:
+        self.party, self.bound = party, bound
+        super().__init__(f"as {party} this term binds {bound}; sign with that key, or as another party")
+
+
+@guarded
+def sign_term(
+    file: Annotated[Path, typer.Argument(help="A tariff or agreement as JSON, as POST /v1/tariffs, … take it.")],
+    party: Annotated[str, typer.Option("--as", help="account, retailer, dso or registrar: for whom you sign.")],
+    keystore: Annotated[Path, typer.Option(help="Your own keystore.")],
+    password_file: Annotated[Path, typer.Option(help="The file with its password.")],
+    anchors: Annotated[Path, typer.Option(help="Your trust anchors (anchors.json): where the signature counts.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the part of a term that binds you, sign it, and write the signature into the file.
+
+    The file goes from party to party; whoever is last hands it to the registrar. Signatures that are still to be made
+    may be missing in it.
+    """
+    term = _read(file)
+    part = next((part for part in parts_of(term) if part.party == party), None)
+    if part is None:
+        parties = ", ".join(PARTIES[type(term)])
+        raise typer.BadParameter(f"{party!r} does not sign this term, but {parties}", param_hint="--as")
+    out = errors if as_json else console
+    out.print(f"{part.shape.name}, signed as {party}:")
+    for name, said in in_words(part).items():
+        out.print(plain(f"  {name}: {said}"), highlight=False)
+    key = read_key(keystore=keystore, password_file=password_file)
+    if part.address is not None and to_hex(key.address) != part.address:
+        raise NotYourPart(party=party, bound=part.address)
+    if not yes and not agreed(out, "sign this?"):
+        raise Disagreed
+    signed = signed_by(term, {party: key}, domain=anchored_domain(anchors, "Settlement"))
+    file.write_text(json.dumps(noun_json(signed), indent=1) + "\n", encoding="utf-8")
+    show({"file": str(file), "signed as": party, "signer": to_hex(key.address)}, as_json=as_json, title="signed")
+
+
+def in_words(part: TermPart) -> dict[str, Any]:
+    """What one party signs, as people read it: prices in ct/kWh, VAT in percent, the first MTU with its time (UTC)."""
+    said: dict[str, Any] = {}
+    for name, value in part.values.items():
+        if name.endswith(PRICE_SUFFIX):
+            said[f"{name.removesuffix(PRICE_SUFFIX)} (ct/kWh)"] = f"{value / CT_PER_KWH_NEUR:.4f}"
+        elif name == "vatBp":
+            said["vat (%)"] = f"{value / 100:.2f}"
+        elif name == "validFromMtu":
+            said["valid from"] = f"{isoformat_utc(mtu_start(value))}, MTU {value}"
+        else:
+            said[name] = value
+    return said
+
+
+def _read(file: Path) -> Term:
+    """The term in a file. Raises TermUnreadable."""
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+        kind: type[Term] = Agreement if "agreement" in body else Tariff
+        unsigned = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
+        return noun_of(kind, json.dumps(unsigned | body))
+    except (OSError, ValueError, TypeError) as error:
+        raise TermUnreadable(path=file, reason=str(error)) from error

@@ -1,0 +1,87 @@
+"""Terms at their parties' desks: shown in words, signed by whom they bind and nobody else, passed on in a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from contracts.keystore import keep_key
+from domain.eip712 import Domain
+from domain.hashing import to_hex
+from domain.members import noun_json, noun_of
+from domain.roles import ChainRole
+from domain.signed_terms import TermSigning
+from domain.signing import SigningKey
+from domain.terms import Agreement, Tariff
+from scripts.cli.main import app
+from tests.terms import Makers, signed_agreement
+
+pytestmark = pytest.mark.unit
+
+DOMAIN = Domain(chain_id=31337, verifying_contract=b"\x22" * 20)
+HOUSE, RETAILER, DSO, REGISTRAR = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3, 4))
+
+
+def sign(folder: Path, file: Path, party: str, key: SigningKey, *options: str, answer: str = "y") -> Any:
+    """`dominoes sign term` at a desk with this key."""
+    keystore, password, anchors = folder / "key.json", folder / "password", folder / "anchors.json"
+    keystore.unlink(missing_ok=True)
+    keep_key(key, keystore=keystore, password_file=password, rounds=2)
+    contracts = {"Settlement": {"address": to_hex(DOMAIN.verifying_contract)}}
+    anchors.write_text(json.dumps({"chain_id": DOMAIN.chain_id, "contracts": contracts}))
+    desk = ["--keystore", str(keystore), "--password-file", str(password), "--anchors", str(anchors)]
+    return CliRunner().invoke(app, ["sign", "term", str(file), "--as", party, *desk, *options], input=f"{answer}\n")
+
+
+def unsigned(term: Agreement | Tariff) -> str:
+    """A term as somebody drafts it."""
+    return json.dumps({name: value for name, value in noun_json(term).items() if not name.endswith("_signature")})
+
+
+def test_sign_term__agreement__goes_from_account_to_retailer(tmp_path: Path) -> None:
+    file, due = tmp_path / "agreement.json", signed_agreement(HOUSE, RETAILER, domain=DOMAIN)
+    file.write_text(unsigned(due))
+
+    first = sign(tmp_path, file, "account", HOUSE)
+    second = sign(tmp_path, file, "retailer", RETAILER, "--yes", "--json")
+
+    assert first.exit_code == second.exit_code == 0, first.output + second.output
+    assert "Agreement, signed as account" in first.output and "valid from: 1970-01-01T00:00:00Z, MTU 0" in first.output
+    assert noun_of(Agreement, file.read_text()) == due
+
+
+def test_sign_term__tariff__each_signs_its_prices(tmp_path: Path) -> None:
+    file, due = tmp_path / "tariff.json", Makers(RETAILER, DSO, REGISTRAR).tariff(domain=DOMAIN)
+    file.write_text(unsigned(due))
+
+    said = {
+        party: sign(tmp_path, file, party, key).output
+        for party, key in (("retailer", RETAILER), ("dso", DSO), ("registrar", REGISTRAR))
+    }
+
+    assert "supply (ct/kWh): 30.0000" in said["retailer"] and "gridFee" not in said["retailer"]
+    assert "gridFee (ct/kWh): 7.0000" in said["dso"] and "supply" not in said["dso"]
+    assert "vat (%): 19.00" in said["registrar"]
+    found = noun_of(Tariff, file.read_text())
+    assert found == due
+    keys = {ChainRole.DSO: DSO, ChainRole.REGISTRAR: REGISTRAR}
+    TermSigning(DOMAIN, lambda address, role, area: address == to_hex(keys[role].address)).check(found)
+
+
+def test_sign_term__for_somebody_else_or_not_agreed__leaves_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "agreement.json"
+    file.write_text(unsigned(signed_agreement(HOUSE, RETAILER, domain=DOMAIN)))
+    before = file.read_text()
+
+    stranger = sign(tmp_path, file, "account", RETAILER)
+    unasked = sign(tmp_path, file, "dso", DSO)
+    refused = sign(tmp_path, file, "account", HOUSE, answer="n")
+
+    assert "not-your-part" in stranger.output and stranger.exit_code != 0
+    assert "does not sign this term" in unasked.output and unasked.exit_code == 2
+    assert "not-confirmed" in refused.output
+    assert file.read_text() == before
