@@ -49,6 +49,9 @@ from ledger_service.registry.views import fold
 from ledger_service.trading import Intake, SignedOrder
 from wallet_api.routers.attester import ATTESTATIONS_BODY_BYTES_MAX, read_attestations
 
+NOT_CHECKED = bytes(65)
+"""A signature that nobody looks at here."""
+
 METERS = 1_700
 """Meters of the area whose readings arrive."""
 
@@ -86,11 +89,13 @@ def register_meters(tx: Transaction) -> None:
     facts: list[Fact] = [AreaDefined(area)]
     for number in range(METERS):
         account, point = to_hex(text_id(f"household {number}")[:20]), f"M{number:04d}-P"
-        household = Participant(f"m{number}", ParticipantKind.HOUSEHOLD, AREA, account, point, 10**6, 10**6)
+        household = Participant(
+            f"m{number}", ParticipantKind.HOUSEHOLD, AREA, account, point, 10**6, 10**6, 0, NOT_CHECKED, None
+        )
         public_key = bytes(_meter_key(number).verify_key)
         facts += [
             ParticipantRegistered(household),
-            MeterRegistered(Meter(f"M{number:04d}", point, public_key, AREA, 0)),
+            MeterRegistered(Meter(f"M{number:04d}", point, public_key, AREA, 0, NOT_CHECKED)),
         ]
     for fact in facts:
         entry = tx.append(fact)

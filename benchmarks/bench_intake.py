@@ -62,6 +62,9 @@ ROUNDS = 3
 """Interleaved rounds; the best of each counts."""
 
 NOW = 1_465_970_400
+NOT_CHECKED = bytes(65)
+"""A signature that nobody looks at here."""
+
 BEFORE = -1
 """Market time before MTU 0, from which on everything is valid."""
 
@@ -117,13 +120,17 @@ class Community:
         makers = dict.fromkeys(("retailer", "dso", "registrar"), self.retailer)
         tariff = signed_by(unsigned, makers, domain=SETTLEMENT)
         operations.publish_tariff(tx, signed=SIGNING.check(tariff), now=BEFORE)
-        retailer = Participant("retailer", ParticipantKind.RETAILER, "B", to_hex(self.retailer.address), None, 0, 0)
-        operations.register_participant(tx, participant=retailer, organisations=())
+        retailer = Participant(
+            "retailer", ParticipantKind.RETAILER, "B", to_hex(self.retailer.address), None, 0, 0, 0, NOT_CHECKED, None
+        )
+        operations.register_participant(tx, participant=retailer, organisations=(), now=BEFORE)
 
     def _register(self, tx: Any, n: int) -> None:
         account, point = to_hex(self.accounts[n].address), f"P{n}"
-        household = Participant(f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6)
-        operations.register_participant(tx, participant=household, organisations=())
+        household = Participant(
+            f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6, 0, NOT_CHECKED, None
+        )
+        operations.register_participant(tx, participant=household, organisations=(), now=BEFORE)
         agreement = Agreement(f"a{n}", 1, account, to_hex(self.retailer.address), "home", 0, UNSIGNED, UNSIGNED)
         keys = {"account": self.accounts[n], "retailer": self.retailer}
         signed = SIGNING.check(signed_by(agreement, keys, domain=SETTLEMENT))

@@ -26,7 +26,6 @@ from domain.hashing import text_id
 from domain.jws import decode_part, signature_matches, split_compact
 from domain.messages import make_message
 from domain.metering_area import AttesterEntry, MeteringArea
-from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.registers import RegisterReading
 from domain.signing import SigningKey
@@ -36,6 +35,7 @@ from oracle.attester.process import GROUP_MESSAGES_MAX
 from oracle.attester.store import Store
 from oracle.mqtt import BrokerAddress, Incoming, MqttSession
 from tests.attester_store import counts, refusals
+from tests.metered import each_at_its_own
 
 MESSAGES = 12_000
 """Messages per measurement."""
@@ -59,8 +59,11 @@ METERING = MeteringArea(
     chain_id=1,
     readings_contract=b"\x11" * 20,
     settlement_contract=b"\x22" * 20,
-    meters=tuple(
-        MeterKey(code, code, bytes(key.verify_key), FIRST_MTU, None, 10_000, 10_000) for code, key in KEYS.items()
+    **each_at_its_own(
+        {code: bytes(key.verify_key) for code, key in KEYS.items()},
+        area="BENCH",
+        valid_from_mtu=FIRST_MTU,
+        power_w=10_000,
     ),
     periods=(),
 )

@@ -182,6 +182,13 @@ GRID_PRICES = Shape(
     "int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)"
 )
 TAXES = Shape("Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)")
+PARTICIPATION = Shape(
+    "Participation(string participant,string kind,string area,address account,string point,"
+    "uint64 connectionImportW,uint64 connectionExportW,uint32 validFromMtu)"
+)
+METER_REGISTRATION = Shape(
+    "MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)"
+)
 GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)")
 COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
@@ -203,7 +210,16 @@ SUCCESSIONS_SHAPES = (ACCOUNT_REPLACEMENT,)
 HANDOVERS_SHAPES = (HANDOVER,)
 """Shapes whose verifying contract is Handovers."""
 
-SETTLEMENT_SHAPES = (SETTLEMENT, KEY_REGISTRATION, AGREEMENT, SUPPLY_PRICES, GRID_PRICES, TAXES)
+SETTLEMENT_SHAPES = (
+    SETTLEMENT,
+    KEY_REGISTRATION,
+    PARTICIPATION,
+    METER_REGISTRATION,
+    AGREEMENT,
+    SUPPLY_PRICES,
+    GRID_PRICES,
+    TAXES,
+)
 """Shapes whose verifying contract is Settlement."""
 
 REDEMPTIONS_SHAPES = (REDEMPTION,)

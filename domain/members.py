@@ -7,6 +7,7 @@ else a number or text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -215,6 +216,11 @@ def noun_of(cls: type[_Noun], text: str | bytes) -> _Noun:
     """The other way round, from JSON text. Raises ValueError (pydantic's ValidationError)."""
     noun: _Noun = _adapter(cls).validate_json(text)
     return noun
+
+
+def noun_read(cls: type[_Noun], value: Mapping[str, Any]) -> _Noun:
+    """The other way round, from a JSON object. Raises ValueError (pydantic's ValidationError)."""
+    return noun_of(cls, json.dumps(value))
 
 
 def first_fault(error: ValidationError) -> tuple[list[str], str]:

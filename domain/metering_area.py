@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from domain.eip712 import Domain
 from domain.hashing import from_hex, text_id, to_hex
-from domain.meters import MeterKey
+from domain.members import noun_json, noun_read
+from domain.meters import MeterKey, meter_keys
 from domain.mtu import mtu_end
+from domain.parties import Meter, Participant
 from domain.periods import Period
 
 INCLUSION_MARGIN_S = 300
@@ -32,7 +34,8 @@ class AttesterEntry:
 class MeteringArea:
     """Everything an attester needs to know of the area of this code: whose readings and whose signatures count.
 
-    `zone`: in which its local days are meant. `readings_domain`: where receipts and attestations count.
+    `zone`: in which its local days are meant. `readings_domain`: where receipts and attestations count;
+    `settlement_domain`: where the signatures under `meters` and `parties` do, which are not looked at here.
     """
 
     code: str
@@ -44,13 +47,14 @@ class MeteringArea:
     chain_id: int
     readings_contract: bytes
     settlement_contract: bytes
-    meters: tuple[MeterKey, ...]
+    meters: tuple[Meter, ...]
+    parties: tuple[Participant, ...]
     periods: tuple[Period, ...]
     _keys: dict[str, tuple[MeterKey, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keys: dict[str, tuple[MeterKey, ...]] = {}
-        for entry in sorted(self.meters, key=lambda entry: -entry.valid_from_mtu):
+        for entry in sorted(meter_keys(self.meters, self.parties), key=lambda entry: -entry.valid_from_mtu):
             keys[entry.meter_code] = (*keys.get(entry.meter_code, ()), entry)
         object.__setattr__(self, "_keys", keys)
 
@@ -69,6 +73,11 @@ class MeteringArea:
         """EIP-712 domain of the Readings contract."""
         return Domain(chain_id=self.chain_id, verifying_contract=self.readings_contract)
 
+    @property
+    def settlement_domain(self) -> Domain:
+        """EIP-712 domain of the Settlement contract."""
+        return Domain(chain_id=self.chain_id, verifying_contract=self.settlement_contract)
+
     def attest_until(self, mtu: int) -> int:
         """Last market second at which revision 0 of an MTU is handed in; after it the MTU waits to be marked Unread."""
         margin_s = min(INCLUSION_MARGIN_S, self.attest_seconds // 4)
@@ -79,6 +88,11 @@ class MeteringArea:
     def takes_corrections(self, period: Period, *, market_time: int) -> bool:
         """Whether readings of a period are still corrected: until the horizon after all its MTUs were resolved."""
         return period.resolved_at is None or market_time <= period.resolved_at + self.horizon_seconds
+
+    @property
+    def meter_codes(self) -> tuple[str, ...]:
+        """The meters at whose points somebody stands."""
+        return tuple(self._keys)
 
     def keys_of(self, meter_code: str) -> tuple[MeterKey, ...]:
         """The keys ever registered for a meter, newest first; empty for an unknown meter."""
@@ -120,7 +134,8 @@ class MeteringArea:
             "chain_id": self.chain_id,
             "readings_contract": to_hex(self.readings_contract),
             "settlement_contract": to_hex(self.settlement_contract),
-            "meters": [entry.as_json() for entry in self.meters],
+            "meters": [noun_json(meter) for meter in self.meters],
+            "parties": [noun_json(party) for party in self.parties],
             "periods": [
                 {
                     "period": period.number,
@@ -151,7 +166,8 @@ class MeteringArea:
             chain_id=data["chain_id"],
             readings_contract=from_hex(data["readings_contract"]),
             settlement_contract=from_hex(data["settlement_contract"]),
-            meters=tuple(MeterKey.from_json(entry) for entry in data["meters"]),
+            meters=tuple(noun_read(Meter, entry) for entry in data["meters"]),
+            parties=tuple(noun_read(Participant, entry) for entry in data["parties"]),
             periods=tuple(
                 Period(
                     area=data["area"],

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from domain.hashing import from_hex, to_hex
+from domain.parties import Meter, Participant
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +26,23 @@ class MeterKey:
         """Whether a register at the end of this MTU may be signed with the key."""
         return self.valid_from_mtu - 1 <= mtu and (self.valid_until_mtu is None or mtu < self.valid_until_mtu)
 
-    def as_json(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "meter": self.meter_code,
-            "point": self.point_code,
-            "public_key": to_hex(self.public_key),
-            "valid_from_mtu": self.valid_from_mtu,
-            "valid_until_mtu": self.valid_until_mtu,
-            "connection_import_w": self.connection_import_w,
-            "connection_export_w": self.connection_export_w,
-        }
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> MeterKey:
-        """Read the JSON form. Raises KeyError or ValueError."""
-        return cls(
-            meter_code=data["meter"],
-            point_code=data["point"],
-            public_key=from_hex(data["public_key"]),
-            valid_from_mtu=data["valid_from_mtu"],
-            valid_until_mtu=data["valid_until_mtu"],
-            connection_import_w=data["connection_import_w"],
-            connection_export_w=data["connection_export_w"],
+def meter_keys(meters: Iterable[Meter], parties: Iterable[Participant]) -> tuple[MeterKey, ...]:
+    """The keys of meters with the connections of the parties at their points; a meter where nobody stands has none."""
+    standing = {party.point: party for party in parties if party.point is not None}
+    return close_validity(
+        MeterKey(
+            meter_code=meter.meter,
+            point_code=meter.point,
+            public_key=meter.public_key,
+            valid_from_mtu=meter.valid_from_mtu,
+            valid_until_mtu=None,
+            connection_import_w=standing[meter.point].connection_import_w,
+            connection_export_w=standing[meter.point].connection_export_w,
         )
+        for meter in meters
+        if meter.point in standing
+    )
 
 
 def close_validity(entries: Iterable[MeterKey]) -> tuple[MeterKey, ...]:

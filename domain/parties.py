@@ -27,9 +27,10 @@ class ParticipantKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A party with a settlement account. A household stands at one `point`; others have none.
+    """A party with a settlement account, from an MTU on. A household stands at one `point`; others have none.
 
-    Connection powers in W, zero where there is no point.
+    Connection powers in W, zero where there is no point. The account signed all that stands before the signatures, and
+    of a household the area's DSO signed the same: who stands at which connection (`domain.signed_terms`).
     """
 
     participant: Code
@@ -39,6 +40,9 @@ class Participant:
     point: Code | None
     connection_import_w: PowerW
     connection_export_w: PowerW
+    valid_from_mtu: Mtu
+    account_signature: Signature
+    dso_signature: Signature | None
 
     @property
     def import_limit_wh(self) -> int:
@@ -53,13 +57,17 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """A meter's signing key (Ed25519) at a point, from an MTU until a later key or another meter there."""
+    """A meter's signing key (Ed25519) at a point, from an MTU until a later key or another meter there.
+
+    The area's DSO signed all that stands before its signature (`domain.signed_terms`).
+    """
 
     meter: Code
     point: Code
     public_key: Hash
     area: Code
     valid_from_mtu: Mtu
+    dso_signature: Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from domain.eip712 import AGREEMENT, GRID_PRICES, SUPPLY_PRICES, TAXES, Domain, Shape
+from domain.eip712 import (
+    AGREEMENT,
+    GRID_PRICES,
+    METER_REGISTRATION,
+    PARTICIPATION,
+    SUPPLY_PRICES,
+    TAXES,
+    Domain,
+    Shape,
+)
 from domain.errors import DominoesError
 from domain.hashing import to_hex
+from domain.parties import Meter, Participant
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, Signer, recover
 from domain.terms import Agreement, Tariff
@@ -56,7 +66,7 @@ class TermPart:
         return domain.digest(self.shape, self.values)
 
 
-Term: TypeAlias = Agreement | Tariff
+Term: TypeAlias = Participant | Meter | Agreement | Tariff
 """What parties sign."""
 
 _Term = TypeVar("_Term", bound=Term)
@@ -67,13 +77,28 @@ HoldsRole = Callable[[str, ChainRole, str | None], bool]
 
 def name_of(term: Term) -> str:
     """A term as messages name it."""
-    what = f"tariff {term.tariff}" if isinstance(term, Tariff) else f"agreement {term.agreement}"
-    return f"{what}, version {term.version},"
+    match term:
+        case Agreement():
+            return f"agreement {term.agreement}, version {term.version},"
+        case Participant():
+            return f"participant {term.participant}"
+        case Meter():
+            return f"meter {term.meter} from MTU {term.valid_from_mtu} on"
+        case Tariff():
+            return f"tariff {term.tariff}, version {term.version},"
 
 
 def parts_of(term: Term) -> tuple[TermPart, ...]:
     """What each party signs of a term."""
-    return _tariff_parts(term) if isinstance(term, Tariff) else _agreement_parts(term)
+    match term:
+        case Agreement():
+            return _agreement_parts(term)
+        case Participant():
+            return _participation_parts(term)
+        case Meter():
+            return _meter_parts(term)
+        case Tariff():
+            return _tariff_parts(term)
 
 
 def _agreement_parts(agreement: Agreement) -> tuple[TermPart, ...]:
@@ -121,6 +146,36 @@ def _tariff_parts(tariff: Tariff) -> tuple[TermPart, ...]:
         TermPart("dso", GRID_PRICES, version | grid, by_dso, role=ChainRole.DSO, area=area),
         TermPart("registrar", TAXES, version | taxes, by_registrar, role=ChainRole.REGISTRAR),
     )
+
+
+def _participation_parts(party: Participant) -> tuple[TermPart, ...]:
+    """The account and, where it stands at a point, the DSO sign the same; no point is empty text."""
+    values = {
+        "participant": party.participant,
+        "kind": party.kind.value,
+        "area": party.area,
+        "account": party.account,
+        "point": party.point or "",
+        "connectionImportW": party.connection_import_w,
+        "connectionExportW": party.connection_export_w,
+        "validFromMtu": party.valid_from_mtu,
+    }
+    own = TermPart("account", PARTICIPATION, values, party.account_signature, address=party.account)
+    if party.point is None:
+        return (own,)
+    by_dso = party.dso_signature or UNSIGNED
+    return own, TermPart("dso", PARTICIPATION, values, by_dso, role=ChainRole.DSO, area=party.area)
+
+
+def _meter_parts(meter: Meter) -> tuple[TermPart, ...]:
+    values = {
+        "meter": meter.meter,
+        "point": meter.point,
+        "area": meter.area,
+        "publicKey": meter.public_key,
+        "validFromMtu": meter.valid_from_mtu,
+    }
+    return (TermPart("dso", METER_REGISTRATION, values, meter.dso_signature, role=ChainRole.DSO, area=meter.area),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,9 @@ class ParticipantRegistered:
     point: str | None
     connection_import_w: int
     connection_export_w: int
+    valid_from_mtu: int
+    account_signature: str
+    dso_signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class MeterRegistered:
     public_key: str
     area: str
     valid_from_mtu: int
+    dso_signature: str
 
 
 # ---- money

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.facts import ClearingRules, Envelope, OrderRules, Reading, ReadingRules, SettlementRules, SignedOrder
+from verifier.facts import (
+    ClearingRules,
+    Envelope,
+    MeterRegistered,
+    OrderRules,
+    ParticipantRegistered,
+    Reading,
+    ReadingRules,
+    SettlementRules,
+    SignedOrder,
+)
 from verifier.form import Json
 
 # ---- auditor and public bundles
@@ -86,24 +96,32 @@ class SettlementLine:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMeter:
-    """A meter of the account's point."""
-
-    meter: str
-    public_key: str
-    valid_from_mtu: int
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
-    """account.json: whose bundle it is."""
+    """account.json: whose bundle it is, on which grid, read by which meters, each as its fact."""
 
-    account: str
-    area: str
-    kind: str
-    point: str | None
+    participant: ParticipantRegistered
     grid_model: Json
-    meters: tuple[OwnMeter, ...]
+    meters: tuple[MeterRegistered, ...]
+
+    @property
+    def account(self) -> str:
+        """Address of the settlement account."""
+        return self.participant.account
+
+    @property
+    def area(self) -> str:
+        """Area code."""
+        return self.participant.area
+
+    @property
+    def kind(self) -> str:
+        """What part it plays."""
+        return self.participant.kind
+
+    @property
+    def point(self) -> str | None:
+        """Where it stands."""
+        return self.participant.point
 
 
 @dataclass(frozen=True, slots=True)

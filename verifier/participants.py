@@ -49,6 +49,7 @@ class Party:
     point: str | None
     connection_import_w: int = 0
     connection_export_w: int = 0
+    valid_from_mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,14 @@ class Participants:
         self._sessions_of = defaultdict[PeriodKey, list[SessionKey]](list)
         self._period_over: dict[tuple[str, int], int] = {}  # by area and MTU
         self.parties: dict[str, Party] = {}
+        self._standing: dict[str, Party] = {}  # by point
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
         self.meters_at = defaultdict[str, list[MeterRegistered]](list)
+        self._meter_of: dict[str, str] = {}  # by public key
         self.tariffs = defaultdict[str, list[TariffPublished]](list)
         self.agreements = defaultdict[str, list[AgreementSigned]](list)
-        self._recorded: dict[tuple[str, int, bool], int] = {}  # sequences of tariffs and agreements by rank
+        self._recorded: dict[tuple[Any, ...], int] = {}  # sequences of tariffs and agreements by rank, and of others
         self.begun: dict[str, int] = {}  # by area: the last MTU that was gated, read or unread
         self.waiting: list[Waiting] = []
         self._told: set[tuple[Any, ...]] = set()
@@ -283,9 +286,19 @@ class Participants:
         """What decides on an MTU of an area was recorded and anchored before it began, in whatever order of facts."""
         if isinstance(term, TariffPublished):
             self._report.same(f"area of tariff {term.tariff}", term.area, area, "its account is of")
-        sequence, in_time = self._recorded.get(term.rank, 0), self._evidence.anchored_before(mtu)
+        self._check_in_time(term.rank, mtu)
+
+    def check_read(self, meter: MeterRegistered, mtu: int) -> None:
+        """A meter, and who stands at its point, decide on an MTU in which it is read: as `check_used`."""
+        self._check_in_time(("meter", meter.meter, meter.valid_from_mtu), mtu)
+        party = self.party_at(meter.point)
+        if party is not None:
+            self._check_in_time(("participant", party.account), mtu)
+
+    def _check_in_time(self, rank: tuple[Any, ...], mtu: int) -> None:
+        sequence, in_time = self._recorded.get(rank, 0), self._evidence.anchored_before(mtu)
         if sequence > in_time:
-            name = f"entry of {' '.join(map(str, term.rank[:2]))}, which decides on MTU {mtu},"
+            name = f"entry of {' '.join(map(str, rank[:2]))}, which decides on MTU {mtu},"
             self._report.fail(sequence, name=name, source="anchored before it began was", expected=in_time)
 
     def agreement_at(self, account: str, mtu: int) -> AgreementSigned | None:
@@ -301,9 +314,25 @@ class Participants:
     # ---- accounts, keys, meters
 
     def participant_registered(self, fact: ParticipantRegistered) -> None:
-        """Bound by the keys, orders and statements of the account."""
-        watts = (fact.connection_import_w, fact.connection_export_w)
-        self.parties[fact.account] = Party(fact.account, fact.kind, fact.area, fact.point, *watts)
+        """Signed by the account and, with a point, by the DSO; an account takes part once, a point has one account."""
+        report, watts = self._report, (fact.connection_import_w, fact.connection_export_w)
+        head = (fact.participant, fact.kind, fact.area, fact.account, fact.point or "")
+        values = (*head, *watts, fact.valid_from_mtu)
+        signer = self._evidence.sign.signer(fact.account_signature, "Participation", *values)
+        report.same("account", fact.account, signer, "Participation is signed by")
+        if fact.point is not None:
+            self._evidence.check_any_dso(fact.area, fact.dso_signature or "", "Participation", *values)
+        standing = self.party_at(fact.point)
+        report.none("accounts that stand at the point already", [standing.account] if standing else [])
+        report.none("accounts that take part already", [fact.account] if fact.account in self.parties else [])
+        self._recorded["participant", fact.account] = self._evidence.at.sequence
+        self.take_party(Party(fact.account, fact.kind, fact.area, fact.point, *watts, fact.valid_from_mtu))
+
+    def take_party(self, party: Party) -> None:
+        """Keep who takes part where."""
+        self.parties[party.account] = party
+        if party.point is not None:
+            self._standing[party.point] = party
 
     def key_registered(self, fact: KeyRegistered) -> None:
         """Signed by the account; at the account's point."""
@@ -314,7 +343,7 @@ class Participants:
         party = self.parties.get(fact.account)
         if party is not None:
             self._report.same("point", fact.point, party.point, "participant.registered holds")
-        elif not self._erasures.excuse("participant.registered", fact.account):
+        elif not self._erasures.excuse("participant.registered", fact.point or fact.account):
             self._report.fail(f"{fact.account} is no participant")
 
     def key_at(self, account: str, mtu: int) -> KeyRegistered | None:
@@ -322,9 +351,33 @@ class Participants:
         return next((key for key in reversed(self.keys[account]) if key.valid_from_mtu <= mtu), None)
 
     def meter_registered(self, fact: MeterRegistered) -> None:
-        """Bound by the meter's messages."""
+        """Signed by the DSO, at a point where an account stands; a meter has one point, a point has one meter."""
+        values = (fact.meter, fact.point, fact.area, fact.public_key, fact.valid_from_mtu)
+        self._evidence.check_any_dso(fact.area, fact.dso_signature, "MeterRegistration", *values)
+        self._check_meter_unique(fact)
+        party = self.party_at(fact.point)
+        if party is not None:
+            told = {"area": fact.area, "begins": fact.valid_from_mtu >= party.valid_from_mtu}
+            self._report.same("meter", told, {"area": party.area, "begins": True}, "participant.registered holds")
+        elif not self._erasures.excuse("participant.registered", fact.point):
+            self._report.fail(f"nobody stands at {fact.point}")
+        self._recorded["meter", fact.meter, fact.valid_from_mtu] = self._evidence.at.sequence
+        self.take_meter(fact)
+
+    def take_meter(self, fact: MeterRegistered) -> None:
+        """Keep which meter reads which point."""
         self.meters[fact.meter].append(fact)
         self.meters_at[fact.point].append(fact)
+        self._meter_of[fact.public_key] = fact.meter
+
+    def _check_meter_unique(self, fact: MeterRegistered) -> None:
+        """No other meter has the key, the meter stands at no other point, and what is there already begins before."""
+        held = self._meter_of.get(fact.public_key)
+        self._report.none("meters that have the key already", [held] if held else [])
+        places = {item.point for item in self.meters[fact.meter]} - {fact.point}
+        self._report.none("other points of the meter", places)
+        later = [item.meter for item in self.meters_at[fact.point] if item.valid_from_mtu >= fact.valid_from_mtu]
+        self._report.none("meters at the point that do not begin before", later)
 
     def meter_at(self, meter: str, mtu: int) -> MeterRegistered | None:
         """A meter's registration at an MTU; a later key of it, or another meter at its point, ends it."""
@@ -338,4 +391,4 @@ class Participants:
 
     def party_at(self, point: str | None) -> Party | None:
         """The account at a point."""
-        return next((party for party in reversed(self.parties.values()) if party.point == point), None)
+        return None if point is None else self._standing.get(point)

@@ -15,7 +15,6 @@ from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
 from verifier.facts import (
     AgreementSigned,
     KeyRegistered,
-    MeterRegistered,
     OrderAccepted,
     OrderCancelled,
     Reading,
@@ -54,7 +53,6 @@ from verifier.participants import (
     MOST_MTUS_OF_A_SESSION,
     MarketRules,
     Participants,
-    Party,
     span,
 )
 from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
@@ -156,13 +154,13 @@ class Personal:
     # ---- who it is
 
     def _take_account(self, own: Account) -> None:
-        """Account, point and meters; the grid model is that of the anchors."""
+        """Account, point and meters are signed by whom they bind; the grid model is that of the anchors."""
         meters = list(own.meters)
         self._report.none("meters told twice", [meter for meter in meters if meters.count(meter) > 1])
-        self._participants.parties[own.account] = Party(own.account, own.kind, own.area, own.point)
+        self._participants.participant_registered(own.participant)
+        self._report.none("meters at another point", [meter for meter in meters if meter.point != own.point])
         for meter in meters:
-            head = (meter.meter, own.point or "", meter.public_key)
-            self._participants.meter_registered(MeterRegistered(*head, own.area, meter.valid_from_mtu))
+            self._participants.meter_registered(meter)
         if self._evidence.anchors is not None:
             known = self._evidence.anchors.areas[own.area].grid_model_hash
             self._report.same("hash of grid_model", hash_json(own.grid_model), known, "the trust anchors hold")

@@ -106,11 +106,14 @@ class Readings:
         report.same("attestation", told, due, "its readings give")
         report.same("period", fact.period, self._participants.period_of(area, mtu), "period.declared holds")
         registered = [
-            meter
+            now
             for meter in sorted(self._participants.meters, key=ident)
             if (now := self._participants.meter_at(meter, mtu)) and now.area == fact.area
         ]
-        report.same("meters", [reading.meter for reading in item.readings], registered, "registered are")
+        codes = [now.meter for now in registered]
+        report.same("meters", [reading.meter for reading in item.readings], codes, "registered are")
+        for now in registered:
+            self._participants.check_read(now, mtu)
         keys = self._evidence.check_attestation(fact.area, item, self._participants.attesters(area))
         self._participants.wait_for("ReadingsAttested", keys)
         fresh |= {(reading.meter, mtu): reading for reading in item.readings}

@@ -194,7 +194,8 @@ class Settlements:
             if period in self._lost:  # an earlier revision is erased: what it settled is what the statement says
                 self.before[*period, account] = int(statement["settled_before_neur"])
             known = account in self._participants.parties
-            if not known and self._erasures.excuse("participant.registered", account, period):
+            place = statement["point"] or account
+            if not known and self._erasures.excuse("participant.registered", place, period):
                 self._take_party(fact.area, account, statement)
         target = Target(fact.area, period, fact.revision, mtus, now.revisions, told)
         made = self.recompute(target, fact.rules, all_shown=True)
@@ -211,8 +212,7 @@ class Settlements:
 
     def _take_party(self, area: str, account: str, statement: Mapping[str, str]) -> None:
         """An account whose registration is erased is what its statement says."""
-        point = statement["point"]
-        self._participants.parties[account] = Party(account, statement["kind"], area, point)
+        self._participants.take_party(Party(account, statement["kind"], area, statement["point"]))
 
     def _check_hashes(self, fact: SettlementProposed, due_neur: Mapping[str, int]) -> None:
         """Statements and salts give the root, the statements' sums the words (protocol.md section 5)."""

@@ -76,6 +76,15 @@ SHAPES = (
         "Settlement",
         "Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)",
     ),
+    (
+        "Settlement",
+        "Participation(string participant,string kind,string area,address account,string point,"
+        "uint64 connectionImportW,uint64 connectionExportW,uint32 validFromMtu)",
+    ),
+    (
+        "Settlement",
+        "MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)",
+    ),
     ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
     (
         "Guarantees",

@@ -9,7 +9,7 @@ from verifier.verdict import CLEAN, SELF_CONSISTENT, WRONG, Report
 WH_IN_KWH = 1_000
 NEUR_IN_EUR = 10**9
 
-OPERATOR_SAYS = "the operator: points, connections, meters; attesters saw them in time"
+OPERATOR_SAYS = "the operator: when orders and schedules came, where no receipt is held against it"
 DSO_SAYS = "the DSO: that its power flow is right; its signature was checked, the flow not computed again"
 DSO_SAYS_OF_GRID = "the DSO: that its grid is as its model says, and which caps were the least"
 METERS_SAY = "the meters: what they signed, here as m of n attesters saw it"

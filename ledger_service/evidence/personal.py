@@ -7,9 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from domain.areas import Area
 from domain.facts import OrderAccepted
-from domain.parties import Meter, Participant
+from domain.parties import Participant
 from ledger_service.evidence.contents import Openings
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.openings import read_openings
@@ -20,7 +19,6 @@ from ledger_service.evidence.shown import (
     CancelShown,
     KeyShown,
     MessageShown,
-    MeterShown,
     OrderShown,
     OwnProgramShown,
     ReceivedShown,
@@ -67,7 +65,7 @@ def _write(
     codes = {meter.meter for meter in meters}
     with BundleWriter(directory, kind="personal") as bundle:
         bundle.value("chain.json", chain)
-        bundle.value("account.json", _account(party, meters, openings.areas[party.area]))
+        bundle.value("account.json", AccountShown(party, openings.areas[party.area].grid_model, tuple(meters)))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
         bundle.lines("programs.jsonl", _programs(openings, party))
         bundle.raw_lines("results.jsonl", _results(openings, account))
@@ -75,17 +73,6 @@ def _write(
         bundle.lines("messages.jsonl", map(MessageShown, dict.fromkeys(openings.messages_of(codes))))
         bundle.lines("terms.jsonl", openings.terms_of(account))
         bundle.lines("statements.jsonl", (item.shown_to(account) for item in openings.settlements_of(account)))
-
-
-def _account(party: Participant, meters: Iterable[Meter], area: Area) -> AccountShown:
-    return AccountShown(
-        account=party.account,
-        area=party.area,
-        kind=party.kind,
-        point=party.point,
-        grid_model=area.grid_model,
-        meters=tuple(MeterShown(meter.meter, meter.public_key, meter.valid_from_mtu) for meter in meters),
-    )
 
 
 def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShown]:

@@ -37,7 +37,7 @@ from domain.members import (
     Tag,
     Word,
 )
-from domain.parties import ParticipantKind
+from domain.parties import Meter, Participant
 from domain.readings import MeterReading
 
 
@@ -110,24 +110,12 @@ class PublicSettlement:
 
 
 @dataclass(frozen=True, slots=True)
-class MeterShown:
-    """A meter at the account's point, and its key."""
-
-    meter: Code
-    public_key: Hash
-    valid_from_mtu: Mtu
-
-
-@dataclass(frozen=True, slots=True)
 class AccountShown:
-    """Whose bundle it is, on which grid, read by which meters."""
+    """Whose bundle it is, on which grid, read by which meters, each as its fact with who signed it."""
 
-    account: Address
-    area: Code
-    kind: ParticipantKind
-    point: Code | None
+    participant: Participant
     grid_model: Document
-    meters: tuple[MeterShown, ...]
+    meters: tuple[Meter, ...]
 
 
 @dataclass(frozen=True, slots=True)

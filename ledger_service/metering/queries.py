@@ -14,7 +14,6 @@ from domain.facts import PeriodDeclared
 from domain.hashing import from_hex
 from domain.members import noun_of
 from domain.metering_area import AttesterEntry, MeteringArea
-from domain.meters import MeterKey, close_validity
 from domain.periods import Period
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
@@ -108,23 +107,6 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
     Raises NotRegistered.
     """
     defined = registered.area(connection, area)
-    power = {
-        item.point: (item.connection_import_w, item.connection_export_w)
-        for item in registered.participants(connection, area=area)
-        if item.point is not None
-    }
-    entries = [
-        MeterKey(
-            meter_code=item.meter,
-            point_code=item.point,
-            public_key=item.public_key,
-            valid_from_mtu=item.valid_from_mtu,
-            valid_until_mtu=None,
-            connection_import_w=power.get(item.point, (0, 0))[0],
-            connection_export_w=power.get(item.point, (0, 0))[1],
-        )
-        for item in registered.meters(connection, area=area)
-    ]
     return MeteringArea(
         code=area,
         zone=defined.zone,
@@ -138,7 +120,8 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
         chain_id=readings.chain_id,
         readings_contract=readings.verifying_contract,
         settlement_contract=settlement.verifying_contract,
-        meters=close_validity(entries),
+        meters=tuple(registered.meters(connection, area=area)),
+        parties=tuple(item for item in registered.participants(connection, area=area) if item.point is not None),
         periods=_resolved(connection, periods(connection, area=area)),
     )
 

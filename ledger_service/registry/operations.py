@@ -293,10 +293,14 @@ def _check_no_party(tx: Transaction, address: str) -> None:
         raise AlreadyRegistered(what="address", name=f"{address} (as an order key)")
 
 
-def register_participant(tx: Transaction, *, participant: Participant, organisations: Container[str]) -> Entry:
+def register_participant(
+    tx: Transaction, *, participant: Participant, organisations: Container[str], now: int
+) -> Entry:
     """Register a party and its settlement account, which is nobody else's key, and ask to bind it to its area on chain.
 
-    `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, NotRegistered, AlreadyRegistered.
+    Its signatures were checked before (`domain.signed_terms`); it takes part after `now` (market time).
+    `organisations` as in `check_unclaimed`. Raises Malformed, OutOfRange, NotRegistered, AlreadyBegun,
+    AlreadyRegistered.
     """
 
     def check() -> None:
@@ -307,6 +311,9 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
             raise Malformed(field="point", value=participant.point, expected="a point for a household, none for others")
         for name in ("connection_import_w", "connection_export_w"):
             check_range(field=name, value=getattr(participant, name), lowest=0, highest=CONNECTION_W_MAX)
+        check_mtu(field="valid_from_mtu", value=participant.valid_from_mtu)
+        name, first = participant.participant, participant.valid_from_mtu
+        check_not_begun(what="participant", name=name, valid_from_mtu=first, now=now)
         check_unclaimed(tx, address=participant.account, organisations=organisations)
         if participant.point is not None:
             check_code(field="point", value=participant.point)
@@ -325,8 +332,9 @@ def register_participant(tx: Transaction, *, participant: Participant, organisat
 def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
     """Register a meter at a household's point, or a new key of it, to count after `now` (market time).
 
-    The household must have an agreement by then: energy that is metered must be settled with somebody. Raises
-    Malformed, AlreadyBegun, NotRegistered, NoAgreement, AlreadyRegistered.
+    The DSO's signature was checked before (`domain.signed_terms`). The household must stand there by then, and have an
+    agreement: energy that is metered must be settled with somebody. Raises Malformed, AlreadyBegun, NotRegistered,
+    NoAgreement, AlreadyRegistered.
     """
 
     def check() -> None:
@@ -338,8 +346,8 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
         check_length(field="public_key", value=meter.public_key, length=32)
         check_mtu(field="valid_from_mtu", value=meter.valid_from_mtu)
         holder = queries.participant_at(tx.connection, meter.point)
-        if holder is None or holder.area != meter.area:
-            raise NotRegistered(what="point", name=f"{meter.point} of area {meter.area}")
+        if holder is None or holder.area != meter.area or holder.valid_from_mtu > meter.valid_from_mtu:
+            raise NotRegistered(what="point", name=f"{meter.point} of area {meter.area} at MTU {meter.valid_from_mtu}")
         for other in queries.meters(tx.connection, area=meter.area):
             if other.meter == meter.meter and other.point != meter.point:
                 raise AlreadyRegistered(what="meter", name=meter.meter)

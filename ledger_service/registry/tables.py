@@ -12,6 +12,10 @@ ADDRESS_LENGTH = 42
 
 _Code = String(CODE_LENGTH_MAX)
 _Address = String(ADDRESS_LENGTH)
+_Signature = LargeBinary(65)
+
+NOT_SIGNED = ""
+"""What stands where rows of an older form have no signature: none that counts."""
 
 
 def _sequence() -> Column[int]:
@@ -106,6 +110,9 @@ registry_participant = Table(
     Column("point", _Code, nullable=True),
     Column("connection_import_w", Integer64, nullable=False),
     Column("connection_export_w", Integer64, nullable=False),
+    Column("valid_from_mtu", Integer64, nullable=False, server_default="0"),
+    Column("account_signature", _Signature, nullable=False, server_default=NOT_SIGNED),
+    Column("dso_signature", _Signature, nullable=True),
     _sequence(),
     UniqueConstraint("account"),
     UniqueConstraint("point"),
@@ -121,6 +128,7 @@ registry_meter = Table(
     Column("point", _Code, nullable=False),
     Column("public_key", LargeBinary(32), nullable=False),
     Column("area", _Code, nullable=False),
+    Column("dso_signature", _Signature, nullable=False, server_default=NOT_SIGNED),
     _sequence(),
     Index("ix_registry_meter_area_meter_valid_from_mtu", "area", "meter", "valid_from_mtu"),
     Index("ix_registry_meter_point", "point"),

@@ -12,6 +12,7 @@ from typing import Protocol
 from domain.attestations import AttestationSet
 from domain.errors import DominoesError
 from domain.metering_area import MeteringArea
+from domain.roles import ChainRole
 from oracle.attester.consensus.effects import AskStates, HandOver, LookUp
 from oracle.attester.consensus.events import (
     ChainShown,
@@ -25,6 +26,7 @@ from oracle.attester.consensus.events import (
 )
 from oracle.attester.market_clock import PolledClock
 from oracle.attester.service import AttestationService, ServiceAway, ServiceRefused
+from oracle.attester.signed import SignedTerms
 
 RETRY_S = 1.0
 """Wall seconds before the service is asked again after it failed to answer."""
@@ -41,6 +43,10 @@ class ReadingsChain(Protocol):
 
     def area_objections(self, area: MeteringArea) -> list[str]:
         """Where the chain does not bear out what the service says of the area. Raises DominoesError."""
+        ...
+
+    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        """Whether an address (0x hex) has, or had, a role for an area. Raises DominoesError."""
         ...
 
 
@@ -72,6 +78,7 @@ class ServiceThread:
         area_s: float,
     ) -> None:
         self._area, self._service, self._chain, self._clock = area, service, chain, clock
+        self._terms = SignedTerms(chain.held_role)
         self._tell, self._use_area = tell, use_area
         self._stopping = stopping
         self._time_s, self._area_s = time_s, area_s
@@ -113,12 +120,13 @@ class ServiceThread:
     # ---- the area
 
     def metering_area(self) -> MeteringArea:
-        """The area as the service tells it, where the chain bears it out. Raises AreaRefused and what these raise."""
+        """The area as the service tells it, where the chain bears it out, with the meters and connections that are
+        signed. Raises AreaRefused and what these raise."""
         found = self._service.metering_area(self._area)
         reasons = self._chain.area_objections(found)
         if reasons:
             raise AreaRefused(area=self._area, reasons=reasons)
-        return found
+        return self._terms.of_area(found)
 
     def _poll_area(self) -> None:
         self._use_area(self.metering_area())

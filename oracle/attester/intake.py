@@ -145,11 +145,11 @@ class MeterIntake:
     def use_area(self, area: MeteringArea) -> None:
         """Take over newer meters, attesters or deadlines."""
         self.area = area
-        for entry in area.meters:
-            keys = area.keys_of(entry.meter_code)
-            book = self.books.get(entry.meter_code)
+        for meter_code in area.meter_codes:
+            keys = area.keys_of(meter_code)
+            book = self.books.get(meter_code)
             if book is None:
-                self.books[entry.meter_code] = MeterBook(keys, floor=self._floors.get(entry.meter_code))
+                self.books[meter_code] = MeterBook(keys, floor=self._floors.get(meter_code))
             else:
                 book.rekey(keys)
 

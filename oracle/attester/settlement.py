@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +19,10 @@ from domain.signing import SigningKey
 from oracle.attester.chain import PeriodOnChain
 from oracle.attester.service import ServiceAway, SettlementRef, SettlementService
 from oracle.attester.settlement_checks import chain_objections, markets_of, readings_objections
+from oracle.attester.signed import SignedTerms
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
+from settling.package import RegisteredTerms
 from settling.verification import verify_package
 
 _log = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ class SettlementSigner:
         self._service = service
         self._chain = chain
         self._market, self._settlement = market_domain, settlement_domain
+        self._terms = SignedTerms(chain.held_role)
         self._terms_s, self._wall, self._look_at = terms_s, wall, 0.0
         self._held: tuple[Store, Witness] | None = None
         self.refused: dict[SettlementRef, str] = {}
@@ -100,12 +104,20 @@ class SettlementSigner:
         return signed
 
     def _look(self, witness: Witness, area: str) -> None:
-        """See the terms as the service shows them now; the time is read after them, so that it is never too early."""
-        terms = self._service.terms(area)
+        """See the terms as the service shows them now, those that are signed by whom they bind.
+
+        The time is read after them, so that it is never too early.
+        """
+        terms = self._signed(self._service.terms(area))
         fresh = witness.take(terms, seen_at=self._chain.market_time())
         if fresh:
             _log.info("%s terms of %s witnessed", fresh, area)
         self._look_at = self._wall() + self._terms_s
+
+    def _signed(self, terms: RegisteredTerms) -> RegisteredTerms:
+        """What nobody signed is never seen here."""
+        parties = self._terms.only(terms.parties, self._settlement)
+        return replace(terms, parties=parties, meters=self._terms.only(terms.meters, self._settlement))
 
     def _refuse(self, store: Store, settlement: SettlementRef, reason: str) -> None:
         if self.refused.get(settlement) == reason:
@@ -130,6 +142,7 @@ class SettlementSigner:
         attested = store.last_roots(first_mtu=on_chain.first_mtu, count=on_chain.count)
         objections = chain(
             chain_objections(package, on_chain),
+            self._terms.objections((*package.parties, *package.meters), self._settlement),
             terms_objections(package, witness.sightings),
             readings_objections(package, attested),
         )

@@ -13,14 +13,20 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.members import noun_json, noun_of
 from domain.mtu import isoformat_utc, mtu_start
+from domain.parties import Meter, Participant
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
 from domain.terms import Agreement, Tariff
 from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
 from scripts.cli.sign import CT_PER_KWH_NEUR, Disagreed, agreed
 from scripts.serving.desk import anchored_domain
 
-PARTIES = {Agreement: ("account", "retailer"), Tariff: ("retailer", "dso", "registrar")}
-"""Who signs what."""
+PARTIES: dict[type[Term], tuple[str, ...]] = {
+    Meter: ("dso",),
+    Participant: ("account", "dso"),
+    Agreement: ("account", "retailer"),
+    Tariff: ("retailer", "dso", "registrar"),
+}
+"""Who signs what; of these kinds a body is the first whose own name it has."""
 
 PRICE_SUFFIX = "NeurPerWh"
 
@@ -32,7 +38,9 @@ class TermUnreadable(DominoesError):
 
     def __init__(self, *, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
-        super().__init__(f"{path} holds neither a tariff nor an agreement: {reason}; write it as the API takes it")
+        super().__init__(
+            f"{path} holds no meter, participant, agreement or tariff: {reason}; write it as the API takes it"
+        )
 
 
 class NotYourPart(DominoesError):
@@ -47,7 +55,9 @@ class NotYourPart(DominoesError):
 
 @guarded
 def sign_term(
-    file: Annotated[Path, typer.Argument(help="A tariff or agreement as JSON, as POST /v1/tariffs, … take it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A meter, participant, agreement or tariff as JSON, as the API takes it.")
+    ],
     party: Annotated[str, typer.Option("--as", help="account, retailer, dso or registrar: for whom you sign.")],
     keystore: Annotated[Path, typer.Option(help="Your own keystore.")],
     password_file: Annotated[Path, typer.Option(help="The file with its password.")],
@@ -63,7 +73,7 @@ def sign_term(
     term = _read(file)
     part = next((part for part in parts_of(term) if part.party == party), None)
     if part is None:
-        parties = ", ".join(PARTIES[type(term)])
+        parties = ", ".join(part.party for part in parts_of(term))
         raise typer.BadParameter(f"{party!r} does not sign this term, but {parties}", param_hint="--as")
     out = errors if as_json else console
     out.print(f"{part.shape.name}, signed as {party}:")
@@ -98,8 +108,10 @@ def _read(file: Path) -> Term:
     """The term in a file. Raises TermUnreadable."""
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
-        kind: type[Term] = Agreement if "agreement" in body else Tariff
-        unsigned = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
+        kind = next(kind for kind in PARTIES if kind.__name__.lower() in body)
+        unsigned: dict[str, str | None] = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
+        if kind is Participant and body["point"] is None:
+            unsigned["dso_signature"] = None
         return noun_of(kind, json.dumps(unsigned | body))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
         raise TermUnreadable(path=file, reason=str(error)) from error

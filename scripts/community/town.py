@@ -14,7 +14,8 @@ from domain.eip712 import GUARANTEE, KEY_REGISTRATION, Domain
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.members import noun_json
 from domain.mtu import mtu_start
-from domain.signed_terms import UNSIGNED, signed_by
+from domain.parties import Meter, Participant, ParticipantKind
+from domain.signed_terms import UNSIGNED, Term, signed_by
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from domain.units import NEUR_PER_EUR
@@ -183,12 +184,14 @@ class Town:
         self.clients["registrar"].post("/v1/tariffs", noun_json(tariff))
 
     def _register_parties(self, valid_from_mtu: int, tick: Callable[[int, int], None]) -> None:
-        config, registrar = self.config, self.clients["registrar"]
-        for kind, name in (("retailer", "retailer"), ("dso", "dso-account"), ("tax", "tax")):
-            account = to_hex(self.organisations[name].address)
-            registrar.post(
-                "/v1/participants", {"participant": name, "kind": kind, "area": config.area, "account": account}
-            )
+        config = self.config
+        for kind, name in (
+            (ParticipantKind.RETAILER, "retailer"), (ParticipantKind.DSO, "dso-account"), (ParticipantKind.TAX, "tax"),
+        ):  # fmt: skip
+            key = self.organisations[name]
+            account = to_hex(key.address)
+            party = Participant(name, kind, config.area, account, None, 0, 0, valid_from_mtu, UNSIGNED, None)
+            self._register_signed("/v1/participants", party, account=key)
         self._register_key(
             self.clients["retailer"], account=self.organisations["retailer"],
             device=self.organisations["retailer-orders"], point=None, valid_from_mtu=valid_from_mtu,
@@ -198,31 +201,24 @@ class Town:
             tick(done + 1, len(self.households))
 
     def _register_household(self, house: Household, valid_from_mtu: int) -> None:
-        registrar, point = self.clients["registrar"], house.point
-        account = to_hex(house.account.address)
-        registrar.post(
-            "/v1/participants",
-            {
-                "participant": f"household-{house.at + 1:03d}",
-                "kind": "household",
-                "area": self.config.area,
-                "account": account,
-                "point": point.code,
-                "connection_import_w": point.import_w,
-                "connection_export_w": point.export_w,
-            },
+        point, dso = house.point, self.organisations["dso"]
+        party = Participant(
+            participant=f"household-{house.at + 1:03d}",
+            kind=ParticipantKind.HOUSEHOLD,
+            area=self.config.area,
+            account=to_hex(house.account.address),
+            point=point.code,
+            connection_import_w=point.import_w,
+            connection_export_w=point.export_w,
+            valid_from_mtu=valid_from_mtu,
+            account_signature=UNSIGNED,
+            dso_signature=UNSIGNED,
         )
+        self._register_signed("/v1/participants", party, account=house.account, dso=dso)
         self._agree(house, valid_from_mtu)
-        registrar.post(
-            "/v1/meters",
-            {
-                "meter": house.meter_code,
-                "point": point.code,
-                "public_key": to_hex(_public_key(house.meter_secret)),
-                "area": self.config.area,
-                "valid_from_mtu": valid_from_mtu,
-            },
-        )
+        public_key = _public_key(house.meter_secret)
+        meter = Meter(house.meter_code, point.code, public_key, self.config.area, valid_from_mtu, UNSIGNED)
+        self._register_signed("/v1/meters", meter, dso=dso)
         self._register_key(
             self.client_of(house),
             account=house.account,
@@ -232,7 +228,7 @@ class Town:
         )
 
     def _agree(self, house: Household, valid_from_mtu: int) -> None:
-        """Household and retailer sign their agreement; the registrar records it."""
+        """Household and retailer sign their agreement."""
         retailer = self.organisations["retailer"]
         agreement = Agreement(
             agreement=f"supply-{house.at + 1:03d}",
@@ -244,9 +240,12 @@ class Town:
             account_signature=UNSIGNED,
             retailer_signature=UNSIGNED,
         )
-        keys = {"account": house.account, "retailer": retailer}
-        signed = signed_by(agreement, keys, domain=self.domain("Settlement"))
-        self.clients["registrar"].post("/v1/agreements", noun_json(signed))
+        self._register_signed("/v1/agreements", agreement, account=house.account, retailer=retailer)
+
+    def _register_signed(self, path: str, term: Term, **keys: SigningKey) -> None:
+        """Each party signs its part with its own key; the registrar hands the signed term in."""
+        signed = signed_by(term, keys, domain=self.domain("Settlement"))
+        self.clients["registrar"].post(path, noun_json(signed))
 
     def _register_key(
         self, client: ApiClient, *, account: SigningKey, device: SigningKey, point: str | None, valid_from_mtu: int

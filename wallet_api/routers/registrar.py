@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
@@ -180,19 +180,19 @@ async def sign_agreement(request: Request, who: Annotated[Principal, allow(Role.
     **writes(
         shown.ParticipantBody,
         shown.ParticipantFact,
-        failing=(Malformed, OutOfRange, NotRegistered, AlreadyRegistered),
+        failing=(Malformed, OutOfRange, NotRegistered, AlreadyBegun, AlreadyRegistered, BadSignature, TermNotSigned),
     ),
 )
 async def register_participant(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
-    """Register a party with its settlement account and, for a household, its connection point."""
+    """Register a party with its settlement account, which signed it, and a household's point, as the DSO signed it."""
     services = services_of(request)
 
     def work(body: shown.ParticipantBody) -> Created:
-        fields = body.model_dump(exclude={"kind"})
-        participant = Participant(**fields, kind=parties.ParticipantKind(body.kind))
+        participant = _noun(Participant, body, kind=parties.ParticipantKind(body.kind))
+        services.term_signing.check(participant)
         with services.record.begin() as tx:
-            taken = services.directory.organisation_accounts
-            entry = operations.register_participant(tx, participant=participant, organisations=taken)
+            taken, now = services.directory.organisation_accounts, services.clock.now()
+            entry = operations.register_participant(tx, participant=participant, organisations=taken, now=now)
         return created(entry, shown.ParticipantFact)
 
     return await write(request, who=who, shape=shown.ParticipantBody, work=work)
@@ -203,15 +203,25 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
     **writes(
         shown.MeterBody,
         shown.MeterFact,
-        failing=(Malformed, OutOfRange, NotRegistered, NoAgreement, AlreadyBegun, AlreadyRegistered),
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            NoAgreement,
+            AlreadyBegun,
+            AlreadyRegistered,
+            BadSignature,
+            TermNotSigned,
+        ),
     ),
 )
 async def register_meter(request: Request, who: Annotated[Principal, allow(Role.REGISTRAR)]) -> Response:
-    """Register a meter, or a meter's next key."""
+    """Register a meter, or a meter's next key, as the area's DSO signed it."""
     services = services_of(request)
 
     def work(body: shown.MeterBody) -> Created:
-        meter = Meter(**body.model_dump(exclude={"public_key"}), public_key=from_hex(body.public_key))
+        meter = _noun(Meter, body, public_key=from_hex(body.public_key))
+        services.term_signing.check(meter)
         with services.record.begin() as tx:
             entry = operations.register_meter(tx, meter=meter, now=services.clock.now())
         return created(entry, shown.MeterFact)
@@ -322,11 +332,11 @@ def one_tariff(
     return model_answer(_tariff(the_one(found, "version of a tariff")))
 
 
-def _noun(kind: type[_Noun], body: BaseModel) -> _Noun:
-    """A term as its body says it: signatures as bytes."""
+def _noun(noun: type[_Noun], body: BaseModel, /, **read: Any) -> _Noun:
+    """A term as its body says it: signatures as bytes, and members that were read before."""
     members = body.model_dump()
-    signatures = {name: from_hex(text) for name, text in members.items() if name.endswith("_signature")}
-    return kind(**members | signatures)
+    signatures = {name: from_hex(text) for name, text in members.items() if name.endswith("_signature") and text}
+    return noun(**members | signatures | read)
 
 
 def _participant(one: Recorded[Participant]) -> shown.RegisteredParticipant:

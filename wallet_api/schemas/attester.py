@@ -28,24 +28,12 @@ from wallet_api.fields import (
     Signature,
     Uint32,
     Uint53,
-    Watt,
     Wh,
 )
 from wallet_api.schemas.base import MtuRun
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import Attester
-
-
-class MeterKey(Answer):
-    """A meter's key, and the connection it stands at."""
-
-    meter: Code
-    point: Code
-    public_key: Bytes32 = Field(description="Ed25519 public key")
-    valid_from_mtu: Mtu = Field(description="First MTU it signs for; its baseline is the register one MTU before")
-    valid_until_mtu: Mtu | None = Field(description="First MTU it no longer signs for; null while it is in force")
-    connection_import_w: Watt
-    connection_export_w: Watt
+from wallet_api.schemas.registry import MeterTerm, Participant
 
 
 class PeriodSpan(Answer):
@@ -71,8 +59,9 @@ class Registry(Answer):
     horizon_seconds: Seconds = Field(description="Seconds after a period was resolved in which it may be corrected")
     chain_id: Uint53
     readings_contract: Address = Field(description="Where attestations and reading receipts count")
-    settlement_contract: Address = Field(description="Where settlement signatures count")
-    meters: list[MeterKey]
+    settlement_contract: Address = Field(description="Where signatures of settlements and terms count")
+    meters: list[MeterTerm] = Field(description="Every registration, as signed")
+    parties: list[Participant] = Field(description="Whoever stands at a point, as signed")
     periods: list[PeriodSpan]
 
 

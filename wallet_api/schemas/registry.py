@@ -115,6 +115,8 @@ class ParticipantMembers(BaseModel):
     kind: ParticipantKind
     area: Code
     account: Address
+    valid_from_mtu: Mtu = Field(description="First MTU in which it takes part")
+    account_signature: Signature = Field(description="Participation, signed by the account")
 
 
 class ParticipantBody(ParticipantMembers, Body):
@@ -123,6 +125,9 @@ class ParticipantBody(ParticipantMembers, Body):
     point: Code | None = Field(default=None, description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(default=0, description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(default=0, description="The most it may feed in, in W; 0 where there is no point")
+    dso_signature: Signature | None = Field(
+        default=None, description="Participation, signed by the area's DSO where there is a point"
+    )
 
 
 class Participant(ParticipantMembers, Answer):
@@ -131,6 +136,9 @@ class Participant(ParticipantMembers, Answer):
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
+    dso_signature: Signature | None = Field(
+        description="Participation, signed by the area's DSO; null where there is no point"
+    )
 
 
 class RegisteredParticipant(Participant, RecordedAt):
@@ -149,14 +157,19 @@ class MeterMembers(BaseModel):
     public_key: Bytes32 = Field(description="Ed25519 public key")
     area: Code
     valid_from_mtu: Mtu = Field(description="First MTU it signs for, until a later key or another meter there")
+    dso_signature: Signature = Field(description="MeterRegistration, signed by the area's DSO")
 
 
 class MeterBody(MeterMembers, Body):
-    """A meter at a point with its Ed25519 public key, from an MTU on."""
+    """A meter at a point with its Ed25519 public key, from an MTU on, signed by the DSO."""
 
 
 class Meter(MeterMembers, ValidFrom):
     """A meter's signing key at a point."""
+
+
+class MeterTerm(MeterMembers, Answer):
+    """A meter's registration, as its fact."""
 
 
 class MeterFact(Fact, Meter):

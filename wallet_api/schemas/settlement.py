@@ -29,7 +29,7 @@ from wallet_api.fields import (
 from wallet_api.schemas.dso import Envelope
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import MarketRules
-from wallet_api.schemas.registry import AgreementMembers, MeterMembers, Participant, TariffMembers
+from wallet_api.schemas.registry import AgreementMembers, MeterTerm, Participant, TariffMembers
 from wallet_api.schemas.session import SigningView
 from wallet_api.schemas.trading import KeyMembers
 
@@ -161,10 +161,6 @@ class EarlierRevision(Answer):
 
     revision: Revision
     words: list[Word] = Field(description="Settlement words, ascending by account")
-
-
-class MeterTerm(MeterMembers, Answer):
-    """A meter's registration, as its fact."""
 
 
 class KeyTerm(KeyMembers, Answer):

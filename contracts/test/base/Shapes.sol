@@ -19,6 +19,11 @@ library Shapes {
     bytes32 internal constant READING_RECEIPT_TYPEHASH = keccak256("ReadingReceipt(bytes32 messagesRoot)");
     bytes32 internal constant KEY_REGISTRATION_TYPEHASH =
         keccak256("KeyRegistration(address account,address orderKey,bytes32 point,uint32 validFromMtu)");
+    bytes32 internal constant PARTICIPATION_TYPEHASH = keccak256(
+        "Participation(string participant,string kind,string area,address account,string point,uint64 connectionImportW,uint64 connectionExportW,uint32 validFromMtu)"
+    );
+    bytes32 internal constant METER_REGISTRATION_TYPEHASH =
+        keccak256("MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)");
     bytes32 internal constant AGREEMENT_TYPEHASH = keccak256(
         "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
     );
@@ -37,6 +42,18 @@ library Shapes {
         string tariff;
         uint32 version;
         string area;
+        uint32 validFromMtu;
+    }
+
+    /// @notice Who takes part where, as the account and the DSO sign it.
+    struct Participation {
+        string participant;
+        string kind;
+        string area;
+        address account;
+        string point;
+        uint64 connectionImportW;
+        uint64 connectionExportW;
         uint32 validFromMtu;
     }
 
@@ -153,6 +170,22 @@ library Shapes {
         );
     }
 
+    function participation(Participation memory p) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                PARTICIPATION_TYPEHASH,
+                keccak256(bytes(p.participant)),
+                keccak256(bytes(p.kind)),
+                keccak256(bytes(p.area)),
+                p.account,
+                keccak256(bytes(p.point)),
+                p.connectionImportW,
+                p.connectionExportW,
+                p.validFromMtu
+            )
+        );
+    }
+
     /// @notice What a retailer signs of a tariff: prices of supply, feed-in, imbalance surplus and shortfall.
     function supplyPrices(TariffVersion memory v, address retailer, int32[4] memory prices)
         internal
@@ -168,6 +201,25 @@ library Shapes {
                 retailer,
                 v.validFromMtu,
                 prices
+            )
+        );
+    }
+
+    function meterRegistration(
+        string memory meter,
+        string memory point,
+        string memory area,
+        bytes32 publicKey,
+        uint32 validFromMtu
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                METER_REGISTRATION_TYPEHASH,
+                keccak256(bytes(meter)),
+                keccak256(bytes(point)),
+                keccak256(bytes(area)),
+                publicKey,
+                validFromMtu
             )
         );
     }

@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 19, "all shapes of the protocol");
+        assertEq(shapes, 21, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -118,6 +118,8 @@ contract GoldenVectorsTest is Assert {
         if (shape == keccak256("SupplyPrices") || shape == keccak256("GridPrices") || shape == keccak256("Taxes")) {
             return _tariffHash(shape, path);
         }
+        if (shape == keccak256("Participation")) return _participationHash(path);
+        if (shape == keccak256("MeterRegistration")) return _meterHash(path);
         return _moneyHash(shape, path);
     }
 
@@ -171,6 +173,31 @@ contract GoldenVectorsTest is Assert {
         for (uint256 i = 0; i < 4; ++i) {
             prices[i] = int32(vm.parseJsonInt(_json, string.concat(path, names[i])));
         }
+    }
+
+    function _participationHash(string memory path) private view returns (bytes32) {
+        return Shapes.participation(
+            Shapes.Participation({
+                participant: vm.parseJsonString(_json, string.concat(path, ".participant")),
+                kind: vm.parseJsonString(_json, string.concat(path, ".kind")),
+                area: vm.parseJsonString(_json, string.concat(path, ".area")),
+                account: vm.parseJsonAddress(_json, string.concat(path, ".account")),
+                point: vm.parseJsonString(_json, string.concat(path, ".point")),
+                connectionImportW: uint64(_uint(string.concat(path, ".connectionImportW"))),
+                connectionExportW: uint64(_uint(string.concat(path, ".connectionExportW"))),
+                validFromMtu: uint32(_uint(string.concat(path, ".validFromMtu")))
+            })
+        );
+    }
+
+    function _meterHash(string memory path) private view returns (bytes32) {
+        return Shapes.meterRegistration(
+            vm.parseJsonString(_json, string.concat(path, ".meter")),
+            vm.parseJsonString(_json, string.concat(path, ".point")),
+            vm.parseJsonString(_json, string.concat(path, ".area")),
+            _word(string.concat(path, ".publicKey")),
+            uint32(_uint(string.concat(path, ".validFromMtu")))
+        );
     }
 
     function _tradingHash(bytes32 shape, string memory path) private view returns (bytes32) {

@@ -20,6 +20,7 @@ from ledger_service.registry.errors import (
     WrongSigner,
 )
 from tests.integration.ledger.town import (
+    BEFORE,
     CREDIT_NEUR,
     Resident,
     Town,
@@ -36,7 +37,7 @@ def _second_retailer(town: Town, record: Record) -> Resident:
     other = Resident("other retailer", None)
     party = participant(0, other.account, participant="other", kind=ParticipantKind.RETAILER, point=None)
     party = replace(party, connection_import_w=0, connection_export_w=0)
-    written(record, lambda tx: operations.register_participant(tx, participant=party, organisations=()))
+    written(record, lambda tx: operations.register_participant(tx, participant=party, organisations=(), now=BEFORE))
     return other
 
 

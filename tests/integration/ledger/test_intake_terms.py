@@ -15,6 +15,7 @@ from ledger_service.registry import operations
 from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
 from tests.integration.ledger.town import (
+    BEFORE,
     Resident,
     Town,
     accepted,
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.integration
 
 def _move_in(town: Town, newcomer: Resident, *, supplied_from_mtu: int = 0) -> None:
     with town.record.begin() as tx:
-        operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=())
+        operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=(), now=BEFORE)
         agreement = town.agreement(9, newcomer, valid_from_mtu=supplied_from_mtu)
         sign_agreement(tx, agreement)
         key = signed_key(newcomer.account, newcomer.device.address, point=newcomer.point)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +14,10 @@ from domain.errors import DominoesError, OutOfRange
 from domain.hashing import text_id, to_hex
 from domain.markets import MarketKind
 from domain.mtu import MTU_SECONDS
-from domain.parties import Meter, ParticipantKind
+from domain.parties import Meter, Participant, ParticipantKind
 from domain.signed_terms import SignedTerm, TermNotSigned
 from domain.signing import BadSignature, SigningKey
-from ledger_service.record import Record
+from ledger_service.record import Entry, Record, Transaction
 from ledger_service.registry import consents, operations, queries, rebuild_views
 from ledger_service.registry.errors import (
     AlreadyBegun,
@@ -38,6 +39,7 @@ from tests.integration.ledger.town import (
     BEFORE,
     MARKET,
     MARKET_DOMAIN,
+    NOT_CHECKED,
     REGISTRAR,
     SETTLEMENT_DOMAIN,
     Resident,
@@ -246,8 +248,12 @@ def test_participant__bad_field__refused(
     refused(
         record,
         error,
-        lambda tx: operations.register_participant(tx, participant=replace(newcomer, **changes), organisations=()),
+        lambda tx: _register(tx, replace(newcomer, **changes)),
     )
+
+
+def _register(tx: Transaction, party: Participant, organisations: Collection[str] = ()) -> Entry:
+    return operations.register_participant(tx, participant=party, organisations=organisations, now=BEFORE)
 
 
 def test_participant__account_or_device_key_again__refused(town: Town, record: Record) -> None:
@@ -257,7 +263,7 @@ def test_participant__account_or_device_key_again__refused(town: Town, record: R
         refused(
             record,
             AlreadyRegistered,
-            lambda tx, again=again: operations.register_participant(tx, participant=again, organisations=()),
+            lambda tx, again=again: _register(tx, again),
         )
 
 
@@ -352,7 +358,7 @@ def test_agreement__not_as_both_signed_it__refused(town: Town, record: Record) -
 
 
 def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> None:
-    swap = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40)
+    swap = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40, NOT_CHECKED)
     written(record, lambda tx: operations.register_meter(tx, meter=swap, now=BEFORE))
 
     with record.read() as connection:
@@ -375,7 +381,7 @@ def test_meter__replaced__counts_from_its_mtu(town: Town, record: Record) -> Non
 def test_meter__bad_field__refused(
     town: Town, record: Record, changes: dict[str, Any], error: type[DominoesError]
 ) -> None:
-    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40)
+    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 40, NOT_CHECKED)
 
     refused(record, error, lambda tx: operations.register_meter(tx, meter=replace(meter, **changes), now=BEFORE))
 
@@ -383,7 +389,7 @@ def test_meter__bad_field__refused(
 def test_meter__key_of_another_meter__refused(town: Town, record: Record) -> None:
     with record.read() as connection:
         taken = queries.meters(connection)[1].public_key
-    meter = Meter("METER-NEW", "POINT-0", taken, AREA, 40)
+    meter = Meter("METER-NEW", "POINT-0", taken, AREA, 40, NOT_CHECKED)
 
     refused(record, AlreadyRegistered, lambda tx: operations.register_meter(tx, meter=meter, now=BEFORE))
 
@@ -466,7 +472,7 @@ def test_participant__with_the_key_of_an_organisation_or_attester__refused(town:
         refused(
             record,
             AlreadyRegistered,
-            lambda tx, item=newcomer: operations.register_participant(tx, participant=item, organisations={operator}),
+            lambda tx, item=newcomer: _register(tx, item, {operator}),
         )
 
 
@@ -483,7 +489,7 @@ def test_area__attester_with_the_key_of_a_party__refused(town: Town, record: Rec
 
 def test_versions__first_mtu_has_begun__refused_but_repeats_answered(town: Town, record: Record) -> None:
     resident, now = town.residents[0], 100 * MTU_SECONDS
-    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 0)
+    meter = Meter("METER-NEW", "POINT-0", b"\x77" * 32, AREA, 0, NOT_CHECKED)
     for mtu, allowed in ((99, False), (100, False), (101, True)):
         writes: list[Write] = [
             lambda tx, at=mtu: publish_tariff(tx, town.tariff(version=2, valid_from_mtu=at), now=now),
@@ -517,10 +523,10 @@ def test_agreement__before_its_tariff_is_valid__refused(town: Town, record: Reco
 
 def test_meter__before_the_household_has_an_agreement__refused(town: Town, record: Record) -> None:
     newcomer = Resident("newcomer", "POINT-9")
-    meter = Meter("METER-9", "POINT-9", b"\x77" * 32, AREA, 39)
+    meter = Meter("METER-9", "POINT-9", b"\x77" * 32, AREA, 39, NOT_CHECKED)
     written(
         record,
-        lambda tx: operations.register_participant(tx, participant=participant(9, newcomer.account), organisations=()),
+        lambda tx: _register(tx, participant(9, newcomer.account)),
     )
     agreement = town.agreement(9, newcomer, valid_from_mtu=40)
     written(record, lambda tx: sign_agreement(tx, agreement, now=0))

@@ -58,6 +58,9 @@ CREDIT_NEUR = 100 * 10**9
 RETAILER_LINE_NEUR = 100_000 * 10**9
 
 
+NOT_CHECKED = bytes(65)
+"""A signature that the registry's operations do not look at: the API has checked it before."""
+
 POINTS_MAX = 200
 """Connection points of the town's grid."""
 
@@ -139,6 +142,9 @@ def participant(n: int, key: SigningKey, **changes: Any) -> Participant:
         point=f"POINT-{n}",
         connection_import_w=17_000,
         connection_export_w=10_000,
+        valid_from_mtu=0,
+        account_signature=NOT_CHECKED,
+        dso_signature=NOT_CHECKED,
     )
     return replace(base, **changes)
 
@@ -318,18 +324,18 @@ class Town:
 
     def _register_retailer(self, tx: Any) -> None:
         kind = {"participant": "retailer", "kind": ParticipantKind.RETAILER, "point": None}
-        powers = {"connection_import_w": 0, "connection_export_w": 0}
-        retailer = participant(0, self.retailer.account, **kind, **powers)
-        operations.register_participant(tx, participant=retailer, organisations=())
+        none = {"connection_import_w": 0, "connection_export_w": 0, "dso_signature": None}
+        retailer = participant(0, self.retailer.account, **kind, **none)
+        operations.register_participant(tx, participant=retailer, organisations=(), now=BEFORE)
         register_key(tx, signed_key(self.retailer.account, self.retailer.device.address, point=None))
         account = self.retailer.account
         give_guarantee(tx, signed_guarantee(account, account.address, credit_neur=RETAILER_LINE_NEUR))
 
     def _register_household(self, tx: Any, n: int, resident: Resident, credit_neur: int) -> None:
         account = resident.account
-        operations.register_participant(tx, participant=participant(n, account), organisations=())
+        operations.register_participant(tx, participant=participant(n, account), organisations=(), now=BEFORE)
         sign_agreement(tx, self.agreement(n, resident))
-        meter = Meter(meter=f"METER-{n}", point=f"POINT-{n}", public_key=account.secret, area=AREA, valid_from_mtu=0)
+        meter = Meter(f"METER-{n}", f"POINT-{n}", account.secret, AREA, 0, NOT_CHECKED)
         operations.register_meter(tx, meter=meter, now=BEFORE)
         register_key(tx, signed_key(account, resident.device.address, point=resident.point))
         given = signed_guarantee(self.retailer.account, account.address, credit_neur=credit_neur, agreed_by=account)

@@ -36,6 +36,9 @@ AREA = "TEST/LV1"
 READINGS = Domain(chain_id=31_337, verifying_contract=b"\x11" * 20)
 SETTLEMENT = Domain(chain_id=31_337, verifying_contract=b"\x22" * 20)
 ATTESTERS = [SigningKey(text_id(f"attester {number}")) for number in range(3)]
+NOT_CHECKED = "0x" + "00" * 65
+"""A signature that nobody looks at here."""
+
 METERS = {code: MeterKeyPair(text_id(code)) for code in ("M0", "M1")}
 ATTEST_SECONDS = 3_600
 HORIZON_SECONDS = 864_000
@@ -70,6 +73,9 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
                 "point": f"P-{code}",
                 "connection_import_w": 10_000,
                 "connection_export_w": 10_000,
+                "valid_from_mtu": 0,
+                "account_signature": NOT_CHECKED,
+                "dso_signature": NOT_CHECKED,
             },
         )
         yield (
@@ -80,6 +86,7 @@ def facts() -> Iterator[tuple[str, dict[str, Any]]]:
                 "public_key": to_hex(bytes(key.verify_key)),
                 "area": AREA,
                 "valid_from_mtu": FIRST,
+                "dso_signature": NOT_CHECKED,
             },
         )
     yield "period.declared", {"area": AREA, "period": 1, "first_mtu": FIRST, "count": COUNT}
@@ -501,6 +508,6 @@ def test_metering_area_of__facts_registered__gives_keys_powers_and_periods(recor
         none = leaves_at(connection, area=AREA, mtu=FIRST)
 
     assert [entry.meter_code for entry in area.meters_at(FIRST)] == sorted(METERS, key=text_id)
-    assert {entry.connection_import_w for entry in area.meters} == {10_000}
+    assert {key.connection_import_w for meter in area.meters for key in area.keys_of(meter.meter)} == {10_000}
     assert [(period.first_mtu, period.count) for period in area.periods] == [(FIRST, COUNT)]
     assert none is None

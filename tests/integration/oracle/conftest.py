@@ -13,12 +13,12 @@ from nacl.signing import SigningKey as MeterKeyPair
 
 from contracts.bindings.readings import ReadingState
 from domain.attestations import AttestationSet, SignedAttestation
-from domain.hashing import text_id
+from domain.hashing import text_id, to_hex
 from domain.metering_area import AttesterEntry, MeteringArea
-from domain.meters import MeterKey
 from domain.mtu import MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Reading
+from domain.roles import ChainRole
 from domain.signing import SigningKey
 from ledger_service.chain.ports import free_port
 from oracle.attester.consensus.attestations import RecordedMtu
@@ -29,6 +29,7 @@ from oracle.meters.fleet import Measurement, MeterFleet, ReceiptTrust
 from oracle.meters.log import MeterLog
 from oracle.mqtt import BrokerAddress
 from settling.attestations import AttestationRefused, verify_set
+from tests.metered import DSO, each_at_its_own
 
 FIRST_MTU = 1_900_000
 AREA = "TEST/LV1"
@@ -95,6 +96,9 @@ class RecordingService:
     def area_objections(self, area: MeteringArea) -> list[str]:
         return []
 
+    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        return (address, role) == (to_hex(DSO.address), ChainRole.DSO)
+
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """What a node shows: everything recorded is on the chain at once."""
         with self.lock:
@@ -125,18 +129,7 @@ class Community:
             AttesterEntry(name=name, address=key.address, organisation=f"organisation {name}")
             for name, key in self.attester_keys.items()
         )
-        registered = tuple(
-            MeterKey(
-                meter_code=code,
-                point_code=f"P-{code}",
-                public_key=bytes(key.verify_key),
-                valid_from_mtu=FIRST_MTU,
-                valid_until_mtu=None,
-                connection_import_w=20_000,
-                connection_export_w=20_000,
-            )
-            for code, key in self.meter_keys.items()
-        )
+        keys = {code: bytes(key.verify_key) for code, key in self.meter_keys.items()}
         self.metering = MeteringArea(
             code=AREA,
             zone="Europe/Berlin",
@@ -147,7 +140,7 @@ class Community:
             chain_id=31_337,
             readings_contract=b"\x11" * 20,
             settlement_contract=b"\x22" * 20,
-            meters=registered,
+            **each_at_its_own(keys, area=AREA, valid_from_mtu=FIRST_MTU, power_w=20_000),
             periods=(Period(area=AREA, number=0, first_mtu=FIRST_MTU, count=mtus),),
         )
         self.service = RecordingService(metering=self.metering, now=mtu_end(FIRST_MTU - 1))

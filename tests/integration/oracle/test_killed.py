@@ -12,12 +12,12 @@ from nacl.signing import SigningKey as MeterKeyPair
 from domain.hashing import text_id
 from domain.messages import make_message
 from domain.metering_area import MeteringArea
-from domain.meters import MeterKey
 from domain.registers import RegisterReading
 from domain.signing import SigningKey
 from oracle.attester.intake import MeterIntake
 from oracle.attester.store import Store
 from tests.attester_store import counts
+from tests.metered import each_at_its_own
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ METERING = MeteringArea(
     chain_id=1,
     readings_contract=b"\x11" * 20,
     settlement_contract=b"\x22" * 20,
-    meters=(MeterKey("M0", "P0", bytes(METER.verify_key), FIRST, None, 10_000, 10_000),),
+    **each_at_its_own({"M0": bytes(METER.verify_key)}, area="TEST", valid_from_mtu=FIRST, power_w=10_000),
     periods=(),
 )
 MESSAGES = [

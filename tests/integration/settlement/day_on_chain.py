@@ -226,12 +226,13 @@ def register(world: World) -> None:
         tariff = MAKERS.tariff(domain=signing.domain)
         registry.publish_tariff(tx, signed=signing.check(tariff), now=town.BEFORE)
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
-            organisation = Participant(kind.value, kind, town.AREA, to_hex(key(f"{kind} account").address), None, 0, 0)
-            registry.register_participant(tx, participant=organisation, organisations=())
-        registry.register_participant(tx, participant=town.participant(1, house), organisations=())
+            account = to_hex(key(f"{kind} account").address)
+            organisation = Participant(kind.value, kind, town.AREA, account, None, 0, 0, 0, town.NOT_CHECKED, None)
+            registry.register_participant(tx, participant=organisation, organisations=(), now=town.BEFORE)
+        registry.register_participant(tx, participant=town.participant(1, house), organisations=(), now=town.BEFORE)
         agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
         registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
-        tx.append(MeterRegistered(Meter("METER-1", "POINT-1", b"\x11" * 32, town.AREA, 0)))
+        tx.append(MeterRegistered(Meter("METER-1", "POINT-1", b"\x11" * 32, town.AREA, 0, town.NOT_CHECKED)))
     world.rest()
 
 

@@ -15,7 +15,6 @@ from nacl.signing import SigningKey as MeterKeyPair
 from domain.hashing import text_id
 from domain.messages import make_message
 from domain.metering_area import AttesterEntry, MeteringArea
-from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Attestation, in_leaf_order
@@ -25,6 +24,7 @@ from oracle.attester.consensus.planning import Backlog, plan
 from oracle.attester.intake import METER_MESSAGES_PER_GROUP, MeterIntake
 from oracle.attester.store import Store
 from tests.effort import examples
+from tests.metered import each_at_its_own
 
 pytestmark = pytest.mark.property
 
@@ -42,17 +42,8 @@ METERING = MeteringArea(
     chain_id=1,
     readings_contract=b"\x11" * 20,
     settlement_contract=b"\x22" * 20,
-    meters=tuple(
-        MeterKey(
-            meter_code=code,
-            point_code=code,
-            public_key=bytes(key.verify_key),
-            valid_from_mtu=FIRST,
-            valid_until_mtu=None,
-            connection_import_w=10_000,
-            connection_export_w=10_000,
-        )
-        for code, key in METERS.items()
+    **each_at_its_own(
+        {code: bytes(key.verify_key) for code, key in METERS.items()}, area="TEST", valid_from_mtu=FIRST, power_w=10_000
     ),
     periods=(Period(area="TEST", number=0, first_mtu=FIRST, count=MTUS),),
 )

@@ -53,10 +53,10 @@ class Verifier:
         """Accounts with their meters, and terms."""
         for party in self.inputs.parties:
             account = to_hex(party.account)
-            self.participants.parties[account] = Party(account, party.kind.value, AREA, party.point)
+            self.participants.take_party(Party(account, party.kind.value, AREA, party.point))
             if party.point is not None:
-                meter = MeterRegistered(f"m-{party.point}", party.point, "0x", AREA, 0)
-                self.participants.meter_registered(meter)
+                meter = MeterRegistered(f"m-{party.point}", party.point, "0x", AREA, 0, "0x")
+                self.participants.take_meter(meter)
         for tariff in self.inputs.tariffs:
             self.participants.tariffs[tariff.tariff].append(TariffPublished(**noun_json(tariff)))
         for agreement in self.inputs.agreements:

@@ -16,8 +16,9 @@ from domain.hashing import canonical_json
 from domain.jws import MalformedMessage, MessageRefused, sign_compact
 from domain.messages import MESSAGE_BYTES_MAX, READINGS_MAX, make_message
 from domain.metering_area import MeteringArea
-from domain.meters import MeterKey, close_validity
+from domain.parties import Meter
 from domain.registers import RegisterReading
+from tests.metered import meter_at, registered
 
 pytestmark = pytest.mark.unit
 
@@ -26,19 +27,11 @@ KEY = SigningKey(b"\x01" * 32)
 OTHER = SigningKey(b"\x02" * 32)
 
 
-def key_of(code: str, key: SigningKey, *, valid_from: int = FIRST, point: str | None = None) -> MeterKey:
-    return MeterKey(
-        meter_code=code,
-        point_code=point or f"P-{code}",
-        public_key=bytes(key.verify_key),
-        valid_from_mtu=valid_from,
-        valid_until_mtu=None,
-        connection_import_w=10_000,
-        connection_export_w=10_000,
-    )
+def key_of(code: str, key: SigningKey, *, valid_from: int = FIRST, point: str | None = None) -> Meter:
+    return meter_at(code, point or f"P-{code}", bytes(key.verify_key), area="TEST", valid_from_mtu=valid_from)
 
 
-def area_with(*keys: MeterKey) -> MeteringArea:
+def area_with(*meters: Meter) -> MeteringArea:
     return MeteringArea(
         code="TEST",
         zone="Europe/Berlin",
@@ -49,7 +42,7 @@ def area_with(*keys: MeterKey) -> MeteringArea:
         chain_id=1,
         readings_contract=b"\x11" * 20,
         settlement_contract=b"\x22" * 20,
-        meters=close_validity(keys),
+        **registered(*meters, power_w=10_000),
         periods=(),
     )
 

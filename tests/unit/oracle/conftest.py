@@ -15,7 +15,6 @@ from domain.attestations import AttestationSet, SignedAttestation
 from domain.hashing import text_id
 from domain.messages import make_message
 from domain.metering_area import AttesterEntry, MeteringArea
-from domain.meters import MeterKey
 from domain.mtu import mtu_end
 from domain.periods import Period
 from domain.readings import Reading
@@ -33,6 +32,7 @@ from oracle.attester.intake import MeterIntake, Outgoing
 from oracle.attester.store import Store
 from settling.attestations import AttestationRefused, verify_set
 from tests.attester_store import refusals
+from tests.metered import each_at_its_own
 
 FIRST = 1_900_000
 CUT_OFF_S = 120
@@ -283,17 +283,11 @@ def area_in(folder: Path, *, meters: int = 2, mtus: int = 4) -> Area:
         chain_id=31_337,
         readings_contract=b"\x11" * 20,
         settlement_contract=b"\x22" * 20,
-        meters=tuple(
-            MeterKey(
-                meter_code=code,
-                point_code=f"P-{code}",
-                public_key=bytes(key.verify_key),
-                valid_from_mtu=FIRST,
-                valid_until_mtu=None,
-                connection_import_w=10_000,
-                connection_export_w=10_000,
-            )
-            for code, key in meter_keys.items()
+        **each_at_its_own(
+            {code: bytes(key.verify_key) for code, key in meter_keys.items()},
+            area="TEST/LV1",
+            valid_from_mtu=FIRST,
+            power_w=10_000,
         ),
         periods=(Period(area="TEST/LV1", number=0, first_mtu=FIRST, count=mtus),),
     )

@@ -13,8 +13,9 @@ from contracts.keystore import keep_key
 from domain.eip712 import Domain
 from domain.hashing import to_hex
 from domain.members import noun_json, noun_of
+from domain.parties import Meter, Participant, ParticipantKind
 from domain.roles import ChainRole
-from domain.signed_terms import TermSigning
+from domain.signed_terms import UNSIGNED, Term, TermSigning
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
 from scripts.cli.main import app
@@ -37,7 +38,7 @@ def sign(folder: Path, file: Path, party: str, key: SigningKey, *options: str, a
     return CliRunner().invoke(app, ["sign", "term", str(file), "--as", party, *desk, *options], input=f"{answer}\n")
 
 
-def unsigned(term: Agreement | Tariff) -> str:
+def unsigned(term: Term) -> str:
     """A term as somebody drafts it."""
     return json.dumps({name: value for name, value in noun_json(term).items() if not name.endswith("_signature")})
 
@@ -70,6 +71,34 @@ def test_sign_term__tariff__each_signs_its_prices(tmp_path: Path) -> None:
     assert found == due
     keys = {ChainRole.DSO: DSO, ChainRole.REGISTRAR: REGISTRAR}
     TermSigning(DOMAIN, lambda address, role, area: address == to_hex(keys[role].address)).check(found)
+
+
+def test_sign_term__household_and_its_meter__are_signed_by_account_and_dso(tmp_path: Path) -> None:
+    place, meter_file = tmp_path / "household.json", tmp_path / "meter.json"
+    stands = ("A", to_hex(HOUSE.address), "P1", 10_000, 5_000, 0)
+    household = Participant("h1", ParticipantKind.HOUSEHOLD, *stands, UNSIGNED, UNSIGNED)
+    meter = Meter("M1", "P1", bytes(32), "A", 0, UNSIGNED)
+    place.write_text(unsigned(household))
+    meter_file.write_text(unsigned(meter))
+
+    said = sign(tmp_path, place, "account", HOUSE).output
+    for file in (place, meter_file):
+        sign(tmp_path, file, "dso", DSO, "--yes")
+
+    assert "connectionExportW: 5000" in said and "point: P1" in said
+    signing = TermSigning(DOMAIN, lambda address, role, area: (address, area) == (to_hex(DSO.address), "A"))
+    signing.check(noun_of(Participant, place.read_text()))
+    signing.check(noun_of(Meter, meter_file.read_text()))
+
+
+def test_sign_term__retailer__has_no_part_for_the_dso(tmp_path: Path) -> None:
+    file = tmp_path / "retailer.json"
+    takes_part = ("A", to_hex(RETAILER.address), None, 0, 0, 0)
+    file.write_text(unsigned(Participant("r", ParticipantKind.RETAILER, *takes_part, UNSIGNED, None)))
+
+    assert sign(tmp_path, file, "account", RETAILER).exit_code == 0
+    assert sign(tmp_path, file, "dso", DSO).exit_code == 2
+    assert noun_of(Participant, file.read_text()).dso_signature is None
 
 
 def test_sign_term__for_somebody_else_or_not_agreed__leaves_the_file(tmp_path: Path) -> None:

@@ -22,10 +22,12 @@ from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_h
 from domain.members import noun_json
 from domain.merkle import places_root
 from domain.orders import Order, envelopes_hash, schedule_hash, tag_of
+from domain.parties import Meter, Participant, ParticipantKind
 from domain.programs import program_values
 from domain.readings import Attestation, Quality, Reading, chain_readings_root, in_leaf_order
 from domain.roles import ChainRole
 from domain.sessions import DoneSession, chain_clearing_root
+from domain.signed_terms import UNSIGNED, signed_by
 from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
@@ -232,7 +234,7 @@ def _register(scene: Scene) -> None:
             scene.append(tx, "participant.registered", _participant(name, "household", point))
             scene.append(tx, "agreement.signed", agreed(name, f"agreement{n}"))
             meter = {"meter": f"meter{n}", "point": point, "public_key": "0x" + "00" * 32, "area": AREA}
-            scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
+            scene.append(tx, "meter.registered", signed_meter({**meter, "valid_from_mtu": 0}))
             scene.append(tx, "key.registered", _registration(name, point))
         scene.append(tx, "key.registered", _registration("retailer", None))
         append_fact(tx, "period.declared", {"area": AREA, "period": PERIOD, "first_mtu": FIRST, "count": COUNT})
@@ -264,15 +266,18 @@ def agreed(name: str, agreement: str, **members: Any) -> dict[str, Any]:
 
 
 def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:
-    return {
-        "participant": name,
-        "kind": kind,
-        "area": AREA,
-        "account": to_hex(key(name).address),
-        "point": point,
-        "connection_import_w": 20_000,
-        "connection_export_w": 20_000,
-    }
+    account, power_w = to_hex(key(name).address), 20_000
+    place = (AREA, account, point, power_w, power_w, 0)
+    unsigned = Participant(name, ParticipantKind(kind), *place, UNSIGNED, None)
+    keys = {"account": key(name), "dso": key("dso")}
+    return noun_json(signed_by(unsigned, keys, domain=SETTLEMENT_DOMAIN))
+
+
+def signed_meter(payload: dict[str, Any]) -> dict[str, Any]:
+    """A meter's registration with the DSO's signature."""
+    changed = {"public_key": from_hex(payload["public_key"]), "dso_signature": UNSIGNED}
+    unsigned = Meter(**payload | changed)
+    return noun_json(signed_by(unsigned, {"dso": key("dso")}, domain=SETTLEMENT_DOMAIN))
 
 
 def _registration(name: str, point: str | None) -> dict[str, Any]:

@@ -184,6 +184,7 @@ class Desk:
             readings_contract=b"\x22" * 20,
             settlement_contract=b"\x33" * 20,
             meters=(),
+            parties=(),
             periods=(),
         )
 
@@ -373,17 +374,17 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "meter left out": (lambda package, _: package["meters"].pop(0), "meters meter1 0 was seen here and is left out"),
     "meter at another point": (
         lambda package, _: package["meters"][0].update(point="point2"),
-        "meters meter1 0 is not as it was first seen",
+        "meter meter1 from MTU 0 on is signed by",
     ),
-    "points of two households swapped": (swap_points, "is not as it was first seen"),
-    "two households at one point": (share_point, "is not as it was first seen"),
+    "points of two households swapped": (swap_points, "for its account, but"),
+    "two households at one point": (share_point, "for its account, but"),
     "household left out": (
         lambda package, _: package["parties"].remove(of(package, "parties", participant="house3")),
         "was seen here and is left out",
     ),
     "household another kind": (
         lambda package, _: of(package, "parties", participant="house3").update(kind="retailer"),
-        "is not as it was first seen",
+        "for its account, but",
     ),
     "order key left out": (
         lambda package, _: package["keys"].remove(of(package, "keys", point="point3")),
@@ -484,8 +485,11 @@ LATE: dict[str, Callable[[Shown, Any], None]] = {
     "agreements": lambda shown, tools: shown["agreements"].append(
         tools.agreed("house1", "agreement1", version=2, valid_from_mtu=1002)
     ),
-    "meters": lambda shown, _: shown["meters"].append({**shown["meters"][0], "valid_from_mtu": 1002}),
+    "meters": lambda shown, tools: shown["meters"].append(
+        tools.signed_meter({**shown["meters"][0], "valid_from_mtu": 1002})
+    ),
 }
+"""The next version of a term."""
 
 
 @pytest.mark.parametrize("kind", LATE)
@@ -551,13 +555,13 @@ def test_sign__tax_account_shown_late__is_refused(desk: Desk, tools: Any) -> Non
 
 
 def test_sign__household_never_at_the_point_its_account_signed__is_refused(desk: Desk, tools: Any) -> None:
-    """The operator showed the points swapped from the start; the accounts' own registrations say otherwise."""
+    """The operator showed the points swapped from the start; neither accounts nor DSO signed that."""
     swap_points(desk.service.terms_shown, tools)
     desk.look(0)
     package = desk.propose()
     swap_points(package, tools)
 
-    assert "but its account signed another point" in str(desk.ask(reseal(package)))
+    assert "for its account, but" in str(desk.ask(reseal(package)))
 
 
 def test_witness__started_again__knows_what_it_saw(desk: Desk) -> None:

@@ -514,13 +514,10 @@ def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, too
 
 def _moved_in(scene: Any, tools: Any) -> dict[str, Any]:
     """A metered household without an agreement: its registration, and the agreement that it lacks."""
-    account = to_hex(tools.key("house9").address)
-    party = {"participant": "house9", "kind": "household", "area": tools.AREA, "account": account, "point": "point9"}
     meter = {"meter": "meter9", "point": "point9", "public_key": "0x" + "00" * 32, "area": tools.AREA}
     with scene.record.begin() as tx:
-        powers = {"connection_import_w": 20_000, "connection_export_w": 20_000}
-        scene.append(tx, "participant.registered", {**party, **powers})
-        scene.append(tx, "meter.registered", {**meter, "valid_from_mtu": 0})
+        scene.append(tx, "participant.registered", tools._participant("house9", "household", "point9"))
+        scene.append(tx, "meter.registered", tools.signed_meter({**meter, "valid_from_mtu": 0}))
     scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0), "meter9": (5, 0)})
     return tools.agreed("house9", "agreement9")
 

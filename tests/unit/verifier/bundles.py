@@ -106,9 +106,8 @@ class Bundles(Settling):
         """One account's bundle."""
         account = address(name)
         meters = [payload for payload in self.payloads("meter.registered") if payload["point"] == point]
-        head: Payload = {"account": account, "area": AREA, "kind": kind, "point": point}
-        head["grid_model"] = self.area["grid_model"]
-        head["meters"] = [selected(meter, "meter", "public_key", "valid_from_mtu") for meter in meters]
+        party = next(item for item in self.payloads("participant.registered") if item["account"] == account)
+        head: Payload = {"participant": party, "grid_model": self.area["grid_model"], "meters": meters}
         readings = [row for row in self.personal_readings if row["reading"]["meter"] == f"meter-{point}"]
         messages = [{"jws": jws} for jws in self.messages.get(point or "", [])]
         statements = [row for row in self.statements if row["statement"]["account"] == account]

@@ -6,7 +6,7 @@ from typing import Any
 
 from nacl.signing import SigningKey as MeterKey
 
-from domain.eip712 import GUARANTEE, KEY_REGISTRATION
+from domain.eip712 import GUARANTEE, KEY_REGISTRATION, METER_REGISTRATION, PARTICIPATION
 from domain.hashing import ZERO_HASH, hash_json, text_id, to_hex
 from domain.members import noun_json
 from domain.terms import Agreement, Tariff
@@ -86,7 +86,7 @@ class Registering(Journal):
         for name, point in HOUSEHOLDS.items():
             self._register_household(name, point)
         for name, kind in OTHERS.items():
-            self._register_participant(name, kind, None)
+            self.register_participant(name, kind, None)
             if kind == "retailer":
                 self.register_key(name, None, f"{name}-key", 0)
 
@@ -156,18 +156,30 @@ class Registering(Journal):
 
     def _register_household(self, name: str, point: str) -> None:
         """With a key, an agreement, a meter and a credit line."""
-        self._register_participant(name, "household", point)
+        self.register_participant(name, "household", point)
         self.register_key(name, point, f"{name}-key", 0)
         self._sign_agreement(name)
         public_key = to_hex(bytes(MeterKey(noise(f"meter-{point}")).verify_key))
-        meter = {"meter": f"meter-{point}", "point": point, "public_key": public_key}
-        self.fact("meter.registered", {**meter, "area": AREA, "valid_from_mtu": 0})
+        self.register_meter(f"meter-{point}", point, public_key, 0)
         self._guarantee(name)
 
-    def _register_participant(self, name: str, kind: str, point: str | None) -> None:
+    def register_participant(self, name: str, kind: str, point: str | None) -> None:
         watts = {"connection_import_w": CONNECTION_W, "connection_export_w": CONNECTION_W}
         base = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point}
-        self.fact("participant.registered", {**base, **watts})
+        signed = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point or ""}
+        signed |= {"connectionImportW": CONNECTION_W, "connectionExportW": CONNECTION_W, "validFromMtu": 0}
+        own = sign(name, PARTICIPATION, signed, "Settlement")
+        placed = None if point is None else sign("dso", PARTICIPATION, signed, "Settlement")
+        payload = {**base, **watts, "valid_from_mtu": 0, "account_signature": own, "dso_signature": placed}
+        self.fact("participant.registered", payload)
+
+    def register_meter(self, meter: str, point: str, public_key: str, valid_from_mtu: int) -> None:
+        """A meter, or its next key, as the DSO signs it."""
+        signed = {"meter": meter, "point": point, "area": AREA, "publicKey": public_key, "validFromMtu": valid_from_mtu}
+        signature = sign("dso", METER_REGISTRATION, signed, "Settlement")
+        payload = {"meter": meter, "point": point, "public_key": public_key, "area": AREA}
+        payload |= {"valid_from_mtu": valid_from_mtu, "dso_signature": signature}
+        self.fact("meter.registered", payload)
 
     def _sign_agreement(self, name: str) -> None:
         agreement = self.agreed(name, agreement=f"agr-{name}")

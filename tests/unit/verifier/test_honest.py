@@ -133,7 +133,7 @@ class NewMeterKey(Day):
         """Register it."""
         super().unread()
         meter = next(e["payload"] for e in self.entries if e["kind"] == "meter.registered")
-        self.fact("meter.registered", {**meter, "public_key": "0x" + "11" * 32, "valid_from_mtu": FIRST + 5_000})
+        self.register_meter(meter["meter"], meter["point"], "0x" + "11" * 32, FIRST + 5_000)
 
 
 class LaterKeyFirst(Day):

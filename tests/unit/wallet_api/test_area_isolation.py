@@ -24,6 +24,7 @@ from tests.unit.wallet_api.world import (
     World,
     address,
     household,
+    meter,
     party,
 )
 
@@ -42,8 +43,8 @@ SHARED = {"/v1/session", "/v1/tariffs"}
 def areas(crowded: World) -> World:
     """One area in which everything has happened, and a household and a retailer of another."""
     for body in (
-        household("neighbour", "DE-LV2-P1") | {"area": OTHER_AREA},
-        party("retailer next door", "retailer") | {"area": OTHER_AREA},
+        household("neighbour", "DE-LV2-P1", area=OTHER_AREA, valid_from_mtu=FIRST_MTU),
+        party("retailer next door", "retailer", area=OTHER_AREA, valid_from_mtu=FIRST_MTU),
     ):
         assert crowded.post("registry office", "/v1/participants", body).status_code == 201
     tariff = crowded.tariff_body("retailer next door", area=OTHER_AREA, valid_from_mtu=FIRST_MTU)
@@ -152,9 +153,9 @@ def test_agreement__with_a_retailer_of_the_other_area__is_refused(areas: World) 
 
 
 def test_meter__at_a_point_of_the_other_area__is_refused(areas: World) -> None:
-    meter = {"meter": "M9", "point": "DE-LV1-P1", "public_key": "0x" + "01" * 32, "area": OTHER_AREA}
+    body = meter("M9", "DE-LV1-P1", "0x" + "01" * 32, area=OTHER_AREA, valid_from_mtu=FIRST_MTU + 900)
 
-    answer = areas.post("registry office", "/v1/meters", meter | {"valid_from_mtu": FIRST_MTU + 900})
+    answer = areas.post("registry office", "/v1/meters", body)
 
     assert answer.status_code == 404
 

@@ -22,7 +22,7 @@ from domain.registers import RegisterReading
 from domain.words import OrderWord, Side
 from tests.journal import append_fact, content_of
 from tests.unit.wallet_api.test_ownership import settled_day
-from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named
+from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named, meter
 from wallet_api.app import create_app
 from wallet_api.bundles import EXPORT_SECONDS
 
@@ -256,9 +256,9 @@ def attested_mtu(world: World) -> dict[str, Any]:
     readings, messages = [], []
     for number in (1, 2):
         key, code = SigningKey(bytes([number]) * 32), f"M{number}"
-        body = {"meter": code, "point": f"DE-LV1-P{number}", "area": AREA, "valid_from_mtu": FIRST_MTU}
         public_key = to_hex(bytes(key.verify_key))
-        answer = world.post("registry office", "/v1/meters", body | {"public_key": public_key})
+        body = meter(code, f"DE-LV1-P{number}", public_key, valid_from_mtu=FIRST_MTU)
+        answer = world.post("registry office", "/v1/meters", body)
         assert answer.status_code == 201
         registers = [
             RegisterReading(

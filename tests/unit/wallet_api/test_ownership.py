@@ -12,7 +12,17 @@ from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.statements import statement_hash, statement_leaf, statements_root
 from domain.words import pack_settlement_word
 from ledger_service.trading.queries import book_orders
-from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, MARKET_SECONDS, VALID_FROM_MTU, World, address
+from tests.unit.wallet_api.world import (
+    AREA,
+    FIRST_MTU,
+    GATE,
+    MARKET,
+    MARKET_SECONDS,
+    VALID_FROM_MTU,
+    World,
+    address,
+    meter,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -91,14 +101,9 @@ def settled_day(world: World) -> None:
     }
     world.fact("mtu.cleared", cleared)
     for number in (1, 2):
-        meter = {
-            "meter": f"M{number}",
-            "point": f"DE-LV1-P{number}",
-            "public_key": "0x" + f"{number:02x}" * 32,
-            "area": AREA,
-            "valid_from_mtu": VALID_FROM_MTU + 1,
-        }
-        assert world.post("registry office", "/v1/meters", meter).status_code == 201
+        public_key = "0x" + f"{number:02x}" * 32
+        body = meter(f"M{number}", f"DE-LV1-P{number}", public_key, valid_from_mtu=VALID_FROM_MTU + 1)
+        assert world.post("registry office", "/v1/meters", body).status_code == 201
     readings = [
         Reading(f"M{number}", FIRST_MTU, 1_000, 0, 120, 0, 2, Quality.MEASURED, bytes([number]) * 32)
         for number in (1, 2)

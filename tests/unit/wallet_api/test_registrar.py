@@ -10,7 +10,6 @@ from tests.unit.wallet_api.world import (
     MARKET,
     MARKET_BODY,
     World,
-    address,
     household,
 )
 
@@ -84,7 +83,7 @@ def test_list__bad_paging__refused(market: World, query: str) -> None:
 def test_register__account_that_is_an_organisations_key__refused(market: World) -> None:
     before = market.head()
 
-    body = household("household 9", "DE-LV1-P9") | {"account": address("audit office")}
+    body = household("household 9", "DE-LV1-P9", account="audit office", valid_from_mtu=FIRST_MTU)
     answer = market.post("registry office", "/v1/participants", body)
 
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/already-registered")

@@ -35,6 +35,7 @@ from tests.unit.wallet_api.world import (
     address,
     household,
     key_named,
+    meter,
     open_world,
     party,
 )
@@ -102,13 +103,13 @@ def twins(tmp_path_factory: pytest.TempPathFactory, crowded_folder: Path) -> Ite
 
 def _register(world: World) -> None:
     agreement = world.agreement_body(NEIGHBOUR, RETAILER, agreement="agreement there", valid_from_mtu=FIRST_MTU)
-    meter = {"meter": METER, "point": POINT, "public_key": "0x" + "77" * 32, "area": OTHER_AREA}
+    read = meter(METER, POINT, "0x" + "77" * 32, area=OTHER_AREA, valid_from_mtu=FIRST_MTU)
     for path, body in (
-        ("/v1/participants", household(NEIGHBOUR, POINT) | {"area": OTHER_AREA}),
-        ("/v1/participants", party(RETAILER, "retailer") | {"area": OTHER_AREA}),
+        ("/v1/participants", household(NEIGHBOUR, POINT, area=OTHER_AREA, valid_from_mtu=FIRST_MTU)),
+        ("/v1/participants", party(RETAILER, "retailer", area=OTHER_AREA, valid_from_mtu=FIRST_MTU)),
         ("/v1/tariffs", world.tariff_body(RETAILER, area=OTHER_AREA, valid_from_mtu=FIRST_MTU)),
         ("/v1/agreements", agreement),
-        ("/v1/meters", meter | {"valid_from_mtu": FIRST_MTU}),
+        ("/v1/meters", read),
     ):
         answer = world.post("registry office", path, body)
         assert answer.status_code == 201, answer.text

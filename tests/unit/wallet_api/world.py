@@ -14,10 +14,12 @@ from fastapi import FastAPI
 from httpx import Response
 from starlette.testclient import TestClient
 
-from domain.eip712 import AGREEMENT, ATTESTATION, ORDER, SETTLEMENT, SHAPES
+from domain import parties
+from domain.eip712 import AGREEMENT, ATTESTATION, ORDER, SETTLEMENT, SHAPES, Domain
 from domain.facts import FACTS, ReadingAttested
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.members import noun_json
+from domain.signed_terms import UNSIGNED, Term, signed_by
 from domain.signing import SigningKey, personal_message_digest
 from edge.limits import Limiter
 from ledger_service.access.challenges import ChallengeBook
@@ -139,22 +141,40 @@ TARIFF = {
 """What of tariffs is not as in `tests.terms`."""
 
 
-def household(name: str, point: str) -> dict[str, Any]:
-    """A household's registration: 10 kW in, 5 kW out."""
-    return {
-        "participant": name,
-        "kind": "household",
-        "area": AREA,
-        "account": address(name),
-        "point": point,
-        "connection_import_w": 10_000,
-        "connection_export_w": 5_000,
-    }
+TERMS_DOMAIN = Domain(chain_id=CHAIN_ID, verifying_contract=from_hex(address("contract Settlement")))
+"""Where signatures of terms count."""
+
+DSOS = {AREA: "grid operator", OTHER_AREA: "grid operator next door"}
+"""The DSO of each area."""
 
 
-def party(name: str, kind: str) -> dict[str, Any]:
-    """A retailer's, DSO's or tax account's registration."""
-    return {"participant": name, "kind": kind, "area": AREA, "account": address(name)}
+def household(
+    name: str, point: str, *, area: str = AREA, account: str | None = None, valid_from_mtu: int = VALID_FROM_MTU
+) -> dict[str, Any]:
+    """A household's registration, signed by itself and by the DSO: 10 kW in, 5 kW out."""
+    holder = account or name
+    kind, own = parties.ParticipantKind.HOUSEHOLD, address(holder)
+    unsigned = parties.Participant(name, kind, area, own, point, 10_000, 5_000, valid_from_mtu, UNSIGNED, None)
+    return signed(unsigned, account=holder, dso=DSOS[area])
+
+
+def party(name: str, kind: str, *, area: str = AREA, valid_from_mtu: int = VALID_FROM_MTU) -> dict[str, Any]:
+    """A retailer's, DSO's or tax account's registration, signed by itself."""
+    what, own = parties.ParticipantKind(kind), address(name)
+    unsigned = parties.Participant(name, what, area, own, None, 0, 0, valid_from_mtu, UNSIGNED, None)
+    return signed(unsigned, account=name)
+
+
+def meter(code: str, point: str, public_key: str, *, area: str = AREA, valid_from_mtu: int) -> dict[str, Any]:
+    """A meter's registration, signed by the DSO."""
+    unsigned = parties.Meter(code, point, from_hex(public_key), area, valid_from_mtu, UNSIGNED)
+    return signed(unsigned, dso=DSOS[area])
+
+
+def signed(term: Term, **names: str) -> dict[str, Any]:
+    """The body of a term that these named parties signed, by their parts."""
+    keys = {part: key_named(name) for part, name in names.items()}
+    return noun_json(signed_by(term, keys, domain=TERMS_DOMAIN))
 
 
 @dataclass
