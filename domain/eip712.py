@@ -194,6 +194,7 @@ COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
 ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor,uint64 deadline)")
 HANDOVER = Shape("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)")
+AUDIT = Shape("Audit(uint64 sequence,bytes32 head)")
 
 MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 """Shapes whose verifying contract is Market."""
@@ -225,6 +226,9 @@ SETTLEMENT_SHAPES = (
 REDEMPTIONS_SHAPES = (REDEMPTION,)
 """Shapes whose verifying contract is Redemptions."""
 
+ANCHORS_SHAPES = (AUDIT,)
+"""Shapes whose verifying contract is Anchors, which itself looks at none: the journal's readers do."""
+
 SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {
     "Market": MARKET_SHAPES,
     "Readings": READINGS_SHAPES,
@@ -233,6 +237,7 @@ SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {
     "Handovers": HANDOVERS_SHAPES,
     "Settlement": SETTLEMENT_SHAPES,
     "Redemptions": REDEMPTIONS_SHAPES,
+    "Anchors": ANCHORS_SHAPES,
 }
 """Every shape, by the contract that verifies it."""
 

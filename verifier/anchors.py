@@ -67,6 +67,8 @@ class Anchors:
     roles: AnchoredRoles
     areas: dict[str, AnchoredArea]
     checkpoint: Checkpoint
+    auditors: Keys = frozenset()
+    """Keys of auditors; they may be missing: then nothing counts as audited, and nothing may be erased."""
     predecessor: dict[str, AnchoredContract] | None = None
     """Contracts of the deployment that this one takes over from; it may be missing: the first of its kind."""
 

@@ -572,6 +572,16 @@ class SettlementSigned:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSigned:
+    """An auditor found all up to an entry clean."""
+
+    auditor: str
+    sequence: int
+    head: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class ErasureDone:
     """Payloads of earlier entries were erased."""
 

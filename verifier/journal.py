@@ -6,13 +6,13 @@ Sources: docs/protocol.md section 6 (hashes), docs/evidence.md section 2 (form, 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from verifier.chain import Event, journalled_args
 from verifier.evidence import Evidence, Place
-from verifier.facts import ErasureDone
-from verifier.form import Json, canonical, parse, record, unhex
+from verifier.facts import AuditSigned, ErasureDone
+from verifier.form import Json, canonical, parse, record, unhex, whole
 from verifier.hashes import ZERO, ZERO_HEX, keccak, tohex
 from verifier.kinds import ERASABLE_KINDS, PUBLIC_KINDS
 from verifier.transaction_facts import ChainIncluded, ChainObserved, ChainRewound
@@ -46,9 +46,14 @@ class Erasures:
         self._by: dict[int, int] = {}  # sequence of the erasure.done by that of the erased entry
         self._excused: dict[tuple[str, Hashable], int] = {}
         self._needed: set[tuple[int, PeriodKey | None]] = set()
+        self._heads: Mapping[int, str] = {}  # hashes of entries
+        self._audits: list[tuple[int, int]] = []  # where one stands in the journal, and up to which entry it goes
 
-    def take(self, facts: Iterable[tuple[int, ErasureDone]], closed: dict[int, str]) -> None:
-        """The journal's erasures, and its closed entries by sequence."""
+    def take(
+        self, facts: Iterable[tuple[int, ErasureDone]], closed: Mapping[int, str], heads: Mapping[int, str]
+    ) -> None:
+        """The journal's erasures, and by sequence its closed entries and the hashes of all."""
+        self._heads = heads
         for number, fact in facts:
             self._by |= {sequence: number for sequence in fact.sequences if sequence < number}
             self.tags |= set(fact.tags)
@@ -80,16 +85,32 @@ class Erasures:
         """The last erased entry of a kind before an entry."""
         return max((n for n, erased in self.kinds.items() if erased == kind and n < sequence), default=None)
 
+    def audit_signed(self, fact: AuditSigned) -> None:
+        """Signed by an auditor over the head as it was."""
+        report, anchors, at = self._evidence.report, self._evidence.anchors, self._evidence.at.sequence
+        signer = self._evidence.sign.signer(fact.signature, "Audit", fact.sequence, fact.head)
+        report.same("auditor", fact.auditor, signer, "Audit is signed by")
+        report.none("auditors unknown to the trust anchors", {signer} - anchors.auditors if anchors else ())
+        report.same("head", fact.head, self._heads[whole(fact.sequence, 1, at - 1)], "the entry's hash is")
+        self._audits.append((at, fact.sequence))
+
     def check_done(self, fact: ErasureDone) -> None:
         """Both lists ascend."""
         self._evidence.report.ascending("sequences", fact.sequences)
         self._evidence.report.ascending("tags", fact.tags)
 
+    def tell_unknown(self) -> None:
+        """Which orders are erased, and of which other kinds something."""
+        unknown = self._evidence.report.unknown
+        unknown.tags = sorted(self.tags)
+        unknown.unbounded = sorted(set(self.kinds.values()) - BOUNDED_KINDS)
+
     def check_in_time(self) -> None:
-        """Nothing was erased before each period that needs it was Final."""
+        """Nothing was erased before each period that needs it was Final, and an auditor had found all of it clean."""
         evidence = self._evidence
         if not (evidence.opened or evidence.chain):
             return
+        due = {sequence: sequence for sequence in self.kinds}  # the entry that an audit must go up to
         for sequence, period in sorted(self._needed, key=str):
             if period is None:
                 continue
@@ -101,6 +122,17 @@ class Erasures:
                 evidence.report.fail(
                     f"entry {sequence} {self.kinds[sequence]} was erased before period {period[1]} was Final"
                 )
+            due[sequence] = max(due[sequence], final or 0)
+        for sequence, end in sorted(due.items()):
+            if not any(at < self._by[sequence] and audited >= end for at, audited in self._audits):
+                evidence.report.fail(
+                    f"entry {sequence} {self.kinds[sequence]} was erased before an auditor had found all up to entry"
+                    f" {end} clean"
+                )
+
+
+BOUNDED_KINDS = frozenset({"order.accepted", "program.validated", "reading.attested"})
+"""Kinds of which the verifier says how much money hangs on what is erased."""
 
 
 class Journal:
@@ -133,7 +165,7 @@ class Journal:
                     erasures.append((number, record(ErasureDone, entry["payload"])))
                 elif self._evidence.chain is None:
                     self._note_happened(number, kind, entry["payload"])
-        self._erasures.take(erasures, closed)
+        self._erasures.take(erasures, closed, heads)
         with self._report.on(JOURNAL, "anchor"):
             self._check_closed(closed)
             self._check_head(heads)

@@ -6,6 +6,7 @@ from verifier.facts import (
     AccessLogged,
     AgreementSigned,
     AreaDefined,
+    AuditSigned,
     BookClosed,
     CoverGiven,
     DeploymentSucceeded,
@@ -72,6 +73,7 @@ KINDS: dict[str, type] = {
     "mtu.unread": MtuUnread,
     "settlement.proposed": SettlementProposed,
     "settlement.signed": SettlementSigned,
+    "audit.signed": AuditSigned,
     "erasure.done": ErasureDone,
     "access.logged": AccessLogged,
     "deployment.succeeded": DeploymentSucceeded,
@@ -99,6 +101,7 @@ PUBLIC_KINDS = frozenset(
         "session.done",
         "mtu.unread",
         "settlement.signed",
+        "audit.signed",
         "erasure.done",
         "deployment.succeeded",
     }

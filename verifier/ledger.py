@@ -13,6 +13,7 @@ from verifier.evidence import Evidence, Place
 from verifier.facts import (
     AgreementSigned,
     AreaDefined,
+    AuditSigned,
     BookClosed,
     CoverGiven,
     DeploymentSucceeded,
@@ -112,6 +113,7 @@ class Ledger:
             MtuUnread: self._readings.mtu_unread,
             SettlementProposed: self._settlements.proposed,
             SettlementSigned: self._settlements.signed,
+            AuditSigned: erasures.audit_signed,
             ErasureDone: erasures.check_done,
             ChainRequested: self._transactions.requested,
             ChainSigned: self._transactions.signed,
@@ -195,6 +197,8 @@ class Ledger:
         with report.on("the journal", "completeness"):
             self._erasures.check_in_time()
             self._settlements.check_corrections()
+            self._settlements.tell_unknown()
+            self._erasures.tell_unknown()
         if chain is None:
             return
         with report.on("the journal", "transactions"):

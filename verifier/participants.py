@@ -389,6 +389,16 @@ class Participants:
         replaced = any(since < other.valid_from_mtu <= mtu for other in self.meters_at[found.point])
         return None if replaced else found
 
+    def points_with_meter(self, area: str, mtu: int) -> set[str]:
+        """Points of an area (its id) that have a meter in an MTU."""
+        found = (self.meter_at(meter, mtu) for meter in self.meters)
+        return {now.point for now in found if now is not None and ident(now.area) == area}
+
+    def has_meter(self, party: Party, mtu: int) -> bool:
+        """Whether a meter stands at an account's point in an MTU."""
+        mine = self.meters_at.get(party.point or "", ())
+        return any(now is not None and now.point == party.point for now in (self.meter_at(m.meter, mtu) for m in mine))
+
     def party_at(self, point: str | None) -> Party | None:
         """The account at a point."""
         return None if point is None else self._standing.get(point)

@@ -34,6 +34,7 @@ from verifier.hashes import (
     statement_leaf,
     tohex,
 )
+from verifier.hidden import Target
 from verifier.journal import Erasures
 from verifier.lines import (
     Account,
@@ -56,7 +57,7 @@ from verifier.participants import (
     span,
 )
 from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
-from verifier.recompute import HOUSEHOLD, Target
+from verifier.recompute import HOUSEHOLD
 from verifier.report import ProgramReport, check_place
 from verifier.rules import rule_of
 from verifier.settlement import Settlements, settlement_word

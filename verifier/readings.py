@@ -308,6 +308,17 @@ class Readings:
         """Whether readings are erased that a substitute may rest on."""
         return any(self._is_erased_at(meter, at) for at in range(mtu - LIKE_MTUS_BACK, mtu + 1))
 
+    def mtus_back(self, point: str | None, mtu: int) -> int:
+        """How many MTUs before this one the last measured reading of a point lies that is open, as far as it is
+        looked for."""
+        codes = {item.meter for item in self._participants.meters_at.get(point or "", ())}
+        found = (
+            back
+            for back in range(1, REGISTERS_BACK_MTUS)
+            if any((code, mtu - back) in self._measured for code in codes)
+        )
+        return next(found, REGISTERS_BACK_MTUS)
+
     def _recorded(self, meter: str, mtu: int, revision: int) -> Event | None:
         """The event by which the chain recorded the attestation of a meter's reading."""
         now = self._participants.meter_at(meter, mtu)

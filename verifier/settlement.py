@@ -13,7 +13,7 @@ from typing import Any
 from verifier.chain import Event, Events
 from verifier.evidence import Evidence, SettledHashes
 from verifier.facts import SettlementProposed, SettlementRules, SettlementSigned
-from verifier.form import unhex
+from verifier.form import Json, unhex
 from verifier.hashes import (
     ZERO,
     ZERO_HEX,
@@ -27,14 +27,16 @@ from verifier.hashes import (
     tohex,
     word32,
 )
+from verifier.hidden import Target
 from verifier.journal import Erasures, PeriodKey
 from verifier.lines import SettlementLine
 from verifier.market import Market
 from verifier.participants import Participants, Party
 from verifier.readings import Readings
-from verifier.recompute import RECOMPUTATION_BY_LINES_RULE, Recomputation, Target
+from verifier.recompute import RECOMPUTATION_BY_LINES_RULE, Recomputation
 from verifier.rules import rule_of
 from verifier.transactions import GRACE_SECONDS
+from verifier.unknown import Stakes
 
 READ_EVENTS = ("ReadingsAttested", "ReadingsUnread")
 """Events that grow the root over a period's readings."""
@@ -120,15 +122,18 @@ class Proposal:
     words: tuple[str, ...]
     hashes: SettledHashes
     rules: SettlementRules
+    told: Mapping[str, Json]
+    """Its statements by account; none in a public bundle."""
+    stakes: Stakes
+    """What can be wrong because it hangs on something erased."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement that counts: what each account gets (+) or pays, in nEUR, the readings it saw, and its rules."""
+    """A settlement that counts, and what each account gets (+) or pays, in nEUR."""
 
     amounts: Mapping[str, int]
-    readings_root: str
-    rules: SettlementRules
+    proposal: Proposal
 
 
 class Settlements:
@@ -206,9 +211,12 @@ class Settlements:
             with report.part(f"account {account} period {fact.period}"):
                 report.same("statement", told[account], expected, "orders, readings and terms give")
             report.counts["statement lines"] += len(expected["lines"])
+        made.check_hidden()
         self._check_hashes(fact, {account: made.statements[account].due_neur for account in made.statements})
         hashes = (fact.words_hash, fact.clearing_root, fact.readings_root, fact.statements_root, fact.tariff_hash)
-        self._proposals[area, fact.period, fact.revision] = Proposal(fact.words, SettledHashes(*hashes), fact.rules)
+        self._proposals[area, fact.period, fact.revision] = Proposal(
+            fact.words, SettledHashes(*hashes), fact.rules, told, made.stakes
+        )
 
     def _take_party(self, area: str, account: str, statement: Mapping[str, str]) -> None:
         """An account whose registration is erased is what its statement says."""
@@ -258,7 +266,7 @@ class Settlements:
             report.totals.moved_neur += sum(amount for _, amount in amounts if amount > 0)
             for account, amount in amounts:
                 self.before[*key[:2], account] += amount
-        self.settled[key] = Settled(dict(amounts), proposal.hashes.readings_root, proposal.rules)
+        self.settled[key] = Settled(dict(amounts), proposal)
 
     def _take_shown(self, key: SettlementKey, line: SettlementLine) -> None:
         """A public bundle's proposal: its words, and roots as the chain's events give them."""
@@ -271,7 +279,7 @@ class Settlements:
         self._report.none("MTUs that attestations.jsonl does not show", missing)
         hashed = settlement_words_hash([number_of(word) for word in line.words])
         hashes = (hashed, now.clearing_root, now.readings_root, line.statements_root, line.tariff_hash)
-        self._proposals[key] = Proposal(line.words, SettledHashes(*hashes), line.rules)
+        self._proposals[key] = Proposal(line.words, SettledHashes(*hashes), line.rules, {}, Stakes())
 
     # ---- what came later
 
@@ -286,9 +294,10 @@ class Settlements:
             mtus = self._participants.mtus_of_period(area, period)
             now = self.running(area, mtus, "")
             shown = self._evidence.opened or self._evidence.chain is not None
-            if shown and now.readings_root != self.settled[last].readings_root:
-                target = Target(declared.area, (area, period), last[2] + 1, mtus, now.revisions, {})
-                self._check_correction(target, self.settled[last].rules)
+            proposal = self.settled[last].proposal
+            if shown and now.readings_root != proposal.hashes.readings_root:
+                target = Target(declared.area, (area, period), last[2] + 1, mtus, now.revisions, proposal.told)
+                self._check_correction(target, proposal.rules)
 
     def _check_correction(self, target: Target, rules: SettlementRules) -> None:
         """Readings of this period changed after its last settlement."""
@@ -303,6 +312,18 @@ class Settlements:
             )
         else:
             self._report.gap("readings attested after the last settlement of their period")
+
+    def tell_unknown(self) -> None:
+        """Which MTUs can't be recomputed because something is erased, and how much money hangs on that: of the last
+        settlement of each period, which holds what those before it moved."""
+        last_of = {key[:2]: key for key in sorted(self.settled)}
+        unknown = self._report.unknown
+        for (area, period), key in sorted(last_of.items()):
+            stakes = self.settled[key].proposal.stakes
+            if stakes.mtus:
+                code = self._participants.periods[area, period].area
+                unknown.mtus[code] = sorted({*unknown.mtus.get(code, ()), *stakes.mtus})
+                unknown.most_neur += stakes.most_neur
 
     def _is_overdue(self, target: Target) -> bool:
         """Whether the last change of readings lies further before the bundle's anchor than a correction may take."""

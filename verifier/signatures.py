@@ -91,6 +91,7 @@ SHAPES = (
         "Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)",
     ),
     ("Handovers", "Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)"),
+    ("Anchors", "Audit(uint64 sequence,bytes32 head)"),
     ("Redemptions", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
 )
 """Verifying contract and shape of all that is signed (protocol.md section 2)."""

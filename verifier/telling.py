@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from verifier.verdict import CLEAN, SELF_CONSISTENT, WRONG, Report
+from verifier.verdict import CLEAN, SELF_CONSISTENT, WRONG, Report, Unknown
 
 WH_IN_KWH = 1_000
 NEUR_IN_EUR = 10**9
@@ -22,6 +22,9 @@ NO_ANCHORS = "that keys and contracts are those all parties agreed on: no trust 
 NO_SCHEDULES = "the power flow, although it was asked for: only an auditor's bundle opens the schedules it needs"
 NO_NODE = "that the chain holds any of this: no node was asked"
 """What was not verified, by what the bundle is or was held against."""
+
+SHOWN_TAGS, SHOWN_RUNS = 10, 20
+"""Erased orders, and runs of MTUs, that are named; `--json` names all."""
 
 NOTHING_SHOWN = {
     CLEAN: "nothing: its kind is not known",
@@ -120,6 +123,29 @@ def _missing(report: Report) -> Iterator[str]:
     if report.kind == "personal":
         yield PERSONAL_HIDES
     yield from (f"{gap} ({report.counts[gap]:,})" for gap in sorted(report.gaps))
+    yield from _erased(report.unknown)
+
+
+def _erased(unknown: Unknown) -> Iterator[str]:
+    """What is erased, where, and how much money hangs on it."""
+    if unknown.tags:
+        shown = ", ".join(unknown.tags[:SHOWN_TAGS]) + (", …" if len(unknown.tags) > SHOWN_TAGS else "")
+        yield f"{_many(len(unknown.tags), 'erased order')}, by tag, whose owner only the bills tell: {shown}"
+    for area, mtus in sorted(unknown.mtus.items()):
+        yield f"{_many(len(mtus), 'MTU')} of {area} with something erased, read off the bills: {_runs(mtus)}"
+    if unknown.mtus:
+        yield f"of these bills {_eur(unknown.most_neur)} at most could be wrong"
+    if unknown.unbounded:
+        yield f"no amount is known for what hangs on erased {', '.join(unknown.unbounded)}"
+
+
+def _runs(mtus: Sequence[int]) -> str:
+    """`3, 5 to 9`: ascending MTUs, those that follow each other together."""
+    known = frozenset(mtus)
+    ends = [mtu for mtu in mtus if mtu + 1 not in known]
+    firsts = [mtu for mtu in mtus if mtu - 1 not in known]
+    runs = [f"{first}" if first == end else f"{first} to {end}" for first, end in zip(firsts, ends, strict=True)]
+    return ", ".join(runs[:SHOWN_RUNS]) + (", …" if len(runs) > SHOWN_RUNS else "")
 
 
 def _findings(report: Report) -> Iterator[str]:

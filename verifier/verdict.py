@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 CLEAN, USAGE, WRONG, SELF_CONSISTENT = 0, 2, 3, 4
@@ -110,6 +110,24 @@ class Totals:
         return {**asdict(self), "moved_neur": str(self.moved_neur)}
 
 
+@dataclass
+class Unknown:
+    """What is erased, and what hangs on it (docs/evidence.md section 2, "Erasure")."""
+
+    tags: list[str] = field(default_factory=list)
+    """Orders."""
+    mtus: dict[str, list[int]] = field(default_factory=dict)
+    """MTUs of which some energy, cap or schedule is hidden, by area."""
+    most_neur: int = 0
+    """What could be wrong of settlements because of that, at most."""
+    unbounded: list[str] = field(default_factory=list)
+    """Kinds of which something is erased that this amount does not hold."""
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON form: money as decimal text."""
+        return {**asdict(self), "most_neur": str(self.most_neur)}
+
+
 @dataclass(frozen=True)
 class Held:
     """What a bundle was held against, apart from what it says itself."""
@@ -142,6 +160,7 @@ class Report:
         self.totals = Totals()
         self.held = Held()
         self.gaps: set[str] = set()
+        self.unknown = Unknown()
         self._subject = Subject("bundle", "form")
 
     @property
@@ -238,6 +257,7 @@ class Report:
             "totals": self.totals.as_json(),
             "held_against": asdict(self.held),
             "gaps": sorted(self.gaps),
+            "unknown": self.unknown.as_json(),
         }
 
 

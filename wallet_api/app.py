@@ -29,6 +29,7 @@ from wallet_api.routers import (
     attester,
     calls,
     dso,
+    erasures,
     evidence,
     holdings,
     keys,
@@ -96,6 +97,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     dso.router,
     attester.router,
     evidence.router,
+    erasures.router,
     operator.router,
     calls.router,
 )

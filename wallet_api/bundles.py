@@ -94,6 +94,12 @@ class Bundles:
         while sum(map(len, self._personal.values())) > PERSONAL_BYTES_MAX:
             self._personal.popitem(last=False)
 
+    def forget(self, account: str) -> None:
+        """Keep no bundle of an account whose openings are erased."""
+        with self._one_at_a_time:
+            for made in [key for key in self._personal if key[0] == account]:
+                del self._personal[made]
+
     def auditor(self) -> tuple[bytes, str]:
         """The auditor bundle and its media type: sealed to the auditor's key unless this is a demo. Raises Busy."""
 

@@ -1,6 +1,6 @@
 """Everything that can happen: one frozen class per journal kind, grouped by subject (docs/facts.md)."""
 
-from domain.facts.access import AccessLogged, ErasureDone
+from domain.facts.access import AccessLogged, AuditSigned, ErasureDone
 from domain.facts.areas import AreaDefined, MarketDefined
 from domain.facts.base import FACTS, Fact, FactMalformed, UnknownKind, read_fact
 from domain.facts.calendar import PeriodDeclared, SessionOpened
@@ -62,6 +62,7 @@ from domain.facts.trading import (
 )
 
 __all__ = [
+    "AuditSigned",
     "OrderRules",
     "ProgramRules",
     "SettlementRules",

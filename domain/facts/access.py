@@ -1,9 +1,9 @@
-"""Who read personal data, and what was erased."""
+"""Who read personal data, who audited it, and what was erased."""
 
 from __future__ import annotations
 
 from domain.facts.base import Fact, fact
-from domain.members import Address, Code, Number, Seconds, Tag
+from domain.members import Address, Code, Hash, Number, Seconds, Signature, Tag
 
 
 @fact
@@ -15,6 +15,23 @@ class AccessLogged(Fact):
     what: str
     area: Code | None
     market_time: Seconds
+
+
+@fact
+class AuditSigned(Fact):
+    """An auditor signed that it verified the auditor bundle up to this entry, with nothing erased that it had not seen
+    before, and found it clean."""
+
+    KIND = "audit.signed"
+    auditor: Address
+    sequence: Number
+    head: Hash
+    signature: Signature
+
+    @property
+    def journal_key(self) -> str:
+        """An auditor signs each head once."""
+        return f"audit.signed:{self.auditor}:{self.sequence}"
 
 
 @fact

@@ -48,12 +48,22 @@ SignedOrder = Annotated[
 
 def order_revision_key(*, account: str, order_id: bytes, revision: int) -> str:
     """The journal key of an order's revision: changes and cancels alike, each has one place."""
-    return f"order:{account}:{order_id.hex()}:{revision}"
+    return f"{own_orders_prefix(account)}{order_id.hex()}:{revision}"
+
+
+def own_orders_prefix(account: str) -> str:
+    """What the journal keys of all of an account's orders and cancels begin with."""
+    return f"order:{account}:"
 
 
 def schedule_revision_key(*, market: str, point: str, session: int, revision: int) -> str:
     """The journal key of a schedule's revision; market and point by their hashes, which keeps the key short."""
-    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:{session}:{revision}"
+    return f"{own_schedules_prefix(market=market, point=point)}{session}:{revision}"
+
+
+def own_schedules_prefix(*, market: str, point: str) -> str:
+    """What the journal keys of all schedules of a point in a market begin with."""
+    return f"schedule:{text_id(market).hex()[:32]}:{text_id(point).hex()[:32]}:"
 
 
 def closed_key(*, market: str, session: int) -> str:

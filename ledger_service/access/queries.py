@@ -17,7 +17,7 @@ def stage_cursors(connection: Connection) -> dict[str, int]:
     return {row.name: row.sequence for row in rows}
 
 
-def entries_with_key(connection: Connection, *, prefix: str, limit: int) -> list[Entry]:
-    """Up to `limit` facts whose idempotency key begins with `prefix`, by key."""
+def entries_with_key(connection: Connection, *, prefix: str, limit: int | None = None) -> list[Entry]:
+    """Up to `limit` facts (None: all) whose idempotency key begins with `prefix`, by key."""
     query = select_keyed_entries().where(journal_key.c.key >= prefix, journal_key.c.key < prefix + _ABOVE_EVERY_KEY)
     return [entry_of(row) for row in connection.execute(query.order_by(journal_key.c.key).limit(limit))]

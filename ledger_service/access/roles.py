@@ -19,7 +19,7 @@ class Role(StrEnum):
     ATTESTER = "attester"
     """Machine: verifies readings, recomputes settlements. IEC 62351-8: VIEWER, with attestation as its one write."""
     AUDITOR = "auditor"
-    """Reads everything, writes nothing; each access is a fact. IEC 62351-8: SECAUD."""
+    """Reads everything, each access is a fact; signs audits and writes nothing else. IEC 62351-8: SECAUD."""
     OPERATOR = "operator"
     """Runs the market software. IEC 62351-8: INSTALLER / OPERATOR of the service, no data of persons."""
     TREASURER = "treasurer"

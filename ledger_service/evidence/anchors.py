@@ -27,7 +27,8 @@ class AreaAnchors:
 class TrustAnchors:
     """What a verifier trusts. `predecessor` are the contracts of the deployment that this one takes over from, if it
     does. `contracts` gives (address, keccak of the deployed code) by name, `roles` the keys of
-    operator, treasurer, registrar and security_admin; block number and hash are those of the checkpoint."""
+    operator, treasurer, registrar and security_admin, `auditors` those whose audits count; block number and hash are
+    those of the checkpoint."""
 
     chain_id: int
     genesis_hash: bytes
@@ -40,6 +41,7 @@ class TrustAnchors:
     block: int
     block_hash: bytes
     predecessor: Mapping[str, tuple[bytes, bytes]] | None = None
+    auditors: Sequence[bytes] = ()
 
 
 def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def anchors_json(trust: TrustAnchors, anchor: Anchor) -> dict[str, Any]:
             "journal_head": to_hex(anchor.head),
         },
     }
+    if trust.auditors:
+        content["auditors"] = _keys_json(trust.auditors)
     if trust.predecessor is not None:
         content["predecessor"] = _contracts_json(trust.predecessor)
     return content

@@ -158,6 +158,12 @@ class Openings:
         """The compact JWS of these meters, in the order in which they were recorded."""
         return (jws for meter, jws in self.messages if meter in meters)
 
+    def has_erased(self, account: str) -> bool:
+        """Whether statements of the account open to orders that are erased."""
+        mine = (settlement.statements[account].statement for settlement in self.settlements_of(account))
+        tags = (tag for statement in mine for item in statement.opens for tag in (*item.bids, *item.asks))
+        return any(tag not in self.account_of for tag in tags)
+
     def settlements_of(self, account: str) -> list[SettlementContent]:
         """Those in which the account has a statement."""
         return [settlement for settlement in self.settlements if account in settlement.statements]

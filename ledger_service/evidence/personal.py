@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from domain.errors import DominoesError
 from domain.facts import OrderAccepted
 from domain.parties import Participant
 from ledger_service.evidence.contents import Openings
@@ -26,10 +27,22 @@ from ledger_service.evidence.shown import (
 from ledger_service.record import Record
 
 
+class OpeningsErased(DominoesError):
+    """Orders of the account that traded are erased: its bill opens to nothing that could be shown."""
+
+    status = 410
+    code = "openings-erased"
+    remedy = "Use the bundle that was made before; what is left, lists and statements show."
+
+    def __init__(self) -> None:
+        super().__init__("orders of this account that traded are erased; no bundle opens to them")
+
+
 def export_personal(
     record: Record, directory: Path, *, account: str, chain: ChainInfo, receipts: ReceiptSource
 ) -> Anchor:
-    """Write the bundle of one account (0x hex) up to the last anchor. Raises NothingAnchored, NotABundle."""
+    """Write the bundle of one account (0x hex) up to the last anchor. Raises NothingAnchored, NotABundle,
+    OpeningsErased."""
     with record.read() as connection:
         anchor = last_anchor(connection)
         openings = read_openings(connection, through=anchor.sequence)
@@ -60,6 +73,8 @@ def _write(
     chain: ChainInfo,
     receipts: ReceiptSource,
 ) -> None:
+    if openings.has_erased(account):
+        raise OpeningsErased
     party = openings.parties[account]
     meters = [meter for meter in openings.meters if party.point is not None and meter.point == party.point]
     codes = {meter.meter for meter in meters}
@@ -103,7 +118,8 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
         if isinstance(fact, OrderAccepted):
             yield OrderShown(received, fact.order)
         else:
-            yield CancelShown(received, CancelMembers(fact.market, fact.mtu, fact.order_id, fact.revision), fact.tag)
+            cancel = CancelMembers(fact.market, fact.session, fact.mtu, fact.order_id, fact.revision)
+            yield CancelShown(received, cancel, fact.tag)
 
 
 def _results(openings: Openings, account: str) -> Iterable[bytes]:

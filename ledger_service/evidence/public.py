@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from domain.facts import (
     AreaDefined,
+    AuditSigned,
     BookClosed,
     ClearingRules,
     DeploymentSucceeded,
@@ -48,6 +49,7 @@ PUBLIC_KINDS = frozenset[type[Fact]](
         SessionDone,
         MtuUnread,
         SettlementSigned,
+        AuditSigned,
         ErasureDone,
         DeploymentSucceeded,
     }

@@ -132,6 +132,7 @@ class CancelMembers:
     """The members of a signed cancel, with the market's code; named as they are signed."""
 
     market: Code
+    session: Session
     mtu: Mtu
     orderId: OrderId
     revision: Natural

@@ -153,11 +153,19 @@ class Record:
         with self.read() as connection:
             return verify_journal(connection)
 
-    def erase(self, sequences: Sequence[int], reason: str, *, tags: Sequence[bytes] = ()) -> Entry:
+    def erase(
+        self,
+        sequences: Sequence[int],
+        reason: str,
+        *,
+        tags: Sequence[bytes] = (),
+        copies: Callable[[Transaction], None] = lambda tx: None,
+    ) -> Entry:
         """Empty payload and salt of these entries for good and append the `erasure.done` fact that says so.
 
         `reason` and `tags` (of the orders whose openings go) stand in that fact; the reason must name nobody. Views
-        hold copies: rebuild those that show the entries; so do backups and bundles made before. Raises JournalBroken
+        hold copies, which `copies` takes out in the same transaction, or which a rebuild of those views does; so do
+        backups and bundles made before. Raises JournalBroken
         where an entry does not exist, NotErasable for an erasure's own fact, ErasureUnfinished where readers keep
         the bytes in the database's log.
         """
@@ -171,21 +179,23 @@ class Record:
                 raise NotErasable(sequence=refused[0], kind=ErasureDone.KIND)
             for sequence in wanted:
                 _empty(tx.connection, sequence)
+            copies(tx)
             entry = tx.append(ErasureDone(sequences=tuple(wanted), reason=reason, tags=tuple(tags)))
         read_large_fact.cache_clear()
         with _storage():
-            self._forget_old_pages(wanted)
+            self.forget_old_pages(wanted)
         return entry
 
-    def _forget_old_pages(self, sequences: list[int]) -> None:
-        """See that the old bytes leave the database's files: what was overwritten still stands in logs or dead rows."""
+    def forget_old_pages(self, sequences: Sequence[int]) -> None:
+        """See that the bytes of entries that are erased leave the database's files: what was overwritten still stands
+        in logs or dead rows. Raises ErasureUnfinished."""
         if self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={READERS_WAIT_MS}")
                 busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
             if busy:
-                raise ErasureUnfinished(sequences=sequences)
+                raise ErasureUnfinished(sequences=list(sequences))
             return
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for table in (journal_payload, journal_key):

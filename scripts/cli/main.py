@@ -15,6 +15,7 @@ from scripts.cli import (
     clients,
     demo_day,
     doctor,
+    erase,
     handover,
     roles,
     serving,
@@ -39,6 +40,7 @@ app.command("reset")(up.reset)
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
+app.command("erase")(erase.erase)
 app.command("receipt")(clients.receipt)
 app.command("serve")(serving.serve)
 app.command("attester")(serving.attester)

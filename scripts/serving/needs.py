@@ -12,7 +12,7 @@ from contracts.keystore import is_exposed
 from scripts.serving.settings import OrganisationSection, Settings
 from scripts.serving.sources import SettingsInvalid
 
-Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker", "anchors"]
+Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker", "anchors", "erasing"]
 """What is started with a settings file."""
 
 AREA_ROLES = ("dso", "attester")
@@ -57,6 +57,7 @@ NEEDED: dict[Process, tuple[str, ...]] = {
         "desk.grid_model",
     ),
     "roles": ("signer.keystore", "signer.password_file", "chain.rpc_url", "chain.deployment_file"),
+    "erasing": ("database.url",),
     "broker": ("database.url", "mqtt.host", "mqtt.ca", "mqtt.certificate", "mqtt.key"),
     "anchors": ("chain.rpc_url", "chain.deployment_file"),
 }
@@ -84,6 +85,7 @@ NEEDED_FILES: dict[Process, tuple[str, ...]] = {
     "desk": ("desk.keystore", "desk.password_file", "desk.service_ca", "desk.anchors", "desk.grid_model"),
     "roles": ("signer.keystore", "signer.password_file", "chain.deployment_file"),
     "broker": (),
+    "erasing": (),
     "anchors": ("chain.deployment_file",),
 }
 
@@ -94,6 +96,7 @@ SECRETS: dict[Process, tuple[str, ...]] = {
     "signer": ("signer.keystore", "signer.password_file"),
     "desk": ("desk.keystore", "desk.password_file"),
     "roles": ("signer.keystore", "signer.password_file"),
+    "erasing": ("keys.operator", "keys.operator_password_file"),
     "broker": ("keys.operator", "keys.operator_password_file"),
     "anchors": (),
 }

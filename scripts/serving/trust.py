@@ -125,6 +125,7 @@ def trust_anchors(
             )
             for area, hashed in grid_model_hashes.items()
         },
+        auditors=_keys(named, "auditor"),
         block=header.number,
         block_hash=header.hash,
     ), anchor

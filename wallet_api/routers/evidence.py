@@ -11,6 +11,7 @@ from edge.policy import allow, anyone
 from edge.problems import Busy, NoSuchThing
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
+from ledger_service.evidence.personal import OpeningsErased
 from ledger_service.evidence.recorded import NothingAnchored
 from ledger_service.overview.queries import last_anchor
 from wallet_api.bundles import SEALED_MEDIA_TYPE, TAR_MEDIA_TYPE, Bundles
@@ -53,7 +54,9 @@ def public_bundle(request: Request, _: Annotated[None, anyone()]) -> Response:
 @router.get(
     "/personal",
     **downloads(
-        {TAR_MEDIA_TYPE: BINARY}, description="The bundle as tar", failing=(NothingAnchored, NoSuchThing, Busy)
+        {TAR_MEDIA_TYPE: BINARY},
+        description="The bundle as tar",
+        failing=(NothingAnchored, NoSuchThing, OpeningsErased, Busy),
     ),
 )
 def personal_bundle(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,34 @@ def test_erase__reader_keeps_the_log__says_so_until_the_bytes_are_gone(tmp_path:
 
     left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"canary-4711" not in left
+    record.close()
+
+
+KILLED_BETWEEN = """
+import os, signal, sys
+from ledger_service.record import Record
+
+def die(tx):
+    assert tx.connection is not None
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Record.open(sys.argv[1]).erase([1], "request", copies=die)
+"""
+
+
+def test_erase__killed_between_payload_and_commit__all_is_there_and_it_is_erased_later(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/record.db"
+    record = Record.open(url)
+    with record.begin() as tx:
+        append_fact(tx, "test.secret", {"name": "canary-4711"})
+
+    killed = subprocess.run([sys.executable, "-c", KILLED_BETWEEN, url], check=False)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert content_of(record.entries()[0]) == {"name": "canary-4711"}
+    assert (record.head().sequence, record.verify().erased) == (1, 0)
+    record.erase([1], "request")
+    assert (record.head().sequence, record.verify().erased) == (2, 1)
     record.close()
 
 

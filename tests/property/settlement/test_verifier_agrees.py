@@ -19,12 +19,13 @@ from verifier.cache import Cache
 from verifier.evidence import Evidence
 from verifier.facts import AgreementSigned, MeterRegistered, Reading, TariffPublished
 from verifier.hashes import terms_hash
+from verifier.hidden import Target
 from verifier.journal import Erasures
 from verifier.market import Market, Trade
 from verifier.orders import Orders
 from verifier.participants import Participants, Party
 from verifier.readings import Leaf, Readings
-from verifier.recompute import Recomputation, Target
+from verifier.recompute import Recomputation
 from verifier.transactions import Transactions
 
 pytestmark = pytest.mark.property

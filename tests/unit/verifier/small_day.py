@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
+from domain.eip712 import AUDIT
+from domain.hashing import to_hex
 from tests.unit.verifier.bundles import Bundles
-from tests.unit.verifier.fake_chain import FIRST, address
+from tests.unit.verifier.fake_chain import FIRST, address, sign
 from tests.unit.verifier.journal import Emits, Payload
 
 
@@ -44,8 +46,20 @@ class Day(Bundles):
             getattr(self, step)()
         self.anchor_last()
 
+    def audit(self, auditor: str = "auditor") -> None:
+        """An auditor signs that all up to the last entry is clean."""
+        sequence, head = len(self.entries), to_hex(self.head)
+        signature = sign(auditor, AUDIT, {"sequence": sequence, "head": self.head}, "Anchors")
+        signed = {"auditor": address(auditor), "sequence": sequence, "head": head, "signature": signature}
+        self.fact("audit.signed", signed)
+
     def erase(self, kind: str, chosen: Callable[[Payload], bool] = lambda payload: True) -> None:
-        """Empty the first entry of a kind that is chosen, and say so."""
+        """Empty the first entry of a kind that is chosen, after an audit, and say so."""
+        self.audit()
+        self.erase_unseen(kind, chosen)
+
+    def erase_unseen(self, kind: str, chosen: Callable[[Payload], bool] = lambda payload: True) -> None:
+        """The same without an audit."""
         entry = next(e for e in self.entries if e["kind"] == kind and chosen(e["payload"]))
         self.erased.append(entry["sequence"])
         tags = [entry["payload"]["tag"]] if "tag" in entry["payload"] else []

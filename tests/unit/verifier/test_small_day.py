@@ -200,6 +200,7 @@ def test_verify__erased_order__is_counted_and_no_failure(day: Any) -> None:
     day_two = Day()
     day_two.head = bytes.fromhex(entries[-1]["hash"][2:])
     day_two.entries = entries
+    day_two.audit()
     day_two.fact("erasure.done", {"sequences": [entry], "reason": "asked", "tags": [voided["payload"]["tag"]]})
     salted = keccak(unhex(voided["salt"]) + canonical(voided["payload"]))
     for name in ("salt", "payload"):

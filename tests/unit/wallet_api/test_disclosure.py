@@ -26,8 +26,9 @@ IMPERSONAL = {
     "/v1/dso/verdicts",
     "/v1/dso/verdicts/{market:path}/{session}",
     "/v1/attester/settlements",
+    "/v1/audits",
 }
-"""What an auditor reads that names no person: itself, published prices, hashes, states."""
+"""What an auditor reads or signs that names no person: itself, published prices, hashes, states."""
 
 
 def accesses(world: World, after: int = 0) -> list[dict[str, Any]]:

@@ -134,6 +134,9 @@ WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = 
 """What is signed by its owner: a body that the owner could send."""
 
 
+ITS_OWN_ALONE = {("POST", "/v1/erasures")}
+"""Writes that can name nobody else's (tests/integration/wallet_api/test_erasure.py)."""
+
 GRID_MODEL = canonical_json(AREA_BODY["grid_model"])
 """The one document that names every connection point: whoever verifies a program needs all of the grid."""
 
@@ -163,7 +166,7 @@ def trader_routes(world: World) -> dict[tuple[str, str], frozenset[Role]]:
 
 
 def test_matrix__every_route_of_households_and_retailers__is_in_it(world: World) -> None:
-    assert set(trader_routes(world)) == SHARED | OWN | set(NAMED) | set(WRITTEN)
+    assert set(trader_routes(world)) == SHARED | OWN | set(NAMED) | set(WRITTEN) | ITS_OWN_ALONE
 
 
 def test_matrix__what_names_no_owner__shows_nobody_else(crowded: World) -> None:

@@ -91,6 +91,8 @@ GET  /v1/set-points                                                 prosumer
 GET  /v1/set-points/{market:path}/{session}/{mtu}                   prosumer
 GET  /v1/statements                                                 prosumer retailer
 GET  /v1/statements/{period}/{revision}                             prosumer retailer
+POST /v1/audits                                                     auditor
+POST /v1/erasures                                                   prosumer retailer
 GET  /v1/accesses                                                   prosumer retailer
 GET  /v1/accesses/{sequence}                                        prosumer retailer
 GET  /v1/balance                                                    prosumer retailer

@@ -1,0 +1,62 @@
+"""Why an audit is not taken, and why something can't be erased yet or any more be shown."""
+
+from __future__ import annotations
+
+from domain.errors import DominoesError
+from domain.mtu import isoformat_utc
+
+
+class NoSuchHead(DominoesError):
+    """An audit is of an entry that the journal holds, with another hash or not at all."""
+
+    status = 409
+    code = "no-such-head"
+    remedy = "Verify the newest auditor bundle, and sign its last entry's sequence and hash."
+
+    def __init__(self, *, sequence: int) -> None:
+        self.sequence = sequence
+        super().__init__(f"the journal holds no entry {sequence} with this hash; sign what your own bundle ends with")
+
+
+class NotTheAuditor(DominoesError):
+    """The signature over an audit is not by the auditor who sends it."""
+
+    status = 403
+    code = "not-the-auditor"
+    remedy = "Let the auditor's own key sign."
+
+    def __init__(self, *, signer: str) -> None:
+        self.signer = signer
+        super().__init__(f"the audit is signed by {signer}; sign it with the key you are logged in with")
+
+
+class PeriodNotFinal(DominoesError):
+    """A period still needs the data: it may be corrected until its horizon has passed."""
+
+    status = 409
+    code = "period-not-final"
+    remedy = "Erase what is older now (`before_mtu`), and the rest once the period is Final and audited."
+    retryable = True
+
+    def __init__(self, *, area: str, period: int, first_mtu: int, final_by: int) -> None:
+        self.area, self.period, self.first_mtu, self.final_by = area, period, first_mtu, final_by
+        super().__init__(
+            f"period {period} of {area}, from MTU {first_mtu} on, is not Final; that is by {isoformat_utc(final_by)} at"
+            " the latest, then an auditor signs: erase what lies before it, or wait"
+        )
+
+
+class NotAudited(DominoesError):
+    """No auditor has signed yet that all up to the end of a period is clean."""
+
+    status = 409
+    code = "not-audited"
+    remedy = "Erase what is older now (`before_mtu`), and the rest after the next audit."
+    retryable = True
+
+    def __init__(self, *, area: str, period: int, first_mtu: int) -> None:
+        self.area, self.period, self.first_mtu = area, period, first_mtu
+        super().__init__(
+            f"period {period} of {area}, from MTU {first_mtu} on, is Final, but no auditor has signed that all of it"
+            " is clean; erase what lies before it, or wait for the next audit"
+        )
