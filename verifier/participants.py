@@ -314,16 +314,18 @@ class Participants:
     # ---- accounts, keys, meters
 
     def participant_registered(self, fact: ParticipantRegistered) -> None:
-        """Signed by the account and, with a point, by the DSO; an account takes part once, a point has one account."""
+        """Signed by the account and, but for a retailer, by the DSO; points, DSO's and tax accounts come once."""
         report, watts = self._report, (fact.connection_import_w, fact.connection_export_w)
         head = (fact.participant, fact.kind, fact.area, fact.account, fact.point or "")
         values = (*head, *watts, fact.valid_from_mtu)
         signer = self._evidence.sign.signer(fact.account_signature, "Participation", *values)
         report.same("account", fact.account, signer, "Participation is signed by")
-        if fact.point is not None:
+        if fact.kind != "retailer":
             self._evidence.check_any_dso(fact.area, fact.dso_signature or "", "Participation", *values)
         standing = self.party_at(fact.point)
         report.none("accounts that stand at the point already", [standing.account] if standing else [])
+        alone = [party.account for party in self.parties.values() if (party.kind, party.area) == (fact.kind, fact.area)]
+        report.none(f"{fact.kind} accounts before it", alone if fact.kind in ("dso", "tax") else [])
         report.none("accounts that take part already", [fact.account] if fact.account in self.parties else [])
         self._recorded["participant", fact.account] = self._evidence.at.sequence
         self.take_party(Party(fact.account, fact.kind, fact.area, fact.point, *watts, fact.valid_from_mtu))

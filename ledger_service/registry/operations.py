@@ -64,6 +64,9 @@ CONNECTION_W_MAX = 10**9
 PRICE_MAX = 2**31 - 1
 """Largest price in nEUR/Wh of a tariff: about 2 EUR per Wh, the range of an order's limit."""
 
+ONE_OF_AN_AREA = (ParticipantKind.DSO, ParticipantKind.TAX)
+"""Kinds of which an area has one account, for good."""
+
 UINT24_MAX = 2**24 - 1
 """Largest lot (Wh) and tick (nEUR/Wh) the Market contract takes."""
 
@@ -315,6 +318,8 @@ def register_participant(
         name, first = participant.participant, participant.valid_from_mtu
         check_not_begun(what="participant", name=name, valid_from_mtu=first, now=now)
         check_unclaimed(tx, address=participant.account, organisations=organisations)
+        if participant.kind in ONE_OF_AN_AREA:
+            _check_alone(tx, participant)
         if participant.point is not None:
             check_code(field="point", value=participant.point)
             check_connection(area, participant)
@@ -327,6 +332,13 @@ def register_participant(
     call = Accounts.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
     request(tx, call, key=f"bindAccount:{participant.account}", role=ChainRole.REGISTRAR, about=about)
     return entry
+
+
+def _check_alone(tx: Transaction, participant: Participant) -> None:
+    """The area has no account of this kind yet, which receives for all of it."""
+    for other in queries.participants(tx.connection, area=participant.area):
+        if other.kind is participant.kind:
+            raise AlreadyRegistered(what=f"{participant.kind} account of area", name=participant.area)
 
 
 def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:

@@ -191,7 +191,7 @@ class Town:
             key = self.organisations[name]
             account = to_hex(key.address)
             party = Participant(name, kind, config.area, account, None, 0, 0, valid_from_mtu, UNSIGNED, None)
-            self._register_signed("/v1/participants", party, account=key)
+            self._register_signed("/v1/participants", party, account=key, dso=self.organisations["dso"])
         self._register_key(
             self.clients["retailer"], account=self.organisations["retailer"],
             device=self.organisations["retailer-orders"], point=None, valid_from_mtu=valid_from_mtu,

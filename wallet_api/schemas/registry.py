@@ -126,7 +126,7 @@ class ParticipantBody(ParticipantMembers, Body):
     connection_import_w: Watt = Field(default=0, description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(default=0, description="The most it may feed in, in W; 0 where there is no point")
     dso_signature: Signature | None = Field(
-        default=None, description="Participation, signed by the area's DSO where there is a point"
+        default=None, description="Participation, signed by the area's DSO; null for a retailer"
     )
 
 
@@ -136,9 +136,7 @@ class Participant(ParticipantMembers, Answer):
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
-    dso_signature: Signature | None = Field(
-        description="Participation, signed by the area's DSO; null where there is no point"
-    )
+    dso_signature: Signature | None = Field(description="Participation, signed by the area's DSO; null for a retailer")
 
 
 class RegisteredParticipant(Participant, RecordedAt):

@@ -15,11 +15,13 @@ import pytest
 from domain.eip712 import PROGRAM
 from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
 from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
-from domain.members import noun_json
+from domain.members import noun_json, noun_of
 from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
+from domain.parties import Participant
 from domain.programs import program_values
 from domain.roles import ChainRole
+from domain.signed_terms import signed_by
 from domain.words import pack_settlement_word
 from ledger_service.settlement.gather import proposal_package, terms_of
 from ledger_service.settlement.stage import SettlementStage
@@ -297,15 +299,12 @@ def dear_tariff(package: Shown, tools: Any) -> None:
 def agree_alone(package: Shown, tools: Any) -> None:
     """A dearer tariff that the retailer signed, and the household's signature under what it had agreed to before."""
     package["tariffs"].append(tools.priced(tariff="dear", supply_neur_per_wh=10_000_000))
-    before = package["agreements"][0]
     forged = tools.agreed("house1", "agreement1", version=2, tariff="dear", valid_from_mtu=tools.FIRST)
-    package["agreements"].append({**forged, "account_signature": before["account_signature"]})
+    package["agreements"].append({**forged, "account_signature": package["agreements"][0]["account_signature"]})
 
 
 def agree_for_another(package: Shown, tools: Any) -> None:
-    """Another household signs in this one's name."""
-    signed = tools.agreed("house2", "agreement1")
-    package["agreements"][0]["account_signature"] = signed["account_signature"]
+    package["agreements"][0]["account_signature"] = tools.agreed("house2", "agreement1")["account_signature"]
 
 
 def exchange_agreements(package: Shown, tools: Any) -> None:
@@ -333,6 +332,13 @@ def swap_points(package: Shown, tools: Any) -> None:
 
 def share_point(package: Shown, tools: Any) -> None:
     of(package, "parties", participant="house1")["point"] = "point2"
+
+
+def taxes_to_operator(package: Shown, tools: Any) -> None:
+    """Levy and VAT go to an account of the operator, which signs for itself and, without its key, for the DSO."""
+    mine, tax = tools.key("operator's own"), of(package, "parties", participant="tax")
+    unsigned = noun_of(Participant, json.dumps(tax | {"account": to_hex(mine.address)}))
+    tax |= noun_json(signed_by(unsigned, {"account": mine, "dso": mine}, domain=tools.SETTLEMENT_DOMAIN))
 
 
 def double_lot(package: Shown, tools: Any) -> None:
@@ -377,6 +383,7 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
         "meter meter1 from MTU 0 on is signed by",
     ),
     "points of two households swapped": (swap_points, "for its account, but"),
+    "tax account changed to the operator's": (taxes_to_operator, "for its dso, but a key with the role dso must sign"),
     "two households at one point": (share_point, "for its account, but"),
     "household left out": (
         lambda package, _: package["parties"].remove(of(package, "parties", participant="house3")),

@@ -5,14 +5,18 @@ Registered with all the rest, or late; whatever is billed under them follows fro
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from domain.members import noun_json
+from domain.members import noun_json, noun_of
+from domain.parties import Participant
+from domain.signed_terms import signed_by
 from domain.terms import Agreement, Tariff
 from tests.terms import Makers
+from tests.unit.verifier.bundles import played
 from tests.unit.verifier.fake_chain import AREA, FIRST, address, domain_of, key_of
 from tests.unit.verifier.registering import TARIFF
 from tests.unit.verifier.small_day import Day
@@ -136,6 +140,13 @@ class OutOfOrder(Altered):
         self.publish(self.priced(tariff="late", supply_neur_per_wh=310_000))
 
 
+class SecondTaxAccount(Altered):
+    """The DSO signs a second tax account."""
+
+    def alter(self) -> None:
+        self.register_participant("second tax", "tax", None)
+
+
 FRAUDS = {
     "agreement that the household did not sign": (Unsigned, "Agreement is signed by"),
     "agreement signed by another household": (SignedByAnother, "Agreement is signed by"),
@@ -145,6 +156,7 @@ FRAUDS = {
     "levy without the registrar": (WithoutRegistrar, "signers of Taxes who are not the registrar"),
     "tariff anchored after delivery began": (AnchoredLate, "anchored before it began was"),
     "agreement anchored after delivery began": (AgreedLate, "anchored before it began was"),
+    "second tax account": (SecondTaxAccount, "tax accounts before it"),
     "tariff published under an older agreement": (OutOfOrder, "begun has already MTU"),
 }
 """What was done, and what the verifier says."""
@@ -184,3 +196,17 @@ def test_verify__next_versions_in_time__are_clean() -> None:
     report = verify(day.auditor(), day.anchors(), day.chain.rpc)
 
     assert messages(report) == ""
+
+
+def test_verify__tax_account_changed_to_the_operators__is_wrong() -> None:
+    day, mine = Day().run(), "an account of the operator"
+    entries = json.loads(json.dumps(day.entries))
+    facts = (entry["payload"] for entry in entries if entry["kind"] == "participant.registered")
+    fact = next(payload for payload in facts if payload["kind"] == "tax")
+    unsigned = noun_of(Participant, json.dumps(fact | {"account": address(mine)}))
+    fact |= noun_json(signed_by(unsigned, {"account": key_of(mine)}, domain=domain_of("Settlement")))
+
+    report = verify(*played(day, entries))
+
+    assert report.exit_code == WRONG
+    assert "that are not the area's DSO" in messages(report)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from tests.grids import document, street
 from tests.unit.wallet_api.world import (
     AREA,
+    AREA_BODY,
     FIRST_MTU,
     MARKET,
     MARKET_BODY,
+    OTHER_AREA,
     World,
     household,
+    party,
 )
 
 pytestmark = pytest.mark.unit
@@ -116,12 +120,28 @@ def test_register__terms_that_a_party_did_not_sign__refused(market: World) -> No
         "registrar": ("/v1/tariffs", tariff | {"registrar_signature": tariff["dso_signature"]}),
     }
 
-    for party, (path, body) in refusals.items():
+    for signer, (path, body) in refusals.items():
         answer = market.post("registry office", path, body)
-        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/term-not-signed"), party
-        assert f"for its {party}" in answer.json()["detail"]
+        assert (answer.status_code, answer.json()["type"]) == (403, "/problems/term-not-signed"), signer
+        assert f"for its {signer}" in answer.json()["detail"]
     void = market.post("registry office", "/v1/agreements", agreement | {"account_signature": "0x" + "00" * 65})
     assert (void.status_code, void.json()["type"]) == (422, "/problems/bad-signature")
     unsafe = market.tariff_body("retailer 1", version=2, valid_from_mtu=first, feed_in_neur_per_wh=300_001)
     assert market.post("registry office", "/v1/tariffs", unsafe).json()["type"] == "/problems/tariff-unsafe"
     assert market.head() == before
+
+
+def test_register__account_for_fees_or_taxes_of_ones_own__refused(market: World) -> None:
+    before, area = market.head(), AREA_BODY | {"area": OTHER_AREA, "grid_model": document(street(["DE-LV2-P1"]))}
+    assert market.post("registry office", "/v1/areas", area).status_code == 201
+    registered = market.head()
+    for kind in ("dso", "tax"):
+        second = market.post(
+            "registry office", "/v1/participants", party(f"second {kind}", kind, valid_from_mtu=FIRST_MTU)
+        )
+        assert (second.status_code, second.json()["type"]) == (409, "/problems/already-registered")
+        mine = party("own account", kind, area=OTHER_AREA, valid_from_mtu=FIRST_MTU)
+        forged = mine | {"dso_signature": mine["account_signature"]}
+        refused = market.post("registry office", "/v1/participants", forged)
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/term-not-signed")
+    assert market.head() == registered != before

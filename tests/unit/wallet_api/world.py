@@ -159,10 +159,10 @@ def household(
 
 
 def party(name: str, kind: str, *, area: str = AREA, valid_from_mtu: int = VALID_FROM_MTU) -> dict[str, Any]:
-    """A retailer's, DSO's or tax account's registration, signed by itself."""
+    """A retailer's, DSO's or tax account's registration, signed by itself, and by the DSO but for a retailer."""
     what, own = parties.ParticipantKind(kind), address(name)
     unsigned = parties.Participant(name, what, area, own, None, 0, 0, valid_from_mtu, UNSIGNED, None)
-    return signed(unsigned, account=name)
+    return signed(unsigned, account=name, dso=DSOS[area])
 
 
 def meter(code: str, point: str, public_key: str, *, area: str = AREA, valid_from_mtu: int) -> dict[str, Any]:
