@@ -75,6 +75,7 @@ Guarantees GuaranteeSet(address* guarantor,address* account,uint64 creditNeur,ui
 Accounts LineSet(address* account,address* guarantor,uint64 creditNeur)
 Accounts GuaranteeCalled(address* account,address* guarantor,uint256 excessNeur)
 Accounts GuarantorCalled(address* guarantor,uint256 missingNeur)
+Accounts ReservationCut(address* account,uint256 leftNeur)
 Accounts DebtUncovered(address* account,uint256 lackingNeur)
 Guarantees DebtCovered(address* guarantor,address* account,uint256 amountNeur,bytes32* ref)
 Redemptions RedemptionRequested(address* account,uint256 amountNeur,bytes32* ref,uint64 readyAt)

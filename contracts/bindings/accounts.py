@@ -196,6 +196,17 @@ class LineSet(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationCut(Event):
+    """Debits left no more than so much for the account's open redemptions: later credits are not paid out by them."""
+
+    CONTRACT = "Accounts"
+    NAME = "ReservationCut"
+
+    account: bytes
+    left_neur: int
+
+
+@dataclass(frozen=True, slots=True)
 class SuspenseBooked(Event):
     """What waited for an account came to its balance."""
 
@@ -212,16 +223,16 @@ class Accounts(Binding):
     replacement, and from one deployment to the next; by nothing else. Always: Σ balances (committed) = supply =
     deposits + what entered − redemptions − what left ≥ 0, and what waits in suspense in an area ≥ its uncovered
     debts. So everybody can redeem their free balance, in any order. Free balance = balance − Σ max(line given,
-    debt under it) − own line − open redemptions. What an account gives and owes beyond its balance and the line
-    another one gives it, it lacks: its guarantor answers for that, by more of its own balance; what nobody has
-    is uncovered, and as much of the area's next credits waits until it is covered. Whoever guarantees for
-    others stands on its own balance: nobody else guarantees for it. Safety assumes: the treasurer books only
-    deposits that exist; what `Settlement` assumes of attesters. It does not assume an honest operator. An
-    account belongs to one area, to which the registrar binds it, and only that area's settlements book it:
-    attesters of another one cannot touch it. No account holds up a settlement: what cannot be booked on it (it
-    is not bound to the area, or would leave the range) waits in the suspense account of (account, area), a
-    debit beyond the range on its guarantor. Liveness assumes nobody: cover and replacement work in a pause and
-    without the operator.
+    debt under it) − own line − what open redemptions reserve. What an account gives and owes beyond its balance
+    and the line another one gives it, it lacks: its guarantor answers for that, by more of its own balance;
+    what nobody has is uncovered, and as much of the area's next credits waits until it is covered. Whoever
+    guarantees for others stands on its own balance: nobody else guarantees for it. Safety assumes: the
+    treasurer books only deposits that exist; what `Settlement` assumes of attesters. It does not assume an
+    honest operator. An account belongs to one area, to which the registrar binds it, and only that area's
+    settlements book it: attesters of another one cannot touch it. No account holds up a settlement: what cannot
+    be booked on it (it is not bound to the area, or would leave the range) waits in the suspense account of
+    (account, area), a debit beyond the range on its guarantor. Liveness assumes nobody: cover and replacement
+    work in a pause and without the operator.
     """
 
     contract = "Accounts"
@@ -233,10 +244,6 @@ class Accounts(Binding):
     def max_balance_neur(self, *, block: Block = LATEST) -> int:
         """Largest balance or amount, either sign, nEUR."""
         return int(self._read("MAX_BALANCE_NEUR", [], block=block))
-
-    def max_deposit_neur(self, *, block: Block = LATEST) -> int:
-        """Largest deposit, nEUR: a billion EUR."""
-        return int(self._read("MAX_DEPOSIT_NEUR", [], block=block))
 
     def max_supply_neur(self, *, block: Block = LATEST) -> int:
         """Largest supply, nEUR: 100 billion EUR, far below the range, so that no deposit keeps a settlement from
@@ -284,7 +291,9 @@ class Accounts(Binding):
 
     @classmethod
     def burn(cls, *, account: bytes, amount_neur: int) -> Call:
-        """Burns reserved money of an account: balance and supply fall. Redemptions only."""
+        """Burns what was reserved for a redemption, or what is left of it: balance and supply fall. Redemptions
+        only. Returns burned_neur: min(amount, what is left of what the account's redemptions reserve).
+        """
         return cls._call("burn", [account, amount_neur])
 
     def calendar(self, *, block: Block = LATEST) -> bytes:
@@ -323,12 +332,15 @@ class Accounts(Binding):
 
     @classmethod
     def deposit(cls, *, account: bytes, amount_neur: int, ref: bytes) -> Call:
-        """Books money that came in. Treasurer only. `ref` is the payment's unique reference."""
+        """Books money that came in. Treasurer only, at most 10^18 nEUR a day by one key. `ref` is the payment's
+        unique reference.
+        """
         return cls._call("deposit", [account, amount_neur, ref])
 
     def free_balance_of(self, *, account: bytes, block: Block = LATEST) -> int:
-        """Balance − Σ max(line given, debt under it) − own line − open redemptions, nEUR: what may be redeemed,
-        pay cover or be given as a line. Debits of an open settlement count already, its credits do not.
+        """Balance − Σ max(line given, debt under it) − own line − what open redemptions reserve, nEUR: what may be
+        redeemed, pay cover or be given as a line. Debits of an open settlement count already, its credits do
+        not.
         """
         return int(self._read("freeBalanceOf", [account], block=block))
 
@@ -403,7 +415,7 @@ class Accounts(Binding):
         return cls._call("recount", [account])
 
     def redeemable_of(self, *, account: bytes, block: Block = LATEST) -> int:
-        """Balance less what is given to others, nEUR: an open redemption is paid from it."""
+        """Balance less what is given to others, nEUR: open redemptions reserve no more of it than there is."""
         return int(self._read("redeemableOf", [account], block=block))
 
     def redemptions(self, *, block: Block = LATEST) -> bytes:
@@ -421,9 +433,17 @@ class Accounts(Binding):
         """Reverts where the account was replaced: its key signs nothing any more."""
         return none(self._read("requirePresent", [account], block=block))
 
+    def reservation_of(self, *, account: bytes, block: Block = LATEST) -> tuple[int, int]:
+        """What the account's open redemptions ask for in all, and what is left that they reserve, nEUR: debits
+        that needed it have taken the rest, for good.
+        """
+        return cast(
+            "tuple[int, int]", members(self._read("reservationOf", [account], block=block), ["uint256", "uint256"])
+        )
+
     @classmethod
     def reserve(cls, *, account: bytes, amount_neur: int) -> Call:
-        """Reserves free balance of a present account. Redemptions only."""
+        """Reserves free balance of a present account for a redemption. Redemptions only."""
         return cls._call("reserve", [account, amount_neur])
 
     def roles(self, *, block: Block = LATEST) -> bytes:
@@ -463,5 +483,5 @@ class Accounts(Binding):
 
     @classmethod
     def unreserve(cls, *, account: bytes, amount_neur: int) -> Call:
-        """Takes a reservation back. Redemptions only."""
+        """Takes back what was reserved for a redemption. Redemptions only."""
         return cls._call("unreserve", [account, amount_neur])

@@ -63,6 +63,12 @@ class Calendar(Binding):
 
     contract = "Calendar"
 
+    def max_day_areas(self, *, block: Block = LATEST) -> int:
+        """Areas that one registrar key may create in a day (86,400 s of block time): it takes a key years to use
+        up those that can have accounts (AccountSlots. MAX_AREAS).
+        """
+        return int(self._read("MAX_DAY_AREAS", [], block=block))
+
     def max_distance_seconds(self, *, block: Block = LATEST) -> int:
         """Market-time seconds that a period may begin from now: a month and some reserve. A slip of the operator
         costs an area no more.
@@ -87,7 +93,7 @@ class Calendar(Binding):
 
     @classmethod
     def create_area(cls, *, area: bytes, params: AreaParams) -> Call:
-        """Creates an area. Registrar only."""
+        """Creates an area. Registrar only, at most 20 a day by one key."""
         return cls._call("createArea", [area, params])
 
     @classmethod

@@ -23,7 +23,7 @@ class Redemption(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Redeemed(Event):
-    """E-money was burned; the amount is to be paid out. A redemption may be burned in parts."""
+    """E-money was burned; the amount is to be paid out."""
 
     CONTRACT = "Redemptions"
     NAME = "Redeemed"
@@ -35,7 +35,7 @@ class Redeemed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RedemptionCancelled(Event):
-    """A redemption was withdrawn by its account, or had expired; `amountNeur` was left of it."""
+    """So much of a redemption is not paid: its account withdrew it, it expired, or debits took what it reserved."""
 
     CONTRACT = "Redemptions"
     NAME = "RedemptionCancelled"
@@ -83,8 +83,8 @@ class Redemptions(Binding):
 
     @classmethod
     def complete_redemption(cls, *, account: bytes, ref: bytes) -> Call:
-        """Burns min(requested, balance − what the account gives) once the challenge window passed, within seven
-        days; what could not be burned stays open. Anyone, also in a pause.
+        """Ends a redemption once its challenge window passed, within seven days: burns min(requested, what is left
+        of what the account's redemptions reserve). Anyone, also in a pause.
         """
         return cls._call("completeRedemption", [account, ref])
 

@@ -16,8 +16,9 @@ contract Accounts is IAccounts, MarketClock {
     /// @notice Largest balance or amount, either sign, nEUR.
     int256 public constant MAX_BALANCE_NEUR = AccountSlots.MAX_BALANCE_NEUR;
 
-    /// @notice Largest deposit, nEUR: a billion EUR.
-    uint256 public constant MAX_DEPOSIT_NEUR = 1e18;
+    /// @notice What one treasurer key may book in a day (86,400 s of block time, in which roles change too), nEUR: a billion EUR. It takes a
+    /// key a hundred days to fill the supply, and two organisations a few to take its role away.
+    uint256 private constant MAX_DAY_DEPOSITS_NEUR = 1e18;
 
     /// @notice Largest supply, nEUR: 100 billion EUR, far below the range, so that no deposit keeps a settlement from crediting an account.
     uint256 public constant MAX_SUPPLY_NEUR = 1e20;
@@ -47,6 +48,8 @@ contract Accounts is IAccounts, MarketClock {
     /// @dev Bit number % 256 of word number / 256: the batch with this number took effect.
     mapping(uint256 index => uint256 bits) private _effective;
     /// @dev Σ amounts of an account's open redemptions.
+    mapping(address account => uint256) private _asked;
+    /// @dev What is left of that: debits that needed it have taken the rest, for good.
     mapping(address account => uint256) private _reserved;
     /// @dev Who guarantees for an account, which may be itself, by its first key.
     mapping(address account => address) private _guarantors;
@@ -69,6 +72,7 @@ contract Accounts is IAccounts, MarketClock {
     /// @dev Present account of a holder whose first key was replaced.
     mapping(address firstKey => address) private _presentKeys;
     mapping(bytes32 ref => bool) private _usedRefs;
+    mapping(address treasurer => mapping(uint256 day => uint256)) private _dayDeposits;
     mapping(address account => AreaChange) private _areaChanges;
 
     modifier only(address part) {
@@ -154,20 +158,28 @@ contract Accounts is IAccounts, MarketClock {
     /// @inheritdoc IAccounts
     function reserve(address account, uint96 amountNeur) external only(REDEMPTIONS) {
         requirePresent(account);
-        _requireFree(account, amountNeur);
-        _reserved[account] += amountNeur;
+        (uint256 asked, uint256 reserved) = (_asked[account], _reserved[account]);
+        // Or what was cut from those before would be paid from what this one reserves.
+        if (reserved != asked) revert AccountsReservationCut(account, asked, reserved);
+        _requireThere(account, freeBalanceOf(account), int256(uint256(amountNeur)));
+        _asked[account] = _reserved[account] = asked + amountNeur;
+        _slots[account] = AccountSlots.watched(_slots[account]);
     }
 
     /// @inheritdoc IAccounts
     function unreserve(address account, uint96 amountNeur) external only(REDEMPTIONS) {
-        _reserved[account] -= amountNeur;
+        uint256 asked = _asked[account] -= amountNeur;
+        if (_reserved[account] > asked) _reserved[account] = asked;
     }
 
     /// @inheritdoc IAccounts
-    function burn(address account, uint96 amountNeur) external only(REDEMPTIONS) {
-        _reserved[account] -= amountNeur;
-        supply -= amountNeur;
-        _move(account, -int256(uint256(amountNeur)));
+    function burn(address account, uint96 amountNeur) external only(REDEMPTIONS) returns (uint256 burnedNeur) {
+        uint256 reserved = _reserved[account];
+        burnedNeur = amountNeur < reserved ? amountNeur : reserved;
+        _asked[account] -= amountNeur;
+        _reserved[account] = reserved - burnedNeur;
+        supply -= burnedNeur;
+        _move(account, -int256(burnedNeur));
     }
 
     /* LINES: by Guarantees */
@@ -190,13 +202,11 @@ contract Accounts is IAccounts, MarketClock {
         if (debt != int256(uint256(debtNeur))) revert AccountsDebtOther(account, debt, debtNeur);
         int256 amount = int256(uint256(amountNeur));
         if (amount > debt) revert AccountsDebtLow(account, debt, amountNeur);
-        int256 held = _leastOf(_load(guarantor));
-        if (amount > held) revert AccountsBalanceLow(guarantor, held, amountNeur);
-        int256 free = freeBalanceOf(guarantor);
-        _transfer(guarantor, account, amount);
+        _requireThere(guarantor, _leastOf(_load(guarantor)), amount);
         // Paying what was called leaves as much free as before; anything else must be free.
-        int256 left = freeBalanceOf(guarantor);
-        if (left < 0 && left < free) revert AccountsBalanceLow(guarantor, free, amountNeur);
+        int256 uncalled = amount - _lacking[account];
+        if (uncalled > 0) _requireThere(guarantor, freeBalanceOf(guarantor), uncalled);
+        _transfer(guarantor, account, amount);
     }
 
     /* KEYS: by Successions */
@@ -314,9 +324,11 @@ contract Accounts is IAccounts, MarketClock {
     function deposit(address account, uint96 amountNeur, bytes32 ref) external {
         ROLES.requireRole(msg.sender, Role.Treasurer, 0);
         if (account == address(0) || _isSuspense[account]) revert AccountsAddressInvalid(account);
-        if (amountNeur == 0 || amountNeur > MAX_DEPOSIT_NEUR) revert AccountsAmountInvalid();
+        if (amountNeur == 0) revert AccountsAmountInvalid();
         if (_usedRefs[ref]) revert AccountsRefUsed(ref);
         _usedRefs[ref] = true;
+        uint256 today = _dayDeposits[msg.sender][block.timestamp / 1 days] += amountNeur;
+        if (today > MAX_DAY_DEPOSITS_NEUR) revert AccountsDepositsHigh(msg.sender, today);
         supply += amountNeur;
         if (supply > MAX_SUPPLY_NEUR) revert AccountsSupplyHigh(supply);
         _move(account, int256(uint256(amountNeur)));
@@ -344,12 +356,18 @@ contract Accounts is IAccounts, MarketClock {
 
     /// @inheritdoc IAccounts
     function freeBalanceOf(address account) public view returns (int256) {
-        return redeemableOf(account) - int256(uint256(_ownLines[account])) - SafeCast.toInt256(_reserved[account]);
+        return redeemableOf(account) - int256(uint256(_ownLines[account]))
+            - int256(_reserved[account]);
     }
 
     /// @inheritdoc IAccounts
     function redeemableOf(address account) public view returns (int256) {
         return _leastOf(_load(account)) - _given[account];
+    }
+
+    /// @inheritdoc IAccounts
+    function reservationOf(address account) external view returns (uint256 askedNeur, uint256 leftNeur) {
+        return (_asked[account], _reserved[account]);
     }
 
     /// @inheritdoc IAccounts
@@ -595,11 +613,14 @@ contract Accounts is IAccounts, MarketClock {
         _store(account, slot);
         delete _lowerings[account];
         emit LineSet(account, guarantor, creditNeur);
+        uint256 reserved = _reserved[guarantor];
         _recount(account);
         if (before != address(0)) _recount(before);
         if (before != guarantor) _recount(guarantor);
         bool rises = before != guarantor || creditNeur > line;
-        if (rises) _requireFree(guarantor, 0);
+        if (!rises) return;
+        // No line is given from what redemptions reserve, and none may be cut by it.
+        _requireThere(guarantor, freeBalanceOf(guarantor) - int256(reserved - _reserved[guarantor]), 0);
     }
 
     /// @dev Counts anew what an account lacks: what it gives and owes beyond its balance and the line another one gives it. Its guarantor
@@ -607,17 +628,32 @@ contract Accounts is IAccounts, MarketClock {
     function _recount(address account) private {
         AccountSlots.Slot memory slot = _load(account);
         int256 missing = _given[account] - _leastOf(slot);
+        uint256 reserved = slot.watched ? _cutReservation(account, missing) : 0;
         int256 lacking = missing - int256(uint256(slot.creditNeur));
         if (lacking < 0) lacking = 0;
         _countLacking(account, slot, lacking);
         // A line of 0 under which nothing is owed binds nobody.
         if (lacking == 0 && lineOf(account) == 0) delete _guarantors[account];
-        bool watched = lacking != 0 || _given[account] != 0;
+        bool watched = lacking != 0 || reserved != 0 || _given[account] != 0;
         if (watched != slot.watched) {
             slot.watched = watched;
             _store(account, slot);
         }
         if (missing > 0 && _given[account] != 0) emit GuarantorCalled(account, uint256(missing));
+    }
+
+    /// @dev What is not there any more leaves no more by the redemptions that asked for it, whatever comes later: its own window would not
+    /// have passed. Returns what is left of them.
+    function _cutReservation(address account, int256 missing) private returns (uint256 left) {
+        left = _reserved[account];
+        if (left == 0 || int256(left) <= -missing) return left;
+        left = missing < 0 ? uint256(-missing) : 0;
+        _reserved[account] = left;
+        emit ReservationCut(account, left);
+    }
+
+    function _requireThere(address account, int256 there, int256 amount) private pure {
+        if (there < amount) revert AccountsBalanceLow(account, there, uint256(amount));
     }
 
     function _countLacking(address account, AccountSlots.Slot memory slot, int256 lacking) private {
@@ -719,8 +755,9 @@ contract Accounts is IAccounts, MarketClock {
         _lowerings[successor] = _lowerings[account];
         delete _lowerings[account];
         AccountSlots.Slot memory fresh = _load(successor);
-        (fresh.creditNeur, fresh.area, fresh.watched) = (slot.creditNeur, slot.area, slot.watched);
+        (fresh.creditNeur, fresh.area, fresh.watched) = (slot.creditNeur, slot.area, fresh.watched || slot.watched);
         _store(successor, fresh);
+        _reserved[account] = 0;
         (slot.creditNeur, slot.watched) = (0, false);
         _store(account, slot);
     }
@@ -747,9 +784,4 @@ contract Accounts is IAccounts, MarketClock {
         supply = SafeCast.toUint256(SafeCast.toInt256(supply) + amount);
     }
 
-    /// @dev What is asked for redemption is not there for anything else.
-    function _requireFree(address account, uint96 amountNeur) private view {
-        int256 free = freeBalanceOf(account);
-        if (free < int256(uint256(amountNeur))) revert AccountsBalanceLow(account, free, amountNeur);
-    }
 }

@@ -20,6 +20,10 @@ contract Calendar is ICalendar {
     /// @notice Market-time seconds that a period may begin from now: a month and some reserve. A slip of the operator costs an area no more.
     uint64 public constant MAX_DISTANCE_SECONDS = 35 days;
 
+    /// @notice Areas that one registrar key may create in a day (86,400 s of block time): it takes a key years to use up those that can have
+    /// accounts (AccountSlots.MAX_AREAS).
+    uint256 public constant MAX_DAY_AREAS = 20;
+
     IRoles private immutable ROLES;
     IHandovers private immutable HANDOVERS;
     uint64 private immutable ORIGIN;
@@ -28,6 +32,7 @@ contract Calendar is ICalendar {
 
     mapping(bytes32 area => AreaParams) private _areas;
     mapping(bytes32 area => Period[]) private _periods;
+    mapping(address registrar => mapping(uint256 day => uint256)) private _dayAreas;
 
     constructor(IRoles roles_, IHandovers handovers_, uint64 origin_, uint64 start_, uint32 speed_) {
         if (speed_ == 0 || speed_ > MAX_SPEED || start_ > block.timestamp) revert CalendarConfigInvalid();
@@ -48,6 +53,8 @@ contract Calendar is ICalendar {
                 || params.horizonSeconds > MAX_HORIZON_SECONDS
         ) revert CalendarAreaInvalid();
         if (_areas[area].attestSeconds != 0) revert CalendarAreaExists(area);
+        uint256 today = ++_dayAreas[msg.sender][block.timestamp / 1 days];
+        if (today > MAX_DAY_AREAS) revert CalendarAreasMany(msg.sender, today);
         _areas[area] = params;
         emit AreaCreated(area, params);
     }

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
@@ -87,12 +86,10 @@ contract Redemptions is IRedemptions, EIP712, MarketClock {
         if (time < redemption.readyAt) revert RedemptionsTooEarly(redemption.readyAt, time);
         uint64 until = redemption.readyAt + REDEEM_SECONDS;
         if (time > until) revert RedemptionsTooLate(until, time);
-        uint96 amount = _burnable(account, redemption.amountNeur);
-        // The rest stays open, or anyone could spend a request while there is little to pay it from.
-        if (amount == redemption.amountNeur) delete _redemptions[account][ref];
-        else _redemptions[account][ref].amountNeur -= amount;
-        ACCOUNTS.burn(account, amount);
-        emit Redeemed(account, amount, ref);
+        delete _redemptions[account][ref];
+        uint256 paid = ACCOUNTS.burn(account, redemption.amountNeur);
+        if (paid != 0) emit Redeemed(account, paid, ref);
+        if (paid != redemption.amountNeur) emit RedemptionCancelled(account, redemption.amountNeur - paid, ref);
     }
 
     /* VIEWS */
@@ -117,12 +114,5 @@ contract Redemptions is IRedemptions, EIP712, MarketClock {
     function _redemption(address account, bytes32 ref) private view returns (Redemption memory redemption) {
         redemption = _redemptions[account][ref];
         if (redemption.amountNeur == 0) revert RedemptionsUnknown(account, ref);
-    }
-
-    /// @dev Of the amount asked for, what the account still has beyond what it gives: later debits took the rest.
-    function _burnable(address account, uint96 amountNeur) private view returns (uint96) {
-        int256 most = ACCOUNTS.redeemableOf(account);
-        if (most <= 0) revert RedemptionsNothingToBurn(account);
-        return int256(uint256(amountNeur)) < most ? amountNeur : SafeCast.toUint96(uint256(most));
     }
 }

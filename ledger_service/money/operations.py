@@ -245,9 +245,9 @@ def give_cover(
     return entry
 
 
-def request_completion(tx: Transaction, *, account: bytes, ref: bytes, redeemed_neur: int = 0) -> Entry:
-    """Ask the chain to burn what is left of a redemption whose challenge window has passed, once per amount burned."""
-    key = completion_key(account=account, ref=ref, redeemed_neur=redeemed_neur)
+def request_completion(tx: Transaction, *, account: bytes, ref: bytes) -> Entry:
+    """Ask the chain to end a redemption whose challenge window has passed: it burns what is left of it."""
+    key = completion_key(account=account, ref=ref)
     call = Redemptions.complete_redemption(account=account, ref=ref)
     return request(tx, call, key=key, role=ChainRole.OPERATOR, about=Subject(account=to_hex(account), ref=ref))
 

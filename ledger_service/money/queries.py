@@ -98,7 +98,7 @@ def free_neur(connection: Connection, *, account: bytes) -> int:
 
 
 def redeemable_neur(connection: Connection, *, account: bytes) -> int:
-    """The balance less what it gives to others: an open redemption is paid from it."""
+    """The balance less what it gives to others: open redemptions reserve no more of it than there is."""
     return balance_neur(connection, account=account) - given_neur(connection, account=account)
 
 
@@ -239,15 +239,11 @@ def _steps(
 
 
 def failed_completions(connection: Connection, *, failed_before: int) -> list[str]:
-    """Keys of completions that failed at or before a market time, are wanted still, and can succeed now.
-
-    A completion burns min(requested, balance less what the account gives): it can succeed once that is above zero.
-    """
+    """Keys of completions that failed at or before a market time and are wanted still."""
     table = money_failed
     rows = connection.execute(select(table).where(table.c.failed_at <= failed_before).order_by(table.c.key)).all()
-    return [row.key for row in rows if _can_succeed(connection, row.account, row.ref)]
+    return [row.key for row in rows if _is_open(connection, row.account, row.ref)]
 
 
-def _can_succeed(connection: Connection, account: bytes, ref: bytes) -> bool:
-    wanted = any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))
-    return wanted and redeemable_neur(connection, account=account) > 0
+def _is_open(connection: Connection, account: bytes, ref: bytes) -> bool:
+    return any(item.ref == ref and item.left_neur for item in redemptions(connection, account=account))

@@ -25,7 +25,7 @@ class MoneyStage:
         self._record = record
         self._cursor = Cursor(CURSOR)
         self._looked = 0  # sequence of the last fact after which nothing more was possible
-        self._asked: set[tuple[bytes, bytes, int]] = set()
+        self._asked: set[tuple[bytes, bytes]] = set()
 
     def run(self, now: int) -> bool:
         """Fold new facts; then ask for every redemption that is ready at market time `now`, failed ones again, and
@@ -54,25 +54,18 @@ class MoneyStage:
             ready = [
                 item
                 for item in redemptions(connection)
-                if item.left_neur
-                and item.ready_at <= now
-                and (item.account, item.ref, item.redeemed_neur) not in self._asked
+                if item.left_neur and item.ready_at <= now and (item.account, item.ref) not in self._asked
             ]
             ready = [item for item in ready if not is_provisional(connection, item.key)]
         if not ready:
             return False
         with self._record.begin() as tx:
-            fresh = [
-                not request_completion(
-                    tx, account=item.account, ref=item.ref, redeemed_neur=item.redeemed_neur
-                ).repeated
-                for item in ready
-            ]
-        self._asked.update((item.account, item.ref, item.redeemed_neur) for item in ready)
+            fresh = [not request_completion(tx, account=item.account, ref=item.ref).repeated for item in ready]
+        self._asked.update((item.account, item.ref) for item in ready)
         return any(fresh)
 
     def _retry(self, now: int) -> bool:
-        """Ask again for completions that failed (the balance was spent, say) once they can succeed."""
+        """Ask again for completions that failed."""
         with self._record.read() as connection:
             failed = failed_completions(connection, failed_before=now - RETRY_SECONDS)
         if not failed:

@@ -224,10 +224,9 @@ def _undo(connection: Connection, key: str) -> None:
     connection.execute(delete(money_uncovered).where(money_uncovered.c.key == key))
 
 
-def completion_key(*, account: bytes, ref: bytes, redeemed_neur: int = 0) -> str:
-    """Key of the request that completes a redemption, or what is left of it after a part, in its first attempt."""
-    rest = f":{redeemed_neur}" if redeemed_neur else ""
-    return f"completeRedemption:{to_hex(account)}:{to_hex(ref)}{rest}"
+def completion_key(*, account: bytes, ref: bytes) -> str:
+    """Key of the request that completes a redemption, in its first attempt."""
+    return f"completeRedemption:{to_hex(account)}:{to_hex(ref)}"
 
 
 def _note_failed(connection: Connection, fact: ChainFailed, now: int) -> None:

@@ -108,7 +108,7 @@ class Redemption(Amount, RecordedAt):
         description="Unix seconds of market time at which the challenge window ends; null until the chain knows it"
     )
     ready_at_utc = optional_utc_of("ready_at")
-    redeemed_neur: NeurText = Field(description="What was paid out so far, in nEUR; in parts where money was short")
+    redeemed_neur: NeurText = Field(description="What was paid out, in nEUR: what debits since the request left of it")
     redeemed_eur = eur_of("redeemed_neur")
     state: Literal["requested", "in_challenge_window", "redeemed", "cancelled"] = Field(
         description="in_challenge_window while something of it is open; cancelled by its account, or expired"

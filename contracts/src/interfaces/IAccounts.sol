@@ -65,7 +65,7 @@ struct Standing {
 /// replacement, and from one deployment to the next; by nothing else.
 /// Always: Σ balances (committed) = supply = deposits + what entered − redemptions − what left ≥ 0, and what waits in suspense in an area ≥ its
 /// uncovered debts. So everybody can redeem their free balance, in any order.
-/// Free balance = balance − Σ max(line given, debt under it) − own line − open redemptions. What an account gives and
+/// Free balance = balance − Σ max(line given, debt under it) − own line − what open redemptions reserve. What an account gives and
 /// owes beyond its balance and the line another one gives it, it lacks: its guarantor answers for that, by more of its
 /// own balance; what nobody has is uncovered, and as much of the area's next credits waits until it is covered.
 /// Whoever guarantees for others stands on its own balance: nobody else guarantees for it.
@@ -99,6 +99,9 @@ interface IAccounts {
     /// @notice A debit of a settlement that would have left the range was booked on the account's guarantor
     /// (`amountNeur` < 0).
     event DebitPassedOn(address indexed account, address indexed guarantor, int256 amountNeur);
+    /// @notice Debits left no more than so much for the account's open redemptions: later credits are not paid out by
+    /// them.
+    event ReservationCut(address indexed account, uint256 leftNeur);
     /// @notice Money came in.
     event Deposited(address indexed account, uint256 amountNeur, bytes32 indexed ref);
     /// @notice So much of the guarantor's balance stands behind the account from now on.
@@ -126,6 +129,10 @@ interface IAccounts {
     /// @notice Thrown when an account that would change its area is in debt, has or gives a guarantee, or took part in
     /// a replacement; or when a guarantor has one itself, or the account it would guarantee for guarantees for others.
     error AccountsTied(address account);
+    /// @notice Thrown when a treasurer key would book more than 10^18 nEUR in a day.
+    error AccountsDepositsHigh(address treasurer, uint256 dayNeur);
+    /// @notice Thrown when an account asks for a redemption while those before were cut by debits and did not end yet.
+    error AccountsReservationCut(address account, uint256 askedNeur, uint256 leftNeur);
     /// @notice Thrown when a deposit would lift the supply above its bound.
     error AccountsSupplyHigh(uint256 supplyNeur);
     /// @notice Thrown when another contract than the one of this part would book.
@@ -135,8 +142,7 @@ interface IAccounts {
     error AccountsWordInvalid(uint256 index);
     /// @notice Thrown when a settlement of several pages is open in the account's area.
     error AccountsBusy(bytes32 area);
-    /// @notice Thrown when an amount is 0, above the largest deposit, or beyond the range of balances (±(2^70 − 1)
-    /// nEUR).
+    /// @notice Thrown when an amount is 0 or beyond the range of balances (±(2^70 − 1) nEUR).
     error AccountsAmountInvalid();
     /// @notice Thrown when an account is the zero address, or a pair names one account twice.
     error AccountsAddressInvalid(address account);
@@ -189,14 +195,16 @@ interface IAccounts {
 
     /* BOOKING: by Redemptions */
 
-    /// @notice Reserves free balance of a present account. Redemptions only.
+    /// @notice Reserves free balance of a present account for a redemption. Redemptions only.
     function reserve(address account, uint96 amountNeur) external;
 
-    /// @notice Takes a reservation back. Redemptions only.
+    /// @notice Takes back what was reserved for a redemption. Redemptions only.
     function unreserve(address account, uint96 amountNeur) external;
 
-    /// @notice Burns reserved money of an account: balance and supply fall. Redemptions only.
-    function burn(address account, uint96 amountNeur) external;
+    /// @notice Burns what was reserved for a redemption, or what is left of it: balance and supply fall. Redemptions
+    /// only.
+    /// @return burnedNeur min(amount, what is left of what the account's redemptions reserve)
+    function burn(address account, uint96 amountNeur) external returns (uint256 burnedNeur);
 
     /* LINES: by Guarantees */
 
@@ -252,7 +260,8 @@ interface IAccounts {
     /// wait. Anyone, also in a pause.
     function bookSuspense(address account) external;
 
-    /// @notice Books money that came in. Treasurer only. `ref` is the payment's unique reference.
+    /// @notice Books money that came in. Treasurer only, at most 10^18 nEUR a day by one key. `ref` is the payment's
+    /// unique reference.
     function deposit(address account, uint96 amountNeur, bytes32 ref) external;
 
     /// @notice Counts anew what an account lacks, where it may be less than is counted: a settlement of several pages
@@ -267,12 +276,16 @@ interface IAccounts {
     /// @notice Balance of an account, nEUR; + is a credit of the holder.
     function balanceOf(address account) external view returns (int256);
 
-    /// @notice Balance − Σ max(line given, debt under it) − own line − open redemptions, nEUR: what may be redeemed, pay
+    /// @notice Balance − Σ max(line given, debt under it) − own line − what open redemptions reserve, nEUR: what may be redeemed, pay
     /// cover or be given as a line. Debits of an open settlement count already, its credits do not.
     function freeBalanceOf(address account) external view returns (int256);
 
-    /// @notice Balance less what is given to others, nEUR: an open redemption is paid from it.
+    /// @notice Balance less what is given to others, nEUR: open redemptions reserve no more of it than there is.
     function redeemableOf(address account) external view returns (int256);
+
+    /// @notice What the account's open redemptions ask for in all, and what is left that they reserve, nEUR: debits that
+    /// needed it have taken the rest, for good.
+    function reservationOf(address account) external view returns (uint256 askedNeur, uint256 leftNeur);
 
     /// @notice What an account gives and owes beyond its balance and the line another one gives it, as counted, nEUR:
     /// its guarantor answers for it, and without one nobody covers it.

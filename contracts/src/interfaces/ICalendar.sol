@@ -47,6 +47,8 @@ interface ICalendar {
     error CalendarAreaInvalid();
     /// @notice Thrown when the area exists already.
     error CalendarAreaExists(bytes32 area);
+    /// @notice Thrown when a registrar key would create more than 20 areas in a day.
+    error CalendarAreasMany(address registrar, uint256 dayAreas);
     /// @notice Thrown when the area does not exist.
     error CalendarAreaUnknown(bytes32 area);
     /// @notice Thrown when a period has no MTU, more than 3,200, or runs beyond the range of MTU indices.
@@ -60,7 +62,7 @@ interface ICalendar {
 
     /* CHANGES */
 
-    /// @notice Creates an area. Registrar only.
+    /// @notice Creates an area. Registrar only, at most 20 a day by one key.
     function createArea(bytes32 area, AreaParams calldata params) external;
 
     /// @notice Declares the next period of an area, at most 35 days ahead; the first one at most 35 days back. Operator of the area only,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
-/// @notice A redemption that waits for its challenge window, or for money.
-/// @param amountNeur requested and not burned yet; 0 = there is none, or it is done
+/// @notice A redemption that waits for its challenge window.
+/// @param amountNeur requested; 0 = there is none, or it is done
 /// @param readyAt market time from which it may be completed, for seven days
 struct Redemption {
     uint96 amountNeur;
@@ -17,9 +17,9 @@ interface IRedemptions {
 
     /// @notice A redemption was requested; anyone may complete it from market time `readyAt` on.
     event RedemptionRequested(address indexed account, uint256 amountNeur, bytes32 indexed ref, uint64 readyAt);
-    /// @notice A redemption was withdrawn by its account, or had expired; `amountNeur` was left of it.
+    /// @notice So much of a redemption is not paid: its account withdrew it, it expired, or debits took what it reserved.
     event RedemptionCancelled(address indexed account, uint256 amountNeur, bytes32 indexed ref);
-    /// @notice E-money was burned; the amount is to be paid out. A redemption may be burned in parts.
+    /// @notice E-money was burned; the amount is to be paid out.
     event Redeemed(address indexed account, uint256 amountNeur, bytes32 indexed ref);
 
     /* ERRORS */
@@ -40,13 +40,13 @@ interface IRedemptions {
     error RedemptionsRefUsed(bytes32 ref);
     /// @notice Thrown when there is no such redemption.
     error RedemptionsUnknown(address account, bytes32 ref);
-    /// @notice Thrown when there is nothing to burn: the balance is not above what the account gives.
-    error RedemptionsNothingToBurn(address account);
 
     /* CHANGES */
 
     /// @notice Asks for a redemption of at most the free balance, with the account's signature (EIP-712 `Redemption`). Anyone may relay, also in a pause.
-    /// @dev The amount is reserved until it is burned or cancelled, so that no request waits for money that is not there yet.
+    /// @dev The amount is reserved until it is burned or cancelled, so that no request waits for money that is not there yet. A debit that
+    /// needs what is reserved takes it for good: what is paid was there from the request on. Once one was cut, the account asks again when
+    /// those that are open have ended.
     /// @param deadline market time until which the signature may be used
     function requestRedemption(
         address account,
@@ -59,7 +59,8 @@ interface IRedemptions {
     /// @notice Withdraws a redemption. The account itself at any time; anyone once it expired, seven days after it was ready.
     function cancelRedemption(address account, bytes32 ref) external;
 
-    /// @notice Burns min(requested, balance − what the account gives) once the challenge window passed, within seven days; what could not be burned stays open. Anyone, also in a pause.
+    /// @notice Ends a redemption once its challenge window passed, within seven days: burns min(requested, what is left of what the account's
+    /// redemptions reserve). Anyone, also in a pause.
     function completeRedemption(address account, bytes32 ref) external;
 
     /* VIEWS */

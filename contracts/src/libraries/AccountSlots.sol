@@ -7,7 +7,7 @@ import {IAccounts} from "../interfaces/IAccounts.sol";
 /// @dev `balance:72 | pending:72 | batch:32 | credit:64 | area:15 | watched:1`, least significant first; this is the only place that
 /// knows. `pending` counts once the batch with this number took effect, never if it was dropped. `credit` is the line another one
 /// guarantees. `area` is the number of the one area whose settlements may book the account; 0 = not bound yet. `watched`: the account
-/// guarantees for others, or owes beyond its line, so that each booking must be looked at.
+/// guarantees for others, owes beyond its line, or has a redemption open, so that each booking must be looked at.
 library AccountSlots {
     struct Slot {
         int256 balanceNeur;
@@ -65,6 +65,10 @@ library AccountSlots {
 
     function watchedOf(uint256 word) internal pure returns (bool) {
         return word >> WATCHED_AT != 0;
+    }
+
+    function watched(uint256 word) internal pure returns (uint256) {
+        return word | (1 << WATCHED_AT);
     }
 
     function withBalance(uint256 word, int256 balanceNeur) internal pure returns (uint256) {

@@ -6,12 +6,26 @@ import {MoneyTest} from "../base/MoneyTest.sol";
 import {Shapes} from "../base/Shapes.sol";
 import {vm} from "../base/Vm.sol";
 
-/// @notice Every debt is backed: after any deposits, lines, trades, covers and redemptions, in any order, everybody gets their free balance.
+/// @notice Every debt is backed: after any deposits, lines, trades, covers and redemptions, in any order, everybody gets their free balance; and
+/// what a redemption pays was there from its request on.
 contract AccountsBackedTest is MoneyTest {
     uint256 private constant HOLDERS = 5;
     uint256 private constant STEPS = 40;
     uint256 private constant KEYS = 0xE0;
 
+    /// @dev Some days before corrections end.
+    uint256 private constant DAYS = 20 days;
+
+    /// @param leastNeur the least that the account could have redeemed since it asked
+    struct Claim {
+        uint256 who;
+        bytes32 ref;
+        uint256 leastNeur;
+    }
+
+    Claim[] private _claims;
+    /// @dev What an account's open requests may still be paid from: it falls to what there is, and rises by requests alone.
+    mapping(uint256 who => uint256) private _there;
     uint32 private _revision;
     uint64 private _nonce;
     uint256 private _refs;
@@ -43,7 +57,8 @@ contract AccountsBackedTest is MoneyTest {
         if (kind < 3) return _tryLine(one, other, _random(seed, 4) % 4 == 0 ? 0 : uint64(amount));
         if (kind < 6) return _trade(seed);
         if (kind == 6) return _tryCover(one, other, amount);
-        return _tryRedeem(one, amount);
+        if (_claims.length == 0 || _random(seed, 10) % 2 == 0) return _tryRedeem(one, amount);
+        _end(_random(seed, 11) % _claims.length, _random(seed, 12));
     }
 
     function _tryLine(uint256 by, uint256 whom, uint64 credit) private {
@@ -64,7 +79,45 @@ contract AccountsBackedTest is MoneyTest {
         bytes memory signature = _redeems(KEYS + who, Hashes.redemption(_at(who), amount, ref, NEVER));
         try redemptions.requestRedemption(_at(who), amount, ref, NEVER, signature) {
             vm.warp(block.timestamp + 1);
+            _claims.push(Claim(who, ref, type(uint256).max));
+            _there[who] += amount;
         } catch {}
+    }
+
+    /// @dev Completes a redemption once it is ready; one in four is withdrawn.
+    function _end(uint256 place, uint256 seed) private {
+        Claim memory claim = _claims[place];
+        bool ready = block.timestamp >= redemptions.redemptionOf(_at(claim.who), claim.ref).readyAt;
+        if (!ready && block.timestamp < BLOCK_T0 + DAYS) vm.warp(block.timestamp + CHALLENGE);
+        else if (!ready) return;
+        if (seed % 4 == 0) {
+            vm.prank(_at(claim.who));
+            redemptions.cancelRedemption(_at(claim.who), claim.ref);
+            (uint256 asked,) = accounts.reservationOf(_at(claim.who));
+            if (_there[claim.who] > asked) _there[claim.who] = asked;
+        } else {
+            uint256 before = accounts.supply();
+            redemptions.completeRedemption(_at(claim.who), claim.ref);
+            uint256 paid = before - accounts.supply();
+            assertLe(paid, claim.leastNeur, "each was there since it was asked for");
+            assertLe(paid, _there[claim.who], "and all of them together");
+            _there[claim.who] -= paid;
+        }
+        _claims[place] = _claims[_claims.length - 1];
+        _claims.pop();
+    }
+
+    function _note() private {
+        for (uint256 i = 0; i < _claims.length; ++i) {
+            uint256 least = _redeemable(_claims[i].who);
+            if (_claims[i].leastNeur > least) _claims[i].leastNeur = least;
+            if (_there[_claims[i].who] > least) _there[_claims[i].who] = least;
+        }
+    }
+
+    function _redeemable(uint256 who) private view returns (uint256) {
+        int256 most = accounts.redeemableOf(_at(who));
+        return most > 0 ? uint256(most) : 0;
     }
 
     /// @dev Two pay, two receive, whatever they have.
@@ -115,6 +168,13 @@ contract AccountsBackedTest is MoneyTest {
     /// @dev Everybody asks for all that is free, and gets it, in an order by chance.
     function _redeemAll(uint256 seed) private {
         uint96[] memory asked = new uint96[](HOLDERS);
+        // What debits cut ends before more is asked for.
+        while (_claims.length != 0) {
+            Claim memory claim = _claims[_claims.length - 1];
+            vm.prank(_at(claim.who));
+            redemptions.cancelRedemption(_at(claim.who), claim.ref);
+            _claims.pop();
+        }
         for (uint256 i = 0; i < HOLDERS; ++i) {
             int256 free = accounts.freeBalanceOf(_at(i));
             if (free <= 0) continue;
@@ -139,6 +199,7 @@ contract AccountsBackedTest is MoneyTest {
     function test_backed__anyStepsInAnyOrder__everybodyRedeemsTheirFreeBalance(uint256 seed) public {
         for (uint256 i = 0; i < STEPS; ++i) {
             _step(_random(seed, 100 + i));
+            _note();
             _checkSums();
         }
         _redeemAll(seed);
@@ -152,6 +213,7 @@ contract AccountsBackedTest is MoneyTest {
         }
         for (uint256 i = 0; i < STEPS; ++i) {
             _step(_random(seed, 200 + i));
+            _note();
             _checkSums();
         }
         _redeemAll(seed);

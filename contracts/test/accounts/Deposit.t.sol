@@ -20,8 +20,6 @@ contract AccountsDepositTest is MoneyTest {
         accounts.deposit(address(0), 1, "ref");
         vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
         accounts.deposit(household, 0, "ref");
-        vm.expectRevert(IAccounts.AccountsAmountInvalid.selector);
-        accounts.deposit(household, 1e18 + 1, "ref");
         vm.stopPrank();
     }
 
@@ -50,11 +48,60 @@ contract AccountsDepositTest is MoneyTest {
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsRefUsed.selector, bytes32("ref")));
         vm.prank(treasurer);
         accounts.deposit(retailer, 1, "ref");
+        _deposit(retailer, 1, "ref, booked anew");
+    }
+
+    function test_deposit__aboveTheBoundOfADay__reverts(uint96 first, uint96 second, uint32 later) public {
+        first = uint96(bound(first, 1, 1e18));
+        second = uint96(bound(second, 1e18 - first + 1, type(uint96).max));
+        _deposit(household, first, "first");
+        vm.warp(block.timestamp + later % (1 days - block.timestamp % 1 days));
+        uint256 sum = uint256(first) + second;
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsDepositsHigh.selector, treasurer, sum));
+        vm.prank(treasurer);
+        accounts.deposit(household, second, "second");
+        vm.warp((block.timestamp / 1 days + 1) * 1 days);
+        _deposit(household, 1e18, "next day");
+    }
+
+    function test_deposit__oneKeyAsMuchAsItCan__leavesRoomForTheNextKey() public {
+        address next = address(0xbeef);
+        vm.prank(security);
+        roles.proposeReplacement(treasurer, next);
+        _confirmGrant(next);
+        for (uint256 day = 0; day <= DELAY / 1 days; ++day) {
+            _deposit(household, 1e18, bytes32(day));
+            vm.warp(block.timestamp + 1 days);
+        }
+        vm.prank(next);
+        roles.acceptGrant();
+        assertTrue(accounts.supply() <= accounts.MAX_SUPPLY_NEUR() / 20, "there is room");
+        vm.expectPartialRevert(IRoles.RolesMissing.selector);
+        vm.prank(treasurer);
+        accounts.deposit(household, 1, "gone");
+        vm.prank(next);
+        accounts.deposit(household, 1e18, "next");
+    }
+
+    /// @dev All there can be, sent ahead to where something will wait, keeps no settlement from waiting there.
+    function test_deposit__allThereCanBeToWhatBecomesSuspense__holdsUpNobody() public {
+        address suspense = accounts.suspenseOf(retailer, AREA);
+        _bind(household);
+        _bind(retailer);
+        _emptyDay();
+        _attestAll();
+        for (uint256 i = 0; i < 100; ++i) {
+            _deposit(suspense, 1e18, bytes32(i));
+            vm.warp(block.timestamp + 1 days);
+        }
+        _settle(0, _pays(type(uint64).max));
+        assertEq(accounts.balanceOf(suspense), 1e20 + int256(uint256(type(uint64).max)), "waits");
     }
 
     function test_deposit__supplyAboveItsBound__reverts() public {
         for (uint256 i = 0; i < 100; ++i) {
             _deposit(household, 1e18, bytes32(i));
+            vm.warp(block.timestamp + 1 days);
         }
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsSupplyHigh.selector, 1e20 + 1));
         vm.prank(treasurer);

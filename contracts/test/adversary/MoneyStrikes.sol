@@ -183,7 +183,11 @@ abstract contract MoneyStrikes is RoleStrikes {
     }
 
     function _release() internal {
-        _strike(_by(_ownAccount()), address(guarantees), abi.encodeCall(IGuarantees.release, (_holder())));
+        address account = _holder();
+        for (uint256 i = 0; i < _pool.length && _one(4) != 0; ++i) {
+            if (accounts.loweringOf(_pool[i]).untilPeriod != 0) account = _pool[i];
+        }
+        _strike(_by(_ownAccount()), address(guarantees), abi.encodeCall(IGuarantees.release, (account)));
     }
 
     /* REDEMPTIONS */
@@ -463,10 +467,21 @@ abstract contract MoneyStrikes is RoleStrikes {
         }
     }
 
+    function _withdraw(Claim memory claim) private {
+        address account = vm.addr(claim.secret);
+        if (redemptions.redemptionOf(account, claim.ref).amountNeur == 0) return;
+        vm.prank(account);
+        redemptions.cancelRedemption(account, claim.ref);
+    }
+
     function _redeemAll(uint256 secret) private {
         int256 free = accounts.freeBalanceOf(vm.addr(secret));
         if (free <= 0) return;
-        uint96 amount = uint96(uint256(free));
+        // A request that debits have cut ends before the next one begins.
+        for (uint256 i = 0; i < _claims.length; ++i) {
+            if (_claims[i].secret == secret) _withdraw(_claims[i]);
+        }
+        uint96 amount = uint96(uint256(accounts.freeBalanceOf(vm.addr(secret))));
         assertTrue(_requestFor(secret, vm.addr(secret), amount), "what is free is asked for");
         _sleep(CHALLENGE);
         assertEq(_completeOf(_claims[_claims.length - 1]), uint256(amount), "and is paid");

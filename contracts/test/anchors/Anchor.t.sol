@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
+import {Anchors} from "../../src/Anchors.sol";
 import {IAnchors} from "../../src/interfaces/IAnchors.sol";
 import {IRoles} from "../../src/interfaces/IRoles.sol";
 import {LedgerTest} from "../base/LedgerTest.sol";
@@ -58,5 +59,21 @@ contract AnchorsAnchorTest is LedgerTest {
         assertEq(uint256(sequence), second, "sequence");
         assertEq(head, "next", "head");
         assertEq(uint256(blockTime), BLOCK_T0 + 60, "block time");
+    }
+
+    /// @dev A key may run ahead of every journal in many steps: the registrar lists a contract where anchors begin anew.
+    function test_anchor__keyRanAhead__anotherContractBeginsAnew() public {
+        vm.startPrank(operator);
+        for (uint64 i = 1; i <= 50; ++i) {
+            anchors.anchor(i * STEP, "nowhere");
+        }
+        vm.stopPrank();
+        Anchors next = new Anchors(roles);
+        vm.prank(registrar);
+        registry.register("Anchors", address(next), address(next).codehash);
+        vm.prank(operator);
+        next.anchor(7, "head");
+        (uint64 sequence,,) = IAnchors(registry.latestOf("Anchors").location).latest();
+        assertEq(uint256(sequence), 7, "the journal's own");
     }
 }

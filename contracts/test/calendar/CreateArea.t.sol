@@ -35,6 +35,23 @@ contract CalendarCreateAreaTest is LedgerTest {
         vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaExists.selector, AREA));
         vm.prank(registrar);
         calendar.createArea(AREA, AreaParams(900, 900));
+        vm.prank(registrar);
+        calendar.createArea("another id", AreaParams(900, 900));
+    }
+
+    function test_createArea__moreThanTwentyADay__reverts() public {
+        vm.warp((block.timestamp / 1 days + 1) * 1 days);
+        for (uint256 i = 1; i <= 20; ++i) {
+            vm.prank(registrar);
+            calendar.createArea(bytes32(i), AreaParams(900, 900));
+        }
+        vm.warp(block.timestamp + 1 days - 1);
+        vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreasMany.selector, registrar, 21));
+        vm.prank(registrar);
+        calendar.createArea("new", AreaParams(900, 900));
+        vm.warp(block.timestamp + 1);
+        vm.prank(registrar);
+        calendar.createArea("new", AreaParams(900, 900));
     }
 
     function test_areaOf__unknown__reverts() public {

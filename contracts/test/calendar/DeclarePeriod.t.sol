@@ -128,4 +128,18 @@ contract CalendarDeclarePeriodTest is LedgerTest {
         assertEq(uint256(calendar.periodOf(AREA, 2).firstMtu), NEXT, "first MTU");
         assertEq(uint256(calendar.periodOf(AREA, 2).count), count, "MTUs");
     }
+
+    function test_declarePeriod__operatorDeclaredTheShortestThereAre__theNextIsWholeAgain() public {
+        vm.startPrank(operator);
+        uint32 next = NEXT;
+        for (; uint256(next) * 900 <= T0 + 35 days; ++next) {
+            calendar.declarePeriod(AREA, next, 1);
+        }
+        vm.expectPartialRevert(ICalendar.CalendarPeriodFar.selector);
+        calendar.declarePeriod(AREA, next, 1);
+        vm.stopPrank();
+        vm.warp(block.timestamp + 1 days);
+        vm.prank(operator);
+        calendar.declarePeriod(AREA, next, 2976);
+    }
 }

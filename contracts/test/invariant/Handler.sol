@@ -196,10 +196,14 @@ abstract contract Handler is LedgerTest {
         return found == 0;
     }
 
+    /// @dev What must be looked at after every call that changed something.
+    function _noteOutcome() internal virtual {}
+
     /// @dev Selector of the error, 0 for success.
     function _outcome(address sender, address to, bytes memory data) internal returns (bytes4) {
         vm.prank(sender);
         (bool ok, bytes memory answer) = to.call(data);
+        if (ok) _noteOutcome();
         if (ok) return 0;
         bytes4 selector = bytes4(answer);
         if (selector == IRoles.RolesPaused.selector) ++reached[Reach.PausedRefusals];

@@ -151,6 +151,16 @@ contract LedgerInvariantTest is Assert {
         (, int256 waiting) = _accounts.uncoveredOf(_area);
         if (_settlement.openSettlement(_area).id == 0) assertTrue(waiting >= _uncovered(accounts), "waits");
         _checkClaims();
+        _checkReservations(accounts);
+    }
+
+    /// @dev C10: what leaves by a redemption was there from its request on, whatever came later.
+    function _checkReservations(address[] memory accounts) private view {
+        for (uint256 i = 0; i < accounts.length; ++i) {
+            (uint256 asked, uint256 left) = _accounts.reservationOf(accounts[i]);
+            assertEq(asked, _handler.asked(accounts[i]), "asked for");
+            assertLe(left, _handler.stillThere(accounts[i]), "was there all the time");
+        }
     }
 
     /// @dev Σ max(line, debt) of those it guarantees for.

@@ -27,7 +27,10 @@ abstract contract MoneyActs is AreaActs {
     uint256 public redeemed;
     mapping(address guarantor => mapping(address account => uint64)) private _nonces;
     mapping(address account => bool) private _replacedKeys;
-    mapping(address account => uint256) public reserved;
+    /// @notice Σ amounts of an account's open redemptions.
+    mapping(address account => uint256) public asked;
+    /// @notice What of it may still be paid: it rises by a request, falls by what is paid, and to what there is whenever there is less.
+    mapping(address account => uint256) public stillThere;
     Claim[] private _claims;
     address[] private _accounts;
     uint256 private _refs;
@@ -52,6 +55,14 @@ abstract contract MoneyActs is AreaActs {
 
     function presentAccount(uint256 holder) external view returns (address) {
         return _account(holder);
+    }
+
+    function _noteOutcome() internal override {
+        for (uint256 i = 0; i < _accounts.length; ++i) {
+            int256 most = accounts.redeemableOf(_accounts[i]);
+            if (most < 0) most = 0;
+            if (stillThere[_accounts[i]] > uint256(most)) stillThere[_accounts[i]] = uint256(most);
+        }
     }
 
     function _signedBy(uint256 holder, bytes32 structHash) private view returns (bytes memory) {
@@ -253,7 +264,13 @@ abstract contract MoneyActs is AreaActs {
         bool high = _mix(seed, 1) % 4 == 0 || free <= 0;
         uint96 amount = uint96(high ? 1 + _mix(seed, 2) % 1e13 : 1 + _mix(seed, 2) % uint256(free));
         bytes4 expected = int256(uint256(amount)) > free ? IAccounts.AccountsBalanceLow.selector : bytes4(0);
+        if (_isCut(account)) expected = IAccounts.AccountsReservationCut.selector;
         _request(account, amount, expected, _mix(seed, 3), holder);
+    }
+
+    function _isCut(address account) private view returns (bool) {
+        (uint256 all, uint256 left) = accounts.reservationOf(account);
+        return all != left;
     }
 
     /// @dev A holder with something to redeem, if there is one.
@@ -271,7 +288,7 @@ abstract contract MoneyActs is AreaActs {
         bytes memory data = _requestCall(holder, amount, ref, seed);
         if (!_act(address(this), address(redemptions), data, expected, "requestRedemption")) return;
         _used(Message.Request, address(redemptions), data);
-        reserved[account] += amount;
+        (asked[account], stillThere[account]) = (asked[account] + amount, stillThere[account] + amount);
         _claims.push(Claim(account, ref, amount, _now() + REDEEM_WAIT));
     }
 
@@ -300,25 +317,24 @@ abstract contract MoneyActs is AreaActs {
 
     function _complete(uint256 at) internal {
         Claim memory claim = _claims[at];
-        int256 redeemable = accounts.redeemableOf(claim.account);
-        uint256 most = redeemable < 0 ? 0 : uint256(redeemable);
+        (, uint256 left) = accounts.reservationOf(claim.account);
         bytes memory data = abi.encodeCall(IRedemptions.completeRedemption, (claim.account, claim.ref));
-        if (!_act(address(this), address(redemptions), data, _completeFault(claim), "completeRedemption")) return;
-        uint256 amount = claim.amountNeur;
-        if (amount > most) amount = most;
-        _claims[at].amountNeur -= amount;
-        reserved[claim.account] -= amount;
-        balances[claim.account] -= int256(amount);
-        redeemed += amount;
-        ++reached[Reach.Redeemed];
+        uint256 paid = claim.amountNeur < left ? claim.amountNeur : left;
+        bytes4 expected = _completeFault(claim);
+        if (expected == 0) stillThere[claim.account] -= paid;
+        if (!_act(address(this), address(redemptions), data, expected, "completeRedemption")) return;
+        _claims[at].amountNeur = 0;
+        asked[claim.account] -= claim.amountNeur;
+        balances[claim.account] -= int256(paid);
+        redeemed += paid;
+        if (paid != 0) ++reached[Reach.Redeemed];
     }
 
     function _completeFault(Claim memory claim) private view returns (bytes4) {
         if (claim.amountNeur == 0) return IRedemptions.RedemptionsUnknown.selector;
         if (_replacedKeys[claim.account]) return IAccounts.AccountsReplaced.selector;
         if (_now() < claim.readyAt) return IRedemptions.RedemptionsTooEarly.selector;
-        if (_now() > claim.readyAt + REDEEM_WINDOW) return IRedemptions.RedemptionsTooLate.selector;
-        return accounts.redeemableOf(claim.account) <= 0 ? IRedemptions.RedemptionsNothingToBurn.selector : bytes4(0);
+        return _now() > claim.readyAt + REDEEM_WINDOW ? IRedemptions.RedemptionsTooLate.selector : bytes4(0);
     }
 
     function cancelRedemption(uint256 seed) external {
@@ -332,7 +348,8 @@ abstract contract MoneyActs is AreaActs {
         else if (sender != claim.account && !expired) expected = IRedemptions.RedemptionsTooEarly.selector;
         bytes memory data = abi.encodeCall(IRedemptions.cancelRedemption, (claim.account, claim.ref));
         if (!_act(sender, address(redemptions), data, expected, "cancelRedemption")) return;
-        reserved[claim.account] -= claim.amountNeur;
+        asked[claim.account] -= claim.amountNeur;
+        if (stillThere[claim.account] > asked[claim.account]) stillThere[claim.account] = asked[claim.account];
         _claims[at].amountNeur = 0;
     }
 

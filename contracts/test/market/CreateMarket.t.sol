@@ -64,6 +64,8 @@ contract MarketCreateMarketTest is LedgerTest {
         vm.expectRevert(abi.encodeWithSelector(IMarket.MarketExists.selector, MARKET_ID));
         vm.prank(registrar);
         market.createMarket(MARKET_ID, _params());
+        vm.prank(registrar);
+        market.createMarket("another id", _params());
     }
 
     function test_createMarket__unknownArea__reverts() public {

@@ -81,4 +81,20 @@ contract MarketEndSessionTest is LedgerTest {
         assertEq(market.sessionOf(MARKET_ID, gate).clearedMask, 1, "what was cleared stands");
         assertTrue(_state() == SessionState.Done, "over");
     }
+
+    function test_endSession__operatorLeftManyOpen__anyoneEndsThemAll(address sender) public {
+        _open();
+        for (uint64 i = 1; i <= 40; ++i) {
+            vm.prank(operator);
+            market.openSession(MARKET_ID, gate - i, period, FIRST_MTU, 1);
+        }
+        assertEq(market.pendingCount(AREA, period), 41, "pending");
+        _warp(gate + CLEAR);
+        vm.startPrank(sender);
+        for (uint64 i = 0; i <= 40; ++i) {
+            market.endSession(MARKET_ID, gate - i);
+        }
+        vm.stopPrank();
+        assertEq(market.pendingCount(AREA, period), 0, "nothing pending");
+    }
 }

@@ -43,18 +43,71 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         redemptions.completeRedemption(household, "ref");
     }
 
-    function test_completeRedemption__moneySpentMeanwhile__waitsForMore() public {
+    function test_completeRedemption__moneySpentMeanwhile__endsWithoutIt() public {
         _fundedGuarantee(100);
         _deposit(household, 60, "deposit");
         _request(HOUSEHOLD_KEY, 60, "ref");
         _debt(60);
-        vm.warp(block.timestamp + CHALLENGE);
-        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, household));
-        redemptions.completeRedemption(household, "ref");
         _deposit(household, 3, "more");
+        vm.warp(block.timestamp + CHALLENGE);
+        vm.expectEmit();
+        emit IRedemptions.RedemptionCancelled(household, 60, "ref");
         redemptions.completeRedemption(household, "ref");
-        assertEq(accounts.balanceOf(household), 0, "burned what is there");
-        assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 57, "the rest stays open");
+        assertEq(accounts.balanceOf(household), 3, "what came later stays");
+        assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 0, "done");
+        _request(HOUSEHOLD_KEY, 3, "again");
+    }
+
+    function test_completeRedemption__debitedAndCreditedMeanwhile__paysWhatWasThereAllTheTime(uint96 debit, uint96 credit)
+        public
+    {
+        debit = uint96(bound(debit, 0, 100));
+        credit = uint96(bound(credit, 1, 1e15));
+        _deposit(household, 100, "deposit");
+        _request(HOUSEHOLD_KEY, 70, "ref");
+        if (debit != 0) _debt(debit);
+        _deposit(household, credit, "later");
+        uint256 left = debit <= 30 ? 70 : 100 - debit;
+        (, uint256 reserved) = accounts.reservationOf(household);
+        assertEq(reserved, left, "for good");
+        vm.warp(block.timestamp + CHALLENGE);
+        redemptions.completeRedemption(household, "ref");
+        assertEq(accounts.supply(), 100 + uint256(credit) - left, "paid");
+        assertEq(accounts.freeBalanceOf(household), int256(accounts.balanceOf(household)), "nothing reserved");
+    }
+
+    function test_completeRedemption__twoRequestsCut__shareWhatIsLeftInTheOrderOfAsking() public {
+        _deposit(household, 100, "deposit");
+        _request(HOUSEHOLD_KEY, 40, "first");
+        _request(HOUSEHOLD_KEY, 60, "second");
+        _debt(50);
+        _deposit(household, 1000, "later");
+        vm.warp(block.timestamp + CHALLENGE);
+        redemptions.completeRedemption(household, "second");
+        redemptions.completeRedemption(household, "first");
+        assertEq(accounts.balanceOf(household), 1000, "fifty in all");
+    }
+
+    function test_completeRedemption__pagesOpen__debitsCountAtOnce() public {
+        _deposit(household, 100, "deposit");
+        _request(HOUSEHOLD_KEY, 100, "ref");
+        _bind(household);
+        _bind(retailer);
+        _emptyDay();
+        _attestAll();
+        uint256[] memory words = _payment(household, retailer, 30);
+        bytes32[] memory hashes = new bytes32[](2);
+        (hashes[0], hashes[1]) = (keccak256(abi.encodePacked(words[0])), keccak256(abi.encodePacked(words[1])));
+        settlement.settle(_settlementTarget(0, 0), hashes, _alone(words[0]), _settlementSignatures(0, hashes));
+        vm.warp(block.timestamp + CHALLENGE);
+        settlement.abandonSettlement(AREA);
+        redemptions.completeRedemption(household, "ref");
+        assertEq(accounts.balanceOf(household), 30, "the rest asks again, its own window runs");
+    }
+
+    function _alone(uint256 word) private pure returns (uint256[] memory words) {
+        words = new uint256[](1);
+        words[0] = word;
     }
 
     function test_completeRedemption__twice__reverts() public {
@@ -84,7 +137,7 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         assertEq(uint256(redemptions.redemptionOf(household, "ref").amountNeur), 0, "done");
     }
 
-    function test_completeRedemption__calledMeanwhile__burnsWhatIsNotGivenAndKeepsTheRestOpen() public {
+    function test_completeRedemption__calledMeanwhile__burnsWhatIsNotGiven() public {
         _fundedGuarantee(40);
         _deposit(retailer, 60, "more");
         _request(RETAILER_KEY, 60, "ref");
@@ -95,13 +148,9 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         vm.warp(block.timestamp + CHALLENGE);
         redemptions.completeRedemption(retailer, "ref");
         assertEq(accounts.balanceOf(retailer), 70, "what it answers for stays");
-        assertEq(uint256(redemptions.redemptionOf(retailer, "ref").amountNeur), 30, "the rest stays open");
-        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
-        redemptions.completeRedemption(retailer, "ref");
+        assertEq(uint256(redemptions.redemptionOf(retailer, "ref").amountNeur), 0, "done");
         _deposit(household, 40, "debt paid");
-        redemptions.completeRedemption(retailer, "ref");
-        assertEq(accounts.balanceOf(retailer), 40, "all of it, but its line");
-        assertEq(accounts.supply(), 80, "supply");
+        assertEq(accounts.freeBalanceOf(retailer), 30, "to be asked for again");
     }
 
     function test_completeRedemption__wrongCredit__neverInTheSameBlock() public {
@@ -113,7 +162,7 @@ contract RedemptionsCompleteRedemptionTest is MoneyTest {
         redemptions.completeRedemption(retailer, "ref");
         _settle(1, _payment(retailer, household, 60));
         vm.warp(block.timestamp + CHALLENGE);
-        vm.expectRevert(abi.encodeWithSelector(IRedemptions.RedemptionsNothingToBurn.selector, retailer));
         redemptions.completeRedemption(retailer, "ref");
+        assertEq(accounts.supply(), 100, "nothing left");
     }
 }

@@ -53,6 +53,20 @@ contract RedemptionsRequestRedemptionTest is MoneyTest {
         redemptions.requestRedemption(household, 5, "ref", T0, signature);
     }
 
+    function test_requestRedemption__oneBeforeWasCut__waitsForItsEnd() public {
+        _deposit(household, 10, "deposit");
+        _request(HOUSEHOLD_KEY, 10, "first");
+        _debt(4);
+        _deposit(household, 10, "later");
+        bytes memory signature = _redeems(HOUSEHOLD_KEY, Hashes.redemption(household, 5, "ref", NEVER));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsReservationCut.selector, household, 10, 6));
+        redemptions.requestRedemption(household, 5, "ref", NEVER, signature);
+        vm.prank(household);
+        redemptions.cancelRedemption(household, "first");
+        redemptions.requestRedemption(household, 5, "ref", NEVER, signature);
+        assertEq(accounts.freeBalanceOf(household), 11, "sixteen but five");
+    }
+
     function test_requestRedemption__replacedKey__reverts() public {
         _replace(HOUSEHOLD_KEY, SUCCESSOR_KEY);
         _deposit(household, 10, "deposit");

@@ -97,8 +97,8 @@ contract SuccessionsReplaceAccountTest is MoneyTest {
     }
 
     function test_replaceAccount__valid__movesAll(uint96 amount, uint64 credit) public {
-        amount = uint96(bound(amount, 1, 1e18));
-        credit = uint64(bound(credit, 1, 1e18));
+        amount = uint96(bound(amount, 1, 1e18 - 1));
+        credit = uint64(bound(credit, 1, 1e18 - amount));
         _deposit(household, amount, "deposit");
         _fundedGuarantee(credit);
         (bytes memory from, bytes memory to) = _signatures(successor, SUCCESSOR_KEY);

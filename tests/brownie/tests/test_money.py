@@ -253,7 +253,10 @@ class MoneyMachine(RuleBasedStateMachine):
             forged = self.people[other].sign(self.redemptions, "Redemption", **values)
             refuse("RedemptionsSignerWrong", self.redemptions.requestRedemption, account.address, amount, ref, FAR, forged, self.relay)
         arguments = (account.address, amount, ref, FAR, account.sign(self.redemptions, "Redemption", **values))
+        asked, left = (int(amount) for amount in self.accounts.reservationOf(account.address))
         error = "AccountsBalanceLow" if amount > free else None
+        if left < asked:
+            error = "AccountsReservationCut"
         if not self._refuse_or_do(error, self.redemptions.requestRedemption, *arguments, self.relay):
             return
         self.reserved[account.address] += amount
@@ -275,20 +278,19 @@ class MoneyMachine(RuleBasedStateMachine):
         address, ref, amount, ready_at = claim
         if patient and not self._passed(ready_at):
             self._sleep_until(ready_at)
-        burned = min(amount, int(self.accounts.redeemableOf(address)))
-        error = self._completion_refusal(claim, burned)
+        burned = min(amount, int(self.accounts.reservationOf(address)[1]))
+        assert burned <= max(0, int(self.accounts.redeemableOf(address)))
+        error = self._completion_refusal(claim)
         if error == "unclear":
             return
         if not self._refuse_or_do(error, self.redemptions.completeRedemption, address, ref, self.relay):
             return
         self.balances[address] -= burned
-        self.reserved[address] -= burned
+        self.reserved[address] -= amount
         self.supply -= burned
-        claim[2] -= burned
-        self._note("redeemed")
-        if not claim[2]:
-            self.claims.remove(claim)
-            refuse("RedemptionsUnknown", self.redemptions.completeRedemption, address, ref, self.relay)
+        self._note("redeemed" if burned else "cut")
+        self.claims.remove(claim)
+        refuse("RedemptionsUnknown", self.redemptions.completeRedemption, address, ref, self.relay)
 
     def _payable(self):
         """Claims that are not too late, of accounts that are not replaced and have something."""
@@ -299,7 +301,7 @@ class MoneyMachine(RuleBasedStateMachine):
             if claim[0] in present and int(self.accounts.redeemableOf(claim[0])) > 0 and self._passed(claim[3] + REDEEM_SECONDS) is False
         ]
 
-    def _completion_refusal(self, claim, burned):
+    def _completion_refusal(self, claim):
         address, _, _, ready_at = claim
         if address not in (person.address for person in self.people):
             return "AccountsReplaced"
@@ -308,9 +310,7 @@ class MoneyMachine(RuleBasedStateMachine):
             return "unclear"
         if not ready:
             return "RedemptionsTooEarly"
-        if late:
-            return "RedemptionsTooLate"
-        return None if burned > 0 else "RedemptionsNothingToBurn"
+        return "RedemptionsTooLate" if late else None
 
     @rule(at=strategy("uint8"), patient=FLAG)
     def cancel_redemption(self, at, patient):
@@ -486,6 +486,10 @@ class MoneyMachine(RuleBasedStateMachine):
         assert waiting >= uncovered
         for address, ref, amount, _ in self.claims:
             assert int(self.redemptions.redemptionOf(address, ref)[0]) == amount
+        for address in addresses:
+            asked, left = (int(amount) for amount in self.accounts.reservationOf(address))
+            assert asked == self.reserved[address]
+            assert left <= min(asked, max(0, int(self.accounts.redeemableOf(address))))
 
 
 def _prepare(ledger, keys, holders):

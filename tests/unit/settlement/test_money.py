@@ -224,6 +224,14 @@ def test_redemption__signed_and_covered__completes_after_the_window(scene: Any, 
         assert -queries.balance_neur(connection, account=BANK) == 2_000
 
 
+CUT = (("Redeemed", 1_000), ("RedemptionCancelled", 2_000))
+"""Of a redemption of 3,000 nEUR what is paid, and what debits since its request took."""
+
+
+def without(members: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in members.items() if key != name}
+
+
 def ready_redemption(scene: Any, tools: Any, *, ref: bytes = REF) -> dict[str, Any]:
     """A redemption of 3,000 nEUR that the chain lets complete from market time 4,000 on."""
     args = {"account": to_hex(tools.key("house1").address), "amountNeur": 3_000, "ref": to_hex(ref), "readyAt": 4_000}
@@ -236,27 +244,23 @@ def fail(scene: Any, key: str, reason: str) -> None:
         append_fact(tx, "chain.failed", {"key": key, "reason": reason})
 
 
-def test_redemption__failed_for_want_of_money__is_asked_again_once_there_is_some(scene: Any, tools: Any) -> None:
+def test_redemption__cut_by_debits__ends_with_what_was_left(scene: Any, tools: Any) -> None:
     account = tools.key("house1").address
+    deposited(scene, account, 5_000)
     args = ready_redemption(scene, tools)
     run(scene, 4_000)
-    (first,) = requests(scene, "completeRedemption")
-    fail(scene, first["key"], "RedemptionsNothingToBurn")
-    run(scene, 10_000)
-    run(scene, 20_000)
-    assert len(requests(scene, "completeRedemption")) == 1  # nothing to redeem yet: not asked in vain
+    (asked,) = requests(scene, "completeRedemption")
 
-    deposited(scene, account, 5_000)
-    run(scene, 20_001)
-    run(scene, 20_002)
+    ends = [("Redemptions", event, args | {"amountNeur": amount}) for event, amount in CUT]
+    scene.include(asked["key"], [(contract, event, without(members, "readyAt")) for contract, event, members in ends])
+    run(scene, 4_001)
+    run(scene, 4_000 + RETRY_SECONDS)
 
-    _, second = requests(scene, "completeRedemption")
-    assert (second["key"], second["args"]) == (f"{first['key']}#2", first["args"])
-    redeemed = {name: args[name] for name in ("account", "amountNeur", "ref")}
-    scene.include(second["key"], [("Redemptions", "Redeemed", redeemed)])
-    run(scene, 30_000)
-    assert balances(scene, account) == [2_000]
-    assert len(requests(scene, "completeRedemption")) == 2
+    assert len(requests(scene, "completeRedemption")) == 1
+    with scene.record.read() as connection:
+        (state,) = queries.redemptions(connection, account=account)
+        assert queries.free_neur(connection, account=account) == 4_000
+    assert (state.redeemed_neur, state.left_neur) == (1_000, 0)
 
 
 def test_redemption__fails_again_and_again__waits_between_and_survives_a_restart(scene: Any, tools: Any) -> None:
@@ -468,32 +472,6 @@ def test_fold__amount_suspended_then_booked__waits_on_an_account_of_its_own(scen
     with scene.record.read() as connection:
         after = [queries.balance_neur(connection, account=item) for item in (account, suspense, guarantor)]
     assert after == [5, 0, -5]
-
-
-def test_redemption__burned_in_parts_then_cancelled__is_open_until_the_end(scene: Any, tools: Any) -> None:
-    account = tools.key("house1").address
-    deposited(scene, account, 5_000)
-    args = {"account": to_hex(account), "amountNeur": 3_000, "ref": to_hex(REF), "readyAt": 4_000}
-    scene.include("requestRedemption:1", [("Redemptions", "RedemptionRequested", args)])
-    run(scene, 4_000)
-    with scene.record.read() as connection:
-        assert queries.free_neur(connection, account=account) == 2_000
-    for number, amount in enumerate((1_000, 500)):
-        burned = {"account": to_hex(account), "amountNeur": amount, "ref": to_hex(REF)}
-        scene.include(f"completeRedemption:{number}", [("Redemptions", "Redeemed", burned)])
-        run(scene, 4_001)
-
-    assert len(requests(scene, "completeRedemption")) == 3
-    with scene.record.read() as connection:
-        (state,) = queries.redemptions(connection, account=account)
-    assert (state.redeemed_neur, state.left_neur) == (1_500, 1_500)
-    rest = {"account": to_hex(account), "amountNeur": 1_500, "ref": to_hex(REF)}
-    scene.include("cancelRedemption:1", [("Redemptions", "RedemptionCancelled", rest)])
-    run(scene, 4_002)
-    with scene.record.read() as connection:
-        (state,) = queries.redemptions(connection, account=account)
-        assert queries.free_neur(connection, account=account) == 3_500
-    assert (state.redeemed_neur, state.left_neur) == (1_500, 0)
 
 
 def test_fold__settlement_included__books_every_word_in_pairs(scene: Any, tools: Any) -> None:
