@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants symbolic static facts openapi verifier wheel
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants faults symbolic static facts openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,7 @@ EFFORT ?= 20
 campaign: setup ## What takes longer: deep fuzz of contracts and rules, a soak with kills; EFFORT= times the usual
 	@$(VENV)/python -m scripts.tools.host_software
 	@FOUNDRY_PROFILE=deep $(VENV)/python -m scripts.tools.forge test
+	@$(VENV)/python -m scripts.tools.faults
 	@$(VENV)/python -m scripts.tools.mutants
 	@TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 -m "property or campaign"
 
@@ -79,6 +80,9 @@ contracts: setup ## Compile the contracts and rewrite the shipped artifacts
 
 mutants: setup ## Change the contracts in many places, one at a time, and see whether a test notices; in `make campaign` too
 	@$(VENV)/python -m scripts.tools.mutants
+
+faults: setup ## Undo the mend of each known fault of the contracts and see that its test fails; in `make campaign` too
+	@$(VENV)/python -m scripts.tools.faults
 
 symbolic: setup ## Prove the scan of a book for every word (halmos); in `make test-full` too
 	@$(VENV)/python -m scripts.tools.host_software

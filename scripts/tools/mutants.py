@@ -181,21 +181,39 @@ class Workshop:
     @classmethod
     def create(cls, folder: Path) -> Workshop:
         """Copy what forge needs and test it unchanged. Raises SystemExit where that fails."""
+        workshop = cls.laid_out(folder)
+        ran = workshop._forge("--fail-fast", "--no-match-path", "test/invariant/*", seconds=None)
+        if ran is None or ran.returncode:
+            raise SystemExit(f"the contracts fail their tests as they are: {ran.stdout[-2_000:] if ran else ''}")
+        return workshop
+
+    @classmethod
+    def laid_out(cls, folder: Path) -> Workshop:
+        """Copy what forge needs."""
         (folder / "tests").mkdir(parents=True)
         (folder / "node_modules").symlink_to(ROOT / "node_modules")
         (folder / "tests" / "golden").symlink_to(ROOT / "tests" / "golden")
         built = shutil.ignore_patterns("out", "cache", "__pycache__")
         shutil.copytree(CONTRACTS_FOLDER, folder / "contracts", ignore=built)
-        workshop = cls(folder)
-        ran = workshop._forge("--no-match-path", "test/invariant/*", seconds=None)
-        if ran is None or ran.returncode:
-            raise SystemExit(f"the contracts fail their tests as they are: {ran.stdout[-2_000:] if ran else ''}")
-        return workshop
+        return cls(folder)
 
     def copied(self, folder: Path) -> Workshop:
         """The same once more, with what is compiled already."""
         shutil.copytree(self._root.parent, folder, symlinks=True)
         return Workshop(folder)
+
+    def results(self, *selected: str, source: str = "", text: str = "") -> str:
+        """What forge says of some tests, with another text in the place of a source's, if one is given."""
+        file = self._root / source
+        original = file.read_bytes() if source else b""
+        if source:
+            file.write_text(text, "utf-8")
+        try:
+            ran = self._forge(*selected, seconds=None)
+        finally:
+            if source:
+                file.write_bytes(original)
+        return ran.stdout + ran.stderr if ran else ""
 
     def test(self, mutant: Mutant) -> Outcome:
         """Build one mutant, run the tests, and put the source back."""
@@ -210,7 +228,7 @@ class Workshop:
 
     def _outcome(self, mutant: Mutant, unchanged: str) -> Outcome:
         own = Path(mutant.source).stem.lower()  # its own tests notice most mutants, and take a tenth of the time
-        ran = self._forge("--match-path", f"test/{own}/*")
+        ran = self._forge("--fail-fast", "--match-path", f"test/{own}/*")
         if ran is not None and "Compiler run failed" in ran.stdout + ran.stderr:
             return "no contract"
         if ran is not None and self._code(mutant.source) == unchanged:
@@ -218,7 +236,7 @@ class Workshop:
         for others in (("--no-match-path", f"test/{{{own},invariant}}/*"), ("--match-path", "test/invariant/*")):
             if ran is None or ran.returncode:
                 return "noticed"
-            ran = self._forge(*others)
+            ran = self._forge("--fail-fast", *others)
         return "noticed" if ran is None or ran.returncode else "survived"
 
     def _code(self, source: str) -> str:
@@ -230,8 +248,8 @@ class Workshop:
     def _forge(
         self, *selected: str, seconds: float | None = TEST_SECONDS_MOST
     ) -> subprocess.CompletedProcess[str] | None:
-        """The run of some tests until the first one fails; None where they don't end in time."""
-        command = [str(FORGE), "test", "--offline", "--fail-fast", "--threads", "1", *selected]
+        """The run of some tests; None where they don't end in time."""
+        command = [str(FORGE), "test", "--offline", "--threads", "1", *selected]
         environment = {**os.environ, "FOUNDRY_PROFILE": "mutants", "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1"}
         try:
             return subprocess.run(

@@ -10,7 +10,7 @@ contract AdversaryTest is Reached {
     uint256 private constant STRIKES = 300;
 
     /// @dev The first campaign goes on until every call was reached, so long at most.
-    uint256 private constant ROUNDS = 12;
+    uint256 private constant ROUNDS = 30;
 
     function test_adversary__anyWords__invariantsHoldAndEveryCallWasReached() public {
         for (uint256 round = 0; round < ROUNDS && bytes(_unreached()).length != 0; ++round) {
