@@ -88,10 +88,10 @@ contract AccountsBackedTest is MoneyTest {
     function _end(uint256 place, uint256 seed) private {
         Claim memory claim = _claims[place];
         uint256 readyAt = redemptions.redemptionOf(_at(claim.who), claim.ref).readyAt;
-        bool ready = block.timestamp >= readyAt;
+        bool ready = _now() >= readyAt;
         if (!ready && block.timestamp < BLOCK_T0 + DAYS) vm.warp(block.timestamp + CHALLENGE);
         else if (!ready) return;
-        if (seed % 4 == 0 || block.timestamp > readyAt + 7 days) {
+        if (seed % 4 == 0 || _now() > readyAt + 7 days) {
             vm.prank(_at(claim.who));
             redemptions.cancelRedemption(_at(claim.who), claim.ref);
             (uint256 asked,) = accounts.reservationOf(_at(claim.who));

@@ -99,11 +99,22 @@ abstract contract Draws is MoneyTest {
         return kind == 1 ? OTHER_AREA : AREA;
     }
 
+    /// @dev Whether the adversary has the key of a role.
+    function _holds(address) internal view virtual returns (bool) {
+        return true;
+    }
+
+    /// @dev A role's key to sign with, or one of its own where it has not got it.
+    function _secretOf(uint256 roleKey) internal view returns (uint256) {
+        return _holds(vm.addr(roleKey)) ? roleKey : _own[0];
+    }
+
     /// @dev Mostly the key whose call it is, else another one of the adversary's.
     function _by(address apt) internal returns (address) {
         address[7] memory keys =
             [operator, dso, treasurer, registrar, security, vm.addr(attesterKeys[0]), _ownAccount()];
-        return _one(8) != 0 ? apt : keys[_one(7)];
+        address by = _one(8) != 0 ? apt : keys[_one(7)];
+        return _holds(by) ? by : _ownAccount();
     }
 
     function _organisation() internal returns (bytes32) {
@@ -119,9 +130,10 @@ abstract contract Draws is MoneyTest {
     /// @dev The attester it holds, and a key that is none: never a quorum, whatever they sign.
     function _minority(bytes32 digest) internal returns (bytes[] memory signatures) {
         signatures = new bytes[](_one(4) == 0 ? 1 : 2);
-        (uint256 a, uint256 b) = (attesterKeys[0], _one(2) == 0 ? MALLORY_KEY : OPERATOR_KEY);
+        uint256 held = _secretOf(attesterKeys[0]);
+        (uint256 a, uint256 b) = (held, _one(2) == 0 ? MALLORY_KEY : _secretOf(OPERATOR_KEY));
         if (vm.addr(b) < vm.addr(a)) (a, b) = (b, a);
-        signatures[0] = _sign(signatures.length == 1 ? attesterKeys[0] : a, digest);
+        signatures[0] = _sign(signatures.length == 1 ? held : a, digest);
         if (signatures.length == 2) signatures[1] = _sign(_one(8) == 0 ? a : b, digest);
     }
 

@@ -258,7 +258,7 @@ abstract contract MoneyStrikes is RoleStrikes {
     function _proposeSuccessor() internal {
         address account = _one(2) == 0 ? _holder() : vm.addr(_own[1]);
         (bytes32 structHash, address successor_) = _replacement(account);
-        uint256 agreeing = _one(2) == 0 ? OPERATOR_KEY : _own[0];
+        uint256 agreeing = _one(2) == 0 ? _secretOf(OPERATOR_KEY) : _own[0];
         bytes memory data = abi.encodeCall(
             ISuccessions.proposeSuccessor,
             (account, successor_, NEVER, _yields(agreeing, structHash), _yields(_fresh, structHash))
@@ -411,7 +411,9 @@ abstract contract MoneyStrikes is RoleStrikes {
             Handover(AREA, calendar.periodCount(AREA), address(handovers), bytes32(_number()), type(uint64).max);
         bytes32 digest = keccak256(abi.encode(handover));
         HandoverSignatures memory signatures =
-            HandoverSignatures(_sign(OPERATOR_KEY, digest), _sign(DSO_KEY, digest), _minority(digest));
+            HandoverSignatures(
+            _sign(_secretOf(OPERATOR_KEY), digest), _sign(_secretOf(DSO_KEY), digest), _minority(digest)
+        );
         _strikeAway(abi.encodeCall(IHandovers.agree, (handover, new address[](1), signatures)));
     }
 

@@ -124,7 +124,7 @@ abstract contract TradeStrikes is Draws {
         if (_one(6) == 0) program.emptiedMask = uint128(_number());
         if (_one(8) == 0) program.resultsRoot = bytes32(_number());
         bytes32 digest = market.programDigest(MARKET_ID, deal.gate, program);
-        bytes memory signature = _sign(_one(8) == 0 ? OPERATOR_KEY : DSO_KEY, digest);
+        bytes memory signature = _sign(_secretOf(_one(8) == 0 ? OPERATOR_KEY : DSO_KEY), digest);
         bytes memory data = abi.encodeCall(IMarket.recordProgram, (MARKET_ID, deal.gate, program, signature));
         _strike(_by(_ownAccount()), address(market), data);
         _look(deal);
@@ -169,10 +169,10 @@ abstract contract TradeStrikes is Draws {
     function _requireRight(uint256[] memory words, int32 price) private pure {
         NaiveScan.Order[] memory orders = NaiveScan.unpackAll(words);
         uint256 bought = NaiveScan.accepted(orders, true);
-        assertTrue(bought != 0, "something trades");
+        assertTrue(bought != 0 || price == Hashes.NO_PRICE, "no trade has no price");
         assertEq(bought, NaiveScan.accepted(orders, false), "bought is sold");
         assertTrue(NaiveScan.isOptimal(orders), "nobody is wronged");
-        assertEq(int256(price), NaiveScan.price(orders, MarketKind.Auction), "price");
+        if (bought != 0) assertEq(int256(price), NaiveScan.price(orders, MarketKind.Auction), "price");
     }
 
     function _endSession() internal {

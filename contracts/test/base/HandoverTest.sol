@@ -8,8 +8,44 @@ import {Handover, HandoverSignatures, IHandovers} from "../../src/interfaces/IHa
 import {MoneyTest} from "./MoneyTest.sol";
 import {vm} from "./Vm.sol";
 
+/// @notice What the parties of a deployment sign to hand an area over.
+abstract contract Agreeing is MoneyTest {
+    function _handoverTo(IHandovers to, address[] memory all) internal view returns (Handover memory) {
+        bytes32 codes = 0;
+        for (uint256 i = 0; i < all.length; ++i) {
+            codes = keccak256(abi.encode(codes, all[i], all[i].codehash));
+        }
+        return Handover({
+            area: AREA, period: calendar.periodCount(AREA), successor: address(to), codesHash: codes, deadline: NEVER
+        });
+    }
+
+    function _handoverDigest(Handover memory handover) internal view returns (bytes32) {
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)"),
+                handover
+            )
+        );
+        return _digest(handovers.domainSeparator(), structHash);
+    }
+
+    function _agreeing(Handover memory handover) internal view returns (HandoverSignatures memory) {
+        bytes32 digest = _handoverDigest(handover);
+        return HandoverSignatures({
+            operator: _sign(OPERATOR_KEY, digest), dso: _sign(DSO_KEY, digest), attesters: _quorum(digest)
+        });
+    }
+
+    function _agreeOn(Handover memory handover, address[] memory all) internal {
+        HandoverSignatures memory signatures = _agreeing(handover);
+        vm.prank(registrar);
+        handovers.agree(handover, all, signatures);
+    }
+}
+
 /// @notice A deployment that takes over from another one.
-contract NextLedger is MoneyTest {
+contract NextLedger is Agreeing {
     IHandovers private _before;
 
     function deploy(IHandovers before) external returns (Calendar, Accounts, Handovers) {
@@ -38,10 +74,35 @@ contract NextLedger is MoneyTest {
     function replace(uint256 fromKey, uint256 toKey) external {
         _replace(fromKey, toKey);
     }
+
+    function request(uint256 key, uint96 amount, bytes32 ref) external {
+        _request(key, amount, ref);
+    }
+
+    function complete(address account, bytes32 ref) external {
+        redemptions.completeRedemption(account, ref);
+    }
+
+    function cover(uint96 amount, bytes32 ref) external {
+        _cover(amount, ref);
+    }
+
+    /// @dev Declares its first period, late as it is, agrees to leave after it, settles it with these words, and makes it Final.
+    function endTo(IHandovers to, address[] calldata all, uint32 firstMtu, uint256[] calldata words) external {
+        vm.prank(operator);
+        period = calendar.declarePeriod(AREA, firstMtu, MTUS);
+        _agreeOn(_handoverTo(to, all), all);
+        for (uint32 i = 0; i < MTUS; ++i) {
+            _attest(firstMtu + i, 0);
+        }
+        _settle(0, words);
+        vm.warp(block.timestamp + HORIZON + 1);
+        settlement.finalise(AREA, period);
+    }
 }
 
 /// @notice Two deployments: the one of LedgerTest, and the next one, which takes over from it.
-abstract contract HandoverTest is MoneyTest {
+abstract contract HandoverTest is Agreeing {
     NextLedger internal nextLedger;
     Calendar internal nextCalendar;
     Accounts internal nextAccounts;
@@ -57,33 +118,12 @@ abstract contract HandoverTest is MoneyTest {
 
     /* AGREEING */
 
-    function _codes() internal view returns (bytes32 running) {
-        for (uint256 i = 0; i < parts.length; ++i) {
-            running = keccak256(abi.encode(running, parts[i], parts[i].codehash));
-        }
+    function _codes() internal view returns (bytes32) {
+        return _handover().codesHash;
     }
 
     function _handover() internal view returns (Handover memory) {
-        return Handover({
-            area: AREA, period: calendar.periodCount(AREA), successor: address(next), codesHash: _codes(), deadline: NEVER
-        });
-    }
-
-    function _handoverDigest(Handover memory handover) internal view returns (bytes32) {
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)"),
-                handover
-            )
-        );
-        return _digest(handovers.domainSeparator(), structHash);
-    }
-
-    function _agreeing(Handover memory handover) internal view returns (HandoverSignatures memory) {
-        bytes32 digest = _handoverDigest(handover);
-        return HandoverSignatures({
-            operator: _sign(OPERATOR_KEY, digest), dso: _sign(DSO_KEY, digest), attesters: _quorum(digest)
-        });
+        return _handoverTo(next, parts);
     }
 
     function _agree() internal {
@@ -94,9 +134,7 @@ abstract contract HandoverTest is MoneyTest {
     function _agreeUntil(uint64 deadline) internal {
         Handover memory handover = _handover();
         handover.deadline = deadline;
-        HandoverSignatures memory signatures = _agreeing(handover);
-        vm.prank(registrar);
-        handovers.agree(handover, parts, signatures);
+        _agreeOn(handover, parts);
     }
 
     /* LEAVING */
