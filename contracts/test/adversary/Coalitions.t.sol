@@ -59,9 +59,7 @@ contract CoalitionsTest is Strikes {
     }
 
     function _onlySecurityAdmin() private view {
-        _never(address(roles), IRoles.proposeGrant.selector);
         _never(address(roles), IRoles.proposeReplacement.selector);
-        _never(address(roles), IRoles.proposeRevocation.selector);
         _never(address(roles), IRoles.pause.selector);
     }
 

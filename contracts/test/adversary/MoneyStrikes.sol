@@ -89,8 +89,10 @@ abstract contract MoneyStrikes is RoleStrikes {
     }
 
     function _bindAccount() internal {
-        address account = _one(2) == 0 ? _anybody() : address(uint160(0xFEE0000 + _one(20)));
-        if (_pool.length < 30 && account != address(0)) _join(account);
+        (address account, bool fresh) = (_anybody(), _one(2) == 0);
+        if (fresh) account = address(uint160(0xFEE0000 + _one(20)));
+        // Not where something waits for another one: it would be counted twice.
+        if (fresh && _pool.length < 30) _join(account);
         bytes memory data = abi.encodeCall(IAccounts.bindAccount, (account, _anyArea()));
         _strike(_by(registrar), address(accounts), data);
     }

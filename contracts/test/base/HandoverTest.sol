@@ -83,10 +83,6 @@ contract NextLedger is Agreeing {
         redemptions.completeRedemption(account, ref);
     }
 
-    function cover(uint96 amount, bytes32 ref) external {
-        _cover(amount, ref);
-    }
-
     /// @dev Declares its first period, late as it is, agrees to leave after it, settles it with these words, and makes it Final.
     function endTo(IHandovers to, address[] calldata all, uint32 firstMtu, uint256[] calldata words) external {
         vm.prank(operator);

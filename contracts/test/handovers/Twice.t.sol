@@ -61,8 +61,6 @@ contract HandoversTwiceTest is HandoverTest {
         assertEq(_thirdAccounts.balanceOf(retailer), 100, "and what backs it");
         assertEq(_thirdAccounts.balanceOf(successor), 300, "balance");
         assertEq(_supplies(), 350, "as much as was paid in");
-        _thirdLedger.cover(90, "cover");
-        assertEq(_thirdAccounts.balanceOf(household), 0, "its guarantor pays there");
     }
 
     function test_takeOver__twice__redemptionsArePaidWhereTheyWereAskedFor() public {
