@@ -79,7 +79,7 @@ abstract contract MoneyStrikes is RoleStrikes {
 
     function _depositAny() internal {
         (address to, uint96 amount) = (_one(2) == 0 ? _anybody() : _holder(), _amount());
-        bytes memory data = abi.encodeCall(IAccounts.deposit, (to, amount, bytes32(_one(1000))));
+        bytes memory data = abi.encodeCall(IAccounts.deposit, (to, amount, bytes32(_one(4) == 0 ? _one(100) : _next())));
         if (!_strike(_by(treasurer), address(accounts), data)) return;
         deposited += amount;
         for (uint256 i = 0; i < 2; ++i) {
@@ -145,8 +145,11 @@ abstract contract MoneyStrikes is RoleStrikes {
     function _guaranteeAny(bool honest) internal {
         (uint256 by, uint256 whom) = (_secret(honest), _secret(honest));
         address account = _one(6) == 0 ? _holder() : vm.addr(whom);
+        _guaranteeBy(by, whom, account, uint64(_one(3) == 0 ? _one(2) : _one(FIRST_DEPOSIT / 2)));
+    }
+
+    function _guaranteeBy(uint256 by, uint256 whom, address account, uint64 credit) private {
         uint64 nonce = guarantees.nonceOf(vm.addr(by), account) + (_one(8) == 0 ? uint64(_number() >> 192) : 1);
-        uint64 credit = uint64(_one(3) == 0 ? _one(2) : _one(FIRST_DEPOSIT / 2));
         bytes32 structHash = Hashes.guarantee(vm.addr(by), account, credit, nonce, NEVER);
         bytes memory data = abi.encodeCall(
             IGuarantees.guarantee,
@@ -161,6 +164,13 @@ abstract contract MoneyStrikes is RoleStrikes {
         uint256[4] memory secrets = [HOUSEHOLD_KEY, RETAILER_KEY, _own[0], _own[1]];
         for (uint256 i = 0; i < 4 && _one(8) != 0; ++i) {
             if (accounts.balanceOf(vm.addr(secrets[i])) < 0) account = vm.addr(secrets[i]);
+        }
+        for (uint256 i = 0; i < 4; ++i) {
+            if (accounts.freeBalanceOf(vm.addr(secrets[i])) > 0) secret = secrets[i];
+        }
+        // Where nobody answers for a debtor yet, somebody who can does so first.
+        for (uint256 i = 0; i < 4; ++i) {
+            if (vm.addr(secrets[i]) == account) _guaranteeBy(secret, secrets[i], account, 0);
         }
         for (uint256 i = 0; i < 4; ++i) {
             if (accounts.guarantorOf(account) == vm.addr(secrets[i])) secret = secrets[i];

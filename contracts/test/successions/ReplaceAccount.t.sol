@@ -163,6 +163,7 @@ contract SuccessionsReplaceAccountTest is MoneyTest {
         _replace(RETAILER_KEY, SUCCESSOR_KEY);
         _replace(SUCCESSOR_KEY, OTHER_KEY);
         assertEq(accounts.accountOf(household).guarantor, vm.addr(OTHER_KEY), "guarantor");
+        assertEq(accounts.accountOf(vm.addr(OTHER_KEY)).givenNeur, 10, "what it gives");
         _emptyDay();
         _attestAll();
         uint256[] memory words = _pays(60);
