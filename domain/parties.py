@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -100,3 +101,50 @@ class Guarantee:
     deadline: Seconds
     signature: Signature
     account_signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The chain let `successor` take the place of `account`; `valid_from_mtu` is the first MTU to begin after its
+    block. Settlements of periods that reach beyond that MTU's beginning pay the successor (ADR 55).
+    """
+
+    account: Address
+    successor: Address
+    valid_from_mtu: Mtu
+
+
+def first_accounts(replacements: Iterable[Replacement]) -> Callable[[str], str]:
+    """Gives the first account of a participant, by its present one or any before it.
+
+    >>> first_accounts([Replacement("0xa", "0xb", 5), Replacement("0xb", "0xc", 8)])("0xc")
+    '0xa'
+    """
+    before = {item.successor: item.account for item in replacements}
+
+    def first(account: str) -> str:
+        seen = {account}
+        while before.get(account, account) not in seen:  # whoever tells of a circle comes to an end too
+            account = before[account]
+            seen.add(account)
+        return account
+
+    return first
+
+
+def successors_in_period(replacements: Iterable[Replacement], *, end_mtu: int) -> dict[str, str]:
+    """The account that stands in for each replaced one in a settlement of MTUs before `end_mtu`, at the chain's end.
+
+    >>> found = [Replacement("0xa", "0xb", 5), Replacement("0xb", "0xc", 8)]
+    >>> successors_in_period(found, end_mtu=8), successors_in_period(found, end_mtu=9)
+    ({'0xa': '0xb'}, {'0xa': '0xc', '0xb': '0xc'})
+    """
+    direct = {item.account: item.successor for item in replacements if item.valid_from_mtu < end_mtu}
+    last: dict[str, str] = {}
+    for account in direct:
+        present, seen = account, set[str]()
+        while present in direct and present not in seen:  # whoever tells of a circle comes to an end too
+            seen.add(present)
+            present = direct[present]
+        last[account] = present
+    return last

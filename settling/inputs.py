@@ -61,7 +61,8 @@ class Inputs:
     """Everything one revision of a settlement depends on. A (point, MTU) without `metered` settles as traded.
 
     `trades` are those of all energy markets of the area; `settled_before_neur` is the sum of each account's words of
-    earlier revisions.
+    earlier revisions. `successors` gives, for an account that was replaced, the one that has its place in this
+    settlement: parties and trades name that one, agreements the account that signed them.
     """
 
     period: Period
@@ -73,3 +74,4 @@ class Inputs:
     metered: tuple[Metered, ...] = ()
     limits: tuple[CapsInForce, ...] = ()
     settled_before_neur: Mapping[bytes, int] = field(default_factory=dict)
+    successors: Mapping[bytes, bytes] = field(default_factory=dict)

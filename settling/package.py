@@ -47,7 +47,7 @@ from domain.members import (
     noun_of,
 )
 from domain.mtu import MtuRange
-from domain.parties import Meter, OrderKey, Participant
+from domain.parties import Meter, OrderKey, Participant, Replacement
 from domain.periods import Period
 from domain.readings import Attestation, MeterReading
 from domain.sessions import DoneSession, mtus_of
@@ -89,6 +89,7 @@ class RegisteredTerms:
     tariffs: tuple[Tariff, ...]
     agreements: tuple[Agreement, ...]
     markets: tuple[Market, ...]
+    replacements: tuple[Replacement, ...]
 
     @classmethod
     def read(cls, text: bytes) -> Self:

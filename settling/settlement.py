@@ -100,6 +100,7 @@ def settle(inputs: Inputs) -> Settled:
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
+        successors=inputs.successors,
     )
     check_retailers(terms, [party.account for party in _parties(inputs, ParticipantKind.RETAILER)])
     by_account = trades_by_account(inputs.trades)

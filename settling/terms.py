@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -71,12 +71,21 @@ class Terms:
 
 
 def resolve_terms(
-    *, accounts: Sequence[bytes], agreements: Iterable[Agreement], tariffs: Iterable[Tariff], period: Period
+    *,
+    accounts: Sequence[bytes],
+    agreements: Iterable[Agreement],
+    tariffs: Iterable[Tariff],
+    period: Period,
+    successors: Mapping[bytes, bytes],
 ) -> Terms:
-    """The terms of each account in each MTU of the period: the newest version valid at delivery."""
+    """The terms of each account in each MTU of the period: the newest version valid at delivery.
+
+    `successors` as in `Inputs`: what a replaced account signed, or was named by, is its successor's.
+    """
     by_account: dict[bytes, list[Agreement]] = {}
     for agreement in agreements:
-        by_account.setdefault(from_hex(agreement.account), []).append(agreement)
+        account = from_hex(agreement.account)
+        by_account.setdefault(successors.get(account, account), []).append(agreement)
     by_tariff: dict[str, list[Tariff]] = {}
     for tariff in tariffs:
         by_tariff.setdefault(tariff.tariff, []).append(tariff)
@@ -87,7 +96,8 @@ def resolve_terms(
     for index, account in enumerate(accounts):
         spans = []
         for first, stop, agreement, tariff in _spans(by_account.get(account, []), by_tariff, period):
-            retailer = from_hex(agreement.retailer)
+            named = from_hex(agreement.retailer)
+            retailer = successors.get(named, named)
             key = (retailer, tariff.tariff, tariff.version)
             if key not in rows:
                 rows[key] = len(classes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, to_hex
 from domain.orders import TAG_BYTES
+from domain.parties import successors_in_period
 from domain.readings import Reading, chain_readings_root
 from domain.sessions import chain_clearing_root
 from domain.words import OrderWord, unpack_settlement_word
@@ -46,17 +47,26 @@ def roots_of(basis: Basis) -> Roots:
 
 def inputs_of(basis: Basis) -> Inputs:
     """The values `settle` computes from. Raises WrongInput where no order opens a word."""
+    successors = successors_of(basis)
+    accounts = ((from_hex(item.account), item) for item in basis.parties)
     return Inputs(
         period=basis.span,
         revision=basis.revision,
-        parties=tuple(Party(from_hex(item.account), item.kind, item.point) for item in basis.parties),
+        parties=tuple(Party(successors.get(account, account), item.kind, item.point) for account, item in accounts),
         tariffs=basis.tariffs,
         agreements=basis.agreements,
-        trades=tuple(_trades(basis)),
+        trades=tuple(_trades(basis, successors)),
         metered=tuple(_metered(basis)),
         limits=tuple(_limits(basis)),
         settled_before_neur=_settled_before(basis),
+        successors=successors,
     )
+
+
+def successors_of(basis: Basis) -> dict[bytes, bytes]:
+    """Who has the place of each replaced account in this settlement."""
+    found = successors_in_period(basis.replacements, end_mtu=basis.span.end_mtu)
+    return {from_hex(account): from_hex(successor) for account, successor in found.items()}
 
 
 def _settled_before(basis: Basis) -> dict[bytes, int]:
@@ -73,7 +83,7 @@ def tag_bytes(word: OrderWord) -> bytes:
     return word.tag.to_bytes(TAG_BYTES, "big")
 
 
-def _trades(basis: Basis) -> Iterator[Trade]:
+def _trades(basis: Basis, successors: Mapping[bytes, bytes]) -> Iterator[Trade]:
     lot_wh = {market.market: market.lot_wh for market in basis.markets}
     account_of = {item.tag: item.order.account for item in basis.orders}
     for session in basis.sessions:
@@ -88,7 +98,7 @@ def _trades(basis: Basis) -> Iterator[Trade]:
                     reason = f"it trades, but MTU {clearing.mtu} of {session.market} has no price or no rules"
                     raise WrongInput(record=f"word {to_hex(tag)}", reason=reason)
                 yield Trade(
-                    account=account_of[tag],
+                    account=successors.get(account_of[tag], account_of[tag]),
                     market=session.market,
                     session=session.session,
                     mtu=clearing.mtu,

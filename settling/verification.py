@@ -11,7 +11,7 @@ from domain.hashing import ZERO_HASH, from_hex, hash_json, keccak, text_id, to_h
 from domain.members import noun_json
 from domain.merkle import places_root
 from domain.orders import envelopes_hash, schedule_hash, tag_of
-from domain.parties import OrderKey
+from domain.parties import OrderKey, first_accounts
 from domain.programs import program_values
 from domain.readings import Attestation
 from domain.rules import rule_of
@@ -51,12 +51,13 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain, hold
 
 def _check_terms(package: Package, signing: TermSigning) -> None:
     """Tariffs and agreements are signed, and an agreement is under a tariff of its own retailer in this area."""
+    first = first_accounts(package.replacements)
     for tariff in package.tariffs:
         signing.check(tariff)
     for agreement in package.agreements:
         signing.check(agreement)
         for tariff in package.tariffs:
-            made_by, due = (tariff.retailer, tariff.area), (agreement.retailer, package.area)
+            made_by, due = (first(tariff.retailer), tariff.area), (first(agreement.retailer), package.area)
             if tariff.tariff == agreement.tariff and made_by != due:
                 raise WrongInput(record=name_of(agreement), reason=f"{name_of(tariff)} is not its retailer's there")
 

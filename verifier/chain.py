@@ -24,6 +24,9 @@ CONTRACTS = (
 ROLES = {"operator": 1, "dso": 2, "attester": 3, "treasurer": 4, "registrar": 5, "security_admin": 6}
 """Numbers of the roles on chain."""
 
+GRACE_SECONDS = 3_600
+"""Market time within which the operator journals what the chain did, and settles what readings changed."""
+
 MTU_SECONDS = 900
 
 TEXTS = frozenset({"name"})

@@ -123,6 +123,15 @@ class ParticipantRegistered:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountReplaced:
+    """An account that gave way to its successor; settlements beyond the beginning of this MTU pay the successor."""
+
+    account: str
+    successor: str
+    valid_from_mtu: int
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRegistered:
     """A key that may sign orders for an account from an MTU on."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from verifier.facts import (
     AccessLogged,
+    AccountReplaced,
     AgreementSigned,
     AreaDefined,
     AuditSigned,
@@ -52,6 +53,7 @@ KINDS: dict[str, type] = {
     "agreement.signed": AgreementSigned,
     "participant.registered": ParticipantRegistered,
     "key.registered": KeyRegistered,
+    "account.replaced": AccountReplaced,
     "meter.registered": MeterRegistered,
     "guarantee.given": GuaranteeGiven,
     "cover.given": CoverGiven,

@@ -11,6 +11,7 @@ from typing import Any
 from verifier.chain import Events
 from verifier.evidence import Evidence, Place
 from verifier.facts import (
+    AccountReplaced,
     AgreementSigned,
     AreaDefined,
     AuditSigned,
@@ -91,6 +92,7 @@ class Ledger:
             AgreementSigned: participants.agreement_signed,
             ParticipantRegistered: participants.participant_registered,
             KeyRegistered: participants.key_registered,
+            AccountReplaced: participants.account_replaced,
             MeterRegistered: participants.meter_registered,
             GuaranteeGiven: self._money.guarantee_given,
             CoverGiven: self._money.cover_given,
@@ -205,6 +207,9 @@ class Ledger:
             self._transactions.check_outcomes(chain)
         with report.on("the journal", "unjournalled"):
             self._transactions.check_complete(chain, self._participants.waiting, self._readings.is_erased)
+        if self._evidence.opened:
+            with report.on("the journal", "replacements"):
+                self._participants.replacements.check_complete(chain, self._participants.parties)
         with report.on("the journal", "handover"):
             self._handover.check(chain)
         with report.on("the journal", "balances"):

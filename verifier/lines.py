@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from verifier.facts import (
+    AccountReplaced,
     ClearingRules,
     Envelope,
     MeterRegistered,
@@ -102,6 +103,7 @@ class Account:
     participant: ParticipantRegistered
     grid_model: Json
     meters: tuple[MeterRegistered, ...]
+    replacements: tuple[AccountReplaced, ...]
 
     @property
     def account(self) -> str:
@@ -122,6 +124,11 @@ class Account:
     def point(self) -> str | None:
         """Where it stands."""
         return self.participant.point
+
+    @property
+    def present(self) -> str:
+        """Address of the account that has its place now."""
+        return self.replacements[-1].successor if self.replacements else self.account
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,9 @@ class Orders:
         report.same("tag", fact.tag, order.tag, "the order gives")
         report.same("market", ident(fact.market), order.market, "the order is for")
         report.none("tags accepted before", {order.tag} & self.opened.keys())
+        replaced = {order.account} & self._participants.replacements.told.keys()
+        if self._evidence.report.kind != "personal":
+            report.none("orders of an account that was replaced before", replaced)
         key = self._check_signer(fact.order_key, order, order.signer)
         if key is not None:
             report.same("point", fact.point, key.point, "the key's registration holds")

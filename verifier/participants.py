@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 from verifier.chain import ROLES
 from verifier.evidence import Attesters, Evidence
 from verifier.facts import (
+    AccountReplaced,
     AgreementSigned,
     AreaDefined,
     KeyRegistered,
@@ -28,6 +29,7 @@ from verifier.facts import (
 from verifier.form import whole
 from verifier.hashes import ZERO_HEX, hash_json, ident
 from verifier.journal import Erasures, PeriodKey
+from verifier.replacements import Replacements
 
 MOST_MTUS_OF_A_SESSION = 128
 MOST_MTUS_OF_A_PERIOD = 3_200
@@ -95,6 +97,8 @@ class Participants:
         self._period_over: dict[tuple[str, int], int] = {}  # by area and MTU
         self.parties: dict[str, Party] = {}
         self._standing: dict[str, Party] = {}  # by point
+        self.replacements = Replacements(evidence)
+        self.settled_until: dict[str, int] = {}  # by area: the last MTU with a proposed settlement
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
         self.meters_at = defaultdict[str, list[MeterRegistered]](list)
@@ -274,7 +278,8 @@ class Participants:
         for agreement, tariff in product(agreements, tariffs):
             if agreement.tariff == tariff.tariff:
                 name = f"retailer of {agreement.agreement}"
-                self._report.same(name, agreement.retailer, tariff.retailer, f"tariff {tariff.tariff} is that of")
+                mine, of = (self.replacements.before(item.retailer)[-1] for item in (agreement, tariff))
+                self._report.same(name, mine, of, f"tariff {tariff.tariff} is that of")
 
     def _check_not_begun(self, valid_from_mtu: int, area: str) -> None:
         """No MTU that the terms cover has begun in their area (evidence.md section 3, `agreement.signed`)."""
@@ -302,8 +307,10 @@ class Participants:
             self._report.fail(sequence, name=name, source="anchored before it began was", expected=in_time)
 
     def agreement_at(self, account: str, mtu: int) -> AgreementSigned | None:
-        """An account's agreement: the latest that began by then, of these the highest version, then the last id."""
-        begun = (item for item in self.agreements.get(account, ()) if item.valid_from_mtu <= mtu)
+        """An account's agreement, or that of one it replaced: the latest that began by then, of these the highest
+        version, then the last id."""
+        mine = [item for one in self.replacements.before(account) for item in self.agreements.get(one, ())]
+        begun = (item for item in mine if item.valid_from_mtu <= mtu)
         return max(begun, key=lambda item: (item.valid_from_mtu, item.version, item.agreement), default=None)
 
     def tariff_at(self, tariff: str, mtu: int) -> TariffPublished | None:
@@ -335,6 +342,30 @@ class Participants:
         self.parties[party.account] = party
         if party.point is not None:
             self._standing[party.point] = party
+
+    def account_replaced(self, fact: AccountReplaced) -> None:
+        """The chain says so, of a participant's account; before any settlement that it bears on."""
+        self.replacements.take(fact)
+        party = self.parties.get(fact.account)
+        if party is None:
+            if not self._erasures.excuse("participant.registered", fact.account):
+                self._report.fail(f"{fact.account} is no participant")
+            return
+        self._report.none("successors that are participants already", {fact.successor} & self.parties.keys())
+        self.parties[fact.successor] = replace(party, account=fact.successor)
+        settled = self.settled_until.get(ident(party.area), -1)
+        if fact.valid_from_mtu <= settled:
+            source = "settled without it is already MTU"
+            self._report.fail(fact.valid_from_mtu, name="valid_from_mtu", source=source, expected=settled)
+
+    def standing(self, area: str, end_mtu: int) -> list[Party]:
+        """The parties of an area (its id) in a settlement of MTUs before `end_mtu`, ascending by account."""
+        before, holder = self.replacements.before, self.replacements.holder
+        first = [account for account in self.parties if not self.parties.keys() & before(account)[1:]]
+        present = {holder(account, end_mtu): self.parties[account] for account in first}
+        return [
+            replace(party, account=account) for account, party in sorted(present.items()) if ident(party.area) == area
+        ]
 
     def key_registered(self, fact: KeyRegistered) -> None:
         """Signed by the account; at the account's point."""

@@ -160,6 +160,12 @@ class Personal:
         self._report.none("meters told twice", [meter for meter in meters if meters.count(meter) > 1])
         self._participants.participant_registered(own.participant)
         self._report.none("meters at another point", [meter for meter in meters if meter.point != own.point])
+        for item in own.replacements:
+            self._participants.account_replaced(item)
+        self._mine = self._participants.replacements.before(own.present)
+        self._report.same("first account", self._mine[-1], own.account, "the replacements give")
+        if own.replacements and self._chain is None:
+            self._report.gap("not verifiable without a node: that the chain replaced the earlier accounts")
         for meter in meters:
             self._participants.meter_registered(meter)
         if self._evidence.anchors is not None:
@@ -178,10 +184,11 @@ class Personal:
     def _check_order(self, row: OwnOrder | OwnCancel) -> None:
         """As the journal has it: signed by a registered key, with the operator's receipt."""
         own, order_key = self._own, row.key.order_key
+        account = self._account_of(row)
         self._evidence.at = Place(row.sequence, row.journal_head)
         self._orders.receipts = {row.sequence: row.receipt}
-        self._participants.keys[own.account].clear()
-        registration = (own.account, order_key, own.point, row.key.valid_from_mtu, row.key.signature)
+        self._participants.keys[account].clear()
+        registration = (account, order_key, own.point, row.key.valid_from_mtu, row.key.signature)
         self._participants.key_registered(KeyRegistered(*registration))
         if isinstance(row, OwnCancel):
             cancel = OrderCancelled(
@@ -190,7 +197,7 @@ class Personal:
                 mtu=row.cancel.mtu,
                 order_id=row.cancel.order_id,
                 revision=row.cancel.revision,
-                account=own.account,
+                account=account,
                 order_key=order_key,
                 tag=row.tag,
                 signature=row.signature,
@@ -202,6 +209,12 @@ class Personal:
             order = Order.open(self._evidence.sign, row.order, row.signature)
             fact = (row.order, row.signature, order_key, order.tag, order.market, own.point, row.market_time, row.rules)
             self._orders.accepted(OrderAccepted(*fact))
+
+    def _account_of(self, row: OwnOrder | OwnCancel) -> str:
+        """The account of an order, which is one of mine."""
+        account = self._orders.opened[row.tag].order.account if isinstance(row, OwnCancel) else row.order.account
+        self._report.none("orders of other accounts", {account}.difference(self._mine))
+        return account
 
     def _check_program(self, row: OwnProgram) -> None:
         """Own schedule and envelopes, as the DSO signed them and the chain recorded them."""
@@ -262,7 +275,7 @@ class Personal:
             if word.accepted and row.price_neur_per_wh is not None:
                 energy_wh = word.accepted * row.lot_wh
                 trade = Trade(row.market, session, tag, word.side, energy_wh, row.price_neur_per_wh)
-                self._market.trades[self._own.account, mtu].append(trade)
+                self._market.trades[opened[tag].order.account, mtu].append(trade)
 
     # ---- readings and terms
 
@@ -306,20 +319,24 @@ class Personal:
         held, _ = self._evidence.check_settlement(*place, SettledHashes(*hashes), row.signatures, UNKNOWN_ATTESTERS)
         strange = [row.words_hash] if self._chain is not None and not held else []
         report.none("hashes that the chain did not settle", strange)
-        self._check_own_word(row, told)
+        self._check_own_word(row, told, self._account_in(mtus))
         revisions = self._revisions(row, told, mtus)
         target = Target(self._own.area, (self._area, told.period), told.revision, mtus, revisions, {})
         self._check_bill(row, told, target)
         report.totals.statements += 1
-        self._settlements.before[self._area, told.period, self._own.account] += told.due_neur
+        self._settlements.before[self._area, told.period, self._account_in(mtus)] += told.due_neur
 
-    def _check_own_word(self, row: OwnStatement, told: ToldStatement) -> None:
+    def _account_in(self, mtus: range) -> str:
+        """The account that has my place in a settlement."""
+        return self._participants.replacements.holder(self._mine[-1], mtus.stop)
+
+    def _check_own_word(self, row: OwnStatement, told: ToldStatement, account: str) -> None:
         """The page with the own word is one of those signed, and the word holds what is due."""
         words = [unhex(word, 32) for word in row.page or ()]
         page, due = tohex(keccak(b"".join(words))), told.due_neur
         found = [row.page is not None, not due or page in row.page_hashes]
         self._report.same("page", found, [bool(due), True], "due_neur and page_hashes give")
-        mine = settlement_word(self._own.account, due).to_bytes(32, "big")
+        mine = settlement_word(account, due).to_bytes(32, "big")
         self._report.same("own word", not due or mine in words, True, "that it is on the page must be")
 
     def _revisions(self, row: OwnStatement, told: ToldStatement, mtus: range) -> Mapping[int, int | None]:
@@ -347,7 +364,7 @@ class Personal:
     def _check_bill(self, row: OwnStatement, told: ToldStatement, target: Target) -> None:
         """Line by line; lines that are mirrored from others' bills as products and sums only, counted."""
         made = self._settlements.recompute(target, row.rules, all_shown=False)
-        mine, account = made.statements, self._own.account
+        mine, account = made.statements, self._account_in(target.mtus)
         self._needed_terms |= made.terms.keys()
         if self._own.kind == HOUSEHOLD:
             expected = mine[account].as_json()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from verifier.chain import Event
+from verifier.chain import GRACE_SECONDS, Event
 from verifier.evidence import Evidence
 from verifier.facts import Attestation, MtuUnread, Reading, ReadingAttested
 from verifier.form import unhex
@@ -21,7 +21,7 @@ from verifier.participants import Participants, Party
 from verifier.rules import rule_of
 from verifier.signatures import Registers, jws_meter, open_jws
 from verifier.substitutes import LIKE_MTUS_BACK, MeterReadings, Substitute
-from verifier.transactions import GRACE_SECONDS, Transactions
+from verifier.transactions import Transactions
 from verifier.verdict import Subject
 
 MEASURED, SUBSTITUTE = 0, 1

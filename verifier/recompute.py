@@ -28,7 +28,7 @@ from verifier.billing import (
 )
 from verifier.evidence import Evidence
 from verifier.facts import AgreementSigned, TariffPublished, Term
-from verifier.hashes import ZERO_HEX, ident, terms_hash
+from verifier.hashes import ZERO_HEX, terms_hash
 from verifier.hidden import Hidden, Target
 from verifier.journal import Erasures
 from verifier.market import UNLIMITED, Market
@@ -87,7 +87,7 @@ class Recomputation:
     def run(self, *, all_shown: bool) -> None:
         """Make all statements; `all_shown`: the bundle shows the readings of all meters (a personal one does not)."""
         self._gather(all_shown=all_shown)
-        parties = [p for _, p in sorted(self._participants.parties.items()) if ident(p.area) == self._target.period[0]]
+        parties = self._participants.standing(self._target.period[0], self._target.mtus.stop)
         for party in parties:
             if party.kind == HOUSEHOLD:
                 self._bill_household(party)
@@ -124,7 +124,9 @@ class Recomputation:
 
     def _traded(self, account: str, mtu: int) -> Traded:
         """An account's trades of an MTU."""
-        return Traded.of([*self._market.trades.get((account, mtu), ()), *self._hidden.claimed(account, mtu)])
+        mine = self._participants.replacements.before(account)
+        shown = (trade for one in mine for trade in self._market.trades.get((one, mtu), ()))
+        return Traded.of([*shown, *self._hidden.claimed(account, mtu)])
 
     # ---- households
 
@@ -195,11 +197,15 @@ class Recomputation:
             if not energy_wh:
                 continue
             line = line_of(kind, mtu, energy_wh, price_of(kind, tariff, own))
-            owner = agreement.retailer if kind.other == RETAILER else kind.other
+            owner = self._retailer_of(agreement) if kind.other == RETAILER else kind.other
             mirror = Mirror(owner, mtu, at, tariff.tariff, tariff.version, line.price_neur_per_wh)
             self._mirrors[mirror] += energy_wh
             taxed[tariff.vat_bp] += max(-line.amount_neur, 0) if kind.taxed else 0
             yield line
+
+    def _retailer_of(self, agreement: AgreementSigned) -> str:
+        """Who has the place of the retailer that an agreement names, in this settlement."""
+        return self._participants.replacements.holder(agreement.retailer, self._target.mtus.stop)
 
     # ---- retailer, DSO, tax
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.chain import Event, Events
+from verifier.chain import GRACE_SECONDS, Event, Events
 from verifier.evidence import Evidence, SettledHashes
 from verifier.facts import SettlementProposed, SettlementRules, SettlementSigned
 from verifier.form import Json, unhex
@@ -35,7 +35,6 @@ from verifier.participants import Participants, Party
 from verifier.readings import Readings
 from verifier.recompute import RECOMPUTATION_BY_LINES_RULE, Recomputation
 from verifier.rules import rule_of
-from verifier.transactions import GRACE_SECONDS
 from verifier.unknown import Stakes
 
 READ_EVENTS = ("ReadingsAttested", "ReadingsUnread")
@@ -192,6 +191,8 @@ class Settlements:
             and self._evidence.seen.find("SessionOpened", {"market": key[0], "session": key[1]})
         )
         report.none("sessions that are not over", pending)
+        settled = self._participants.settled_until
+        settled[area] = max(settled.get(area, -1), mtus[-1])
         told = {item.account: item.statement for item in fact.statements}
         report.totals.statements += len(told)
         report.ascending("accounts with a statement", [item.account for item in fact.statements])

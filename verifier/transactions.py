@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.chain import Chain, Event, journalled_args
+from verifier.chain import GRACE_SECONDS, Chain, Event, journalled_args
 from verifier.evidence import Evidence
 from verifier.form import as_json, unhex
 from verifier.hashes import keccak, tohex
@@ -32,9 +32,6 @@ from verifier.transaction_facts import (
 
 Told = ChainSigned | ChainIncluded | ChainFailed | ChainRewound
 """Facts about a request, each of which says what was asked for."""
-
-GRACE_SECONDS = 3_600
-"""Market time within which the operator journals what the chain did, and settles what readings changed."""
 
 SENDERS = ("operator", "treasurer", "registrar")
 """Roles whose transactions the journal must hold."""

@@ -38,6 +38,7 @@ from wallet_api.routers import (
     orders,
     public,
     registrar,
+    replacements,
     retailer,
     session,
 )
@@ -92,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     holdings.router,
     accesses.router,
     money.router,
+    replacements.router,
     registrar.router,
     retailer.router,
     dso.router,

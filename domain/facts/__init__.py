@@ -22,7 +22,7 @@ from domain.facts.chain import (
 from domain.facts.handovers import DeployedContract, DeploymentSucceeded
 from domain.facts.metering import MtuUnread, ReadingAttested, ReadingRules
 from domain.facts.money import CoverGiven, DepositBooked, RedemptionRequested
-from domain.facts.parties import KeyRegistered, MeterRegistered, ParticipantRegistered
+from domain.facts.parties import AccountReplaced, KeyRegistered, MeterRegistered, ParticipantRegistered
 from domain.facts.programs import (
     ClearingRules,
     MtuCleared,
@@ -70,6 +70,7 @@ __all__ = [
     "FACTS",
     "HAPPENED",
     "AccessLogged",
+    "AccountReplaced",
     "AccountStatement",
     "AgreementSigned",
     "AreaDefined",

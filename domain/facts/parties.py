@@ -1,9 +1,9 @@
-"""Who takes part: participants, meters, order keys."""
+"""Who takes part: participants, meters, order keys, accounts replaced."""
 
 from __future__ import annotations
 
 from domain.facts.base import Fact, fact
-from domain.parties import Meter, OrderKey, Participant
+from domain.parties import Meter, OrderKey, Participant, Replacement
 
 
 @fact
@@ -46,3 +46,19 @@ class KeyRegistered(Fact):
     def journal_key(self) -> str:
         """A key serves one account, once."""
         return f"key:{self.order_key.order_key}"
+
+
+@fact
+class AccountReplaced(Fact):
+    """A participant's account gave way to its successor, as a final block says. Its members are those of
+    `Replacement`.
+    """
+
+    KIND = "account.replaced"
+    FLAT = "replacement"
+    replacement: Replacement
+
+    @property
+    def journal_key(self) -> str:
+        """An account is replaced once."""
+        return f"replaced:{self.replacement.account}"

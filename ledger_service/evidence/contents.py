@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from domain.areas import Area
@@ -20,7 +20,7 @@ from domain.facts import (
 )
 from domain.hashing import from_hex
 from domain.markets import Market
-from domain.parties import Meter, OrderKey, Participant
+from domain.parties import Meter, OrderKey, Participant, Replacement
 from domain.periods import Period
 from domain.readings import Reading
 from domain.terms import Agreement, Tariff
@@ -136,9 +136,13 @@ class SettlementContent:
 
 @dataclass(slots=True)
 class Openings:
-    """Openings by what they are; `orders` holds entries of orders and cancels by account, ascending."""
+    """Openings by what they are; `orders` holds entries of orders and cancels by account, ascending.
+
+    `parties` stand under their present accounts, `replacements` too: how the accounts before it gave way, oldest first.
+    """
 
     parties: dict[str, Participant] = field(default_factory=dict)
+    replacements: dict[str, tuple[Replacement, ...]] = field(default_factory=dict)
     meters: list[Meter] = field(default_factory=list)
     keys: dict[str, OrderKey] = field(default_factory=dict)
     agreements: list[Agreement] = field(default_factory=list)
@@ -159,18 +163,39 @@ class Openings:
         return (jws for meter, jws in self.messages if meter in meters)
 
     def has_erased(self, account: str) -> bool:
-        """Whether statements of the account open to orders that are erased."""
-        mine = (settlement.statements[account].statement for settlement in self.settlements_of(account))
+        """Whether statements of a present account, or of those before it, open to orders that are erased."""
+        accounts = self.accounts_of(account)
+        mine = (
+            item.statements[one].statement for item in self.settlements for one in accounts if one in item.statements
+        )
         tags = (tag for statement in mine for item in statement.opens for tag in (*item.bids, *item.asks))
         return any(tag not in self.account_of for tag in tags)
 
-    def settlements_of(self, account: str) -> list[SettlementContent]:
-        """Those in which the account has a statement."""
-        return [settlement for settlement in self.settlements if account in settlement.statements]
+    def give_way(self, replacement: Replacement) -> None:
+        """A party goes on under another account."""
+        party = self.parties.pop(replacement.account, None)
+        if party is not None:
+            before = self.replacements.pop(replacement.account, ())
+            self.parties[replacement.successor] = replace(party, account=replacement.successor)
+            self.replacements[replacement.successor] = (*before, replacement)
+
+    def accounts_of(self, account: str) -> list[str]:
+        """A present account and those before it."""
+        return [account, *(item.account for item in self.replacements.get(account, ()))]
+
+    def orders_of(self, account: str) -> list[tuple[Entry, OrderAccepted | OrderCancelled]]:
+        """Orders and cancels of a present account and those before it, by sequence."""
+        found = [item for one in self.accounts_of(account) for item in self.orders.get(one, ())]
+        return sorted(found, key=lambda item: item[0].sequence)
+
+    def statements_of(self, account: str) -> list[StatementShown]:
+        """The statements of a present account and those before it."""
+        mine = self.accounts_of(account)
+        return [item.shown_to(one) for item in self.settlements for one in mine if one in item.statements]
 
     def terms_of(self, account: str) -> list[Agreement | Tariff]:
         """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
-        mine = [agreement for agreement in self.agreements if agreement.account == account]
+        mine = [agreement for agreement in self.agreements if agreement.account in self.accounts_of(account)]
         found: dict[tuple[str, int, int], Agreement | Tariff] = {}
         for mtu in self._settled_mtus(account):
             agreement = max(_valid(mine, mtu), key=_age_of_agreement, default=None)
@@ -184,7 +209,9 @@ class Openings:
         return [found[key] for key in sorted(found)]
 
     def _settled_mtus(self, account: str) -> Iterator[int]:
-        settled = {(item.proposal.area, item.proposal.period) for item in self.settlements_of(account)}
+        accounts = set(self.accounts_of(account))
+        mine = (item for item in self.settlements if accounts & item.statements.keys())
+        settled = {(item.proposal.area, item.proposal.period) for item in mine}
         for place in sorted(settled):
             yield from self.periods[place].mtus
 

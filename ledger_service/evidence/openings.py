@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from contracts.bindings.market import ProgramRecorded
 from domain.facts import (
+    AccountReplaced,
     AgreementSigned,
     AreaDefined,
     Fact,
@@ -59,6 +60,7 @@ _REGISTRY: tuple[type[Fact], ...] = (
     KeyRegistered,
     AgreementSigned,
     TariffPublished,
+    AccountReplaced,
 )
 
 _ORDERS: tuple[type[OrderAccepted] | type[OrderCancelled], ...] = (OrderAccepted, OrderCancelled)
@@ -97,6 +99,8 @@ def _add_registry(found: Openings, fact: Fact) -> None:
             found.agreements.append(agreement)
         case TariffPublished(tariff=tariff):
             found.tariffs.append(tariff)
+        case AccountReplaced(replacement=replacement):
+            found.give_way(replacement)
 
 
 def _add_order(found: Openings, entry: Entry, fact: OrderAccepted | OrderCancelled) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from domain.errors import DominoesError
 from domain.facts import OrderAccepted
-from domain.parties import Participant
+from domain.parties import Meter, Participant
 from ledger_service.evidence.contents import Openings
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.openings import read_openings
@@ -41,8 +42,10 @@ class OpeningsErased(DominoesError):
 def export_personal(
     record: Record, directory: Path, *, account: str, chain: ChainInfo, receipts: ReceiptSource
 ) -> Anchor:
-    """Write the bundle of one account (0x hex) up to the last anchor. Raises NothingAnchored, NotABundle,
-    OpeningsErased."""
+    """Write the bundle of one present account (0x hex), and of those it replaced, up to the last anchor.
+
+    Raises NothingAnchored, NotABundle, OpeningsErased.
+    """
     with record.read() as connection:
         anchor = last_anchor(connection)
         openings = read_openings(connection, through=anchor.sequence)
@@ -80,14 +83,25 @@ def _write(
     codes = {meter.meter for meter in meters}
     with BundleWriter(directory, kind="personal") as bundle:
         bundle.value("chain.json", chain)
-        bundle.value("account.json", AccountShown(party, openings.areas[party.area].grid_model, tuple(meters)))
+        bundle.value("account.json", _account(openings, party, meters))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
         bundle.lines("programs.jsonl", _programs(openings, party))
         bundle.raw_lines("results.jsonl", _results(openings, account))
         bundle.lines("readings.jsonl", (line for leaves in openings.attestations for line in leaves.shown_to(codes)))
         bundle.lines("messages.jsonl", map(MessageShown, dict.fromkeys(openings.messages_of(codes))))
         bundle.lines("terms.jsonl", openings.terms_of(account))
-        bundle.lines("statements.jsonl", (item.shown_to(account) for item in openings.settlements_of(account)))
+        bundle.lines("statements.jsonl", openings.statements_of(account))
+
+
+def _account(openings: Openings, party: Participant, meters: Iterable[Meter]) -> AccountShown:
+    """The party as it was registered, and how its accounts gave way since."""
+    replaced = openings.replacements.get(party.account, ())
+    return AccountShown(
+        participant=replace(party, account=replaced[0].account) if replaced else party,
+        grid_model=openings.areas[party.area].grid_model,
+        meters=tuple(meters),
+        replacements=replaced,
+    )
 
 
 def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShown]:
@@ -104,7 +118,7 @@ def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShow
 
 def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[OrderShown | CancelShown]:
     """Own orders and cancels by sequence, each with the operator's receipt."""
-    for entry, fact in openings.orders.get(account, ()):
+    for entry, fact in openings.orders_of(account):
         key = openings.keys[fact.order_key]
         received = ReceivedShown(
             signature=fact.signature,
@@ -124,4 +138,5 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
 
 def _results(openings: Openings, account: str) -> Iterable[bytes]:
     """The complete words of every MTU in which the account has one, by MTU and market."""
-    return (result.line for result in openings.results if account in result.accounts)
+    mine = set(openings.accounts_of(account))
+    return (result.line for result in openings.results if mine & result.accounts)

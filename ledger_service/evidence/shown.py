@@ -37,7 +37,7 @@ from domain.members import (
     Tag,
     Word,
 )
-from domain.parties import Meter, Participant
+from domain.parties import Meter, Participant, Replacement
 from domain.readings import MeterReading
 
 
@@ -111,11 +111,12 @@ class PublicSettlement:
 
 @dataclass(frozen=True, slots=True)
 class AccountShown:
-    """Whose bundle it is, on which grid, read by which meters, each as its fact with who signed it."""
+    """Whose bundle it is, on which grid, read by which meters, each as its fact, and how its accounts gave way."""
 
     participant: Participant
     grid_model: Document
     meters: tuple[Meter, ...]
+    replacements: tuple[Replacement, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,19 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Table, select
 
+from domain.hashing import to_hex
 from ledger_service.money.tables import (
     money_account,
     money_failed,
     money_movement,
     money_redemption,
     money_redemption_step,
+    money_replacement,
 )
 from ledger_service.money.views import account_row
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import WHENEVER, SequenceSpan, with_time
+from ledger_service.registry.tables import registry_replacement
 from ledger_service.trading import Backing
 
 
@@ -70,6 +73,27 @@ class RedemptionState:
     ready_at: int
     redeemed_neur: int
     left_neur: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedAccount:
+    """An account that the chain replaced: in which transaction, and the time of its block in unix seconds."""
+
+    account: bytes
+    successor: bytes
+    key: str
+    block_time: int
+
+
+def replaced_accounts(connection: Connection) -> list[ReplacedAccount]:
+    """Those of which the registry does not know yet, in the order of their blocks."""
+    table, known = money_replacement, set(connection.execute(select(registry_replacement.c.account)).scalars())
+    query = select(table).order_by(table.c.block_time, table.c.account, table.c.key)
+    found: dict[bytes, ReplacedAccount] = {}
+    for row in connection.execute(query):
+        if to_hex(row.account) not in known:
+            found.setdefault(row.account, ReplacedAccount(row.account, row.successor, row.key, row.block_time))
+    return list(found.values())
 
 
 def balance_neur(connection: Connection, *, account: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, LargeBinary, String, Table
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table
 
 from ledger_service.record.tables import KEY_LENGTH_MAX, Integer64, metadata
 
@@ -93,6 +93,39 @@ money_failed = Table(
     Column("failed_at", Integer64, nullable=False),
 )
 
+money_replacement = Table(
+    "money_replacement",
+    metadata,
+    Column("account", LargeBinary(20), primary_key=True),
+    Column("key", String(KEY_LENGTH_MAX), primary_key=True, index=True),
+    Column("successor", LargeBinary(20), nullable=False),
+    Column("block_time", Integer64, nullable=False),
+)
+"""Moves from an account to its successor, by transaction: the first of an account replaced it, others collected."""
+
+money_successor = Table(
+    "money_successor",
+    metadata,
+    Column("account", LargeBinary(20), primary_key=True),
+    Column("sequence", Integer64, primary_key=True, autoincrement=False),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False, index=True),
+    Column("successor", LargeBinary(20), nullable=True),  # none: withdrawn
+    Column("by", LargeBinary(20), nullable=True),
+    Column("ready_at", Integer64, nullable=True),
+)
+"""Successors proposed for accounts whose key was lost, as the chain told of them: of each account the last counts."""
+
+money_batch = Table(
+    "money_batch",
+    metadata,
+    Column("sequence", Integer64, primary_key=True, autoincrement=False),
+    Column("batch", LargeBinary(32), primary_key=True),
+    Column("key", String(KEY_LENGTH_MAX), nullable=False, index=True),
+    Column("area", String(128), nullable=False),
+    Column("ended", Boolean, nullable=False),
+)
+"""Settlements of several pages, by each transaction that booked one of them, and by the one that ended it."""
+
 TABLES = (
     money_movement,
     money_account,
@@ -101,5 +134,8 @@ TABLES = (
     money_suspense,
     money_uncovered,
     money_failed,
+    money_replacement,
+    money_successor,
+    money_batch,
 )
 """Every view of this package."""

@@ -6,8 +6,9 @@ transaction that comes into another block replaces what it did before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -25,7 +26,8 @@ from contracts.bindings.accounts import (
 from contracts.bindings.guarantees import DebtCovered, GuaranteeSet
 from contracts.bindings.handovers import AccountLeft, AccountTakenOver, Standing
 from contracts.bindings.redemptions import Redeemed, RedemptionCancelled, RedemptionRequested
-from contracts.bindings.settlement import PeriodSettled, SettlementPageBooked
+from contracts.bindings.settlement import PeriodSettled, SettlementAbandoned, SettlementPageBooked
+from contracts.bindings.successions import SuccessorCancelled, SuccessorProposed
 from domain.errors import DominoesError
 from domain.facts import (
     HAPPENED,
@@ -42,16 +44,20 @@ from domain.words import unpack_settlement_word
 from ledger_service.money.tables import (
     TABLES,
     money_account,
+    money_batch,
     money_failed,
     money_movement,
     money_redemption,
     money_redemption_step,
+    money_replacement,
+    money_successor,
     money_suspense,
     money_uncovered,
 )
 from ledger_service.outbox import asks
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
+from ledger_service.registry import queries as registry
 from ledger_service.registry.tables import registry_agreement, registry_area
 from ledger_service.settlement.queries import proposals
 from settling.postings import MoneyMade, Posting, check_balanced, postings_of
@@ -75,22 +81,27 @@ MOVING: tuple[type[Event], ...] = (
     LineSet,
     DebtUncovered,
     AccountReplaced,
+    SuccessorProposed,
+    SuccessorCancelled,
     AmountSuspended,
     SuspenseBooked,
     DebitPassedOn,
     AccountLeft,
     AccountTakenOver,
     PeriodSettled,
+    SettlementAbandoned,
 )
 """The events that move money, promise it or ask for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an event comes from: the key of its transaction, the entry that tells of it, and the area it settles."""
+    """Where an event comes from: the key of its transaction, the entry that tells of it, the time of its block, and the
+    area it settles."""
 
     key: str
     sequence: int
+    block_time: int
     area: str = ""
 
 
@@ -125,9 +136,10 @@ def fold(connection: Connection, entry: Entry, *, now: int) -> None:
 
 
 def _book(connection: Connection, fact: Happened, sequence: int) -> None:
+    _note_batches(connection, fact, sequence)
     position = 0
     for event, area in _moving(connection, fact):
-        place, origin = {"sequence": sequence, "key": fact.key}, Origin(key=fact.key, sequence=sequence, area=area)
+        place, origin = {"sequence": sequence, "key": fact.key}, Origin(fact.key, sequence, fact.block_time, area)
         if isinstance(event, PeriodSettled):
             if not area:
                 continue
@@ -138,6 +150,25 @@ def _book(connection: Connection, fact: Happened, sequence: int) -> None:
         position = _write(connection, place, postings, position)
     if position:
         _check_written(connection, fact.key)
+
+
+def _note_batches(connection: Connection, fact: Happened, sequence: int) -> None:
+    """Which settlements of several pages the transaction went on with, and which it ended: in effect or abandoned."""
+    rows: dict[bytes, dict[str, Any]] = {}
+    for event in read_events(fact.events, SettlementPageBooked, PeriodSettled, SettlementAbandoned):
+        match event:
+            case SettlementPageBooked(area=area, id=batch):
+                area_code = _area_code(connection, area)
+                rows[batch] = {"batch": batch, "area": area_code, "ended": False}
+            case PeriodSettled(area=area):
+                for row in rows.values():
+                    row["ended"] |= row["area"] == _area_code(connection, area)
+            case SettlementAbandoned(id=batch):
+                of = select(money_batch.c.area).where(money_batch.c.batch == batch).limit(1)
+                rows[batch] = {"batch": batch, "area": connection.execute(of).scalar() or "", "ended": True}
+    if rows:
+        place = {"sequence": sequence, "key": fact.key}
+        connection.execute(insert(money_batch), [row | place for row in rows.values()])
 
 
 def _moving(connection: Connection, fact: Happened) -> list[tuple[Event, str]]:
@@ -179,8 +210,10 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
         case DebtUncovered():
             _uncovered(connection, origin, event)
         case AccountReplaced(account=account, successor=successor, balance_neur=balance):
-            _replaced(connection, origin, account=account, successor=successor)
+            _replaced(connection, origin, event)
             return pair(account=successor, other=account, kind="replacement", amount_neur=balance)
+        case SuccessorProposed() | SuccessorCancelled():
+            _proposed(connection, origin, event)
         case AmountSuspended(account=account, suspense=suspense, amount_neur=amount):
             _suspended(connection, origin, event)
             # The settlement's own pairs book it on the account; one of several pages is shown here from its page on.
@@ -188,6 +221,8 @@ def _moved(connection: Connection, origin: Origin, event: Event) -> list[Posting
         case SuspenseBooked(account=account, suspense=suspense, amount_neur=amount):
             _suspended(connection, origin, event)
             return pair(account=account, other=suspense, kind="suspense", amount_neur=amount)
+        case SettlementAbandoned(id=batch):
+            return _dropped(connection, batch)
         case DebitPassedOn(account=account, guarantor=guarantor, amount_neur=amount):
             return pair(account=guarantor, other=account, kind="passed_on", amount_neur=amount)
         case AccountLeft(account=account, standing=standing):
@@ -222,6 +257,9 @@ def _undo(connection: Connection, key: str) -> None:
     connection.execute(delete(money_redemption_step).where(money_redemption_step.c.key == key))
     connection.execute(delete(money_failed).where(money_failed.c.key == key))
     connection.execute(delete(money_uncovered).where(money_uncovered.c.key == key))
+    connection.execute(delete(money_successor).where(money_successor.c.key == key))
+    connection.execute(delete(money_batch).where(money_batch.c.key == key))
+    _unreplace(connection, key)
 
 
 def completion_key(*, account: bytes, ref: bytes) -> str:
@@ -319,6 +357,17 @@ def _suspended(connection: Connection, origin: Origin, event: AmountSuspended | 
         connection.execute(insert(table).values(**row, sequence=origin.sequence))
 
 
+def _dropped(connection: Connection, batch: bytes) -> list[Posting]:
+    """What the pages of an abandoned settlement kept back or passed on goes back; of the rest nothing was shown."""
+    table, pages = money_movement, money_batch
+    keys = select(pages.c.key).where(pages.c.batch == batch, pages.c.ended.is_(False))
+    query = select(table).where(table.c.key.in_(keys), table.c.kind.in_(("suspense", "passed_on")))
+    return [
+        Posting(account=row.account, other=row.other, kind=row.kind, amount_neur=-int(row.amount_neur))
+        for row in connection.execute(query.order_by(table.c.sequence, table.c.position))
+    ]
+
+
 def _uncovered(connection: Connection, origin: Origin, event: DebtUncovered) -> None:
     table = money_uncovered
     same = (table.c.sequence == origin.sequence, table.c.account == event.account)
@@ -327,12 +376,48 @@ def _uncovered(connection: Connection, origin: Origin, event: DebtUncovered) -> 
     connection.execute(insert(table).values(**row, lacking_neur=str(event.lacking_neur)))
 
 
-def _replaced(connection: Connection, origin: Origin, *, account: bytes, successor: bytes) -> None:
+def _proposed(connection: Connection, origin: Origin, event: SuccessorProposed | SuccessorCancelled) -> None:
+    """The last that a transaction says of an account counts."""
+    table = money_successor
+    same = (table.c.sequence == origin.sequence, table.c.account == event.account)
+    connection.execute(delete(table).where(*same))
+    row: dict[str, Any] = {"sequence": origin.sequence, "key": origin.key, "account": event.account}
+    if isinstance(event, SuccessorProposed):
+        row |= {"successor": event.successor, "by": event.by, "ready_at": event.ready_at}
+    connection.execute(insert(table), row)
+
+
+def _replaced(connection: Connection, origin: Origin, event: AccountReplaced) -> None:
+    """What moves goes to the successor, and so do, the first time, all lines."""
+    table, first = money_replacement, not _moves(connection, event.account)
+    row = {"account": event.account, "successor": event.successor, "key": origin.key, "block_time": origin.block_time}
+    connection.execute(delete(table).where(table.c.account == event.account, table.c.key == origin.key))
+    connection.execute(insert(table), row)
+    if first:
+        _hand_lines_over(connection, event.account, event.successor, {"guaranteed_sequence": origin.sequence})
+
+
+def _unreplace(connection: Connection, key: str) -> None:
+    """The block that replaced an account vanished: its lines are its own again."""
+    table = money_replacement
+    rows = connection.execute(select(table).where(table.c.key == key)).all()
+    if rows:
+        connection.execute(delete(table).where(table.c.key == key))
+    for row in rows:
+        if not _moves(connection, row.account):
+            _hand_lines_over(connection, row.successor, row.account, {})
+
+
+def _moves(connection: Connection, account: bytes) -> int:
+    table = money_replacement
+    return connection.execute(select(func.count()).where(table.c.account == account)).scalar_one()
+
+
+def _hand_lines_over(connection: Connection, account: bytes, successor: bytes, since: dict[str, int]) -> None:
     """The successor takes over the lines that the account gives, and the one that it has."""
     row = account_row(connection, account)
     _add(connection, successor, 0)
     table = money_account
-    since = {"guaranteed_sequence": origin.sequence}
     given = update(table).where(table.c.guarantor == account)
     connection.execute(given.values(guarantor=successor, **since))
     if row is not None and row.guarantor is not None:
@@ -387,13 +472,25 @@ def _settled(connection: Connection, event: PeriodSettled, *, area: str) -> list
         raise SettlementNotProposed(area=area, period=period, revision=revision)
     table = registry_agreement
     query = select(table.c.agreement, table.c.version, table.c.retailer)
-    retailer_of = {(row.agreement, row.version): from_hex(row.retailer) for row in connection.execute(query)}
+    place_of = _places(connection, proposal)
+    retailer_of = {(row.agreement, row.version): place_of(row.retailer) for row in connection.execute(query)}
     now = _totals(_postings(proposal, retailer_of))
     for key, amount in _totals(_postings(known[revision - 1], retailer_of) if revision else []).items():
         now[key] = now.get(key, 0) - amount
     postings = [Posting(*key, amount_neur=amount) for key, amount in sorted(now.items()) if amount]
     _check_words(postings, proposal, area=area, period=period, revision=revision)
     return postings
+
+
+def _places(connection: Connection, proposal: SettlementProposed) -> Callable[[str], bytes]:
+    """Which account has a participant's place in a settlement: its present one, or an earlier one of it."""
+    shown = {item.account for item in proposal.statements}
+
+    def place(account: str) -> bytes:
+        mine = [account] if account in shown else registry.accounts_of(connection, account)
+        return from_hex(next((one for one in mine if one in shown), account))
+
+    return cache(place)
 
 
 def _postings(proposal: SettlementProposed, retailer_of: dict[tuple[str, int], bytes]) -> list[Posting]:

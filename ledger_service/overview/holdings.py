@@ -11,6 +11,7 @@ from domain.members import noun_of
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import ALWAYS, MtuSpan
+from ledger_service.registry.queries import is_held_by
 from ledger_service.settlement.queries import PeriodState, SettlementState, period_from_row
 from ledger_service.settlement.tables import settlement_period
 from ledger_service.trading.queries import BookOrder, Schedule, order_from_row, schedule_from_row
@@ -18,9 +19,9 @@ from ledger_service.trading.tables import trading_order, trading_schedule
 
 
 def orders(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[BookOrder]:
-    """An account's orders of a span, withdrawn ones included, by MTU and id."""
+    """A participant's orders of a span, withdrawn ones and those of earlier accounts included, by MTU and id."""
     c = trading_order.c
-    query = select(trading_order).where(c.account == account, span.holds(c.mtu))
+    query = select(trading_order).where(is_held_by(connection, c.account, account), span.holds(c.mtu))
     return [order_from_row(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
 
 

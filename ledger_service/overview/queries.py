@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, union_all
 
+from domain.hashing import to_hex
 from domain.words import Side
 from ledger_service.money.queries import Movement, movement_of
 from ledger_service.money.tables import money_movement, money_redemption
@@ -24,6 +25,7 @@ from ledger_service.overview.tables import (
 )
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, SequenceSpan, with_time
+from ledger_service.registry.queries import is_held_by
 
 ProgramState = Literal[
     "open", "gate_closed", "book_closed", "awaiting_verdict", "expired", "signed", "refused", "cleared", "resolved"
@@ -242,9 +244,9 @@ class TradeRow:
 
 
 def trades(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[TradeRow]:
-    """An account's trades of a span, by MTU and order."""
+    """A participant's trades of a span, those of accounts before its present one included, by MTU and order."""
     c = overview_trade.c
-    query = select(overview_trade).where(c.account == account, span.holds(c.mtu))
+    query = select(overview_trade).where(is_held_by(connection, c.account, account), span.holds(c.mtu))
     return [_trade(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
 
 
@@ -308,9 +310,10 @@ class StatementView:
 def statements(
     connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[StatementView]:
-    """An account's statements of periods in a span, by period and revision."""
+    """A participant's statements of periods in a span, in its account's name of the time, by period and revision."""
     c = overview_statement.c
-    query = select(overview_statement).where(c.account == account, span.meets(c.first_mtu, c.count))
+    mine = is_held_by(connection, c.account, account)
+    query = select(overview_statement).where(mine, span.meets(c.first_mtu, c.count))
     rows = connection.execute(sliced(query, c.period, c.revision, part=part))
     return [
         StatementView(
@@ -342,11 +345,11 @@ class Deposit:
 def deposits(
     connection: Connection, *, account: str | None = None, within: SequenceSpan = WHENEVER, part: Slice = WHOLE
 ) -> list[Deposit]:
-    """Deposits of an account, or all, booked within a span of the journal, in the order they were booked."""
+    """Deposits of a participant, or all, booked within a span of the journal, in the order they were booked."""
     c = overview_deposit.c
     query = with_time(select(overview_deposit).where(within.holds(c.sequence)), c.sequence)
     if account is not None:
-        query = query.where(c.account == account)
+        query = query.where(is_held_by(connection, c.account, account))
     rows = connection.execute(sliced(query, c.sequence, part=part))
     return [
         Deposit(
@@ -419,9 +422,9 @@ class PostingRow:
 def postings(
     connection: Connection, *, account: bytes, from_block_time: int, to_block_time: int, part: Slice = WHOLE
 ) -> list[PostingRow]:
-    """Movements of an account within [from, to) of block time, in order."""
+    """Movements of a participant's accounts, its present one and those before it, within [from, to) of block time."""
     c, included = money_movement.c, overview_inclusion.c
-    query = _movements().where(c.account == account)
+    query = _movements().where(is_held_by(connection, c.account, to_hex(account)))
     query = query.where(included.block_time >= from_block_time, included.block_time < to_block_time)
     rows = connection.execute(sliced(query, c.sequence, c.position, part=part))
     return [PostingRow(movement=movement_of(row), block_time=row.block_time) for row in rows]

@@ -17,6 +17,7 @@ from contracts.bindings import Market as MarketContract
 from contracts.bindings.calendar import AreaParams
 from contracts.bindings.market import MarketParams
 from domain.facts import (
+    AccountReplaced,
     AgreementSigned,
     Fact,
     FactMalformed,
@@ -28,7 +29,7 @@ from domain.facts import (
 )
 from domain.hashing import from_hex, text_id, to_hex
 from domain.markets import Market, MarketKind
-from domain.parties import Meter, Participant, ParticipantKind
+from domain.parties import Meter, Participant, ParticipantKind, Replacement
 from domain.roles import ChainRole
 from domain.signed_terms import SignedTerm
 from domain.terms import Agreement, Tariff
@@ -294,6 +295,8 @@ def _check_no_party(tx: Transaction, address: str) -> None:
         raise AlreadyRegistered(what="address", name=f"{address} (as a settlement account)")
     if queries.order_key(tx.connection, address) is not None:
         raise AlreadyRegistered(what="address", name=f"{address} (as an order key)")
+    if queries.replacement_of(tx.connection, address) is not None:
+        raise AlreadyRegistered(what="address", name=f"{address} (as an account that was replaced)")
 
 
 def register_participant(
@@ -339,6 +342,25 @@ def _check_alone(tx: Transaction, participant: Participant) -> None:
     for other in queries.participants(tx.connection, area=participant.area):
         if other.kind is participant.kind:
             raise AlreadyRegistered(what=f"{participant.kind} account of area", name=participant.area)
+
+
+def replace_account(tx: Transaction, *, replacement: Replacement) -> bool:
+    """Record that the chain let an account give way to another, once; whether it was recorded now.
+
+    Where nobody here has the account, or the successor is another participant's, nothing is recorded: money goes there
+    all the same.
+    """
+    held, taken = (queries.participant_of(tx.connection, of) for of in (replacement.account, replacement.successor))
+    if held is None or taken is not None:
+        return False
+    put(
+        tx,
+        make=partial(AccountReplaced, replacement),
+        what="replacement",
+        name=replacement.account,
+        check=lambda: None,
+    )
+    return True
 
 
 def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:

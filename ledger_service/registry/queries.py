@@ -10,13 +10,14 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Row, Table, select
 
 from domain.areas import Area, Attester
 from domain.facts import SessionOpened
+from domain.hashing import from_hex
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
-from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind
+from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind, Replacement
 from domain.terms import Agreement, Tariff
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
@@ -29,6 +30,7 @@ from ledger_service.registry.tables import (
     registry_market,
     registry_meter,
     registry_participant,
+    registry_replacement,
     registry_tariff,
 )
 
@@ -38,7 +40,7 @@ DAYS_LOOKED_AT = 4
 GRIDS_KEPT = 16
 """Grid models kept read: each look at an area reads its model, and a stage looks at every area in every round."""
 
-_Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee)
+_Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee, Replacement)
 
 
 def noun_from_row(kind: type[_Noun], row: Row[Any]) -> _Noun:
@@ -122,6 +124,47 @@ def participants(connection: Connection, *, area: str | None = None) -> list[Par
 def participant_of(connection: Connection, account: str) -> Participant | None:
     """The participant that holds a settlement account."""
     return _last(connection, Participant, registry_participant, registry_participant.c.account == account)
+
+
+def replacements(connection: Connection) -> list[Replacement]:
+    """Every account that gave way to another, in order of recording."""
+    return _all(connection, Replacement, registry_replacement)
+
+
+def replacement_of(connection: Connection, account: str) -> Replacement | None:
+    """How an account gave way to another; None where it did not."""
+    return _last(connection, Replacement, registry_replacement, registry_replacement.c.account == account)
+
+
+def accounts_of(connection: Connection, account: str) -> list[str]:
+    """A participant's present account, and before it those whose place it took, the latest first."""
+    table, found = registry_replacement, [account]
+    while True:
+        query = select(table.c.account).where(table.c.successor == found[-1])
+        before: str | None = connection.execute(query).scalar()
+        if before is None:
+            return found
+        found.append(before)
+
+
+def is_held_by(connection: Connection, column: Column[Any], account: str) -> ColumnElement[bool]:
+    """Whether a column names a participant's account, its present one or one before it (as 0x hex or as bytes)."""
+    found = accounts_of(connection, account)
+    values = [from_hex(one) for one in found] if isinstance(column.type, LargeBinary) else found
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def area_of_account(connection: Connection, account: str) -> str | None:
+    """The area of a participant's account, present or replaced; None where nobody here has or had it."""
+    party = participant_of(connection, present_account(connection, account))
+    return None if party is None else party.area
+
+
+def present_account(connection: Connection, account: str) -> str:
+    """The account that has the place of this one now."""
+    while (gave_way := replacement_of(connection, account)) is not None:
+        account = gave_way.successor
+    return account
 
 
 def participant_at(connection: Connection, point: str) -> Participant | None:

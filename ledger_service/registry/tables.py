@@ -160,6 +160,17 @@ registry_guarantee = Table(
     _sequence(),
 )
 
+registry_replacement = Table(
+    "registry_replacement",
+    metadata,
+    Column("account", _Address, primary_key=True),
+    Column("successor", _Address, nullable=False),
+    Column("valid_from_mtu", Integer64, nullable=False),
+    _sequence(),
+    UniqueConstraint("successor"),
+)
+"""Accounts that gave way to others. All other views of the registry name the present account of a participant."""
+
 TABLES = (
     registry_area,
     registry_market,
@@ -169,5 +180,6 @@ TABLES = (
     registry_meter,
     registry_key,
     registry_guarantee,
+    registry_replacement,
 )
 """Every view of this package."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 
-from sqlalchemy import Connection, Table, delete, insert
+from sqlalchemy import Connection, Table, delete, insert, update
 
 from domain.areas import Area
 from domain.facts import (
+    AccountReplaced,
     AgreementSigned,
     AreaDefined,
     Fact,
@@ -20,7 +21,7 @@ from domain.facts import (
     TariffPublished,
 )
 from domain.markets import Market
-from domain.parties import Guarantee, Meter, OrderKey, Participant
+from domain.parties import Guarantee, Meter, OrderKey, Participant, Replacement
 from domain.terms import Agreement, Tariff
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
@@ -34,10 +35,21 @@ from ledger_service.registry.tables import (
     registry_market,
     registry_meter,
     registry_participant,
+    registry_replacement,
     registry_tariff,
 )
 
-_Noun = Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee
+_Noun = Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee | Replacement
+
+_NAMING = (
+    registry_participant.c.account,
+    registry_agreement.c.account,
+    registry_agreement.c.retailer,
+    registry_tariff.c.retailer,
+    registry_guarantee.c.account,
+    registry_guarantee.c.guarantor,
+)
+"""Where views name the present account of a participant; an order key stays that of the account which registered it."""
 
 REGISTRY_FACTS: tuple[type[Fact], ...] = (
     AreaDefined,
@@ -48,6 +60,7 @@ REGISTRY_FACTS: tuple[type[Fact], ...] = (
     MeterRegistered,
     KeyRegistered,
     GuaranteeGiven,
+    AccountReplaced,
 )
 """The facts this package appends."""
 
@@ -71,6 +84,11 @@ def fold(connection: Connection, entry: Entry) -> None:
             _show(connection, registry_key, order_key, entry.sequence)
         case GuaranteeGiven(guarantee):
             _show(connection, registry_guarantee, guarantee, entry.sequence)
+        case AccountReplaced(replacement):
+            _show(connection, registry_replacement, replacement, entry.sequence)
+            for column in _NAMING:
+                rename = update(column.table).where(column == replacement.account)
+                connection.execute(rename.values({column: replacement.successor}))
 
 
 def show_area(connection: Connection, area: Area, *, grid_model_text: str, sequence: int) -> None:

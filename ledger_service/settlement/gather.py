@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from domain.errors import DominoesError
 from domain.facts import (
+    AccountReplaced,
     AgreementSigned,
     Fact,
     KeyRegistered,
@@ -26,7 +27,7 @@ from domain.facts import (
 from domain.hashing import ZERO_HASH
 from domain.markets import Market
 from domain.mtu import MTU_END, MtuRange
-from domain.parties import Meter, OrderKey, Participant
+from domain.parties import Meter, OrderKey, Participant, Replacement
 from domain.readings import Reading
 from domain.sessions import mtus_of
 from domain.terms import Agreement, Tariff
@@ -78,6 +79,7 @@ TERMS: tuple[type[Fact], ...] = (
     TariffPublished,
     AgreementSigned,
     MarketDefined,
+    AccountReplaced,
 )
 """Registry facts on which money rests."""
 
@@ -99,6 +101,7 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
         tariffs=terms.tariffs,
         agreements=terms.agreements,
         markets=terms.markets,
+        replacements=terms.replacements,
         area=area,
         period=period,
         revision=revision,
@@ -123,6 +126,7 @@ def terms_of(
     tariffs: list[Tariff] = []
     agreements: list[Agreement] = []
     markets: list[Market] = []
+    replacements: list[Replacement] = []
     for entry in walk_entries(connection, kinds=TERMS):
         if through is not None and entry.sequence > through:
             break
@@ -139,7 +143,10 @@ def terms_of(
                 agreements.append(agreement)
             case MarketDefined(market=market) if market.area == area:
                 markets.append(market)
+            case AccountReplaced(replacement=replacement) if replacement.valid_from_mtu < end_mtu:
+                replacements.append(replacement)
     accounts = {party.account for party in parties}
+    ours = [item for item in replacements if _joined(item, accounts)]
     return RegisteredTerms(
         parties=tuple(parties),
         meters=tuple(meters),
@@ -147,7 +154,16 @@ def terms_of(
         tariffs=tuple(tariffs),
         agreements=tuple(agreement for agreement in agreements if agreement.account in accounts),
         markets=tuple(markets),
+        replacements=tuple(ours),
     )
+
+
+def _joined(replacement: Replacement, accounts: set[str]) -> bool:
+    """Whether an account of the area gave way; its successor is one of them from then on."""
+    if replacement.account not in accounts:
+        return False
+    accounts.add(replacement.successor)
+    return True
 
 
 def _programs(connection: Connection, area: str, period: int, resolved: Resolution) -> Iterable[PackagedProgram]:

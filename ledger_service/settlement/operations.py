@@ -141,16 +141,31 @@ def _complete(
     """Append `settlement.signed` with exactly the threshold's worth of signatures, once, and ask for `settle`."""
     area, period, revision = proposal.area, proposal.period, proposal.revision
     name = f"{area}:{period}:{revision}:{digest[:8].hex()}"
-    key = f"{SettlementSigned.KIND}:{name}"
-    if tx.find(key) is not None:
-        return False
     chosen = sorted(held)[:threshold]
-    signatures = tuple(AttesterSignature(attester=to_hex(item), signature=held[item]) for item in chosen)
-    tx.append(SettlementSigned(area=area, period=period, revision=revision, signatures=signatures), key=key)
+    signed = {attester: held[attester] for attester in chosen}
+    if not note_signed(tx, area=area, period=period, revision=revision, digest=digest, signed=signed):
+        return False
     for page in pages:
         call = page.settle(signatures=[held[item] for item in chosen])
         about = Subject(area=area, period=period, revision=revision, page=page.target.page)
         request(tx, call, key=f"settle:{name}:{page.target.page}", role=ChainRole.OPERATOR, about=about)
+    return True
+
+
+def signed_key(*, area: str, period: int, revision: int, digest: bytes) -> str:
+    """Key of the fact that attesters signed a settlement."""
+    return f"{SettlementSigned.KIND}:{area}:{period}:{revision}:{digest[:8].hex()}"
+
+
+def note_signed(
+    tx: Transaction, *, area: str, period: int, revision: int, digest: bytes, signed: Mapping[bytes, bytes]
+) -> bool:
+    """Append `settlement.signed` with the signatures by attester, once for a digest; whether it is new."""
+    key = signed_key(area=area, period=period, revision=revision, digest=digest)
+    if tx.find(key) is not None:
+        return False
+    signatures = tuple(AttesterSignature(attester=to_hex(item), signature=signed[item]) for item in sorted(signed))
+    tx.append(SettlementSigned(area=area, period=period, revision=revision, signatures=signatures), key=key)
     return True
 
 

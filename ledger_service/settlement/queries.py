@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 from contracts.bindings import Event
 from contracts.bindings.market import ProgramRecorded, SessionClosed, SessionDone, SessionOpened
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
-from contracts.bindings.settlement import PeriodSettled
+from contracts.bindings.settlement import PeriodSettled, SettlementSigned
 from domain.errors import DominoesError
 from domain.facts import Fact, SettlementProposed
 from domain.hashing import ZERO_HASH, from_hex
@@ -188,6 +188,27 @@ def settlement_keys(connection: Connection, *, area: str, period: int) -> list[s
         table.c.area == area, table.c.period == period, table.c.what == PeriodSettled.NAME
     )
     return sorted(connection.execute(query).scalars())
+
+
+def signed_on_chain(connection: Connection, *, area: str, period: int) -> list[tuple[str, SettlementSigned]]:
+    """What attesters signed of the settlements in effect that were proposed here, with the keys of the transactions.
+
+    By whose transaction it came is all the same.
+    """
+    table = settlement_event
+    query = select(table).where(table.c.area == area, table.c.period == period)
+    query = query.where(table.c.what == SettlementSigned.NAME).order_by(table.c.block, table.c.sequence)
+    rows = connection.execute(query).all()
+    if not rows:
+        return []
+    in_effect = settlements_in_effect(connection, area=area, period=period)
+    known = proposals(connection, area=area, period=period)
+    found = [(row.key, SettlementSigned.read(json.loads(row.data))) for row in rows]
+    return [
+        (key, event)
+        for key, event in found
+        if event.revision in known and is_settled_by(in_effect.get(event.revision), known[event.revision])
+    ]
 
 
 def resolution(connection: Connection, *, area: str, period: int) -> Resolution:

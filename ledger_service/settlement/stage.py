@@ -15,16 +15,24 @@ from domain.facts import AccountStatement, SettlementProposed, SettlementRules, 
 from domain.hashing import text_id, to_hex
 from domain.mtu import MtuRange
 from domain.roles import ChainRole
+from domain.signing import recover
 from ledger_service.chain.stored_transactions import is_provisional
 from ledger_service.outbox import RETRY_SECONDS, request
 from ledger_service.record import Cursor, Prepared, Record, StorageUnavailable, Transaction, follow, prepare
 from ledger_service.record.journal import last_of, read_head
 from ledger_service.record.keys import find_entries
-from ledger_service.registry.tables import registry_area
+from ledger_service.registry.tables import registry_area, registry_replacement
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.settlement.gather import TERMS, FactMissing, gather
-from ledger_service.settlement.operations import retry_request
-from ledger_service.settlement.queries import PeriodState, failed_requests, period_states, resolution, settlement_keys
+from ledger_service.settlement.operations import note_signed, retry_request, signed_key
+from ledger_service.settlement.queries import (
+    PeriodState,
+    failed_requests,
+    period_states,
+    resolution,
+    settlement_keys,
+    signed_on_chain,
+)
 from ledger_service.settlement.views import KINDS, fold
 from settling.lines import LINES_RULE
 from settling.package import Basis
@@ -95,12 +103,41 @@ class SettlementStage:
             self._registered = last_of(connection, *REGISTRY_FACTS, after=self._registered)
         done = False
         for state in due:
+            done |= self._note_signed(state)
             done |= self._retry(state, now - RETRY_SECONDS)
             ends_at = None if state.settled_at is None else state.settled_at + horizon[state.area]
             if ends_at is not None and now > ends_at:
                 done |= self._finalise(state)
             elif now >= MtuRange(first=state.first_mtu, count=state.count).end:
                 done |= self._look(state)
+        return done
+
+    def _note_signed(self, state: PeriodState) -> bool:
+        """Take over the attesters' signatures of a settlement that somebody else brought on chain, once that is final.
+
+        Where the service brought it itself, they are in the record already.
+        """
+        if not state.settled:
+            return False
+        with self._record.read() as connection:
+            found = {
+                signed_key(area=state.area, period=state.period, revision=event.revision, digest=event.digest): event
+                for key, event in signed_on_chain(connection, area=state.area, period=state.period)
+                if not is_provisional(connection, key)
+            }
+            known = find_entries(connection, found)
+        done = False
+        for event in (event for key, event in found.items() if key not in known):
+            signed = {recover(event.digest, signature): signature for signature in event.signatures}
+            with self._record.begin() as tx:
+                done |= note_signed(
+                    tx,
+                    area=state.area,
+                    period=state.period,
+                    revision=event.revision,
+                    digest=event.digest,
+                    signed=signed,
+                )
         return done
 
     def _look(self, state: PeriodState) -> bool:
@@ -182,7 +219,8 @@ class SettlementStage:
             head = read_head(connection).sequence
             resolved = resolution(connection, area=state.area, period=state.period)
             roots = resolved.roots.clearing_root + resolved.roots.readings_root
-            if not resolved.complete(count=state.count) or not _is_due(state, roots):
+            replaced = _replaced_since(connection, state)
+            if not resolved.complete(count=state.count) or not _is_due(state, roots, replaced=replaced):
                 return None
             try:
                 basis = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
@@ -233,11 +271,18 @@ def _is_unsettled(connection: Connection, state: PeriodState) -> bool:
     return any(is_provisional(connection, key) for key in keys)
 
 
-def _is_due(state: PeriodState, roots: bytes) -> bool:
+def _is_due(state: PeriodState, roots: bytes, *, replaced: bool) -> bool:
     """Whether this state of the chain asks for a proposal that is not made yet."""
     if state.settled and roots[32:] == state.settled_readings_root:
         return False  # in effect already, and no later reading
-    return state.proposal_revision != state.next_revision or state.proposal_roots != roots
+    return state.proposal_revision != state.next_revision or state.proposal_roots != roots or replaced
+
+
+def _replaced_since(connection: Connection, state: PeriodState) -> bool:
+    """Whether an account was found replaced only after the proposal that pays it, which attesters then refuse."""
+    table = registry_replacement
+    late = (table.c.sequence > (state.proposal_sequence or 0), table.c.valid_from_mtu < state.first_mtu + state.count)
+    return connection.execute(select(table.c.account).where(*late).limit(1)).first() is not None
 
 
 def _proposal_key(fact: SettlementProposed, *, after: int | None) -> str:

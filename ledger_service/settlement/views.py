@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from contracts.bindings import Event, Settlement, calendar, read_events
+from contracts.bindings import Event, Settlement, calendar, read_events, settlement
 from contracts.bindings.market import ProgramRecorded, SessionClosed, SessionDone, SessionOpened
 from contracts.bindings.readings import ReadingsAttested, ReadingsUnread
 from contracts.bindings.settlement import PeriodFinalised, PeriodSettled
@@ -51,6 +51,7 @@ KEPT: tuple[type[Event], ...] = (
     ReadingsUnread,
     ProgramRecorded,
     PeriodSettled,
+    settlement.SettlementSigned,
 )
 """The events of which the view keeps a row each; that of a session or period stands at the period's first MTU."""
 
@@ -58,9 +59,9 @@ SETTLED_HASHES = ("words_hash", "clearing_root", "readings_root", "statements_ro
 """The hashes that a `settlement.proposed` and the event of its settlement share."""
 
 
-def is_settled_by(event: PeriodSettled, proposal: SettlementProposed) -> bool:
+def is_settled_by(event: PeriodSettled | None, proposal: SettlementProposed) -> bool:
     """Whether a settlement of this revision took effect as it was proposed here."""
-    return all(getattr(proposal, name) == getattr(event, name) for name in SETTLED_HASHES)
+    return event is not None and all(getattr(proposal, name) == getattr(event, name) for name in SETTLED_HASHES)
 
 
 KINDS: tuple[type[Fact], ...] = (
@@ -244,10 +245,11 @@ def _place(connection: Connection, codes: _Codes, event: Event) -> dict[str, Any
                 "mtu": first,
                 "root": event.clearing_root if isinstance(event, SessionDone) else ZERO_HASH,
             }
-        case PeriodSettled():
+        case PeriodSettled() | settlement.SettlementSigned():
             area = codes.areas[event.area]
             first = _period_row(connection, area, event.period).first_mtu
-            place = {"period": event.period, "mtu": first, "root": event.words_hash}
+            root = event.words_hash if isinstance(event, PeriodSettled) else event.digest
+            place = {"period": event.period, "mtu": first, "root": root}
         case _:
             raise TypeError(f"the view of settlement keeps no {event.NAME}")
     return {"area": area, "market": market, **place}

@@ -44,6 +44,21 @@ class OrderKeyNotValid(DominoesError):
         )
 
 
+class AccountGaveWay(DominoesError):
+    """The account was replaced: what is new comes from its successor."""
+
+    status = 409
+    code = "account-replaced"
+    remedy = "Log in with the successor's key, register an order key for it, and sign with that one."
+
+    def __init__(self, *, account: str, successor: str) -> None:
+        self.account, self.successor = account, successor
+        super().__init__(
+            f"account {account} was replaced by {successor}; register an order key of the successor and sign with it "
+            "(what the old key has in open books can still be withdrawn)"
+        )
+
+
 class SessionNotOpen(DominoesError):
     """No session of this gate that has opened contains the MTU."""
 

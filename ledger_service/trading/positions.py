@@ -124,6 +124,16 @@ class AreaPositions:
             books = mtu.usage.setdefault(order.account, {})
             books.setdefault((order.market, order.session), Usage()).add(order, lot_wh=lot_wh)
 
+    def rename(self, account: str, successor: str) -> None:
+        """What an account has is its successor's, which has nothing yet."""
+        for positions in self.mtus.values():
+            if account in positions.usage:
+                positions.usage[successor] = positions.usage.pop(account)
+            if account in positions.net_wh:
+                positions.net_wh[successor] = positions.net_wh.pop(account)
+            for tags in positions.awaited.values():
+                tags.update((tag, successor) for tag, holder in tags.items() if holder == account)
+
     def remove(self, order: BookOrder, *, lot_wh: int) -> None:
         """A live order is withdrawn, or another revision takes its place."""
         mtu = self.mtus.get(order.mtu)

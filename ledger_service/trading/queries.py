@@ -13,6 +13,7 @@ from domain.words import OrderWord, Side
 from ledger_service.record import Entry
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
+from ledger_service.registry.queries import is_held_by
 from ledger_service.trading.tables import trading_order, trading_schedule
 
 
@@ -118,9 +119,12 @@ def orders_of(
     limit: int = 1_000,
     after: tuple[int, bytes] | None = None,
 ) -> list[BookOrder]:
-    """An account's orders, withdrawn ones included, by MTU and id; `after` = (MTU, id) of the last one seen."""
+    """A participant's orders, withdrawn ones and those of accounts before its present one included, by MTU and id.
+
+    `after` = (MTU, id) of the last one seen.
+    """
     query = select(trading_order).where(
-        trading_order.c.account == account,
+        is_held_by(connection, trading_order.c.account, account),
         trading_order.c.mtu >= first_mtu,
         trading_order.c.mtu < first_mtu + count,
     )
@@ -136,8 +140,9 @@ def orders_of(
 
 
 def order_of(connection: Connection, *, account: str, order_id: bytes) -> BookOrder | None:
-    """The last revision of one order of an account."""
-    query = select(trading_order).where(trading_order.c.account == account, trading_order.c.order_id == order_id)
+    """The last revision of one order of a participant, under its present account or one before it."""
+    mine = is_held_by(connection, trading_order.c.account, account)
+    query = select(trading_order).where(mine, trading_order.c.order_id == order_id)
     row = connection.execute(query).first()
     return None if row is None else order_from_row(row)
 

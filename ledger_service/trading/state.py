@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from sqlalchemy import Connection, select
 
 from domain.facts import (
+    AccountReplaced,
     AgreementSigned,
     BookClosed,
     Fact,
@@ -110,6 +111,7 @@ class TradingState:
         self.markets: dict[bytes, MarketBook] = {}
         self.by_code: dict[str, MarketBook] = {}
         self.holders: dict[str, Holder] = {}
+        self.successors: dict[str, str] = {}  # of replaced accounts: who has their place, in the end
         self.account_by_key: dict[str, str] = {}
         self.tariff_begins: dict[str, int] = {}  # first MTU of each tariff's first version
         self.areas: dict[str, AreaPositions] = {}
@@ -130,6 +132,10 @@ class TradingState:
             state._add_market(market)
         for participant in registry.participants(connection):
             state.holders[participant.account] = Holder(participant)
+        for replacement in registry.replacements(connection):
+            state._succeed(replacement.account, replacement.successor)
+        for account, present in state.successors.items():
+            state.holders[account] = Holder(replace(state.holders[present].participant, account=account))
         for key in registry.order_keys(connection):
             state._add_key(key.account, key.order_key, key.valid_from_mtu)
         for tariff in registry.tariff_versions(connection):
@@ -210,6 +216,8 @@ class TradingState:
                 self._add_market(market)
             case ParticipantRegistered(participant):
                 self.holders[participant.account] = Holder(participant)
+            case AccountReplaced(replacement):
+                self._replace(replacement.account, replacement.successor)
             case KeyRegistered(key):
                 self._add_key(key.account, key.order_key, key.valid_from_mtu)
             case TariffPublished(tariff):
@@ -255,6 +263,30 @@ class TradingState:
         begins_mtu = self.tariff_begins.get(agreement.tariff)
         return begins_mtu is not None and begins_mtu <= mtu
 
+    def _replace(self, account: str, successor: str) -> None:
+        """The successor has what the account had: agreements, lines, orders and positions; keys can still withdraw."""
+        held = self.holders.get(account)
+        if held is not None:
+            self.holders[successor] = replace(held, participant=replace(held.participant, account=successor), keys=[])
+            self.holders[account] = Holder(held.participant, keys=held.keys)
+        for holder in self.holders.values():
+            if holder.guarantor == account:
+                holder.guarantor = successor
+        for area in self.areas.values():
+            area.rename(account, successor)
+        self._succeed(account, successor)
+
+    def _succeed(self, account: str, successor: str) -> None:
+        for replaced, present in self.successors.items():
+            if present == account:
+                self.successors[replaced] = successor
+        self.successors[account] = successor
+
+    def present(self, order: BookOrder) -> BookOrder:
+        """The order as that of the account which answers for it now."""
+        successor = self.successors.get(order.account)
+        return order if successor is None else replace(order, account=successor)
+
     def _add_tariff(self, tariff: Tariff) -> None:
         begins_mtu = self.tariff_begins.get(tariff.tariff, tariff.valid_from_mtu)
         self.tariff_begins[tariff.tariff] = min(begins_mtu, tariff.valid_from_mtu)
@@ -297,7 +329,7 @@ class TradingState:
         for place in self.places.pop((market, gate), ()):
             order = self.orders.pop(place)
             if not order.withdrawn:
-                positions.await_result(order)
+                positions.await_result(self.present(order))
 
     def _put_order(self, order: BookOrder) -> None:
         """Take in an order's new last revision, in place of the one before."""
@@ -309,24 +341,24 @@ class TradingState:
             self.orders[place] = order
             self.places.setdefault((order.market, order.session), set()).add(place)
         elif not order.withdrawn:
-            self._positions(order.market).await_result(order)
+            self._positions(order.market).await_result(self.present(order))
         if not order.withdrawn:
             self._count(book, order)
 
     def _count(self, book: MarketBook, order: BookOrder) -> None:
         self._add_cost(book.market, order, 1)
-        self._positions(order.market).add(order, lot_wh=book.market.lot_wh)
+        self._positions(order.market).add(self.present(order), lot_wh=book.market.lot_wh)
         if order.session in book.sessions:
             self.tags.setdefault((order.market, order.session), set()).add((order.mtu, order.tag))
 
     def _uncount(self, market: Market, order: BookOrder) -> None:
         """Take a live order of an open session out of all sums."""
         self._add_cost(market, order, -1)
-        self._positions(order.market).remove(order, lot_wh=market.lot_wh)
+        self._positions(order.market).remove(self.present(order), lot_wh=market.lot_wh)
         self.tags[order.market, order.session].discard((order.mtu, order.tag))
 
     def _add_cost(self, market: Market, order: BookOrder, sign: int) -> None:
-        holder = self.holders.get(order.account)
+        holder = self.holders.get(self.present(order).account)
         if holder is not None:
             cost = worst_cost_neur(
                 market=market,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from contracts.artifacts import load_artifact
 from contracts.bindings import Event
+from contracts.bindings.accounts import AccountReplaced
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market, ProgramRecorded, SessionOpened
 from contracts.bindings.readings import Readings, ReadingState
@@ -17,6 +18,8 @@ from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
 from domain.hashing import text_id, to_hex
 from domain.metering_area import MeteringArea
+from domain.mtu import mtu_of
+from domain.parties import Replacement
 from domain.roles import ChainRole
 
 _Event = TypeVar("_Event", bound=Event)
@@ -49,8 +52,8 @@ class MarketRules:
 class PeriodOnChain:
     """All that the chain says of a period at one block.
 
-    `programs` by (market code, session) are those recorded; `pending` sessions are not over; `words_hashes` those of
-    the settlements in effect, by revision.
+    `replacements` are those of all accounts, by any block. `programs` by (market code, session) are those recorded;
+    `pending` sessions are not over; `words_hashes` those of the settlements in effect, by revision.
     """
 
     first_mtu: int
@@ -61,12 +64,14 @@ class PeriodOnChain:
     markets: Mapping[str, MarketRules]
     programs: Mapping[tuple[str, int], RecordedProgram]
     words_hashes: tuple[bytes, ...]
+    replacements: tuple[Replacement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
     """Addresses of the contracts an attester reads."""
 
+    accounts: bytes
     calendar: bytes
     market: bytes
     readings: bytes
@@ -86,7 +91,7 @@ class NodeChain:
         self._market = Market(rpc=rpc, address=contracts.market)
         self._readings = Readings(rpc=rpc, address=contracts.readings)
         self._roles = Roles(rpc=rpc, address=contracts.roles)
-        self._settlement = contracts.settlement
+        self._settlement, self._accounts = contracts.settlement, contracts.accounts
         self._clock: tuple[int, int, int] | None = None
 
     def market_time(self) -> int:
@@ -94,10 +99,13 @@ class NodeChain:
         header = self._rpc.header()
         if header is None:
             raise NodeAnswerInvalid(url=self._rpc.url, reason="it has no newest block")
+        return self._market_time_at(header.timestamp)
+
+    def _market_time_at(self, block_time: int) -> int:
         if self._clock is None:
             self._clock = self._calendar.origin(), self._calendar.start(), self._calendar.speed()
         origin, start, speed = self._clock
-        return origin + (header.timestamp - start) * speed
+        return origin + (block_time - start) * speed
 
     def area_objections(self, area: MeteringArea) -> list[str]:
         """Where the chain does not bear out what the service says of the area: deadlines, quorum, attesters."""
@@ -143,7 +151,21 @@ class NodeChain:
             markets={market: self._rules(market, block) for market in markets},
             programs=programs,
             words_hashes=self._words_hashes(area_id, period, block),
+            replacements=tuple(self._replacements(block)),
         )
+
+    def _replacements(self, block: int) -> Iterator[Replacement]:
+        """Accounts that gave way to others: of each the first move to its successor; what follows it is collected."""
+        seen: set[bytes] = set()
+        for event, number in self._events_in_blocks(AccountReplaced, self._accounts, [], block):
+            if event.account in seen:
+                continue
+            seen.add(event.account)
+            header = self._rpc.header(number)
+            if header is None:
+                raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it has no block {number}, which holds an event")
+            first_mtu = mtu_of(self._market_time_at(header.timestamp)) + 1
+            yield Replacement(to_hex(event.account), to_hex(event.successor), first_mtu)
 
     def _rules(self, market: str, block: int) -> MarketRules:
         params = self._market.params_of(market=text_id(market), block=block)
@@ -178,6 +200,12 @@ class NodeChain:
 
     def _events(self, kind: type[_Event], address: bytes, topics: Sequence[Any], block: int) -> Iterator[_Event]:
         """The events of a class up to a block, oldest first; `topics` are those of its indexed members."""
+        return (event for event, _ in self._events_in_blocks(kind, address, topics, block))
+
+    def _events_in_blocks(
+        self, kind: type[_Event], address: bytes, topics: Sequence[Any], block: int
+    ) -> Iterator[tuple[_Event, int]]:
+        """The same, each with the number of its block."""
         abi = load_artifact(kind.CONTRACT).abi
         wanted = [to_hex(abi.topic_of(kind.NAME)), *topics]
         for first in range(0, block + 1, LOG_BLOCKS_MAX):
@@ -185,7 +213,7 @@ class NodeChain:
             for log in self._rpc.call("eth_getLogs", {**span, "address": to_hex(address), "topics": wanted}):
                 decoded = abi.decode_event([as_bytes(topic) for topic in log["topics"]], as_bytes(log["data"]))
                 if decoded is not None:
-                    yield kind.read(decoded.args)
+                    yield kind.read(decoded.args), int(log["blockNumber"], 16)
 
 
 def _topic_of(number: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from domain.hashing import from_hex, text_id
+from domain.parties import Replacement
 from domain.words import settlement_words_hash
 from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
 from settling.package import Package, PackagedProgram
@@ -32,6 +33,7 @@ def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]
     for item in package.markets:
         if on_chain.markets[item.market] != MarketRules(text_id(package.area), item.lot_wh):
             yield f"market {item.market} has another lot or area on chain"
+    yield from _replacement_objections(package, on_chain.replacements)
     shown = {(program.market, program.session): _recorded_of(program) for program in package.programs}
     if len(shown) != len(package.programs):
         yield "it names a program twice"
@@ -41,6 +43,24 @@ def chain_objections(package: Package, on_chain: PeriodOnChain) -> Iterator[str]
             yield f"{name} is recorded on chain and is left out"
         elif on_chain.programs.get((market, session)) != shown[market, session]:
             yield f"{name} is not the one recorded on chain"
+
+
+def _replacement_objections(package: Package, on_chain: Iterable[Replacement]) -> Iterator[str]:
+    """Accounts gave way just where the chain says so, whatever the service says; one whose successor is another
+    participant's is still its own."""
+    parties = {party.account for party in package.parties}
+    accounts, end_mtu, due = set(parties), package.span.end_mtu, set[Replacement]()
+    for item in on_chain:
+        if item.account in accounts and item.successor not in parties and item.valid_from_mtu < end_mtu:
+            due.add(item)
+            accounts.add(item.successor)
+    shown = set(package.replacements)
+    if len(shown) != len(package.replacements):
+        yield "it names a replacement twice"
+    for item in sorted(shown - due, key=lambda item: item.account):
+        yield f"the chain has not let {item.successor} replace {item.account} from MTU {item.valid_from_mtu} on"
+    for item in sorted(due - shown, key=lambda item: item.account):
+        yield f"{item.account} was replaced by {item.successor} on chain, and that is left out"
 
 
 def _recorded_of(program: PackagedProgram) -> RecordedProgram:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from domain.hashing import canonical_json
 from domain.members import noun_json, noun_of
 from domain.mtu import mtu_start
-from domain.parties import Meter, OrderKey, Participant, ParticipantKind
+from domain.parties import Meter, OrderKey, Participant, ParticipantKind, first_accounts
 from domain.terms import Agreement, Tariff
 from oracle.attester.store import Store
 from settling.package import Package, RegisteredTerms
@@ -149,13 +149,14 @@ def _party_objections(package: Package, sightings: Sightings) -> Iterator[str]:
 
     A retailer is named by agreements and signs its orders; DSO and tax account receive from the first MTU on.
     """
+    first = first_accounts(package.replacements)
     joins: dict[str, int] = {}
     for agreement in package.agreements:
-        begins = max(agreement.valid_from_mtu, package.first_mtu)
-        joins[agreement.account] = min(joins.get(agreement.account, begins), begins)
+        begins, account = max(agreement.valid_from_mtu, package.first_mtu), first(agreement.account)
+        joins[account] = min(joins.get(account, begins), begins)
     signed: dict[str, set[str | None]] = {}
     for key in package.keys:
-        signed.setdefault(key.account, set()).add(key.point)
+        signed.setdefault(first(key.account), set()).add(key.point)
     points: set[str] = set()
     for party in package.parties:
         account, point = party.account, party.point

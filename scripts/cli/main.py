@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from scripts.cli import (
+    accounts,
     anchors,
     backups,
     clients,
@@ -50,6 +51,7 @@ app.command("key")(serving.key)
 app.add_typer(serving.signer_app, name="signer")
 app.add_typer(roles.roles_app, name="roles")
 app.add_typer(handover.handover_app, name="handover")
+app.add_typer(accounts.account_app, name="account")
 app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")

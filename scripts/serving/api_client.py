@@ -70,6 +70,10 @@ class ApiClient:
         self._http, self.key = http, key
         self._token: str | None = None
 
+    def of(self, key: SigningKey) -> ApiClient:
+        """The same service and connections for another key."""
+        return ApiClient(http=self._http, key=key)
+
     def log_in(self) -> str:
         """A fresh access token. Raises ApiRefused."""
         if self.key is None:

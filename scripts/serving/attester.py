@@ -43,6 +43,7 @@ def attester_settings(settings: Settings) -> AttesterSettings:
         password_file=given_path(section.password_file),
         rpc_url=given(settings.chain.rpc_url),
         contracts=Contracts(
+            accounts=addresses["Accounts"],
             calendar=addresses["Calendar"],
             market=addresses["Market"],
             readings=addresses["Readings"],

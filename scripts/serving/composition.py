@@ -62,10 +62,13 @@ class Stages:
     settlement: SettlementStage
 
 
-def build_stages(record: Record, *, first_day: date | None, last_day: date | None) -> Stages:
+def build_stages(
+    record: Record, *, first_day: date | None, last_day: date | None, market_time: Callable[[int], int]
+) -> Stages:
     """All stages over this record, in the order in which a fact passes them.
 
-    `first_day` None: the next day whose gates are open; `last_day` None: the market goes on.
+    `first_day` None: the next day whose gates are open; `last_day` None: the market goes on. `market_time` gives market
+    time at a block time.
     """
     settlement = SettlementStage(record)
     ordered: list[Stage] = [
@@ -77,7 +80,7 @@ def build_stages(record: Record, *, first_day: date | None, last_day: date | Non
         EndStage(record),
         MeteringStage(record),
         settlement,
-        MoneyStage(record),
+        MoneyStage(record, market_time=market_time),
         AnchorStage(record),
     ]
     return Stages(ordered=ordered, settlement=settlement)
@@ -90,13 +93,23 @@ class Core:
     """
 
     def __init__(
-        self, settings: Settings, *, record: Record, clock: MarketClock, deployment: Deployment, operator: Signer
+        self,
+        settings: Settings,
+        *,
+        record: Record,
+        clock: MarketClock,
+        time: MarketTime,
+        deployment: Deployment,
+        operator: Signer,
     ) -> None:
         self.settings, self.record, self.clock, self.deployment = settings, record, clock, deployment
+        self.time = time
         record.timed_by(clock.now)
         self.organisations = organisation_keys(settings.organisations)
         calendar = settings.calendar
-        self.stages = build_stages(record, first_day=calendar.first_day, last_day=calendar.last_day)
+        self.stages = build_stages(
+            record, first_day=calendar.first_day, last_day=calendar.last_day, market_time=time.at
+        )
         market = deployment.domain("Market")
         self.intake = Intake(
             record=record,
@@ -121,9 +134,9 @@ class Core:
         self.intake.close()
         self.attestations.close()
 
-    def services(self, *, time: MarketTime, node_url: str, stage_failure: Callable[[], str | None]) -> Services:
+    def services(self, *, node_url: str, stage_failure: Callable[[], str | None]) -> Services:
         """What the API works with; a composition replaces what it has otherwise."""
-        settings, deployment, audience = self.settings, self.deployment, self.settings.api.audience
+        time, settings, deployment, audience = self.time, self.settings, self.deployment, self.settings.api.audience
         return Services(
             record=self.record,
             clock=self.clock,

@@ -30,6 +30,10 @@ class MarketTime:
     start: int
     speed: int
 
+    def at(self, block_time: int) -> int:
+        """Market time at a block time."""
+        return self.origin + (block_time - self.start) * self.speed
+
 
 def write_deployment(path: Path, deployment: Deployment) -> None:
     """Write the file so that after a crash it is there whole or not at all."""

@@ -254,7 +254,8 @@ def one_statement(
         view = own_one(queries.statements(connection, account=who.account, part=only(period, revision)), "statement")
         proposal = settlement.entries_by_sequence(connection, [view.sequence])[0].as_a(SettlementProposed)
         state = settlement.period_state(connection, area=view.area, period=period)
-    item = next(item for item in proposal.statements if item.account == who.account)
+    account = view.account  # that of the time: the present one, or one before it
+    item = next(item for item in proposal.statements if item.account == account)
     statement = item.statement.as_json()
     signed = ("words_hash", "clearing_root", "readings_root", "statements_root", "tariff_hash")
     shown = schemas.OwnStatement(
@@ -262,8 +263,8 @@ def one_statement(
         statement=schemas.Statement.model_validate(statement),
         salt=to_hex(item.salt),
         statement_hash=to_hex(statement_hash(salt=item.salt, statement=statement)),
-        proof=[to_hex(node) for node in settlement.statement_proof(proposal, account=who.account)],
-        words=[to_hex(word) for word in map(word_bytes, proposal.words) if to_hex(word).startswith(who.account)],
+        proof=[to_hex(node) for node in settlement.statement_proof(proposal, account=account)],
+        words=[to_hex(word) for word in map(word_bytes, proposal.words) if to_hex(word).startswith(account)],
         **{name: to_hex(getattr(proposal, name)) for name in signed},
     )
     return model_answer(shown)

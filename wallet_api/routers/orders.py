@@ -30,6 +30,7 @@ from ledger_service.overview.queries import BookKey, MtuEnd, OrderState, TradeRo
 from ledger_service.record import PayloadErased
 from ledger_service.record.paging import only
 from ledger_service.record.spans import ALWAYS, MtuSpan
+from ledger_service.registry import queries as registry
 from ledger_service.trading import (
     Accepted,
     SignedCancel,
@@ -295,7 +296,8 @@ def _outcomes(connection: Connection, orders: list[queries.BookOrder], *, span: 
         return _Outcomes(ended={}, trades={})
     mtus = [order.mtu for order in orders]
     near = MtuSpan(first=max(span.first, min(mtus)), end=min(span.end, max(mtus) + 1))
-    trades = overview.trades(connection, account=orders[0].account, span=near)
+    holder = registry.present_account(connection, orders[0].account)
+    trades = overview.trades(connection, account=holder, span=near)
     return _Outcomes(ended=ended, trades={trade.order_id: trade for trade in trades})
 
 

@@ -265,7 +265,9 @@ def own_mtus(connection: Connection, statement: Statement, *, retailer: str) -> 
     ours: dict[tuple[str, int], bool] = {}
     by_version = {
         (agreement.agreement, agreement.version): agreement.retailer == retailer
-        for agreement in registry.agreements(connection, account=to_hex(statement.account))
+        for agreement in registry.agreements(
+            connection, account=registry.present_account(connection, to_hex(statement.account))
+        )
     }
     ours.update(by_version)
     return {

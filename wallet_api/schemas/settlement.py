@@ -177,6 +177,14 @@ class AgreementTerm(AgreementMembers, Answer):
     """An agreement's signing, as its fact."""
 
 
+class ReplacementTerm(Answer):
+    """An account that gave way to its successor, as the chain's event says."""
+
+    account: Address
+    successor: Address
+    valid_from_mtu: Mtu = Field(description="First MTU that begins after the event's block")
+
+
 class Terms(Answer):
     """Registry facts on which money rests, in order of registration."""
 
@@ -186,6 +194,7 @@ class Terms(Answer):
     tariffs: list[TariffTerm]
     agreements: list[AgreementTerm]
     markets: list[MarketRules]
+    replacements: list[ReplacementTerm]
 
 
 class SettlementPackage(Terms):

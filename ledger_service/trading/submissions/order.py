@@ -28,6 +28,7 @@ from ledger_service.trading.submissions.submission import (
     Submission,
     VerifiedSubmission,
     open_session,
+    require_present,
     revised_order,
     same_or_conflict,
     verified,
@@ -64,6 +65,7 @@ class SignedOrder(Submission):
     MEMBER = "order"
     FAILURES = (
         *FAILURES_OF_ALL,
+        errors.AccountGaveWay,
         errors.OffTick,
         errors.OutOfBand,
         errors.OrderUnknown,
@@ -136,6 +138,7 @@ class SignedOrder(Submission):
 
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderAccepted:
         """The order in its book: within the market's rules, the connection, the schedule and the credit."""
+        require_present(state, found.account)
         order, market, tag = self.order, found.book.market, tag_of(found.digest)
         session = open_session(found.book, session=order.session, mtu=order.mtu, now=now)
         if order.limit_neur_per_wh % market.tick_neur_per_wh:

@@ -24,6 +24,7 @@ from ledger_service.trading.submissions.submission import (
     Submission,
     VerifiedSubmission,
     open_session,
+    require_present,
     same_or_conflict,
     verified,
 )
@@ -39,6 +40,7 @@ class SignedSchedule(Submission):
     MEMBER = "schedule"
     FAILURES = (
         *FAILURES_OF_ALL,
+        errors.AccountGaveWay,
         errors.WrongPoint,
         errors.NotASession,
         errors.BeyondConnection,
@@ -106,6 +108,7 @@ class SignedSchedule(Submission):
 
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> ScheduleNominated:
         """The nomination: it must fit the connection and still cover the asks that are live."""
+        require_present(state, found.account)
         market, positions = found.book.market.market, state.areas[found.book.market.area]
         session = open_session(found.book, session=self.session, mtu=self.first_mtu, now=now)
         if (session.first_mtu, session.count) != (self.first_mtu, len(self.net_wh)):

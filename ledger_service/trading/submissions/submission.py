@@ -176,6 +176,13 @@ def verified(
     )
 
 
+def require_present(state: TradingState, account: str) -> None:
+    """Nothing new comes from an account that was replaced. Raises AccountGaveWay."""
+    successor = state.successors.get(account)
+    if successor is not None:
+        raise errors.AccountGaveWay(account=account, successor=successor)
+
+
 def same_or_conflict(first: Entry, *, fact: type[Fact], body: dict[str, Any], name: str, revision: int) -> None:
     """The first entry must be a fact of this class with these members, else OrderConflict. Raises PayloadErased."""
     held = first.fact

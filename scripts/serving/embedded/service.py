@@ -83,6 +83,7 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
             delay_seconds=config.challenge_seconds // 2,
             challenge_seconds=config.challenge_seconds,
             page_seconds=config.challenge_seconds // 4,
+            change_seconds=config.challenge_seconds * 2,
         ),
         api=ApiSection(port=config.http_port),
         keys=KeySection(tokens=state / KEYS_FOLDER / "operator" / TOKENS_FILE),
@@ -129,7 +130,12 @@ class Service:
             signers={role: keys[name] for role, name in SENDER_ROLES.items()},
         )
         self.core = Core(
-            self.settings, record=self.record, clock=clock, deployment=self.deployment, operator=keys["operator"]
+            self.settings,
+            record=self.record,
+            clock=clock,
+            time=MarketTime(origin=self.config.genesis, start=self.config.genesis, speed=1),
+            deployment=self.deployment,
+            operator=keys["operator"],
         )
         self.loop = MarketLoop(stages=self.core.stages.ordered, gateway=gateway, node=self.node, clock=clock)
         self.record.call_when_appended(self.loop.wake)
@@ -137,12 +143,7 @@ class Service:
 
     def services(self) -> Services:
         """What the API works with."""
-        genesis = self.config.genesis
-        alike = self.core.services(
-            time=MarketTime(origin=genesis, start=genesis, speed=1),
-            node_url=self.node.url,
-            stage_failure=self.loop.failure,
-        )
+        alike = self.core.services(node_url=self.node.url, stage_failure=self.loop.failure)
         shown = {**alike.deployment.details, "rpc_url": self.node.url}
         deployment = replace(alike.deployment, details=shown)
         return replace(alike, deployment=deployment, clock_control=self.loop.advance_to)

@@ -76,7 +76,12 @@ class ProductionService:
             keystore=given_path(settings.keys.operator), password_file=given_path(settings.keys.operator_password_file)
         )
         self.core = Core(
-            settings, record=self.record, clock=self.clock, deployment=self.deployment, operator=self.operator
+            settings,
+            record=self.record,
+            clock=self.clock,
+            time=self.time,
+            deployment=self.deployment,
+            operator=self.operator,
         )
         self._check_operator()
         outside = {role: self._address_of(role) for role in OUTSIDE_ROLES}
@@ -117,7 +122,7 @@ class ProductionService:
     def services(self) -> Services:
         """What the API works with."""
         seal = bytes.fromhex(given(self.settings.keys.auditor_seal).removeprefix("0x"))
-        alike = self.core.services(time=self.time, node_url=self.rpc.url, stage_failure=self.loop.failure)
+        alike = self.core.services(node_url=self.rpc.url, stage_failure=self.loop.failure)
         return replace(alike, auditor_seal=seal, awaiting_calls=self.awaiting)
 
     def run(self) -> None:

@@ -68,7 +68,7 @@ def fail_marks(town: Town, seen: set[str]) -> None:
 
 def test_stages__nothing_due__begin_no_write_transaction(street: Town, begun: list[str]) -> None:
     town = street
-    stages = build_stages(town.record, first_day=date(2016, 6, 16), last_day=date(2016, 6, 17)).ordered
+    stages = build_stages(town.record, first_day=date(2016, 6, 16), last_day=date(2016, 6, 17), market_time=int).ordered
     failed: set[str] = set()
     busy = 0
 

@@ -83,7 +83,7 @@ class World:
             EndStage(self.record),
             MeteringStage(self.record),
             SettlementStage(self.record),
-            MoneyStage(self.record),
+            MoneyStage(self.record, market_time=int),
             AnchorStage(self.record),
         ]
 
@@ -201,7 +201,7 @@ def started(tmp_path: Path, record_url: str) -> Iterator[World]:
     start = town.NOW - 600
     settings = NodeSettings(chain_id=31337, genesis_time=start)
     node = EmbeddedNode.start(folder=tmp_path / "chain", record=record, settings=settings)
-    windows = {"challenge_seconds": 600, "delay_seconds": 300, "page_seconds": 200}
+    windows = {"challenge_seconds": 600, "delay_seconds": 300, "page_seconds": 200, "change_seconds": 3_600}
     config = DeploymentConfig(grants=grants(), origin=start, start=start, **windows)
     deployment = deploy_embedded(record=record, node=node, config=config, key=key("deployer"), timestamp=start + 1)
     signers = {name: key(name) for name in ROLES}

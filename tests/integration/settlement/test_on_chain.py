@@ -138,7 +138,7 @@ def node_chain(world: World) -> NodeChain:
     """What an attester reads the chain with."""
     names = {
         name.lower(): world.deployment.addresses[name]
-        for name in ("Calendar", "Market", "Readings", "Roles", "Settlement")
+        for name in ("Accounts", "Calendar", "Market", "Readings", "Roles", "Settlement")
     }
     return NodeChain(rpc=world.node.rpc, contracts=Contracts(**names))
 

@@ -104,7 +104,10 @@ TYPED_WRONG = {
     "account": ("handover", "take-over", "0x11"),
     "account that is no hex": ("handover", "take-over", "0x" + "zz" * 20),
     "signature": ("handover", "agree", "DE/A", *AGREED, "--attester", "0x22"),
+    "account to replace": ("account", "cancel", "0x11"),
+    "successor": ("account", "sign", ADDRESS, "0x11", "--deadline", "1"),
 }
+REPLACED = (ADDRESS, "0x" + "33" * 20, "--deadline", "1")
 
 
 @pytest.mark.parametrize("typed", TYPED_WRONG.values(), ids=TYPED_WRONG)
@@ -121,9 +124,15 @@ def test_commands__hex_that_is_none__is_said_before_anything_is_opened(typed: tu
         ("handover", "agree", "DE/A", *AGREED),
         ("handover", "withdraw", "DE/A"),
         ("handover", "take-over", ADDRESS),
+        ("account", "sign", *REPLACED),
+        ("account", "replace", *REPLACED, "--by-account", SIGNATURE, "--by-successor", SIGNATURE),
+        ("account", "propose", *REPLACED, "--by-guarantor", SIGNATURE, "--by-successor", SIGNATURE),
+        ("account", "show", ADDRESS),
+        ("account", "cancel", ADDRESS),
+        ("account", "succeed", ADDRESS),
     ],
 )
-def test_handover__without_settings__says_so_in_one_line(typed: tuple[str, ...]) -> None:
+def test_chain_desk__without_settings__says_so_in_one_line(typed: tuple[str, ...]) -> None:
     code, _, err = dominoes(*typed, "--config", "missing.toml")
 
     assert code == EXIT_USAGE and err.strip() == "settings-invalid: missing.toml: there is no such file"

@@ -18,7 +18,7 @@ from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
 from domain.members import noun_json, noun_of
 from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
-from domain.parties import Participant
+from domain.parties import Participant, Replacement
 from domain.programs import program_values
 from domain.roles import ChainRole
 from domain.signed_terms import signed_by
@@ -52,6 +52,7 @@ class FakeChain:
     tools: Any
     now: int = 0
     words_hashes: tuple[bytes, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
 
     def market_time(self) -> int:
         return self.now
@@ -77,6 +78,7 @@ class FakeChain:
             markets=dict.fromkeys(markets, rules),
             programs={(self.tools.MARKET, self.tools.SESSION): recorded},
             words_hashes=self.words_hashes,
+            replacements=self.replacements,
         )
 
     def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:

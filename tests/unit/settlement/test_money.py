@@ -54,7 +54,7 @@ def balances(scene: Any, *accounts: bytes) -> list[int]:
 
 
 def run(scene: Any, now: int) -> None:
-    run_until_quiet([SettlementStage(scene.record), MoneyStage(scene.record)], now)
+    run_until_quiet([SettlementStage(scene.record), MoneyStage(scene.record, market_time=int)], now)
 
 
 def deposited(scene: Any, account: bytes, amount: int, *, ref: bytes = REF) -> None:

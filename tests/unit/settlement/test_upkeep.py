@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from domain.facts import ChainRequested, PeriodDeclared
+from domain.facts import AccountReplaced, ChainRequested, PeriodDeclared
 from domain.hashing import text_id, to_hex
+from ledger_service.chain.tables import chain_observed
 from ledger_service.market import views as market_views
+from ledger_service.money.queries import balance_neur, guarantor_of
 from ledger_service.money.stage import MoneyStage
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.settlement.tables import settlement_period
 from ledger_service.stage import run_until_quiet
-from tests.journal import content_of
+from tests.journal import append_fact, content_of
 
 pytestmark = pytest.mark.unit
 
@@ -22,7 +24,7 @@ SUSPENSE = b"\x05" * 20
 
 
 def rest(scene: Any) -> None:
-    run_until_quiet([SettlementStage(scene.record), MoneyStage(scene.record)], 0)
+    run_until_quiet([SettlementStage(scene.record), MoneyStage(scene.record, market_time=int)], 0)
 
 
 def requests(scene: Any, function: str) -> list[list[Any]]:
@@ -107,3 +109,108 @@ def test_book_suspense__debt_that_kept_it_is_covered__is_asked_and_failed_only_o
     rest(scene)
 
     assert len(requests(scene, "bookSuspense")) == 1
+
+
+BATCH = {"id": "0x" + "07" * 32}
+"""A settlement of several pages."""
+
+
+def page(scene: Any, tools: Any, *events: Any, number: int = 0) -> None:
+    """One of its pages, with what it does besides."""
+    booked = {"area": to_hex(text_id(tools.AREA)), "period": 1, "revision": 0, "page": number, **BATCH}
+    scene.include(f"settle:{number}", [*events, ("Settlement", "SettlementPageBooked", booked)])
+
+
+def lacks(tools: Any, lacking: int) -> tuple[str, str, dict[str, str]]:
+    args = {"account": to_hex(tools.key("house2").address), "lackingNeur": str(lacking)}
+    return ("Accounts", "DebtUncovered", args)
+
+
+def test_recount__pages_counted_a_debt_and_were_abandoned__is_asked_once(scene: Any, tools: Any) -> None:
+    page(scene, tools, lacks(tools, 100))
+    rest(scene)
+    open_still = requests(scene, "recount")
+
+    scene.include("abandon", [("Settlement", "SettlementAbandoned", BATCH)])
+    rest(scene)
+    scene.include("any", [])
+    rest(scene)
+
+    assert (open_still, requests(scene, "recount")) == ([], [[to_hex(tools.key("house2").address)]])
+
+
+def test_recount__debt_that_is_there__is_not_asked(scene: Any, tools: Any) -> None:
+    page(scene, tools, lacks(tools, 0))
+
+    scene.include("abandon", [("Settlement", "SettlementAbandoned", BATCH)])
+    rest(scene)
+
+    assert requests(scene, "recount") == []
+
+
+def test_abandoned_settlement__what_its_pages_kept_back__is_where_it_was(scene: Any, tools: Any) -> None:
+    house = tools.key("house1").address
+    kept = {"account": to_hex(house), "suspense": to_hex(SUSPENSE), "amountNeur": "70"}
+    page(scene, tools, ("Accounts", "AmountSuspended", kept))
+    rest(scene)
+    between = [balance(scene, account) for account in (house, SUSPENSE)]
+
+    scene.include("abandon", [("Settlement", "SettlementAbandoned", BATCH)])
+    rest(scene)
+
+    assert (between, [balance(scene, account) for account in (house, SUSPENSE)]) == ([-70, 70], [0, 0])
+
+
+def balance(scene: Any, account: bytes) -> int:
+    with scene.record.read() as connection:
+        return balance_neur(connection, account=account)
+
+
+def replaced(scene: Any, tools: Any, key: str, amount: int) -> None:
+    """The first household's money goes to a successor."""
+    args = {"account": to_hex(tools.key("house1").address), "successor": to_hex(SUSPENSE), "balanceNeur": str(amount)}
+    scene.include(key, [("Accounts", "AccountReplaced", args)])
+
+
+def deposited(scene: Any, tools: Any, amount: int) -> None:
+    args = {"account": to_hex(tools.key("house1").address), "amountNeur": str(amount), "ref": "0x" + "01" * 32}
+    scene.include("late payment", [("Accounts", "Deposited", args)])
+
+
+def test_collect__money_reaches_an_account_after_it_was_replaced__is_asked_once(scene: Any, tools: Any) -> None:
+    replaced(scene, tools, "replace", 0)
+    rest(scene)
+    before = requests(scene, "collect")
+    deposited(scene, tools, 70)
+    rest(scene)
+    rest(scene)
+    asked = requests(scene, "collect")
+    replaced(scene, tools, "collect", 70)
+    rest(scene)
+
+    assert (before, asked) == ([], [[to_hex(tools.key("house1").address)]])
+    assert requests(scene, "collect") == asked
+
+
+def test_replacement__its_block_vanishes__lines_are_the_accounts_again_and_nothing_is_recorded(
+    scene: Any, tools: Any
+) -> None:
+    line(scene, tools, 100, 1, stands=100)
+    house, successor = tools.key("house1").address, SUSPENSE
+    row = {"key": "replace", "tx_hash": b"\x01" * 32, "block_number": 2, "block_hash": b"\x02" * 32, "is_final": False}
+    with scene.record.begin() as tx:
+        tx.connection.execute(insert(chain_observed), row)
+    replaced(scene, tools, "replace", 0)
+    rest(scene)
+    with scene.record.read() as connection:
+        between = [guarantor_of(connection, account=account) for account in (house, successor)]
+
+    with scene.record.begin() as tx:
+        append_fact(tx, "chain.rewound", {"key": "replace"})
+    rest(scene)
+
+    with scene.record.read() as connection:
+        after = [guarantor_of(connection, account=account) for account in (house, successor)]
+    retailer = tools.key("retailer").address
+    assert (between, after) == ([None, retailer], [retailer, None])
+    assert scene.record.entries(kinds=[AccountReplaced]) == []

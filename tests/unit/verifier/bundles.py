@@ -109,6 +109,7 @@ class Bundles(Settling):
         meters = [payload for payload in self.payloads("meter.registered") if payload["point"] == point]
         party = next(item for item in self.payloads("participant.registered") if item["account"] == account)
         head: Payload = {"participant": party, "grid_model": self.area["grid_model"], "meters": meters}
+        head["replacements"] = []
         readings = [row for row in self.personal_readings if row["reading"]["meter"] == f"meter-{point}"]
         messages = [{"jws": jws} for jws in self.messages.get(point or "", [])]
         statements = [row for row in self.statements if row["statement"]["account"] == account]

@@ -132,6 +132,10 @@ def _money(world: World) -> None:
             "nonce": 1,
         }
         included(world, f"guarantee:{number}", "GuaranteeSet", guarantee, contract="Guarantees")
+    for name in (HOLDER, "household 2"):
+        proposed = {"account": address(name), "successor": address(f"{name} again"), "by": address("market operator")}
+        event = "SuccessorProposed", proposed | {"readyAt": 2**37}
+        included(world, f"propose:{name}", *event, contract="Successions")
     for number in (1, 2):
         assert world.post(HOLDER, "/v1/redemptions", redemption(world, HOLDER, f"0x{number:064x}")).status_code == 201
 

@@ -35,6 +35,7 @@ WHOLE_BY_KEY = {
     "registry_meter",
     "journal_entry",
     "overview_deposit",
+    "money_successor",
 }
 """What a list shows all of to whoever may see all: read along its key, as far as the page reaches."""
 

@@ -50,6 +50,7 @@ OWN = {
         "/v1/schedules",
         "/v1/set-points",
         "/v1/statements",
+        "/v1/successors",
         "/v1/statements/{period}/{revision}",
         "/v1/trades",
         "/v1/accesses/{sequence}",
@@ -94,6 +95,11 @@ NAMED: dict[tuple[str, str], tuple[str, str, str]] = {
         f"/v1/guarantees/{address(HOLDER)}",
         f"/v1/guarantees/{address('nobody')}",
     ),
+    ("GET", "/v1/successors/{account}"): (
+        HOLDER,
+        f"/v1/successors/{address(HOLDER)}",
+        f"/v1/successors/{address('nobody')}",
+    ),
     ("GET", "/v1/retailer/customers/{account}"): (
         "retailer 1",
         f"/v1/retailer/customers/{address(HOLDER)}",
@@ -116,6 +122,12 @@ def _cover(world: World) -> dict[str, Any]:
     return parties | given
 
 
+def _replacement(world: World) -> dict[str, Any]:
+    values = {"account": address(HOLDER), "successor": address("holder again"), "deadline": 2**37}
+    signers = {"account_signature": HOLDER, "successor_signature": "holder again"}
+    return values | {name: world.sign(who, "AccountReplacement", values) for name, who in signers.items()}
+
+
 WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = {
     ("POST", "/v1/orders"): (HOLDER, lambda world: world.order_body(HOLDER, orderId="0x" + "0f" * 16)),
     ("POST", "/v1/orders/cancellations"): (HOLDER, _cancel),
@@ -124,6 +136,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = 
         HOLDER,
         lambda world: world.key_body(HOLDER, POINT, device="stolen", valid_from_mtu=FIRST_MTU + 900),
     ),
+    ("POST", "/v1/replacements"): (HOLDER, _replacement),
     ("POST", "/v1/redemptions"): (HOLDER, lambda world: redemption(world, HOLDER, FREE_REF)),
     ("POST", "/v1/guarantees"): (
         "retailer 1",

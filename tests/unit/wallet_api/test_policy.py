@@ -101,6 +101,11 @@ GET  /v1/postings/{sequence}/{position}                             prosumer ret
 POST /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions                                                prosumer retailer
 GET  /v1/redemptions/{ref}                                          prosumer retailer
+POST /v1/replacements                                               prosumer retailer
+POST /v1/successors                                                 registrar
+GET  /v1/successors                                                 operator prosumer registrar retailer
+GET  /v1/successors/{account}                                       operator prosumer registrar retailer
+POST /v1/successors/{account}/cancellation                          registrar
 POST /v1/deposits                                                   treasurer
 GET  /v1/deposits                                                   prosumer retailer treasurer
 GET  /v1/deposits/{ref}                                             prosumer retailer treasurer

@@ -36,6 +36,7 @@ NO_VIEWS = {"settlement_signature"}
 
 EMPTY_HERE = {"metering_pending", "money_failed", "money_redemption", "money_redemption_step", "settlement_failed"}
 EMPTY_HERE |= {"settlement_event", "market_inclusion", "money_suspense", "money_uncovered"}
+EMPTY_HERE |= {"money_batch", "money_replacement", "registry_replacement"}
 """Tables that nothing in the crowded market fills."""
 
 

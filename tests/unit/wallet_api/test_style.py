@@ -35,6 +35,7 @@ FOR_MACHINES = {
     "MeterKey",
     "MeterTerm",
     "MirrorLine",
+    "ReplacementTerm",
     "BookOrder",
     "PeriodSpan",
     "PositionLine",
@@ -51,6 +52,7 @@ FOR_MACHINES = {
 TIMELESS = {
     "/v1/retailer/settlements": "the sums of one settlement, whose period is asked for; cut finer they would show "
     "a customer's profile",
+    "/v1/successors": "what waits now: what was withdrawn or took over is gone from it",
 }
 """Lists that can't be filtered by time, and why."""
 
