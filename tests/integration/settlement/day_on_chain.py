@@ -190,8 +190,11 @@ def grants() -> tuple[RoleGrant, ...]:
 
 
 def held_role(address: str, role: ChainRole, area: str | None) -> bool:
-    """Whether a key has a role from the deployment on."""
-    return any(to_hex(grant.address) == address and grant.role == role.value for grant in grants())
+    """Whether a key has a role from the deployment on, or from the next one on."""
+    following = {to_hex(key(f"next {name}").address): name for name in ROLES}
+    return following.get(address) == role.value or any(
+        to_hex(grant.address) == address and grant.role == role.value for grant in grants()
+    )
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from domain.parties import Guarantee, Meter, Participant, ParticipantKind
 from domain.readings import Attestation, Quality, Reading
 from domain.registers import RegisterReading
 from domain.roles import ChainRole
+from domain.signed_terms import UNSIGNED, SignedTerm, signed_by
 from domain.signing import SigningKey
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
 from ledger_service.chain.gateway import Gateway
@@ -190,7 +191,7 @@ def signers_ascending() -> list[SigningKey]:
     return sorted((key(f"attester{n}") for n in (0, 1)), key=lambda signer: signer.address)
 
 
-def register(where: Site) -> None:
+def register(where: Site, *, after: bool) -> None:
     """The area, its parties and the house's meter."""
     attesters = tuple(
         Attester(name=f"a{n}", address=to_hex(key(f"attester{n}").address), organisation=f"organisation{n}")
@@ -201,17 +202,22 @@ def register(where: Site) -> None:
         town.define_area(tx, town.area(attesters=attesters, challenge_seconds=CHALLENGE_SECONDS))
         registry.define_market(tx, market=town.market())
         signing = where.term_signing
-        tariff = MAKERS.tariff(domain=signing.domain)
-        registry.publish_tariff(tx, signed=signing.check(tariff), now=town.BEFORE)
+        makers = replace(MAKERS, registrar=sender("registrar", after=after))
+        tariff = makers.tariff(domain=signing.domain)
+        registry.publish_tariff(tx, signed=SignedTerm(tariff), now=town.BEFORE)  # the verifier checks it
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
-            account = to_hex(key(f"{kind} account").address)
-            organisation = Participant(kind.value, kind, town.AREA, account, None, 0, 0, 0, town.NOT_CHECKED, None)
-            registry.register_participant(tx, participant=organisation, organisations=(), now=town.BEFORE)
-        registry.register_participant(tx, participant=town.participant(1, house), organisations=(), now=town.BEFORE)
+            own = key(f"{kind} account")
+            takes_part = (town.AREA, to_hex(own.address), None, 0, 0, 0)
+            organisation = Participant(kind.value, kind, *takes_part, UNSIGNED, None)
+            signed = signed_by(organisation, {"account": own}, domain=signing.domain)
+            registry.register_participant(tx, participant=signed, organisations=(), now=town.BEFORE)
+        keys = {"account": house, "dso": key("dso")}
+        household = signed_by(town.participant(1, house), keys, domain=signing.domain)
+        registry.register_participant(tx, participant=household, organisations=(), now=town.BEFORE)
         agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)
         registry.sign_agreement(tx, signed=signing.check(agreement), now=town.BEFORE)
-        public_key = METER_KEY.verify_key.encode()
-        tx.append(MeterRegistered(Meter(METER, "POINT-1", public_key, town.AREA, 0, town.NOT_CHECKED)))
+        meter = Meter(METER, "POINT-1", METER_KEY.verify_key.encode(), town.AREA, 0, UNSIGNED)
+        tx.append(MeterRegistered(signed_by(meter, keys, domain=signing.domain)))
     where.rest()
 
 
@@ -287,14 +293,14 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory, rpc: Rpc) -> Iterator[Re
     records = [Record.open(f"sqlite:///{folder / name}.sqlite") for name in ("old", "new")]
     first = deployed(rpc, nonce=0, predecessor=None)
     old = site(records[0], rpc, first, day=0)
-    register(old)
+    register(old, after=False)
     give_line(old)
     second = deployed(rpc, nonce=len(first.addresses), predecessor=first)
     agree(old, second)
     old.run_to(old.now + 901)
     new = site(records[1], rpc, second, day=1)
     new.now = old.now
-    register(new)
+    register(new, after=True)
     settle(old, 1_000, beside=new)
     until_final(old)
     anchor(old)
