@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifier.facts import TariffPublished
 from verifier.form import Json
+from verifier.party_facts import TariffPublished
 
 BASIS_POINTS = 10_000
 

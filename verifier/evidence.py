@@ -15,11 +15,12 @@ from verifier.anchors import Anchors
 from verifier.blocks import Known
 from verifier.cache import Cache
 from verifier.chain import CONTRACTS, MTU_SECONDS, Chain, Event, Events
-from verifier.facts import AgreementSigned, Attestation, TariffPublished
+from verifier.facts import Attestation
 from verifier.form import Json, form_of, parse, record, unhex, whole
 from verifier.hashes import ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
 from verifier.node import Rpc
+from verifier.party_facts import AgreementSigned, TariffPublished
 from verifier.powerflow import PowerFlow
 from verifier.signatures import Signing
 from verifier.verdict import Held, Report, Unusable, short

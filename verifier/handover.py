@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from verifier.blocks import Known
 from verifier.chain import CONTRACTS, Chain, Event
 from verifier.evidence import Evidence
-from verifier.facts import DeploymentSucceeded
 from verifier.hashes import ZERO, keccak, tohex
+from verifier.party_facts import DeploymentSucceeded
 from verifier.signatures import Signing, abi_encode
 
 NONE = "0x" + "00" * 20

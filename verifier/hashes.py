@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache, reduce
 from typing import Any
 
-from verifier.facts import Reading, Term
+from verifier.facts import Reading
 from verifier.form import Json, as_json, canonical, unhex, whole
+from verifier.party_facts import Term
 
 try:
     from sha3 import keccak_256 as _keccak

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 from verifier.billing import LINES, UNLIMITED_WH, Bounds, Flows, OwnPrices, line_energies, price_of
 from verifier.evidence import Evidence
-from verifier.facts import TariffPublished
 from verifier.form import Json, whole
 from verifier.hashes import ident
 from verifier.journal import Erasures, PeriodKey
 from verifier.market import ERASED, Market, Trade
 from verifier.participants import Participants, Party
+from verifier.party_facts import TariffPublished
 from verifier.readings import Energy, Readings, most_believed
 from verifier.traded import Traded
 from verifier.unknown import Position, Span, Stake, Stakes, bounds_told, flows_told, known_bounds, most_moved

@@ -11,37 +11,24 @@ from typing import Any
 from verifier.chain import Events
 from verifier.evidence import Evidence, Place
 from verifier.facts import (
-    AccountReplaced,
-    AgreementSigned,
-    AreaDefined,
     AuditSigned,
     BookClosed,
-    CoverGiven,
-    DeploymentSucceeded,
-    DepositBooked,
     ErasureDone,
-    GuaranteeGiven,
-    KeyRegistered,
-    MarketDefined,
-    MeterRegistered,
     MtuCleared,
     MtuUnread,
     OrderAccepted,
     OrderCancelled,
-    ParticipantRegistered,
     PeriodDeclared,
     ProgramRefused,
     ProgramSigned,
     ProgramValidated,
     ReadingAttested,
-    RedemptionRequested,
     ScheduleNominated,
     SessionDone,
     SessionOpened,
     SetpointsIssued,
     SettlementProposed,
     SettlementSigned,
-    TariffPublished,
 )
 from verifier.form import record
 from verifier.handover import Handover
@@ -53,6 +40,21 @@ from verifier.market import Market
 from verifier.money import Money
 from verifier.orders import Orders
 from verifier.participants import Participants
+from verifier.party_facts import (
+    AccountReplaced,
+    AgreementSigned,
+    AreaDefined,
+    CoverGiven,
+    DeploymentSucceeded,
+    DepositBooked,
+    GuaranteeGiven,
+    KeyRegistered,
+    MarketDefined,
+    MeterRegistered,
+    ParticipantRegistered,
+    RedemptionRequested,
+    TariffPublished,
+)
 from verifier.readings import Readings
 from verifier.settlement import Settlements
 from verifier.transaction_facts import (

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.facts import (
-    AccountReplaced,
-    ClearingRules,
-    Envelope,
-    MeterRegistered,
-    OrderRules,
-    ParticipantRegistered,
-    Reading,
-    ReadingRules,
-    SettlementRules,
-    SignedOrder,
-)
+from verifier.facts import ClearingRules, Envelope, OrderRules, Reading, ReadingRules, SettlementRules, SignedOrder
 from verifier.form import Json
+from verifier.party_facts import AccountReplaced, MeterRegistered, ParticipantRegistered
 
 # ---- auditor and public bundles
 

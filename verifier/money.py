@@ -9,8 +9,8 @@ from collections import defaultdict
 
 from verifier.chain import Chain, Event
 from verifier.evidence import Evidence
-from verifier.facts import CoverGiven, DepositBooked, GuaranteeGiven, RedemptionRequested
 from verifier.participants import Participants
+from verifier.party_facts import CoverGiven, DepositBooked, GuaranteeGiven, RedemptionRequested
 from verifier.settlement import Settlements
 from verifier.signatures import abi_encode
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier.evidence import Evidence, Place
-from verifier.facts import KeyRegistered, OrderAccepted, OrderCancelled, ScheduleNominated
+from verifier.facts import OrderAccepted, OrderCancelled, ScheduleNominated
 from verifier.form import whole
 from verifier.hashes import ident, schedule_hash, tohex
 from verifier.journal import Erasures
 from verifier.participants import Participants
+from verifier.party_facts import KeyRegistered
 from verifier.rules import rule_of
 from verifier.words import Order
 

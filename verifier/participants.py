@@ -13,7 +13,11 @@ from typing import Any
 
 from verifier.chain import ROLES
 from verifier.evidence import Attesters, Evidence
-from verifier.facts import (
+from verifier.facts import PeriodDeclared, SessionOpened
+from verifier.form import whole
+from verifier.hashes import ZERO_HEX, hash_json, ident
+from verifier.journal import Erasures, PeriodKey
+from verifier.party_facts import (
     AccountReplaced,
     AgreementSigned,
     AreaDefined,
@@ -21,14 +25,9 @@ from verifier.facts import (
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
-    PeriodDeclared,
-    SessionOpened,
     TariffPublished,
     Term,
 )
-from verifier.form import whole
-from verifier.hashes import ZERO_HEX, hash_json, ident
-from verifier.journal import Erasures, PeriodKey
 from verifier.replacements import Replacements
 
 MOST_MTUS_OF_A_SESSION = 128

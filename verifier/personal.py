@@ -12,15 +12,7 @@ from typing import Any
 from verifier.billing import KINDS_BY_NAME, Line, VatLine
 from verifier.chain import Chain, Event
 from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
-from verifier.facts import (
-    AgreementSigned,
-    KeyRegistered,
-    OrderAccepted,
-    OrderCancelled,
-    Reading,
-    TariffPublished,
-    Term,
-)
+from verifier.facts import OrderAccepted, OrderCancelled, Reading
 from verifier.form import Json, as_json, parse, record, unhex
 from verifier.hashes import (
     ZERO_HEX,
@@ -56,6 +48,7 @@ from verifier.participants import (
     Participants,
     span,
 )
+from verifier.party_facts import AgreementSigned, KeyRegistered, TariffPublished, Term
 from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
 from verifier.recompute import HOUSEHOLD
 from verifier.report import ProgramReport, check_place

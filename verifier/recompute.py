@@ -27,12 +27,12 @@ from verifier.billing import (
     vat_lines,
 )
 from verifier.evidence import Evidence
-from verifier.facts import AgreementSigned, TariffPublished, Term
 from verifier.hashes import ZERO_HEX, terms_hash
 from verifier.hidden import Hidden, Target
 from verifier.journal import Erasures
 from verifier.market import UNLIMITED, Market
 from verifier.participants import Participants, Party
+from verifier.party_facts import AgreementSigned, TariffPublished, Term
 from verifier.readings import Leaf, Readings
 from verifier.traded import Traded
 from verifier.unknown import Stakes

@@ -9,7 +9,7 @@ from collections.abc import Container
 
 from verifier.chain import GRACE_SECONDS, MTU_SECONDS, Chain, Event, Events
 from verifier.evidence import Evidence
-from verifier.facts import AccountReplaced
+from verifier.party_facts import AccountReplaced
 
 
 class Replacements:

@@ -17,13 +17,14 @@ from tests.effort import examples
 from tests.property.settlement.test_settlement_properties import days
 from verifier.cache import Cache
 from verifier.evidence import Evidence
-from verifier.facts import AgreementSigned, MeterRegistered, Reading, TariffPublished
+from verifier.facts import Reading
 from verifier.hashes import terms_hash
 from verifier.hidden import Target
 from verifier.journal import Erasures
 from verifier.market import Market, Trade
 from verifier.orders import Orders
 from verifier.participants import Participants, Party
+from verifier.party_facts import AgreementSigned, MeterRegistered, TariffPublished
 from verifier.readings import Leaf, Readings
 from verifier.recompute import Recomputation
 from verifier.transactions import Transactions

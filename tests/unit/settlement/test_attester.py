@@ -540,22 +540,11 @@ def test_sign__attester_away_when_terms_came__does_not_sign(desk: Desk, tools: A
     assert {kind for kind, *_ in desk.store.witnessed()} == {"parties", "meters", "keys", "tariffs", "agreements"}
 
 
-def test_sign__household_shown_after_its_agreement__is_refused(desk: Desk, tools: Any) -> None:
+@pytest.mark.parametrize(("member", "late"), [("participant", "house1"), ("kind", "tax")])
+def test_sign__party_shown_late__is_refused(desk: Desk, tools: Any, member: str, late: str) -> None:
     """Who stands at a point can't be decided once readings are known, though the agreement was there in time."""
     everybody = desk.service.terms_shown["parties"]
-    desk.service.terms_shown["parties"] = [item for item in everybody if item["participant"] != "house1"]
-    desk.look(0)
-    desk.service.terms_shown["parties"] = everybody
-    desk.look(tools.FIRST * 900 + 1)
-
-    refused = desk.ask(desk.propose())
-
-    assert "after the first MTU it takes part in had begun" in str(refused)
-
-
-def test_sign__tax_account_shown_late__is_refused(desk: Desk, tools: Any) -> None:
-    everybody = desk.service.terms_shown["parties"]
-    desk.service.terms_shown["parties"] = [item for item in everybody if item["kind"] != "tax"]
+    desk.service.terms_shown["parties"] = [item for item in everybody if item[member] != late]
     desk.look(0)
     desk.service.terms_shown["parties"] = everybody
     desk.look(tools.FIRST * 900 + 1)
