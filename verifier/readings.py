@@ -65,6 +65,7 @@ class Readings:
         self._erasures = erasures
         self._participants = participants
         self._transactions = transactions
+        self._taken: set[tuple[str, Registers]] = set()  # by meter
         self._signed = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and MTU
         self._sequences = defaultdict[tuple[str, int], list[Registers]](list)  # by meter and sequence
         self._leaves: dict[tuple[str, int], Reading] = {}  # the last by meter and MTU
@@ -164,11 +165,11 @@ class Readings:
             held = [self._participants.meter_at(meter, mtu) for mtu in (item.mtu, item.mtu + 1)]
             if signer not in [now.public_key for now in held if now]:
                 self._report.fail(f"the key that signed it is not valid for MTU {item.mtu}")
-            if item not in self._signed[meter, item.mtu]:
+            if (meter, item) not in self._taken:
+                self._taken.add((meter, item))
                 self._readings_of(meter).take(item)
-            for kept in (self._signed[meter, item.mtu], self._sequences[meter, item.sequence]):
-                if item not in kept:
-                    kept.append(item)
+                self._signed[meter, item.mtu].append(item)
+                self._sequences[meter, item.sequence].append(item)
 
     # ---- leaves
 
@@ -198,12 +199,15 @@ class Readings:
 
     def _disputed(self, meter: str, signed: Sequence[Registers]) -> list[Registers]:
         """Signed readings of an MTU that another signed reading of this MTU or sequence contradicts."""
-        return [
-            item
-            for item in signed
-            for other in (*signed, *self._sequences[meter, item.sequence])
-            if registers_of(item) != registers_of(other) or item.mtu != other.mtu
-        ]
+        told = {(item.mtu, registers_of(item)) for item in signed}
+        if len(told) > 1:
+            return list(signed)
+        odd = {
+            sequence
+            for sequence in {item.sequence for item in signed}
+            if any((other.mtu, registers_of(other)) not in told for other in self._sequences[meter, sequence])
+        }
+        return [item for item in signed if item.sequence in odd]
 
     def _back(self, meter: str, mtu: int) -> tuple[int, list[Registers]] | None:
         """The last signed readings of a meter before an MTU, and their MTU."""

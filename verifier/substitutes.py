@@ -58,6 +58,7 @@ class MeterReadings:
         self._meter, self._most_believed = meter, most_believed
         self._by_sequence: dict[int, list[Registers]] = {}
         self._by_mtu: dict[int, list[Registers]] = {}
+        self._lowest: dict[int, int] = {}  # sequence, by MTU
         self._sequences: list[int] = []
         self._believed: list[Registers] = []
         self._open_from: int | None = None  # what is believed from this sequence on is to be found anew
@@ -68,9 +69,8 @@ class MeterReadings:
         if item.sequence not in self._by_sequence:
             insort(self._sequences, item.sequence)
         self._by_sequence.setdefault(item.sequence, []).append(item)
-        same = self._by_mtu.setdefault(item.mtu, [])
-        same.append(item)
-        lowest = min(other.sequence for other in same)
+        self._by_mtu.setdefault(item.mtu, []).append(item)
+        lowest = self._lowest[item.mtu] = min(item.sequence, self._lowest.get(item.mtu, item.sequence))
         self._open_from = lowest if self._open_from is None else min(self._open_from, lowest)
         self._curves.clear()
 
