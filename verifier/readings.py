@@ -233,20 +233,10 @@ class Readings:
                 self._report.fail(leaf.sequence, name="sequence", source=source, expected=items[0].sequence)
 
     def _is_needed(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> bool:
-        """Whether no signed, undisputed reading had come that does not fall and is within 1.5 times the
-        connection's power, as attesters believe at most."""
+        """Whether no signed, undisputed reading had come that follows those before it, as attesters believe."""
         if len(signed) != 1 or self._disputed(leaf.meter, signed):
             return True
-        if back := self._back(leaf.meter, mtu):
-            at, items = back
-            meter = self._participants.meter_at(leaf.meter, mtu)
-            party = self._participants.party_at(meter.point if meter else None)
-            now, then = registers_of(signed[0]), registers_of(items[0])
-            imported, exported = now.import_wh - then.import_wh, now.export_wh - then.export_wh
-            most_imported, most_exported = most_believed(party, mtu - at)
-            if not (0 <= imported <= most_imported and 0 <= exported <= most_exported):
-                return True
-        return False
+        return self._readings_of(leaf.meter).believed_at(mtu) is None
 
     def _readings_of(self, meter: str) -> MeterReadings:
         def most(mtu: int, mtus: int) -> tuple[int, int]:

@@ -85,6 +85,11 @@ class MeterReadings:
             self._open_from = None
         return self._believed
 
+    def believed_at(self, mtu: int) -> Registers | None:
+        """The believed reading at the end of an MTU."""
+        self.believed()
+        return self._at(mtu)
+
     def _follows(self, item: Registers) -> bool:
         if not self._believed:
             return True

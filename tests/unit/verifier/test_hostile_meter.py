@@ -6,17 +6,56 @@ from typing import Any
 
 import pytest
 
+from domain.meters import MeterKey
+from domain.registers import ReadingRun, RegisterReading
+from oracle.attester.book import MeterBook
 from tests.unit.verifier.fake_chain import FIRST, noise
 from tests.unit.verifier.metering import Registers
+from tests.unit.verifier.registering import CONNECTION_W
 from tests.unit.verifier.small_day import Day
 from tests.unit.verifier.test_attacks import verdict_of
 from tests.unit.verifier.test_small_day import messages
+from tests.unit.verifier.test_substitutes import HEARD, POINT, Silent
 from verifier.signatures import Registers as Signed
 from verifier.substitutes import MeterReadings
 
 pytestmark = pytest.mark.unit
 
-POINT = "p2"
+
+class Leaps(Silent):
+    """A meter's register leaps by what its connection just carries; then it tells the true ones, which rise properly
+    but lie below the leap. Attesters never believe these, and substitutes stand there: the mean, no export."""
+
+    flows = ((2_005, 0), (2_005, 0))
+    told: tuple[tuple[int, int], ...] = ((2, 1_135), (3, 1_210))
+
+    def read(self, point: str, mtu: int, *flows: int, **more: Any) -> Any:
+        """4 kWh within a quarter of an hour."""
+        leaps = (point, mtu) == (POINT, HEARD)
+        return super().read(point, mtu, *((4_000, 0) if leaps else flows), **more)
+
+    def message(self, point: str, readings: list[Any]) -> str:
+        """All of them are told."""
+        text = super().message(point, readings)
+        if point != POINT or len(readings) == 1:
+            return text
+        known = [item for item in readings if item.mtu <= FIRST + HEARD]
+        low = [Registers(FIRST + at, at + 2, wh, 680, noise(f"low{at}")) for at, wh in self.told]
+        return str(Day.message(self, point, [*known, *low]))
+
+
+def test_attesters__register_below_a_leap__is_not_believed() -> None:
+    book = MeterBook((MeterKey("M", POINT, bytes(32), 0, None, CONNECTION_W, CONNECTION_W),))
+    for sequence, wh in enumerate((1_000, 1_010, 5_010, 1_135, 1_210), 1):
+        book.take(ReadingRun.of([RegisterReading(sequence, wh, 0, sequence, noise(f"{sequence}"))]))
+
+    assert [item.sequence for item in book.believed()] == [1, 2, 3]
+
+
+def test_verify__meter_that_leaps__is_clean() -> None:
+    report = verdict_of(Leaps().run())
+
+    assert messages(report) == ""
 
 
 class Contradicts(Day):
