@@ -6,15 +6,17 @@ Registered with all the rest, or late; whatever is billed under them follows fro
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.members import noun_json, noun_of
-from domain.parties import Participant
+from domain.parties import Participant, ParticipantKind
 from domain.signed_terms import signed_by
 from domain.terms import Agreement, Tariff
+from settling.inputs import Party
 from tests.terms import Makers
 from tests.unit.verifier.bundles import played
 from tests.unit.verifier.fake_chain import AREA, FIRST, address, domain_of, key_of
@@ -147,7 +149,26 @@ class SecondTaxAccount(Altered):
         self.register_participant("second tax", "tax", None)
 
 
+class Phantom(Altered):
+    """A household without a point, which nobody but its account signed, sells what nobody measures."""
+
+    def alter(self) -> None:
+        self.register_participant("h4", "household", None)
+        self.register_key("h4", None, "h4-key", 0)
+        self.agree(self.agreed("h4", agreement="agr-h4"))
+        self._guarantee("h4")
+
+    def order(self, who: str, *args: Any, **more: Any) -> str:
+        """One of the first household's asks is the phantom's."""
+        return super().order("h4" if (who, more["order_id"]) == ("h1", "b") else who, *args, **more)
+
+    def _parties(self) -> Iterator[Party]:
+        yield from super()._parties()
+        yield Party(key_of("h4").address, ParticipantKind.HOUSEHOLD, None)
+
+
 FRAUDS = {
+    "household that stands nowhere": (Phantom, "whether there is a point"),
     "agreement that the household did not sign": (Unsigned, "Agreement is signed by"),
     "agreement signed by another household": (SignedByAnother, "Agreement is signed by"),
     "tariff changed by another retailer": (OfAnotherRetailer, "retailer of agr-h1"),
