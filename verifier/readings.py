@@ -27,9 +27,6 @@ from verifier.verdict import Subject
 MEASURED, SUBSTITUTE = 0, 1
 """Qualities of a reading."""
 
-REGISTERS_BACK_MTUS = 96
-"""How far back the registers before a reading are looked for."""
-
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -209,16 +206,9 @@ class Readings:
         }
         return [item for item in signed if item.sequence in odd]
 
-    def _back(self, meter: str, mtu: int) -> tuple[int, list[Registers]] | None:
-        """The last signed readings of a meter before an MTU, and their MTU."""
-        for at in range(mtu - 1, mtu - REGISTERS_BACK_MTUS - 1, -1):
-            if items := self._signed.get((meter, at)):
-                return at, items
-        return None
-
     def _check_measured(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> None:
-        """Registers, sequence and nonce are those of an undisputed message; the sequence rises by 1 to the number of
-        MTUs since the reading before (evidence.md section 3, `reading.attested`)."""
+        """Registers, sequence and nonce are those of an undisputed message (evidence.md section 3,
+        `reading.attested`)."""
         registers = registers_of(leaf)
         told = Registers(mtu, leaf.sequence, registers.import_wh, registers.export_wh, leaf.nonce)
         if told not in signed:
@@ -226,11 +216,6 @@ class Readings:
             self._report.fail(told, name="reading", source="the meter's signed message holds", expected=expected)
         disputed = self._disputed(leaf.meter, signed)
         self._report.none("signed readings that contradict each other", disputed)
-        if back := self._back(leaf.meter, mtu):
-            at, items = back
-            if not any(1 <= leaf.sequence - item.sequence <= mtu - at for item in items):
-                source = f"MTU {at} had"
-                self._report.fail(leaf.sequence, name="sequence", source=source, expected=items[0].sequence)
 
     def _is_needed(self, leaf: Reading, mtu: int, signed: Sequence[Registers]) -> bool:
         """Whether no signed, undisputed reading had come that follows those before it, as attesters believe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,43 @@ def test_attesters__register_below_a_leap__is_not_believed() -> None:
 
 def test_verify__meter_that_leaps__is_clean() -> None:
     report = verdict_of(Leaps().run())
+
+    assert messages(report) == ""
+
+
+class Skips(Day):
+    """A meter passes over sequences; attesters believe its readings all the same."""
+
+    def read(self, point: str, mtu: int, *args: Any, **more: Any) -> Any:
+        """A thousand from the fourth MTU on."""
+        leaf = super().read(point, mtu, *args, **more)
+        return replace(leaf, sequence=leaf.sequence + 1_000) if point == POINT and mtu > HEARD + 1 else leaf
+
+
+class Backward(Day):
+    """A meter numbers two readings of an MTU high, which contradict each other, and goes on where it was."""
+
+    def message(self, point: str, readings: list[Any]) -> str:
+        """Both are told."""
+        if point == POINT and len(readings) > 1:
+            more = [Registers(FIRST + 2, 50 + at, 1_100 + at, 680, noise(f"more{at}")) for at in range(2)]
+            readings = [*readings, *more]
+        return str(super().message(point, readings))
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3, 1_005), (1, 2, 3, 50, 51, 5)])
+def test_attesters__odd_sequences__are_believed(numbers: tuple[int, ...]) -> None:
+    book = MeterBook((MeterKey("M", POINT, bytes(32), 0, None, CONNECTION_W, CONNECTION_W),))
+    for at, sequence in enumerate(numbers):
+        mtu = {50: 3, 51: 3}.get(sequence, at)
+        book.take(ReadingRun.of([RegisterReading(mtu, 100 + at, 0, sequence, noise(f"{sequence}"))]))
+
+    assert book.believed()[-1].sequence == numbers[-1]
+
+
+@pytest.mark.parametrize("kind", [Skips, Backward])
+def test_verify__odd_sequences__are_clean(kind: Any) -> None:
+    report = verdict_of(kind().run())
 
     assert messages(report) == ""
 
