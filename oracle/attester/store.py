@@ -150,7 +150,7 @@ class Store:
     def messages_of(self, wanted: Iterable[tuple[str, int]]) -> list[bytes]:
         """The messages that hold these (meter, sequence); each once, contradicting ones included."""
         found: dict[bytes, bytes] = {}
-        for meter_code, sequence in wanted:
+        for meter_code, sequence in dict.fromkeys(wanted):
             for digest, jws, _ in self._around(meter_code, sequence):
                 found[digest] = jws
         return list(found.values())
