@@ -33,6 +33,7 @@ library Shapes {
     bytes32 internal constant GRID_PRICES_TYPEHASH = keccak256(
         "GridPrices(string tariff,uint32 version,string area,uint32 validFromMtu,int32 excessNeurPerWh,int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)"
     );
+    bytes32 internal constant AUDIT_TYPEHASH = keccak256("Audit(uint64 sequence,bytes32 head)");
     bytes32 internal constant TAXES_TYPEHASH = keccak256(
         "Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)"
     );
@@ -236,6 +237,11 @@ library Shapes {
                 prices
             )
         );
+    }
+
+    /// @notice What an auditor signs once all up to a head of the journal was verified.
+    function audit(uint64 sequence, bytes32 head) internal pure returns (bytes32) {
+        return keccak256(abi.encode(AUDIT_TYPEHASH, sequence, head));
     }
 
     /// @notice What the registrar signs of a tariff.
