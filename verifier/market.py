@@ -454,8 +454,10 @@ class Market:
         area, key = self._participants.area_of(market), (market, fact.session)
         mtus = self._participants.mtus_of_session(*key)
         period = (area, self._participants.sessions[key].period)
-        if not self._evidence.opened and (fact.market, fact.session) in self.shown:
-            self._programs[key] = self._read_program(self.shown.pop((fact.market, fact.session)))
+        told = (fact.market, fact.session)
+        if not self._evidence.opened and told in self.shown:
+            self._report.same("next line of programs.jsonl", next(iter(self.shown)), told, "the journal tells of")
+            self._programs[key] = self._read_program(self.shown.pop(told))
         self._signed.add(key)
         if key not in self._programs and self._erasures.excuse("program.validated", key, period):
             self.blind |= {(*key, mtu) for mtu in mtus}

@@ -28,6 +28,10 @@ MEASURED, SUBSTITUTE = 0, 1
 """Qualities of a reading."""
 
 
+REGISTERS_BACK_MTUS = 96
+"""How far back a measured reading is looked for that bounds a hidden one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A reading under an attested root, with its hash."""

@@ -240,8 +240,10 @@ class Settlements:
         evidence, report = self._evidence, self._report
         area = ident(fact.area)
         key = (area, fact.period, fact.revision)
-        if not evidence.opened and (fact.area, fact.period, fact.revision) in self.shown:
-            self._take_shown(key, self.shown.pop((fact.area, fact.period, fact.revision)))
+        told = (fact.area, fact.period, fact.revision)
+        if not evidence.opened and told in self.shown:
+            self._report.same("next line of settlements.jsonl", next(iter(self.shown)), told, "the journal tells of")
+            self._take_shown(key, self.shown.pop(told))
         if key not in self._proposals and self._erasures.excuse("settlement.proposed", key, key[:2]):
             keys = {"area": area, "period": fact.period, "revision": fact.revision}
             if event := evidence.seen.find("PeriodSettled", keys):
