@@ -22,7 +22,7 @@ from domain.eip712 import (
 )
 from domain.errors import DominoesError
 from domain.hashing import to_hex
-from domain.parties import Meter, Participant, ParticipantKind
+from domain.parties import Meter, Participant
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, Signer, recover
 from domain.terms import Agreement, Tariff
@@ -149,7 +149,7 @@ def _tariff_parts(tariff: Tariff) -> tuple[TermPart, ...]:
 
 
 def _participation_parts(party: Participant) -> tuple[TermPart, ...]:
-    """The account signs and, unless it is a retailer, the DSO the same (ADR 65); no point is empty text."""
+    """The account signs, and the DSO the same: it admits whoever takes part (ADR 65). No point is empty text."""
     values = {
         "participant": party.participant,
         "kind": party.kind.value,
@@ -161,8 +161,6 @@ def _participation_parts(party: Participant) -> tuple[TermPart, ...]:
         "validFromMtu": party.valid_from_mtu,
     }
     own = TermPart("account", PARTICIPATION, values, party.account_signature, address=party.account)
-    if party.kind is ParticipantKind.RETAILER:
-        return (own,)
     by_dso = party.dso_signature or UNSIGNED
     return own, TermPart("dso", PARTICIPATION, values, by_dso, role=ChainRole.DSO, area=party.area)
 

@@ -320,15 +320,14 @@ class Participants:
     # ---- accounts, keys, meters
 
     def participant_registered(self, fact: ParticipantRegistered) -> None:
-        """Signed by the account and, but for a retailer, by the DSO; points, DSO's and tax accounts come once, and a
-        household stands at one point."""
+        """Signed by the account and the DSO; points, DSO's and tax accounts come once, and a household stands at one
+        point."""
         report, watts = self._report, (fact.connection_import_w, fact.connection_export_w)
         head = (fact.participant, fact.kind, fact.area, fact.account, fact.point or "")
         values = (*head, *watts, fact.valid_from_mtu)
         signer = self._evidence.sign.signer(fact.account_signature, "Participation", *values)
         report.same("account", fact.account, signer, "Participation is signed by")
-        if fact.kind != "retailer":
-            self._evidence.check_any_dso(fact.area, fact.dso_signature or "", "Participation", *values)
+        self._evidence.check_any_dso(fact.area, fact.dso_signature or "", "Participation", *values)
         told, due = fact.point is not None, fact.kind == "household"
         report.same("whether there is a point", told, due, f"{fact.kind} says")
         standing = self.party_at(fact.point)

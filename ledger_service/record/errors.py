@@ -90,6 +90,7 @@ class ErasureUnfinished(DominoesError):
 
     status = 503
     code = "erasure-unfinished"
+    remedy = "Ask for the same erasure again once long reads of the record, such as exports, have ended."
     retryable = True
 
     def __init__(self, *, sequences: list[int]) -> None:

@@ -13,7 +13,7 @@ from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.members import noun_json, noun_of
 from domain.mtu import isoformat_utc, mtu_start
-from domain.parties import Meter, Participant, ParticipantKind
+from domain.parties import Meter, Participant
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
 from domain.terms import Agreement, Tariff
 from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
@@ -110,8 +110,6 @@ def _read(file: Path) -> Term:
         body = json.loads(file.read_text(encoding="utf-8"))
         kind = next(kind for kind in PARTIES if kind.__name__.lower() in body)
         unsigned: dict[str, str | None] = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
-        if kind is Participant and body["kind"] == ParticipantKind.RETAILER:
-            unsigned["dso_signature"] = None
         return noun_of(kind, json.dumps(unsigned | body))
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
         raise TermUnreadable(path=file, reason=str(error)) from error

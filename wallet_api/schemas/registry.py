@@ -125,18 +125,16 @@ class ParticipantBody(ParticipantMembers, Body):
     point: Code | None = Field(default=None, description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(default=0, description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(default=0, description="The most it may feed in, in W; 0 where there is no point")
-    dso_signature: Signature | None = Field(
-        default=None, description="Participation, signed by the area's DSO; null for a retailer"
-    )
+    dso_signature: Signature | None = Field(default=None, description="Participation, signed by the area's DSO")
 
 
-class Participant(ParticipantMembers, Answer):
+class Participant(ParticipantMembers, ValidFrom):
     """A party with a settlement account."""
 
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
-    dso_signature: Signature | None = Field(description="Participation, signed by the area's DSO; null for a retailer")
+    dso_signature: Signature | None = Field(description="Participation, signed by the area's DSO")
 
 
 class RegisteredParticipant(Participant, RecordedAt):

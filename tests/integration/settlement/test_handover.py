@@ -209,7 +209,7 @@ def register(where: Site, *, after: bool) -> None:
             own = key(f"{kind} account")
             takes_part = (town.AREA, to_hex(own.address), None, 0, 0, 0)
             organisation = Participant(kind.value, kind, *takes_part, UNSIGNED, None)
-            signed = signed_by(organisation, {"account": own}, domain=signing.domain)
+            signed = signed_by(organisation, {"account": own, "dso": key("dso")}, domain=signing.domain)
             registry.register_participant(tx, participant=signed, organisations=(), now=town.BEFORE)
         keys = {"account": house, "dso": key("dso")}
         household = signed_by(town.participant(1, house), keys, domain=signing.domain)

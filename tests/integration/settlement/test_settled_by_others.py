@@ -13,7 +13,7 @@ from ledger_service.settlement.gather import proposal_package
 from ledger_service.settlement.queries import period_state
 from settling.verification import verify_package
 from tests.integration.ledger import town
-from tests.integration.settlement.day_on_chain import World, key
+from tests.integration.settlement.day_on_chain import World, held_role, key
 from tests.integration.settlement.test_strangers import Others
 
 pytestmark = pytest.mark.integration
@@ -28,7 +28,7 @@ def test_settlement__sent_by_the_attesters__its_signatures_come_from_the_chain(w
     with world.record.read() as connection:
         package = proposal_package(connection, area=town.AREA, period=1)
     proposal, domain = package.proposal, world.deployment.domain("Settlement")
-    digest = verify_package(package, market=world.deployment.domain("Market"), settlement=domain)
+    digest = verify_package(package, market=world.deployment.domain("Market"), settlement=domain, holds_role=held_role)
     signed = {key(f"attester{n}").address: key(f"attester{n}").sign(digest) for n in (0, 2)}
     target = SettlementPage(
         area=text_id(town.AREA),

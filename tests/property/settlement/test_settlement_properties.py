@@ -301,6 +301,7 @@ def test_sum_up__wide_columns__give_the_same_sums(inputs: Inputs) -> None:
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
+        successors=inputs.successors,
     )
     row_of = {party.account: row for row, party in enumerate(households)}
     trades = trade_columns(inputs.trades, row_of, first_mtu=FIRST)

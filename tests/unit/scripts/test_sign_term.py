@@ -91,14 +91,15 @@ def test_sign_term__household_and_its_meter__are_signed_by_account_and_dso(tmp_p
     signing.check(noun_of(Meter, meter_file.read_text()))
 
 
-def test_sign_term__retailer__has_no_part_for_the_dso(tmp_path: Path) -> None:
+def test_sign_term__retailer__is_admitted_by_the_dso(tmp_path: Path) -> None:
     file = tmp_path / "retailer.json"
     takes_part = ("A", to_hex(RETAILER.address), None, 0, 0, 0)
     file.write_text(unsigned(Participant("r", ParticipantKind.RETAILER, *takes_part, UNSIGNED, None)))
 
     assert sign(tmp_path, file, "account", RETAILER).exit_code == 0
-    assert sign(tmp_path, file, "dso", DSO).exit_code == 2
-    assert noun_of(Participant, file.read_text()).dso_signature is None
+    assert sign(tmp_path, file, "dso", DSO).exit_code == 0
+    signing = TermSigning(DOMAIN, lambda address, role, area: (address, area) == (to_hex(DSO.address), "A"))
+    signing.check(noun_of(Participant, file.read_text()))
 
 
 def test_sign_term__for_somebody_else_or_not_agreed__leaves_the_file(tmp_path: Path) -> None:

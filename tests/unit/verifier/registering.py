@@ -169,7 +169,7 @@ class Registering(Journal):
         signed = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point or ""}
         signed |= {"connectionImportW": CONNECTION_W, "connectionExportW": CONNECTION_W, "validFromMtu": 0}
         own = sign(name, PARTICIPATION, signed, "Settlement")
-        placed = None if kind == "retailer" else sign("dso", PARTICIPATION, signed, "Settlement")
+        placed = sign("dso", PARTICIPATION, signed, "Settlement")
         payload = {**base, **watts, "valid_from_mtu": 0, "account_signature": own, "dso_signature": placed}
         self.fact("participant.registered", payload)
 

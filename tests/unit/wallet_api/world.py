@@ -159,7 +159,7 @@ def household(
 
 
 def party(name: str, kind: str, *, area: str = AREA, valid_from_mtu: int = VALID_FROM_MTU) -> dict[str, Any]:
-    """A retailer's, DSO's or tax account's registration, signed by itself, and by the DSO but for a retailer."""
+    """A retailer's, DSO's or tax account's registration, signed by itself and by the DSO."""
     what, own = parties.ParticipantKind(kind), address(name)
     unsigned = parties.Participant(name, what, area, own, None, 0, 0, valid_from_mtu, UNSIGNED, None)
     return signed(unsigned, account=name, dso=DSOS[area])
