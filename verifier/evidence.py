@@ -14,10 +14,10 @@ from typing import Any
 from verifier.anchors import Anchors
 from verifier.blocks import Known
 from verifier.cache import Cache
-from verifier.chain import CONTRACTS, MTU_SECONDS, Chain, Event, Events
+from verifier.chain import CONTRACTS, GRACE_SECONDS, MTU_SECONDS, ROLES, Chain, Event, Events
 from verifier.facts import Attestation
 from verifier.form import Json, form_of, parse, record, unhex, whole
-from verifier.hashes import ident, keccak, tohex
+from verifier.hashes import ZERO_HEX, ident, keccak, tohex
 from verifier.lines import AttestationLine, OwnReading
 from verifier.node import Rpc
 from verifier.party_facts import AgreementSigned, TariffPublished
@@ -119,6 +119,7 @@ class Evidence:
         self._rpc = rpc
         self.asked_height = height
         self._told: set[int] = set()
+        self._in_office: dict[tuple[str, str, str], int] = {}  # the last entry in which a key's signature counts
         self._heads: list[tuple[int, int]] | None = None  # market time and sequence of each anchor, once asked for
 
     # ---- files
@@ -246,18 +247,35 @@ class Evidence:
         return found
 
     def anchored_before(self, mtu: int) -> int:
-        """Sequence of the last head that was anchored when an MTU began.
+        """Sequence of the last head that was anchored when an MTU began."""
+        return self.anchored_by(mtu * MTU_SECONDS)
+
+    def anchored_by(self, seconds: int) -> int:
+        """Sequence of the last head that was anchored at a market time.
 
         Above every sequence where nothing tells: where no chain is asked, and in a personal bundle, without a journal.
         """
+        heads = self._anchored()
+        if heads is None:
+            return MOST_SEQUENCE
+        at = bisect_right(heads, (seconds, MOST_SEQUENCE))
+        return heads[at - 1][1] if at else 0
+
+    def _anchored_next(self, seconds: int) -> int:
+        """Sequence of the first head after a market time, if anchored within the hour, else of the last one before."""
+        heads = self._anchored() or []
+        soon = [sequence for time, sequence in heads if seconds < time <= seconds + GRACE_SECONDS]
+        return soon[0] if soon else self.anchored_by(seconds)
+
+    def _anchored(self) -> list[tuple[int, int]] | None:
+        """Market time and sequence of each anchored head, ascending; None where nothing tells."""
         chain = self.chain
         if chain is None or self.report.kind == "personal":
-            return MOST_SEQUENCE
+            return None
         if self._heads is None:
-            heads = [(chain.market_time(event.block), event.args["sequence"]) for event in chain.named("HeadAnchored")]
-            self._heads = sorted(heads)
-        at = bisect_right(self._heads, (mtu * MTU_SECONDS, MOST_SEQUENCE))
-        return self._heads[at - 1][1] if at else 0
+            found = [(chain.market_time(event.block), event.args["sequence"]) for event in chain.named("HeadAnchored")]
+            self._heads = sorted(found)
+        return self._heads
 
     def mark_told(self, event: Event) -> None:
         """A fact of this bundle tells this event."""
@@ -338,7 +356,28 @@ class Evidence:
         signer = self.sign.signer(signature, shape, *values)
         known = self._dso_keys(area) or {signer}
         self.report.none(f"signers of a {shape} that are not the area's DSO", {signer}.difference(known))
+        self._check_in_office(signer, "dso", ident(area))
         return signer
+
+    def _check_in_office(self, key: str, role: str, area: str) -> None:
+        """What a key signed for its role counts where it stands under the first head anchored after the role's end, if
+        that was within the hour; what it signs later binds nobody (`area`: its id)."""
+        place = (key, role, area)
+        if self.chain is not None and place not in self._in_office:
+            changes = [
+                event
+                for event in self.chain.named("RoleGranted", "RoleRevoked")
+                if (event.args["key"], event.args["role"]) == (key, ROLES[role])
+                and event.args["area"] in (area, ZERO_HEX)
+            ]
+            ended = bool(changes) and changes[-1].name == "RoleRevoked"
+            self._in_office[place] = (
+                self._anchored_next(self.chain.market_time(changes[-1].block)) if ended else MOST_SEQUENCE
+            )
+        last = self._in_office.get(place, MOST_SEQUENCE)
+        if self.at.sequence > last:
+            name = f"entry with a signature of {key}, which lost its role of {role},"
+            self.report.fail(self.at.sequence, name=name, source="anchored by then was", expected=last)
 
     def _dso_keys(self, area: str) -> Collection[str]:
         """All keys that the DSO of an area ever had; none where neither trust anchors nor chain tell."""
@@ -377,12 +416,13 @@ class Evidence:
             sign.signer(fact.retailer_signature, "SupplyPrices", *version, retailer, first, *supply),
             "SupplyPrices is signed by",
         )
-        for name, shape, signature, known, prices in (
-            ("the area's DSO", "GridPrices", fact.dso_signature, self._dso_keys(fact.area), grid),
-            ("the registrar", "Taxes", fact.registrar_signature, self._registrar_keys(), taxes),
+        for role, name, shape, signature, known, prices in (
+            ("dso", "the area's DSO", "GridPrices", fact.dso_signature, self._dso_keys(fact.area), grid),
+            ("registrar", "the registrar", "Taxes", fact.registrar_signature, self._registrar_keys(), taxes),
         ):
             signer = sign.signer(signature, shape, *version, first, *prices)
             self.report.none(f"signers of {shape} who are not {name}", {signer}.difference(known or {signer}))
+            self._check_in_office(signer, role, ident(fact.area))
 
     def check_agreement(self, fact: AgreementSigned) -> None:
         """Account and retailer signed it (evidence.md section 3, `agreement.signed`)."""

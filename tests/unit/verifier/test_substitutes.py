@@ -95,6 +95,21 @@ def test_verify__substitute_that_does_not_follow__is_wrong(attack: Any) -> None:
     assert "the signed readings give Substitute(import_register_wh=" in messages(report)
 
 
+@pytest.mark.parametrize("zone", ["Nowhere/X", "localtime", "Europe", "../../etc/passwd"])
+def test_verify__substitutes_in_a_zone_that_is_none__are_wrong(zone: str) -> None:
+    class Elsewhere(Invented):
+        """The operator says so when it defines the area."""
+
+        def fact(self, kind: str, payload: Any) -> int:
+            """With its zone."""
+            return super().fact(kind, {**payload, "zone": zone} if kind == "area.defined" else payload)
+
+    report = verdict_of(Elsewhere().run())
+
+    assert report.exit_code == WRONG
+    assert f"{zone} is no zone" in messages(report)
+
+
 # ---- against attesters
 
 
