@@ -22,6 +22,11 @@ FLOOR_READINGS = LOOKBACK_MTUS + 2 * MTUS_PER_DAY
 """Believed readings kept before the first MTU that can still be corrected: two days more than its leaves depend on."""
 
 
+DISPUTING = 2
+"""Readings of one sequence, and of one MTU, beyond which no further one of both is kept: these dispute each other, and
+a meter that contradicts itself without end costs no more than one that did so once."""
+
+
 class ReadingOutcome(Enum):
     """What became of a genuine reading. None of these helps to be tried again."""
 
@@ -172,6 +177,8 @@ class MeterBook:
         held = self._by_sequence.get(reading.sequence)
         if held is not None and reading in held:
             return ReadingOutcome.DUPLICATE
+        if min(len(held or ()), len(self._by_mtu.get(reading.mtu, ()))) >= DISPUTING:
+            return ReadingOutcome.CONTRADICTION
         same_mtu = self._by_mtu.setdefault(reading.mtu, [])
         others = [*(held or ()), *same_mtu]
         if held is None:

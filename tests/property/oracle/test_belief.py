@@ -189,3 +189,16 @@ def test_floor_before__honest_series__forgets_all_but_what_leaves_may_rest_on() 
     assert len(book.believed()) == FLOOR_READINGS + 20
     assert book.take(ReadingRun.of(honest[:5])).outcomes == {ReadingOutcome.FINAL: 5}
     assert not book.take(ReadingRun.of(honest[:5])).is_news
+
+
+def test_take__meter_that_contradicts_itself_without_end__keeps_two_and_believes_none() -> None:
+    first, after = reading_of(1, 0, 0, 0), reading_of(3, 2, 1, 0)
+    book = MeterBook((KEY,))
+    book.take(ReadingRun.of([first]))
+    for salt in range(2_000):
+        outcomes = book.take(ReadingRun.of([reading_of(2, 1, 1, salt)])).outcomes
+    book.take(ReadingRun.of([after]))
+
+    assert outcomes == {ReadingOutcome.CONTRADICTION: 1}
+    assert len(book.held_at(FIRST + 1)) == 2
+    assert book.believed() == [first, after]
