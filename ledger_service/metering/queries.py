@@ -107,6 +107,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
     Raises NotRegistered.
     """
     defined = registered.area(connection, area)
+    parties = registered.participants_as_signed(connection, area=area)
     return MeteringArea(
         code=area,
         zone=defined.zone,
@@ -121,7 +122,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
         readings_contract=readings.verifying_contract,
         settlement_contract=settlement.verifying_contract,
         meters=tuple(registered.meters(connection, area=area)),
-        parties=tuple(item for item in registered.participants(connection, area=area) if item.point is not None),
+        parties=tuple(item for item in parties if item.point is not None),
         periods=_resolved(connection, periods(connection, area=area)),
     )
 

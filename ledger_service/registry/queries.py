@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from domain.facts import SessionOpened
 from domain.hashing import from_hex
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
-from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind, Replacement
+from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind, Replacement, first_accounts
 from domain.terms import Agreement, Tariff
 from ledger_service.record.journal import entry_of, select_entries
 from ledger_service.record.tables import journal_entry
@@ -119,6 +119,14 @@ def participants(connection: Connection, *, area: str | None = None) -> list[Par
     """Every participant, or those of one area, in order of registration."""
     conditions = [] if area is None else [registry_participant.c.area == area]
     return _all(connection, Participant, registry_participant, *conditions)
+
+
+def participants_as_signed(connection: Connection, *, area: str) -> list[Participant]:
+    """Every participant of an area under the account that signed its registration, though another may have its place
+    now: under any other name its signatures are nobody's.
+    """
+    first = first_accounts(replacements(connection))
+    return [replace(item, account=first(item.account)) for item in participants(connection, area=area)]
 
 
 def participant_of(connection: Connection, account: str) -> Participant | None:

@@ -17,6 +17,7 @@ from contracts.bindings import Call, Successions
 from contracts.rpc import Rpc
 from domain.eip712 import ACCOUNT_REPLACEMENT, REDEMPTION
 from domain.hashing import keccak, to_hex
+from domain.mtu import mtu_start
 from domain.signing import SigningKey
 from ledger_service.evidence.stage import ANCHOR_SECONDS
 from scripts.community.day import DayDriver
@@ -77,8 +78,9 @@ class LostKeyDay(DayDriver):
     def trade(self) -> Tally:
         """Orders as ever; then successors are proposed for two accounts, of which one is there and objects."""
         tally = super().trade()
-        lost, _, kept = self._town.households[:3]
-        type(self).seen["proposed"] = self.propose(lost), self.market_time()
+        lost, changed, kept = self._town.households[:3]
+        type(self).seen["houses"] = {LOST: lost, CHANGED: changed, KEPT: kept}
+        type(self).seen["proposed"] = self.propose(lost)
         self.propose(kept)
         self.send(kept.account, Successions.cancel_successor(account=kept.account.address))
         wait_for("the proposal to be withdrawn", lambda: self.proposed(kept) is None)
@@ -95,7 +97,7 @@ class LostKeyDay(DayDriver):
 
     def trade_later(self) -> Tally:
         """The successors register keys of their own, and trade on."""
-        lost, changed, kept = self._town.households[:3]
+        lost, changed = self._town.households[:2]
         body = self.signed(changed, changed.account, new_key(changed))
         by_account, by_successor = body.pop("signatures")
         signed = {"account_signature": by_account, "successor_signature": by_successor}
@@ -105,8 +107,7 @@ class LostKeyDay(DayDriver):
         old = self._town.public.of(lost.account)
         with pytest.raises(ApiRefused) as refusal:
             old.get("/v1/balance")
-        type(self).seen["old login"] = refusal.value.problem
-        type(self).seen["kept"] = self._town.client_of(kept).get("/v1/balance")["account"]
+        type(self).seen["old login"] = refusal.value
         return super().trade_later()
 
     def go_on(self, house: Household) -> None:
@@ -139,15 +140,19 @@ class LostKeyDay(DayDriver):
         self.advance(self.redemption(client)["ready_at"] + 1)
         wait_for("the redemption to be paid", lambda: self.redemption(client)["state"] == "redeemed")
         self.see_anchored()
-        type(self).seen["statements"] = client.items("/v1/statements")
+        type(self).seen["redeemed"] = self.redemption(client)
+        type(self).seen["statements"] = [
+            client.get(f"/v1/statements/{item['period']}/{item['revision']}")["statement"]
+            for item in client.items("/v1/statements")
+        ]
         type(self).seen["orders"] = client.items("/v1/orders")
         return state
 
     def see_anchored(self) -> None:
         """What is recorded by now is anchored, so that bundles show it, and no anchor is due while they are made."""
-        self._town.clients["auditor"].get("/v1/attester/terms", area=self._town.config.area)  # a fact, to be anchored
         head = self._town.public.get("/v1/ledger")["journal"]["sequence"]
-        self.advance(self.market_time() + ANCHOR_SECONDS)
+        self.advance(self.market_time() + ANCHOR_SECONDS)  # anchors what is waiting for it
+        self._town.clients["auditor"].get("/v1/attester/terms", area=self._town.config.area)  # anchored if nothing was
         wait_for("the anchor", lambda: self._town.public.get("/v1/ledger")["last_anchor"]["sequence"] >= head)
 
     def redemption(self, client: ApiClient) -> dict[str, Any]:
@@ -166,9 +171,26 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[DayResult, Path]:
     return result, out
 
 
-def replaced(out: Path) -> dict[str, str]:
-    """Successors by the account that gave way."""
-    return {item["account"]: item["successor"] for item in facts(out, "account.replaced")}
+def address_of(house: int) -> str:
+    """The account with which a household began the day."""
+    return to_hex(LostKeyDay.seen["houses"][house].account.address)
+
+
+def successor_of(house: int) -> str:
+    """The account that is proposed, or agreed, to take a household's place."""
+    return to_hex(new_key(LostKeyDay.seen["houses"][house]).address)
+
+
+def happened(out: Path, event: str) -> list[dict[str, Any]]:
+    """What the chain told under this name, whoever sent the transaction, as the journal has it."""
+    told = [fact for kind in ("chain.included", "chain.observed") for fact in facts(out, kind)]
+    return [item["args"] for fact in told for item in fact["events"] if item["event"] == event]
+
+
+def orders_of(out: Path, account: str) -> dict[str, int]:
+    """Sessions of the orders in an account's name, by order id."""
+    orders = [item["order"] for item in facts(out, "order.accepted")]
+    return {item["orderId"]: item["session"] for item in orders if item["account"] == account}
 
 
 def test_lost_key__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path]) -> None:
@@ -177,25 +199,65 @@ def test_lost_key__whole_day__every_bundle_is_clean(day: tuple[DayResult, Path])
 
 def test_lost_key__two_accounts_replaced_one_kept__the_record_follows_the_chain(day: tuple[DayResult, Path]) -> None:
     _, out = day
-    proposal, at = LostKeyDay.seen["proposed"]
+    gave_way = [(address_of(house), successor_of(house)) for house in (LOST, CHANGED)]
+    proposed = {address_of(house): successor_of(house) for house in (LOST, KEPT)}
 
-    assert len(replaced(out)) == 2
-    assert proposal["successor"] in replaced(out).values()
-    assert proposal["ready_at"] > at
-    assert "unknown-account" in LostKeyDay.seen["old login"]
-    assert LostKeyDay.seen["kept"] not in replaced(out)
+    assert [(item["account"], item["successor"]) for item in facts(out, "account.replaced")] == gave_way
+    assert [(item["account"], item["successor"]) for item in happened(out, "AccountReplaced")] == gave_way
+    assert {item["account"]: item["successor"] for item in happened(out, "SuccessorProposed")} == proposed
+    assert [item["account"] for item in happened(out, "SuccessorCancelled")] == [address_of(KEPT)]
 
 
-def test_lost_key__orders_of_both_accounts__are_one_bill_in_the_successors_name(day: tuple[DayResult, Path]) -> None:
+def test_lost_key__successor_proposed__takes_over_after_its_delay(day: tuple[DayResult, Path]) -> None:
+    """The orders were there before it was proposed."""
     _, out = day
-    gave_way = replaced(out)
-    by_account = {item["account"]: item for item in statements(out)}
-    traded = {item["order"]["account"] for item in facts(out, "order.accepted")}
+    first = orders_of(out, address_of(LOST))
+    accepted_at = [item["market_time"] for item in facts(out, "order.accepted") if item["order"]["orderId"] in first]
+    proposal, (by_proposal, _) = LostKeyDay.seen["proposed"], facts(out, "account.replaced")
 
-    assert gave_way.keys() <= traded and not gave_way.keys() & by_account.keys()
-    for successor in gave_way.values():
-        sessions = {line["session"] for line in by_account[successor]["lines"] if "session" in line}
-        assert sessions
-    assert LostKeyDay.seen["statements"]
-    accounts = {item["account"] for item in LostKeyDay.seen["orders"] if "account" in item}
-    assert not accounts or len(accounts) <= 2
+    assert proposal["successor"] == successor_of(LOST)
+    assert max(accepted_at) < proposal["ready_at"] < mtu_start(by_proposal["valid_from_mtu"])
+
+
+def test_lost_key__old_key_afterwards__is_nobodys(day: tuple[DayResult, Path]) -> None:
+    refusal = LostKeyDay.seen["old login"]
+
+    assert refusal.path == "/v1/session"
+    assert "unknown-account" in refusal.problem
+
+
+def test_lost_key__each_session__is_traded_under_the_key_of_the_time(day: tuple[DayResult, Path]) -> None:
+    _, out = day
+    first, second = sorted(item["session"] for item in facts(out, "session.opened"))
+
+    for house in (LOST, CHANGED):
+        assert set(orders_of(out, address_of(house)).values()) == {first}
+        assert set(orders_of(out, successor_of(house)).values()) == {second}
+    assert set(orders_of(out, address_of(KEPT)).values()) == {first, second}
+
+
+def test_lost_key__trades_of_both_sessions__are_one_bill_in_the_successors_name(day: tuple[DayResult, Path]) -> None:
+    _, out = day
+    sessions = {item["session"] for item in facts(out, "session.opened")}
+    billed = {LOST: successor_of(LOST), CHANGED: successor_of(CHANGED), KEPT: address_of(KEPT)}
+
+    for house, account in billed.items():
+        point = LostKeyDay.seen["houses"][house].point.code
+        (bill,) = (item for item in statements(out) if item["point"] == point)
+        assert bill["account"] == account
+        assert {line["session"] for line in bill["lines"] if "session" in line} == sessions
+    gave_way = {address_of(LOST), address_of(CHANGED)}
+    assert not gave_way & {item["account"] for item in statements(out)}
+
+
+def test_lost_key__successor__sees_all_and_is_paid_out(day: tuple[DayResult, Path]) -> None:
+    """It is shown its bill and the orders of both its accounts."""
+    _, out = day
+    account, seen = successor_of(LOST), LostKeyDay.seen
+    (bill,) = (item for item in statements(out) if item["account"] == account)
+    orders = orders_of(out, address_of(LOST)) | orders_of(out, account)
+
+    assert seen["statements"] == [bill]
+    assert {item["order_id"]: item["session"] for item in seen["orders"]} == orders
+    assert seen["redeemed"]["state"] == "redeemed"
+    assert [(item["account"], item["amountNeur"]) for item in happened(out, "Redeemed")] == [(account, EUR)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from domain.attestations import Leaves
 from domain.metering_area import MeteringArea
-from domain.mtu import MTU_SECONDS, mtu_end
+from domain.mtu import MTU_END, MTU_SECONDS, mtu_end
 from domain.periods import Period
 from domain.readings import Quality, Reading, in_leaf_order
 from oracle.attester.book import MeterBook
@@ -120,10 +120,13 @@ def desired(
     last_mtu: int,
     horizon_mtu: int,
 ) -> dict[int, Reading]:
-    """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered."""
+    """The leaves a meter should have, by MTU, for those MTUs of the range in which it is registered.
+
+    None for a meter that the area has no longer: what it sent stays in its book.
+    """
     code = book.key.meter_code
     keys = area.keys_of(code)
-    first = max(first_mtu, min(key.valid_from_mtu for key in keys))
+    first = max(first_mtu, min((key.valid_from_mtu for key in keys), default=MTU_END))
     if first > last_mtu:
         return {}
     known = book.believed_around(first_mtu=first, last_mtu=horizon_mtu)

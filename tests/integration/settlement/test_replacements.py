@@ -11,8 +11,9 @@ from domain.eip712 import ACCOUNT_REPLACEMENT
 from domain.facts import AccountReplaced, ChainRequested, SettlementProposed
 from domain.hashing import from_hex, keccak, to_hex
 from domain.mtu import mtu_end, mtu_of
-from domain.parties import Replacement
+from domain.parties import Participant, Replacement
 from domain.words import unpack_settlement_word
+from ledger_service.metering.queries import metering_area_of
 from ledger_service.money import operations, queries, replacements
 from ledger_service.money.replacements import Asked
 from ledger_service.registry import queries as registry
@@ -132,6 +133,28 @@ def replace_at_once(world: World, others: Others) -> None:
     digest = world.deployment.domain("Successions").digest(ACCOUNT_REPLACEMENT, values)
     signatures = {"account_signature": HOUSE.sign(digest), "successor_signature": SUCCESSOR.sign(digest)}
     others.send(Successions.replace_account(**values, **signatures))
+
+
+def metered_parties(world: World) -> tuple[Participant, ...]:
+    """Who stands at points, as attesters get it."""
+    domains = {name.lower(): world.deployment.domain(name) for name in ("Readings", "Settlement")}
+    with world.record.read() as connection:
+        return metering_area_of(connection, area=town.AREA, **domains).parties
+
+
+def test_replacement__area_as_attesters_get_it__names_the_account_that_signed(world: World, others: Others) -> None:
+    before = metered_parties(world)
+
+    replace_at_once(world, others)
+    last = Replacement(to_hex(SUCCESSOR.address), to_hex(key("newest house").address), mtu_of(world.now) + 1)
+    with world.record.begin() as tx:
+        assert replace_account(tx, replacement=last)
+
+    assert metered_parties(world) == before
+    with world.record.read() as connection:
+        present = registry.participants(connection, area=town.AREA)
+    assert last.successor in {party.account for party in present}
+    assert to_hex(HOUSE.address) in {party.account for party in before}
 
 
 def test_replacement__after_the_period_ended__its_bill_stays_and_its_money_follows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -54,6 +55,23 @@ def test_consensus__all_hold_all_readings__each_mtu_attested_once(make_area: Cal
     assert all(len(held) == 1 for held in area.recorded.values())
     assert energies(area, FIRST) == [("M0", 100, "MEASURED"), ("M1", 100, "MEASURED")]
     assert all(len(held[0].signatures) == 2 for held in area.recorded.values())
+
+
+def test_consensus__area_told_without_a_meter__the_others_are_attested_all_the_same(
+    make_area: Callable[..., Any],
+) -> None:
+    area = make_area()
+    for name in area.attester_keys:
+        area.attester(name).hear(*area.day(FIRST - 1, FIRST + 1))
+    kept = tuple(meter for meter in area.metering.meters if meter.meter != "M0")
+    area.metering = replace(area.metering, meters=kept)
+    for one in area.attesters.values():
+        one.driver.use_area(area.metering)
+    area.cut_off(FIRST + 1)
+
+    area.settle_down()
+
+    assert [energies(area, mtu) for mtu in sorted(area.recorded)] == [[("M1", 100, "MEASURED")]] * 2
 
 
 def test_consensus__before_the_cut_off__nobody_proposes(make_area: Callable[..., Any]) -> None:
