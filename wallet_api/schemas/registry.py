@@ -128,13 +128,21 @@ class ParticipantBody(ParticipantMembers, Body):
     dso_signature: Signature | None = Field(default=None, description="Participation, signed by the area's DSO")
 
 
-class Participant(ParticipantMembers, ValidFrom):
-    """A party with a settlement account."""
+class ParticipantShown(ParticipantMembers):
+    """A party as answers show it."""
 
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
     dso_signature: Signature | None = Field(description="Participation, signed by the area's DSO")
+
+
+class Participant(ParticipantShown, ValidFrom):
+    """A party with a settlement account."""
+
+
+class ParticipantTerm(ParticipantShown, Answer):
+    """A party's registration, as its fact."""
 
 
 class RegisteredParticipant(Participant, RecordedAt):

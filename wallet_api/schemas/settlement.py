@@ -29,7 +29,7 @@ from wallet_api.fields import (
 from wallet_api.schemas.dso import Envelope
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import MarketRules
-from wallet_api.schemas.registry import AgreementMembers, MeterTerm, Participant, TariffMembers
+from wallet_api.schemas.registry import AgreementMembers, MeterTerm, ParticipantTerm, TariffMembers
 from wallet_api.schemas.session import SigningView
 from wallet_api.schemas.trading import KeyMembers
 
@@ -188,7 +188,7 @@ class ReplacementTerm(Answer):
 class Terms(Answer):
     """Registry facts on which money rests, in order of registration."""
 
-    parties: list[Participant]
+    parties: list[ParticipantTerm]
     meters: list[MeterTerm]
     keys: list[KeyTerm]
     tariffs: list[TariffTerm]

@@ -20,6 +20,7 @@ from domain.metering_area import MeteringArea
 from domain.readings import Attestation, Quality, Reading, in_leaf_order
 from domain.registers import RegisterReading
 from domain.words import OrderWord, Side
+from settling.package import RegisteredTerms
 from tests.journal import append_fact, content_of
 from tests.unit.wallet_api.test_ownership import settled_day
 from tests.unit.wallet_api.world import AREA, FIRST_MTU, GATE, MARKET, World, address, key_named, meter
@@ -227,6 +228,7 @@ def test_attester__registry__is_what_it_verifies_against(trading: World) -> None
 def test_attester__terms__are_the_registry_facts_money_rests_on(trading: World) -> None:
     answer = trading.get("attester north", "/v1/attester/terms", area=AREA)
 
+    assert RegisteredTerms.read(answer.content).parties, "an attester can't read them"
     terms = answer.json()
     assert {party["kind"] for party in terms["parties"]} >= {"household", "retailer"}
     assert {key["account"] for key in terms["keys"]} <= {party["account"] for party in terms["parties"]}

@@ -35,6 +35,7 @@ FOR_MACHINES = {
     "MeterKey",
     "MeterTerm",
     "MirrorLine",
+    "ParticipantTerm",
     "ReplacementTerm",
     "BookOrder",
     "PeriodSpan",
