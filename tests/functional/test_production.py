@@ -210,7 +210,8 @@ def _wait_until_quiet(town: Town) -> None:
 
 
 def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Verdict]:
-    """What an outsider finds with anchors and a node of its own; bundles come as each party gets them."""
+    """What an outsider finds with anchors and a node of its own; bundles come as each party gets them, each ending at a
+    later anchor perhaps, for that an auditor read is recorded too."""
     anchors, node = folder / "anchors.json", world.chain.sealers[1].url
 
     def auditor() -> None:
@@ -225,8 +226,8 @@ def _verdicts(world: ProductionWorld, town: Town, folder: Path) -> dict[str, Ver
         "auditor": auditor,
         "personal": lambda: fetch_bundle(town.client_of(town.households[0]), "personal", folder / "personal"),
     }
+    _write_anchors(world, town, folder, anchors)  # before the bundles: each must pass through the checkpoint
     blocks = {name: _block_of(town, fetch) for name, fetch in fetches.items()}
-    _write_anchors(world, town, folder, anchors)
     return {
         name: run_verifier(bundles=[folder / name], anchors=anchors, rpc=[node], block=block)[0]
         for name, block in blocks.items()
