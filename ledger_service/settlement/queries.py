@@ -191,24 +191,18 @@ def settlement_keys(connection: Connection, *, area: str, period: int) -> list[s
 
 
 def signed_on_chain(connection: Connection, *, area: str, period: int) -> list[tuple[str, SettlementSigned]]:
-    """What attesters signed of the settlements in effect that were proposed here, with the keys of the transactions.
-
-    By whose transaction it came is all the same.
-    """
+    """What attesters signed of a period's settlements on chain, by whose transaction it came, with that one's key."""
     table = settlement_event
     query = select(table).where(table.c.area == area, table.c.period == period)
     query = query.where(table.c.what == SettlementSigned.NAME).order_by(table.c.block, table.c.sequence)
-    rows = connection.execute(query).all()
-    if not rows:
-        return []
+    return [(row.key, SettlementSigned.read(json.loads(row.data))) for row in connection.execute(query)]
+
+
+def revisions_settled(connection: Connection, *, area: str, period: int) -> set[int]:
+    """The revisions in effect on chain that are as they were proposed here. It reads all of the period's proposals."""
     in_effect = settlements_in_effect(connection, area=area, period=period)
-    known = proposals(connection, area=area, period=period)
-    found = [(row.key, SettlementSigned.read(json.loads(row.data))) for row in rows]
-    return [
-        (key, event)
-        for key, event in found
-        if event.revision in known and is_settled_by(in_effect.get(event.revision), known[event.revision])
-    ]
+    found = proposals(connection, area=area, period=period)
+    return {revision for revision, fact in found.items() if is_settled_by(in_effect.get(revision), fact)}
 
 
 def resolution(connection: Connection, *, area: str, period: int) -> Resolution:

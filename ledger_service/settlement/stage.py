@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import Connection, select
 
 from contracts.bindings import Settlement
+from contracts.bindings.settlement import SettlementSigned
 from domain.errors import DominoesError
 from domain.facts import AccountStatement, SettlementProposed, SettlementRules, Subject, requested_key
 from domain.hashing import text_id, to_hex
@@ -30,6 +31,7 @@ from ledger_service.settlement.queries import (
     failed_requests,
     period_states,
     resolution,
+    revisions_settled,
     settlement_keys,
     signed_on_chain,
 )
@@ -85,6 +87,7 @@ class SettlementStage:
         self._registered = 0  # sequence of the last registry fact seen
         self._looked: dict[tuple[str, int], tuple[int, int]] = {}  # what was seen when a period last needed nothing
         self._stuck: dict[tuple[str, int], Stuck] = {}
+        self._others: dict[str, int] = {}  # what was folded when a settlement on chain was not one proposed here
 
     @property
     def stuck(self) -> list[Stuck]:
@@ -115,30 +118,40 @@ class SettlementStage:
     def _note_signed(self, state: PeriodState) -> bool:
         """Take over the attesters' signatures of a settlement that somebody else brought on chain, once that is final.
 
-        Where the service brought it itself, they are in the record already.
+        Where the service brought it itself, they are in the record already, and no proposal is read.
         """
         if not state.settled:
             return False
+        area, period = state.area, state.period
         with self._record.read() as connection:
-            found = {
-                signed_key(area=state.area, period=state.period, revision=event.revision, digest=event.digest): event
-                for key, event in signed_on_chain(connection, area=state.area, period=state.period)
-                if not is_provisional(connection, key)
-            }
-            known = find_entries(connection, found)
+            fresh = self._unknown_signatures(connection, state)
+            settled = revisions_settled(connection, area=area, period=period) if fresh else set()
+        self._others |= {key: self._folded for key, event in fresh.items() if event.revision not in settled}
         done = False
-        for event in (event for key, event in found.items() if key not in known):
+        for event in (event for event in fresh.values() if event.revision in settled):
             signed = {recover(event.digest, signature): signature for signature in event.signatures}
             with self._record.begin() as tx:
                 done |= note_signed(
-                    tx,
-                    area=state.area,
-                    period=state.period,
-                    revision=event.revision,
-                    digest=event.digest,
-                    signed=signed,
+                    tx, area=area, period=period, revision=event.revision, digest=event.digest, signed=signed
                 )
         return done
+
+    def _unknown_signatures(self, connection: Connection, state: PeriodState) -> dict[str, SettlementSigned]:
+        """What final blocks say that attesters signed and no fact does, by its key; without what was looked at already
+        and was not proposed here, until there are new facts."""
+        area, period = state.area, state.period
+        found = {
+            signed_key(area=area, period=period, revision=event.revision, digest=event.digest): (transaction, event)
+            for transaction, event in signed_on_chain(connection, area=area, period=period)
+        }
+        known = find_entries(connection, found)
+        return {
+            key: event
+            for key, (transaction, event) in found.items()
+            if key not in known
+            and self._others.get(key) != self._folded
+            and not is_provisional(connection, transaction)
+        }
 
     def _look(self, state: PeriodState) -> bool:
         """Propose where that is due; what needed nothing is not looked at again before there are new facts."""

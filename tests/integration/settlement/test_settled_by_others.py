@@ -19,7 +19,9 @@ from tests.integration.settlement.test_strangers import Others
 pytestmark = pytest.mark.integration
 
 
-def test_settlement__sent_by_the_attesters__its_signatures_come_from_the_chain(world: World) -> None:
+def test_settlement__sent_by_the_attesters__its_signatures_come_from_the_chain(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with world.record.read() as connection:
         state = period_state(connection, area=town.AREA, period=1)
     end = (state.first_mtu + state.count) * 900
@@ -55,3 +57,10 @@ def test_settlement__sent_by_the_attesters__its_signatures_come_from_the_chain(w
     assert not [entry for entry in requests if entry.as_a(ChainRequested).function == "settle"]
     with world.record.read() as connection:
         assert period_state(connection, area=town.AREA, period=1).settled == 1
+
+    monkeypatch.setattr("ledger_service.settlement.queries.proposals", _never)
+    world.rest()
+
+
+def _never(*_: object, **__: object) -> None:
+    raise AssertionError("all proposals of a settled period were read, though nothing is new")
