@@ -261,15 +261,21 @@ class MeterBook:
         return self._believed
 
     def believed_around(self, *, first_mtu: int, last_mtu: int) -> list[RegisterReading]:
-        """Believed readings up to the end of `last_mtu`, as far back as leaves from `first_mtu` on depend on them."""
+        """Believed readings up to the end of `last_mtu`, as far back as leaves from `first_mtu` on depend on them: only
+        the register before where none is missing."""
         believed = self.believed()
-        begin = bisect_left(believed, first_mtu, key=lambda reading: reading.mtu) - LOOKBACK_MTUS - 3
-        return believed[max(0, begin) : bisect_right(believed, last_mtu, key=lambda reading: reading.mtu)]
+        begin = bisect_left(believed, first_mtu - 1, key=lambda reading: reading.mtu)
+        end = bisect_right(believed, last_mtu, key=lambda reading: reading.mtu)
+        if end - begin < last_mtu - first_mtu + 2:
+            begin = max(0, begin - LOOKBACK_MTUS - 2)
+        return believed[begin:end]
 
     def behind(self, mtu: int, *, zone: ZoneInfo) -> Iterable[RegisterReading]:
         """The believed readings from which a substitute for an MTU follows."""
-        after = self.believed()[bisect_right(self.believed(), mtu, key=lambda reading: reading.mtu) :][:1]
-        return Known([*self.believed_around(first_mtu=mtu, last_mtu=mtu), *after], zone).rests_on(mtu)
+        believed = self.believed()
+        after = bisect_right(believed, mtu, key=lambda reading: reading.mtu)
+        around = [*self.believed_around(first_mtu=mtu, last_mtu=mtu), *believed[after : after + 1]]
+        return Known(around, zone).rests_on(mtu)
 
     def believed_before(self, mtu: int) -> RegisterReading | None:
         """The last believed reading before this MTU."""
