@@ -264,8 +264,9 @@ class Evidence:
     def _anchored_next(self, seconds: int) -> int:
         """Sequence of the first head after a market time, if anchored within the hour, else of the last one before."""
         heads = self._anchored() or []
-        soon = [sequence for time, sequence in heads if seconds < time <= seconds + GRACE_SECONDS]
-        return soon[0] if soon else self.anchored_by(seconds)
+        at = bisect_right(heads, (seconds, MOST_SEQUENCE))
+        soon = at < len(heads) and heads[at][0] <= seconds + GRACE_SECONDS
+        return heads[at][1] if soon else self.anchored_by(seconds)
 
     def _anchored(self) -> list[tuple[int, int]] | None:
         """Market time and sequence of each anchored head, ascending; None where nothing tells."""

@@ -104,6 +104,7 @@ class Participants:
         self._meter_of: dict[str, str] = {}  # by public key
         self.tariffs = defaultdict[str, list[TariffPublished]](list)
         self.agreements = defaultdict[str, list[AgreementSigned]](list)
+        self._under = defaultdict[str, list[AgreementSigned]](list)  # by tariff
         self._recorded: dict[tuple[Any, ...], int] = {}  # sequences of tariffs and agreements by rank, and of others
         self.begun: dict[str, int] = {}  # by area: the last MTU that was gated, read or unread
         self.waiting: list[Waiting] = []
@@ -260,8 +261,7 @@ class Participants:
         self.tariffs[fact.tariff].append(fact)
         self._recorded[fact.rank] = self._evidence.at.sequence
         self._check_not_begun(fact.valid_from_mtu, fact.area)
-        for agreements in self.agreements.values():
-            self._check_supplier(agreements, [fact])
+        self._check_supplier(self._under[fact.tariff], [fact])
 
     def agreement_signed(self, fact: AgreementSigned) -> None:
         """Signed by account and retailer, under its tariff, before any MTU that it covers has begun in its area."""
@@ -270,15 +270,15 @@ class Participants:
         self._recorded[fact.rank] = self._evidence.at.sequence
         if fact.account in self.parties:
             self._check_not_begun(fact.valid_from_mtu, self.parties[fact.account].area)
+        self._under[fact.tariff].append(fact)
         self._check_supplier([fact], self.tariffs.get(fact.tariff, ()))
 
     def _check_supplier(self, agreements: Iterable[AgreementSigned], tariffs: Iterable[TariffPublished]) -> None:
-        """An agreement is under a tariff of its own retailer."""
+        """Agreements are under a tariff of their own retailer; these are under these versions of one tariff."""
         for agreement, tariff in product(agreements, tariffs):
-            if agreement.tariff == tariff.tariff:
-                name = f"retailer of {agreement.agreement}"
-                mine, of = (self.replacements.before(item.retailer)[-1] for item in (agreement, tariff))
-                self._report.same(name, mine, of, f"tariff {tariff.tariff} is that of")
+            name = f"retailer of {agreement.agreement}"
+            mine, of = (self.replacements.before(item.retailer)[-1] for item in (agreement, tariff))
+            self._report.same(name, mine, of, f"tariff {tariff.tariff} is that of")
 
     def _check_not_begun(self, valid_from_mtu: int, area: str) -> None:
         """No MTU that the terms cover has begun in their area (evidence.md section 3, `agreement.signed`)."""

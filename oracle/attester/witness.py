@@ -1,7 +1,7 @@
 """Witnessing the terms money rests on: an attester keeps each registry fact as it first saw it, with the time it did.
 
-Nothing on chain and no signature binds who stands at a point, which agreement and tariff apply, or where a meter is. So
-they count only as they were seen before the first MTU they decide on: nobody can fit them to what was metered later.
+Signatures say whom each term binds, and nothing says when it was made. So terms count only as they were seen before the
+first MTU they decide on: nobody can fit them to what was metered later.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KINDS: Mapping[str, type[Term]] = {
 """Kinds of terms, named as members of a package."""
 
 TIMED = (Meter, Tariff, Agreement)
-"""Terms whose versions say themselves from which MTU they are valid, and that nobody but the registrar signs."""
+"""Terms that decide from an MTU on which they name themselves; parties do from where they take part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,30 @@ class Phantom(Altered):
         yield Party(key_of("h4").address, ParticipantKind.HOUSEHOLD, None)
 
 
+class ShamRetailer(Altered):
+    """A retailer that only signed itself sells at the transformer what never flows."""
+
+    def alter(self) -> None:
+        self.register_participant("sham", "retailer", None)
+        self.register_key("sham", None, "sham-key", 0)
+
+    def fact(self, kind: str, payload: Any) -> int:
+        """Nobody signed for the DSO."""
+        if kind == "participant.registered" and payload["participant"] == "sham":
+            payload = {**payload, "dso_signature": payload["account_signature"]}
+        return super().fact(kind, payload)
+
+    def order(self, who: str, *args: Any, **more: Any) -> str:
+        """One of the first household's asks is the sham's."""
+        return super().order("sham" if (who, more["order_id"]) == ("h1", "b") else who, *args, **more)
+
+    def _parties(self) -> Iterator[Party]:
+        yield from super()._parties()
+        yield Party(key_of("sham").address, ParticipantKind.RETAILER, None)
+
+
 FRAUDS = {
+    "retailer that only signed itself": (ShamRetailer, "signers of a Participation that are not the area's DSO"),
     "household that stands nowhere": (Phantom, "whether there is a point"),
     "agreement that the household did not sign": (Unsigned, "Agreement is signed by"),
     "agreement signed by another household": (SignedByAnother, "Agreement is signed by"),
