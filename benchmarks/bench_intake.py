@@ -41,6 +41,7 @@ from ledger_service.registry.areas import PreparedArea
 from ledger_service.stage import run_until_quiet
 from ledger_service.trading import Backing, Intake, ReceiptSigner, SignedOrder
 from tests.grids import document, street
+from tests.integration.ledger.told import answer_to
 from tests.journal import append_fact
 
 ACCOUNTS = 100
@@ -93,12 +94,12 @@ class Community:
             self._define(tx)
             for n in range(ACCOUNTS):
                 self._register(tx, n)
-            append_fact(tx, ChainIncluded.KIND, {"key": "createMarket:B/DA"})
         stage = CalendarStage(self.record)
-        run_until_quiet([stage], NOW)
-        with self.record.begin() as tx:
-            append_fact(tx, ChainIncluded.KIND, {"key": "declarePeriod:B:1"})
-        run_until_quiet([stage], NOW)
+        for key in ("createMarket:B/DA", "declarePeriod:B:1"):
+            events = answer_to(self.record, key)
+            with self.record.begin() as tx:
+                append_fact(tx, ChainIncluded.KIND, {"key": key, "block": 1, "events": events})
+            run_until_quiet([stage], NOW)
         with self.record.read() as connection:
             (self.session,) = queries.sessions(connection, market="B/DA")
         self.intake = Intake(
