@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-import httpx
+import requests
 from pydantic import ConfigDict
 
 from domain.attestations import AttestationSet
@@ -50,22 +52,59 @@ class StatesAnswer:
     items: tuple[RecordedMtu, ...]
 
 
-class HttpService:
-    """Implements `AttestationService` and `SettlementService`. Safe from several threads.
+@dataclass(frozen=True, slots=True)
+class Bearer(requests.auth.AuthBase):
+    """A session's token, or none; so a `.netrc` of this machine is never asked."""
 
-    `wall` is any clock in seconds.
+    token: str | None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Name the token in the request."""
+        if self.token is not None:
+            request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+
+
+class HttpService:
+    """Implements `AttestationService` and `SettlementService`, by the HTTP client that web3 brings along already: a
+    second one would take 5 MB in every attester. Safe from several threads: each has a session of its own.
+
+    `trusted`: the file of the authorities that certify the service; None for the public ones. `wall` is any clock in
+    seconds.
     """
 
-    def __init__(self, *, client: httpx.Client, key: SigningKey, wall: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
+    def __init__(
+        self, *, url: str, key: SigningKey, trusted: Path | None = None, wall: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._trusted = True if trusted is None else str(trusted)
+        self._own = threading.local()
         self._key = key
         self._wall = wall
         self._token: tuple[str, float] | None = None
 
-    def _send(self, method: str, path: str, *, headers: dict[str, str], body: Any, params: Any) -> httpx.Response:
+    @property
+    def _session(self) -> requests.Session:
+        """This thread's session."""
+        if not hasattr(self._own, "session"):
+            self._own.session = requests.Session()
+        session: requests.Session = self._own.session
+        return session
+
+    def _send(
+        self, method: str, path: str, *, token: str | None = None, body: Any = None, params: Any = None
+    ) -> requests.Response:
         try:
-            answer = self._client.request(method, path, json=body, params=params, headers=headers, timeout=TIMEOUT_S)
-        except httpx.HTTPError as error:
+            answer = self._session.request(
+                method,
+                self._url + path,
+                json=body,
+                params=params,
+                auth=Bearer(token),
+                verify=self._trusted,  # with each request: a session's own gives way to the environment's
+                timeout=TIMEOUT_S,
+            )
+        except requests.RequestException as error:
             raise ServiceAway(reason=f"{type(error).__name__}: {error}") from error
         if answer.status_code >= 500 or answer.status_code == 429:
             raise ServiceAway(reason=f"status {answer.status_code}")
@@ -83,15 +122,13 @@ class HttpService:
         return self._token[0]
 
     def _open(self, method: str, path: str, *, body: Any = None, params: Any = None) -> Any:
-        return _accepted(self._send(method, path, headers={}, body=body, params=params)).json()
+        return _accepted(self._send(method, path, body=body, params=params)).json()
 
-    def _ask(self, method: str, path: str, *, body: Any = None, params: Any = None) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._login()}"}
-        answer = self._send(method, path, headers=headers, body=body, params=params)
+    def _ask(self, method: str, path: str, *, body: Any = None, params: Any = None) -> requests.Response:
+        answer = self._send(method, path, token=self._login(), body=body, params=params)
         if answer.status_code == 401:
             self._token = None  # the service was restarted with another token key
-            headers["Authorization"] = f"Bearer {self._login()}"
-            answer = self._send(method, path, headers=headers, body=body, params=params)
+            answer = self._send(method, path, token=self._login(), body=body, params=params)
         return _accepted(answer)
 
     def market_time(self) -> int:
@@ -143,7 +180,7 @@ def _path_of(settlement: SettlementRef) -> str:
     return f"/v1/attester/settlements/{settlement.area}/{settlement.period}/{settlement.revision}"
 
 
-def _accepted(answer: httpx.Response) -> httpx.Response:
+def _accepted(answer: requests.Response) -> requests.Response:
     if answer.status_code >= 400:
         raise ServiceRefused(http_status=answer.status_code, problem=answer.text[:500])
     return answer

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-import ssl
 import threading
-
-import httpx
 
 from contracts.keystore import read_key
 from contracts.rpc import Rpc
@@ -27,8 +24,7 @@ LIFE_S = 1.0
 
 
 def _service(settings: AttesterSettings, key: SigningKey) -> HttpService:
-    trusted = ssl.create_default_context(cafile=settings.service_ca)
-    return HttpService(client=httpx.Client(base_url=settings.service_url, verify=trusted), key=key)
+    return HttpService(url=settings.service_url, key=key, trusted=settings.service_ca)
 
 
 def build(settings: AttesterSettings) -> AttesterProcess:

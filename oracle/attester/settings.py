@@ -29,7 +29,7 @@ class Timing:
 class AttesterSettings:
     """Everything one attester needs; the node is one of its own choice.
 
-    `service_ca` are the authorities trusted for an `https` service, None for the system's own. `keystore` is a keystore
+    `service_ca` are the authorities trusted for an `https` service, None for the public ones. `keystore` is a keystore
     v3 file, `password_file` holds its passphrase.
     """
 
