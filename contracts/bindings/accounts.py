@@ -25,14 +25,6 @@ class Account(Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class AreaChange(Struct):
-    """`AreaChange` of the interface."""
-
-    area: bytes
-    ready_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor(Struct):
     """`Cursor` of the interface."""
 
@@ -97,28 +89,6 @@ class AmountSuspended(Event):
     account: bytes
     suspense: bytes
     amount_neur: int
-
-
-@dataclass(frozen=True, slots=True)
-class AreaChangeCancelled(Event):
-    """A change of area was withdrawn."""
-
-    CONTRACT = "Accounts"
-    NAME = "AreaChangeCancelled"
-
-    account: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class AreaChangeProposed(Event):
-    """The registrar would bind an account to another area; anyone may complete it from market time `readyAt` on."""
-
-    CONTRACT = "Accounts"
-    NAME = "AreaChangeProposed"
-
-    account: bytes
-    area: bytes
-    ready_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +207,6 @@ class Accounts(Binding):
 
     contract = "Accounts"
 
-    def area_change_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds after its delay in which a change of area may be completed."""
-        return int(self._read("AREA_CHANGE_SECONDS", [], block=block))
-
     def max_balance_neur(self, *, block: Block = LATEST) -> int:
         """Largest balance or amount, either sign, nEUR."""
         return int(self._read("MAX_BALANCE_NEUR", [], block=block))
@@ -254,10 +220,6 @@ class Accounts(Binding):
     def account_of(self, *, account: bytes, block: Block = LATEST) -> Account:
         """An account as it stands now; pages of an open settlement do not count."""
         return Account.read(self._read("accountOf", [account], block=block))
-
-    def area_change_of(self, *, account: bytes, block: Block = LATEST) -> AreaChange:
-        """A proposed change of area."""
-        return AreaChange.read(self._read("areaChangeOf", [account], block=block))
 
     def area_of(self, *, account: bytes, block: Block = LATEST) -> bytes:
         """The area an account belongs to; 0 = none yet."""
@@ -301,16 +263,11 @@ class Accounts(Binding):
         return as_bytes(self._read("calendar", [], block=block))
 
     @classmethod
-    def cancel_area_change(cls, *, account: bytes) -> Call:
-        """Withdraws a change of area. Registrar or the account itself."""
-        return cls._call("cancelAreaChange", [account])
-
-    @classmethod
-    def change_area(cls, *, account: bytes) -> Call:
-        """Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in
-        its area or pages are open there.
+    def change_area(cls, *, account: bytes, area: bytes) -> Call:
+        """Binds an account without ties to another area than it is bound to; not while pages are open in that one.
+        Successions only.
         """
-        return cls._call("changeArea", [account])
+        return cls._call("changeArea", [account, area])
 
     def change_seconds(self, *, block: Block = LATEST) -> int:
         """Market-time seconds before a change of area, or a successor for a lost key, takes effect."""
@@ -399,13 +356,6 @@ class Accounts(Binding):
     def open_batch_of(self, *, area: bytes, block: Block = LATEST) -> int:
         """Number of the area's open batch; 0 = none."""
         return int(self._read("openBatchOf", [area], block=block))
-
-    @classmethod
-    def propose_area_change(cls, *, account: bytes, area: bytes) -> Call:
-        """Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal
-        stands.
-        """
-        return cls._call("proposeAreaChange", [account, area])
 
     @classmethod
     def recount(cls, *, account: bytes) -> Call:

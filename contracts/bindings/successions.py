@@ -1,4 +1,4 @@
-"""Successions: one account takes another's place.
+"""Successions: one account takes another's place, or another area takes the first one's.
 
 Made from src/interfaces/ISuccessions.sol by `python -m scripts.tools.make_bindings`; do not edit.
 """
@@ -14,10 +14,40 @@ from contracts.rpc import as_bytes
 
 
 @dataclass(frozen=True, slots=True)
+class AreaChange(Struct):
+    """`AreaChange` of the interface."""
+
+    area: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Succession(Struct):
     """`Succession` of the interface."""
 
     successor: bytes
+    ready_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AreaChangeCancelled(Event):
+    """A change of area was withdrawn."""
+
+    CONTRACT = "Successions"
+    NAME = "AreaChangeCancelled"
+
+    account: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AreaChangeProposed(Event):
+    """The registrar would bind an account to another area; anyone may complete it from market time `readyAt` on."""
+
+    CONTRACT = "Successions"
+    NAME = "AreaChangeProposed"
+
+    account: bytes
+    area: bytes
     ready_at: int
 
 
@@ -47,22 +77,39 @@ class SuccessorProposed(Event):
 
 
 class Successions(Binding):
-    """With the old key at once. Without it the registrar proposes a successor with the agreement of the account's
-    guarantor; it takes over after more than the challenge window, and the old key may cancel: nobody takes an
-    account from a key that is there. Liveness assumes nobody where the old key signs: replacement works in a
-    pause and without the operator.
+    """An account's successor. With the old key at once. Without it the registrar proposes a successor with the
+    agreement of the account's guarantor; it takes over after more than the challenge window, and the old key
+    may cancel: nobody takes an account from a key that is there. An account's area, bound by a slip of the
+    registrar, changes after the same delay, and the account may cancel. Liveness assumes nobody where the old
+    key signs: replacement works in a pause and without the operator.
     """
 
     contract = "Successions"
 
-    def takeover_seconds(self, *, block: Block = LATEST) -> int:
-        """Market-time seconds after its delay in which a proposed successor may take over."""
-        return int(self._read("TAKEOVER_SECONDS", [], block=block))
+    def completion_seconds(self, *, block: Block = LATEST) -> int:
+        """Market-time seconds after its delay in which a proposal may be completed."""
+        return int(self._read("COMPLETION_SECONDS", [], block=block))
+
+    def area_change_of(self, *, account: bytes, block: Block = LATEST) -> AreaChange:
+        """A proposed change of area."""
+        return AreaChange.read(self._read("areaChangeOf", [account], block=block))
+
+    @classmethod
+    def cancel_area_change(cls, *, account: bytes) -> Call:
+        """Withdraws a change of area. Registrar or the account itself."""
+        return cls._call("cancelAreaChange", [account])
 
     @classmethod
     def cancel_successor(cls, *, account: bytes) -> Call:
         """Withdraws a proposed successor. The account's old key, or the registrar."""
         return cls._call("cancelSuccessor", [account])
+
+    @classmethod
+    def change_area(cls, *, account: bytes) -> Call:
+        """Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in
+        its area or pages are open there.
+        """
+        return cls._call("changeArea", [account])
 
     @classmethod
     def collect(cls, *, account: bytes) -> Call:
@@ -84,6 +131,13 @@ class Successions(Binding):
                 ["bytes1", "string", "string", "uint256", "address", "bytes32", "uint256[]"],
             ),
         )
+
+    @classmethod
+    def propose_area_change(cls, *, account: bytes, area: bytes) -> Call:
+        """Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal
+        stands.
+        """
+        return cls._call("proposeAreaChange", [account, area])
 
     @classmethod
     def propose_successor(

@@ -7,26 +7,29 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IAccounts} from "./interfaces/IAccounts.sol";
 import {ICalendar} from "./interfaces/ICalendar.sol";
 import {IRoles, Role} from "./interfaces/IRoles.sol";
-import {ISuccessions, Succession} from "./interfaces/ISuccessions.sol";
+import {AreaChange, ISuccessions, Succession} from "./interfaces/ISuccessions.sol";
 import {Hashes} from "./libraries/Hashes.sol";
 import {MarketClock} from "./libraries/MarketClock.sol";
 
 /// @title Successions (documented on ISuccessions)
 contract Successions is ISuccessions, EIP712, MarketClock {
-    /// @notice Market-time seconds after its delay in which a proposed successor may take over.
-    uint64 public constant TAKEOVER_SECONDS = 30 days;
+    /// @notice Market-time seconds after its delay in which a proposal may be completed.
+    uint64 public constant COMPLETION_SECONDS = 30 days;
 
     IRoles private immutable ROLES;
+    ICalendar private immutable CALENDAR;
     IAccounts private immutable ACCOUNTS;
     uint32 private immutable CHANGE_SECONDS;
 
     mapping(address account => Succession) private _successions;
+    mapping(address account => AreaChange) private _areaChanges;
 
     constructor(IRoles roles, ICalendar calendar, IAccounts accounts) EIP712("DOMINOES", "1") MarketClock(calendar) {
         bool together = accounts.successions() == address(this) && accounts.calendar() == address(calendar)
             && accounts.roles() == address(roles);
         if (!together) revert SuccessionsPartsUnlike();
         ROLES = roles;
+        CALENDAR = calendar;
         ACCOUNTS = accounts;
         CHANGE_SECONDS = accounts.changeSeconds();
     }
@@ -81,11 +84,8 @@ contract Successions is ISuccessions, EIP712, MarketClock {
     /// @inheritdoc ISuccessions
     function succeed(address account) external {
         Succession memory succession = _successions[account];
-        uint64 time = _marketTime();
         if (succession.readyAt == 0) revert SuccessionsNoneProposed(account);
-        if (time < succession.readyAt) revert SuccessionsTooEarly(succession.readyAt, time);
-        uint64 until = succession.readyAt + TAKEOVER_SECONDS;
-        if (time > until) revert SuccessionsTooLate(until, time);
+        _requireDue(succession.readyAt);
         delete _successions[account];
         ACCOUNTS.replace(account, succession.successor);
     }
@@ -97,11 +97,44 @@ contract Successions is ISuccessions, EIP712, MarketClock {
         ACCOUNTS.replace(account, successor);
     }
 
+    /// @inheritdoc ISuccessions
+    function proposeAreaChange(address account, bytes32 area) external {
+        ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        CALENDAR.areaOf(area); // reverts where there is no such area
+        bytes32 bound = ACCOUNTS.areaOf(account);
+        if (bound == 0 || bound == area) revert SuccessionsAreaWrong(account, bound);
+        uint64 readyAt = _marketTime() + CHANGE_SECONDS;
+        _areaChanges[account] = AreaChange({area: area, readyAt: readyAt});
+        emit AreaChangeProposed(account, area, readyAt);
+    }
+
+    /// @inheritdoc ISuccessions
+    function cancelAreaChange(address account) external {
+        if (_areaChanges[account].readyAt == 0) revert SuccessionsAreaChangeUnknown(account);
+        if (msg.sender != account) ROLES.requireRole(msg.sender, Role.Registrar, 0);
+        delete _areaChanges[account];
+        emit AreaChangeCancelled(account);
+    }
+
+    /// @inheritdoc ISuccessions
+    function changeArea(address account) external {
+        AreaChange memory change = _areaChanges[account];
+        if (change.readyAt == 0) revert SuccessionsAreaChangeUnknown(account);
+        _requireDue(change.readyAt);
+        delete _areaChanges[account];
+        ACCOUNTS.changeArea(account, change.area);
+    }
+
     /* VIEWS */
 
     /// @inheritdoc ISuccessions
     function successionOf(address account) external view returns (Succession memory) {
         return _successions[account];
+    }
+
+    /// @inheritdoc ISuccessions
+    function areaChangeOf(address account) external view returns (AreaChange memory) {
+        return _areaChanges[account];
     }
 
     /// @inheritdoc ISuccessions
@@ -116,6 +149,14 @@ contract Successions is ISuccessions, EIP712, MarketClock {
         uint64 time = _marketTime();
         if (time > deadline) revert SuccessionsTooLate(deadline, time);
         return Hashes.accountReplacement(account, successor, deadline);
+    }
+
+    /// @dev What was proposed waited its delay and has not expired.
+    function _requireDue(uint64 readyAt) private view {
+        uint64 time = _marketTime();
+        if (time < readyAt) revert SuccessionsTooEarly(readyAt, time);
+        uint64 until = readyAt + COMPLETION_SECONDS;
+        if (time > until) revert SuccessionsTooLate(until, time);
     }
 
     /// @dev Where nobody else answers for the account, its area's operator agrees in a guarantor's place.

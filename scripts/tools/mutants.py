@@ -3,6 +3,7 @@
 A mutant is a contract with one operator, condition, number or statement replaced. What no test notices is either no
 fault, and stands in `contracts/survivors.json` with the reason, or says which test is missing. The sample is drawn by a
 seed, so that a run can be repeated. Only the changed contract is compiled again: tests are linked to it when they run.
+A run of 400 takes hours: each outcome is kept, and one that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -29,6 +30,14 @@ FORGE = ROOT / "node_modules" / ".bin" / "forge"
 
 SURVIVORS_FILE = CONTRACTS_FOLDER / "survivors.json"
 """Mutants that no test notices and why that is right, by place, line before and line after."""
+
+TESTS_FOLDER = CONTRACTS_FOLDER / "test"
+
+LOG_FILE = ROOT / "out" / "mutants.jsonl"
+"""Where outcomes are kept, if no other file is named."""
+
+SHARED_FOLDERS = ("interfaces", "libraries")
+"""Sources that are no contract's own; other folders hold the parts of the contract that they are named after."""
 
 SCORE_LEAST = 0.9
 """Share of mutants that tests must notice."""
@@ -105,6 +114,12 @@ class Change:
 
 def _one_line(text: bytes) -> str:
     return " ".join(text.decode().split())
+
+
+def contract_of(source: str) -> str:
+    """The contract that a source is of: the one it holds, or the one that a folder of parts is named after."""
+    path = Path(source)
+    return path.stem if path.parent.name == SOURCES_FOLDER.name else path.parent.name.capitalize()
 
 
 def mutants_of(source: str, text: bytes, tree: Tree) -> list[Mutant]:
@@ -227,7 +242,7 @@ class Workshop:
             file.write_bytes(original)
 
     def _outcome(self, mutant: Mutant, unchanged: str) -> Outcome:
-        own = Path(mutant.source).stem.lower()  # its own tests notice most mutants, and take a tenth of the time
+        own = contract_of(mutant.source).lower()  # its own tests notice most mutants, and take a tenth of the time
         ran = self._forge("--fail-fast", "--match-path", f"test/{own}/*")
         if ran is not None and "Compiler run failed" in ran.stdout + ran.stderr:
             return "no contract"
@@ -241,7 +256,7 @@ class Workshop:
 
     def _code(self, source: str) -> str:
         """Bytecode that forge last made of a source's contract."""
-        name = Path(source).stem
+        name = contract_of(source)
         artifact = json.loads((self._root / "out" / f"{name}.sol" / f"{name}.json").read_text("utf-8"))
         return str(artifact["bytecode"]["object"])
 
@@ -275,7 +290,7 @@ def drawn(seed: int) -> list[Mutant]:
     found = [
         mutant
         for source, text in texts.items()
-        if (CONTRACTS_FOLDER / source).parent == SOURCES_FOLDER
+        if Path(source).parent.name not in SHARED_FOLDERS
         for mutant in mutants_of(source, text, trees[source])
     ]
     return sorted(found, key=lambda mutant: keccak(f"{seed} {mutant.lines(texts[mutant.source])}".encode()))
@@ -298,6 +313,47 @@ def tested(mutants: list[Mutant], workshops: list[Workshop]) -> Iterator[tuple[M
         yield from zip(mutants, threads.map(test, mutants), strict=True)
 
 
+class Log:
+    """Outcomes in a file, one a line. They count for the contracts and tests that they were found with alone."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        texts = [
+            path.read_bytes() for folder in (SOURCES_FOLDER, TESTS_FOLDER) for path in sorted(folder.rglob("*.sol"))
+        ]
+        self._of = keccak(b"".join(map(keccak, texts))).hex()
+
+    def outcomes(self) -> dict[Mutant, Outcome]:
+        """What was found before; a line that a kill cut short is dropped."""
+        if not self._file.exists():
+            return {}
+        whole = "".join(self._file.read_text("utf-8").rpartition("\n")[:2])
+        self._file.write_text(whole, "utf-8")
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return {Mutant(**entry["mutant"]): entry["outcome"] for entry in entries if entry["of"] == self._of}
+
+    def add(self, mutant: Mutant, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"of": self._of, "mutant": asdict(mutant), "outcome": outcome}) + "\n")
+
+
+def found(sample: list[Mutant], log: Log, *, at_once: int) -> Iterator[tuple[Mutant, Outcome]]:
+    """The outcome of each mutant: first those that the log has, then the others, which come into it."""
+    before = log.outcomes()
+    yield from ((mutant, before[mutant]) for mutant in sample if mutant in before)
+    left = [mutant for mutant in sample if mutant not in before]
+    if not left:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        first = Workshop.create(Path(name) / "0")
+        workshops = [first, *(first.copied(Path(name) / str(i)) for i in range(1, at_once))]
+        for mutant, outcome in tested(left, workshops):
+            log.add(mutant, outcome)
+            yield mutant, outcome
+
+
 def explained() -> dict[Change, str]:
     """Why a mutant that no test notices is no fault."""
     entries = json.loads(SURVIVORS_FILE.read_text("utf-8"))
@@ -311,22 +367,20 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.tools.mutants", description=__doc__)
     parser.add_argument("--count", type=int, default=400, help="mutants drawn (400)")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (1)")
+    parser.add_argument("--log", type=Path, default=LOG_FILE, help="keeps outcomes; deleted, all are found anew")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="mutants tested at the same time")
     given = parser.parse_args(arguments)
     texts = {source: text.encode() for source, text in sources().items()}
     known = explained()
     counts: dict[Outcome, int] = dict.fromkeys(("noticed", "survived", "same code", "no contract"), 0)
     unexplained = 0
-    with tempfile.TemporaryDirectory() as name:
-        first = Workshop.create(Path(name) / "0")
-        workshops = [first, *(first.copied(Path(name) / str(i)) for i in range(1, given.at_once))]
-        for mutant, outcome in tested(drawn(given.seed)[: given.count], workshops):
-            counts[outcome] += 1
-            change = mutant.lines(texts[mutant.source])
-            print(f"{sum(counts.values())}: {change.place}: {outcome}")
-            if outcome == "survived":
-                unexplained += change not in known
-                print(f"  {change.before}\n  {change.after}\n  {known.get(change, 'no reason given')}")
+    for mutant, outcome in found(drawn(given.seed)[: given.count], Log(given.log), at_once=given.at_once):
+        counts[outcome] += 1
+        change = mutant.lines(texts[mutant.source])
+        print(f"{sum(counts.values())}: {change.place}: {outcome}", flush=True)
+        if outcome == "survived":
+            unexplained += change not in known
+            print(f"  {change.before}\n  {change.after}\n  {known.get(change, 'no reason given')}")
     score = counts["noticed"] / max(1, counts["noticed"] + counts["survived"])
     print(f"seed {given.seed}: {counts}; noticed {score:.1%} of those that are contracts of their own")
     return int(score < SCORE_LEAST or unexplained > 0)

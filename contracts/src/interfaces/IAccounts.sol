@@ -38,13 +38,6 @@ struct Cursor {
     int256 waitsNeur;
 }
 
-/// @notice A change of an account's area that waits for its delay.
-/// @param readyAt market time from which it may be completed, for 30 days; 0 = there is none
-struct AreaChange {
-    bytes32 area;
-    uint64 readyAt;
-}
-
 /// @notice What an account takes along to the next deployment.
 /// @param area the one it is bound to
 /// @param guarantor who gave its line, which may be itself; 0 = nobody
@@ -86,11 +79,6 @@ interface IAccounts {
 
     /// @notice An account was bound to its area, for the first time or to correct a slip.
     event AccountBound(address indexed account, bytes32 indexed area);
-    /// @notice The registrar would bind an account to another area; anyone may complete it from market time `readyAt`
-    /// on.
-    event AreaChangeProposed(address indexed account, bytes32 indexed area, uint64 readyAt);
-    /// @notice A change of area was withdrawn.
-    event AreaChangeCancelled(address indexed account);
     /// @notice An amount of a settlement, or the part of it that uncovered debts keep back, waits in the account's
     /// suspense account. In a settlement of several pages it counts once the settlement took effect.
     event AmountSuspended(address indexed account, address indexed suspense, int256 amountNeur);
@@ -120,14 +108,8 @@ interface IAccounts {
 
     /// @notice Thrown when the constructor's window is 0 or above ten years.
     error AccountsConfigInvalid();
-    /// @notice Thrown before a change of area may be completed.
-    error AccountsTooEarly(uint64 from, uint64 marketTime);
-    /// @notice Thrown after a change of area expired.
-    error AccountsTooLate(uint64 until, uint64 marketTime);
-    /// @notice Thrown when no change of area is proposed for the account.
-    error AccountsAreaChangeUnknown(address account);
-    /// @notice Thrown when an account that would change its area is in debt, has or gives a guarantee, or took part in
-    /// a replacement; or when a guarantor has one itself, or the account it would guarantee for guarantees for others.
+    /// @notice Thrown when an account that would change its area is in debt, has or gives a guarantee, took part in a
+    /// replacement, or holds what waits for another; or when a guarantor has one itself, or the account it would guarantee for guarantees for others.
     error AccountsTied(address account);
     /// @notice Thrown when a treasurer key would book more than 10^18 nEUR in a day.
     error AccountsDepositsHigh(address treasurer, uint256 dayNeur);
@@ -222,11 +204,15 @@ interface IAccounts {
     /// @param debtNeur all of the account's debt, as its guarantor knows it
     function cover(address guarantor, address account, uint96 amountNeur, uint96 debtNeur) external;
 
-    /* KEYS: by Successions */
+    /* KEYS AND AREAS: by Successions */
 
     /// @notice Moves balance, line and guarantor to a fresh account, and what the account guarantees for others; later,
     /// with the same pair, what reached it meanwhile. Successions only.
     function replace(address account, address successor) external;
+
+    /// @notice Binds an account without ties to another area than it is bound to; not while pages are open in that one.
+    /// Successions only.
+    function changeArea(address account, bytes32 area) external;
 
     /* FROM ONE DEPLOYMENT TO THE NEXT: by Handovers */
 
@@ -244,17 +230,6 @@ interface IAccounts {
     /// what waits for it in that area comes to
     /// its balance.
     function bindAccount(address account, bytes32 area) external;
-
-    /// @notice Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal
-    /// stands.
-    function proposeAreaChange(address account, bytes32 area) external;
-
-    /// @notice Withdraws a change of area. Registrar or the account itself.
-    function cancelAreaChange(address account) external;
-
-    /// @notice Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in
-    /// its area or pages are open there.
-    function changeArea(address account) external;
 
     /// @notice Brings what waits for an account in its area to its balance, as far as no uncovered debt needs it to
     /// wait. Anyone, also in a pause.
@@ -317,9 +292,6 @@ interface IAccounts {
 
     /// @notice The account at which amounts of an area wait for an account; it has no key.
     function suspenseOf(address account, bytes32 area) external pure returns (address);
-
-    /// @notice A proposed change of area.
-    function areaChangeOf(address account) external view returns (AreaChange memory);
 
     /// @notice Market-time seconds before a change of area, or a successor for a lost key, takes effect.
     function changeSeconds() external view returns (uint32);

@@ -8,10 +8,18 @@ struct Succession {
     uint64 readyAt;
 }
 
-/// @title Successions: one account takes another's place
-/// @notice With the old key at once. Without it the registrar proposes a successor with the agreement of the account's
-/// guarantor; it takes over after more than the challenge window, and the old key may cancel: nobody takes an account
-/// from a key that is there.
+/// @notice A change of an account's area that waits for its delay.
+/// @param readyAt market time from which it may be completed, for 30 days; 0 = there is none
+struct AreaChange {
+    bytes32 area;
+    uint64 readyAt;
+}
+
+/// @title Successions: one account takes another's place, or another area takes the first one's
+/// @notice A successor with the old key at once. Without it the registrar proposes one with the agreement of the
+/// account's guarantor; it takes over after more than the challenge window, and the old key may cancel: nobody takes an
+/// account from a key that is there. A slip of the registrar's binding is corrected in the same way: it proposes another
+/// area, after the same delay anyone completes the change, and the account may cancel until then.
 /// Liveness assumes nobody where the old key signs: replacement works in a pause and without the operator.
 /// @dev Constructor: `Successions(IRoles roles, ICalendar calendar, IAccounts accounts)`.
 interface ISuccessions {
@@ -22,6 +30,11 @@ interface ISuccessions {
     event SuccessorProposed(address indexed account, address indexed successor, address indexed by, uint64 readyAt);
     /// @notice A proposed successor was withdrawn.
     event SuccessorCancelled(address indexed account);
+    /// @notice The registrar would bind an account to another area; anyone may complete it from market time `readyAt`
+    /// on.
+    event AreaChangeProposed(address indexed account, bytes32 indexed area, uint64 readyAt);
+    /// @notice A change of area was withdrawn.
+    event AreaChangeCancelled(address indexed account);
 
     /* ERRORS */
 
@@ -29,7 +42,7 @@ interface ISuccessions {
     error SuccessionsPartsUnlike();
     /// @notice Thrown when an account would succeed itself.
     error SuccessionsAddressInvalid(address account);
-    /// @notice Thrown before a proposed successor may take over.
+    /// @notice Thrown before a proposed successor may take over, or a change of area be completed.
     error SuccessionsTooEarly(uint64 from, uint64 marketTime);
     /// @notice Thrown after the signatures' deadline, or after a proposal expired.
     error SuccessionsTooLate(uint64 until, uint64 marketTime);
@@ -39,6 +52,10 @@ interface ISuccessions {
     error SuccessionsNoneProposed(address account);
     /// @notice Thrown when the account was not replaced.
     error SuccessionsNotReplaced(address account);
+    /// @notice Thrown when no change of area is proposed for the account.
+    error SuccessionsAreaChangeUnknown(address account);
+    /// @notice Thrown when the area an account is bound to (0: none yet) leaves nothing to change.
+    error SuccessionsAreaWrong(address account, bytes32 area);
 
     /* CHANGES */
 
@@ -78,10 +95,24 @@ interface ISuccessions {
     /// are open in the area.
     function collect(address account) external;
 
+    /// @notice Proposes to correct a slip: the account belongs to another area. Registrar only; the latest proposal
+    /// stands.
+    function proposeAreaChange(address account, bytes32 area) external;
+
+    /// @notice Withdraws a change of area. Registrar or the account itself.
+    function cancelAreaChange(address account) external;
+
+    /// @notice Completes a change of area after its delay, within 30 days. Anyone; not while the account has ties in
+    /// its area or pages are open there.
+    function changeArea(address account) external;
+
     /* VIEWS */
 
     /// @notice A proposed successor.
     function successionOf(address account) external view returns (Succession memory);
+
+    /// @notice A proposed change of area.
+    function areaChangeOf(address account) external view returns (AreaChange memory);
 
     /// @notice The EIP-712 domain separator of this contract.
     function domainSeparator() external view returns (bytes32);

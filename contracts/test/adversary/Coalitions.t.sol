@@ -53,7 +53,7 @@ contract CoalitionsTest is Strikes {
         _never(address(calendar), ICalendar.createArea.selector);
         _never(address(market), IMarket.createMarket.selector);
         _never(address(accounts), IAccounts.bindAccount.selector);
-        _never(address(accounts), IAccounts.proposeAreaChange.selector);
+        _never(address(successions), ISuccessions.proposeAreaChange.selector);
         _never(address(successions), ISuccessions.proposeSuccessor.selector);
         _never(address(registry), IRegistry.register.selector);
     }

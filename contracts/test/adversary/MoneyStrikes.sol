@@ -68,9 +68,9 @@ abstract contract MoneyStrikes is RoleStrikes {
                 vm.prank(holders[i]);
                 successions.cancelSuccessor(holders[i]);
             }
-            if (accounts.areaChangeOf(holders[i]).readyAt != 0) {
+            if (successions.areaChangeOf(holders[i]).readyAt != 0) {
                 vm.prank(holders[i]);
-                accounts.cancelAreaChange(holders[i]);
+                successions.cancelAreaChange(holders[i]);
             }
         }
     }
@@ -104,27 +104,27 @@ abstract contract MoneyStrikes is RoleStrikes {
         }
         bytes32 area = accounts.areaOf(account) == AREA ? OTHER_AREA : AREA;
         if (_one(4) == 0) area = _anyArea();
-        bytes memory data = abi.encodeCall(IAccounts.proposeAreaChange, (account, area));
-        _strike(_by(registrar), address(accounts), data);
+        bytes memory data = abi.encodeCall(ISuccessions.proposeAreaChange, (account, area));
+        _strike(_by(registrar), address(successions), data);
     }
 
     function _cancelAreaChange() internal {
         address account = _anybody();
         for (uint256 i = 0; i < _pool.length; ++i) {
-            if (accounts.areaChangeOf(_pool[i]).readyAt != 0 && _one(2) == 0) account = _pool[i];
+            if (successions.areaChangeOf(_pool[i]).readyAt != 0 && _one(2) == 0) account = _pool[i];
         }
-        _strike(_by(registrar), address(accounts), abi.encodeCall(IAccounts.cancelAreaChange, (account)));
+        _strike(_by(registrar), address(successions), abi.encodeCall(ISuccessions.cancelAreaChange, (account)));
     }
 
     function _changeArea() internal {
         address account = _anybody();
         if (_one(4) != 0) _proposeAreaChange();
         for (uint256 i = 0; i < _pool.length; ++i) {
-            if (accounts.areaChangeOf(_pool[i]).readyAt != 0 && !_isHonest(_pool[i])) account = _pool[i];
+            if (successions.areaChangeOf(_pool[i]).readyAt != 0 && !_isHonest(_pool[i])) account = _pool[i];
         }
-        uint64 readyAt = accounts.areaChangeOf(account).readyAt;
+        uint64 readyAt = successions.areaChangeOf(account).readyAt;
         if (readyAt != 0 && _one(4) != 0) _sleepUntil(readyAt);
-        _strike(_by(_ownAccount()), address(accounts), abi.encodeCall(IAccounts.changeArea, (account)));
+        _strike(_by(_ownAccount()), address(successions), abi.encodeCall(ISuccessions.changeArea, (account)));
     }
 
     function _bookSuspense() internal {
@@ -387,7 +387,7 @@ abstract contract MoneyStrikes is RoleStrikes {
 
     function _strikeAccounts() internal {
         (address account, address other, uint96 amount) = (_holder(), _ownAccount(), _amount());
-        bytes[10] memory calls = [
+        bytes[11] memory calls = [
             abi.encodeCall(IAccounts.openBatch, (AREA)),
             abi.encodeCall(IAccounts.closeBatch, (AREA, _one(2) == 0)),
             abi.encodeCall(
@@ -399,7 +399,8 @@ abstract contract MoneyStrikes is RoleStrikes {
             abi.encodeCall(IAccounts.setLine, (account, other, uint64(amount))),
             abi.encodeCall(IAccounts.lowerLine, (account, uint64(amount), uint32(_number()))),
             abi.encodeCall(IAccounts.cover, (account, other, amount, amount)),
-            abi.encodeCall(IAccounts.replace, (account, other))
+            abi.encodeCall(IAccounts.replace, (account, other)),
+            abi.encodeCall(IAccounts.changeArea, (account, OTHER_AREA))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
             _strikeInner(address(accounts), calls[i]);

@@ -70,18 +70,15 @@ abstract contract Reached is MoneyStrikes {
     }
 
     function _ofAccounts() private pure returns (bytes4[] memory calls) {
-        calls = new bytes4[](7);
+        calls = new bytes4[](4);
         calls[0] = IAccounts.bindAccount.selector;
-        calls[1] = IAccounts.proposeAreaChange.selector;
-        calls[2] = IAccounts.cancelAreaChange.selector;
-        calls[3] = IAccounts.changeArea.selector;
-        calls[4] = IAccounts.bookSuspense.selector;
-        calls[5] = IAccounts.recount.selector;
-        calls[6] = IAccounts.deposit.selector;
+        calls[1] = IAccounts.bookSuspense.selector;
+        calls[2] = IAccounts.recount.selector;
+        calls[3] = IAccounts.deposit.selector;
     }
 
     function _innerOfAccounts() private pure returns (bytes4[] memory calls) {
-        calls = new bytes4[](12);
+        calls = new bytes4[](13);
         calls[0] = IAccounts.openBatch.selector;
         calls[1] = IAccounts.closeBatch.selector;
         calls[2] = IAccounts.book.selector;
@@ -94,6 +91,7 @@ abstract contract Reached is MoneyStrikes {
         calls[9] = IAccounts.replace.selector;
         calls[10] = IAccounts.moveOut.selector;
         calls[11] = IAccounts.moveIn.selector;
+        calls[12] = IAccounts.changeArea.selector;
     }
 
     /// @dev None of them without m attesters, and without a deployment before.
@@ -166,12 +164,15 @@ abstract contract Reached is MoneyStrikes {
     }
 
     function _ofSuccessions() private pure returns (bytes4[] memory calls) {
-        calls = new bytes4[](5);
+        calls = new bytes4[](8);
         calls[0] = ISuccessions.replaceAccount.selector;
         calls[1] = ISuccessions.proposeSuccessor.selector;
         calls[2] = ISuccessions.cancelSuccessor.selector;
         calls[3] = ISuccessions.succeed.selector;
         calls[4] = ISuccessions.collect.selector;
+        calls[5] = ISuccessions.proposeAreaChange.selector;
+        calls[6] = ISuccessions.cancelAreaChange.selector;
+        calls[7] = ISuccessions.changeArea.selector;
     }
 
     function _only(bytes4 a) private pure returns (bytes4[] memory calls) {

@@ -132,12 +132,12 @@ contract SettlementSettlePagesTest is PagesTest {
         _send(1, 0);
         _send(1, 1);
         vm.prank(registrar);
-        accounts.proposeAreaChange(debtor, "other area");
+        successions.proposeAreaChange(debtor, "other area");
         vm.warp(block.timestamp + CHALLENGE + 1 days);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, debtor));
-        accounts.changeArea(debtor);
+        successions.changeArea(debtor);
         accounts.recount(debtor);
-        accounts.changeArea(debtor);
+        successions.changeArea(debtor);
         accounts.bookSuspense(_account(1));
         (int256 uncovered, int256 waiting) = accounts.uncoveredOf(AREA);
         assertEq(uncovered, 0, "nobody owes");

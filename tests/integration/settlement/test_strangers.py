@@ -42,7 +42,7 @@ BY_ROLE = frozenset(
         *(f"Roles.{name}" for name in ("acceptGrant", "cancelProposal", "confirmGrant", "pause", "proposeGrant")),
         *(f"Roles.{name}" for name in ("proposeReplacement", "proposeRevocation", "revoke", "unpause")),
         *("Calendar.createArea", "Market.closeSession", "Market.createMarket", "Market.openSession"),
-        *("Accounts.bindAccount", "Accounts.deposit", "Accounts.proposeAreaChange"),
+        *("Accounts.bindAccount", "Accounts.deposit", "Successions.proposeAreaChange"),
         *("Successions.proposeSuccessor", "Anchors.anchor", "Registry.register"),
     }
 )
@@ -51,8 +51,8 @@ BY_ROLE = frozenset(
 BY_CONTRACTS = frozenset(
     {
         "Market.recordCleared",
-        *(f"Accounts.{name}" for name in ("book", "burn", "closeBatch", "cover", "lowerLine", "moveIn", "moveOut")),
-        *(f"Accounts.{name}" for name in ("openBatch", "replace", "reserve", "setLine", "unreserve")),
+        *(f"Accounts.{name}" for name in ("book", "burn", "changeArea", "closeBatch", "cover", "lowerLine", "moveIn")),
+        *(f"Accounts.{name}" for name in ("moveOut", "openBatch", "replace", "reserve", "setLine", "unreserve")),
         "Handovers.moveOut",
     }
 )
@@ -68,8 +68,8 @@ ELSEWHERE = {
     ),
     "Accounts.bookSuspense": "tests/unit/settlement/test_money.py reads its event",
     "Accounts.recount": "its events are calls on guarantors, which balances already show",
-    "Accounts.changeArea": "no stage waits for it",
-    "Accounts.cancelAreaChange": "no stage waits for it",
+    "Successions.changeArea": "no stage waits for it",
+    "Successions.cancelAreaChange": "no stage waits for it",
     **dict.fromkeys(
         ("Handovers.agree", "Handovers.takeOver", "Handovers.withdraw"),
         "the hand-over to a new version, which needs a second deployment",

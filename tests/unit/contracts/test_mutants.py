@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+from pathlib import Path
 
 import pytest
 
 from contracts.compile import sources, syntax_trees
 from scripts.tools import mutants
-from scripts.tools.mutants import Change, Mutant, mutants_of
+from scripts.tools.mutants import Change, Log, Mutant, mutants_of
 
 pytestmark = pytest.mark.unit
 
@@ -82,6 +83,13 @@ def test_drawn__sameSeed__sameOrder(monkeypatch: pytest.MonkeyPatch) -> None:
 class _Workshop:
     """Lets every mutant survive but those of one function."""
 
+    @classmethod
+    def create(cls, folder: Path) -> _Workshop:
+        return cls()
+
+    def copied(self, folder: Path) -> _Workshop:
+        return self
+
     def test(self, mutant: Mutant) -> mutants.Outcome:
         return "noticed" if mutant.function == "open" else "survived"
 
@@ -94,11 +102,46 @@ def test_tested__twoWorkshops__outcomesInTheOrderOfTheMutants() -> None:
     assert {outcome for mutant, outcome in outcomes if mutant.function == "pay"} == {"survived"}
 
 
+def test_found__stoppedAndBegunAgain__goesOnAfterWhatTheLogHas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = Log(tmp_path / "out" / "mutants.jsonl")
+    drawn = mutants_of("src/Till.sol", SOURCE.encode(), _tree())
+    log.add(drawn[1], "same code")
+    with (tmp_path / "out" / "mutants.jsonl").open("a") as file:
+        file.write('{"of": "cut sh')
+    _test_by_function(monkeypatch)
+
+    first = dict(mutants.found(drawn[:3], log, at_once=2))
+
+    assert first == {drawn[0]: "noticed", drawn[1]: "same code", drawn[2]: "noticed"}
+    monkeypatch.setattr(mutants, "Workshop", None)  # nothing is built any more
+    assert dict(mutants.found(drawn[:3], log, at_once=2)) == first
+
+
+def test_found__contractsChangedMeanwhile__logCountsForNothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn = mutants_of("src/Till.sol", SOURCE.encode(), _tree())
+    Log(tmp_path / "mutants.jsonl").add(drawn[0], "same code")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "Till.sol").write_text(SOURCE)
+    monkeypatch.setattr(mutants, "SOURCES_FOLDER", tmp_path / "src")
+    _test_by_function(monkeypatch)
+
+    assert dict(mutants.found(drawn[:1], Log(tmp_path / "mutants.jsonl"), at_once=1)) == {drawn[0]: "noticed"}
+
+
+def test_contractOf__partInAFolderOfItsOwn__isTheContractOfTheFolder() -> None:
+    assert mutants.contract_of("src/Market.sol") == "Market"
+    assert mutants.contract_of("src/accounts/AccountLines.sol") == "Accounts"
+
+
 def test_explained__survivorsFile__namesLinesThatAreThere() -> None:
     lines = {" ".join(line.split()) for text in sources().values() for line in text.splitlines()}
     for entry in json.loads(mutants.SURVIVORS_FILE.read_text("utf-8")):
         assert entry["why"]
         assert entry["before"] in lines or any(entry["before"].startswith(line) for line in lines if line), entry
+
+
+def _test_by_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutants, "Workshop", _Workshop)
 
 
 @functools.cache

@@ -2,13 +2,14 @@
 pragma solidity 0.8.37;
 
 import {AreaParams, ICalendar} from "../../src/interfaces/ICalendar.sol";
-import {AreaChange, IAccounts} from "../../src/interfaces/IAccounts.sol";
+import {IAccounts} from "../../src/interfaces/IAccounts.sol";
 import {IRoles, Role} from "../../src/interfaces/IRoles.sol";
+import {AreaChange, ISuccessions} from "../../src/interfaces/ISuccessions.sol";
 import {MoneyTest} from "../base/MoneyTest.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice proposeAreaChange, cancelAreaChange, changeArea: how a slip of the registrar is corrected.
-contract AccountsChangeAreaTest is MoneyTest {
+contract SuccessionsChangeAreaTest is MoneyTest {
     bytes32 private constant OTHER = "other area";
     uint64 private constant READY = T0 + CHALLENGE + 1 days;
 
@@ -21,30 +22,30 @@ contract AccountsChangeAreaTest is MoneyTest {
 
     function _propose() private {
         vm.prank(registrar);
-        accounts.proposeAreaChange(household, OTHER);
+        successions.proposeAreaChange(household, OTHER);
     }
 
     function test_proposeAreaChange__notRegistrar__reverts(address sender) public {
         vm.assume(sender != registrar);
         vm.expectRevert(abi.encodeWithSelector(IRoles.RolesMissing.selector, sender, Role.Registrar, bytes32(0)));
         vm.prank(sender);
-        accounts.proposeAreaChange(household, OTHER);
+        successions.proposeAreaChange(household, OTHER);
     }
 
     function test_proposeAreaChange__nothingToChange__reverts() public {
         vm.startPrank(registrar);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, household, AREA));
-        accounts.proposeAreaChange(household, AREA);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaWrong.selector, retailer, bytes32(0)));
-        accounts.proposeAreaChange(retailer, AREA);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAreaWrong.selector, household, AREA));
+        successions.proposeAreaChange(household, AREA);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAreaWrong.selector, retailer, bytes32(0)));
+        successions.proposeAreaChange(retailer, AREA);
         vm.expectRevert(abi.encodeWithSelector(ICalendar.CalendarAreaUnknown.selector, bytes32("nowhere")));
-        accounts.proposeAreaChange(household, "nowhere");
+        successions.proposeAreaChange(household, "nowhere");
         vm.stopPrank();
     }
 
     function test_cancelAreaChange__nothingProposed__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
-        accounts.cancelAreaChange(household);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAreaChangeUnknown.selector, household));
+        successions.cancelAreaChange(household);
     }
 
     function test_cancelAreaChange__byOthers__reverts(address sender) public {
@@ -52,29 +53,29 @@ contract AccountsChangeAreaTest is MoneyTest {
         _propose();
         vm.expectPartialRevert(IRoles.RolesMissing.selector);
         vm.prank(sender);
-        accounts.cancelAreaChange(household);
+        successions.cancelAreaChange(household);
     }
 
     function test_changeArea__nothingProposed__reverts() public {
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
-        accounts.changeArea(household);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAreaChangeUnknown.selector, household));
+        successions.changeArea(household);
     }
 
     function test_changeArea__early__reverts(uint64 time) public {
         _propose();
         time = uint64(bound(time, T0, READY - 1));
         _warp(time);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTooEarly.selector, READY, time));
-        accounts.changeArea(household);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsTooEarly.selector, READY, time));
+        successions.changeArea(household);
     }
 
     function test_changeArea__expired__reverts() public {
         _propose();
         _warp(READY + 30 days + 1);
         vm.expectRevert(
-            abi.encodeWithSelector(IAccounts.AccountsTooLate.selector, READY + 30 days, READY + 30 days + 1)
+            abi.encodeWithSelector(ISuccessions.SuccessionsTooLate.selector, READY + 30 days, READY + 30 days + 1)
         );
-        accounts.changeArea(household);
+        successions.changeArea(household);
     }
 
     function test_changeArea__withTies__reverts() public {
@@ -82,50 +83,59 @@ contract AccountsChangeAreaTest is MoneyTest {
         _fundedGuarantee(5);
         _warp(READY);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, household));
-        accounts.changeArea(household);
+        successions.changeArea(household);
     }
 
-    function test_proposeAreaChange__ofSuspense__reverts() public {
+    function test_changeArea__ofSuspense__reverts() public {
         _debt(1000);
         address suspense = accounts.suspenseOf(retailer, AREA);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAddressInvalid.selector, suspense));
         vm.prank(registrar);
-        accounts.proposeAreaChange(suspense, OTHER);
+        successions.proposeAreaChange(suspense, OTHER);
+        vm.warp(block.timestamp + CHALLENGE + 1 days);
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, suspense));
+        successions.changeArea(suspense);
+    }
+
+    function test_accountsChangeArea__byOthers__reverts(address sender) public {
+        vm.assume(sender != address(successions));
+        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsCallerWrong.selector, sender));
+        vm.prank(sender);
+        accounts.changeArea(household, OTHER);
     }
 
     function test_changeArea__guarantor__reverts() public {
         _fundedGuarantee(5);
         vm.prank(registrar);
-        accounts.proposeAreaChange(retailer, OTHER);
+        successions.proposeAreaChange(retailer, OTHER);
         _warp(READY);
         vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsTied.selector, retailer));
-        accounts.changeArea(retailer);
+        successions.changeArea(retailer);
     }
 
     function test_changeArea__cancelledByTheAccount__reverts() public {
         _propose();
         vm.expectEmit();
-        emit IAccounts.AreaChangeCancelled(household);
+        emit ISuccessions.AreaChangeCancelled(household);
         vm.prank(household);
-        accounts.cancelAreaChange(household);
+        successions.cancelAreaChange(household);
         _warp(READY);
-        vm.expectRevert(abi.encodeWithSelector(IAccounts.AccountsAreaChangeUnknown.selector, household));
-        accounts.changeArea(household);
+        vm.expectRevert(abi.encodeWithSelector(ISuccessions.SuccessionsAreaChangeUnknown.selector, household));
+        successions.changeArea(household);
     }
 
     function test_changeArea__byAnyoneWhenDue__takesTheMoneyAlong(address sender) public {
         _deposit(household, 7, "deposit");
         vm.expectEmit();
-        emit IAccounts.AreaChangeProposed(household, OTHER, READY);
+        emit ISuccessions.AreaChangeProposed(household, OTHER, READY);
         _propose();
         _warp(READY);
         vm.expectEmit();
         emit IAccounts.AccountBound(household, OTHER);
         vm.prank(sender);
-        accounts.changeArea(household);
+        successions.changeArea(household);
         assertEq(accounts.areaOf(household), OTHER, "area");
         assertEq(accounts.balanceOf(household), 7, "balance");
-        AreaChange memory left = accounts.areaChangeOf(household);
+        AreaChange memory left = successions.areaChangeOf(household);
         assertEq(uint256(left.readyAt), 0, "done");
     }
 }
