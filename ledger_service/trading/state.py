@@ -316,6 +316,7 @@ class TradingState:
         book = self.by_code[session.market]
         if not session.closed:
             book.sessions[session.session] = session
+            self.tags[session.market, session.session] = set()
             self._positions(session.market).open(session)
 
     def _close(self, market: str, gate: int) -> None:
@@ -349,7 +350,7 @@ class TradingState:
         self._add_cost(book.market, order, 1)
         self._positions(order.market).add(self.present(order), lot_wh=book.market.lot_wh)
         if order.session in book.sessions:
-            self.tags.setdefault((order.market, order.session), set()).add((order.mtu, order.tag))
+            self.tags[order.market, order.session].add((order.mtu, order.tag))
 
     def _uncount(self, market: Market, order: BookOrder) -> None:
         """Take a live order of an open session out of all sums."""
