@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from domain.facts.programs import (
     EarlierPosition,
     MtuCleared,
+    PointEnvelope,
     SetpointsIssued,
     cleared_key,
     done_key,
@@ -23,6 +25,16 @@ from ledger_service.market.queries import Session
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.trading import queries as trading
+from ledger_service.trading.queries import BookOrder
+
+
+@dataclass(frozen=True, slots=True)
+class PointTrade:
+    """Energy that a point bought (+) or sold (−) in an MTU, in Wh."""
+
+    mtu: int
+    point: str
+    net_wh: int
 
 
 def earlier_sessions(connection: Connection, session: Session) -> list[tuple[Market, Session]]:
@@ -38,15 +50,28 @@ def earlier_positions(
     ends = [done_key(market=item.market, session=item.session) for _, item in earlier]
     if len(find_entries(connection, ends)) < len(ends):
         return None
-    net_wh: dict[tuple[int, str], int] = {}
-    envelopes: dict[tuple[int, str], Envelope] = {}
+    trades: list[PointTrade] = []
+    caps: list[PointEnvelope] = []
     for market, session in earlier:
-        _add_trades(net_wh, connection, market, session)
+        trades += _trades(connection, market, session)
         key = setpoints_key(market=session.market, session=session.session)
         for entry in find_entries(connection, [key]).values():
-            for item in entry.as_a(SetpointsIssued).envelopes:
-                at, envelope = (item.mtu, item.point), Envelope(item.import_cap_wh, item.export_cap_wh)
-                envelopes[at] = envelope.within(envelopes.get(at, Envelope()))
+            caps += entry.as_a(SetpointsIssued).envelopes
+    return positions_left(trades, caps, mtus=mtus)
+
+
+def positions_left(
+    trades: Iterable[PointTrade], caps: Iterable[PointEnvelope], *, mtus: MtuRange
+) -> tuple[EarlierPosition, ...]:
+    """What trades and caps of sessions with earlier gates leave, by MTU and point: net energies, the tightest caps."""
+    net_wh: dict[tuple[int, str], int] = {}
+    envelopes: dict[tuple[int, str], Envelope] = {}
+    for trade in trades:
+        at = (trade.mtu, trade.point)
+        net_wh[at] = net_wh.get(at, 0) + trade.net_wh
+    for item in caps:
+        at, envelope = (item.mtu, item.point), Envelope(item.import_cap_wh, item.export_cap_wh)
+        envelopes[at] = envelope.within(envelopes.get(at, Envelope()))
     result = []
     for mtu, point in sorted({at for at, wh in net_wh.items() if wh} | envelopes.keys()):
         if mtu not in mtus:
@@ -57,16 +82,19 @@ def earlier_positions(
     return tuple(result)
 
 
-def _add_trades(net_wh: dict[tuple[int, str], int], connection: Connection, market: Market, session: Session) -> None:
-    """What each point bought (+) and sold in a session, Wh by MTU and point."""
+def _trades(connection: Connection, market: Market, session: Session) -> Iterator[PointTrade]:
+    """What was traded at points in a session."""
     orders = trading.book_orders(connection, market=market.market, session=session.session)
-    point_of = {(order.mtu, int.from_bytes(order.tag, "big")): order.point for order in orders}
     keys = [cleared_key(market=session.market, session=session.session, mtu=mtu) for mtu in session.mtus]
     for entry in find_entries(connection, keys).values():
-        cleared = entry.as_a(MtuCleared)
-        for word in map(OrderWord.unpack, cleared.words):
-            point = point_of.get((cleared.mtu, word.tag))
-            if point is not None:
-                sign = 1 if word.side is Side.BID else -1
-                at = (cleared.mtu, point)
-                net_wh[at] = net_wh.get(at, 0) + sign * word.accepted_lots * market.lot_wh
+        yield from trades_at_points(entry.as_a(MtuCleared), orders, lot_wh=market.lot_wh)
+
+
+def trades_at_points(cleared: MtuCleared, orders: Iterable[BookOrder], *, lot_wh: int) -> Iterator[PointTrade]:
+    """What was traded at points in an MTU of a session whose book held these orders."""
+    point_of = {(order.mtu, int.from_bytes(order.tag, "big")): order.point for order in orders}
+    for word in map(OrderWord.unpack, cleared.words):
+        point = point_of.get((cleared.mtu, word.tag))
+        if point is not None:
+            sign = 1 if word.side is Side.BID else -1
+            yield PointTrade(cleared.mtu, point, sign * word.accepted_lots * lot_wh)

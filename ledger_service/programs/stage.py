@@ -160,7 +160,7 @@ class ValidationStage:
         )
         for fallback in result.fallbacks:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)
-        return _fact(session, book, market, area, schedules, earlier, result)
+        return program_fact(session, book, market, area, schedules, earlier, result)
 
     def _schedules(
         self, connection: Connection, sessions: Sequence[Session], grid: GridModel, zone: ZoneInfo
@@ -235,7 +235,7 @@ def _is_emptied(result: ValidatedMtu, book: ClosedBook) -> bool:
     return len(result.words) != len(book.tags) or crosses(result.words)
 
 
-def _fact(
+def program_fact(
     session: Session,
     book: BookClosed,
     market: Market,
@@ -244,6 +244,7 @@ def _fact(
     earlier: Sequence[EarlierPosition],
     result: ValidatedProgram,
 ) -> ProgramValidated:
+    """What is recorded of a validated program."""
     results = tuple(_result(session, market, item) for item in result.results)
     pairs = list(zip(result.results, book.books, strict=True))
     return ProgramValidated(

@@ -239,33 +239,35 @@ class SettlementStage:
                 basis = gather(connection, area=state.area, period=state.period, revision=state.next_revision)
             except FactMissing:
                 return None  # a stage before this one has not caught up
-        proposal = self._proposal(basis)
+        proposal = proposal_of(basis, salt=self._salt)
         if proposal.clearing_root + proposal.readings_root != roots:
             raise RootsDiffer(area=state.area, period=state.period)
         key = _proposal_key(proposal, after=state.proposal_sequence)
         return Due(head=head, proposal=prepare(proposal), key=key)
 
-    def _proposal(self, basis: Basis) -> SettlementProposed:
-        settled = settle(inputs_of(basis))
-        salts = {account: self._salt() for account in settled.statements}
-        commitment = commit(settled, period=basis.period, revision=basis.revision, salts=salts)
-        roots = roots_of(basis)
-        return SettlementProposed(
-            area=basis.area,
-            period=basis.period,
-            revision=basis.revision,
-            words=settled.words,
-            words_hash=commitment.words_hash,
-            clearing_root=roots.clearing_root,
-            readings_root=roots.readings_root,
-            statements_root=commitment.statements_root,
-            tariff_hash=commitment.tariff_hash,
-            statements=tuple(
-                AccountStatement(account=to_hex(account), salt=salts[account], statement=statement)
-                for account, statement in settled.statements.items()
-            ),
-            rules=SettlementRules(lines=LINES_RULE),
-        )
+
+def proposal_of(basis: Basis, *, salt: Callable[[], bytes]) -> SettlementProposed:
+    """The settlement that these facts give, each statement under a salt of its own."""
+    settled = settle(inputs_of(basis))
+    salts = {account: salt() for account in settled.statements}
+    commitment = commit(settled, period=basis.period, revision=basis.revision, salts=salts)
+    roots = roots_of(basis)
+    return SettlementProposed(
+        area=basis.area,
+        period=basis.period,
+        revision=basis.revision,
+        words=settled.words,
+        words_hash=commitment.words_hash,
+        clearing_root=roots.clearing_root,
+        readings_root=roots.readings_root,
+        statements_root=commitment.statements_root,
+        tariff_hash=commitment.tariff_hash,
+        statements=tuple(
+            AccountStatement(account=to_hex(account), salt=salts[account], statement=statement)
+            for account, statement in settled.statements.items()
+        ),
+        rules=SettlementRules(lines=LINES_RULE),
+    )
 
 
 class RootsDiffer(RuntimeError):

@@ -49,7 +49,7 @@ class GateStage:
                 version = queries.book_version(connection, market=code, session=gate)
                 live = queries.book_orders(connection, market=code, session=gate)
                 market = registry.market(connection, code)
-            closed = _closed(session, market, live)
+            closed = closed_books(session, market, live)
             call = MarketContract.close_session(market=market.market_id, session=gate, books_root=closed.books_root)
             prepared = prepare(closed)
             with self._record.begin() as tx:
@@ -65,7 +65,8 @@ class GateStage:
                 return True
 
 
-def _closed(session: Session, market: Market, live: list[BookOrder]) -> BookClosed:
+def closed_books(session: Session, market: Market, live: list[BookOrder]) -> BookClosed:
+    """The books of a session with these live orders, which ascend by tag."""
     orders: dict[int, list[BookOrder]] = defaultdict(list)
     for order in live:
         orders[order.mtu].append(order)
