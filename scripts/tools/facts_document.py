@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from textwrap import fill
 from types import NoneType, UnionType
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from domain.facts import FACTS, Fact, Subject
 from domain.facts.chain import About
 from domain.members import Says
+from settling.package import Package
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "facts.md"
 """The document as it is kept with the sources."""
@@ -34,6 +36,15 @@ Bytes are lower-case 0x hex, `*_neur` decimal text, everything else JSON numbers
 """
 
 
+PACKAGES = """## Packages
+
+What attesters are given of a proposed settlement (`GET /v1/attester/settlements/…`): one JSON
+object, in canonical JSON where it is hashed. Terms are those on which money can rest for MTUs
+before the period's end, each kind in order of registration, up to the proposal; sessions and
+attestations stand in the chain's order, orders (one for every word) ascend by tag.
+"""
+
+
 def rendered() -> str:
     """The document as text, the same for the same sources."""
     nested: dict[str, type[Any]] = {}
@@ -45,6 +56,8 @@ def rendered() -> str:
             subject = cls.__module__
             parts.append(_heading(subject))
         parts.append(_kind(cls, nested))
+    parts.append(PACKAGES)
+    parts.append(_table(Package, nested))
     parts.append("## Members that are objects\n")
     shown: set[str] = set()
     while left := sorted(nested.keys() - shown):
@@ -55,6 +68,13 @@ def rendered() -> str:
 
 def _own_facts() -> Iterator[type[Fact]]:
     return (cls for cls in FACTS.values() if cls.__module__.startswith("domain.facts."))
+
+
+@cache
+def _payload_of() -> dict[type[Any], str]:
+    """The kind whose payload is the JSON object of a class."""
+    flat = {get_type_hints(cls)[cls.FLAT]: cls.KIND for cls in _own_facts() if cls.FLAT}
+    return {**flat, **{cls: cls.KIND for cls in _own_facts()}}
 
 
 def _heading(module: str) -> str:
@@ -107,6 +127,8 @@ def _class_form(cls: type[Any], nested: dict[str, type[Any]]) -> str:
         return " / ".join(f"`{item.value}`" for item in cls)
     if cls in PLAIN:
         return PLAIN[cls]
+    if cls in _payload_of():
+        return f"payload of `{_payload_of()[cls]}`"
     nested[cls.__name__] = cls
     return cls.__name__
 
