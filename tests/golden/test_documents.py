@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -17,6 +17,7 @@ from domain.facts import FACTS
 from domain.lines import KINDS, VAT
 from scripts.tools.golden_day import FOLDER
 from scripts.tools.golden_day.registry import GRID
+from verifier import anchors, lines
 
 pytestmark = pytest.mark.golden
 
@@ -43,7 +44,7 @@ def braced(text: str, begin: str) -> set[str]:
     for at, letter in enumerate(rest[start:], start):
         depth += {"{": 1, "}": -1}.get(letter, 0)
         if not depth:
-            return set(re.findall(r'"([a-z_]+)"', rest[start : at + 1]))
+            return set(re.findall(r'"([A-Za-z_]+)"', rest[start : at + 1]))
     raise AssertionError(f"no object behind {begin!r}")
 
 
@@ -134,14 +135,14 @@ def test_protocol__kinds_of_lines__are_those_there_are_in_their_order() -> None:
 
 def test_evidence__members_of_statements__are_those_of_the_golden_day() -> None:
     statements = [row["statement"] for item in day("6_settlements.json") for row in item["statements"]]
-    lines = [line for statement in statements for line in statement["lines"]]
+    shown = [line for statement in statements for line in statement["lines"]]
     opens = [item for statement in statements for item in statement["opens"]]
     place = EVIDENCE.split("## 5. Recomputing")[1].split("\n## ")[0]
     line_bullet = place.split("- line: ")[1].split("\n- ")[0]
     told = {*re.findall(r'"([a-z_]+)"', line_bullet)} - {VAT}
 
     assert braced(place, "Statement: `") == statements[0].keys()
-    assert told == {name for line in lines for name in line}
+    assert told == {name for line in shown for name in line}
     assert braced(place, "- `opens`") == {name for item in opens for name in item}
 
 
@@ -165,6 +166,43 @@ def test_evidence__rules_with_versions__are_those_there_are() -> None:
 
     versioned = {kind: get_type_hints(cls)["rules"] for kind, cls in FACTS.items() if "rules" in get_type_hints(cls)}
     assert told == {(item.name, kind) for kind, rules in versioned.items() for item in fields(rules)}
+
+
+BUNDLES: tuple[tuple[int, str, tuple[type[Any], ...]], ...] = (
+    (4, "- `programs.jsonl`", (lines.ProgramLine, lines.ShownResult)),
+    (4, "- `attestations.jsonl`", (lines.AttestationLine,)),
+    (4, "- `settlements.jsonl`", (lines.SettlementLine,)),
+    (6, "- `account.json`", (lines.Account,)),
+    (6, "- `orders.jsonl`", (lines.OwnOrder, lines.OwnKey)),
+    (6, "}` or", (lines.OwnCancel, lines.CancelMembers)),
+    (6, "- `programs.jsonl`", (lines.OwnProgram,)),
+    (6, "- `results.jsonl`", (lines.OwnResult,)),
+    (6, "- `readings.jsonl`", (lines.OwnReading,)),
+    (6, "`messages.jsonl`", (lines.OwnMessage,)),
+    (6, "- `statements.jsonl`", (lines.OwnStatement,)),
+)
+"""Where evidence.md gives a form of a bundle, and as what the verifier reads it."""
+
+
+@pytest.mark.parametrize(("chapter", "begin", "classes"), BUNDLES, ids=[classes[0].__name__ for *_, classes in BUNDLES])
+def test_evidence__members_of_bundles__are_those_that_the_verifier_reads(
+    chapter: int, begin: str, classes: tuple[type[Any], ...]
+) -> None:
+    place = next(text for text in EVIDENCE.split("\n## ") if text.startswith(f"{chapter}. "))
+    read = {item.metadata.get("name", item.name) for cls in classes for item in fields(cls)}
+
+    assert braced(" ".join(place.split()), begin) == read
+
+
+def test_evidence__members_of_trust_anchors__are_those_that_the_verifier_reads() -> None:
+    place = next(text for text in EVIDENCE.split("\n## ") if text.startswith("7. "))
+    classes = (anchors.Anchors, anchors.AnchoredContract, anchors.AnchoredRoles, anchors.AnchoredArea)
+    read = {item.name for cls in (*classes, anchors.Checkpoint) for item in fields(cls)}
+    optional = {item.name for item in fields(anchors.Anchors) if item.default is not MISSING}
+
+    told = braced(place, "every bundle)")
+    assert told == read - optional
+    assert optional == {name for name in optional if f'"{name}"' in place}
 
 
 ONE_PLACE: Mapping[str, str] = {
