@@ -74,6 +74,7 @@ class Trade:
 
     account: str
     session: int
+    market: str
     mtu: int
     side: int
     wh: int
@@ -116,7 +117,8 @@ def trades_of(inputs: Json, orders: list[list[Json]], programs: list[Json]) -> I
             for item in result["orders"]:
                 if item["accepted_lots"]:
                     order, wh = by_tag[item["tag"]], item["accepted_lots"] * inputs["market"]["lot_wh"]
-                    place = (order["account"], program["session"], result["mtu"], order["side"])
+                    market = inputs["market"]["market"]
+                    place = (order["account"], program["session"], market, result["mtu"], order["side"])
                     yield Trade(*place, wh, result["price_neur_per_wh"], item["tag"])
 
 
@@ -214,7 +216,7 @@ def energies(at: Json) -> dict[str, int]:
 def price_of(kind: str, tariff: Json, trades: list[Trade]) -> int:
     """The tariff's price; of a deviation the account's own where it traded in several sessions and that is worse."""
     price: int = tariff[f"{TARIFF_OF[kind]}_neur_per_wh"]
-    if len({trade.session for trade in trades}) < 2:
+    if len({(trade.session, trade.market) for trade in trades}) < 2:
         return price
     if kind == "imbalance_surplus":
         return min([price, *(trade.price for trade in trades if trade.side == 0)])
@@ -229,20 +231,20 @@ def line(mtu: int, kind: str, wh: int, price: int, sign: int, **further: Any) ->
     return head | {"amount_neur": str(sign * wh * price), **further}
 
 
-def trade_lines(trades: list[Trade], market: str) -> list[Json]:
+def trade_lines(trades: list[Trade]) -> list[Json]:
     """What was bought, then what was sold, in each session."""
-    sums: dict[tuple[int, int, int, int], int] = defaultdict(int)
+    sums: dict[tuple[int, int, int, str, int], int] = defaultdict(int)
     for trade in trades:
-        sums[trade.mtu, trade.side, trade.session, trade.price] += trade.wh
+        sums[trade.mtu, trade.side, trade.session, trade.market, trade.price] += trade.wh
     return [
         line(mtu, ("local_purchase", "local_sale")[side], wh, price, 1 if side else -1, market=market, session=session)
-        for (mtu, side, session, price), wh in sorted(sums.items())
+        for (mtu, side, session, market, price), wh in sorted(sums.items())
     ]
 
 
-def household_lines(home: Household, positions: list[Json], terms: dict[int, Terms | None], market: str) -> list[Json]:
+def household_lines(home: Household, positions: list[Json], terms: dict[int, Terms | None]) -> list[Json]:
     """All lines of a household but VAT, by MTU, then in the order of section 8."""
-    lines = trade_lines(home.trades, market)
+    lines = trade_lines(home.trades)
     for at in positions:
         mtu, used = at["mtu"], terms[at["mtu"]]
         for kind, wh in energies(at).items():
@@ -360,11 +362,11 @@ def statement(inputs: Json, party: Json, revision: int, before: int, lines: list
 
 def bill(inputs: Json, homes: list[Household], programs: list[Json], mtus: range) -> tuple[list[Json], list[Billed]]:
     """(positions, households' lines)."""
-    market, positions, billed = inputs["market"]["market"], [], []
+    positions, billed = [], []
     for home in homes:
         own = [position(inputs, programs, home, mtu) for mtu in mtus]
         terms = {mtu: terms_at(inputs, home.account, mtu) for mtu in mtus}
-        lines = household_lines(home, own, terms, market)
+        lines = household_lines(home, own, terms)
         positions += own
         billed.append(Billed(home, lines, vat_lines(lines, terms), terms))
     return positions, billed
@@ -382,7 +384,7 @@ def statements(
             lines = [*one.lines, *one.vat]
             hashed = terms_hash([used for used in one.terms.values() if used is not None])
         else:
-            lines = [*trade_lines(own, inputs["market"]["market"]), *mirror_lines(billed, party)]
+            lines = [*trade_lines(own), *mirror_lines(billed, party)]
             lines = sorted(lines, key=lambda item: item["mtu"])
             lines += vat_mirror(billed) if party["kind"] == "tax" else []
             hashed = hexed(ZERO)
