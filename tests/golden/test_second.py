@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.hashing import to_hex
-from domain.registers import RegisterReading
+from domain.meters import MeterKey
+from domain.registers import ReadingRun, RegisterReading
+from oracle.attester.book import MeterBook
 from settling.substitutes import leaves
 from tests.golden.second.orders import Word
 from tests.golden.second.programs import cleared, result_values
-from tests.golden.second.readings import Register, leaf
+from tests.golden.second.readings import Register, follow_each_other, leaf, undisputed
 from tests.golden.second.settlements import Household, Trade, bill, statements, terms_hash, words_of
 
 pytestmark = pytest.mark.golden
@@ -156,3 +158,40 @@ def test_second_implementation__readings_with_gaps__give_the_same_leaves(start: 
         compared += sum(not reading.sequence for reading in due)
 
     assert compared > 50, "substitutes"
+
+
+# ---- what is believed
+
+POWERS_W = (2_000, 3_001)
+
+
+def muddled(seed: int) -> list[RegisterReading]:
+    """What a meter signed that contradicts itself, falls, or tells of more than a connection carries."""
+    draw, wh, found = random.Random(seed), (1_000, 1_000), []
+    for sequence in range(1, 16):
+        mtu = 100 + sequence + draw.choice((0, 0, 0, 0, -1, 2))
+        jump = draw.choice((0, 200, 749, 750, 751, 1_125, 1_126, 1_127, -1))
+        wh = (wh[0] + jump, wh[1] + draw.choice((0, 300, jump)))
+        for _ in range(draw.choice((1, 1, 1, 1, 1, 2))):
+            found.append(RegisterReading(mtu, max(wh[0], 0), max(wh[1], 0), sequence, draw.randbytes(32)))
+    draw.shuffle(found)
+    return found
+
+
+def test_second_implementation__readings_that_contradict_each_other__believes_what_attesters_do() -> None:
+    believed, told = 0, 0
+    for seed in range(60):
+        readings = muddled(seed)
+        book = MeterBook((MeterKey("m", "p", bytes(32), 0, None, *POWERS_W),))
+        for reading in readings:
+            book.take(ReadingRun.of([reading]))
+        rows = {
+            Register(item.mtu, item.sequence, (item.import_register_wh, item.export_register_wh), to_hex(item.nonce))
+            for item in readings
+        }
+
+        mine = [(row.sequence, row.mtu) for row in follow_each_other(undisputed(rows), POWERS_W)]
+        assert mine == [(item.sequence, item.mtu) for item in book.believed()], seed
+        believed, told = believed + len(mine), told + len(readings)
+
+    assert 100 < believed < told - 100

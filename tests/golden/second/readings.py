@@ -56,7 +56,7 @@ def counted(inputs: Json, told: list[Json]) -> dict[str, dict[int, Register]]:
         }
         party = next(p for p in payloads(inputs, "participant.registered") if p["point"] == meter["point"])
         powers = tuple(party[f"connection_{channel}_w"] for channel in CHANNELS)
-        found[meter["meter"]] = {row.mtu: row for row in _believed(undisputed(rows), powers)}
+        found[meter["meter"]] = {row.mtu: row for row in follow_each_other(undisputed(rows), powers)}
     return found
 
 
@@ -67,7 +67,7 @@ def undisputed(rows: set[Register]) -> list[Register]:
     return sorted(alone, key=lambda row: row.sequence)
 
 
-def _believed(rows: list[Register], powers: tuple[int, ...]) -> Iterator[Register]:
+def follow_each_other(rows: list[Register], powers: tuple[int, ...]) -> Iterator[Register]:
     """Each follows the believed one before it."""
     last: Register | None = None
     for row in rows:
