@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from scripts.tools.golden_day import FOLDER, GoldenDay, documents, golden_day, text_of
 from tests.golden.changes import CHANGES, changed
 from tests.golden.second.day import recomputed
+from tests.golden.second.primitives import canonical
 
 pytestmark = pytest.mark.golden
 
@@ -112,6 +115,14 @@ def test_files__of_the_golden_day__are_small_and_read_alike_in_any_language() ->
 
     assert sum(sizes) <= BYTES_MAX
     assert all(isinstance(value, int) and abs(value) < SAFE for value in numbers)
+
+
+def test_files__read_by_javascript__have_the_same_canonical_form() -> None:
+    paths = [str(FOLDER / name) for name in NAMES]
+    command = ["node", str(Path(__file__).parent / "canonical.mjs"), *paths]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    assert told == [hashlib.sha256(canonical(STORED[name])).hexdigest() for name in NAMES]
 
 
 def test_golden_day__what_it_is_for__happens_in_it() -> None:
