@@ -19,6 +19,7 @@ from clearing.book import Book, BookNotSorted, Clearing
 from clearing.caps import NO_POINT
 from clearing.earlier import earlier_by_mtu, earlier_hash
 from clearing.exact_check import BrokenRule, check_clearing
+from clearing.policy import check_policy
 from clearing.program import MtuBook, ValidatedProgram
 from clearing.shown import Mismatch, ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal
 from clearing.validation import validate_program
@@ -28,6 +29,7 @@ from domain.members import noun_json
 from domain.merkle import places_root
 from domain.mtu import MtuRange
 from domain.orders import envelopes_hash
+from domain.policies import SigningPolicy
 from domain.rules import rule_of
 from domain.sessions import mask_of
 from domain.units import NeurPerWh
@@ -49,7 +51,8 @@ VALIDATE_BY_TIES_RULE = {TIES_RULE: validate_program}
 class Pinned:
     """What a DSO knows by itself of a program: where its signature counts, its grid, the market's rules, what is due.
 
-    `session`: the gate; `deadline`: market time by which it must sign (gate + time to sign).
+    `session`: the gate; `deadline`: market time by which it must sign (gate + time to sign); `policy`: its own signing
+    policy in force, None where it has published none.
     """
 
     domain: Domain
@@ -59,13 +62,14 @@ class Pinned:
     lot_wh: int
     mtus: MtuRange
     deadline: int
+    policy: SigningPolicy | None = None
 
 
 def inspect(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -> bytes:
     """The digest of the program as its shown content gives it: the one thing to sign.
 
-    `orders`: every order of the program's books. Raises ProgramDiffers, and UnknownRule where it was cleared by a rule
-    that is not known here.
+    `orders`: every order of the program's books. Raises ProgramDiffers, BeyondPolicy where the signing policy does not
+    allow it, and UnknownRule where it was cleared by a rule that is not known here.
     """
     rule_of("ties", CHECK_BY_TIES_RULE, shown.rules.ties)
     books = _books(orders, pinned)
@@ -75,6 +79,8 @@ def inspect(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: Pinned) -
     found += Mismatch.of("digest", digest, shown.digest)
     if found:
         raise ProgramDiffers(mismatches=found)
+    if pinned.policy is not None:
+        check_policy(pinned.policy, shown)
     return digest
 
 
@@ -122,7 +128,12 @@ def _validated_again(shown: ShownProgram, orders: Iterable[ShownOrder], pinned: 
         first_mtu=pinned.mtus.first,
         lot_wh=pinned.lot_wh,
         earlier=earlier_by_mtu(shown.earlier, points=[point.code for point in pinned.grid.points], mtus=pinned.mtus),
+        policy_hash=_policy_hash(pinned),
     )
+
+
+def _policy_hash(pinned: Pinned) -> bytes | None:
+    return None if pinned.policy is None else pinned.policy.policy_hash
 
 
 def _books(orders: Iterable[ShownOrder], pinned: Pinned) -> dict[int, MtuBook]:
@@ -218,6 +229,7 @@ def _of_report(shown: ShownProgram, pinned: Pinned) -> list[Mismatch]:
         *Mismatch.of("report hash", report.hash(), shown.report_hash),
         *Mismatch.of("envelopes hash of the report", hashed_caps, report.envelopes_hash),
         *Mismatch.of("earlier hash of the report", earlier_hash(shown.earlier), report.earlier_hash),
+        *Mismatch.of("signing policy of the report", _policy_hash(pinned), report.policy_hash),
         *Mismatch.of("MTUs of the report", given_up, [(item.mtu, item.given_up) for item in report.mtus]),
         *Mismatch.of("points of earlier positions that the grid has not", [], strangers),
         *Mismatch.of("MTUs of caps outside the program", [], sorted(capped - set(pinned.mtus))),

@@ -59,11 +59,12 @@ class ShownGridState:
 class ShownReport:
     """All that a report says, as `grid.report` writes it; hashes are of what stands beside it in the program."""
 
-    format: Literal["dominoes-report/1"]
+    format: Literal["dominoes-report/2"]
     grid: Name
     grid_model_hash: Hash
     schedules_hash: Hash
     earlier_hash: Hash
+    policy_hash: Hash | None
     first_mtu: Mtu
     count: Uint32
     envelopes_hash: Hash

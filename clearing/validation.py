@@ -47,13 +47,15 @@ def validate_program(
     first_mtu: int,
     lot_wh: int,
     earlier: Sequence[Earlier] | None = None,
+    policy_hash: bytes | None = None,
     rounds_max: int = ROUNDS_MAX,
     model: ClearBook = clear_by_model,
 ) -> ValidatedProgram:
     """Clear and validate one program on a grid.
 
     `books[i]` is that of MTU `first_mtu + i`; `schedules_wh[point, i]` the net schedule in Wh, + = import; `earlier[i]`
-    what markets with earlier gates left (nothing where None). Raises BadSchedule.
+    what markets with earlier gates left (nothing where None); `policy_hash`: the signing policy in force, which the
+    report names. Raises BadSchedule.
     """
     _check_input(books, schedules_wh, power_flow.grid)
     before = earlier or [Earlier.none(len(power_flow.grid.points))] * len(books)
@@ -69,6 +71,7 @@ def validate_program(
         mtus=[MtuReport(m.mtu, m.rounds, m.given_up, m.findings, m.binding, m.envelopes, m.scheduled_wh) for m in mtus],
         schedules_wh=schedules_wh,
         earlier_hash=_earlier_hash(before, power_flow.grid, first_mtu),
+        policy_hash=policy_hash,
         envelopes=_by_point(mtus),
         lot_wh=lot_wh,
         rounds_max=rounds_max,

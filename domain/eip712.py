@@ -195,6 +195,7 @@ REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uin
 ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor,uint64 deadline)")
 HANDOVER = Shape("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)")
 AUDIT = Shape("Audit(uint64 sequence,bytes32 head)")
+SIGNING_POLICY = Shape("SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)")
 
 MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
 """Shapes whose verifying contract is Market."""
@@ -220,6 +221,7 @@ SETTLEMENT_SHAPES = (
     SUPPLY_PRICES,
     GRID_PRICES,
     TAXES,
+    SIGNING_POLICY,
 )
 """Shapes whose verifying contract is Settlement."""
 

@@ -15,6 +15,7 @@ from domain.eip712 import (
     GRID_PRICES,
     METER_REGISTRATION,
     PARTICIPATION,
+    SIGNING_POLICY,
     SUPPLY_PRICES,
     TAXES,
     Domain,
@@ -23,6 +24,7 @@ from domain.eip712 import (
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.parties import Meter, Participant
+from domain.policies import SigningPolicy
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, Signer, recover
 from domain.terms import Agreement, Tariff
@@ -66,7 +68,7 @@ class TermPart:
         return domain.digest(self.shape, self.values)
 
 
-Term: TypeAlias = Participant | Meter | Agreement | Tariff
+Term: TypeAlias = Participant | Meter | Agreement | Tariff | SigningPolicy
 """What parties sign."""
 
 _Term = TypeVar("_Term", bound=Term)
@@ -86,6 +88,8 @@ def name_of(term: Term) -> str:
             return f"meter {term.meter} from MTU {term.valid_from_mtu} on"
         case Tariff():
             return f"tariff {term.tariff}, version {term.version},"
+        case SigningPolicy():
+            return f"signing policy of {term.area}, version {term.version},"
 
 
 def parts_of(term: Term) -> tuple[TermPart, ...]:
@@ -99,6 +103,8 @@ def parts_of(term: Term) -> tuple[TermPart, ...]:
             return _meter_parts(term)
         case Tariff():
             return _tariff_parts(term)
+        case SigningPolicy():
+            return _policy_parts(term)
 
 
 def _agreement_parts(agreement: Agreement) -> tuple[TermPart, ...]:
@@ -174,6 +180,18 @@ def _meter_parts(meter: Meter) -> tuple[TermPart, ...]:
         "validFromMtu": meter.valid_from_mtu,
     }
     return (TermPart("dso", METER_REGISTRATION, values, meter.dso_signature, role=ChainRole.DSO, area=meter.area),)
+
+
+def _policy_parts(policy: SigningPolicy) -> tuple[TermPart, ...]:
+    """The DSO signs the hash of the whole document, and by name whose it is and from when on."""
+    values = {
+        "area": policy.area,
+        "version": policy.version,
+        "validFromMtu": policy.valid_from_mtu,
+        "policyHash": policy.policy_hash,
+    }
+    by_dso = policy.dso_signature
+    return (TermPart("dso", SIGNING_POLICY, values, by_dso, role=ChainRole.DSO, area=policy.area),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from grid.limits import LimitValue
 from grid.model import GridModel
 from grid.powerflow import GridStates, PowerFlow
 
-REPORT_FORMAT = "dominoes-report/1"
+REPORT_FORMAT = "dominoes-report/2"
 """Version of the report's shape; part of what is signed."""
 
 FINDINGS_LISTED = 10
@@ -59,8 +59,8 @@ class SolverFallback:
 class PowerFlowReport:
     """All that is reported of a program. `states`: the grid in each MTU of `mtus`, after all caps.
 
-    `schedules_wh`: point × MTU, Wh net, + = import; `earlier_hash` of what markets with earlier gates left; `fallbacks`
-    in MTU order.
+    `schedules_wh`: point × MTU, Wh net, + = import; `earlier_hash` of what markets with earlier gates left;
+    `policy_hash` of the DSO's signing policy in force, None where there is none; `fallbacks` in MTU order.
     """
 
     power_flow: PowerFlow
@@ -68,6 +68,7 @@ class PowerFlowReport:
     mtus: Sequence[MtuReport]
     schedules_wh: NDArray[np.int64]
     earlier_hash: bytes
+    policy_hash: bytes | None
     envelopes: EnvelopesByPoint
     lot_wh: int
     rounds_max: int
@@ -83,6 +84,7 @@ class PowerFlowReport:
             "grid_model_hash": to_hex(grid.grid_model_hash),
             "schedules_hash": to_hex(schedules_hash(self.schedules_wh)),
             "earlier_hash": to_hex(self.earlier_hash),
+            "policy_hash": None if self.policy_hash is None else to_hex(self.policy_hash),
             "first_mtu": self.mtus[0].mtu if self.mtus else 0,
             "count": len(self.mtus),
             "envelopes_hash": to_hex(envelopes_hash(codes, envelopes_json(grid, self.envelopes))),

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.eip712 import Domain
 from domain.hashing import to_hex
+from domain.policies import SigningPolicy
 from domain.signed_terms import UNSIGNED, signed_by
 from domain.signing import SigningKey
 from domain.terms import Agreement, Tariff
@@ -24,6 +25,35 @@ def signed_agreement(account: SigningKey, retailer: SigningKey, *, domain: Domai
     parties = {"account": to_hex(account.address), "retailer": to_hex(retailer.address)}
     unsigned = Agreement(**base | members, **parties, account_signature=UNSIGNED, retailer_signature=UNSIGNED)
     return signed_by(unsigned, {"account": account, "retailer": retailer}, domain=domain)
+
+
+WIDE: dict[str, Any] = {
+    "area": "TEST",
+    "version": 1,
+    "valid_from_mtu": 0,
+    "markets": ("TEST/DA",),
+    "count_most": 128,
+    "given_up_most": 128,
+    "fallbacks_most": 128,
+    "voltage_lowest_micro_pu": 900_000,
+    "voltage_highest_micro_pu": 1_100_000,
+    "loading_highest_permille": 1_000,
+    "capped_points_most": 1_000,
+    "capped_import_wh_most": 10**9,
+    "capped_export_wh_most": 10**9,
+    "rounds_most": 100,
+    "ties_rules": (1,),
+    "forecast_rules": (1,),
+}
+"""A signing policy that allows whatever the grid bears."""
+
+
+def signed_policy(dso: SigningKey, *, domain: Domain, **members: Any) -> SigningPolicy:
+    """The first version of the DSO's signing policy, from MTU 0 on, unless members say otherwise.
+
+    `domain` is that of the Settlement contract.
+    """
+    return signed_by(SigningPolicy(**WIDE | members, dso_signature=UNSIGNED), {"dso": dso}, domain=domain)
 
 
 PRICES = {

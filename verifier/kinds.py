@@ -35,6 +35,7 @@ from verifier.party_facts import (
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
+    PolicyPublished,
     RedemptionRequested,
     TariffPublished,
 )
@@ -52,6 +53,7 @@ KINDS: dict[str, type] = {
     "area.defined": AreaDefined,
     "market.defined": MarketDefined,
     "tariff.published": TariffPublished,
+    "policy.published": PolicyPublished,
     "agreement.signed": AgreementSigned,
     "participant.registered": ParticipantRegistered,
     "key.registered": KeyRegistered,
@@ -96,6 +98,7 @@ PUBLIC_KINDS = frozenset(
         "area.defined",
         "market.defined",
         "tariff.published",
+        "policy.published",
         "period.declared",
         "session.opened",
         "book.closed",

@@ -52,9 +52,11 @@ from verifier.party_facts import (
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
+    PolicyPublished,
     RedemptionRequested,
     TariffPublished,
 )
+from verifier.policies import Policies
 from verifier.readings import Readings
 from verifier.settlement import Settlements
 from verifier.transaction_facts import (
@@ -80,7 +82,8 @@ class Ledger:
         self._journal = Journal(evidence, erasures)
         self._participants = participants = Participants(evidence, erasures)
         self._orders = Orders(evidence, erasures, participants)
-        self._market = Market(evidence, erasures, participants, self._orders)
+        policies = Policies(evidence, participants)
+        self._market = Market(evidence, erasures, participants, self._orders, policies)
         self._transactions = Transactions(evidence, erasures)
         self._readings = Readings(evidence, erasures, participants, self._transactions)
         self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
@@ -90,6 +93,7 @@ class Ledger:
         self._checks: dict[type, Callable[[Any], None]] = {
             AreaDefined: participants.area_defined,
             MarketDefined: participants.market_defined,
+            PolicyPublished: policies.published,
             TariffPublished: participants.tariff_published,
             AgreementSigned: participants.agreement_signed,
             ParticipantRegistered: participants.participant_registered,

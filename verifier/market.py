@@ -29,6 +29,7 @@ from verifier.journal import Erasures
 from verifier.lines import ProgramLine, ShownResult
 from verifier.orders import BookKey, Opened, Orders
 from verifier.participants import MOST_MTUS_OF_A_SESSION, MarketRules, Participants, SessionKey, span
+from verifier.policies import Policies, SignedUnder
 from verifier.powerflow import check_states, flow_wh
 from verifier.report import ProgramReport, check_capped, check_place
 from verifier.rules import rule_of
@@ -97,6 +98,7 @@ class Program:
     grid_model_hash: str
     report: ProgramReport
     deadline: int
+    under: SignedUnder
     envelopes: tuple[Envelope, ...] = ()
     schedules: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
@@ -144,12 +146,15 @@ def _caps_json(caps: Caps | None) -> Json:
 class Market:
     """Books, programs and clearings of all markets."""
 
-    def __init__(self, evidence: Evidence, erasures: Erasures, participants: Participants, orders: Orders) -> None:
+    def __init__(
+        self, evidence: Evidence, erasures: Erasures, participants: Participants, orders: Orders, policies: Policies
+    ) -> None:
         self._evidence = evidence
         self._report = evidence.report
         self._erasures = erasures
         self._participants = participants
         self._orders = orders
+        self._policies = policies
         self._books: dict[BookKey, CommittedBook] = {}
         self._programs: dict[tuple[str, int], Program] = {}  # by market and session
         self._issued: set[tuple[str, int]] = set()  # sessions whose set-points went out
@@ -275,6 +280,7 @@ class Market:
             grid_model_hash=hash_json(grid_model),
             report=report,
             deadline=told.deadline,
+            under=SignedUnder(market, mtus, told.rules.ties, validated.rules.forecast if validated else None),
             envelopes=validated.envelopes if validated else (),
             schedules=validated.schedules if validated else {},
         )
@@ -464,6 +470,7 @@ class Market:
             return
         program, code = self._programs[key], self._participants.areas[area].area
         self._evidence.check_dso(code, fact.dso, fact.signature, "Program", *program.signed_values)
+        self._policies.check(area, program.under, program.report)
         self._evidence.on_chain("ProgramRecorded", keys, program.recorded_values, later=True)
         self._results |= {(*key, mtu): result for mtu, result in program.results.items()}
         if self._evidence.opened and self._evidence.seen.find("ProgramRecorded", keys):

@@ -273,6 +273,11 @@ class Participants:
         self._under[fact.tariff].append(fact)
         self._check_supplier([fact], self.tariffs.get(fact.tariff, ()))
 
+    def record_term(self, rank: tuple[Any, ...], valid_from_mtu: int, area: str) -> None:
+        """A term of an area (its code) stands at the entry at hand, before any MTU that it covers has begun."""
+        self._recorded[rank] = self._evidence.at.sequence
+        self._check_not_begun(valid_from_mtu, area)
+
     def _check_supplier(self, agreements: Iterable[AgreementSigned], tariffs: Iterable[TariffPublished]) -> None:
         """Agreements are under a tariff of their own retailer; these are under these versions of one tariff."""
         for agreement, tariff in product(agreements, tariffs):
@@ -290,16 +295,17 @@ class Participants:
         """What decides on an MTU of an area was recorded and anchored before it began, in whatever order of facts."""
         if isinstance(term, TariffPublished):
             self._report.same(f"area of tariff {term.tariff}", term.area, area, "its account is of")
-        self._check_in_time(term.rank, mtu)
+        self.check_in_time(term.rank, mtu)
 
     def check_read(self, meter: MeterRegistered, mtu: int) -> None:
         """A meter, and who stands at its point, decide on an MTU in which it is read: as `check_used`."""
-        self._check_in_time(("meter", meter.meter, meter.valid_from_mtu), mtu)
+        self.check_in_time(("meter", meter.meter, meter.valid_from_mtu), mtu)
         party = self.party_at(meter.point)
         if party is not None:
-            self._check_in_time(("participant", party.account), mtu)
+            self.check_in_time(("participant", party.account), mtu)
 
-    def _check_in_time(self, rank: tuple[Any, ...], mtu: int) -> None:
+    def check_in_time(self, rank: tuple[Any, ...], mtu: int) -> None:
+        """What was recorded under this name stands under a head anchored before an MTU began."""
         sequence, in_time = self._recorded.get(rank, 0), self._evidence.anchored_before(mtu)
         if sequence > in_time:
             name = f"entry of {' '.join(map(str, rank[:2]))}, which decides on MTU {mtu},"

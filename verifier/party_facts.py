@@ -104,6 +104,29 @@ Term = TariffPublished | AgreementSigned
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyPublished:
+    """A version of what an area's DSO signs, from an MTU on; all bounds are of a program, or of one of its MTUs."""
+
+    area: str
+    version: int
+    valid_from_mtu: int
+    markets: tuple[str, ...]
+    count_most: int
+    given_up_most: int
+    fallbacks_most: int
+    voltage_lowest_micro_pu: int
+    voltage_highest_micro_pu: int
+    loading_highest_permille: int
+    capped_points_most: int
+    capped_import_wh_most: int
+    capped_export_wh_most: int
+    rounds_most: int
+    ties_rules: tuple[int, ...]
+    forecast_rules: tuple[int, ...]
+    dso_signature: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParticipantRegistered:
     """An account that takes part in an area, at a point of its grid or (None) at the transformer."""
 

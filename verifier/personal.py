@@ -49,6 +49,7 @@ from verifier.participants import (
     span,
 )
 from verifier.party_facts import AgreementSigned, KeyRegistered, TariffPublished, Term
+from verifier.policies import Policies
 from verifier.readings import CHECK_BY_SUBSTITUTE_RULE, Leaf, Readings
 from verifier.recompute import HOUSEHOLD
 from verifier.report import ProgramReport, check_place
@@ -84,7 +85,8 @@ class Personal:
         erasures = Erasures(evidence)
         self._participants = participants = Participants(evidence, erasures)
         self._orders = Orders(evidence, erasures, participants)
-        self._market = Market(evidence, erasures, participants, self._orders)
+        policies = Policies(evidence, participants)
+        self._market = Market(evidence, erasures, participants, self._orders, policies)
         self._readings = Readings(evidence, erasures, participants, Transactions(evidence, erasures))
         self._settlements = Settlements(evidence, erasures, participants, self._market, self._readings)
         self._own_readings: dict[tuple[str, int], list[Reading]] = {}  # by meter and MTU

@@ -13,7 +13,7 @@ from verifier.form import Json, as_json, record
 from verifier.hashes import hash_json
 from verifier.verdict import Report
 
-FORMAT = "dominoes-report/1"
+FORMAT = "dominoes-report/2"
 
 LOADING_LIMIT_PERMILLE, LOADING_LIMIT_MICRO = 1_000, 1_000_000
 VOLTAGE_LOWEST_MICRO, VOLTAGE_HIGHEST_MICRO = 900_000, 1_100_000
@@ -73,6 +73,7 @@ class ProgramReport:
     grid_model_hash: str
     schedules_hash: str
     earlier_hash: str
+    policy_hash: str | None
     first_mtu: int
     count: int
     envelopes_hash: str

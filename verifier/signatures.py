@@ -85,6 +85,7 @@ SHAPES = (
         "Settlement",
         "MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)",
     ),
+    ("Settlement", "SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)"),
     ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
     (
         "Guarantees",

@@ -87,6 +87,8 @@ def _recomputed(report: Report) -> Iterator[str]:
     if totals.books:
         words = _many(counts["words"], "order word")
         yield f"{_many(totals.books, 'book')} with {words}: most welfare, then volume; price; shares"
+    if totals.programs_within:
+        yield f"{_many(totals.programs_within, 'program')}: what the DSO signed is within its published policy"
     if totals.power_flows:
         yield f"{_many(totals.power_flows, 'power flow')}: voltages and loadings of the grid under the caps"
     if totals.traded_mtus:

@@ -90,6 +90,8 @@ class Totals:
     """Orders opened, each with a signature and a receipt."""
     books: int = 0
     """Results of single MTUs: order by order, optimum, price and shares."""
+    programs_within: int = 0
+    """Signed programs held against the DSO's signing policy."""
     power_flows: int = 0
     """MTUs whose grid was computed again."""
     traded_mtus: int = 0

@@ -48,7 +48,7 @@ from domain.facts.settlement import (
     SettlementRules,
     SettlementSigned,
 )
-from domain.facts.terms import AgreementSigned, GuaranteeGiven, TariffPublished
+from domain.facts.terms import AgreementSigned, GuaranteeGiven, PolicyPublished, TariffPublished, policy_key
 from domain.facts.trading import (
     BookClosed,
     ClosedBook,
@@ -108,6 +108,7 @@ __all__ = [
     "PeriodDeclared",
     "PointEnvelope",
     "PointSchedule",
+    "PolicyPublished",
     "SessionOpened",
     "ProgramRefused",
     "ProgramSigned",
@@ -123,6 +124,7 @@ __all__ = [
     "UnknownKind",
     "observed_key",
     "order_revision_key",
+    "policy_key",
     "cleared_key",
     "done_key",
     "read_fact",

@@ -1,9 +1,10 @@
-"""Terms that their parties signed: tariffs, agreements, guarantees."""
+"""Terms that their parties signed: tariffs, agreements, guarantees, a DSO's signing policy."""
 
 from __future__ import annotations
 
 from domain.facts.base import Fact, fact
 from domain.parties import Guarantee
+from domain.policies import SigningPolicy
 from domain.terms import Agreement, Tariff
 
 
@@ -47,3 +48,22 @@ class GuaranteeGiven(Fact):
     def journal_key(self) -> str:
         """One fact per nonce of a guarantor towards an account."""
         return f"guarantee:{self.guarantee.guarantor}:{self.guarantee.account}:{self.guarantee.nonce}"
+
+
+@fact
+class PolicyPublished(Fact):
+    """One version of a DSO's signing policy. Its members are those of `SigningPolicy`."""
+
+    KIND = "policy.published"
+    FLAT = "policy"
+    policy: SigningPolicy
+
+    @property
+    def journal_key(self) -> str:
+        """One fact per version."""
+        return policy_key(area=self.policy.area, version=self.policy.version)
+
+
+def policy_key(*, area: str, version: int) -> str:
+    """The journal key of a version of an area's signing policy."""
+    return f"policy:{area}:{version}"

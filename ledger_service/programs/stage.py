@@ -34,6 +34,7 @@ from domain.hashing import canonical_json
 from domain.markets import Market
 from domain.members import JsonDocument
 from domain.merkle import places_root
+from domain.policies import policy_at
 from domain.sessions import mask_of
 from domain.words import OrderWord, crosses, has_trade, result_hash
 from grid.model import GridModel
@@ -43,6 +44,7 @@ from ledger_service.market.queries import Session
 from ledger_service.programs.earlier import earlier_positions, earlier_sessions
 from ledger_service.programs.errors import RecordContradicts
 from ledger_service.programs.forecast import FORECAST_RULE, forecast_wh
+from ledger_service.programs.policies import policies
 from ledger_service.record import Cursor, Record, StorageUnavailable, follow, prepare
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
@@ -150,6 +152,7 @@ class ValidationStage:
             sessions = [*(item for _, item in before), session]
             schedules = self._schedules(connection, sessions, power_flow.grid, ZoneInfo(area.zone))
             books = _books(connection, session, power_flow.grid, book)
+            policy = policy_at(policies(connection, area.area), session.first_mtu)
         result = validate_program(
             books=books,
             schedules_wh=np.array([schedules[point.code] for point in power_flow.grid.points], dtype=np.int64),
@@ -157,6 +160,7 @@ class ValidationStage:
             first_mtu=session.first_mtu,
             lot_wh=market.lot_wh,
             earlier=earlier_by_mtu(earlier, points=[point.code for point in power_flow.grid.points], mtus=session.mtus),
+            policy_hash=None if policy is None else policy.policy_hash,
         )
         for fallback in result.fallbacks:
             _log.warning("validation.solver_fell_back", market=market.market, mtu=fallback.mtu, reason=fallback.reason)

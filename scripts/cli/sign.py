@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clearing.inspection import inspect, refusal_digest, repeat
+from clearing.policy import BeyondPolicy
 from clearing.shown import ProgramDiffers, ShownMtu, ShownOrder, ShownProgram, ShownRefusal
 from clearing.shown_report import ShownGridState, ShownLimit
 from contracts.keystore import read_key
@@ -100,10 +102,81 @@ def sign_list(
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Programs that wait for the DSO's verdict, what is in them, and what in them is not as it must be."""
+    """Programs that wait for the DSO's verdict, what is in them, and what is not as it must be or beyond the policy."""
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         rows = [_listed(item["market"], item["session"], at) for item in at.client.items("/v1/dso/programs")]
     show({"waiting": rows}, as_json=as_json, title="programs awaiting a verdict")
+
+
+@sign_app.command("waiting")
+@guarded
+def sign_waiting(
+    config: ConfigOption = None,
+    flags: SetOption = None,
+    state: StateOption = DEFAULT_STATE,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide on all programs that wait, without asking anybody, by the DSO's published signing policy.
+
+    What it allows is signed, what it does not allow is refused with what it says. What is not as it must be, or under
+    no policy, is left for a person: exit 3.
+    """
+    with _at_desk(config=config, flags=flags, state=state, url=url) as at:
+        waiting = at.client.items("/v1/dso/programs")
+        rows = [_decided(item["market"], item["session"], at) for item in waiting]
+    show({"decided": rows}, as_json=as_json, title="programs decided by policy")
+    if any(row["verdict"] == LEFT for row in rows):
+        raise typer.Exit(WRONG)
+
+
+LEFT = "left for a person"
+"""Of a program on which no policy decides."""
+
+
+def _decided(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
+    """What became of a program that waited, and why."""
+    row: dict[str, Any] = {"market": market, "session": session}
+    try:
+        program, orders = ShownProgram.read(at.client.get(_path(market, session))), _orders(at, market, session)
+        pinned = at.desk.pinned(market, program.first_mtu, session)
+        if pinned.policy is None:
+            return {**row, "verdict": LEFT, "reason": "no version of a signing policy is in force"}
+        digest = inspect(program, orders, pinned)
+        repeat(program, orders, pinned)
+    except BeyondPolicy as error:
+        _refuse(at, market, session, reason=error.reason)
+        return {**row, "verdict": "refused", "reason": error.reason}
+    except (ProgramDiffers, MarketUnknown) as error:
+        return {**row, "verdict": LEFT, "reason": str(error)}
+    at.client.hand_in(f"{_path(market, session)}/signature", {"signature": to_hex(at.key.sign(digest))})
+    return {**row, "verdict": "signed", "reason": f"version {pinned.policy.version} of the signing policy allows it"}
+
+
+def _refuse(at: _AtDesk, market: str, session: int, *, reason: str) -> None:
+    refusal = ShownRefusal.read(at.client.get(_path(market, session), reason=reason))
+    digest = refusal_digest(refusal, at.desk.pinned(market, refusal.first_mtu, session), reason=reason)
+    body = {"reason": reason, "signature": to_hex(at.key.sign(digest))}
+    at.client.hand_in(f"{_path(market, session)}/refusal", body)
+
+
+@sign_app.command("policy")
+@guarded
+def publish_policy(
+    file: Annotated[Path, typer.Argument(help="The version as `dominoes sign term --as dso` signed it.")],
+    config: ConfigOption = None,
+    flags: SetOption = None,
+    state: StateOption = DEFAULT_STATE,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish the next version of the DSO's signing policy, which then binds each of its signatures under a program.
+
+    It begins after what has been gated by then. Add the file to `desk.policies`.
+    """
+    with _at_desk(config=config, flags=flags, state=state, url=url) as at:
+        done = at.client.hand_in("/v1/dso/policies", json.loads(file.read_text(encoding="utf-8")))
+    show({**done.answer, "repeated": done.repeated}, as_json=as_json, title="published")
 
 
 def _path(market: str, session: int) -> str:
@@ -123,6 +196,8 @@ def _listed(market: str, session: int, at: _AtDesk) -> dict[str, Any]:
         inspect(shown, _orders(at, market, session), at.desk.pinned(market, shown.first_mtu, session))
     except ProgramDiffers as error:
         return {**row, "differences": [str(one) for one in error.mismatches]}
+    except BeyondPolicy as error:
+        return {**row, "differences": [], "beyond policy": [str(one) for one in error.breaches]}
     except MarketUnknown as error:
         return {**row, "differences": [str(error)]}
     return {**row, "differences": []}
@@ -146,7 +221,8 @@ def sign_program(
 
     A verdict that was given before stands: the same one again changes nothing, and is said to be a repeat.
 
-    Exit 3, and nothing signed, where what would be signed is not what the content shown gives.
+    Exit 3, and nothing signed, where what would be signed is not what the content shown gives, or where the DSO's own
+    signing policy does not allow it.
     """
     with _at_desk(config=config, flags=flags, state=state, url=url) as at:
         code = market or next(iter(at.desk.markets))
@@ -180,7 +256,7 @@ def agreed(out: Console, question: str) -> bool:
 
 
 def _to_sign(at: _AtDesk, market: str, session: int, *, rerun: bool, out: Console) -> bytes:
-    """The digest to sign, once all was checked and shown. Raises ProgramDiffers."""
+    """The digest to sign, once all was checked and shown. Raises ProgramDiffers, BeyondPolicy."""
     program, orders = ShownProgram.read(at.client.get(_path(market, session))), _orders(at, market, session)
     pinned = at.desk.pinned(market, program.first_mtu, session)
     digest = inspect(program, orders, pinned)
@@ -209,6 +285,11 @@ def _exit_where_differing() -> Iterator[None]:
         yield
     except ProgramDiffers as error:
         _name(error)
+        errors.print(f"[red]{error.code}[/red]: {plain(error)}", highlight=False, soft_wrap=True)
+        raise typer.Exit(WRONG) from error
+    except BeyondPolicy as error:
+        for breach in error.breaches:
+            errors.print(plain(breach), highlight=False, soft_wrap=True)
         errors.print(f"[red]{error.code}[/red]: {plain(error)}", highlight=False, soft_wrap=True)
         raise typer.Exit(WRONG) from error
 

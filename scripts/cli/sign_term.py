@@ -14,6 +14,7 @@ from domain.hashing import to_hex
 from domain.members import noun_json, noun_of
 from domain.mtu import isoformat_utc, mtu_start
 from domain.parties import Meter, Participant
+from domain.policies import SIGNATURE, SigningPolicy
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
 from domain.terms import Agreement, Tariff
 from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
@@ -25,8 +26,29 @@ PARTIES: dict[type[Term], tuple[str, ...]] = {
     Participant: ("account", "dso"),
     Agreement: ("account", "retailer"),
     Tariff: ("retailer", "dso", "registrar"),
+    SigningPolicy: ("dso",),
 }
-"""Who signs what; of these kinds a body is the first whose own name it has."""
+"""Who signs what; of these kinds a body is the first whose own member it has."""
+
+OWN_MEMBER: dict[type[Term], str] = {SigningPolicy: "voltage_lowest_micro_pu"}
+"""What only a body of this kind has, where that is not its name."""
+
+POLICY_WORDS = {
+    "markets": "markets that it signs for",
+    "count_most": "MTUs of a program, at most",
+    "given_up_most": "MTUs of it given up, at most",
+    "fallbacks_most": "failures of the solver in it, at most",
+    "voltage_lowest_micro_pu": "voltage at least (1e-6 pu)",
+    "voltage_highest_micro_pu": "voltage at most (1e-6 pu)",
+    "loading_highest_permille": "loading at most (1/1000 of the rating)",
+    "capped_points_most": "points capped in an MTU, at most",
+    "capped_import_wh_most": "scheduled import held back in an MTU, at most (Wh)",
+    "capped_export_wh_most": "scheduled export held back in an MTU, at most (Wh)",
+    "rounds_most": "clearings of an MTU, at most",
+    "ties_rules": "versions of the rule for ties",
+    "forecast_rules": "versions of the rule for forecasts",
+}
+"""What the members of a signing policy say."""
 
 PRICE_SUFFIX = "NeurPerWh"
 
@@ -39,7 +61,8 @@ class TermUnreadable(DominoesError):
     def __init__(self, *, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path} holds no meter, participant, agreement or tariff: {reason}; write it as the API takes it"
+            f"{path} holds no meter, participant, agreement, tariff or signing policy: {reason}; "
+            "write it as the API takes it"
         )
 
 
@@ -56,7 +79,8 @@ class NotYourPart(DominoesError):
 @guarded
 def sign_term(
     file: Annotated[
-        Path, typer.Argument(help="A meter, participant, agreement or tariff as JSON, as the API takes it.")
+        Path,
+        typer.Argument(help="A meter, participant, agreement, tariff or signing policy as JSON, as the API takes it."),
     ],
     party: Annotated[str, typer.Option("--as", help="account, retailer, dso or registrar: for whom you sign.")],
     keystore: Annotated[Path, typer.Option(help="Your own keystore.")],
@@ -67,17 +91,18 @@ def sign_term(
 ) -> None:
     """Show the part of a term that binds you, sign it, and write the signature into the file.
 
-    The file goes from party to party; whoever is last hands it to the registrar. Signatures that are still to be made
+    The file goes from party to party; whoever is last hands it to the registrar; a signing policy the DSO publishes
+    itself (`dominoes sign policy`). Signatures that are still to be made
     may be missing in it.
     """
-    term = _read(file)
+    term = read_term(file)
     part = next((part for part in parts_of(term) if part.party == party), None)
     if part is None:
         parties = ", ".join(part.party for part in parts_of(term))
         raise typer.BadParameter(f"{party!r} does not sign this term, but {parties}", param_hint="--as")
     out = errors if as_json else console
     out.print(f"{part.shape.name}, signed as {party}:")
-    for name, said in in_words(part).items():
+    for name, said in (in_words(part) | policy_in_words(term)).items():
         out.print(plain(f"  {name}: {said}"), highlight=False)
     key = read_key(keystore=keystore, password_file=password_file)
     if part.address is not None and to_hex(key.address) != part.address:
@@ -104,11 +129,23 @@ def in_words(part: TermPart) -> dict[str, Any]:
     return said
 
 
-def _read(file: Path) -> Term:
+def policy_in_words(term: Term) -> dict[str, Any]:
+    """What stands in a signing policy, of which the hash is signed; nothing of other terms."""
+    if not isinstance(term, SigningPolicy):
+        return {}
+    told = noun_json(term, exclude=(SIGNATURE,))
+    return {said: _listed(told[name]) for name, said in POLICY_WORDS.items()}
+
+
+def _listed(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def read_term(file: Path) -> Term:
     """The term in a file. Raises TermUnreadable."""
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
-        kind = next(kind for kind in PARTIES if kind.__name__.lower() in body)
+        kind = next(kind for kind in PARTIES if OWN_MEMBER.get(kind, kind.__name__.lower()) in body)
         unsigned: dict[str, str | None] = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
         return noun_of(kind, json.dumps(unsigned | body))
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:

@@ -166,6 +166,7 @@ class Town:
             }
             registrar.post("/v1/markets", market)
         self._publish_tariff(valid_from_mtu)
+        self._publish_policy()
 
     def _publish_tariff(self, valid_from_mtu: int) -> None:
         """Retailer, DSO and registrar sign each its prices; the registrar publishes them."""
@@ -182,6 +183,13 @@ class Town:
         )
         tariff = signed_by(unsigned, self.organisations, domain=self.domain("Settlement"))
         self.clients["registrar"].post("/v1/tariffs", noun_json(tariff))
+
+    def _publish_policy(self) -> None:
+        """The DSO signs and publishes what its desk goes by."""
+        keys = {"dso": self.organisations["dso"]}
+        for policy in self.desk.policies:
+            signed = signed_by(policy, keys, domain=self.domain("Settlement"))
+            self.clients["dso"].post("/v1/dso/policies", noun_json(signed))
 
     def _register_parties(self, valid_from_mtu: int, tick: Callable[[int, int], None]) -> None:
         config = self.config

@@ -14,7 +14,9 @@ from clearing.shown import Mismatch, ProgramDiffers
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import from_hex, to_hex
+from domain.members import noun_of
 from domain.mtu import mtu_start
+from domain.policies import SigningPolicy, policy_at
 from grid.model import GridModel
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.needs import given, given_path
@@ -51,14 +53,28 @@ class MarketUnknown(DominoesError):
         super().__init__(f"this desk knows the rules of {', '.join(known)}, not of {market}; add it to desk.markets")
 
 
+class PolicyUnusable(DominoesError):
+    """A version of the DSO's signing policy can't be read, or is another area's."""
+
+    code = "policy-unusable"
+
+    def __init__(self, *, path: Path, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} holds no signing policy of this desk's area: {reason}; give the file that you signed")
+
+
 @dataclass(frozen=True)
 class Desk:
-    """The DSO's own knowledge: market rules by market, the domain its signature counts in, its grid model."""
+    """The DSO's own knowledge: market rules by market, the domain its signature counts in, its grid model.
+
+    `policies`: the versions of its signing policy, ascending.
+    """
 
     zone: str
     markets: Mapping[str, DeskMarketSection]
     domain: Domain
     grid: GridModel
+    policies: tuple[SigningPolicy, ...] = ()
 
     def pinned(self, market: str, first_mtu: int, session: int) -> Pinned:
         """What is due of a market's program of the local day that holds this MTU, at the gate that is this session's.
@@ -81,18 +97,31 @@ class Desk:
             lot_wh=rules.lot_wh,
             mtus=plan.mtus,
             deadline=plan.gate + rules.sign_seconds,
+            policy=policy_at(self.policies, plan.mtus.first),
         )
 
 
 def open_desk(section: DeskSection) -> Desk:
     """The desk of a DSO on a machine of its own, by settings that passed `require`: nothing in it is the operator's.
 
-    Raises BadGrid, AnchorsUnusable or GridNotAnchored.
+    Raises BadGrid, AnchorsUnusable, GridNotAnchored or PolicyUnusable.
     """
     grid = GridModel.from_json(given_path(section.grid_model).read_bytes())
     domain = _market_domain(given_path(section.anchors), area=given(section.area), grid=grid)
     markets = {item.market: item for item in section.markets}
-    return Desk(zone=section.zone, markets=markets, domain=domain, grid=grid)
+    versions = [_read_policy(path, area=given(section.area)) for path in section.policies]
+    policies = tuple(sorted(versions, key=lambda item: item.version))
+    return Desk(zone=section.zone, markets=markets, domain=domain, grid=grid, policies=policies)
+
+
+def _read_policy(path: Path, *, area: str) -> SigningPolicy:
+    try:
+        policy = noun_of(SigningPolicy, path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise PolicyUnusable(path=path, reason=str(error)) from error
+    if policy.area != area:
+        raise PolicyUnusable(path=path, reason=f"it is that of {policy.area}")
+    return policy
 
 
 def anchored_domain(path: Path, contract: str) -> Domain:

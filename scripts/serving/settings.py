@@ -335,6 +335,8 @@ class DeskSection(Section):
     """Trust anchors (`anchors.json`): the contracts that the signature is for, and the grid model of the area."""
     grid_model: Path | None = None
     """The DSO's own grid model (JSON)."""
+    policies: tuple[Path, ...] = ()
+    """The versions of the signing policy that the DSO published (JSON, as `dominoes sign term` wrote them)."""
     markets: tuple[DeskMarketSection, ...] = ()
 
     @field_validator("zone")

@@ -9,9 +9,13 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from domain.eip712 import PROGRAM, REFUSAL
+from domain.errors import OutOfRange
 from domain.facts import BookClosed, ProgramRefused, ProgramSigned, ProgramValidated
 from domain.hashing import from_hex, to_hex
+from domain.members import noun_read
+from domain.policies import SigningPolicy
 from domain.programs import program_values
+from domain.signed_terms import TermNotSigned
 from domain.signing import BadSignature
 from edge.answers import model_answer
 from edge.paging import Paging, page_answer, paging
@@ -22,6 +26,7 @@ from ledger_service.access.directory import Principal
 from ledger_service.access.roles import NotYours, Role
 from ledger_service.overview import queries
 from ledger_service.overview.queries import ProgramState, ProgramView
+from ledger_service.programs.policies import publish_policy
 from ledger_service.programs.stage import committed_orders
 from ledger_service.programs.verdicts import (
     BadReason,
@@ -32,6 +37,13 @@ from ledger_service.programs.verdicts import (
     refusal_values,
 )
 from ledger_service.record import Entry
+from ledger_service.registry.errors import (
+    AlreadyBegun,
+    AlreadyRegistered,
+    Malformed,
+    NotRegistered,
+    VersionOutOfOrder,
+)
 from ledger_service.settlement.queries import entries_by_sequence
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_of_market
@@ -41,6 +53,7 @@ from wallet_api.lookup import market_named, program_named
 from wallet_api.recorded import created
 from wallet_api.routers.public import SESSIONS, program_members
 from wallet_api.schemas import dso as schemas
+from wallet_api.schemas.policies import PolicyBody, PolicyFact
 from wallet_api.schemas.public import Program as ProgramSchema
 from wallet_api.services import API_PREFIX, services_of
 from wallet_api.typed_data import signing_view
@@ -255,6 +268,40 @@ async def refuse_program(
         return created(entry, schemas.RefusalFact)
 
     return await write(request, who=who, shape=schemas.RefusalBody, work=work)
+
+
+@router.post(
+    "/policies",
+    **writes(
+        PolicyBody,
+        PolicyFact,
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            NotYours,
+            BadSignature,
+            TermNotSigned,
+            AlreadyBegun,
+            VersionOutOfOrder,
+            AlreadyRegistered,
+        ),
+    ),
+)
+async def publish_signing_policy(request: Request, who: Annotated[Principal, allow(Role.DSO)]) -> Response:
+    """Publish the next version of the area's signing policy: from its first MTU on it binds each of the DSO's
+    signatures under a program."""
+    services = services_of(request)
+
+    def work(body: PolicyBody) -> Created:
+        if who.area is not None and who.area != body.area:
+            raise NotYours(what="area")
+        signed = services.term_signing.check(noun_read(SigningPolicy, body.model_dump()))
+        with services.record.begin() as tx:
+            entry = publish_policy(tx, signed=signed, now=services.clock.now())
+        return created(entry, PolicyFact)
+
+    return await write(request, who=who, shape=PolicyBody, work=work)
 
 
 def _to_decide(request: Request, who: Principal, *, market: str, session: int) -> str:

@@ -7,28 +7,42 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from domain import policies as policies_noun
 from domain.areas import Area
 from domain.eip712 import SHAPES, Domain
 from domain.hashing import to_hex
 from domain.markets import Market
+from domain.members import noun_json
 from domain.mtu import mtu_of
+from domain.policies import policy_at
 from edge.answers import model_answer
 from edge.paging import INT64, TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import anyone
 from edge.problems import NoSuchThing
 from ledger_service.overview import holdings, queries
 from ledger_service.overview.queries import MtuEnd, ProgramMtu, ProgramState, ProgramView
+from ledger_service.programs.policies import policies
 from ledger_service.record.paging import only
 from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
 from ledger_service.settlement import queries as settlement
 from ledger_service.settlement.queries import UnknownPeriod
 from wallet_api.declaring import lists, reads
-from wallet_api.fields import AreaFilter, AreaName, MarketName, MtuNumber, PeriodNumber, SessionGate
+from wallet_api.fields import (
+    MTU_LAST,
+    AreaFilter,
+    AreaName,
+    MarketName,
+    MtuNumber,
+    PeriodNumber,
+    SessionGate,
+    VersionNumber,
+)
 from wallet_api.filters import InTime
 from wallet_api.lookup import area_named, market_named, program_named, the_one
 from wallet_api.schemas import public as schemas
 from wallet_api.schemas.base import JournalHead
+from wallet_api.schemas.policies import SigningPolicy
 from wallet_api.schemas.session import SigningDomain
 from wallet_api.services import API_PREFIX, PublicDeployment, services_of
 
@@ -298,6 +312,35 @@ def _furthest(state: settlement.PeriodState) -> settlement.PeriodLife:
     if state.proposal_revision is None:
         return "open"
     return "proposed" if state.signed_sequence is None else "signed"
+
+
+@router.get("/areas/{area:path}/signing-policy", **reads(SigningPolicy, failing=(NoSuchThing,)))
+def policy_in_force(
+    request: Request,
+    area: AreaName,
+    _: Annotated[None, anyone()],
+    mtu: Annotated[int | None, Query(ge=0, le=MTU_LAST, description="MTU; the one of now where none is given")] = None,
+) -> Response:
+    """The DSO's signing policy in force at an MTU: what its programs must keep, or it does not sign them."""
+    services = services_of(request)
+    at = mtu_of(services.clock.now()) if mtu is None else mtu
+    with services.record.read() as connection:
+        found = policy_at(policies(connection, area_named(connection, area).area), at)
+    return _policy(found)
+
+
+@router.get("/areas/{area:path}/signing-policies/{version}", **reads(SigningPolicy, failing=(NoSuchThing,)))
+def one_policy(request: Request, area: AreaName, version: VersionNumber, _: Annotated[None, anyone()]) -> Response:
+    """One version of the DSO's signing policy; they count from 1."""
+    with services_of(request).record.read() as connection:
+        versions = policies(connection, area_named(connection, area).area)
+    return _policy(versions[version - 1] if version <= len(versions) else None)
+
+
+def _policy(found: policies_noun.SigningPolicy | None) -> Response:
+    if found is None:
+        raise NoSuchThing(what="signing policy")
+    return model_answer(SigningPolicy(**noun_json(found), policy_hash=to_hex(found.policy_hash)))
 
 
 @router.get("/areas/{area:path}", **reads(schemas.Area, failing=(NoSuchThing,)))

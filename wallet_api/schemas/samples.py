@@ -72,6 +72,19 @@ SAMPLES: dict[str, Any] = {
     "sign_seconds": 7_200,
     "clear_seconds": 10_800,
     "threshold": 2,
+    "markets": ["DE-LV1/DA"],
+    "count_most": 100,
+    "given_up_most": 8,
+    "fallbacks_most": 0,
+    "voltage_lowest_micro_pu": 950_000,
+    "voltage_highest_micro_pu": 1_050_000,
+    "loading_highest_permille": 1_000,
+    "capped_points_most": 20,
+    "capped_import_wh_most": 10_000,
+    "capped_export_wh_most": 40_000,
+    "rounds_most": 4,
+    "ties_rules": [1],
+    "forecast_rules": [1],
     "attesters": [
         {"name": f"attester {place}", "address": "0x" + digit * 40, "organisation": f"testing institute {place}"}
         for place, digit in (("north", "1"), ("south", "2"))

@@ -9,6 +9,7 @@ from contracts.deploy import Deployment
 from domain.eip712 import Domain
 from grid.model import GridModel
 from scripts.community.grids import load_community
+from scripts.community.policy import policy_of
 from scripts.community.run_config import ZONE, RunConfig
 from scripts.serving.desk import Desk
 from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE, read_config
@@ -31,7 +32,7 @@ def desk_of_run(config: RunConfig, *, domain: Domain, grid: GridModel) -> Desk:
         )
         for market, gates in config.gates_local.items()
     }
-    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid)
+    return Desk(zone=ZONE, markets=rules, domain=domain, grid=grid, policies=(policy_of(config, grid),))
 
 
 def open_run_desk(state: Path, *, cache: Path) -> Desk:

@@ -354,7 +354,7 @@ HOSTILE: dict[str, tuple[Callable[[Shown], object], str]] = {
     "a rule more": (lambda shown: shown["rules"].update(caps=1), "rules.caps"),
     "a rule true": (lambda shown: shown["rules"].update(ties=True), "rules.ties"),
     "unknown member of the report": (lambda shown: shown["report"].update(note="x"), "report.note"),
-    "another form of report": (lambda shown: shown["report"].update(format="dominoes-report/2"), "report.format"),
+    "another form of report": (lambda shown: shown["report"].update(format="dominoes-report/1"), "report.format"),
     "loading as a fraction": (lambda shown: _report(shown).update(loading_permille=1.5), "report.mtus.0.loading"),
     "element that moves the cursor": (
         lambda shown: _report(shown).update(loading_element="\x1b[2Jtrafo"),

@@ -46,7 +46,7 @@ STREET = GridModel(
 )
 
 
-def quiet_program() -> dict[str, Any]:
+def quiet_program(policy_hash: bytes | None = None) -> dict[str, Any]:
     """One MTU in which one house draws a little and nobody trades, as the API shows it."""
     result = validate_program(
         books=[MtuBook.from_orders([])],
@@ -54,6 +54,7 @@ def quiet_program() -> dict[str, Any]:
         power_flow=PowerFlow(STREET),
         first_mtu=FIRST_MTU,
         lot_wh=10,
+        policy_hash=policy_hash,
     )
     hashed = result_hash(market=text_id(MARKET), session=SESSION, mtu=FIRST_MTU, price_neur_per_wh=None, words=[])
     book = book_hash(market=text_id(MARKET), session=SESSION, mtu=FIRST_MTU, words=[])

@@ -38,6 +38,7 @@ PUBLIC_KINDS = {
     "area.defined",
     "market.defined",
     "tariff.published",
+    "policy.published",
     "period.declared",
     "session.opened",
     "book.closed",

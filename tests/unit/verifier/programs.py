@@ -75,6 +75,7 @@ class Programs(Trading):
             grid=self.area["grid_model"],
             envelopes=envelopes,
             schedules=schedules,
+            policy_hash=to_hex(self.policies[-1].policy_hash) if self.policies else None,
             capped={FIRST + CAPPED: (1, beyond)},
         )
         self.change_report(self.report)
@@ -268,17 +269,19 @@ def report_of(
     grid: Payload,
     envelopes: bytes,
     schedules: bytes,
+    policy_hash: str | None = None,
     capped: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> Payload:
     """A power-flow report over results, of a grid with one bus and one line; the bytes are hashes. `capped`: number of
     points and Wh of export that envelopes hold back, by MTU."""
     return {
-        "format": "dominoes-report/1",
+        "format": "dominoes-report/2",
         "grid": grid["code"],
         "grid_model_hash": to_hex(hash_json(grid)),
         "schedules_hash": to_hex(schedules),
         "envelopes_hash": to_hex(envelopes),
         "earlier_hash": to_hex(hash_json([])),
+        "policy_hash": policy_hash,
         "first_mtu": results[0]["mtu"],
         "count": len(results),
         "lot_wh": LOT,

@@ -9,8 +9,9 @@ from nacl.signing import SigningKey as MeterKey
 from domain.eip712 import GUARANTEE, KEY_REGISTRATION, METER_REGISTRATION, PARTICIPATION
 from domain.hashing import ZERO_HASH, hash_json, text_id, to_hex
 from domain.members import noun_json
+from domain.policies import SigningPolicy
 from domain.terms import Agreement, Tariff
-from tests.terms import Makers, signed_agreement
+from tests.terms import Makers, signed_agreement, signed_policy
 from tests.unit.verifier.fake_chain import (
     AREA,
     ATTEST_SECONDS,
@@ -53,6 +54,22 @@ TARIFF = {
 }
 """What of the tariff is not as in `tests.terms`."""
 
+POLICY: dict[str, Any] = {
+    "area": AREA,
+    "markets": (MARKET,),
+    "count_most": 5,
+    "given_up_most": 1,
+    "fallbacks_most": 0,
+    "voltage_lowest_micro_pu": 990_000,
+    "voltage_highest_micro_pu": 1_010_000,
+    "loading_highest_permille": 900,
+    "capped_points_most": 1,
+    "capped_import_wh_most": 0,
+    "capped_export_wh_most": 1_000,
+    "rounds_most": 1,
+}
+"""What the DSO signs, beside what is as in `tests.terms`."""
+
 LIMITS = {
     "min_limit_neur_per_wh": -500_000,
     "max_limit_neur_per_wh": 900_000,
@@ -72,6 +89,7 @@ class Registering(Journal):
         self.area: Payload = {}
         self.agreements: list[Agreement] = []
         self.tariff = self.priced()
+        self.policies = [self.allowed()]
 
     def register(self) -> None:
         """An auditor looks; then area, market, tariff and parties."""
@@ -83,6 +101,7 @@ class Registering(Journal):
         self._define_area()
         self._define_market()
         self.fact("tariff.published", noun_json(self.tariff))
+        self.publish_policies()
         for name, point in HOUSEHOLDS.items():
             self._register_household(name, point)
         for name, kind in OTHERS.items():
@@ -190,6 +209,15 @@ class Registering(Journal):
         """The retailer's tariff, signed by those who make it."""
         makers = Makers(key_of("retail"), key_of("dso"), key_of("registrar"))
         return makers.tariff(domain=domain_of("Settlement"), **{"area": AREA} | TARIFF | members)
+
+    def publish_policies(self) -> None:
+        """The DSO publishes what it signs."""
+        for policy in self.policies:
+            self.fact("policy.published", noun_json(policy))
+
+    def allowed(self, by: str = "dso", **members: Any) -> SigningPolicy:
+        """The first version of what the DSO signs: just what the day needs, from MTU 0 on; signed."""
+        return signed_policy(key_of(by), domain=domain_of("Settlement"), **POLICY | members)
 
     def agreed(self, name: str, **members: Any) -> Agreement:
         """A household's agreement with the retailer, signed by both."""

@@ -30,7 +30,7 @@ def of_finding(**changes: Any) -> Change:
 
 
 SEEN_BY_ALL: dict[str, tuple[Change, str]] = {
-    "another format": (lambda report: report.update(format="dominoes-report/2"), "report.format"),
+    "another format": (lambda report: report.update(format="dominoes-report/1"), "report.format"),
     "another grid": (lambda report: report.update(grid="other"), "report.grid"),
     "another grid model": (lambda report: report.update(grid_model_hash="0x" + "11" * 32), "report.grid_model_hash"),
     "another first MTU": (lambda report: report.update(first_mtu=FIRST + 1), "MTUs of the report"),

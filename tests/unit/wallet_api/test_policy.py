@@ -67,6 +67,8 @@ GET  /v1/markets/{market:path}/mtus/{session}/{mtu}                 public
 GET  /v1/areas/{area:path}/periods/{period}                         public
 GET  /v1/markets/{market:path}/mtus                                 public
 GET  /v1/areas/{area:path}/periods                                  public
+GET  /v1/areas/{area:path}/signing-policy                           public
+GET  /v1/areas/{area:path}/signing-policies/{version}               public
 GET  /v1/ledger                                                     public
 GET  /v1/evidence/public                                            public
 GET  /v1/evidence/personal                                          prosumer retailer
@@ -135,6 +137,7 @@ GET  /v1/dso/verdicts/{market:path}/{session}                       dso auditor
 GET  /v1/dso/programs/{market:path}/{session}/orders                dso auditor
 GET  /v1/dso/programs/{market:path}/{session}                       dso auditor
 POST /v1/dso/programs/{market:path}/{session}/signature             dso
+POST /v1/dso/policies                                               dso
 POST /v1/dso/programs/{market:path}/{session}/refusal               dso
 GET  /v1/attester/registry                                          attester auditor
 GET  /v1/attester/terms                                             attester auditor
