@@ -10,7 +10,7 @@ from verifier.form import Json, Keys, record
 from verifier.hashes import keccak
 from verifier.verdict import UNREADABLE, Unusable
 
-FORMAT = "dominoes-anchors/1"
+FORMAT = "dominoes-anchors/2"
 
 ADDRESS = re.compile("0x[0-9a-fA-F]{40}")
 
@@ -34,10 +34,24 @@ class AnchoredRoles:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchoredAccounts:
+    """The accounts that grid fees and taxes of an area go to, as they were first registered."""
+
+    dso: str
+    tax: str
+
+    def of(self, kind: str) -> str | None:
+        """The account of this kind; None for kinds that everybody may have."""
+        return {"dso": self.dso, "tax": self.tax}.get(kind)
+
+
+@dataclass(frozen=True, slots=True)
 class AnchoredArea:
-    """An area's grid model, its DSO, its attesters and how many of them must sign."""
+    """An area's grid model, its zone, where fees and taxes go, its DSO, its attesters and how many must sign."""
 
     grid_model_hash: str
+    zone: str
+    accounts: AnchoredAccounts
     dso: Keys
     attesters: Keys
     threshold: int

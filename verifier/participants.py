@@ -142,8 +142,8 @@ class Participants:
         if anchors is not None:
             known = anchors.areas[fact.area]
             report.none("attesters unknown to the trust anchors", organisations.keys() - known.attesters)
-            told = {"grid_model_hash": fact.grid_model_hash, "threshold": fact.threshold}
-            due = {"grid_model_hash": known.grid_model_hash, "threshold": known.threshold}
+            told = {"grid_model_hash": fact.grid_model_hash, "zone": fact.zone, "threshold": fact.threshold}
+            due = {"grid_model_hash": known.grid_model_hash, "zone": known.zone, "threshold": known.threshold}
             report.same("area", told, due, "the trust anchors hold")
         self._check_area_on_chain(fact, area, organisations)
 
@@ -341,6 +341,9 @@ class Participants:
         alone = [party.account for party in self.parties.values() if (party.kind, party.area) == (fact.kind, fact.area)]
         report.none(f"{fact.kind} accounts before it", alone if fact.kind in ("dso", "tax") else [])
         report.none("accounts that take part already", [fact.account] if fact.account in self.parties else [])
+        if self._evidence.anchors is not None:
+            named = self._evidence.anchors.areas[fact.area].accounts.of(fact.kind)
+            report.same(f"{fact.kind} account", fact.account, named or fact.account, "the trust anchors hold")
         self._recorded["participant", fact.account] = self._evidence.at.sequence
         self.take_party(Party(fact.account, fact.kind, fact.area, fact.point, *watts, fact.valid_from_mtu))
 

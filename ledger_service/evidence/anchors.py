@@ -10,14 +10,18 @@ from typing import Any
 from domain.hashing import canonical_json, to_hex
 from ledger_service.evidence.recorded import Anchor
 
-ANCHORS_FORMAT = "dominoes-anchors/1"
+ANCHORS_FORMAT = "dominoes-anchors/2"
 
 
 @dataclass(frozen=True, slots=True)
 class AreaAnchors:
-    """What is trusted of an area: its grid model, its DSO's keys, its attesters and how many must sign."""
+    """What is trusted of an area: its grid model, its zone (IANA), the accounts that fees and taxes go to (as they were
+    first registered), its DSO's keys, its attesters and how many must sign."""
 
     grid_model_hash: bytes
+    zone: str
+    dso_account: bytes
+    tax_account: bytes
     dso: Sequence[bytes]
     attesters: Sequence[bytes]
     threshold: int
@@ -84,6 +88,8 @@ def _keys_json(keys: Sequence[bytes]) -> str | list[str]:
 def _area_json(area: AreaAnchors) -> dict[str, Any]:
     return {
         "grid_model_hash": to_hex(area.grid_model_hash),
+        "zone": area.zone,
+        "accounts": {"dso": to_hex(area.dso_account), "tax": to_hex(area.tax_account)},
         "dso": _keys_json(area.dso),
         "attesters": sorted(to_hex(address) for address in area.attesters),
         "threshold": area.threshold,

@@ -40,7 +40,8 @@ def anchors(
 ) -> None:
     """Write the trust anchors: what you hold from the organisations themselves, as your own node bears it out.
 
-    Contracts and chain are those of the deployment file, keys those of [[organisations]], as all parties signed them;
+    Contracts and chain are those of the deployment file, keys those of [[organisations]], zones and
+    accounts those of [[areas]], as all parties signed them;
     the checkpoint is the newest anchored head of the journal.
     """
     settings = load(config, flags=flags or ()).settings
@@ -51,7 +52,7 @@ def anchors(
         deployment = checked_deployment(given_path(settings.chain.deployment_file), rpc=rpc)
         before = settings.deployment.predecessor
         predecessor = None if before is None else checked_deployment(before, rpc=rpc)
-        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, hashes, predecessor)
+        trust, anchor = trust_anchors(rpc, deployment, settings.organisations, hashes, settings.areas, predecessor)
     finally:
         rpc.close()
     export_anchors(out, trust=trust, anchor=anchor)

@@ -135,6 +135,18 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 """A 20-byte address as 0x hex."""
 
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"no time zone of the IANA database: {text!r}") from error
+    return text
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A zone of the IANA database."""
+
 RoleName = Literal["operator", "dso", "attester", "treasurer", "registrar", "security_admin", "auditor"]
 """Roles of organisations; households and retailers are participants, registered over the API."""
 
@@ -282,6 +294,17 @@ class OrganisationSection(Section):
     """The area a DSO's or an attester's key is for."""
 
 
+class AreaSection(Section):
+    """What all parties agreed on of an area beside its grid: public, the same in everybody's file."""
+
+    area: str
+    zone: Zone = DEFAULT_ZONE
+    dso_account: Address
+    """The account that grid fees go to, as the DSO registers it."""
+    tax_account: Address
+    """The account that levies and taxes go to."""
+
+
 class AttesterSection(Section):
     """One attester: an organisation of its own, with its own key, store and node."""
 
@@ -330,7 +353,7 @@ class DeskSection(Section):
     service_url: str | None = None
     service_ca: Path | None = None
     area: str | None = None
-    zone: str = DEFAULT_ZONE
+    zone: Zone = DEFAULT_ZONE
     anchors: Path | None = None
     """Trust anchors (`anchors.json`): the contracts that the signature is for, and the grid model of the area."""
     grid_model: Path | None = None
@@ -338,15 +361,6 @@ class DeskSection(Section):
     policies: tuple[Path, ...] = ()
     """The versions of the signing policy that the DSO published (JSON, as `dominoes sign term` wrote them)."""
     markets: tuple[DeskMarketSection, ...] = ()
-
-    @field_validator("zone")
-    @classmethod
-    def _zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"no time zone of the IANA database: {value!r}") from error
-        return value
 
 
 class DemoSection(Section):
@@ -387,6 +401,7 @@ class Settings(BaseSettings):
     keys: KeySection = KeySection()
     calendar: CalendarSection = CalendarSection()
     organisations: tuple[OrganisationSection, ...] = ()
+    areas: tuple[AreaSection, ...] = ()
     attester: AttesterSection = AttesterSection()
     signer: SignerSection = SignerSection()
     desk: DeskSection = DeskSection()

@@ -15,7 +15,7 @@ from domain.hashing import from_hex, hash_json, text_id, to_hex
 from ledger_service.evidence.anchors import AreaAnchors, TrustAnchors
 from ledger_service.evidence.recorded import Anchor, NothingAnchored
 from scripts.serving.deployment_file import market_time
-from scripts.serving.settings import OrganisationSection
+from scripts.serving.settings import AreaSection, OrganisationSection
 
 LEDGER_ROLES = ("operator", "treasurer", "registrar", "security_admin")
 """Roles whose keys count in every area."""
@@ -31,6 +31,16 @@ class RoleNotHeld(DominoesError):
         super().__init__(
             f"{address} of {name} is no {role} on this chain; compare [[organisations]] with the contract signed by all"
         )
+
+
+class AreaNotAgreed(DominoesError):
+    """Nothing says which zone an area has, and where its fees and taxes go."""
+
+    code = "area-not-agreed"
+
+    def __init__(self, *, area: str) -> None:
+        self.area = area
+        super().__init__(f"no [[areas]] names {area}: give its zone, dso_account and tax_account as all parties agreed")
 
 
 class GridModelUnusable(DominoesError):
@@ -91,19 +101,21 @@ def trust_anchors(
     deployment: Deployment,
     organisations: Iterable[OrganisationSection],
     grid_model_hashes: Mapping[str, bytes],
+    areas: Iterable[AreaSection],
     predecessor: Deployment | None = None,
 ) -> tuple[TrustAnchors, Anchor]:
     """What an outsider holds evidence against, and the journal's head at the checkpoint.
 
-    `organisations` are those of the contract signed by all; `deployment` and `predecessor` must have been checked
-    against this node;
+    `organisations` and `areas` are those of the contract signed by all; `deployment` and `predecessor` must have been
+    checked against this node;
     `grid_model_hashes` are those of each area's model, as its DSO published it. Raises RoleNotHeld where the chain does
-    not bear the organisations out, NothingAnchored, or what the node's answers raise.
+    not bear the organisations out, AreaNotAgreed, NothingAnchored, or what the node's answers raise.
     """
     named = list(organisations)
     roles = Roles(rpc=rpc, address=deployment.addresses["Roles"])
     for item in named:
         _check_role(roles, item)
+    agreed = {item.area: item for item in areas}
     anchor, time = last_anchor(rpc, deployment), market_time(deployment, rpc=rpc)
     header = header_at(rpc, anchor.block)
     threshold = roles.config().attester_threshold
@@ -117,18 +129,34 @@ def trust_anchors(
         predecessor=None if predecessor is None else _contracts(predecessor),
         roles={role: _keys(named, role) for role in LEDGER_ROLES},
         areas={
-            area: AreaAnchors(
-                grid_model_hash=hashed,
-                dso=_keys(named, "dso", area),
-                attesters=_keys(named, "attester", area),
-                threshold=threshold,
-            )
+            area: _area_anchors(area, named, agreed, grid_model_hash=hashed, threshold=threshold)
             for area, hashed in grid_model_hashes.items()
         },
         auditors=_keys(named, "auditor"),
         block=header.number,
         block_hash=header.hash,
     ), anchor
+
+
+def _area_anchors(
+    area: str,
+    organisations: Iterable[OrganisationSection],
+    agreed: Mapping[str, AreaSection],
+    *,
+    grid_model_hash: bytes,
+    threshold: int,
+) -> AreaAnchors:
+    if area not in agreed:
+        raise AreaNotAgreed(area=area)
+    return AreaAnchors(
+        grid_model_hash=grid_model_hash,
+        zone=agreed[area].zone,
+        dso_account=from_hex(agreed[area].dso_account),
+        tax_account=from_hex(agreed[area].tax_account),
+        dso=_keys(organisations, "dso", area),
+        attesters=_keys(organisations, "attester", area),
+        threshold=threshold,
+    )
 
 
 def _contracts(deployment: Deployment) -> dict[str, tuple[bytes, bytes]]:

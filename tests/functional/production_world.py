@@ -141,7 +141,10 @@ class ProductionWorld:
     def write_outsider(self, *, node: int) -> Path:
         """Settings of somebody who holds no key: a node of one's own, and what all parties signed."""
         (self.folder / "outsider").mkdir(exist_ok=True)
-        return self.settings("outsider", self._chain(node) + self._organisations())
+        accounts = {name: to_hex(self.keys[name].address) for name in ("dso-account", "tax")}
+        agreed = f'[[areas]]\narea = "{self.area}"\ndso_account = "{accounts["dso-account"]}"\n'
+        agreed += f'tax_account = "{accounts["tax"]}"\n'
+        return self.settings("outsider", self._chain(node) + agreed + self._organisations())
 
     def write_attester(self, name: str, *, node: int) -> Path:
         identity = self.broker.authority.client(name)

@@ -253,7 +253,7 @@ def test_verify__one_field_changed_in_a_personal_bundle__is_found(
 
 OPERATORS_WORD = {
     "access.logged": r".*",
-    "area.defined": r"zone|attesters\.\d+\.name|attesters$",
+    "area.defined": r"attesters\.\d+\.name|attesters$",
     "market.defined": r"gate_local|later_gates_local(\..*)?",
     "order.accepted": r"market_time",
     "order.cancelled": r"market_time",

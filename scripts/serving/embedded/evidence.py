@@ -16,7 +16,7 @@ from ledger_service.trading import ReceiptSigner
 from scripts.community.town import Town
 from scripts.serving.api_client import ApiClient
 from scripts.serving.deployment_file import checked_deployment
-from scripts.serving.embedded.organisations import organisations_of
+from scripts.serving.embedded.organisations import area_of, organisations_of
 from scripts.serving.embedded.run_folder import DEPLOYMENT_FILE
 from scripts.serving.trust import trust_anchors
 
@@ -71,6 +71,7 @@ def write_anchors(town: Town, *, state: Path, node: str, path: Path) -> None:
             checked_deployment(state / DEPLOYMENT_FILE, rpc=rpc),
             organisations_of(town.config, addresses),
             {town.config.area: town.community.grid.grid_model_hash},
+            [area_of(town.config, addresses)],
         )
     finally:
         rpc.close()

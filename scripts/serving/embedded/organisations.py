@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.hashing import to_hex
-from scripts.community.run_config import ATTESTER_NAMES, RunConfig
+from scripts.community.run_config import ATTESTER_NAMES, ZONE, RunConfig
 from scripts.serving.embedded.run_folder import SECURITY_ADMINS
 from scripts.serving.needs import AREA_ROLES
-from scripts.serving.settings import OrganisationSection, RoleName
+from scripts.serving.settings import AreaSection, OrganisationSection, RoleName
 
 ROLES: Mapping[str, RoleName] = {
     "operator": "operator",
@@ -33,3 +33,9 @@ def organisations_of(config: RunConfig, addresses: Mapping[str, bytes]) -> tuple
         )
         for name, role in ROLES.items()
     )
+
+
+def area_of(config: RunConfig, addresses: Mapping[str, bytes]) -> AreaSection:
+    """What the organisations of a run agreed on of its area; `addresses` by the names of their keys."""
+    accounts = {"dso_account": to_hex(addresses["dso-account"]), "tax_account": to_hex(addresses["tax"])}
+    return AreaSection(area=config.area, zone=ZONE, **accounts)

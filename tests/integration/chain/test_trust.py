@@ -30,7 +30,12 @@ def anchor(world: World) -> None:
     world.mine(3)
 
 
-def make(world: World, folder: Path, *, replaced: dict[str, str] | None = None) -> tuple[int, str]:
+DSO_ACCOUNT, TAX_ACCOUNT = "0x" + "d5" * 20, "0x" + "7a" * 20
+
+
+def make(
+    world: World, folder: Path, *, replaced: dict[str, str] | None = None, areas: tuple[str, ...] = (AREA,)
+) -> tuple[int, str]:
     """Run the command with every organisation of the chain, some under another address."""
     write_deployment(folder / "deployment.json", world.deployment)
     (folder / "grid.json").write_text(json.dumps(GRID))
@@ -39,6 +44,8 @@ def make(world: World, folder: Path, *, replaced: dict[str, str] | None = None) 
         role, address = name.rstrip("12"), (replaced or {}).get(name, to_hex(key.address))
         area = f'area = "{AREA}"\n' if role in ("dso", "attester") else ""
         lines.append(f'[[organisations]]\nname = "{name}"\nrole = "{role}"\naddress = "{address}"\n{area}')
+    accounts = f'dso_account = "{DSO_ACCOUNT}"\ntax_account = "{TAX_ACCOUNT}"'
+    lines += [f'[[areas]]\narea = "{area}"\nzone = "Europe/Lisbon"\n{accounts}' for area in areas]
     (folder / "anchors.toml").write_text("\n".join(lines))
     asked = ["--config", folder / "anchors.toml", "--grid-model", f"{AREA}={folder / 'grid.json'}"]
     done = CliRunner().invoke(app, ["anchors", *map(str, asked), "--out", str(folder / "anchors.json")])
@@ -59,6 +66,8 @@ def test_anchors__of_a_running_market__are_those_the_verifier_reads(tmp_path: Pa
     assert header.number < world.rpc.block_number()  # the block that holds the head, not just the newest
     assert written["areas"][AREA] == {
         "grid_model_hash": to_hex(hash_json(GRID)),
+        "zone": "Europe/Lisbon",
+        "accounts": {"dso": DSO_ACCOUNT, "tax": TAX_ACCOUNT},
         "dso": to_hex(KEYS["dso"].address),
         "attesters": sorted(to_hex(KEYS[name].address) for name in ("attester1", "attester2")),
         "threshold": 2,
@@ -74,6 +83,15 @@ def test_anchors__key_without_its_role_on_chain__names_it_and_writes_nothing(tmp
     code, said = make(world, tmp_path, replaced={"dso": to_hex(DEPLOYER.address)})
 
     assert code == 2 and "of dso is no dso on this chain" in " ".join(said.split())
+    assert not (tmp_path / "anchors.json").exists()
+
+
+def test_anchors__area_that_nobody_agreed_on__is_named_and_nothing_written(tmp_path: Path, world: World) -> None:
+    anchor(world)
+
+    code, said = make(world, tmp_path, areas=())
+
+    assert code == 2 and f"no [[areas]] names {AREA}" in " ".join(said.split())
     assert not (tmp_path / "anchors.json").exists()
 
 

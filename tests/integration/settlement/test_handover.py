@@ -336,6 +336,9 @@ def anchors_of(where: Site, rpc: Rpc, anchored: Anchor, predecessor: Deployment 
         areas={
             town.AREA: AreaAnchors(
                 grid_model_hash=hash_json(document(town.GRID)),
+                zone="Europe/Berlin",
+                dso_account=key("dso account").address,
+                tax_account=key("tax account").address,
                 dso=[key("dso").address],
                 attesters=[key(f"attester{n}").address for n in range(3)],
                 threshold=2,

@@ -218,6 +218,11 @@ def test_export__folder_of_something_else__is_left_alone(day: Any, tmp_path: Pat
     assert [path.name for path in (tmp_path / "photos").iterdir()] == ["cat.txt"]
 
 
+def _area_anchors(tools: Any, attesters: list[bytes]) -> AreaAnchors:
+    accounts = (tools.key("grid account").address, tools.key("tax office").address)
+    return AreaAnchors(keccak(b"model"), "Europe/Berlin", *accounts, [tools.key("dso").address], attesters, 2)
+
+
 def test_export_anchors__given_trust__is_canonical(day: Any, tools: Any, tmp_path: Path) -> None:
     with day.record.read() as connection:
         anchor = last_anchor(connection)
@@ -230,7 +235,7 @@ def test_export_anchors__given_trust__is_canonical(day: Any, tools: Any, tmp_pat
         start_seconds=0,
         contracts={"Market": (b"\x11" * 20, keccak(b"code"))},
         roles={"operator": [tools.key("operator").address]},
-        areas={tools.AREA: AreaAnchors(keccak(b"model"), [tools.key("dso").address], attesters, 2)},
+        areas={tools.AREA: _area_anchors(tools, attesters)},
         block=anchor.block,
         block_hash=keccak(b"block"),
     )

@@ -191,6 +191,8 @@ class Bundles(Settling):
         last, code_hash = self.entries[-1], to_hex(keccak(bytes.fromhex(CODE[2:])))
         area = {
             "grid_model_hash": self.area["grid_model_hash"],
+            "zone": "Europe/Berlin",
+            "accounts": {"dso": address("net"), "tax": address("tax")},
             "dso": address("dso"),
             "attesters": sorted(address(name) for name in ATTESTERS),
             "threshold": THRESHOLD,
@@ -202,7 +204,7 @@ class Bundles(Settling):
             "journal_head": last["hash"],
         }
         return {
-            "format": "dominoes-anchors/1",
+            "format": "dominoes-anchors/2",
             "chain_id": CHAIN_ID,
             "genesis_hash": GENESIS,
             "speed": 1,
