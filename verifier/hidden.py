@@ -104,6 +104,11 @@ class Hidden:
                 opened += [trade.tag for trade in mine]
         for tag in words:
             self._erasures.excuse("order.accepted", tag, self._target.period)
+        for account in {who for (who, at), mine in self._claimed.items() if at == mtu and mine}:
+            party = self._participants.parties.get(account)
+            known = self._market.trades.get((account, mtu), ())
+            point = None if party is None else party.point
+            self._market.check_claimed(point, [*known, *self._claimed[account, mtu]], mtu)
         source = "the words on chain are"
         self._report.same(f"erased words that statements open to in MTU {mtu}", sorted(opened), sorted(words), source)
         self._words[mtu], stakes = list(words.values()), self.stakes.of(mtu)

@@ -6,10 +6,11 @@ Sources: docs/evidence.md section 3 (`book.closed`, "Program", `mtu.cleared`), d
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from verifier.caps import UNLIMITED, Caps, HiddenTrades, Place, caps_of, check_caps, check_left, left_lots, tighter
 from verifier.evidence import Evidence
 from verifier.facts import (
     BookClosed,
@@ -37,7 +38,6 @@ from verifier.words import (
     ASK,
     BID,
     HIGHEST_PRICE,
-    NO_CAP,
     NO_PRICE,
     OPTIMUM_BY_TIES_RULE,
     Book,
@@ -52,11 +52,8 @@ ERASED = "erased"
 FORECAST_RULES: Mapping[int, None] = {1: None}
 """Versions of the rule for forecasts; what comes out of it is bound by the report's hash, and not recomputed."""
 
-Caps = tuple[int | None, int | None]
-"""Import and export cap of a point in Wh; None: none."""
-
-UNLIMITED: Caps = (None, None)
-"""Import and export cap of a point without an envelope."""
+Left = Mapping[tuple[str, int], int | None]
+"""Lots that are left by point and side; None, or no such pair: no cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +124,6 @@ class Program:
         }
 
 
-def caps_of(envelopes: Sequence[Envelope]) -> dict[tuple[int, str], Caps]:
-    """(import cap, export cap) in Wh by MTU and point."""
-    return {(item.mtu, item.point): (item.import_cap_wh, item.export_cap_wh) for item in envelopes}
-
-
-def _tighter(one: Caps, other: Caps) -> Caps:
-    """The lower cap of each direction: what an earlier gate left in force is never widened."""
-    lows = [min((cap for cap in pair if cap is not None), default=None) for pair in zip(one, other, strict=True)]
-    return lows[0], lows[1]
-
-
-def _caps_json(caps: Caps | None) -> Json:
-    imported, exported = caps or UNLIMITED
-    return {"import_cap_wh": imported, "export_cap_wh": exported}
-
-
 class Market:
     """Books, programs and clearings of all markets."""
 
@@ -160,6 +141,7 @@ class Market:
         self._issued: set[tuple[str, int]] = set()  # sessions whose set-points went out
         self._signed: set[tuple[str, int]] = set()
         self._results: dict[BookKey, Cleared] = {}  # signed ones
+        self._left_of: dict[BookKey, Left] = {}
         self.shown: dict[tuple[str, int], ProgramLine] = {}  # programs.jsonl of a public bundle, by market code
         self.blind: set[BookKey] = set()  # those whose signed program is erased
         self.done: set[tuple[str, int]] = set()  # market and session that are over
@@ -331,7 +313,11 @@ class Market:
                 cleared = program.results[result.mtu]
                 report.same("given_up", result.given_up, reported.given_up, "the signed report holds")
                 report.same("result_hash", result.result_hash, cleared.hash, "price and words give")
-                self._check_caps(rules.lot_wh, result.mtu, cleared.book.words, caps, net_wh)
+                left = self._left(rules.lot_wh, result.mtu, caps, net_wh)
+                self._left_of[market, fact.session, result.mtu] = left
+                orders, words = self._orders.opened, cleared.book.words
+                points = {word.tag: orders[word.tag].point for word in words if word.tag in orders}
+                check_caps(report, words, points, left)
         nominated = [*self._participants.earlier_sessions(market, fact.session), (market, fact.session)]
         for point, scheduled in fact.schedules.items():
             told = dict(zip(program.mtus, scheduled, strict=True))
@@ -383,30 +369,32 @@ class Market:
         mtus = span(fact.first_mtu, fact.count, MOST_MTUS_OF_A_SESSION)
         earlier = self._participants.earlier_sessions(market, fact.session)
         self._report.none("sessions of earlier gates that are not over", set(earlier) - self.done)
-        books = [(*key, mtu) for key in earlier for mtu in self._participants.mtus_of_session(*key)]
-        if any((ERASED, book[2]) in self.trades or book in self.blind for book in books):
-            return  # whose trades these were can't be known any more
-        caps = self._caps_in_force(earlier)
-        net_wh: dict[tuple[int, str], int] = defaultdict(int)
+        blind = {mtu for key in earlier for mtu in mtus if (*key, mtu) in self.blind}
+        hidden = {mtu: self._hidden_trades(set(earlier), mtu) for mtu in mtus if (ERASED, mtu) in self.trades}
+        net_wh: dict[Place, int] = defaultdict(int)
         for key in earlier:
             for (mtu, point), wh in self._net_wh[key].items():
                 if mtu in mtus:
                     net_wh[mtu, point] += wh
-        left = {place for place, wh in net_wh.items() if wh} | {place for place in caps if place[0] in mtus}
-        due = [
-            {"point": point, "mtu": mtu, "net_wh": net_wh[mtu, point], **_caps_json(caps.get((mtu, point)))}
-            for mtu, point in sorted(left)
-        ]
-        told = [as_json(item) for item in fact.earlier]
-        self._report.same("earlier", told, due, "words and envelopes of earlier gates give")
+        caps = {place: item for place, item in self._caps_in_force(earlier).items() if place[0] in mtus}
+        places = {place for place, wh in net_wh.items() if wh} | caps.keys()
+        due = {place: (net_wh[place], caps.get(place, UNLIMITED)) for place in places}
+        check_left(self._report, fact.earlier, due, hidden, blind)
+
+    def _hidden_trades(self, earlier: Collection[SessionKey], mtu: int) -> HiddenTrades:
+        """What erased orders bought and sold in these sessions."""
+        mine = [item for item in self.trades[ERASED, mtu] if (ident(item.market), item.session) in earlier]
+        bought, sold = ([item.energy_wh for item in mine if item.side == side] for side in (BID, ASK))
+        return HiddenTrades(sum(bought), sum(sold))
 
     def _caps_in_force(self, sessions: Sequence[tuple[str, int]]) -> dict[tuple[int, str], Caps]:
         """The tightest caps of those sessions' programs that the chain recorded."""
         caps: dict[tuple[int, str], Caps] = {}
         for market, session in sessions:
-            if self._evidence.seen.find("ProgramRecorded", {"market": market, "session": session}):
-                for place, each in caps_of(self._programs[market, session].envelopes).items():
-                    caps[place] = _tighter(each, caps.get(place, UNLIMITED))
+            program = self._programs.get((market, session))  # none where it is erased
+            if program and self._evidence.seen.find("ProgramRecorded", {"market": market, "session": session}):
+                for place, each in caps_of(program.envelopes).items():
+                    caps[place] = tighter(each, caps.get(place, UNLIMITED))
         return caps
 
     def _check_points(self, fact: ProgramValidated, signed: ProgramReport) -> None:
@@ -424,31 +412,30 @@ class Market:
         report.same("hash of schedules", tohex(keccak(schedules)), signed.schedules_hash, source)
         report.none("schedules of unknown points", fact.schedules.keys() - place.keys())
 
-    def _check_caps(
-        self,
-        lot_wh: int,
-        mtu: int,
-        words: Sequence[Word],
-        caps: Mapping[tuple[int, str], Caps],
-        net_wh: Mapping[tuple[int, str], int],
-    ) -> None:
-        """The cap of each word is what the envelope of its order's point leaves beside what was traded at earlier
-        gates: best limit first, then ascending tag (protocol.md section 3, "Caps")."""
-        groups = defaultdict[tuple[str, int], list[tuple[int, str, int]]](list)
-        points = {word.tag: self._orders.opened[word.tag].point for word in words if word.tag in self._orders.opened}
-        for at, word in enumerate(words):
-            if word.tag in points:
-                rank = (word.limit if word.side == ASK else -word.limit, word.tag, at)
-                groups[points[word.tag] or "", word.side].append(rank)
-        for (point, side), members in groups.items():
-            envelope = caps.get((mtu, point), UNLIMITED)[side]
-            before_wh = net_wh.get((mtu, point), 0) * (1 if side == ASK else -1)
-            left = NO_CAP if envelope is None else max(envelope + before_wh, 0) // lot_wh
-            for _, _, at in sorted(members):
-                expected = NO_CAP if envelope is None else min(words[at].quantity, left)
-                source = f"the envelope of point {point}, {envelope} Wh, leaves"
-                self._report.same(f"word {at} cap", words[at].cap, expected, source)
-                left -= expected
+    def _left(self, lot_wh: int, mtu: int, caps: Mapping[Place, Caps], net_wh: Mapping[Place, int]) -> Left:
+        """Lots that the envelopes of an MTU leave beside what was traded at earlier gates, by point and side."""
+        return {
+            (point, side): left_lots(each, side, net_wh.get((mtu, point), 0), lot_wh)
+            for (at, point), each in caps.items()
+            if at == mtu
+            for side in (BID, ASK)
+        }
+
+    def check_claimed(self, point: str | None, trades: Iterable[Trade], mtu: int) -> None:
+        """All that an account at a point traded in an MTU, erased orders as the statements say, is within what the
+        envelopes of each program leave that point: in no order, for of erased orders only traded ones are known."""
+        wh_of = Counter[tuple[SessionKey, int]]()
+        for item in trades:
+            wh_of[(ident(item.market), item.session), item.side] += item.energy_wh
+        for (key, side), wh in wh_of.items():
+            lots, lot_wh = self._left_of.get((*key, mtu), {}).get((point or "", side)), self.lot_wh(key[0])
+            if lots is not None and wh > lots * lot_wh:
+                name = f"Wh traded at point {point} in MTU {mtu} with erased orders"
+                self._report.fail(wh, name=name, source="its envelope leaves", expected=lots * lot_wh)
+
+    def lot_wh(self, market: str) -> int:
+        """Energy of a lot of a market (its id)."""
+        return self._participants.markets[market].lot_wh
 
     def program_signed(self, fact: ProgramSigned) -> None:
         """Signed by the DSO over this very program; on chain it binds everybody."""
@@ -479,7 +466,7 @@ class Market:
     def bind(self, mtus: range, envelopes: Sequence[Envelope], schedules: Mapping[str, Sequence[int]]) -> None:
         """Envelopes and schedules that the chain recorded count in the settlement."""
         for place, caps in caps_of(envelopes).items():
-            self.caps[place] = _tighter(caps, self.caps.get(place, UNLIMITED))
+            self.caps[place] = tighter(caps, self.caps.get(place, UNLIMITED))
         for point, net_wh in schedules.items():
             exports = {(mtus[at], point): max(-wh, 0) for at, wh in enumerate(net_wh)}
             self.scheduled_export_wh |= exports

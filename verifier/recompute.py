@@ -26,11 +26,12 @@ from verifier.billing import (
     price_of,
     vat_lines,
 )
+from verifier.caps import UNLIMITED
 from verifier.evidence import Evidence
 from verifier.hashes import ZERO_HEX, terms_hash
 from verifier.hidden import Hidden, Target
 from verifier.journal import Erasures
-from verifier.market import UNLIMITED, Market
+from verifier.market import Market
 from verifier.participants import Participants, Party
 from verifier.party_facts import AgreementSigned, TariffPublished, Term
 from verifier.readings import Leaf, Readings

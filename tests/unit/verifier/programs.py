@@ -45,6 +45,9 @@ PROGRAM_RULES = {"ties": 1, "forecast": 1}
 class Programs(Trading):
     """Validates, records and clears programs."""
 
+    cap_wh = 255
+    """Of the export of p1 in the capped MTU."""
+
     def __init__(self) -> None:
         super().__init__()
         self.clearing_root = ZERO_HASH
@@ -64,7 +67,7 @@ class Programs(Trading):
 
     def validate(self) -> None:
         """Results under the caps and their report, signed by the DSO; set-points follow."""
-        capped: Payload = {"point": "p1", "mtu": FIRST + CAPPED, "import_cap_wh": None, "export_cap_wh": 255}
+        capped: Payload = {"point": "p1", "mtu": FIRST + CAPPED, "import_cap_wh": None, "export_cap_wh": self.cap_wh}
         self.envelopes = [capped]
         self.results = [self._result(mtu) for mtu in range(COUNT)]
         envelopes = keccak(b"".join(hash_json(self.own_envelopes(point)) for point in POINTS))
