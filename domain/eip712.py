@@ -195,6 +195,7 @@ REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uin
 ACCOUNT_REPLACEMENT = Shape("AccountReplacement(address account,address successor,uint64 deadline)")
 HANDOVER = Shape("Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)")
 AUDIT = Shape("Audit(uint64 sequence,bytes32 head)")
+ERASURE = Shape("Erasure(address account,uint32 beforeMtu,uint64 deadline)")
 SIGNING_POLICY = Shape("SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)")
 
 MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
@@ -228,7 +229,7 @@ SETTLEMENT_SHAPES = (
 REDEMPTIONS_SHAPES = (REDEMPTION,)
 """Shapes whose verifying contract is Redemptions."""
 
-ANCHORS_SHAPES = (AUDIT,)
+ANCHORS_SHAPES = (AUDIT, ERASURE)
 """Shapes whose verifying contract is Anchors, which itself looks at none: the journal's readers do."""
 
 SHAPES_OF: Mapping[str, tuple[Shape, ...]] = {

@@ -30,6 +30,32 @@ class NotTheAuditor(DominoesError):
         super().__init__(f"the audit is signed by {signer}; sign it with the key you are logged in with")
 
 
+class ErasureNotSigned(DominoesError):
+    """The request is not signed by the account whose data it is."""
+
+    status = 403
+    code = "erasure-not-signed"
+    remedy = "Let the account's own key sign the Erasure as it is sent."
+
+    def __init__(self, *, account: str, signer: str) -> None:
+        self.account, self.signer = account, signer
+        super().__init__(f"the request is signed by {signer}, not by {account}; sign it with the account's own key")
+
+
+class ErasureTooLate(DominoesError):
+    """A signed request was not sent in time."""
+
+    status = 409
+    code = "erasure-too-late"
+    remedy = "Sign the request again, with a later deadline."
+
+    def __init__(self, *, deadline: int, now: int) -> None:
+        self.deadline, self.now = deadline, now
+        super().__init__(
+            f"the request counted until {isoformat_utc(deadline)}, and it is {isoformat_utc(now)}; sign it again"
+        )
+
+
 class PeriodNotFinal(DominoesError):
     """A period still needs the data: it may be corrected until its horizon has passed."""
 

@@ -12,14 +12,21 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from contracts.bindings.settlement import PeriodFinalised
-from domain.eip712 import AUDIT, Domain
+from domain.eip712 import AUDIT, ERASURE, Domain
 from domain.facts import AuditSigned, OrderAccepted, OrderCancelled, ScheduleNominated
 from domain.facts.trading import own_orders_prefix, own_schedules_prefix
-from domain.hashing import text_id, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.mtu import mtu_start
 from domain.signing import recover
 from ledger_service.access.queries import entries_with_key
-from ledger_service.erasure.errors import NoSuchHead, NotAudited, NotTheAuditor, PeriodNotFinal
+from ledger_service.erasure.errors import (
+    ErasureNotSigned,
+    ErasureTooLate,
+    NoSuchHead,
+    NotAudited,
+    NotTheAuditor,
+    PeriodNotFinal,
+)
 from ledger_service.evidence.recorded import chain_events, facts_of
 from ledger_service.overview.tables import overview_trade
 from ledger_service.record import Entry, Record, Transaction
@@ -66,6 +73,24 @@ def sign_audit(
 
 
 # ---- erasure
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureRequest:
+    """What a holder signs to have its own data erased, until a market time (unix seconds). It stands nowhere."""
+
+    account: str
+    before_mtu: int
+    deadline: int
+
+    def check(self, signature: bytes, *, domain: Domain, now: int) -> None:
+        """Signed by the account itself, and in time. Raises ErasureNotSigned, ErasureTooLate, BadSignature."""
+        values = {"account": from_hex(self.account), "beforeMtu": self.before_mtu, "deadline": self.deadline}
+        signer = to_hex(recover(domain.digest(ERASURE, values), signature))
+        if signer != self.account:
+            raise ErasureNotSigned(account=self.account, signer=signer)
+        if now > self.deadline:
+            raise ErasureTooLate(deadline=self.deadline, now=now)
 
 
 def erase_account(record: Record, *, account: str, before_mtu: int, reason: str) -> Erased:

@@ -19,6 +19,8 @@ from nacl.public import PrivateKey
 
 from contracts.deploy import Deployment
 from domain.hashing import to_hex
+from domain.members import noun_json
+from domain.policies import SigningPolicy
 from domain.signing import SigningKey
 from grid.model import GridModel
 from ledger_service.chain.ports import free_port
@@ -167,10 +169,20 @@ class ProductionWorld:
             + f"approve = {json.dumps(APPROVED[role])}\nfollow_seconds = 0.5\n",
         )
 
-    def write_desk(self, *, market: str, lot_wh: int, gate_local: str, sign_seconds: int, grid: GridModel) -> Path:
-        """The DSO's own machine: settings, grid model, and the anchors of the contracts it signs for."""
+    def write_desk(
+        self,
+        *,
+        market: str,
+        lot_wh: int,
+        gate_local: str,
+        sign_seconds: int,
+        grid: GridModel,
+        policy: SigningPolicy,
+    ) -> Path:
+        """The DSO's own machine: settings, grid model, policy, and the anchors of the contracts it signs for."""
         folder, deployment = self.folder / "dso", self.deployment()
         (folder / "grid.json").write_bytes(grid.to_json())
+        (folder / "policy.json").write_text(json.dumps(noun_json(policy)))
         anchors = {
             "chain_id": deployment.chain_id,
             "contracts": {"Market": {"address": to_hex(deployment.addresses["Market"])}},
@@ -181,7 +193,7 @@ class ProductionWorld:
             "dso",
             f'[desk]\nkeystore = "key.json"\npassword_file = "password"\nservice_url = "{self.url}"\n'
             + f'service_ca = "{self.authority.certificate}"\narea = "{self.area}"\n'
-            + 'anchors = "anchors.json"\ngrid_model = "grid.json"\n'
+            + 'anchors = "anchors.json"\ngrid_model = "grid.json"\npolicies = ["policy.json"]\n'
             + f'[[desk.markets]]\nmarket = "{market}"\nlot_wh = {lot_wh}\ngates_local = ["{gate_local}"]\n'
             + f"sign_seconds = {sign_seconds}\n",
         )

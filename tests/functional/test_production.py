@@ -23,6 +23,7 @@ from scripts.cli.main import app as dominoes
 from scripts.community import day as days
 from scripts.community.grids import Community, load_community
 from scripts.community.meters import TownMeters
+from scripts.community.policy import policy_of
 from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 from scripts.community.store import DeviceStore
 from scripts.community.town import Town, grid_json
@@ -143,6 +144,7 @@ def _sign(world: ProductionWorld, community: Community) -> None:
         gate_local=CONFIG.gate_local,
         sign_seconds=CONFIG.sign_seconds,
         grid=community.grid,
+        policy=policy_of(CONFIG, community.grid),
     )
     gate = plan_of(DAY, gate_local=CONFIG.gate_local).gate
     done = CliRunner().invoke(dominoes, ["sign", "program", str(gate), "--config", str(config), "--yes", "--json"])

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from domain.eip712 import AUDIT
+from domain.eip712 import AUDIT, ERASURE
 from domain.hashing import from_hex
 from domain.signing import BadSignature
 from edge.policy import allow
@@ -15,7 +15,14 @@ from edge.writes import Created, write
 from ledger_service.access.directory import Principal
 from ledger_service.access.roles import Role
 from ledger_service.erasure import operations
-from ledger_service.erasure.errors import NoSuchHead, NotAudited, NotTheAuditor, PeriodNotFinal
+from ledger_service.erasure.errors import (
+    ErasureNotSigned,
+    ErasureTooLate,
+    NoSuchHead,
+    NotAudited,
+    NotTheAuditor,
+    PeriodNotFinal,
+)
 from ledger_service.record.errors import ErasureUnfinished
 from wallet_api.bundles import Bundles
 from wallet_api.declaring import writes
@@ -54,16 +61,31 @@ async def sign_audit(request: Request, who: Annotated[Principal, allow(Role.AUDI
 
 @router.post(
     "/erasures",
-    **writes(schemas.ErasureBody, schemas.Erasure, failing=(PeriodNotFinal, NotAudited, ErasureUnfinished)),
+    **writes(
+        schemas.ErasureBody,
+        schemas.Erasure,
+        failing=(
+            BadSignature,
+            ErasureNotSigned,
+            ErasureTooLate,
+            PeriodNotFinal,
+            NotAudited,
+            ErasureUnfinished,
+        ),
+    ),
 )
 async def erase(request: Request, who: Annotated[Principal, allow(*TRADERS)]) -> Response:
     """Erase one's own orders, cancels and schedules for good, of periods that are Final and audited.
 
-    Again: what is left by then. Bills, balances and totals stay; no personal bundle opens to what is gone.
+    The account's own key signs the request, so that nobody who came by a token can. Again: what is left by then. Bills,
+    balances and totals stay; no personal bundle opens to what is gone.
     """
     services = services_of(request)
 
     def work(body: schemas.ErasureBody) -> Created:
+        asked = operations.ErasureRequest(who.account, body.before_mtu, body.deadline)
+        domain = services.deployment.domain_of(ERASURE)
+        asked.check(from_hex(body.signature), domain=domain, now=services.clock.now())
         made = operations.erase_account(
             services.record, account=who.account, before_mtu=body.before_mtu, reason=ASKED_BY_ITS_OWNER
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from edge.models import Answer, Body
-from wallet_api.fields import Address, Bytes32, Mtu, Sequence, Signature, Uint32
+from wallet_api.fields import Address, Bytes32, MarketTime, Mtu, Sequence, Signature, Uint32
 
 
 class AuditBody(Body):
@@ -28,6 +28,8 @@ class ErasureBody(Body):
     """What of one's own is to be erased for good."""
 
     before_mtu: Mtu = Field(description="Orders, cancels and schedules for MTUs before this one", examples=[1_627_680])
+    deadline: MarketTime = Field(description="Until when the request counts, in unix seconds of market time")
+    signature: Signature = Field(description="The account's own signature over the Erasure")
 
 
 class Erasure(Answer):

@@ -34,6 +34,8 @@ library Shapes {
         "GridPrices(string tariff,uint32 version,string area,uint32 validFromMtu,int32 excessNeurPerWh,int32 gridFeeNeurPerWh,int32 gridFeeLocalNeurPerWh,int32 compensationNeurPerWh)"
     );
     bytes32 internal constant AUDIT_TYPEHASH = keccak256("Audit(uint64 sequence,bytes32 head)");
+    bytes32 internal constant ERASURE_TYPEHASH =
+        keccak256("Erasure(address account,uint32 beforeMtu,uint64 deadline)");
     bytes32 internal constant SIGNING_POLICY_TYPEHASH =
         keccak256("SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)");
     bytes32 internal constant TAXES_TYPEHASH = keccak256(
@@ -244,6 +246,11 @@ library Shapes {
     /// @notice What an auditor signs once all up to a head of the journal was verified.
     function audit(uint64 sequence, bytes32 head) internal pure returns (bytes32) {
         return keccak256(abi.encode(AUDIT_TYPEHASH, sequence, head));
+    }
+
+    /// @notice What an account signs to have its own data erased.
+    function erasure(address account, uint32 beforeMtu, uint64 deadline) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ERASURE_TYPEHASH, account, beforeMtu, deadline));
     }
 
     /// @notice What the DSO signs of its signing policy: the hash of the document.

@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 23, "all shapes of the protocol");
+        assertEq(shapes, 24, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -121,6 +121,7 @@ contract GoldenVectorsTest is Assert {
         if (shape == keccak256("Participation")) return _participationHash(path);
         if (shape == keccak256("MeterRegistration")) return _meterHash(path);
         if (shape == keccak256("SigningPolicy")) return _policyHash(path);
+        if (shape == keccak256("Erasure")) return _erasureHash(path);
         if (shape == keccak256("Audit")) {
             return Shapes.audit(uint64(_uint(string.concat(path, ".sequence"))), _word(string.concat(path, ".head")));
         }
@@ -201,6 +202,14 @@ contract GoldenVectorsTest is Assert {
             vm.parseJsonString(_json, string.concat(path, ".area")),
             _word(string.concat(path, ".publicKey")),
             uint32(_uint(string.concat(path, ".validFromMtu")))
+        );
+    }
+
+    function _erasureHash(string memory path) private view returns (bytes32) {
+        return Shapes.erasure(
+            vm.parseJsonAddress(_json, string.concat(path, ".account")),
+            uint32(_uint(string.concat(path, ".beforeMtu"))),
+            uint64(_uint(string.concat(path, ".deadline")))
         );
     }
 

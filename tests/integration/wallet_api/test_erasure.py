@@ -16,7 +16,7 @@ import pytest
 from httpx import Response
 from typer.testing import CliRunner
 
-from domain.eip712 import AUDIT, ORDER
+from domain.eip712 import AUDIT, ERASURE, ORDER
 from domain.facts import FACTS
 from domain.hashing import canonical_json, from_hex, to_hex
 from domain.mtu import isoformat_utc
@@ -144,9 +144,12 @@ class Town:
         """Of an outsider who gets a bundle."""
         return verify(self.bundle(name, kind), self.day.trusted, self.day.chain.rpc)
 
-    def erase(self, name: str, before_mtu: int = ALL) -> Response:
-        """Somebody has its own data erased."""
-        return self.world.post(name, "/v1/erasures", {"before_mtu": before_mtu})
+    def erase(self, name: str, before_mtu: int = ALL, *, by: str | None = None, **changed: int) -> Response:
+        """Somebody has its own data erased, and signs that itself, or another one for it."""
+        signed = {"account": address(name), "beforeMtu": before_mtu, "deadline": self.world.clock.now() + 60}
+        signature = sign(by or name, ERASURE, signed, "Anchors")
+        body = {"before_mtu": before_mtu, "deadline": signed["deadline"], "signature": signature}
+        return self.world.post(name, "/v1/erasures", body | changed)
 
 
 def services_of(folder: Path) -> Services:
@@ -260,6 +263,25 @@ def test_erasures__of_one__leave_the_lists_of_others(town: Town) -> None:
 
     assert {path: town.world.get("h1", path).json() for path in listed} == listed
     assert town.world.get("h3", "/v1/statements").json()["items"] != []
+
+
+def test_erasures__not_signed_as_asked_or_too_late__erase_nothing(town: Town) -> None:
+    town.audit()
+    head, now = town.record.head(), town.world.clock.now()
+
+    found = [town.erase("h3", by="h1"), town.erase("h3", before_mtu=FIRST), town.erase("h3", deadline=now + 90)]
+    late = {"account": address("h3"), "beforeMtu": ALL, "deadline": now - 1}
+    body = {"before_mtu": ALL, "deadline": now - 1, "signature": sign("h3", ERASURE, late, "Anchors")}
+    found.append(town.world.post("h3", "/v1/erasures", body))
+
+    told = [(one.status_code, one.json().get("type")) for one in found]
+    assert told == [
+        (403, "/problems/erasure-not-signed"),
+        (200, None),  # nothing is before the day
+        (403, "/problems/erasure-not-signed"),
+        (409, "/problems/erasure-too-late"),
+    ]
+    assert town.record.head() == head
 
 
 def test_erasures__before_an_audit__say_what_they_wait_for(town: Town) -> None:
