@@ -219,10 +219,11 @@ def report_of(inputs: Json, session: Json, schedules: dict[str, list[int]], hash
         mtus.append(state | counts)
     grid = inputs["area"]["grid_model"]
     return {
-        "format": "dominoes-report/1",
+        "format": "dominoes-report/2",
         "grid": grid["code"],
         "grid_model_hash": hexed(hash_of(grid)),
         **hashes,
+        "policy_hash": None,  # the DSO of this day has published none
         "first_mtu": first,
         "count": session["opened"]["count"],
         "lot_wh": inputs["market"]["lot_wh"],
