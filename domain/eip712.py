@@ -56,6 +56,9 @@ def _encode_fixed(length: int, *, left: bool) -> Callable[[Any], bytes]:
 def _encoder(solidity_type: str) -> Callable[[Any], bytes]:
     if solidity_type == "string":
         return lambda value: keccak(str(value).encode("utf-8"))
+    if solidity_type.endswith("[]"):
+        encode = _encoder(solidity_type.removesuffix("[]"))
+        return lambda values: keccak(b"".join(map(encode, values)))
     if solidity_type == "address":
         return _encode_fixed(20, left=True)
     match = re.fullmatch(r"(uint|int|bytes)(\d+)", solidity_type)
@@ -107,6 +110,8 @@ class Shape:
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return to_hex(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
     if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
         return str(value)
     return value
@@ -197,8 +202,14 @@ HANDOVER = Shape("Handover(bytes32 area,uint32 period,address successor,bytes32 
 AUDIT = Shape("Audit(uint64 sequence,bytes32 head)")
 ERASURE = Shape("Erasure(address account,uint32 beforeMtu,uint64 deadline)")
 SIGNING_POLICY = Shape("SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)")
+MANDATE = Shape(
+    "Mandate(address account,address agent,string[] points,string[] markets,int32 highestBuyNeurPerWh,"
+    "int32 lowestSellNeurPerWh,uint64 mtuBuyWh,uint64 mtuSellWh,uint64 dayBuyWh,uint64 daySellWh,string zone,"
+    "uint32 fromMtu,uint32 toMtu,uint64 nonce)"
+)
+MANDATE_REVOCATION = Shape("MandateRevocation(address account,address agent,bytes16 mandate)")
 
-MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL)
+MARKET_SHAPES = (ORDER, CANCEL, SCHEDULE, RECEIPT, PROGRAM, REFUSAL, MANDATE, MANDATE_REVOCATION)
 """Shapes whose verifying contract is Market."""
 
 READINGS_SHAPES = (ATTESTATION, READING_RECEIPT)

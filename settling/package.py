@@ -16,6 +16,8 @@ from pydantic import ConfigDict, ValidationError
 from domain.eip712 import SETTLEMENT, Domain
 from domain.errors import DominoesError
 from domain.facts import (
+    MandateGranted,
+    MandateRevoked,
     OrderAccepted,
     PointEnvelope,
     ProgramSigned,
@@ -236,7 +238,8 @@ class EarlierSettlement:
 class Basis(RegisteredTerms):
     """The facts that one revision of a settlement follows from, none more.
 
-    Sessions and attestations stand in the chain's order, orders (one for every word) ascend by tag.
+    Sessions and attestations stand in the chain's order, orders (one for every word) ascend by tag. Mandates are those
+    that orders name, with their revocations, each in order of recording.
     """
 
     area: Code
@@ -248,6 +251,8 @@ class Basis(RegisteredTerms):
     programs: tuple[PackagedProgram, ...]
     sessions: tuple[PackagedSession, ...]
     orders: tuple[OrderAccepted, ...]
+    mandates: tuple[MandateGranted, ...]
+    revocations: tuple[MandateRevoked, ...]
     attestations: tuple[PackagedAttestation, ...]
     earlier: tuple[EarlierSettlement, ...]
 

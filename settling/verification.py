@@ -19,6 +19,7 @@ from domain.signed_terms import HoldsRole, TermSigning, name_of
 from domain.signing import recover
 from domain.strictness import text
 from domain.words import OrderWord, result_hash
+from settling.mandates import check_energies, check_mandates, check_under_mandate
 from settling.package import Package, PackagedClearing, PackagedProgram, PackagedSession
 from settling.settlement import SETTLE_BY_LINES_RULE, commit
 from settling.unpacking import WrongInput, inputs_of, roots_of, tag_bytes
@@ -31,11 +32,11 @@ def verify_package(package: Package, *, market: Domain, settlement: Domain, hold
     """Check everything a package proves by itself and return the digest to sign.
 
     Terms are signed by those whom they bind (`holds_role`: keys of organisations). Orders open the words and are signed
-    by keys their accounts registered; words give the cleared results; envelopes and schedules are those of the reports
-    the DSO signed; readings give the attested roots and totals; there is one list of words for each revision before;
-    the proposal is what these facts give. The caller compares roots, programs, lots and earlier words with the chain,
-    readings and registry facts with its store. Raises WrongInput naming the record, TermNotSigned, BadSignature,
-    UnknownRule, or what `settle` raises.
+    by keys their accounts registered, or by agents within mandates of such keys; words give the cleared results;
+    envelopes and schedules are those of the reports the DSO signed; readings give the attested roots and totals; there
+    is one list of words for each revision before; the proposal is what these facts give. The caller compares roots,
+    programs, lots and earlier words with the chain, readings and registry facts with its store. Raises WrongInput
+    naming the record, TermNotSigned, BadSignature, UnknownRule, or what `settle` raises.
     """
     if [item.revision for item in package.earlier] != list(range(package.revision)):
         raise WrongInput(record="earlier", reason="it has not the words of each revision before, and of no other")
@@ -137,6 +138,7 @@ def _check_orders(package: Package, *, market: Domain, settlement: Domain) -> No
     for key in package.keys:
         _check_key(key, settlement)
         begins.setdefault((from_hex(key.account), key.order_key), []).append(key.valid_from_mtu)
+    mandates = check_mandates(package, market)
     for item in package.orders:
         order, name = item.order, f"order {to_hex(item.tag)}"
         digest = order.digest(market)
@@ -144,8 +146,12 @@ def _check_orders(package: Package, *, market: Domain, settlement: Domain) -> No
             raise WrongInput(record=name, reason="its tag is not that of the signed order")
         if to_hex(recover(digest, item.signature)) != item.order_key:
             raise WrongInput(record=name, reason="not signed by its order key")
-        if not any(valid <= order.mtu for valid in begins.get((order.account, item.order_key), ())):
+        key_of_account = item.order_key
+        if item.mandate is not None:
+            key_of_account = check_under_mandate(package, item, mandates)
+        if not any(valid <= order.mtu for valid in begins.get((order.account, key_of_account), ())):
             raise WrongInput(record=name, reason="its account has not registered that key for its MTU")
+    check_energies(package, mandates)
 
 
 def _check_results(package: Package) -> None:

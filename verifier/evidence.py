@@ -439,7 +439,7 @@ class Evidence:
 def read_line(text: bytes, kinds: tuple[type, ...]) -> Any:
     """A line in the one of the forms that has its members, else in the first. Raises ValueError."""
     row: Json = parse(text)
-    kind = next((kind for kind in kinds if form_of(kind).names == set(row)), kinds[0])
+    kind = next((kind for kind in kinds if form_of(kind).needed <= set(row) <= form_of(kind).names), kinds[0])
     return record(kind, row)
 
 

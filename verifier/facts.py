@@ -8,7 +8,8 @@ Codes are texts; hashes, addresses and signatures lower-case 0x hex.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from verifier.form import Json
 
@@ -72,6 +73,7 @@ class OrderAccepted:
     point: str | None
     market_time: int
     rules: OrderRules
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,66 @@ class OrderCancelled:
     order_key: str
     tag: str
     signature: str
+    market_time: int
+    rules: OrderRules
+    mandate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """What an agent may trade for an account (protocol.md section 10); MTUs from `from_mtu` on, before `to_mtu`."""
+
+    account: str
+    agent: str
+    points: tuple[str, ...]
+    markets: tuple[str, ...]
+    highest_buy_neur_per_wh: int
+    lowest_sell_neur_per_wh: int
+    mtu_buy_wh: int
+    mtu_sell_wh: int
+    day_buy_wh: int
+    day_sell_wh: int
+    zone: str
+    from_mtu: int
+    to_mtu: int
+    nonce: int
+
+    @property
+    def signed_values(self) -> tuple[Any, ...]:
+        """The members in the order in which they are signed."""
+        return tuple(getattr(self, item.name) for item in fields(self))
+
+    def mtu_limit_wh(self, side: int) -> int:
+        """Most energy bought (side 0) or sold in an MTU."""
+        return self.mtu_sell_wh if side else self.mtu_buy_wh
+
+    def day_limit_wh(self, side: int) -> int:
+        """Most energy bought (side 0) or sold in a local day."""
+        return self.day_sell_wh if side else self.day_buy_wh
+
+
+@dataclass(frozen=True, slots=True)
+class MandateGranted:
+    """An account lets an agent trade for it, in place of what it allowed this agent before."""
+
+    mandate: Mandate
+    signature: str
+    order_key: str
+    tag: str
+    market_time: int
+    rules: OrderRules
+
+
+@dataclass(frozen=True, slots=True)
+class MandateRevoked:
+    """A mandate, by its tag, has ended; `tag` is the revocation's own."""
+
+    mandate: str
+    account: str
+    agent: str
+    signature: str
+    order_key: str
+    tag: str
     market_time: int
     rules: OrderRules
 

@@ -14,6 +14,8 @@ from verifier.facts import (
     AuditSigned,
     BookClosed,
     ErasureDone,
+    MandateGranted,
+    MandateRevoked,
     MtuCleared,
     MtuUnread,
     OrderAccepted,
@@ -110,6 +112,8 @@ class Ledger:
             OrderAccepted: self._orders.accepted,
             OrderCancelled: self._orders.cancelled,
             ScheduleNominated: self._orders.nominated,
+            MandateGranted: self._orders.mandates.granted,
+            MandateRevoked: self._orders.mandates.revoked,
             BookClosed: self._market.book_closed,
             ProgramValidated: self._market.program_validated,
             ProgramSigned: self._market.program_signed,
@@ -148,7 +152,7 @@ class Ledger:
         chain = self._evidence.chain
         self._readings.check_substitutes(chain.last_anchor_block() if chain else 0)
         self._check_attestation_lines()
-        shown = [*self._orders.receipts, *self._market.shown, *self._settlements.shown]
+        shown = [*self._orders.receipts.signatures, *self._market.shown, *self._settlements.shown]
         self._report.none("lines of other files without an entry in the journal", shown)
         self._evidence.at = Place(len(self._journal.entries) + 1, "")
         self._check_whole()
@@ -158,7 +162,7 @@ class Ledger:
         rows, report = self._evidence.rows, self._report
         receipts: list[ReceiptLine] = [row for _, row in rows("receipts.jsonl", ReceiptLine)]
         report.ascending("sequences in receipts.jsonl", [row.sequence for row in receipts])
-        self._orders.receipts = {row.sequence: row.signature for row in receipts}
+        self._orders.receipts.signatures = {row.sequence: row.signature for row in receipts}
         programs: list[ProgramLine] = [row for _, row in rows("programs.jsonl", ProgramLine)]
         self._market.shown = {(row.market, row.session): row for row in programs}
         settlements: list[SettlementLine] = [row for _, row in rows("settlements.jsonl", SettlementLine)]

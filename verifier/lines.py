@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from verifier.facts import ClearingRules, Envelope, OrderRules, Reading, ReadingRules, SettlementRules, SignedOrder
+from verifier.facts import (
+    ClearingRules,
+    Envelope,
+    Mandate,
+    OrderRules,
+    Reading,
+    ReadingRules,
+    SettlementRules,
+    SignedOrder,
+)
 from verifier.form import Json
 from verifier.party_facts import AccountReplaced, MeterRegistered, ParticipantRegistered
 
@@ -132,7 +141,7 @@ class OwnKey:
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """orders.jsonl: an order with its key and its receipt."""
+    """orders.jsonl: an order with its receipt; signed by its key, or by an agent under a mandate of that key."""
 
     order: SignedOrder
     signature: str
@@ -142,6 +151,7 @@ class OwnOrder:
     market_time: int
     receipt: str
     rules: OrderRules
+    mandate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,46 @@ class OwnCancel:
     """orders.jsonl: a cancel with its key and its receipt."""
 
     cancel: CancelMembers
+    tag: str
+    signature: str
+    key: OwnKey
+    sequence: int
+    journal_head: str
+    market_time: int
+    receipt: str
+    rules: OrderRules
+    mandate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMandate:
+    """orders.jsonl: a mandate with the key that signed it and its receipt."""
+
+    mandate: Mandate
+    tag: str
+    signature: str
+    key: OwnKey
+    sequence: int
+    journal_head: str
+    market_time: int
+    receipt: str
+    rules: OrderRules
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationMembers:
+    """A revocation's members as they are signed; `mandate` is the tag of the one that ends."""
+
+    account: str
+    agent: str
+    mandate: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRevocation:
+    """orders.jsonl: a mandate's end with the key that signed it and its receipt."""
+
+    revocation: RevocationMembers
     tag: str
     signature: str
     key: OwnKey

@@ -553,6 +553,8 @@ class Market:
             energy_wh = word.accepted * lot_wh
             trade = Trade(fact.market, fact.session, word.tag, word.side, energy_wh, price)
             self.trades[account, mtu].append(trade)
+            if found:
+                self._orders.mandates.traded(found.mandate, word.side, mtu, energy_wh)
             if found and found.point:
                 signed_wh = energy_wh if word.side == BID else -energy_wh
                 net_wh, place = self._net_wh[market, fact.session], (mtu, found.point)

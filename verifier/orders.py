@@ -5,22 +5,19 @@ Source: docs/evidence.md section 3 (`order.accepted`, `order.cancelled`, `schedu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.evidence import Evidence, Place
+from verifier.evidence import Evidence
 from verifier.facts import OrderAccepted, OrderCancelled, ScheduleNominated
 from verifier.form import whole
 from verifier.hashes import ident, schedule_hash, tohex
 from verifier.journal import Erasures
+from verifier.mandates import Mandates
 from verifier.participants import Participants
 from verifier.party_facts import KeyRegistered
-from verifier.rules import rule_of
+from verifier.receipts import ACCEPTED, CANCELLED, Receipted, Receipts
 from verifier.words import Order
-
-ACCEPTED, CANCELLED = 1, 2
-"""Kinds of a receipt."""
 
 MOST_REVISIONS_MISSING = 100
 """Revisions looked for among the erased ones where some are missing."""
@@ -32,11 +29,13 @@ BookKey = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An order that was accepted: the point it stands at, and its entry in the journal."""
+    """An order that was accepted: the point it stands at, its entry in the journal, the mandate of the agent who signed
+    it (None: the account's own key did)."""
 
     order: Order
     point: str | None
     sequence: int
+    mandate: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +46,6 @@ class Nomination:
     net_wh: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipted:
-    """What a receipt says of an order or cancel."""
-
-    market: str
-    session: int
-    mtu: int
-    tag: str
-    revision: int
-    kind: int
-    market_time: int
-
-
-def receipt_values(at: Place, told: Receipted) -> tuple[Any, ...]:
-    """What the operator signs for an entry (evidence.md section 3)."""
-    head = (told.market, told.session, told.mtu, told.tag, told.revision, told.kind)
-    return *head, at.sequence, at.hash, told.market_time
-
-
-RECEIPT_BY_RULE: Mapping[int, Callable[[Place, Receipted], tuple[Any, ...]]] = {1: receipt_values}
-"""What a receipt signs, by the version of its rule."""
-
-
 class Orders:
     """All orders that were accepted, and which of them are live."""
 
@@ -78,7 +54,8 @@ class Orders:
         self._report = evidence.report
         self._erasures = erasures
         self._participants = participants
-        self.receipts: dict[int, str] = {}  # signature by the entry's sequence
+        self.receipts = Receipts(evidence)
+        self.mandates = Mandates(evidence, erasures, participants, self.receipts)
         self.opened: dict[str, Opened] = {}  # by tag
         self.live: dict[BookKey, dict[tuple[str, str], str]] = {}  # tag by (account, order id), by book
         self.nominations: dict[tuple[str, int, str], Nomination] = {}  # by market, session, point
@@ -98,7 +75,8 @@ class Orders:
         replaced = {order.account} & self._participants.replacements.told.keys()
         if self._evidence.report.kind != "personal":
             report.none("orders of an account that was replaced before", replaced)
-        key = self._check_signer(fact.order_key, order, order.signer)
+        key = self._check_signer(fact, order, order.signer, fact.point)
+        self.mandates.check_price(fact)
         if key is not None:
             report.same("point", fact.point, key.point, "the key's registration holds")
         book = (order.market, order.session, order.mtu)
@@ -106,7 +84,7 @@ class Orders:
         self._check_receipt(fact, book, order.revision, ACCEPTED)
         self._check_revision(place, order.revision)
         self.live.setdefault(book, {})[order.account, order.order_id] = order.tag
-        self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence)
+        self.opened[order.tag] = Opened(order, fact.point, self._evidence.at.sequence, fact.mandate)
         report.totals.orders += 1
 
     def cancelled(self, fact: OrderCancelled) -> None:
@@ -116,11 +94,15 @@ class Orders:
         self._check_receipt(fact, book, fact.revision, CANCELLED)
         if fact.tag not in self.opened and self._erasures.excuse("order.accepted", fact.tag):
             return
-        order = self.opened[fact.tag].order
+        opened = self.opened[fact.tag]
+        order = opened.order
         self._check_revision((*book, order.account, fact.order_id), fact.revision)
         report.same("account", fact.account, order.account, "the order's is")
         values = (*book, fact.order_id, fact.revision)
-        self._check_signer(fact.order_key, order, self._evidence.sign.signer(fact.signature, "Cancel", *values))
+        signer = self._evidence.sign.signer(fact.signature, "Cancel", *values)
+        self._check_signer(fact, order, signer, opened.point)
+        if fact.mandate is not None:
+            report.same("order_key", fact.order_key, order.signer, "an agent withdraws its own orders, this one is of")
         last = self.live[book].pop((order.account, fact.order_id), None)
         report.same("tag", fact.tag, last, "the order's last revision has")
 
@@ -150,10 +132,15 @@ class Orders:
 
     # ---- checks that they share
 
-    def _check_signer(self, order_key: str, order: Order, signer: str) -> KeyRegistered | None:
-        """The key that signed is the one valid for the order's account at its MTU; None: its registration is erased."""
-        self._report.same("order_key", order_key, signer, "it is signed by")
-        return self._check_key(order_key, order.account, order.mtu)
+    def _check_signer(
+        self, fact: OrderAccepted | OrderCancelled, order: Order, signer: str, point: str | None
+    ) -> KeyRegistered | None:
+        """The key that signed is the one valid for the order's account at its MTU, or an agent's under a mandate of
+        that key; None: its registration is erased."""
+        self._report.same("order_key", fact.order_key, signer, "it is signed by")
+        if fact.mandate is None:
+            return self._check_key(fact.order_key, order.account, order.mtu)
+        return self.mandates.check_signed(fact, order.account, order.market, point, order.mtu)
 
     def _check_key(self, order_key: str, account: str, mtu: int) -> KeyRegistered | None:
         """Of what is recorded at this place, the last key that is valid at an MTU; None: its registration is erased."""
@@ -178,13 +165,8 @@ class Orders:
 
     def _check_receipt(self, fact: OrderAccepted | OrderCancelled, book: BookKey, revision: int, kind: int) -> None:
         """In time, and the operator gave a receipt for the entry at hand."""
-        at = self._evidence.at
-        receipt = rule_of(self._report, "receipts", RECEIPT_BY_RULE, fact.rules.receipts)
         self._check_in_time(fact.market_time, book)
-        with self._report.on(f"receipts.jsonl sequence {at.sequence}", "receipt"):
-            signature = self.receipts.pop(at.sequence)
-            values = receipt(at, Receipted(*book, fact.tag, revision, kind, fact.market_time))
-            self._evidence.check_receipt(signature, *values)
+        self.receipts.check(Receipted(*book, fact.tag, revision, kind, fact.market_time), fact.rules.receipts)
 
     def _check_revision(self, place: tuple[str, int, int, str, str], found: int) -> None:
         """One more than that of the order's last revision or cancel, whatever became of that; 0 at first."""

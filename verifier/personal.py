@@ -12,7 +12,7 @@ from typing import Any
 from verifier.billing import KINDS_BY_NAME, Line, VatLine
 from verifier.chain import Chain, Event
 from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
-from verifier.facts import OrderAccepted, OrderCancelled, Reading
+from verifier.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled, Reading
 from verifier.form import Json, as_json, parse, record, unhex
 from verifier.hashes import (
     ZERO_HEX,
@@ -31,11 +31,13 @@ from verifier.journal import Erasures
 from verifier.lines import (
     Account,
     OwnCancel,
+    OwnMandate,
     OwnMessage,
     OwnOrder,
     OwnProgram,
     OwnReading,
     OwnResult,
+    OwnRevocation,
     OwnStatement,
     ToldStatement,
 )
@@ -60,6 +62,9 @@ from verifier.verdict import not_settled
 from verifier.words import RESULT_BITS, Order
 
 VAT = "vat"
+
+Signed = OwnOrder | OwnCancel | OwnMandate | OwnRevocation
+"""What stands in orders.jsonl."""
 
 TOLD_EVENTS = ("PeriodSettled", "ProgramRecorded", "MtuCleared")
 """Events of the chain that a bundle must tell where they are the account's own."""
@@ -98,7 +103,8 @@ class Personal:
         self._area = ident(own.area)
         self._take_account(own)
         self._take_markets()
-        self._each("orders.jsonl", (OwnOrder, OwnCancel), self._check_order, lambda row: row.sequence)
+        signed = (OwnOrder, OwnCancel, OwnMandate, OwnRevocation)
+        self._each("orders.jsonl", signed, self._check_signed, lambda row: row.sequence)
         self._each(
             "programs.jsonl",
             (OwnProgram,),
@@ -176,39 +182,73 @@ class Personal:
 
     # ---- orders, programs, results
 
-    def _check_order(self, row: OwnOrder | OwnCancel) -> None:
-        """As the journal has it: signed by a registered key, with the operator's receipt."""
-        own, order_key = self._own, row.key.order_key
+    def _check_signed(self, row: Signed) -> None:
+        """As the journal has it: signed by a registered key, or by an agent under a mandate of one, with the operator's
+        receipt."""
         account = self._account_of(row)
         self._evidence.at = Place(row.sequence, row.journal_head)
-        self._orders.receipts = {row.sequence: row.receipt}
+        self._orders.receipts.signatures = {row.sequence: row.receipt}
         self._participants.keys[account].clear()
-        registration = (account, order_key, own.point, row.key.valid_from_mtu, row.key.signature)
+        registration = (account, row.key.order_key, self._own.point, row.key.valid_from_mtu, row.key.signature)
         self._participants.key_registered(KeyRegistered(*registration))
-        if isinstance(row, OwnCancel):
-            cancel = OrderCancelled(
-                market=row.cancel.market,
-                session=row.cancel.session,
-                mtu=row.cancel.mtu,
-                order_id=row.cancel.order_id,
-                revision=row.cancel.revision,
-                account=account,
-                order_key=order_key,
-                tag=row.tag,
-                signature=row.signature,
-                market_time=row.market_time,
-                rules=row.rules,
-            )
-            self._orders.cancelled(cancel)
-        else:
-            order = Order.open(self._evidence.sign, row.order, row.signature)
-            fact = (row.order, row.signature, order_key, order.tag, order.market, own.point, row.market_time, row.rules)
-            self._orders.accepted(OrderAccepted(*fact))
+        order_key = row.key.order_key
+        match row:
+            case OwnOrder():
+                self._orders.accepted(self._order_of(row))
+            case OwnCancel():
+                self._orders.cancelled(self._cancel_of(row, account))
+            case OwnMandate():
+                told = (row.mandate, row.signature, order_key, row.tag, row.market_time, row.rules)
+                self._orders.mandates.granted(MandateGranted(*told))
+            case OwnRevocation(revocation=ended):
+                head = (ended.mandate, ended.account, ended.agent)
+                revoked = (*head, row.signature, order_key, row.tag, row.market_time, row.rules)
+                self._orders.mandates.revoked(MandateRevoked(*revoked))
 
-    def _account_of(self, row: OwnOrder | OwnCancel) -> str:
-        """The account of an order, which is one of mine."""
-        account = self._orders.opened[row.tag].order.account if isinstance(row, OwnCancel) else row.order.account
-        self._report.none("orders of other accounts", {account}.difference(self._mine))
+    def _order_of(self, row: OwnOrder) -> OrderAccepted:
+        """The entry of an order; of an agent's the key is that of the mandate."""
+        order = Order.open(self._evidence.sign, row.order, row.signature)
+        return OrderAccepted(
+            order=row.order,
+            signature=row.signature,
+            order_key=row.key.order_key if row.mandate is None else order.signer,
+            tag=order.tag,
+            market=order.market,
+            point=self._own.point,
+            market_time=row.market_time,
+            rules=row.rules,
+            mandate=row.mandate,
+        )
+
+    def _cancel_of(self, row: OwnCancel, account: str) -> OrderCancelled:
+        """The entry of a cancel; of an agent's the key is that of its order."""
+        return OrderCancelled(
+            market=row.cancel.market,
+            session=row.cancel.session,
+            mtu=row.cancel.mtu,
+            order_id=row.cancel.order_id,
+            revision=row.cancel.revision,
+            account=account,
+            order_key=row.key.order_key if row.mandate is None else self._orders.opened[row.tag].order.signer,
+            tag=row.tag,
+            signature=row.signature,
+            market_time=row.market_time,
+            rules=row.rules,
+            mandate=row.mandate,
+        )
+
+    def _account_of(self, row: Signed) -> str:
+        """The account that an order, cancel, mandate or its end is of, which is one of mine."""
+        match row:
+            case OwnOrder():
+                account = row.order.account
+            case OwnCancel():
+                account = self._orders.opened[row.tag].order.account
+            case OwnMandate():
+                account = row.mandate.account
+            case OwnRevocation():
+                account = row.revocation.account
+        self._report.none("orders and mandates of other accounts", {account}.difference(self._mine))
         return account
 
     def _check_program(self, row: OwnProgram) -> None:
@@ -270,6 +310,7 @@ class Personal:
             if word.accepted and row.price_neur_per_wh is not None:
                 energy_wh = word.accepted * row.lot_wh
                 trade = Trade(row.market, session, tag, word.side, energy_wh, row.price_neur_per_wh)
+                self._orders.mandates.traded(opened[tag].mandate, word.side, mtu, energy_wh)
                 self._market.trades[opened[tag].order.account, mtu].append(trade)
 
     # ---- readings and terms

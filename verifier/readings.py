@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from verifier.chain import GRACE_SECONDS, Event
 from verifier.evidence import Evidence
@@ -23,6 +22,7 @@ from verifier.signatures import Registers, jws_meter, open_jws
 from verifier.substitutes import LIKE_MTUS_BACK, MeterReadings, Substitute
 from verifier.transactions import Transactions
 from verifier.verdict import Subject
+from verifier.zones import zone_of
 
 MEASURED, SUBSTITUTE = 0, 1
 """Qualities of a reading."""
@@ -241,7 +241,7 @@ class Readings:
         area = self._participants.areas.get(ident(now.area)) if now else None
         if area is None:
             return
-        zone = self._zone_of(area.zone)
+        zone = zone_of(self._report, area.zone, "substitutes")
         if zone is None:
             return
         told = Substitute(leaf.import_register_wh, leaf.export_register_wh, leaf.nonce)
@@ -251,19 +251,6 @@ class Readings:
             self._odd[place].append((revision, self._report.subject, told, due[0]))
         elif self._evidence.chain is None or self._recorded(leaf.meter, mtu, revision) is not None:
             self._right[place] = max(revision, self._right.get(place, revision))
-
-    def _zone_of(self, name: str) -> ZoneInfo | None:
-        """The zone of this name in the IANA table, never one of the machine's own; None where there is none."""
-        try:
-            if "/" not in name and name != "UTC":
-                raise ValueError(f"zone {name!r} is not one that is the same everywhere")
-            return ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            if zone_table():
-                self._report.fail(f"{name} is no zone: {error}")
-            else:
-                self._report.gap("substitutes on a machine without the table of zones")
-            return None
 
     def check_substitutes(self, end: int) -> None:
         """After all leaves: where a meter's signed reading had come, a later revision than the substitute's holds it;
@@ -343,14 +330,6 @@ CHECK_BY_SUBSTITUTE_RULE: Mapping[int, Callable[[Readings, Reading, int, int, Se
     2: Readings.check_leaf
 }
 """What checks a leaf, by the version of the rule for substitutes."""
-
-
-def zone_table() -> bool:
-    """Whether this machine knows any zone."""
-    try:
-        return ZoneInfo("Europe/Berlin") is not None
-    except (KeyError, OSError):
-        return False
 
 
 def most_believed(party: Party | None, mtus: int) -> tuple[int, int]:

@@ -93,6 +93,13 @@ SHAPES = (
     ),
     ("Handovers", "Handover(bytes32 area,uint32 period,address successor,bytes32 codesHash,uint64 deadline)"),
     ("Anchors", "Audit(uint64 sequence,bytes32 head)"),
+    (
+        "Market",
+        "Mandate(address account,address agent,string[] points,string[] markets,int32 highestBuyNeurPerWh,"
+        "int32 lowestSellNeurPerWh,uint64 mtuBuyWh,uint64 mtuSellWh,uint64 dayBuyWh,uint64 daySellWh,string zone,"
+        "uint32 fromMtu,uint32 toMtu,uint64 nonce)",
+    ),
+    ("Market", "MandateRevocation(address account,address agent,bytes16 mandate)"),
     ("Redemptions", "Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)"),
 )
 """Verifying contract and shape of all that is signed (protocol.md section 2)."""
@@ -100,6 +107,8 @@ SHAPES = (
 
 def abi_encode(kind: str, value: Any) -> bytes:
     """One member of a signed struct as its ABI word. Raises ValueError where the value does not fit its type."""
+    if kind.endswith("[]"):
+        return keccak(b"".join(abi_encode(kind.removesuffix("[]"), item) for item in value))
     if kind == "string":
         return keccak(str(value).encode())
     if kind == "address":

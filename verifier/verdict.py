@@ -88,6 +88,8 @@ class Totals:
     """Entries of the journal, whose hashes form a chain."""
     orders: int = 0
     """Orders opened, each with a signature and a receipt."""
+    mandates: int = 0
+    """Mandates of agents, each signed by its account's key, with a receipt."""
     books: int = 0
     """Results of single MTUs: order by order, optimum, price and shares."""
     programs_within: int = 0

@@ -171,5 +171,7 @@ SequenceNumber = Annotated[int, Path(ge=1, le=MAX_SAFE_INTEGER, description="Pla
 Reference = Annotated[Bytes32, Path(description="The payment's reference")]
 OrderId = Annotated[Bytes16, Path(description="Order id, 16 bytes of 0x hex, as its device made it")]
 
+MandateTag = Annotated[Bytes16, Path(description="Tag of a mandate, as its receipt names it")]
+
 AreaQuery = Annotated[Code, Query(description="An area by its code")]
 AreaFilter = Annotated[Code | None, Query(description="Only of this area, given by its code")]

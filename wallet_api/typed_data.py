@@ -15,7 +15,7 @@ from wallet_api.schemas.session import SigningView, TypedData
 
 _DECIMAL = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _BYTES = re.compile(r"0x[0-9a-f]*")
-_TEXT_MAX = 500
+_TEXT_MAX, _ITEMS_MAX = 500, 500
 
 
 def shape_named(name: str) -> Shape:
@@ -65,6 +65,10 @@ def _names(shape: Shape) -> set[str]:
 
 
 def _value(kind: str, given: Any) -> Any:
+    if kind.endswith("[]"):
+        if not isinstance(given, list) or len(given) > _ITEMS_MAX:
+            raise ValueError(f"must be a list of at most {_ITEMS_MAX}")
+        return [_value(kind.removesuffix("[]"), item) for item in given]
     if kind == "string":
         if not isinstance(given, str) or not 1 <= len(given) <= _TEXT_MAX:
             raise ValueError(f"must be text of 1 to {_TEXT_MAX} characters")

@@ -20,6 +20,7 @@ from domain.facts.chain import (
     requested_key,
 )
 from domain.facts.handovers import DeployedContract, DeploymentSucceeded
+from domain.facts.mandates import MandateGranted, MandateRevoked, mandate_key, revocation_key
 from domain.facts.metering import MtuUnread, ReadingAttested, ReadingRules
 from domain.facts.money import CoverGiven, DepositBooked, RedemptionRequested
 from domain.facts.parties import AccountReplaced, KeyRegistered, MeterRegistered, ParticipantRegistered
@@ -96,6 +97,8 @@ __all__ = [
     "GuaranteeGiven",
     "Happened",
     "KeyRegistered",
+    "MandateGranted",
+    "MandateRevoked",
     "MarketDefined",
     "MeterRegistered",
     "MtuCleared",
@@ -126,6 +129,8 @@ __all__ = [
     "order_revision_key",
     "policy_key",
     "cleared_key",
+    "mandate_key",
+    "revocation_key",
     "done_key",
     "read_fact",
     "requested_key",

@@ -11,6 +11,7 @@ from pydantic import PlainSerializer, PlainValidator
 from domain.errors import DominoesError
 from domain.facts.base import Fact, fact
 from domain.hashing import text_id, to_hex
+from domain.mandates import MandateUsed
 from domain.members import (
     Address,
     Code,
@@ -82,7 +83,8 @@ class OrderRules:
 class OrderAccepted(Fact):
     """A signed order, or a later revision of one, is in its book. `market_time` is when it was accepted.
 
-    `market` is the market's code; inside the order it is the signed id. `point` is None for a retailer.
+    `market` is the market's code; inside the order it is the signed id. `point` is None for a retailer. `order_key`
+    signed it: the account's own, or an agent's under a `mandate`.
     """
 
     KIND = "order.accepted"
@@ -94,6 +96,7 @@ class OrderAccepted(Fact):
     point: Code | None
     market_time: Seconds
     rules: OrderRules
+    mandate: MandateUsed = None
 
     @property
     def journal_key(self) -> str:
@@ -104,7 +107,10 @@ class OrderAccepted(Fact):
 
 @fact
 class OrderCancelled(Fact):
-    """The order with this tag is withdrawn from its book; a cancel takes a revision of its order."""
+    """The order with this tag is withdrawn from its book; a cancel takes a revision of its order.
+
+    `order_key` signed it: the account's own, or that of the agent that signed the order, under a `mandate`.
+    """
 
     KIND = "order.cancelled"
     market: Code
@@ -118,6 +124,7 @@ class OrderCancelled(Fact):
     signature: Signature
     market_time: Seconds
     rules: OrderRules
+    mandate: MandateUsed = None
 
     @property
     def journal_key(self) -> str:

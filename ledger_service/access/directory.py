@@ -41,8 +41,8 @@ class OrganisationKey:
     area: str | None = None
 
     def __post_init__(self) -> None:
-        if self.role is Role.PROSUMER:
-            raise ValueError("a prosumer is a registered participant, not an organisation key")
+        if self.role in (Role.PROSUMER, Role.AGENT):
+            raise ValueError(f"a {self.role} is known by what the record says, not as an organisation key")
 
 
 class KnownParticipant(Protocol):
@@ -69,7 +69,7 @@ class RolesNotExclusive(DominoesError):
 
 
 class UnknownAccount(DominoesError):
-    """The signature is good but the address is neither a participant nor an organisation key."""
+    """The signature is good but the address is neither a participant's, an agent's nor an organisation key."""
 
     status = 401
     code = "unknown-account"
@@ -88,8 +88,9 @@ class Directory:
         *,
         organisations: Iterable[OrganisationKey],
         participant_of: Callable[[str], KnownParticipant | None],
+        is_agent: Callable[[str], bool],
     ) -> None:
-        self._participant_of = participant_of
+        self._participant_of, self._is_agent = participant_of, is_agent
         self._organisations: dict[bytes, OrganisationKey] = {}
         for key in organisations:
             if key.address in self._organisations:
@@ -120,6 +121,8 @@ class Directory:
         if organisation is not None:
             return Principal(address=address, role=organisation.role, name=organisation.name, area=organisation.area)
         participant = self._participant_of(to_hex(address))
+        if participant is None and self._is_agent(to_hex(address)):
+            return Principal(address=address, role=Role.AGENT, name=to_hex(address))
         role = None if participant is None else PARTICIPANT_ROLES.get(participant.kind)
         if participant is None or role is None:
             raise UnknownAccount(address=address)

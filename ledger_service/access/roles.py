@@ -14,6 +14,8 @@ class Role(StrEnum):
     """A household: own orders, readings, bills. IEC 62351-8: VIEWER of own data, OPERATOR of own orders."""
     RETAILER = "retailer"
     """Supplies customers, guarantees them, trades at the transformer. IEC 62351-8: OPERATOR for its own customers."""
+    AGENT = "agent"
+    """A key that trades for accounts within their mandates. IEC 62351-8: OPERATOR of the orders it signed itself."""
     DSO = "dso"
     """Signs or refuses programs of its area. IEC 62351-8: ENGINEER / OPERATOR of the distribution zone."""
     ATTESTER = "attester"

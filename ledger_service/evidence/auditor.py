@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from domain.facts import OrderAccepted, OrderCancelled
+from domain.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled
 from ledger_service.evidence.form import BundleWriter
 from ledger_service.evidence.journal import journal_lines
 from ledger_service.evidence.recorded import Anchor, ChainInfo, ReceiptSource, last_anchor, walk
@@ -29,5 +29,5 @@ def export_auditor(record: Record, directory: Path, *, chain: ChainInfo, receipt
 
 
 def _receipts(connection: Connection, through: int, receipts: ReceiptSource) -> Iterator[ReceiptShown]:
-    for entry, _ in walk(connection, OrderAccepted, OrderCancelled, through=through):
+    for entry, _ in walk(connection, OrderAccepted, OrderCancelled, MandateGranted, MandateRevoked, through=through):
         yield ReceiptShown(sequence=entry.sequence, signature=receipts(entry))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from domain.areas import Area
 from domain.facts import (
     AccountStatement,
     AttesterSignature,
+    MandateGranted,
+    MandateRevoked,
     OrderAccepted,
     OrderCancelled,
     PointEnvelope,
@@ -28,6 +30,9 @@ from ledger_service.evidence.shown import AttestationShown, OwnProgramShown, Rea
 from ledger_service.record import Entry
 
 _Version = TypeVar("_Version", Agreement, Tariff)
+
+Signed: TypeAlias = OrderAccepted | OrderCancelled | MandateGranted | MandateRevoked
+"""What an account's keys and agents signed, and the operator gave a receipt for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ class SettlementContent:
 
 @dataclass(slots=True)
 class Openings:
-    """Openings by what they are; `orders` holds entries of orders and cancels by account, ascending.
+    """Openings by what they are; `orders` holds entries of orders, cancels and mandates by account, ascending.
 
     `parties` stand under their present accounts, `replacements` too: how the accounts before it gave way, oldest first.
     """
@@ -147,8 +152,9 @@ class Openings:
     keys: dict[str, OrderKey] = field(default_factory=dict)
     agreements: list[Agreement] = field(default_factory=list)
     tariffs: list[Tariff] = field(default_factory=list)
-    orders: dict[str, list[tuple[Entry, OrderAccepted | OrderCancelled]]] = field(default_factory=dict)
+    orders: dict[str, list[tuple[Entry, Signed]]] = field(default_factory=dict)
     account_of: dict[bytes, str] = field(default_factory=dict)
+    granted_by: dict[bytes, str] = field(default_factory=dict)  # order keys that signed mandates, by tag
     areas: dict[str, Area] = field(default_factory=dict)
     markets: dict[str, Market] = field(default_factory=dict)
     periods: dict[tuple[str, int], Period] = field(default_factory=dict)
@@ -183,8 +189,8 @@ class Openings:
         """A present account and those before it."""
         return [account, *(item.account for item in self.replacements.get(account, ()))]
 
-    def orders_of(self, account: str) -> list[tuple[Entry, OrderAccepted | OrderCancelled]]:
-        """Orders and cancels of a present account and those before it, by sequence."""
+    def orders_of(self, account: str) -> list[tuple[Entry, Signed]]:
+        """Orders, cancels and mandates of a present account and those before it, by sequence."""
         found = [item for one in self.accounts_of(account) for item in self.orders.get(one, ())]
         return sorted(found, key=lambda item: item[0].sequence)
 

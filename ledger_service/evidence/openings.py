@@ -15,6 +15,8 @@ from domain.facts import (
     AreaDefined,
     Fact,
     KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
     MarketDefined,
     MeterRegistered,
     MtuCleared,
@@ -44,6 +46,7 @@ from ledger_service.evidence.contents import (
     Openings,
     ProgramContent,
     SettlementContent,
+    Signed,
 )
 from ledger_service.evidence.public import attestations as attestations_shown
 from ledger_service.evidence.public import signed_programs, signed_proposals
@@ -63,7 +66,7 @@ _REGISTRY: tuple[type[Fact], ...] = (
     AccountReplaced,
 )
 
-_ORDERS: tuple[type[OrderAccepted] | type[OrderCancelled], ...] = (OrderAccepted, OrderCancelled)
+_SIGNED: tuple[type[Signed], ...] = (MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled)
 
 
 def read_openings(connection: Connection, *, through: int) -> Openings:
@@ -71,8 +74,8 @@ def read_openings(connection: Connection, *, through: int) -> Openings:
     found = Openings()
     for fact in facts_of(connection, *_REGISTRY, through=through):
         _add_registry(found, fact)
-    for entry, order in walk(connection, *_ORDERS, through=through):
-        _add_order(found, entry, order)
+    for entry, signed in walk(connection, *_SIGNED, through=through):
+        _add_signed(found, entry, signed)
     _add_programs(found, connection, through)
     results = [_cleared_line(found, cleared) for cleared in facts_of(connection, MtuCleared, through=through)]
     found.results = sorted(results, key=lambda result: (result.mtu, result.session, result.market))
@@ -103,10 +106,18 @@ def _add_registry(found: Openings, fact: Fact) -> None:
             found.give_way(replacement)
 
 
-def _add_order(found: Openings, entry: Entry, fact: OrderAccepted | OrderCancelled) -> None:
-    if isinstance(fact, OrderAccepted):
-        found.account_of[fact.tag] = to_hex(fact.order.account)
-    account = found.account_of.get(fact.tag)
+def _add_signed(found: Openings, entry: Entry, fact: Signed) -> None:
+    account: str | None
+    match fact:
+        case OrderAccepted():
+            account = found.account_of[fact.tag] = to_hex(fact.order.account)
+        case OrderCancelled():
+            account = found.account_of.get(fact.tag)
+        case MandateGranted():
+            account = fact.mandate.account
+            found.granted_by[fact.tag] = fact.order_key
+        case MandateRevoked():
+            account = fact.account
     if account is not None:
         found.orders.setdefault(account, []).append((entry, fact))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from domain.errors import DominoesError
-from domain.facts import OrderAccepted
+from domain.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled
 from domain.parties import Meter, Participant
 from ledger_service.evidence.contents import Openings
 from ledger_service.evidence.form import BundleWriter
@@ -20,10 +20,13 @@ from ledger_service.evidence.shown import (
     CancelMembers,
     CancelShown,
     KeyShown,
+    MandateShown,
     MessageShown,
     OrderShown,
     OwnProgramShown,
     ReceivedShown,
+    RevocationMembers,
+    RevocationShown,
 )
 from ledger_service.record import Record
 
@@ -116,10 +119,13 @@ def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShow
             yield program.shown_to(party.point)
 
 
-def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterable[OrderShown | CancelShown]:
-    """Own orders and cancels by sequence, each with the operator's receipt."""
+def _orders(
+    openings: Openings, account: str, receipts: ReceiptSource
+) -> Iterable[OrderShown | CancelShown | MandateShown | RevocationShown]:
+    """Own orders, cancels and mandates by sequence, each with the operator's receipt."""
     for entry, fact in openings.orders_of(account):
-        key = openings.keys[fact.order_key]
+        mandate = fact.mandate if isinstance(fact, OrderAccepted | OrderCancelled) else None
+        key = openings.keys[fact.order_key if mandate is None else openings.granted_by[mandate]]
         received = ReceivedShown(
             signature=fact.signature,
             key=KeyShown(key.order_key, key.valid_from_mtu, key.signature),
@@ -128,12 +134,18 @@ def _orders(openings: Openings, account: str, receipts: ReceiptSource) -> Iterab
             market_time=fact.market_time,
             receipt=receipts(entry),
             rules=fact.rules,
+            mandate=mandate,
         )
-        if isinstance(fact, OrderAccepted):
-            yield OrderShown(received, fact.order)
-        else:
-            cancel = CancelMembers(fact.market, fact.session, fact.mtu, fact.order_id, fact.revision)
-            yield CancelShown(received, cancel, fact.tag)
+        match fact:
+            case OrderAccepted():
+                yield OrderShown(received, fact.order)
+            case OrderCancelled():
+                cancel = CancelMembers(fact.market, fact.session, fact.mtu, fact.order_id, fact.revision)
+                yield CancelShown(received, cancel, fact.tag)
+            case MandateGranted():
+                yield MandateShown(received, fact.mandate, fact.tag)
+            case MandateRevoked():
+                yield RevocationShown(received, RevocationMembers(fact.account, fact.agent, fact.mandate), fact.tag)
 
 
 def _results(openings: Openings, account: str) -> Iterable[bytes]:

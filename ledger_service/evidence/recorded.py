@@ -18,7 +18,7 @@ from ledger_service.record.journal import entry_of, kinds_of, select_entries, wa
 from ledger_service.record.tables import journal_entry
 
 ReceiptSource = Callable[[Entry], bytes]
-"""Gives the operator's 65-byte receipt signature of an `order.accepted` or `order.cancelled` entry."""
+"""Gives the operator's 65-byte receipt signature of an entry that has one."""
 
 
 class NothingAnchored(DominoesError):

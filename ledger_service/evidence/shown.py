@@ -19,6 +19,7 @@ from domain.facts import (
 )
 from domain.facts.settlement import AnyStatement
 from domain.facts.trading import SignedOrder
+from domain.mandates import Mandate, MandateUsed
 from domain.members import (
     Address,
     Code,
@@ -141,7 +142,10 @@ class CancelMembers:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedShown:
-    """What an order and a cancel are shown with: who signed, and what the operator said to it."""
+    """What orders, cancels and mandates are shown with: who signed, and what the operator said to it.
+
+    Where an agent signed under a `mandate`, `key` is the one that signed that.
+    """
 
     signature: Signature
     key: KeyShown
@@ -150,6 +154,7 @@ class ReceivedShown:
     market_time: Seconds
     receipt: Signature
     rules: OrderRules
+    mandate: MandateUsed = None
 
 
 def _beside(written: dict[str, Any]) -> dict[str, Any]:
@@ -175,6 +180,41 @@ class CancelShown:
 
     received: ReceivedShown
     cancel: CancelMembers
+    tag: Tag
+
+    @model_serializer(mode="wrap")
+    def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _beside(write(self))
+
+
+@dataclass(frozen=True, slots=True)
+class MandateShown:
+    """An own mandate; on its line the members of `received` stand beside it."""
+
+    received: ReceivedShown
+    mandate: Mandate
+    tag: Tag
+
+    @model_serializer(mode="wrap")
+    def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _beside(write(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationMembers:
+    """The members of a signed revocation: `mandate` is the tag of the one that ends."""
+
+    account: Address
+    agent: Address
+    mandate: Tag
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationShown:
+    """An own mandate's end; on its line the members of `received` stand beside it."""
+
+    received: ReceivedShown
+    revocation: RevocationMembers
     tag: Tag
 
     @model_serializer(mode="wrap")

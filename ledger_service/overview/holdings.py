@@ -25,6 +25,15 @@ def orders(connection: Connection, *, account: str, span: MtuSpan = ALWAYS, part
     return [order_from_row(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
 
 
+def orders_signed_by(
+    connection: Connection, *, order_key: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE
+) -> list[BookOrder]:
+    """The orders of a span whose last revision this key signed, for whichever account, by MTU and id."""
+    c = trading_order.c
+    query = select(trading_order).where(c.order_key == order_key, span.holds(c.mtu))
+    return [order_from_row(row) for row in connection.execute(sliced(query, c.mtu, c.order_id, part=part))]
+
+
 def schedules(connection: Connection, *, point: str, span: MtuSpan = ALWAYS, part: Slice = WHOLE) -> list[Schedule]:
     """The schedules of a point, in their last revisions, that begin in a span, by gate and market."""
     c = trading_schedule.c

@@ -280,7 +280,7 @@ def require_participant(tx: Transaction, *, account: str, kind: ParticipantKind)
 
 
 def check_unclaimed(tx: Transaction, *, address: str, organisations: Container[str]) -> None:
-    """An address plays one part: settlement account, order key or organisation's key. Raises AlreadyRegistered.
+    """An address plays one part: settlement account, order key, agent or organisation's key. Raises AlreadyRegistered.
 
     `organisations` are the addresses (0x hex) that the service knows as organisations' keys; attesters are in the
     record besides.
@@ -297,6 +297,8 @@ def _check_no_party(tx: Transaction, address: str) -> None:
         raise AlreadyRegistered(what="address", name=f"{address} (as an order key)")
     if queries.replacement_of(tx.connection, address) is not None:
         raise AlreadyRegistered(what="address", name=f"{address} (as an account that was replaced)")
+    if queries.is_agent(tx.connection, address):
+        raise AlreadyRegistered(what="address", name=f"{address} (as an agent of a mandate)")
 
 
 def register_participant(

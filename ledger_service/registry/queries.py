@@ -27,6 +27,7 @@ from ledger_service.registry.tables import (
     registry_area,
     registry_guarantee,
     registry_key,
+    registry_mandate,
     registry_market,
     registry_meter,
     registry_participant,
@@ -188,6 +189,12 @@ def order_keys(connection: Connection) -> list[OrderKey]:
 def order_key(connection: Connection, order_key: str) -> OrderKey | None:
     """The registration of an order key, whether it is still valid or not."""
     return _last(connection, OrderKey, registry_key, registry_key.c.order_key == order_key)
+
+
+def is_agent(connection: Connection, address: str) -> bool:
+    """Whether any account ever gave this address a mandate."""
+    query = select(registry_mandate.c.tag).where(registry_mandate.c.agent == address).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def tariff_versions(connection: Connection, tariff: str | None = None) -> list[Tariff]:

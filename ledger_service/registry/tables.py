@@ -171,6 +171,25 @@ registry_replacement = Table(
 )
 """Accounts that gave way to others. All other views of the registry name the present account of a participant."""
 
+registry_mandate = Table(
+    "registry_mandate",
+    metadata,
+    Column("tag", LargeBinary(16), primary_key=True),
+    Column("account", _Address, nullable=False),
+    Column("agent", _Address, nullable=False),
+    Column("mandate", Text, nullable=False),
+    Column("from_mtu", Integer64, nullable=False),
+    Column("order_key", _Address, nullable=False),
+    Column("signature", _Signature, nullable=False),
+    Column("market_time", Integer64, nullable=False),
+    Column("revoked_sequence", Integer64, ForeignKey("journal_entry.sequence"), nullable=True),
+    Column("revoked_time", Integer64, nullable=True),
+    _sequence(),
+    Index("ix_registry_mandate_account_from_mtu_tag", "account", "from_mtu", "tag"),
+    Index("ix_registry_mandate_agent_from_mtu_tag", "agent", "from_mtu", "tag"),
+    Index("ix_registry_mandate_account_agent_sequence", "account", "agent", "sequence"),
+)
+
 TABLES = (
     registry_area,
     registry_market,
@@ -181,5 +200,6 @@ TABLES = (
     registry_key,
     registry_guarantee,
     registry_replacement,
+    registry_mandate,
 )
 """Every view of this package."""

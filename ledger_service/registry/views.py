@@ -15,6 +15,8 @@ from domain.facts import (
     Fact,
     GuaranteeGiven,
     KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
     MarketDefined,
     MeterRegistered,
     ParticipantRegistered,
@@ -26,6 +28,7 @@ from domain.terms import Agreement, Tariff
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.grids import grid_model_text
+from ledger_service.registry.mandates import show_granted, show_revoked
 from ledger_service.registry.tables import (
     TABLES,
     registry_agreement,
@@ -61,8 +64,10 @@ REGISTRY_FACTS: tuple[type[Fact], ...] = (
     KeyRegistered,
     GuaranteeGiven,
     AccountReplaced,
+    MandateGranted,
+    MandateRevoked,
 )
-"""The facts this package appends."""
+"""The facts that its views are made of; mandates come in through order intake."""
 
 
 def fold(connection: Connection, entry: Entry) -> None:
@@ -89,6 +94,10 @@ def fold(connection: Connection, entry: Entry) -> None:
             for column in _NAMING:
                 rename = update(column.table).where(column == replacement.account)
                 connection.execute(rename.values({column: replacement.successor}))
+        case MandateGranted() as granted:
+            show_granted(connection, granted, entry.sequence)
+        case MandateRevoked() as revoked:
+            show_revoked(connection, revoked, entry.sequence)
 
 
 def show_area(connection: Connection, area: Area, *, grid_model_text: str, sequence: int) -> None:

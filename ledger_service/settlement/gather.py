@@ -13,6 +13,8 @@ from domain.facts import (
     AgreementSigned,
     Fact,
     KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
     MarketDefined,
     MeterRegistered,
     MtuCleared,
@@ -23,6 +25,8 @@ from domain.facts import (
     ReadingAttested,
     SessionOpened,
     TariffPublished,
+    mandate_key,
+    revocation_key,
 )
 from domain.hashing import ZERO_HASH
 from domain.markets import Market
@@ -33,6 +37,7 @@ from domain.sessions import mtus_of
 from domain.terms import Agreement, Tariff
 from domain.words import OrderWord
 from ledger_service.record.journal import walk_entries
+from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
 from ledger_service.settlement.queries import (
     AttestationKey,
@@ -94,6 +99,8 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
     resolved = resolution(connection, area=area, period=period)
     terms = terms_of(connection, area=area, end_mtu=state.first_mtu + state.count, through=through)
     sessions = _sessions(connection, area, period, resolved)
+    orders = _orders(connection, area, period, sessions)
+    mandates, revocations = _mandates(connection, orders, through)
     return Basis(
         parties=terms.parties,
         meters=terms.meters,
@@ -110,7 +117,9 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
         grid_model=registry.area(connection, area).grid_model,
         programs=tuple(_programs(connection, area, period, resolved)),
         sessions=sessions,
-        orders=_orders(connection, area, period, sessions),
+        orders=orders,
+        mandates=mandates,
+        revocations=revocations,
         attestations=_attestations(connection, area, period, resolved),
         earlier=_earlier(connection, area, period, revision),
     )
@@ -247,6 +256,20 @@ def _orders(
         if len(found) == len(wanted):
             break
     return tuple(found[tag] for tag in sorted(found))
+
+
+def _mandates(
+    connection: Connection, orders: Sequence[OrderAccepted], through: int | None
+) -> tuple[tuple[MandateGranted, ...], tuple[MandateRevoked, ...]]:
+    """The mandates that these orders name, and how they ended, each in order of recording."""
+    tags = {order.mandate for order in orders if order.mandate is not None}
+    keys = [key for tag in tags for key in (mandate_key(tag), revocation_key(tag))]
+    found = sorted(find_entries(connection, keys).values(), key=lambda entry: entry.sequence)
+    facts = [entry.fact for entry in found if through is None or entry.sequence <= through]
+    return (
+        tuple(fact for fact in facts if isinstance(fact, MandateGranted)),
+        tuple(fact for fact in facts if isinstance(fact, MandateRevoked)),
+    )
 
 
 def _attestations(

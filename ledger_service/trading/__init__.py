@@ -8,7 +8,9 @@ from ledger_service.trading.submissions import (
     Backing,
     IntakeLimits,
     SignedCancel,
+    SignedMandate,
     SignedOrder,
+    SignedRevocation,
     SignedSchedule,
     Submission,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "Receipt",
     "ReceiptSigner",
     "SignedCancel",
+    "SignedMandate",
+    "SignedRevocation",
     "SignedOrder",
     "SignedSchedule",
     "Backing",

@@ -311,3 +311,114 @@ class IntakeClosed(DominoesError):
 
     def __init__(self) -> None:
         super().__init__("the service is stopping and takes no orders; try the same request again when it is back")
+
+
+class MandateUnknown(DominoesError):
+    """There is no mandate with this tag of the account that signed."""
+
+    status = 404
+    code = "mandate-unknown"
+    remedy = "List your mandates, and take the tag from there."
+
+    def __init__(self, *, mandate: str) -> None:
+        self.mandate = mandate
+        super().__init__(f"no mandate {mandate} of this account; list your mandates and take the tag from there")
+
+
+class MandateZoneWrong(DominoesError):
+    """A mandate counts its days in another time zone than the area."""
+
+    code = "mandate-zone"
+    remedy = "Sign the mandate with the time zone of your area."
+
+    def __init__(self, *, zone: str, expected: str) -> None:
+        self.zone, self.expected = zone, expected
+        super().__init__(f"zone {zone} is not that of the area, {expected}; sign the mandate with that one")
+
+
+class MandateOver(DominoesError):
+    """A mandate holds no MTU that is still to come, or reaches further than a year ahead."""
+
+    code = "mandate-span"
+    remedy = "Sign a mandate whose last MTU is still to come, and no more than a year ahead."
+
+    def __init__(self, *, from_mtu: int, to_mtu: int, lowest: int, highest: int) -> None:
+        self.from_mtu, self.to_mtu, self.lowest, self.highest = from_mtu, to_mtu, lowest, highest
+        super().__init__(
+            f"a mandate from MTU {from_mtu} to MTU {to_mtu} (excluded) must end after it begins, "
+            f"and from MTU {lowest} to {highest}; sign another one"
+        )
+
+
+class MandateEnded(DominoesError):
+    """The agent's mandate was revoked, or the key that signed it is not the account's any more."""
+
+    status = 403
+    code = "mandate-ended"
+    remedy = "Have the account's order key sign a new mandate."
+
+    def __init__(self, *, mandate: str, reason: str) -> None:
+        self.mandate, self.reason = mandate, reason
+        super().__init__(f"mandate {mandate} has ended: {reason}; have the account's order key sign a new one")
+
+
+class OutsideMandate(DominoesError):
+    """The agent has a mandate, but not for this."""
+
+    status = 403
+
+    def __init__(self, *, mandate: str, name: str, given: object, allowed: str) -> None:
+        self.mandate, self.name, self.given, self.allowed = mandate, name, given, allowed
+        super().__init__(f"{name} {given} is not in mandate {mandate}, which allows {allowed}; stay within it")
+
+
+class MandateMarket(OutsideMandate):
+    """The agent's mandate does not name this market."""
+
+    code = "mandate-market"
+    remedy = "Trade in a market that the mandate names, or have the account sign another mandate."
+
+
+class MandatePoint(OutsideMandate):
+    """The agent's mandate does not name the account's point."""
+
+    code = "mandate-point"
+    remedy = "Have the account sign a mandate that names its point."
+
+
+class MandateMtu(OutsideMandate):
+    """The MTU is before the agent's mandate begins, or after it ends."""
+
+    code = "mandate-mtu"
+    remedy = "Trade an MTU within the mandate, or have the account sign another one."
+
+
+class MandatePrice(OutsideMandate):
+    """The limit is above the highest price at which the agent may buy, or below the lowest at which it may sell."""
+
+    code = "mandate-price"
+    remedy = "Keep the limit within the mandate's price."
+
+
+class MandateEnergy(DominoesError):
+    """What the agent traded and has open under its mandate would exceed its energy in the MTU or local day."""
+
+    status = 403
+    code = "mandate-energy"
+    remedy = "Lower the quantity to what is left, or cancel other orders of the mandate."
+
+    def __init__(self, *, mandate: str, span: str, energy_wh: int, limit_wh: int, left_wh: int) -> None:
+        self.mandate, self.span, self.energy_wh = mandate, span, energy_wh
+        self.limit_wh, self.left_wh = limit_wh, left_wh
+        super().__init__(
+            f"{energy_wh} Wh more in {span} exceed the {limit_wh} Wh of mandate {mandate}, of which {left_wh} Wh are "
+            "left; lower the quantity or cancel other orders of it"
+        )
+
+
+OUTSIDE_MANDATE: dict[str, type[OutsideMandate]] = {
+    "market": MandateMarket,
+    "point": MandatePoint,
+    "mtu": MandateMtu,
+}
+"""What a place may lack of a mandate, by the name that `domain.mandates.Mandate.outside` gives it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,8 +17,10 @@ from typing import Protocol
 
 from domain.eip712 import Domain
 from domain.errors import DominoesError
+from domain.facts import MandateGranted, MandateRevoked
 from ledger_service.clock import MarketClock
 from ledger_service.record import Entry, Record, Transaction
+from ledger_service.registry.views import fold as fold_registry
 from ledger_service.trading.errors import IntakeBusy, IntakeClosed
 from ledger_service.trading.receipts import RECEIPTED, Receipt, ReceiptSigner
 from ledger_service.trading.state import TradingState
@@ -37,6 +39,9 @@ GROUP_ITEMS_MAX = 2_000
 
 WAITING_ITEMS_MAX = 20_000
 """Submissions that may wait for the writer before more are refused: some seconds of work."""
+
+MANDATE_FACTS = (MandateGranted, MandateRevoked)
+"""Facts of intake that are views of the registry: who may be whose agent."""
 
 
 class Funds(Protocol):
@@ -89,10 +94,11 @@ class Intake:
         funds: Funds,
         signer: ReceiptSigner,
         limits: IntakeLimits | None = None,
+        organisations: Container[str] = frozenset(),
     ) -> None:
         self._record, self._clock, self._funds, self._signer = record, clock, funds, signer
         self._domain = domain
-        self._rules = IntakeRules(limits=limits or IntakeLimits(), backing=self._backing)
+        self._rules = IntakeRules(limits=limits or IntakeLimits(), backing=self._backing, organisations=organisations)
         self._backings = cache(funds.backings())
         self._state: TradingState | None = None
         self._deciding = threading.Lock()
@@ -189,6 +195,9 @@ class Intake:
                     appended.append(entry)
                 entries.append(entry)
             fold(tx.connection, appended)
+            for entry in appended:
+                if isinstance(entry.fact, MANDATE_FACTS):
+                    fold_registry(tx.connection, entry)
             state.sequence = tx.head.sequence
         return [self._decision(entry) for entry in entries]
 

@@ -19,7 +19,10 @@ from ledger_service.trading.tables import trading_order, trading_schedule
 
 @dataclass(frozen=True, slots=True)
 class BookOrder:
-    """The last revision of an order. `sequence` is that of the entry which made it so (accepted or withdrawn)."""
+    """The last revision of an order. `sequence` is that of the entry which made it so (accepted or withdrawn).
+
+    `mandate` is the tag of the one under which an agent signed it, None where the account's own key did.
+    """
 
     account: str
     order_id: bytes
@@ -36,6 +39,7 @@ class BookOrder:
     order_key: str
     market_time: int
     sequence: int
+    mandate: bytes | None = None
 
     def word(self) -> OrderWord:
         """The order as it stands in its book, not yet cleared."""
@@ -82,6 +86,7 @@ def order_from_row(row: Row[Any]) -> BookOrder:
         order_key=row.order_key,
         market_time=row.market_time,
         sequence=row.sequence,
+        mandate=None if row.mandate is None else bytes(row.mandate),
     )
 
 
@@ -147,12 +152,16 @@ def order_of(connection: Connection, *, account: str, order_id: bytes) -> BookOr
     return None if row is None else order_from_row(row)
 
 
-def order_entry(connection: Connection, *, account: str, order_id: bytes) -> Entry | None:
+def order_signed_by(connection: Connection, *, order_key: str, order_id: bytes) -> BookOrder | None:
+    """The last revision of an order, where this key signed it."""
+    c = trading_order.c
+    row = connection.execute(select(trading_order).where(c.order_key == order_key, c.order_id == order_id)).first()
+    return None if row is None else order_from_row(row)
+
+
+def entry_of_order(connection: Connection, order: BookOrder) -> Entry:
     """The journal entry behind an order's last revision, from which its receipt follows."""
-    found = order_of(connection, account=account, order_id=order_id)
-    if found is None:
-        return None
-    row = connection.execute(select_entries().where(journal_entry.c.sequence == found.sequence)).one()
+    row = connection.execute(select_entries().where(journal_entry.c.sequence == order.sequence)).one()
     return entry_of(row)
 
 

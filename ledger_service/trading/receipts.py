@@ -1,13 +1,16 @@
-"""Receipts: the operator's signature that an order was accepted or withdrawn, which makes an omission provable."""
+"""Receipts: the operator's signature that an order was accepted or withdrawn, or a mandate granted or ended.
+
+They make an omission provable.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from domain.eip712 import RECEIPT, Domain
-from domain.facts import OrderAccepted, OrderCancelled
-from domain.hashing import text_id, to_hex
+from domain.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled
+from domain.hashing import ZERO_HASH, text_id, to_hex
 from domain.rules import rule_of
 from domain.signing import Signer
 from ledger_service.record import Entry, PayloadErased
@@ -21,8 +24,17 @@ KIND_ACCEPTED = 1
 KIND_CANCELLED = 2
 """The order with this tag was withdrawn."""
 
-RECEIPTED = (OrderAccepted, OrderCancelled)
+KIND_GRANTED = 3
+"""The mandate with this tag counts for what is recorded after it."""
+
+KIND_REVOKED = 4
+"""The revocation with this tag ended its mandate: what the agent signed counts no more where it is recorded later."""
+
+RECEIPTED = (OrderAccepted, OrderCancelled, MandateGranted, MandateRevoked)
 """Facts that are receipted."""
+
+Receipted: TypeAlias = OrderAccepted | OrderCancelled | MandateGranted | MandateRevoked
+"""One of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +92,27 @@ class ReceiptSigner:
         Raises PayloadErased, UnknownRule.
         """
         match entry.fact:
-            case OrderAccepted() | OrderCancelled() as fact:
+            case OrderAccepted() | OrderCancelled() | MandateGranted() | MandateRevoked() as fact:
                 return rule_of("receipts", _BY_RECEIPT_RULE, fact.rules.receipts)(self, entry, fact)
             case None:
                 raise PayloadErased(sequence=entry.sequence)
             case other:
                 raise TypeError(f"a {other.KIND} fact has no receipt")
 
-    def _receipt(self, entry: Entry, fact: OrderAccepted | OrderCancelled) -> Receipt:
+    def _receipt(self, entry: Entry, fact: Receipted) -> Receipt:
         tag, market_time = fact.tag, fact.market_time
-        if isinstance(fact, OrderAccepted):
-            order = fact.order
-            market, session, mtu, revision, kind = order.market, order.session, order.mtu, order.revision, KIND_ACCEPTED
-        else:
-            market, session, mtu = text_id(fact.market), fact.session, fact.mtu
-            revision, kind = fact.revision, KIND_CANCELLED
+        market, session, mtu, revision = ZERO_HASH, 0, 0, 0  # a mandate has none of them
+        match fact:
+            case OrderAccepted(order=order):
+                market, session, mtu, revision = order.market, order.session, order.mtu, order.revision
+                kind = KIND_ACCEPTED
+            case OrderCancelled():
+                market, session, mtu, revision = text_id(fact.market), fact.session, fact.mtu, fact.revision
+                kind = KIND_CANCELLED
+            case MandateGranted():
+                kind = KIND_GRANTED
+            case MandateRevoked():
+                kind = KIND_REVOKED
         values = {
             "market": market,
             "session": session,

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field, fields, replace
 
 from sqlalchemy import Connection, select
 
+from domain.areas import Area
 from domain.facts import (
     AccountReplaced,
     AgreementSigned,
+    AreaDefined,
     BookClosed,
     Fact,
     GuaranteeGiven,
     KeyRegistered,
+    MandateGranted,
+    MandateRevoked,
     MarketDefined,
     MtuCleared,
     OrderAccepted,
@@ -42,8 +46,10 @@ from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import READ_BATCH_ENTRIES, read_entries, read_head
 from ledger_service.record.keys import find_entries
 from ledger_service.registry import queries as registry
+from ledger_service.registry.mandates import mandates
 from ledger_service.registry.views import REGISTRY_FACTS
 from ledger_service.trading import queries
+from ledger_service.trading.mandates import DAY_MTUS_MAX, Mandates
 from ledger_service.trading.positions import AreaPositions, SessionKey
 from ledger_service.trading.queries import BookOrder, Schedule
 from ledger_service.trading.tables import trading_order
@@ -119,6 +125,9 @@ class TradingState:
         self.places: dict[SessionKey, set[tuple[str, bytes]]] = {}  # of `orders`, by session
         self.tags: dict[SessionKey, set[tuple[int, bytes]]] = {}  # MTUs and tags of their live orders
         self.settled_before: dict[str, int] = {}
+        self.mandates = Mandates()
+        self.zones: dict[str, str] = {}  # by area
+        self.attesters: set[str] = set()
 
     @classmethod
     def load(cls, connection: Connection, *, settled_before: Callable[[str], int]) -> TradingState:
@@ -128,6 +137,8 @@ class TradingState:
         """
         state = cls()
         state.sequence = read_head(connection).sequence
+        for area in registry.areas(connection):
+            state._add_area(area)
         for market in registry.markets(connection):
             state._add_market(market)
         for participant in registry.participants(connection):
@@ -144,14 +155,14 @@ class TradingState:
             state._add_agreement(agreement)
         for given in registry.guarantees(connection):
             state._give_credit(given)
+        state.mandates.load(mandates(connection))
         state._load_sessions(connection)
         for book in state.markets.values():
-            unsettled = select(trading_order).where(
-                trading_order.c.market == book.market.market,
-                trading_order.c.mtu >= settled_before(book.market.area),
-            )
-            for row in connection.execute(unsettled):
+            first_mtu = settled_before(book.market.area)
+            of_market = select(trading_order).where(trading_order.c.market == book.market.market)
+            for row in connection.execute(of_market.where(trading_order.c.mtu >= first_mtu)):
                 state._put_order(queries.order_from_row(row))
+            state._load_same_day(connection, book.market, first_mtu)
         state._load_positions(connection)
         return state
 
@@ -170,13 +181,30 @@ class TradingState:
             for schedule in found.values():
                 self._positions(schedule.market).nominate(schedule)
 
+    def _load_same_day(self, connection: Connection, market: Market, first_mtu: int) -> None:
+        """Agents' orders of settled MTUs whose day may still be traded: they count against their mandates alone."""
+        c = trading_order.c
+        query = select(trading_order).where(
+            c.market == market.market,
+            c.mandate.is_not(None),
+            c.withdrawn.is_(False),
+            c.mtu >= first_mtu - DAY_MTUS_MAX,
+            c.mtu < first_mtu,
+        )
+        for row in connection.execute(query):
+            self.mandates.add(queries.order_from_row(row), lot_wh=market.lot_wh)
+
     def _load_positions(self, connection: Connection) -> None:
-        """Take in what became of closed books whose MTUs another session of the area still trades."""
-        keys = []
+        """Take in what became of closed books whose MTUs, or days, another session of the area still trades."""
+        keys = set()
+        for (market, session), waiting in self.mandates.waiting.items():
+            if session not in self.by_code[market].sessions:
+                keys |= {cleared_key(market=market, session=session, mtu=mtu) for mtu in waiting}
+                keys.add(done_key(market=market, session=session))
         for area in self.areas.values():
             for (market, session), mtus in area.awaiting.items():
-                keys += [cleared_key(market=market, session=session, mtu=mtu) for mtu in mtus]
-                keys.append(done_key(market=market, session=session))
+                keys |= {cleared_key(market=market, session=session, mtu=mtu) for mtu in mtus}
+                keys.add(done_key(market=market, session=session))
         for entry in sorted(find_entries(connection, keys).values(), key=lambda entry: entry.sequence):
             self.apply(entry)
 
@@ -206,12 +234,18 @@ class TradingState:
                     net_wh=fact.net_wh,
                 )
                 self._positions(fact.market).nominate(schedule)
+            case MandateGranted() as fact:
+                self.mandates.grant(fact, entry.sequence)
+            case MandateRevoked() as fact:
+                self.mandates.revoke(fact, entry.sequence)
             case fact:
                 self._apply_frame(fact)
 
     def _apply_frame(self, fact: Fact | None) -> None:
         """Take in a fact of the registry or the calendar."""
         match fact:
+            case AreaDefined(area):
+                self._add_area(area)
             case MarketDefined(market):
                 self._add_market(market)
             case ParticipantRegistered(participant):
@@ -232,10 +266,12 @@ class TradingState:
             case BookClosed(market=code, session=gate):
                 self._close(code, gate)
             case MtuCleared(market=code, session=gate, mtu=mtu, words=packed):
-                words, lot_wh = map(OrderWord.unpack, packed), self.by_code[code].market.lot_wh
+                words, lot_wh = list(map(OrderWord.unpack, packed)), self.by_code[code].market.lot_wh
                 self._positions(code).decide((code, gate), mtu, words, lot_wh=lot_wh)
+                self.mandates.decide((code, gate), mtu, words, lot_wh=lot_wh)
             case SessionDone(market=code, session=gate):
                 self._positions(code).end((code, gate))
+                self.mandates.end((code, gate))
 
     def _positions(self, market: str) -> AreaPositions:
         """Those of the area of a market's code."""
@@ -251,9 +287,20 @@ class TradingState:
         for area, before_mtu in settled_before.items():
             if before_mtu > self.settled_before.get(area, 0):
                 self.settled_before[area] = before_mtu
-                for holder in self.holders.values():
-                    if holder.participant.area == area:
-                        holder.drop_settled(before_mtu)
+                here = {account for account, holder in self.holders.items() if holder.participant.area == area}
+                for account in here:
+                    self.holders[account].drop_settled(before_mtu)
+                theirs = (tag for tag, item in self.mandates.by_tag.items() if item.mandate.account in here)
+                self.mandates.drop(theirs, before_mtu=before_mtu)
+
+    def plays_a_part(self, address: str) -> bool:
+        """Whether an address is a settlement account, present or replaced, an order key or an attester."""
+        return (
+            address in self.holders
+            or address in self.successors
+            or address in self.account_by_key
+            or address in self.attesters
+        )
 
     def is_supplied(self, holder: Holder, mtu: int) -> bool:
         """Whether a household has an agreement at an MTU whose tariff is valid then."""
@@ -300,6 +347,10 @@ class TradingState:
         holder = self.holders.get(given.account)
         if holder is not None:  # None where the holder's registration was erased
             holder.credit_neur, holder.guarantor = given.credit_neur, given.guarantor
+
+    def _add_area(self, area: Area) -> None:
+        self.zones[area.area] = area.zone
+        self.attesters |= {attester.address for attester in area.attesters}
 
     def _add_market(self, market: Market) -> None:
         book = MarketBook(market)
@@ -349,6 +400,7 @@ class TradingState:
     def _count(self, book: MarketBook, order: BookOrder) -> None:
         self._add_cost(book.market, order, 1)
         self._positions(order.market).add(self.present(order), lot_wh=book.market.lot_wh)
+        self.mandates.add(order, lot_wh=book.market.lot_wh)
         if order.session in book.sessions:
             self.tags[order.market, order.session].add((order.mtu, order.tag))
 
@@ -356,6 +408,7 @@ class TradingState:
         """Take a live order of an open session out of all sums."""
         self._add_cost(market, order, -1)
         self._positions(order.market).remove(self.present(order), lot_wh=market.lot_wh)
+        self.mandates.remove(order)
         self.tags[order.market, order.session].discard((order.mtu, order.tag))
 
     def _add_cost(self, market: Market, order: BookOrder, sign: int) -> None:
@@ -388,4 +441,5 @@ def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
         order_key=fact.order_key,
         market_time=fact.market_time,
         sequence=sequence,
+        mandate=fact.mandate,
     )

@@ -33,10 +33,13 @@ trading_order = Table(
     Column("point", _Code, nullable=True),
     Column("order_key", _Address, nullable=False),
     Column("market_time", Integer64, nullable=False),
+    Column("mandate", LargeBinary(16), nullable=True),
     _sequence(),
     Index("ix_trading_order_market_session_mtu", "market", "session", "mtu"),
     Index("ix_trading_order_tag", "tag"),
     Index("ix_trading_order_account_mtu_order_id", "account", "mtu", "order_id"),
+    Index("ix_trading_order_mandate_mtu", "mandate", "mtu"),
+    Index("ix_trading_order_order_key_mtu_order_id", "order_key", "mtu", "order_id"),
 )
 
 trading_schedule = Table(

@@ -54,6 +54,7 @@ def order_row(fact: OrderAccepted, sequence: int) -> Row:
         "point": fact.point,
         "order_key": fact.order_key,
         "market_time": fact.market_time,
+        "mandate": fact.mandate,
         "sequence": sequence,
     }
 

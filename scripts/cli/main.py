@@ -18,6 +18,7 @@ from scripts.cli import (
     doctor,
     erase,
     handover,
+    mandates,
     roles,
     serving,
     sign,
@@ -52,11 +53,13 @@ app.add_typer(serving.signer_app, name="signer")
 app.add_typer(roles.roles_app, name="roles")
 app.add_typer(handover.handover_app, name="handover")
 app.add_typer(accounts.account_app, name="account")
+app.add_typer(mandates.mandate_app, name="mandate")
 app.add_typer(serving.config_app, name="config")
 app.add_typer(clients.market_app, name="market")
 app.add_typer(clients.meter_app, name="meter")
 app.add_typer(clients.chain_app, name="chain")
 sign.sign_app.command("term")(sign_term.sign_term)
+sign.sign_app.command("mandate")(mandates.sign_mandate)
 app.add_typer(sign.sign_app, name="sign")
 
 

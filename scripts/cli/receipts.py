@@ -13,7 +13,7 @@ from domain.facts import BookClosed, OrderAccepted, OrderCancelled
 from domain.hashing import text_id, to_hex
 
 ACCEPTED = 1
-"""`kind` of a receipt for an order; 2 is that of a cancel."""
+"""`kind` of a receipt for an order; 2 is that of a cancel, 3 and 4 are those of mandates and their ends."""
 
 
 class BundleUnreadable(DominoesError):

@@ -54,7 +54,8 @@ ConfigOption = Annotated[
 ]
 
 sign_app = typer.Typer(
-    help="The DSO's desk, and terms that bind you: see what is to be signed, sign or refuse.", no_args_is_help=True
+    help="The DSO's desk, and terms and mandates of your own: see what is to be signed, sign or refuse.",
+    no_args_is_help=True,
 )
 
 

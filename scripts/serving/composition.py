@@ -117,6 +117,7 @@ class Core:
             clock=clock,
             funds=RecordFunds(record),
             signer=ReceiptSigner(key=operator, domain=market),
+            organisations={to_hex(key.address) for key in self.organisations},
         )
         self.attestations = AttestationIntake(
             record, readings=deployment.domain("Readings"), settlement=deployment.domain("Settlement")
@@ -142,7 +143,9 @@ class Core:
             clock=self.clock,
             wall_clock=lambda: int(wall_clock()),
             directory=Directory(
-                organisations=self.organisations, participant_of=partial(known_participant, self.record)
+                organisations=self.organisations,
+                participant_of=partial(known_participant, self.record),
+                is_agent=partial(known_agent, self.record),
             ),
             tokens=TokenIssuer(
                 key=load_or_create_key(given_path(settings.keys.tokens)), issuer=audience, audience=audience
@@ -207,6 +210,12 @@ def known_participant(record: Record, account: str) -> KnownParticipant | None:
     """The registered participant with this account (0x hex); None where there is none."""
     with record.read() as connection:
         return registry.participant_of(connection, account)
+
+
+def known_agent(record: Record, address: str) -> bool:
+    """Whether any account ever gave this address (0x hex) a mandate."""
+    with record.read() as connection:
+        return registry.is_agent(connection, address)
 
 
 def node_block_time(url: str) -> int:

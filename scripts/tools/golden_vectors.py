@@ -56,6 +56,8 @@ def _address(label: str) -> bytes:
 def _sample(kind: str, name: str) -> Any:
     """A value of a Solidity type, drawn from the member's name; signed ones are negative."""
     seed = keccak(f"{kind} {name}".encode())
+    if kind == "string[]":
+        return ["Leitung 7 überlastet", name]
     if kind == "string":
         return "Leitung 7 überlastet"
     if kind == "address":

@@ -175,6 +175,8 @@ BUNDLES: tuple[tuple[int, str, tuple[type[Any], ...]], ...] = (
     (6, "- `account.json`", (lines.Account,)),
     (6, "- `orders.jsonl`", (lines.OwnOrder, lines.OwnKey)),
     (6, "}` or", (lines.OwnCancel, lines.CancelMembers)),
+    (6, "Mandates stand among them", (lines.OwnMandate,)),
+    (6, "as their ends do", (lines.OwnRevocation, lines.RevocationMembers)),
     (6, "- `programs.jsonl`", (lines.OwnProgram,)),
     (6, "- `results.jsonl`", (lines.OwnResult,)),
     (6, "- `readings.jsonl`", (lines.OwnReading,)),

@@ -37,7 +37,7 @@ def test_typed_digest__hashed_by_eth_account__is_the_same(case: dict[str, Any]) 
     )
     shape = SHAPES[case["shape"]]
     values = {
-        name: value if kind in ("string", "address") or kind.startswith("bytes") else int(value)
+        name: value if kind in ("string", "string[]", "address") or kind.startswith("bytes") else int(value)
         for (kind, name), value in zip(shape.fields, case["values"].values(), strict=True)
     }
     typed = shape.typed_data(domain=domain, values=values)

@@ -27,6 +27,7 @@ from wallet_api.fields import (
     Word,
 )
 from wallet_api.schemas.dso import Envelope
+from wallet_api.schemas.mandates import MandateMembers
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import MarketRules
 from wallet_api.schemas.registry import AgreementMembers, MeterTerm, ParticipantTerm, TariffMembers
@@ -110,6 +111,31 @@ class AcceptedOrder(Answer):
     market: Code
     point: Code | None
     market_time: MarketTime = Field(description="Unix seconds of market time at which it was accepted")
+    rules: OrderRules
+    mandate: Bytes16 | None = Field(default=None, description="Tag of the mandate; missing where no agent signed")
+
+
+class GrantedMandate(Answer):
+    """A mandate that orders name, as its fact."""
+
+    mandate: MandateMembers
+    signature: Signature
+    order_key: Address
+    tag: Bytes16
+    market_time: MarketTime = Field(description="Unix seconds of market time at which it was granted")
+    rules: OrderRules
+
+
+class RevokedMandate(Answer):
+    """The end of such a mandate, as its fact."""
+
+    mandate: Bytes16 = Field(description="Tag of the mandate that ended")
+    account: Address
+    agent: Address
+    signature: Signature
+    order_key: Address
+    tag: Bytes16
+    market_time: MarketTime = Field(description="Unix seconds of market time at which it was revoked")
     rules: OrderRules
 
 
@@ -209,6 +235,8 @@ class SettlementPackage(Terms):
     programs: list[RecordedProgram]
     sessions: list[DoneSession]
     orders: list[AcceptedOrder]
+    mandates: list[GrantedMandate] = Field(description="Those that these orders name, in order of recording")
+    revocations: list[RevokedMandate] = Field(description="How these mandates ended, in order of recording")
     attestations: list[ChainedAttestation]
     earlier: list[EarlierRevision] = Field(description="Every revision before this one, ascending")
     proposal: Proposal

@@ -33,19 +33,22 @@ Side = Literal["bid", "ask"]
 
 
 class Receipt(Answer):
-    """The operator's signature that an order stands in the journal, or was withdrawn: it makes an omission provable.
+    """The operator's signature that an order stands in the journal or was withdrawn, or a mandate was granted or ended.
 
-    The members but `signature` are those of the signed Receipt (docs/protocol.md, section 2).
+    It makes an omission provable. Of mandates market, session, MTU and revision are zero. The members but `signature`
+    are those of the signed Receipt (docs/protocol.md, section 2).
     """
 
     market: Bytes32
     session: Session
     mtu: Mtu
-    tag: Bytes16 = Field(description="First 16 bytes of the order's digest: what stands for it in public")
+    tag: Bytes16 = Field(description="First 16 bytes of the digest that was signed: what stands for an order in public")
     revision: Revision
-    kind: Literal[1, 2] = Field(description="1 = accepted, 2 = cancelled")
+    kind: Literal[1, 2, 3, 4] = Field(
+        description="1 = accepted, 2 = cancelled; of mandates 3 = granted, 4 = revoked", examples=[1]
+    )
     sequence: Sequence
-    journalHead: Bytes32 = Field(description="Hash of the journal entry that holds the order or cancel")
+    journalHead: Bytes32 = Field(description="Hash of the journal entry that holds what was signed")
     marketTime: Uint53 = Field(description="Unix seconds of market time at which it was accepted")
     signature: Signature
 
@@ -84,7 +87,8 @@ class Order(AtMtu, AtMarketTime):
     revision: Revision
     tag: Bytes16
     point: Code | None = Field(description="Metering point it is for; null for a retailer, at the transformer")
-    order_key: Address = Field(description="The device key that signed it")
+    order_key: Address = Field(description="The key that signed it: the account's device, or its agent")
+    mandate: Bytes16 | None = Field(description="Tag of the mandate that the agent signed under; null without agent")
     sequence: Sequence
     state: OrderState
     accepted_lots: Lots | None = Field(

@@ -41,6 +41,11 @@ library Shapes {
     bytes32 internal constant TAXES_TYPEHASH = keccak256(
         "Taxes(string tariff,uint32 version,string area,uint32 validFromMtu,int32 levyNeurPerWh,uint16 vatBp)"
     );
+    bytes32 internal constant MANDATE_TYPEHASH = keccak256(
+        "Mandate(address account,address agent,string[] points,string[] markets,int32 highestBuyNeurPerWh,int32 lowestSellNeurPerWh,uint64 mtuBuyWh,uint64 mtuSellWh,uint64 dayBuyWh,uint64 daySellWh,string zone,uint32 fromMtu,uint32 toMtu,uint64 nonce)"
+    );
+    bytes32 internal constant MANDATE_REVOCATION_TYPEHASH =
+        keccak256("MandateRevocation(address account,address agent,bytes16 mandate)");
 
     /// @notice Which version of a tariff a party signs its part of.
     struct TariffVersion {
@@ -60,6 +65,19 @@ library Shapes {
         uint64 connectionImportW;
         uint64 connectionExportW;
         uint32 validFromMtu;
+    }
+    /// @notice What an agent may trade for an account, as the account's order key signs it.
+    struct Mandate {
+        address account;
+        address agent;
+        string[] points;
+        string[] markets;
+        int32[2] prices; // highest to buy at, lowest to sell at
+        uint64[4] energiesWh; // bought and sold in an MTU, bought and sold in a local day
+        string zone;
+        uint32 fromMtu;
+        uint32 toMtu;
+        uint64 nonce;
     }
 
     /// @notice An order as its holder signs it.
@@ -277,6 +295,27 @@ library Shapes {
                 vatBp
             )
         );
+    }
+
+    /// @notice What an account's order key signs to let an agent trade for it.
+    function mandate(Mandate memory m) internal pure returns (bytes32) {
+        bytes memory places = abi.encode(m.account, m.agent, texts(m.points), texts(m.markets));
+        bytes memory span = abi.encode(keccak256(bytes(m.zone)), m.fromMtu, m.toMtu, m.nonce);
+        return keccak256(bytes.concat(MANDATE_TYPEHASH, places, abi.encode(m.prices, m.energiesWh), span));
+    }
+
+    /// @notice What an account's order key signs to end a mandate.
+    function mandateRevocation(address account, address agent, bytes16 tag) internal pure returns (bytes32) {
+        return keccak256(abi.encode(MANDATE_REVOCATION_TYPEHASH, account, agent, tag));
+    }
+
+    /// @notice An array of texts as EIP-712 encodes it.
+    function texts(string[] memory items) internal pure returns (bytes32) {
+        bytes memory hashes;
+        for (uint256 i = 0; i < items.length; ++i) {
+            hashes = bytes.concat(hashes, keccak256(bytes(items[i])));
+        }
+        return keccak256(hashes);
     }
 
     /// @notice One reading.

@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 24, "all shapes of the protocol");
+        assertEq(shapes, 26, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -125,7 +125,40 @@ contract GoldenVectorsTest is Assert {
         if (shape == keccak256("Audit")) {
             return Shapes.audit(uint64(_uint(string.concat(path, ".sequence"))), _word(string.concat(path, ".head")));
         }
+        if (shape == keccak256("Mandate")) return _mandateHash(path);
+        if (shape == keccak256("MandateRevocation")) {
+            return Shapes.mandateRevocation(
+                vm.parseJsonAddress(_json, string.concat(path, ".account")),
+                vm.parseJsonAddress(_json, string.concat(path, ".agent")),
+                _half(string.concat(path, ".mandate"))
+            );
+        }
         return _moneyHash(shape, path);
+    }
+
+    function _mandateHash(string memory path) private view returns (bytes32) {
+        return Shapes.mandate(
+            Shapes.Mandate({
+                account: vm.parseJsonAddress(_json, string.concat(path, ".account")),
+                agent: vm.parseJsonAddress(_json, string.concat(path, ".agent")),
+                points: vm.parseJsonStringArray(_json, string.concat(path, ".points")),
+                markets: vm.parseJsonStringArray(_json, string.concat(path, ".markets")),
+                prices: [
+                    int32(vm.parseJsonInt(_json, string.concat(path, ".highestBuyNeurPerWh"))),
+                    int32(vm.parseJsonInt(_json, string.concat(path, ".lowestSellNeurPerWh")))
+                ],
+                energiesWh: [
+                    uint64(_uint(string.concat(path, ".mtuBuyWh"))),
+                    uint64(_uint(string.concat(path, ".mtuSellWh"))),
+                    uint64(_uint(string.concat(path, ".dayBuyWh"))),
+                    uint64(_uint(string.concat(path, ".daySellWh")))
+                ],
+                zone: vm.parseJsonString(_json, string.concat(path, ".zone")),
+                fromMtu: uint32(_uint(string.concat(path, ".fromMtu"))),
+                toMtu: uint32(_uint(string.concat(path, ".toMtu"))),
+                nonce: uint64(_uint(string.concat(path, ".nonce")))
+            })
+        );
     }
 
     function _handoverHash(string memory path) private view returns (bytes32) {

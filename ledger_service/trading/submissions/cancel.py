@@ -1,4 +1,4 @@
-"""A withdrawal of an order, signed by the account's order key."""
+"""A withdrawal of an order, signed by the account's order key or by the agent that signed the order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from domain.orders import ORDER_ID_BYTES, cancel_digest
 from ledger_service.record import Entry
 from ledger_service.trading import errors
 from ledger_service.trading.receipts import RECEIPT_RULE
-from ledger_service.trading.state import TradingState
+from ledger_service.trading.state import MarketBook, TradingState
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
+    FAILURES_OF_AGENTS,
     FAILURES_OF_ALL,
     IntakeRules,
     RecoveredSigner,
@@ -25,7 +26,9 @@ from ledger_service.trading.submissions.submission import (
     revised_order,
     same_or_conflict,
     verified,
+    verified_agent,
 )
+from ledger_service.trading.submissions.within import mandate_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class SignedCancel(Submission):
     """A withdrawal. `revision` is the order's last revision plus one."""
 
     MEMBER = "cancel"
-    FAILURES = (*FAILURES_OF_ALL, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
+    FAILURES = (*FAILURES_OF_ALL, *FAILURES_OF_AGENTS, errors.OrderUnknown, errors.OrderMoved, errors.OrderWithdrawn)
 
     market: bytes
     session: int
@@ -72,16 +75,17 @@ class SignedCancel(Submission):
         )
 
     def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
-        """The signer must be some account's key at the MTU. Raises UnknownMarket, KeyNotValid."""
-        return verified(
-            state,
-            market=self.market,
-            mtu=self.mtu,
-            signer=signer,
-            key_of=lambda account, _: order_revision_key(
-                account=account, order_id=self.order_id, revision=self.revision
-            ),
-        )
+        """The signer must be some account's key at the MTU, or the order's agent. Raises UnknownMarket, KeyNotValid."""
+        agent_of = state.mandates.accounts.get(signer.address, [])
+        if not agent_of:
+            return verified(state, market=self.market, mtu=self.mtu, signer=signer, key_of=self._key)
+        # A cancel names no account: it is that of the order which the agent signed under this id.
+        signed = (account for account in agent_of if (account, self.order_id) in state.orders)
+        account = next(signed, agent_of[0])
+        return verified_agent(state, market=self.market, mtu=self.mtu, account=account, signer=signer, key_of=self._key)
+
+    def _key(self, account: str, book: MarketBook) -> str:
+        return order_revision_key(account=account, order_id=self.order_id, revision=self.revision)
 
     def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """The same order of the same MTU. Raises OrderConflict, PayloadErased."""
@@ -96,15 +100,10 @@ class SignedCancel(Submission):
     def decide(self, state: TradingState, rules: IntakeRules, found: VerifiedSubmission, now: int) -> OrderCancelled:
         """The withdrawal, while the gate is open."""
         market = found.book.market.market
+        given = mandate_in_force(state, found, self.mtu)
         open_session(found.book, session=self.session, mtu=self.mtu, now=now)
         last = revised_order(
-            state,
-            account=found.account,
-            order_id=self.order_id,
-            market=market,
-            session=self.session,
-            mtu=self.mtu,
-            revision=self.revision,
+            state, found, order_id=self.order_id, session=self.session, mtu=self.mtu, revision=self.revision
         )
         return OrderCancelled(
             market=market,
@@ -118,4 +117,5 @@ class SignedCancel(Submission):
             signature=self.signature,
             market_time=now,
             rules=OrderRules(receipts=RECEIPT_RULE),
+            mandate=None if given is None else given.tag,
         )

@@ -1,4 +1,4 @@
-"""A limit order, new or changed, signed by the account's order key."""
+"""A limit order, new or changed, signed by the account's order key or by an agent under a mandate."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from ledger_service.registry.errors import NoAgreement
 from ledger_service.trading import errors
 from ledger_service.trading.queries import BookOrder
 from ledger_service.trading.receipts import RECEIPT_RULE
-from ledger_service.trading.state import TradingState, worst_cost_neur
+from ledger_service.trading.state import MarketBook, TradingState, worst_cost_neur
 from ledger_service.trading.submissions.reading import UINT32_MAX, Message, read_signature
 from ledger_service.trading.submissions.submission import (
+    FAILURES_OF_AGENTS,
     FAILURES_OF_ALL,
     IntakeRules,
     RecoveredSigner,
@@ -32,7 +33,9 @@ from ledger_service.trading.submissions.submission import (
     revised_order,
     same_or_conflict,
     verified,
+    verified_agent,
 )
+from ledger_service.trading.submissions.within import check_order, mandate_in_force
 
 _NUMBER = 2**256
 
@@ -65,6 +68,9 @@ class SignedOrder(Submission):
     MEMBER = "order"
     FAILURES = (
         *FAILURES_OF_ALL,
+        *FAILURES_OF_AGENTS,
+        errors.MandatePrice,
+        errors.MandateEnergy,
         errors.AccountGaveWay,
         errors.OffTick,
         errors.OutOfBand,
@@ -115,20 +121,17 @@ class SignedOrder(Submission):
         return order_digest(domain=domain, order=self.order)
 
     def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
-        """The signer must be the account's key at the order's MTU. Raises UnknownMarket, KeyNotValid."""
+        """The signer must be the account's key at the order's MTU, or its agent. Raises UnknownMarket, KeyNotValid."""
         order = self.order
         claimed = to_hex(order.account)
-        if order.market in state.markets and state.account_by_key.get(signer.address) != claimed:
-            raise errors.OrderKeyNotValid(signer=signer.address, account=claimed, mtu=order.mtu)
-        return verified(
-            state,
-            market=order.market,
-            mtu=order.mtu,
-            signer=signer,
-            key_of=lambda account, _: order_revision_key(
-                account=account, order_id=order.order_id, revision=order.revision
-            ),
+        if state.account_by_key.get(signer.address) == claimed:
+            return verified(state, market=order.market, mtu=order.mtu, signer=signer, key_of=self._key)
+        return verified_agent(
+            state, market=order.market, mtu=order.mtu, account=claimed, signer=signer, key_of=self._key
         )
+
+    def _key(self, account: str, book: MarketBook) -> str:
+        return order_revision_key(account=account, order_id=self.order.order_id, revision=self.order.revision)
 
     def check_repeat(self, first: Entry, found: VerifiedSubmission) -> None:
         """All that is signed is the same. Raises OrderConflict, PayloadErased."""
@@ -140,6 +143,7 @@ class SignedOrder(Submission):
         """The order in its book: within the market's rules, the connection, the schedule and the credit."""
         require_present(state, found.account)
         order, market, tag = self.order, found.book.market, tag_of(found.digest)
+        given = mandate_in_force(state, found, order.mtu)
         session = open_session(found.book, session=order.session, mtu=order.mtu, now=now)
         if order.limit_neur_per_wh % market.tick_neur_per_wh:
             raise errors.OffTick(limit_neur_per_wh=order.limit_neur_per_wh, tick_neur_per_wh=market.tick_neur_per_wh)
@@ -149,6 +153,8 @@ class SignedOrder(Submission):
         before = self._before(state, found)
         if (order.mtu, tag) in state.tags.get((market.market, order.session), ()):
             raise errors.TagTaken(tag=to_hex(tag))
+        if given is not None:
+            check_order(state, order, found, given, before)
         _check_supplied(state, found, order.mtu)
         _check_self_trade(state, order, found, before)
         _check_energy(state, rules, order, found, session, before)
@@ -162,6 +168,7 @@ class SignedOrder(Submission):
             point=found.holder.participant.point,
             market_time=now,
             rules=OrderRules(receipts=RECEIPT_RULE),
+            mandate=None if given is None else given.tag,
         )
 
     def _before(self, state: TradingState, found: VerifiedSubmission) -> BookOrder | None:
@@ -173,9 +180,8 @@ class SignedOrder(Submission):
             return None
         return revised_order(
             state,
-            account=found.account,
+            found,
             order_id=order.order_id,
-            market=found.book.market.market,
             session=order.session,
             mtu=order.mtu,
             revision=order.revision,

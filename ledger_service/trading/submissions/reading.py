@@ -49,16 +49,29 @@ class Message:
 
     def code(self, name: str, what: str) -> str:
         """A name that people gave. Raises MalformedSubmission."""
-        value = self.members[name]
-        if not isinstance(value, str) or not value.isascii() or not 1 <= len(value) <= CODE_LENGTH_MAX:
-            raise MalformedSubmission(field=name, reason=f"must be the code of a {what}")
-        return value
+        return _code(name, self.members[name], what)
+
+    def codes(self, name: str, what: str, *, least: int, most: int) -> tuple[str, ...]:
+        """A list of `least` to `most` different names that people gave. Raises MalformedSubmission."""
+        values = self.members[name]
+        if not isinstance(values, list) or not least <= len(values) <= most:
+            raise MalformedSubmission(field=name, reason=f"must be a list of {least} to {most} codes")
+        found = tuple(_code(name, value, what) for value in values)
+        if len(set(found)) != len(found):
+            raise MalformedSubmission(field=name, reason="must name each only once")
+        return found
 
 
 def _whole(field: str, value: object, *, lowest: int, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise MalformedSubmission(field=field, reason="must be a whole number")
     return check_range(field=field, value=value, lowest=lowest, highest=highest)
+
+
+def _code(field: str, value: object, what: str) -> str:
+    if not isinstance(value, str) or not value.isascii() or not 1 <= len(value) <= CODE_LENGTH_MAX:
+        raise MalformedSubmission(field=field, reason=f"must be the code of a {what}")
+    return value
 
 
 def read_bytes(field: str, value: object, length: int) -> bytes:

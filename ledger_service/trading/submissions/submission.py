@@ -8,7 +8,7 @@ changes nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -26,20 +26,33 @@ from ledger_service.trading.state import Holder, MarketBook, TradingState
 RETAILER_ENERGY_WH = 250_000
 """Most energy a retailer may bid (or ask) per MTU: 1 MW, more than a low-voltage transformer carries."""
 
-FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
+FAILURES_OF_GRANTS: tuple[type[DominoesError], ...] = (
     OutOfRange,
     BadSignature,
     errors.MalformedSubmission,
-    errors.UnknownMarket,
     errors.OrderKeyNotValid,
-    errors.SessionNotOpen,
-    errors.GateClosed,
-    errors.RevisionOutOfOrder,
-    errors.OrderConflict,
     errors.IntakeBusy,
     errors.IntakeClosed,
 )
 """Why anything signed by a device may be refused."""
+
+FAILURES_OF_ALL: tuple[type[DominoesError], ...] = (
+    *FAILURES_OF_GRANTS,
+    errors.UnknownMarket,
+    errors.SessionNotOpen,
+    errors.GateClosed,
+    errors.RevisionOutOfOrder,
+    errors.OrderConflict,
+)
+"""Why anything that is signed for a session may be refused."""
+
+FAILURES_OF_AGENTS: tuple[type[DominoesError], ...] = (
+    errors.MandateEnded,
+    errors.MandateMarket,
+    errors.MandatePoint,
+    errors.MandateMtu,
+)
+"""Why what an agent signed may be refused besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +77,11 @@ class Backing:
 
 @dataclass(frozen=True, slots=True)
 class IntakeRules:
-    """What limits hold, and who knows what stands behind an account."""
+    """What limits hold, who knows what stands behind an account, and which addresses are organisations' keys."""
 
     limits: IntakeLimits
     backing: Callable[[str], Backing]
+    organisations: Container[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +94,11 @@ class RecoveredSigner:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSubmission:
-    """A submission whose signer may speak for `account`, with the key under which its fact is (or will be) known."""
+    """A submission whose signer may speak for `account`, with the key under which its fact is (or will be) known.
+
+    `by_agent`: not the account's own key signed, but one that it gave a mandate; whether that counts is decided later,
+    as what comes in the same transaction before may end it.
+    """
 
     book: MarketBook
     holder: Holder
@@ -88,6 +106,7 @@ class VerifiedSubmission:
     order_key: str
     key: str
     digest: bytes
+    by_agent: bool = False
 
 
 class Sender(Protocol):
@@ -99,6 +118,10 @@ class Sender(Protocol):
         ...
 
     def require_account(self, account: str) -> None:
+        """Raise unless this settlement account (0x hex) is its own, or one that it is an agent of."""
+        ...
+
+    def require_own(self, account: str) -> None:
         """Raise unless this settlement account (0x hex) is its own."""
         ...
 
@@ -157,7 +180,7 @@ class Submission(ABC):
 def verified(
     state: TradingState, *, market: bytes, mtu: int, signer: RecoveredSigner, key_of: Callable[[str, MarketBook], str]
 ) -> VerifiedSubmission:
-    """The signer must be some account's key at the MTU, of the market's area. Raises UnknownMarket, KeyNotValid.
+    """The signer must be some account's own key at the MTU, of the market's area. Raises UnknownMarket, KeyNotValid.
 
     `key_of` gives the journal key for the account and the market.
     """
@@ -173,6 +196,36 @@ def verified(
     key = key_of(account, book)
     return VerifiedSubmission(
         book=book, holder=holder, account=account, order_key=signer.address, key=key, digest=signer.digest
+    )
+
+
+def verified_agent(
+    state: TradingState,
+    *,
+    market: bytes,
+    mtu: int,
+    account: str,
+    signer: RecoveredSigner,
+    key_of: Callable[[str, MarketBook], str],
+) -> VerifiedSubmission:
+    """The signer must be an agent that the account ever gave a mandate. Raises UnknownMarket, KeyNotValid.
+
+    Whether it still counts is for `within.check_in_force`: what came before is answered as it was then.
+    """
+    book, given = state.markets.get(market), state.mandates.of(account=account, agent=signer.address)
+    if book is None:
+        raise errors.UnknownMarket(market=to_hex(market))
+    holder = state.holders.get(account)
+    if given is None or holder is None or holder.participant.area != book.market.area:
+        raise errors.OrderKeyNotValid(signer=signer.address, account=account, mtu=mtu)
+    return VerifiedSubmission(
+        book=book,
+        holder=holder,
+        account=account,
+        order_key=signer.address,
+        key=key_of(account, book),
+        digest=signer.digest,
+        by_agent=True,
     )
 
 
@@ -203,14 +256,15 @@ def open_session(book: MarketBook, *, session: int, mtu: int, now: int) -> Sessi
 
 
 def revised_order(
-    state: TradingState, *, account: str, order_id: bytes, market: str, session: int, mtu: int, revision: int
+    state: TradingState, found: VerifiedSubmission, *, order_id: bytes, session: int, mtu: int, revision: int
 ) -> BookOrder:
-    """The last revision of an order, of which this revision is the next.
+    """The last revision of an order, of which this revision is the next; an agent's own where an agent signed.
 
     Raises OrderUnknown, OrderWithdrawn, OrderMoved, RevisionOutOfOrder.
     """
-    last = state.orders.get((account, order_id))
-    if last is None:
+    market = found.book.market.market
+    last = state.orders.get((found.account, order_id))
+    if last is None or (found.by_agent and last.order_key != found.order_key):
         raise errors.OrderUnknown(order_id=to_hex(order_id))
     if last.withdrawn:
         raise errors.OrderWithdrawn(order_id=to_hex(order_id))

@@ -110,6 +110,8 @@ def _basis(
         programs=tuple(PackagedProgram.of(item.validated, item.signed) for item in traded),
         sessions=tuple(map(_session, traded)),
         orders=tuple(sorted(_opened(traded), key=lambda fact: fact.tag)),
+        mandates=(),
+        revocations=(),
         attestations=tuple(_attestations(metered, corrected=corrected)),
         earlier=earlier,
     )

@@ -199,6 +199,8 @@ def package(inputs: Json, made: Json, at: int) -> Json:
         "programs": [packaged_program(inputs, *one) for one in zip(inputs["sessions"], books, programs, strict=True)],
         "sessions": [packaged_session(*one) for one in zip(inputs["sessions"], books, programs, strict=True)],
         "orders": packaged_orders(inputs, made),
+        "mandates": [],
+        "revocations": [],
         "attestations": packaged_attestations(attestations),
         "earlier": earlier,
         "proposal": proposal(inputs, inputs["settlements"][at], settled),

@@ -609,7 +609,9 @@ def test_queries__orders_of_account__paged_with_withdrawn(make_town: Callable[..
         rest = queries.orders_of(
             connection, account=resident.account_hex, after=(first[-1].mtu, first[-1].order_id), limit=4
         )
-        entry = queries.order_entry(connection, account=resident.account_hex, order_id=signed[5].order.order_id)
+        order = queries.order_of(connection, account=resident.account_hex, order_id=signed[5].order.order_id)
+        assert order is not None
+        entry = queries.entry_of_order(connection, order)
     assert len(first) == 4 and len(rest) == 2
     assert {order.order_id for order in first + rest} == {item.order.order_id for item in signed}
     assert entry is not None and entry.kind == "order.cancelled"

@@ -171,7 +171,7 @@ def services_of(folder: Path) -> Services:
     signer = ReceiptSigner(key=key_of("operator"), domain=deployment.domain_of(ORDER))
     domain = deployment.domain_of(ORDER)
     intake = Intake(record=services.record, domain=domain, clock=clock, funds=NoMoney(), signer=signer)
-    directory = Directory(organisations=[auditor], participant_of=participant_of)
+    directory = Directory(organisations=[auditor], participant_of=participant_of, is_agent=lambda _: False)
     return dataclasses.replace(services, deployment=deployment, directory=directory, intake=intake)
 
 

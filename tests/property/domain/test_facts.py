@@ -148,10 +148,12 @@ MAY_BE_MISSING = {
     ("guarantee.given", "account_signature"),
     ("market.defined", "kind"),
     ("market.defined", "later_gates_local"),
+    ("order.accepted", "mandate"),
+    ("order.cancelled", "mandate"),
     *(("chain.failed", name) for name in ("tx_hash", "block", "block_hash", "block_time", "gas_used")),
 }
-"""An account need not consent twice; a market is an auction of one gate unless it says otherwise; the others have
-nothing to say where no request could be encoded."""
+"""An account need not consent twice; a market is an auction of one gate unless it says otherwise; an order need be no
+agent's; the others have nothing to say where no request could be encoded."""
 
 
 def _loose_json(payload: dict[str, Any]) -> bytes:

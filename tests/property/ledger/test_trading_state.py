@@ -20,12 +20,13 @@ from ledger_service.record import Record
 from ledger_service.trading import Accepted, queries
 from ledger_service.trading.state import TradingState, worst_cost_neur
 from tests.effort import examples
+from tests.integration.ledger.agents import Agent, revocation, signed_mandate
 from tests.integration.ledger.town import AREA, CREDIT_NEUR, MARKET, NOW, Town, register_key, signed_key
 
 pytestmark = pytest.mark.property
 
 STEP = st.tuples(
-    st.sampled_from(["order", "order", "order", "change", "cancel", "schedule", "repeat"]),
+    st.sampled_from(["order", "order", "order", "agent", "agent", "change", "cancel", "schedule", "repeat", "mandate"]),
     st.integers(0, 1),
     st.integers(0, 3),
     st.sampled_from(list(Side)),
@@ -34,10 +35,30 @@ STEP = st.tuples(
 )
 
 
-def submission(town: Town, sent: list[Any], step: tuple[Any, ...]) -> Any:
-    """What a step sends; changes, cancels and repeats refer to what was sent before."""
+MANDATE = {"mtu_buy_wh": 2_000, "mtu_sell_wh": 1_500, "day_buy_wh": 3_000, "day_sell_wh": 2_500}
+"""What agents may trade: less than two large orders in an MTU, or in a day."""
+
+
+ANY_PRICE = {"highest_buy_neur_per_wh": 4_000_000, "lowest_sell_neur_per_wh": -500_000}
+
+
+def mandate_step(agent: Agent, who: int, nonce: int) -> Any:
+    """The first household's mandates are renewed, and ended now and then; the second's, which has none, granted."""
+    if who == 0 and nonce % 3 == 0:
+        return revocation(agent.mandate, agent.resident.device)
+    agent.mandate = replace(agent.mandate, nonce=nonce)
+    return signed_mandate(agent.mandate, agent.resident.device)
+
+
+def submission(town: Town, agents: list[Agent], sent: list[Any], step: tuple[Any, ...]) -> Any:
+    """What a step sends; changes, cancels and repeats refer to what was sent before, by whoever may sign."""
     action, who, offset, side, limit, lots = step
     resident, program = town.residents[who], town.session
+    if action == "mandate":
+        return mandate_step(agents[who], who, lots)
+    if action == "agent":
+        terms = {"side": side, "limit_neur_per_wh": limit, "quantity_lots": lots}
+        return agents[who].order(mtu=program.first_mtu + offset, **terms)
     mine = [item for item in sent if item.order.account == resident.account.address]
     terms = {"side": side, "limit_neur_per_wh": limit, "quantity_lots": lots}
     if action == "schedule":
@@ -68,9 +89,11 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
         record = Record.open(f"sqlite:///{folder}/record.db")
         town = Town(record, households=2)
         town.open_session()
+        agents = [Agent(town, resident, **MANDATE, **ANY_PRICE) for resident in town.residents]
+        agents[0].grant(town)
         sent: list[Any] = []
         for batch in batches:
-            items = [submission(town, sent, step) for step in batch]
+            items = [submission(town, agents, sent, step) for step in batch]
             outcomes = town.send(*items)
             sent += [
                 item
@@ -87,6 +110,14 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
             fresh = TradingState.load(connection, settled_before=lambda area: 0)
             live = queries.book_orders(connection, market=MARKET, session=town.session.session)
         assert comparable(state) == comparable(fresh)
+        used_wh: Counter[tuple[bytes, Side, int]] = Counter()
+        for order in live:
+            if order.mandate is not None:
+                used_wh[order.mandate, order.side, order.mtu] += order.quantity_lots * 10
+        for (tag, side, _), energy_wh in used_wh.items():
+            mandate = state.mandates.by_tag[tag].mandate
+            day_wh = sum(wh for (of, on, _), wh in used_wh.items() if (of, on) == (tag, side))
+            assert energy_wh <= mandate.mtu_limit_wh(side) and day_wh <= mandate.day_limit_wh(side)
 
         costs: Counter[str] = Counter()
         bids: dict[tuple[str, int], int] = {}

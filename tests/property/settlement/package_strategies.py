@@ -33,8 +33,8 @@ Path = tuple[str | int, ...]
 OPEN = ("grid_model", "report")
 """Members whose form is told elsewhere: documents that hashes bind."""
 
-OPTIONAL = ("kind", "later_gates_local")
-"""Members that may be left out: a market is an auction of one gate a day unless it says otherwise."""
+OPTIONAL = ("kind", "later_gates_local", "mandate")
+"""Members that may be left out: a market is an auction of one gate a day, an order no agent's, unless it says so."""
 
 ORDERED = ("orders", "statements", "opens", "clearings")
 """Lists that ascend, each element once."""

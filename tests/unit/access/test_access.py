@@ -164,14 +164,14 @@ def participant(kind: str) -> Participant:
 
 @pytest.mark.parametrize(("kind", "role"), [("household", Role.PROSUMER), ("retailer", Role.RETAILER)])
 def test_directory__participant__role_of_its_kind(kind: str, role: Role) -> None:
-    directory = Directory(organisations=[], participant_of=lambda _: participant(kind))
+    directory = Directory(organisations=[], participant_of=lambda _: participant(kind), is_agent=lambda _: False)
 
     assert directory.find(ALICE.address).role is role
 
 
 @pytest.mark.parametrize("found", [None, participant("dso"), participant("tax")])
 def test_directory__nobody_or_an_account_without_login__refused(found: Participant | None) -> None:
-    directory = Directory(organisations=[], participant_of=lambda _: found)
+    directory = Directory(organisations=[], participant_of=lambda _: found, is_agent=lambda _: False)
 
     with pytest.raises(UnknownAccount):
         directory.find(ALICE.address)
@@ -179,7 +179,9 @@ def test_directory__nobody_or_an_account_without_login__refused(found: Participa
 
 def test_directory__organisation__before_the_record() -> None:
     key = OrganisationKey(address=ALICE.address, role=Role.DSO, name="grid", area="area")
-    directory = Directory(organisations=[key], participant_of=lambda _: participant("household"))
+    directory = Directory(
+        organisations=[key], participant_of=lambda _: participant("household"), is_agent=lambda _: False
+    )
 
     assert directory.find(ALICE.address).role is Role.DSO
     assert directory.organisations(Role.DSO) == [key]

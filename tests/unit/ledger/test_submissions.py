@@ -190,5 +190,5 @@ def test_order__any_json_in_a_field__parsed_or_refused_on_purpose(field: str, va
 
 
 def test_submissions__each__has_a_member_of_its_own_and_says_why_it_may_be_refused() -> None:
-    assert {kind.MEMBER for kind in SUBMISSIONS} == {"order", "cancel", "schedule"}
+    assert {kind.MEMBER for kind in SUBMISSIONS} == {"order", "cancel", "schedule", "mandate", "revocation"}
     assert all(MalformedSubmission in kind.FAILURES for kind in SUBMISSIONS)

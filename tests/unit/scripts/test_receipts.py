@@ -18,6 +18,7 @@ from scripts.serving.verifier_process import Verdict
 from tests.unit.verifier.bundles import auditor_bundle, rechain
 from tests.unit.verifier.fake_chain import CONTRACTS, MARKET, address
 from tests.unit.verifier.small_day import Day
+from tests.unit.verifier.test_mandates import AgentDay
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +50,18 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     return folder
+
+
+def test_hold_against__end_of_a_mandate__must_stand_where_its_receipt_says(day: Any, tmp_path: Path) -> None:
+    kept = AgentDay().run()
+    entry = next(item for item in kept.entries if item["kind"] == "mandate.revoked")
+    zero = {"market": "0x" + "00" * 32, "session": 0, "mtu": 0, "revision": 0}
+    receipt = zero | {"kind": 4, "tag": entry["payload"]["tag"], "sequence": entry["sequence"]}
+    receipt |= {"journalHead": entry["hash"], "marketTime": entry["payload"]["market_time"]}
+
+    assert hold_against(receipt, write(tmp_path / "kept", kept.auditor())).omission is None
+    told = hold_against(receipt, write(tmp_path / "left out", day.auditor())).omission
+    assert told is not None and f"entry {entry['sequence']} is" in told
 
 
 @pytest.mark.parametrize("kind", ["auditor", "public"])

@@ -127,24 +127,33 @@ class Bundles(Settling):
         return seal("personal", files)
 
     def _own_orders(self, account: str) -> Iterable[Payload]:
-        """Orders and cancels with their receipts."""
+        """Orders, cancels and mandates with their receipts."""
         entries = {entry["sequence"]: entry for entry in self.entries}
         keys = {payload["order_key"]: payload for payload in self.payloads("key.registered")}
+        mandates = {payload["tag"]: payload for payload in self.payloads("mandate.granted")}
         for receipt in self.receipts:
             entry = entries[receipt["sequence"]]
-            payload = entry["payload"]
+            kind, payload = entry["kind"], entry["payload"]
+            named = payload.get("mandate") if kind.startswith("order.") else None
+            key = keys.get(payload["order_key"] if named is None else mandates[named]["order_key"], {})
             common = {
                 **selected(payload, "market_time", "signature", "rules"),
-                "key": selected(keys[payload["order_key"]], "order_key", "valid_from_mtu", "signature"),
+                "key": {name: key.get(name, "") for name in ("order_key", "valid_from_mtu", "signature")},
                 "sequence": entry["sequence"],
                 "journal_head": entry["hash"],
                 "receipt": receipt["signature"],
+                **({} if named is None else {"mandate": named}),
             }
-            if entry["kind"] == "order.accepted" and payload["order"]["account"] == account:
+            if kind == "order.accepted" and payload["order"]["account"] == account:
                 yield {"order": payload["order"], **common}
-            elif entry["kind"] == "order.cancelled" and payload["account"] == account:
+            elif kind == "order.cancelled" and payload["account"] == account:
                 cancel = {"orderId": payload["order_id"], **selected(payload, "market", "session", "mtu", "revision")}
                 yield {"cancel": cancel, "tag": payload["tag"], **common}
+            elif kind == "mandate.granted" and payload["mandate"]["account"] == account:
+                yield {**selected(payload, "mandate", "tag"), **common}
+            elif kind == "mandate.revoked" and payload["account"] == account:
+                revocation = selected(payload, "account", "agent", "mandate")
+                yield {"revocation": revocation, "tag": payload["tag"], **common}
 
     def _own_results(self, account: str) -> Iterable[Payload]:
         """Results of the MTUs in which the account has a word."""

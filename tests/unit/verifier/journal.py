@@ -56,11 +56,22 @@ class Journal:
         self.entries.append({**entry, "hash": to_hex(self.head)})
         return sequence
 
-    def receipt(self, sequence: int, mtu: int, tag: str, revision: int, kind: int, market_time: int) -> None:
-        """The operator's receipt for the last entry; kind 1 = accepted, 2 = cancelled."""
+    def receipt(
+        self,
+        sequence: int,
+        mtu: int,
+        tag: str,
+        revision: int,
+        kind: int,
+        market_time: int,
+        *,
+        market: bytes = text_id(MARKET),
+        session: int = GATE,
+    ) -> None:
+        """The operator's receipt for the last entry; kind 1 = accepted, 2 = cancelled, 3 = granted, 4 = revoked."""
         values = {
-            "market": text_id(MARKET),
-            "session": GATE,
+            "market": market,
+            "session": session,
             "mtu": mtu,
             "tag": tag,
             "revision": revision,

@@ -27,6 +27,7 @@ class Trading(Registering):
         super().__init__()
         self.orders: dict[str, tuple[Order, str | None]] = {}  # live ones and their points by tag
         self.accepted: dict[str, Payload] = {}  # payloads of `order.accepted` by tag
+        self.agents: dict[str, tuple[str, str]] = {}  # keys that sign for a party, and the tags of their mandates
         self.books_root: dict[int, bytes] = {}
         self.schedules = {
             "p1": [-400, -300, -50, -50, 0],
@@ -74,7 +75,7 @@ class Trading(Registering):
             revision=revision,
             salt=noise(f"order{who}{order_id}{revision}"),
         )
-        device, digest = self.devices[who], order.digest(self.market_domain)
+        device, digest = self._signer(who), order.digest(self.market_domain)
         tag, point = to_hex(tag_of(digest)), HOUSEHOLDS.get(who)
         accepted: Payload = {
             "order": order.as_json(),
@@ -85,6 +86,7 @@ class Trading(Registering):
             "point": point,
             "market_time": self._before_the_gate(),
             "rules": ORDER_RULES,
+            **self._mandate(who),
         }
         sequence = self.fact("order.accepted", accepted)
         self.receipt(sequence, order.mtu, tag, revision, ACCEPTED, accepted["market_time"])
@@ -97,7 +99,7 @@ class Trading(Registering):
     def cancel(self, who: str, tag: str) -> None:
         """Withdraw an order."""
         order, _ = self.orders.pop(tag)
-        device, revision = self.devices[who], order.revision + 1
+        device, revision = self._signer(who), order.revision + 1
         signed = {"market": order.market, "session": order.session, "mtu": order.mtu}
         signed |= {"orderId": order.order_id, "revision": revision}
         cancelled: Payload = {
@@ -112,6 +114,7 @@ class Trading(Registering):
             "signature": sign(device, CANCEL, signed, "Market"),
             "market_time": self._before_the_gate(),
             "rules": ORDER_RULES,
+            **self._mandate(who),
         }
         sequence = self.fact("order.cancelled", cancelled)
         self.receipt(sequence, order.mtu, tag, revision, CANCELLED, cancelled["market_time"])
@@ -134,6 +137,14 @@ class Trading(Registering):
             "market_time": session - 500,
         }
         self.fact("schedule.nominated", nominated)
+
+    def _signer(self, who: str) -> str:
+        """The key that signs a party's orders: its agent's, else its device's."""
+        return self.agents[who][0] if who in self.agents else self.devices[who]
+
+    def _mandate(self, who: str) -> Payload:
+        """The member that names an agent's mandate."""
+        return {"mandate": self.agents[who][1]} if who in self.agents else {}
 
     def _before_the_gate(self) -> int:
         return GATE - 1_000 + len(self.entries)

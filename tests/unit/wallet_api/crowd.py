@@ -40,6 +40,8 @@ def crowd(world: World) -> None:
         assert world.post(HOLDER, "/v1/orders", body).status_code == 201
         key = world.key_body(HOLDER, POINT, device=f"later device {number}", valid_from_mtu=FIRST_MTU + 200 + number)
         assert world.post(HOLDER, "/v1/keys", key).status_code == 201
+        mandate = world.mandate_body(HOLDER, f"agent {number}")
+        assert world.post(HOLDER, "/v1/mandates", mandate).status_code == 201
     settled_day(world)
     _later_periods(world)
     _programs(world)

@@ -8,6 +8,7 @@ PLACES = {
     "code": "not-found",
     "shape": "Cancel",
     "order_id": "0x" + "01" * 16,
+    "mandate": "0x" + "02" * 16,
     "market": "DE-LV1/DA",
     "area": "DE-LV1",
     "session": "1",

@@ -461,6 +461,6 @@ def test_directory__one_address_for_two_roles__refused() -> None:
     both = [OrganisationKey(address=key, role=role, name="x") for role in (Role.DSO, Role.OPERATOR)]
 
     with pytest.raises(RolesNotExclusive):
-        Directory(organisations=both, participant_of=lambda _: None)
+        Directory(organisations=both, participant_of=lambda _: None, is_agent=lambda _: False)
     with pytest.raises(ValueError, match="registered participant"):
         OrganisationKey(address=key, role=Role.PROSUMER, name="x")

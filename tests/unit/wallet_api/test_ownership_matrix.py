@@ -13,7 +13,16 @@ from ledger_service.access.roles import Role
 from tests.unit.wallet_api.crowd import HOLDER, POINT, redemption, schedule
 from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
-from tests.unit.wallet_api.world import AREA_BODY, FIRST_MTU, GATE, MARKET, World, address
+from tests.unit.wallet_api.world import (
+    AREA_BODY,
+    FIRST_MTU,
+    GATE,
+    MARKET,
+    World,
+    address,
+    mandate_message,
+    mandate_tag,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +49,7 @@ OWN = {
         "/v1/evidence/personal",
         "/v1/guarantees",
         "/v1/keys",
+        "/v1/mandates",
         "/v1/orders",
         "/v1/postings",
         "/v1/readings",
@@ -82,6 +92,11 @@ NAMED: dict[tuple[str, str], tuple[str, str, str]] = {
         HOLDER,
         f"/v1/keys/{address(f'device of {HOLDER}')}",
         f"/v1/keys/{address('nobody')}",
+    ),
+    ("GET", "/v1/mandates/{mandate}"): (
+        HOLDER,
+        f"/v1/mandates/{mandate_tag(mandate_message(HOLDER, 'agent 1'))}",
+        f"/v1/mandates/0x{0:032x}",
     ),
     ("GET", "/v1/readings/{meter:path}/{mtu}"): (
         HOLDER,
@@ -131,6 +146,8 @@ def _replacement(world: World) -> dict[str, Any]:
 WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = {
     ("POST", "/v1/orders"): (HOLDER, lambda world: world.order_body(HOLDER, orderId="0x" + "0f" * 16)),
     ("POST", "/v1/orders/cancellations"): (HOLDER, _cancel),
+    ("POST", "/v1/mandates"): (HOLDER, lambda world: world.mandate_body(HOLDER, "stolen agent")),
+    ("POST", "/v1/mandates/revocations"): (HOLDER, lambda world: world.revocation_body(HOLDER, "agent 1")),
     ("POST", "/v1/schedules"): (HOLDER, lambda world: schedule(world, HOLDER, POINT)),
     ("POST", "/v1/keys"): (
         HOLDER,

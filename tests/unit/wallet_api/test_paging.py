@@ -21,6 +21,7 @@ LISTS: dict[str, tuple[str | None, str]] = {
     "/v1/markets/{market:path}/mtus": (None, f"&from={FIRST_MTU}&to={FIRST_MTU + 5}"),
     "/v1/attestations": ("attester north", f"&area=DE-LV1&from={FIRST_MTU}&to={FIRST_MTU + 5}"),
     "/v1/keys": (HOLDER, ""),
+    "/v1/mandates": (HOLDER, ""),
     "/v1/areas/{area:path}/periods": (None, ""),
     "/v1/orders": (HOLDER, ""),
     "/v1/schedules": (HOLDER, ""),

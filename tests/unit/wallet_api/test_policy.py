@@ -39,6 +39,7 @@ pytestmark = pytest.mark.unit
 PARTY_OF = {role: name for name, role in ORGANISATIONS.items()} | {
     Role.PROSUMER: "household 1",
     Role.RETAILER: "retailer 1",
+    Role.AGENT: "agent 1",
 }
 
 POLICY = """
@@ -76,11 +77,15 @@ GET  /v1/evidence/auditor                                           auditor
 POST /v1/keys                                                       prosumer retailer
 GET  /v1/keys                                                       prosumer retailer
 GET  /v1/keys/{order_key}                                           prosumer retailer
-POST /v1/orders                                                     prosumer retailer
-POST /v1/orders/cancellations                                       prosumer retailer
-GET  /v1/orders                                                     prosumer retailer
-GET  /v1/orders/{order_id}                                          prosumer retailer
-GET  /v1/orders/{order_id}/receipt                                  prosumer retailer
+POST /v1/orders                                                     prosumer retailer agent
+POST /v1/orders/cancellations                                       prosumer retailer agent
+GET  /v1/orders                                                     prosumer retailer agent
+GET  /v1/orders/{order_id}                                          prosumer retailer agent
+GET  /v1/orders/{order_id}/receipt                                  prosumer retailer agent
+POST /v1/mandates                                                   prosumer retailer
+POST /v1/mandates/revocations                                       prosumer retailer
+GET  /v1/mandates                                                   prosumer retailer agent
+GET  /v1/mandates/{mandate}                                         prosumer retailer agent
 POST /v1/schedules                                                  prosumer retailer
 GET  /v1/schedules                                                  prosumer
 GET  /v1/schedules/{market:path}/{session}                          prosumer
@@ -180,14 +185,15 @@ def test_policy__every_route__as_declared(world: World) -> None:
     assert found == declared()
 
 
-def test_matrix__each_role_on_each_route__only_the_declared_get_in(market: World) -> None:
+def test_matrix__each_role_on_each_route__only_the_declared_get_in(trading: World) -> None:
+    assert trading.post("household 1", "/v1/mandates", trading.mandate_body("household 1", "agent 1")).is_success
     wrong = []
     head = None
     for (method, path), roles in declared().items():
         for role, name in PARTY_OF.items():
-            headers = market.headers(name)
-            head = head or market.head()
-            status = call(market, method, path, headers).status_code
+            headers = trading.headers(name)
+            head = head or trading.head()
+            status = call(trading, method, path, headers).status_code
             allowed = not roles or role.value in roles
             if (status == 403) == allowed or status == 401 or status >= 500:
                 wrong.append((method, path, role.value, status))

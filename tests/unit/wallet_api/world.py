@@ -15,7 +15,7 @@ from httpx import Response
 from starlette.testclient import TestClient
 
 from domain import parties
-from domain.eip712 import AGREEMENT, ATTESTATION, ORDER, SETTLEMENT, SHAPES, Domain
+from domain.eip712 import AGREEMENT, ATTESTATION, MANDATE, ORDER, SETTLEMENT, SHAPES, Domain
 from domain.facts import FACTS, ReadingAttested
 from domain.hashing import from_hex, keccak, text_id, to_hex
 from domain.members import noun_json
@@ -143,6 +143,9 @@ TARIFF = {
 
 TERMS_DOMAIN = Domain(chain_id=CHAIN_ID, verifying_contract=from_hex(address("contract Settlement")))
 """Where signatures of terms count."""
+
+MARKET_DOMAIN = Domain(chain_id=CHAIN_ID, verifying_contract=from_hex(address("contract Market")))
+"""Where signatures of orders and mandates count."""
 
 DSOS = {AREA: "grid operator", OTHER_AREA: "grid operator next door"}
 """The DSO of each area."""
@@ -344,6 +347,32 @@ class World:
         } | changes
         return {"order": message, "signature": self.sign(signer or f"device of {name}", "Order", message)}
 
+    def mandate_body(self, name: str, agent: str, signer: str | None = None, **changes: Any) -> dict[str, Any]:
+        """A signed mandate; changes are made before signing."""
+        message = mandate_message(name, agent, **changes)
+        return {"mandate": message, "signature": self.sign(signer or f"device of {name}", "Mandate", message)}
+
+    def revocation_body(self, name: str, agent: str, signer: str | None = None, **changes: Any) -> dict[str, Any]:
+        """The signed end of such a mandate."""
+        tag = mandate_tag(mandate_message(name, agent, **changes))
+        message = {"account": address(name), "agent": address(agent), "mandate": tag}
+        signature = self.sign(signer or f"device of {name}", "MandateRevocation", message)
+        return {"revocation": message, "signature": signature}
+
+
+def mandate_message(name: str, agent: str, **changes: Any) -> dict[str, Any]:
+    """What a household lets an agent do: 500 Wh an MTU and 1 kWh on the day, at 10 to 25 ct/kWh."""
+    base = {"account": address(name), "agent": address(agent), "points": [f"DE-LV1-P{name.rpartition(' ')[2]}"]}
+    prices = {"highestBuyNeurPerWh": 250_000, "lowestSellNeurPerWh": 100_000}
+    energies = {"mtuBuyWh": 500, "mtuSellWh": 500, "dayBuyWh": 1_000, "daySellWh": 1_000}
+    span = {"zone": "Europe/Berlin", "fromMtu": FIRST_MTU, "toMtu": FIRST_MTU + 96, "nonce": 1}
+    return base | {"markets": [MARKET]} | prices | energies | span | changes
+
+
+def mandate_tag(message: dict[str, Any]) -> str:
+    """What a mandate is known by."""
+    return to_hex(MARKET_DOMAIN.digest(MANDATE, message)[:16])
+
 
 COMPLETED: dict[str, dict[str, Any]] = {"chain.included": {"block": 7, "block_time": WALL_SECONDS}}
 """Members that tests of the API leave out, where nothing at all would be no answer."""
@@ -365,15 +394,25 @@ class NoMoney:
         return 0
 
 
+def directory_of(record: Record, organisations: list[OrganisationKey]) -> Directory:
+    """Who is known: these organisations, and participants and agents in the record."""
+
+    def participant_of(account: str) -> Any:
+        with record.read() as connection:
+            return queries.participant_of(connection, account)
+
+    def is_agent(address: str) -> bool:
+        with record.read() as connection:
+            return queries.is_agent(connection, address)
+
+    return Directory(organisations=organisations, participant_of=participant_of, is_agent=is_agent)
+
+
 def make_services(
     tmp_path: Path, *, wall: list[int], market_seconds: int, record_url: str | None = None
 ) -> tuple[Services, ManualClock]:
     """The API's services on a SQLite record in `tmp_path`, or on the database given."""
     record = Record.open(record_url or f"sqlite:///{tmp_path / 'record.db'}")
-
-    def participant_of(account: str) -> Any:
-        with record.read() as connection:
-            return queries.participant_of(connection, account)
 
     organisations = [
         OrganisationKey(
@@ -414,7 +453,7 @@ def make_services(
         record=record,
         clock=clock,
         wall_clock=lambda: wall[0],
-        directory=Directory(organisations=organisations, participant_of=participant_of),
+        directory=directory_of(record, organisations),
         tokens=TokenIssuer(key=load_or_create_key(tmp_path / "token.pem"), issuer=ISSUER, audience=AUDIENCE),
         challenges=ChallengeBook(audience=AUDIENCE),
         deployment=deployment,
