@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants faults symbolic static facts openapi verifier wheel
+.PHONY: help setup run reset demo-day verify doctor test test-full test-full-only campaign check lint types imports format unit bench gas lock contracts mutants faults symbolic static facts collusion openapi verifier wheel
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -100,6 +100,9 @@ wheel: setup ## Build the wheel that installs anywhere: out/dist/dominoes-*.whl
 
 facts: setup ## Rewrite docs/facts.md, the table of the journal's kinds
 	@$(VENV)/python -m scripts.tools.facts_document
+
+collusion: setup ## Rewrite the README's table of who must collude for what, from the frauds that tests play
+	@$(VENV)/python -m scripts.tools.collusion_table
 
 openapi: setup ## Rewrite docs/openapi.json, from which clients are generated
 	@$(VENV)/python -m scripts.tools.openapi

@@ -21,15 +21,9 @@ from scripts.cli.main import app
 from scripts.community.grids import load_community
 from scripts.community.waiting import StepMissing
 from scripts.serving.embedded.demo_day import run_day
-from scripts.serving.embedded.left_chain import chain_state_of, start_node
-from tests.effort import examples
-from tests.functional import test_mutations as mutations
-from verifier.node import http_rpc
+from tests.functional.conftest import SMALLEST_GRID
 
 pytestmark = pytest.mark.functional
-
-REAL_DAY_MUTATIONS = examples(150)
-"""Single fields changed in a real day's auditor bundle, each of which must be found."""
 
 DOMINOES = [str(Path(sys.executable).with_name("dominoes"))]
 
@@ -116,36 +110,11 @@ def test_commands__unusable_input__one_line_and_exit_two(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-@pytest.fixture(scope="module")
-def small_grid_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The day on which the clock goes forward, on the smallest low-voltage grid."""
-    out = tmp_path_factory.mktemp("small") / "out"
-    done = dominoes("demo-day", "--grid", "1-LV-rural1--0-sw", "--day", "2016-03-27", "--out", str(out))
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return out
-
-
 def test_day__clock_goes_forward__has_92_mtus_and_nothing_binds(small_grid_day: Path) -> None:
     summary = json.loads((small_grid_day / "summary.json").read_text())
 
     assert summary["mtus"] == 92
     assert summary["energy_wh"]["capped_export"] == summary["energy_wh"]["capped_import"] == 0
-
-
-def test_verify__one_field_of_a_real_day_changed__is_found_every_time(small_grid_day: Path) -> None:
-    bundle = small_grid_day / "bundles" / "auditor"
-    anchors = json.loads((small_grid_day / "anchors.json").read_text())
-    node = start_node(chain_state_of(bundle))
-    try:
-        ask = http_rpc(node.rpc.url)
-        missed = mutations.undetected(bundle, anchors=anchors, rpc=ask, count=REAL_DAY_MUTATIONS, seed=7)
-    finally:
-        node.stop()
-
-    assert missed == []
-
-
-SMALLEST_GRID = "1-LV-rural1--0-sw"
 
 
 def _with_source_too_high(cache: Path) -> None:

@@ -1,0 +1,107 @@
+"""Who must collude for what: every fraud that is declared in tests/collusion, played on a real day by its coalition,
+ends as the table of the README says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from domain.hashing import to_hex
+from tests.collusion.coalitions import Coalition
+from tests.collusion.day import RealDay
+from tests.collusion.declared import FRAUDS
+from tests.collusion.frauds import Ends, Fraud, Kind
+from tests.collusion.playing import Played, play
+from tests.collusion.plot import Plot
+from verifier import telling
+from verifier.cache import Cache
+from verifier.verdict import CLEAN, WRONG
+
+pytestmark = pytest.mark.functional
+
+
+@pytest.fixture(scope="module")
+def day(small_grid_day: Path) -> RealDay:
+    """What was produced, with everybody's keys."""
+    return RealDay.of(small_grid_day)
+
+
+@pytest.fixture(scope="module")
+def cache() -> Cache:
+    """What all the days told have in common is verified once."""
+    return Cache()
+
+
+def drawn() -> list[Fraud]:
+    """One fraud of each kind, each by the coalition that had its turn least often, the rarest first."""
+    turns, all_of = Counter[Coalition](), Counter(fraud.by for fraud in FRAUDS)
+    chosen = []
+    for kind in Kind:
+        mine = [fraud for fraud in FRAUDS if fraud.kind is kind]
+        pick = min(mine, key=lambda fraud: (turns[fraud.by], all_of[fraud.by]))
+        turns[pick.by] += 1
+        chosen.append(pick)
+    return chosen
+
+
+USUAL = drawn()
+PLAYED = [pytest.param(f, id=f.id, marks=() if f in USUAL else pytest.mark.campaign) for f in FRAUDS]
+"""A usual run plays one of each kind, `make campaign` all."""
+
+
+@pytest.mark.parametrize("fraud", PLAYED)
+def test_fraud__by_its_coalition__ends_as_the_table_says(day: RealDay, cache: Cache, fraud: Fraud) -> None:
+    plot = Plot(day, fraud.by)
+
+    fraud.commit(plot)
+    played = play(day, plot, cache)
+
+    check(fraud, played, plot)
+
+
+def check(fraud: Fraud, played: Played, plot: Plot) -> None:
+    """It ends as declared."""
+    report, words = played.report, fraud.end.words
+    match fraud.end.ends:
+        case Ends.FOUND:
+            assert report.exit_code == WRONG
+            assert words in played.findings, played.findings[:3_000]
+        case Ends.REFUSED:
+            assert any(words in reason for reason in played.told.reverted.values()), played.told.reverted
+        case Ends.IN_PART:
+            assert report.exit_code == CLEAN, played.findings[:3_000]
+            assert any(words in gap for gap in report.gaps), report.gaps
+        case Ends.TOLD:
+            assert (report.exit_code, report.gaps) == (CLEAN, set()), played.findings[:3_000]
+            assert words in "\n".join(telling.lines(report))
+            assert (report.held.proven_block or 0) < (report.held.block or 0)
+        case Ends.POSSIBLE:
+            assert (report.exit_code, report.gaps) == (CLEAN, set()), played.findings[:3_000]
+        case Ends.RECEIPT:
+            assert (report.exit_code, report.gaps) == (CLEAN, set()), played.findings[:3_000]
+            assert omitted(played, plot)
+
+
+def omitted(played: Played, plot: Plot) -> list[int]:
+    """Orders accepted on the day of which the receipt proves that they are left out: the entry that it names, by place
+    and hash, is not there, nor does any other hold the order."""
+    told = {to_hex(bytes.fromhex(entry["hash"][2:])) for entry in played.told.entries}
+    tags = {entry["payload"].get("tag") for entry in played.told.entries}
+    return [
+        row["sequence"]
+        for row in plot.day.receipts
+        for entry in [plot.day.entries[row["sequence"] - 1]]
+        if entry["hash"] not in told and entry["payload"]["tag"] not in tags
+    ]
+
+
+def test_retelling__nothing_changed__is_the_day_as_it_was(day: RealDay, cache: Cache) -> None:
+    played = play(day, Plot(day, Coalition.OPERATOR), cache)
+
+    assert (played.report.exit_code, played.report.gaps) == (CLEAN, set()), played.findings
+    assert [entry["hash"] for entry in played.told.entries] == [entry["hash"] for entry in day.entries]
+    assert played.told.receipts == day.receipts
+    assert json.dumps(played.told.anchors["contracts"]) == json.dumps(day.anchors["contracts"])
