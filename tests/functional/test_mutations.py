@@ -122,14 +122,15 @@ def with_change(value: Any, path: tuple[Any, ...], chance: random.Random) -> Any
 
 
 def _lines_by_kind(files: Mapping[str, bytes]) -> dict[tuple[str, str], list[int]]:
-    """Line numbers of each file and record kind; a .json file is one line."""
+    """Line numbers of each file and record kind, of chain calls by function; a .json file is one line."""
     kinds: dict[tuple[str, str], list[int]] = {}
     for name, data in sorted(files.items()):
         if name == "manifest.json":
             continue
         for number, line in enumerate(data.splitlines()):
-            kind = json.loads(line).get("kind", "") if name == "journal.jsonl" else ""
-            kinds.setdefault((name, str(kind)), []).append(number)
+            record = json.loads(line) if name == "journal.jsonl" else {}
+            called = record.get("payload", {}).get("function", "")
+            kinds.setdefault((name, f"{record.get('kind', '')} {called}".strip()), []).append(number)
     return kinds
 
 
