@@ -14,7 +14,16 @@ from wallet_api.fields import checksummed, plain_address
 
 pytestmark = pytest.mark.unit
 
-SIGNED = {"OrderMessage", "CancelMessage", "ScheduleMessage", "OrderMembers", "Receipt", "SigningDomain", "TypedData"}
+SIGNED = {
+    "OrderMessage",
+    "CancelMessage",
+    "ScheduleMessage",
+    "MandateMessage",
+    "OrderMembers",
+    "Receipt",
+    "SigningDomain",
+    "TypedData",
+}
 """Shapes whose members are named as in the typed data that is signed."""
 
 STANDARDS = {"JsonWebKey", "AccessToken", "SigningDomain"}
@@ -30,13 +39,16 @@ FOR_MACHINES = {
     "DoneSession",
     "EarlierPosition",
     "Envelope",
+    "GrantedMandate",
     "HouseholdOpening",
     "KeyTerm",
+    "MandateMembers",
     "MeterKey",
     "MeterTerm",
     "MirrorLine",
     "ParticipantTerm",
     "ReplacementTerm",
+    "RevokedMandate",
     "BookOrder",
     "PeriodSpan",
     "PositionLine",
