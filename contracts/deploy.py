@@ -34,6 +34,10 @@ NO_PREDECESSOR = bytes(20)
 """In place of the predecessor's Handovers: the first deployment of its kind."""
 
 
+SENT_BEFORE = ("known", "already imported", "nonce too low")
+"""What nodes say of a transaction that they have, or that is in a block already."""
+
+
 class ConstructorUnknown(DominoesError):
     """A contract's constructor asks for something the deployment does not know."""
 
@@ -349,5 +353,5 @@ def send_plan(*, rpc: Rpc, transactions: Sequence[SignedTransaction]) -> None:
     """Send the transactions of a plan; a node that has one already is content. Raises RpcError."""
     answers = rpc.batch([("eth_sendRawTransaction", (to_hex(tx.raw),)) for tx in transactions])
     for answer in answers:
-        if isinstance(answer, RpcError) and "known" not in answer.message and "nonce too low" not in answer.message:
+        if isinstance(answer, RpcError) and not any(said in answer.message for said in SENT_BEFORE):
             raise answer

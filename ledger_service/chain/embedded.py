@@ -33,7 +33,7 @@ from domain.facts import BlockMined
 from domain.hashing import keccak, to_hex
 from ledger_service.chain import stored_transactions
 from ledger_service.chain.anvil import AnvilProcess, NodeSettings
-from ledger_service.chain.errors import BlockTimeNotRising, DumpNotWritten, NodeNotStarted, ReplayDiverged
+from ledger_service.chain.errors import BlockTimeNotRising, CameEarly, DumpNotWritten, NodeNotStarted, ReplayDiverged
 from ledger_service.chain.pool import Pool
 from ledger_service.chain.ports import free_port, is_free
 from ledger_service.chain.tables import chain_block
@@ -152,6 +152,8 @@ class EmbeddedNode:
         except (NodeUnavailable, NodeAnswerInvalid, RpcError) as error:
             _log.warning("chain.block_not_taken", block=block.number, reason=str(error))
             self.restart()
+            for raw in error.waiting if isinstance(error, CameEarly) else ():
+                self._send(raw)
         return self.head()
 
     def has_others(self) -> bool:
@@ -173,8 +175,9 @@ class EmbeddedNode:
             self._send(raw)
         rpc.call("evm_mine", hex(timestamp))
         block = rpc.call("eth_getBlockByNumber", "latest", False)
-        if not listed.issuperset(map(as_bytes, block["transactions"])):
-            raise NodeAnswerInvalid(url=self.url, reason="a transaction came into its block that nobody has listed")
+        early = [tx_hash for tx_hash in map(as_bytes, block["transactions"]) if tx_hash not in listed]
+        if early:
+            raise CameEarly(url=self.url, waiting=(*rest, *self._pool.raw(early)))
         for raw in rest:
             self._send(raw)
         return _header(block, url=self.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.rpc import NodeAnswerInvalid
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 
@@ -93,6 +94,17 @@ class BlockTimeNotRising(DominoesError):
     def __init__(self, *, last: int, given: int) -> None:
         self.last, self.given = last, given
         super().__init__(f"block time {given} is not after {last}; give a later time")
+
+
+class CameEarly(NodeAnswerInvalid):
+    """A transaction came into a block that nobody had listed, because it was sent while the block was made.
+
+    :param waiting: signed bytes of all that the node had beside what was listed
+    """
+
+    def __init__(self, *, url: str, waiting: tuple[bytes, ...]) -> None:
+        self.waiting = waiting
+        super().__init__(url=url, reason="a transaction came into its block that nobody has listed")
 
 
 class DumpNotWritten(DominoesError):

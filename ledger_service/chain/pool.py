@@ -30,19 +30,20 @@ class Pool:
             if len(found) == OTHERS_MAX or gas > OTHERS_GAS_MAX:
                 break
             found.append(as_bytes(sent["hash"]))
-        return self._raw(found)
+        return self.raw(found)
 
     def rest(self, *, listed: Collection[bytes]) -> tuple[bytes, ...]:
         """Signed bytes of those of strangers whose hashes are not listed: they wait for a later block."""
         hashes = [as_bytes(sent["hash"]) for sent in self._sent("pending", "queued")]
-        return self._raw([item for item in hashes if item not in listed])
+        return self.raw([item for item in hashes if item not in listed])
 
     def _sent(self, *parts: str) -> list[Any]:
         content = self._rpc.call("txpool_content")
         senders = [by_nonce for part in parts for by_nonce in content[part].values()]
         return [by_nonce[nonce] for by_nonce in senders for nonce in sorted(by_nonce, key=int)]
 
-    def _raw(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
+    def raw(self, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Signed bytes of those of strangers among these."""
         if not hashes:
             return ()
         with self._record.read() as connection:

@@ -9,13 +9,32 @@ import typer
 
 from contracts.bindings import Handovers
 from domain.hashing import text_id, to_hex
+from domain.mtu import isoformat_utc
 from domain.signing import SIGNATURE_BYTES
 from scripts.cli.chain_desk import ConfigOption, open_desk, send_call
-from scripts.cli.common import JsonOption, SetOption, address_of, guarded, hex_of, show
+from scripts.cli.common import (
+    EXIT_FAILED,
+    JsonOption,
+    SetOption,
+    address_of,
+    guarded,
+    hex_of,
+    show,
+    show_rows,
+    work,
+)
 from scripts.serving.deployment_file import checked_deployment
-from scripts.serving.production.handover import agreement, handover_digest, handover_to
+from scripts.serving.production.handover import (
+    accounts_to_take_over,
+    agreement,
+    handover_digest,
+    handover_to,
+    standing,
+    take_over,
+)
 
 AreaArgument = Annotated[str, typer.Argument(help="The area that goes.")]
+FromOption = Annotated[Path, typer.Option("--from", help="Deployment file of the contracts that the area leaves.")]
 ToOption = Annotated[Path, typer.Option("--to", help="Deployment file of the contracts that take over.")]
 DeadlineOption = Annotated[int, typer.Option("--deadline", help="Until when signatures count: market time, unix s.")]
 SignatureOption = Annotated[str, typer.Option(help="What `dominoes handover sign` printed there.")]
@@ -96,3 +115,45 @@ def handover_take_over(
     """Take over an account into the deployment of the settings, or what reached it later; anyone may."""
     call = Handovers.take_over(account=address_of(account))
     send_call(config, flags, call, as_json=as_json)
+
+
+@handover_app.command("take-over-all")
+@guarded
+def handover_take_over_all(
+    area: AreaArgument,
+    before: FromOption,
+    config: ConfigOption,
+    flags: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take over all accounts of an area; anyone may, and again: what went over does not go twice. Exit 1 where some
+    were refused."""
+    rows = []
+    with open_desk(config, flags) as desk, work():
+        predecessor = checked_deployment(before, rpc=desk.rpc)
+        for account in accounts_to_take_over(area=area, rpc=desk.rpc, deployment=predecessor):
+            done = take_over(account, desk=desk.sender)
+            rows.append({"account": to_hex(account), "outcome": done.outcome, "reason": done.reason})
+    show_rows(rows, as_json=as_json, title="accounts")
+    if any(row["outcome"] == "refused" for row in rows):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@handover_app.command("show")
+@guarded
+def handover_show(
+    area: AreaArgument, config: ConfigOption, flags: SetOption = None, as_json: JsonOption = False
+) -> None:
+    """Where the area stands: agreed, in effect, its last period Final."""
+    with open_desk(config, flags) as desk:
+        found = standing(area=area, rpc=desk.rpc, deployment=desk.deployment)
+    told = {
+        "successor": to_hex(found.successor) if found.agreed else None,
+        "after_period": found.period if found.agreed else None,
+        "in_effect_from": isoformat_utc(found.effective_at) if found.agreed else None,
+        "in_effect": found.in_effect,
+        "periods_declared": found.declared,
+        "periods_final": found.final,
+        "accounts_may_go": found.ended,
+    }
+    show(told, as_json=as_json, title=area)

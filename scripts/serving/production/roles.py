@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from contracts.artifacts import load_artifact
+from contracts.artifacts import CONTRACT_NAMES, load_artifact
 from contracts.bindings import Call, Roles
-from contracts.deploy import ROLE_NUMBERS, Deployment
+from contracts.deploy import ROLE_NUMBERS, Deployment, send_plan
 from contracts.rpc import Rpc, RpcError, as_bytes, as_int
 from contracts.transactions import UnsignedTransaction
 from domain.errors import DominoesError
@@ -78,15 +78,15 @@ class RolesDesk:
     def send(self, call: Call) -> str:
         """Try the change on the node, then sign and send it, and see it into a block; the transaction's hash.
 
-        Raises ChangeRefused, ChangeNotIncluded or NodeUnavailable.
+        One that was sent before, by a process that ended meanwhile, is not sent twice: it has the same nonce. Raises
+        ChangeRefused, ChangeNotIncluded or NodeUnavailable.
         """
         data, sender, target = call.data(), to_hex(self._key.address), self._addresses[call.contract]
         function = f"{call.contract}.{call.function}"
         try:
             self._rpc.call("eth_call", {"from": sender, "to": to_hex(target), "data": to_hex(data)}, "latest")
         except RpcError as error:
-            reason = load_artifact(call.contract).abi.decode_error(as_bytes(error.data)) if error.data else None
-            raise ChangeRefused(function=function, reason=reason or error.message) from error
+            raise ChangeRefused(function=function, reason=_reason(call, error)) from error
         signed = UnsignedTransaction(
             chain_id=self._chain_id,
             nonce=as_int(self._rpc.call("eth_getTransactionCount", sender, "latest")),
@@ -95,7 +95,7 @@ class RolesDesk:
             gas=GAS_UNITS,
             gas_price_wei=self._profile.gas_price_wei,
         ).sign(self._key)
-        self._rpc.call("eth_sendRawTransaction", to_hex(signed.raw))
+        send_plan(rpc=self._rpc, transactions=[signed])
         self._wait(function, to_hex(signed.hash))
         return to_hex(signed.hash)
 
@@ -107,6 +107,15 @@ class RolesDesk:
             time.sleep(POLL_SECONDS)
         if as_int(receipt["status"]) != 1:
             raise ChangeRefused(function=function, reason=f"{tx_hash} reverted: another change came before it")
+
+
+def _reason(call: Call, error: RpcError) -> str:
+    """Why the contract refused a call: an error of its own, or of a contract that it called."""
+    for name in (call.contract, *CONTRACT_NAMES) if error.data else ():
+        reason = load_artifact(name).abi.decode_error(as_bytes(error.data))
+        if reason is not None:
+            return reason
+    return error.message
 
 
 def _role_name(number: int) -> str:

@@ -166,3 +166,28 @@ def test_flush__sent_to_the_embedded_node__comes_first_and_is_replayed(embedded:
     assert embedded.facts("block.mined")[-1]["transactions"][0] == sent
     assert embedded.hashes() == before
     assert not embedded.node.has_others()
+
+
+def test_flush__sent_while_the_block_is_made__waits_for_the_next_one(
+    embedded: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node takes whatever it has by then: it makes the block again without it, and must not forget it."""
+    gateway = Gateway.open(
+        record=embedded.record, rpc=embedded.node.rpc, deployment=embedded.deployment, signers=OPERATOR
+    )
+    stranger, send = treasurer(embedded), embedded.node._send
+
+    def send_after_a_stranger(raw: bytes) -> None:
+        monkeypatch.undo()
+        stranger.send(deposit(1))
+        send(raw)
+
+    monkeypatch.setattr(embedded.node, "_send", send_after_a_stranger)
+    ask(embedded.record, anchor(1))
+
+    gateway.flush(node=embedded.node, timestamp=GENESIS + 900)
+    waits = embedded.node.has_others()
+    gateway.flush(node=embedded.node, timestamp=GENESIS + 1_800)
+
+    assert waits
+    assert told(embedded.record) == [("included", "HeadAnchored"), ("observed", "Deposited")]

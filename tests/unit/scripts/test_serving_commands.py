@@ -124,6 +124,8 @@ def test_commands__hex_that_is_none__is_said_before_anything_is_opened(typed: tu
         ("handover", "agree", "DE/A", *AGREED),
         ("handover", "withdraw", "DE/A"),
         ("handover", "take-over", ADDRESS),
+        ("handover", "take-over-all", "DE/A", "--from", "old.json"),
+        ("handover", "show", "DE/A"),
         ("account", "sign", *REPLACED),
         ("account", "replace", *REPLACED, "--by-account", SIGNATURE, "--by-successor", SIGNATURE),
         ("account", "propose", *REPLACED, "--by-guarantor", SIGNATURE, "--by-successor", SIGNATURE),
