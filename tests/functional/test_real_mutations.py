@@ -19,7 +19,6 @@ from tests.collusion.coalitions import Coalition
 from tests.collusion.day import RealDay
 from tests.collusion.playing import play
 from tests.collusion.plot import Plot
-from tests.effort import examples
 from tests.functional import test_mutations as mutations
 from verifier.cache import Cache
 from verifier.node import http_rpc
@@ -27,13 +26,13 @@ from verifier.verdict import WRONG
 
 pytestmark = pytest.mark.functional
 
-DRAWN = min(examples(150), 600)
-"""Single fields changed in the bundles of a real day: 600 in a campaign."""
+DRAWN = pytest.mark.parametrize("drawn", [150, pytest.param(600, marks=pytest.mark.campaign)])
+"""Single fields changed in the bundles of a real day, over all of these tests: 600 in a campaign."""
 
-SHARES = {"auditor": DRAWN * 60 // 100, "public": DRAWN * 16 // 100}
+PERCENT = {"auditor": 60, "public": 16}
 """How many of them in the auditor's and in the public bundle; those of four accounts share the rest."""
 
-OWN_SHARE = DRAWN * 6 // 100
+OWN_PERCENT = 6
 KINDS = ("household", "retailer", "dso", "tax")
 
 RETOLD = 60
@@ -59,23 +58,25 @@ def missed(small_grid_day: Path, ask: Any) -> Callable[..., list[str]]:
     return find
 
 
-@pytest.mark.parametrize("kind", SHARES)
+@DRAWN
+@pytest.mark.parametrize("kind", PERCENT)
 def test_verify__one_field_of_a_real_day_changed__is_found_every_time(
-    small_grid_day: Path, missed: Callable[..., list[str]], kind: str
+    small_grid_day: Path, missed: Callable[..., list[str]], kind: str, drawn: int
 ) -> None:
     bundle = small_grid_day / "bundles" / kind
 
-    assert missed(bundle, count=SHARES[kind], named=kind == "auditor") == []
+    assert missed(bundle, count=drawn * PERCENT[kind] // 100, named=kind == "auditor") == []
 
 
+@DRAWN
 @pytest.mark.parametrize("kind", KINDS)
 def test_verify__one_field_of_somebodys_own_bundle_changed__is_found_every_time(
-    small_grid_day: Path, missed: Callable[..., list[str]], kind: str
+    small_grid_day: Path, missed: Callable[..., list[str]], kind: str, drawn: int
 ) -> None:
     folders = sorted((small_grid_day / "bundles" / "personal").iterdir())
     bundle = next(path for path in folders if _kind_of(path) == kind)
 
-    assert missed(bundle, count=OWN_SHARE, named=False) == []
+    assert missed(bundle, count=drawn * OWN_PERCENT // 100, named=False) == []
 
 
 def _kind_of(bundle: Path) -> str:
