@@ -77,11 +77,12 @@ class SuccessorProposed(Event):
 
 
 class Successions(Binding):
-    """An account's successor. With the old key at once. Without it the registrar proposes a successor with the
-    agreement of the account's guarantor; it takes over after more than the challenge window, and the old key
-    may cancel: nobody takes an account from a key that is there. An account's area, bound by a slip of the
-    registrar, changes after the same delay, and the account may cancel. Liveness assumes nobody where the old
-    key signs: replacement works in a pause and without the operator.
+    """A successor with the old key at once. Without it the registrar proposes one with the agreement of the
+    account's guarantor; it takes over after more than the challenge window, and the old key may cancel: nobody
+    takes an account from a key that is there. A slip of the registrar's binding is corrected in the same way:
+    it proposes another area, after the same delay anyone completes the change, and the account may cancel until
+    then. Liveness assumes nobody where the old key signs: replacement works in a pause and without the
+    operator.
     """
 
     contract = "Successions"
