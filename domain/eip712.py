@@ -194,6 +194,7 @@ PARTICIPATION = Shape(
 METER_REGISTRATION = Shape(
     "MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)"
 )
+TERM_END = Shape("TermEnd(string term,string name,string area,address account,address retailer,uint32 endMtu)")
 GUARANTEE = Shape("Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)")
 COVER = Shape("Cover(address guarantor,address account,uint96 amountNeur,uint96 debtNeur,bytes32 ref,uint64 deadline)")
 REDEMPTION = Shape("Redemption(address account,uint96 amountNeur,bytes32 ref,uint64 deadline)")
@@ -234,6 +235,7 @@ SETTLEMENT_SHAPES = (
     GRID_PRICES,
     TAXES,
     SIGNING_POLICY,
+    TERM_END,
 )
 """Shapes whose verifying contract is Settlement."""
 

@@ -10,6 +10,7 @@ import orjson
 from domain.errors import DominoesError
 
 ZERO_HASH = b"\x00" * 32
+ZERO_ADDRESS = "0x" + 40 * "0"
 """Start of every chain, and root of an empty tree."""
 
 MAX_SAFE_INTEGER = 2**53 - 1

@@ -16,6 +16,7 @@ from domain.meters import MeterKey, meter_keys
 from domain.mtu import mtu_end
 from domain.parties import Meter, Participant
 from domain.periods import Period
+from domain.terms import TermEnd
 
 INCLUSION_MARGIN_S = 300
 """Market seconds before its deadline from which revision 0 is given up: time for the chain to include it."""
@@ -35,7 +36,7 @@ class MeteringArea:
     """Everything an attester needs to know of the area of this code: whose readings and whose signatures count.
 
     `zone`: in which its local days are meant. `readings_domain`: where receipts and attestations count;
-    `settlement_domain`: where the signatures under `meters` and `parties` do, which are not looked at here.
+    `settlement_domain`: where the signatures under `meters`, `parties` and `ends` do, which are not looked at here.
     """
 
     code: str
@@ -50,11 +51,12 @@ class MeteringArea:
     meters: tuple[Meter, ...]
     parties: tuple[Participant, ...]
     periods: tuple[Period, ...]
+    ends: tuple[TermEnd, ...] = ()
     _keys: dict[str, tuple[MeterKey, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keys: dict[str, tuple[MeterKey, ...]] = {}
-        for entry in sorted(meter_keys(self.meters, self.parties), key=lambda entry: -entry.valid_from_mtu):
+        for entry in sorted(meter_keys(self.meters, self.parties, self.ends), key=lambda entry: -entry.valid_from_mtu):
             keys[entry.meter_code] = (*keys.get(entry.meter_code, ()), entry)
         object.__setattr__(self, "_keys", keys)
 
@@ -136,6 +138,7 @@ class MeteringArea:
             "settlement_contract": to_hex(self.settlement_contract),
             "meters": [noun_json(meter) for meter in self.meters],
             "parties": [noun_json(party) for party in self.parties],
+            "ends": [noun_json(end) for end in self.ends],
             "periods": [
                 {
                     "period": period.number,
@@ -168,6 +171,7 @@ class MeteringArea:
             settlement_contract=from_hex(data["settlement_contract"]),
             meters=tuple(noun_read(Meter, entry) for entry in data["meters"]),
             parties=tuple(noun_read(Participant, entry) for entry in data["parties"]),
+            ends=tuple(noun_read(TermEnd, entry) for entry in data["ends"]),
             periods=tuple(
                 Period(
                     area=data["area"],

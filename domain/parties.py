@@ -31,7 +31,7 @@ class Participant:
     """A party with a settlement account, from an MTU on. A household stands at one `point`; others have none.
 
     Connection powers in W, zero where there is no point. The account signed all that stands before the signatures, and
-    of a household the area's DSO signed the same: who stands at which connection (`domain.signed_terms`).
+    the area's DSO the same: whom it admits, and who stands at which connection (`domain.signed_terms`).
     """
 
     participant: Code
@@ -43,7 +43,12 @@ class Participant:
     connection_export_w: PowerW
     valid_from_mtu: Mtu
     account_signature: Signature
-    dso_signature: Signature | None
+    dso_signature: Signature
+
+    @property
+    def connection(self) -> tuple[int, int]:
+        """The connection's powers in W, import and export: those of a point do not change with who stands there."""
+        return self.connection_import_w, self.connection_export_w
 
     @property
     def import_limit_wh(self) -> int:

@@ -18,16 +18,17 @@ from domain.eip712 import (
     SIGNING_POLICY,
     SUPPLY_PRICES,
     TAXES,
+    TERM_END,
     Domain,
     Shape,
 )
 from domain.errors import DominoesError
-from domain.hashing import to_hex
+from domain.hashing import ZERO_ADDRESS, to_hex
 from domain.parties import Meter, Participant
 from domain.policies import SigningPolicy
 from domain.roles import ChainRole
 from domain.signing import SIGNATURE_BYTES, Signer, recover
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
 
 UNSIGNED = bytes(SIGNATURE_BYTES)
 """What stands in place of a signature that is still to be made."""
@@ -68,7 +69,7 @@ class TermPart:
         return domain.digest(self.shape, self.values)
 
 
-Term: TypeAlias = Participant | Meter | Agreement | Tariff | SigningPolicy
+Term: TypeAlias = Participant | Meter | Agreement | Tariff | SigningPolicy | TermEnd
 """What parties sign."""
 
 _Term = TypeVar("_Term", bound=Term)
@@ -90,6 +91,8 @@ def name_of(term: Term) -> str:
             return f"tariff {term.tariff}, version {term.version},"
         case SigningPolicy():
             return f"signing policy of {term.area}, version {term.version},"
+        case TermEnd():
+            return f"the end of {term.term} {term.name}"
 
 
 def parts_of(term: Term) -> tuple[TermPart, ...]:
@@ -105,6 +108,8 @@ def parts_of(term: Term) -> tuple[TermPart, ...]:
             return _tariff_parts(term)
         case SigningPolicy():
             return _policy_parts(term)
+        case TermEnd():
+            return _end_parts(term)
 
 
 def _agreement_parts(agreement: Agreement) -> tuple[TermPart, ...]:
@@ -167,8 +172,7 @@ def _participation_parts(party: Participant) -> tuple[TermPart, ...]:
         "validFromMtu": party.valid_from_mtu,
     }
     own = TermPart("account", PARTICIPATION, values, party.account_signature, address=party.account)
-    by_dso = party.dso_signature or UNSIGNED
-    return own, TermPart("dso", PARTICIPATION, values, by_dso, role=ChainRole.DSO, area=party.area)
+    return own, TermPart("dso", PARTICIPATION, values, party.dso_signature, role=ChainRole.DSO, area=party.area)
 
 
 def _meter_parts(meter: Meter) -> tuple[TermPart, ...]:
@@ -192,6 +196,34 @@ def _policy_parts(policy: SigningPolicy) -> tuple[TermPart, ...]:
     }
     by_dso = policy.dso_signature
     return (TermPart("dso", SIGNING_POLICY, values, by_dso, role=ChainRole.DSO, area=policy.area),)
+
+
+ENDED_BY: Mapping[EndedTerm, tuple[str, ...]] = {
+    EndedTerm.AGREEMENT: ("account", "retailer"),
+    EndedTerm.PARTICIPATION: ("account", "dso"),
+    EndedTerm.METER: ("dso",),
+}
+"""Who may end which term (ADR 72). One of them is enough; without the account it takes notice."""
+
+
+def _end_parts(end: TermEnd) -> tuple[TermPart, ...]:
+    """All who signed sign the same; of an end that nobody signed, the first who may is asked."""
+    account, retailer = end.account or ZERO_ADDRESS, end.retailer or ZERO_ADDRESS  # for which nobody can sign
+    values = {
+        "term": end.term.value,
+        "name": end.name,
+        "area": end.area,
+        "account": account,
+        "retailer": retailer,
+        "endMtu": end.end_mtu,
+    }
+    may = {
+        "account": TermPart("account", TERM_END, values, end.account_signature or UNSIGNED, address=account),
+        "retailer": TermPart("retailer", TERM_END, values, end.retailer_signature or UNSIGNED, address=retailer),
+        "dso": TermPart("dso", TERM_END, values, end.dso_signature or UNSIGNED, role=ChainRole.DSO, area=end.area),
+    }
+    signed = [party for party in may if getattr(end, f"{party}_signature") is not None]
+    return tuple(may[party] for party in signed or ENDED_BY[end.term][:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +257,6 @@ class TermSigning:
             if part.address is not None and signer != part.address:
                 raise TermNotSigned(term=name_of(term), party=part.party, expected=part.address, signer=signer)
             if part.role is not None and not self.holds_role(signer, part.role, part.area):
-                expected = f"a key with the role {part.role.value}"
+                expected = f"a key that has the role {part.role.value} now"
                 raise TermNotSigned(term=name_of(term), party=part.party, expected=expected, signer=signer)
         return SignedTerm(term)

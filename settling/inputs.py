@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.mtu import MTU_END
 from domain.parties import ParticipantKind
 from domain.periods import Period
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Ends, Tariff
 from domain.words import Side
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An account of the area; `point` is the metering point code of a household, else None."""
+    """An account of the area; `point` is the metering point code of a household, else None.
+
+    It takes part in the MTUs from `first_mtu` on, before `end_mtu`.
+    """
 
     account: bytes
     kind: ParticipantKind
     point: str | None
+    first_mtu: int = 0
+    end_mtu: int = MTU_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +79,6 @@ class Inputs:
     trades: tuple[Trade, ...] = ()
     metered: tuple[Metered, ...] = ()
     limits: tuple[CapsInForce, ...] = ()
+    ends: Ends = field(default_factory=dict)
     settled_before_neur: Mapping[bytes, int] = field(default_factory=dict)
     successors: Mapping[bytes, bytes] = field(default_factory=dict)

@@ -54,7 +54,7 @@ from domain.periods import Period
 from domain.readings import Attestation, MeterReading
 from domain.sessions import DoneSession, mtus_of
 from domain.statements import statement_hash
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Tariff, TermEnd
 
 
 class PackageMalformed(DominoesError):
@@ -92,6 +92,7 @@ class RegisteredTerms:
     agreements: tuple[Agreement, ...]
     markets: tuple[Market, ...]
     replacements: tuple[Replacement, ...]
+    ends: tuple[TermEnd, ...]
 
     @classmethod
     def read(cls, text: bytes) -> Self:

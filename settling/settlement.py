@@ -16,7 +16,7 @@ from domain.lines import Line, MtuLine
 from domain.parties import ParticipantKind
 from domain.statements import Statement, statement_hash, statements_root
 from domain.words import settlement_words, settlement_words_hash
-from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, line_energies, sum_up
+from settling.columns import NO_CAP_WH, NO_TERMS, Columns, Prices, Sums, exact, sum_up
 from settling.inputs import Inputs, Party, Trade
 from settling.lines import LINES_RULE, mirror_lines, position_lines, trade_lines, vat_lines, vat_mirror
 from settling.positions import TradeColumns, own_prices, positions, trade_columns
@@ -29,14 +29,14 @@ NO_TERMS_HASH = ZERO_HASH
 
 
 class NoAgreementAtMtu(DominoesError):
-    """A household has energy in a MTU for which no agreement, or no tariff version of it, is valid."""
+    """A household has traded in a MTU in which it takes no part, or under no agreement with a tariff valid then."""
 
     code = "no-agreement"
 
     def __init__(self, *, account: str, mtu: int) -> None:
         self.account, self.mtu = account, mtu
         super().__init__(
-            f"account {account} has energy in MTU {mtu} but no agreement with a tariff valid there; "
+            f"account {account} has traded in MTU {mtu} but has no agreement with a tariff valid there; "
             "registry and intake refuse what leads here, so compare the registry's facts with what was delivered"
         )
 
@@ -96,11 +96,12 @@ def settle(inputs: Inputs) -> Settled:
     """
     households = _parties(inputs, ParticipantKind.HOUSEHOLD)
     terms = resolve_terms(
-        accounts=[party.account for party in households],
+        households=households,
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
         successors=inputs.successors,
+        ends=inputs.ends,
     )
     check_retailers(terms, [party.account for party in _parties(inputs, ParticipantKind.RETAILER)])
     by_account = trades_by_account(inputs.trades)
@@ -109,7 +110,7 @@ def settle(inputs: Inputs) -> Settled:
     row_of, first_mtu = {party.account: row for row, party in enumerate(households)}, inputs.period.first_mtu
     trades = trade_columns(inputs.trades, row_of, first_mtu=first_mtu)
     columns = columns_of(inputs, households, terms, trades)
-    _check_terms(columns, trades, households, first_mtu)
+    _check_terms(terms, trades, households, first_mtu)
     prices = terms.prices(own_prices(inputs.trades, row_of, first_mtu=first_mtu))
     columns, trades, prices = exact(columns, trades, prices)
     sums = sum_up(columns, trades, prices)
@@ -137,28 +138,47 @@ def commit(settled: Settled, *, period: int, revision: int, salts: Mapping[bytes
 
 
 def columns_of(inputs: Inputs, households: Sequence[Party], terms: Terms, trades: TradeColumns) -> Columns:
-    """The facts of the households as columns; what is unread settles as traded, and the tightest cap holds."""
-    size = (len(households), inputs.period.count)
-    point_row = {party.point: row for row, party in enumerate(households)}
+    """The facts of the households as columns; what is unread settles as traded, and the tightest cap holds.
+
+    What flows where nobody stands, or under no agreement, is settled with nobody: it is the DSO's, as losses are.
+    """
+    size, first = (len(households), inputs.period.count), inputs.period.first_mtu
+    rows = _PointRows(households, terms, first)
     bought, sold = positions(trades, size=size)
     drawn, fed = bought.copy(), sold.copy()
     for reading in inputs.metered:
-        at = (point_row.get(reading.point), reading.mtu - inputs.period.first_mtu)
-        if at[0] is not None:
-            drawn[at], fed[at] = reading.import_wh, reading.export_wh
+        row = rows.at(reading.point, reading.mtu)
+        if row is not None:
+            drawn[row, reading.mtu - first], fed[row, reading.mtu - first] = reading.import_wh, reading.export_wh
     import_cap = np.full(size, NO_CAP_WH, dtype=np.int64)
     export_cap = np.full(size, NO_CAP_WH, dtype=np.int64)
     scheduled = np.zeros(size, dtype=np.int64)
     for limit in inputs.limits:
-        at = (point_row.get(limit.point), limit.mtu - inputs.period.first_mtu)
-        if at[0] is None:
+        row = rows.at(limit.point, limit.mtu)
+        if row is None:
             continue
+        at = (row, limit.mtu - first)
         scheduled[at] = limit.scheduled_export_wh
         if limit.import_cap_wh is not None:
             import_cap[at] = min(int(import_cap[at]), limit.import_cap_wh)
         if limit.export_cap_wh is not None:
             export_cap[at] = min(int(export_cap[at]), limit.export_cap_wh)
     return Columns(bought, sold, drawn, fed, import_cap, export_cap, scheduled, terms.matrix)
+
+
+class _PointRows:
+    """Whose row a point is in an MTU: that of the household which stands there and has terms then."""
+
+    def __init__(self, households: Sequence[Party], terms: Terms, first_mtu: int) -> None:
+        self._rows: dict[str | None, list[int]] = {}
+        for row, party in enumerate(households):
+            self._rows.setdefault(party.point, []).append(row)
+        self._has_terms, self._first_mtu = terms.matrix != NO_TERMS, first_mtu
+
+    def at(self, point: str, mtu: int) -> int | None:
+        """The row, None where there is none."""
+        at = mtu - self._first_mtu
+        return next((row for row in self._rows.get(point, ()) if self._has_terms[row, at]), None)
 
 
 def _parties(inputs: Inputs, kind: ParticipantKind) -> list[Party]:
@@ -195,16 +215,13 @@ def _check_pools(trades: Sequence[Trade]) -> None:
             raise PoolUnbalanced(market=market, mtu=mtu, bought_wh=bought, sold_wh=sold)
 
 
-def _check_terms(columns: Columns, trades: TradeColumns, households: Sequence[Party], first_mtu: int) -> None:
-    without = columns.terms == NO_TERMS
-    if not without.any():
-        return
-    traded = np.zeros(columns.terms.shape, dtype=np.int64)
-    np.add.at(traded, (trades.household, trades.mtu), 1)
-    for energy in (traded, *(energy for _, energy in line_energies(columns))):
-        rows, mtus = np.nonzero((energy != 0) & without)
-        if len(rows):
-            raise NoAgreementAtMtu(account=to_hex(households[int(rows[0])].account), mtu=first_mtu + int(mtus[0]))
+def _check_terms(terms: Terms, trades: TradeColumns, households: Sequence[Party], first_mtu: int) -> None:
+    """Whoever traded has terms: registry and intake take no order that would trade without."""
+    without = terms.matrix[trades.household, trades.mtu] == NO_TERMS
+    if without.any():
+        at = int(np.argmax(without))
+        account, mtu = households[int(trades.household[at])].account, first_mtu + int(trades.mtu[at])
+        raise NoAgreementAtMtu(account=to_hex(account), mtu=mtu)
 
 
 def _household_statements(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +12,10 @@ from domain.errors import DominoesError
 from domain.hashing import from_hex, hash_json, to_hex
 from domain.members import noun_json
 from domain.periods import Period
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Ends, Tariff, agreement_in_force
 from settling.columns import NO_TERMS, Prices
+from settling.inputs import Party
 from settling.positions import Ints, OwnPrices
-
-_Version = TypeVar("_Version", Agreement, Tariff)
 
 PRICE_FIELDS = tuple(item.name for item in fields(Tariff) if item.name.endswith("_neur_per_wh"))
 """The prices of a tariff version, in nEUR/Wh."""
@@ -72,13 +71,14 @@ class Terms:
 
 def resolve_terms(
     *,
-    accounts: Sequence[bytes],
+    households: Sequence[Party],
     agreements: Iterable[Agreement],
     tariffs: Iterable[Tariff],
     period: Period,
     successors: Mapping[bytes, bytes],
+    ends: Ends,
 ) -> Terms:
-    """The terms of each account in each MTU of the period: the newest version valid at delivery.
+    """The terms of each account in each MTU of the period: the newest version valid at delivery, where it takes part.
 
     `successors` as in `Inputs`: what a replaced account signed, or was named by, is its successor's.
     """
@@ -91,11 +91,11 @@ def resolve_terms(
         by_tariff.setdefault(tariff.tariff, []).append(tariff)
     rows: dict[tuple[bytes, str, int], int] = {}
     classes: list[Class] = []
-    matrix = np.full((len(accounts), period.count), NO_TERMS, dtype=np.int64)
+    matrix = np.full((len(households), period.count), NO_TERMS, dtype=np.int64)
     all_spans = []
-    for index, account in enumerate(accounts):
+    for index, party in enumerate(households):
         spans = []
-        for first, stop, agreement, tariff in _spans(by_account.get(account, []), by_tariff, period):
+        for first, stop, agreement, tariff in _spans(party, by_account.get(party.account, []), by_tariff, period, ends):
             named = from_hex(agreement.retailer)
             retailer = successors.get(named, named)
             key = (retailer, tariff.tariff, tariff.version)
@@ -109,30 +109,29 @@ def resolve_terms(
 
 
 def _spans(
-    agreements: list[Agreement], by_tariff: dict[str, list[Tariff]], period: Period
+    party: Party, agreements: list[Agreement], by_tariff: dict[str, list[Tariff]], period: Period, ends: Ends
 ) -> Iterable[tuple[int, int, Agreement, Tariff]]:
-    """(first, stop, agreement, tariff) over the period, cut wherever a version begins."""
-    cuts = {period.first_mtu}
+    """(first, stop, agreement, tariff) over the period, cut wherever a version begins or a term ends."""
+    cuts = {period.first_mtu, party.first_mtu, party.end_mtu}
+    mine = {item.agreement for item in agreements}
+    cuts.update(end_mtu for (_, name), end_mtu in ends.items() if name in mine)
     for agreement in agreements:
         cuts.add(agreement.valid_from_mtu)
         cuts.update(tariff.valid_from_mtu for tariff in by_tariff.get(agreement.tariff, []))
     inside = sorted(cut for cut in cuts if cut in period)
     for at, stop in zip(inside, [*inside[1:], period.end_mtu], strict=True):
-        agreement_now = _newest(agreements, at)
+        if not party.first_mtu <= at < party.end_mtu:
+            continue
+        agreement_now = agreement_in_force(agreements, ends, at)
         tariff_now = None if agreement_now is None else _newest(by_tariff.get(agreement_now.tariff, []), at)
         if agreement_now is not None and tariff_now is not None:
             yield at - period.first_mtu, stop - period.first_mtu, agreement_now, tariff_now
 
 
-def _newest(versions: list[_Version], mtu: int) -> _Version | None:
+def _newest(versions: list[Tariff], mtu: int) -> Tariff | None:
+    """The latest version that began by then, of these the highest."""
     valid = [version for version in versions if version.valid_from_mtu <= mtu]
-    return max(valid, key=_rank, default=None)
-
-
-def _rank(version: Agreement | Tariff) -> tuple[int, int, str]:
-    """Later validity, then higher version, then id (only where an account has several agreements at once)."""
-    name = version.agreement if isinstance(version, Agreement) else version.tariff
-    return (version.valid_from_mtu, version.version, name)
+    return max(valid, key=lambda item: (item.valid_from_mtu, item.version), default=None)
 
 
 def terms_list(terms: Terms, households: Iterable[int]) -> list[dict[str, Any]]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from domain.errors import DominoesError
 from domain.hashing import ZERO_HASH, from_hex, to_hex
+from domain.mtu import MTU_END
 from domain.orders import TAG_BYTES
-from domain.parties import successors_in_period
+from domain.parties import Participant, successors_in_period
 from domain.readings import Reading, chain_readings_root
 from domain.sessions import chain_clearing_root
+from domain.terms import EndedTerm, Ends, ends_of
 from domain.words import OrderWord, unpack_settlement_word
 from settling.inputs import CapsInForce, Inputs, Metered, Party, Trade
 from settling.package import Basis
@@ -48,19 +50,25 @@ def roots_of(basis: Basis) -> Roots:
 def inputs_of(basis: Basis) -> Inputs:
     """The values `settle` computes from. Raises WrongInput where no order opens a word."""
     successors = successors_of(basis)
-    accounts = ((from_hex(item.account), item) for item in basis.parties)
+    ends = ends_of(basis.ends)
     return Inputs(
         period=basis.span,
         revision=basis.revision,
-        parties=tuple(Party(successors.get(account, account), item.kind, item.point) for account, item in accounts),
+        parties=tuple(_party(item, successors, ends) for item in basis.parties),
         tariffs=basis.tariffs,
         agreements=basis.agreements,
         trades=tuple(_trades(basis, successors)),
         metered=tuple(_metered(basis)),
         limits=tuple(_limits(basis)),
+        ends=ends,
         settled_before_neur=_settled_before(basis),
         successors=successors,
     )
+
+
+def _party(item: Participant, successors: Mapping[bytes, bytes], ends: Ends) -> Party:
+    account, end_mtu = from_hex(item.account), ends.get((EndedTerm.PARTICIPATION, item.participant), MTU_END)
+    return Party(successors.get(account, account), item.kind, item.point, item.valid_from_mtu, end_mtu)
 
 
 def successors_of(basis: Basis) -> dict[bytes, bytes]:

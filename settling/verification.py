@@ -15,9 +15,10 @@ from domain.parties import OrderKey, first_accounts
 from domain.programs import program_values
 from domain.readings import Attestation
 from domain.rules import rule_of
-from domain.signed_terms import HoldsRole, TermSigning, name_of
+from domain.signed_terms import ENDED_BY, HoldsRole, TermSigning, name_of, parts_of
 from domain.signing import recover
 from domain.strictness import text
+from domain.terms import EndedTerm, TermEnd, ends_of
 from domain.words import OrderWord, result_hash
 from settling.mandates import check_energies, check_mandates, check_under_mandate
 from settling.package import Package, PackagedClearing, PackagedProgram, PackagedSession
@@ -61,6 +62,27 @@ def _check_terms(package: Package, signing: TermSigning) -> None:
             made_by, due = (first(tariff.retailer), tariff.area), (first(agreement.retailer), package.area)
             if tariff.tariff == agreement.tariff and made_by != due:
                 raise WrongInput(record=name_of(agreement), reason=f"{name_of(tariff)} is not its retailer's there")
+    if len(ends_of(package.ends)) != len(package.ends):
+        raise WrongInput(record="ends", reason="a term ends twice")
+    for end in package.ends:
+        signing.check(end)
+        _check_end(package, end)
+
+
+def _check_end(package: Package, end: TermEnd) -> None:
+    """An end is of this area, by parties who may end what it names, and names the accounts that this binds."""
+    strangers = {part.party for part in parts_of(end)} - {*ENDED_BY[end.term]}
+    if strangers or end.area != package.area:
+        raise WrongInput(record=name_of(end), reason="whoever signed it can't end that there")
+    first = first_accounts(package.replacements)
+    bound: dict[str, tuple[str, str | None]] = {item.participant: (item.account, None) for item in package.parties}
+    if end.term is EndedTerm.AGREEMENT:
+        bound = {item.agreement: (item.account, item.retailer) for item in package.agreements}
+    if end.term is EndedTerm.METER or end.name not in bound:
+        return
+    told = tuple(None if one is None else first(one) for one in (end.account, end.retailer))
+    if told != tuple(None if one is None else first(one) for one in bound[end.name]):
+        raise WrongInput(record=name_of(end), reason="it names others than those whom the term binds")
 
 
 def _check_proposal(package: Package) -> None:

@@ -151,7 +151,8 @@ class Hidden:
         for mtu, signed in self._unread.items():
             mine = [self._flows[party.account, mtu] for party in parties if (party.account, mtu) in self._flows]
             given = Energy(sum(flows.imported for flows in mine), sum(flows.exported for flows in mine))
-            points = {party.point for party in parties}
+            settled = (party for party in parties if self._participants.agreement_at(party.account, mtu) is not None)
+            points = {party.point for party in settled}
             if self._participants.points_with_meter(ident(self._target.area), mtu) <= points:
                 self._report.same(f"energy of MTU {mtu}", given, signed, "the attestation on chain holds")
             elif given.import_wh > signed.import_wh or given.export_wh > signed.export_wh:

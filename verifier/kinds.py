@@ -40,6 +40,7 @@ from verifier.party_facts import (
     PolicyPublished,
     RedemptionRequested,
     TariffPublished,
+    TermEnded,
 )
 from verifier.transaction_facts import (
     BlockMined,
@@ -61,6 +62,7 @@ KINDS: dict[str, type] = {
     "key.registered": KeyRegistered,
     "account.replaced": AccountReplaced,
     "meter.registered": MeterRegistered,
+    "term.ended": TermEnded,
     "guarantee.given": GuaranteeGiven,
     "cover.given": CoverGiven,
     "redemption.requested": RedemptionRequested,

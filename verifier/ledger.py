@@ -57,6 +57,7 @@ from verifier.party_facts import (
     PolicyPublished,
     RedemptionRequested,
     TariffPublished,
+    TermEnded,
 )
 from verifier.policies import Policies
 from verifier.readings import Readings
@@ -102,6 +103,7 @@ class Ledger:
             KeyRegistered: participants.key_registered,
             AccountReplaced: participants.account_replaced,
             MeterRegistered: participants.meter_registered,
+            TermEnded: participants.term_ended,
             GuaranteeGiven: self._money.guarantee_given,
             CoverGiven: self._money.cover_given,
             RedemptionRequested: self._money.redemption_requested,

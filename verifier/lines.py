@@ -15,7 +15,7 @@ from verifier.facts import (
     SignedOrder,
 )
 from verifier.form import Json
-from verifier.party_facts import AccountReplaced, MeterRegistered, ParticipantRegistered
+from verifier.party_facts import AccountReplaced, MeterRegistered, ParticipantRegistered, TermEnded
 
 # ---- auditor and public bundles
 
@@ -103,6 +103,7 @@ class Account:
     grid_model: Json
     meters: tuple[MeterRegistered, ...]
     replacements: tuple[AccountReplaced, ...]
+    ends: tuple[TermEnded, ...]
 
     @property
     def account(self) -> str:

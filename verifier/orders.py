@@ -75,6 +75,7 @@ class Orders:
         replaced = {order.account} & self._participants.replacements.told.keys()
         if self._evidence.report.kind != "personal":
             report.none("orders of an account that was replaced before", replaced)
+            self._participants.check_may_order(order.account, order.mtu)
         key = self._check_signer(fact, order, order.signer, fact.point)
         self.mandates.check_price(fact)
         if key is not None:
@@ -123,6 +124,9 @@ class Orders:
         key = self._check_key(fact.order_key, fact.account, fact.first_mtu)
         if key is not None:
             report.same("point", fact.point, key.point, "the key's registration holds")
+        party = self._participants.parties.get(fact.account)
+        if party is not None and not self._participants.takes_part(party, fact.first_mtu):
+            report.fail(f"{fact.account} does not stand at {fact.point} in MTU {fact.first_mtu}")
         mtus = self._participants.mtus_of_session(market, fact.session)
         told, due = (fact.first_mtu, len(fact.net_wh)), (mtus.start, len(mtus))
         report.same("first MTU and number of values", told, due, "session.opened gives")

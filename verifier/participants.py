@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 
 from verifier.chain import ROLES
+from verifier.ends import AGREEMENT, METER, PARTICIPATION, Ends
 from verifier.evidence import Attesters, Evidence
 from verifier.facts import PeriodDeclared, SessionOpened
 from verifier.form import whole
@@ -27,6 +28,7 @@ from verifier.party_facts import (
     ParticipantRegistered,
     TariffPublished,
     Term,
+    TermEnded,
 )
 from verifier.replacements import Replacements
 
@@ -51,6 +53,7 @@ class Party:
     connection_import_w: int = 0
     connection_export_w: int = 0
     valid_from_mtu: int = 0
+    participant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,10 @@ class Participants:
         self._sessions_of = defaultdict[PeriodKey, list[SessionKey]](list)
         self._period_over: dict[tuple[str, int], int] = {}  # by area and MTU
         self.parties: dict[str, Party] = {}
-        self._standing: dict[str, Party] = {}  # by point
+        self._standing = defaultdict[str, list[Party]](list)  # by point
+        self._named: dict[str, Party] = {}  # by the participant's id
         self.replacements = Replacements(evidence)
+        self.ends = Ends(evidence, self.replacements)
         self.settled_until: dict[str, int] = {}  # by area: the last MTU with a proposed settlement
         self.keys = defaultdict[str, list[KeyRegistered]](list)
         self.meters = defaultdict[str, list[MeterRegistered]](list)
@@ -107,6 +112,7 @@ class Participants:
         self._under = defaultdict[str, list[AgreementSigned]](list)  # by tariff
         self._recorded: dict[tuple[Any, ...], int] = {}  # sequences of tariffs and agreements by rank, and of others
         self.begun: dict[str, int] = {}  # by area: the last MTU that was gated, read or unread
+        self._opened: dict[str, int] = {}  # by area: the last MTU that a session was opened for
         self.waiting: list[Waiting] = []
         self._told: set[tuple[Any, ...]] = set()
 
@@ -220,6 +226,7 @@ class Participants:
         self._sessions_of[area, fact.period].append((market, fact.session))
         for mtu in self.mtus_of_session(market, fact.session):
             self._sessions_over[area, mtu].append((market, fact.session))
+            self._opened[area] = max(mtu, self._opened.get(area, 0))
 
     def mtus_of_period(self, area: str, period: int) -> range:
         """MTUs of a period. Raises KeyError."""
@@ -272,6 +279,37 @@ class Participants:
             self._check_not_begun(fact.valid_from_mtu, self.parties[fact.account].area)
         self._under[fact.tariff].append(fact)
         self._check_supplier([fact], self.tariffs.get(fact.tariff, ()))
+        end = self.ends.told(AGREEMENT, fact.agreement)
+        if end is not None:
+            self.ends.check_bound(end, end.area, fact.account, fact.retailer)
+
+    def term_ended(self, fact: TermEnded) -> None:
+        """Signed by who may end it, in time; what it ends is there, and binds whom it names."""
+        area = ident(fact.area)
+        self.ends.take(fact, decided_until=max(self.begun.get(area, -1), self._opened.get(area, -1)))
+        if fact.term == PARTICIPATION:
+            party = self._named.get(fact.name)
+            if party is not None:
+                self.ends.check_bound(fact, party.area, party.account, None)
+                self._report.same(f"kind of {fact.name}", party.kind, "household", "whoever leaves is a")
+            elif not self._erasures.excuse("participant.registered", fact.name):
+                self._report.fail(f"{fact.name} is no participant")
+        elif fact.term == METER:
+            found = self.meters.get(fact.name, ())
+            self._report.same(
+                f"areas of meter {fact.name}", {item.area for item in found}, {fact.area}, "its end names"
+            )
+        else:
+            self._agreement_ended(fact)
+
+    def _agreement_ended(self, fact: TermEnded) -> None:
+        """All versions of an agreement so far are by those whom its end names; a personal bundle tells them later."""
+        found = [item for items in self.agreements.values() for item in items if item.agreement == fact.name]
+        if not found and self._report.kind != "personal":
+            self._report.fail(f"there is no agreement {fact.name}")
+        for item in found:
+            party = self.parties.get(item.account)
+            self.ends.check_bound(fact, party.area if party else fact.area, item.account, item.retailer)
 
     def record_term(self, rank: tuple[Any, ...], valid_from_mtu: int, area: str) -> None:
         """A term of an area (its code) stands at the entry at hand, before any MTU that it covers has begun."""
@@ -300,7 +338,7 @@ class Participants:
     def check_read(self, meter: MeterRegistered, mtu: int) -> None:
         """A meter, and who stands at its point, decide on an MTU in which it is read: as `check_used`."""
         self.check_in_time(("meter", meter.meter, meter.valid_from_mtu), mtu)
-        party = self.party_at(meter.point)
+        party = self.party_at(meter.point, mtu)
         if party is not None:
             self.check_in_time(("participant", party.account), mtu)
 
@@ -312,11 +350,24 @@ class Participants:
             self._report.fail(sequence, name=name, source="anchored before it began was", expected=in_time)
 
     def agreement_at(self, account: str, mtu: int) -> AgreementSigned | None:
-        """An account's agreement, or that of one it replaced: the latest that began by then, of these the highest
-        version, then the last id."""
+        """The agreement in force of an account, or of one it replaced, while it takes part."""
+        party = self.parties.get(account)
+        if party is not None and not self.takes_part(party, mtu):
+            return None
         mine = [item for one in self.replacements.before(account) for item in self.agreements.get(one, ())]
-        begun = (item for item in mine if item.valid_from_mtu <= mtu)
-        return max(begun, key=lambda item: (item.valid_from_mtu, item.version, item.agreement), default=None)
+        return self.ends.in_force(mine, mtu)
+
+    def takes_part(self, party: Party, mtu: int) -> bool:
+        """Whether a party's part has begun by an MTU, and not ended."""
+        return party.valid_from_mtu <= mtu < self.ends.of(PARTICIPATION, party.participant)
+
+    def check_may_order(self, account: str, mtu: int) -> None:
+        """A household orders under an agreement, with a tariff valid then: without, nobody would settle it."""
+        party = self.parties.get(account)
+        if party is not None and party.kind == "household":
+            agreement = self.agreement_at(account, mtu)
+            supplied = agreement is not None and self.tariff_at(agreement.tariff, mtu) is not None
+            self._report.none(f"orders of {account} for MTU {mtu} without an agreement", [] if supplied else [account])
 
     def tariff_at(self, tariff: str, mtu: int) -> TariffPublished | None:
         """A tariff's version: the latest that began by then, of these the highest version."""
@@ -333,11 +384,10 @@ class Participants:
         values = (*head, *watts, fact.valid_from_mtu)
         signer = self._evidence.sign.signer(fact.account_signature, "Participation", *values)
         report.same("account", fact.account, signer, "Participation is signed by")
-        self._evidence.check_any_dso(fact.area, fact.dso_signature or "", "Participation", *values)
+        self._evidence.check_any_dso(fact.area, fact.dso_signature, "Participation", *values)
         told, due = fact.point is not None, fact.kind == "household"
         report.same("whether there is a point", told, due, f"{fact.kind} says")
-        standing = self.party_at(fact.point)
-        report.none("accounts that stand at the point already", [standing.account] if standing else [])
+        self._check_vacant(fact)
         alone = [party.account for party in self.parties.values() if (party.kind, party.area) == (fact.kind, fact.area)]
         report.none(f"{fact.kind} accounts before it", alone if fact.kind in ("dso", "tax") else [])
         report.none("accounts that take part already", [fact.account] if fact.account in self.parties else [])
@@ -345,13 +395,23 @@ class Participants:
             named = self._evidence.anchors.areas[fact.area].accounts.of(fact.kind)
             report.same(f"{fact.kind} account", fact.account, named or fact.account, "the trust anchors hold")
         self._recorded["participant", fact.account] = self._evidence.at.sequence
-        self.take_party(Party(fact.account, fact.kind, fact.area, fact.point, *watts, fact.valid_from_mtu))
+        place = (fact.account, fact.kind, fact.area, fact.point)
+        self.take_party(Party(*place, *watts, fact.valid_from_mtu, fact.participant))
+
+    def _check_vacant(self, fact: ParticipantRegistered) -> None:
+        """Whoever stood at the point has left it by then; its connection stays as it was."""
+        before = self._standing.get(fact.point or "", ())
+        there = [one.account for one in before if self.ends.of(PARTICIPATION, one.participant) > fact.valid_from_mtu]
+        self._report.none("accounts that stand at the point already", there)
+        watts = (fact.connection_import_w, fact.connection_export_w)
+        other = {(one.connection_import_w, one.connection_export_w) for one in before} - {watts}
+        self._report.none("other connections of the point", other)
 
     def take_party(self, party: Party) -> None:
         """Keep who takes part where."""
-        self.parties[party.account] = party
+        self.parties[party.account] = self._named[party.participant] = party
         if party.point is not None:
-            self._standing[party.point] = party
+            self._standing[party.point].append(party)
 
     def account_replaced(self, fact: AccountReplaced) -> None:
         """The chain says so, of a participant's account; before any settlement that it bears on."""
@@ -398,10 +458,10 @@ class Participants:
         values = (fact.meter, fact.point, fact.area, fact.public_key, fact.valid_from_mtu)
         self._evidence.check_any_dso(fact.area, fact.dso_signature, "MeterRegistration", *values)
         self._check_meter_unique(fact)
-        party = self.party_at(fact.point)
+        party = self.party_at(fact.point, fact.valid_from_mtu)
         if party is not None:
-            told = {"area": fact.area, "begins": fact.valid_from_mtu >= party.valid_from_mtu}
-            self._report.same("meter", told, {"area": party.area, "begins": True}, "participant.registered holds")
+            told = {"area": fact.area, "stands": self.takes_part(party, fact.valid_from_mtu)}
+            self._report.same("meter", told, {"area": party.area, "stands": True}, "participant.registered holds")
         elif not self._erasures.excuse("participant.registered", fact.point):
             self._report.fail(f"nobody stands at {fact.point}")
         self._recorded["meter", fact.meter, fact.valid_from_mtu] = self._evidence.at.sequence
@@ -423,14 +483,14 @@ class Participants:
         self._report.none("meters at the point that do not begin before", later)
 
     def meter_at(self, meter: str, mtu: int) -> MeterRegistered | None:
-        """A meter's registration at an MTU; a later key of it, or another meter at its point, ends it."""
+        """A meter's registration at an MTU; a later key of it, another meter at its point, or its end, ends it."""
         begun = [item for item in self.meters[meter] if item.valid_from_mtu <= mtu]
         found = max(begun, key=lambda item: item.valid_from_mtu, default=None)
         if found is None:
             return None
         since = found.valid_from_mtu
         replaced = any(since < other.valid_from_mtu <= mtu for other in self.meters_at[found.point])
-        return None if replaced else found
+        return None if replaced or self.ends.of(METER, meter) <= mtu else found
 
     def points_with_meter(self, area: str, mtu: int) -> set[str]:
         """Points of an area (its id) that have a meter in an MTU."""
@@ -438,10 +498,14 @@ class Participants:
         return {now.point for now in found if now is not None and ident(now.area) == area}
 
     def has_meter(self, party: Party, mtu: int) -> bool:
-        """Whether a meter stands at an account's point in an MTU."""
+        """Whether a meter stands at an account's point in an MTU in which the account does."""
+        if not self.takes_part(party, mtu):
+            return False
         mine = self.meters_at.get(party.point or "", ())
         return any(now is not None and now.point == party.point for now in (self.meter_at(m.meter, mtu) for m in mine))
 
-    def party_at(self, point: str | None) -> Party | None:
-        """The account at a point."""
-        return None if point is None else self._standing.get(point)
+    def party_at(self, point: str | None, mtu: int) -> Party | None:
+        """The account that came last to a point by an MTU, else the first one there; it may have left since."""
+        found = self._standing.get(point or "", [])
+        begun = [party for party in found if party.valid_from_mtu <= mtu]
+        return max(begun, key=lambda party: party.valid_from_mtu, default=found[0] if found else None)

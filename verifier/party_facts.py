@@ -139,6 +139,24 @@ class ParticipantRegistered:
     connection_export_w: int
     valid_from_mtu: int
     account_signature: str
+    dso_signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermEnded:
+    """An agreement, a household's part or a meter ends: this is the first MTU in which it decides nothing any more.
+
+    Of the signatures, those of who ended it; `account` is None for a meter, `retailer` for all but an agreement.
+    """
+
+    term: str
+    name: str
+    area: str
+    account: str | None
+    retailer: str | None
+    end_mtu: int
+    account_signature: str | None
+    retailer_signature: str | None
     dso_signature: str | None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from verifier.billing import KINDS_BY_NAME, Line, VatLine
 from verifier.chain import Chain, Event
+from verifier.ends import AGREEMENT, PARTICIPATION
 from verifier.evidence import UNKNOWN_ATTESTERS, Evidence, Place, SettledHashes
 from verifier.facts import MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled, Reading
 from verifier.form import Json, as_json, parse, record, unhex
@@ -169,6 +170,10 @@ class Personal:
             self._report.gap("not verifiable without a node: that the chain replaced the earlier accounts")
         for meter in meters:
             self._participants.meter_registered(meter)
+        for end in own.ends:
+            self._participants.term_ended(end)
+        others = [end.name for end in own.ends if end.term == PARTICIPATION and end.name != own.participant.participant]
+        self._report.none("ends of other parts", others)
         if self._evidence.anchors is not None:
             known = self._evidence.anchors.areas[own.area].grid_model_hash
             self._report.same("hash of grid_model", hash_json(own.grid_model), known, "the trust anchors hold")
@@ -392,6 +397,7 @@ class Personal:
             for mtu, revision in now.revisions.items()
             if revision is not None
             and (self._area, mtu, revision) not in self._readings.attested
+            and self._takes_part(range(mtu, mtu + 1))
             and any(self._participants.meter_at(code, mtu) for code in codes)
         )
         self._report.none("attested MTUs without my reading", missing)
@@ -433,10 +439,13 @@ class Personal:
         programs = {
             (args["market"], args["session"])
             for args in chain.all("SessionOpened")
-            if self._is_mine(args["market"]) and any(args["firstMtu"] in mtus for mtus in periods.values())
+            if self._is_mine(args["market"])
+            and any(args["firstMtu"] in mtus for mtus in periods.values())
+            and self._takes_part(span(args["firstMtu"], args["count"], MOST_MTUS_OF_A_SESSION))
         }
         for area, period in chain.unsettled():
-            if area == self._area and own.meters and first is not None and first <= periods[period][-1]:
+            begun = first is not None and first <= periods[period][-1] and self._takes_part(periods[period])
+            if area == self._area and begun:
                 self._report.gap(not_settled(period, own.area))
         for event in chain.named(*TOLD_EVENTS):
             args = event.args
@@ -445,15 +454,30 @@ class Personal:
             if event.name == "PeriodSettled":
                 if args["area"] != self._area:
                     continue
-                started = own.kind != HOUSEHOLD if first is None else first <= periods[args["period"]][-1]
-                if started:
-                    what = f"period {args['period']}, revision {args['revision']}"
-                    self._missing(event, last, f"there is no statement for {what}")
+                mtus = periods[args["period"]]
+                started = own.kind != HOUSEHOLD if first is None else first <= mtus[-1] and self._takes_part(mtus)
+                what = f"there is no statement for period {args['period']}, revision {args['revision']}"
+                if started and self._has_left_retailer(mtus):
+                    self._report.gap(f"{what}: all agreements shown had ended by then")
+                elif started:
+                    self._missing(event, last, what)
             elif event.name == "ProgramRecorded":
                 if own.meters and (args["market"], args["session"]) in programs:
                     self._missing(event, last, f"programs.jsonl does not show program {args['session']}")
             elif self._is_mine(args["market"]) and self._orders.live_tags(args["market"], args["session"], args["mtu"]):
                 self._missing(event, last, f"there is no result for MTU {args['mtu']}, in which I have an order")
+
+    def _takes_part(self, mtus: range) -> bool:
+        """Whether the part of the bundle's holder meets some MTUs."""
+        party = self._participants.parties[self._own.account]
+        end_mtu = self._participants.ends.of(PARTICIPATION, party.participant)
+        return party.valid_from_mtu < mtus.stop and mtus.start < end_mtu
+
+    def _has_left_retailer(self, mtus: range) -> bool:
+        """Whether the agreements shown are none, or have all ended, as of some MTUs: then nobody bills them."""
+        ended = [end.end_mtu for end in self._own.ends if end.term == AGREEMENT]
+        shown = [item.agreement for items in self._participants.agreements.values() for item in items]
+        return bool(ended) and all(self._participants.ends.of(AGREEMENT, name) <= mtus.start for name in shown)
 
     def _missing(self, event: Event, last: LastBlock, what: str) -> None:
         """A finding; after what the bundle tells at last, nobody can say without a checkpoint: it may be older."""

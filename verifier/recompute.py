@@ -139,17 +139,17 @@ class Recomputation:
         taxed: dict[int, int] = defaultdict(int)
         for mtu in self._target.mtus:
             traded, leaves = self._traded(party.account, mtu), self._measured.get((party.point, mtu), [])
+            agreement = self._participants.agreement_at(party.account, mtu)
+            tariff = self._participants.tariff_at(agreement.tariff, mtu) if agreement else None
+            if agreement is None or tariff is None:  # what it drew and fed in is settled with nobody
+                some = [energy for energy in traded.energy_wh.values() if energy]
+                self._report.none(f"trades of {party.account} in MTU {mtu} without an agreement", some)
+                continue
             flows = self._flows(party, mtu, traded, leaves)
             bounds = self._bounds(party, mtu, flows)
             energies = line_energies(flows, bounds)
             hashes = self._hidden.readings(party.account, mtu) or [leaf.hash for leaf in leaves]
             opening = Opening(mtu, *traded.tags, hashes)
-            agreement = self._participants.agreement_at(party.account, mtu)
-            tariff = self._participants.tariff_at(agreement.tariff, mtu) if agreement else None
-            if agreement is None or tariff is None:
-                some = [energy for energy in (*traded.energy_wh.values(), *energies) if energy]
-                self._report.none(f"energies of {party.account} in MTU {mtu} without an agreement", some)
-                continue
             self._hidden.weigh(party, mtu, traded, flows, bounds, tariff, read=bool(leaves))
             trades = traded.lines(mtu)
             taxed[tariff.vat_bp] += sum(max(-line.amount_neur, 0) for line in trades if KINDS_BY_NAME[line.kind].taxed)

@@ -221,7 +221,9 @@ class Settlements:
 
     def _take_party(self, area: str, account: str, statement: Mapping[str, str]) -> None:
         """An account whose registration is erased is what its statement says."""
-        self._participants.take_party(Party(account, statement["kind"], area, statement["point"]))
+        name = self._participants.ends.participant_of(account)
+        place = (account, statement["kind"], area, statement["point"])
+        self._participants.take_party(Party(*place, participant=name))
 
     def _check_hashes(self, fact: SettlementProposed, due_neur: Mapping[str, int]) -> None:
         """Statements and salts give the root, the statements' sums the words (protocol.md section 5)."""

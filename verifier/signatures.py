@@ -86,6 +86,10 @@ SHAPES = (
         "MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)",
     ),
     ("Settlement", "SigningPolicy(string area,uint32 version,uint32 validFromMtu,bytes32 policyHash)"),
+    (
+        "Settlement",
+        "TermEnd(string term,string name,string area,address account,address retailer,uint32 endMtu)",
+    ),
     ("Guarantees", "Guarantee(address guarantor,address account,uint64 creditNeur,uint64 nonce,uint64 deadline)"),
     (
         "Guarantees",

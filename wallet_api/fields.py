@@ -155,6 +155,11 @@ ParticipantKind = Literal["household", "retailer", "dso", "tax"]
 MarketKind = Literal["auction", "bilateral", "flexibility"]
 """How a market trades; only auctions exist so far."""
 
+EndedTerm = Literal["agreement", "participation", "meter"]
+"""What ends: a supply agreement, a household's part and place at its point, a meter at its point."""
+
+EndedTermName = Annotated[EndedTerm, Path(description="What ends: agreement, participation or meter")]
+
 MarketName = Annotated[Code, Path(description="A market by its code, with its slash as it is, or by its 0x id")]
 AreaName = Annotated[Code, Path(description="An area by its code")]
 SessionGate = Annotated[

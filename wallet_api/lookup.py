@@ -13,6 +13,7 @@ from edge.problems import NoSuchThing
 from ledger_service.access.roles import NotYours
 from ledger_service.overview import queries
 from ledger_service.overview.queries import ProgramView
+from ledger_service.record.spans import NEVER, MtuSpan
 from ledger_service.registry import queries as registry
 from ledger_service.registry.errors import NotRegistered
 from ledger_service.settlement.queries import PeriodState, SettlementState
@@ -30,6 +31,12 @@ def market_named(connection: Connection, name: str) -> Market:
         return registry.market(connection, name)
     except NotRegistered as error:
         raise NoSuchThing(what="market") from error
+
+
+def own_place(connection: Connection, account: str) -> MtuSpan:
+    """The MTUs in which a participant takes part: what its point shows of others before or after is not its own."""
+    party = registry.participant_of(connection, account)
+    return NEVER if party is None else registry.place_of(connection, party)
 
 
 def area_named(connection: Connection, name: str) -> Area:

@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import Request
 
 from domain.eip712 import AGREEMENT, CONTRACT_OF, Domain, Shape
-from domain.signed_terms import TermSigning
+from domain.roles import ChainRole
+from domain.signed_terms import HoldsRole, TermSigning
 from ledger_service.access.challenges import ChallengeBook
 from ledger_service.access.directory import Directory
 from ledger_service.access.tokens import TokenIssuer
@@ -85,6 +86,8 @@ class Services:
     """X25519 public key that auditor bundles are sealed to; None only in demos, where they leave unsealed."""
     node_block_time: Callable[[], int] | None = None
     """Block time of the node's newest block, unix seconds; raises a DominoesError where the node doesn't answer."""
+    holds_on_chain: HoldsRole | None = None
+    """Whether a key has a role on chain now, by the node; raises a DominoesError where it doesn't answer."""
     stage_failure: Callable[[], str | None] | None = None
     """Why the stages' last turn failed (its code); None while they go on."""
     stuck_periods: Callable[[], Sequence[Stuck]] = list
@@ -98,8 +101,12 @@ class Services:
 
     @property
     def term_signing(self) -> TermSigning:
-        """How signatures under terms are checked."""
-        return TermSigning(self.deployment.domain_of(AGREEMENT), self.directory.holds_role)
+        """How signatures under terms are checked: an organisation's key counts as long as it has its role on chain."""
+        return TermSigning(self.deployment.domain_of(AGREEMENT), self._holds_role)
+
+    def _holds_role(self, address: str, role: ChainRole, area: str | None) -> bool:
+        known = self.directory.holds_role(address, role, area)
+        return known and (self.holds_on_chain is None or self.holds_on_chain(address, role, area))
 
 
 def services_of(request: Request) -> Services:

@@ -49,7 +49,14 @@ from domain.facts.settlement import (
     SettlementRules,
     SettlementSigned,
 )
-from domain.facts.terms import AgreementSigned, GuaranteeGiven, PolicyPublished, TariffPublished, policy_key
+from domain.facts.terms import (
+    AgreementSigned,
+    GuaranteeGiven,
+    PolicyPublished,
+    TariffPublished,
+    TermEnded,
+    policy_key,
+)
 from domain.facts.trading import (
     BookClosed,
     ClosedBook,
@@ -124,6 +131,7 @@ __all__ = [
     "SettlementSigned",
     "Subject",
     "TariffPublished",
+    "TermEnded",
     "UnknownKind",
     "observed_key",
     "order_revision_key",

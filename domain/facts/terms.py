@@ -1,11 +1,11 @@
-"""Terms that their parties signed: tariffs, agreements, guarantees, a DSO's signing policy."""
+"""Terms that their parties signed: tariffs, agreements, guarantees, a DSO's signing policy, and ends of terms."""
 
 from __future__ import annotations
 
 from domain.facts.base import Fact, fact
 from domain.parties import Guarantee
 from domain.policies import SigningPolicy
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Tariff, TermEnd
 
 
 @fact
@@ -34,6 +34,20 @@ class AgreementSigned(Fact):
     def journal_key(self) -> str:
         """One fact per version."""
         return f"agreement:{self.agreement.agreement}:{self.agreement.version}"
+
+
+@fact
+class TermEnded(Fact):
+    """A term ends, as those say who may end it. Its members are those of `TermEnd`."""
+
+    KIND = "term.ended"
+    FLAT = "end"
+    end: TermEnd
+
+    @property
+    def journal_key(self) -> str:
+        """A term ends once."""
+        return f"end:{self.end.term}:{self.end.name}"
 
 
 @fact

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from domain.areas import Area
 from domain.facts import (
@@ -22,14 +22,13 @@ from domain.facts import (
 )
 from domain.hashing import from_hex
 from domain.markets import Market
+from domain.mtu import MTU_END
 from domain.parties import Meter, OrderKey, Participant, Replacement
 from domain.periods import Period
 from domain.readings import Reading
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd, agreement_in_force, ends_of
 from ledger_service.evidence.shown import AttestationShown, OwnProgramShown, ReadingShown, StatementShown
 from ledger_service.record import Entry
-
-_Version = TypeVar("_Version", Agreement, Tariff)
 
 Signed: TypeAlias = OrderAccepted | OrderCancelled | MandateGranted | MandateRevoked
 """What an account's keys and agents signed, and the operator gave a receipt for."""
@@ -44,9 +43,11 @@ class AttestedLeaves:
     readings: Sequence[Reading]
     proofs: Sequence[Sequence[bytes]]
 
-    def shown_to(self, meters: set[str]) -> Iterator[ReadingShown]:
-        """The readings of these meters."""
+    def shown_to(self, meters: set[str], mtus: range) -> Iterator[ReadingShown]:
+        """The readings of these meters, if they are of one of these MTUs."""
         attested = self.attestation
+        if attested.mtu not in mtus:
+            return
         for reading, proof in zip(self.readings, self.proofs, strict=True):
             if reading.meter_code in meters:
                 yield ReadingShown(
@@ -61,6 +62,15 @@ class AttestedLeaves:
                     signatures=attested.signatures,
                     rules=self.rules,
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class MeterMessage:
+    """A meter's message, and the MTUs at whose ends its registers stand."""
+
+    meter: str
+    mtus: frozenset[int]
+    jws: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +162,7 @@ class Openings:
     keys: dict[str, OrderKey] = field(default_factory=dict)
     agreements: list[Agreement] = field(default_factory=list)
     tariffs: list[Tariff] = field(default_factory=list)
+    ends: list[TermEnd] = field(default_factory=list)
     orders: dict[str, list[tuple[Entry, Signed]]] = field(default_factory=dict)
     account_of: dict[bytes, str] = field(default_factory=dict)
     granted_by: dict[bytes, str] = field(default_factory=dict)  # order keys that signed mandates, by tag
@@ -161,12 +172,28 @@ class Openings:
     programs: list[ProgramContent] = field(default_factory=list)
     results: list[ClearedLine] = field(default_factory=list)
     attestations: list[AttestedLeaves] = field(default_factory=list)
-    messages: list[tuple[str, str]] = field(default_factory=list)
+    messages: list[MeterMessage] = field(default_factory=list)
     settlements: list[SettlementContent] = field(default_factory=list)
 
-    def messages_of(self, meters: set[str]) -> Iterable[str]:
-        """The compact JWS of these meters, in the order in which they were recorded."""
-        return (jws for meter, jws in self.messages if meter in meters)
+    def messages_of(self, meters: set[str], mtus: range) -> Iterable[str]:
+        """The compact JWS of these meters that hold registers at the ends of these MTUs, as they were recorded."""
+        return (item.jws for item in self.messages if item.meter in meters and any(mtu in mtus for mtu in item.mtus))
+
+    def place_of(self, account: str) -> range:
+        """The MTUs in which the party with this present account takes part."""
+        party = self.parties[account]
+        end_mtu = ends_of(self.ends).get((EndedTerm.PARTICIPATION, party.participant), MTU_END)
+        return range(party.valid_from_mtu, end_mtu)
+
+    def ends_for(self, account: str, meters: set[str]) -> tuple[TermEnd, ...]:
+        """How the part, the agreements and the meters of a present account ended, as recorded."""
+        mine = {(EndedTerm.METER, meter) for meter in meters}
+        mine.add((EndedTerm.PARTICIPATION, self.parties[account].participant))
+        mine |= {(EndedTerm.AGREEMENT, item.agreement) for item in self._agreements_of(account)}
+        return tuple(end for end in self.ends if (end.term, end.name) in mine)
+
+    def _agreements_of(self, account: str) -> list[Agreement]:
+        return [item for item in self.agreements if item.account in self.accounts_of(account)]
 
     def has_erased(self, account: str) -> bool:
         """Whether statements of a present account, or of those before it, open to orders that are erased."""
@@ -201,14 +228,14 @@ class Openings:
 
     def terms_of(self, account: str) -> list[Agreement | Tariff]:
         """Agreement and tariff versions valid for the account in its statements' periods, sorted by id and version."""
-        mine = [agreement for agreement in self.agreements if agreement.account in self.accounts_of(account)]
+        mine, ends, place = self._agreements_of(account), ends_of(self.ends), self.place_of(account)
         found: dict[tuple[str, int, int], Agreement | Tariff] = {}
         for mtu in self._settled_mtus(account):
-            agreement = max(_valid(mine, mtu), key=_age_of_agreement, default=None)
+            agreement = agreement_in_force(mine, ends, mtu) if mtu in place else None
             if agreement is None:
                 continue
-            versions = (tariff for tariff in self.tariffs if tariff.tariff == agreement.tariff)
-            tariff = max(_valid(versions, mtu), key=_age_of_tariff, default=None)
+            versions = (item for item in self.tariffs if item.tariff == agreement.tariff and item.valid_from_mtu <= mtu)
+            tariff = max(versions, key=lambda item: (item.valid_from_mtu, item.version), default=None)
             if tariff is not None:
                 found[agreement.agreement, agreement.version, 1] = agreement
                 found[tariff.tariff, tariff.version, 0] = tariff
@@ -220,15 +247,3 @@ class Openings:
         settled = {(item.proposal.area, item.proposal.period) for item in mine}
         for place in sorted(settled):
             yield from self.periods[place].mtus
-
-
-def _valid(versions: Iterable[_Version], mtu: int) -> Iterable[_Version]:
-    return (item for item in versions if item.valid_from_mtu <= mtu)
-
-
-def _age_of_agreement(agreement: Agreement) -> tuple[int, int, str]:
-    return agreement.valid_from_mtu, agreement.version, agreement.agreement
-
-
-def _age_of_tariff(tariff: Tariff) -> tuple[int, int]:
-    return tariff.valid_from_mtu, tariff.version

@@ -32,6 +32,7 @@ from domain.facts import (
     SettlementProposed,
     SettlementSigned,
     TariffPublished,
+    TermEnded,
 )
 from domain.hashing import canonical_json, from_hex, hash_json, text_id, to_hex
 from domain.members import noun_json
@@ -43,6 +44,7 @@ from domain.words import OrderWord, settlement_page_hashes, settlement_pages_of,
 from ledger_service.evidence.contents import (
     AttestedLeaves,
     ClearedLine,
+    MeterMessage,
     Openings,
     ProgramContent,
     SettlementContent,
@@ -64,6 +66,7 @@ _REGISTRY: tuple[type[Fact], ...] = (
     AgreementSigned,
     TariffPublished,
     AccountReplaced,
+    TermEnded,
 )
 
 _SIGNED: tuple[type[Signed], ...] = (MandateGranted, MandateRevoked, OrderAccepted, OrderCancelled)
@@ -102,6 +105,8 @@ def _add_registry(found: Openings, fact: Fact) -> None:
             found.agreements.append(agreement)
         case TariffPublished(tariff=tariff):
             found.tariffs.append(tariff)
+        case TermEnded(end=end):
+            found.ends.append(end)
         case AccountReplaced(replacement=replacement):
             found.give_way(replacement)
 
@@ -205,7 +210,7 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
     for fact in facts_of(connection, ReadingAttested, through=through):
         for item in fact.attestations:
             known[fact.area, item.mtu, item.revision, item.root] = item.readings, fact.rules
-        found.messages += [(_meter_of(jws), jws) for jws in fact.messages]
+        found.messages += map(_message, fact.messages)
     for shown in attestations_shown(connection, through):
         if not isinstance(shown, AttestationShown):
             continue  # unread
@@ -218,7 +223,8 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
         found.attestations.append(AttestedLeaves(attestation=shown, rules=rules, readings=readings, proofs=proofs))
 
 
-def _meter_of(jws: str) -> str:
-    """The meter code in a message's payload; it was verified before it was recorded."""
+def _message(jws: str) -> MeterMessage:
+    """A message with what its payload says; it was verified before it was recorded."""
     part = jws.split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))["meter"])
+    told = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return MeterMessage(str(told["meter"]), frozenset(int(item["mtu"]) for item in told["readings"]), jws)

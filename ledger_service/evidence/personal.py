@@ -83,39 +83,46 @@ def _write(
         raise OpeningsErased
     party = openings.parties[account]
     meters = [meter for meter in openings.meters if party.point is not None and meter.point == party.point]
-    codes = {meter.meter for meter in meters}
+    codes, place = {meter.meter for meter in meters}, openings.place_of(account)
+    known = range(place.start - 1, place.stop)  # from the registers with which the place was taken over
     with BundleWriter(directory, kind="personal") as bundle:
         bundle.value("chain.json", chain)
-        bundle.value("account.json", _account(openings, party, meters))
+        bundle.value("account.json", _account(openings, party, meters, codes))
         bundle.lines("orders.jsonl", _orders(openings, account, receipts))
-        bundle.lines("programs.jsonl", _programs(openings, party))
+        bundle.lines("programs.jsonl", _programs(openings, party, place))
         bundle.raw_lines("results.jsonl", _results(openings, account))
-        bundle.lines("readings.jsonl", (line for leaves in openings.attestations for line in leaves.shown_to(codes)))
-        bundle.lines("messages.jsonl", map(MessageShown, dict.fromkeys(openings.messages_of(codes))))
+        bundle.lines(
+            "readings.jsonl", (line for leaves in openings.attestations for line in leaves.shown_to(codes, place))
+        )
+        bundle.lines("messages.jsonl", map(MessageShown, dict.fromkeys(openings.messages_of(codes, known))))
         bundle.lines("terms.jsonl", openings.terms_of(account))
         bundle.lines("statements.jsonl", openings.statements_of(account))
 
 
-def _account(openings: Openings, party: Participant, meters: Iterable[Meter]) -> AccountShown:
-    """The party as it was registered, and how its accounts gave way since."""
+def _account(openings: Openings, party: Participant, meters: Iterable[Meter], codes: set[str]) -> AccountShown:
+    """The party as it was registered, how its accounts gave way since, and what of it ended."""
     replaced = openings.replacements.get(party.account, ())
     return AccountShown(
         participant=replace(party, account=replaced[0].account) if replaced else party,
         grid_model=openings.areas[party.area].grid_model,
         meters=tuple(meters),
         replacements=replaced,
+        ends=openings.ends_for(party.account, codes),
     )
 
 
-def _programs(openings: Openings, party: Participant) -> Iterable[OwnProgramShown]:
-    """Own schedule and envelopes of every signed program of the area, with what leads from them to the signed report.
+def _programs(openings: Openings, party: Participant, place: range) -> Iterable[OwnProgramShown]:
+    """Own schedule and envelopes of every signed program of the area in whose MTUs the party takes part, with what
+    leads from them to the signed report.
 
     Of other points it holds hashes only. A party without a point has none.
     """
     if party.point is None:
         return
     for program in openings.programs:
-        if program.area == party.area:
+        first_mtu = program.validated.first_mtu
+        meets = first_mtu < place.stop and place.start < first_mtu + program.validated.count
+        if program.area == party.area and meets:
             yield program.shown_to(party.point)
 
 

@@ -40,6 +40,7 @@ from domain.members import (
 )
 from domain.parties import Meter, Participant, Replacement
 from domain.readings import MeterReading
+from domain.terms import TermEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +113,14 @@ class PublicSettlement:
 
 @dataclass(frozen=True, slots=True)
 class AccountShown:
-    """Whose bundle it is, on which grid, read by which meters, each as its fact, and how its accounts gave way."""
+    """Whose bundle it is, on which grid, read by which meters, each as its fact; how its accounts gave way, and what
+    ended."""
 
     participant: Participant
     grid_model: Document
     meters: tuple[Meter, ...]
     replacements: tuple[Replacement, ...]
+    ends: tuple[TermEnd, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from domain.hashing import from_hex
 from domain.members import noun_of
 from domain.metering_area import AttesterEntry, MeteringArea
 from domain.periods import Period
+from domain.terms import EndedTerm
 from ledger_service.metering.tables import metering_attestation, metering_reading
 from ledger_service.record.journal import walk_entries
 from ledger_service.record.tables import journal_entry
@@ -123,6 +124,7 @@ def metering_area_of(connection: Connection, *, area: str, readings: Domain, set
         settlement_contract=settlement.verifying_contract,
         meters=tuple(registered.meters(connection, area=area)),
         parties=tuple(item for item in parties if item.point is not None),
+        ends=tuple(item for item in registered.ends(connection, area=area) if item.term is EndedTerm.METER),
         periods=_resolved(connection, periods(connection, area=area)),
     )
 

@@ -20,6 +20,13 @@ class MtuSpan:
     first: int = 0
     end: int = MTU_END
 
+    def __contains__(self, mtu: int) -> bool:
+        return self.first <= mtu < self.end
+
+    def within(self, other: MtuSpan) -> MtuSpan:
+        """What both span."""
+        return MtuSpan(max(self.first, other.first), min(self.end, other.end))
+
     @property
     def is_everything(self) -> bool:
         """Whether it leaves nothing out."""
@@ -36,6 +43,9 @@ class MtuSpan:
 
 ALWAYS = MtuSpan()
 """Every MTU."""
+
+NEVER = MtuSpan(0, 0)
+"""No MTU."""
 
 
 @dataclass(frozen=True, slots=True)

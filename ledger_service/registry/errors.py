@@ -111,6 +111,30 @@ class AlreadyBegun(DominoesError):
         )
 
 
+class EndsTooSoon(DominoesError):
+    """A term would end while what was traded under it, or the notice due to whoever did not sign, still runs."""
+
+    status = 409
+    code = "ends-too-soon"
+    remedy = "Let it end at the MTU that `detail` names or later; both parties together need no notice."
+
+    def __init__(self, *, name: str, end_mtu: int, earliest_mtu: int) -> None:
+        self.name, self.end_mtu, self.earliest_mtu = name, end_mtu, earliest_mtu
+        super().__init__(f"{name} can't be at MTU {end_mtu}; let it be at MTU {earliest_mtu} or later")
+
+
+class TermOver(DominoesError):
+    """What would begin, or go on, has ended for good by then."""
+
+    status = 409
+    code = "term-over"
+    remedy = "Let it begin before the end that `detail` names, or register it under another name."
+
+    def __init__(self, *, what: str, name: str, end_mtu: int) -> None:
+        self.what, self.name, self.end_mtu = what, name, end_mtu
+        super().__init__(f"{what} {name} ends with MTU {end_mtu}, for good; begin another one")
+
+
 class TariffUnsafe(DominoesError):
     """Under these prices somebody would gain from deviating on purpose."""
 

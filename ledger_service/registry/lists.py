@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from domain.areas import Area
 from domain.markets import Market
 from domain.parties import Meter, OrderKey, Participant
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
 from ledger_service.record.paging import WHOLE, Slice, sliced
 from ledger_service.record.spans import ALWAYS, WHENEVER, MtuSpan, Recorded, SequenceSpan, with_time
 from ledger_service.registry.queries import area_from_row, noun_from_row
 from ledger_service.registry.tables import (
     registry_agreement,
     registry_area,
+    registry_end,
     registry_key,
     registry_market,
     registry_meter,
@@ -82,6 +83,18 @@ def tariffs(connection: Connection, *, begins: MtuSpan = ALWAYS, part: Slice = W
     return [noun_from_row(Tariff, row) for row in rows]
 
 
+def ends(
+    connection: Connection, *, area: str | None = None, begins: MtuSpan = ALWAYS, part: Slice = WHOLE
+) -> list[TermEnd]:
+    """Ends of terms that take effect within a span, of an area or all, by what ends and its name."""
+    table = registry_end
+    query = select(table).where(begins.holds(table.c.end_mtu))
+    if area is not None:
+        query = query.where(table.c.area == area)
+    rows = connection.execute(sliced(query, table.c.term, table.c.name, part=part))
+    return [noun_from_row(TermEnd, row) for row in rows]
+
+
 def order_keys(
     connection: Connection, *, account: str, begins: MtuSpan = ALWAYS, part: Slice = WHOLE
 ) -> list[OrderKey]:
@@ -99,9 +112,14 @@ def customers(
 
     Of these, those that begin within a span.
 
-    An agreement is in force until the account's next one begins, whoever that is with.
+    An agreement is in force until the account's next one begins, whoever that is with, or until it ends.
     """
     mine, other = registry_agreement.alias("mine"), registry_agreement.alias("other")
+    ended = select(registry_end.c.name).where(
+        registry_end.c.term == EndedTerm.AGREEMENT,
+        registry_end.c.name == mine.c.agreement,
+        or_(registry_end.c.end_mtu <= mtu, registry_end.c.end_mtu <= mine.c.valid_from_mtu),
+    )
     replaced = (
         select(other.c.agreement)
         .where(
@@ -120,5 +138,7 @@ def customers(
         )
         .exists()
     )
-    query = select(mine).where(mine.c.retailer == retailer, ~replaced, ~newer, begins.holds(mine.c.valid_from_mtu))
+    query = select(mine).where(
+        mine.c.retailer == retailer, ~replaced, ~newer, ~ended.exists(), begins.holds(mine.c.valid_from_mtu)
+    )
     return [noun_from_row(Agreement, row) for row in connection.execute(sliced(query, mine.c.account, part=part))]

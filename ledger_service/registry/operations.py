@@ -26,14 +26,16 @@ from domain.facts import (
     ParticipantRegistered,
     Subject,
     TariffPublished,
+    TermEnded,
 )
 from domain.hashing import from_hex, text_id, to_hex
 from domain.markets import Market, MarketKind
+from domain.mtu import mtu_of
 from domain.parties import Meter, Participant, ParticipantKind, Replacement
 from domain.roles import ChainRole
-from domain.signed_terms import SignedTerm
-from domain.terms import Agreement, Tariff
-from domain.units import BASIS_POINTS, check_range
+from domain.signed_terms import ENDED_BY, SignedTerm, name_of, parts_of
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
+from domain.units import BASIS_POINTS, MTUS_PER_HOUR, check_range
 from ledger_service.outbox import request
 from ledger_service.record import Entry, KeyReused, Prepared, Transaction
 from ledger_service.registry import queries
@@ -49,7 +51,15 @@ from ledger_service.registry.checks import (
     check_safe,
     check_successor,
 )
-from ledger_service.registry.errors import AlreadyRegistered, GatesTooClose, Malformed, NotRegistered, WrongParty
+from ledger_service.registry.errors import (
+    AlreadyRegistered,
+    EndsTooSoon,
+    GatesTooClose,
+    Malformed,
+    NotRegistered,
+    TermOver,
+    WrongParty,
+)
 from ledger_service.registry.grids import check_connection
 from ledger_service.registry.views import fold, show_area
 
@@ -64,6 +74,9 @@ CONNECTION_W_MAX = 10**9
 
 PRICE_MAX = 2**31 - 1
 """Largest price in nEUR/Wh of a tariff: about 2 EUR per Wh, the range of an order's limit."""
+
+SEEN_MTUS = 24 * MTUS_PER_HOUR
+"""By how much longer notice is given than is due: the day in which a head is anchored and attesters see it."""
 
 ONE_OF_AN_AREA = (ParticipantKind.DSO, ParticipantKind.TAX)
 """Kinds of which an area has one account, for good."""
@@ -231,7 +244,7 @@ def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) 
     """Record the next version of an agreement that a household and a retailer of its area signed, to begin after `now`.
 
     Its tariff must be valid from the agreement's first MTU, so that whatever it covers can be settled. Raises
-    Malformed, AlreadyBegun, NotRegistered, WrongParty, NoAgreement, VersionOutOfOrder, AlreadyRegistered.
+    Malformed, AlreadyBegun, NotRegistered, WrongParty, NoAgreement, VersionOutOfOrder, TermOver, AlreadyRegistered.
     """
     agreement = signed.term
 
@@ -256,6 +269,8 @@ def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) 
         same = queries.agreement_versions(tx.connection, agreement.agreement)
         if same and same[0].account != agreement.account:
             raise AlreadyRegistered(what="agreement", name=agreement.agreement)
+        _check_goes_on(tx, EndedTerm.AGREEMENT, agreement.agreement, agreement.valid_from_mtu)
+        _check_goes_on(tx, EndedTerm.PARTICIPATION, household.participant, agreement.valid_from_mtu)
         last = (same[-1].version, same[-1].valid_from_mtu) if same else None
         check_successor(
             what="agreement",
@@ -267,6 +282,67 @@ def sign_agreement(tx: Transaction, *, signed: SignedTerm[Agreement], now: int) 
 
     name = f"{agreement.agreement}:{agreement.version}"
     return put(tx, make=partial(AgreementSigned, agreement), what="agreement", name=name, check=check)
+
+
+def end_term(tx: Transaction, *, signed: SignedTerm[TermEnd], now: int) -> Entry:
+    """Record that a term ends, once and for good.
+
+    It ends after `now` (market time) and after all that the area's sessions were opened for, so that no order stands
+    in what it ends; where the account did not sign, with notice. Raises Malformed, NotRegistered, WrongParty,
+    EndsTooSoon, AlreadyRegistered.
+    """
+    end = signed.term
+
+    def check() -> None:
+        check_code(field="name", value=end.name)
+        check_mtu(field="end_mtu", value=end.end_mtu)
+        for part in parts_of(end):
+            if part.party not in ENDED_BY[end.term]:
+                field = f"{part.party}_signature"
+                raise Malformed(field=field, value=to_hex(part.signature), expected=f"none: it can't end a {end.term}")
+        _check_bound(tx, end)
+        earliest_mtu = max(mtu_of(now) + 1, queries.opened_until_mtu(tx.connection, area=end.area))
+        if end.notice_mtus:
+            earliest_mtu = max(earliest_mtu, mtu_of(now) + 1 + end.notice_mtus + SEEN_MTUS)
+        if end.end_mtu < earliest_mtu:
+            raise EndsTooSoon(name=name_of(end), end_mtu=end.end_mtu, earliest_mtu=earliest_mtu)
+
+    name = f"of {end.term} {end.name}"
+    return put(tx, make=partial(TermEnded, end), what="the end", name=name, check=check)
+
+
+def _check_bound(tx: Transaction, end: TermEnd) -> None:
+    """What ends is there, and the end names those whom it binds. Raises NotRegistered, WrongParty."""
+    due: tuple[str, str | None, str | None] | None = None
+    match end.term:
+        case EndedTerm.AGREEMENT:
+            agreed = queries.agreement_versions(tx.connection, end.name)
+            if agreed:
+                area = require_participant(tx, account=agreed[0].account, kind=ParticipantKind.HOUSEHOLD).area
+                due = area, agreed[0].account, agreed[0].retailer
+        case EndedTerm.PARTICIPATION:
+            party = queries.participant(tx.connection, end.name)
+            if party is not None:
+                due = (
+                    require_participant(tx, account=party.account, kind=ParticipantKind.HOUSEHOLD).area,
+                    party.account,
+                    None,
+                )
+        case EndedTerm.METER:
+            meters = [meter for meter in queries.meters(tx.connection, area=end.area) if meter.meter == end.name]
+            if meters:
+                due = end.area, None, None
+    if due is None:
+        raise NotRegistered(what=end.term.value, name=end.name)
+    if (end.area, end.account, end.retailer) != due:
+        raise WrongParty(account=f"{end.account}", expected=f"area, account and retailer of {end.term} {end.name}")
+
+
+def _check_goes_on(tx: Transaction, term: EndedTerm, name: str, mtu: int) -> None:
+    """A term has not ended by an MTU. Raises TermOver."""
+    end = queries.term_end(tx.connection, term=term, name=name)
+    if end is not None and end.end_mtu <= mtu:
+        raise TermOver(what=term.value, name=name, end_mtu=end.end_mtu)
 
 
 def require_participant(tx: Transaction, *, account: str, kind: ParticipantKind) -> Participant:
@@ -328,8 +404,7 @@ def register_participant(
         if participant.point is not None:
             check_code(field="point", value=participant.point)
             check_connection(area, participant)
-            if queries.participant_at(tx.connection, participant.point) is not None:
-                raise AlreadyRegistered(what="point", name=participant.point)
+            _check_vacant(tx, participant, participant.point)
 
     make = partial(ParticipantRegistered, participant)
     entry = put(tx, make=make, what="participant", name=participant.participant, check=check)
@@ -337,6 +412,21 @@ def register_participant(
     call = Accounts.bind_account(account=from_hex(participant.account), area=text_id(participant.area))
     request(tx, call, key=f"bindAccount:{participant.account}", role=ChainRole.REGISTRAR, about=about)
     return entry
+
+
+def _check_vacant(tx: Transaction, participant: Participant, point: str) -> None:
+    """Whoever stood at a point before has left it by then, and its connection stays as it was.
+
+    Raises AlreadyRegistered, Malformed.
+    """
+    before = queries.participant_at(tx.connection, point)
+    if before is None:
+        return
+    if participant.valid_from_mtu < queries.place_of(tx.connection, before).end:
+        raise AlreadyRegistered(what="point", name=point)
+    if participant.connection != before.connection:
+        field, powers = "connection_import_w", participant.connection
+        raise Malformed(field=field, value=powers, expected=f"{before.connection} W, the connection of {point}")
 
 
 def _check_alone(tx: Transaction, participant: Participant) -> None:
@@ -370,7 +460,7 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
 
     The DSO's signature was checked before (`domain.signed_terms`). The household must stand there by then, and have an
     agreement: energy that is metered must be settled with somebody. Raises Malformed, AlreadyBegun, NotRegistered,
-    NoAgreement, AlreadyRegistered.
+    NoAgreement, TermOver, AlreadyRegistered.
     """
 
     def check() -> None:
@@ -381,8 +471,9 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
             )
         check_length(field="public_key", value=meter.public_key, length=32)
         check_mtu(field="valid_from_mtu", value=meter.valid_from_mtu)
-        holder = queries.participant_at(tx.connection, meter.point)
-        if holder is None or holder.area != meter.area or holder.valid_from_mtu > meter.valid_from_mtu:
+        first = meter.valid_from_mtu
+        holder = queries.participant_at(tx.connection, meter.point, mtu=first)
+        if holder is None or holder.area != meter.area or first not in queries.place_of(tx.connection, holder):
             raise NotRegistered(what="point", name=f"{meter.point} of area {meter.area} at MTU {meter.valid_from_mtu}")
         for other in queries.meters(tx.connection, area=meter.area):
             if other.meter == meter.meter and other.point != meter.point:
@@ -391,6 +482,7 @@ def register_meter(tx: Transaction, *, meter: Meter, now: int) -> Entry:
                 raise AlreadyRegistered(what="meter of point", name=f"{meter.point} at MTU {meter.valid_from_mtu}")
             if other.public_key == meter.public_key:
                 raise AlreadyRegistered(what="meter key", name=to_hex(meter.public_key))
+        _check_goes_on(tx, EndedTerm.METER, meter.meter, first)
         check_not_begun(what="meter", name=meter.meter, valid_from_mtu=meter.valid_from_mtu, now=now)
         queries.agreement_at(tx.connection, account=holder.account, mtu=meter.valid_from_mtu)
 

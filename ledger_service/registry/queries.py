@@ -17,14 +17,17 @@ from domain.facts import SessionOpened
 from domain.hashing import from_hex
 from domain.markets import Market, MarketKind
 from domain.members import JsonDocument
+from domain.mtu import MTU_END
 from domain.parties import Guarantee, Meter, OrderKey, Participant, ParticipantKind, Replacement, first_accounts
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Ends, Tariff, TermEnd, agreement_in_force, ends_of
 from ledger_service.record.journal import entry_of, select_entries
+from ledger_service.record.spans import MtuSpan
 from ledger_service.record.tables import journal_entry
 from ledger_service.registry.errors import NoAgreement, NotRegistered
 from ledger_service.registry.tables import (
     registry_agreement,
     registry_area,
+    registry_end,
     registry_guarantee,
     registry_key,
     registry_mandate,
@@ -41,7 +44,7 @@ DAYS_LOOKED_AT = 4
 GRIDS_KEPT = 16
 """Grid models kept read: each look at an area reads its model, and a stage looks at every area in every round."""
 
-_Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee, Replacement)
+_Noun = TypeVar("_Noun", Market, Tariff, Agreement, Participant, Meter, OrderKey, Guarantee, Replacement, TermEnd)
 
 
 def noun_from_row(kind: type[_Noun], row: Row[Any]) -> _Noun:
@@ -49,6 +52,8 @@ def noun_from_row(kind: type[_Noun], row: Row[Any]) -> _Noun:
     values = {field.name: row._mapping[field.name] for field in fields(kind)}
     if kind is Participant:
         values["kind"] = ParticipantKind(values["kind"])
+    elif kind is TermEnd:
+        values["term"] = EndedTerm(values["term"])
     elif kind is Market:
         values["kind"] = MarketKind(values["kind"])
         values["later_gates_local"] = tuple(json.loads(values["later_gates_local"]))
@@ -176,9 +181,34 @@ def present_account(connection: Connection, account: str) -> str:
     return account
 
 
-def participant_at(connection: Connection, point: str) -> Participant | None:
-    """The participant at a connection point."""
-    return _last(connection, Participant, registry_participant, registry_participant.c.point == point)
+def participant(connection: Connection, participant: str) -> Participant | None:
+    """A participant by its id."""
+    return _last(connection, Participant, registry_participant, registry_participant.c.participant == participant)
+
+
+def participant_at(connection: Connection, point: str, *, mtu: int | None = None) -> Participant | None:
+    """The participant that came last to a connection point, by an MTU where one is given; it may have left since."""
+    conditions = [registry_participant.c.point == point]
+    if mtu is not None:
+        conditions.append(registry_participant.c.valid_from_mtu <= mtu)
+    return _last(connection, Participant, registry_participant, *conditions)
+
+
+def place_of(connection: Connection, participant: Participant) -> MtuSpan:
+    """The MTUs in which a participant takes part."""
+    end = term_end(connection, term=EndedTerm.PARTICIPATION, name=participant.participant)
+    return MtuSpan(participant.valid_from_mtu, MTU_END if end is None else end.end_mtu)
+
+
+def ends(connection: Connection, *, area: str | None = None) -> list[TermEnd]:
+    """Every end of a term, or those of one area, in order of recording."""
+    conditions = [] if area is None else [registry_end.c.area == area]
+    return _all(connection, TermEnd, registry_end, *conditions)
+
+
+def term_end(connection: Connection, *, term: EndedTerm, name: str) -> TermEnd | None:
+    """The end of a term, None where it has none."""
+    return _last(connection, TermEnd, registry_end, registry_end.c.term == term, registry_end.c.name == name)
 
 
 def order_keys(connection: Connection) -> list[OrderKey]:
@@ -228,12 +258,19 @@ def agreement_versions(connection: Connection, agreement: str) -> list[Agreement
 
 
 def agreement_at(connection: Connection, *, account: str, mtu: int) -> Agreement:
-    """The agreement of an account that is valid at delivery. Raises NoAgreement."""
-    condition = (registry_agreement.c.account == account, registry_agreement.c.valid_from_mtu <= mtu)
-    found = _last(connection, Agreement, registry_agreement, *condition)
-    if found is None:
+    """The agreement of an account that is valid at delivery: not ended, while it takes part. Raises NoAgreement."""
+    mine = agreements(connection, account=account)
+    participant = participant_of(connection, account)
+    found = agreement_in_force(mine, _ends_of(connection, mine), mtu)
+    if found is None or participant is None or mtu not in place_of(connection, participant):
         raise NoAgreement(name=f"account {account}", mtu=mtu)
     return found
+
+
+def _ends_of(connection: Connection, agreements: list[Agreement]) -> Ends:
+    names = {agreement.agreement for agreement in agreements}
+    found = (term_end(connection, term=EndedTerm.AGREEMENT, name=name) for name in names)
+    return ends_of(end for end in found if end is not None)
 
 
 def meters(connection: Connection, *, area: str | None = None) -> list[Meter]:
@@ -266,9 +303,18 @@ def guarantee_of(connection: Connection, account: str) -> Guarantee | None:
 def gated_until_mtu(connection: Connection, *, now: int, area: str | None = None) -> int:
     """The MTU after the last one whose gate has passed at `now` (market time) in an area (in any where None); 0 before
     any gate."""
+    passed = (item for item in _last_sessions(connection) if item.session <= now and area in (None, item.area))
+    return max((item.first_mtu + item.count for item in passed), default=0)
+
+
+def opened_until_mtu(connection: Connection, *, area: str) -> int:
+    """The MTU after the last one that a session of an area was opened for; 0 before any."""
+    opened = (item for item in _last_sessions(connection) if item.area == area)
+    return max((item.first_mtu + item.count for item in opened), default=0)
+
+
+def _last_sessions(connection: Connection) -> list[SessionOpened]:
     of_kind = select_entries().where(journal_entry.c.kind == SessionOpened.KIND)
     looked_at = DAYS_LOOKED_AT * sum(len(market.gates_local) for market in markets(connection))
     query = of_kind.order_by(journal_entry.c.sequence.desc()).limit(looked_at)
-    opened = [entry_of(row).as_a(SessionOpened) for row in connection.execute(query)]
-    passed = (item for item in opened if item.session <= now and area in (None, item.area))
-    return max((item.first_mtu + item.count for item in passed), default=0)
+    return [entry_of(row).as_a(SessionOpened) for row in connection.execute(query)]

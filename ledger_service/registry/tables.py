@@ -112,10 +112,10 @@ registry_participant = Table(
     Column("connection_export_w", Integer64, nullable=False),
     Column("valid_from_mtu", Integer64, nullable=False, server_default="0"),
     Column("account_signature", _Signature, nullable=False, server_default=NOT_SIGNED),
-    Column("dso_signature", _Signature, nullable=True),
+    Column("dso_signature", _Signature, nullable=False),
     _sequence(),
     UniqueConstraint("account"),
-    UniqueConstraint("point"),
+    Index("ix_registry_participant_point_valid_from_mtu", "point", "valid_from_mtu"),
     Index("ix_registry_participant_area_participant", "area", "participant"),
     Index("ix_registry_participant_sequence", "sequence"),
 )
@@ -160,6 +160,22 @@ registry_guarantee = Table(
     _sequence(),
 )
 
+registry_end = Table(
+    "registry_end",
+    metadata,
+    Column("term", String(16), primary_key=True),
+    Column("name", _Code, primary_key=True),
+    Column("area", _Code, nullable=False),
+    Column("account", _Address, nullable=True),
+    Column("retailer", _Address, nullable=True),
+    Column("end_mtu", Integer64, nullable=False),
+    Column("account_signature", _Signature, nullable=True),
+    Column("retailer_signature", _Signature, nullable=True),
+    Column("dso_signature", _Signature, nullable=True),
+    _sequence(),
+    Index("ix_registry_end_end_mtu", "end_mtu"),
+)
+
 registry_replacement = Table(
     "registry_replacement",
     metadata,
@@ -199,6 +215,7 @@ TABLES = (
     registry_meter,
     registry_key,
     registry_guarantee,
+    registry_end,
     registry_replacement,
     registry_mandate,
 )

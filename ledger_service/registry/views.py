@@ -21,10 +21,11 @@ from domain.facts import (
     MeterRegistered,
     ParticipantRegistered,
     TariffPublished,
+    TermEnded,
 )
 from domain.markets import Market
 from domain.parties import Guarantee, Meter, OrderKey, Participant, Replacement
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Tariff, TermEnd
 from ledger_service.record import Entry, Transaction
 from ledger_service.record.journal import walk_entries
 from ledger_service.registry.grids import grid_model_text
@@ -33,6 +34,7 @@ from ledger_service.registry.tables import (
     TABLES,
     registry_agreement,
     registry_area,
+    registry_end,
     registry_guarantee,
     registry_key,
     registry_market,
@@ -42,7 +44,7 @@ from ledger_service.registry.tables import (
     registry_tariff,
 )
 
-_Noun = Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee | Replacement
+_Noun = Market | Tariff | Agreement | Participant | Meter | OrderKey | Guarantee | Replacement | TermEnd
 
 _NAMING = (
     registry_participant.c.account,
@@ -63,6 +65,7 @@ REGISTRY_FACTS: tuple[type[Fact], ...] = (
     MeterRegistered,
     KeyRegistered,
     GuaranteeGiven,
+    TermEnded,
     AccountReplaced,
     MandateGranted,
     MandateRevoked,
@@ -89,6 +92,8 @@ def fold(connection: Connection, entry: Entry) -> None:
             _show(connection, registry_key, order_key, entry.sequence)
         case GuaranteeGiven(guarantee):
             _show(connection, registry_guarantee, guarantee, entry.sequence)
+        case TermEnded(end):
+            _show(connection, registry_end, end, entry.sequence)
         case AccountReplaced(replacement):
             _show(connection, registry_replacement, replacement, entry.sequence)
             for column in _NAMING:

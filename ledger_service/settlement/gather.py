@@ -25,6 +25,7 @@ from domain.facts import (
     ReadingAttested,
     SessionOpened,
     TariffPublished,
+    TermEnded,
     mandate_key,
     revocation_key,
 )
@@ -34,7 +35,7 @@ from domain.mtu import MTU_END, MtuRange
 from domain.parties import Meter, OrderKey, Participant, Replacement
 from domain.readings import Reading
 from domain.sessions import mtus_of
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Tariff, TermEnd
 from domain.words import OrderWord
 from ledger_service.record.journal import walk_entries
 from ledger_service.record.keys import find_entries
@@ -85,6 +86,7 @@ TERMS: tuple[type[Fact], ...] = (
     AgreementSigned,
     MarketDefined,
     AccountReplaced,
+    TermEnded,
 )
 """Registry facts on which money rests."""
 
@@ -109,6 +111,7 @@ def gather(connection: Connection, *, area: str, period: int, revision: int, thr
         agreements=terms.agreements,
         markets=terms.markets,
         replacements=terms.replacements,
+        ends=terms.ends,
         area=area,
         period=period,
         revision=revision,
@@ -136,6 +139,7 @@ def terms_of(
     agreements: list[Agreement] = []
     markets: list[Market] = []
     replacements: list[Replacement] = []
+    ends: list[TermEnd] = []
     for entry in walk_entries(connection, kinds=TERMS):
         if through is not None and entry.sequence > through:
             break
@@ -154,6 +158,8 @@ def terms_of(
                 markets.append(market)
             case AccountReplaced(replacement=replacement) if replacement.valid_from_mtu < end_mtu:
                 replacements.append(replacement)
+            case TermEnded(end=end) if end.area == area and end.end_mtu < end_mtu:
+                ends.append(end)
     accounts = {party.account for party in parties}
     ours = [item for item in replacements if _joined(item, accounts)]
     return RegisteredTerms(
@@ -164,6 +170,7 @@ def terms_of(
         agreements=tuple(agreement for agreement in agreements if agreement.account in accounts),
         markets=tuple(markets),
         replacements=tuple(ours),
+        ends=tuple(ends),
     )
 
 

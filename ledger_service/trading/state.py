@@ -31,13 +31,15 @@ from domain.facts import (
     SessionDone,
     SessionOpened,
     TariffPublished,
+    TermEnded,
     cleared_key,
     done_key,
 )
 from domain.hashing import to_hex
 from domain.markets import Market
+from domain.mtu import MTU_END
 from domain.parties import Guarantee, Participant
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd, agreement_in_force
 from domain.words import OrderWord, Side
 from ledger_service.market import queries as markets
 from ledger_service.market.queries import Session
@@ -74,11 +76,6 @@ class Holder:
     def key_at(self, mtu: int) -> str | None:
         """The key that may sign for an MTU: the last recorded of those that begin by then."""
         return next((order_key for first_mtu, order_key in reversed(self.keys) if first_mtu <= mtu), None)
-
-    def agreement_at(self, mtu: int) -> Agreement | None:
-        """The agreement in force at an MTU, as settlement takes it."""
-        begun = (item for item in self.agreements if item.valid_from_mtu <= mtu)
-        return max(begun, key=lambda item: (item.valid_from_mtu, item.version, item.agreement), default=None)
 
     def add_cost(self, *, mtu: int, amount_neur: int) -> None:
         """Raise (or lower) what the holder's orders may cost at worst."""
@@ -119,6 +116,7 @@ class TradingState:
         self.holders: dict[str, Holder] = {}
         self.successors: dict[str, str] = {}  # of replaced accounts: who has their place, in the end
         self.account_by_key: dict[str, str] = {}
+        self.ends: dict[tuple[EndedTerm, str], int] = {}
         self.tariff_begins: dict[str, int] = {}  # first MTU of each tariff's first version
         self.areas: dict[str, AreaPositions] = {}
         self.orders: dict[tuple[str, bytes], BookOrder] = {}  # of open sessions, by account and order id
@@ -153,6 +151,8 @@ class TradingState:
             state._add_tariff(tariff)
         for agreement in registry.agreements(connection):
             state._add_agreement(agreement)
+        for end in registry.ends(connection):
+            state._add_end(end)
         for given in registry.guarantees(connection):
             state._give_credit(given)
         state.mandates.load(mandates(connection))
@@ -258,6 +258,8 @@ class TradingState:
                 self._add_tariff(tariff)
             case AgreementSigned(agreement):
                 self._add_agreement(agreement)
+            case TermEnded(end):
+                self._add_end(end)
             case GuaranteeGiven(guarantee):
                 self._give_credit(guarantee)
             case SessionOpened() as opened:
@@ -303,12 +305,18 @@ class TradingState:
         )
 
     def is_supplied(self, holder: Holder, mtu: int) -> bool:
-        """Whether a household has an agreement at an MTU whose tariff is valid then."""
-        agreement = holder.agreement_at(mtu)
-        if agreement is None:
+        """Whether a household takes part at an MTU, under an agreement whose tariff is valid then."""
+        agreement = agreement_in_force(holder.agreements, self.ends, mtu)
+        if agreement is None or not self.takes_part(holder, mtu):
             return False
         begins_mtu = self.tariff_begins.get(agreement.tariff)
         return begins_mtu is not None and begins_mtu <= mtu
+
+    def takes_part(self, holder: Holder, mtu: int) -> bool:
+        """Whether a participant's part has begun by an MTU, and not ended."""
+        participant = holder.participant
+        end_mtu = self.ends.get((EndedTerm.PARTICIPATION, participant.participant), MTU_END)
+        return participant.valid_from_mtu <= mtu < end_mtu
 
     def _replace(self, account: str, successor: str) -> None:
         """The successor has what the account had: agreements, lines, orders and positions; keys can still withdraw."""
@@ -342,6 +350,9 @@ class TradingState:
         holder = self.holders.get(agreement.account)
         if holder is not None:
             holder.agreements.append(agreement)
+
+    def _add_end(self, end: TermEnd) -> None:
+        self.ends[end.term, end.name] = end.end_mtu
 
     def _give_credit(self, given: Guarantee) -> None:
         holder = self.holders.get(given.account)

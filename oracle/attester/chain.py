@@ -12,11 +12,11 @@ from contracts.bindings.accounts import AccountReplaced
 from contracts.bindings.calendar import Calendar
 from contracts.bindings.market import Market, ProgramRecorded, SessionOpened
 from contracts.bindings.readings import Readings, ReadingState
-from contracts.bindings.roles import RoleGranted, Roles
+from contracts.bindings.roles import RoleGranted, RoleRevoked, Roles
 from contracts.bindings.settlement import PeriodSettled
 from contracts.deploy import ALL_AREAS, ROLE_NUMBERS
 from contracts.rpc import NodeAnswerInvalid, Rpc, as_bytes
-from domain.hashing import text_id, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.metering_area import MeteringArea
 from domain.mtu import mtu_of
 from domain.parties import Replacement
@@ -129,6 +129,22 @@ class NodeChain:
         topics = [_topic_of(int(address, 16)), _topic_of(ROLE_NUMBERS[role.value])]
         granted = self._events(RoleGranted, self._roles.address, topics, self._rpc.block_number())
         return any(event.area == ALL_AREAS or (area is not None and event.area == text_id(area)) for event in granted)
+
+    def role_ended(self, address: str, role: ChainRole, area: str | None) -> int | None:
+        """Market time at which a key (0x hex) lost a role, there or in all areas; None where it has it now, or never
+        had it."""
+        key, place = from_hex(address), ALL_AREAS if area is None else text_id(area)
+        if self._roles.has_role(key=key, role=ROLE_NUMBERS[role.value], area=place):
+            return None
+        topics = [_topic_of(int(address, 16)), _topic_of(ROLE_NUMBERS[role.value])]
+        revoked = self._events_in_blocks(RoleRevoked, self._roles.address, topics, self._rpc.block_number())
+        blocks = [block for event, block in revoked if event.area in (ALL_AREAS, place)]
+        if not blocks:
+            return None
+        header = self._rpc.header(max(blocks))
+        if header is None:
+            raise NodeAnswerInvalid(url=self._rpc.url, reason=f"it has no block {max(blocks)}")
+        return self._market_time_at(header.timestamp)
 
     def reading_states(self, *, area: str, mtus: Iterable[int]) -> dict[int, ReadingState]:
         """Where the readings of MTUs stand: revisions taken, and the last root."""

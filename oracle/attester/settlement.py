@@ -8,24 +8,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from contracts.rpc import NodeAnswerInvalid, NodeUnavailable
 from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.metering_area import MeteringArea
+from domain.parties import Meter, Participant
 from domain.roles import ChainRole
 from domain.signing import SigningKey
+from domain.terms import Tariff, TermEnd
 from oracle.attester.chain import PeriodOnChain
 from oracle.attester.service import ServiceAway, SettlementRef, SettlementService
 from oracle.attester.settlement_checks import chain_objections, markets_of, readings_objections
-from oracle.attester.signed import SignedTerms
+from oracle.attester.signed import SignedTerms, signed_in_office
 from oracle.attester.store import Store
 from oracle.attester.witness import Witness, terms_objections
 from settling.package import RegisteredTerms
 from settling.verification import verify_package
 
 _log = logging.getLogger(__name__)
+
+
+_Term = TypeVar("_Term", Participant, Meter, Tariff, TermEnd)
 
 
 class SettlementRefused(DominoesError):
@@ -53,6 +58,10 @@ class ChainReader(Protocol):
 
     def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
         """Whether a key ever held a role for an area."""
+        ...
+
+    def role_ended(self, address: str, role: ChainRole, area: str | None) -> int | None:
+        """Market time at which a key lost a role for an area, None where it has it."""
         ...
 
 
@@ -108,16 +117,35 @@ class SettlementSigner:
 
         The time is read after them, so that it is never too early.
         """
-        terms = self._signed(self._service.terms(area))
+        terms = self._signed(self._service.terms(area), witness)
         fresh = witness.take(terms, seen_at=self._chain.market_time())
         if fresh:
             _log.info("%s terms of %s witnessed", fresh, area)
         self._look_at = self._wall() + self._terms_s
 
-    def _signed(self, terms: RegisteredTerms) -> RegisteredTerms:
-        """What nobody signed is never seen here."""
-        parties = self._terms.only(terms.parties, self._settlement)
-        return replace(terms, parties=parties, meters=self._terms.only(terms.meters, self._settlement))
+    def _signed(self, terms: RegisteredTerms, witness: Witness) -> RegisteredTerms:
+        """What nobody signed is never seen here, nor what comes up after the role of a key under it has ended.
+
+        At its very first look an attester can't tell what was there before: then it takes what such keys signed.
+        """
+        return replace(
+            terms,
+            parties=self._countable(terms.parties, witness),
+            meters=self._countable(terms.meters, witness),
+            tariffs=self._countable(terms.tariffs, witness),
+            ends=self._countable(terms.ends, witness),
+        )
+
+    def _countable(self, terms: tuple[_Term, ...], witness: Witness) -> tuple[_Term, ...]:
+        signed = self._terms.only(terms, self._settlement)
+        if not witness.sightings:
+            return signed
+        now, ended = self._chain.market_time(), self._chain.role_ended
+        return tuple(
+            term
+            for term in signed
+            if witness.knows(term) or signed_in_office(term, self._settlement, ended=ended, now=now)
+        )
 
     def _refuse(self, store: Store, settlement: SettlementRef, reason: str) -> None:
         if self.refused.get(settlement) == reason:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
 from domain.eip712 import Domain
+from domain.hashing import to_hex
 from domain.metering_area import MeteringArea
 from domain.roles import ChainRole
-from domain.signed_terms import HoldsRole, Term, TermNotSigned, TermSigning
-from domain.signing import BadSignature
+from domain.signed_terms import HoldsRole, Term, TermNotSigned, TermSigning, name_of, parts_of
+from domain.signing import BadSignature, recover
 
 _log = logging.getLogger(__name__)
 
 _Term = TypeVar("_Term", bound=Term)
+
+LATE_TERMS_SECONDS = 3_600
+"""How long after a key lost its role a term that it signed before may be seen first, in market time: attesters look
+again within minutes, and evidence allows as much (docs/evidence.md section 3)."""
+
+RoleEnded = Callable[[str, ChainRole, str | None], int | None]
+"""Market time at which a key lost a role, None where it has it."""
 
 
 class SignedTerms:
@@ -60,10 +68,25 @@ class SignedTerms:
     def of_area(self, area: MeteringArea) -> MeteringArea:
         """The area with the meters and connections that are signed: one that is not sets aside no other."""
         domain = area.settlement_domain
-        return replace(area, meters=self.only(area.meters, domain), parties=self.only(area.parties, domain))
+        meters, parties = self.only(area.meters, domain), self.only(area.parties, domain)
+        return replace(area, meters=meters, parties=parties, ends=self.only(area.ends, domain))
 
     def _holds(self, account: str, role: ChainRole, area: str | None) -> bool:
         place = (account, role, area)
         if place not in self._held and self._ask(account, role, area):
             self._held.add(place)
         return place in self._held
+
+
+def signed_in_office(term: Term, domain: Domain, *, ended: RoleEnded, now: int) -> bool:
+    """Whether a signed term that is seen first at market time `now` may still count: the role of each key under it had
+    not ended long before. Of one that has, it is said."""
+    for part in parts_of(term):
+        if part.role is None:
+            continue
+        key = to_hex(recover(part.digest(domain), part.signature))
+        ended_at = ended(key, part.role, part.area)
+        if ended_at is not None and now > ended_at + LATE_TERMS_SECONDS:
+            _log.warning("not taken over: %s is signed by %s, whose role ended at %s", name_of(term), key, ended_at)
+            return False
+    return True

@@ -13,15 +13,15 @@ from typing import TypeAlias
 
 from domain.hashing import canonical_json
 from domain.members import noun_json, noun_of
-from domain.mtu import mtu_start
+from domain.mtu import MTU_END, mtu_start
 from domain.parties import Meter, OrderKey, Participant, ParticipantKind, first_accounts
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd, ends_of
 from oracle.attester.store import Store
 from settling.package import Package, RegisteredTerms
 
 _log = logging.getLogger(__name__)
 
-Term: TypeAlias = Participant | Meter | OrderKey | Tariff | Agreement
+Term: TypeAlias = Participant | Meter | OrderKey | Tariff | Agreement | TermEnd
 """What is witnessed."""
 
 KINDS: Mapping[str, type[Term]] = {
@@ -30,10 +30,11 @@ KINDS: Mapping[str, type[Term]] = {
     "keys": OrderKey,
     "tariffs": Tariff,
     "agreements": Agreement,
+    "ends": TermEnd,
 }
 """Kinds of terms, named as members of a package."""
 
-TIMED = (Meter, Tariff, Agreement)
+TIMED = (Meter, Tariff, Agreement, TermEnd)
 """Terms that decide from an MTU on which they name themselves; parties do from where they take part."""
 
 
@@ -62,6 +63,8 @@ def name_of(term: Term) -> str:
             return f"{term.tariff} {term.version}"
         case Agreement():
             return f"{term.agreement} {term.version}"
+        case TermEnd():
+            return f"of {term.term} {term.name}"
 
 
 def _terms(terms: RegisteredTerms) -> dict[str, tuple[Term, ...]]:
@@ -72,6 +75,7 @@ def _terms(terms: RegisteredTerms) -> dict[str, tuple[Term, ...]]:
         "keys": terms.keys,
         "tariffs": terms.tariffs,
         "agreements": terms.agreements,
+        "ends": terms.ends,
     }
 
 
@@ -89,6 +93,11 @@ class Witness:
     def sightings(self) -> Sightings:
         """Everything seen so far."""
         return self._seen
+
+    def knows(self, term: Term) -> bool:
+        """Whether a term of this kind and name was seen."""
+        kind = next(kind for kind, noun in KINDS.items() if isinstance(term, noun))
+        return (kind, name_of(term)) in self._seen
 
     def take(self, terms: RegisteredTerms, *, seen_at: int) -> int:
         """Keep what is new of the terms shown, seen no later than market time `seen_at`; returns how many were new."""
@@ -135,12 +144,17 @@ def _term_objections(kind: str, term: Term, sightings: Sightings, first_mtu: int
         yield f"{kind} {name} was never seen here"
     elif found.term != term:
         yield f"{kind} {name} is not as it was first seen here"
-    elif isinstance(term, TIMED) and found.seen_at > mtu_start(max(term.valid_from_mtu, first_mtu)):
-        yield f"{kind} {name} was first seen at {found.seen_at}, after the first MTU it decides on had begun"
+    elif isinstance(term, TIMED):
+        notice_mtus = term.notice_mtus if isinstance(term, TermEnd) else 0
+        if found.seen_at > mtu_start(max(_begins(term), first_mtu) - notice_mtus):
+            early = f"less than {notice_mtus} MTUs before" if notice_mtus else "after"
+            yield f"{kind} {name} was first seen at {found.seen_at}, {early} the first MTU it decides on had begun"
 
 
 def _begins(term: Term) -> int:
     """First MTU a term can matter for; a party matters always."""
+    if isinstance(term, TermEnd):
+        return term.end_mtu
     return 0 if isinstance(term, Participant) else term.valid_from_mtu
 
 
@@ -157,7 +171,7 @@ def _party_objections(package: Package, sightings: Sightings) -> Iterator[str]:
     signed: dict[str, set[str | None]] = {}
     for key in package.keys:
         signed.setdefault(first(key.account), set()).add(key.point)
-    points: set[str] = set()
+    yield from _place_objections(package)
     for party in package.parties:
         account, point = party.account, party.point
         found, joined = sightings.get(("parties", account)), _joins(party, joins, package.first_mtu)
@@ -165,9 +179,22 @@ def _party_objections(package: Package, sightings: Sightings) -> Iterator[str]:
             yield f"parties {account} was first seen at {found.seen_at}, after the first MTU it takes part in had begun"
         if signed.get(account, {point}) != {point}:
             yield f"parties {account} stands at {point}, but its account signed another point"
-        if point is not None and point in points:
-            yield f"two parties stand at point {point}"
-        points |= {point} if point is not None else set()
+
+
+def _place_objections(package: Package) -> Iterator[str]:
+    """At a point stands one party at a time, each with the connection of the one before."""
+    ends = ends_of(package.ends)
+    before: dict[str, Participant] = {}
+    for party in sorted(package.parties, key=lambda item: item.valid_from_mtu):
+        if party.point is None:
+            continue
+        last = before.get(party.point)
+        if last is not None:
+            if party.valid_from_mtu < ends.get((EndedTerm.PARTICIPATION, last.participant), MTU_END):
+                yield f"two parties stand at point {party.point}"
+            if party.connection != last.connection:
+                yield f"the connection of point {party.point} changes with its party"
+        before[party.point] = party
 
 
 def _joins(party: Participant, joins: Mapping[str, int], first_mtu: int) -> int | None:

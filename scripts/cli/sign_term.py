@@ -10,18 +10,19 @@ import typer
 
 from contracts.keystore import read_key
 from domain.errors import DominoesError
-from domain.hashing import to_hex
+from domain.hashing import ZERO_ADDRESS, to_hex
 from domain.members import noun_json, noun_of
 from domain.mtu import isoformat_utc, mtu_start
 from domain.parties import Meter, Participant
 from domain.policies import SIGNATURE, SigningPolicy
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, Tariff, TermEnd
 from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
 from scripts.cli.sign import CT_PER_KWH_NEUR, Disagreed, agreed
 from scripts.serving.desk import anchored_domain
 
 PARTIES: dict[type[Term], tuple[str, ...]] = {
+    TermEnd: ("account", "retailer", "dso"),
     Meter: ("dso",),
     Participant: ("account", "dso"),
     Agreement: ("account", "retailer"),
@@ -30,7 +31,7 @@ PARTIES: dict[type[Term], tuple[str, ...]] = {
 }
 """Who signs what; of these kinds a body is the first whose own member it has."""
 
-OWN_MEMBER: dict[type[Term], str] = {SigningPolicy: "voltage_lowest_micro_pu"}
+OWN_MEMBER: dict[type[Term], str] = {SigningPolicy: "voltage_lowest_micro_pu", TermEnd: "end_mtu"}
 """What only a body of this kind has, where that is not its name."""
 
 POLICY_WORDS = {
@@ -61,7 +62,7 @@ class TermUnreadable(DominoesError):
     def __init__(self, *, path: Path, reason: str) -> None:
         self.path, self.reason = path, reason
         super().__init__(
-            f"{path} holds no meter, participant, agreement, tariff or signing policy: {reason}; "
+            f"{path} holds no meter, participant, agreement, tariff, signing policy or end: {reason}; "
             "write it as the API takes it"
         )
 
@@ -80,7 +81,9 @@ class NotYourPart(DominoesError):
 def sign_term(
     file: Annotated[
         Path,
-        typer.Argument(help="A meter, participant, agreement, tariff or signing policy as JSON, as the API takes it."),
+        typer.Argument(
+            help="A meter, participant, agreement, tariff, signing policy or end as JSON, as the API takes it."
+        ),
     ],
     party: Annotated[str, typer.Option("--as", help="account, retailer, dso or registrar: for whom you sign.")],
     keystore: Annotated[Path, typer.Option(help="Your own keystore.")],
@@ -95,7 +98,7 @@ def sign_term(
     itself (`dominoes sign policy`). Signatures that are still to be made
     may be missing in it.
     """
-    term = read_term(file)
+    term = read_term(file, party)
     part = next((part for part in parts_of(term) if part.party == party), None)
     if part is None:
         parties = ", ".join(part.party for part in parts_of(term))
@@ -124,6 +127,10 @@ def in_words(part: TermPart) -> dict[str, Any]:
             said["vat (%)"] = f"{value / 100:.2f}"
         elif name == "validFromMtu":
             said["valid from"] = f"{isoformat_utc(mtu_start(value))}, MTU {value}"
+        elif name == "endMtu":
+            said["ends at"] = f"{isoformat_utc(mtu_start(value))}, MTU {value}"
+        elif value == ZERO_ADDRESS:
+            said[name] = "none"
         else:
             said[name] = value
     return said
@@ -141,12 +148,16 @@ def _listed(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
-def read_term(file: Path) -> Term:
-    """The term in a file. Raises TermUnreadable."""
+def read_term(file: Path, party: str) -> Term:
+    """The term in a file, to be signed by one of its parties. Raises TermUnreadable.
+
+    An end is signed by those alone who end it: others have no signature in it.
+    """
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
         kind = next(kind for kind in PARTIES if OWN_MEMBER.get(kind, kind.__name__.lower()) in body)
-        unsigned: dict[str, str | None] = {f"{party}_signature": to_hex(UNSIGNED) for party in PARTIES[kind]}
+        signing = (party,) if kind is TermEnd else PARTIES[kind]
+        unsigned: dict[str, str | None] = {f"{one}_signature": to_hex(UNSIGNED) for one in signing}
         return noun_of(kind, json.dumps(unsigned | body))
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
         raise TermUnreadable(path=file, reason=str(error)) from error

@@ -198,7 +198,7 @@ class Town:
         ):  # fmt: skip
             key = self.organisations[name]
             account = to_hex(key.address)
-            party = Participant(name, kind, config.area, account, None, 0, 0, valid_from_mtu, UNSIGNED, None)
+            party = Participant(name, kind, config.area, account, None, 0, 0, valid_from_mtu, UNSIGNED, UNSIGNED)
             self._register_signed("/v1/participants", party, account=key, dso=self.organisations["dso"])
         self._register_key(
             self.clients["retailer"], account=self.organisations["retailer"],

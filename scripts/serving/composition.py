@@ -11,11 +11,11 @@ from time import time as wall_clock
 
 from sqlalchemy import Connection
 
-from contracts.bindings import Registry
-from contracts.deploy import Deployment
+from contracts.bindings import Registry, Roles
+from contracts.deploy import ALL_AREAS, ROLE_NUMBERS, Deployment
 from contracts.rpc import Rpc
 from domain.facts import Subject
-from domain.hashing import from_hex, to_hex
+from domain.hashing import from_hex, text_id, to_hex
 from domain.roles import ChainRole
 from domain.signing import Signer
 from ledger_service.access.challenges import ChallengeBook
@@ -166,6 +166,7 @@ class Core:
             evidence_folder=settings.state / EVIDENCE_FOLDER,
             origins=settings.api.origins,
             node_block_time=lambda: node_block_time(node_url),
+            holds_on_chain=partial(holds_on_chain, node_url, deployment.addresses["Roles"]),
             stage_failure=stage_failure,
             stuck_periods=lambda: self.stages.settlement.stuck,
         )
@@ -216,6 +217,16 @@ def known_agent(record: Record, address: str) -> bool:
     """Whether any account ever gave this address (0x hex) a mandate."""
     with record.read() as connection:
         return registry.is_agent(connection, address)
+
+
+def holds_on_chain(url: str, roles: bytes, address: str, role: ChainRole, area: str | None) -> bool:
+    """Whether a key (0x hex) has a role on chain now, for an area or all; `roles`: the contract. Asked of the node
+    itself. Raises NodeUnavailable."""
+    rpc, place = Rpc(url, timeout_s=NODE_LOOK_SECONDS), ALL_AREAS if area is None else text_id(area)
+    try:
+        return Roles(rpc=rpc, address=roles).has_role(key=from_hex(address), role=ROLE_NUMBERS[role.value], area=place)
+    finally:
+        rpc.close()
 
 
 def node_block_time(url: str) -> int:

@@ -43,7 +43,7 @@ from wallet_api.fields import (
     SessionGate,
 )
 from wallet_api.filters import InTime
-from wallet_api.lookup import market_named, own_one, settlement_state
+from wallet_api.lookup import market_named, own_one, own_place, settlement_state
 from wallet_api.roles import TRADERS
 from wallet_api.schemas import own as schemas
 from wallet_api.schemas.registry import Agreement, Tariff
@@ -137,7 +137,8 @@ def one_reading(
 def _readings(
     connection: Connection, who: Principal, *, part: Slice, span: MtuSpan = ALWAYS
 ) -> list[schemas.OwnReading]:
-    places = holdings.readings(connection, point=str(who.point), span=span, part=part)
+    mine = span.within(own_place(connection, who.account))
+    places = holdings.readings(connection, point=str(who.point), span=mine, part=part)
     attestations = holdings.attestations(connection, places)
     hashes = {place: [leaf.hash() for leaf in attestation.readings] for place, attestation in attestations.items()}
     return [_reading(place, attestations[place.area, place.mtu], hashes[place.area, place.mtu]) for place in places]
@@ -188,7 +189,8 @@ def list_set_points(
 ) -> Response:
     """Envelopes the DSO set for one's own point, in Wh per MTU (null: none)."""
     with services_of(request).record.read() as connection:
-        found = queries.set_points(connection, point=str(who.point), span=when, part=page.part((UINT32, INT64)))
+        mine = when.within(own_place(connection, who.account))
+        found = queries.set_points(connection, point=str(who.point), span=mine, part=page.part((UINT32, INT64)))
     return page_answer(request, page=page, items=found, key=lambda one: (one.mtu, one.sequence), shape=_set_point)
 
 
@@ -204,7 +206,8 @@ def one_set_point(
     with services_of(request).record.read() as connection:
         code = market_named(connection, market).market
         found = queries.set_point(connection, point=str(who.point), market=code, session=session, mtu=mtu)
-    return model_answer(_set_point(own_one([found] if found else [], "set-point")))
+        mine = [found] if found and mtu in own_place(connection, who.account) else []
+    return model_answer(_set_point(own_one(mine, "set-point")))
 
 
 def _set_point(one: queries.SetPoint) -> schemas.SetPoint:

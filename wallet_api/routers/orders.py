@@ -32,7 +32,7 @@ from ledger_service.trading import (
 from wallet_api.declaring import lists, reads, submits
 from wallet_api.fields import MarketName, OrderId, SessionGate
 from wallet_api.filters import InTime
-from wallet_api.lookup import market_named, own_one
+from wallet_api.lookup import market_named, own_one, own_place
 from wallet_api.roles import SIGNERS_OF_ORDERS, TRADERS
 from wallet_api.routers.submitting import own_order, refusals, submit
 from wallet_api.schemas import trading as schemas
@@ -81,7 +81,8 @@ def list_schedules(
 ) -> Response:
     """The schedules of one's point in their last revisions: Wh per MTU, + = import; the next revision is one more."""
     with services_of(request).record.read() as connection:
-        found = holdings.schedules(connection, point=str(who.point), span=when, part=page.part((INT64, TEXT)))
+        mine = when.within(own_place(connection, who.account))
+        found = holdings.schedules(connection, point=str(who.point), span=mine, part=page.part((INT64, TEXT)))
     return page_answer(
         request, page=page, items=found, key=lambda one: (one.session, one.market), shape=_schedule_shown
     )
@@ -94,7 +95,8 @@ def one_schedule(
     """The schedule of one's point for a session of a market."""
     with services_of(request).record.read() as connection:
         code = market_named(connection, market).market
-        found = holdings.schedules(connection, point=str(who.point), part=only(session, code))
+        mine = own_place(connection, who.account)
+        found = holdings.schedules(connection, point=str(who.point), span=mine, part=only(session, code))
     return model_answer(_schedule_shown(own_one(found, "schedule")))
 
 

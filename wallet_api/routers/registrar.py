@@ -1,4 +1,4 @@
-"""The registrar: areas, markets, participants, meters, agreements and tariffs. Ids are the natural keys of repeats."""
+"""The registrar: areas, markets, participants, meters, agreements, tariffs, ends of terms. Ids are the natural keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from domain.members import JsonDocument, noun_json
 from domain.parties import Meter, Participant
 from domain.signed_terms import TermNotSigned
 from domain.signing import BadSignature
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
 from edge.answers import model_answer
 from edge.paging import INT32, TEXT, UINT32, Paging, page_answer, paging
 from edge.policy import allow
@@ -26,7 +26,7 @@ from edge.writes import Created, write
 from grid.checks import BadGrid
 from grid.powerflow import GridUnsolvable
 from ledger_service.access.directory import Principal
-from ledger_service.access.roles import Role
+from ledger_service.access.roles import NotYours, Role
 from ledger_service.record.paging import only
 from ledger_service.record.spans import Recorded, recorded_in
 from ledger_service.registry import lists as listed
@@ -35,17 +35,19 @@ from ledger_service.registry.areas import PreparedArea
 from ledger_service.registry.errors import (
     AlreadyBegun,
     AlreadyRegistered,
+    EndsTooSoon,
     GatesTooClose,
     Malformed,
     NoAgreement,
     NotRegistered,
     TariffUnsafe,
+    TermOver,
     VersionOutOfOrder,
     WrongParty,
 )
 from wallet_api.declaring import lists, reads, writes
 from wallet_api.disclosure import Disclosure, area_asked, everywhere
-from wallet_api.fields import AreaFilter, CodeName, MtuNumber, VersionNumber
+from wallet_api.fields import AreaFilter, CodeName, EndedTermName, MtuNumber, VersionNumber
 from wallet_api.filters import InTime
 from wallet_api.lookup import the_one
 from wallet_api.recorded import created
@@ -54,6 +56,9 @@ from wallet_api.services import API_PREFIX, services_of
 
 AREA_BODY_BYTES_MAX = 8_388_608
 """An area carries its grid model: a large low-voltage grid is about 1 MiB of JSON."""
+
+ENDERS = (Role.REGISTRAR, Role.PROSUMER, Role.RETAILER)
+"""Who may hand in an end: its account and its retailer too, whom a registrar that does not record it can't hold."""
 
 READERS = (Role.REGISTRAR, Role.AUDITOR)
 """Who may read the lists of the registry: they name persons, so the operator may not."""
@@ -156,6 +161,7 @@ async def publish_tariff(request: Request, who: Annotated[Principal, allow(Role.
             NoAgreement,
             AlreadyBegun,
             VersionOutOfOrder,
+            TermOver,
             BadSignature,
             TermNotSigned,
             AlreadyRegistered,
@@ -209,6 +215,7 @@ async def register_participant(request: Request, who: Annotated[Principal, allow
             NotRegistered,
             NoAgreement,
             AlreadyBegun,
+            TermOver,
             AlreadyRegistered,
             BadSignature,
             TermNotSigned,
@@ -227,6 +234,40 @@ async def register_meter(request: Request, who: Annotated[Principal, allow(Role.
         return created(entry, shown.MeterFact)
 
     return await write(request, who=who, shape=shown.MeterBody, work=work)
+
+
+@router.post(
+    "/ends",
+    **writes(
+        shown.TermEndBody,
+        shown.TermEndFact,
+        failing=(
+            Malformed,
+            OutOfRange,
+            NotRegistered,
+            WrongParty,
+            EndsTooSoon,
+            NotYours,
+            AlreadyRegistered,
+            BadSignature,
+            TermNotSigned,
+        ),
+    ),
+)
+async def end_term(request: Request, who: Annotated[Principal, allow(*ENDERS)]) -> Response:
+    """End an agreement, a household's part at its point, or a meter, as its parties signed; with notice where the
+    account did not sign."""
+    services = services_of(request)
+
+    def work(body: shown.TermEndBody) -> Created:
+        if who.role is not Role.REGISTRAR and who.account not in (body.account, body.retailer):
+            raise NotYours(what="end of a term")
+        signed = services.term_signing.check(_noun(TermEnd, body, term=EndedTerm(body.term)))
+        with services.record.begin() as tx:
+            entry = operations.end_term(tx, signed=signed, now=services.clock.now())
+        return created(entry, shown.TermEndFact)
+
+    return await write(request, who=who, shape=shown.TermEndBody, work=work)
 
 
 @router.get("/participants", **lists(shown.RegisteredParticipant))
@@ -309,6 +350,33 @@ def one_agreement(
     return model_answer(_agreement(the_one(found, "version of an agreement")))
 
 
+@router.get("/ends", **lists(shown.TermEnd))
+def list_ends(
+    request: Request,
+    page: Annotated[Paging, Depends(paging)],
+    when: InTime,
+    _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.ends", area_asked))],
+    area: AreaFilter = None,
+) -> Response:
+    """Ends of terms; the filter by time is for when a term ends."""
+    with services_of(request).record.read() as connection:
+        found = listed.ends(connection, area=area, begins=when, part=page.part((TEXT, TEXT)))
+    return page_answer(request, page=page, items=found, key=lambda one: (one.term, one.name), shape=_end)
+
+
+@router.get("/ends/{term}/{name:path}", **reads(shown.TermEnd, failing=(NoSuchThing,)))
+def one_end(
+    request: Request,
+    term: EndedTermName,
+    name: CodeName,
+    _: Annotated[Principal, allow(*READERS, before=Disclosure("registry.ends", everywhere))],
+) -> Response:
+    """The end of one term."""
+    with services_of(request).record.read() as connection:
+        found = listed.ends(connection, part=only(term, name))
+    return model_answer(_end(the_one(found, "end of a term")))
+
+
 @router.get("/tariffs", **lists(shown.Tariff))
 def list_tariffs(
     request: Request,
@@ -349,6 +417,10 @@ def _meter(one: Meter) -> shown.Meter:
 
 def _agreement(one: Agreement) -> shown.Agreement:
     return shown.Agreement(**noun_json(one))
+
+
+def _end(one: TermEnd) -> shown.TermEnd:
+    return shown.TermEnd(**noun_json(one))
 
 
 def _tariff(one: Tariff) -> shown.Tariff:

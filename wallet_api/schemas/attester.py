@@ -33,7 +33,7 @@ from wallet_api.fields import (
 from wallet_api.schemas.base import MtuRun
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import Attester
-from wallet_api.schemas.registry import MeterTerm, ParticipantTerm
+from wallet_api.schemas.registry import MeterTerm, ParticipantTerm, TermEnd
 
 
 class PeriodSpan(Answer):
@@ -61,7 +61,8 @@ class Registry(Answer):
     readings_contract: Address = Field(description="Where attestations and reading receipts count")
     settlement_contract: Address = Field(description="Where signatures of settlements and terms count")
     meters: list[MeterTerm] = Field(description="Every registration, as signed")
-    parties: list[ParticipantTerm] = Field(description="Whoever stands at a point, as signed")
+    parties: list[ParticipantTerm] = Field(description="Whoever stands, or stood, at a point, as signed")
+    ends: list[TermEnd] = Field(description="Ends of meters, as signed")
     periods: list[PeriodSpan]
 
 

@@ -12,6 +12,7 @@ from wallet_api.fields import (
     BasisPoints,
     Bytes32,
     Code,
+    EndedTerm,
     MarketKind,
     Mtu,
     NeurPerWh,
@@ -91,7 +92,9 @@ class AgreementMembers(BaseModel):
     account: Address
     retailer: Address
     tariff: Code
-    valid_from_mtu: Mtu = Field(description="First MTU it is valid at, until the account's next agreement begins")
+    valid_from_mtu: Mtu = Field(
+        description="First MTU it is valid at, until the account's next agreement begins, or its end"
+    )
     account_signature: Signature = Field(description="The account's signature over the Agreement")
     retailer_signature: Signature = Field(description="The retailer's signature over the same")
 
@@ -117,6 +120,7 @@ class ParticipantMembers(BaseModel):
     account: Address
     valid_from_mtu: Mtu = Field(description="First MTU in which it takes part")
     account_signature: Signature = Field(description="Participation, signed by the account")
+    dso_signature: Signature = Field(description="The same, signed by the area's DSO")
 
 
 class ParticipantBody(ParticipantMembers, Body):
@@ -125,7 +129,6 @@ class ParticipantBody(ParticipantMembers, Body):
     point: Code | None = Field(default=None, description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(default=0, description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(default=0, description="The most it may feed in, in W; 0 where there is no point")
-    dso_signature: Signature | None = Field(default=None, description="Participation, signed by the area's DSO")
 
 
 class ParticipantShown(ParticipantMembers):
@@ -134,7 +137,6 @@ class ParticipantShown(ParticipantMembers):
     point: Code | None = Field(description="Metering point of a household; null for others")
     connection_import_w: Watt = Field(description="The most it may draw, in W; 0 where there is no point")
     connection_export_w: Watt = Field(description="The most it may feed in, in W; 0 where there is no point")
-    dso_signature: Signature | None = Field(description="Participation, signed by the area's DSO")
 
 
 class Participant(ParticipantShown, ValidFrom):
@@ -178,3 +180,35 @@ class MeterTerm(MeterMembers, Answer):
 
 class MeterFact(Fact, Meter):
     """A registered meter key."""
+
+
+class TermEndMembers(BaseModel):
+    """What ends, and with which MTU. Of the signatures, those of who ends it: one party alone, or both."""
+
+    term: EndedTerm = Field(description="What ends: an agreement, a household's part at its point, or a meter")
+    name: Code = Field(description="The agreement, participant or meter")
+    area: Code
+    account: Address | None = Field(description="The account that it binds; null for a meter")
+    retailer: Address | None = Field(description="An agreement's retailer; null for others")
+    end_mtu: Mtu = Field(description="First MTU in which it decides nothing any more")
+    account_signature: Signature | None = Field(description="TermEnd, signed by the account; null: it did not")
+    retailer_signature: Signature | None = Field(description="The same, signed by the retailer; null: it did not")
+    dso_signature: Signature | None = Field(description="The same, signed by the area's DSO; null: it did not")
+
+
+class TermEndBody(TermEndMembers, Body):
+    """The end of an agreement, a household's part or a meter, signed by who ends it."""
+
+    account: Address | None = Field(default=None, description="The account that it binds; null for a meter")
+    retailer: Address | None = Field(default=None, description="An agreement's retailer; null for others")
+    account_signature: Signature | None = Field(default=None, description="TermEnd, signed by the account, if it did")
+    retailer_signature: Signature | None = Field(default=None, description="TermEnd, signed by the retailer, if it did")
+    dso_signature: Signature | None = Field(default=None, description="TermEnd, signed by the area's DSO, if it did")
+
+
+class TermEnd(TermEndMembers, Answer):
+    """The end of a term."""
+
+
+class TermEndFact(Fact, TermEnd):
+    """A recorded end of a term."""

@@ -32,6 +32,8 @@ SAMPLES: dict[str, Any] = {
     "first_mtu": FIRST_MTU,
     "firstMtu": FIRST_MTU,
     "valid_from_mtu": FIRST_MTU,
+    "term": "agreement",
+    "end_mtu": FIRST_MTU + 672,
     "valid_until_mtu": FIRST_MTU + 672,
     "from_mtu": FIRST_MTU,
     "fromMtu": FIRST_MTU,

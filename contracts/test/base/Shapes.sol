@@ -24,6 +24,8 @@ library Shapes {
     );
     bytes32 internal constant METER_REGISTRATION_TYPEHASH =
         keccak256("MeterRegistration(string meter,string point,string area,bytes32 publicKey,uint32 validFromMtu)");
+    bytes32 internal constant TERM_END_TYPEHASH =
+        keccak256("TermEnd(string term,string name,string area,address account,address retailer,uint32 endMtu)");
     bytes32 internal constant AGREEMENT_TYPEHASH = keccak256(
         "Agreement(string agreement,uint32 version,address account,address retailer,string tariff,uint32 validFromMtu)"
     );
@@ -243,6 +245,28 @@ library Shapes {
                 keccak256(bytes(area)),
                 publicKey,
                 validFromMtu
+            )
+        );
+    }
+
+    /// @notice What those sign who end a term: an agreement, a household's part, a meter.
+    function termEnd(
+        string memory term,
+        string memory name,
+        string memory area,
+        address account,
+        address retailer,
+        uint32 endMtu
+    ) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                TERM_END_TYPEHASH,
+                keccak256(bytes(term)),
+                keccak256(bytes(name)),
+                keccak256(bytes(area)),
+                account,
+                retailer,
+                endMtu
             )
         );
     }

@@ -100,7 +100,7 @@ contract GoldenVectorsTest is Assert {
             bytes memory signature = vm.parseJsonBytes(_json, _at("typed", shapes, ".signature"));
             assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(_json, _at("typed", shapes, ".signer")), shape);
         }
-        assertEq(shapes, 26, "all shapes of the protocol");
+        assertEq(shapes, 27, "all shapes of the protocol");
     }
 
     function _structHash(bytes32 shape, string memory path) private view returns (bytes32) {
@@ -122,6 +122,7 @@ contract GoldenVectorsTest is Assert {
         if (shape == keccak256("MeterRegistration")) return _meterHash(path);
         if (shape == keccak256("SigningPolicy")) return _policyHash(path);
         if (shape == keccak256("Erasure")) return _erasureHash(path);
+        if (shape == keccak256("TermEnd")) return _termEndHash(path);
         if (shape == keccak256("Audit")) {
             return Shapes.audit(uint64(_uint(string.concat(path, ".sequence"))), _word(string.concat(path, ".head")));
         }
@@ -252,6 +253,17 @@ contract GoldenVectorsTest is Assert {
             uint32(_uint(string.concat(path, ".version"))),
             uint32(_uint(string.concat(path, ".validFromMtu"))),
             _word(string.concat(path, ".policyHash"))
+        );
+    }
+
+    function _termEndHash(string memory path) private view returns (bytes32) {
+        return Shapes.termEnd(
+            vm.parseJsonString(_json, string.concat(path, ".term")),
+            vm.parseJsonString(_json, string.concat(path, ".name")),
+            vm.parseJsonString(_json, string.concat(path, ".area")),
+            vm.parseJsonAddress(_json, string.concat(path, ".account")),
+            vm.parseJsonAddress(_json, string.concat(path, ".retailer")),
+            uint32(_uint(string.concat(path, ".endMtu")))
         );
     }
 

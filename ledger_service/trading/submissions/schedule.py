@@ -92,7 +92,7 @@ class SignedSchedule(Submission):
     def verify(self, state: TradingState, signer: RecoveredSigner) -> VerifiedSubmission:
         """The signer must be the key of the point's account. Raises UnknownMarket, KeyNotValid, WrongPoint."""
         found = verified(state, market=self.market, mtu=self.first_mtu, signer=signer, key_of=self._key)
-        if found.holder.participant.point != self.point:
+        if found.holder.participant.point != self.point or not state.takes_part(found.holder, self.first_mtu):
             raise errors.WrongPoint(point=self.point)
         return found
 

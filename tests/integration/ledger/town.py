@@ -324,7 +324,7 @@ class Town:
 
     def _register_retailer(self, tx: Any) -> None:
         kind = {"participant": "retailer", "kind": ParticipantKind.RETAILER, "point": None}
-        none = {"connection_import_w": 0, "connection_export_w": 0, "dso_signature": None}
+        none = {"connection_import_w": 0, "connection_export_w": 0, "dso_signature": NOT_CHECKED}
         retailer = participant(0, self.retailer.account, **kind, **none)
         operations.register_participant(tx, participant=retailer, organisations=(), now=BEFORE)
         register_key(tx, signed_key(self.retailer.account, self.retailer.device.address, point=None))

@@ -230,7 +230,8 @@ def register(world: World) -> None:
         registry.publish_tariff(tx, signed=signing.check(tariff), now=town.BEFORE)
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
             account = to_hex(key(f"{kind} account").address)
-            organisation = Participant(kind.value, kind, town.AREA, account, None, 0, 0, 0, town.NOT_CHECKED, None)
+            signatures = (town.NOT_CHECKED, town.NOT_CHECKED)
+            organisation = Participant(kind.value, kind, town.AREA, account, None, 0, 0, 0, *signatures)
             registry.register_participant(tx, participant=organisation, organisations=(), now=town.BEFORE)
         registry.register_participant(tx, participant=town.participant(1, house), organisations=(), now=town.BEFORE)
         agreement = signed_agreement(house, key("retailer account"), domain=signing.domain)

@@ -159,7 +159,7 @@ def test_challenge__used_ones__forgotten_once_they_end() -> None:
 
 def participant(kind: str) -> Participant:
     """A registered party."""
-    return Participant("p", kind, "area", to_hex(ALICE.address), "point", 0, 0, 0, bytes(65), None)
+    return Participant("p", kind, "area", to_hex(ALICE.address), "point", 0, 0, 0, bytes(65), bytes(65))
 
 
 @pytest.mark.parametrize(("kind", "role"), [("household", Role.PROSUMER), ("retailer", Role.RETAILER)])

@@ -17,7 +17,7 @@ from domain.parties import Meter, Participant, ParticipantKind
 from domain.roles import ChainRole
 from domain.signed_terms import UNSIGNED, Term, TermSigning
 from domain.signing import SigningKey
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff, TermEnd
 from scripts.cli.main import app
 from tests.terms import Makers, signed_agreement
 
@@ -94,7 +94,7 @@ def test_sign_term__household_and_its_meter__are_signed_by_account_and_dso(tmp_p
 def test_sign_term__retailer__is_admitted_by_the_dso(tmp_path: Path) -> None:
     file = tmp_path / "retailer.json"
     takes_part = ("A", to_hex(RETAILER.address), None, 0, 0, 0)
-    file.write_text(unsigned(Participant("r", ParticipantKind.RETAILER, *takes_part, UNSIGNED, None)))
+    file.write_text(unsigned(Participant("r", ParticipantKind.RETAILER, *takes_part, UNSIGNED, UNSIGNED)))
 
     assert sign(tmp_path, file, "account", RETAILER).exit_code == 0
     assert sign(tmp_path, file, "dso", DSO).exit_code == 0
@@ -115,3 +115,19 @@ def test_sign_term__for_somebody_else_or_not_agreed__leaves_the_file(tmp_path: P
     assert "does not sign this term" in unasked.output and unasked.exit_code == 2
     assert "not-confirmed" in refused.output
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize(("party", "key"), [("account", HOUSE), ("retailer", RETAILER)])
+def test_sign_term__end__one_party_alone_signs_it(tmp_path: Path, party: str, key: SigningKey) -> None:
+    file, parties = tmp_path / "end.json", (to_hex(HOUSE.address), to_hex(RETAILER.address))
+    due = TermEnd(EndedTerm.AGREEMENT, "supply 1", "A", *parties, end_mtu=1_627_584)
+    file.write_text(unsigned(due))
+
+    signed = sign(tmp_path, file, party, key)
+
+    assert signed.exit_code == 0, signed.output
+    assert "term: agreement" in signed.output and "name: supply 1" in signed.output
+    assert "ends at: 2016-06-02T00:00:00Z, MTU 1627584" in signed.output
+    found = noun_of(TermEnd, file.read_text())
+    TermSigning(DOMAIN, lambda address, role, area: False).check(found)
+    assert [getattr(found, f"{other}_signature") is None for other in ("account", "retailer")].count(True) == 1

@@ -6,8 +6,10 @@ readings in time. Facts are written as the stages write them; the chain's events
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,10 +34,12 @@ from domain.signing import SigningKey
 from domain.words import Side, book_hash, mask_word, result_hash, words_hash
 from ledger_service.record import Record, Transaction
 from ledger_service.registry import views as registry_views
+from ledger_service.settlement.gather import terms_of
 from settling.package import Package
 from settling.verification import verify_package
 from tests.journal import append_fact, fact_of
 from tests.terms import Makers, signed_agreement
+from tests.unit.settlement.desk import Desk, FakeChain, FakeService
 
 AREA, MARKET, PERIOD, FIRST, COUNT, LOT_WH = "test/1", "test/1/DA", 1, 1000, 4, 100
 SESSION = 1_000 * 900 - 7_200
@@ -268,7 +272,7 @@ def agreed(name: str, agreement: str, **members: Any) -> dict[str, Any]:
 def _participant(name: str, kind: str, point: str | None) -> dict[str, Any]:
     account, power_w = to_hex(key(name).address), 20_000
     place = (AREA, account, point, power_w, power_w, 0)
-    unsigned = Participant(name, ParticipantKind(kind), *place, UNSIGNED, None)
+    unsigned = Participant(name, ParticipantKind(kind), *place, UNSIGNED, UNSIGNED)
     keys = {"account": key(name), "dso": key("dso")}
     return noun_json(signed_by(unsigned, keys, domain=SETTLEMENT_DOMAIN))
 
@@ -452,3 +456,13 @@ def scene(record_url: str) -> Any:
 def tools() -> Any:
     """This module's helpers, for tests that build more facts."""
     return sys.modules[__name__]
+
+
+@pytest.fixture
+def desk(scene: Any, tools: Any, tmp_path: Path) -> Any:
+    """An attester that saw the terms a day before and all readings."""
+    with scene.record.read() as connection:
+        shown = json.loads(terms_of(connection, area=tools.AREA).write())
+    made = Desk(scene, tools, FakeService(scene, tools, shown), FakeChain(scene, tools), tmp_path)
+    made.attested()
+    return made

@@ -5,229 +5,25 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from domain.eip712 import PROGRAM
-from domain.facts import ProgramSigned, ProgramValidated, ReadingAttested
-from domain.hashing import from_hex, hash_json, keccak, text_id, to_hex
+from domain.hashing import hash_json, keccak, to_hex
 from domain.members import noun_json, noun_of
-from domain.metering_area import MeteringArea
 from domain.orders import envelopes_hash, schedule_hash
-from domain.parties import Participant, Replacement
+from domain.parties import Participant
 from domain.programs import program_values
-from domain.roles import ChainRole
 from domain.signed_terms import signed_by
 from domain.words import pack_settlement_word
-from ledger_service.settlement.gather import proposal_package, terms_of
-from ledger_service.settlement.stage import SettlementStage
-from ledger_service.stage import run_until_quiet
-from oracle.attester.chain import MarketRules, PeriodOnChain, RecordedProgram
-from oracle.attester.service import ServiceAway, SettlementRef
-from oracle.attester.settlement import SettlementSigner
+from oracle.attester.service import ServiceAway
 from oracle.attester.settlement_checks import chain_objections
-from oracle.attester.store import Store
-from settling.package import Package, RegisteredTerms
-from settling.settlement import commit, settle
-from settling.unpacking import inputs_of, roots_of
 from tests.attester_store import refusals
-from tests.journal import content_of
 from tests.terms import Makers
+from tests.unit.settlement.desk import LATE, Desk, Shown, reseal, typed
 
 pytestmark = pytest.mark.unit
-
-Shown = dict[str, Any]
-"""A package or terms in their JSON form, to be altered by an operator who may show what it likes."""
-
-
-@dataclass
-class FakeChain:
-    """The chain as the scene plays it."""
-
-    scene: Any
-    tools: Any
-    now: int = 0
-    words_hashes: tuple[bytes, ...] = ()
-    replacements: tuple[Replacement, ...] = ()
-
-    def market_time(self) -> int:
-        return self.now
-
-    def period(self, *, area: str, period: int, markets: Any) -> PeriodOnChain:
-        entries = self.scene.record.entries(kinds=[ProgramValidated, ProgramSigned])
-        validated, signed = (content_of(entry) for entry in entries)
-        recorded = RecordedProgram(
-            results_root=from_hex(validated["results_root"]),
-            traded_mask=int(validated["traded_mask"], 16),
-            emptied_mask=int(validated["emptied_mask"], 16),
-            grid_model_hash=from_hex(validated["grid_model_hash"]),
-            report_hash=from_hex(validated["report_hash"]),
-            dso=from_hex(signed["dso"]),
-        )
-        rules = MarketRules(text_id(self.tools.AREA), self.tools.LOT_WH)
-        return PeriodOnChain(
-            first_mtu=self.tools.FIRST,
-            count=self.tools.COUNT,
-            clearing_root=self.scene.clearing_root,
-            pending=0,
-            readings_root=self.scene.readings_root,
-            markets=dict.fromkeys(markets, rules),
-            programs={(self.tools.MARKET, self.tools.SESSION): recorded},
-            words_hashes=self.words_hashes,
-            replacements=self.replacements,
-        )
-
-    def held_role(self, address: str, role: ChainRole, area: str | None) -> bool:
-        return bool(self.tools.held_role(address, role, area))
-
-
-@dataclass
-class FakeService:
-    """The service of an operator who may show what it likes."""
-
-    scene: Any
-    tools: Any
-    terms_shown: Shown
-    package: Shown | None = None
-    signed: list[str] = field(default_factory=list)
-    away: bool = False
-
-    def terms(self, area: str) -> RegisteredTerms:
-        if self.away:
-            raise ServiceAway(reason="stopped by the test")
-        return RegisteredTerms.read(json.dumps(self.terms_shown).encode())
-
-    def pending_settlements(self, area: str) -> list[SettlementRef]:
-        return [] if self.package is None else [SettlementRef(area, self.tools.PERIOD, self.package["revision"])]
-
-    def settlement_package(self, settlement: SettlementRef) -> Package:
-        assert self.package is not None
-        return typed(self.package)
-
-    def submit_settlement_signature(self, settlement: SettlementRef, signature: bytes) -> None:
-        self.signed.append(to_hex(signature))
-
-
-@dataclass
-class Desk:
-    """One attester between a service that may lie and a chain that does not."""
-
-    scene: Any
-    tools: Any
-    service: FakeService
-    chain: FakeChain
-    folder: Path
-
-    def __post_init__(self) -> None:
-        self.start("store.sqlite")
-
-    def start(self, store: str) -> None:
-        """An attester process over a store of this name."""
-        self.store = Store(self.folder / store)
-        self.signer = SettlementSigner(
-            key=self.tools.key("attester1"),
-            store_path=self.folder / store,
-            service=self.service,
-            chain=self.chain,
-            market_domain=self.tools.MARKET_DOMAIN,
-            settlement_domain=self.tools.SETTLEMENT_DOMAIN,
-            wall=count(step=100).__next__,
-            terms_s=5.0,
-        )
-
-    def look(self, now: int) -> None:
-        """The attester asks the service at a market time, with nothing to sign."""
-        self.chain.now = now
-        self.service.package = None
-        self.signer(self.metering)
-
-    def ask(self, package: Shown) -> str | None:
-        """Lay a package before the attester: why it refuses, None where it signs."""
-        self.chain.now = max(self.chain.now, self.tools.ENDED)
-        self.service.package = package
-        before = len(self.service.signed)
-        self.signer(self.metering)
-        reason = self.signer.refused.get(SettlementRef(self.tools.AREA, self.tools.PERIOD, package["revision"]))
-        assert (reason is None) == (len(self.service.signed) == before + 1)
-        return reason
-
-    def propose(self) -> Shown:
-        """The package of the honest service's newest proposal."""
-        run_until_quiet([SettlementStage(self.scene.record)], self.tools.ENDED)
-        with self.scene.record.read() as connection:
-            found = proposal_package(connection, area=self.tools.AREA, period=self.tools.PERIOD)
-        shown: Shown = json.loads(found.write())
-        return shown
-
-    def settle(self, package: Shown) -> None:
-        """The proposal takes effect on chain."""
-        self.scene.settled(typed(package).proposal)
-        run_until_quiet([SettlementStage(self.scene.record)], self.tools.ENDED)
-        self.chain.words_hashes += (from_hex(package["proposal"]["words_hash"]),)
-
-    def attested(self) -> None:
-        """The attester knows what is attested."""
-        for entry in self.scene.record.entries(kinds=[ReadingAttested]):
-            with self.store.commit():
-                self.store.add_attestations(entry.as_a(ReadingAttested).attestations)
-
-    @property
-    def metering(self) -> MeteringArea:
-        return MeteringArea(
-            code=self.tools.AREA,
-            zone="Europe/Berlin",
-            attesters=(),
-            threshold=2,
-            attest_seconds=3_600,
-            horizon_seconds=86_400,
-            chain_id=31_337,
-            readings_contract=b"\x22" * 20,
-            settlement_contract=b"\x33" * 20,
-            meters=(),
-            parties=(),
-            periods=(),
-        )
-
-
-@pytest.fixture
-def desk(scene: Any, tools: Any, tmp_path: Path) -> Any:
-    """An attester that saw the terms a day before and all readings."""
-    with scene.record.read() as connection:
-        shown = json.loads(terms_of(connection, area=tools.AREA).write())
-    made = Desk(scene, tools, FakeService(scene, tools, shown), FakeChain(scene, tools), tmp_path)
-    made.attested()
-    return made
-
-
-def typed(package: Shown) -> Package:
-    """As attesters read it."""
-    return Package.read(json.dumps(package).encode())
-
-
-def reseal(package: Shown) -> Shown:
-    """The proposal that an altered package gives: what an operator would propose with it."""
-    basis = typed(package)
-    settled = settle(inputs_of(basis))
-    salts = dict.fromkeys(settled.statements, bytes(32))
-    made = commit(settled, period=package["period"], revision=package["revision"], salts=salts)
-    package["proposal"] |= {
-        "revision": package["revision"],
-        "words": [f"0x{word:064x}" for word in settled.words],
-        "words_hash": to_hex(made.words_hash),
-        "statements_root": to_hex(made.statements_root),
-        "tariff_hash": to_hex(made.tariff_hash),
-        "clearing_root": to_hex(roots_of(basis).clearing_root),
-        "readings_root": to_hex(roots_of(basis).readings_root),
-        "statements": [
-            {"account": to_hex(account), "salt": "0x" + "00" * 32, "statement_hash": to_hex(hashed)}
-            for account, hashed in made.statement_hashes.items()
-        ],
-    }
-    return json.loads(json.dumps(package))
 
 
 def sign_program(package: Shown, tools: Any) -> None:
@@ -372,7 +168,10 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "agreements of two households exchanged": (exchange_agreements, "agreement agreement1, version 1, is signed by"),
     "dearer tariff that the household did not agree to": (agree_alone, "agreement agreement1, version 2, is signed by"),
     "agreement signed by another household": (agree_for_another, "agreement agreement1, version 1, is signed by"),
-    "agreement left out": (lambda package, _: package["agreements"].pop(), "no agreement"),
+    "agreement left out": (
+        lambda package, _: package["agreements"].pop(),
+        "agreements agreement3 1 was seen here and is left out",
+    ),
     "envelope without the DSO": (invent_envelope, "its envelopes are not those of the signed report"),
     "schedule without the DSO": (
         lambda package, _: package["programs"][0]["schedules"].update(point2=[0] * 4),
@@ -487,18 +286,6 @@ def test_sign__correction_with_other_earlier_words__is_refused(desk: Desk, tools
     refused = desk.ask(reseal(package))
 
     assert "the words of its earlier revisions are not those that took effect on chain" in str(refused)
-
-
-LATE: dict[str, Callable[[Shown, Any], None]] = {
-    "tariffs": lambda shown, tools: shown["tariffs"].append(tools.priced(version=2, valid_from_mtu=1002)),
-    "agreements": lambda shown, tools: shown["agreements"].append(
-        tools.agreed("house1", "agreement1", version=2, valid_from_mtu=1002)
-    ),
-    "meters": lambda shown, tools: shown["meters"].append(
-        tools.signed_meter({**shown["meters"][0], "valid_from_mtu": 1002})
-    ),
-}
-"""The next version of a term."""
 
 
 @pytest.mark.parametrize("kind", LATE)

@@ -12,7 +12,7 @@ from domain.hashing import keccak, to_hex
 from domain.parties import ParticipantKind
 from domain.periods import Period
 from domain.signed_terms import UNSIGNED
-from domain.terms import Agreement, Tariff
+from domain.terms import Agreement, EndedTerm, Tariff
 from domain.words import Side
 from settling.inputs import Inputs, Metered, Party, Trade
 from settling.postings import MoneyMade
@@ -86,11 +86,46 @@ def test_settle__nobody_does_anything__gives_empty_statements_and_no_words() -> 
     assert all(statement.lines == () for statement in settled.statements.values())
 
 
-def test_settle__energy_without_agreement__is_refused() -> None:
+def trade(account: bytes, side: Side) -> Trade:
+    """A side of a trade in the first MTU."""
+    return Trade(account, "area/DA", 5, 10, side, 100, 1, bytes([side]))
+
+
+def test_settle__trade_without_agreement__is_refused() -> None:
+    trades = (trade(HOUSE, Side.BID), trade(RETAILER, Side.ASK))
     with pytest.raises(NoAgreementAtMtu) as caught:
-        settle(day(agreements=(replace(AGREEMENT, valid_from_mtu=11),)))
+        settle(day(agreements=(replace(AGREEMENT, valid_from_mtu=11),), trades=trades))
 
     assert caught.value.mtu == 10
+
+
+def test_settle__energy_without_agreement__is_settled_with_nobody() -> None:
+    ended = {(EndedTerm.AGREEMENT, AGREEMENT.agreement): 11}
+    gone = (replace(PARTIES[0], end_mtu=11), *PARTIES[1:])
+
+    assert prices(day(agreements=(replace(AGREEMENT, valid_from_mtu=11),)), "levy") == {11: 20_000}
+    for inputs in (day(ends=ended), day(parties=gone)):
+        assert prices(inputs, "levy") == {10: 20_000}
+
+
+def test_settle__agreement_that_ended__a_later_version_takes_nobody_back() -> None:
+    later = replace(AGREEMENT, version=2, valid_from_mtu=11)
+    ends = {(EndedTerm.AGREEMENT, AGREEMENT.agreement): 11}
+
+    assert prices(day(agreements=(AGREEMENT, later), ends=ends), "levy") == {10: 20_000}
+
+
+def test_settle__point_of_two_households__is_each_ones_in_its_time() -> None:
+    next_one = Party(b"\x08" * 20, ParticipantKind.HOUSEHOLD, PARTIES[0].point, first_mtu=11)
+    agreed = replace(AGREEMENT, agreement="next", account=to_hex(next_one.account))
+    parties = (replace(PARTIES[0], end_mtu=11), *PARTIES[1:], next_one)
+
+    settled = settle(day(parties=parties, agreements=(AGREEMENT, agreed)))
+
+    opened = {
+        account: [item.mtu for item in settled.statements[account].opens] for account in (HOUSE, next_one.account)
+    }
+    assert opened == {HOUSE: [10], next_one.account: [11]}
 
 
 def test_settle__agreement_begins_later_and_no_energy_before__settles_what_is_there() -> None:

@@ -111,6 +111,7 @@ class Bundles(Settling):
         party = next(item for item in self.payloads("participant.registered") if item["account"] == account)
         head: Payload = {"participant": party, "grid_model": self.area["grid_model"], "meters": meters}
         head["replacements"] = []
+        head["ends"] = self.ends_for(name)
         readings = [row for row in self.personal_readings if row["reading"]["meter"] == f"meter-{point}"]
         messages = [{"jws": jws} for jws in self.messages.get(point or "", [])]
         statements = [row for row in self.statements if row["statement"]["account"] == account]
@@ -125,6 +126,10 @@ class Bundles(Settling):
             "statements.jsonl": jsonl(statements),
         }
         return seal("personal", files)
+
+    def ends_for(self, name: str) -> list[Payload]:
+        """What of an account ended: nothing."""
+        return []
 
     def _own_orders(self, account: str) -> Iterable[Payload]:
         """Orders, cancels and mandates with their receipts."""

@@ -182,15 +182,19 @@ class Registering(Journal):
         self.register_meter(f"meter-{point}", point, public_key, 0)
         self._guarantee(name)
 
-    def register_participant(self, name: str, kind: str, point: str | None) -> None:
-        watts = {"connection_import_w": CONNECTION_W, "connection_export_w": CONNECTION_W}
+    def register_participant(
+        self, name: str, kind: str, point: str | None, valid_from_mtu: int = 0, **powers: int
+    ) -> None:
+        """A party, as itself and the DSO sign it."""
+        watts = {"connection_import_w": CONNECTION_W, "connection_export_w": CONNECTION_W} | powers
         base = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point}
         signed = {"participant": name, "kind": kind, "area": AREA, "account": address(name), "point": point or ""}
-        signed |= {"connectionImportW": CONNECTION_W, "connectionExportW": CONNECTION_W, "validFromMtu": 0}
+        signed |= {"connectionImportW": watts["connection_import_w"], "connectionExportW": watts["connection_export_w"]}
+        signed |= {"validFromMtu": valid_from_mtu}
         own = sign(name, PARTICIPATION, signed, "Settlement")
         placed = sign("dso", PARTICIPATION, signed, "Settlement")
-        payload = {**base, **watts, "valid_from_mtu": 0, "account_signature": own, "dso_signature": placed}
-        self.fact("participant.registered", payload)
+        payload = {**base, **watts, "valid_from_mtu": valid_from_mtu}
+        self.fact("participant.registered", {**payload, "account_signature": own, "dso_signature": placed})
 
     def register_meter(self, meter: str, point: str, public_key: str, valid_from_mtu: int) -> None:
         """A meter, or its next key, as the DSO signs it."""

@@ -7,6 +7,8 @@ from typing import Any
 from domain.hashing import text_id, to_hex
 from domain.orders import schedule_hash
 from domain.readings import Quality, Reading
+from domain.signed_terms import UNSIGNED
+from domain.terms import EndedTerm, TermEnd
 from tests.grids import document, street
 from tests.unit.wallet_api.test_ownership import attested, first_mtu_of, proposed, settled_day
 from tests.unit.wallet_api.world import (
@@ -19,6 +21,7 @@ from tests.unit.wallet_api.world import (
     World,
     address,
     household,
+    signed,
 )
 
 PERIODS = 4
@@ -35,6 +38,7 @@ def crowd(world: World) -> None:
     """Fill the market; `HOLDER` has several orders, trades, readings, statements, movements, keys and set-points."""
     world.open_market()
     _register(world)
+    _ends(world)
     for number in range(3):
         body = world.order_body(HOLDER, orderId=f"0x{number + 16:032x}", salt=f"0x{number + 16:064x}")
         assert world.post(HOLDER, "/v1/orders", body).status_code == 201
@@ -47,7 +51,7 @@ def crowd(world: World) -> None:
     _programs(world)
     _money(world)
     _schedules(world)
-    for path in ("/v1/participants", f"/v1/meters?area={AREA}", "/v1/agreements"):
+    for path in ("/v1/participants", f"/v1/meters?area={AREA}", "/v1/agreements", "/v1/ends"):
         assert world.get("audit office", path).status_code == 200
 
 
@@ -62,6 +66,18 @@ def _register(world: World) -> None:
     ):
         answer = world.post("registry office", path, body)
         assert answer.status_code == 201, answer.text
+
+
+def _ends(world: World) -> None:
+    """Two households will leave, long after all else."""
+    for name in ("household 2", "household 3"):
+        assert world.post(name, "/v1/ends", leaving(name)).status_code == 201
+
+
+def leaving(name: str) -> dict[str, Any]:
+    """The end of a household's part, signed by itself alone."""
+    term = TermEnd(EndedTerm.PARTICIPATION, name, AREA, address(name), None, FIRST_MTU + 9_600, UNSIGNED)
+    return signed(term, account=name)
 
 
 def _later_periods(world: World) -> None:

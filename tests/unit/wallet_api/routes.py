@@ -27,6 +27,8 @@ PLACES = {
     "meter": "M9",
     "agreement": "none",
     "tariff": "none",
+    "term": "agreement",
+    "name": "none",
 }
 """A value that gets past validation for each name in a path."""
 

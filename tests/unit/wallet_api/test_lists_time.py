@@ -33,6 +33,7 @@ WHOLE_BY_KEY = {
     "registry_agreement",
     "registry_participant",
     "registry_meter",
+    "registry_end",
     "journal_entry",
     "overview_deposit",
     "money_successor",

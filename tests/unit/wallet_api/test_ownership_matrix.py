@@ -10,7 +10,7 @@ import pytest
 from domain.hashing import canonical_json, text_id, to_hex
 from edge.policy import Allow, api_routes, methods_of, policy_of, query_names
 from ledger_service.access.roles import Role
-from tests.unit.wallet_api.crowd import HOLDER, POINT, redemption, schedule
+from tests.unit.wallet_api.crowd import HOLDER, POINT, leaving, redemption, schedule
 from tests.unit.wallet_api.routes import REQUIRED, filled
 from tests.unit.wallet_api.test_duties import anchor
 from tests.unit.wallet_api.world import (
@@ -154,6 +154,7 @@ WRITTEN: dict[tuple[str, str], tuple[str, Callable[[World], dict[str, Any]]]] = 
         lambda world: world.key_body(HOLDER, POINT, device="stolen", valid_from_mtu=FIRST_MTU + 900),
     ),
     ("POST", "/v1/replacements"): (HOLDER, _replacement),
+    ("POST", "/v1/ends"): (HOLDER, lambda world: leaving(HOLDER)),
     ("POST", "/v1/redemptions"): (HOLDER, lambda world: redemption(world, HOLDER, FREE_REF)),
     ("POST", "/v1/guarantees"): (
         "retailer 1",

@@ -37,6 +37,7 @@ LISTS: dict[str, tuple[str | None, str]] = {
     "/v1/meters": ("registry office", ""),
     "/v1/agreements": ("registry office", ""),
     "/v1/tariffs": ("registry office", ""),
+    "/v1/ends": ("registry office", ""),
     "/v1/guarantees": ("retailer 1", ""),
     "/v1/successors": ("registry office", ""),
     "/v1/retailer/customers": ("retailer 1", ""),

@@ -122,6 +122,9 @@ GET  /v1/participants/{participant:path}                            registrar au
 POST /v1/meters                                                     registrar
 GET  /v1/meters                                                     registrar auditor
 GET  /v1/meters/{meter:path}/{valid_from_mtu}                       registrar auditor
+POST /v1/ends                                                       registrar retailer prosumer
+GET  /v1/ends                                                       registrar auditor
+GET  /v1/ends/{term}/{name:path}                                    registrar auditor
 POST /v1/agreements                                                 registrar
 GET  /v1/agreements                                                 registrar auditor
 GET  /v1/agreements/{agreement:path}/{version}                      registrar auditor

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.hashing import to_hex
 from domain.signed_terms import UNSIGNED
 from tests.unit.wallet_api.world import FIRST_MTU, World, address, household, meter, signed
 from tests.unit.wallet_api.world import parties as nouns
@@ -32,7 +33,7 @@ def signed_by_the_wrong_one(path: str) -> Body:
     if path == "/v1/participants":
         kind = nouns.ParticipantKind.HOUSEHOLD
         place = (body["area"], body["account"], body["point"], 10_000, 5_000, FIRST_MTU)
-        unsigned: Any = nouns.Participant("household 9", kind, *place, UNSIGNED, None)
+        unsigned: Any = nouns.Participant("household 9", kind, *place, UNSIGNED, UNSIGNED)
         return signed(unsigned, account="household 9", dso="grid operator next door")
     key = bytes([1]) * 32
     return signed(nouns.Meter("M1", "DE-LV1-P1", key, body["area"], FIRST_MTU, UNSIGNED), dso="registry office")
@@ -46,7 +47,7 @@ FRAUDS: dict[str, tuple[str, Callable[[], Body]]] = {
     "sham household at a point": ("/v1/participants", lambda: newcomer(point="DE-LV1-P8")),
     "sham household under another account": ("/v1/participants", lambda: newcomer(account=address("sham"))),
     "connection changed": ("/v1/participants", lambda: newcomer(connection_export_w=4_000)),
-    "household that the DSO never signed": ("/v1/participants", lambda: newcomer(dso_signature=None)),
+    "household that the DSO never signed": ("/v1/participants", lambda: newcomer(dso_signature=to_hex(UNSIGNED))),
     "household signed by another area's DSO": (
         "/v1/participants",
         lambda: signed_by_the_wrong_one("/v1/participants"),

@@ -157,14 +157,14 @@ def household(
     """A household's registration, signed by itself and by the DSO: 10 kW in, 5 kW out."""
     holder = account or name
     kind, own = parties.ParticipantKind.HOUSEHOLD, address(holder)
-    unsigned = parties.Participant(name, kind, area, own, point, 10_000, 5_000, valid_from_mtu, UNSIGNED, None)
+    unsigned = parties.Participant(name, kind, area, own, point, 10_000, 5_000, valid_from_mtu, UNSIGNED, UNSIGNED)
     return signed(unsigned, account=holder, dso=DSOS[area])
 
 
 def party(name: str, kind: str, *, area: str = AREA, valid_from_mtu: int = VALID_FROM_MTU) -> dict[str, Any]:
     """A retailer's, DSO's or tax account's registration, signed by itself and by the DSO."""
     what, own = parties.ParticipantKind(kind), address(name)
-    unsigned = parties.Participant(name, what, area, own, None, 0, 0, valid_from_mtu, UNSIGNED, None)
+    unsigned = parties.Participant(name, what, area, own, None, 0, 0, valid_from_mtu, UNSIGNED, UNSIGNED)
     return signed(unsigned, account=name, dso=DSOS[area])
 
 
