@@ -54,7 +54,7 @@ class Ends:
         (up to `decided_until`), and with notice where the account did not sign."""
         report, place = self._report, (fact.term, fact.name)
         report.none("terms that end twice", [place] if place in self._told else [])
-        self._told.setdefault(place, fact)
+        self.keep(fact)
         self._check_signatures(fact)
         if report.kind != "personal":
             report.none("ends by an account that was replaced before", {fact.account} & self._replacements.told.keys())
@@ -68,6 +68,10 @@ class Ends:
         if sequence > in_time:
             name = f"entry of the end of {fact.term} {fact.name} with MTU {fact.end_mtu}"
             report.fail(sequence, name=name, source=f"anchored before MTU {due} began was", expected=in_time)
+
+    def keep(self, fact: TermEnded) -> None:
+        """Keep an end; the first of a term counts."""
+        self._told.setdefault((fact.term, fact.name), fact)
 
     def _check_signatures(self, fact: TermEnded) -> None:
         """Whoever signed may, and signed; somebody did."""

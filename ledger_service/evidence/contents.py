@@ -65,7 +65,7 @@ class AttestedLeaves:
 
 
 @dataclass(frozen=True, slots=True)
-class MeterMessage:
+class RecordedMessage:
     """A meter's message, and the MTUs at whose ends its registers stand."""
 
     meter: str
@@ -172,7 +172,7 @@ class Openings:
     programs: list[ProgramContent] = field(default_factory=list)
     results: list[ClearedLine] = field(default_factory=list)
     attestations: list[AttestedLeaves] = field(default_factory=list)
-    messages: list[MeterMessage] = field(default_factory=list)
+    messages: list[RecordedMessage] = field(default_factory=list)
     settlements: list[SettlementContent] = field(default_factory=list)
 
     def messages_of(self, meters: set[str], mtus: range) -> Iterable[str]:

@@ -44,9 +44,9 @@ from domain.words import OrderWord, settlement_page_hashes, settlement_pages_of,
 from ledger_service.evidence.contents import (
     AttestedLeaves,
     ClearedLine,
-    MeterMessage,
     Openings,
     ProgramContent,
+    RecordedMessage,
     SettlementContent,
     Signed,
 )
@@ -223,8 +223,8 @@ def _add_readings(found: Openings, connection: Connection, through: int) -> None
         found.attestations.append(AttestedLeaves(attestation=shown, rules=rules, readings=readings, proofs=proofs))
 
 
-def _message(jws: str) -> MeterMessage:
+def _message(jws: str) -> RecordedMessage:
     """A message with what its payload says; it was verified before it was recorded."""
     part = jws.split(".")[1]
     told = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    return MeterMessage(str(told["meter"]), frozenset(int(item["mtu"]) for item in told["readings"]), jws)
+    return RecordedMessage(str(told["meter"]), frozenset(int(item["mtu"]) for item in told["readings"]), jws)

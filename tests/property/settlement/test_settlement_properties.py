@@ -297,11 +297,12 @@ def test_sum_up__beyond_int64__equals_the_lines(inputs: Inputs) -> None:
 def test_sum_up__wide_columns__give_the_same_sums(inputs: Inputs) -> None:
     households = [party for party in inputs.parties if party.kind == ParticipantKind.HOUSEHOLD]
     terms = resolve_terms(
-        accounts=[party.account for party in households],
+        households=households,
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
         successors=inputs.successors,
+        ends=inputs.ends,
     )
     row_of = {party.account: row for row, party in enumerate(households)}
     trades = trade_columns(inputs.trades, row_of, first_mtu=FIRST)

@@ -3,6 +3,7 @@ sessions alike."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 
 from domain.hashing import text_id, to_hex
 from domain.members import noun_json
+from domain.mtu import MTU_END
+from domain.parties import ParticipantKind
+from domain.terms import EndedTerm
 from settling.inputs import Inputs
 from settling.settlement import settle
 from tests.effort import examples
-from tests.property.settlement.test_settlement_properties import days
+from tests.property.settlement.test_settlement_properties import COUNT, FIRST, days
 from verifier.cache import Cache
 from verifier.evidence import Evidence
 from verifier.facts import Reading
@@ -24,7 +28,7 @@ from verifier.journal import Erasures
 from verifier.market import Market, Trade
 from verifier.orders import Orders
 from verifier.participants import Participants, Party
-from verifier.party_facts import AgreementSigned, MeterRegistered, TariffPublished
+from verifier.party_facts import AgreementSigned, MeterRegistered, TariffPublished, TermEnded
 from verifier.readings import Leaf, Readings
 from verifier.recompute import Recomputation
 from verifier.transactions import Transactions
@@ -55,7 +59,10 @@ class Verifier:
         """Accounts with their meters, and terms."""
         for party in self.inputs.parties:
             account = to_hex(party.account)
-            self.participants.take_party(Party(account, party.kind.value, AREA, party.point))
+            place = (account, party.kind.value, AREA, party.point)
+            self.participants.take_party(Party(*place, valid_from_mtu=party.first_mtu, participant=account))
+            if party.end_mtu < MTU_END:
+                self.take_end("participation", account, party.end_mtu)
             if party.point is not None:
                 meter = MeterRegistered(f"m-{party.point}", party.point, "0x", AREA, 0, "0x")
                 self.participants.take_meter(meter)
@@ -63,6 +70,13 @@ class Verifier:
             self.participants.tariffs[tariff.tariff].append(TariffPublished(**noun_json(tariff)))
         for agreement in self.inputs.agreements:
             self.participants.agreements[agreement.account].append(AgreementSigned(**noun_json(agreement)))
+
+        for (term, name), end_mtu in self.inputs.ends.items():
+            self.take_end(term.value, name, end_mtu)
+
+    def take_end(self, term: str, name: str, end_mtu: int) -> None:
+        """A term ends."""
+        self.participants.ends.keep(TermEnded(term, name, AREA, None, None, end_mtu, None, None, None))
 
     def take_energy(self) -> None:
         """Trades, readings, and what the DSO signed."""
@@ -99,8 +113,34 @@ def days_of_some_sessions(draw: Any) -> Inputs:
     return inputs
 
 
+@st.composite
+def days_on_which_terms_end(draw: Any) -> Inputs:
+    """Agreements and parts end at any MTU from one on before which alone trades are; some points have a next one."""
+    inputs: Inputs = draw(days())
+    since = draw(st.integers(FIRST, FIRST + COUNT))
+    parties, agreements = list(inputs.parties), list(inputs.agreements)
+    ends: dict[tuple[EndedTerm, str], int] = {}
+    for at, party in enumerate(inputs.parties):
+        what = draw(st.sampled_from(["nothing", "agreement", "part", "next one"]))
+        if party.kind is not ParticipantKind.HOUSEHOLD or what == "nothing":
+            continue
+        end_mtu = draw(st.integers(since, FIRST + COUNT))
+        if what == "agreement":
+            ends[EndedTerm.AGREEMENT, f"g{at}"] = end_mtu
+            continue
+        parties[at] = replace(party, end_mtu=end_mtu)
+        if what == "next one":
+            first_mtu = draw(st.integers(end_mtu, FIRST + COUNT))
+            newcomer = replace(party, account=bytes([0x20 + at]) * 20, first_mtu=first_mtu)
+            parties.append(newcomer)
+            agreed = next(item for item in agreements if item.agreement == f"g{at}")
+            agreements.append(replace(agreed, agreement=f"n{at}", account=to_hex(newcomer.account)))
+    trades = tuple(trade for trade in inputs.trades if trade.mtu < since)
+    return replace(inputs, parties=tuple(parties), agreements=tuple(agreements), ends=ends, trades=trades)
+
+
 @settings(max_examples=examples(60), deadline=None)
-@given(inputs=days_of_some_sessions())
+@given(inputs=days_of_some_sessions() | days_on_which_terms_end())
 def test_recompute__any_day__gives_the_statements_that_the_service_makes(inputs: Inputs) -> None:
     settled, verifier = settle(inputs), Verifier(inputs)
 
