@@ -101,6 +101,7 @@ def _basis(
         agreements=registry.agreements,
         markets=(registry.market,),
         replacements=(),
+        ends=(),
         area=period.area,
         period=period.number,
         revision=revision,
@@ -211,11 +212,12 @@ def _positions(basis: Basis) -> Iterator[dict[str, Any]]:
         (party for party in inputs.parties if party.kind is ParticipantKind.HOUSEHOLD), key=lambda party: party.account
     )
     terms = resolve_terms(
-        accounts=[party.account for party in households],
+        households=households,
         agreements=inputs.agreements,
         tariffs=inputs.tariffs,
         period=inputs.period,
         successors=inputs.successors,
+        ends=inputs.ends,
     )
     rows = {party.account: row for row, party in enumerate(households)}
     columns = columns_of(

@@ -190,6 +190,7 @@ def package(inputs: Json, made: Json, at: int) -> Json:
         **{name: payloads(inputs, kind) for name, kind in kinds.items()},
         "markets": [inputs["market"]],
         "replacements": [],
+        "ends": [],
         "area": period["area"],
         "period": period["number"],
         "revision": settled["revision"],
