@@ -222,7 +222,7 @@ def register(where: Site, *, after: bool) -> None:
         for kind in (ParticipantKind.RETAILER, ParticipantKind.DSO, ParticipantKind.TAX):
             own = key(f"{kind} account")
             takes_part = (town.AREA, to_hex(own.address), None, 0, 0, 0)
-            organisation = Participant(kind.value, kind, *takes_part, UNSIGNED, None)
+            organisation = Participant(kind.value, kind, *takes_part, UNSIGNED, UNSIGNED)
             signed = signed_by(organisation, {"account": own, "dso": key("dso")}, domain=signing.domain)
             registry.register_participant(tx, participant=signed, organisations=(), now=town.BEFORE)
         keys = {"account": house, "dso": key("dso")}
