@@ -105,7 +105,7 @@ def _one_neur(body: dict[str, Any]) -> None:
 
 
 REWRITES: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
-    ("program.validated", _other_cap, "cap 12, but the envelope of point p1, 255 Wh, leaves 5"),
+    ("program.validated", _other_cap, "cap 12, but the envelope of point p1, 25 lots, leaves 5"),
     ("program.validated", _swapped_shares, "the optimum with its shares gives 19"),
     (
         "program.validated",
