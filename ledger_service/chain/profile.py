@@ -40,6 +40,9 @@ GWEI = 1_000_000_000
 EMBEDDED = ChainProfile(name="embedded", finality=Finality.INSTANT)
 """anvil under the service's own hand: gas is free, the service mines."""
 
+BORROWED = ChainProfile(name="borrowed", finality=Finality.INSTANT, resend_blocks=0)
+"""The embedded node of another run, which mines where something waits: what the node forgot is sent again at once."""
+
 QBFT = ChainProfile(name="qbft", finality=Finality.INSTANT)
 """Besu QBFT with `min-gas-price=0` and a zero base fee."""
 

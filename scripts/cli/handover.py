@@ -13,16 +13,20 @@ from domain.mtu import isoformat_utc
 from domain.signing import SIGNATURE_BYTES
 from scripts.cli.chain_desk import ConfigOption, open_desk, send_call
 from scripts.cli.common import (
+    DEFAULT_STATE,
     EXIT_FAILED,
     JsonOption,
     SetOption,
+    StateOption,
     address_of,
+    console,
     guarded,
     hex_of,
     show,
     show_rows,
     work,
 )
+from scripts.community.grids import parse_day
 from scripts.serving.deployment_file import checked_deployment
 from scripts.serving.production.handover import (
     accounts_to_take_over,
@@ -43,6 +47,23 @@ handover_app = typer.Typer(
     help="From one deployment to the next: operator, DSO and attesters sign, the registrar agrees, accounts go over.",
     no_args_is_help=True,
 )
+
+
+@handover_app.command("prepare")
+@guarded
+def handover_prepare(
+    new: Annotated[Path, typer.Option("--new", help="State folder of the run that takes over.")],
+    first_day: Annotated[str, typer.Option("--first-day", help="Its first delivery day: the one after the last.")],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """For a demo: make the run that takes over from the one in the state folder, which must be running, deploy its
+    contracts on that one's chain, and write settings for those who sign."""
+    # it knows the service, which the other commands can do without
+    from scripts.serving.embedded.successor import SETTINGS_FOLDER, prepare
+
+    with work():
+        prepare(before=state, state=new, first_day=parse_day(first_day))
+    console.print(f"{new} is prepared; who signs finds settings in {new / SETTINGS_FOLDER}", markup=False)
 
 
 @handover_app.command("sign")

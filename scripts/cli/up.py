@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from types import FrameType
 from typing import Annotated
@@ -35,7 +36,14 @@ from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.keys import ALL_KEYS_HERE
 from scripts.serving.embedded.owner import LOCK_SUFFIX, RUN, hold
 from scripts.serving.embedded.processes import end_leftovers
-from scripts.serving.embedded.run_folder import CONFIG_FILE, KEYS_FOLDER, ORGANISATION_KEYS
+from scripts.serving.embedded.run_folder import (
+    CONFIG_FILE,
+    KEYS_FOLDER,
+    ORGANISATION_KEYS,
+    node_url,
+    read_config,
+    write_config,
+)
 from scripts.serving.embedded.running import Pace, Reviver, Runner, Stopped
 from scripts.serving.sources import load
 
@@ -58,6 +66,9 @@ def up(
     pv: Annotated[float | None, typer.Option(help="Factor on the grid's own generation: demo.pv.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API, for a new run: demo.port.")] = None,
     seconds_per_mtu: Annotated[float | None, typer.Option(help="Wall seconds per quarter hour.")] = None,
+    last_day: Annotated[
+        str | None, typer.Option(help="Last delivery day, from now on; the service goes on after it.")
+    ] = None,
     config: MaybeConfigOption = None,
     flags: SetOption = None,
     as_json: JsonOption = False,
@@ -67,6 +78,7 @@ def up(
     own = [f"demo.{name}={value}" for name, value in given.items() if value is not None]
     demo = load(config, flags=[*(flags or ()), *own]).settings.demo
     parse_day(demo.first_day.isoformat())
+    last = None if last_day is None else parse_day(last_day)
     anvil_binary()  # says at once what to install
     stopping = threading.Event()
 
@@ -77,8 +89,10 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell that runs this in the background ignores SIGINT for it
         signal.signal(number, stop)
     errors.print("starting the service, the chain node and the broker …", highlight=False)
-    wanted = systems.fresh_config(demo, last_day=None, http_port=demo.port)
+    wanted = systems.fresh_config(demo, last_day=last, http_port=demo.port)
     with hold(state, RUN):
+        if last is not None and (state / CONFIG_FILE).exists():
+            write_config(state, replace(read_config(state), last_day=last.isoformat()))
         system = systems.start(state=state, cache=CACHE, wanted=wanted)
         try:
             with work():
@@ -128,7 +142,7 @@ def _facts(system: systems.System) -> dict[str, object]:
         "API": f"{system.config.service_url}/v1",
         "API documentation": f"{system.config.service_url}/docs",
         "metrics": f"{system.config.service_url}/metrics",
-        "chain node (JSON-RPC)": systems.node_url(system.state),
+        "chain node (JSON-RPC)": node_url(system.state),
         "MQTT broker": f"127.0.0.1:{system.config.mqtt_port}",
         "metering points": len(system.town.households),
         "state folder": str(system.state),

@@ -32,6 +32,7 @@ class RunConfig:
 
     With `second_session_gate_local` the auction has a second session over the same MTUs, with
     `second_auction_gate_local` the area has a second auction, where people correct what the first one left them with.
+    `predecessor` is the state folder of the run whose chain this one shares, and whose area and accounts it takes over.
     """
 
     grid: str
@@ -54,6 +55,7 @@ class RunConfig:
     horizon_seconds: int = DEFAULT_HORIZON_SECONDS
     challenge_seconds: int = DEFAULT_DEMO_CHALLENGE_SECONDS
     cut_off_seconds: int = DEFAULT_CUT_OFF_SECONDS
+    predecessor: str | None = None
 
     @property
     def market(self) -> str:

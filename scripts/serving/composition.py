@@ -23,6 +23,7 @@ from ledger_service.access.directory import Directory, KnownParticipant
 from ledger_service.access.roles import Role
 from ledger_service.access.tokens import TokenIssuer, load_or_create_key
 from ledger_service.clock import MarketClock
+from ledger_service.evidence.predecessor import succeed
 from ledger_service.evidence.stage import AnchorStage
 from ledger_service.market import CalendarStage
 from ledger_service.metering.intake import AttestationIntake
@@ -40,10 +41,11 @@ from ledger_service.settlement.queries import period_states
 from ledger_service.settlement.stage import SettlementStage
 from ledger_service.stage import Stage
 from ledger_service.trading import Backing, GateStage, Intake, ReceiptSigner
-from scripts.serving.deployment_file import MarketTime
+from scripts.serving.deployment_file import MarketTime, checked_deployment
 from scripts.serving.needs import given_path
 from scripts.serving.organisations import organisation_keys
 from scripts.serving.settings import Settings
+from scripts.serving.trust import last_anchor
 from wallet_api.services import PublicDeployment as ApiDeployment
 from wallet_api.services import Services
 
@@ -205,6 +207,17 @@ def list_in_registry(record: Record, deployment: Deployment) -> None:
         for name, address in sorted(deployment.addresses.items()):
             call = Registry.register(name=name, location=address, code_hash=deployment.code_hashes[name])
             request(tx, call, key=f"register:{name}:{to_hex(address)}", role=ChainRole.REGISTRAR, about=Subject())
+
+
+def note_predecessor(record: Record, settings: Settings, *, rpc: Rpc) -> None:
+    """Record which deployment this one takes over from, if it does, and how far its journal was anchored; once.
+
+    Raises NothingAnchored, or what is wrong with that deployment.
+    """
+    before = settings.deployment.predecessor
+    if before is not None:
+        predecessor = checked_deployment(before, rpc=rpc)
+        succeed(record, contracts=predecessor.addresses, anchor=last_anchor(rpc, predecessor))
 
 
 def known_participant(record: Record, account: str) -> KnownParticipant | None:

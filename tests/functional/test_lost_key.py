@@ -25,9 +25,9 @@ from scripts.community.town import Household
 from scripts.community.trading import Tally
 from scripts.community.waiting import wait_for
 from scripts.serving.api_client import ApiClient, ApiRefused
-from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.demo_day import STATE_FOLDER, DayResult
 from scripts.serving.embedded.evidence import chain_info
+from scripts.serving.embedded.run_folder import node_url
 from tests.functional.later_gates import LATER_GATE, check_clean, facts, later_day, statements
 from tests.strangers import Stranger
 
@@ -89,7 +89,7 @@ class LostKeyDay(DayDriver):
     def send(self, key: SigningKey, call: Call) -> None:
         """A transaction of a holder's own, on whatever node."""
         chain = chain_info(self._town)
-        rpc = Rpc(systems.node_url(self.state))
+        rpc = Rpc(node_url(self.state))
         stranger = Stranger(rpc=rpc, addresses=chain.contracts, chain_id=chain.chain_id, key=key)
         (sent,) = stranger.send(call)
         wait_for("what a holder sent", lambda: stranger.succeeded(sent) is not None)

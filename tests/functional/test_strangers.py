@@ -28,10 +28,9 @@ from scripts.cli.common import CACHE
 from scripts.community.day import DayDriver, wait_for
 from scripts.community.town import HOUSEHOLD_CREDIT_NEUR
 from scripts.community.trading import Tally
-from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.demo_day import STATE_FOLDER, DayResult, run_day
 from scripts.serving.embedded.evidence import chain_info
-from scripts.serving.embedded.run_folder import RECORD_FILE
+from scripts.serving.embedded.run_folder import RECORD_FILE, node_url
 from tests.strangers import Stranger
 
 pytestmark = pytest.mark.functional
@@ -49,9 +48,7 @@ class StrangersDay(DayDriver):
 
     def stranger(self, key: SigningKey | None = None) -> Stranger:
         chain = chain_info(self._town)
-        return Stranger(
-            rpc=Rpc(systems.node_url(self.state)), addresses=chain.contracts, chain_id=chain.chain_id, key=key
-        )
+        return Stranger(rpc=Rpc(node_url(self.state)), addresses=chain.contracts, chain_id=chain.chain_id, key=key)
 
     def send(self, stranger: Stranger, *calls: Call) -> None:
         sent = stranger.send(*calls)

@@ -26,7 +26,7 @@ from scripts.serving.embedded.evidence import ANCHORS_FILE, chain_info, fetch_al
 from scripts.serving.embedded.left_chain import chain_state_of, start_node
 from scripts.serving.embedded.owner import RUN, hold
 from scripts.serving.embedded.processes import Memory
-from scripts.serving.embedded.run_folder import RECORD_FILE
+from scripts.serving.embedded.run_folder import RECORD_FILE, node_url
 from scripts.serving.settings import DemoSection
 from scripts.serving.verifier_process import Verdict, run_verifier
 
@@ -132,7 +132,7 @@ def run_day(
             tally = _live(system, day, watch, progress, mtus_per_step)
             with watch.stage("evidence"):
                 fetch_all(system.town, out / BUNDLES_FOLDER)
-                write_anchors(system.town, state=state, node=systems.node_url(state), path=out / ANCHORS_FILE)
+                write_anchors(system.town, state=state, node=node_url(state), path=out / ANCHORS_FILE)
                 chain = chain_info(system.town)
         finally:
             with watch.stage("stop"):

@@ -64,6 +64,7 @@ def write_anchors(town: Town, *, state: Path, node: str, path: Path) -> None:
     Raises NothingAnchored, DeploymentFileUnusable, or what the node's answers raise.
     """
     addresses = {name: key.address for name, key in town.organisations.items()}
+    before = town.config.predecessor
     rpc = Rpc(node)
     try:
         trust, anchor = trust_anchors(
@@ -72,6 +73,7 @@ def write_anchors(town: Town, *, state: Path, node: str, path: Path) -> None:
             organisations_of(town.config, addresses),
             {town.config.area: town.community.grid.grid_model_hash},
             [area_of(town.config, addresses)],
+            None if before is None else checked_deployment(Path(before) / DEPLOYMENT_FILE, rpc=rpc),
         )
     finally:
         rpc.close()

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from domain.errors import DominoesError
+from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 
 CONFIG_FILE = "run.json"
@@ -66,3 +67,14 @@ def read_config(state: Path) -> RunConfig:
     if not path.exists():
         raise StateMissing(folder=state)
     return RunConfig(**json.loads(path.read_text()))
+
+
+def node_url(state: Path) -> str:
+    """Where the node of this run's chain answers JSON-RPC: its own, or that of the run which it takes over from.
+
+    Raises StateMissing.
+    """
+    before = read_config(state).predecessor
+    if before is not None:
+        return node_url(Path(before))
+    return f"http://127.0.0.1:{json.loads((state / CHAIN_FOLDER / PROCESS_FILE).read_text())['port']}"

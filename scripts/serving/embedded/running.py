@@ -21,6 +21,7 @@ from scripts.community.run_config import ZONE
 from scripts.serving.day_plan import local_day_of, plan_of
 from scripts.serving.embedded import system as systems
 from scripts.serving.embedded.evidence import ANCHORS_FILE, write_anchors
+from scripts.serving.embedded.run_folder import node_url
 
 ORDER_HOUR = 6
 """Local hour of the eve from which the town sends its orders for the next day."""
@@ -115,29 +116,24 @@ class Runner:
         self._next_cleared = False
 
     def run(self) -> None:
-        """Day after day until the profile year ends. Raises Stopped."""
+        """Day after day until the run's last day, or until the profile year ends. Raises Stopped."""
         driver = self._first()
-        while True:
+        while driver is not None:
             self._prepare(driver)
             self._next, self._next_cleared = None, False
             driver.deliver(mtus_per_step=1, after_step=lambda mtu, at=driver: self._after_mtu(at, mtu))  # type: ignore[misc]
-            following = self._driver(driver.plan.day + timedelta(days=1))
-            if following is None:
-                self._say(f"the profiles end with {driver.plan.day}; `make reset` begins a new run")
-                return
-            driver = self._next or following
+            driver = self._next or self._driver(driver.plan.day + timedelta(days=1))
+        self._say("the days of this run are over; its service goes on, and `make reset` begins a new run")
 
-    def _first(self) -> DayDriver:
-        """The day that is being delivered, or traded, as the run goes on."""
+    def _first(self) -> DayDriver | None:
+        """The day that is being delivered, or traded, as the run goes on; None where its last one is over."""
         first = date.fromisoformat(self._system.config.first_day)
         now = int(self._system.town.public.get("/v1/clock")["market_time"])
-        driver = self._driver(max(first, local_day_of(now)))
-        if driver is None:
-            raise Stopped
-        return driver
+        return self._driver(max(first, local_day_of(now)))
 
     def _driver(self, day: date) -> DayDriver | None:
-        if day.year != PROFILE_YEAR:
+        last = self._system.config.last_day
+        if day.year != PROFILE_YEAR or (last is not None and day > date.fromisoformat(last)):
             return None
         plan = plan_of(day, gate_local=self._system.config.gate_local)
         return DayDriver(town=self._system.town, meters=self._meters, plan=plan, progress=self._progress)
@@ -155,7 +151,7 @@ class Runner:
         state = self._system.state
         # before the first anchor, or while the node is away, there are none: the next quarter hour has them
         with suppress(NothingAnchored, NodeUnavailable):
-            write_anchors(self._system.town, state=state, node=systems.node_url(state), path=state / ANCHORS_FILE)
+            write_anchors(self._system.town, state=state, node=node_url(state), path=state / ANCHORS_FILE)
 
     def _say_orders(self, driver: DayDriver) -> None:
         tally = driver.trade()

@@ -15,33 +15,25 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from contracts.deploy import Deployment
 from domain.errors import DominoesError
-from domain.signing import SigningKey
-from ledger_service.chain.anvil import NodeSettings
-from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
-from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
 from ledger_service.record import Record
 from oracle.brokers.embedded import EmbeddedBroker
 from scripts.community.run_config import ATTESTER_THRESHOLD, RunConfig
-from scripts.serving.composition import Core, list_in_registry
-from scripts.serving.deployment_file import MarketTime, read_deployment_file, write_deployment
+from scripts.serving.composition import Core, list_in_registry, note_predecessor
+from scripts.serving.deployment_file import MarketTime
+from scripts.serving.embedded.chains import chain_of
 from scripts.serving.embedded.keys import load_keys, read_addresses
-from scripts.serving.embedded.market_loop import MarketLoop
 from scripts.serving.embedded.organisations import ROLES, organisations_of
 from scripts.serving.embedded.owner import SERVICE, hold
 from scripts.serving.embedded.run_folder import (
-    CHAIN_FOLDER,
-    CHAIN_ID,
     DEPLOYMENT_FILE,
     KEYS_FOLDER,
     RECORD_FILE,
     read_config,
 )
-from scripts.serving.needs import given, given_path
-from scripts.serving.organisations import deployment_config
+from scripts.serving.needs import given
 from scripts.serving.settings import (
     ApiSection,
     CalendarSection,
@@ -84,6 +76,7 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
             challenge_seconds=config.challenge_seconds,
             page_seconds=config.challenge_seconds // 4,
             change_seconds=config.challenge_seconds * 2,
+            predecessor=None if config.predecessor is None else Path(config.predecessor) / DEPLOYMENT_FILE,
         ),
         api=ApiSection(port=config.http_port),
         keys=KeySection(tokens=state / KEYS_FOLDER / "operator" / TOKENS_FILE),
@@ -95,18 +88,6 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
     )
 
 
-def deploy_once(settings: Settings, *, record: Record, node: EmbeddedNode, key: SigningKey, genesis: int) -> Deployment:
-    """The deployment of this run: made on the first start, read from its file after. Market time begins at genesis."""
-    path = given_path(settings.chain.deployment_file)
-    if path.exists():
-        return read_deployment_file(path)
-    wanted = deployment_config(settings, block_time=genesis)
-    timestamp = node.head().timestamp + 1
-    deployed = deploy_embedded(record=record, node=node, config=wanted, key=key, timestamp=timestamp)
-    write_deployment(path, deployed)
-    return deployed
-
-
 class Service:
     """Everything of the service process, built once; `run` serves until it is told to end."""
 
@@ -116,18 +97,17 @@ class Service:
         self.settings = settings_of(state, self.config, read_addresses(state / KEYS_FOLDER, ROLES))
         self.record = Record.open(given(self.settings.database.url))
         self.record.timed_by(lambda: self.config.genesis)  # until the chain's last block says what time it is
-        chain = NodeSettings(chain_id=CHAIN_ID, genesis_time=self.config.genesis)
-        self.node = EmbeddedNode.start(folder=state / CHAIN_FOLDER, record=self.record, settings=chain)
-        self.deployment = deploy_once(
-            self.settings, record=self.record, node=self.node, key=keys[DEPLOYER], genesis=self.config.genesis
-        )
+        self.chain = chain_of(state, self.config, record=self.record)
+        self.deployment = self.chain.deployment(self.settings, key=keys[DEPLOYER])
         list_in_registry(self.record, self.deployment)
-        clock = ManualClock(self.node.head().timestamp)
+        note_predecessor(self.record, self.settings, rpc=self.chain.rpc)
+        clock = ManualClock(self.chain.head_time())
         gateway = Gateway.open(
             record=self.record,
-            rpc=self.node.rpc,
+            rpc=self.chain.rpc,
             deployment=self.deployment,
             signers={role: keys[name] for role, name in SENDER_ROLES.items()},
+            profile=self.chain.profile,
         )
         self.core = Core(
             self.settings,
@@ -137,19 +117,18 @@ class Service:
             deployment=self.deployment,
             operator=keys["operator"],
         )
-        self.loop = MarketLoop(stages=self.core.stages.ordered, gateway=gateway, node=self.node, clock=clock)
-        self.record.call_when_appended(self.loop.wake)
+        self.loop = self.chain.loop(stages=self.core.stages.ordered, gateway=gateway, clock=clock)
         self.broker = EmbeddedBroker(port=self.config.mqtt_port)
 
     def services(self) -> Services:
         """What the API works with."""
-        alike = self.core.services(node_url=self.node.url, stage_failure=self.loop.failure)
-        shown = {**alike.deployment.details, "rpc_url": self.node.url}
+        alike = self.core.services(node_url=self.chain.rpc.url, stage_failure=self.loop.failure)
+        shown = {**alike.deployment.details, "rpc_url": self.chain.rpc.url}
         deployment = replace(alike.deployment, details=shown)
         return replace(alike, deployment=deployment, clock_control=self.loop.advance_to)
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then finish what is in hand and write the chain's state."""
+        """Serve until SIGTERM or SIGINT; then finish what is in hand and leave the chain."""
         server = server_of(create_app(self.services()), self.settings.api)
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn raises the signal once more when it has shut down; what follows here must still happen.
@@ -163,7 +142,7 @@ class Service:
             self.core.close()
             self.loop.stop()
             self.broker.stop()
-            self.node.stop()
+            self.chain.stop()
             self.record.close()
 
 

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from domain.mtu import MTU_SECONDS, local_midnight
-from ledger_service.chain.embedded import PROCESS_FILE
 from ledger_service.chain.ports import free_port
 from scripts.community.grids import Community, load_community
 from scripts.community.run_config import ATTESTER_NAMES, ZONE, RunConfig
@@ -25,7 +24,6 @@ from scripts.serving.embedded.processes import Child, end_leftovers, python_modu
 from scripts.serving.embedded.run_desk import desk_of_run, own_domain
 from scripts.serving.embedded.run_folder import (
     ACCOUNT_KEYS,
-    CHAIN_FOLDER,
     COMMUNITY_FILE,
     CONFIG_FILE,
     DEPLOYMENT_FILE,
@@ -33,6 +31,7 @@ from scripts.serving.embedded.run_folder import (
     KEYS_FOLDER,
     LOGS_FOLDER,
     ORGANISATION_KEYS,
+    node_url,
     read_config,
     write_config,
 )
@@ -193,11 +192,6 @@ def _has_witnessed(state: Path, name: str) -> bool:
 def _start_attester(system: System, name: str) -> Child:
     command = python_module("scripts.serving.attester", "--config", str(_attester_config(system, name)))
     return Child(name=name, command=command, log=system.state / LOGS_FOLDER / f"{name}.log")
-
-
-def node_url(state: Path) -> str:
-    """Where the embedded node of this run answers JSON-RPC."""
-    return f"http://127.0.0.1:{json.loads((state / CHAIN_FOLDER / PROCESS_FILE).read_text())['port']}"
 
 
 def _attester_config(system: System, name: str) -> Path:

@@ -18,15 +18,13 @@ from domain.hashing import to_hex
 from ledger_service.chain.awaiting import AwaitingCalls
 from ledger_service.chain.gateway import Gateway
 from ledger_service.clock import ScaledClock
-from ledger_service.evidence.predecessor import succeed
 from ledger_service.record import Record
-from scripts.serving.composition import Core, list_in_registry
+from scripts.serving.composition import Core, list_in_registry, note_predecessor
 from scripts.serving.deployment_file import checked_deployment, market_time
 from scripts.serving.needs import given, given_path
 from scripts.serving.production.loop import ProductionLoop
 from scripts.serving.production.profiles import PROFILES
 from scripts.serving.settings import Settings
-from scripts.serving.trust import last_anchor
 from scripts.serving.web import server_of
 from wallet_api.app import create_app
 from wallet_api.services import Services
@@ -86,7 +84,7 @@ class ProductionService:
         self._check_operator()
         outside = {role: self._address_of(role) for role in OUTSIDE_ROLES}
         list_in_registry(self.record, self.deployment)
-        self._note_predecessor()
+        note_predecessor(self.record, settings, rpc=self.rpc)
         self.gateway = Gateway.open(
             record=self.record,
             rpc=self.rpc,
@@ -99,12 +97,6 @@ class ProductionService:
             record=self.record, rpc_url=self.rpc.url, deployment=self.deployment, profile=profile
         )
         self.loop = ProductionLoop(stages=self.core.stages.ordered, gateway=self.gateway, clock=self.clock)
-
-    def _note_predecessor(self) -> None:
-        before = self.settings.deployment.predecessor
-        if before is not None:
-            predecessor = checked_deployment(before, rpc=self.rpc)
-            succeed(self.record, contracts=predecessor.addresses, anchor=last_anchor(self.rpc, predecessor))
 
     def _check_operator(self) -> None:
         configured = self._address_of("operator")
