@@ -453,14 +453,18 @@ class Participants:
         """The last registration of an account that is valid at an MTU."""
         return next((key for key in reversed(self.keys[account]) if key.valid_from_mtu <= mtu), None)
 
-    def meter_registered(self, fact: MeterRegistered) -> None:
-        """Signed by the DSO, at a point where an account stands; a meter has one point, a point has one meter."""
+    def meter_registered(self, fact: MeterRegistered, *, known_from_mtu: int = 0) -> None:
+        """Signed by the DSO, at a point where an account stands; a meter has one point, a point has one meter.
+
+        Who stood there before `known_from_mtu` is not told: a bundle of one's own says nothing of those before.
+        """
         values = (fact.meter, fact.point, fact.area, fact.public_key, fact.valid_from_mtu)
         self._evidence.check_any_dso(fact.area, fact.dso_signature, "MeterRegistration", *values)
         self._check_meter_unique(fact)
-        party = self.party_at(fact.point, fact.valid_from_mtu)
+        first = max(fact.valid_from_mtu, known_from_mtu)
+        party = self.party_at(fact.point, first)
         if party is not None:
-            told = {"area": fact.area, "stands": self.takes_part(party, fact.valid_from_mtu)}
+            told = {"area": fact.area, "stands": self.takes_part(party, first)}
             self._report.same("meter", told, {"area": party.area, "stands": True}, "participant.registered holds")
         elif not self._erasures.excuse("participant.registered", fact.point):
             self._report.fail(f"nobody stands at {fact.point}")

@@ -169,7 +169,7 @@ class Personal:
         if own.replacements and self._chain is None:
             self._report.gap("not verifiable without a node: that the chain replaced the earlier accounts")
         for meter in meters:
-            self._participants.meter_registered(meter)
+            self._participants.meter_registered(meter, known_from_mtu=own.participant.valid_from_mtu)
         for end in own.ends:
             self._participants.term_ended(end)
         others = [end.name for end in own.ends if end.term == PARTICIPATION and end.name != own.participant.participant]

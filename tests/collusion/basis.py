@@ -24,6 +24,7 @@ from domain.facts import (
     SessionDone,
     SettlementProposed,
     TariffPublished,
+    TermEnded,
 )
 from domain.facts.base import read_fact
 from domain.hashing import canonical_json
@@ -54,6 +55,7 @@ PARTS = {
     AgreementSigned: "agreement",
     MarketDefined: "market",
     PolicyPublished: "policy",
+    TermEnded: "end",
 }
 """Facts of the registry, and the member that is the term itself."""
 
@@ -88,6 +90,7 @@ def basis_of(steps: Sequence[Step]) -> Basis:
         keys=facts.terms(KeyRegistered),
         tariffs=facts.terms(TariffPublished),
         agreements=facts.terms(AgreementSigned),
+        ends=facts.terms(TermEnded),
         markets=facts.terms(MarketDefined),
         replacements=(),
         area=period.area,
