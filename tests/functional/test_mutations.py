@@ -1,7 +1,7 @@
 """Change one field at a time in an auditor bundle, seal it again, and see that the verifier finds every change.
 
-`mutate_single_fields` works on any bundle; the test here runs it over the small day of
-tests/unit/verifier/small_day.py, and whoever has the bundle of a real day gives it to `undetected`.
+`mutate_single_fields` works on any bundle; the test here runs it over a small day of
+tests/unit/verifier, and whoever has the bundle of a real day gives it to `undetected`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from domain.hashing import canonical_json, keccak, to_hex
 from tests.effort import examples
 from tests.unit.verifier.bundles import jsonl, played
 from tests.unit.verifier.small_day import Erased
+from tests.unit.verifier.test_ends import MovesOut
+from tests.unit.verifier.test_mandates import AgentDay
 from verifier.cache import Cache
 from verifier.kinds import KINDS
 from verifier.verdict import CLEAN, WRONG
@@ -203,10 +205,14 @@ OF_OTHER_DAYS = {"deployment.succeeded", "account.replaced"}
 tests/unit/verifier/test_replacements.py."""
 
 
+class EveryKind(AgentDay, MovesOut, Erased):
+    """A household trades through an agent and moves out; an order is erased when all is final."""
+
+
 @pytest.fixture(scope="module")
 def small_day() -> Any:
     """A day of five MTUs with all kinds of facts, an erasure among them; built once."""
-    return Erased().run()
+    return EveryKind().run()
 
 
 def test_small_day__has_every_kind_of_fact(small_day: Any) -> None:
