@@ -122,14 +122,23 @@ class Community:
         tariff = signed_by(unsigned, makers, domain=SETTLEMENT)
         operations.publish_tariff(tx, signed=SIGNING.check(tariff), now=BEFORE)
         retailer = Participant(
-            "retailer", ParticipantKind.RETAILER, "B", to_hex(self.retailer.address), None, 0, 0, 0, NOT_CHECKED, None
+            "retailer",
+            ParticipantKind.RETAILER,
+            "B",
+            to_hex(self.retailer.address),
+            None,
+            0,
+            0,
+            0,
+            NOT_CHECKED,
+            NOT_CHECKED,
         )
         operations.register_participant(tx, participant=retailer, organisations=(), now=BEFORE)
 
     def _register(self, tx: Any, n: int) -> None:
         account, point = to_hex(self.accounts[n].address), f"P{n}"
         household = Participant(
-            f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6, 0, NOT_CHECKED, None
+            f"h{n}", ParticipantKind.HOUSEHOLD, "B", account, point, 10**6, 10**6, 0, NOT_CHECKED, NOT_CHECKED
         )
         operations.register_participant(tx, participant=household, organisations=(), now=BEFORE)
         agreement = Agreement(f"a{n}", 1, account, to_hex(self.retailer.address), "home", 0, UNSIGNED, UNSIGNED)

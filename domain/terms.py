@@ -90,9 +90,9 @@ class TermEnd:
     account: Address | None
     retailer: Address | None
     end_mtu: Mtu
-    account_signature: Signature | None = None
-    retailer_signature: Signature | None = None
-    dso_signature: Signature | None = None
+    account_signature: Signature | None
+    retailer_signature: Signature | None
+    dso_signature: Signature | None
 
     @property
     def notice_mtus(self) -> int:

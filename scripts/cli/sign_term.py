@@ -95,8 +95,7 @@ def sign_term(
     """Show the part of a term that binds you, sign it, and write the signature into the file.
 
     The file goes from party to party; whoever is last hands it to the registrar; a signing policy the DSO publishes
-    itself (`dominoes sign policy`). Signatures that are still to be made
-    may be missing in it.
+    itself (`dominoes sign policy`). Signatures that are still to be made may be missing in it.
     """
     term = read_term(file, party)
     part = next((part for part in parts_of(term) if part.party == party), None)
@@ -157,7 +156,7 @@ def read_term(file: Path, party: str) -> Term:
         body = json.loads(file.read_text(encoding="utf-8"))
         kind = next(kind for kind in PARTIES if OWN_MEMBER.get(kind, kind.__name__.lower()) in body)
         signing = (party,) if kind is TermEnd else PARTIES[kind]
-        unsigned: dict[str, str | None] = {f"{one}_signature": to_hex(UNSIGNED) for one in signing}
+        unsigned = {f"{one}_signature": to_hex(UNSIGNED) if one in signing else None for one in PARTIES[kind]}
         return noun_of(kind, json.dumps(unsigned | body))
     except (OSError, ValueError, TypeError, KeyError, StopIteration) as error:
         raise TermUnreadable(path=file, reason=str(error)) from error

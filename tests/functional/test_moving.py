@@ -6,7 +6,6 @@ All sign through the API like anyone; the outsider's verdict on the whole day an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +79,12 @@ class MovingTown(Town):
     def _change_supplier(self, house: Household, noon: int) -> None:
         """By its own signature alone it leaves the one, and agrees with the other."""
         retailer = to_hex(self.organisations["retailer"].address)
-        self._end(
-            house, TermEnd(EndedTerm.AGREEMENT, f"supply-{house.at + 1:03d}", self.config.area, None, retailer, noon)
-        )
+        self._end(house, EndedTerm.AGREEMENT, f"supply-{house.at + 1:03d}", retailer, noon)
         self._agreed("supply-changed", house.account, RIVAL, "rival", noon)
 
     def _move(self, house: Household, noon: int) -> None:
         """One ends its part, the next one comes to its point and meter."""
-        self._end(
-            house, TermEnd(EndedTerm.PARTICIPATION, f"household-{house.at + 1:03d}", self.config.area, None, None, noon)
-        )
+        self._end(house, EndedTerm.PARTICIPATION, f"household-{house.at + 1:03d}", None, noon)
         place = (
             self.config.area,
             to_hex(NEWCOMER.address),
@@ -101,9 +96,11 @@ class MovingTown(Town):
         self._register_signed("/v1/participants", party, account=NEWCOMER, dso=self.organisations["dso"])
         self._agreed("supply-newcomer", NEWCOMER, self.organisations["retailer"], TARIFF_CODE, noon)
 
-    def _end(self, house: Household, end: TermEnd) -> None:
-        signed = replace(end, account=to_hex(house.account.address), account_signature=UNSIGNED)
-        made = signed_by(signed, {"account": house.account}, domain=self.domain("Settlement"))
+    def _end(self, house: Household, term: EndedTerm, name: str, retailer: str | None, noon: int) -> None:
+        """A term ends at noon by the account's signature alone."""
+        account = to_hex(house.account.address)
+        end = TermEnd(term, name, self.config.area, account, retailer, noon, UNSIGNED, None, None)
+        made = signed_by(end, {"account": house.account}, domain=self.domain("Settlement"))
         self.client_of(house).post("/v1/ends", noun_json(made))
 
     def _agreed(self, name: str, account: SigningKey, retailer: SigningKey, tariff: str, noon: int) -> None:

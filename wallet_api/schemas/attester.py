@@ -33,7 +33,7 @@ from wallet_api.fields import (
 from wallet_api.schemas.base import MtuRun
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import Attester
-from wallet_api.schemas.registry import MeterTerm, ParticipantTerm, TermEnd
+from wallet_api.schemas.registry import EndTerm, MeterTerm, ParticipantTerm
 
 
 class PeriodSpan(Answer):
@@ -62,7 +62,7 @@ class Registry(Answer):
     settlement_contract: Address = Field(description="Where signatures of settlements and terms count")
     meters: list[MeterTerm] = Field(description="Every registration, as signed")
     parties: list[ParticipantTerm] = Field(description="Whoever stands, or stood, at a point, as signed")
-    ends: list[TermEnd] = Field(description="Ends of meters, as signed")
+    ends: list[EndTerm] = Field(description="Ends of meters, as signed")
     periods: list[PeriodSpan]
 
 

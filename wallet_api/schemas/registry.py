@@ -21,7 +21,7 @@ from wallet_api.fields import (
     Version,
     Watt,
 )
-from wallet_api.schemas.base import Fact, RecordedAt, ValidFrom
+from wallet_api.schemas.base import Fact, RecordedAt, ValidFrom, mtu_utc_of
 from wallet_api.schemas.public import AreaMembers, AreaRules, MarketMembers, MarketRules
 
 
@@ -207,7 +207,13 @@ class TermEndBody(TermEndMembers, Body):
 
 
 class TermEnd(TermEndMembers, Answer):
-    """The end of a term."""
+    """The end of a term, and when that is."""
+
+    end_utc = mtu_utc_of("end_mtu")
+
+
+class EndTerm(TermEndMembers, Answer):
+    """The end of a term, as its fact."""
 
 
 class TermEndFact(Fact, TermEnd):

@@ -30,7 +30,7 @@ from wallet_api.schemas.dso import Envelope
 from wallet_api.schemas.mandates import MandateMembers
 from wallet_api.schemas.own import Reading
 from wallet_api.schemas.public import MarketRules
-from wallet_api.schemas.registry import AgreementMembers, MeterTerm, ParticipantTerm, TariffMembers, TermEnd
+from wallet_api.schemas.registry import AgreementMembers, EndTerm, MeterTerm, ParticipantTerm, TariffMembers
 from wallet_api.schemas.session import SigningView
 from wallet_api.schemas.trading import KeyMembers
 
@@ -221,7 +221,7 @@ class Terms(Answer):
     agreements: list[AgreementTerm]
     markets: list[MarketRules]
     replacements: list[ReplacementTerm]
-    ends: list[TermEnd]
+    ends: list[EndTerm]
 
 
 class SettlementPackage(Terms):

@@ -141,7 +141,7 @@ def _verifier_finds(sent: Sent) -> set[str]:
     """The fields found wrong, without their places."""
     report = Report(anchored=False, chain_asked=False)
     evidence = SimpleNamespace(report=report, cache=Cache())
-    market = VerifiedMarket(cast("Any", evidence), *cast("Any", (None, None, None)))
+    market = VerifiedMarket(cast("Any", evidence), *cast("Any", (None, None, None, None)))
     rules = MarketRules(
         area="DE",
         lot_wh=10,

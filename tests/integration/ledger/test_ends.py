@@ -57,7 +57,7 @@ def end_of(town: Town, term: EndedTerm, n: int, end_mtu: int, **keys: SigningKey
     names = {EndedTerm.AGREEMENT: "agreement", EndedTerm.PARTICIPATION: "household", EndedTerm.METER: "METER"}
     account = None if term is EndedTerm.METER else town.residents[n].account_hex
     retailer = town.retailer.account_hex if term is EndedTerm.AGREEMENT else None
-    unsigned = TermEnd(term, f"{names[term]}-{n}", AREA, account, retailer, end_mtu)
+    unsigned = TermEnd(term, f"{names[term]}-{n}", AREA, account, retailer, end_mtu, None, None, None)
     unsigned = replace(unsigned, **dict.fromkeys((f"{party}_signature" for party in keys), UNSIGNED))
     return signed_by(unsigned, keys, domain=SETTLEMENT_DOMAIN)
 

@@ -29,6 +29,7 @@ from verifier.market import Market, Trade
 from verifier.orders import Orders
 from verifier.participants import Participants, Party
 from verifier.party_facts import AgreementSigned, MeterRegistered, TariffPublished, TermEnded
+from verifier.policies import Policies
 from verifier.readings import Leaf, Readings
 from verifier.recompute import Recomputation
 from verifier.transactions import Transactions
@@ -49,7 +50,8 @@ class Verifier:
         self.erasures = Erasures(self.evidence)
         self.participants = Participants(self.evidence, self.erasures)
         orders = Orders(self.evidence, self.erasures, self.participants)
-        self.market = Market(self.evidence, self.erasures, self.participants, orders)
+        policies = Policies(self.evidence, self.participants)
+        self.market = Market(self.evidence, self.erasures, self.participants, orders, policies)
         transactions = Transactions(self.evidence, self.erasures)
         self.readings = Readings(self.evidence, self.erasures, self.participants, transactions)
         self.take_parties()

@@ -162,4 +162,4 @@ def test_guide__each_command_line__parses() -> None:
 
     assert len(lines) >= 10
     for line in lines:
-        parse(shlex.split(line))
+        parse(shlex.split(line, comments=True))

@@ -120,7 +120,7 @@ def test_sign_term__for_somebody_else_or_not_agreed__leaves_the_file(tmp_path: P
 @pytest.mark.parametrize(("party", "key"), [("account", HOUSE), ("retailer", RETAILER)])
 def test_sign_term__end__one_party_alone_signs_it(tmp_path: Path, party: str, key: SigningKey) -> None:
     file, parties = tmp_path / "end.json", (to_hex(HOUSE.address), to_hex(RETAILER.address))
-    due = TermEnd(EndedTerm.AGREEMENT, "supply 1", "A", *parties, end_mtu=1_627_584)
+    due = TermEnd(EndedTerm.AGREEMENT, "supply 1", "A", *parties, 1_627_584, None, None, None)
     file.write_text(unsigned(due))
 
     signed = sign(tmp_path, file, party, key)

@@ -161,7 +161,7 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
     "a revision invented before it": (invent_revision, "earlier revisions are not those that took effect"),
     "supply price that the retailer did not sign": (triple_tariff, "tariff standard, version 1, is signed by"),
     "grid fee that the DSO did not sign": (triple_grid_fee, "tariff standard, version 1, is signed by"),
-    "taxes that somebody else signed": (taxes_by_another, "a key with the role registrar must sign"),
+    "taxes that somebody else signed": (taxes_by_another, "a key that has the role registrar now must sign"),
     "tariff changed by another retailer": (tariff_of_another, "is not its retailer's there"),
     "tariff version invented": (new_tariff, "tariffs standard 2 was never seen"),
     "tariff invented": (dear_tariff, "tariffs dear 1 was never seen"),
@@ -184,7 +184,10 @@ ALTERED: dict[str, tuple[Callable[[Shown, Any], Any], str]] = {
         "meter meter1 from MTU 0 on is signed by",
     ),
     "points of two households swapped": (swap_points, "for its account, but"),
-    "tax account changed to the operator's": (taxes_to_operator, "for its dso, but a key with the role dso must sign"),
+    "tax account changed to the operator's": (
+        taxes_to_operator,
+        "for its dso, but a key that has the role dso now must sign",
+    ),
     "two households at one point": (share_point, "for its account, but"),
     "household left out": (
         lambda package, _: package["parties"].remove(of(package, "parties", participant="house3")),

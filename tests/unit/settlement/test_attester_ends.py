@@ -45,7 +45,7 @@ def test_sign__terms_of_a_key_replaced_before_the_first_look__count(desk: Desk) 
 def ended(tools: Any, *parties: str, end_mtu: int) -> Shown:
     """The end of the first household's agreement, signed by these."""
     accounts = (to_hex(tools.key(name).address) for name in ("house1", "retailer"))
-    unsigned = TermEnd(EndedTerm.AGREEMENT, "agreement1", tools.AREA, *accounts, end_mtu)
+    unsigned = TermEnd(EndedTerm.AGREEMENT, "agreement1", tools.AREA, *accounts, end_mtu, None, None, None)
     signatures = {f"{party}_signature": UNSIGNED for party in parties}
     keys = {"account": tools.key("house1"), "retailer": tools.key("retailer"), "dso": tools.key("dso")}
     named = {party: keys[party] for party in parties}

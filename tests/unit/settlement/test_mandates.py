@@ -102,7 +102,7 @@ def basis(*orders: OrderAccepted, **changes: Any) -> Basis:
     )
     market = Market(CODE, AREA, LOT_WH, 1, -1, 1, 1, 1, 1, "12:00")
     names = ("meters", "keys", "tariffs", "agreements", "replacements", "programs", "attestations", "earlier")
-    members: dict[str, Any] = dict.fromkeys((*names, "revocations"), ())
+    members: dict[str, Any] = dict.fromkeys((*names, "ends", "revocations"), ())
     members |= {"parties": (party,), "markets": (market,), "area": AREA, "period": 1, "revision": 0}
     members |= {"first_mtu": FIRST, "count": 96, "grid_model": JsonDocument({}), "mandates": (granted(),)}
     members |= {"orders": tuple(sorted(orders, key=lambda item: item.tag)), "sessions": (cleared(*orders),)}

@@ -512,18 +512,23 @@ def test_run__position_lags_behind_the_chain__waits_for_its_fact(scene: Any, too
     assert kinds(scene, "settlement.proposed") == []
 
 
-def _moved_in(scene: Any, tools: Any) -> dict[str, Any]:
-    """A metered household without an agreement: its registration, and the agreement that it lacks."""
+def _supplied_by_a_stranger(scene: Any, tools: Any) -> dict[str, Any]:
+    """A metered household whose retailer takes no part in the area: all but the retailer's registration, and that."""
     meter = {"meter": "meter9", "point": "point9", "public_key": "0x" + "00" * 32, "area": tools.AREA}
+    parties = (tools.key("house9"), tools.key("rival"))
+    agreement = tools.signed_agreement(
+        *parties, domain=tools.SETTLEMENT_DOMAIN, agreement="agreement9", tariff="standard"
+    )
     with scene.record.begin() as tx:
         scene.append(tx, "participant.registered", tools._participant("house9", "household", "point9"))
         scene.append(tx, "meter.registered", tools.signed_meter({**meter, "valid_from_mtu": 0}))
+        scene.append(tx, "agreement.signed", noun_json(agreement))
     scene.attest(1003, {"meter1": (1, 0), "meter2": (0, 0), "meter3": (0, 0), "meter9": (5, 0)})
-    return tools.agreed("house9", "agreement9")
+    return tools._participant("rival", "retailer", None)
 
 
 def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_again(scene: Any, tools: Any) -> None:
-    agreement = _moved_in(scene, tools)
+    retailer = _supplied_by_a_stranger(scene, tools)
     stage, later = SettlementStage(scene.record), Counter()
 
     run_until_quiet([stage, later], tools.ENDED)
@@ -531,10 +536,10 @@ def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_
     assert later.runs > 0
     assert kinds(scene, "settlement.proposed") == []
     assert [asdict(stuck) for stuck in stage.stuck] == [
-        {"area": tools.AREA, "period": tools.PERIOD, "code": "no-agreement"}
+        {"area": tools.AREA, "period": tools.PERIOD, "code": "missing-party"}
     ]
     with scene.record.begin() as tx:
-        scene.append(tx, "agreement.signed", agreement)
+        scene.append(tx, "participant.registered", retailer)
     run_until_quiet([stage, later], tools.ENDED)
     assert len(kinds(scene, "settlement.proposed")) == 1
     assert stage.stuck == []
@@ -543,7 +548,7 @@ def test_run__period_cannot_be_computed__listed_others_go_on_and_it_is_taken_up_
 def test_run__period_cannot_be_computed__not_tried_again_without_news(
     scene: Any, tools: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _moved_in(scene, tools)
+    _supplied_by_a_stranger(scene, tools)
     tried: list[int] = []
     compute = stage_module.settle
     monkeypatch.setattr(stage_module, "settle", lambda inputs: tried.append(1) or compute(inputs))

@@ -76,7 +76,7 @@ def _ends(world: World) -> None:
 
 def leaving(name: str) -> dict[str, Any]:
     """The end of a household's part, signed by itself alone."""
-    term = TermEnd(EndedTerm.PARTICIPATION, name, AREA, address(name), None, FIRST_MTU + 9_600, UNSIGNED)
+    term = TermEnd(EndedTerm.PARTICIPATION, name, AREA, address(name), None, FIRST_MTU + 9_600, UNSIGNED, None, None)
     return signed(term, account=name)
 
 

@@ -462,5 +462,5 @@ def test_directory__one_address_for_two_roles__refused() -> None:
 
     with pytest.raises(RolesNotExclusive):
         Directory(organisations=both, participant_of=lambda _: None, is_agent=lambda _: False)
-    with pytest.raises(ValueError, match="registered participant"):
+    with pytest.raises(ValueError, match="known by what the record says"):
         OrganisationKey(address=key, role=Role.PROSUMER, name="x")

@@ -23,7 +23,7 @@ def end(term: EndedTerm, number: int = 1, *, end_mtu: int = AT, **by: str) -> di
     name = {EndedTerm.AGREEMENT: f"agreement {number}", EndedTerm.PARTICIPATION: f"household {number}"}.get(term, "M1")
     account = None if term is EndedTerm.METER else address(f"household {number}")
     retailer = address("retailer 1") if term is EndedTerm.AGREEMENT else None
-    unsigned = TermEnd(term, name, AREA, account, retailer, end_mtu)
+    unsigned = TermEnd(term, name, AREA, account, retailer, end_mtu, None, None, None)
     return signed(replace(unsigned, **{f"{party}_signature": UNSIGNED for party in by}), **by)
 
 

@@ -45,6 +45,7 @@ FOR_MACHINES = {
     "MandateMembers",
     "MeterKey",
     "MeterTerm",
+    "EndTerm",
     "MirrorLine",
     "ParticipantTerm",
     "ReplacementTerm",

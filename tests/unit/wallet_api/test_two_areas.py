@@ -219,7 +219,7 @@ def test_single__of_the_other_areas_list__not_shown(
     name = OWN[path][0]
     assert name is not None
     for item in _list(twins, path, other).json()["items"][:3]:
-        members = item.get("reading", {}) | {"mtu": item.get("first_mtu")} | item
+        members = item.get("reading", {}) | {"mtu": item.get("first_mtu"), "mandate": item.get("tag")} | item
         members["area"] = other.area
         places = {place: str(members[place]) for place in re.findall(r"{(\w+)}", single)}
         address_of_it = filled(single, **places)

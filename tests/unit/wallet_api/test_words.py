@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
         (fields.MarketKind, list(markets.MarketKind)),
         (own.TradeLineKind, [kind.name for kind in lines.TRADE_KINDS]),
         (own.PositionLineKind, [kind.name for kind in lines.POSITION_KINDS]),
-        (RoleName, set(Role) - {Role.PROSUMER, Role.RETAILER}),
+        (RoleName, set(Role) - {Role.PROSUMER, Role.RETAILER, Role.AGENT}),
     ],
     ids=["participant", "market", "trade line", "position line", "role"],
 )
@@ -32,4 +32,9 @@ def test_words__spelled_out__are_those_of_their_class(words: Any, due: Any) -> N
 
 
 def test_roles__of_the_contracts__are_roles_of_the_api_too() -> None:
-    assert {role.value for role in ChainRole} == {role.value for role in Role} - {"prosumer", "retailer", "auditor"}
+    assert {role.value for role in ChainRole} == {role.value for role in Role} - {
+        "prosumer",
+        "retailer",
+        "agent",
+        "auditor",
+    }
