@@ -155,6 +155,8 @@ def _rooted(shape: type[BaseModel], tree: Tree, base: Path) -> Tree:
             found[name] = _rooted(annotation, value, base)
         elif annotation in (Path, Path | None) and isinstance(value, str):
             found[name] = str(base / value)
+        elif annotation == tuple[Path, ...] and isinstance(value, list):
+            found[name] = [str(base / item) if isinstance(item, str) else item for item in value]
         else:
             found[name] = value
     return found

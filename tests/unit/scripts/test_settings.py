@@ -75,6 +75,12 @@ def test_load__path_in_the_file__is_relative_to_the_file_and_a_flag_is_not(tmp_p
     assert loaded.operator_password_file == Path("here")
 
 
+def test_load__paths_in_a_list__are_relative_to_the_file_too(tmp_path: Path) -> None:
+    file = write(tmp_path, '[desk]\npolicies = ["one.json", "/abs/two.json"]\n')
+
+    assert load(file, environment={}).settings.desk.policies == (tmp_path / "one.json", Path("/abs/two.json"))
+
+
 @pytest.mark.parametrize("written", ["10.0.0.1, ::1", '["10.0.0.1", "::1"]'])
 def test_load__list_in_a_flag_or_the_environment__as_array_or_between_commas(written: str) -> None:
     by_flag = load(None, environment={}, flags=[f"api.trusted_proxies={written}"])
