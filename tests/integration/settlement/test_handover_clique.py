@@ -43,7 +43,7 @@ from tests.integration.settlement.handover_world import (
     until_final,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.integration, pytest.mark.host, pytest.mark.campaign, pytest.mark.timeout(1_800)]
 
 DOMINOES = str(Path(sys.executable).with_name("dominoes"))
 CHAIN_ID, SPEED = 20_161, 400
