@@ -167,7 +167,7 @@ class EmbeddedNode:
         return self._last
 
     def _mine(self, *, timestamp: int, raws: Sequence[bytes]) -> BlockHeader:
-        rpc, listed = self.rpc, {keccak(raw) for raw in raws}
+        rpc, listed = self.rpc, [keccak(raw) for raw in raws]
         rest = self._pool.rest(listed=listed)
         # Left-overs of an interrupted attempt would come first and change the order within the block.
         rpc.call("anvil_dropAllTransactions")
@@ -175,8 +175,10 @@ class EmbeddedNode:
             self._send(raw)
         rpc.call("evm_mine", hex(timestamp))
         block = rpc.call("eth_getBlockByNumber", "latest", False)
-        early = [tx_hash for tx_hash in map(as_bytes, block["transactions"]) if tx_hash not in listed]
-        if early:
+        mined = [as_bytes(tx_hash) for tx_hash in block["transactions"]]
+        early = [tx_hash for tx_hash in mined if tx_hash not in listed]
+        # One that its sender sent again meanwhile is listed, and may yet have come before its turn.
+        if early or mined != [tx_hash for tx_hash in listed if tx_hash in mined]:
             raise CameEarly(url=self.url, waiting=(*rest, *self._pool.raw(early)))
         for raw in rest:
             self._send(raw)

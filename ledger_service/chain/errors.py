@@ -97,14 +97,14 @@ class BlockTimeNotRising(DominoesError):
 
 
 class CameEarly(NodeAnswerInvalid):
-    """A transaction came into a block that nobody had listed, because it was sent while the block was made.
+    """A transaction came into a block unlisted or before its turn, because it was sent while the block was made.
 
     :param waiting: signed bytes of all that the node had beside what was listed
     """
 
     def __init__(self, *, url: str, waiting: tuple[bytes, ...]) -> None:
         self.waiting = waiting
-        super().__init__(url=url, reason="a transaction came into its block that nobody has listed")
+        super().__init__(url=url, reason="a transaction came into its block unlisted or before its turn")
 
 
 class DumpNotWritten(DominoesError):

@@ -10,8 +10,9 @@ import pytest
 
 from contracts.bindings import Accounts, Anchors, Call
 from domain.facts import HAPPENED, ChainRequested, Subject
-from domain.hashing import to_hex
+from domain.hashing import keccak, to_hex
 from domain.roles import ChainRole
+from domain.signing import SigningKey
 from ledger_service.chain.gateway import Gateway
 from ledger_service.record import Record
 from tests.integration.chain.conftest import EUR, GENESIS, KEYS, REORGANISABLE, account
@@ -36,9 +37,14 @@ def gateway_of(world: Any, record: Record | None = None) -> Gateway:
 
 def treasurer(world: Any) -> Stranger:
     """Somebody whose transactions the gateway does not send."""
+    return stranger(world, KEYS["treasurer"])
+
+
+def stranger(world: Any, key: SigningKey | None = None) -> Stranger:
+    """The same; without a key, somebody who has no role."""
     deployment = world.deployment
     rpc = world.node.rpc if hasattr(world, "node") else world.rpc
-    return Stranger(rpc=rpc, addresses=deployment.addresses, chain_id=deployment.chain_id, key=KEYS["treasurer"])
+    return Stranger(rpc=rpc, addresses=deployment.addresses, chain_id=deployment.chain_id, key=key)
 
 
 def deposit(number: int) -> Call:
@@ -175,11 +181,11 @@ def test_flush__sent_while_the_block_is_made__waits_for_the_next_one(
     gateway = Gateway.open(
         record=embedded.record, rpc=embedded.node.rpc, deployment=embedded.deployment, signers=OPERATOR
     )
-    stranger, send = treasurer(embedded), embedded.node._send
+    sender, send = treasurer(embedded), embedded.node._send
 
     def send_after_a_stranger(raw: bytes) -> None:
         monkeypatch.undo()
-        stranger.send(deposit(1))
+        sender.send(deposit(1))
         send(raw)
 
     monkeypatch.setattr(embedded.node, "_send", send_after_a_stranger)
@@ -191,3 +197,30 @@ def test_flush__sent_while_the_block_is_made__waits_for_the_next_one(
 
     assert waits
     assert told(embedded.record) == [("included", "HeadAnchored"), ("observed", "Deposited")]
+
+
+def test_flush__sent_again_while_the_block_is_made__comes_in_its_turn(
+    embedded: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record says in which order; a sender who hands in once more must not change it for the node."""
+    gateway = Gateway.open(
+        record=embedded.record, rpc=embedded.node.rpc, deployment=embedded.deployment, signers=OPERATOR
+    )
+    for sender in (treasurer(embedded), stranger(embedded)):
+        sender.send(deposit(1))
+    others, send = embedded.node._pool.others(), embedded.node._send
+
+    def send_after_the_last_listed(raw: bytes) -> None:
+        monkeypatch.undo()
+        send(others[-1])
+        send(raw)
+
+    monkeypatch.setattr(embedded.node, "_send", send_after_the_last_listed)
+    ask(embedded.record, anchor(1))
+
+    gateway.flush(node=embedded.node, timestamp=GENESIS + 900)
+    recorded = embedded.facts("block.mined")[-1]["transactions"]
+    block = embedded.node.rpc.call("eth_getBlockByNumber", "latest", False)
+
+    assert recorded[: len(others)] == [to_hex(keccak(raw)) for raw in others]
+    assert block["transactions"] == recorded
