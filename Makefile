@@ -52,7 +52,7 @@ campaign: setup ## What takes longer: deep fuzz of contracts and rules, a soak w
 	@$(VENV)/python -m scripts.tools.faults
 	@$(VENV)/python -m scripts.tools.mutants
 	@TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 -m "property or campaign"
-	@TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 tests/functional/test_mutations.py tests/functional/test_demo_day.py
+	@TEST_EFFORT=$(EFFORT) $(VENV)/pytest --timeout 86400 tests/functional/test_mutations.py
 
 check: lint types imports ## Format, lint, strict types and the import contract
 

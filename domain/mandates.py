@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from pydantic import Field
 from domain.eip712 import MANDATE, MANDATE_REVOCATION, Domain
 from domain.hashing import from_hex
 from domain.members import Address, Code, MeteredWh, Mtu, Natural, PriceNeurPerWh, Says, Tag
-from domain.mtu import mtu_start
+from domain.mtu import local_date, mtu_start
 from domain.orders import tag_of
 from domain.words import Side
 
@@ -113,19 +113,11 @@ def revocation_digest(*, domain: Domain, account: str, agent: str, mandate: byte
     return domain.digest(MANDATE_REVOCATION, values)
 
 
-def is_zone(name: str) -> bool:
-    """Whether this is a zone of the IANA table."""
-    try:
-        return ZoneInfo(name) is not None
-    except (KeyError, ValueError, OSError):
-        return False
-
-
 @lru_cache(maxsize=4_096)
-def local_date(mtu: int, zone: str) -> date:
-    """The local day in which an MTU begins.
+def day_of(mtu: int, zone: str) -> date:
+    """The local day whose limits an MTU counts towards: the one in which it begins.
 
-    >>> local_date(1_972_508, "Europe/Berlin"), local_date(1_972_507, "Europe/Berlin")
+    >>> day_of(1_972_508, "Europe/Berlin"), day_of(1_972_507, "Europe/Berlin")
     (datetime.date(2026, 4, 4), datetime.date(2026, 4, 3))
     """
-    return datetime.fromtimestamp(mtu_start(mtu), ZoneInfo(zone)).date()
+    return local_date(mtu_start(mtu), ZoneInfo(zone))

@@ -74,6 +74,19 @@ class MtuRange:
         return mtu_start(self.first + self.count)
 
 
+def is_zone(name: str) -> bool:
+    """Whether this is a zone of the IANA table, the same on every machine: not one that follows a machine's own."""
+    try:
+        return ("/" in name or name == "UTC") and ZoneInfo(name) is not None
+    except (KeyError, ValueError, OSError):
+        return False
+
+
+def local_date(seconds: int, zone: ZoneInfo) -> date:
+    """The local calendar day that contains a time."""
+    return datetime.fromtimestamp(seconds, tz=zone).date()
+
+
 def local_midnight(*, day: date, zone: ZoneInfo) -> MarketSeconds:
     """Unix time at which the local day begins."""
     return MarketSeconds(int(datetime.combine(day, time(0), tzinfo=zone).timestamp()))

@@ -12,7 +12,8 @@ from datetime import date
 from domain.eip712 import Domain
 from domain.facts import MandateGranted, MandateRevoked, OrderAccepted
 from domain.hashing import text_id, to_hex
-from domain.mandates import is_zone, local_date, revocation_digest
+from domain.mandates import day_of, revocation_digest
+from domain.mtu import is_zone
 from domain.orders import tag_of
 from domain.parties import first_accounts
 from domain.signing import recover
@@ -120,7 +121,7 @@ def _traded_wh(basis: Basis, mandates: ShownMandates) -> dict[tuple[bytes, Side]
                 if tag is None or not word.accepted_lots:
                     continue
                 spans = found.setdefault((tag, word.side), {})
-                day = local_date(clearing.mtu, mandates[tag].granted.mandate.zone)
+                day = day_of(clearing.mtu, mandates[tag].granted.mandate.zone)
                 for span in (clearing.mtu, day):
                     spans[span] = spans.get(span, 0) + word.accepted_lots * lot_wh.get(session.market, 0)
     return found

@@ -160,47 +160,40 @@ class ReceivedShown:
     mandate: MandateUsed = None
 
 
-def _beside(written: dict[str, Any]) -> dict[str, Any]:
-    received: dict[str, Any] = written.pop("received")
-    return received | written
-
-
 @dataclass(frozen=True, slots=True)
-class OrderShown:
-    """An own order; on its line the members of `received` stand beside it."""
+class _Received:
+    """What somebody handed in: on its line the members of `received` stand beside its own."""
 
     received: ReceivedShown
-    order: SignedOrder
 
     @model_serializer(mode="wrap")
     def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _beside(write(self))
+        written: dict[str, Any] = write(self)
+        received: dict[str, Any] = written.pop("received")
+        return received | written
 
 
 @dataclass(frozen=True, slots=True)
-class CancelShown:
-    """An own cancel and the tag of its order; on its line the members of `received` stand beside them."""
+class OrderShown(_Received):
+    """An own order."""
 
-    received: ReceivedShown
+    order: SignedOrder
+
+
+@dataclass(frozen=True, slots=True)
+class CancelShown(_Received):
+    """An own cancel and the tag of its order."""
+
     cancel: CancelMembers
     tag: Tag
 
-    @model_serializer(mode="wrap")
-    def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _beside(write(self))
-
 
 @dataclass(frozen=True, slots=True)
-class MandateShown:
-    """An own mandate; on its line the members of `received` stand beside it."""
+class MandateShown(_Received):
+    """An own mandate."""
 
-    received: ReceivedShown
     mandate: Mandate
     tag: Tag
-
-    @model_serializer(mode="wrap")
-    def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _beside(write(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +206,11 @@ class RevocationMembers:
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationShown:
-    """An own mandate's end; on its line the members of `received` stand beside it."""
+class RevocationShown(_Received):
+    """An own mandate's end."""
 
-    received: ReceivedShown
     revocation: RevocationMembers
     tag: Tag
-
-    @model_serializer(mode="wrap")
-    def _on_one_level(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _beside(write(self))
 
 
 @dataclass(frozen=True, slots=True)

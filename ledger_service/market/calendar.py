@@ -6,7 +6,7 @@ once the chain has the period; one whose gate has passed by then is not opened, 
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,7 @@ from contracts.bindings import Market as MarketContract
 from domain.areas import Area
 from domain.facts import HAPPENED, Happened, PeriodDeclared, SessionOpened, Subject
 from domain.markets import Market
-from domain.mtu import MtuRange, local_day, local_midnight, mtu_start
+from domain.mtu import MtuRange, local_date, local_day, local_midnight, mtu_start
 from domain.periods import Period
 from domain.roles import ChainRole
 from ledger_service.market import queries
@@ -47,7 +47,7 @@ def gate_time(*, market: Market, area: Area, day: date) -> int:
 
 def day_of(*, area: Area, seconds: int) -> date:
     """The local day that contains a time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(area.zone_info).date()
+    return local_date(seconds, area.zone_info)
 
 
 def _next_mtus(last: Period | None, day: MtuRange, *, now: int) -> MtuRange:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from domain.facts import MandateGranted, MandateRevoked
-from domain.mandates import local_date
+from domain.mandates import day_of
 from domain.words import OrderWord, Side
 from ledger_service.registry.mandates import Granted, Revoked
 from ledger_service.trading.positions import SessionKey
@@ -128,8 +128,8 @@ class Mandates:
     def day_wh(self, tag: bytes, *, mtu: int, side: Side) -> int:
         """The same in the local day of an MTU."""
         zone, used = self.by_tag[tag].mandate.zone, self.used.get(tag, {})
-        day = local_date(mtu, zone)
-        return sum(wh for (other, of), wh in used.items() if of is side and local_date(other, zone) == day)
+        day = day_of(mtu, zone)
+        return sum(wh for (other, of), wh in used.items() if of is side and day_of(other, zone) == day)
 
     def drop(self, tags: Iterable[bytes], *, before_mtu: int) -> None:
         """Forget what these mandates used in MTUs that share no day with one from `before_mtu` on."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from domain.facts import OrderAccepted
+from domain.hashing import to_hex
 from domain.mtu import MTU_END, MtuRange
 from domain.words import OrderWord, Side
 from ledger_service.record import Entry
@@ -40,6 +42,29 @@ class BookOrder:
     market_time: int
     sequence: int
     mandate: bytes | None = None
+
+    @classmethod
+    def of(cls, fact: OrderAccepted, sequence: int) -> BookOrder:
+        """The order that a fact accepted, as this entry of the journal."""
+        order = fact.order
+        return cls(
+            account=to_hex(order.account),
+            order_id=order.order_id,
+            market=fact.market,
+            session=order.session,
+            mtu=order.mtu,
+            side=order.side,
+            limit_neur_per_wh=order.limit_neur_per_wh,
+            quantity_lots=order.quantity_lots,
+            revision=order.revision,
+            withdrawn=False,
+            tag=fact.tag,
+            point=fact.point,
+            order_key=fact.order_key,
+            market_time=fact.market_time,
+            sequence=sequence,
+            mandate=fact.mandate,
+        )
 
     def word(self) -> OrderWord:
         """The order as it stands in its book, not yet cleared."""

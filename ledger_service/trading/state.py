@@ -35,7 +35,6 @@ from domain.facts import (
     cleared_key,
     done_key,
 )
-from domain.hashing import to_hex
 from domain.markets import Market
 from domain.mtu import MTU_END
 from domain.parties import Guarantee, Participant
@@ -221,7 +220,7 @@ class TradingState:
         """Take in one fact; kinds that do not matter here, and erased facts, change nothing."""
         match entry.fact:
             case OrderAccepted() as fact:
-                self._put_order(_book_order(fact, entry.sequence))
+                self._put_order(BookOrder.of(fact, entry.sequence))
             case OrderCancelled() as fact:
                 self._withdraw(fact, entry.sequence)
             case ScheduleNominated() as fact:
@@ -432,25 +431,3 @@ class TradingState:
                 quantity_lots=order.quantity_lots,
             )
             holder.add_cost(mtu=order.mtu, amount_neur=sign * cost)
-
-
-def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
-    order = fact.order
-    return BookOrder(
-        account=to_hex(order.account),
-        order_id=order.order_id,
-        market=fact.market,
-        session=order.session,
-        mtu=order.mtu,
-        side=order.side,
-        limit_neur_per_wh=order.limit_neur_per_wh,
-        quantity_lots=order.quantity_lots,
-        revision=order.revision,
-        withdrawn=False,
-        tag=fact.tag,
-        point=fact.point,
-        order_key=fact.order_key,
-        market_time=fact.market_time,
-        sequence=sequence,
-        mandate=fact.mandate,
-    )

@@ -14,10 +14,9 @@ from domain.eip712 import Domain
 from domain.errors import DominoesError
 from domain.hashing import to_hex
 from domain.mandates import revocation_digest
-from domain.mtu import isoformat_utc, mtu_start
 from ledger_service.trading import SignedMandate
-from scripts.cli.common import JsonOption, console, errors, guarded, plain, show, show_rows
-from scripts.cli.sign import CT_PER_KWH_NEUR, Disagreed, agreed
+from scripts.cli.common import JsonOption, console, errors, guarded, show, show_rows
+from scripts.cli.sign import CT_PER_KWH_NEUR, mtu_in_words, require_agreed, show_words
 from scripts.serving.api_client import ApiClient, open_http
 from scripts.serving.desk import anchored_domain
 
@@ -71,8 +70,8 @@ def in_words(message: dict[str, Any]) -> dict[str, str]:
         "buys at most": f"{energy('mtuBuyWh', 'dayBuyWh')}, for {price('highestBuyNeurPerWh')} or less",
         "sells at most": f"{energy('mtuSellWh', 'daySellWh')}, for {price('lowestSellNeurPerWh')} or more",
         "a day is one in": message["zone"],
-        "from": f"{isoformat_utc(mtu_start(message['fromMtu']))}, MTU {message['fromMtu']}",
-        "until": f"{isoformat_utc(mtu_start(message['toMtu']))}, MTU {message['toMtu']} excluded",
+        "from": mtu_in_words(message["fromMtu"]),
+        "until": f"{mtu_in_words(message['toMtu'])} excluded",
         "number": str(message["nonce"]),
     }
 
@@ -89,13 +88,10 @@ def _sign(
     """Show the mandate of a file, ask, and sign what `digest_of` makes of it."""
     message, signed = _read(file)
     out = errors if as_json else console
-    out.print(f"{question}:")
-    for name, said in in_words(message).items():
-        out.print(plain(f"  {name}: {said}"), highlight=False)
+    show_words(out, question, in_words(message))
     keystore, password_file = keys
     key = read_key(keystore=keystore, password_file=password_file)
-    if not yes and not agreed(out, "sign this?"):
-        raise Disagreed
+    require_agreed(out, "sign this?", yes=yes)
     return to_hex(key.sign(digest_of(signed)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,8 +235,7 @@ def sign_program(
                 digest = _to_sign(at, code, session, rerun=rerun, out=out)
             else:
                 digest = _to_refuse(at, code, session, reason=refuse, out=out)
-        if not yes and not agreed(out, "sign this?" if refuse is None else "refuse this?"):
-            raise Disagreed
+        require_agreed(out, "sign this?" if refuse is None else "refuse this?", yes=yes)
         signature = to_hex(at.key.sign(digest))
         if refuse is None:
             done = at.client.hand_in(f"{path}/signature", {"signature": signature})
@@ -248,8 +247,25 @@ def sign_program(
     show(answer, as_json=as_json, title="recorded before" if done.repeated else "recorded")
 
 
-def agreed(out: Console, question: str) -> bool:
-    """Whether whoever sits there says yes."""
+def show_words(out: Console, title: str, words: Mapping[str, Any]) -> None:
+    """What is about to be signed, in words, one a line."""
+    out.print(f"{title}:")
+    for name, said in words.items():
+        out.print(plain(f"  {name}: {said}"), highlight=False)
+
+
+def require_agreed(out: Console, question: str, *, yes: bool) -> None:
+    """Ask whoever sits there, if nobody said yes beforehand. Raises Disagreed."""
+    if not yes and not _agreed(out, question):
+        raise Disagreed
+
+
+def mtu_in_words(mtu: int) -> str:
+    """When an MTU begins, and its number."""
+    return f"{isoformat_utc(mtu_start(mtu))}, MTU {mtu}"
+
+
+def _agreed(out: Console, question: str) -> bool:
     try:
         return out.input(f"{question} (y/N) ").strip().lower() in ("y", "yes")
     except EOFError:

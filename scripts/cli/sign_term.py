@@ -12,13 +12,12 @@ from contracts.keystore import read_key
 from domain.errors import DominoesError
 from domain.hashing import ZERO_ADDRESS, to_hex
 from domain.members import noun_json, noun_of
-from domain.mtu import isoformat_utc, mtu_start
 from domain.parties import Meter, Participant
 from domain.policies import SIGNATURE, SigningPolicy
 from domain.signed_terms import UNSIGNED, Term, TermPart, parts_of, signed_by
 from domain.terms import Agreement, Tariff, TermEnd
-from scripts.cli.common import JsonOption, console, errors, guarded, plain, show
-from scripts.cli.sign import CT_PER_KWH_NEUR, Disagreed, agreed
+from scripts.cli.common import JsonOption, console, errors, guarded, show
+from scripts.cli.sign import CT_PER_KWH_NEUR, mtu_in_words, require_agreed, show_words
 from scripts.serving.desk import anchored_domain
 
 PARTIES: dict[type[Term], tuple[str, ...]] = {
@@ -103,14 +102,11 @@ def sign_term(
         parties = ", ".join(part.party for part in parts_of(term))
         raise typer.BadParameter(f"{party!r} does not sign this term, but {parties}", param_hint="--as")
     out = errors if as_json else console
-    out.print(f"{part.shape.name}, signed as {party}:")
-    for name, said in (in_words(part) | policy_in_words(term)).items():
-        out.print(plain(f"  {name}: {said}"), highlight=False)
+    show_words(out, f"{part.shape.name}, signed as {party}", in_words(part) | policy_in_words(term))
     key = read_key(keystore=keystore, password_file=password_file)
     if part.address is not None and to_hex(key.address) != part.address:
         raise NotYourPart(party=party, bound=part.address)
-    if not yes and not agreed(out, "sign this?"):
-        raise Disagreed
+    require_agreed(out, "sign this?", yes=yes)
     signed = signed_by(term, {party: key}, domain=anchored_domain(anchors, "Settlement"))
     file.write_text(json.dumps(noun_json(signed), indent=1) + "\n", encoding="utf-8")
     show({"file": str(file), "signed as": party, "signer": to_hex(key.address)}, as_json=as_json, title="signed")
@@ -125,9 +121,9 @@ def in_words(part: TermPart) -> dict[str, Any]:
         elif name == "vatBp":
             said["vat (%)"] = f"{value / 100:.2f}"
         elif name == "validFromMtu":
-            said["valid from"] = f"{isoformat_utc(mtu_start(value))}, MTU {value}"
+            said["valid from"] = mtu_in_words(value)
         elif name == "endMtu":
-            said["ends at"] = f"{isoformat_utc(mtu_start(value))}, MTU {value}"
+            said["ends at"] = mtu_in_words(value)
         elif value == ZERO_ADDRESS:
             said[name] = "none"
         else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from zoneinfo import ZoneInfo
 
-from domain.mtu import MtuRange, local_day
+from domain.mtu import MtuRange, local_date, local_day
 from scripts.serving.settings import DEFAULT_ZONE
 
 
@@ -29,4 +29,4 @@ def plan_of(day: date, *, gate_local: str, zone_name: str = DEFAULT_ZONE) -> Day
 
 def local_day_of(seconds: int, *, zone_name: str = DEFAULT_ZONE) -> date:
     """The local day of a market time."""
-    return datetime.fromtimestamp(seconds, tz=UTC).astimezone(ZoneInfo(zone_name)).date()
+    return local_date(seconds, ZoneInfo(zone_name))

@@ -12,10 +12,11 @@ from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.mtu import is_zone
 
 ENVIRONMENT_PREFIX = "DOMINOES_"
 """What the names of our environment variables begin with."""
@@ -137,10 +138,8 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(f"no time zone of the IANA database: {text!r}") from error
+    if not is_zone(text):
+        raise ValueError(f"no time zone of the IANA database: {text!r}")
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.hashing import to_hex
-from domain.mandates import local_date
+from domain.mandates import day_of
 from domain.orders import Order
 from domain.words import Side
 from ledger_service.registry.mandates import Granted
@@ -57,7 +57,7 @@ def check_order(
         freed_wh = before.quantity_lots * lot_wh
     mtu_wh = state.mandates.mtu_wh(given.tag, mtu=order.mtu, side=order.side)
     day_wh = state.mandates.day_wh(given.tag, mtu=order.mtu, side=order.side)
-    day = f"local day {local_date(order.mtu, mandate.zone).isoformat()}"
+    day = f"local day {day_of(order.mtu, mandate.zone).isoformat()}"
     for span, used_wh, limit_wh in (
         (f"MTU {order.mtu}", mtu_wh, mandate.mtu_limit_wh(order.side)),
         (day, day_wh, mandate.day_limit_wh(order.side)),

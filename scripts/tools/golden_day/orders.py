@@ -223,31 +223,10 @@ def live_orders(sent: Sequence[Sent]) -> list[BookOrder]:
     for sequence, fact in enumerate(sent, 1):
         match fact:
             case OrderAccepted(order=order):
-                live[order.order_id] = _book_order(fact, sequence)
+                live[order.order_id] = BookOrder.of(fact, sequence)
             case OrderCancelled():
                 del live[fact.order_id]
     return sorted(live.values(), key=lambda order: (order.mtu, order.tag))
-
-
-def _book_order(fact: OrderAccepted, sequence: int) -> BookOrder:
-    order = fact.order
-    return BookOrder(
-        account=to_hex(order.account),
-        order_id=order.order_id,
-        market=fact.market,
-        session=order.session,
-        mtu=order.mtu,
-        side=order.side,
-        limit_neur_per_wh=order.limit_neur_per_wh,
-        quantity_lots=order.quantity_lots,
-        revision=order.revision,
-        withdrawn=False,
-        tag=fact.tag,
-        point=fact.point,
-        order_key=fact.order_key,
-        market_time=fact.market_time,
-        sequence=sequence,
-    )
 
 
 # ---- documents
