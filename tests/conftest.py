@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
+from ledger_service.record import Record
 from tests.guards import guard_transactions
 from tests.postgres import Postgres
 
@@ -51,9 +53,25 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.host)])
-def record_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/record.db"
     server: Postgres = request.getfixturevalue("postgres")
     return server.create(f"test_{tmp_path.name}_{time.monotonic_ns()}"[:60])
+
+
+@pytest.fixture(scope="session")
+def empty_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite record in which nothing happened yet, made once: its migrations take longer than most tests."""
+    path = tmp_path_factory.mktemp("record") / "record.db"
+    Record.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def record_url(empty_url: str, empty_record: Path) -> str:
+    """A database of each kind for a record; the one of SQLite has its tables already."""
+    if empty_url.startswith("sqlite:///"):
+        shutil.copyfile(empty_record, empty_url.removeprefix("sqlite:///"))
+    return empty_url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +26,25 @@ def alembic_config() -> Config:
     return config
 
 
-def migrate_to_head(engine: Engine) -> None:
-    """Run every migration that the database lacks; two processes starting at once run them one after the other."""
-    from alembic import command
+@cache
+def _newest() -> frozenset[str]:
+    """The last revision of each branch."""
+    from alembic.script import ScriptDirectory
 
+    return frozenset(ScriptDirectory.from_config(alembic_config()).get_heads())
+
+
+def migrate_to_head(engine: Engine) -> None:
+    """Run every migration that the database lacks; two processes starting at once run them one after the other.
+
+    Where it lacks none, nothing is written and no writer is waited for.
+    """
+    from alembic import command
+    from alembic.migration import MigrationContext
+
+    with engine.connect() as connection:
+        if frozenset(MigrationContext.configure(connection).get_current_heads()) == _newest():
+            return
     config = alembic_config()
     with engine.connect() as connection, begin_write(connection):
         config.attributes["connection"] = connection

@@ -18,7 +18,8 @@ from ledger_service.chain.receipt_root import check_receipts
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.clock import ManualClock
 from ledger_service.record import Record, StorageUnavailable
-from scripts.serving.embedded.market_loop import CHECKPOINT_BLOCKS, MarketLoop
+from scripts.serving.embedded import market_loop
+from scripts.serving.embedded.market_loop import MarketLoop
 from tests.integration.chain.conftest import CONFIG, DEPLOYER, EUR, GENESIS, REORGANISABLE, SENDERS
 
 pytestmark = pytest.mark.integration
@@ -346,10 +347,12 @@ def test_advance__block_refused_once__time_is_reached_only_with_its_block(
     assert embedded.node.head().timestamp == reached == GENESIS + 5_000
 
 
-def test_loop__many_blocks__writes_the_chains_state_on_the_way(embedded: Any) -> None:
+def test_loop__many_blocks__writes_the_chains_state_on_the_way(embedded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = 20
+    monkeypatch.setattr(market_loop, "CHECKPOINT_BLOCKS", many)
     loop = loop_over(embedded)
     loop.start()
-    for step in range(1, CHECKPOINT_BLOCKS + 2):
+    for step in range(1, many + 2):
         loop.advance_to(GENESIS + 100 * step)
     for _ in range(100):
         if (embedded.folder / embedded_module.STATE_FILE).exists():

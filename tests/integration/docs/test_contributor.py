@@ -27,7 +27,7 @@ RENEW = "docs/start/example.patch no longer fits: see the last section of docs/s
 
 def run(tree: Path, *command: str) -> str:
     """Output of a command in a tree, which must succeed; what it imports comes from there."""
-    found = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, cwd=tree, env=found, capture_output=True, text=True)
     assert done.returncode == 0, f"{RENEW}\n{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout

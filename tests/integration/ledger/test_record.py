@@ -223,11 +223,11 @@ def test_begin__many_threads__gapless_and_readers_see_prefixes(record: Record) -
     assert record.verify().head.sequence == 240
 
 
-def test_open__processes_at_once_on_an_empty_database__all_write_gapless(record_url: str) -> None:
-    writers = [start_writer(record_url, name, 25) for name in ("a", "b", "c")]
+def test_open__processes_at_once_on_an_empty_database__all_write_gapless(empty_url: str) -> None:
+    writers = [start_writer(empty_url, name, 25) for name in ("a", "b", "c")]
     outputs = [writer.communicate(timeout=120)[0] for writer in writers]
 
-    record = Record.open(record_url)
+    record = Record.open(empty_url)
     assert [writer.returncode for writer in writers] == [0, 0, 0]
     assert record.verify().head.sequence == 150
     for name, output in zip("abc", outputs, strict=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,10 +85,11 @@ def comparable(state: TradingState) -> dict[str, Any]:
 @example(batches=[[("order", 0, 0, Side.BID, -500_000, 1)], [("cancel", 0, 0, Side.BID, -500_000, 1)]], closes=False)
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
-    batches: list[list[tuple[Any, ...]]], closes: bool
+    empty_record: Path, batches: list[list[tuple[Any, ...]]], closes: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        record = Record.open(f"sqlite:///{folder}/record.db")
+        shutil.copy(empty_record, folder)
+        record = Record.open(f"sqlite:///{folder}/{empty_record.name}")
         town = Town(record, households=2)
         town.open_session()
         agents = [Agent(town, resident, **MANDATE, **ANY_PRICE) for resident in town.residents]
@@ -153,10 +156,13 @@ def test_state__any_submissions__equals_a_fresh_load_and_keeps_the_limits(
 
 @given(begins=st.lists(st.integers(0, 8), min_size=1, max_size=6))
 @settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(begins: list[int]) -> None:
+def test_keys__registered_in_any_order__the_last_one_that_begins_by_then_counts(
+    empty_record: Path, begins: list[int]
+) -> None:
     """Intake's memory, whether kept or loaded afresh, and the queries agree on whose signature counts when."""
     with tempfile.TemporaryDirectory() as folder:
-        record = Record.open(f"sqlite:///{folder}/record.db")
+        shutil.copy(empty_record, folder)
+        record = Record.open(f"sqlite:///{folder}/{empty_record.name}")
         town = Town(record, households=1)
         town.open_session()
         resident, now_mtu = town.residents[0], mtu_of(NOW)
