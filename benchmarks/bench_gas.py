@@ -51,7 +51,7 @@ from ledger_service.chain.embedded import EmbeddedNode
 from ledger_service.chain.gateway import Gateway
 from ledger_service.chain.setup import deploy_embedded
 from ledger_service.outbox import request
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 
 SNAPSHOT_FILE = Path(__file__).parent / "gas_snapshot.json"
 """The figures as they are committed."""
@@ -142,7 +142,7 @@ class Ledger:
     """The contracts on an embedded chain; every call is sent and its gas noted under a name."""
 
     def __init__(self, folder: Path) -> None:
-        self.record = Record.open(f"sqlite:///{folder}/record.db")
+        self.record = Record.open(sqlite_url(folder / "record.db"))
         settings = NodeSettings(chain_id=31_337, genesis_time=START)
         self.node = EmbeddedNode.start(folder=folder / "chain", record=self.record, settings=settings)
         self.gas: dict[str, int] = {}

@@ -35,7 +35,7 @@ from domain.terms import Agreement, Tariff
 from domain.words import Side
 from ledger_service.clock import ManualClock
 from ledger_service.market import CalendarStage, queries
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 from ledger_service.registry import consents, operations
 from ledger_service.registry.areas import PreparedArea
 from ledger_service.stage import run_until_quiet
@@ -86,7 +86,7 @@ class Community:
     """A fresh record with ACCOUNTS households that may bid, and an intake over it."""
 
     def __init__(self, folder: Path) -> None:
-        self.record = Record.open(f"sqlite:///{folder}/record.db")
+        self.record = Record.open(sqlite_url(folder / "record.db"))
         self.retailer = SigningKey.generate()
         self.accounts = [SigningKey.generate() for _ in range(ACCOUNTS)]
         self.devices = [SigningKey.generate() for _ in range(ACCOUNTS)]

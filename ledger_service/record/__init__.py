@@ -1,5 +1,6 @@
 """The journal: the one write path for facts, and the database everything else is a view in."""
 
+from ledger_service.record.engine import sqlite_url
 from ledger_service.record.errors import (
     CursorMovedBack,
     JournalBroken,
@@ -35,4 +36,5 @@ __all__ = [
     "View",
     "follow",
     "prepare",
+    "sqlite_url",
 ]

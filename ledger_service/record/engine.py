@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from ledger_service.record.errors import UnknownDatabase
@@ -24,6 +25,11 @@ WRITE_LOCK = 0x444F4D49
 """Number of the PostgreSQL advisory lock ("DOMI") that every write transaction holds until its commit."""
 
 _WRITES = "dominoes_writes"
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a record in a file, whatever its folders are called: `#`, `?` and `%` mean something in a URL."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def open_engine(url: str) -> Engine:

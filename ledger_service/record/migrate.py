@@ -22,7 +22,7 @@ def alembic_config() -> Config:
     from alembic.config import Config  # with its templates 14 MB, which readers of a record in hand do not need
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))  # a sign of its files of settings
     return config
 
 

@@ -9,7 +9,7 @@ import typer
 
 from domain.hashing import to_hex
 from ledger_service.erasure.operations import erase_account
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 from scripts.cli.common import JsonOption, SetOption, address_of, guarded, show
 from scripts.serving.embedded.run_folder import RECORD_FILE, read_config
 from scripts.serving.needs import given, require
@@ -22,7 +22,7 @@ def _record(state: Path | None, config: Path | None, flags: list[str] | None) ->
         raise typer.BadParameter("give either --state or --config", param_hint="--state")
     if state is not None:
         read_config(state)
-        return Record.open(f"sqlite:///{state / RECORD_FILE}")
+        return Record.open(sqlite_url(state / RECORD_FILE))
     settings = load(config, flags=flags or ()).settings
     require(settings, "erasing")
     return Record.open(given(settings.database.url))

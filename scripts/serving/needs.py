@@ -12,7 +12,7 @@ from contracts.keystore import is_exposed
 from scripts.serving.settings import OrganisationSection, Settings
 from scripts.serving.sources import SettingsInvalid
 
-Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker", "anchors", "erasing"]
+Process = Literal["service", "deploy", "attester", "signer", "desk", "roles", "broker", "anchors", "erasing", "backup"]
 """What is started with a settings file."""
 
 AREA_ROLES = ("dso", "attester")
@@ -58,6 +58,7 @@ NEEDED: dict[Process, tuple[str, ...]] = {
     ),
     "roles": ("signer.keystore", "signer.password_file", "chain.rpc_url", "chain.deployment_file"),
     "erasing": ("database.url",),
+    "backup": ("database.url",),
     "broker": ("database.url", "mqtt.host", "mqtt.ca", "mqtt.certificate", "mqtt.key"),
     "anchors": ("chain.rpc_url", "chain.deployment_file"),
 }
@@ -86,6 +87,7 @@ NEEDED_FILES: dict[Process, tuple[str, ...]] = {
     "roles": ("signer.keystore", "signer.password_file", "chain.deployment_file"),
     "broker": (),
     "erasing": (),
+    "backup": (),
     "anchors": ("chain.deployment_file",),
 }
 
@@ -97,6 +99,7 @@ SECRETS: dict[Process, tuple[str, ...]] = {
     "desk": ("desk.keystore", "desk.password_file"),
     "roles": ("signer.keystore", "signer.password_file"),
     "erasing": ("keys.operator", "keys.operator_password_file"),
+    "backup": ("keys.operator", "keys.operator_password_file"),
     "broker": ("keys.operator", "keys.operator_password_file"),
     "anchors": (),
 }

@@ -14,7 +14,7 @@ import psutil
 
 from domain.facts import MtuCleared, ReadingAttested
 from ledger_service.chain.ports import free_port
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 from tests.journal import content_of
 
 DOMINOES = str(Path(sys.executable).with_name("dominoes"))
@@ -69,7 +69,7 @@ def kill_all_with(mark: str) -> None:
 
 def check_journal(state: Path) -> int:
     """The journal is whole and no MTU was cleared twice; returns how many were cleared."""
-    record = Record.open(f"sqlite:///{state / 'service.sqlite'}")
+    record = Record.open(sqlite_url(state / "service.sqlite"))
     try:
         record.verify()
         cleared = [content_of(entry)["mtu"] for entry in record.entries(kinds=[MtuCleared], limit=100_000)]

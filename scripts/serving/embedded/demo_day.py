@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from domain.errors import DominoesError
 from ledger_service.evidence.recorded import ChainInfo
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 from scripts.community.day import DayDriver, Progress
 from scripts.community.meters import TownMeters
 from scripts.community.run_config import RunConfig
@@ -193,7 +193,7 @@ def _live(system: systems.System, day: date, watch: Stopwatch, progress: Progres
 
 
 def _write_personal(system: systems.System, chain: ChainInfo, out: Path) -> None:
-    record = Record.open(f"sqlite:///{system.state / RECORD_FILE}")
+    record = Record.open(sqlite_url(system.state / RECORD_FILE))
     try:
         write_personal(record, system.town, chain, out / BUNDLES_FOLDER)
     finally:
@@ -228,7 +228,7 @@ def _summary(state: Path, config: RunConfig, tally: Tally) -> tuple[dict[str, An
     # pandas takes 38 MB, which a market that runs can do without
     from scripts.serving.embedded.summary import DaySummary
 
-    record = Record.open(f"sqlite:///{state / RECORD_FILE}")
+    record = Record.open(sqlite_url(state / RECORD_FILE))
     try:
         day = DaySummary(record, area=config.area, market=config.market, period=1)
         return day.as_json() | {"orders_refused": tally.refused}, day.volumes()

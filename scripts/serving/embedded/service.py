@@ -18,7 +18,7 @@ from pathlib import Path
 from domain.errors import DominoesError
 from ledger_service.chain.gateway import Gateway
 from ledger_service.clock import ManualClock
-from ledger_service.record import Record
+from ledger_service.record import Record, sqlite_url
 from oracle.brokers.embedded import EmbeddedBroker
 from scripts.community.run_config import ATTESTER_THRESHOLD, RunConfig
 from scripts.serving.composition import Core, list_in_registry, note_predecessor
@@ -67,7 +67,7 @@ def settings_of(state: Path, config: RunConfig, addresses: Mapping[str, bytes]) 
     """The settings of this run's service, like those of production: what a run is, and who its organisations are."""
     return Settings(
         state=state,
-        database=DatabaseSection(url=f"sqlite:///{state / RECORD_FILE}"),
+        database=DatabaseSection(url=sqlite_url(state / RECORD_FILE)),
         chain=ChainSection(deployment_file=state / DEPLOYMENT_FILE),
         deployment=DeploymentSection(
             attester_threshold=ATTESTER_THRESHOLD,

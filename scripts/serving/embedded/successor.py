@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from ledger_service.chain.ports import free_port
+from oracle.transactions import open_read_only
 from scripts.community.run_config import ATTESTER_NAMES, RunConfig
 from scripts.serving.embedded.keys import keystore_of, make_keys, password_file_of, read_addresses
 from scripts.serving.embedded.organisations import ROLES
@@ -75,7 +76,7 @@ def _copy_community(source: Path, target: Path) -> None:
     """The devices' keys, while the run before uses its file."""
     if target.exists():
         return
-    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old, closing(sqlite3.connect(target)) as new:
+    with closing(open_read_only(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
 
 

@@ -14,6 +14,7 @@ import httpx
 
 from domain.mtu import MTU_SECONDS, local_midnight
 from ledger_service.chain.ports import free_port
+from oracle.transactions import open_read_only
 from scripts.community.grids import Community, load_community
 from scripts.community.run_config import ATTESTER_NAMES, ZONE, RunConfig
 from scripts.community.store import DeviceStore
@@ -183,7 +184,7 @@ def start_attesters(system: System) -> None:
 def _has_witnessed(state: Path, name: str) -> bool:
     store = state / ATTESTERS_FOLDER / name / ATTESTER_STORE
     try:
-        with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        with closing(open_read_only(store)) as db:
             return bool(db.execute("SELECT EXISTS (SELECT 1 FROM witnessed)").fetchone()[0])
     except sqlite3.Error:  # not there yet
         return False
