@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from domain.errors import DominoesError
 from ledger_service.chain.embedded import PROCESS_FILE
 from scripts.serving import copies
-from scripts.serving.copies import Held, NotABackup
+from scripts.serving.copies import Contents, NotABackup
 from scripts.serving.embedded.owner import LOCK_SUFFIX
 from scripts.serving.embedded.run_folder import CHAIN_FOLDER, CONFIG_FILE, LOGS_FOLDER, RECORD_FILE
 
@@ -54,13 +54,13 @@ class Archived:
     """What was put into an archive: how many files, and what each database held."""
 
     files: int
-    held: Mapping[str, Held]
+    held: Mapping[str, Contents]
 
 
 def write_run(state: Path, file: Path) -> Archived:
     """Archive a state folder, while it is used or not. Raises CopyDiffers, JournalBroken."""
     with tempfile.TemporaryDirectory() as scratch:
-        held: dict[str, Held] = {}
+        held: dict[str, Contents] = {}
         sources: dict[str, Path] = {}
         for path in _files(state):
             name = str(path.relative_to(state))
@@ -100,7 +100,7 @@ def _files(state: Path) -> list[Path]:
     return sorted(kept, key=place)
 
 
-def _write(file: Path, sources: Mapping[str, Path], held: Mapping[str, Held]) -> None:
+def _write(file: Path, sources: Mapping[str, Path], held: Mapping[str, Contents]) -> None:
     """The archive under its name once it was opened again and found whole; nothing under that name before."""
     partial = file.with_name(file.name + ".partial")
     partial.unlink(missing_ok=True)
@@ -143,9 +143,9 @@ def _extract(file: Path, folder: Path) -> None:
             copies.compare(name, copied=_read(listed[name]), opened=opened)
 
 
-def _read(listed: Mapping[str, object]) -> Held:
+def _read(listed: Mapping[str, object]) -> Contents:
     head = listed["head"]
-    return Held(rows=listed["rows"], head=None if head is None else (head[0], head[1]))  # type: ignore[arg-type,index]
+    return Contents(rows=listed["rows"], head=None if head is None else (head[0], head[1]))  # type: ignore[arg-type,index]
 
 
 def restore_run(file: Path, state: Path) -> None:

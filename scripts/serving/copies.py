@@ -60,7 +60,7 @@ class PostgresToolFailed(DominoesError):
 
 
 @dataclass(frozen=True)
-class Held:
+class Contents:
     """What a database holds: rows by table and, of a record, the journal's last sequence and hash (0x hex)."""
 
     rows: Mapping[str, int]
@@ -71,7 +71,7 @@ class Held:
         return {"rows": dict(self.rows), "head": None if self.head is None else list(self.head)}
 
 
-def compare(name: str, *, copied: Held, opened: Held) -> None:
+def compare(name: str, *, copied: Contents, opened: Contents) -> None:
     """That a copy holds what was copied. Raises CopyDiffers."""
     if copied.head != opened.head:
         raise CopyDiffers(name=name, what=f"the journal ends at {opened.head}, not at {copied.head}")
@@ -80,7 +80,7 @@ def compare(name: str, *, copied: Held, opened: Held) -> None:
             raise CopyDiffers(name=name, what=f"{opened.rows.get(each)} rows in {each}, not {copied.rows.get(each)}")
 
 
-def copy_sqlite(source: Path, target: Path) -> Held:
+def copy_sqlite(source: Path, target: Path) -> Contents:
     """Copy a database that others may be writing, and say what one and the same state of it held."""
     with closing(open_read_only(source)) as origin, closing(sqlite3.connect(target)) as copy:
         origin.execute("BEGIN")  # what is counted first is what the copy gets: both read the state of this transaction
@@ -89,7 +89,7 @@ def copy_sqlite(source: Path, target: Path) -> Held:
     return held
 
 
-def open_sqlite(name: str, path: Path) -> Held:
+def open_sqlite(name: str, path: Path) -> Contents:
     """What a copied database holds, after its pages and, of a record, every hash of the journal were checked.
 
     Raises CopyDiffers or JournalBroken.
@@ -116,7 +116,7 @@ def verify_record(url: str) -> None:
         record.close()
 
 
-def _held(db: sqlite3.Connection) -> Held:
+def _held(db: sqlite3.Connection) -> Contents:
     names = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     rows = {
         name: int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])
@@ -124,16 +124,16 @@ def _held(db: sqlite3.Connection) -> Held:
         if not name.startswith("sqlite_")
     }
     if JOURNAL not in rows:
-        return Held(rows)
+        return Contents(rows)
     last = db.execute(f"SELECT sequence, hash FROM {JOURNAL} ORDER BY sequence DESC LIMIT 1").fetchone()
-    return Held(rows, _head(last))
+    return Contents(rows, _head(last))
 
 
 def _head(last: tuple[int, bytes] | None) -> tuple[int, str]:
     return (0, to_hex(bytes(32))) if last is None else (int(last[0]), to_hex(bytes(last[1])))
 
 
-def dump_postgres(url: str, target: Path) -> Held:
+def dump_postgres(url: str, target: Path) -> Contents:
     """Dump a record by PostgreSQL's own program while it is written, and say what that very state held."""
     record = Record(url)
     try:
@@ -153,10 +153,10 @@ def dump_postgres(url: str, target: Path) -> Held:
                 pass
     finally:
         record.close()
-    return Held(rows, _head(None if last is None else (last[0], last[1])))
+    return Contents(rows, _head(None if last is None else (last[0], last[1])))
 
 
-def open_postgres(dump: Path) -> Held:
+def open_postgres(dump: Path) -> Contents:
     """What a dump holds, read from the dump alone: rows by table, and the journal's last entry."""
     rows: dict[str, int] = {}
     last: tuple[int, bytes] | None = None
@@ -176,7 +176,7 @@ def open_postgres(dump: Path) -> Held:
                     cells = dict(zip(columns, line.rstrip("\n").split("\t"), strict=True))
                     entry = int(cells["sequence"]), bytes.fromhex(cells["hash"].removeprefix(_POSTGRES_BYTES))
                     last = entry if last is None else max(last, entry)
-    return Held(rows, _head(last))
+    return Contents(rows, _head(last))
 
 
 def restore_postgres(url: str, dump: Path) -> None:
